@@ -1,12 +1,13 @@
-"""CLIP on the CPU: images a second, batched over documents as filter/scores/alignment does, against one image at a time as filters that work
-sample by sample do. One run, one thread, a model of ViT-B/32's size with random weights (speed does not depend on them), so nothing is fetched.
+"""CLIP on the CPU: images a second, batched over documents as filter/scores/alignment does, against one image
+at a time as filters that work sample by sample do. One run, one thread, a model of ViT-B/32's size with
+random weights (speed does not depend on them), so nothing is fetched.
 
     python benchmarks/alignment.py --images 64
     python benchmarks/alignment.py --pages FOLDER [--documents 12]
 
-The second measures the texts and images of HTML pages: texts in order of arrival, padded to the context (before), and as filter/scores/alignment
-embeds them.
-A page counts as many images as it has; where their files are missing, images of noise stand in for them.
+The second measures the texts and images of HTML pages: texts in order of arrival, padded to the context
+(before), and as filter/scores/alignment embeds them. A page counts as many images as it has; where their
+files are missing, images of noise stand in for them.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def seconds(model: Clip, images: list[Image.Image]) -> float:
 
 
 def padded(model: Clip, texts: list[str]) -> np.ndarray:
-    """Unit vectors of all pieces as they were made before: in order of arrival, each padded to the context."""
+    """Unit vectors of all pieces as they were made before: in order of arrival, each padded to the
+    context."""
     pieces = [piece for text in texts for piece in model._pieces(text)]
     rows = []
     with torch.inference_mode():
@@ -69,11 +71,18 @@ def of_pages(folder: Path, documents: int) -> None:
     source = HtmlSource(kind="html", name="pages", path=str(folder))
     with tempfile.TemporaryDirectory() as made:
         spans = html.plan(source, 500, Path(made))
-        found = [item for span in spans for item in html.read(source, span, Path(made)) if isinstance(item, Document) and item.images]
+        found = [
+            item
+            for span in spans
+            for item in html.read(source, span, Path(made))
+            if isinstance(item, Document) and item.images
+        ]
         model = Clip(Weights("random-vit-b-32", str(checkpoint(Path(made))), None), 32)
     found = found[:: max(1, len(found) // documents)][:documents]
     texts = [text.text for document in found for text in document.texts]
-    images = [Image.effect_noise((640, 480), 40).convert("RGB")] * sum(len(document.images) for document in found)
+    images = [Image.effect_noise((640, 480), 40).convert("RGB")] * sum(
+        len(document.images) for document in found
+    )
     pieces = [piece for text in texts for piece in model._pieces(text)]
     cost = {}
     for name, work in (
@@ -87,14 +96,22 @@ def of_pages(folder: Path, documents: int) -> None:
     before, after = cost["images"] + cost["before"], cost["images"] + cost["after"]
     vectors = model._of_pieces(set(pieces))
     apart = np.abs(padded(model, texts) - np.stack([vectors[piece] for piece in pieces])).max()
-    print(f"{len(found)} pages, {len(images)} images, {len(pieces)} texts of {np.mean([len(piece) for piece in pieces]):.1f} tokens")
+    print(
+        f"{len(found)} pages, {len(images)} images, {len(pieces)} texts of "
+        f"{np.mean([len(piece) for piece in pieces]):.1f} tokens"
+    )
     print(f"CPU-s: images {cost['images']:.1f}, texts {cost['before']:.1f} before, {cost['after']:.1f} after")
-    print(f"a page: {before / len(found):.2f} before, {after / len(found):.2f} after: {before / after:.2f} times less")
+    print(
+        f"a page: {before / len(found):.2f} before, {after / len(found):.2f} after: {before / after:.2f} "
+        "times less"
+    )
     print(f"vectors differ by at most {apart:.1e}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--pages", type=Path)
     parser.add_argument("--documents", type=int, default=12)

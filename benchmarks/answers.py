@@ -1,9 +1,11 @@
-"""Requests a second of the language-model client: cache, retries, validation and all, against a local server that answers in 50 ms.
+"""Requests a second of the language-model client: cache, retries, validation and all, against a local server
+that answers in 50 ms.
 
     python benchmarks/answers.py --in-flight 128 --requests 4000
 
-The ceiling is in-flight / 50 ms. Side by side in the same run: the bare SDK (typed method, its default transport), which is what a caller without
-this room would write. The server runs in a process of its own, so that its work is not counted.
+The ceiling is in-flight / 50 ms. Side by side in the same run: the bare SDK (typed method, its default
+transport), which is what a caller without this room would write. The server runs in a process of its own, so
+that its work is not counted.
 """
 
 from __future__ import annotations
@@ -23,7 +25,12 @@ from leafinstruct.llm.client import Client
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.request import Message, Request
 
-SCHEMA = {"type": "object", "additionalProperties": False, "required": ["score"], "properties": {"score": {"type": "integer"}}}
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["score"],
+    "properties": {"score": {"type": "integer"}},
+}
 PORT = 8124
 URL = f"http://127.0.0.1:{PORT}/v1"
 
@@ -32,7 +39,16 @@ def serve() -> None:
     message = {"role": "assistant", "content": json.dumps({"score": 4})}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    body = json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}).encode()
+    body = json.dumps(
+        {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "m",
+            "choices": [choice],
+            "usage": usage,
+        }
+    ).encode()
 
     async def answer(request: web.Request) -> web.Response:
         await request.read()
@@ -52,7 +68,10 @@ async def ours(count: int, in_flight: int) -> float:
     config = LlmConfig(provider="openai", base_url=URL, model="m", max_in_flight=in_flight)
     with tempfile.TemporaryDirectory() as folder:
         client = Client(config, Path(folder))
-        requests = [Request("judge", (Message("user", (text(number),)),), SCHEMA, dict, "none") for number in range(count)]
+        requests = [
+            Request("judge", (Message("user", (text(number),)),), SCHEMA, dict, "none")
+            for number in range(count)
+        ]
         await client.ask(requests[0])
         started = time.perf_counter()
         answers = await asyncio.gather(*map(client.ask, requests[1:]))
@@ -69,7 +88,9 @@ async def bare(count: int, in_flight: int) -> float:
 
     async def ask(number: int) -> None:
         async with slots:
-            await client.chat.completions.create(model="m", messages=[{"role": "user", "content": text(number)}])
+            await client.chat.completions.create(
+                model="m", messages=[{"role": "user", "content": text(number)}]
+            )
 
     await ask(0)
     started = time.perf_counter()
@@ -99,7 +120,8 @@ def main() -> None:
         server.terminate()
     for name, rate in rates.items():
         print(
-            f"{name:>9}: {rate:6,.0f} requests/s, {rate / rates['bare SDK']:.2f} of the bare SDK (ceiling {arguments.in_flight / 0.05:,.0f})"
+            f"{name:>9}: {rate:6,.0f} requests/s, {rate / rates['bare SDK']:.2f} of the bare SDK "
+            f"(ceiling {arguments.in_flight / 0.05:,.0f})"
         )
 
 

@@ -1,11 +1,13 @@
-"""What a damaged file of a run does, by kind of file: noticed, repaired, refused, a traceback, or silently wrong.
+"""What a damaged file of a run does, by kind of file: noticed, repaired, refused, a traceback, or silently
+wrong.
 
     python benchmarks/corruption.py --out benchmarks/corruption-after.md
     PYTHONPATH=OTHER_CHECKOUT python benchmarks/corruption.py --out benchmarks/corruption-before.md
 
-A small but complete run is built (drawn pages in four formats, a video, a Parquet file with images, images from a web server, a language model) and
-pushed to a Hub on this machine. Then one file of each kind is damaged: one bit flipped, cut, zeroed, emptied, removed, or exchanged with another
-of its kind; all choices follow from a seed. Each damage meets three verbs, each on a fresh copy:
+A small but complete run is built (drawn pages in four formats, a video, a Parquet file with images, images
+from a web server, a language model) and pushed to a Hub on this machine. Then one file of each kind is
+damaged: one bit flipped, cut, zeroed, emptied, removed, or exchanged with another of its kind; all choices
+follow from a seed. Each damage meets three verbs, each on a fresh copy:
 
     again   `leaf build` of the finished run
     on      `leaf build` after everything that was made FROM the file is gone, so that its bytes are read
@@ -135,7 +137,8 @@ def kind_of(file: str) -> str:
 
 
 def gone(stage: str, file: str) -> tuple[list[str], list[str]]:
-    """What is removed so that a damaged file is read by the next build, as globs below runs/, and what the build is asked besides."""
+    """What is removed so that a damaged file is read by the next build, as globs below runs/, and what the
+    build is asked besides."""
     later = [f"t/{name}" for name in SHARED]
     if stage == "sketchbook":
         return later, []
@@ -226,7 +229,9 @@ class Bench:
         if not same:
             return "wrong"
         after = path.stat() if path.exists() else None
-        again = after is not None and (before is None or (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns))
+        again = after is not None and (
+            before is None or (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns)
+        )
         if again or self.world.asked.total() > asked:
             return "repaired"
         if after is None and way.name != "removed":
@@ -248,7 +253,8 @@ class Bench:
         found = defaultdict(list)
         for path in sorted(self.pristine.rglob("*")):
             file = str(path.relative_to(self.pristine))
-            if path.is_file() and path.stat().st_size and not path.name.endswith((".lock", "claims")):  # nobody reads what they hold
+            # nobody reads what they hold
+            if path.is_file() and path.stat().st_size and not path.name.endswith((".lock", "claims")):
                 found[kind_of(file)].append(file)
         return dict(sorted(found.items()))
 
@@ -275,15 +281,27 @@ def measured(folder: Path, seed: int, flips: int, only: str) -> dict[str, Counte
         )
         counts: Counter[str] = Counter()
         for verb in verbs:
-            for way in WAYS[:-1] if stage == ".answers" else WAYS:  # lines there belong to no file of a certain name
+            # lines there belong to no file of a certain name
+            for way in WAYS[:-1] if stage == ".answers" else WAYS:
                 for turn in range(flips if way.name == "flip" else 1):
                     chance = random.Random(f"{seed} {kind} {verb} {way.name} {turn}")
                     file = chance.choice(files)
                     outcome = bench.trial(verb, file, way, chance)
                     if outcome is not None:
                         counts[outcome] += 1
-                        line = next(iter(bench.made.Done(0, "", (folder / ".err").read_text(errors="replace"), 0).said[-1:]), "")
-                        print(json.dumps([kind, verb, way.name, file, outcome, line[-200:]]), file=details, flush=True)
+                        line = next(
+                            iter(
+                                bench.made.Done(0, "", (folder / ".err").read_text(errors="replace"), 0).said[
+                                    -1:
+                                ]
+                            ),
+                            "",
+                        )
+                        print(
+                            json.dumps([kind, verb, way.name, file, outcome, line[-200:]]),
+                            file=details,
+                            flush=True,
+                        )
         table[kind] = counts
         print(f"{kind:<44} {dict(counts)}", file=sys.stderr, flush=True)
     bench.close()

@@ -1,10 +1,12 @@
-"""Decode and resize to 256 pixels, images a CPU second, against img2dataset's Resizer: the same files, one run, one thread. Of each
-image the best of PASSES x ROUNDS counts, ours and the peer's in turn, so that what else the machine does counts little and alike.
+"""Decode and resize to 256 pixels, images a CPU second, against img2dataset's Resizer: the same files, one
+run, one thread. Of each image the best of PASSES x ROUNDS counts, ours and the peer's in turn, so that what
+else the machine does counts little and alike.
 
 python benchmarks/decoding.py FOLDER [--peer PATH/bin/python]
 
-FOLDER is searched for JPEG files. --peer: a Python that has img2dataset installed (pip install img2dataset==1.47.0, in an environment of its own).
-Its Resizer scales the shorter side to 256 and encodes to JPEG again, as datasets of it hold; ours is measured the same way, decoded and encoded.
+FOLDER is searched for JPEG files. --peer: a Python that has img2dataset installed (pip install
+img2dataset==1.47.0, in an environment of its own). Its Resizer scales the shorter side to 256 and encodes to
+JPEG again, as datasets of it hold; ours is measured the same way, decoded and encoded.
 """
 
 from __future__ import annotations
@@ -78,13 +80,21 @@ def main() -> None:
         peer = (
             []
             if arguments.peer is None
-            else subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-len(data) :]
+            else subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[
+                -len(data) :
+            ]
         )
         passes.append((*ours, [float(item) for item in peer]))
     best, decoding, peers = (sum(map(min, zip(*times, strict=True))) for times in zip(*passes, strict=True))
-    print(f"{len(names)} JPEGs, {sum(map(len, data)) / len(data) / 1000:.0f} kB on average, {broken} of them are none or broken")
+    print(
+        f"{len(names)} JPEGs, {sum(map(len, data)) / len(data) / 1000:.0f} kB on average, {broken} of "
+        "them are none or broken"
+    )
     print(f"leafinstruct, decode, resize, encode {len(names) / best:8.0f} images/CPU-s")
-    print(f"leafinstruct, decode to {SIDE} px       {len(names) / decoding:8.0f} images/CPU-s (what filter does)")
+    print(
+        f"leafinstruct, decode to {SIDE} px       {len(names) / decoding:8.0f} images/CPU-s (what filter "
+        "does)"
+    )
     if arguments.peer is None:
         print("img2dataset: not given (--peer)")
         return

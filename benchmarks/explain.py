@@ -1,9 +1,11 @@
-"""How long `leaf explain` looks for one record, and how that grows: runs of made-up documents, by id, sha256, address, and one that is not there.
+"""How long `leaf explain` looks for one record, and how that grows: runs of made-up documents, by id, sha256,
+address, and one that is not there.
 
     python benchmarks/explain.py [--documents 1000 5000 20000] [--part-size 100]
 
-Tables are written by our own writers with 13 segments a document (5 images of 2 KB), 40 scores, an example, and two exchanges in the journal.
-Told are milliseconds of CPU (the wall's are the same on an idle machine) for the search and for the lineage of what was found, best of three.
+Tables are written by our own writers with 13 segments a document (5 images of 2 KB), 40 scores, an example,
+and two exchanges in the journal. Told are milliseconds of CPU (the wall's are the same on an idle machine)
+for the search and for the lineage of what was found, best of three.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ from leafinstruct.runtime.artifact import Artifact
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 IMAGES, SCORES = 5, 40
-SENTENCE = "Draw a red wall on the green grass of the meadow, then a brown roof on top of it, and a blue door in the middle of the wall."
+SENTENCE = (
+    "Draw a red wall on the green grass of the meadow, then a brown roof on top of it, and a blue door "
+    "in the middle of the wall."
+)
 
 
 def sha256(text: str) -> str:
@@ -43,11 +48,23 @@ def document(number: int) -> Document:
         image = f"{address}/{step}.jpg"
         segments.append(Text(len(segments), f"{number}.{step} {SENTENCE}"))
         segments.append(
-            Image(len(segments), Ref(url=image), "", image, state="ok", sha256=sha256(image), width=64, height=48, format="JPEG")
+            Image(
+                len(segments),
+                Ref(url=image),
+                "",
+                image,
+                state="ok",
+                sha256=sha256(image),
+                width=64,
+                height=48,
+                format="JPEG",
+            )
         )
     segments += [Text(len(segments) + more, SENTENCE) for more in range(3)]
     place = Provenance(f"docs_{number // 1000:04d}.jsonl", f"line={number % 1000}")
-    return Document(document_id("made", place.file, place.locator), "made", tuple(segments), place, address, "CC0-1.0")
+    return Document(
+        document_id("made", place.file, place.locator), "made", tuple(segments), place, address, "CC0-1.0"
+    )
 
 
 def write(stages: dict[str, Artifact], part: str, documents: list[Document], answers: lines.Appender) -> None:
@@ -57,11 +74,19 @@ def write(stages: dict[str, Artifact], part: str, documents: list[Document], ans
     images = [image for made in documents for image in made.images]
     rows = ({**image_row(image), "bytes": sha256(str(image.ref)).encode() * 32} for image in images)
     cells = [Cell(f"text.score{number}", 0.5) for number in range(SCORES)]
-    examples = [Example(example_id(made.id, "guide"), made.id, "made", "guide", turns(made), made.provenance) for made in documents]
-    keys = [{"document_id": made.id, "text": made.id, "images": [str(image.sha256)[:24] for image in made.images]} for made in documents]
+    examples = [
+        Example(example_id(made.id, "guide"), made.id, "made", "guide", turns(made), made.provenance)
+        for made in documents
+    ]
+    keys = [
+        {"document_id": made.id, "text": made.id, "images": [str(image.sha256)[:24] for image in made.images]}
+        for made in documents
+    ]
     questions = [{"document_id": made.id, "key": sha256(made.id), "state": "ok"} for made in documents]
     table.write(ingest.file("documents", part), map(table.document_row, documents), table.DOCUMENTS)
-    table.write(filtered.file("documents", part), (table.document_row(made, []) for made in documents), table.VERDICTS)
+    table.write(
+        filtered.file("documents", part), (table.document_row(made, []) for made in documents), table.VERDICTS
+    )
     table.write(filtered.file("images", part), rows, table.IMAGES)
     scores = ({"document_id": made.id, **table.cell_row(cell)} for made in documents for cell in cells)
     table.write(filtered.file("scores", part), scores, table.SCORES)
@@ -76,12 +101,22 @@ def write(stages: dict[str, Artifact], part: str, documents: list[Document], ans
 
 
 def image_row(image: Image) -> table.Row:
-    known: table.Row = {"ref": str(image.ref), "file": None, "stamp": "", "state": "ok", "reason": "", "scores": []}
+    known: table.Row = {
+        "ref": str(image.ref),
+        "file": None,
+        "stamp": "",
+        "state": "ok",
+        "reason": "",
+        "scores": [],
+    }
     return {**known, **{name: getattr(image, name) for name in ("sha256", "width", "height", "format")}}
 
 
 def turns(made: Document) -> tuple[Turn, ...]:
-    return (Turn("user", (SENTENCE,)), Turn("assistant", tuple(item.text if isinstance(item, Text) else item for item in made.segments)))
+    return (
+        Turn("user", (SENTENCE,)),
+        Turn("assistant", tuple(item.text if isinstance(item, Text) else item for item in made.segments)),
+    )
 
 
 def run(folder: Path, count: int, part_size: int) -> tuple[dict[str, Artifact], Path]:
@@ -90,10 +125,18 @@ def run(folder: Path, count: int, part_size: int) -> tuple[dict[str, Artifact], 
         stages[name] = Artifact(folder / "run" / name)
     answers = lines.Appender(folder / ".answers", "exchanges")
     for first in range(0, count, part_size):
-        write(stages, f"made-{first:012x}", [document(number) for number in range(first, min(first + part_size, count))], answers)
+        write(
+            stages,
+            f"made-{first:012x}",
+            [document(number) for number in range(first, min(first + part_size, count))],
+            answers,
+        )
     answers.close()
     stages["shard"].path.mkdir(parents=True)
-    ids = ({"id": example_id(document(number).id, "guide"), "document_id": document(number).id} for number in range(count))
+    ids = (
+        {"id": example_id(document(number).id, "guide"), "document_id": document(number).id}
+        for number in range(count)
+    )
     columns = table.EXAMPLES.field("id"), table.EXAMPLES.field("document_id")
     table.write(stages["shard"].path / "guide.train-00000-of-00001.parquet", ids, pa.schema(columns))
     return stages, folder / ".answers"
@@ -112,11 +155,15 @@ def best(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--documents", type=int, nargs="+", default=[1_000, 5_000, 20_000])
     arguments.add_argument("--part-size", type=int, default=100)
     wanted = arguments.parse_args()
-    sys.stdout.write(f"{'documents':>9} {'id':>9} {'sha256':>9} {'address':>9} {'nothing':>9} {'lineage':>9}   ms of CPU\n")
+    sys.stdout.write(
+        f"{'documents':>9} {'id':>9} {'sha256':>9} {'address':>9} {'nothing':>9} {'lineage':>9}   ms of CPU\n"
+    )
     for count in wanted.documents:
         with tempfile.TemporaryDirectory() as folder:
             stages, answers = run(Path(folder), count, wanted.part_size)

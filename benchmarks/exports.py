@@ -1,4 +1,5 @@
-"""leaf export: rows a CPU second and peak memory of each format, on drawn how-to documents of Sketchbook (128 px, four to five images a row).
+"""leaf export: rows a CPU second and peak memory of each format, on drawn how-to documents of Sketchbook (128
+px, four to five images a row).
 
     python benchmarks/exports.py --rows 5000
 
@@ -41,7 +42,9 @@ def row(drawn: Page) -> dict[str, Any]:
             {
                 "role": "assistant",
                 "content": [
-                    {"type": "image", "text": None} if isinstance(block, DrawnImage) else {"type": "text", "text": block.text}
+                    {"type": "image", "text": None}
+                    if isinstance(block, DrawnImage)
+                    else {"type": "text", "text": block.text}
                     for block in blocks
                 ],
             },
@@ -79,26 +82,44 @@ def measure(folder: Path, name: str, rows: int) -> str:
     """Peak memory is of all children so far, so it is read from the child itself."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     script = (
-        "import sys, resource; from leafinstruct.cli import app; sys.argv[0] = 'leaf'; app(standalone_mode=False);"
+        "import sys, resource; from leafinstruct.cli import app; sys.argv[0] = 'leaf'; "
+        "app(standalone_mode=False);"
         "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
     )
-    command = [sys.executable, "-c", script, "export", str(folder), "--to", name, "--out", str(folder.parent / name)]
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        "export",
+        str(folder),
+        "--to",
+        name,
+        "--out",
+        str(folder.parent / name),
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - started
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     peak = int(done.stderr.rsplit("peak", 1)[1]) / 1024
-    return f"{name:<14} {rows / cpu:>7,.0f} rows/CPU-s  {cpu:>6.1f} s CPU  {wall:>6.1f} s  {peak:>5,.0f} MB peak   {done.stdout.strip()}"
+    return (
+        f"{name:<14} {rows / cpu:>7,.0f} rows/CPU-s  {cpu:>6.1f} s CPU  {wall:>6.1f} s  {peak:>5,.0f} MB "
+        f"peak   {done.stdout.strip()}"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=5000)
     rows = parser.parse_args().rows
     with tempfile.TemporaryDirectory() as folder:
         shards = Path(folder) / "shards"
         shards.mkdir()
         write(shards, rows)
-        print(f"{rows:,} rows, {sum(path.stat().st_size for path in shards.iterdir()) / 1e6:,.0f} MB of shards")
+        print(
+            f"{rows:,} rows, {sum(path.stat().st_size for path in shards.iterdir()) / 1e6:,.0f} MB of shards"
+        )
         for name in FORMATS:
             print(measure(shards, name, rows), flush=True)
 

@@ -2,10 +2,11 @@
 
 PYTHONPATH=tests python benchmarks/extraction.py PAGES [--peer PATH/bin/python] [--skeletons]
 
-PAGES: a folder of HTML pages, each with a content node (main, article or div.content) whose text is taken for what a reader wants. Words outside it
-that are kept cost precision, words of it that are lost cost recall; images are counted likewise by their addresses. --peer: a Python that has
-trafilatura installed (pip install trafilatura lxml_html_clean, in an environment of its own). --skeletons: the content of the pages inside the page
-skeletons of tests/ingest/skeletons.py, a row each; those of skeletons_held.py were not tuned on.
+PAGES: a folder of HTML pages, each with a content node (main, article or div.content) whose text is taken for
+what a reader wants. Words outside it that are kept cost precision, words of it that are lost cost recall;
+images are counted likewise by their addresses. --peer: a Python that has trafilatura installed (pip install
+trafilatura lxml_html_clean, in an environment of its own). --skeletons: the content of the pages inside the
+page skeletons of tests/ingest/skeletons.py, a row each; those of skeletons_held.py were not tuned on.
 """
 
 from __future__ import annotations
@@ -56,13 +57,20 @@ def ours(data: bytes) -> tuple[str, list[str]]:
     """Text and image addresses of a page."""
     pieces = parse(data).pieces
     texts = [piece.text for piece in pieces if not isinstance(piece, PageImage)]
-    return "\n".join(texts), [piece.sources[0] for piece in pieces if isinstance(piece, PageImage) and piece.sources]
+    return "\n".join(texts), [
+        piece.sources[0] for piece in pieces if isinstance(piece, PageImage) and piece.sources
+    ]
 
 
-def measured(name: str, found: list[Counter[str]], wanted: list[Counter[str]], seconds: float | None = None) -> None:
+def measured(
+    name: str, found: list[Counter[str]], wanted: list[Counter[str]], seconds: float | None = None
+) -> None:
     """One line: precision and recall over all pages together, pages a CPU second."""
     both = sum((mine & true).total() for mine, true in zip(found, wanted, strict=True))
-    precision, recall = both / sum(mine.total() for mine in found), both / sum(true.total() for true in wanted)
+    precision, recall = (
+        both / sum(mine.total() for mine in found),
+        both / sum(true.total() for true in wanted),
+    )
     rate = "" if seconds is None else f"{len(found) / seconds:9.0f} pages/CPU-s"
     print(f"{name:<28} precision {precision:.4f}  recall {recall:.4f} {rate}")
 
@@ -74,21 +82,31 @@ def theirs(peer: Path, pages: list[str]) -> list[Extract]:
         for name, page in zip(names, pages, strict=True):
             name.write_text(page, encoding="utf-8")
         texts = json.loads(
-            subprocess.run([str(peer), "-c", PEER, "0", *map(str, names)], capture_output=True, text=True, check=True).stdout
+            subprocess.run(
+                [str(peer), "-c", PEER, "0", *map(str, names)], capture_output=True, text=True, check=True
+            ).stdout
         )["texts"]
     return [Extract(SHOWN.sub(" ", text), tuple(SHOWN.findall(text))) for text in texts]
 
 
 def table(folder: Path, peer: Path | None) -> None:
-    """Precision and recall of words, then of images, and the share of images in order: a row a skeleton and extractor."""
+    """Precision and recall of words, then of images, and the share of images in order: a row a skeleton and
+    extractor."""
     articles = [article(path) for path in sorted(folder.rglob("*.html"))]
     for name, skeleton in (SKELETONS | HELD).items():
         pages = [skeleton(found) for found in articles]
-        found = {"leafinstruct": [kept(page.encode()) for page in pages]} | ({"trafilatura": theirs(peer, pages)} if peer else {})
+        found = {"leafinstruct": [kept(page.encode()) for page in pages]} | (
+            {"trafilatura": theirs(peer, pages)} if peer else {}
+        )
         for extractor, extracts in found.items():
-            scores = [score(mine, true.text, true.images) for mine, true in zip(extracts, articles, strict=True)]
+            scores = [
+                score(mine, true.text, true.images) for mine, true in zip(extracts, articles, strict=True)
+            ]
             held = " (held out)" if name in HELD else ""
-            print(f"{name + held:<28} {extractor:<13}" + "  ".join(f"{share:.3f}" for share in sum(scores, Score()).row))
+            print(
+                f"{name + held:<28} {extractor:<13}"
+                + "  ".join(f"{share:.3f}" for share in sum(scores, Score()).row)
+            )
 
 
 def main() -> None:
@@ -103,7 +121,11 @@ def main() -> None:
         return
     names = sorted(arguments.pages.rglob("*.html"))
     data = [name.read_bytes() for name in names]
-    nodes = [node for page in data if (node := LexborHTMLParser(page.decode()).css_first("main, article, div.content")) is not None]
+    nodes = [
+        node
+        for page in data
+        if (node := LexborHTMLParser(page.decode()).css_first("main, article, div.content")) is not None
+    ]
     assert len(nodes) == len(names), "every page has a content node"
     wanted = [words(node.text(separator=" ")) for node in nodes]
     images = [Counter(image.attributes.get("src") or "" for image in node.css("img")) for node in nodes]
@@ -120,7 +142,9 @@ def main() -> None:
         return
     command = [str(arguments.peer), "-c", PEER, str(ROUNDS), *map(str, names)]
     told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    measured("trafilatura, words", [words(SHOWN.sub(" ", text)) for text in told["texts"]], wanted, told["seconds"])
+    measured(
+        "trafilatura, words", [words(SHOWN.sub(" ", text)) for text in told["texts"]], wanted, told["seconds"]
+    )
     measured("trafilatura, images", [Counter(SHOWN.findall(text)) for text in told["texts"]], images)
     print(f"pages a second: {told['seconds'] / best:.2f} times trafilatura")
 

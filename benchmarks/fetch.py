@@ -2,9 +2,10 @@
 
 python benchmarks/fetch.py FOLDER [--images 2000] [--peer PATH/bin/python]
 
-A server in a process of its own gives out the JPEGs of FOLDER, each under many addresses. CPU milliseconds an image are user and system time of the
-fetching process. Ours checks addresses, keeps bytes and a log with their sha256; img2dataset is its download function as its downloader calls it, a
-thread an image of 32, without decoding or writing. robots.txt is asked once by ours and not by the peer.
+A server in a process of its own gives out the JPEGs of FOLDER, each under many addresses. CPU milliseconds an
+image are user and system time of the fetching process. Ours checks addresses, keeps bytes and a log with
+their sha256; img2dataset is its download function as its downloader calls it, a thread an image of 32,
+without decoding or writing. robots.txt is asked once by ours and not by the peer.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ def serve(folder: str, port: Any) -> None:
 
 async def fetched(urls: list[str], folder: Path, host: str) -> tuple[int, int]:
     """Images had, and the most threads seen."""
-    web = Web(FetchConfig(contact="bench@example.org", allow_hosts=(host,), per_host=32, in_flight=2_000), Store(folder))
+    web = Web(
+        FetchConfig(contact="bench@example.org", allow_hosts=(host,), per_host=32, in_flight=2_000),
+        Store(folder),
+    )
     tasks = [asyncio.ensure_future(web.fetch(url)) for url in urls]
     most = 0
     while not all(task.done() for task in tasks):
@@ -74,11 +78,17 @@ def main() -> None:
     parser.add_argument("--peer", type=Path)
     arguments = parser.parse_args()
     port = multiprocessing.Value("i", 0)
-    server = multiprocessing.get_context("fork").Process(target=serve, args=(str(arguments.folder), port), daemon=True)
+    server = multiprocessing.get_context("fork").Process(
+        target=serve, args=(str(arguments.folder), port), daemon=True
+    )
     server.start()
     while not port.value:
         time.sleep(0.01)
-    names = sorted(path.relative_to(arguments.folder).as_posix() for path in arguments.folder.rglob("*.jpg") if " " not in path.name)
+    names = sorted(
+        path.relative_to(arguments.folder).as_posix()
+        for path in arguments.folder.rglob("*.jpg")
+        if " " not in path.name
+    )
     host = f"127.0.0.1:{port.value}"
     urls = [f"http://{host}/{names[index % len(names)]}?{index}" for index in range(arguments.images)]
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +96,8 @@ def main() -> None:
         got, threads = asyncio.run(fetched(urls, Path(folder) / "store", host))
         cpu, wall = time.process_time() - started, time.perf_counter() - began
         print(
-            f"leafinstruct: {got} of {len(urls)} in {wall:.1f} s, {1000 * cpu / len(urls):.2f} ms CPU an image, at most {threads} threads"
+            f"leafinstruct: {got} of {len(urls)} in {wall:.1f} s, {1000 * cpu / len(urls):.2f} ms "
+            f"CPU an image, at most {threads} threads"
         )
         if arguments.peer is None:
             print("img2dataset: not given (--peer)")
@@ -96,7 +107,10 @@ def main() -> None:
         command = [str(arguments.peer), "-c", PEER, str(listed)]
         words = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     peer = float(words[1])
-    print(f"img2dataset:  {words[0]} of {len(urls)} in {float(words[2]):.1f} s, {1000 * peer / len(urls):.2f} ms CPU an image, 32 threads")
+    print(
+        f"img2dataset:  {words[0]} of {len(urls)} in {float(words[2]):.1f} s, "
+        f"{1000 * peer / len(urls):.2f} ms CPU an image, 32 threads"
+    )
     print(f"CPU an image: img2dataset needs {peer / cpu:.2f} times ours")
 
 

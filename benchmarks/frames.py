@@ -2,9 +2,10 @@
 
 python benchmarks/frames.py [VIDEO ...] [--steps SECONDS ...]
 
-Without videos, three of 60 s at 720p are made first, that differ in how far apart their key frames are (GOP). For steps over each whole video:
-choosing a frame of each, with those that are kept as JPEG at once, as ingest does; then taking the others, as filter does. What the JPEG encoder
-alone takes for these frames is told apart. Each figure is the best of ROUNDS.
+Without videos, three of 60 s at 720p are made first, that differ in how far apart their key frames are (GOP).
+For steps over each whole video: choosing a frame of each, with those that are kept as JPEG at once, as ingest
+does; then taking the others, as filter does. What the JPEG encoder alone takes for these frames is told
+apart. Each figure is the best of ROUNDS.
 """
 
 from __future__ import annotations
@@ -49,18 +50,29 @@ def measure(path: Path, seconds: float) -> None:
     """One line: a video, in steps of so many seconds."""
     facts = frames.facts(path)
     assert not isinstance(facts, Unreadable), facts
-    steps = [(start * seconds, (start + 1) * seconds) for start in range(max(1, int((facts.duration or 0.0) / seconds)))]
+    steps = [
+        (start * seconds, (start + 1) * seconds)
+        for start in range(max(1, int((facts.duration or 0.0) / seconds)))
+    ]
     whole, count = timed(lambda: decoded(path))
-    choosing, chosen = timed(lambda: [item for item in frames.choose(path, steps, 1) if isinstance(item, Chosen)])
+    choosing, chosen = timed(
+        lambda: [item for item in frames.choose(path, steps, 1) if isinstance(item, Chosen)]
+    )
     kept = {moment: data for item in chosen for moment, data in item.taken}
     rest = [moment for item in chosen for moment in item.times if moment not in kept]
     taking, taken = timed(lambda: [frames.frame(path, moment) for moment in rest])
-    images = [Image.open(io.BytesIO(data)).convert("RGB") for data in [*kept.values(), *taken] if isinstance(data, bytes)]
+    images = [
+        Image.open(io.BytesIO(data)).convert("RGB")
+        for data in [*kept.values(), *taken]
+        if isinstance(data, bytes)
+    ]
     encoding, _ = timed(lambda: [jpeg(image) for image in images])
     ours = choosing + taking
     print(
-        f"{path.name}: {count} frames, {facts.width} x {facts.height}, all decoded {whole:.2f} s; {len(steps)} steps of {seconds:g} s: "
-        f"chosen {choosing:.2f} s with {len(kept)} frames kept, {len(rest)} taken later {taking:.2f} s, of both JPEG {encoding:.2f} s; "
+        f"{path.name}: {count} frames, {facts.width} x {facts.height}, all decoded {whole:.2f} s; "
+        f"{len(steps)} steps of {seconds:g} s: "
+        f"chosen {choosing:.2f} s with {len(kept)} frames kept, {len(rest)} taken later {taking:.2f} "
+        f"s, of both JPEG {encoding:.2f} s; "
         f"{whole / ours:.2f} times as fast as decoding all, without JPEG {whole / (ours - encoding):.2f}",
         flush=True,
     )
@@ -113,9 +125,9 @@ def scene(chance: np.random.Generator) -> np.ndarray:
     """(HEIGHT + MARGIN, WIDTH + MARGIN, 3) int16: soft shapes with finer ones on them."""
     size = (WIDTH + MARGIN, HEIGHT + MARGIN)
     coarse, fine = (
-        Image.fromarray(chance.integers(0, 255, (size[1] // step, size[0] // step, 3), dtype=np.uint8)).resize(
-            size, Image.Resampling.BICUBIC
-        )
+        Image.fromarray(
+            chance.integers(0, 255, (size[1] // step, size[0] // step, 3), dtype=np.uint8)
+        ).resize(size, Image.Resampling.BICUBIC)
         for step in (96, 12)
     )
     return np.asarray(Image.blend(coarse, fine, 0.25).filter(ImageFilter.GaussianBlur(1)), np.int16)

@@ -1,10 +1,12 @@
-"""How a step is cut and what becomes of its gradient: cosine with, and norm relative to, the gradient of one pass over the same rows.
+"""How a step is cut and what becomes of its gradient: cosine with, and norm relative to, the gradient of one
+pass over the same rows.
 
     python benchmarks/gradients.py [--source FOLDER]
 
-`leaf train` on leaf:tiny-1 with unpacked rows of unlike lengths: text alone, one image, two. Each cut shows the same 16 rows in its first step. The
-gradient is read from the checkpoint after it (AdamW's first moment), of both losses and of each alone, and the norm before clipping from the log.
-Two processes are started by torchrun over gloo. source: another version of leafinstruct to measure.
+`leaf train` on leaf:tiny-1 with unpacked rows of unlike lengths: text alone, one image, two. Each cut shows
+the same 16 rows in its first step. The gradient is read from the checkpoint after it (AdamW's first moment),
+of both losses and of each alone, and the norm before clipping from the log. Two processes are started by
+torchrun over gloo. source: another version of leafinstruct to measure.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ def row(number: int) -> dict[str, Any]:
     }
 
 
-def gradient(folder: Path, source: Path, cut: tuple[int, int, int], weights: tuple[float, float]) -> tuple[Tensor, float]:
+def gradient(
+    folder: Path, source: Path, cut: tuple[int, int, int], weights: tuple[float, float]
+) -> tuple[Tensor, float]:
     """Of the first step: its direction, and its norm before clipping."""
     batch, accumulate, processes = cut
     name = f"{batch}-{accumulate}-{processes}-{weights[0]}-{weights[1]}"
@@ -67,11 +71,17 @@ def gradient(folder: Path, source: Path, cut: tuple[int, int, int], weights: tup
         "precision": "float32",
     }  # fmt: skip
     recipe = folder / f"{name}.yaml"
-    recipe.write_text(yaml.safe_dump({"name": name, "workdir": str(folder), "train": section}), encoding="utf-8")
+    recipe.write_text(
+        yaml.safe_dump({"name": name, "workdir": str(folder), "train": section}), encoding="utf-8"
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", str(port)] if processes > 1 else []
+    launcher = (
+        ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", str(port)]
+        if processes > 1
+        else []
+    )
     command = [sys.executable, "-W", "ignore", *launcher, "-m", "leafinstruct.cli", "train", str(recipe)]
     environment = {**os.environ, "PYTHONPATH": str(source)}  # python -m looks in the working directory first
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
@@ -80,13 +90,20 @@ def gradient(folder: Path, source: Path, cut: tuple[int, int, int], weights: tup
     out = folder / "runs" / name / "train"
     state = torch.load(out / "checkpoint-1" / "optimizer.pt", weights_only=True)["state"]
     log = json.loads((out / "log.jsonl").read_text(encoding="utf-8").splitlines()[0])
-    return torch.cat([state[at]["exp_avg"].flatten() for at in sorted(state)]).double(), float(log["grad_norm"])
+    return torch.cat([state[at]["exp_avg"].flatten() for at in sorted(state)]).double(), float(
+        log["grad_norm"]
+    )
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", type=Path, default=Path(__file__).parent.parent, help="folder that holds the package leafinstruct")
+    parser.add_argument(
+        "--source",
+        type=Path,
+        default=Path(__file__).parent.parent,
+        help="folder that holds the package leafinstruct",
+    )
     source = parser.parse_args().source.resolve()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

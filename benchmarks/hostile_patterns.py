@@ -1,12 +1,15 @@
-"""Regular expressions of the package that take more than linear time, found by adversarial texts of doubled length.
+"""Regular expressions of the package that take more than linear time, found by adversarial texts of doubled
+length.
 
     python benchmarks/hostile_patterns.py [PREFIX ...] [--seconds 6] [--jobs 2]
 
-Every pattern that a module holds, and every pattern that a call of `re` or `regex` names in the source, is taken apart: what each of its repeats
-accepts is repeated, alone, behind what stands before the repeat, and together with what other repeats accept; each such text ends with something that
-fits nothing. A pattern is listed with the worst text where twice the text takes more than three times the CPU seconds. Each pattern runs in a process
-of its own with a limit of CPU seconds; `ended` names the text that reached it. Whether a listed pattern ever meets a long text is for the reader
-of the code: some are matched at one place, or against texts with a bound.
+Every pattern that a module holds, and every pattern that a call of `re` or `regex` names in the source, is
+taken apart: what each of its repeats accepts is repeated, alone, behind what stands before the repeat, and
+together with what other repeats accept; each such text ends with something that fits nothing. A pattern is
+listed with the worst text where twice the text takes more than three times the CPU seconds. Each pattern runs
+in a process of its own with a limit of CPU seconds; `ended` names the text that reached it. Whether a listed
+pattern ever meets a long text is for the reader of the code: some are matched at one place, or against texts
+with a bound.
 """
 
 from __future__ import annotations
@@ -34,9 +37,22 @@ import regex
 
 import leafinstruct
 
-PREFIXES = ("ingest", "records", "filter", "rewrite", "shard", "report", "images", "llm", "recipe_draft", "suppressed", "cards")
+PREFIXES = (
+    "ingest",
+    "records",
+    "filter",
+    "rewrite",
+    "shard",
+    "report",
+    "images",
+    "llm",
+    "recipe_draft",
+    "suppressed",
+    "cards",
+)
 SIZES = ((2 << 10, 0.004), (16 << 10, 0.005))
-"""Characters, and the CPU seconds that they take at least where the cost is the square of them: fewer need no second look."""
+"""Characters, and the CPU seconds that they take at least where the cost is the square of them: fewer need no
+second look."""
 CLEAR = 0.05
 """CPU seconds of the longest text after which no worse text is looked for."""
 MANY = 160
@@ -84,7 +100,9 @@ def _held(module: Any, source: str) -> Iterator[Found]:
 
     for name, value in vars(module).items():
         uses = re.findall(rf"\b{name}\b(?! = |:)(?:\.(\w+)|)", source)
-        yield from ((name, item, bool(uses) and {"match", "fullmatch"} >= set(uses)) for item in inside(value))
+        yield from (
+            (name, item, bool(uses) and {"match", "fullmatch"} >= set(uses)) for item in inside(value)
+        )
 
 
 def _named(source: str) -> Iterator[Found]:
@@ -174,7 +192,11 @@ def _sample(tree: Any, number: int) -> str:
 def _sign(kind: Any, value: Any, number: int) -> str:
     fits = _class(kind, value)
     own = (
-        [chr(item[1] if item[0] is codes.LITERAL else item[1][0]) for item in value if item[0] in (codes.LITERAL, codes.RANGE)]
+        [
+            chr(item[1] if item[0] is codes.LITERAL else item[1][0])
+            for item in value
+            if item[0] in (codes.LITERAL, codes.RANGE)
+        ]
         if kind is codes.IN
         else []
     )
@@ -187,14 +209,24 @@ def _class(kind: Any, value: Any) -> Callable[[str], bool]:
         return lambda sign: sign != "\n"
     if kind is codes.NOT_LITERAL:
         return lambda sign: ord(sign) != value
-    kinds = {"DIGIT": r"\d", "NOT_DIGIT": r"\D", "SPACE": r"\s", "NOT_SPACE": r"\S", "WORD": r"\w", "NOT_WORD": r"\W"}
+    kinds = {
+        "DIGIT": r"\d",
+        "NOT_DIGIT": r"\D",
+        "SPACE": r"\s",
+        "NOT_SPACE": r"\S",
+        "WORD": r"\w",
+        "NOT_WORD": r"\W",
+    }
 
     def one(item: Any, sign: str) -> bool:
         if item[0] is codes.LITERAL:
             return bool(ord(sign) == item[1])
         if item[0] is codes.RANGE:
             return bool(item[1][0] <= ord(sign) <= item[1][1])
-        return item[0] is codes.CATEGORY and re.match(kinds[str(item[1]).removeprefix("CATEGORY_").removeprefix("UNI_")], sign) is not None
+        return (
+            item[0] is codes.CATEGORY
+            and re.match(kinds[str(item[1]).removeprefix("CATEGORY_").removeprefix("UNI_")], sign) is not None
+        )
 
     negated = any(item[0] is codes.NEGATE for item in value)
     return lambda sign: any(one(item, sign) for item in value if item[0] is not codes.NEGATE) != negated
@@ -216,7 +248,8 @@ def seconds(pattern: Any, anchored: bool, text: tuple[str, str, str], size: int)
 
 
 def worst(pattern: Any, anchored: bool, tell: Callable[[Any], None]) -> None:
-    """Tell each text that costs more than any before it, with its CPU seconds at a size and at twice that; and at the end, an empty line."""
+    """Tell each text that costs more than any before it, with its CPU seconds at a size and at twice that;
+    and at the end, an empty line."""
     most = 0.0
     for text in texts(pattern):
         tell(["trying", text])
@@ -249,11 +282,18 @@ def measured(item: Found, limit: int) -> str:
     os.waitpid(child, 0)
     found = [item for item in told if item[0] == "found"]
     text = (
-        repr([piece if len(piece) < 60 else f"{piece[:40]}... {len(piece)}" for piece in (found[-1] if found else told[-1])[1]])
+        repr(
+            [
+                piece if len(piece) < 60 else f"{piece[:40]}... {len(piece)}"
+                for piece in (found[-1] if found else told[-1])[1]
+            ]
+        )
         if told[-1:] != [["done"]] or found
         else ""
     )
-    times = "{2:8.4f} s, {3:8.4f} s at {4:6,}".format(*found[-1]) if found else f"ended at {limit} s" + " " * 20
+    times = (
+        "{2:8.4f} s, {3:8.4f} s at {4:6,}".format(*found[-1]) if found else f"ended at {limit} s" + " " * 20
+    )
     return f"{times} | {name} | {text}" if text else ""
 
 

@@ -2,8 +2,9 @@
 
     python benchmarks/hostile_widths.py [WORD ...] [--limit 60] [--jobs 2]
 
-Each case runs in a process of its own with RLIMIT_CPU, so that the table ends. A line: CPU seconds, the longest stage, peak of memory in MB, outcome.
-To measure another version, run this file with that version's folder first on PYTHONPATH.
+Each case runs in a process of its own with RLIMIT_CPU, so that the table ends. A line: CPU seconds, the
+longest stage, peak of memory in MB, outcome. To measure another version, run this file with that version's
+folder first on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ class Inline:
     def map(self, task: Any, parts: Sequence[Any], needs: Any) -> Iterator[dict[str, Any]]:
         from leafinstruct.runtime.engine.local import LocalEngine
 
-        return LocalEngine(workers=1).map(task, parts, needs) if needs.kind == "io" else iter([task(part) for part in parts])
+        return (
+            LocalEngine(workers=1).map(task, parts, needs)
+            if needs.kind == "io"
+            else iter([task(part) for part in parts])
+        )
 
 
 def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
@@ -48,18 +53,28 @@ def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
     paths = {key: str(data / value) for key, value in more.items() if key in ("path", "cdxj", "videos")}
     source = {"kind": kind, "name": "own", "path": str(data), **{**more, **paths}}
     wanted = {"min_words": 0, "min_images": 0, "alignment": {"model": None}, "rules": []}
-    recipe = {"name": "t", "workdir": ".", "ingest": {"sources": [source], "truncated": "keep"}, "filter": wanted}
+    recipe = {
+        "name": "t",
+        "workdir": ".",
+        "ingest": {"sources": [source], "truncated": "keep"},
+        "filter": wanted,
+    }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     seconds: dict[str, float] = {}
     began = time.process_time()
     told, stopped = "", ""
     try:
-        for outcome in pipeline.build(recipes.load(folder / "recipe.yaml", (), None), Inline(), lambda *_: None):
+        for outcome in pipeline.build(
+            recipes.load(folder / "recipe.yaml", (), None), Inline(), lambda *_: None
+        ):
             seconds[outcome.stage] = time.process_time() - began
             began = time.process_time()
             if outcome.stage == "ingest":
                 pieces = {f"({name})": count for name, count in outcome.record["image_reasons"].items()}
-                told = f"{outcome.record['counts'].get('documents', 0)} documents, { {**outcome.record['reasons'], **pieces} }"
+                told = (
+                    f"{outcome.record['counts'].get('documents', 0)} documents, "
+                    f"{ {**outcome.record['reasons'], **pieces} }"
+                )
     except LeafInstructError as error:
         stopped = f", {str(error)[:100]}"
         seconds[f"after {outcome.stage}" if seconds else "ingest"] = time.process_time() - began
@@ -74,7 +89,8 @@ def run(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
         from leafinstruct.images.decode import decode, probe
 
         found = [
-            getattr(item, "reason", "ok") for item in (probe(file.read_bytes()), decode(file.read_bytes(), 512), decode(file.read_bytes()))
+            getattr(item, "reason", "ok")
+            for item in (probe(file.read_bytes()), decode(file.read_bytes(), 512), decode(file.read_bytes()))
         ]
         return ", ".join(found), ""
     if kind == "subtitles":
@@ -82,7 +98,10 @@ def run(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
         from leafinstruct.ingest.video.subtitles import cues
 
         kept, lost = cues(next((folder / "data").iterdir()))
-        return f"{len(kept)} cues, {len(list(sentences(kept)))} sentences, {len(lost)} lost {sorted({item[0] for item in lost})}", ""
+        return (
+            f"{len(kept)} cues, {len(list(sentences(kept)))} sentences, {len(lost)} lost "
+            f"{sorted({item[0] for item in lost})}"
+        ), ""
     if kind in ("robots", "tdmrep"):
         from yarl import URL
 
@@ -131,7 +150,9 @@ def one(name: str) -> None:
 
 
 def peak() -> int:
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    (line,) = [
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    ]
     return int(line.split()[1]) // 1024
 
 
@@ -139,12 +160,19 @@ def measured(name: str) -> str:
     """A line of the table."""
     command = [sys.executable, __file__, "--one", name, "--limit", str(ARGUMENTS.limit)]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
     )
     try:
         cpu, slowest, memory, outcome = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        return f"{'> ' + str(ARGUMENTS.limit):>7} | {'':14} | {'':6} | {name:45} | ended by {done.returncode}: {done.stderr.strip()[-120:]}"
+        return (
+            f"{'> ' + str(ARGUMENTS.limit):>7} | {'':14} | {'':6} | {name:45} | ended by "
+            f"{done.returncode}: {done.stderr.strip()[-120:]}"
+        )
     return f"{cpu:7.1f} | {slowest:14} | {memory:6} | {name:45} | {outcome}"
 
 

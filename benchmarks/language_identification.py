@@ -1,7 +1,9 @@
-"""Offline language identifiers compared: accuracy at one sentence and at document length, CPU time, load time, memory.
+"""Offline language identifiers compared: accuracy at one sentence and at document length, CPU time, load
+time, memory.
 
-Texts: tests/records/languages.json (one recipe in 66 languages, written by hand for this table; a document is the five sentences of a language) and,
-with --real, documents of your own with their languages. Each candidate runs in a process of its own; those that are not installed are named.
+Texts: tests/records/languages.json (one recipe in 66 languages, written by hand for this table; a document is
+the five sentences of a language) and, with --real, documents of your own with their languages. Each candidate
+runs in a process of its own; those that are not installed are named.
 
     python benchmarks/language_identification.py
 """
@@ -113,7 +115,8 @@ CANDIDATES: tuple[Callable[[], Identify], ...] = (
 
 
 def measured(name: str, sets: dict[str, list[tuple[str, str]]], queue: Any) -> None:
-    """In a process of its own: put (lines of figures) for one candidate, or the reason why it does not run."""
+    """In a process of its own: put (lines of figures) for one candidate, or the reason why it does not
+    run."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()
     try:
@@ -129,9 +132,15 @@ def measured(name: str, sets: dict[str, list[tuple[str, str]]], queue: Any) -> N
         found = [_answer(identify, text) for _, text in texts]
         spent = time.process_time() - started
         right = sum(got == wanted for got, (wanted, _) in zip(found, texts, strict=True))
-        line += f"   {label} {right}/{len(texts)} {100 * right / len(texts):5.1f}% {1e6 * spent / len(texts):7.0f} us"
+        line += (
+            f"   {label} {right}/{len(texts)} {100 * right / len(texts):5.1f}% "
+            f"{1e6 * spent / len(texts):7.0f} us"
+        )
         misses.append(
-            f"    {label}: " + " ".join(f"{wanted}>{got}" for got, (wanted, _) in zip(found, texts, strict=True) if got != wanted)
+            f"    {label}: "
+            + " ".join(
+                f"{wanted}>{got}" for got, (wanted, _) in zip(found, texts, strict=True) if got != wanted
+            )
         )
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     queue.put("\n".join((f"{line}   +{grown:.0f} MiB", *misses)))
@@ -155,7 +164,9 @@ def main() -> None:
         "document": [(plain(code), "\n".join(texts)) for code, texts in sentences.items()],
     }
     if asked.real:
-        sets["real"] = [(item["language"], item["text"]) for item in json.loads(asked.real.read_text(encoding="utf-8"))]
+        sets["real"] = [
+            (item["language"], item["text"]) for item in json.loads(asked.real.read_text(encoding="utf-8"))
+        ]
     context = multiprocessing.get_context("spawn")
     for name in asked.only:
         queue = context.Queue()

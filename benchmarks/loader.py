@@ -1,10 +1,12 @@
-"""Shards to batches on 2 workers: ours against `datasets` streaming with a stock collator and against WebDataset tars, of the same samples, one run.
+"""Shards to batches on 2 workers: ours against `datasets` streaming with a stock collator and against
+WebDataset tars, of the same samples, one run.
 
     python benchmarks/loader.py [--samples 800]
 
-Each contestant runs in a process of its own and is timed from its first batch on; memory is its peak and its workers', shared pages once.
-`raw` peers decode and tokenize as they go, which is what their stock pipelines do (here with a tiny image encoder: a real one makes them slower
-still). `ready` peers read the same token ids that ours has on disk, so that loaders alone are compared. `cold` is our first epoch's encoding, apart.
+Each contestant runs in a process of its own and is timed from its first batch on; memory is its peak and its
+workers', shared pages once. `raw` peers decode and tokenize as they go, which is what their stock pipelines
+do (here with a tiny image encoder: a real one makes them slower still). `ready` peers read the same token ids
+that ours has on disk, so that loaders alone are compared. `cold` is our first epoch's encoding, apart.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-sys.path[0] = str(Path(__file__).parent.parent / "tests")  # not this folder, whose moss.py would hide the tests' skeletons
+# not this folder, whose moss.py would hide the tests' skeletons
+sys.path[0] = str(Path(__file__).parent.parent / "tests")
 
 from backbones.tiny_backbones import WORDS, tiny_chameleon  # noqa: E402
 
@@ -49,7 +52,8 @@ SECONDS = 5.0
 
 
 def make(folder: Path, samples: int) -> dict[str, float]:
-    """Shards, tars and tokens of random lessons of 1 to 6 images of 256 pixels. Returns what encoding cost."""
+    """Shards, tars and tokens of random lessons of 1 to 6 images of 256 pixels. Returns what encoding
+    cost."""
     draw = random.Random(0)
     rows = [_lesson(number, draw) for number in range(samples)]
     (folder / "shards").mkdir()
@@ -65,14 +69,27 @@ def make(folder: Path, samples: int) -> dict[str, float]:
         seconds.append(time.perf_counter() - started)
     (folder / "ready").mkdir()
     for at in range(SHARDS):
-        with tarfile.open(folder / f"raw-{at}.tar", "w") as raw, tarfile.open(folder / f"ready-{at}.tar", "w") as ready:
+        with (
+            tarfile.open(folder / f"raw-{at}.tar", "w") as raw,
+            tarfile.open(folder / f"ready-{at}.tar", "w") as ready,
+        ):
             for one in rows[at::SHARDS]:
                 _add(raw, one["id"], "json", json.dumps(one["messages"]).encode())
                 for number, image in enumerate(one["images"]):
                     _add(raw, one["id"], f"{number}.jpg", image["bytes"])
-                _add(ready, one["id"], "npy", _npy(np.array(_tokenized(backbone, one["messages"], one["images"])["both"], np.int32)))
+                _add(
+                    ready,
+                    one["id"],
+                    "npy",
+                    _npy(np.array(_tokenized(backbone, one["messages"], one["images"])["both"], np.int32)),
+                )
     _parquet(folder, tokens.Rows(out))
-    return {"cold": seconds[0], "another context": seconds[1], "tokens": counts["tokens"], "images": counts["images"]}
+    return {
+        "cold": seconds[0],
+        "another context": seconds[1],
+        "tokens": counts["tokens"],
+        "images": counts["images"],
+    }
 
 
 def _lesson(number: int, draw: random.Random) -> dict[str, Any]:
@@ -81,13 +98,28 @@ def _lesson(number: int, draw: random.Random) -> dict[str, Any]:
     answer = [
         part
         for _ in range(count)
-        for part in ({"type": "text", "text": _words(draw, draw.randint(10, 80))}, {"type": "image", "text": None})
+        for part in (
+            {"type": "text", "text": _words(draw, draw.randint(10, 80))},
+            {"type": "image", "text": None},
+        )
     ]
     question = [{"type": "text", "text": _words(draw, 20)}]
     messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     images = [{"bytes": _jpeg(draw), "path": None} for _ in range(count)]
-    empty: dict[str, Any] = {**dict.fromkeys(("url", "license", "provenance")), "image_info": [], "scores": []}
-    return {**empty, "id": f"row{number:05}", "document_id": "d", "source": "s", "task": "guide", "messages": messages, "images": images}
+    empty: dict[str, Any] = {
+        **dict.fromkeys(("url", "license", "provenance")),
+        "image_info": [],
+        "scores": [],
+    }
+    return {
+        **empty,
+        "id": f"row{number:05}",
+        "document_id": "d",
+        "source": "s",
+        "task": "guide",
+        "messages": messages,
+        "images": images,
+    }
 
 
 def _words(draw: random.Random, count: int) -> str:
@@ -137,7 +169,11 @@ def _tokenized(backbone: Any, messages: Any, images: Any) -> dict[str, Any]:
 
 
 def _pil(image: Any) -> Image.Image:
-    return image if isinstance(image, Image.Image) else Image.open(io.BytesIO(image["bytes"] if isinstance(image, dict) else image))
+    return (
+        image
+        if isinstance(image, Image.Image)
+        else Image.open(io.BytesIO(image["bytes"] if isinstance(image, dict) else image))
+    )
 
 
 def loader(name: str, folder: Path) -> Any:
@@ -148,14 +184,20 @@ def loader(name: str, folder: Path) -> Any:
         run = Packed(rows, 10_000_000, 0, CONTEXT + 1 if packed else None)
         batch = max(1, round(BATCH * float(rows.lengths().mean()) / CONTEXT)) if packed else BATCH
         workers = 0 if name == "ours-no-workers" else WORKERS
-        return torch.utils.data.DataLoader(run, batch, num_workers=workers, collate_fn=tokens.Collator(1, None))
+        return torch.utils.data.DataLoader(
+            run, batch, num_workers=workers, collate_fn=tokens.Collator(1, None)
+        )
     from transformers import DataCollatorForSeq2Seq
 
     backbone = tiny_chameleon()
     collator = DataCollatorForSeq2Seq(backbone._tokenizer)
     kind, state = name.split("-")
-    stream = _datasets(folder, state, backbone) if kind == "datasets" else _webdataset(folder, state, backbone)
-    return torch.utils.data.DataLoader(stream, BATCH, num_workers=WORKERS, collate_fn=lambda batch: collator([_pair(one) for one in batch]))
+    stream = (
+        _datasets(folder, state, backbone) if kind == "datasets" else _webdataset(folder, state, backbone)
+    )
+    return torch.utils.data.DataLoader(
+        stream, BATCH, num_workers=WORKERS, collate_fn=lambda batch: collator([_pair(one) for one in batch])
+    )
 
 
 def _datasets(folder: Path, state: str, backbone: Any) -> Any:
@@ -177,7 +219,12 @@ def _webdataset(folder: Path, state: str, backbone: Any) -> Any:
     pattern = str(folder / f"{state}-{{0..{SHARDS - 1}}}.tar")
     stream = webdataset.WebDataset(pattern, shardshuffle=SHARDS, empty_check=False)
     if state == "ready":
-        return stream.repeat().shuffle(1000).decode().map(lambda one: {"input_ids": one["npy"][0], "labels": one["npy"][1]})
+        return (
+            stream.repeat()
+            .shuffle(1000)
+            .decode()
+            .map(lambda one: {"input_ids": one["npy"][0], "labels": one["npy"][1]})
+        )
 
     def tokenized(one: dict[str, Any]) -> dict[str, list[int]]:
         images = [one[key] for key in sorted(one) if key.endswith(".jpg")]
@@ -194,7 +241,8 @@ def run(name: str, folder: Path) -> dict[str, float]:
     """Tokens and batches a second, peak memory, share of padding."""
     torch.set_num_threads(1)
     peak, over = [0], threading.Event()
-    watcher = threading.Thread(target=_watch, args=(peak, over), daemon=True)  # started after the workers, which are forked
+    # started after the workers, which are forked
+    watcher = threading.Thread(target=_watch, args=(peak, over), daemon=True)
     batches = real = said = places = 0
     started = time.perf_counter()
     for number, batch in enumerate(_timed(loader(name, folder))):
@@ -242,7 +290,9 @@ def _watch(peak: list[int], over: threading.Event) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--samples", type=int, default=800)
     parser.add_argument("--contestant", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -253,12 +303,20 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         made = make(Path(name), given.samples)
-        print(f"{given.samples} samples, {made['tokens'] / given.samples:,.0f} tokens and {made['images'] / given.samples:.1f} images each")
-        print(f"encoding, once: {made['cold']:.1f} s; for another context {made['another context']:.1f} s, no image encoded")
+        print(
+            f"{given.samples} samples, {made['tokens'] / given.samples:,.0f} tokens and "
+            f"{made['images'] / given.samples:.1f} images each"
+        )
+        print(
+            f"encoding, once: {made['cold']:.1f} s; for another context {made['another context']:.1f} s, "
+            "no image encoded"
+        )
         print(f"{'':<18}{'tokens/s':>12}{'samples/s':>11}{'batches/s':>11}{'padding':>9}{'MB':>8}")
         for contestant in (*OURS, *PEERS):
             command = [sys.executable, __file__, "--contestant", contestant, "--folder", name]
-            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[
+                -1
+            ]
             found = json.loads(answer)
             figures = f"{found['tokens']:>12,.0f}{found['samples']:>11,.0f}{found['batches']:>11,.0f}{found['padding']:>9.1%}{found['memory']:>8,.0f}"
             print(f"{contestant:<18}{figures}", flush=True)

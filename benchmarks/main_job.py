@@ -2,8 +2,9 @@
 
     python benchmarks/main_job.py 1000 5000 --workers 2
 
-Peak memory is the largest private memory (USS) of the command and of its workers together, sampled every 250 ms: what a machine needs,
-not what one process holds. The second size must not need more than 10% above the first: memory is bounded by the part, not by the corpus.
+Peak memory is the largest private memory (USS) of the command and of its workers together, sampled every 250
+ms: what a machine needs, not what one process holds. The second size must not need more than 10% above the
+first: memory is bounded by the part, not by the corpus.
 """
 
 from __future__ import annotations
@@ -34,9 +35,16 @@ def measure(documents: int, workers: int, folder: Path) -> dict[str, float]:
         together, largest = max(together, sum(sizes)), max(largest, max(sizes, default=0))
         time.sleep(0.25)
     seconds = time.monotonic() - started
-    status = subprocess.run([*LEAF, "status", str(RECIPE), "--json", *settings], capture_output=True, text=True, check=True)
+    status = subprocess.run(
+        [*LEAF, "status", str(RECIPE), "--json", *settings], capture_output=True, text=True, check=True
+    )
     stages = {entry["stage"]: entry for entry in json.loads(status.stdout)["stages"]}
-    found = {"documents": documents, "seconds": seconds, "peak_mb": together / 1e6, "largest_process_mb": largest / 1e6}
+    found = {
+        "documents": documents,
+        "seconds": seconds,
+        "peak_mb": together / 1e6,
+        "largest_process_mb": largest / 1e6,
+    }
     found["examples"] = stages["shard"]["counts"]["rows"]
     return found
 

@@ -1,11 +1,14 @@
-"""MoSS against PEFT's plain LoRA and against the loop over images: forward and backward, CPU seconds, one thread, one run.
+"""MoSS against PEFT's plain LoRA and against the loop over images: forward and backward, CPU seconds, one
+thread, one run.
 
     python benchmarks/moss.py [--quick] [--device cuda]
 
-One adapted linear layer, then a decoder of four Llama blocks with all attention projections adapted. Every figure is a ratio to plain LoRA of rank r
-on all tokens, measured in turn with it, the least of several; beside it the bound, the ratio of multiplications (the base's forward and input
-gradient; the adapter's forward, input gradient and weight gradient), and their quotient. `loop` is the same full-space convolution by torch's conv2d,
-one image after the other. Then the merged text half on a prompt of text alone against the bare base, and the bytes that autograd keeps.
+One adapted linear layer, then a decoder of four Llama blocks with all attention projections adapted. Every
+figure is a ratio to plain LoRA of rank r on all tokens, measured in turn with it, the least of several;
+beside it the bound, the ratio of multiplications (the base's forward and input gradient; the adapter's
+forward, input gradient and weight gradient), and their quotient. `loop` is the same full-space convolution by
+torch's conv2d, one image after the other. Then the merged text half on a prompt of text alone against the
+bare base, and the bytes that autograd keeps.
 """
 
 from __future__ import annotations
@@ -46,7 +49,8 @@ class Case:
 
 
 class Clock:
-    """CPU seconds of a call, or of the device with synchronization; the least of several, the contestants in turn."""
+    """CPU seconds of a call, or of the device with synchronization; the least of several, the contestants in
+    turn."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -85,10 +89,12 @@ def positions_of(case: Case, device: str) -> Tensor:
 
 
 def bound(case: Case, mode: str, share: float, blocks: bool = False) -> float:
-    """Multiplications of a step relative to plain LoRA. share: of patches. blocks: of a whole Llama block, else of the linear layer alone."""
+    """Multiplications of a step relative to plain LoRA. share: of patches. blocks: of a whole Llama block,
+    else of the linear layer alone."""
     d, r = case.d, case.r
     layers = 4 if blocks else 1
-    rest = 2 * (3 * d * 4 * d) + 4 * case.tokens * d if blocks else 0  # MLP of width 4 d and attention, forward and input gradient
+    # MLP of width 4 d and attention, forward and input gradient
+    rest = 2 * (3 * d * 4 * d) + 4 * case.tokens * d if blocks else 0
     frozen = 2 * layers * d * d + rest
     text = 6 * d * r
     image = {
@@ -117,7 +123,10 @@ def one_layer(case: Case, clock: Clock, rounds: int) -> None:
     host = nn.Sequential(nn.Linear(case.d, case.d, bias=False, device=device))
     host[0].weight.data = base.weight.data
     plain = peft.get_peft_model(host, LoraConfig(r=case.r, lora_alpha=2 * case.r, target_modules=["0"]))
-    x, gradient = torch.randn(1, case.tokens, case.d, device=device), torch.randn(1, case.tokens, case.d, device=device)
+    x, gradient = (
+        torch.randn(1, case.tokens, case.d, device=device),
+        torch.randn(1, case.tokens, case.d, device=device),
+    )
     positions = positions_of(case, device)
     running = Running()
     running.begin(Pass(layout := Layout(positions)))
@@ -140,7 +149,9 @@ def one_layer(case: Case, clock: Clock, rounds: int) -> None:
 
 def looped(layer: MossLayer, layout: Layout, positions: Tensor) -> Callable[[Tensor], Tensor]:
     """The same by conv2d, image by image."""
-    runs = [(positions[0, :, 0] == number).nonzero()[:, 0] for number in range(int(positions[..., 0].max()) + 1)]
+    runs = [
+        (positions[0, :, 0] == number).nonzero()[:, 0] for number in range(int(positions[..., 0].max()) + 1)
+    ]
     spans = [(int(run[0]), int(run[-1]) + 1) for run in runs]
 
     def forward(x: Tensor) -> Tensor:
@@ -148,7 +159,9 @@ def looped(layer: MossLayer, layout: Layout, positions: Tensor) -> Callable[[Ten
         rank = up.shape[1]
         kernel = down.view(2, 2, rank, -1).flip(0, 1).permute(2, 3, 0, 1)
         out: Tensor = layer.base_layer(x)
-        text = linear(linear(x[0, layout.text], layer.moss_text_A["default"]), layer.moss_text_B["default"]) * 2
+        text = (
+            linear(linear(x[0, layout.text], layer.moss_text_A["default"]), layer.moss_text_B["default"]) * 2
+        )
         pieces = []
         for start, stop in spans:
             grid = x[0, start:stop].T.reshape(1, -1, SIDE, SIDE)
@@ -177,11 +190,15 @@ def whole(case: Case, clock: Clock, rounds: int) -> None:
     patch = positions[0, :, 0] >= 0
     ids = torch.where(patch, 7, 300)[None]
     models: dict[str, Any] = {
-        "plain LoRA": peft.get_peft_model(llama(), peft.LoraConfig(r=case.r, lora_alpha=2 * case.r, target_modules=target))
+        "plain LoRA": peft.get_peft_model(
+            llama(), peft.LoraConfig(r=case.r, lora_alpha=2 * case.r, target_modules=target)
+        )
     }
     told: dict[str, Any] = {"target_modules": target, "image_tokens": [[0, 255]], "image_grid": [SIDE, SIDE]}
     for name, settings in MODES.items():
-        models[name] = peft.get_peft_model(llama(), moss.MossConfig(r_text=case.r, r_image=case.r, init="random", **told, **settings))
+        models[name] = peft.get_peft_model(
+            llama(), moss.MossConfig(r_text=case.r, r_image=case.r, init="random", **told, **settings)
+        )
 
     def step(model: Any) -> Callable[[], None]:
         extra = {} if isinstance(model.peft_config["default"], peft.LoraConfig) else {"patch_pos": positions}
@@ -196,12 +213,17 @@ def whole(case: Case, clock: Clock, rounds: int) -> None:
         if name != "plain LoRA":
             said(case, share, name, ratio, bound(case, name, share, blocks=True))
     kept = {name: kept_bytes(step(model)) for name, model in models.items()}
-    print("  bytes kept for backward, of plain LoRA's:", ", ".join(f"{name} {kept[name] / kept['plain LoRA']:.3f}" for name in MODES))
+    print(
+        "  bytes kept for backward, of plain LoRA's:",
+        ", ".join(f"{name} {kept[name] / kept['plain LoRA']:.3f}" for name in MODES),
+    )
     merged = models["full_space"].eval()
     merged.merge_adapter(modality="text")
     bare, text = llama().eval(), torch.full((1, min(case.tokens, 1024)), 300, device=clock.device)
     with torch.no_grad():
-        ratio = clock.ratios({"base": lambda: bare(input_ids=text), "merged": lambda: merged(input_ids=text)}, rounds)["merged"]
+        ratio = clock.ratios(
+            {"base": lambda: bare(input_ids=text), "merged": lambda: merged(input_ids=text)}, rounds
+        )["merged"]
     print(f"  merged text half, a prompt of text alone: {ratio:.3f} of the base")
 
 
@@ -221,7 +243,13 @@ def kept_bytes(run: Callable[[], None]) -> int:
 
 def said(case: Case, share: float, name: str, ratio: float, arithmetic: float) -> None:
     where = f"d {case.d:>4}, {case.tokens} tokens, {share:.0%} patches, r {case.r:>3}"
-    print(f"  {where}  {name:<10} {ratio:6.3f} of plain LoRA; bound {arithmetic:.3f}; {ratio / arithmetic:.3f} of it", flush=True)
+    print(
+        (
+            f"  {where}  {name:<10} {ratio:6.3f} of plain LoRA; bound {arithmetic:.3f}; "
+            f"{ratio / arithmetic:.3f} of it"
+        ),
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -233,7 +261,10 @@ def main() -> None:
     torch.set_num_threads(1)
     clock, rounds = Clock(arguments.device), 6 if arguments.quick else 16
     cases = [
-        Case(d, tokens, images, r) for d, tokens in ((512, 4096), (1024, 2048)) for images in (0.25, 0.5, 0.75) for r in (8, 32, 64, 256)
+        Case(d, tokens, images, r)
+        for d, tokens in ((512, 4096), (1024, 2048))
+        for images in (0.25, 0.5, 0.75)
+        for r in (8, 32, 64, 256)
     ]
     print("one linear layer, forward and backward")
     for case in [cases[5], cases[18]] if arguments.quick else cases:

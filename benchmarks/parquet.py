@@ -1,9 +1,11 @@
-"""CPU time a document of OBELICS tables that are one row group each, read part by part, and the peak of memory.
+"""CPU time a document of OBELICS tables that are one row group each, read part by part, and the peak of
+memory.
 
     python benchmarks/parquet.py [--rows 2000 8000 32000 100000] [--part 500] [--slow 32000]
 
-In one run, each in a process of its own: every part decoded from the group's start (as before 0.1.0), the parts of one process, and every second
-part, as one of two workers gets them. The first grows with the square of the rows, so it is left out above --slow.
+In one run, each in a process of its own: every part decoded from the group's start (as before 0.1.0), the
+parts of one process, and every second part, as one of two workers gets them. The first grows with the square
+of the rows, so it is left out above --slow.
 """
 
 from __future__ import annotations
@@ -51,14 +53,25 @@ def make(path: Path, rows: int) -> None:
     """Documents of 5 texts of 120 words and 5 images, 500 kinds of them, in one row group."""
     chosen = random.Random(7)
     bases = [[" ".join(chosen.choices(WORDS, k=120)) for _ in range(5)] for _ in range(500)]
-    texts = [[item for at, text in enumerate(bases[row % 500]) for item in (f"{row} {at} {text}", None)] for row in range(rows)]
-    images = [[item for at in range(5) for item in (None, f"https://example.org/{row}/{at}.jpg")] for row in range(rows)]
-    pq.write_table(pa.table({"texts": texts, "images": images, "metadata": ["[]"] * rows}), path, row_group_size=rows)
+    texts = [
+        [item for at, text in enumerate(bases[row % 500]) for item in (f"{row} {at} {text}", None)]
+        for row in range(rows)
+    ]
+    images = [
+        [item for at in range(5) for item in (None, f"https://example.org/{row}/{at}.jpg")]
+        for row in range(rows)
+    ]
+    pq.write_table(
+        pa.table({"texts": texts, "images": images, "metadata": ["[]"] * rows}), path, row_group_size=rows
+    )
 
 
 def peak() -> float:
-    """The most memory of this process so far, MB; Linux's getrusage counts that of the parent before exec as well."""
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    """The most memory of this process so far, MB; Linux's getrusage counts that of the parent before exec as
+    well."""
+    (line,) = [
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    ]
     return int(line.split()[1]) / 1024
 
 
@@ -78,7 +91,9 @@ def measure(path: Path, part: int, step: int, anew: bool) -> None:
 
 def main() -> None:
     """Make tables, measure each in a process, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, nargs="+", default=[2000, 8000, 32000, 100_000])
     parser.add_argument("--part", type=int, default=500)
     parser.add_argument("--slow", type=int, default=32000)
@@ -98,7 +113,16 @@ def main() -> None:
                 if anew and rows > arguments.slow:
                     line += f"{'-':>28}"
                     continue
-                command = [sys.executable, __file__, "--part", str(arguments.part), "--measure", str(path), str(step), str(anew)]
+                command = [
+                    sys.executable,
+                    __file__,
+                    "--part",
+                    str(arguments.part),
+                    "--measure",
+                    str(path),
+                    str(step),
+                    str(anew),
+                ]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 used, peak = done.stdout.split()
                 line += f"{used + ' us/document, ' + peak + ' MB':>28}"

@@ -2,8 +2,9 @@
 
     python benchmarks/planning.py [--rows 100000] [--part 1000]
 
-Rows are made as `shard` gathers them: a twentieth as many domains as rows, with sizes as the web has them (Zipf), 4 images and 14 bands of text
-a row, 3 rows in 100 with an image or a text of another row. Memory is what the process holds itself: pages of mapped keys are the system's to drop.
+Rows are made as `shard` gathers them: a twentieth as many domains as rows, with sizes as the web has them
+(Zipf), 4 images and 14 bands of text a row, 3 rows in 100 with an image or a text of another row. Memory is
+what the process holds itself: pages of mapped keys are the system's to drop.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def make(out: Artifact, rows: int, part: int) -> list[str]:
 
 def main() -> None:
     """Make keys, plan, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--part", type=int, default=1000)
     arguments = parser.parse_args()
@@ -72,11 +75,13 @@ def main() -> None:
         wall, cpu = time.perf_counter() - started, time.process_time() - used
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(
-        f"{arguments.rows:,} rows in {len(names):,} parts, {size / 1e6:,.0f} MB of keys: {len(shards):,} shards, {facts['groups']:,} groups,"
+        f"{arguments.rows:,} rows in {len(names):,} parts, {size / 1e6:,.0f} MB of keys: "
+        f"{len(shards):,} shards, {facts['groups']:,} groups,"
     )
     print(f"the largest of {facts['largest_group']['rows']:,} rows")
     print(
-        f"{wall:.1f} s, {cpu:.1f} CPU-s; resident at most {peak / 1e6:,.0f} MB, {before.rss / 1e6:,.0f} MB of them before, mapped keys included"
+        f"{wall:.1f} s, {cpu:.1f} CPU-s; resident at most {peak / 1e6:,.0f} MB, "
+        f"{before.rss / 1e6:,.0f} MB of them before, mapped keys included"
     )
 
 

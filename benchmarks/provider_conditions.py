@@ -3,9 +3,9 @@
     python benchmarks/provider_conditions.py [--only NAME] [--json FILE]
     PYTHONPATH=CHECKOUT python benchmarks/provider_conditions.py                  measures another checkout
 
-Each condition is a server on this machine that answers as a provider does, and `leaf build --stage filter` as a person runs it, at default
-concurrency.
-The right answer about document n is n % 5 + 1 with the reason "document n", so a draft or a quotation that is taken for the answer shows as wrong.
+Each condition is a server on this machine that answers as a provider does, and `leaf build --stage filter` as
+a person runs it, at default concurrency. The right answer about document n is n % 5 + 1 with the reason
+"document n", so a draft or a quotation that is taken for the answer shows as wrong.
 
     outcome      done (exit code 0) or stopped (1): then nothing is stored for the others, and the same command goes on
     true         documents with the right answer     wrong: with another one
@@ -37,13 +37,18 @@ from PIL import Image
 
 DOCUMENTS = 40
 FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
-STEPS = ("Cut the wood to length with a saw.", "Glue the two long sides to the base.", "Let it dry in the sun for a day.")
+STEPS = (
+    "Cut the wood to length with a saw.",
+    "Glue the two long sides to the base.",
+    "Let it dry in the sun for a day.",
+)
 LEAF = [sys.executable, "-c", "from leafinstruct.cli import main; main()"]
 
 
 @dataclass
 class Asked:
-    """One request. number: from 1; document: its number; images: how many it shows; seconds: since the first request."""
+    """One request. number: from 1; document: its number; images: how many it shows; seconds: since the first
+    request."""
 
     number: int
     body: dict[str, Any]
@@ -55,7 +60,11 @@ class Asked:
 
     def __post_init__(self) -> None:
         contents = [message["content"] for message in self.body["messages"]]
-        parts = [part for content in contents for part in (content if isinstance(content, list) else [{"type": "text", "text": content}])]
+        parts = [
+            part
+            for content in contents
+            for part in (content if isinstance(content, list) else [{"type": "text", "text": content}])
+        ]
         self.text = "\n".join(part["text"] for part in parts if part["type"] == "text")
         self.data = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
         self.images = len(self.data)
@@ -68,7 +77,8 @@ class Asked:
 
 
 Step = Callable[[Asked], Any]
-"""None for the right answer, a string for another text, (status, body) for an error, or a coroutine of one of these."""
+"""None for the right answer, a string for another text, (status, body) for an error, or a coroutine of one of
+these."""
 
 
 def value(document: int, score: int | None = None) -> dict[str, Any]:
@@ -79,7 +89,9 @@ def right(asked: Asked) -> str:
     return json.dumps(value(asked.document))
 
 
-def error(message: str, code: object = None, kind: str | None = None, param: str | None = None) -> dict[str, Any]:
+def error(
+    message: str, code: object = None, kind: str | None = None, param: str | None = None
+) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
@@ -96,14 +108,29 @@ def every(count: int, outcome: Any) -> Step:
     return lambda asked: outcome if asked.number % count == 0 else None
 
 
-def completion(text: str | None, finish: str = "stop", usage: dict[str, int] | None = None, **more: Any) -> dict[str, Any]:
+def completion(
+    text: str | None, finish: str = "stop", usage: dict[str, int] | None = None, **more: Any
+) -> dict[str, Any]:
     choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}, **more}
     tokens = usage or {"prompt_tokens": 900, "completion_tokens": 90, "total_tokens": 990}
-    return {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": tokens}
+    return {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [choice],
+        "usage": tokens,
+    }
 
 
-LONG = "This model's maximum context length is 4096 tokens. However, you requested 9000 tokens. Please reduce the length of the messages."
-AZURE = error("The response was filtered due to the prompt triggering Azure OpenAI's content management policy.", "content_filter")
+LONG = (
+    "This model's maximum context length is 4096 tokens. However, you requested 9000 tokens. Please "
+    "reduce the length of the messages."
+)
+AZURE = error(
+    "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+    "content_filter",
+)
 AZURE["error"]["innererror"] = {"code": "ResponsibleAIPolicyViolation"}
 LIST_OF_GEMINI = [
     {
@@ -116,22 +143,33 @@ LIST_OF_GEMINI = [
     }
 ]
 NO_LIMIT = error(
-    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+        "'max_completion_tokens' instead."
+    ),
     "unsupported_parameter",
     "invalid_request_error",
     "max_tokens",
 )
 NO_TEMPERATURE = error(
-    "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
+    (
+        "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value "
+        "is supported."
+    ),
     "unsupported_value",
     "invalid_request_error",
     "temperature",
 )
 NO_SCHEMA = error(
-    "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.", None, None, "response_format"
+    "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+    None,
+    None,
+    "response_format",
 )
 LLAMA = error(
-    "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'input': 'json_schema'}]", None, "internal_server_error"
+    "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'input': 'json_schema'}]",
+    None,
+    "internal_server_error",
 )
 
 
@@ -142,18 +180,32 @@ async def one_at_a_time(_: Asked, lock: asyncio.Lock = asyncio.Lock()) -> None: 
 
 def newest(asked: Asked) -> Any:
     """OpenAI's reasoning models."""
-    return (400, NO_LIMIT) if "max_tokens" in asked.body else (400, NO_TEMPERATURE) if "temperature" in asked.body else None
+    return (
+        (400, NO_LIMIT)
+        if "max_tokens" in asked.body
+        else (400, NO_TEMPERATURE)
+        if "temperature" in asked.body
+        else None
+    )
 
 
 def only_text(asked: Asked) -> Any:
-    return (400, error("Unrecognized request argument supplied: response_format")) if asked.form != "text" else None
+    return (
+        (400, error("Unrecognized request argument supplied: response_format"))
+        if asked.form != "text"
+        else None
+    )
 
 
 def strict(asked: Asked) -> Any:
     """OpenAI's strict mode as it was, which knows no bounds."""
-    found = re.search(r'"(minLength|maxLength|minimum|maximum|minItems|pattern)"', json.dumps(asked.body.get("response_format", {})))
+    found = re.search(
+        r'"(minLength|maxLength|minimum|maximum|minItems|pattern)"',
+        json.dumps(asked.body.get("response_format", {})),
+    )
     said = (
-        f"Invalid schema for response_format 'judge': In context=('properties', 'score'), '{found[1] if found else ''}' is not permitted."
+        "Invalid schema for response_format 'judge': In context=('properties', 'score'), "
+        f"'{found[1] if found else ''}' is not permitted."
     )
     return (400, error(said, None, "invalid_request_error", "response_format")) if found else None
 
@@ -167,7 +219,10 @@ def cut_prompt(asked: Asked) -> Any:
     """A context of 512 tokens, of which the server says nothing; the judge's prompt has more."""
     return (
         200,
-        completion(json.dumps(value(asked.document, 3)), usage={"prompt_tokens": 512, "completion_tokens": 90, "total_tokens": 602}),
+        completion(
+            json.dumps(value(asked.document, 3)),
+            usage={"prompt_tokens": 512, "completion_tokens": 90, "total_tokens": 602},
+        ),
     )
 
 
@@ -180,9 +235,15 @@ CONDITIONS: dict[str, Step] = {
     "credit ends after 10 (Anthropic, 400)": after(
         10,
         400,
-        error("Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing.", None, "invalid_request_error"),
+        error(
+            "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing.",
+            None,
+            "invalid_request_error",
+        ),
     ),
-    "credit ends after 10 (DeepSeek, 402)": after(10, 402, error("Insufficient Balance", "invalid_request_error", "unknown_error")),
+    "credit ends after 10 (DeepSeek, 402)": after(
+        10, 402, error("Insufficient Balance", "invalid_request_error", "unknown_error")
+    ),
     "credit ends after 10 (OpenAI, 429)": after(
         10, 429, error("You exceeded your current quota.", "insufficient_quota", "insufficient_quota")
     ),
@@ -191,7 +252,13 @@ CONDITIONS: dict[str, Step] = {
     ),
     "credit ends after 10 (xAI, 429)": after(10, 429, XAI),
     "account suspended after 10 (Fireworks, 412)": after(
-        10, 412, error("Account acme is suspended, possibly due to reaching the monthly spending limit.", "PRECONDITION_FAILED", "error")
+        10,
+        412,
+        error(
+            "Account acme is suspended, possibly due to reaching the monthly spending limit.",
+            "PRECONDITION_FAILED",
+            "error",
+        ),
     ),
     "credit ends in a body of status 200 (OpenRouter)": after(
         10, 200, {"error": {"code": 402, "message": "Insufficient credits. Add more."}}
@@ -201,10 +268,22 @@ CONDITIONS: dict[str, Step] = {
         0, 400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***"}
     ),
     "organization restricted after 10 (Groq, 400)": after(
-        10, 400, error("Organization has been restricted. Please reach out to support.", "organization_restricted", "invalid_request_error")
+        10,
+        400,
+        error(
+            "Organization has been restricted. Please reach out to support.",
+            "organization_restricted",
+            "invalid_request_error",
+        ),
     ),
     "region not supported (OpenAI, 403)": after(
-        0, 403, error("Country, region, or territory not supported", "unsupported_country_region_territory", "request_forbidden")
+        0,
+        403,
+        error(
+            "Country, region, or territory not supported",
+            "unsupported_country_region_territory",
+            "request_forbidden",
+        ),
     ),
     # 2: settings
     "model unloaded after 10 (LM Studio, 400)": after(10, 400, {"error": "Model unloaded."}),
@@ -220,45 +299,73 @@ CONDITIONS: dict[str, Step] = {
     "no images for this model (llama.cpp, 500)": unless(
         lambda asked: not asked.images,
         500,
-        error("image input is not supported - hint: if this is unexpected, you may need to provide the mmproj", 500, "server_error"),
+        error(
+            "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+            500,
+            "server_error",
+        ),
     ),
     "PNG is not read (400)": unless(
-        lambda asked: not any("image/png" in url for url in asked.data), 400, error("Unsupported image format.", "invalid_image_format")
+        lambda asked: not any("image/png" in url for url in asked.data),
+        400,
+        error("Unsupported image format.", "invalid_image_format"),
     ),
     "unknown equal decline after 10 (400)": lambda asked: (
-        (400, error(f"Request {asked.number}-af{asked.number} rejected by policy engine")) if asked.number > 10 else None
+        (400, error(f"Request {asked.number}-af{asked.number} rejected by policy engine"))
+        if asked.number > 10
+        else None
     ),
-    "unknown decline of one document (400)": unless(lambda asked: asked.document != 7, 400, error("Bad things happen.")),
+    "unknown decline of one document (400)": unless(
+        lambda asked: asked.document != 7, 400, error("Bad things happen.")
+    ),
     # 2: size
     "one image a request (vLLM, 400)": unless(
         lambda asked: asked.images <= 1,
         400,
         {"object": "error", "message": "At most 1 image(s) may be provided in one request.", "code": 400},
     ),
-    "context overflow above one image (400)": unless(lambda asked: asked.images <= 1, 400, error(LONG, "context_length_exceeded")),
-    "body too large above one image (nginx, 413)": unless(lambda asked: asked.images <= 1, 413, "<h1>413 Request Entity Too Large</h1>"),
-    "5 documents overflow however small (400)": unless(lambda asked: asked.document >= 5, 400, error(LONG, "context_length_exceeded")),
+    "context overflow above one image (400)": unless(
+        lambda asked: asked.images <= 1, 400, error(LONG, "context_length_exceeded")
+    ),
+    "body too large above one image (nginx, 413)": unless(
+        lambda asked: asked.images <= 1, 413, "<h1>413 Request Entity Too Large</h1>"
+    ),
+    "5 documents overflow however small (400)": unless(
+        lambda asked: asked.document >= 5, 400, error(LONG, "context_length_exceeded")
+    ),
     # 2: content
     "the first 8 documents are filtered (Azure, 400)": unless(lambda asked: asked.document >= 8, 400, AZURE),
     "5 documents are inspected away (DashScope, 400)": unless(
-        lambda asked: asked.document >= 5, 400, error("Input data may contain inappropriate content.", "data_inspection_failed")
+        lambda asked: asked.document >= 5,
+        400,
+        error("Input data may contain inappropriate content.", "data_inspection_failed"),
     ),
     "finish_reason error, every third": every(3, (200, completion("", "error"))),
-    "429 in a body of status 200, every third (OpenRouter)": every(3, (200, {"error": {"code": 429, "message": "Rate limited upstream"}})),
+    "429 in a body of status 200, every third (OpenRouter)": every(
+        3, (200, {"error": {"code": 429, "message": "Rate limited upstream"}})
+    ),
     # 3
     "max_tokens is refused (400)": lambda asked: (400, NO_LIMIT) if "max_tokens" in asked.body else None,
     "max_tokens and temperature are refused (400)": newest,
     "json_schema is refused (400)": lambda asked: (400, NO_SCHEMA) if asked.form == "json_schema" else None,
     "response_format is unknown (400)": only_text,
     "bounds in a schema are refused (400)": strict,
-    "json_schema gives 500 (llama-cpp-python)": lambda asked: (500, LLAMA) if asked.form == "json_schema" else None,
-    "500 without a word for 3 s": lambda asked: (500, error("Internal Server Error")) if asked.seconds < 3 else None,
-    "503 while loading for 3 s": lambda asked: (503, error("Loading model", 503, "unavailable_error")) if asked.seconds < 3 else None,
+    "json_schema gives 500 (llama-cpp-python)": lambda asked: (
+        (500, LLAMA) if asked.form == "json_schema" else None
+    ),
+    "500 without a word for 3 s": lambda asked: (
+        (500, error("Internal Server Error")) if asked.seconds < 3 else None
+    ),
+    "503 while loading for 3 s": lambda asked: (
+        (503, error("Loading model", 503, "unavailable_error")) if asked.seconds < 3 else None
+    ),
     "the first answer is empty": lambda asked: "" if asked.number == 1 else None,
     # 4
     "a draft in <think>": draft("<think>maybe ", "</think>"),
     "a draft before an orphan </think>": draft("maybe ", "</think>"),
-    "a draft in a channel (gpt-oss)": draft("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    "a draft in a channel (gpt-oss)": draft(
+        "<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"
+    ),
     "a trailing comma": lambda asked: right(asked)[:-1] + ",}",
     "thinking uses up max_tokens": lambda _: (200, completion("", "length")),
     # 5
@@ -322,10 +429,16 @@ def corpus(folder: Path) -> None:
             image.save(buffer := io.BytesIO(), "PNG")
             (folder / "images" / f"{number}-{index}.png").write_bytes(buffer.getvalue())
             infos.append(
-                {"image_name": f"{number}-{index}.png", "raw_url": f"https://a.example/{number}-{index}.png", "matched_text_index": index}
+                {
+                    "image_name": f"{number}-{index}.png",
+                    "raw_url": f"https://a.example/{number}-{index}.png",
+                    "matched_text_index": index,
+                }
             )
         texts = [f"{step} Number {number}." for step in STEPS]
-        lines.append(json.dumps({"url": f"https://a.example/{number}", "text_list": texts, "image_info": infos}))
+        lines.append(
+            json.dumps({"url": f"https://a.example/{number}", "text_list": texts, "image_info": infos})
+        )
     (folder / "docs.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -338,17 +451,31 @@ def measure(name: str, server: Server) -> dict[str, Any]:
             "workdir": ".",
             "ingest": {"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
             "filter": {"min_words": 10, "rules": []},
-            "llm": {"provider": "openai", "base_url": f"http://127.0.0.1:{server.port}/v1", "model": "m", "timeout": 3, "deadline": 15},
+            "llm": {
+                "provider": "openai",
+                "base_url": f"http://127.0.0.1:{server.port}/v1",
+                "model": "m",
+                "timeout": 3,
+                "deadline": 15,
+            },
         }
         (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
         server.begin(CONDITIONS[name])
         done = subprocess.run(
-            [*LEAF, "build", "recipe.yaml", "--stage", "filter", "--workers", "1"], cwd=folder, capture_output=True, text=True, check=False
+            [*LEAF, "build", "recipe.yaml", "--stage", "filter", "--workers", "1"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         requests = server.requests
         found: dict[int, int] = {}
         if done.returncode == 0:
-            rows = [row for path in (folder / "runs/t/filter").glob("scores-*.parquet") for row in pq.read_table(path).to_pylist()]
+            rows = [
+                row
+                for path in (folder / "runs/t/filter").glob("scores-*.parquet")
+                for row in pq.read_table(path).to_pylist()
+            ]
             for row in rows:
                 if row["name"] == "judge.text_quality" and row["value"] is not None:
                     found[int(re.sub(r"\D", "", row["detail"]) or -1)] = int(row["value"])
@@ -376,17 +503,25 @@ def measure(name: str, server: Server) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default="", help="Measure conditions whose name holds this text.")
     parser.add_argument("--json", type=Path, help="Write the rows there too, one a line.")
     arguments = parser.parse_args()
     server, rows = Server(), []
-    print("| condition | outcome | true | wrong | lost | pending | requests | exit | last line |\n|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| condition | outcome | true | wrong | lost | pending | requests | exit | last line "
+        "|\n|---|---|---|---|---|---|---|---|---|"
+    )
     for name in CONDITIONS:
         if arguments.only in name:
             row = measure(name, server)
             rows.append(row)
-            print("| " + " | ".join(str(cell).replace("|", "\\|")[:160] for cell in row.values()) + " |", flush=True)
+            print(
+                "| " + " | ".join(str(cell).replace("|", "\\|")[:160] for cell in row.values()) + " |",
+                flush=True,
+            )
     if arguments.json:
         arguments.json.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

@@ -1,9 +1,11 @@
-"""Times and sizes of looking at and publishing a Sketchbook dataset: build, inspect, push to a Hub on this machine, then one record less.
+"""Times and sizes of looking at and publishing a Sketchbook dataset: build, inspect, push to a Hub on this
+machine, then one record less.
 
     PYTHONPATH=tests python benchmarks/publishing.py [--documents 5000] [--shard-mb 4]
 
-Every step is the command as a person runs it. The Hub is that of the tests (tests/hub_repos.py), which counts the bytes of large files that come. One
-record is taken out by `leaf remove`; the build and push that follow should touch the one shard that held it.
+Every step is the command as a person runs it. The Hub is that of the tests (tests/hub_repos.py), which counts
+the bytes of large files that come. One record is taken out by `leaf remove`; the build and push that follow
+should touch the one shard that held it.
 """
 
 from __future__ import annotations
@@ -27,13 +29,26 @@ RECIPE = Path(__file__).parent.parent / "pipelines" / "demo.yaml"
 def leaf(*arguments: str, environment: dict[str, str]) -> tuple[str, float, float]:
     """What a command said, its seconds, and its CPU seconds with those of its workers."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run([*LEAF, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    done = subprocess.run(
+        [*LEAF, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return done.stdout, time.monotonic() - started, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return (
+        done.stdout,
+        time.monotonic() - started,
+        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--shard-mb", type=float, default=4.0)
     arguments = parser.parse_args()
@@ -51,7 +66,13 @@ def main() -> None:
 
         def step(what: str, verb: str, *more: str) -> str:
             said, seconds, cpu = leaf(verb, str(recipe), *more, *changes, environment=environment)
-            print(f"{what:<34} {seconds:7.1f} s {cpu:7.1f} CPU-s   {hub.sent / 1e6:8.2f} MB came to the Hub so far", flush=True)
+            print(
+                (
+                    f"{what:<34} {seconds:7.1f} s {cpu:7.1f} CPU-s   {hub.sent / 1e6:8.2f} MB came to the "
+                    "Hub so far"
+                ),
+                flush=True,
+            )
             return said
 
         step("build", "build")

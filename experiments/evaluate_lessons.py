@@ -4,9 +4,10 @@
     python experiments/evaluate_lessons.py recipe.yaml --checkpoint 400 --lessons 24
     python experiments/evaluate_lessons.py leaf:tiny-1                              the base, untouched
 
-What is given is found as `leaf generate` does. Lessons are of held-out combinations alone, asked for as rows for training ask (--asked people: as
-people do, in wordings never trained on). Free-running answers come first; with --forced each image is also drawn behind its true texts and
-images. The sheet frames exact images green, others red with what is wrong; a right text is black, another red.
+What is given is found as `leaf generate` does. Lessons are of held-out combinations alone, asked for as rows
+for training ask (--asked people: as people do, in wordings never trained on). Free-running answers come
+first; with --forced each image is also drawn behind its true texts and images. The sheet frames exact images
+green, others red with what is wrong; a right text is black, another red.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def questions(count: int, asked: str, seed: int) -> list[Question]:
 
 
 def sheet(found: Sequence[Told], forced: Sequence[Drawn]) -> Image.Image:
-    """One block a lesson: its question, the answer's steps, and below them the teacher-forced images where there are some."""
+    """One block a lesson: its question, the answer's steps, and below them the teacher-forced images where
+    there are some."""
     blocks = [_block(one, forced[index] if forced else None) for index, one in enumerate(found)]
     page = Image.new("RGB", (GAP + WIDTH * (SIDE + GAP), sum(block.height for block in blocks)), PAPER)
     y = 0
@@ -98,21 +100,32 @@ def table(figures: Mapping[str, Figures]) -> str:
     lines = [f"{'':<14}" + "".join(f"{way:>16}" for way in figures)]
     for name in names:
         shares = [column.get(name) for column in figures.values()]
-        lines.append(f"{name:<14}" + "".join(f"{'-':>16}" if share is None else f"{share:>16.1%}" for share in shares))
+        lines.append(
+            f"{name:<14}" + "".join(f"{'-':>16}" if share is None else f"{share:>16.1%}" for share in shares)
+        )
     return "\n".join(lines)
 
 
 def _told(what: str, of: int) -> Callable[[int], None]:
     began = time.monotonic()
-    return lambda done: print(f"{what}: {done} of {of}, {time.monotonic() - began:,.0f} s", file=sys.stderr, flush=True)
+    return lambda done: print(
+        f"{what}: {done} of {of}, {time.monotonic() - began:,.0f} s", file=sys.stderr, flush=True
+    )
 
 
 def main() -> None:
     """Evaluate one adapter."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", help="runs/NAME, a recipe, an adapter's folder, or leaf:tiny-1")
     parser.add_argument("--lessons", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=SEED, help="of the lessons; another one where settings were chosen by the usual ones")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=SEED,
+        help="of the lessons; another one where settings were chosen by the usual ones",
+    )
     parser.add_argument("--style", choices=("pencil", "chalk", "shadow"), default="pencil")
     parser.add_argument("--asked", choices=("rows", "people"), default="rows")
     parser.add_argument("--checkpoint", type=int, help="of a run that has not finished")
@@ -140,23 +153,49 @@ def main() -> None:
     asked = questions(arguments.lessons, arguments.asked, arguments.seed)
     told = tell(backbone, asked, framed, view, arguments.batch, _told("free-running lessons", len(asked)))
     figures = {"free-running": of_told(told)}
-    wrong = {"texts": faults(told), "images": mistakes(step.image for one in told for step in one.verdict.steps)}
+    wrong = {
+        "texts": faults(told),
+        "images": mistakes(step.image for one in told for step in one.verdict.steps),
+    }
     forced: list[Drawn] = []
     if arguments.forced:
         count = sum(len(one.howto.steps) for one in asked)
-        forced = draw(backbone, asked, framed, view, 2 * arguments.batch, _told("teacher-forced images", count))
+        forced = draw(
+            backbone, asked, framed, view, 2 * arguments.batch, _told("teacher-forced images", count)
+        )
         figures["teacher-forced"] = of_drawn(forced)
         wrong["teacher-forced"] = mistakes(one for drawn in forced for one in drawn.shown)
-    print(f"{found.name or found.base.name}: {len(asked)} lessons of held-out combinations, {arguments.style}, asked as {arguments.asked}")
+    print(
+        f"{found.name or found.base.name}: {len(asked)} lessons of held-out combinations, "
+        f"{arguments.style}, asked as {arguments.asked}"
+    )
     print(table(figures))
     for name, counts in wrong.items():
-        print(f"wrong {name}: " + (", ".join(f"{what} {count}" for what, count in counts.most_common()) or "none"))
-    sheet(told[: arguments.shown], forced[: arguments.shown]).save(Path(f"{arguments.out}.png"), optimize=True)
-    report = {"adapter": found.sha256, "lessons": len(asked), "style": arguments.style, "asked": arguments.asked, "seed": arguments.seed}
+        print(
+            f"wrong {name}: "
+            + (", ".join(f"{what} {count}" for what, count in counts.most_common()) or "none")
+        )
+    sheet(told[: arguments.shown], forced[: arguments.shown]).save(
+        Path(f"{arguments.out}.png"), optimize=True
+    )
+    report = {
+        "adapter": found.sha256,
+        "lessons": len(asked),
+        "style": arguments.style,
+        "asked": arguments.asked,
+        "seed": arguments.seed,
+    }
     answers = [
-        {"prompt": one.question.prompt, "texts": [step.text for step in one.verdict.steps], "ended": one.answer.ended} for one in told
+        {
+            "prompt": one.question.prompt,
+            "texts": [step.text for step in one.verdict.steps],
+            "ended": one.answer.ended,
+        }
+        for one in told
     ]
-    Path(f"{arguments.out}.json").write_text(json.dumps({**report, "figures": figures, "answers": answers}, indent=1))
+    Path(f"{arguments.out}.json").write_text(
+        json.dumps({**report, "figures": figures, "answers": answers}, indent=1)
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The experiment of docs/experiment.md: training data x adapter on leaf:tiny-1, run by run, each exactly once.
+"""The experiment of docs/experiment.md: training data x adapter on leaf:tiny-1, run by run, each exactly
+once.
 
     python experiments/experiment.py run experiments/moss.yaml --size small --work runs/experiment     goes on where it was stopped
     python experiments/experiment.py report experiments/moss.yaml --work runs/experiment               docs/experiment.* of what stands
@@ -43,26 +44,60 @@ class Refused(SystemExit):
 def corpus(plan: Experiment, arm: str, work: Path) -> Told:
     """The recipe of `leaf build` for an arm."""
     if arm == "captions":
-        source: Told = {"kind": "conversations", "name": "captions", "path": str((work / "captions").absolute()), "license": "CC0-1.0"}
-        # Sketchbook's own images, so the tiny CLIP knows them, though this kind of source cannot say so; no rule reads its scores.
+        source: Told = {
+            "kind": "conversations",
+            "name": "captions",
+            "path": str((work / "captions").absolute()),
+            "license": "CC0-1.0",
+        }
+        # Sketchbook's own images, so the tiny CLIP knows them, though this kind of source cannot say so; no
+        # rule reads its scores.
         rules: Told = {"min_images": 1, "min_words": 0, "alignment": {"allow_toy": True}}
     else:
         source = {
-            **{"kind": "sketchbook", "seed": plan.data.seed, "documents": plan.data.lessons, "topics": ["lesson"]},
-            **{"formats": ["html", "warc", "obelics"], "layout": "text_first", "scenery": "none", "image_px": 64},
-            **{"style": plan.data.style, "held_out": "without", "lesson_steps": plan.data.lesson_steps, "defects": plan.data.defects},
+            **{
+                "kind": "sketchbook",
+                "seed": plan.data.seed,
+                "documents": plan.data.lessons,
+                "topics": ["lesson"],
+            },
+            **{
+                "formats": ["html", "warc", "obelics"],
+                "layout": "text_first",
+                "scenery": "none",
+                "image_px": 64,
+            },
+            **{
+                "style": plan.data.style,
+                "held_out": "without",
+                "lesson_steps": plan.data.lesson_steps,
+                "defects": plan.data.defects,
+            },
         }
         rules = {"min_images": 1, "min_words": 0}
         if arm == "filtered":
             rules = {"min_images": 3, "min_words": 20, "rules": plan.data.rules}
-    common = {"seed": 1, "part_size": 100, "workdir": str(work.absolute()), "shard": {"splits": {"train": 1.0}}}
-    # All documents of an arm are asked for as guides, whatever defects they have: what is dropped is for the arm's rules alone.
+    common = {
+        "seed": 1,
+        "part_size": 100,
+        "workdir": str(work.absolute()),
+        "shard": {"splits": {"train": 1.0}},
+    }
+    # All documents of an arm are asked for as guides, whatever defects they have: what is dropped is for the
+    # arm's rules alone.
     rewriting = {"tasks": [{"name": "guide", "needs": {}}], "max_dangling": None}
-    return {"name": f"data-{arm}", **common, "ingest": {"sources": [source]}, "filter": rules, "rewrite": rewriting}
+    return {
+        "name": f"data-{arm}",
+        **common,
+        "ingest": {"sources": [source]},
+        "filter": rules,
+        "rewrite": rewriting,
+    }
 
 
 def write_captions(plan: Experiment, folder: Path) -> None:
-    """Single images with their captions as conversations: what is drawn is asked for in words. Those of the same settings stand."""
+    """Single images with their captions as conversations: what is drawn is asked for in words. Those of the
+    same settings stand."""
     from leafinstruct.sketchbook.documents.captions import captioned
     from leafinstruct.sketchbook.world.chance import stream
     from leafinstruct.sketchbook.world.render import render
@@ -93,12 +128,19 @@ def adapters(plan: Experiment) -> dict[str, Told]:
         **{"r_text": plan.match.r_text, "alpha_text": plan.match.r_text * plan.match.alpha_per_rank},
         **{"r_image": plan.match.r_image, "alpha_image": plan.match.r_image * plan.match.alpha_per_rank},
     }
-    configs = {name: MossConfig(**ranks, **method, target_modules=plan.match.target_modules) for name, method in plan.methods.items()}
+    configs = {
+        name: MossConfig(**ranks, **method, target_modules=plan.match.target_modules)
+        for name, method in plan.methods.items()
+    }
     matched = match_params(base.model, configs, plan.match.to)
     print(matched, file=sys.stderr, flush=True)
     names = ("r_text", "alpha_text", "r_image", "alpha_image")
     return {
-        name: {**plan.methods[name], "target_modules": plan.match.target_modules, **{key: getattr(config, key) for key in names}}
+        name: {
+            **plan.methods[name],
+            "target_modules": plan.match.target_modules,
+            **{key: getattr(config, key) for key in names},
+        }
         for name, config in matched.configs.items()
     }
 
@@ -119,18 +161,34 @@ def leaf(verb: str, told: Told, work: Path, threads: int, *more: str) -> None:
     path = work / "recipes" / f"{told['name']}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
-    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}  # a worker's own say what is the worker's share
+    # a worker's own say what is the worker's share
+    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
     done = subprocess.run([sys.executable, "-c", LEAF, verb, str(path), *more], env=environment, check=False)
     if done.returncode:
-        raise SystemExit(f"leaf {verb} {path} ended with {done.returncode}; run the same command again when its cause is gone")
+        raise SystemExit(
+            f"leaf {verb} {path} ended with {done.returncode}; run the same command again when its cause "
+            "is gone"
+        )
 
 
 def settings_of(plan: Experiment, run: Run, told: Told, work: Path) -> Told:
-    """All that a result follows from: the recipe without places, the bytes of the shards, the base's weights, the examination."""
-    shards = sorted((work / "runs" / f"data-{run.arm}" / "shard").glob("*.train-*.parquet")) if run.method else []
+    """All that a result follows from: the recipe without places, the bytes of the shards, the base's weights,
+    the examination."""
+    shards = (
+        sorted((work / "runs" / f"data-{run.arm}" / "shard").glob("*.train-*.parquet")) if run.method else []
+    )
     trained = {key: value for key, value in told.items() if key != "workdir"}
-    evaluated = {**plan.evaluation.model_dump(exclude={"batch"}), "style": plan.data.style, "lesson_steps": plan.data.lesson_steps}
-    return {"run": trained, "data": [file_sha256(path) for path in shards], "base": _base(plan), "evaluation": evaluated}
+    evaluated = {
+        **plan.evaluation.model_dump(exclude={"batch"}),
+        "style": plan.data.style,
+        "lesson_steps": plan.data.lesson_steps,
+    }
+    return {
+        "run": trained,
+        "data": [file_sha256(path) for path in shards],
+        "base": _base(plan),
+        "evaluation": evaluated,
+    }
 
 
 def _base(plan: Experiment) -> str:
@@ -147,7 +205,10 @@ def standing(work: Path, name: str, settings: Told) -> Told | None:
         return None
     found: Told = json.loads(path.read_text(encoding="utf-8"))
     if changes := drift(found["settings"], json.loads(json.dumps(settings))):
-        raise Refused(f"{path}: stands with other settings: {'; '.join(changes[:3])}. Use another --work, or remove the results by hand")
+        raise Refused(
+            f"{path}: stands with other settings: {'; '.join(changes[:3])}. Use another --work, or "
+            "remove the results by hand"
+        )
     return found
 
 
@@ -166,7 +227,12 @@ def carry_out(plan: Experiment, sections: Mapping[str, Told], work: Path, thread
     trained = time.monotonic() - began
     folder = work / "runs" / run.name if run.method else None
     examine = lost if run.seed == plan.rates.seed else examined
-    figures = examine(loaded(folder, plan.backbone, threads), plan.evaluation.model_dump(), plan.data.style, plan.data.lesson_steps)
+    figures = examine(
+        loaded(folder, plan.backbone, threads),
+        plan.evaluation.model_dump(),
+        plan.data.style,
+        plan.data.lesson_steps,
+    )
     seconds = {"train": round(trained), "evaluate": round(time.monotonic() - began - trained)}
     result = {"run": run.model_dump(), "settings": settings, "figures": figures, "seconds": seconds}
     (work / "results").mkdir(parents=True, exist_ok=True)
@@ -178,7 +244,9 @@ def tuning(plan: Experiment, size: Size) -> list[Run]:
     """One run a method and rate."""
     rates = plan.rates
     return [
-        Run(arm=rates.arm, method=method, seed=rates.seed, rate=rate, steps=rates.steps) for method in size.methods for rate in rates.grid
+        Run(arm=rates.arm, method=method, seed=rates.seed, rate=rate, steps=rates.steps)
+        for method in size.methods
+        for rate in rates.grid
     ]
 
 
@@ -212,7 +280,10 @@ def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -
 
         def all_of(runs: Iterable[Run]) -> list[Told]:
             parts = [Part(run.name, run) for run in runs]
-            return [clock.done(result) for result in engine.map(partial(carry_out, plan, sections, work, threads), parts, Needs())]
+            return [
+                clock.done(result)
+                for result in engine.map(partial(carry_out, plan, sections, work, threads), parts, Needs())
+            ]
 
         rates = chosen(all_of(tuning(plan, size)))
         all_of([base, *cells(plan, size, rates)])
@@ -239,27 +310,42 @@ def seen(folder: Path, told: Told) -> dict[str, int]:
     length = train["steps"] * train["batch"] * train["accumulate"]
     shown = Packed(Rows(Artifact(folder / "tokens")), length, told["seed"], train["context"])
     rows = [shown[number] for number in range(length)]
-    return {"seen": sum(len(row["ids"]) for row in rows), "seen_targets": int(sum(row["loss_mask"].sum() for row in rows))}
+    return {
+        "seen": sum(len(row["ids"]) for row in rows),
+        "seen_targets": int(sum(row["loss_mask"].sum() for row in rows)),
+    }
 
 
 class Clock:
-    """Says what is done and how long the rest may take, by what the runs before took: a step, an examination, a look at the loss alone."""
+    """Says what is done and how long the rest may take, by what the runs before took: a step, an examination,
+    a look at the loss alone."""
 
     def __init__(self, plan: Experiment, size: Size, jobs: int) -> None:
         whole = len(size.methods) * len(size.arms) * len(size.seeds)
         rates = len(tuning(plan, size))
-        self._left = [("lost", plan.rates.steps)] * rates + [("examined", 0)] + [("examined", int(plan.train["steps"]))] * whole
+        self._left = (
+            [("lost", plan.rates.steps)] * rates
+            + [("examined", 0)]
+            + [("examined", int(plan.train["steps"]))] * whole
+        )
         self._of, self._jobs, self._took = len(self._left), jobs, dict[str, tuple[float, float]]()
 
     def done(self, result: Told) -> Told:
         """Hands the result on."""
         kind, steps = self._left.pop(0)
-        for name, times, seconds in (("step", steps, result["seconds"]["train"]), (kind, 1, result["seconds"]["evaluate"])):
+        for name, times, seconds in (
+            ("step", steps, result["seconds"]["train"]),
+            (kind, 1, result["seconds"]["evaluate"]),
+        ):
             sums = self._took.get(name, (0.0, 0.0))
             self._took[name] = (sums[0] + times, sums[1] + seconds)
         rest = sum(steps * self._mean("step") + self._mean(kind) for kind, steps in self._left)
         name, minutes = result["settings"]["run"]["name"], rest / self._jobs / 60
-        print(f"{self._of - len(self._left)} of {self._of} runs: {name}; about {minutes:.0f} min left", file=sys.stderr, flush=True)
+        print(
+            f"{self._of - len(self._left)} of {self._of} runs: {name}; about {minutes:.0f} min left",
+            file=sys.stderr,
+            flush=True,
+        )
         return result
 
     def _mean(self, name: str) -> float:
@@ -270,14 +356,18 @@ class Clock:
 
 def main() -> None:
     """Run, report, or say what would be run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("verb", choices=("plan", "run", "report"))
     parser.add_argument("experiment", type=Path)
     parser.add_argument("--size", default="small")
     parser.add_argument("--work", type=Path, default=Path("runs/experiment"))
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--threads", type=int, default=1, help="of each")
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of experiment.md and experiment.svg")
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs"), help="folder of experiment.md and experiment.svg"
+    )
     arguments = parser.parse_args()
     plan = read(arguments.experiment)
     if arguments.size not in plan.sizes:
@@ -285,7 +375,12 @@ def main() -> None:
     size = plan.sizes[arguments.size]
     if arguments.verb == "plan":
         adapters(plan)
-        print("\n".join(run.name for run in [*tuning(plan, size), *cells(plan, size, dict.fromkeys(size.methods, 0.0))]))
+        print(
+            "\n".join(
+                run.name
+                for run in [*tuning(plan, size), *cells(plan, size, dict.fromkeys(size.methods, 0.0))]
+            )
+        )
     elif arguments.verb == "run":
         try:
             run_all(plan, size, arguments.work, arguments.jobs, arguments.threads)

@@ -29,9 +29,14 @@ def asked(count: int, seed: int, steps: int) -> list[Question]:
 
 
 def loaded(run: Path | None, base: dict[str, str], threads: int) -> Any:
-    """The backbone. run: folder of a finished training, None for the base alone. base: the recipe's `train.backbone`."""
+    """The backbone. run: folder of a finished training, None for the base alone. base: the recipe's
+    `train.backbone`."""
     torch.set_num_threads(threads)
-    found = find(base["weights"], Base(), None) if run is None else of_recipe(run, BackboneConfig.model_validate(base), Base(), None)
+    found = (
+        find(base["weights"], Base(), None)
+        if run is None
+        else of_recipe(run, BackboneConfig.model_validate(base), Base(), None)
+    )
     return adapted(found, "cpu", lambda _: None)
 
 
@@ -41,7 +46,8 @@ def lost(backbone: Any, sizes: dict[str, int], style: Style, steps: int) -> dict
 
 
 def examined(backbone: Any, sizes: dict[str, int], style: Style, steps: int) -> dict[str, Any]:
-    """Loss, free-running lessons, teacher-forced images, what is remembered in pencil, and the recognizer's own errors."""
+    """Loss, free-running lessons, teacher-forced images, what is remembered in pencil, and the recognizer's
+    own errors."""
     views = {"lessons": seen(backbone.images, style), "pencil": seen(backbone.images, "pencil")}
     questions = asked(sizes["lessons"], sizes["seed"], steps)
     scenes, seed, batch = sizes["recognizer_scenes"], sizes["recognizer_seed"], sizes["batch"]
@@ -51,5 +57,8 @@ def examined(backbone: Any, sizes: dict[str, int], style: Style, steps: int) -> 
         "free": of_told(tell(backbone, questions, framed, views["lessons"], batch)),
         "forced": of_drawn(draw(backbone, questions, framed, views["lessons"], 2 * batch)),
         "memory": remembered(backbone, sizes["captions"], sizes["seed"], framed, views["pencil"], 2 * batch),
-        "recognizer": {which: {"refused": one.refused, "accepted": one.accepted, "decibels": one.decibels} for which, one in wrong.items()},
+        "recognizer": {
+            which: {"refused": one.refused, "accepted": one.accepted, "decibels": one.decibels}
+            for which, one in wrong.items()
+        },
     }

@@ -1,4 +1,5 @@
-"""The tables and the plot of the experiment, from the results that stand. Nothing is computed here but means and intervals.
+"""The tables and the plot of the experiment, from the results that stand. Nothing is computed here but means
+and intervals.
 
 docs/experiment.md      what was compared, the rates, every figure as mean ± half of its 95% interval (t over seeds), n stated, and paired
                         differences from LoRA
@@ -46,33 +47,43 @@ QUESTIONS = (
 )
 """Two arms, and what their difference answers."""
 RATES = (
-    "A tuning run has half the steps of a reported one, on one arm, and its rate is used in all. 0.03 was added to the grid after the lower rates "
-    "had been looked at (losses were still falling), and 0.1 was tried for three methods after all other runs, to see whether 0.03 is an edge: "
+    "A tuning run has half the steps of a reported one, on one arm, and its rate is used in all. "
+    "0.03 was added to the grid after the lower rates "
+    "had been looked at (losses were still falling), and 0.1 was tried for three methods after all "
+    "other runs, to see whether 0.03 is an edge: "
     "it is none, training runs away."
 )
 CAPTIONS = (
-    " All that the captions teach to say is images, so texts are lost by construction, and free-running images with them: what compares are the "
+    " All that the captions teach to say is images, so texts are lost by construction, and "
+    "free-running images with them: what compares are the "
     "columns with texts given."
 )
 TRIAL = (
-    "An earlier trial, before this setting was chosen, found no difference: lessons in pencil, which the base had drawn before, 190,000 trainable "
-    "parameters, one learning rate for all, 240 steps: held-out image loss 0.107 (LoRA), 0.109 (MoE-LoRA), 0.110 (MoSS), standard deviation 0.003."
+    "An earlier trial, before this setting was chosen, found no difference: lessons in pencil, which "
+    "the base had drawn before, 190,000 trainable "
+    "parameters, one learning rate for all, 240 steps: held-out image loss 0.107 (LoRA), 0.109 "
+    "(MoE-LoRA), 0.110 (MoSS), standard deviation 0.003."
 )
 Result = dict[str, Any]
 
 
 def write(results: Sequence[Result], plan: Experiment, folder: Path) -> None:
-    """All files. A result's `trained` are the rows and parameters of its run. Raises SystemExit where there is nothing."""
+    """All files. A result's `trained` are the rows and parameters of its run. Raises SystemExit where there
+    is nothing."""
     base = next((result for result in results if result["run"]["method"] is None), None)
     tuned = [result for result in results if result["run"]["seed"] == plan.rates.seed]
-    reported = [result for result in results if result["run"]["method"] and result["run"]["seed"] != plan.rates.seed]
+    reported = [
+        result for result in results if result["run"]["method"] and result["run"]["seed"] != plan.rates.seed
+    ]
     if not reported:
         raise SystemExit("no result stands but those that chose rates; `run` makes them")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "experiment.md").write_text(page(reported, tuned, base, plan), encoding="utf-8")
     (folder / "experiment.svg").write_text(plot(reported), encoding="utf-8")
     styles(plan).save(folder / "experiment.png", optimize=True)
-    (folder / "experiment.jsonl").write_text("".join(f"{json.dumps(result, sort_keys=True)}\n" for result in results), encoding="utf-8")
+    (folder / "experiment.jsonl").write_text(
+        "".join(f"{json.dumps(result, sort_keys=True)}\n" for result in results), encoding="utf-8"
+    )
 
 
 def values(results: Sequence[Result], arm: str, method: str, path: str) -> dict[int, float]:
@@ -94,16 +105,24 @@ def names(results: Sequence[Result], key: str) -> list[str]:
 
 def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None, plan: Experiment) -> str:
     """The Markdown page. tuned: the runs that chose the rates; no figure of theirs is compared."""
-    seeds = {len(values(results, arm, method, "loss.image")) for arm in names(results, "arm") for method in names(results, "method")} - {0}
+    seeds = {
+        len(values(results, arm, method, "loss.image"))
+        for arm in names(results, "arm")
+        for method in names(results, "method")
+    } - {0}
     n = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
     first = results[0]["figures"]["recognizer"]["lessons"]
     wrong = ", ".join(f"{name} {share:.1%}" for name, share in first["accepted"].items())
     lines = [
         "# Training data and adapter, at matched parameters",
         "",
-        "Written by `python experiments/experiment.py report`; settings and reasons: `experiments/moss.yaml`; every result whole: "
+        "Written by `python experiments/experiment.py report`; settings and reasons: "
+        "`experiments/moss.yaml`; every result whole: "
         "`experiment.jsonl`.",
-        "A closed, drawn world with a model of two million parameters: it illustrates a question, it proves nothing about photographs.",
+        (
+            "A closed, drawn world with a model of two million parameters: it illustrates a question, it "
+            "proves nothing about photographs."
+        ),
         "",
         *_setting(results, plan),
         "",
@@ -113,18 +132,28 @@ def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None
         "",
         "## How to read the tables",
         "",
-        f"Means ± half of the 95% interval (Student's t) over n = {n} seeds of training. All lessons are of combinations that were never trained on. "
-        f"Losses are nats a token (texts) and a patch (images), over {plan.evaluation.loss_lessons} lessons; shares are of "
+        f"Means ± half of the 95% interval (Student's t) over n = {n} seeds of training. All lessons "
+        "are of combinations that were never trained on. "
+        f"Losses are nats a token (texts) and a patch (images), over {plan.evaluation.loss_lessons} "
+        "lessons; shares are of "
         f"{plan.evaluation.lessons} lessons.",
         "",
-        "Exact is an image whose every patch shows what its text asks for. Free-running, that is the text that the model itself wrote, with "
-        "things where its own images have them. With texts given, and for the first, second and third image, each is drawn behind the true "
-        "lesson, its texts and its images: where a thing stands, a text says roughly and the true lesson exactly, so the first of these images "
-        "is a guess, and they are exact less often. Earlier things are kept in an image that still shows all of them.",
+        "Exact is an image whose every patch shows what its text asks for. Free-running, that is the "
+        "text that the model itself wrote, with "
+        "things where its own images have them. With texts given, and for the first, second and "
+        "third image, each is drawn behind the true "
+        "lesson, its texts and its images: where a thing stands, a text says roughly and the true "
+        "lesson exactly, so the first of these images "
+        "is a guess, and they are exact less often. Earlier things are kept in an image that still "
+        "shows all of them.",
         "",
-        f"The last two columns are what is left of the base's own task: {plan.evaluation.captions} captions and images in pencil.",
+        (
+            f"The last two columns are what is left of the base's own task: {plan.evaluation.captions} "
+            "captions and images in pencil."
+        ),
         "",
-        f"Behind the model's own image tokenizer the recognizer refuses {first['refused']:.1%} of true scenes; of changed ones it takes for exact: "
+        f"Behind the model's own image tokenizer the recognizer refuses {first['refused']:.1%} of "
+        "true scenes; of changed ones it takes for exact: "
         f"{wrong}.",
         "",
         "![Exact images and image loss, a dot a run](experiment.svg)",
@@ -141,11 +170,16 @@ def _setting(results: Sequence[Result], plan: Experiment) -> list[str]:
     lines = [
         "## What is compared",
         "",
-        f"The base, {plan.backbone['weights']}, draws single images from captions, in pencil. It is to learn illustrated lessons in the style "
-        f"`{data.style}`, which it has never seen: {data.lessons} pages, {sum(data.defects.values()):.0%} of them with a planted defect "
-        f"({', '.join(data.defects)}). *unfiltered* is all of them, *filtered* what the rules in `experiments/moss.yaml` keep. Every run has "
-        f"{train['steps']} steps of {train['batch'] * train['accumulate']} packed rows of at most {train['context']} tokens, whichever the arm. "
-        "Rows are not filled alike, and captions have less to be said, so the tokens are told: those that a run read in the mean, and was to say.",
+        f"The base, {plan.backbone['weights']}, draws single images from captions, in pencil. It is "
+        "to learn illustrated lessons in the style "
+        f"`{data.style}`, which it has never seen: {data.lessons} pages, "
+        f"{sum(data.defects.values()):.0%} of them with a planted defect "
+        f"({', '.join(data.defects)}). *unfiltered* is all of them, *filtered* what the rules in "
+        "`experiments/moss.yaml` keep. Every run has "
+        f"{train['steps']} steps of {train['batch'] * train['accumulate']} packed rows of at most "
+        f"{train['context']} tokens, whichever the arm. "
+        "Rows are not filled alike, and captions have less to be said, so the tokens are told: those "
+        "that a run read in the mean, and was to say.",
         "",
         f"![A lesson in pencil, and in {data.style}](experiment.png)",
         "",
@@ -153,13 +187,18 @@ def _setting(results: Sequence[Result], plan: Experiment) -> list[str]:
     ]
     for arm in names(results, "arm"):
         trained = [result["trained"] for result in results if result["run"]["arm"] == arm]
-        cells = [round(sum(one[name] for one in trained) / len(trained)) for name in ("rows", "tokens", "seen", "seen_targets")]
+        cells = [
+            round(sum(one[name] for one in trained) / len(trained))
+            for name in ("rows", "tokens", "seen", "seen_targets")
+        ]
         lines.append(f"| {arm} | {' | '.join(f'{cell:,}' for cell in cells)} |")
     lines += ["", *_head("adapter", ["rank, texts and images", "trainable parameters"])]
     for method in names(results, "method"):
         one = next(result for result in results if result["run"]["method"] == method)
         adapter = one["settings"]["run"]["train"]["adapter"]
-        lines.append(f"| {method} | {adapter['r_text']}, {adapter['r_image']} | {one['trained']['parameters']:,} |")
+        lines.append(
+            f"| {method} | {adapter['r_text']}, {adapter['r_image']} | {one['trained']['parameters']:,} |"
+        )
     return lines
 
 
@@ -174,20 +213,26 @@ def _rates(tuned: Sequence[Result]) -> list[str]:
     lines = [
         "## Rates",
         "",
-        f"Held-out text and image loss together, of one run a rate, of a seed that is not reported; each method has its best rate (bold). {RATES}",
+        (
+            "Held-out text and image loss together, of one run a rate, of a seed that is not reported; "
+            f"each method has its best rate (bold). {RATES}"
+        ),
         "",
         *_head("adapter", [f"{rate:g}" for rate in grid]),
     ]
     for method in names(tuned, "method"):
         mine = [found.get((method, rate)) for rate in grid]
         least = min(loss for loss in mine if loss is not None)
-        cells = ["-" if loss is None else f"**{loss:.3f}**" if loss == least else f"{loss:.3f}" for loss in mine]
+        cells = [
+            "-" if loss is None else f"**{loss:.3f}**" if loss == least else f"{loss:.3f}" for loss in mine
+        ]
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return lines
 
 
 def styles(plan: Experiment) -> Image.Image:
-    """A held-out lesson, one image a step, twice as large as the model sees them: in pencil above, in the experiment's style below."""
+    """A held-out lesson, one image a step, twice as large as the model sees them: in pencil above, in the
+    experiment's style below."""
     (lesson,) = held_out_lessons(1, plan.evaluation.seed, plan.data.lesson_steps)
     side, gap = 128, 8
     sheet = Image.new("RGB", (len(lesson.steps) * (side + gap) - gap, 2 * side + gap), "white")
@@ -224,18 +269,26 @@ def _cells(results: Sequence[Result], arm: str, method: str) -> list[str]:
 
 def _differences(results: Sequence[Result], arm: str) -> list[str]:
     lines = [
-        f"Minus {BASELINE}, seed by seed; bold where the interval of three seeds or more leaves out 0 (one in twenty does by chance):",
+        (
+            f"Minus {BASELINE}, seed by seed; bold where the interval of three seeds or more leaves out "
+            "0 (one in twenty does by chance):"
+        ),
         "",
     ]
     methods = [method for method in names(results, "method") if method != BASELINE]
     return lines + _paired(results, [(method, (arm, method), (arm, BASELINE)) for method in methods])
 
 
-def _paired(results: Sequence[Result], rows: Sequence[tuple[str, tuple[str, str], tuple[str, str]]]) -> list[str]:
+def _paired(
+    results: Sequence[Result], rows: Sequence[tuple[str, tuple[str, str], tuple[str, str]]]
+) -> list[str]:
     """A row for each name and pair of (arm, method): the first minus the second, where some seed has both."""
     lines = _head("adapter", [title for _, title, _, _ in FIGURES])
     for name, one, other in rows:
-        found = [(paired(values(results, *one, path), values(results, *other, path)), scale, digits) for path, _, scale, digits in FIGURES]
+        found = [
+            (paired(values(results, *one, path), values(results, *other, path)), scale, digits)
+            for path, _, scale, digits in FIGURES
+        ]
         if any(difference for difference, _, _ in found):
             lines.append(f"| {name} | " + " | ".join(_difference(*pair) for pair in found) + " |")
     return lines
@@ -244,7 +297,11 @@ def _paired(results: Sequence[Result], rows: Sequence[tuple[str, tuple[str, str]
 def _difference(found: Interval | None, scale: float, digits: int) -> str:
     if found is None:
         return "-"
-    return f"**{found.text(scale, digits)}**" if found.excludes_zero and found.n > 2 else found.text(scale, digits)
+    return (
+        f"**{found.text(scale, digits)}**"
+        if found.excludes_zero and found.n > 2
+        else found.text(scale, digits)
+    )
 
 
 def _answers(results: Sequence[Result]) -> list[str]:
@@ -255,30 +312,52 @@ def _answers(results: Sequence[Result]) -> list[str]:
         rows = _paired(results, [(method, (one, method), (other, method)) for method in methods])
         if len(rows) > 2:
             more = CAPTIONS if other == "captions" else ""
-            lines += ["", f"## {question}", "", f"{one.capitalize()} minus {other} at equal steps, seed by seed.{more}", "", *rows]
+            lines += [
+                "",
+                f"## {question}",
+                "",
+                f"{one.capitalize()} minus {other} at equal steps, seed by seed.{more}",
+                "",
+                *rows,
+            ]
     for arm in arms:
         others = [method for method in methods if method not in {BASELINE, CONVOLUTION}]
         rows = _paired(results, [(method, (arm, method), (arm, CONVOLUTION)) for method in others])
         if len(rows) > 2:
-            lines += ["", f"## Does the convolution matter? ({arm})", "", f"Minus {CONVOLUTION}, seed by seed:", "", *rows]
+            lines += [
+                "",
+                f"## Does the convolution matter? ({arm})",
+                "",
+                f"Minus {CONVOLUTION}, seed by seed:",
+                "",
+                *rows,
+            ]
     return lines
 
 
 def _run(results: Sequence[Result], plan: Experiment) -> list[str]:
     """How much of the full setting stands: seeds of each cell."""
     full, arms = plan.sizes["full"], plan.arms
-    lines = [f"Of the full setting ({len(full.methods)} adapters, {len(arms)} arms, {len(full.seeds)} seeds: "]
-    lines[0] += f"{len(full.methods) * len(arms) * len(full.seeds)} runs) {len(results)} stand. Seeds of each:"
+    lines = [
+        f"Of the full setting ({len(full.methods)} adapters, {len(arms)} arms, {len(full.seeds)} seeds: "
+    ]
+    lines[0] += (
+        f"{len(full.methods) * len(arms) * len(full.seeds)} runs) {len(results)} stand. Seeds of each:"
+    )
     lines += ["", *_head("adapter", arms)]
     return lines + [
-        f"| {method} | " + " | ".join(str(len(values(results, arm, method, "loss.image"))) for arm in arms) + " |"
+        f"| {method} | "
+        + " | ".join(str(len(values(results, arm, method, "loss.image"))) for arm in arms)
+        + " |"
         for method in full.methods
     ]
 
 
 def plot(results: Sequence[Result]) -> str:
     """Two panels, a column a method within an arm; a dot a run, a bar the mean."""
-    panels = [(path, title, scale) for path, title, scale, _ in FIGURES if path in ("forced.exact", "loss.image")]
+    panels = [
+        (path, title, scale) for path, title, scale, _ in FIGURES if path in ("forced.exact", "loss.image")
+    ]
     cells = [(arm, method) for arm in names(results, "arm") for method in names(results, "method")]
     columns = [cell for cell in cells if values(results, *cell, "loss.image")]
     width, height = 90 + 70 * len(columns), 260
@@ -288,14 +367,26 @@ def plot(results: Sequence[Result]) -> str:
     style = 'font-family="sans-serif" font-size="11" fill="#50514f"'
     whole = f"0 0 {width} {height * len(panels)}"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{whole}" {style}>\n<rect width="100%" height="100%" fill="white"/>\n'
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{whole}" {style}>\n<rect width="100%" '
+            'height="100%" fill="white"/>\n'
+        )
         + "\n".join(pieces)
         + "\n</svg>\n"
     )
 
 
-def _panel(results: Sequence[Result], columns: Sequence[tuple[str, str]], path: str, title: str, scale: float, top: int) -> list[str]:
-    found = {column: [value * scale for value in values(results, *column, path).values()] for column in columns}
+def _panel(
+    results: Sequence[Result],
+    columns: Sequence[tuple[str, str]],
+    path: str,
+    title: str,
+    scale: float,
+    top: int,
+) -> list[str]:
+    found = {
+        column: [value * scale for value in values(results, *column, path).values()] for column in columns
+    }
     highest = max((value for row in found.values() for value in row), default=0.0) * 1.1 or 1.0
     bottom, tall = top + 200, 160
 
@@ -305,15 +396,24 @@ def _panel(results: Sequence[Result], columns: Sequence[tuple[str, str]], path: 
     pieces = [f'<text x="10" y="{top + 22}" font-weight="bold">{escape(title)}</text>']
     for value in (0.0, highest / 2, highest):
         pieces.append(f'<text x="60" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
-        pieces.append(f'<line x1="66" y1="{y(value):.1f}" x2="{80 + 70 * len(columns)}" y2="{y(value):.1f}" stroke="#dddddd"/>')
+        pieces.append(
+            f'<line x1="66" y1="{y(value):.1f}" x2="{80 + 70 * len(columns)}" y2="{y(value):.1f}" '
+            'stroke="#dddddd"/>'
+        )
     for index, (arm, method) in enumerate(columns):
         x = 105 + 70 * index
         pieces += [
-            f'<circle cx="{x + 5 * at - 5}" cy="{y(value):.1f}" r="3.5" fill="#7fb7be"/>' for at, value in enumerate(found[arm, method])
+            f'<circle cx="{x + 5 * at - 5}" cy="{y(value):.1f}" r="3.5" fill="#7fb7be"/>'
+            for at, value in enumerate(found[arm, method])
         ]
         if found[arm, method]:
             mean = y(interval(found[arm, method]).mean)
-            pieces.append(f'<line x1="{x - 18}" y1="{mean:.1f}" x2="{x + 18}" y2="{mean:.1f}" stroke="#d3635a" stroke-width="2"/>')
+            pieces.append(
+                f'<line x1="{x - 18}" y1="{mean:.1f}" x2="{x + 18}" y2="{mean:.1f}" stroke="#d3635a" '
+                'stroke-width="2"/>'
+            )
         pieces.append(f'<text x="{x}" y="{bottom + 16}" text-anchor="middle">{escape(method)}</text>')
-        pieces.append(f'<text x="{x}" y="{bottom + 30}" text-anchor="middle" fill="#8a8b88">{escape(arm)}</text>')
+        pieces.append(
+            f'<text x="{x}" y="{bottom + 30}" text-anchor="middle" fill="#8a8b88">{escape(arm)}</text>'
+        )
     return pieces

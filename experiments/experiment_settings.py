@@ -1,4 +1,5 @@
-"""What an experiment is: the sections of experiments/*.yaml, and one cell of its grid. Read and checked before anything runs."""
+"""What an experiment is: the sections of experiments/*.yaml, and one cell of its grid. Read and checked
+before anything runs."""
 
 from __future__ import annotations
 
@@ -87,7 +88,9 @@ class Experiment(_Part):
             if unknown := [*(set(size.methods) - set(self.methods)), *(set(size.arms) - set(self.arms))]:
                 raise ValueError(f"sizes.{name}: {unknown[0]} is declared nowhere")
             if self.rates.seed in size.seeds:
-                raise ValueError(f"sizes.{name}: seed {self.rates.seed} chooses the rates, so it cannot be reported")
+                raise ValueError(
+                    f"sizes.{name}: seed {self.rates.seed} chooses the rates, so it cannot be reported"
+                )
 
 
 class Run(_Part):
@@ -101,7 +104,11 @@ class Run(_Part):
 
     @property
     def name(self) -> str:
-        return f"{self.arm}-{self.method}-rate{self.rate:g}-steps{self.steps}-seed{self.seed}" if self.method else "base"
+        return (
+            f"{self.arm}-{self.method}-rate{self.rate:g}-steps{self.steps}-seed{self.seed}"
+            if self.method
+            else "base"
+        )
 
 
 def read(path: Path) -> Experiment:

@@ -1,7 +1,8 @@
 """Import libraries without the messages that they, or optional libraries behind them, log on import.
 
-peft and diffusers import bitsandbytes wherever it is installed, also for a model that is not quantized. On a CPU with AVX512-BF16, bitsandbytes logs
-that a package `kernels` is missing: a warning that preceded the output of every `leaf train`.
+peft and diffusers import bitsandbytes wherever it is installed, also for a model that is not quantized. On a
+CPU with AVX512-BF16, bitsandbytes logs that a package `kernels` is missing: a warning that preceded the
+output of every `leaf train`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from leafinstruct._torchvision import mend
 
 
 def import_peft() -> None:
-    """Make `import peft` and `import transformers` work here, and import peft quietly. Raises what the imports raise."""
+    """Make `import peft` and `import transformers` work here, and import peft quietly. Raises what the
+    imports raise."""
     mend()
     with quiet():
         import peft  # noqa: F401 - imported for those who import it next
@@ -26,7 +28,8 @@ def import_peft() -> None:
 def quiet() -> Iterator[None]:
     """Discard warnings, and log records that no handler takes, from imports of this thread.
 
-    Python writes records without a handler to stderr (`logging.lastResort`). An application that has configured logging still gets them.
+    Python writes records without a handler to stderr (`logging.lastResort`). An application that has
+    configured logging still gets them.
     """
     last = logging.lastResort
     logging.lastResort = _OtherThreads(last)

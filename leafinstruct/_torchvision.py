@@ -1,8 +1,9 @@
 """`import torchvision`, also where its published CUDA wheel meets a CPU build of torch.
 
-clip and transformers (and so peft) import torchvision for image transforms alone. A torchvision whose compiled operators do not fit this torch
-fails on import, where it declares shapes for `nms`; declaring the two operators' schemas lets the import pass. Nothing is faked: calling them still
-raises. Where torchvision is healthy, or not installed, this does nothing.
+clip and transformers (and so peft) import torchvision for image transforms alone. A torchvision whose
+compiled operators do not fit this torch fails on import, where it declares shapes for `nms`; declaring the
+two operators' schemas lets the import pass. Nothing is faked: calling them still raises. Where torchvision is
+healthy, or not installed, this does nothing.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@
      +-- TrainError              a training run cannot go on: what is kept, what to lower
      +-- PublishError            the Hub did not take a dataset, or a dataset may not go there: what, how many, the hint
 
-Bad records never raise: they become reasons in a report. Whatever is not in this tree is a defect of ours and keeps its traceback.
-A message says what, where and the hint, in one line, because it is read at two in the morning.
+Bad records never raise: they become reasons in a report. Whatever is not in this tree is a defect of ours and
+keeps its traceback. A message says what, where and the hint, in one line, because it is read at two in the
+morning.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from pathlib import Path
 from typing import Self
 
 MAX_LINE, MAX_LINES = 1_000, 20
-"""Characters of one line of a message, and lines: a message may quote a value, a path or an answer of any length."""
+"""Characters of one line of a message, and lines: a message may quote a value, a path or an answer of any
+length."""
 
 
 def shortened(text: str, most: int = MAX_LINE) -> str:
-    """Return a text of at most `most` characters: what is too long loses its middle, as places are named first and hints last."""
+    """Return a text of at most `most` characters: what is too long loses its middle, as places are named
+    first and hints last."""
     if len(text) <= most:
         return text
     kept = most - 5
@@ -37,8 +40,18 @@ def shortened(text: str, most: int = MAX_LINE) -> str:
 
 
 RENAMED = {
-    **{"pictures": "images", "max_pictures": "max_images", "picture_px": "image_px", "picture_licenses": "image_licenses"},
-    **{"picture_floor": "image_floor", "picture_tokens": "image_tokens", "marks": "placeholders", "together": "group_by"},
+    **{
+        "pictures": "images",
+        "max_pictures": "max_images",
+        "picture_px": "image_px",
+        "picture_licenses": "image_licenses",
+    },
+    **{
+        "picture_floor": "image_floor",
+        "picture_tokens": "image_tokens",
+        "marks": "placeholders",
+        "together": "group_by",
+    },
     **{f"picture.{name}": f"image.{name}" for name in ("decoded", "side", "aspect", "entropy", "sharpness")},
     "duplicate.pictures": "duplicate.images",
 }
@@ -46,7 +59,8 @@ RENAMED = {
 
 
 def suggestion(name: str, known: Collection[str], otherwise: str = "known are") -> str:
-    """Return what to write in place of an unknown name: its new name, the nearest known name, or a list of the known names.
+    """Return what to write in place of an unknown name: its new name, the nearest known name, or a list of
+    the known names.
 
     otherwise: what introduces that list.
     """
@@ -57,7 +71,8 @@ def suggestion(name: str, known: Collection[str], otherwise: str = "known are") 
 
 
 class LeafInstructError(Exception):
-    """Base of all deliberate errors; `str(error)` is the whole message, one line a fault, none of them long."""
+    """Base of all deliberate errors; `str(error)` is the whole message, one line a fault, none of them
+    long."""
 
     def __str__(self) -> str:
         lines = super().__str__().splitlines()
@@ -78,7 +93,8 @@ class SourceError(LeafInstructError):
 
 
 class DamagedError(SourceError):
-    """A file of a run does not hold the bytes that were recorded. A build catches it and makes the file again; other verbs show it."""
+    """A file of a run does not hold the bytes that were recorded. A build catches it and makes the file
+    again; other verbs show it."""
 
     path: Path
     fault: str
@@ -116,4 +132,5 @@ class TrainError(LeafInstructError):
 
 
 class PublishError(LeafInstructError):
-    """A dataset may not be published as it is, or the Hub did not take it; nothing of it is to be seen there."""
+    """A dataset may not be published as it is, or the Hub did not take it; nothing of it is to be seen
+    there."""

@@ -13,14 +13,16 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine
 
 SAMPLE = 48
-"""Documents of each source that `--dry-run` looks at, at most: enough for a mean within some 15-20%, read in well under a second."""
+"""Documents of each source that `--dry-run` looks at, at most: enough for a mean within some 15-20%, read in
+well under a second."""
 
 
 def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
     """What a build would take, without making it: documents, images, requests, tokens, dollars.
 
-    Counts of stages that stand are exact; the rest is estimated from a sample, and `estimated` lists which. Requests are upper bounds, as
-    images are not looked at; with `llm.provider: offline` there are none. Nothing is left on disk.
+    Counts of stages that stand are exact; the rest is estimated from a sample, and `estimated` lists which.
+    Requests are upper bounds, as images are not looked at; with `llm.provider: offline` there are none.
+    Nothing is left on disk.
     """
     from leafinstruct.filter import stage as filtering
     from leafinstruct.ingest import stage as ingesting
@@ -29,7 +31,9 @@ def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
     chain = artifacts(loaded)
     ingested, kept = chain["ingest"].record, chain["filter"].record
     with TemporaryDirectory(prefix="leaf-") as folder:
-        planned, sample = ingesting.sample(settings_of(loaded, "ingest"), Artifact(Path(folder) / "ingest"), engine, SAMPLE)
+        planned, sample = ingesting.sample(
+            settings_of(loaded, "ingest"), Artifact(Path(folder) / "ingest"), engine, SAMPLE
+        )
     share, judge_tokens = filtering.estimate(settings_of(loaded, "filter"), sample)
     questions, rewrite_tokens = rewriting.estimate(settings_of(loaded, "rewrite"), sample)
     per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
@@ -41,7 +45,11 @@ def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
         "documents": documents,
         "images": images,
         **_cost(loaded, {"judge": (judged, judge_tokens), "rewrite": (rewritten, rewrite_tokens)}),
-        "estimated": [name for name, exact in (("documents", ingested), ("images", ingested), ("requests", None)) if not exact],
+        "estimated": [
+            name
+            for name, exact in (("documents", ingested), ("images", ingested), ("requests", None))
+            if not exact
+        ],
         "sample": len(sample),
     }
 
@@ -56,5 +64,7 @@ def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> dict[str, A
     written = count * llm.max_tokens // 4
     dollars = None
     if llm.price is not None:
-        dollars = round((read * llm.price.input_per_million + written * llm.price.output_per_million) / 1e6, 4)
+        dollars = round(
+            (read * llm.price.input_per_million + written * llm.price.output_per_million) / 1e6, 4
+        )
     return {"requests": count, "input_tokens": read, "output_tokens": written, "dollars": dollars}

@@ -1,9 +1,11 @@
-"""Are a run's bytes those that were recorded? What `leaf verify` lists, and what `leaf build` does about a damaged file that it meets.
+"""Are a run's bytes those that were recorded? What `leaf verify` lists, and what `leaf build` does about a
+damaged file that it meets.
 
     check_part   every file of a part of a stage: reports by their own sha256, tables by their seals, reported files by the report
     Mending      a reader met a damaged file: look at the whole stage that it belongs to, make what is damaged miss, go back to that stage
 
-A build reads what it needs and nothing else, so an intermediate file that nobody reads is compared by `leaf verify` alone.
+A build reads what it needs and nothing else, so an intermediate file that nobody reads is compared by `leaf
+verify` alone.
 Cost: 0.5 s of CPU a GB, in the engine's workers.
 """
 
@@ -32,12 +34,15 @@ def damages(out: Artifact, engine: Engine) -> Iterator[tuple[Path, str]]:
     """(file, fault) of every damaged file of a stage's parts, in the order of their names."""
     parts = [Part(name, files) for name, files in sorted(_files(out).items())]
     size = sum(path.stat().st_size for path in out.path.glob("*") if path.is_file())
-    reports = list(hashing(engine, partial(check_part, out), parts, Needs(what=f"checking {out.stage}", unit="MB"), size))
+    reports = list(
+        hashing(engine, partial(check_part, out), parts, Needs(what=f"checking {out.stage}", unit="MB"), size)
+    )
     yield from sorted((out.path / name, fault) for report in reports for name, fault in report["damages"])
 
 
 def check_part(out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: `damages` is (name, fault) of every damaged file of a part. payload: names of its files, evidence included."""
+    """Task: `damages` is (name, fault) of every damaged file of a part. payload: names of its files, evidence
+    included."""
     found: dict[str, str] = {}
     size = 0
     report = out.report(part.name) if f"report-{part.name}.json" in part.payload else {}
@@ -48,14 +53,21 @@ def check_part(out: Artifact, part: Part) -> dict[str, Any]:
     for name in sorted(named - {f"report-{part.name}.json"}):
         path = out.path / name
         size += path.stat().st_size if path.is_file() else 0
-        fault = file_fault(path, recorded[name]) if name in recorded else checked.fault(path) if _is_sealed(path) else None
+        fault = (
+            file_fault(path, recorded[name])
+            if name in recorded
+            else checked.fault(path)
+            if _is_sealed(path)
+            else None
+        )
         if fault is not None:
             found[name] = fault
     return {"counts": {"MB": -(-size // 1_000_000)}, "damages": sorted(found.items())}
 
 
 class Mending:
-    """What one build made again because it was damaged. notes: stage -> a clause for each file, for the line at its end."""
+    """What one build made again because it was damaged. notes: stage -> a clause for each file, for the line
+    at its end."""
 
     def __init__(self, chain: Mapping[str, Artifact]) -> None:
         self._chain = chain
@@ -63,9 +75,11 @@ class Mending:
         self.notes: defaultdict[str, list[str]] = defaultdict(list)
 
     def mend(self, error: DamagedError, engine: Engine) -> str:
-        """Make the damaged file miss, and all others of its stage that are damaged. Returns the stage to go back to.
+        """Make the damaged file miss, and all others of its stage that are damaged. Returns the stage to go
+        back to.
 
-        Raises the error where it is about no file of a stage, SourceError where the file was made again twice already: then the disk is at fault.
+        Raises the error where it is about no file of a stage, SourceError where the file was made again twice
+        already: then the disk is at fault.
         """
         stage = next((stage for stage, out in self._chain.items() if out.path == error.path.parent), None)
         if stage is None:
@@ -74,7 +88,9 @@ class Mending:
         for path, fault in sorted(found.items()):
             self._times[path] += 1
             if self._times[path] > 2:
-                raise SourceError(f"{path}: {fault}, although it was made again twice; check the disk") from error
+                raise SourceError(
+                    f"{path}: {fault}, although it was made again twice; check the disk"
+                ) from error
             self.forget(stage, path)
             self.notes[stage].append(f"{path.name} ({fault})")
         return stage
@@ -98,7 +114,11 @@ def few(names: list[str]) -> str:
 def damaged_json(out: Artifact) -> list[Path]:
     """Reports, record and fingerprint of a stage that are not what was written."""
     reports = [out.file("report", part, ".json") for part in out.parts() if out.report(part) is None]
-    return reports + [path for path in (out.path / "record.json", out.path / "fingerprint.json") if path.is_file() and load(path) is None]
+    return reports + [
+        path
+        for path in (out.path / "record.json", out.path / "fingerprint.json")
+        if path.is_file() and load(path) is None
+    ]
 
 
 def _files(out: Artifact) -> dict[str, list[str]]:

@@ -2,10 +2,11 @@
 
     ingest -> filter -> rewrite -> shard        and from there: push
 
-Each stage has one door, `run(settings, inputs, out, engine)`, and says beforehand what shapes its bytes (`fingerprint`). A stage stands when its
-record carries the fingerprint that the recipe now gives. Otherwise: version `dev` goes on and the stage rebuilds the parts whose keys
-changed; any other version stops and says what changed, since a named version is a promise. `--rebuild` forgets the stage first. Nothing here
-prints: progress and outcomes are handed to whoever called.
+Each stage has one door, `run(settings, inputs, out, engine)`, and says beforehand what shapes its bytes
+(`fingerprint`). A stage stands when its record carries the fingerprint that the recipe now gives. Otherwise:
+version `dev` goes on and the stage rebuilds the parts whose keys changed; any other version stops and says
+what changed, since a named version is a promise. `--rebuild` forgets the stage first. Nothing here prints:
+progress and outcomes are handed to whoever called.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ GONE = "shards that are gone:"
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far a stage is: what it does now, parts (or what `of` names) done of all, and how many documents (or another unit) that is."""
+    """How far a stage is: what it does now, parts (or what `of` names) done of all, and how many documents
+    (or another unit) that is."""
 
     stage: str
     what: str
@@ -61,8 +63,8 @@ OnProgress = Callable[[Progressed], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one stage. stood: it was done already; changes: what drifted since the last build, empty for a first one; repaired: what was
-    damaged and is made again, a clause each."""
+    """What became of one stage. stood: it was done already; changes: what drifted since the last build, empty
+    for a first one; repaired: what was damaged and is made again, a clause each."""
 
     stage: str
     record: dict[str, Any]
@@ -72,7 +74,8 @@ class Outcome:
 
 
 class Watched:
-    """An engine that tells of every part that comes back. repaired: sums of what the parts' reports say they made again."""
+    """An engine that tells of every part that comes back. repaired: sums of what the parts' reports say they
+    made again."""
 
     def __init__(self, engine: Engine, stage: str, on_progress: OnProgress) -> None:
         self.workers = engine.workers
@@ -92,7 +95,9 @@ class Watched:
             self.repaired.update(report.get("repaired", {}))
             yield report
 
-    async def _with_pulse(self, task: Task, pulse: Callable[[], int], told: list[Progressed], part: Part) -> dict[str, Any]:
+    async def _with_pulse(
+        self, task: Task, pulse: Callable[[], int], told: list[Progressed], part: Part
+    ) -> dict[str, Any]:
         """The task, with a line of progress a second while it runs."""
 
         async def tell() -> None:
@@ -103,7 +108,8 @@ class Watched:
         working, telling = asyncio.ensure_future(task(part)), asyncio.ensure_future(tell())
         try:
             await asyncio.wait({working, telling}, return_when=asyncio.FIRST_COMPLETED)
-            if telling.done():  # only by what the listener raises, an interrupt: it shall not wait for the end of a long part
+            # only by what the listener raises, an interrupt: it shall not wait for the end of a long part
+            if telling.done():
                 await telling
             report: dict[str, Any] = await working
             return report
@@ -132,9 +138,10 @@ def build(
 ) -> Iterator[Outcome]:
     """Run what is missing up to and including `until`; yields an outcome a stage, when it is done.
 
-    rebuild: forget what stands, from the first stage on (answers, which are paid for, are kept). retry_failed, retry_refused: run stages again that
-    hold failed units, or questions that a model refused. A stage that meets a damaged file sends the build back to the stage that made it, whose
-    outcome then comes once more. Raises any LeafInstructError; what was finished is kept, and the next call goes on from there.
+    rebuild: forget what stands, from the first stage on (answers, which are paid for, are kept).
+    retry_failed, retry_refused: run stages again that hold failed units, or questions that a model refused. A
+    stage that meets a damaged file sends the build back to the stage that made it, whose outcome then comes
+    once more. Raises any LeafInstructError; what was finished is kept, and the next call goes on from there.
     """
     chain = artifacts(loaded)
     mending, stages = Mending(chain), list(chain)[: STAGES.index(until) + 1]
@@ -146,7 +153,15 @@ def build(
                 forgotten.add(stages[at])
             watched = Watched(engine, stages[at], on_progress)
             try:
-                outcome = _run_stage(loaded, stages[at], chain, watched, retry_failed, retry_refused, last=at == len(stages) - 1)
+                outcome = _run_stage(
+                    loaded,
+                    stages[at],
+                    chain,
+                    watched,
+                    retry_failed,
+                    retry_refused,
+                    last=at == len(stages) - 1,
+                )
             except DamagedError as error:
                 at = stages.index(mending.mend(error, watched))
                 continue
@@ -156,7 +171,13 @@ def build(
 
 
 def _run_stage(
-    loaded: Loaded, stage: str, chain: Mapping[str, Artifact], engine: Engine, retry_failed: bool, retry_refused: bool, last: bool
+    loaded: Loaded,
+    stage: str,
+    chain: Mapping[str, Artifact],
+    engine: Engine,
+    retry_failed: bool,
+    retry_refused: bool,
+    last: bool,
 ) -> Outcome:
     from leafinstruct.ingest import origin, rot  # not at the top: they load Arrow
 
@@ -171,18 +192,25 @@ def _run_stage(
     refused = out.refused() if retry_refused else []
     again = refused or (retry_failed and record is not None and record["counts"].get("failed", 0) > 0)
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
-        damaged = tuple(f"{name} (its bytes are not those that were recorded)" for name in _published(stage, out, engine))
+        damaged = tuple(
+            f"{name} (its bytes are not those that were recorded)" for name in _published(stage, out, engine)
+        )
         if not damaged:
             return Outcome(stage, record, up_to_date=True, repaired=lost)
     rotted = rot.rotted(settings, out) if stage == "ingest" else []
     changes += tuple(f"{name} changed, although its size and time did not" for name in rotted)
     # a removal is kept to before the promise of a version is, and what is gone is written as it was
     broken = [
-        line for line in changes if not line.startswith((GONE, *suppressed.changes(out), *origin.emptied(loaded.recipe.ingest, changes)))
+        line
+        for line in changes
+        if not line.startswith(
+            (GONE, *suppressed.changes(out), *origin.emptied(loaded.recipe.ingest, changes))
+        )
     ]
     if broken and loaded.recipe.version != "dev":
         raise DriftError(
-            f"{out.path} was built with other settings: {'; '.join(broken[:4])}{' and more' if len(broken) > 4 else ''}; "
+            f"{out.path} was built with other settings: "
+            f"{'; '.join(broken[:4])}{' and more' if len(broken) > 4 else ''}; "
             "give the recipe a new version, or rebuild it with --rebuild"
         )
     if stage in ("ingest", "filter"):
@@ -201,8 +229,13 @@ def _run_stage(
 
 
 def _stated(out: Artifact) -> tuple[dict[str, Any] | None, Fingerprint | None, tuple[str, ...]]:
-    """A stage's record, None where it is not done or lost a report since; its last fingerprint; and which of those files are damaged."""
-    record, before, lost = out.record, out.fingerprint, tuple(f"{path.name} ({NO_JSON})" for path in damaged_json(out))
+    """A stage's record, None where it is not done or lost a report since; its last fingerprint; and which of
+    those files are damaged."""
+    record, before, lost = (
+        out.record,
+        out.fingerprint,
+        tuple(f"{path.name} ({NO_JSON})" for path in damaged_json(out)),
+    )
     if before is None and record is not None:
         before = record["fingerprint"]
         out.save_fingerprint(before)
@@ -210,12 +243,14 @@ def _stated(out: Artifact) -> tuple[dict[str, Any] | None, Fingerprint | None, t
 
 
 def _published(stage: str, out: Artifact, engine: Engine) -> list[str]:
-    """Files of a finished last stage that are not what was written. Those of others are compared by the stage that reads them."""
+    """Files of a finished last stage that are not what was written. Those of others are compared by the stage
+    that reads them."""
     return list(_module(stage).damaged(out, engine)) if stage == STAGES[-1] else []
 
 
 def drifted(loaded: Loaded, engine: Engine) -> list[str]:
-    """Why a build would make the first stage that does not stand anew, `rewrite: its input` or `filter.min_words 10 -> 11` each."""
+    """Why a build would make the first stage that does not stand anew, `rewrite: its input` or
+    `filter.min_words 10 -> 11` each."""
     for stage, out in artifacts(loaded).items():
         record = out.record
         if record is None:
@@ -227,7 +262,8 @@ def drifted(loaded: Loaded, engine: Engine) -> list[str]:
 
 
 def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bool, **asked: Any) -> Pushed:
-    """Put what was built on the Hub. asked: fields of PushSettings that the recipe does not hold. Raises PublishError."""
+    """Put what was built on the Hub. asked: fields of PushSettings that the recipe does not hold. Raises
+    PublishError."""
     from leafinstruct.publish.checks import Terms
     from leafinstruct.publish.stage import PushSettings, push
 
@@ -236,18 +272,31 @@ def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bo
 
     recipe, stages = loaded.recipe, artifacts(loaded)
     fetch = recipe.filter.images.fetch
-    unasked = frozenset(source.name for source in recipe.ingest.sources if not getattr(source, "opt_out", True))
-    terms = Terms(recipe.push, suppressed.load(suppressed.beside(loaded.path)), unasked, fetch is not None and not fetch.opt_out)
+    unasked = frozenset(
+        source.name for source in recipe.ingest.sources if not getattr(source, "opt_out", True)
+    )
+    terms = Terms(
+        recipe.push,
+        suppressed.load(suppressed.beside(loaded.path)),
+        unasked,
+        fetch is not None and not fetch.opt_out,
+    )
     if stages["shard"].fingerprint is None:
         raise PublishError(f"{loaded.directory}: is not built yet; run `leaf build`")
     with nullcontext() if dry_run else one_build(loaded.directory):
         asked["allowed"] = frozenset({*recipe.push.allow, *asked["allowed"]})
-        settings = PushSettings(name=f"{recipe.name}@{recipe.version}", terms=terms, drifted=tuple(drifted(loaded, engine)), **asked)
+        settings = PushSettings(
+            name=f"{recipe.name}@{recipe.version}",
+            terms=terms,
+            drifted=tuple(drifted(loaded, engine)),
+            **asked,
+        )
         return push(settings, stages["shard"], Artifact(loaded.directory / "push"), dry_run, told)
 
 
 def _moved(stage: str, out: Artifact) -> tuple[str, ...]:
-    """What a fingerprint does not hold: image files that are not those that a finished filter read, shards that are there no more."""
+    """What a fingerprint does not hold: image files that are not those that a finished filter read, shards
+    that are there no more."""
     if stage == "filter" and (moved := _module(stage).outdated(out.upstream, out)):
         return (f"image files of {len(moved)} parts",)
     if stage == "shard" and (gone := _module(stage).gone(out)):
@@ -256,12 +305,20 @@ def _moved(stage: str, out: Artifact) -> tuple[str, ...]:
 
 
 def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
-    """What a person would call the difference: files by name, settings as `filter.rules[0].min 0.2 -> 0.3`, digests by what they stand for."""
+    """What a person would call the difference: files by name, settings as `filter.rules[0].min 0.2 -> 0.3`,
+    digests by what they stand for."""
     old, new = dict(before), dict(now)
     files, here = old.pop("files", {}), new.pop("files", {})
-    fates = {name: "is gone" if name not in here else "changed" if name in files else "is new" for name in (*files, *here)}
+    fates = {
+        name: "is gone" if name not in here else "changed" if name in files else "is new"
+        for name in (*files, *here)
+    }
     lines = [f"{name} {fate}" for name, fate in sorted(fates.items()) if files.get(name) != here.get(name)]
-    for key, told in (("input", "its input"), ("history", "what its card tells of earlier stages"), ("parts", "its parts")):
+    for key, told in (
+        ("input", "its input"),
+        ("history", "what its card tells of earlier stages"),
+        ("parts", "its parts"),
+    ):
         if old.pop(key, None) != new.pop(key, None) and not (key == "parts" and lines):
             lines.append(told)
     settings = drift(old, new)
@@ -269,19 +326,25 @@ def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ..
 
 
 def _forget(out: Artifact) -> None:
-    """Remove a stage's directory; the record first, so that a kill in between leaves nothing that looks finished."""
+    """Remove a stage's directory; the record first, so that a kill in between leaves nothing that looks
+    finished."""
     (out.path / "record.json").unlink(missing_ok=True)
     shutil.rmtree(out.path, ignore_errors=True)
 
 
 def answers_of(loaded: Loaded) -> Path:
-    """The language model's answers and the journal of its exchanges, shared by all runs and versions: answers are paid for."""
+    """The language model's answers and the journal of its exchanges, shared by all runs and versions: answers
+    are paid for."""
     return loaded.directory.parent / ".answers"
 
 
 def settings_of(loaded: Loaded, stage: str) -> Any:
     """The settings of a stage's door, put together from the recipe's sections."""
-    recipe, answers, removed = loaded.recipe, answers_of(loaded), suppressed.load(suppressed.beside(loaded.path))
+    recipe, answers, removed = (
+        loaded.recipe,
+        answers_of(loaded),
+        suppressed.load(suppressed.beside(loaded.path)),
+    )
     if stage == "ingest":
         from leafinstruct.ingest.origin import IngestSettings
 
@@ -302,11 +365,19 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
     if stage == "rewrite":
         from leafinstruct.rewrite.stage import RewriteSettings
 
-        return RewriteSettings(recipe.rewrite, recipe.llm, loaded.template("prompts", recipe.rewrite.prompt), answers, loaded.questions)
+        return RewriteSettings(
+            recipe.rewrite,
+            recipe.llm,
+            loaded.template("prompts", recipe.rewrite.prompt),
+            answers,
+            loaded.questions,
+        )
     from leafinstruct.shard.stage import ShardSettings
 
     card = loaded.template("data_cards", recipe.shard.card)
-    return ShardSettings(recipe.shard, recipe.seed, f"{recipe.name}@{recipe.version}", card, removed, resolved(recipe))
+    return ShardSettings(
+        recipe.shard, recipe.seed, f"{recipe.name}@{recipe.version}", card, removed, resolved(recipe)
+    )
 
 
 def _module(stage: str) -> ModuleType:

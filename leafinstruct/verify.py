@@ -1,7 +1,8 @@
-"""`leaf verify`: every digest that a run records, compared with the bytes on disk. It lists what is damaged and what to do.
+"""`leaf verify`: every digest that a run records, compared with the bytes on disk. It lists what is damaged
+and what to do.
 
-It changes nothing of a run. Damaged entries of the caches that runs share are dropped: no reader takes them, and a build that is up to date reads no
-cache, so nothing else would.
+It changes nothing of a run. Damaged entries of the caches that runs share are dropped: no reader takes them,
+and a build that is up to date reads no cache, so nothing else would.
 
     ingest filter rewrite shard   reports, record, fingerprint, every part's files, what lies beside the shards; indexes of archives
     sketchbook hub                files that a build drew or streamed
@@ -9,7 +10,8 @@ cache, so nothing else would.
     .answers .fetched .codes      what runs share, by the checks of those caches
     an export                     its files and images, where the folder is one
 
-A run whose digests were never written (by an earlier version) is all damage: there is nothing to compare with. Cost: 0.5 s of CPU a GB.
+A run whose digests were never written (by an earlier version) is all damage: there is nothing to compare
+with. Cost: 0.5 s of CPU a GB.
 """
 
 from __future__ import annotations
@@ -53,7 +55,10 @@ def verify(run: Path, build: str, engine: Engine) -> Checked:
         from leafinstruct.export.run import faults
 
         checked.files = sum(1 for path in run.rglob("*") if path.is_file())
-        checked.damages = [Damage(path, fault, "run the same `leaf export` again, which makes it again") for path, fault in faults(run)]
+        checked.damages = [
+            Damage(path, fault, "run the same `leaf export` again, which makes it again")
+            for path, fault in faults(run)
+        ]
         return checked
     for found in (
         _stages(run, build, engine, checked),
@@ -85,13 +90,16 @@ def _stages(run: Path, build: str, engine: Engine, checked: Checked) -> Iterator
                 yield Damage(path, fault, _repair(stage, path, again, build))
         if out.record is not None and not names and not found and not out.is_whole:
             yield Damage(out.path / "record.json", "it was written for other parts than there are", again)
-        yield from _beside(out, again) if stage == "shard" else _indexes(out, build) if stage == "ingest" else ()
+        yield from (
+            _beside(out, again) if stage == "shard" else _indexes(out, build) if stage == "ingest" else ()
+        )
         if stage == "filter":
             yield from _images(out, build)
 
 
 def _repair(stage: str, path: Path, again: str, build: str) -> str:
-    """A build compares published files, and others when it reads them; so one that it has no reason to read is made to miss."""
+    """A build compares published files, and others when it reads them; so one that it has no reason to read
+    is made to miss."""
     if stage == "shard" and path.suffix == ".parquet":
         return again
     if path.name.startswith("frames-"):
@@ -111,23 +119,33 @@ def _indexes(out: Artifact, build: str) -> Iterator[Damage]:
             yield Damage(path, NO_JSON, f"delete it; the next `{build}` that needs it makes it again")
     known = out.path / "sources.json"
     if load(known) is None and (known.is_file() or out.record is not None):
-        yield Damage(known, NO_JSON if known.is_file() else "it is missing", f"run `{build}`, which makes it again")
+        yield Damage(
+            known, NO_JSON if known.is_file() else "it is missing", f"run `{build}`, which makes it again"
+        )
 
 
 def _images(out: Artifact, build: str) -> Iterator[Damage]:
-    """Parts whose images are another part's: every file is whole, and the image that a document names is not there."""
+    """Parts whose images are another part's: every file is whole, and the image that a document names is not
+    there."""
     for part in out.parts():
         documents, images = out.file("documents", part), out.file("images", part)
         if table.key_of(documents) is None or table.key_of(images) is None:
             continue
         try:
-            wanted = {image.sha256 for document in table.documents(documents) for image in document.images if image.sha256}
+            wanted = {
+                image.sha256
+                for document in table.documents(documents)
+                for image in document.images
+                if image.sha256
+            }
             lacking = wanted - {row["sha256"] for row in table.read(images, ["sha256"])}
         except DamagedError:
             continue  # listed already
         if lacking:
             yield Damage(
-                images, f"it holds {len(wanted) - len(lacking):,} of {len(wanted):,} images of its part", f"delete it and run `{build}`"
+                images,
+                f"it holds {len(wanted) - len(lacking):,} of {len(wanted):,} images of its part",
+                f"delete it and run `{build}`",
             )
 
 
@@ -162,7 +180,11 @@ def _train(run: Path, checked: Checked) -> Iterator[Damage]:
         for path in train.path.glob("checkpoint-*/sums.json")
     ]
     recorded.append(
-        (train.path / "adapter", (train.record or {}).get("adapter", {}), "run `leaf train`, which saves it again from the last checkpoint")
+        (
+            train.path / "adapter",
+            (train.record or {}).get("adapter", {}),
+            "run `leaf train`, which saves it again from the last checkpoint",
+        )
     )
     for folder, sums, repair in recorded:
         if sums is None:

@@ -1,9 +1,11 @@
-"""Documents as ingest found them, side by side: one column a document, texts and images in order, as a PNG to look at.
+"""Documents as ingest found them, side by side: one column a document, texts and images in order, as a PNG to
+look at.
 
 python scripts/contact_sheet.py runs/demo ID [ID ...] --out sheet.png
 
-Each piece is labeled with its position and kind, a frame with its time. Images come from where their references point; one that cannot be
-had is shown as its reason. A column ends at HEIGHT pixels and says what it left out.
+Each piece is labeled with its position and kind, a frame with its time. Images come from where their
+references point; one that cannot be had is shown as its reason. A column ends at HEIGHT pixels and says what
+it left out.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.train.samples import font
 
 COLUMN, GAP, HEIGHT, IMAGE, LINE, LETTERS = 440, 30, 1500, 260, 19, 54
-"""Pixels: of a column, between columns, of the sheet at most, of an image's longer side, of a line of text; letters of a line."""
+"""Pixels: of a column, between columns, of the sheet at most, of an image's longer side, of a line of text;
+letters of a line."""
 
 INK, SOFT, PAPER, RULE = (38, 38, 42), (120, 120, 130), (255, 255, 255), (222, 222, 228)
 
@@ -74,7 +77,13 @@ def _block(segment: Segment, root: Path) -> Image.Image:
         block = Image.new("RGB", (COLUMN, 20 + image.height), PAPER)
         block.paste(image, (0, 18))
         ImageDraw.Draw(block).rectangle((0, 18, image.width - 1, 17 + image.height), outline=RULE)
-    _write(ImageDraw.Draw(block), 0, textwrap.shorten(f"[{segment.position}] image{at} {segment.alt}", 66, placeholder=" …"), 12, SOFT)
+    _write(
+        ImageDraw.Draw(block),
+        0,
+        textwrap.shorten(f"[{segment.position}] image{at} {segment.alt}", 66, placeholder=" …"),
+        12,
+        SOFT,
+    )
     return block
 
 
@@ -95,12 +104,16 @@ def main() -> None:
     record = ingest.record
     if record is None:
         parser.error(f"{ingest.path}: ingest is not done")
-    every = (document for part in ingest.parts() for document in table.documents(ingest.file("documents", part)))
+    every = (
+        document for part in ingest.parts() for document in table.documents(ingest.file("documents", part))
+    )
     found = {document.id: document for document in every if document.id in arguments.ids}
     if missing := [wanted for wanted in arguments.ids if wanted not in found]:
         parser.error(f"no document {', '.join(missing)} in {arguments.run}")
     folders = [ingest.path.resolve() / record["roots"][found[wanted].source] for wanted in arguments.ids]
-    sheet([(found[wanted], root) for wanted, root in zip(arguments.ids, folders, strict=True)]).save(arguments.out, optimize=True)
+    sheet([(found[wanted], root) for wanted, root in zip(arguments.ids, folders, strict=True)]).save(
+        arguments.out, optimize=True
+    )
 
 
 if __name__ == "__main__":

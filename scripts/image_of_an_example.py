@@ -1,7 +1,9 @@
-"""One published row, or an answer of `leaf generate`, as an image for the README: the question, then the answer, exactly as they stand.
+"""One published row, or an answer of `leaf generate`, as an image for the README: the question, then the
+answer, exactly as they stand.
 
-python scripts/image_of_an_example.py runs/demo/shard/guide.train-00000-of-00001.parquet --row 3 --out docs/example.png
-python scripts/image_of_an_example.py runs/tiny-lessons/answer/segments.json --out docs/answer.png
+python scripts/image_of_an_example.py runs/demo/shard/guide.train-00000-of-00001.parquet --row 3 --out
+docs/example.png python scripts/image_of_an_example.py runs/tiny-lessons/answer/segments.json --out
+docs/answer.png
 """
 
 from __future__ import annotations
@@ -38,12 +40,15 @@ def draw(row: dict[str, Any]) -> Image.Image:
         x, y = GAP + index % WIDTH * (SIDE + GAP), 110 + index // WIDTH * cell
         sheet.paste(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
         pen.rectangle((x, y, x + SIDE - 1, y + SIDE - 1), outline=(214, 214, 220))
-        pen.multiline_text((x, y + SIDE + 8), textwrap.fill(text, 27, max_lines=5, placeholder=" …"), INK, small, spacing=3)
+        pen.multiline_text(
+            (x, y + SIDE + 8), textwrap.fill(text, 27, max_lines=5, placeholder=" …"), INK, small, spacing=3
+        )
     return sheet
 
 
 def _steps(row: dict[str, Any]) -> list[tuple[Image.Image, str]]:
-    """Each image of the answer with the text that stands with it: before it, or after it when the answer begins with an image."""
+    """Each image of the answer with the text that stands with it: before it, or after it when the answer
+    begins with an image."""
     content = row["messages"][1]["content"]
     images = iter(Image.open(io.BytesIO(item["bytes"])).convert("RGB") for item in row["images"])
     leads = content[0]["type"] == "image"
@@ -67,8 +72,16 @@ def _answer(path: Path) -> dict[str, Any]:
     told = json.loads(path.read_text(encoding="utf-8"))
     parts: list[dict[str, str]] = []
     for part in told["answer"]:
-        parts += [{"type": "image"}] if part["type"] == "image" else [{"type": "text", "text": line} for line in part["text"].splitlines()]
-    images = [{"bytes": (path.parent / part["file"]).read_bytes()} for part in told["answer"] if part["type"] == "image"]
+        parts += (
+            [{"type": "image"}]
+            if part["type"] == "image"
+            else [{"type": "text", "text": line} for line in part["text"].splitlines()]
+        )
+    images = [
+        {"bytes": (path.parent / part["file"]).read_bytes()}
+        for part in told["answer"]
+        if part["type"] == "image"
+    ]
     return {"messages": [{"content": told["prompt"]}, {"content": parts}], "images": images}
 
 
@@ -80,7 +93,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     answer = arguments.source.suffix == ".json"
-    row = _answer(arguments.source) if answer else pq.read_table(arguments.source).slice(arguments.row, 1).to_pylist()[0]
+    row = (
+        _answer(arguments.source)
+        if answer
+        else pq.read_table(arguments.source).slice(arguments.row, 1).to_pylist()[0]
+    )
     draw(row).save(arguments.out, optimize=True)
 
 

@@ -1,8 +1,10 @@
-"""Photographs of the page of `leaf inspect` for docs/: builds 300 documents of the embedded corpus, makes the page, and takes two images of it.
+"""Photographs of the page of `leaf inspect` for docs/: builds 300 documents of the embedded corpus, makes the
+page, and takes two images of it.
 
     python scripts/inspect_images.py [--workdir DIR]        writes docs/inspect.png and docs/inspect-phone.png
 
-Needs `chromium` on the PATH; playwright drives it and downloads nothing. Images are reduced to 256 colors, a third of the size.
+Needs `chromium` on the PATH; playwright drives it and downloads nothing. Images are reduced to 256 colors, a
+third of the size.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ RECIPE = ROOT / "pipelines" / "demo.yaml"
 def main() -> None:
     """Build, look, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workdir", type=Path, help="where runs/ is, or comes to be; default a temporary folder")
+    parser.add_argument(
+        "--workdir", type=Path, help="where runs/ is, or comes to be; default a temporary folder"
+    )
     given = parser.parse_args().workdir
     with tempfile.TemporaryDirectory() as folder:
         loaded = recipes.load(RECIPE, (f"workdir={(given or Path(folder)).absolute()}",), 300)
@@ -43,12 +47,16 @@ def main() -> None:
 def photograph(path: Path) -> None:
     """Both images: a moved threshold on a desk, in light; a dropped record on a telephone, in dark."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
         desk = browser.new_page(viewport={"width": 1280, "height": 1640}, color_scheme="light")
         desk.goto(path.absolute().as_uri())
         desk.get_by_label("alignment.own at least", exact=True).fill("0.2")
         save(desk, "inspect.png")
-        phone = browser.new_page(viewport={"width": 380, "height": 820}, device_scale_factor=2, color_scheme="dark")
+        phone = browser.new_page(
+            viewport={"width": 380, "height": 820}, device_scale_factor=2, color_scheme="dark"
+        )
         phone.goto(path.absolute().as_uri())
         phone.select_option("#rule", "alignment.own")
         phone.evaluate("document.querySelector('#gallery article').scrollIntoView({ behavior: 'instant' })")

@@ -26,25 +26,40 @@ def main() -> None:
         pieces += footprint(20 + number * 180, 250, shape, kernel, title)
     style = f'font-family="sans-serif" font-size="12" fill="{LINE}"'
     body = "\n".join(pieces)
-    page = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 740 400" {style}>\n<rect width="740" height="400" fill="white"/>\n{body}\n</svg>\n'
+    page = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 740 400" {style}>\n<rect width="740" '
+        f'height="400" fill="white"/>\n{body}\n</svg>\n'
+    )
     (Path(__file__).parent.parent / "docs" / "moss.svg").write_text(page, encoding="utf-8")
 
 
 def box(x: float, y: float, color: str, width: float = CELL, height: float = CELL, said: str = "") -> str:
     """A cell, with a word in its middle."""
     rect = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{color}" stroke="{LINE}"/>'
-    return rect + (f'<text x="{x + width / 2}" y="{y + height / 2 + 4}" text-anchor="middle">{said}</text>' if said else "")
+    return rect + (
+        f'<text x="{x + width / 2}" y="{y + height / 2 + 4}" text-anchor="middle">{said}</text>'
+        if said
+        else ""
+    )
 
 
 def arrow(x: float, y: float, to_x: float, to_y: float) -> str:
     """A line that ends in a dot."""
-    return f'<line x1="{x}" y1="{y}" x2="{to_x}" y2="{to_y}" stroke="{LINE}"/><circle cx="{to_x}" cy="{to_y}" r="2.5"/>'
+    return (
+        f'<line x1="{x}" y1="{y}" x2="{to_x}" y2="{to_y}" stroke="{LINE}"/><circle cx="{to_x}" '
+        f'cy="{to_y}" r="2.5"/>'
+    )
 
 
 def routing(x: float, y: float) -> list[str]:
     """A sequence, and the two ways through one linear layer."""
     rows = ["t", "t", "boi", *(f"p{n}" for n in range(9)), "eoi", "t", "t", "t"]
-    found = [f'<text x="{x}" y="{y - 12}" font-weight="bold">One sequence: text rows and the 3 x 3 patches of an image</text>']
+    found = [
+        (
+            f'<text x="{x}" y="{y - 12}" font-weight="bold">One sequence: text rows and the 3 x 3 patches of '
+            "an image</text>"
+        )
+    ]
     step = 43
     for number, name in enumerate(rows):
         found.append(box(x + number * step, y, PATCH if name.startswith("p") else TEXT, step - 3, CELL, name))
@@ -52,7 +67,9 @@ def routing(x: float, y: float) -> list[str]:
     found.append(box(x + 385, y + 80, PATCH, 300, 30, "W x + s_i B_i conv_k(A_i; X)"))
     found += [arrow(x + at * step + 20, y + CELL, x + 150, y + 80) for at in (0, 1, 2, 12, 13, 14, 15)]
     found += [arrow(x + at * step + 20, y + CELL, x + 535, y + 80) for at in range(3, 12)]
-    found.append(f'<text x="{x}" y="{y + 128}">text, padding, marks around an image and ends of its rows</text>')
+    found.append(
+        f'<text x="{x}" y="{y + 128}">text, padding, marks around an image and ends of its rows</text>'
+    )
     found.append(f'<text x="{x + 385}" y="{y + 128}">patches, laid on the grid of their own image</text>')
     return found
 

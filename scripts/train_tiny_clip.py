@@ -2,18 +2,20 @@
 
     python scripts/train_tiny_clip.py --seed 1 --steps 1000
 
-Pairs are an image and one of the texts that a document gives it (its step, the step under a heading, its caption, for the last image
-the title), drawn at 128 px and prepared by CLIP's own preprocessing, as the filter does. A batch holds one image of each of many
-documents, so every negative is another document's; introductions and closing lines, which stand beside images and describe none, are
-negatives too.
+Pairs are an image and one of the texts that a document gives it (its step, the step under a heading, its
+caption, for the last image the title), drawn at 128 px and prepared by CLIP's own preprocessing, as the
+filter does. A batch holds one image of each of many documents, so every negative is another document's;
+introductions and closing lines, which stand beside images and describe none, are negatives too.
 
-Two losses are added. The contrastive one (Radford et al. 2021, arXiv 2103.00020) orders the texts of one image. The pairwise sigmoid one
-(Zhai et al. 2023, arXiv 2303.15343) asks for ONE cosine above which any image belongs to any text: what a rule with a threshold needs.
+Two losses are added. The contrastive one (Radford et al. 2021, arXiv 2103.00020) orders the texts of one
+image. The pairwise sigmoid one (Zhai et al. 2023, arXiv 2303.15343) asks for ONE cosine above which any image
+belongs to any text: what a rule with a threshold needs.
 
-The vocabulary is closed, so training embeds only the token rows that occur and the checkpoint gets the others as zeros: that packs a
-table of 49,408 rows into almost nothing, and is how the filter counts words that the model does not know. Documents come from seeds of
-their own (`DATA_SEED`, `CHECK_SEED`), which no corpus, threshold or test uses. The same arguments give the same weights on the same
-machine; another processor or number of threads adds floats in another order.
+The vocabulary is closed, so training embeds only the token rows that occur and the checkpoint gets the others
+as zeros: that packs a table of 49,408 rows into almost nothing, and is how the filter counts words that the
+model does not know. Documents come from seeds of their own (`DATA_SEED`, `CHECK_SEED`), which no corpus,
+threshold or test uses. The same arguments give the same weights on the same machine; another processor or
+number of threads adds floats in another order.
 """
 
 from __future__ import annotations
@@ -76,14 +78,16 @@ class Pairs:
 
 
 class Tokens:
-    """CLIP's tokenizer with a dense numbering of the tokens that occur; their order is kept, so that the end token stays the largest."""
+    """CLIP's tokenizer with a dense numbering of the tokens that occur; their order is kept, so that the end
+    token stays the largest."""
 
     def __init__(self, texts: list[str]) -> None:
         self._rows = dict(zip(texts, clip.tokenize(texts, context_length=CONTEXT), strict=True))
         self.used = torch.unique(torch.cat([torch.zeros(1, dtype=torch.int32), *self._rows.values()]))
 
     def __call__(self, text: str) -> Tensor:
-        """(40,) numbers of the text's tokens. Raises ValueError for a token that did not occur in training."""
+        """(40,) numbers of the text's tokens. Raises ValueError for a token that did not occur in
+        training."""
         row = self._rows[text] if text in self._rows else clip.tokenize([text], context_length=CONTEXT)[0]
         numbers = torch.searchsorted(self.used, row).clamp_(max=len(self.used) - 1)
         if not torch.equal(self.used[numbers], row):
@@ -115,10 +119,14 @@ def training_pairs(documents: int) -> tuple[Pairs, Tokens]:
         for step in howto.steps:
             pixels.append(squeeze(render(step.scene, IMAGE_PX)))
             last = step is howto.steps[-1]
-            wordings.append((step.text, sentence(step.body), sentence(step.caption), howto.title if last else step.text))
+            wordings.append(
+                (step.text, sentence(step.body), sentence(step.caption), howto.title if last else step.text)
+            )
             owner.append(index)
     tokens = Tokens(sorted({text for group in (*wordings, *frames) for text in group}))
-    return Pairs(torch.from_numpy(np.stack(pixels)), _rows(tokens, wordings), _rows(tokens, frames), np.asarray(owner)), tokens
+    return Pairs(
+        torch.from_numpy(np.stack(pixels)), _rows(tokens, wordings), _rows(tokens, frames), np.asarray(owner)
+    ), tokens
 
 
 def _rows(tokens: Tokens, groups: list[Any]) -> Tensor:
@@ -126,7 +134,8 @@ def _rows(tokens: Tokens, groups: list[Any]) -> Tensor:
 
 
 def fresh_model(tokens: Tokens) -> Any:
-    """CLIP's own class with 1.5 M parameters: a vision transformer over 8 x 8 patches and a text transformer."""
+    """CLIP's own class with 1.5 M parameters: a vision transformer over 8 x 8 patches and a text
+    transformer."""
     return clip.model.CLIP(
         embed_dim=128,
         image_resolution=SIDE,
@@ -141,16 +150,22 @@ def fresh_model(tokens: Tokens) -> Any:
     )
 
 
-def train(model: Any, pairs: Pairs, tokens: Tokens, steps: int, batch: int, rate: float, rng: random.Random) -> None:
+def train(
+    model: Any, pairs: Pairs, tokens: Tokens, steps: int, batch: int, rate: float, rng: random.Random
+) -> None:
     """AdamW with one warm-up and a cosine; prints the mean loss every 100 steps and the check every 500."""
     scale, bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
-    optimizer = torch.optim.AdamW([*model.parameters(), scale, bias], lr=rate, weight_decay=0.05, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(
+        [*model.parameters(), scale, bias], lr=rate, weight_decay=0.05, betas=(0.9, 0.98)
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.08)
     images_of = np.split(np.arange(len(pairs.document)), np.flatnonzero(np.diff(pairs.document)) + 1)
     start, mean = time.perf_counter(), 0.0
     for step in range(1, steps + 1):
         cosine, known = cosines(model, pairs, images_of, batch, rng)
-        loss = contrastive(cosine * model.logit_scale.exp(), known) + pairwise(cosine * scale.exp() + bias, known)
+        loss = contrastive(cosine * model.logit_scale.exp(), known) + pairwise(
+            cosine * scale.exp() + bias, known
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -165,8 +180,11 @@ def train(model: Any, pairs: Pairs, tokens: Tokens, steps: int, batch: int, rate
             check(model, tokens, 200)
 
 
-def cosines(model: Any, pairs: Pairs, images_of: list[NDArray[np.int64]], batch: int, rng: random.Random) -> tuple[Tensor, Tensor]:
-    """(B, B + F) cosines of a batch's images with their texts, then with F texts of no image; and where the answer is known.
+def cosines(
+    model: Any, pairs: Pairs, images_of: list[NDArray[np.int64]], batch: int, rng: random.Random
+) -> tuple[Tensor, Tensor]:
+    """(B, B + F) cosines of a batch's images with their texts, then with F texts of no image; and where the
+    answer is known.
 
     A document's own introduction is neither right nor wrong for its image: those cells are not known.
     """
@@ -197,13 +215,18 @@ def pairwise(logits: Tensor, known: Tensor) -> Tensor:
 
 
 def check(model: Any, tokens: Tokens, documents: int) -> None:
-    """Prints AUC, and what a threshold that costs 2% of the clean documents catches of the misaligned ones."""
+    """Prints AUC, and what a threshold that costs 2% of the clean documents catches of the misaligned
+    ones."""
     model.eval()
     settings = Settings(CHECK_SEED, documents, IMAGE_PX, (("misaligned", 0.3),))
     images: list[float] = []
     worst: list[float] = []
     wrong: list[float] = []
-    for document in [page(settings, index, chunk.format) for chunk in chunks(settings) for index in range(chunk.start, chunk.stop)]:
+    for document in [
+        page(settings, index, chunk.format)
+        for chunk in chunks(settings)
+        for index in range(chunk.start, chunk.stop)
+    ]:
         with torch.inference_mode():
             values = own(model, tokens, document)
         if document.defect_image is None:
@@ -214,7 +237,13 @@ def check(model: Any, tokens: Tokens, documents: int) -> None:
     auc = float((np.asarray(images)[:, None] > np.asarray(wrong)[None]).mean())
     threshold = float(np.quantile(worst, 0.02))
     caught = float((np.asarray(wrong) < threshold).mean())
-    print(f"AUC {auc:.4f}; min {threshold:.3f} loses 2% of {len(worst)} clean documents, catches {caught:.1%} of {len(wrong)}", flush=True)
+    print(
+        (
+            f"AUC {auc:.4f}; min {threshold:.3f} loses 2% of {len(worst)} clean documents, catches "
+            f"{caught:.1%} of {len(wrong)}"
+        ),
+        flush=True,
+    )
     model.train()
 
 
@@ -231,16 +260,20 @@ def own(model: Any, tokens: Tokens, document: Page) -> list[float]:
 
 
 def own_texts(blocks: tuple[Block, ...], place: int) -> list[str]:
-    """What the filter compares an image with: the nearest text before it, and its caption or else the nearest text after it."""
+    """What the filter compares an image with: the nearest text before it, and its caption or else the nearest
+    text after it."""
     image = blocks[place]
     before = [block.text for block in blocks[:place] if isinstance(block, Paragraph) and not block.heading]
-    after = [block.text for block in blocks[place + 1 :] if isinstance(block, Paragraph) and not block.heading]
+    after = [
+        block.text for block in blocks[place + 1 :] if isinstance(block, Paragraph) and not block.heading
+    ]
     caption = image.caption if isinstance(image, DrawnImage) else ""
     return [*before[-1:], *([caption] if caption else after[:1])]
 
 
 def pack(model: Any, tokens: Tokens) -> None:
-    """Writes the checkpoint beside its module, in half precision and xz, and prints the sha256 that `tiny_clip.SHA256` must say."""
+    """Writes the checkpoint beside its module, in half precision and xz, and prints the sha256 that
+    `tiny_clip.SHA256` must say."""
     state = {name: value.detach().half() for name, value in model.state_dict().items()}
     table = torch.zeros(VOCABULARY, state["token_embedding.weight"].shape[1], dtype=torch.half)
     table[tokens.used.long()] = state["token_embedding.weight"]
@@ -249,12 +282,20 @@ def pack(model: Any, tokens: Tokens) -> None:
     torch.save(state, buffer)
     packed = lzma.compress(buffer.getvalue(), preset=9 | lzma.PRESET_EXTREME)
     tiny_clip.PACKED.write_bytes(packed)
-    print(f"{tiny_clip.PACKED.name}: {len(packed):,} bytes; SHA256 = {hashlib.sha256(buffer.getvalue()).hexdigest()!r}")
+    print(
+        f"{tiny_clip.PACKED.name}: {len(packed):,} bytes; SHA256 = "
+        f"{hashlib.sha256(buffer.getvalue()).hexdigest()!r}"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train and pack leaf:tiny-clip-1.")
-    parser.add_argument("--seed", type=int, default=1, help="of the weights and the batches; the documents have seeds of their own")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="of the weights and the batches; the documents have seeds of their own",
+    )
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--documents", type=int, default=9_000)
     parser.add_argument("--batch", type=int, default=128, help="images, one a document")
@@ -265,9 +306,14 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     start = time.perf_counter()
     pairs, tokens = training_pairs(arguments.documents)
-    print(f"{len(pairs.pixels)} images, {len(tokens.used)} tokens, {time.perf_counter() - start:.0f} s", flush=True)
+    print(
+        f"{len(pairs.pixels)} images, {len(tokens.used)} tokens, {time.perf_counter() - start:.0f} s",
+        flush=True,
+    )
     model = fresh_model(tokens)
-    train(model, pairs, tokens, arguments.steps, arguments.batch, arguments.rate, random.Random(arguments.seed))
+    train(
+        model, pairs, tokens, arguments.steps, arguments.batch, arguments.rate, random.Random(arguments.seed)
+    )
     check(model, tokens, 1000)
     pack(model, tokens)
     print(f"{(time.perf_counter() - start) / 60:.1f} minutes in all")

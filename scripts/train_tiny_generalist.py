@@ -4,18 +4,21 @@
     python scripts/train_tiny_generalist.py base WORK          the decoder: an hour or so on two cores; goes on where it was killed
     python scripts/train_tiny_generalist.py pack WORK          writes leafinstruct/backbones/tiny-1/
 
-The decoder is Chameleon's, 1.9 M parameters. It learns, each row in the frame that `leaf train` gives rows (train.encode):
+The decoder is Chameleon's, 1.9 M parameters. It learns, each row in the frame that `leaf train` gives rows
+(train.encode):
 
     draw    a caption -> one image                 tell    one image -> its caption
     again   an image -> the same image            plan    a lesson asked for in words only -> its texts, without an image
 
-So it can draw what a caption says, copy, and tell a lesson, but it has never seen an image that differs from an earlier one follow from it and a
-text: that is what an adapter is to teach it. What is copied lies at distances that differ, as it does in lessons; at one distance alone, a model
-learns the distance. Lessons here come from seeds of their own (DATA_SEED) and never of a held-out combination.
+So it can draw what a caption says, copy, and tell a lesson, but it has never seen an image that differs from
+an earlier one follow from it and a text: that is what an adapter is to teach it. What is copied lies at
+distances that differ, as it does in lessons; at one distance alone, a model learns the distance. Lessons here
+come from seeds of their own (DATA_SEED) and never of a held-out combination.
 
-Codes' embeddings begin as a random projection of their patches, so that patches alike begin alike. Chosen: Muon over AdamW, and small batches:
-after 230 s on one core the loss of patches was 2.1 with AdamW and batches of 32, 1.5 with Muon, 0.96 with Muon and batches of 16. No trainer,
-because the backbone is what a trainer needs first. The same arguments give the same weights on the same machine and number of threads.
+Codes' embeddings begin as a random projection of their patches, so that patches alike begin alike. Chosen:
+Muon over AdamW, and small batches: after 230 s on one core the loss of patches was 2.1 with AdamW and batches
+of 32, 1.5 with Muon, 0.96 with Muon and batches of 16. No trainer, because the backbone is what a trainer
+needs first. The same arguments give the same weights on the same machine and number of threads.
 """
 
 from __future__ import annotations
@@ -75,7 +78,10 @@ def plans(count: int, seed: int) -> Iterator[tuple[str, str]]:
         told = lesson(rng, rng.randint(3, MOST_STEPS))
         if not is_kept_back(told):
             count -= 1
-            yield rng.choice(guide_asks(told.title)), "\n".join([told.intro, *(step.text for step in told.steps), told.outro])
+            yield (
+                rng.choice(guide_asks(told.title)),
+                "\n".join([told.intro, *(step.text for step in told.steps), told.outro]),
+            )
 
 
 def find_book(work: Path) -> None:
@@ -95,15 +101,26 @@ def find_book(work: Path) -> None:
         centres = torch.where(total[:, None] > 0, sums / total.clamp(min=1e-6)[:, None], centres)
         empty = (total == 0).nonzero().flatten()
         centres[empty] = points[errors.topk(len(empty)).indices]
-        print(f"book {number + 1}/{BOOK_ROUNDS}: {len(points):,} patches, error {errors.sum():.1f}, {len(empty)} empty", flush=True)
+        print(
+            (
+                f"book {number + 1}/{BOOK_ROUNDS}: {len(points):,} patches, error {errors.sum():.1f}, "
+                f"{len(empty)} empty"
+            ),
+            flush=True,
+        )
     book = (centres[:, : 3 * PATCH * PATCH] * 255).round().clamp(0, 255).to(torch.uint8)
     torch.save(book, work / "book.pt")
     for style in ("pencil", "chalk"):
         shown = [image for image, _ in drawn(400, CHECK_SEED, (style,))]
         found = PatchVq(book, SIDE)
         back = [found.image(torch.tensor(found.encode(image)).view(SIDE, SIDE)) for image in shown]
-        apart = np.stack([np.asarray(one, float) - np.asarray(two, float) for one, two in zip(shown, back, strict=True)])
-        print(f"{style}: {10 * math.log10(255**2 / np.square(apart).mean()):.2f} dB on 400 other images (weight of color {COLOR})")
+        apart = np.stack(
+            [np.asarray(one, float) - np.asarray(two, float) for one, two in zip(shown, back, strict=True)]
+        )
+        print(
+            f"{style}: {10 * math.log10(255**2 / np.square(apart).mean()):.2f} dB on 400 other images "
+            f"(weight of color {COLOR})"
+        )
 
 
 def find_words(work: Path) -> None:
@@ -114,7 +131,8 @@ def find_words(work: Path) -> None:
 
 
 class Data:
-    """Batches by number: the same number is always the same batch. Images are drawn and encoded once, and kept."""
+    """Batches by number: the same number is always the same batch. Images are drawn and encoded once, and
+    kept."""
 
     def __init__(self, work: Path) -> None:
         book = torch.load(work / "book.pt", weights_only=True)
@@ -123,12 +141,21 @@ class Data:
         if not kept.exists():
             found = list(drawn(POOL, DATA_SEED + 1))
             codes = [
-                self.images.nearest(torch.from_numpy(patches([image for image, _ in found[at : at + 100]]).reshape(-1, 192))).view(100, -1)
+                self.images.nearest(
+                    torch.from_numpy(patches([image for image, _ in found[at : at + 100]]).reshape(-1, 192))
+                ).view(100, -1)
                 for at in range(0, POOL, 100)
             ]
-            np.savez(kept, codes=torch.cat(codes).numpy().astype(np.int16), captions=np.array([caption for _, caption in found]))
+            np.savez(
+                kept,
+                codes=torch.cat(codes).numpy().astype(np.int16),
+                captions=np.array([caption for _, caption in found]),
+            )
         with np.load(kept) as held:
-            self.codes, self.captions = held["codes"].astype(np.int64), [str(caption) for caption in held["captions"]]
+            self.codes, self.captions = (
+                held["codes"].astype(np.int64),
+                [str(caption) for caption in held["captions"]],
+            )
         self.plans = list(plans(POOL, DATA_SEED + 2))
         self.net = wrapped(decoder(CODES), work / "words.json", self.images)
         self.image_layout = self.net.image_layout(None)
@@ -156,9 +183,15 @@ class Data:
         image = [self.image_layout.begin, *(self.codes[at] + WORDS).tolist(), self.image_layout.steps[-1]]
         match kind:
             case "draw":
-                asked, said = words("USER:" + rng.choice(("Draw ", "Show me ", "")) + self.captions[at] + "ASSISTANT:"), image
+                asked, said = (
+                    words("USER:" + rng.choice(("Draw ", "Show me ", "")) + self.captions[at] + "ASSISTANT:"),
+                    image,
+                )
             case "tell":
-                asked, said = [*words("USER:"), *image, *words("What does the picture show?ASSISTANT:")], words(self.captions[at])
+                asked, said = (
+                    [*words("USER:"), *image, *words("What does the picture show?ASSISTANT:")],
+                    words(self.captions[at]),
+                )
             case "again":
                 between = rng.choice(("", f"It shows {self.captions[at]} ")) + "Draw it again.ASSISTANT:"
                 asked, said = [*words("USER:"), *image, *words(between)], image
@@ -171,9 +204,11 @@ class Data:
 
 
 class Muon(torch.optim.Optimizer):  # type: ignore[misc]  # torch is not typed here
-    """Momentum, each matrix's update made orthogonal (Jordan et al. 2024) and scaled to the size of AdamW's (Liu et al. 2025, section 2.2).
+    """Momentum, each matrix's update made orthogonal (Jordan et al. 2024) and scaled to the size of AdamW's
+    (Liu et al. 2025, section 2.2).
 
-    torch.optim.Muon does this in bfloat16, which takes ten times as long on a CPU without instructions for it: 2.1 s a step against 0.2.
+    torch.optim.Muon does this in bfloat16, which takes ten times as long on a CPU without instructions for
+    it: 2.1 s a step against 0.2.
     """
 
     def __init__(self, matrices: list[Tensor]) -> None:
@@ -187,11 +222,14 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]  # torch is not typed h
                 momentum.mul_(0.95).add_(value.grad)
                 with torch.no_grad():
                     update = _orthogonal(value.grad + 0.95 * momentum)
-                    value.mul_(1 - 0.05 * group["lr"]).add_(update, alpha=-0.2 * max(value.shape) ** 0.5 * group["lr"])
+                    value.mul_(1 - 0.05 * group["lr"]).add_(
+                        update, alpha=-0.2 * max(value.shape) ** 0.5 * group["lr"]
+                    )
 
 
 def _orthogonal(matrix: Tensor) -> Tensor:
-    """About U V of the matrix's U S V: five steps of Newton and Schulz with Jordan's coefficients, which leave singular values in [0.7, 1.2]."""
+    """About U V of the matrix's U S V: five steps of Newton and Schulz with Jordan's coefficients, which
+    leave singular values in [0.7, 1.2]."""
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / (wide.norm() + 1e-7)
     for _ in range(5):
@@ -241,10 +279,16 @@ def train(work: Path, threads: int) -> None:
             means[name] += [float(losses.detach()[which].mean())] if bool(which.any()) else []
         if (step + 1) % 50 == 0:
             told = ", ".join(f"{name} {sum(found) / max(1, len(found)):.3f}" for name, found in means.items())
-            print(f"step {step + 1}/{STEPS}: {told}, {tokens / (time.monotonic() - started):,.0f} tokens/s", flush=True)
+            print(
+                f"step {step + 1}/{STEPS}: {told}, {tokens / (time.monotonic() - started):,.0f} tokens/s",
+                flush=True,
+            )
             means = {name: [] for name in means}
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == STEPS:
-            held = {"states": [one.state_dict() for one in (model, *optimizers, *schedules)], "step": step + 1}
+            held = {
+                "states": [one.state_dict() for one in (model, *optimizers, *schedules)],
+                "step": step + 1,
+            }
             torch.save(held, work / "state.new")
             (work / "state.new").replace(state)
     torch.save(model.state_dict(), work / "base.pt")
@@ -252,21 +296,34 @@ def train(work: Path, threads: int) -> None:
 
 def pack(work: Path) -> None:
     """Half precision is enough: the file holds each number once."""
-    weights = {name: value.half() for name, value in torch.load(work / "base.pt", weights_only=True).items() if name != "lm_head.weight"}
+    weights = {
+        name: value.half()
+        for name, value in torch.load(work / "base.pt", weights_only=True).items()
+        if name != "lm_head.weight"
+    }
     FOLDER.mkdir(exist_ok=True)
-    save_file({**weights, "book": torch.load(work / "book.pt", weights_only=True)}, FOLDER / "model.safetensors")
+    save_file(
+        {**weights, "book": torch.load(work / "book.pt", weights_only=True)}, FOLDER / "model.safetensors"
+    )
     shutil.copyfile(work / "words.json", FOLDER / "words.json")
     size = sum(path.stat().st_size for path in FOLDER.iterdir())
-    print(f"{sum(value.numel() for value in weights.values()):,} parameters, {size / 1e6:.1f} MB in {FOLDER.name}")
+    print(
+        f"{sum(value.numel() for value in weights.values()):,} parameters, {size / 1e6:.1f} MB in "
+        f"{FOLDER.name}"
+    )
 
 
 def _rate(step: int) -> float:
-    return min(1.0, (step + 1) / WARMUP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / STEPS))))
+    return min(1.0, (step + 1) / WARMUP) * (
+        0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / STEPS)))
+    )
 
 
 def main() -> None:
     """One stage."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("stage", choices=("tokenizer", "base", "pack"))
     parser.add_argument("work", type=Path)
     parser.add_argument("--threads", type=int, default=2)

@@ -1,4 +1,5 @@
-"""What every test may use: an environment of its own, a hypothesis profile without deadlines (shared machines stall)."""
+"""What every test may use: an environment of its own, a hypothesis profile without deadlines (shared machines
+stall)."""
 # ruff: noqa: E402 - the environment is set before the imports that read it
 
 from __future__ import annotations

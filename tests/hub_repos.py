@@ -1,6 +1,8 @@
-"""A small Hub of models and datasets on this machine: what huggingface_hub asks to make a repository, to upload files, to commit, tag and read back.
+"""A small Hub of models and datasets on this machine: what huggingface_hub asks to make a repository, to
+upload files, to commit, tag and read back.
 
-Repositories have commits, branches and tags; large files lie in a storage of their own, which keeps what no commit names yet.
+Repositories have commits, branches and tags; large files lie in a storage of their own, which keeps what no
+commit names yet.
 """
 
 from __future__ import annotations
@@ -36,7 +38,11 @@ class Repo:
     @property
     def files(self) -> dict[str, bytes]:
         """What main holds, but for what the Hub put there itself."""
-        return {name: data for name, data in self.commits[self.branches["main"]].items() if name != ".gitattributes"}
+        return {
+            name: data
+            for name, data in self.commits[self.branches["main"]].items()
+            if name != ".gitattributes"
+        }
 
     def commit(self, branch: str, files: dict[str, bytes], message: str = "by hand") -> str:
         identity = hashlib.sha1(f"{branch} {len(self.commits)} {message}".encode()).hexdigest()
@@ -47,17 +53,26 @@ class Repo:
 
     def write(self, **files: bytes | None) -> str:
         """Somebody else commits to main; None deletes."""
-        whole = {**self.commits[self.branches["main"]], **{name.replace("__", "."): data for name, data in files.items()}}
+        whole = {
+            **self.commits[self.branches["main"]],
+            **{name.replace("__", "."): data for name, data in files.items()},
+        }
         return self.commit("main", {name: data for name, data in whole.items() if data is not None})
 
     def at(self, revision: str) -> str | None:
-        return self.branches.get(revision) or self.tags.get(revision) or (revision if revision in self.commits else None)
+        return (
+            self.branches.get(revision)
+            or self.tags.get(revision)
+            or (revision if revision in self.commits else None)
+        )
 
 
 class ReposHub(Serving):
-    """Serves while entered. repos: name -> Repo; large: what was uploaded, by sha256; sent: bytes of large files that came, also of those cut off;
-    asked: requests by method and kind; tokens: those shown; trouble: called before each request with method and path, answers a status, (status,
-    headers), `cut` for a connection that ends in the middle, or None; after: called with the kind when a request was carried out."""
+    """Serves while entered. repos: name -> Repo; large: what was uploaded, by sha256; sent: bytes of large
+    files that came, also of those cut off; asked: requests by method and kind; tokens: those shown;
+    trouble: called before each request with method and path, answers a status, (status, headers), `cut`
+    for a connection that ends in the middle, or None; after: called with the kind when a request was
+    carried out."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Endpoint)
@@ -118,7 +133,20 @@ class _Endpoint(BaseHTTPRequestHandler):
     def _answer(self, body: bytes, trouble: Any) -> None:
         path = self.path.partition("?")[0]
         self.server.tokens.add(self.headers.get("Authorization", ""))
-        words = ("create", "preupload", "batch", "verify", "lfs", "commit", "resolve", "tree", "refs", "tag", "branch", "paths-info")
+        words = (
+            "create",
+            "preupload",
+            "batch",
+            "verify",
+            "lfs",
+            "commit",
+            "resolve",
+            "tree",
+            "refs",
+            "tag",
+            "branch",
+            "paths-info",
+        )
         kind = next((word for word in words if re.search(rf"/{word}(/|$)", path)), "api")
         self.server.asked[f"{self.command} {kind}"] += 1
         if trouble == "cut":
@@ -153,8 +181,14 @@ class _Endpoint(BaseHTTPRequestHandler):
         def answer(item: dict[str, Any]) -> dict[str, Any]:
             if item["oid"] in self.server.large:
                 return item
-            upload = {"href": f"{self.server.url}/lfs/{item['oid']}?X-Amz-Signature=signed-secret", "header": {}}
-            return {**item, "actions": {"upload": upload, "verify": {"href": f"{self.server.url}/verify", "header": {}}}}
+            upload = {
+                "href": f"{self.server.url}/lfs/{item['oid']}?X-Amz-Signature=signed-secret",
+                "header": {},
+            }
+            return {
+                **item,
+                "actions": {"upload": upload, "verify": {"href": f"{self.server.url}/verify", "header": {}}},
+            }
 
         self._json({"transfer": "basic", "objects": [answer(item) for item in wanted]})
 
@@ -172,15 +206,26 @@ class _Endpoint(BaseHTTPRequestHandler):
             return
         repo = self.server.repos[name]
         if repo.private and not self.headers.get("Authorization"):
-            self._send(401, b'{"error": "Invalid username or password."}', ("X-Error-Code", "RepoNotFound"))  # as for one that is not there
+            # as for one that is not there
+            self._send(401, b'{"error": "Invalid username or password."}', ("X-Error-Code", "RepoNotFound"))
             return
-        said = re.search(rf"{name}/(?:resolve|tree|revision|commit|preupload|branch|tag|paths-info)/([^/]+)", path)
+        said = re.search(
+            rf"{name}/(?:resolve|tree|revision|commit|preupload|branch|tag|paths-info)/([^/]+)", path
+        )
         revision = unquote(said[1]) if said else "main"
         if kind == "preupload":
-            modes = [(file["path"], "lfs" if file["path"].endswith(LARGE) else "regular") for file in json.loads(body)["files"]]
-            self._json({"files": [{"path": at, "uploadMode": mode, "shouldIgnore": False} for at, mode in modes]})
+            modes = [
+                (file["path"], "lfs" if file["path"].endswith(LARGE) else "regular")
+                for file in json.loads(body)["files"]
+            ]
+            self._json(
+                {"files": [{"path": at, "uploadMode": mode, "shouldIgnore": False} for at, mode in modes]}
+            )
         elif kind == "refs":
-            refs = [[{"name": at, "ref": at, "targetCommit": commit} for at, commit in each.items()] for each in (repo.branches, repo.tags)]
+            refs = [
+                [{"name": at, "ref": at, "targetCommit": commit} for at, commit in each.items()]
+                for each in (repo.branches, repo.tags)
+            ]
             self._json({"branches": refs[0], "tags": refs[1], "converts": []})
         elif kind == "branch":
             start = repo.at(json.loads(body or b"{}").get("startingPoint") or "main")
@@ -199,7 +244,15 @@ class _Endpoint(BaseHTTPRequestHandler):
         elif kind in ("tree", "paths-info"):
             self._json([_entry(at, data) for at, data in repo.commits[commit].items()])
         else:
-            facts = {"id": name, "sha": commit, "private": repo.private, "gated": False, "tags": [], "downloads": 0, "likes": 0}
+            facts = {
+                "id": name,
+                "sha": commit,
+                "private": repo.private,
+                "gated": False,
+                "tags": [],
+                "downloads": 0,
+                "likes": 0,
+            }
             self._json({**facts, "siblings": [{"rfilename": at} for at in repo.commits[commit]]})
 
     def _file(self, repo: Repo, commit: str, at: str) -> None:
@@ -207,10 +260,16 @@ class _Endpoint(BaseHTTPRequestHandler):
         if data is None:
             self._send(404, b"", ("X-Error-Code", "EntryNotFound"), ("X-Repo-Commit", commit))
             return
-        headers = [("ETag", f'"{hashlib.sha1(data).hexdigest()}"'), ("X-Repo-Commit", commit), ("Accept-Ranges", "bytes")]
+        headers = [
+            ("ETag", f'"{hashlib.sha1(data).hexdigest()}"'),
+            ("X-Repo-Commit", commit),
+            ("Accept-Ranges", "bytes"),
+        ]
         if wanted := re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
             start, stop = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
-            self._send(206, data[start : stop + 1], *headers, ("Content-Range", f"bytes {start}-{stop}/{len(data)}"))
+            self._send(
+                206, data[start : stop + 1], *headers, ("Content-Range", f"bytes {start}-{stop}/{len(data)}")
+            )
         else:
             self._send(200, data, *headers)
 
@@ -233,7 +292,9 @@ class _Endpoint(BaseHTTPRequestHandler):
         if self.server.trouble("ANSWER", self.path) == "cut":
             self.close_connection = True
             return
-        self._json({"commitUrl": f"{self.server.url}/{name}/commit/{oid}", "commitOid": oid, "pullRequestUrl": None})
+        self._json(
+            {"commitUrl": f"{self.server.url}/{name}/commit/{oid}", "commitOid": oid, "pullRequestUrl": None}
+        )
 
     def _json(self, value: object, status: int = 200) -> None:
         self._send(status, json.dumps(value).encode(), ("Content-Type", "application/json"))
@@ -251,7 +312,12 @@ class _Endpoint(BaseHTTPRequestHandler):
 
 
 def _entry(at: str, data: bytes) -> dict[str, Any]:
-    entry = {"type": "file", "path": at, "size": len(data), "oid": hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()}
+    entry = {
+        "type": "file",
+        "path": at,
+        "size": len(data),
+        "oid": hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest(),
+    }
     if at.endswith(LARGE):
         entry |= {"lfs": {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}}
     return entry

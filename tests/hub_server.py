@@ -1,4 +1,5 @@
-"""A small Hub of datasets on this machine: the endpoints that `datasets` and huggingface_hub ask, for one dataset of one Parquet file."""
+"""A small Hub of datasets on this machine: the endpoints that `datasets` and huggingface_hub ask, for one
+dataset of one Parquet file."""
 
 from __future__ import annotations
 
@@ -34,12 +35,18 @@ class Serving(ThreadingHTTPServer):
     def variables(self, home: Path) -> dict[str, str]:
         """The environment in which the Hub is this one."""
         endpoint = f"http://127.0.0.1:{self.server_address[1]}"
-        return {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        return {
+            "HF_ENDPOINT": endpoint,
+            "HF_HOME": str(home),
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+        }
 
 
 class Hub(Serving):
-    """Serves one dataset while entered. `asked`: requests by kind; `trouble`: called before each, answers (status, headers) instead or None;
-    `cuts`: so many answers with a range of the file break off in the middle."""
+    """Serves one dataset while entered. `asked`: requests by kind; `trouble`: called before each, answers
+    (status, headers) instead or None; `cuts`: so many answers with a range of the file break off in the
+    middle."""
 
     def __init__(self, name: str, file: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Endpoint)
@@ -73,9 +80,15 @@ class _Endpoint(BaseHTTPRequestHandler):
             self._send(404, b"", ("X-Error-Code", "EntryNotFound"))
         elif "/tree/" in path or "/paths-info/" in path:
             oid, size = hashlib.sha1(self.server.file).hexdigest(), len(self.server.file)
-            folder = [] if path.endswith("/data") else [{"type": "directory", "path": "data", "size": 0, "oid": oid}]
+            folder = (
+                []
+                if path.endswith("/data")
+                else [{"type": "directory", "path": "data", "size": 0, "oid": oid}]
+            )
             inside = "recursive=true" in self.path.lower() or path.endswith("/data") or "/paths-info/" in path
-            self._json([*folder, *([{"type": "file", "path": FILE, "size": size, "oid": oid}] if inside else [])])
+            self._json(
+                [*folder, *([{"type": "file", "path": FILE, "size": size, "oid": oid}] if inside else [])]
+            )
         elif re.search(rf"/revision/|/datasets/{self.server.name}$", path):
             siblings = [{"rfilename": FILE}]
             self._json(
@@ -98,7 +111,11 @@ class _Endpoint(BaseHTTPRequestHandler):
 
     def _file(self) -> None:
         data = self.server.file
-        headers = [("ETag", f'"{hashlib.sha1(data).hexdigest()}"'), ("X-Repo-Commit", COMMIT), ("Accept-Ranges", "bytes")]
+        headers = [
+            ("ETag", f'"{hashlib.sha1(data).hexdigest()}"'),
+            ("X-Repo-Commit", COMMIT),
+            ("Accept-Ranges", "bytes"),
+        ]
         if wanted := re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
             start, stop = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
             if self.server.cuts and start:
@@ -106,7 +123,9 @@ class _Endpoint(BaseHTTPRequestHandler):
                 self._send(206, data[start : (start + stop) // 2], *headers, size=stop + 1 - start)
                 self.close_connection = True
                 return
-            self._send(206, data[start : stop + 1], *headers, ("Content-Range", f"bytes {start}-{stop}/{len(data)}"))
+            self._send(
+                206, data[start : stop + 1], *headers, ("Content-Range", f"bytes {start}-{stop}/{len(data)}")
+            )
         else:
             self._send(200, data, *headers)
 

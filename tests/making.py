@@ -1,4 +1,5 @@
-"""Documents, images and recipes made by hand for tests. Imported by name from test files through the tests folder on sys.path."""
+"""Documents, images and recipes made by hand for tests. Imported by name from test files through the tests
+folder on sys.path."""
 
 from __future__ import annotations
 
@@ -37,8 +38,11 @@ def in_english(*families: TaskFamily) -> list[worded.Task]:
     return worded.tasks_in("en", families, ENGLISH)
 
 
-def document(*parts: str, source: str = "made", file: str = "a.html", locator: str = "", url: str | None = None) -> Document:
-    """`!name` is an image name.png with sha256 `name`; `# x` a heading; `> x` a caption; `- x` a list item; everything else prose.
+def document(
+    *parts: str, source: str = "made", file: str = "a.html", locator: str = "", url: str | None = None
+) -> Document:
+    """`!name` is an image name.png with sha256 `name`; `# x` a heading; `> x` a caption; `- x` a list item;
+    everything else prose.
 
     A heading at the beginning is the title; owners and language are found as ingest finds them.
     """
@@ -47,12 +51,29 @@ def document(*parts: str, source: str = "made", file: str = "a.html", locator: s
     for position, part in enumerate(parts):
         if part.startswith("!"):
             name = part[1:]
-            segments.append(Image(position, Ref(file=f"{name}.png"), sha256=name, width=64, height=64, format="PNG", state="ok"))
+            segments.append(
+                Image(
+                    position,
+                    Ref(file=f"{name}.png"),
+                    sha256=name,
+                    width=64,
+                    height=64,
+                    format="PNG",
+                    state="ok",
+                )
+            )
         else:
             kind = kinds.get(part[:2], "prose")
             segments.append(Text(position, part if kind == "prose" else part[2:], kind))
     title = parts[0][2:] if parts and parts[0].startswith("# ") else None
-    read = Document(document_id(source, file, locator), source, tuple(segments), Provenance(file, locator), url, title=title)
+    read = Document(
+        document_id(source, file, locator),
+        source,
+        tuple(segments),
+        Provenance(file, locator),
+        url,
+        title=title,
+    )
     return language.with_language(owners.infer(read))
 
 
@@ -65,7 +86,9 @@ def png(color: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (96
     return buffer.getvalue()
 
 
-def mmc4(folder: Path, documents: dict[str, list[tuple[str, bytes | None]]], name: str = "docs.jsonl") -> Path:
+def mmc4(
+    folder: Path, documents: dict[str, list[tuple[str, bytes | None]]], name: str = "docs.jsonl"
+) -> Path:
     """An MMC4 source: url -> [(sentence, image that stands with it or None), ...]."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     lines = []
@@ -86,12 +109,20 @@ def mmc4(folder: Path, documents: dict[str, list[tuple[str, bytes | None]]], nam
 def recipe(folder: Path, **sections: object) -> Path:
     """recipe.yaml in a folder, named `t`, working there."""
     path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump({"name": "t", "workdir": ".", **sections}, sort_keys=False), encoding="utf-8")
+    path.write_text(
+        yaml.safe_dump({"name": "t", "workdir": ".", **sections}, sort_keys=False), encoding="utf-8"
+    )
     return path
 
 
-def unjudged(folder: Path, pages: dict[str, list[tuple[str, bytes | None]]], clip: str | None = None, **sections: object) -> Path:
-    """recipe.yaml of an MMC4 source `own` of these pages under CC0-1.0, which no rule judges: those of 10 words and 2 images stay. clip: a model."""
+def unjudged(
+    folder: Path,
+    pages: dict[str, list[tuple[str, bytes | None]]],
+    clip: str | None = None,
+    **sections: object,
+) -> Path:
+    """recipe.yaml of an MMC4 source `own` of these pages under CC0-1.0, which no rule judges: those of 10
+    words and 2 images stay. clip: a model."""
     mmc4(folder / "data", pages)
     source = {"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}
     passing = {"min_words": 10, "min_images": 2, "alignment": {"allow_toy": True, "model": clip}, "rules": []}
@@ -99,7 +130,8 @@ def unjudged(folder: Path, pages: dict[str, list[tuple[str, bytes | None]]], cli
 
 
 class InlineEngine:
-    """An engine that runs every part in this process, in order, and keeps all reports: what was read, embedded and asked can be counted."""
+    """An engine that runs every part in this process, in order, and keeps all reports: what was read,
+    embedded and asked can be counted."""
 
     workers = 1
 
@@ -108,7 +140,11 @@ class InlineEngine:
         self._local = LocalEngine(workers=1)
 
     def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
-        found = list(self._local.map(task, parts, needs)) if needs.kind == "io" else [task(part) for part in parts]
+        found = (
+            list(self._local.map(task, parts, needs))
+            if needs.kind == "io"
+            else [task(part) for part in parts]
+        )
         self.reports.setdefault(needs.what, []).extend(found)
         return iter(found)
 
@@ -119,13 +155,24 @@ class InlineEngine:
 def build(path: Path, *changes: str, engine: InlineEngine | None = None, **options: Any) -> list[Outcome]:
     """Run a recipe in this process."""
     limit = options.pop("limit", None)
-    return list(pipeline.build(recipes.load(path, changes, limit), engine or InlineEngine(), lambda *_: None, **options))
+    return list(
+        pipeline.build(
+            recipes.load(path, changes, limit), engine or InlineEngine(), lambda *_: None, **options
+        )
+    )
 
 
 def messages(*turns: tuple[str, list[str | bytes]]) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """`messages` of a published row, and its images in order. turns: role and parts, of which bytes are images."""
+    """`messages` of a published row, and its images in order. turns: role and parts, of which bytes are
+    images."""
     said = [
-        {"role": role, "content": [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image", "text": None} for p in parts]}
+        {
+            "role": role,
+            "content": [
+                {"type": "text", "text": p} if isinstance(p, str) else {"type": "image", "text": None}
+                for p in parts
+            ],
+        }
         for role, parts in turns
     ]
     return said, [part for _, parts in turns for part in parts if isinstance(part, bytes)]
@@ -139,13 +186,25 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 
 def shard_sums(folder: Path) -> dict[str, str]:
     """sha256 of every published file."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.parquet"))}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.parquet"))
+    }
 
 
-def leaf(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+def leaf(
+    *arguments: str | Path, cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """The command, as a person calls it."""
     command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env={**os.environ, **variables}, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def put_beside(shards: Path, name: str, data: bytes) -> None:
@@ -154,4 +213,7 @@ def put_beside(shards: Path, name: str, data: bytes) -> None:
     assert record is not None
     (shards / name).parent.mkdir(exist_ok=True)
     (shards / name).write_bytes(data)
-    save(shards / "record.json", {**record, "beside": {**record["beside"], name: hashlib.sha256(data).hexdigest()}})
+    save(
+        shards / "record.json",
+        {**record, "beside": {**record["beside"], name: hashlib.sha256(data).hexdigest()}},
+    )

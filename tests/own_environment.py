@@ -1,8 +1,8 @@
 """The environment variables of a test run: fixed values, whatever the caller has set.
 
-tests/conftest.py applies this before anything else is imported, because huggingface_hub, torch, numpy and openai read variables once, on import.
-Processes that tests start, and workers of pytest-xdist, inherit the result. A test that needs a variable sets it itself, with monkeypatch or for
-its own process.
+tests/conftest.py applies this before anything else is imported, because huggingface_hub, torch, numpy and
+openai read variables once, on import. Processes that tests start, and workers of pytest-xdist, inherit the
+result. A test that needs a variable sets it itself, with monkeypatch or for its own process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,21 @@ PREFIXES = (
         "ACCELERATE_",
         "FSDP_",
     ),
-    *("OPENAI_", "WANDB_", "TENSORBOARD_", "BNB_", "KERNELS_", "TORCH", "PYTORCH_", "NCCL_", "GLOO_", "CUDA_", "SLURM_", "PMI_", "OMPI_"),
+    *(
+        "OPENAI_",
+        "WANDB_",
+        "TENSORBOARD_",
+        "BNB_",
+        "KERNELS_",
+        "TORCH",
+        "PYTORCH_",
+        "NCCL_",
+        "GLOO_",
+        "CUDA_",
+        "SLURM_",
+        "PMI_",
+        "OMPI_",
+    ),
     *("OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "VECLIB_", "KMP_", "GOMP_", "ARROW_", "XDG_", "LC_"),
 )
 """Settings of libraries, threads, folders and the language."""
@@ -33,10 +47,46 @@ SUFFIXES = ("_PROXY",)
 
 NAMES = frozenset(
     {
-        *("LANG", "LANGUAGE", "TZ", "TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"),
-        *("TTY_COMPATIBLE", "TTY_INTERACTIVE", "PY_COLORS", "PYTHONWARNINGS", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONCOERCECLOCALE"),
-        *("PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHONPROFILEIMPORTTIME", "PYTHONVERBOSE"),
-        *("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"),
+        *(
+            "LANG",
+            "LANGUAGE",
+            "TZ",
+            "TERM",
+            "COLORTERM",
+            "COLUMNS",
+            "LINES",
+            "NO_COLOR",
+            "FORCE_COLOR",
+            "CLICOLOR",
+            "CLICOLOR_FORCE",
+        ),
+        *(
+            "TTY_COMPATIBLE",
+            "TTY_INTERACTIVE",
+            "PY_COLORS",
+            "PYTHONWARNINGS",
+            "PYTHONIOENCODING",
+            "PYTHONUTF8",
+            "PYTHONCOERCECLOCALE",
+        ),
+        *(
+            "PYTHONHASHSEED",
+            "PYTHONOPTIMIZE",
+            "PYTHONDEVMODE",
+            "PYTHONASYNCIODEBUG",
+            "PYTHONPROFILEIMPORTTIME",
+            "PYTHONVERBOSE",
+        ),
+        *(
+            "RANK",
+            "WORLD_SIZE",
+            "LOCAL_RANK",
+            "LOCAL_WORLD_SIZE",
+            "GROUP_RANK",
+            "NODE_RANK",
+            "MASTER_ADDR",
+            "MASTER_PORT",
+        ),
         *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "NETRC"),
         *("SOURCE_DATE_EPOCH", "LEAF_RECIPE"),
     }
@@ -55,7 +105,8 @@ def fixed(home: Path) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "TERM": "dumb",
-        "OMP_NUM_THREADS": "1",  # tiny models are fastest on one thread, and sums do not depend on the number of cores
+        # tiny models are fastest on one thread, and sums do not depend on the number of cores
+        "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",  # models are tested on the CPU
     }
 

@@ -1,7 +1,9 @@
-"""A small but complete run, the servers that it asks, and verbs in forked processes: for the tests of damage and of kills, and for their benchmark.
+"""A small but complete run, the servers that it asks, and verbs in forked processes: for the tests of damage
+and of kills, and for their benchmark.
 
-A verb runs in a fork of this process, which has imported everything and computed nothing: it costs what the verb costs, and no start. Its parts run
-in that one process, by the same tasks. So a kill at the n-th operation on a file is the same kill each time.
+A verb runs in a fork of this process, which has imported everything and computed nothing: it costs what the
+verb costs, and no start. Its parts run in that one process, by the same tasks. So a kill at the n-th
+operation on a file is the same kill each time.
 """
 
 from __future__ import annotations
@@ -32,13 +34,18 @@ from making import InlineEngine, mmc4, png, recipe
 
 MOST = 2
 """Requests to the model in flight."""
-STEPS = ("First, draw a red wall on the green grass.", "Then add a brown roof on top of the wall.", "Finally, paint a blue door in it.")
+STEPS = (
+    "First, draw a red wall on the green grass.",
+    "Then add a brown roof on top of the wall.",
+    "Finally, paint a blue door in it.",
+)
 TOKEN = "hf_secretsecretsecret"
 JUDGED = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
 
 
 class World(ThreadingHTTPServer):
-    """The web and the language model: images by name, and an answer that depends on the question alone. asked: requests by what they ask."""
+    """The web and the language model: images by name, and an answer that depends on the question alone.
+    asked: requests by what they ask."""
 
     daemon_threads = True
 
@@ -64,7 +71,9 @@ class World(ThreadingHTTPServer):
 def _tokens(messages: list[dict[str, Any]]) -> int:
     """Tokens of a prompt as a server may count them: four characters each, and 255 an image."""
     parts = [
-        part for message in messages for part in (message["content"] if isinstance(message["content"], list) else [message["content"]])
+        part
+        for message in messages
+        for part in (message["content"] if isinstance(message["content"], list) else [message["content"]])
     ]
     texts = [part if isinstance(part, str) else part.get("text") for part in parts]
     return sum(255 if text is None else len(text) // 4 for text in texts)
@@ -77,12 +86,18 @@ class _Endpoint(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked[self.path] += 1
         found = self.path.endswith(".png")
-        self._send(200 if found else 404, "image/png" if found else "text/plain", png(dot=sum(self.path.encode()) % 60) if found else b"")
+        self._send(
+            200 if found else 404,
+            "image/png" if found else "text/plain",
+            png(dot=sum(self.path.encode()) % 60) if found else b"",
+        )
 
     def do_POST(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))
         body = json.loads(data)
-        self.server.asked[f"model {hashlib.sha256(json.dumps(body['messages']).encode()).hexdigest()[:16]}"] += 1
+        self.server.asked[
+            f"model {hashlib.sha256(json.dumps(body['messages']).encode()).hexdigest()[:16]}"
+        ] += 1
         value = {name: {"score": 4, "reason": "fine"} for name in JUDGED} if is_judge(body) else example(body)
         message = {"role": "assistant", "content": json.dumps(value)}
         answer = {
@@ -107,9 +122,14 @@ class _Endpoint(BaseHTTPRequestHandler):
 
 
 def prepared(folder: Path, world: World, drawn: int = 8, videos: int = 1, own: int = 3) -> Path:
-    """Sources and a recipe: drawn pages in four formats and a video, images on the web, and images in the cells of a Parquet file."""
+    """Sources and a recipe: drawn pages in four formats and a video, images on the web, and images in the
+    cells of a Parquet file."""
     folder.mkdir(parents=True, exist_ok=True)
-    web = [{"raw_url": f"http://{world.name}/{number}-{at}.png", "matched_text_index": at} for number in range(own) for at in range(3)]
+    web = [
+        {"raw_url": f"http://{world.name}/{number}-{at}.png", "matched_text_index": at}
+        for number in range(own)
+        for at in range(3)
+    ]
     lines = [
         {
             "url": f"https://host{number}.example/{number}",
@@ -123,7 +143,8 @@ def prepared(folder: Path, world: World, drawn: int = 8, videos: int = 1, own: i
         folder / "files",
         {
             f"https://site{number}.example/": [
-                (f"{step} File {number}.", png((9 + number, 60 * at, 90), dot=at)) for at, step in enumerate(STEPS)
+                (f"{step} File {number}.", png((9 + number, 60 * at, 90), dot=at))
+                for at, step in enumerate(STEPS)
             ]
             for number in range(own)
         },
@@ -161,7 +182,12 @@ def prepared(folder: Path, world: World, drawn: int = 8, videos: int = 1, own: i
             "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True},
             "images": {"fetch": {"contact": "crew@example.org", "allow_hosts": [world.name]}},
         },
-        llm={"provider": "openai", "base_url": f"http://{world.name}/v1", "model": "m", "max_in_flight": MOST},
+        llm={
+            "provider": "openai",
+            "base_url": f"http://{world.name}/v1",
+            "model": "m",
+            "max_in_flight": MOST,
+        },
         rewrite={"tasks": ["guide", "continuation"]},
         shard={"splits": {"train": 0.8, "validation": 0.2}, "max_bytes": 60_000},
         push={"allow": ["toy"]},
@@ -219,7 +245,9 @@ def warm() -> None:
     torch.set_num_threads(1)
 
 
-def run(folder: Path, *arguments: str, before: Callable[[], None] = lambda: None, seconds: float = 300) -> Done:
+def run(
+    folder: Path, *arguments: str, before: Callable[[], None] = lambda: None, seconds: float = 300
+) -> Done:
     """One verb in a fork of this process. before: called in it first."""
     began = time.monotonic()
     out, err = folder / ".out", folder / ".err"
@@ -231,7 +259,9 @@ def run(folder: Path, *arguments: str, before: Callable[[], None] = lambda: None
             os.kill(child, signal.SIGKILL)
         time.sleep(0.005)
     code = os.waitstatus_to_exitcode(ended[1])
-    return Done(code, out.read_text(errors="replace"), err.read_text(errors="replace"), time.monotonic() - began)
+    return Done(
+        code, out.read_text(errors="replace"), err.read_text(errors="replace"), time.monotonic() - began
+    )
 
 
 def _child(folder: Path, arguments: Sequence[str], before: Callable[[], None], out: Path, err: Path) -> None:
@@ -261,7 +291,8 @@ def _child(folder: Path, arguments: Sequence[str], before: Callable[[], None], o
 
 
 def killing(folder: Path, at: int) -> Callable[[], None]:
-    """For `run`: SIGKILL this process right before its operation number `at` on a file below a folder, which opens, renames, removes or makes one."""
+    """For `run`: SIGKILL this process right before its operation number `at` on a file below a folder, which
+    opens, renames, removes or makes one."""
 
     def install() -> None:
         left = [at]
@@ -269,7 +300,8 @@ def killing(folder: Path, at: int) -> Callable[[], None]:
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
             if event in _EVENTS and any(
-                isinstance(name, str | os.PathLike) and os.fspath(name).startswith(place) for name in arguments[:2]
+                isinstance(name, str | os.PathLike) and os.fspath(name).startswith(place)
+                for name in arguments[:2]
             ):
                 left[0] -= 1
                 if left[0] == 0:
@@ -289,7 +321,8 @@ def counting(folder: Path, out: Path) -> Callable[[], None]:
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
             if event in _EVENTS and any(
-                isinstance(name, str | os.PathLike) and os.fspath(name).startswith(place) for name in arguments[:2]
+                isinstance(name, str | os.PathLike) and os.fspath(name).startswith(place)
+                for name in arguments[:2]
             ):
                 total[0] += 1
                 os.pwrite(file, b"%9d" % total[0], 0)
@@ -299,7 +332,9 @@ def counting(folder: Path, out: Path) -> Callable[[], None]:
     return install
 
 
-_EVENTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"})
+_EVENTS = frozenset(
+    {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
+)
 
 
 def published(shards: Path) -> dict[str, str]:
@@ -322,7 +357,9 @@ def hub(home: Path) -> Iterator[ReposHub]:
         for name, value in server.logged_in(home, TOKEN).items():
             patch.setenv(name, value)
         patch.setattr(constants, "ENDPOINT", server.url)
-        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}")
+        patch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
         patch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
         patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         yield server

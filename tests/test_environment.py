@@ -34,7 +34,13 @@ HOSTILE = {
 
 
 def test_settings_of_the_caller_are_removed_and_everything_else_stays(tmp_path):
-    kept = {"PATH": "/bin", "HOME": "/home/me", "PYTHONPATH": "here", "LEAF_REAL_DATA": "/real", "PYTEST_XDIST_WORKER": "gw0"}
+    kept = {
+        "PATH": "/bin",
+        "HOME": "/home/me",
+        "PYTHONPATH": "here",
+        "LEAF_REAL_DATA": "/real",
+        "PYTEST_XDIST_WORKER": "gw0",
+    }
     environment = {**kept, **HOSTILE}
     own_environment.own(environment, tmp_path)
     assert environment == {**kept, **own_environment.fixed(tmp_path)}
@@ -54,7 +60,18 @@ def test_this_process_has_its_own_environment():
 def test_a_hostile_environment_does_not_reach_the_tests():
     """The test above, in a pytest that is started with it."""
     wanted = f"{Path(__file__)}::{test_this_process_has_its_own_environment.__name__}"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(Path(__file__).parent.parent), wanted]
-    quiet = {name: value for name, value in HOSTILE.items() if name != "PYTHONWARNINGS"}  # read by the interpreter before any test
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(Path(__file__).parent.parent),
+        wanted,
+    ]
+    # read by the interpreter before any test
+    quiet = {name: value for name, value in HOSTILE.items() if name != "PYTHONWARNINGS"}
     done = subprocess.run(command, env={**os.environ, **quiet}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

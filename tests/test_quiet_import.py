@@ -34,7 +34,8 @@ USES = {
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_a_library_that_logs_and_warns_on_import_is_not_heard(use: str, tmp_path: Path) -> None:
-    """A stub in the place of bitsandbytes, which peft and diffusers import, logs what the real one logs on some CPUs."""
+    """A stub in the place of bitsandbytes, which peft and diffusers import, logs what the real one logs on
+    some CPUs."""
     (tmp_path / "bitsandbytes").mkdir()
     (tmp_path / "bitsandbytes/__init__.py").write_text(NOISY)
     code = (
@@ -43,13 +44,23 @@ def test_a_library_that_logs_and_warns_on_import_is_not_heard(use: str, tmp_path
         f"with contextlib.suppress(Exception): {use}\n"
         "print(sys.modules['bitsandbytes'].__file__)"
     )
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    path = os.pathsep.join(
+        [str(tmp_path), str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() == str(tmp_path / "bitsandbytes/__init__.py")
 
 
-def test_records_of_other_threads_and_of_configured_handlers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_of_other_threads_and_of_configured_handlers_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Kept(logging.Handler):
         def __init__(self) -> None:
             super().__init__()

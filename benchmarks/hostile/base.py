@@ -1,7 +1,9 @@
-"""Inputs that are wide where a parser expects few of something. Each is small on disk and holds one sound record beside the hostile one.
+"""Inputs that are wide where a parser expects few of something. Each is small on disk and holds one sound
+record beside the hostile one.
 
-CASES: name -> (kind of source, files as name -> bytes, further keys of the source). The kind `image` is decoded, `init` is looked at as by
-`leaf init --from`, `robots` and `tdmrep` are read as the files of a host; every other kind goes through a whole offline build.
+CASES: name -> (kind of source, files as name -> bytes, further keys of the source). The kind `image` is
+decoded, `init` is looked at as by `leaf init --from`, `robots` and `tdmrep` are read as the files of a host;
+every other kind goes through a whole offline build.
 """
 
 from __future__ import annotations
@@ -16,9 +18,15 @@ from PIL import Image
 Files = dict[str, bytes]
 Case = tuple[str, Callable[[], Files], Mapping[str, Any]]
 CASES: dict[str, Case] = {}
-SOUND = "This sound record has enough plain English words to be kept by the build, and it must survive whatever stands beside it."
+SOUND = (
+    "This sound record has enough plain English words to be kept by the build, and it must survive "
+    "whatever stands beside it."
+)
 
-STEPS = f"<h1>How to test a build</h1><p>{SOUND}<p><img src=s.png><h2>The second step</h2><p>Look at the report. {SOUND}<p><img src=r.png>"
+STEPS = (
+    f"<h1>How to test a build</h1><p>{SOUND}<p><img src=s.png><h2>The second step</h2><p>Look at the "
+    f"report. {SOUND}<p><img src=r.png>"
+)
 
 
 def png(size: tuple[int, int] = (64, 48)) -> bytes:

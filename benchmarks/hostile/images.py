@@ -61,15 +61,26 @@ def _ifds(count: int) -> bytes:
 
 image("PNG 1,000,000 tEXt", lambda: _with(_chunk(b"tEXt", b"k\0v") * 1_000_000))
 image("PNG 1,000,000 unknown chunks", lambda: _with(_chunk(b"abCd", b"") * 1_500_000))
-image("PNG zTXt of 1 GB, 60 of them", lambda: _with(_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(900_000))) * 60))
+image(
+    "PNG zTXt of 1 GB, 60 of them",
+    lambda: _with(_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(900_000))) * 60),
+)
 image("PNG 100 iCCP", lambda: _with(*[_chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(1 << 20)))] * 2_000))
 image(
     "PNG of 8 MB exif",
-    lambda: _with(_chunk(b"eXIf", b"II*\0\x08\0\0\0" + struct.pack("<H", 65_535) + struct.pack("<HHII", 0x112, 3, 1, 1) * 600_000)),
+    lambda: _with(
+        _chunk(
+            b"eXIf",
+            b"II*\0\x08\0\0\0" + struct.pack("<H", 65_535) + struct.pack("<HHII", 0x112, 3, 1, 1) * 600_000,
+        )
+    ),
 )
 image("PNG interlaced, 63 million pixels", lambda: _saved(Image.new("L", (7_990, 7_990)), "PNG"))
 image("PNG RGBA, 63 million pixels", lambda: _saved(Image.new("RGBA", (7_990, 7_990)), "PNG"))
-image("PNG 16 bit, 63 million pixels", lambda: _saved(Image.fromarray(np.zeros((7_990, 7_990), np.uint16)), "PNG", compress_level=1))
+image(
+    "PNG 16 bit, 63 million pixels",
+    lambda: _saved(Image.fromarray(np.zeros((7_990, 7_990), np.uint16)), "PNG", compress_level=1),
+)
 image("PNG palette, transparency", lambda: _saved(Image.new("P", (7_990, 7_990)), "PNG", transparency=0))
 image("PNG of many IDAT", lambda: _idats(600_000))
 image(
@@ -93,7 +104,10 @@ image(
     ),
 )
 image("WebP of 63 million pixels", lambda: _saved(Image.new("RGB", (7_990, 7_990)), "WEBP", method=0))
-image("WebP lossless, 63 million pixels", lambda: _saved(Image.new("RGBA", (7_990, 7_990)), "WEBP", lossless=True, method=0))
+image(
+    "WebP lossless, 63 million pixels",
+    lambda: _saved(Image.new("RGBA", (7_990, 7_990)), "WEBP", lossless=True, method=0),
+)
 image("AVIF of 63 million pixels", lambda: _saved(Image.new("RGB", (7_990, 7_990)), "AVIF", speed=10))
 image("AVIF of noise, 12 million pixels", lambda: _saved(_noise("RGB", 4_000, 3_000), "AVIF", speed=10))
 image(
@@ -109,34 +123,56 @@ image(
 image("TIFF IFDs in a loop", lambda: _ifds(100_000))
 image(
     "TIFF of 65,535 tags",
-    lambda: b"II*\0\x08\0\0\0" + struct.pack("<H", 65_535) + struct.pack("<HHII", 700, 1, 60_000, 8) * 65_535 + bytes(60_000),
+    lambda: (
+        b"II*\0\x08\0\0\0"
+        + struct.pack("<H", 65_535)
+        + struct.pack("<HHII", 700, 1, 60_000, 8) * 65_535
+        + bytes(60_000)
+    ),
 )
-image("TIFF of 63 million pixels, LZW", lambda: _saved(Image.new("RGB", (7_990, 7_990)), "TIFF", compression="tiff_lzw"))
+image(
+    "TIFF of 63 million pixels, LZW",
+    lambda: _saved(Image.new("RGB", (7_990, 7_990)), "TIFF", compression="tiff_lzw"),
+)
 image("TIFF of one pixel a strip", lambda: _saved(Image.new("L", (1, 400_000)), "TIFF", strip_size=1))
 image("TIFF float", lambda: _saved(Image.new("F", (7_990, 7_990)), "TIFF", compression="tiff_deflate"))
 image("JPEG of 100 scans, 63 million pixels", lambda: _blank_scans(7_990, 88))
 image("JPEG of 90 scans of noise, 9 million pixels", lambda: _scans(3_000, 3_000, 88))
-image("JPEG of 63 million pixels", lambda: _saved(_noise("RGB", 8_000, 8_000).crop((0, 0, 7_990, 7_990)), "JPEG", quality=95))
-image("JPEG CMYK of 63 million pixels", lambda: _saved(_noise("CMYK", 8_000, 8_000).crop((0, 0, 7_990, 7_990)), "JPEG"))
+image(
+    "JPEG of 63 million pixels",
+    lambda: _saved(_noise("RGB", 8_000, 8_000).crop((0, 0, 7_990, 7_990)), "JPEG", quality=95),
+)
+image(
+    "JPEG CMYK of 63 million pixels",
+    lambda: _saved(_noise("CMYK", 8_000, 8_000).crop((0, 0, 7_990, 7_990)), "JPEG"),
+)
 image(
     "JPEG of arithmetic tables",
-    lambda: _saved(Image.new("RGB", (64, 64)), "JPEG").replace(b"\xff\xdb", b"\xff\xfe\0\2" * 2_000_000 + b"\xff\xdb", 1),
+    lambda: _saved(Image.new("RGB", (64, 64)), "JPEG").replace(
+        b"\xff\xdb", b"\xff\xfe\0\2" * 2_000_000 + b"\xff\xdb", 1
+    ),
 )
 image(
     "JPEG of 1,000 EXIF",
     lambda: _saved(Image.new("RGB", (64, 64)), "JPEG").replace(
-        b"\xff\xdb", (b"\xff\xe1" + struct.pack(">H", 60_002) + b"Exif\0\0" + bytes(59_994)) * 400 + b"\xff\xdb", 1
+        b"\xff\xdb",
+        (b"\xff\xe1" + struct.pack(">H", 60_002) + b"Exif\0\0" + bytes(59_994)) * 400 + b"\xff\xdb",
+        1,
     ),
 )
 image(
     "JPEG of ICC profiles",
     lambda: _saved(Image.new("RGB", (64, 64)), "JPEG").replace(
-        b"\xff\xdb", (b"\xff\xe2" + struct.pack(">H", 60_002) + b"ICC_PROFILE\0\1\1" + bytes(59_986)) * 400 + b"\xff\xdb", 1
+        b"\xff\xdb",
+        (b"\xff\xe2" + struct.pack(">H", 60_002) + b"ICC_PROFILE\0\1\1" + bytes(59_986)) * 400 + b"\xff\xdb",
+        1,
     ),
 )
 image(
     "MPO of 100,000 images",
-    lambda: _saved(Image.new("RGB", (16, 16)), "MPO", save_all=True, append_images=[Image.new("RGB", (16, 16))] * 2_000),
+    lambda: _saved(
+        Image.new("RGB", (16, 16)), "MPO", save_all=True, append_images=[Image.new("RGB", (16, 16))] * 2_000
+    ),
 )
 image("BMP of 63 million pixels, RLE", lambda: _rle(7_990))
 image("BMP 1 x 63,000,000", lambda: _saved(Image.new("L", (1, 63_000_000)), "BMP"))

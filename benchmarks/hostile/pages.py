@@ -45,11 +45,19 @@ page("1,000,000 srcset candidates", lambda: f"<img src=a.png srcset='{numbered('
 page("srcset of commas", lambda: f"<img src=a.png srcset='{',' * 8_000_000}'>")
 page("srcset of one long name", lambda: f"<img src=a.png srcset='{'a' * 8_000_000}'>")
 page("srcset of spaces", lambda: f"<img src=a.png srcset='a{' ' * 4_000_000}x'>")
-page("srcset of long numbers", lambda: f"<img src=a.png srcset='a {'9' * 4_000_000}w, b {'1.' * 1_000_000}x'>")
+page(
+    "srcset of long numbers", lambda: f"<img src=a.png srcset='a {'9' * 4_000_000}w, b {'1.' * 1_000_000}x'>"
+)
 page("srcset of dots", lambda: f"<img src=a.png srcset='{'a 1.1.1 ' * 500_000}'>")
 page("2,000 srcsets of 500", lambda: f"<img src=a.png srcset='{numbered('a#.png #w, ', 500)}'>" * 2_000)
-page("<picture> of 150,000 sources", lambda: f"<picture>{numbered('<source srcset=a#.png>', 150_000)}<img src=a.png></picture>")
-page("<picture> of 700 sources and 700 images", lambda: f"<picture>{'<source srcset=a.png>' * 700}{'<img src=a.png>' * 700}</picture>")
+page(
+    "<picture> of 150,000 sources",
+    lambda: f"<picture>{numbered('<source srcset=a#.png>', 150_000)}<img src=a.png></picture>",
+)
+page(
+    "<picture> of 700 sources and 700 images",
+    lambda: f"<picture>{'<source srcset=a.png>' * 700}{'<img src=a.png>' * 700}</picture>",
+)
 page(
     "<picture> of 200,000 sources, 1,900 images",
     lambda: f"<picture>{'<source srcset=a.png>' * 200_000}{'<img src=a.png>' * 1_900}</picture>",
@@ -70,14 +78,25 @@ page("200,000 cells", lambda: f"<table><tr>{'<td>x' * 200_000}</table>")
 page("200,000 empty cells", lambda: f"<table><tr>{'<td>' * 400_000}</table>")
 page("100,000 rows", lambda: f"<table>{'<tr><td>x<td>y' * 100_000}</table>")
 page("100,000 tables", lambda: "<table><tr><td>x<td>y</table>" * 50_000)
-page("colspan 10^9", lambda: "<table><tr>" + "<td colspan=1000000000 rowspan=1000000000>x" * 1_000 + "</table>")
+page(
+    "colspan 10^9", lambda: "<table><tr>" + "<td colspan=1000000000 rowspan=1000000000>x" * 1_000 + "</table>"
+)
 page("tables nested 100, wide", lambda: "<table><tr><td>x" * 100 + "<td>x" * 100_000)
 page("20,000 images", lambda: numbered("<img src=a#.png>", 20_000))
 page("1,900 images of one name", lambda: "<p>text<img src=a.png>" * 1_900)
 page("1,900 images, alt of 4 kB", lambda: f"<p>text of an image<img src=a.png alt='{'word ' * 800}'>" * 1_900)
-page("9,000 paragraphs, 1,900 images", lambda: numbered("<p>step # of many<p>more<p>and more<p>x<img src=a#.png>", 1_900))
-page("1,900 images in one figure", lambda: f"<figure>{'<img src=a.png>' * 1_900}<figcaption>x</figcaption></figure>")
-page("1,900 captions", lambda: numbered("<figure><img src=a#.png><figcaption>this is caption #</figcaption></figure>", 1_900))
+page(
+    "9,000 paragraphs, 1,900 images",
+    lambda: numbered("<p>step # of many<p>more<p>and more<p>x<img src=a#.png>", 1_900),
+)
+page(
+    "1,900 images in one figure",
+    lambda: f"<figure>{'<img src=a.png>' * 1_900}<figcaption>x</figcaption></figure>",
+)
+page(
+    "1,900 captions",
+    lambda: numbered("<figure><img src=a#.png><figcaption>this is caption #</figcaption></figure>", 1_900),
+)
 page("9,000 headings", lambda: numbered("<h2>Heading #</h2><p>x", 4_900))
 page("100,000 h1", lambda: numbered("<h1>Heading #</h1>", 100_000))
 page("100,000 articles", lambda: "<article>x</article>" * 100_000)
@@ -86,10 +105,18 @@ page("100,000 <main>", lambda: "<main>x</main>" * 100_000)
 page("100,000 links", lambda: numbered("<a href=/#>x</a> ", 100_000))
 page("100,000 links in divs", lambda: numbered("<div><a href=/#>x</a><a href=/y>y</a></div>", 60_000))
 page("100,000 links in one div", lambda: f"<div>{numbered('<a href=/#>x</a>', 150_000)}</div>")
-page("50,000 teasers", lambda: numbered("<div class=card><a href=/#><img src=#.png><h3>T #</h3></a></div>", 30_000))
+page(
+    "50,000 teasers",
+    lambda: numbered("<div class=card><a href=/#><img src=#.png><h3>T #</h3></a></div>", 30_000),
+)
 page("50,000 noscript", lambda: "<img src=blank.gif><noscript><img src=a.png></noscript>" * 50_000)
-page("noscripts side by side", lambda: "<noscript>x</noscript>" * 150_000 + "<noscript><img src=a.png></noscript>" * 1_000)
-page("comments before noscripts", lambda: "<!---->" * 200_000 + "<noscript><img src=a.png></noscript>" * 20_000)
+page(
+    "noscripts side by side",
+    lambda: "<noscript>x</noscript>" * 150_000 + "<noscript><img src=a.png></noscript>" * 1_000,
+)
+page(
+    "comments before noscripts", lambda: "<!---->" * 200_000 + "<noscript><img src=a.png></noscript>" * 20_000
+)
 page("backgrounds", lambda: '<div style="background:url(a.png)"></div>' * 100_000)
 page("comments", lambda: "<!--x-->" * 300_000)
 page("open comments", lambda: "<!--" * 400_000)
@@ -153,12 +180,18 @@ page("data: URL of 20 MB", lambda: f"<img src='data:image/png;base64,{'A' * 20_0
 page("200 data: URLs not found", lambda: f"<img src='data:image/png;base64,&#65;{'A' * 100_000}'>" * 250)
 page(
     "<source> of data: URLs",
-    lambda: f"<picture>{('<source srcset=' + chr(39) + 'data:image/png;base64,' + 'A' * 1000 + chr(39) + '>') * 15_000}<img></picture>",
+    lambda: (
+        f"<picture>{('<source srcset=' + chr(39) + 'data:image/png;base64,' + 'A' * 1000 + chr(39) + '>') * 15_000}<img></picture>"
+    ),
 )
 page("width and height of 8 MB", lambda: f"<img src=a.png width={'1' * 4_000_000} height={'1' * 4_000_000}>")
 page("data-* value of a long name", lambda: f"<img src=blank.gif data-x='{'a.png?' * 300}'>" * 4_000)
 page("alt of 8 MB", lambda: f"<img src=a.png alt='{'word ' * 1_500_000}'>")
-page("canonical of 4 MB", lambda: "x", head=lambda: f"<link rel=canonical href='http://a.org/{'b' * 4_000_000}'>")
+page(
+    "canonical of 4 MB",
+    lambda: "x",
+    head=lambda: f"<link rel=canonical href='http://a.org/{'b' * 4_000_000}'>",
+)
 page("rel of 4 MB", lambda: "x", head=lambda: f"<link rel='{'license ' * 500_000}' href=x>")
 in_head("100,000 <meta>", lambda: numbered("<meta name=a# content=b>", 200_000))
 in_head("100,000 <meta> of robots", lambda: "<meta name=robots content='a,b:c'>" * 150_000)
@@ -169,18 +202,33 @@ in_head("og:title of entities", lambda: f"<meta property=og:title content='{'&am
 in_head("title of 8 MB", lambda: f"<title>{'My title | ' * 700_000}</title>")
 in_head("title of 800 separators", lambda: f"<meta property=og:title content='{'a - ' * 199}'>" * 2_000)
 in_head(
-    "100,000 site names", lambda: numbered("<meta name=application-name content='Site #'><meta name=twitter:site content='@s#'>", 100_000)
+    "100,000 site names",
+    lambda: numbered(
+        "<meta name=application-name content='Site #'><meta name=twitter:site content='@s#'>", 100_000
+    ),
 )
 in_head("100,000 <base>", lambda: "<base href=/x/>" * 100_000)
 in_head("100,000 canonical links", lambda: numbered("<link rel=canonical href=/#>", 100_000))
 in_head("100,000 license links", lambda: numbered("<link rel=license href=''>", 100_000))
-in_head("100,000 JSON-LD", lambda: '<script type="application/ld+json">{"@type":"Article","name":"x"}</script>' * 60_000)
-in_head("JSON-LD of 250 kB names", lambda: _ld({"@graph": [{"@type": "Article", "name": "x" * 2000}] * 120}) * 8)
-in_head("JSON-LD wide", lambda: _ld({"@graph": [{"@type": "WebSite", "name": str(n)} for n in range(6_000)]}) * 8)
+in_head(
+    "100,000 JSON-LD",
+    lambda: '<script type="application/ld+json">{"@type":"Article","name":"x"}</script>' * 60_000,
+)
+in_head(
+    "JSON-LD of 250 kB names", lambda: _ld({"@graph": [{"@type": "Article", "name": "x" * 2000}] * 120}) * 8
+)
+in_head(
+    "JSON-LD wide", lambda: _ld({"@graph": [{"@type": "WebSite", "name": str(n)} for n in range(6_000)]}) * 8
+)
 in_head("JSON-LD deep", lambda: '<script type="application/ld+json">' + "[" * 100_000 + "</script>")
-in_head("JSON-LD of a long number", lambda: '<script type="application/ld+json">' + "9" * 250_000 + "</script>")
+in_head(
+    "JSON-LD of a long number", lambda: '<script type="application/ld+json">' + "9" * 250_000 + "</script>"
+)
 in_head("JSON-LD of types", lambda: _ld({"@type": ["a"] * 80_000, "name": "x"}))
-in_head("JSON-LD of types, nested", lambda: _ld({"@graph": [{"@type": [[["b" * 100] * 30] * 50], "name": "x"}]}) * 8)
+in_head(
+    "JSON-LD of types, nested",
+    lambda: _ld({"@graph": [{"@type": [[["b" * 100] * 30] * 50], "name": "x"}]}) * 8,
+)
 in_head("JSON-LD of 20 MB", lambda: _ld({"@type": "Article", "name": "x" * 20_000_000}))
 
 

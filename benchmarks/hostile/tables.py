@@ -22,12 +22,19 @@ def table(columns: Mapping[str, Any], **options: Any) -> bytes:
 
 def columns_of(**columns: Any) -> dict[str, Any]:
     count = len(next(iter(columns.values())))
-    base = {"texts": pa.array([[SOUND]] * count, pa.list_(pa.string())), "images": pa.array([[None]] * count, pa.list_(pa.string()))}
+    base = {
+        "texts": pa.array([[SOUND]] * count, pa.list_(pa.string())),
+        "images": pa.array([[None]] * count, pa.list_(pa.string())),
+    }
     return {**base, **columns}
 
 
 def obelics(name: str, columns: Callable[[], Mapping[str, Any]], **options: Any) -> None:
-    CASES[f"obelics {name}"] = ("obelics", lambda: {"a.parquet": table(columns(), **options), "z.parquet": table(columns_of(x=[1]))}, {})
+    CASES[f"obelics {name}"] = (
+        "obelics",
+        lambda: {"a.parquet": table(columns(), **options), "z.parquet": table(columns_of(x=[1]))},
+        {},
+    )
 
 
 obelics("row groups by the 100,000", lambda: columns_of(x=[1] * 20_000), row_group_size=1)
@@ -35,52 +42,92 @@ obelics("10,000 columns", lambda: columns_of(x=[1], **{f"c{n}": [1] for n in ran
 obelics("nested 200 deep", lambda: columns_of(x=[1], y=[_nested(100)]))
 obelics(
     "a list of 10^7",
-    lambda: columns_of(texts=pa.array([["a"] * 10_000_000]), images=pa.array([[None] * 10_000_000], pa.list_(pa.string()))),
+    lambda: columns_of(
+        texts=pa.array([["a"] * 10_000_000]), images=pa.array([[None] * 10_000_000], pa.list_(pa.string()))
+    ),
 )
 obelics(
     "lists of 10^6, 30 rows",
-    lambda: columns_of(texts=pa.array([["a"] * 1_000_000] * 30), images=pa.array([[None] * 1_000_000] * 30, pa.list_(pa.string()))),
+    lambda: columns_of(
+        texts=pa.array([["a"] * 1_000_000] * 30),
+        images=pa.array([[None] * 1_000_000] * 30, pa.list_(pa.string())),
+    ),
 )
 obelics(
     "lists of nulls",
     lambda: columns_of(
-        texts=pa.array([[None] * 1_000_000] * 60, pa.list_(pa.string())), images=pa.array([[None] * 1_000_000] * 60, pa.list_(pa.string()))
+        texts=pa.array([[None] * 1_000_000] * 60, pa.list_(pa.string())),
+        images=pa.array([[None] * 1_000_000] * 60, pa.list_(pa.string())),
     ),
 )
-obelics("a cell of 400 MB", lambda: columns_of(texts=pa.array([["a" * 400_000_000]]), images=pa.array([[None]], pa.list_(pa.string()))))
+obelics(
+    "a cell of 400 MB",
+    lambda: columns_of(
+        texts=pa.array([["a" * 400_000_000]]), images=pa.array([[None]], pa.list_(pa.string()))
+    ),
+)
 obelics(
     "dictionary expansion",
-    lambda: columns_of(texts=pa.array([["a" * 4_000_000] * 40] * 10), images=pa.array([[None] * 40] * 10, pa.list_(pa.string()))),
+    lambda: columns_of(
+        texts=pa.array([["a" * 4_000_000] * 40] * 10),
+        images=pa.array([[None] * 40] * 10, pa.list_(pa.string())),
+    ),
 )
 obelics(
     "dictionary expansion, 200 rows",
-    lambda: columns_of(texts=pa.array([["a" * 4_000_000]] * 400), images=pa.array([[None]] * 400, pa.list_(pa.string()))),
+    lambda: columns_of(
+        texts=pa.array([["a" * 4_000_000]] * 400), images=pa.array([[None]] * 400, pa.list_(pa.string()))
+    ),
 )
 obelics(
     "1,000,000 rows of nothing",
-    lambda: {"texts": pa.nulls(1_000_000, pa.list_(pa.string())), "images": pa.nulls(1_000_000, pa.list_(pa.string()))},
+    lambda: {
+        "texts": pa.nulls(1_000_000, pa.list_(pa.string())),
+        "images": pa.nulls(1_000_000, pa.list_(pa.string())),
+    },
 )
 obelics("metadata of 16 MB", lambda: columns_of(metadata=["[" + "{}," * 5_000_000 + "{}]"]))
-obelics("metadata of a wide number", lambda: columns_of(metadata=["[" + "9" * 4_000 + ("," + "9" * 4000) * 2_000 + "]"]))
 obelics(
-    "footer metadata", lambda: {"texts": pa.array([[SOUND]]), "images": pa.array([[None]], pa.list_(pa.string())), "x" * 3_000_000: [1]}
+    "metadata of a wide number",
+    lambda: columns_of(metadata=["[" + "9" * 4_000 + ("," + "9" * 4000) * 2_000 + "]"]),
+)
+obelics(
+    "footer metadata",
+    lambda: {
+        "texts": pa.array([[SOUND]]),
+        "images": pa.array([[None]], pa.list_(pa.string())),
+        "x" * 3_000_000: [1],
+    },
 )
 CASES["hub lists of 10^6"] = (
     "hub",
-    lambda: {"a.parquet": table({"t": pa.array([["a"] * 1_000_000] * 20)}), "z.parquet": table({"t": pa.array([[SOUND]])})},
+    lambda: {
+        "a.parquet": table({"t": pa.array([["a"] * 1_000_000] * 20)}),
+        "z.parquet": table({"t": pa.array([[SOUND]])}),
+    },
     {"segments": [{"text": "t"}]},
 )
 CASES["hub text of marks"] = (
     "hub",
     lambda: {
-        "a.jsonl": b"\n".join([json.dumps({"t": "<image> " * 900_000, "i": []}).encode(), json.dumps({"t": SOUND, "i": []}).encode()])
+        "a.jsonl": b"\n".join(
+            [
+                json.dumps({"t": "<image> " * 900_000, "i": []}).encode(),
+                json.dumps({"t": SOUND, "i": []}).encode(),
+            ]
+        )
     },
     {"segments": [{"text": "t", "marks": {"<image>": "i"}}]},
 )
 CASES["hub text of near marks"] = (
     "hub",
     lambda: {
-        "a.jsonl": b"\n".join([json.dumps({"t": "[image 1] " * 700_000, "i": []}).encode(), json.dumps({"t": SOUND, "i": []}).encode()])
+        "a.jsonl": b"\n".join(
+            [
+                json.dumps({"t": "[image 1] " * 700_000, "i": []}).encode(),
+                json.dumps({"t": SOUND, "i": []}).encode(),
+            ]
+        )
     },
     {"segments": [{"text": "t"}]},
 )
@@ -88,20 +135,32 @@ CASES["hub text of distinct near marks"] = (
     "hub",
     lambda: {
         "a.jsonl": b"\n".join(
-            [json.dumps({"t": numbered(f"[{'a'}#_image 1] ", 300_000), "i": []}).encode(), json.dumps({"t": SOUND, "i": []}).encode()]
+            [
+                json.dumps({"t": numbered(f"[{'a'}#_image 1] ", 300_000), "i": []}).encode(),
+                json.dumps({"t": SOUND, "i": []}).encode(),
+            ]
         )
     },
     {"segments": [{"text": "t"}]},
 )
 CASES["hub text of open brackets"] = (
     "hub",
-    lambda: {"a.jsonl": b"\n".join([json.dumps({"t": "[" * 7_000_000, "i": []}).encode(), json.dumps({"t": SOUND, "i": []}).encode()])},
+    lambda: {
+        "a.jsonl": b"\n".join(
+            [json.dumps({"t": "[" * 7_000_000, "i": []}).encode(), json.dumps({"t": SOUND, "i": []}).encode()]
+        )
+    },
     {"segments": [{"text": "t"}]},
 )
 CASES["hub text of words in brackets"] = (
     "hub",
     lambda: {
-        "a.jsonl": b"\n".join([json.dumps({"t": "{{aaa aaa" * 700_000, "i": []}).encode(), json.dumps({"t": SOUND, "i": []}).encode()])
+        "a.jsonl": b"\n".join(
+            [
+                json.dumps({"t": "{{aaa aaa" * 700_000, "i": []}).encode(),
+                json.dumps({"t": SOUND, "i": []}).encode(),
+            ]
+        )
     },
     {"segments": [{"text": "t"}]},
 )
@@ -133,9 +192,15 @@ def _add(out: tarfile.TarFile, name: str, data: bytes, **pax: str) -> int:
     return info.size
 
 
-tar("pax header of 200,000 records", lambda out: _add(out, "b.txt", b"b", **{f"k{n}": "v" for n in range(200_000)}))
+tar(
+    "pax header of 200,000 records",
+    lambda out: _add(out, "b.txt", b"b", **{f"k{n}": "v" for n in range(200_000)}),
+)
 tar("pax header of 60 MB", lambda out: _add(out, "b.txt", b"b", comment="v" * 60_000_000))
-tar("200 pax headers of 1,000", lambda out: [_add(out, f"b{n}.txt", b"b", **{f"k{m}": "v" for m in range(1_000)}) for n in range(200)])
+tar(
+    "200 pax headers of 1,000",
+    lambda out: [_add(out, f"b{n}.txt", b"b", **{f"k{m}": "v" for m in range(1_000)}) for n in range(200)],
+)
 tar("pax size of 10^18", lambda out: _add(out, "b.txt", b"b", size=str(10**18)))
 tar("pax size of 30,000 digits", lambda out: _add(out, "b.txt", b"b", size="9" * 4_000))
 tar("pax size negative", lambda out: _add(out, "b.txt", b"b", size="-512"))
@@ -158,8 +223,16 @@ def _chained(kind: bytes, count: int) -> Files:
     return {"a.tar": first + head * count + first + bytes(1024)}
 
 
-CASES["tar 100,000 GNU names in a chain"] = ("hub", lambda: _chained(tarfile.GNUTYPE_LONGNAME, 100_000), {"segments": [{"text": "txt"}]})
-CASES["tar 100,000 pax headers in a chain"] = ("hub", lambda: _chained(tarfile.XHDTYPE, 100_000), {"segments": [{"text": "txt"}]})
+CASES["tar 100,000 GNU names in a chain"] = (
+    "hub",
+    lambda: _chained(tarfile.GNUTYPE_LONGNAME, 100_000),
+    {"segments": [{"text": "txt"}]},
+)
+CASES["tar 100,000 pax headers in a chain"] = (
+    "hub",
+    lambda: _chained(tarfile.XHDTYPE, 100_000),
+    {"segments": [{"text": "txt"}]},
+)
 
 
 def _sparse() -> Files:

@@ -1,4 +1,5 @@
-"""Videos whose container or times say what no camera says, each with an ordinary subtitle file and beside an ordinary video."""
+"""Videos whose container or times say what no camera says, each with an ordinary subtitle file and beside an
+ordinary video."""
 
 from __future__ import annotations
 
@@ -13,7 +14,10 @@ import numpy as np
 
 from hostile.base import CASES, SOUND
 
-CUES = "WEBVTT\n\n" + "".join(f"00:00:0{second}.000 --> 00:00:0{second + 1}.000\n{SOUND} This is step {second}.\n\n" for second in range(4))
+CUES = "WEBVTT\n\n" + "".join(
+    f"00:00:0{second}.000 --> 00:00:0{second + 1}.000\n{SOUND} This is step {second}.\n\n"
+    for second in range(4)
+)
 
 
 def encoded(
@@ -44,7 +48,9 @@ def encoded(
     return buffer.getvalue()
 
 
-def video(name: str, made: Callable[[], bytes], ending: str = ".mkv", cues: Callable[[], str] = lambda: CUES) -> None:
+def video(
+    name: str, made: Callable[[], bytes], ending: str = ".mkv", cues: Callable[[], str] = lambda: CUES
+) -> None:
     def files() -> dict[str, bytes]:
         return {f"a{ending}": made(), "a.vtt": cues().encode(), "z.mkv": encoded(), "z.vtt": CUES.encode()}
 
@@ -74,9 +80,16 @@ video("declares not a number", lambda: _declared(float("nan")))
 video("times of years apart", lambda: encoded(20, pts=lambda number: number * 10**9, codec="ffv1"))
 video("all frames at one time", lambda: encoded(2_000, pts=lambda _: 5, codec="ffv1"))
 video("frames of 8k", lambda: encoded(20, size=(7_680, 4_320)))
-video("a playlist by name", lambda: b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n", ".mp4")
+video(
+    "a playlist by name",
+    lambda: b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n",
+    ".mp4",
+)
 video("a list of files by name", lambda: b"ffconcat version 1.0\nfile /etc/passwd\nfile z.mkv\n", ".mkv")
-video("zeros in the middle", lambda: (data := encoded(2_000))[: len(data) // 3] + bytes(len(data) // 3) + data[2 * len(data) // 3 :])
+video(
+    "zeros in the middle",
+    lambda: (data := encoded(2_000))[: len(data) // 3] + bytes(len(data) // 3) + data[2 * len(data) // 3 :],
+)
 video("cut", lambda: encoded(2_000)[:9_000])
 
 
@@ -90,30 +103,46 @@ def _time(seconds: float) -> str:
 
 VIDEO_CUES: dict[str, Callable[[], str]] = {
     "1,000,000 cues": lambda: _cues(
-        300_000, lambda number: f"{_time(number / 100_000)} --> {_time(number / 100_000 + 0.001)}\nword {number}\n\n"
+        300_000,
+        lambda number: f"{_time(number / 100_000)} --> {_time(number / 100_000 + 0.001)}\nword {number}\n\n",
     ),
     "a cue of 8 MB": lambda: f"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n{'word ' * 1_600_000}\n\n",
     "cues of years": lambda: _cues(
-        20_000, lambda number: f"{number * 9:02d}:00:00.000 --> {number * 9 + 5000:02d}:00:00.000\nOne sentence.\n\n"
+        20_000,
+        lambda number: f"{number * 9:02d}:00:00.000 --> {number * 9 + 5000:02d}:00:00.000\nOne sentence.\n\n",
     ),
     "cues that all overlap": lambda: _cues(
         20_000, lambda number: f"00:00:00.{number % 1000:03d} --> 00:00:05.000\nOne sentence {number}.\n\n"
     ),
     "times backwards": lambda: _cues(
-        20_000, lambda number: f"{_time(20_000 - number)} --> {_time(20_001 - number)}\nOne sentence {number}.\n\n"
+        20_000,
+        lambda number: f"{_time(20_000 - number)} --> {_time(20_001 - number)}\nOne sentence {number}.\n\n",
     ),
     "tags without end": lambda: f"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n{'<i><b><c.x>' * 300_000}\n\n",
-    "hours of 30 digits": lambda: f"WEBVTT\n\n{'9' * 30}:00:01.000 --> {'9' * 30}:00:02.000\nOne sentence.\n\n",
+    "hours of 30 digits": lambda: (
+        f"WEBVTT\n\n{'9' * 30}:00:01.000 --> {'9' * 30}:00:02.000\nOne sentence.\n\n"
+    ),
 }
 for _name, _made in VIDEO_CUES.items():
     video(_name, encoded, cues=_made)
 
 
-def youcook2(name: str, segment: Callable[[int], object], count: int, made: Callable[[], bytes] = encoded, duration: float = 5) -> None:
+def youcook2(
+    name: str,
+    segment: Callable[[int], object],
+    count: int,
+    made: Callable[[], bytes] = encoded,
+    duration: float = 5,
+) -> None:
     def files() -> dict[str, bytes]:
-        steps = [{"segment": segment(number), "id": number, "sentence": f"Cut {number}"} for number in range(count)]
+        steps = [
+            {"segment": segment(number), "id": number, "sentence": f"Cut {number}"} for number in range(count)
+        ]
         sound = [{"segment": [0, 2], "id": 0, "sentence": SOUND}]
-        database = {"a": {"duration": duration, "annotations": steps}, "b": {"duration": 5, "annotations": sound}}
+        database = {
+            "a": {"duration": duration, "annotations": steps},
+            "b": {"duration": 5, "annotations": sound},
+        }
         return {"y.json": json.dumps({"database": database}).encode(), "a.mkv": made(), "b.mkv": encoded()}
 
     CASES[f"youcook2 {name}"] = ("youcook2", files, {"path": "y.json", "videos": "."})
@@ -121,8 +150,22 @@ def youcook2(name: str, segment: Callable[[int], object], count: int, made: Call
 
 youcook2("100,000 steps in 5 seconds", lambda number: [number * 1e-5, 5], 100_000)
 youcook2(
-    "2,000 steps of a minute that overlap", lambda number: [number * 1e-3, 60], 2_000, lambda: encoded(1_500, 25, (640, 480)), duration=60
+    "2,000 steps of a minute that overlap",
+    lambda number: [number * 1e-3, 60],
+    2_000,
+    lambda: encoded(1_500, 25, (640, 480)),
+    duration=60,
 )
-youcook2("5,000 steps at the end", lambda number: [240 + number * 1e-3, 245], 5_000, lambda: encoded(6_200, 25, keys=100_000), duration=248)
-youcook2("times of no number", lambda number: [[float("nan"), 1], [0, float("inf")], [1e308, 1], [2, 1]][number % 4], 100_000)
+youcook2(
+    "5,000 steps at the end",
+    lambda number: [240 + number * 1e-3, 245],
+    5_000,
+    lambda: encoded(6_200, 25, keys=100_000),
+    duration=248,
+)
+youcook2(
+    "times of no number",
+    lambda number: [[float("nan"), 1], [0, float("inf")], [1e308, 1], [2, 1]][number % 4],
+    100_000,
+)
 youcook2("300,000 steps behind the end", lambda number: [number + 6, number + 7], 300_000)

@@ -1,11 +1,13 @@
 """Many answers at once, for backbones with one vocabulary and images of one shape: what examinations draw.
 
-The answers are those of `generate`, to the id, where the likeliest is taken; one lesson at a time leaves a small model waiting for Python. Each
-row has a prompt, a text and an image of its own, so rows are at different places of different images: prompts are padded on the left, an
-attention mask hides that, and the position of each row is its own. A finished row leaves the batch, and the KV cache with it; the convolution's
+The answers are those of `generate`, to the id, where the likeliest is taken; one lesson at a time leaves a
+small model waiting for Python. Each row has a prompt, a text and an image of its own, so rows are at
+different places of different images: prompts are padded on the left, an attention mask hides that, and the
+position of each row is its own. A finished row leaves the batch, and the KV cache with it; the convolution's
 memory (moss.conv_cache) follows the KV cache.
 
-Cost: a step takes one pass for all rows, so a batch of 32 costs about as much as the longest three or four of its answers one by one.
+Cost: a step takes one pass for all rows, so a batch of 32 costs about as much as the longest three or four of
+its answers one by one.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ Why = Ended | Literal["image"]
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """segments: text and whole images in order, as `generate` yields them; a cut image is left out. ids: all that was drawn."""
+    """segments: text and whole images in order, as `generate` yields them; a cut image is left out. ids: all
+    that was drawn."""
 
     segments: tuple[Segment, ...]
     ids: tuple[int, ...]
@@ -44,13 +47,18 @@ def answers(
     one_image: bool = False,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Answered]:
-    """One answer a prompt, in their order. prompts: ids, as `encode` gives them; one that ends with the mark of an image is answered from its first
-    patch on. one_image: an answer ends with its first whole image. on_done: told how many are answered.
+    """One answer a prompt, in their order. prompts: ids, as `encode` gives them; one that ends with the mark
+    of an image is answered from its first patch on. one_image: an answer ends with its first whole image.
+    on_done: told how many are answered.
 
-    Raises BackboneError for a backbone whose patches are vectors, for guidance, and for a prompt that leaves no room.
+    Raises BackboneError for a backbone whose patches are vectors, for guidance, and for a prompt that leaves
+    no room.
     """
     if not isinstance(backbone, Codes):
-        raise BackboneError("many answers at once need a backbone with one vocabulary for words and codes, as Chameleon and Emu3")
+        raise BackboneError(
+            "many answers at once need a backbone with one vocabulary for words and codes, as Chameleon "
+            "and Emu3"
+        )
     if settings.guidance != 1.0:
         raise BackboneError("many answers at once are drawn without guidance")
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))  # little padding
@@ -132,7 +140,11 @@ class _Row:
             self._text(sampled(logits.index_fill(0, closed, -torch.inf), self.settings.text, self._chance))
         else:
             given = self._layout.steps[self._step]
-            self._patch(self.backbone.patch([logits], self.settings.image, 1.0, self._chance) if given is None else given)
+            self._patch(
+                self.backbone.patch([logits], self.settings.image, 1.0, self._chance)
+                if given is None
+                else given
+            )
         if self.ended is None and len(self.ids) >= self._most:
             self._end("context" if self._short else "max_tokens")
 

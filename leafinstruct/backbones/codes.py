@@ -21,7 +21,9 @@ class Codes:
     def __init__(self, model: Any, codes: Tensor) -> None:
         """Raises BackboneError where there is no code."""
         if not len(codes):
-            raise BackboneError("the vocabulary has no ids for image codes, so this backbone reads and writes text alone")
+            raise BackboneError(
+                "the vocabulary has no ids for image codes, so this backbone reads and writes text alone"
+            )
         self.model, self.codes = model, codes
 
     def inputs(self, items: Sequence[Item]) -> dict[str, Tensor]:
@@ -38,7 +40,9 @@ class Codes:
         """See Backbone."""
         return out.float().cpu()
 
-    def patch(self, outs: Sequence[Tensor], how: Sampling, guidance: float, generator: torch.Generator) -> int:
+    def patch(
+        self, outs: Sequence[Tensor], how: Sampling, guidance: float, generator: torch.Generator
+    ) -> int:
         """A code, drawn from u + g (c - u): c are the prompted logits, u the unprompted ones."""
         logits = [self.words(out)[self.codes] for out in outs]
         guided = logits[0] if len(logits) == 1 else logits[1] + guidance * (logits[0] - logits[1])
@@ -60,7 +64,8 @@ class Codes:
 def of_ids(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy, and the log of the normalizer that it holds anyway: (B, T) each, 0 where wanted is -100.
 
-    logits: (B, T, V); wanted: (B, T). Only labeled rows are made float32, because prompts are often most of a batch and V is large.
+    logits: (B, T, V); wanted: (B, T). Only labeled rows are made float32, because prompts are often most of a
+    batch and V is large.
     """
     flat = wanted.flatten()
     places = (flat != -100).nonzero()[:, 0]

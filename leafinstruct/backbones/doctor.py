@@ -1,6 +1,8 @@
-"""Does a backbone work here? A few minutes and no data: what loads, whether images come back, whether the adapter is what its laws say.
+"""Does a backbone work here? A few minutes and no data: what loads, whether images come back, whether the
+adapter is what its laws say.
 
-The published weights were never run by us, so this is how their first user finds out cheaply, and what to send when something is wrong.
+The published weights were never run by us, so this is how their first user finds out cheaply, and what to
+send when something is wrong.
 
     keys        every weight of the model is in the files, and none is left over
     text        control strings in a text are letters
@@ -31,8 +33,9 @@ from leafinstruct.errors import BackboneError
 from leafinstruct.moss import MossConfig, MossModel
 
 PSNR = 15.0
-"""dB from which a drawing of few colors is recognized; a good tokenizer gives 25 and more. Emu2's encoder keeps what is seen rather than where
-each pixel is, so of it no more is asked than to come nearer than the drawing's mean color does."""
+"""dB from which a drawing of few colors is recognized; a good tokenizer gives 25 and more. Emu2's encoder
+keeps what is seen rather than where each pixel is, so of it no more is asked than to come nearer than the
+drawing's mean color does."""
 STEPS = 20
 
 
@@ -46,10 +49,16 @@ class Finding:
 
 
 def examine(name: str, weights: Path, decoder: Path | None = None, device: str = "cpu") -> Iterator[Finding]:
-    """The findings, one by one. Raises BackboneError where there is nothing to examine. Arguments: as of backbones.load."""
+    """The findings, one by one. Raises BackboneError where there is nothing to examine. Arguments: as of
+    backbones.load."""
     backbone, odd = load(name, weights, decoder, device)
     count = sum(value.numel() for value in backbone.model.parameters())
-    yield Finding("keys", not odd, f"{count:,} parameters" + (f"; {len(odd)} keys differ, first {odd[0]}" if odd else ", all keys match"))
+    yield Finding(
+        "keys",
+        not odd,
+        f"{count:,} parameters"
+        + (f"; {len(odd)} keys differ, first {odd[0]}" if odd else ", all keys match"),
+    )
     checks: tuple[tuple[str, Callable[[], tuple[bool, str]]], ...] = (
         ("text", lambda: _text(backbone)),
         ("images", lambda: _images(backbone, exact=name != "emu2")),
@@ -86,7 +95,12 @@ def _text(backbone: Any) -> tuple[bool, str]:
     ids = backbone.encode([said])[1:]
     layout = backbone.image_layout(None)
     controls = sorted({layout.begin, backbone.end, *layout.closed} & set(ids))
-    return not controls, f"{len(ids)} ids, control ids {controls}" if controls else f"{len(ids)} ids, none of them a control id"
+    return (
+        not controls,
+        f"{len(ids)} ids, control ids {controls}"
+        if controls
+        else f"{len(ids)} ids, none of them a control id",
+    )
 
 
 def _images(backbone: Any, exact: bool) -> tuple[bool, str]:
@@ -98,7 +112,10 @@ def _images(backbone: Any, exact: bool) -> tuple[bool, str]:
     bound = max(PSNR, floor) if exact else floor
     return (
         found >= bound,
-        f"{found:.1f} dB at {back.width} x {back.height}, {len(items)} items; wanted {bound:.1f}, the mean color gives {floor:.1f}",
+        (
+            f"{found:.1f} dB at {back.width} x {back.height}, {len(items)} items; wanted {bound:.1f}, "
+            f"the mean color gives {floor:.1f}"
+        ),
     )
 
 
@@ -126,7 +143,13 @@ def _leak(backbone: Any, items: list[Any]) -> tuple[bool, str]:
     codes = backbone.image_layout(None).codes.tolist()
     place = max(n for n, item in enumerate(items) if isinstance(item, Tensor) or item in codes)
     other = list(items)
-    other[place] = items[place] + 1.0 if isinstance(items[place], Tensor) else codes[0] if items[place] != codes[0] else codes[1]
+    other[place] = (
+        items[place] + 1.0
+        if isinstance(items[place], Tensor)
+        else codes[0]
+        if items[place] != codes[0]
+        else codes[1]
+    )
     change = (_logits(model, backbone.inputs(other)) - _logits(model, backbone.inputs(items))).abs()[0]
     before, after = float(change[:place].max()), float(change[place:].max())
     model.unload()
@@ -146,5 +169,8 @@ def _overfit(backbone: Any, inputs: Mapping[str, Tensor]) -> tuple[bool, str]:
         optimizer.zero_grad()
     (text, image), (last_text, last_image) = told[0], told[-1]
     count = sum(value.numel() for value in weights)
-    said = f"text loss {text:.3f} -> {last_text:.3f}, image loss {image:.3f} -> {last_image:.3f} in {STEPS} steps, {count:,} trainable parameters"
+    said = (
+        f"text loss {text:.3f} -> {last_text:.3f}, image loss {image:.3f} -> {last_image:.3f} in {STEPS} "
+        f"steps, {count:,} trainable parameters"
+    )
     return last_text + last_image < text + image, said

@@ -1,4 +1,5 @@
-"""Emu3: one vocabulary for words and codes, images of many shapes; each row of codes ends with a line end, the size stands before as text.
+"""Emu3: one vocabulary for words and codes, images of many shapes; each row of codes ends with a line end,
+the size stands before as text.
 
     <|image start|> 16*24 <|image token|> (codes of a row, line end) x 16 <|extra_201|> <|image end|>
 
@@ -25,7 +26,8 @@ _SPECIAL_TOKENS = ("<|image start|>", "<|image token|>", "<|extra_200|>", "<|ext
 
 
 class Emu3(Codes):
-    """The backbone. model: Emu3ForConditionalGeneration, adapted or not. grid: patches of the images that it draws, where nothing else is said."""
+    """The backbone. model: Emu3ForConditionalGeneration, adapted or not. grid: patches of the images that it
+    draws, where nothing else is said."""
 
     def __init__(self, model: Any, tokenizer: Any, grid: tuple[int, int] = (90, 90)) -> None:
         """Raises BackboneError where the vocabulary lacks the marks of images."""
@@ -33,15 +35,27 @@ class Emu3(Codes):
         names = tokenizer.get_vocab()
         for name in _SPECIAL_TOKENS:
             if name not in names:
-                raise BackboneError(f"the vocabulary has no {name}, which images need; is this Emu3's tokenizer?")
-        self._begin, self._codes_follow, self._line, self._frame, self._close = (names[name] for name in _SPECIAL_TOKENS)
+                raise BackboneError(
+                    f"the vocabulary has no {name}, which images need; is this Emu3's tokenizer?"
+                )
+        self._begin, self._codes_follow, self._line, self._frame, self._close = (
+            names[name] for name in _SPECIAL_TOKENS
+        )
         base = unadapted(model)
         self._vq, self._mapping = base.model.vqmodel, base.model.vocabulary_mapping
         super().__init__(model, torch.tensor(sorted(self._mapping.image_tokens)))
         text = base.config.text_config
         self.end, self._start = int(text.eos_token_id), int(text.bos_token_id)
         placeholder = self._mapping.image_token_id
-        closed = {self._codes_follow, self._line, self._frame, self._close, self._start, text.pad_token_id, placeholder} - {None, self.end}
+        closed = {
+            self._codes_follow,
+            self._line,
+            self._frame,
+            self._close,
+            self._start,
+            text.pad_token_id,
+            placeholder,
+        } - {None, self.end}
         self._closed = frozenset(closed)
         self._factor = 2 ** (len(self._vq.config.channel_multiplier) - 1)
 
@@ -56,7 +70,12 @@ class Emu3(Codes):
         if height < 1 or width < 1:
             raise BackboneError(f"an image of {height} x {width} patches cannot be drawn")
         rows = (*[None] * width, self._line) * height
-        return ImageLayout(self._begin, (*self._head(height, width), *rows, self._frame, self._close), self.codes, self._closed)
+        return ImageLayout(
+            self._begin,
+            (*self._head(height, width), *rows, self._frame, self._close),
+            self.codes,
+            self._closed,
+        )
 
     def _head(self, height: int, width: int) -> list[int]:
         return [*encode(self._tokenizer, f"{height}*{width}"), self._codes_follow]
@@ -69,7 +88,8 @@ class Emu3(Codes):
         return found
 
     def grid_of(self, size: tuple[int, int], patches: int) -> tuple[int, int]:
-        """See Resizing. Sides are whole patches, so a thin image loses some of its length where rounding up its width would pass the budget."""
+        """See Resizing. Sides are whole patches, so a thin image loses some of its length where rounding up
+        its width would pass the budget."""
         scale = min(1.0, (patches * self._factor**2 / (size[0] * size[1])) ** 0.5)
         width, height = (max(1, int(side * scale) // self._factor) for side in size)
         if width * height > patches:  # one side is a single patch

@@ -1,8 +1,9 @@
 """Drawing text and images from a backbone, in the order in which it tells them.
 
-Its own loop and not transformers' `generate`, because one call must change modality: temperature, top-k and guidance differ between words and codes,
-an image follows its script, and each finished segment is handed over at once. Guidance pushes patches away from what the same answer without
-the prompt would hold (codes are drawn from u + g (c - u), u being the unprompted logits); it costs a second pass a token, and words are not guided.
+Its own loop and not transformers' `generate`, because one call must change modality: temperature, top-k and
+guidance differ between words and codes, an image follows its script, and each finished segment is handed over
+at once. Guidance pushes patches away from what the same answer without the prompt would hold (codes are drawn
+from u + g (c - u), u being the unprompted logits); it costs a second pass a token, and words are not guided.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from leafinstruct.errors import BackboneError
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """max_images: then no more are begun. max_tokens: of the answer, marks included. grid: (height, width) of images in patches, where a backbone
-    draws many shapes. guidance: 1 for none. stop: the answer ends before the first of these strings, as it does at the model's own end."""
+    """max_images: then no more are begun. max_tokens: of the answer, marks included. grid: (height, width) of
+    images in patches, where a backbone draws many shapes. guidance: 1 for none. stop: the answer ends before
+    the first of these strings, as it does at the model's own end."""
 
     text: Sampling = GREEDY
     image: Sampling = ANCESTRAL
@@ -35,7 +37,8 @@ class Settings:
 
 
 Ended = Literal["end", "stop", "max_tokens", "context"]
-"""Why an answer ended: at the model's own end, before a stop string, at max_tokens, or where the model's positions are used up."""
+"""Why an answer ended: at the model's own end, before a stop string, at max_tokens, or where the model's
+positions are used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,16 @@ class Unfinished:
 
 
 def generate(
-    backbone: Backbone, prompt: Sequence[Segment], settings: Settings, on_item: Callable[[Item], None] | None = None
+    backbone: Backbone,
+    prompt: Sequence[Segment],
+    settings: Settings,
+    on_item: Callable[[Item], None] | None = None,
 ) -> Generator[Segment | Unfinished, None, Ended]:
-    """The answer's segments, each as soon as it is whole; a cut image as Unfinished, last. on_item: called with every id and
-    every vector as it is drawn. The generator's own value is why the answer ended.
+    """The answer's segments, each as soon as it is whole; a cut image as Unfinished, last. on_item: called
+    with every id and every vector as it is drawn. The generator's own value is why the answer ended.
 
-    The same prompt, settings and weights give the same answer on one device. Raises BackboneError for what the backbone cannot draw, and for a
-    prompt that leaves no room for an answer.
+    The same prompt, settings and weights give the same answer on one device. Raises BackboneError for what
+    the backbone cannot draw, and for a prompt that leaves no room for an answer.
     """
     layout = backbone.image_layout(settings.grid)
     generator = torch.Generator(device="cpu").manual_seed(settings.seed)
@@ -76,7 +82,9 @@ def generate(
                 item = backbone.patch(outs, settings.image, settings.guidance, generator)
             else:
                 closed = shut if images < settings.max_images else mute
-                item = sampled(backbone.words(outs[0]).index_fill(0, closed, -torch.inf), settings.text, generator)
+                item = sampled(
+                    backbone.words(outs[0]).index_fill(0, closed, -torch.inf), settings.text, generator
+                )
         if on_item is not None:
             on_item(item)
         if step is None and item == backbone.end:
@@ -108,10 +116,14 @@ def generate(
 
 
 def free_positions(backbone: Backbone, length: int) -> int:
-    """Items that may follow a prompt of so many: a model reads nonsense behind its last position, and says nothing of it."""
+    """Items that may follow a prompt of so many: a model reads nonsense behind its last position, and says
+    nothing of it."""
     most = positions(backbone)
     if length >= most:
-        raise BackboneError(f"the prompt takes {length:,} tokens, and the model reads {most:,}: give less text or fewer images")
+        raise BackboneError(
+            f"the prompt takes {length:,} tokens, and the model reads {most:,}: give less text or fewer "
+            "images"
+        )
     return most - length
 
 
@@ -129,8 +141,9 @@ def shut_ids(layout: ImageLayout) -> tuple[Tensor, Tensor]:
 
 
 def _stopped(backbone: Backbone, words: Sequence[int], stop: Sequence[str]) -> str | None:
-    """The text before the first stop string, None where there is none yet. Only the end of the text is looked at until it holds one: each token is
-    at least a byte, and decoding all words at every token would be quadratic."""
+    """The text before the first stop string, None where there is none yet. Only the end of the text is looked
+    at until it holds one: each token is at least a byte, and decoding all words at every token would be
+    quadratic."""
     if not stop:
         return None
     reach = max(len(string.encode()) for string in stop) + 8
@@ -155,7 +168,8 @@ class _Stream:
         self._fresh.append(item)
 
     def next(self) -> Out:
-        """What the model says behind it. Items that were given and not drawn (an image's marks) wait, so that they cost no pass of their own."""
+        """What the model says behind it. Items that were given and not drawn (an image's marks) wait, so that
+        they cost no pass of their own."""
         out, self._cache = self._backbone.step(self._fresh, self._cache)
         self._fresh = []
         return out

@@ -29,26 +29,36 @@ from leafinstruct.errors import BackboneError
 BACKBONES = ("chameleon", "emu3", "emu2")
 
 
-def load(name: str, weights: Path, decoder: Path | None = None, device: str = "cpu", dtype: Any = "auto") -> tuple[Backbone, list[str]]:
-    """The backbone, in evaluation mode, and the keys of its weights that are missing, left over or of another shape.
+def load(
+    name: str, weights: Path, decoder: Path | None = None, device: str = "cpu", dtype: Any = "auto"
+) -> tuple[Backbone, list[str]]:
+    """The backbone, in evaluation mode, and the keys of its weights that are missing, left over or of another
+    shape.
 
-    decoder: what turns patches into pixels, where it is not in `weights`: chameleon's vqgan.ckpt, the Emu2-Gen folder. dtype: of torch; "auto": as
-    stored. Raises BackboneError where there is no such backbone, or files are missing or of something else.
+    decoder: what turns patches into pixels, where it is not in `weights`: chameleon's vqgan.ckpt, the
+    Emu2-Gen folder. dtype: of torch; "auto": as stored. Raises BackboneError where there is no such backbone,
+    or files are missing or of something else.
     """
     if name not in BACKBONES:
         raise BackboneError(f"{name}: no such backbone; known are {', '.join(BACKBONES)}")
     if str(weights).startswith("leaf:"):
         if str(weights) != tiny.NAME or name != "chameleon":
-            raise BackboneError(f"{weights} as {name}: no such packaged base; known is {tiny.NAME}, a chameleon")
+            raise BackboneError(
+                f"{weights} as {name}: no such packaged base; known is {tiny.NAME}, a chameleon"
+            )
         return tiny.load(device, dtype), []
     if not weights.is_dir():
         raise BackboneError(f"{weights}: no such folder; weights are not downloaded from here")
     if name == "chameleon":
         if decoder is None:
-            raise BackboneError("Chameleon's images need its decoder: give the published file with --decoder .../vqgan.ckpt")
+            raise BackboneError(
+                "Chameleon's images need its decoder: give the published file with --decoder .../vqgan.ckpt"
+            )
         model, odd = _model(name, Interleaved, weights, device, dtype)
         vq = model.model.vqmodel
-        return Chameleon(model, _tokenizer(weights), Vqgan(vq, Decoder.load(decoder, vq.config).to(device))), odd
+        return Chameleon(
+            model, _tokenizer(weights), Vqgan(vq, Decoder.load(decoder, vq.config).to(device))
+        ), odd
     if name == "emu3":
         from transformers import Emu3ForConditionalGeneration
 
@@ -62,35 +72,48 @@ def load(name: str, weights: Path, decoder: Path | None = None, device: str = "c
     return Emu2(model, _tokenizer(weights / "tokenizer" if whole else weights), diffusion), odd
 
 
-def _model(name: str, kind: Any, folder: Path, device: str, dtype: Any, **kwargs: Any) -> tuple[Any, list[str]]:
+def _model(
+    name: str, kind: Any, folder: Path, device: str, dtype: Any, **kwargs: Any
+) -> tuple[Any, list[str]]:
     _check_kind(name, folder)
     half = "bf16" if list(folder.glob("*.bf16*.safetensors")) else None
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # a face of its own, on everybody's stderr
     try:
-        model, info = kind.from_pretrained(folder, dtype=dtype, variant=half, output_loading_info=True, trust_remote_code=False, **kwargs)
+        model, info = kind.from_pretrained(
+            folder, dtype=dtype, variant=half, output_loading_info=True, trust_remote_code=False, **kwargs
+        )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise BackboneError(f"{folder}: cannot be loaded as {name}: {_first_line(error)}") from error
     finally:
         if bars:
             logging.enable_progress_bar()
-    kinds = (("missing", "missing_keys"), ("unexpected", "unexpected_keys"), ("of another shape", "mismatched_keys"))
+    kinds = (
+        ("missing", "missing_keys"),
+        ("unexpected", "unexpected_keys"),
+        ("of another shape", "mismatched_keys"),
+    )
     odd = [f"{word} {key}" for word, name in kinds for key in sorted(map(str, info[name]))]
     return model.to(device).eval(), odd
 
 
 def _check_kind(name: str, folder: Path) -> None:
-    """Raises BackboneError for another model's folder: transformers would fill a model of the published size with random numbers."""
+    """Raises BackboneError for another model's folder: transformers would fill a model of the published size
+    with random numbers."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackboneError(f"{folder}: no config.json that can be read: {_first_line(error)}") from error
     kind = config.get("model_type")
     if name == "emu2" and not {"d_model", "vision_config"} <= config.keys():
-        raise BackboneError(f"{folder}: config.json has no d_model and vision_config, so this is not Emu2 (model_type {kind!r})")
+        raise BackboneError(
+            f"{folder}: config.json has no d_model and vision_config, so this is not Emu2 (model_type "
+            f"{kind!r})"
+        )
     if name not in ("emu2", kind):
         raise BackboneError(
-            f"{folder}: config.json says model_type {kind!r}, not {name!r}; the folder must have the form that transformers reads"
+            f"{folder}: config.json says model_type {kind!r}, not {name!r}; the folder must have the "
+            "form that transformers reads"
         )
 
 
@@ -98,7 +121,8 @@ def _tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)  # else transformers asks whether to run the folder's code
+        # else transformers asks whether to run the folder's code
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise BackboneError(f"{folder}: no tokenizer that can be loaded: {_first_line(error)}") from error
 

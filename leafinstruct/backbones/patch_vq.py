@@ -1,11 +1,14 @@
-"""The image tokenizer of the packaged tiny generalist: each 8 x 8 patch of an image becomes the nearest of a book of patches.
+"""The image tokenizer of the packaged tiny generalist: each 8 x 8 patch of an image becomes the nearest of a
+book of patches.
 
-Vector quantization (Linde, Buzo and Gray 1980), the book found by k-means over the patches of Sketchbook (scripts/train_tiny_generalist.py). A code
-depends on its own pixels and nothing else, so what a model must draw at a place does not change with what stands beside it. Nearness counts the mean
-color of each quarter of a patch besides its pixels, since a thing of the wrong color is a worse mistake than a blurred edge.
+Vector quantization (Linde, Buzo and Gray 1980), the book found by k-means over the patches of Sketchbook
+(scripts/train_tiny_generalist.py). A code depends on its own pixels and nothing else, so what a model must
+draw at a place does not change with what stands beside it. Nearness counts the mean color of each quarter of
+a patch besides its pixels, since a thing of the wrong color is a worse mistake than a blurred edge.
 
-Refused: a convolutional autoencoder (VQGAN, or FSQ, Mentzer et al. 2023). It blurs borders of patches less, but trains for minutes to hours where
-this takes one, and came to fewer dB on this world in five. This one knows flat drawings; of a photograph it keeps a mosaic.
+Refused: a convolutional autoencoder (VQGAN, or FSQ, Mentzer et al. 2023). It blurs borders of patches less,
+but trains for minutes to hours where this takes one, and came to fewer dB on this world in five. This one
+knows flat drawings; of a photograph it keeps a mosaic.
 """
 
 from __future__ import annotations
@@ -28,11 +31,13 @@ COLOR = 4.0
 """Weight of a quarter's mean color beside the mean of its sixteen pixels' differences."""
 
 KNOWN = 50_000
-"""Patches whose code is remembered: drawings repeat themselves, and a dictionary is fifty times as fast as the search. 12 MB."""
+"""Patches whose code is remembered: drawings repeat themselves, and a dictionary is fifty times as fast as
+the search. 12 MB."""
 
 
 class PatchVq:
-    """book: (K, 192) uint8, the patches, pixels row by row, channels last. side: patches along a side of an image."""
+    """book: (K, 192) uint8, the patches, pixels row by row, channels last. side: patches along a side of an
+    image."""
 
     def __init__(self, book: Tensor, side: int) -> None:
         self.book, self.codes, self.side = book, len(book), side
@@ -49,7 +54,8 @@ class PatchVq:
         """Codes of the middle square of an image, in the order of reading."""
         many = patches([square(image, self.side * PATCH)])[0]
         keys = [patch.tobytes() for patch in many]
-        found = {key: code for key in keys if (code := self._known.get(key)) is not None}  # once: another thread may clear the dictionary
+        # once: another thread may clear the dictionary
+        found = {key: code for key in keys if (code := self._known.get(key)) is not None}
         if fresh := [at for at, key in enumerate(keys) if key not in found]:
             if len(self._known) > KNOWN:
                 self._known.clear()

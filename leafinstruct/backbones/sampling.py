@@ -22,7 +22,8 @@ GREEDY, ANCESTRAL = Sampling(), Sampling(temperature=1.0)
 
 
 def sampled(logits: Tensor, how: Sampling, generator: torch.Generator) -> int:
-    """An index into logits, (N,) on the CPU. Raises BackboneError where they are no numbers: damaged weights, or an adapter that ran away."""
+    """An index into logits, (N,) on the CPU. Raises BackboneError where they are no numbers: damaged weights,
+    or an adapter that ran away."""
     if bool(logits.isnan().any()) or not bool((logits > -torch.inf).any()):
         raise BackboneError("the model's scores are no numbers: are its weights, or the adapter's, damaged?")
     if how.temperature == 0:

@@ -1,8 +1,10 @@
-"""`leaf:tiny-1`: a Chameleon of two million parameters that draws and tells Sketchbook and nothing else, shipped in the wheel.
+"""`leaf:tiny-1`: a Chameleon of two million parameters that draws and tells Sketchbook and nothing else,
+shipped in the wheel.
 
-A backbone without a download: the model is transformers' Chameleon in small, so adapters, packing, caches and checkpoints are those of the large one.
-Images are 64 px, 8 x 8 patches (patch_vq); words are a byte-level BPE, so that no text is unknown. Training: `scripts/train_tiny_generalist.py`;
-what it can and cannot do: `tiny-1/README.md`.
+A backbone without a download: the model is transformers' Chameleon in small, so adapters, packing, caches and
+checkpoints are those of the large one. Images are 64 px, 8 x 8 patches (patch_vq); words are a byte-level
+BPE, so that no text is unknown. Training: `scripts/train_tiny_generalist.py`; what it can and cannot do:
+`tiny-1/README.md`.
 """
 
 from __future__ import annotations
@@ -31,11 +33,17 @@ def text_tokenizer(texts: Iterable[str]) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     words = Tokenizer(models.BPE())
-    words.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)])
+    words.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)]
+    )
     words.decoder = decoders.ByteLevel()
     words.train_from_iterator(
         texts,
-        trainers.BpeTrainer(vocab_size=WORDS, special_tokens=list(SPECIAL_TOKENS), initial_alphabet=pre_tokenizers.ByteLevel.alphabet()),
+        trainers.BpeTrainer(
+            vocab_size=WORDS,
+            special_tokens=list(SPECIAL_TOKENS),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        ),
     )
     return words
 
@@ -76,13 +84,18 @@ def wrapped(model: Any, words: Path, images: PatchVq) -> Chameleon:
     """The backbone. words: the tokenizer's file."""
     begin, pad, end, *others = SPECIAL_TOKENS
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_file=str(words), bos_token=begin, pad_token=pad, eos_token=end, additional_special_tokens=others
+        tokenizer_file=str(words),
+        bos_token=begin,
+        pad_token=pad,
+        eos_token=end,
+        additional_special_tokens=others,
     )
     return Chameleon(model, tokenizer, images)
 
 
 def load(device: str = "cpu", dtype: Any = "auto") -> Chameleon:
-    """The packaged backbone, in evaluation mode. dtype: "auto" for float32, since half precision saves nothing at this size."""
+    """The packaged backbone, in evaluation mode. dtype: "auto" for float32, since half precision saves
+    nothing at this size."""
     from safetensors.torch import load_file
 
     weights = load_file(FOLDER / "model.safetensors")
@@ -90,4 +103,8 @@ def load(device: str = "cpu", dtype: Any = "auto") -> Chameleon:
     model = decoder(len(book))
     model.load_state_dict(weights, strict=False)  # the head is the embedding
     model.tie_weights()
-    return wrapped(model.to(device, torch.float32 if dtype == "auto" else dtype).eval(), FOLDER / "words.json", PatchVq(book, SIDE))
+    return wrapped(
+        model.to(device, torch.float32 if dtype == "auto" else dtype).eval(),
+        FOLDER / "words.json",
+        PatchVq(book, SIDE),
+    )

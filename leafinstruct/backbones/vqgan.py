@@ -1,9 +1,11 @@
-"""The image decoder of a VQGAN (Esser et al. 2021, arXiv 2012.09841): codes -> pixels, with the key layout of the published checkpoints.
+"""The image decoder of a VQGAN (Esser et al. 2021, arXiv 2012.09841): codes -> pixels, with the key layout of
+the published checkpoints.
 
-transformers' Chameleon has the encoder and the codebook only. Keys here are those of the original: `decoder.conv_in`, `decoder.mid.block_1`,
-`decoder.up.<level>.block.<n>`, `decoder.up.<level>.upsample.conv`, `decoder.norm_out`, `decoder.conv_out`, `post_quant_conv`, `quantize.embedding`,
-perhaps below `state_dict`; encoder and losses in the same file are passed over. Level 0 is the finest, and decoding begins with the coarsest. Files
-are read as tensors only, never as code.
+transformers' Chameleon has the encoder and the codebook only. Keys here are those of the original:
+`decoder.conv_in`, `decoder.mid.block_1`, `decoder.up.<level>.block.<n>`, `decoder.up.<level>.upsample.conv`,
+`decoder.norm_out`, `decoder.conv_out`, `post_quant_conv`, `quantize.embedding`, perhaps below `state_dict`;
+encoder and losses in the same file are passed over. Level 0 is the finest, and decoding begins with the
+coarsest. Files are read as tensors only, never as code.
 """
 
 from __future__ import annotations
@@ -41,17 +43,23 @@ class Decoder(nn.Module):
 
     @classmethod
     def load(cls, file: Path, config: Any) -> Decoder:
-        """From the published file, .ckpt or .safetensors. Raises BackboneError where it cannot be read, or holds other keys or shapes than config."""
+        """From the published file, .ckpt or .safetensors. Raises BackboneError where it cannot be read, or
+        holds other keys or shapes than config."""
         decoder = cls(config)
         decoder.eval()
         weights = {key: value for key, value in _read(file).items() if key.startswith(_OURS)}
         wanted = decoder.state_dict()
         if odd := sorted(weights.keys() ^ wanted.keys()):
             where = "lacks" if odd[0] in wanted else "has"
-            raise BackboneError(f"{file}: {where} {odd[0]} ({len(odd)} keys differ); it is not the VQGAN of this model's vq_config")
+            raise BackboneError(
+                f"{file}: {where} {odd[0]} ({len(odd)} keys differ); it is not the VQGAN of this model's "
+                "vq_config"
+            )
         for key, value in wanted.items():
             if weights[key].shape != value.shape:
-                raise BackboneError(f"{file}: {key} is {tuple(weights[key].shape)}, and vq_config says {tuple(value.shape)}")
+                raise BackboneError(
+                    f"{file}: {key} is {tuple(weights[key].shape)}, and vq_config says {tuple(value.shape)}"
+                )
         decoder.load_state_dict(weights)
         return decoder
 
@@ -69,13 +77,15 @@ class Decoder(nn.Module):
 
 
 class Vqgan:
-    """Images as codes and back. encoder: transformers' ChameleonVQVAE. Raises BackboneError for a decoder of other codes."""
+    """Images as codes and back. encoder: transformers' ChameleonVQVAE. Raises BackboneError for a decoder of
+    other codes."""
 
     def __init__(self, encoder: Any, decoder: Decoder) -> None:
         config = encoder.config
         if decoder.codes != config.num_embeddings:
             raise BackboneError(
-                f"the image decoder knows {decoder.codes} codes, the model {config.num_embeddings}; use the vqgan.ckpt of these weights"
+                f"the image decoder knows {decoder.codes} codes, the model {config.num_embeddings}; "
+                "use the vqgan.ckpt of these weights"
             )
         self._encoder, self._decoder = encoder, decoder
         self.codes, self._size = decoder.codes, int(config.resolution)
@@ -102,12 +112,16 @@ def square(image: Image.Image, size: int) -> Image.Image:
     """The middle square of an image, size x size, RGB."""
     short = min(image.size)
     left, top = (image.width - short) // 2, (image.height - short) // 2
-    return image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS, (left, top, left + short, top + short))
+    return image.convert("RGB").resize(
+        (size, size), Image.Resampling.LANCZOS, (left, top, left + short, top + short)
+    )
 
 
 def to_pixels(images: Sequence[Image.Image]) -> Tensor:
     """RGB images of one size as (B, 3, H, W), [-1, 1]."""
-    return torch.from_numpy(np.stack([np.asarray(image, np.float32) for image in images]) / 127.5 - 1.0).permute(0, 3, 1, 2)
+    return torch.from_numpy(
+        np.stack([np.asarray(image, np.float32) for image in images]) / 127.5 - 1.0
+    ).permute(0, 3, 1, 2)
 
 
 def weights_sha256(module: nn.Module) -> str:
@@ -133,7 +147,9 @@ def _read(file: Path) -> dict[str, Tensor]:
             return dict(load_file(file))
         found = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
-        raise BackboneError(f"{file}: cannot be read as weights: {str(error).splitlines()[0][:150]}") from error
+        raise BackboneError(
+            f"{file}: cannot be read as weights: {str(error).splitlines()[0][:150]}"
+        ) from error
     return dict(found.get("state_dict", found)) if isinstance(found, dict) else {}
 
 
@@ -144,7 +160,11 @@ class _Pixels(nn.Module):
         wide = widths[-1]
         self.conv_in = nn.Conv2d(config.latent_channels, wide, 3, padding=1)
         self.mid = nn.Module()
-        self.mid.block_1, self.mid.attn_1, self.mid.block_2 = _Residual(wide, wide), _Attention(wide), _Residual(wide, wide)
+        self.mid.block_1, self.mid.attn_1, self.mid.block_2 = (
+            _Residual(wide, wide),
+            _Attention(wide),
+            _Residual(wide, wide),
+        )
         levels: list[nn.Module] = []
         size = config.resolution // 2 ** (len(widths) - 1)
         for level in reversed(range(len(widths))):
@@ -199,7 +219,8 @@ class _Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.norm(x)
-        q, k, v = (part(hidden).flatten(2).transpose(1, 2) for part in (self.q, self.k, self.v))  # (B, H W, C)
+        # (B, H W, C)
+        q, k, v = (part(hidden).flatten(2).transpose(1, 2) for part in (self.q, self.k, self.v))
         mixed = scaled_dot_product_attention(q, k, v).transpose(1, 2).view_as(x)
         found: Tensor = x + self.proj_out(mixed)
         return found

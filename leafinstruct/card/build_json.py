@@ -9,8 +9,8 @@
     costs        what the language model's answers cost when they were given, from the reports' `cost`; null where none was kept
     failures     documents that were lost to something that failed                            shards    name, sha256, size, rows, images
 
-Nothing of the moment is in it: no date, no machine, no path, no seconds. Costs come closest: they are of the answers, not of the last command, so an
-answer found in the cache tells what it cost once.
+Nothing of the moment is in it: no date, no machine, no path, no seconds. Costs come closest: they are of the
+answers, not of the last command, so an answer found in the cache tells what it cost once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ NAMED = 100
 """Failed documents that are named; all are counted."""
 
 _OF_THE_MOMENT = ("files", "parts", "roots", "input")
-"""Keys of a fingerprint that hold times and places of files, or digests of them; `input` is the output of the stage before."""
+"""Keys of a fingerprint that hold times and places of files, or digests of them; `input` is the output of the
+stage before."""
 
 
 def contents(
@@ -58,7 +59,10 @@ def contents(
         "recipe": recipe,
         "limit": ingest["fingerprint"]["limit"],
         "versions": _versions([ingest, kept, out.fingerprint or {}]),
-        "stages": {stage.stage: _stage(record) for stage, record in zip(stages, (ingest, kept, rewritten), strict=True)},
+        "stages": {
+            stage.stage: _stage(record)
+            for stage, record in zip(stages, (ingest, kept, rewritten), strict=True)
+        },
         "sources": _sources(recipe, ingest["sources"]),
         "models": {**kept["models"], **rewritten["models"]},
         "weights": kept["weights"],
@@ -66,10 +70,17 @@ def contents(
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
         "questions": rewritten["questions"],
         "rules": kept["rules"],
-        "rows": {source: {"records": count, "images": tally.source_images[source]} for source, count in sorted(tally.sources.items())},
-        "languages": {code or UNDETERMINED: rows for code, rows in sorted(tally.languages.items(), key=lambda item: item[0] or "")},
+        "rows": {
+            source: {"records": count, "images": tally.source_images[source]}
+            for source, count in sorted(tally.sources.items())
+        },
+        "languages": {
+            code or UNDETERMINED: rows
+            for code, rows in sorted(tally.languages.items(), key=lambda item: item[0] or "")
+        },
         "licenses": [
-            {"license": stated, "records": records, "images": images} for stated, (records, images) in license.most_first(tally.rights)
+            {"license": stated, "records": records, "images": images}
+            for stated, (records, images) in license.most_first(tally.rights)
         ],
         "splits": {**facts, "rows": splits},
         "scores": {
@@ -88,18 +99,24 @@ def contents(
 
 
 def costs(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The sum of the parts' `cost`: requests, tokens, dollars. A figure that one part does not know is known of none: null."""
+    """The sum of the parts' `cost`: requests, tokens, dollars. A figure that one part does not know is known
+    of none: null."""
     whole: dict[str, Any] | None = None
     for report in reports:
         cost = report.get("cost")
         if not cost:
             return None
         whole = dict(cost) if whole is None else {name: _plus(whole[name], cost[name]) for name in whole}
-    return None if whole is None else {name: round(value, 6) if isinstance(value, float) else value for name, value in whole.items()}
+    return (
+        None
+        if whole is None
+        else {name: round(value, 6) if isinstance(value, float) else value for name, value in whole.items()}
+    )
 
 
 def written(told: Mapping[str, Any]) -> str:
-    """As it lies on disk: keys in their order, one value a line, no character that a reader could take for another."""
+    """As it lies on disk: keys in their order, one value a line, no character that a reader could take for
+    another."""
     return json.dumps(told, ensure_ascii=True, indent=1, allow_nan=False) + "\n"
 
 
@@ -128,14 +145,19 @@ def _versions(fingerprinted: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _sources(recipe: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
-    """By name of the source; of the embedded corpus by the name of each file source that it was written as."""
+    """By name of the source; of the embedded corpus by the name of each file source that it was written
+    as."""
     kinds = {source["name"]: source["kind"] for source in recipe["ingest"]["sources"]}
     listed: dict[str, list[str]] = defaultdict(list)
     for name, sha256 in sorted(files.items()):
         source, _, file = name.partition("/")
         listed[source].append(f"{sha256}  {file}\n")
     return {
-        source: {"kind": kinds.get(source), "files": len(lines), "sha256": hashlib.sha256("".join(lines).encode()).hexdigest()}
+        source: {
+            "kind": kinds.get(source),
+            "files": len(lines),
+            "sha256": hashlib.sha256("".join(lines).encode()).hexdigest(),
+        }
         for source, lines in sorted(listed.items())
     }
 
@@ -155,4 +177,8 @@ def _failures(kept: Mapping[str, Any], rewritten: Mapping[str, Any]) -> dict[str
 
 def _shard(report: Mapping[str, Any]) -> dict[str, Any]:
     ((name, sha256),) = report["files"].items()
-    return {"name": name, "sha256": sha256, **{count: report["counts"][count] for count in ("bytes", "rows", "images")}}
+    return {
+        "name": name,
+        "sha256": sha256,
+        **{count: report["counts"][count] for count in ("bytes", "rows", "images")},
+    }

@@ -1,7 +1,9 @@
-"""The dataset card: a template of data_cards/ filled with what the build really did. Every number comes from the artifacts: records, reports, shards.
+"""The dataset card: a template of data_cards/ filled with what the build really did. Every number comes from
+the artifacts: records, reports, shards.
 
-Nearly everything is a count under a name of ours; what a page or a recipe named (licenses, sources, texts) passes the filter `cell`, so that a page
-cannot write the card, and the front matter is made as data (front.py).
+Nearly everything is a count under a name of ours; what a page or a recipe named (licenses, sources, texts)
+passes the filter `cell`, so that a page cannot write the card, and the front matter is made as data
+(front.py).
 """
 
 from __future__ import annotations
@@ -44,13 +46,15 @@ def contents(
     scored: Mapping[str, Distribution],
     examples: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Everything that a template may name but `costs` and `variety`, which build.json holds. name: `name@version`; told: `history`; scored: of all
-    documents, tally.scores of published rows."""
+    """Everything that a template may name but `costs` and `variety`, which build.json holds. name:
+    `name@version`; told: `history`; scored: of all documents, tally.scores of published rows."""
     states = sum((found.states for found in tally.scores.values()), Counter[str]())
     origins = sorted({source["repo"] for source in recipe["ingest"]["sources"] if source.get("repo")})
     listing = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=120)
     return {
-        "front_matter": front_matter(name, splits, license.hub_fields(tally.rights), tally.languages, tally.sides, origins),
+        "front_matter": front_matter(
+            name, splits, license.hub_fields(tally.rights), tally.languages, tally.sides, origins
+        ),
         "recipe": name,
         "facts": dict(facts),
         **told,
@@ -59,14 +63,20 @@ def contents(
         "rows": tally.rows,
         "images": sum(tally.source_images.values()),
         "megabytes": sum(cell["bytes"] for parts in splits.values() for cell in parts.values()) / 1e6,
-        "sources": _largest({source: (count, tally.source_images[source]) for source, count in tally.sources.items()}),
+        "sources": _largest(
+            {source: (count, tally.source_images[source]) for source, count in tally.sources.items()}
+        ),
         "licenses": _largest(tally.rights),
         "languages": _largest(
-            {named(code): (told["languages"].get(code or UNDETERMINED, 0), rows) for code, rows in tally.languages.items()}
+            {
+                named(code): (told["languages"].get(code or UNDETERMINED, 0), rows)
+                for code, rows in tally.languages.items()
+            }
         ),
         "rules": [_rule(rule, scored) for rule in told["rules"]],
         "scores": [
-            (score, _bounds(score, told["rules"]), _score(found), _score(tally.scores.get(score))) for score, found in scored.items()
+            (score, _bounds(score, told["rules"]), _score(found), _score(tally.scores.get(score)))
+            for score, found in scored.items()
         ],
         "examples": examples,
         "limits": limits(told, facts, tally.rights, states),
@@ -77,8 +87,8 @@ def contents(
 
 
 def history(rewrite: Artifact) -> dict[str, Any]:
-    """What the card tells of the stages before shard, from their records. It can change while the examples do not (a page more that could
-    not be read), so shard fingerprints it."""
+    """What the card tells of the stages before shard, from their records. It can change while the examples do
+    not (a page more that could not be read), so shard fingerprints it."""
     ingest, kept, rewritten = (done(stage) for stage in chain(rewrite))
     return {
         "ingest": ingest["counts"],
@@ -134,12 +144,17 @@ def _largest(counted: Mapping[Any, tuple[int, int]]) -> Rows:
     """The SHOWN largest and the sum of the others."""
     ordered = [(name, *counts) for name, counts in license.most_first(counted)]
     others = ordered[SHOWN:]
-    rest = [(f"{len(others):,} others", sum(row[1] for row in others), sum(row[2] for row in others))] if others else []
+    rest = (
+        [(f"{len(others):,} others", sum(row[1] for row in others), sum(row[2] for row in others))]
+        if others
+        else []
+    )
     return [*ordered[:SHOWN], *rest]
 
 
 def _rule(rule: Mapping[str, Any], scored: Mapping[str, Distribution]) -> dict[str, Any]:
-    """A rule with what it did: cells that had a value or should have had one, and how many of them failed it."""
+    """A rule with what it did: cells that had a value or should have had one, and how many of them failed
+    it."""
     found = scored.get(rule["score"], Distribution())
     cells = sum(found.states.values())
     return {**rule, "scored": cells, "failing": cells - found.passed[rule.get("min"), rule.get("max")]}
@@ -148,7 +163,13 @@ def _rule(rule: Mapping[str, Any], scored: Mapping[str, Distribution]) -> dict[s
 def _bounds(score: str, rules: list[dict[str, Any]]) -> str:
     """What the rules over a score let pass."""
     signs = (("min", "at least"), ("max", "at most"))
-    return ", ".join(f"{sign} {rule[side]:g}" for rule in rules if rule["score"] == score for side, sign in signs if side in rule)
+    return ", ".join(
+        f"{sign} {rule[side]:g}"
+        for rule in rules
+        if rule["score"] == score
+        for side, sign in signs
+        if side in rule
+    )
 
 
 def _score(found: Distribution | None) -> dict[str, float]:

@@ -3,7 +3,8 @@
     count (processes)   what is in each shard, and how the scores of each part of filter are spread
     write (here)        all four from those counts and the stages' records
 
-Each file appears by one rename, and shard's record after all of them, so a kill in between only makes the next build write them again.
+Each file appears by one rename, and shard's record after all of them, so a kill in between only makes the
+next build write them again.
 """
 
 from __future__ import annotations
@@ -34,9 +35,16 @@ def identity(recipe: Mapping[str, Any], rewrite: Artifact) -> str:
 
 
 def describe(
-    name: str, template: str, recipe: Mapping[str, Any], out: Artifact, rewrite: Artifact, facts: Mapping[str, Any], engine: Engine
+    name: str,
+    template: str,
+    recipe: Mapping[str, Any],
+    out: Artifact,
+    rewrite: Artifact,
+    facts: Mapping[str, Any],
+    engine: Engine,
 ) -> None:
-    """Write all that explains the shards of `out`. name: `name@version`; facts: of shard's record. Raises RecipeError for a bad template."""
+    """Write all that explains the shards of `out`. name: `name@version`; facts: of shard's record. Raises
+    RecipeError for a bad template."""
     filtered = card.chain(rewrite)[1]
     tally, scored = _counted(out, engine), _scored(filtered, engine)
     splits = _splits(out)
@@ -59,7 +67,9 @@ def describe(
 
 def _counted(out: Artifact, engine: Engine) -> Tally:
     tally = Tally()
-    for report in engine.map(partial(count_shard, out), [Part(name) for name in out.parts()], Needs(what="counting")):
+    for report in engine.map(
+        partial(count_shard, out), [Part(name) for name in out.parts()], Needs(what="counting")
+    ):
         tally.merge(report["tally"])
     return tally
 
@@ -70,7 +80,9 @@ def _scored(filtered: Artifact, engine: Engine) -> dict[str, Distribution]:
         ruled[rule["score"]].append((rule.get("min"), rule.get("max")))
     task = partial(count_scored, filtered, dict(ruled))
     parts = [Part(name) for name in filtered.parts()]
-    return merged(report["scores"] for report in engine.map(task, parts, Needs(what="counting scores", unit="cells")))
+    return merged(
+        report["scores"] for report in engine.map(task, parts, Needs(what="counting scores", unit="cells"))
+    )
 
 
 def _place(shard: Path) -> tuple[str, str]:
@@ -86,7 +98,9 @@ def _splits(out: Artifact) -> dict[str, dict[str, dict[str, int]]]:
     for report in out.reports():
         path = out.path / f"{report['part']}.parquet"
         task, split = _place(path)
-        cell = found.setdefault(task, {}).setdefault(split, {"rows": 0, "images": 0, "bytes": 0, "plain_bytes": 0})
+        cell = found.setdefault(task, {}).setdefault(
+            split, {"rows": 0, "images": 0, "bytes": 0, "plain_bytes": 0}
+        )
         for name in ("rows", "images", "bytes"):
             cell[name] += report["counts"][name]
         cell["plain_bytes"] += plain_bytes(path)

@@ -1,8 +1,9 @@
 """How the values of a score are spread: quantiles of any number of values in bounded memory.
 
-Values are counted after rounding to three significant digits, as HDR histograms do: at most 1,800 counts a decade, whatever the number of values, and
-sums of counts do not depend on order or workers. A quantile is so exact to 0.5% of its value; least, most and the counts within bounds are exact.
-Sketches (t-digest, KLL) were refused, because they depend on the order in which they were merged. Cost: about 0.1 microseconds a value.
+Values are counted after rounding to three significant digits, as HDR histograms do: at most 1,800 counts a
+decade, whatever the number of values, and sums of counts do not depend on order or workers. A quantile is so
+exact to 0.5% of its value; least, most and the counts within bounds are exact. Sketches (t-digest, KLL) were
+refused, because they depend on the order in which they were merged. Cost: about 0.1 microseconds a value.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Bounds = tuple[float | None, float | None]
 
 @dataclass
 class Distribution:
-    """One score. values: rounded value -> how many; states: of all cells, `ok` those with a value; passed: cells within each of some bounds."""
+    """One score. values: rounded value -> how many; states: of all cells, `ok` those with a value; passed:
+    cells within each of some bounds."""
 
     of_images: bool = False
     values: Counter[float] = field(default_factory=Counter)
@@ -42,7 +44,9 @@ class Distribution:
         self.values.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
         self._reach(float(finite.min()), float(finite.max()))
         for low, high in bounds:
-            inside = (finite >= (-np.inf if low is None else low)) & (finite <= (np.inf if high is None else high))
+            inside = (finite >= (-np.inf if low is None else low)) & (
+                finite <= (np.inf if high is None else high)
+            )
             self.passed[low, high] += int(inside.sum())
 
     def merge(self, other: Distribution) -> None:
@@ -55,7 +59,8 @@ class Distribution:
             self._reach(other.least, other.most)
 
     def quantiles(self) -> dict[str, float]:
-        """The smallest value that at least this share of the values does not exceed, by `5%`, `25%`, ...; empty without values."""
+        """The smallest value that at least this share of the values does not exceed, by `5%`, `25%`, ...;
+        empty without values."""
         if not self.values:
             return {}
         ordered = sorted(self.values.items())
@@ -65,7 +70,12 @@ class Distribution:
 
     def told(self) -> dict[str, Any]:
         """For build.json and the card."""
-        return {"cells": dict(sorted(self.states.items())), "least": self.least, **self.quantiles(), "most": self.most}
+        return {
+            "cells": dict(sorted(self.states.items())),
+            "least": self.least,
+            **self.quantiles(),
+            "most": self.most,
+        }
 
     def _reach(self, least: float, most: float) -> None:
         self.least = least if self.least is None else min(self.least, least)

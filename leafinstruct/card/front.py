@@ -1,7 +1,9 @@
-"""The card's front matter: what the Hub reads of a dataset. Made as data and written by the YAML library, so that no value can end it.
+"""The card's front matter: what the Hub reads of a dataset. Made as data and written by the YAML library, so
+that no value can end it.
 
-One configuration a task family, and `default` for all of them. `dataset_info` tells the columns and the sizes of each split, so that nothing must be
-downloaded to know: examples, bytes as they are downloaded, and bytes before compression, as the Parquet footers have them.
+One configuration a task family, and `default` for all of them. `dataset_info` tells the columns and the sizes
+of each split, so that nothing must be downloaded to know: examples, bytes as they are downloaded, and bytes
+before compression, as the Parquet footers have them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ Splits = Mapping[str, Mapping[str, Mapping[str, int]]]
 """Task -> split -> rows, images, bytes, and bytes before compression (`plain_bytes`)."""
 
 _STEPS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
-_SIZES = ((1_000, "n<1K"), *((10**power, f"{low}<n<{high}") for power, (low, high) in enumerate(pairwise(_STEPS), start=4)))
+_SIZES = (
+    (1_000, "n<1K"),
+    *((10**power, f"{low}<n<{high}") for power, (low, high) in enumerate(pairwise(_STEPS), start=4)),
+)
 
 
 def front_matter(
@@ -30,8 +35,8 @@ def front_matter(
     sides: Mapping[tuple[str, str, str], int],
     origins: list[str],
 ) -> str:
-    """YAML, without the lines that fence it. rights: the license fields; languages, sides: see Tally; origins: datasets of the Hub that this one
-    draws on."""
+    """YAML, without the lines that fence it. rights: the license fields; languages, sides: see Tally;
+    origins: datasets of the Hub that this one draws on."""
     spoken = sorted((code for code in languages if code), key=lambda code: (-languages[code], code))
     rows = sum(cell["rows"] for parts in splits.values() for cell in parts.values())
     fields = {
@@ -42,7 +47,10 @@ def front_matter(
         "tags": ["interleaved", "instruction-tuning", "leafinstruct"],
         "size_categories": [size_category(rows)],
         **({"source_datasets": origins} if origins else {}),
-        "dataset_info": [_info("default", _over_tasks(splits)), *(_info(task, parts) for task, parts in splits.items())],
+        "dataset_info": [
+            _info("default", _over_tasks(splits)),
+            *(_info(task, parts) for task, parts in splits.items()),
+        ],
         "configs": [
             {"config_name": "default", "default": True, "data_files": _files("*", _over_tasks(splits))},
             *({"config_name": task, "data_files": _files(task, parts)} for task, parts in splits.items()),
@@ -91,7 +99,8 @@ def _files(task: str, parts: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _info(config: str, parts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     splits = [
-        {"name": split, "num_bytes": parts[split]["plain_bytes"], "num_examples": parts[split]["rows"]}  # datasets ignores splits without
+        # datasets ignores splits without
+        {"name": split, "num_bytes": parts[split]["plain_bytes"], "num_examples": parts[split]["rows"]}
         for split in order(parts)
     ]
     sizes = {

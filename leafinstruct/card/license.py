@@ -1,15 +1,18 @@
 """What a dataset's records say of their licenses, in the Hub's words. Pure.
 
-The Hub's `license` takes one identifier of its own list. It is claimed only where every record and every image states that one license:
+The Hub's `license` takes one identifier of its own list. It is claimed only where every record and every
+image states that one license:
 
     all state the same, and the Hub knows it       license: cc-by-4.0
     all state the same, and the Hub does not       license: other, license_name: <what they state>
     some state another, or none                    license: other, license_name: mixed, license_details: who states what
     none states any                                license: unknown, which means that nobody said, not that there is none
 
-A list of licenses (`license: [mit, cc-by-4.0]`) was refused: on the Hub it reads as a choice, and here each record has its own.
-Source: the identifiers of huggingface.co/docs/hub/repositories-licenses that are licenses of works. Families without a version (`cc`, `bsd`, `gpl`)
-say too little to be claimed, and licenses of models are none of a page.
+A list of licenses (`license: [mit, cc-by-4.0]`) was refused: on the Hub it reads as a choice, and here each
+record has its own.
+Source: the identifiers of huggingface.co/docs/hub/repositories-licenses that are licenses of works. Families
+without a version (`cc`, `bsd`, `gpl`) say too little to be claimed, and licenses of models are none of a
+page.
 """
 
 from __future__ import annotations
@@ -81,13 +84,15 @@ _OTHERWISE = {"ODC-By-1.0": "odc-by", "ODbL-1.0": "odbl", "PDDL-1.0": "pddl", "C
 """SPDX names that the Hub spells otherwise."""
 
 _SHOWABLE = keys(OPEN)
-"""Anybody may hand on copies and changed copies for any purpose. A card's image is scaled, so no-derivatives licenses are not among them, and a
-card has readers of every kind, so neither are non-commercial ones."""
+"""Anybody may hand on copies and changed copies for any purpose. A card's image is scaled, so no-derivatives
+licenses are not among them, and a card has readers of every kind, so neither are non-commercial ones."""
 
 DETAILS = 10
 """Licenses that `license_details` names."""
 
-_KNOWN = {name.lower(): (name, name.lower()) for name in _SPDX} | {name.lower(): (name, hub) for name, hub in _OTHERWISE.items()}
+_KNOWN = {name.lower(): (name, name.lower()) for name in _SPDX} | {
+    name.lower(): (name, hub) for name, hub in _OTHERWISE.items()
+}
 """Key -> SPDX's spelling, the Hub's identifier."""
 _FAMILIES = frozenset(_OTHERWISE.values())
 
@@ -133,15 +138,23 @@ def one_line(text: str, limit: int = 200) -> str:
 
 def most_first(counted: Counted) -> list[tuple[str | None, tuple[int, int]]]:
     """The most records first, equals by name, what states none last among equals."""
-    return sorted(counted.items(), key=lambda item: (-item[1][0], -item[1][1], item[0] is None, item[0] or ""))
+    return sorted(
+        counted.items(), key=lambda item: (-item[1][0], -item[1][1], item[0] is None, item[0] or "")
+    )
 
 
 def _details(counted: Counted) -> str:
     ordered = most_first(counted)
-    told = [f"{'none stated' if stated is None else one_line(stated, 60)}: {_amount(*counts)}" for stated, counts in ordered[:DETAILS]]
+    told = [
+        f"{'none stated' if stated is None else one_line(stated, 60)}: {_amount(*counts)}"
+        for stated, counts in ordered[:DETAILS]
+    ]
     rest = [counts for _, counts in ordered[DETAILS:]]
     if rest:
-        told.append(f"{len(rest):,} others: {_amount(sum(records for records, _ in rest), sum(images for _, images in rest))}")
+        told.append(
+            f"{len(rest):,} others: "
+            f"{_amount(sum(records for records, _ in rest), sum(images for _, images in rest))}"
+        )
     return "; ".join(told)
 
 
@@ -151,5 +164,7 @@ def _amount(records: int, images: int) -> str:
 
 def _slug(name: str) -> str:
     """What the Hub takes as `license_name`: small letters, digits, hyphens, dots."""
-    kept: Iterable[str] = (sign if sign.isascii() and (sign.isalnum() or sign in ".-") else "-" for sign in name)
+    kept: Iterable[str] = (
+        sign if sign.isascii() and (sign.isalnum() or sign in ".-") else "-" for sign in name
+    )
     return re.sub(r"-+", "-", "".join(kept)).strip("-.")[:64].strip("-.") or "stated-in-the-records"

@@ -1,8 +1,10 @@
-"""A few examples for the card, with their images: one of each task, the first whose record and images may all be shown.
+"""A few examples for the card, with their images: one of each task, the first whose record and images may all
+be shown.
 
-A shard's rows lie in the order of a hash, so its first rows are drawn at random, and the same ones in every build. Who states no license, or one that
-does not let anybody hand on changed copies, is not shown. Images are decoded, scaled and written anew as PNG, so none of the file's own bytes
-(EXIF, a payload behind the end) reach `examples/`. Memory: one row group.
+A shard's rows lie in the order of a hash, so its first rows are drawn at random, and the same ones in every
+build. Who states no license, or one that does not let anybody hand on changed copies, is not shown. Images
+are decoded, scaled and written anew as PNG, so none of the file's own bytes (EXIF, a payload behind the end)
+reach `examples/`. Memory: one row group.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ FOLDER = "examples"
 SIDE = 256
 """Longer side of a shown image, pixels: twelve of them stay below 3 MB."""
 IMAGES, PARTS = 4, 6
-"""Images of one example and parts of one turn, at most; the rest is counted. Texts that follow each other are one part."""
+"""Images of one example and parts of one turn, at most; the rest is counted. Texts that follow each other are
+one part."""
 
 SCANNED = 4096
 """Rows whose licenses are read at a time."""
@@ -36,12 +39,20 @@ Shown = dict[str, Any]
 
 
 def show(folder: Path, shards: Mapping[str, Sequence[Path]]) -> list[Shown]:
-    """Write the images and return what the card tells of each example. shards: task -> its files, those to look in first before others.
+    """Write the images and return what the card tells of each example. shards: task -> its files, those to
+    look in first before others.
 
-    Returns `id`, `task`, `url`, `license`, `source` and `turns`: role, parts (a text, or {image: path in the folder}), left (number left out).
+    Returns `id`, `task`, `url`, `license`, `source` and `turns`: role, parts (a text, or {image: path in the
+    folder}), left (number left out).
     """
     found = [_prepared(folder, row) for paths in shards.values() if (row := _first(paths)) is not None]
-    wanted = {part["image"] for example in found for turn in example["turns"] for part in turn["parts"] if isinstance(part, dict)}
+    wanted = {
+        part["image"]
+        for example in found
+        for turn in example["turns"]
+        for part in turn["parts"]
+        if isinstance(part, dict)
+    }
     for path in (folder / FOLDER).glob("*"):
         if f"{FOLDER}/{path.name}" not in wanted:
             path.unlink()
@@ -65,7 +76,9 @@ def _place(shard: PublishedShard, group: int) -> int | None:
 
 
 def _may_be_shown(row: Mapping[str, Any]) -> bool:
-    return bool(row["image_info"]) and all(map(showable, (row["license"], *(info["license"] for info in row["image_info"]))))
+    return bool(row["image_info"]) and all(
+        map(showable, (row["license"], *(info["license"] for info in row["image_info"])))
+    )
 
 
 def _row(shard: PublishedShard, group: int, at: int) -> dict[str, Any]:
@@ -85,11 +98,14 @@ def _prepared(folder: Path, row: Mapping[str, Any]) -> Shown:
 
 
 def _parts(content: Sequence[Mapping[str, Any]], images: Iterator[dict[str, str] | None]) -> dict[str, Any]:
-    """`parts` to show and how many are `left`. Takes one of `images` for each image part, shown or not, as they are told in order."""
+    """`parts` to show and how many are `left`. Takes one of `images` for each image part, shown or not, as
+    they are told in order."""
     runs: list[Any] = []
     for kind, run in groupby(content, key=lambda part: part["type"]):
         parts = list(run)
-        runs += [joined([part["text"] for part in parts])] if kind == "text" else [next(images) for _ in parts]
+        runs += (
+            [joined([part["text"] for part in parts])] if kind == "text" else [next(images) for _ in parts]
+        )
     shown = [part for part in runs[:PARTS] if part is not None]
     return {"parts": shown, "left": len(runs) - len(shown)}
 
@@ -112,5 +128,6 @@ def _png(data: bytes) -> bytes | None:
     if isinstance(image, Undecodable):
         return None
     buffer = io.BytesIO()
-    Image.frombytes("RGB", image.size, image.tobytes()).save(buffer, "PNG", optimize=True)  # pixels only: `info` would be written, too
+    # pixels only: `info` would be written, too
+    Image.frombytes("RGB", image.size, image.tobytes()).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -1,11 +1,14 @@
-"""Counts over any number of texts in bounded memory: how many are different, and how frequent the most frequent one is.
+"""Counts over any number of texts in bounded memory: how many are different, and how frequent the most
+frequent one is.
 
-Texts are 64-bit hashes here. Both sketches are exact up to a size; above it they keep what is smallest, or merge what is close, by the hash alone. So
-they depend neither on the order of the texts nor on how parts were merged: the same dataset gives the same numbers for any number of workers.
+Texts are 64-bit hashes here. Both sketches are exact up to a size; above it they keep what is smallest, or
+merge what is close, by the hash alone. So they depend neither on the order of the texts nor on how parts were
+merged: the same dataset gives the same numbers for any number of workers.
 
-Chosen for `Distinct`: the k smallest hashes (Bar-Yossef et al. 2002; Beyer et al. 2007), because one structure is exact for small sets and estimates
-large ones. HyperLogLog is smaller (a few kB) but never exact. Chosen for `Frequencies`: counts by a prefix of the hash. Space-saving
-and Misra-Gries name the most frequent text, but their counts depend on the order of the merges.
+Chosen for `Distinct`: the k smallest hashes (Bar-Yossef et al. 2002; Beyer et al. 2007), because one
+structure is exact for small sets and estimates large ones. HyperLogLog is smaller (a few kB) but never exact.
+Chosen for `Frequencies`: counts by a prefix of the hash. Space-saving and Misra-Gries name the most frequent
+text, but their counts depend on the order of the merges.
 Cost: sorting, about 0.1 microseconds a hash.
 """
 
@@ -19,7 +22,8 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 
 SIZE = 1 << 17
-"""Hashes that one sketch keeps: 1 MB of `Distinct`, 2 MB of `Frequencies`. Above it the standard error of an estimate is 1/sqrt(SIZE) = 0.28%."""
+"""Hashes that one sketch keeps: 1 MB of `Distinct`, 2 MB of `Frequencies`. Above it the standard error of an
+estimate is 1/sqrt(SIZE) = 0.28%."""
 
 
 def _no_hashes() -> Hashes:
@@ -32,8 +36,8 @@ def _no_counts() -> NDArray[np.int64]:
 
 @dataclass
 class Distinct:
-    """How many of the added hashes are different. total: how many were added; kept: the smallest, ascending; is_estimate: whether some are not
-    kept."""
+    """How many of the added hashes are different. total: how many were added; kept: the smallest, ascending;
+    is_estimate: whether some are not kept."""
 
     total: int = 0
     kept: Hashes = field(default_factory=_no_hashes)
@@ -51,7 +55,8 @@ class Distinct:
 
     @property
     def count(self) -> int:
-        """Number of different hashes; an estimate where `is_estimate`: (k - 1) / (the k-th smallest as a share of all hashes)."""
+        """Number of different hashes; an estimate where `is_estimate`: (k - 1) / (the k-th smallest as a
+        share of all hashes)."""
         if not self.is_estimate:
             return len(self.kept)
         return ((len(self.kept) - 1) << 64) // (int(self.kept[-1]) + 1)
@@ -71,10 +76,11 @@ class Distinct:
 
 @dataclass
 class Frequencies:
-    """How often the most frequent of the added hashes was added. keys: hashes without their `shift` lowest bits, ascending; counts: of each.
+    """How often the most frequent of the added hashes was added. keys: hashes without their `shift` lowest
+    bits, ascending; counts: of each.
 
-    Where more than SIZE keys are different, the lowest bit of all goes, until they are not. Hashes with one key are then counted together, so the
-    largest count is an upper bound: too high by about total / SIZE.
+    Where more than SIZE keys are different, the lowest bit of all goes, until they are not. Hashes with one
+    key are then counted together, so the largest count is an upper bound: too high by about total / SIZE.
     """
 
     total: int = 0
@@ -90,7 +96,10 @@ class Frequencies:
         """Add what was counted elsewhere."""
         self.total += other.total
         shift = max(self.shift, other.shift)
-        keys, self.keys = other.keys >> np.uint64(shift - other.shift), self.keys >> np.uint64(shift - self.shift)
+        keys, self.keys = (
+            other.keys >> np.uint64(shift - other.shift),
+            self.keys >> np.uint64(shift - self.shift),
+        )
         self.shift = shift
         self._count(keys, other.counts)
 

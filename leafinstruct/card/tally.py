@@ -1,8 +1,10 @@
-"""What is in the shards, and how everything that was ever scored is spread: counted from the files, a batch at a time, in processes.
+"""What is in the shards, and how everything that was ever scored is spread: counted from the files, a batch
+at a time, in processes.
 
-The shards are counted and not rewrite's tables, because they are what is published. Images are not read. A nested list is counted from its flat
-child array and offsets, without making a Python object of any row; texts alone are taken apart (see `variety`). Cost: 60,000 records of
-4 images, 54 scores and 220 words each in 9 CPU-seconds, 8 of them for the words, and 100 MB whatever their number.
+The shards are counted and not rewrite's tables, because they are what is published. Images are not read. A
+nested list is counted from its flat child array and offsets, without making a Python object of any row; texts
+alone are taken apart (see `variety`). Cost: 60,000 records of 4 images, 54 scores and 220 words each in 9
+CPU-seconds, 8 of them for the words, and 100 MB whatever their number.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ Ruled = Mapping[str, Sequence[Bounds]]
 
 @dataclass
 class Tally:
-    """Counts over some shards. A license that nobody stated is None. sides: (task, role, `text` or `image`) -> parts of messages; variety: of each
-    task; languages: of rows, None where it is undetermined."""
+    """Counts over some shards. A license that nobody stated is None. sides: (task, role, `text` or `image`)
+    -> parts of messages; variety: of each task; languages: of rows, None where it is undetermined."""
 
     rows: int = 0
     sources: Counter[str] = field(default_factory=Counter)
@@ -62,7 +64,10 @@ class Tally:
     @property
     def rights(self) -> dict[str | None, tuple[int, int]]:
         """License -> records, images."""
-        return {name: (self.licenses[name], self.image_licenses[name]) for name in {*self.licenses, *self.image_licenses}}
+        return {
+            name: (self.licenses[name], self.image_licenses[name])
+            for name in {*self.licenses, *self.image_licenses}
+        }
 
 
 def count_shard(out: Artifact, part: Part) -> dict[str, Any]:
@@ -76,7 +81,9 @@ def count_shard(out: Artifact, part: Part) -> dict[str, Any]:
         _count_sides(tally, batch)
         counting.add(batch)
         scores = pc.list_flatten(batch.column("scores"))
-        names, values, states, images = (pc.struct_field(scores, field) for field in ("name", "value", "state", "image"))
+        names, values, states, images = (
+            pc.struct_field(scores, field) for field in ("name", "value", "state", "image")
+        )
         _count_scores(tally.scores, names, values, states, images, {})
     tally.variety = counting.tasks
     return {"counts": {"documents": tally.rows}, "tally": tally}
@@ -88,7 +95,9 @@ def count_scored(filtered: Artifact, ruled: Ruled, part: Part) -> dict[str, Any]
     cells = 0
     for batch in _cells(filtered.checked("scores", part.name)):
         cells += batch.num_rows
-        names, values, states, positions = (batch.column(name) for name in ("name", "value", "state", "position"))
+        names, values, states, positions = (
+            batch.column(name) for name in ("name", "value", "state", "position")
+        )
         _count_scores(found, names, values, states, positions, ruled)
     return {"counts": {"cells": cells}, "scores": found}
 
@@ -99,7 +108,8 @@ def plain_bytes(path: Path) -> int:
 
 
 def _cells(path: Path) -> Iterator[pa.RecordBatch]:
-    """The cells of a table of scores, which is ours: filter wrote it, and it has no schema of the published row."""
+    """The cells of a table of scores, which is ours: filter wrote it, and it has no schema of the published
+    row."""
     names = ["name", "value", "state", "position"]
     with opened(path, lambda leaf: leaf in names) as file:
         yield from file.iter_batches(batch_size=64 * BATCH, columns=names)
@@ -139,7 +149,12 @@ def _count_sides(tally: Tally, batch: pa.RecordBatch) -> None:
 
 
 def _count_scores(
-    found: dict[str, Distribution], names: pa.Array, values: pa.Array, states: pa.Array, images: pa.Array, ruled: Ruled
+    found: dict[str, Distribution],
+    names: pa.Array,
+    values: pa.Array,
+    states: pa.Array,
+    images: pa.Array,
+    ruled: Ruled,
 ) -> None:
     """Add cells to the distributions of their scores. Parallel arrays, a cell each."""
     coded = pc.dictionary_encode(names)

@@ -1,7 +1,7 @@
 """Cards (README.md) of datasets and adapters: a template of data_cards/, filled.
 
-Chosen: Jinja2 in its sandbox without autoescape, because a card is Markdown, which that would not make safe. What a page or a recipe named passes
-the filter `cell`.
+Chosen: Jinja2 in its sandbox without autoescape, because a card is Markdown, which that would not make safe.
+What a page or a recipe named passes the filter `cell`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\\": "&#92;"}
 
 
 def fill(template: str, contents: Mapping[str, Any], where: str) -> str:
-    """The card's text. where: the key that names the template. Raises RecipeError when it uses a name that is not there or is not Jinja."""
-    environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    """The card's text. where: the key that names the template. Raises RecipeError when it uses a name that is
+    not there or is not Jinja."""
+    environment = SandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     environment.filters.update(cell=cell, paragraph=paragraph, passage=passage, number=number)
     try:
         return environment.from_string(template).render(**contents)
@@ -37,7 +40,8 @@ def fill(template: str, contents: Mapping[str, Any], where: str) -> str:
 
 
 def cell(text: object, limit: int = CELL) -> str:
-    """A page's text for a cell of a Markdown table: one line of at most `limit` characters in which nothing is markup, a link or an entity.
+    """A page's text for a cell of a Markdown table: one line of at most `limit` characters in which nothing
+    is markup, a link or an entity.
 
     It is safe within a line of ours; at its beginning `-` and `1.` would make a list, see `paragraph`.
     """
@@ -47,12 +51,14 @@ def cell(text: object, limit: int = CELL) -> str:
 
 
 def paragraph(text: object, limit: int) -> str:
-    """A page's text for a line of its own: as `cell`, and no sign at its beginning makes a list, a rule or a heading's line."""
+    """A page's text for a line of its own: as `cell`, and no sign at its beginning makes a list, a rule or a
+    heading's line."""
     return _OPENING.sub(r"\1\\\2", " ".join(cell(text, limit).split()))
 
 
 def passage(text: object, limit: int) -> str:
-    """A page's text of several lines, as one paragraph of ours: line breaks and indentation are shown, so lists can be read."""
+    """A page's text of several lines, as one paragraph of ours: line breaks and indentation are shown, so
+    lists can be read."""
     shown = str(text)
     shown = shown if len(shown) <= limit else shown[: limit - 1] + "…"
     rows = [(len(row) - len(row.lstrip(" ")), paragraph(row, limit)) for row in shown.split("\n")]

@@ -1,11 +1,13 @@
-"""How varied the questions and answers of a dataset are, and how its turns are made: for the card and build.json.
+"""How varied the questions and answers of a dataset are, and how its turns are made: for the card and
+build.json.
 
     distinct-n         number of different n-grams / number of n-grams, n = 1, 2, 3       (Li et al. 2016, arXiv 1510.03055)
     most frequent      share of the questions that are the most frequent one: as they are, with the row's title replaced by `{title}`, and by their
                        first OPENING words. Questions from a few templates differ in their titles only, which the first share does not show.
 
-The question of a row is the first text of its user turns: the instruction, without the context that may follow it. Its answers are all texts of
-its assistant turns. Words are lower-cased and divided by `records.words.words_of`; an n-gram does not cross the border of a text.
+The question of a row is the first text of its user turns: the instruction, without the context that may
+follow it. Its answers are all texts of its assistant turns. Words are lower-cased and divided by
+`records.words.words_of`; an n-gram does not cross the border of a text.
 Memory: nine sketches a task, 12 MB at most. Cost: 0.7 microseconds a word.
 """
 
@@ -31,7 +33,8 @@ COLUMNS = ("task", "title", "messages")
 
 GRAMS = (1, 2, 3)
 OPENING = 4
-"""Words at the beginning of a question that are compared by themselves: they show templates of rows that state no title, too."""
+"""Words at the beginning of a question that are compared by themselves: they show templates of rows that
+state no title, too."""
 
 _CACHED = 1 << 20
 """Words whose hashes are remembered."""
@@ -40,7 +43,8 @@ _HOW_TO = re.compile(r"^how to\s+(?=\S)", re.IGNORECASE)
 
 @dataclass
 class Variety:
-    """Counts over some rows. turns, prompt_images: number in one row -> rows; titled: rows that state a title; questions, answers: n-grams by n."""
+    """Counts over some rows. turns, prompt_images: number in one row -> rows; titled: rows that state a
+    title; questions, answers: n-grams by n."""
 
     rows: int = 0
     titled: int = 0
@@ -65,7 +69,8 @@ class Variety:
             getattr(self, name).merge(getattr(other, name))
 
     def figures(self) -> dict[str, Any]:
-        """For build.json and the card. A share is null where there is nothing to count; `estimated` names the shares that are not exact."""
+        """For build.json and the card. A share is null where there is nothing to count; `estimated` names the
+        shares that are not exact."""
         shares: dict[str, Distinct | Frequencies] = {
             **{f"question_distinct_{n}": found for n, found in self.questions.items()},
             **{f"answer_distinct_{n}": found for n, found in self.answers.items()},
@@ -78,14 +83,19 @@ class Variety:
             "titled": self.titled,
             "turns": _spread(self.turns),
             "prompt_images": _spread(self.prompt_images),
-            "with_prompt_images": round((self.rows - self.prompt_images[0]) / self.rows, 6) if self.rows else None,
-            **{name: None if found.share is None else round(found.share, 6) for name, found in shares.items()},
+            "with_prompt_images": round((self.rows - self.prompt_images[0]) / self.rows, 6)
+            if self.rows
+            else None,
+            **{
+                name: None if found.share is None else round(found.share, 6) for name, found in shares.items()
+            },
             "estimated": [name for name, found in shares.items() if found.is_estimate],
         }
 
 
 class Counting:
-    """Adds batches of rows to the Variety of each task. It remembers hashes of words from one batch to the next."""
+    """Adds batches of rows to the Variety of each task. It remembers hashes of words from one batch to the
+    next."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, Variety] = {}
@@ -101,8 +111,12 @@ class Counting:
         parts = pc.list_flatten(content)
         turn_of_part = pc.list_parent_indices(content)
         rows = _numpy(pc.list_parent_indices(messages).take(turn_of_part))
-        from_user = _numpy(pc.equal(pc.struct_field(turns, "role"), "user").take(turn_of_part).fill_null(False))
-        from_assistant = _numpy(pc.equal(pc.struct_field(turns, "role"), "assistant").take(turn_of_part).fill_null(False))
+        from_user = _numpy(
+            pc.equal(pc.struct_field(turns, "role"), "user").take(turn_of_part).fill_null(False)
+        )
+        from_assistant = _numpy(
+            pc.equal(pc.struct_field(turns, "role"), "assistant").take(turn_of_part).fill_null(False)
+        )
         is_image = _numpy(pc.equal(pc.struct_field(parts, "type"), "image").fill_null(False))
         texts = pc.struct_field(parts, "text")
         is_text = ~is_image & _numpy(pc.is_valid(texts))
@@ -126,7 +140,11 @@ class Counting:
     def _add_questions(self, found: Variety, questions: Sequence[str], titles: Sequence[str | None]) -> None:
         self._add_grams(found.questions, questions)
         found.exact.add(_hashed(question.strip() for question in questions))
-        found.template.add(_hashed(templated(question.strip(), title) for question, title in zip(questions, titles, strict=True)))
+        found.template.add(
+            _hashed(
+                templated(question.strip(), title) for question, title in zip(questions, titles, strict=True)
+            )
+        )
         found.opening.add(_hashed(" ".join(words_of(question.lower())[:OPENING]) for question in questions))
 
     def _add_grams(self, found: dict[int, Distinct], texts: Sequence[str]) -> None:
@@ -138,7 +156,8 @@ class Counting:
             found[n].add(_mixed([hashes[at : len(hashes) - n + 1 + at] for at in range(n)])[whole])
 
     def _words_hashed(self, texts: Iterable[str], lengths: list[int]) -> Iterator[int]:
-        """Hashes of all words; the number of words of each text goes to `lengths`, so that only one text's words are strings at a time."""
+        """Hashes of all words; the number of words of each text goes to `lengths`, so that only one text's
+        words are strings at a time."""
         for text in texts:
             own = words_of(text.lower())
             lengths.append(len(own))
@@ -154,13 +173,17 @@ class Counting:
 
 
 def templated(question: str, title: str | None) -> str:
-    """A question in which the title, in any case and without a full stop at its end, is replaced by `{title}`; where it is not found so, without the
-    question mark or ellipsis at its end, and of "How to fold a boat" the words "fold a boat", since people ask "How do I fold a boat?"."""
+    """A question in which the title, in any case and without a full stop at its end, is replaced by
+    `{title}`; where it is not found so, without the question mark or ellipsis at its end, and of "How to fold
+    a boat" the words "fold a boat", since people ask "How do I fold a boat?"."""
     bare = (title or "").strip().rstrip(TITLE_ENDS)
     barer = bare.rstrip(TITLE_ENDS + QUESTION_MARKS + "…")
     names = (bare, barer, _HOW_TO.sub("", bare, count=1), _HOW_TO.sub("", barer, count=1))
     for name in filter(None, dict.fromkeys(names)):
-        before, after = (r"(?<!\w)" if _is_spaced(name[0]) else ""), (r"(?!\w)" if _is_spaced(name[-1]) else "")
+        before, after = (
+            (r"(?<!\w)" if _is_spaced(name[0]) else ""),
+            (r"(?!\w)" if _is_spaced(name[-1]) else ""),
+        )
         found, count = re.subn(f"{before}{re.escape(name)}{after}", "{title}", question, flags=re.IGNORECASE)
         if count:
             return found
@@ -177,7 +200,10 @@ def figures(tasks: Mapping[str, Variety]) -> dict[str, Any]:
     together = Variety()
     for found in tasks.values():
         together.merge(found)
-    return {"all": together.figures(), "tasks": {task: found.figures() for task, found in sorted(tasks.items())}}
+    return {
+        "all": together.figures(),
+        "tasks": {task: found.figures() for task, found in sorted(tasks.items())},
+    }
 
 
 def _spread(counted: Counter[int]) -> dict[str, float] | None:
@@ -186,7 +212,11 @@ def _spread(counted: Counter[int]) -> dict[str, float] | None:
     if not rows:
         return None
     present = [number for number, count in counted.items() if count]
-    return {"mean": round(sum(number * count for number, count in counted.items()) / rows, 6), "min": min(present), "max": max(present)}
+    return {
+        "mean": round(sum(number * count for number, count in counted.items()) / rows, 6),
+        "min": min(present),
+        "max": max(present),
+    }
 
 
 def _hash(text: str) -> int:
@@ -198,7 +228,8 @@ def _hashed(texts: Iterable[str]) -> Hashes:
 
 
 def _mixed(words: Sequence[Hashes]) -> Hashes:
-    """One hash of each n-gram: the words' hashes in order, mixed by the finalizer of SplitMix64 so that all bits depend on all words."""
+    """One hash of each n-gram: the words' hashes in order, mixed by the finalizer of SplitMix64 so that all
+    bits depend on all words."""
     found = np.zeros(len(words[0]), np.uint64)
     for hashes in words:
         found = (found ^ hashes) * np.uint64(0x9E3779B97F4A7C15)

@@ -1,8 +1,10 @@
-"""The command `leaf`: verbs and exit codes. The only room that exits or reads the environment, and the only one that prints.
+"""The command `leaf`: verbs and exit codes. The only room that exits or reads the environment, and the only
+one that prints.
 
-Exit codes: 0 done; 1 a LeafInstructError or a full disk, one line on stderr, or a reader of the output that went away (`| head`); 2 wrong usage;
-130 interrupted (SIGINT, SIGTERM, SIGHUP), with what was finished kept. A signal after the last write leaves 0 (last_write). Anything else is a
-defect of ours and shows its traceback. Rooms are imported inside the verbs, so that `leaf --help` loads Typer and nothing more.
+Exit codes: 0 done; 1 a LeafInstructError or a full disk, one line on stderr, or a reader of the output that
+went away (`| head`); 2 wrong usage; 130 interrupted (SIGINT, SIGTERM, SIGHUP), with what was finished kept. A
+signal after the last write leaves 0 (last_write). Anything else is a defect of ours and shows its traceback.
+Rooms are imported inside the verbs, so that `leaf --help` loads Typer and nothing more.
 
 Chosen: Typer, whose options are typed signatures.
 """
@@ -63,7 +65,11 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def _options(_: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False) -> None:
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     pass
 
 
@@ -72,7 +78,8 @@ def main() -> None:
     listen()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets question marks, not a traceback
+            # a terminal that is not UTF-8 gets question marks, not a traceback
+            stream.reconfigure(errors="replace")
     code = _code()
     _let_go(sys.stdout)
     _let_go(sys.stderr)
@@ -92,14 +99,18 @@ def _code() -> str | int | None:
     except Interrupted as interrupted:
         end()
         _print_error(
-            str(interrupted) or "interrupted; what was finished is kept, run the same command to go on", unless=last_write.complete()
+            str(interrupted) or "interrupted; what was finished is kept, run the same command to go on",
+            unless=last_write.complete(),
         )
         return 0 if last_write.complete() else 130
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        _print_error(f"{where}{os.strerror(error.errno)}; what was finished is kept, free some space and run the same command again")
+        _print_error(
+            f"{where}{os.strerror(error.errno)}; what was finished is kept, free some space and run the "
+            "same command again"
+        )
         return 1
     return 0
 
@@ -112,7 +123,8 @@ def _print_error(text: str, unless: bool = False) -> None:
 
 
 def _let_go(stream: TextIO) -> None:
-    """Write out what a stream holds. Where its reader is gone, the interpreter shall not complain of it a second time."""
+    """Write out what a stream holds. Where its reader is gone, the interpreter shall not complain of it a
+    second time."""
     try:
         stream.flush()
     except OSError:

@@ -19,20 +19,31 @@ TEMPLATES = ("prompts", "questions", "data_cards")
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="NAME", help="New folder for recipe.yaml, prompts/, questions/ and data_cards/.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="NAME", help="New folder for recipe.yaml, prompts/, questions/ and data_cards/."
+        ),
+    ],
     origin: Annotated[
         Path | None,
         typer.Option(
             "--from",
             metavar="FOLDER|FILE",
-            help="Recognize what is there (pages, web archives, MMC4, OBELICS, tables, conversations, videos) and write a recipe of it.",
+            help=(
+                "Recognize what is there (pages, web archives, MMC4, OBELICS, tables, conversations, "
+                "videos) and write a recipe of it."
+            ),
         ),
     ] = None,
     contact: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Your e-mail or web page, sent to hosts: the recipe fetches images on the web. Default: nothing is fetched.",
+            help=(
+                "Your e-mail or web page, sent to hosts: the recipe fetches images on the web. Default: "
+                "nothing is fetched."
+            ),
         ),
     ] = None,
 ) -> None:
@@ -44,10 +55,13 @@ def init(
     from leafinstruct.runtime.last_write import last_write
 
     if contact is not None and origin is None:
-        raise typer.BadParameter("is for a recipe of your own files; add --from FOLDER", param_hint="--contact")
+        raise typer.BadParameter(
+            "is for a recipe of your own files; add --from FOLDER", param_hint="--contact"
+        )
     summary: tuple[str, ...] = ()
     try:
-        if folder.exists() and any(path.name not in TEMPLATES for path in folder.iterdir()):  # these alone are of an init that was killed
+        # these alone are of an init that was killed
+        if folder.exists() and any(path.name not in TEMPLATES for path in folder.iterdir()):
             raise LeafInstructError(f"{folder}: exists and is not empty; give a new folder")
         text = (packaged("pipelines") / "start.yaml").read_text(encoding="utf-8")
         if origin is not None:
@@ -61,29 +75,49 @@ def init(
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         reason = error.strerror or "a file in it cannot be written"
-        raise LeafInstructError(f"{folder}: cannot be made a folder of recipes: {reason}; give a new folder where you may write") from error
+        raise LeafInstructError(
+            f"{folder}: cannot be made a folder of recipes: {reason}; give a new folder where you may write"
+        ) from error
     for line in summary:
         typer.echo(line)
     typer.echo(
-        f"{printable(folder)}: recipe.yaml, prompts/, questions/, data_cards/\nnext: cd {printable(shlex.quote(str(folder)))} && leaf build"
+        f"{printable(folder)}: recipe.yaml, prompts/, questions/, data_cards/\nnext: cd "
+        f"{printable(shlex.quote(str(folder)))} && leaf build"
     )
 
 
 def build(
     recipe: RecipePath = None,
     stage: Annotated[
-        str | None, typer.Option(metavar="STAGE", help="Run what is missing up to and including it: ingest, filter, rewrite, shard.")
+        str | None,
+        typer.Option(
+            metavar="STAGE",
+            help="Run what is missing up to and including it: ingest, filter, rewrite, shard.",
+        ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; default one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes; default one a core.")
+    ] = None,
     limit: Limit = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Forget what stands and build anew; answers of a language model are kept.")
+        bool,
+        typer.Option(
+            "--rebuild", help="Forget what stands and build anew; answers of a language model are kept."
+        ),
     ] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed in finished stages.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed in finished stages.")
+    ] = False,
     retry_refused: Annotated[
-        bool, typer.Option("--retry-refused", help="Ask a language model again what it refused or gave no readable answer to.")
+        bool,
+        typer.Option(
+            "--retry-refused",
+            help="Ask a language model again what it refused or gave no readable answer to.",
+        ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and make nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take, and make nothing.")
+    ] = False,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -128,6 +162,8 @@ def build(
     show_status(loaded, again(recipe, changes, limit), as_json, time.monotonic() - started)
 
 
-def status(recipe: RecipePath = None, limit: Limit = None, changes: Changes = None, as_json: AsJson = False) -> None:
+def status(
+    recipe: RecipePath = None, limit: Limit = None, changes: Changes = None, as_json: AsJson = False
+) -> None:
     """Show what is done, what is missing, and the funnel."""
     show_status(load_recipe(recipe, changes, limit), again(recipe, changes, limit), as_json)

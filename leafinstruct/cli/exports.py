@@ -18,12 +18,21 @@ TO = "conversations|webdataset|llama-factory|ms-swift"
 
 def export(
     to: Annotated[str, typer.Option(metavar=f"[{TO}]", help="The format.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder; an unfinished export in it goes on.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="A new folder; an unfinished export in it goes on.")
+    ],
     data: Annotated[
         str | None,
-        typer.Argument(metavar="DATA", help="Recipe, run:NAME, hub:ORG/NAME, folder, shard or glob; default: the recipe as of leaf build."),
+        typer.Argument(
+            metavar="DATA",
+            help=(
+                "Recipe, run:NAME, hub:ORG/NAME, folder, shard or glob; default: the recipe as of leaf build."
+            ),
+        ),
     ] = None,
-    split: Annotated[str | None, typer.Option(metavar="SPLIT", help="Of this split alone; default all.")] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="SPLIT", help="Of this split alone; default all.")
+    ] = None,
     task: Annotated[str | None, typer.Option(metavar="TASK", help="Of this task alone; default all.")] = None,
     tar_mb: Annotated[int, typer.Option(min=1, metavar="MB", help="Of a webdataset shard, at most.")] = 512,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Replace the export in DIR.")] = False,
@@ -63,4 +72,7 @@ def export(
         note(f"left out: {sum(lost.values()):,} rows ({why}); {out / 'left-out.jsonl'} lists them")
     if counts["answer_images"]:
         note(f"{counts['answer_images']:,} of {counts['images']:,} images stand in answers. {done.answers}")
-    typer.echo(f"{counts['rows']:,} rows, {counts['images']:,} images in {printable(out)}/ (how to load it: README.md)")
+    typer.echo(
+        f"{counts['rows']:,} rows, {counts['images']:,} images in {printable(out)}/ (how to load it: "
+        "README.md)"
+    )

@@ -12,17 +12,24 @@ if TYPE_CHECKING:
     from leafinstruct.recipe.load import Loaded
 
 RecipePath = Annotated[
-    Path | None, typer.Argument(help="Recipe; default $LEAF_RECIPE, recipe.yaml, pipelines/demo.yaml, the packaged demo.")
+    Path | None,
+    typer.Argument(help="Recipe; default $LEAF_RECIPE, recipe.yaml, pipelines/demo.yaml, the packaged demo."),
 ]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change one key of the recipe, e.g. filter.min_images=2; may be repeated, and of one key the last counts.",
+        help=(
+            "Change one key of the recipe, e.g. filter.min_images=2; may be repeated, and of one key the "
+            "last counts."
+        ),
     ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N documents, in a run of its own (runs/<name>-limit<N>).")]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="At most N documents, in a run of its own (runs/<name>-limit<N>)."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 

@@ -1,7 +1,9 @@
-"""What a person sees: progress, the funnel, an estimate, notes. With the rest of cli/ the only place that prints.
+"""What a person sees: progress, the funnel, an estimate, notes. With the rest of cli/ the only place that
+prints.
 
-Progress goes to stderr, answers to stdout: a bar on a terminal, plain lines elsewhere. Whatever may come from a file goes through
-`printable`, since a terminal obeys what it is shown. rich is loaded only when there is something to draw.
+Progress goes to stderr, answers to stdout: a bar on a terminal, plain lines elsewhere. Whatever may come from
+a file goes through `printable`, since a terminal obeys what it is shown. rich is loaded only when there is
+something to draw.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ FILE_COLUMNS = 1_000
 """Width of what is not a terminal: names are whole, so a program that reads the table finds them."""
 
 STORY_COLUMNS, NARROW_COLUMNS = 80, 60
-"""A story is prose, which wider lines make harder to read; below so many columns the terminal has to wrap it."""
+"""A story is prose, which wider lines make harder to read; below so many columns the terminal has to wrap
+it."""
 
 BAR_FROM, BAR_COLUMNS = 72, 10
 """A terminal of so many columns has room for bars of the funnel, and how wide they are."""
@@ -44,7 +47,8 @@ BAR_FROM, BAR_COLUMNS = 72, 10
 
 @contextmanager
 def progress() -> Iterator[OnProgress]:
-    """Progress on stderr: a rewritten line on a terminal; elsewhere a line a tenth, and one now and then while a part takes long."""
+    """Progress on stderr: a rewritten line on a terminal; elsewhere a line a tenth, and one now and then
+    while a part takes long."""
     if not sys.stderr.isatty():
         yield _plain()
         return
@@ -66,7 +70,10 @@ def progress() -> Iterator[OnProgress]:
                 return
             key = (now.stage, now.what)
             if key not in running:
-                running[key] = (bars.add_task(f"{now.stage}: {now.what}", total=now.total, rate="", of=now.of), time.monotonic())
+                running[key] = (
+                    bars.add_task(f"{now.stage}: {now.what}", total=now.total, rate="", of=now.of),
+                    time.monotonic(),
+                )
             task, began = running[key]
             bars.update(task, completed=now.done, rate=_rate(now, time.monotonic() - began))
 
@@ -80,9 +87,13 @@ def _plain() -> OnProgress:
     def show(now: Progressed) -> None:
         clock = time.monotonic()
         start = began.setdefault((now.stage, now.what), clock)
-        tenth = now.done > told["done"] and (now.done == now.total or now.done * 10 // now.total > (now.done - 1) * 10 // now.total)
+        tenth = now.done > told["done"] and (
+            now.done == now.total or now.done * 10 // now.total > (now.done - 1) * 10 // now.total
+        )
         if now.total and (tenth or clock - told["at"] > QUIET_SECONDS):
-            note(f"{now.stage}: {now.what}: {now.done} of {now.total} {now.of} {_rate(now, clock - start)}".rstrip())
+            note(
+                f"{now.stage}: {now.what}: {now.done} of {now.total} {now.of} {_rate(now, clock - start)}".rstrip()
+            )
             told["at"] = clock
         told["done"] = now.done
 
@@ -91,8 +102,9 @@ def _plain() -> OnProgress:
 
 @contextmanager
 def drawing() -> Iterator[Callable[[int, int], None]]:
-    """Progress of an answer on stderr, told by tokens and whole images: a rewritten line on a terminal; elsewhere a line an image, and one now
-    and then. Loading the weights comes before the first token and is not part of the rate."""
+    """Progress of an answer on stderr, told by tokens and whole images: a rewritten line on a terminal;
+    elsewhere a line an image, and one now and then. Loading the weights comes before the first token and is
+    not part of the rate."""
     began, told = dict[str, float](), {"at": time.monotonic(), "images": 0.0}
 
     def line(tokens: int, images: int) -> str:
@@ -120,7 +132,8 @@ def _rate(now: Progressed, seconds: float) -> str:
 
 
 def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None = None) -> None:
-    """again: the command to name as the next one when something is missing. seconds: of a build that just ended."""
+    """again: the command to name as the next one when something is missing. seconds: of a build that just
+    ended."""
     from leafinstruct.pipeline import artifacts
     from leafinstruct.report import funnel
 
@@ -132,7 +145,8 @@ def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None
     from rich.text import Text
 
     console = _console()
-    console.print(Text(printable(loaded.directory), style="bold"))  # Text, since a path may look like rich's markup
+    # Text, since a path may look like rich's markup
+    console.print(Text(printable(loaded.directory), style="bold"))
     _show_funnel(console, list(funnel.steps(entries)))
     for line in funnel.spending(entries, seconds):
         console.print(Text(line, style="dim"))
@@ -146,16 +160,23 @@ def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None
 
 
 def _console() -> Console:
-    """Standard output. Not a terminal, or NO_COLOR: no escape at all, bold included; a file has room for every line."""
+    """Standard output. Not a terminal, or NO_COLOR: no escape at all, bold included; a file has room for
+    every line."""
     from rich.console import Console
 
     terminal = sys.stdout.isatty()
     colored = terminal and not os.environ.get("NO_COLOR")
-    return Console(highlight=False, soft_wrap=True, color_system="auto" if colored else None, width=None if terminal else FILE_COLUMNS)
+    return Console(
+        highlight=False,
+        soft_wrap=True,
+        color_system="auto" if colored else None,
+        width=None if terminal else FILE_COLUMNS,
+    )
 
 
 def _table(first: str, *numbers: str) -> Table:
-    """Columns without lines between them, numbers to the right. Where a terminal is narrow, names wrap and no number is cut."""
+    """Columns without lines between them, numbers to the right. Where a terminal is narrow, names wrap and no
+    number is cut."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -166,7 +187,8 @@ def _table(first: str, *numbers: str) -> Table:
 
 
 def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
-    """A line a step: documents, which share of all read that is, images; on a terminal that has room and the characters, a bar too."""
+    """A line a step: documents, which share of all read that is, images; on a terminal that has room and the
+    characters, a bar too."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -176,10 +198,15 @@ def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
     read = next(step.documents or 0 for step in steps if not step.lost)
     table = _table("", "documents", "of read", *([""] if bars else []), "images")
     for step in steps:
-        share = None if step.documents is None or step.cut or (step.stage == "ingest" and step.lost) else step.documents / max(1, read)
+        share = (
+            None
+            if step.documents is None or step.cut or (step.stage == "ingest" and step.lost)
+            else step.documents / max(1, read)
+        )
         documents, images = step.told
         cells = [documents, "" if share is None else f"{share:.1%}", *([_bar(share)] if bars else []), images]
-        name = Padding(Text(printable(step.what)), (0, 0, 0, 2 * step.lost))  # a name that wraps stays under its beginning
+        # a name that wraps stays under its beginning
+        name = Padding(Text(printable(step.what)), (0, 0, 0, 2 * step.lost))
         table.add_row(name, *cells, style="dim" if step.lost else "")
     console.print(table, soft_wrap=False)
 
@@ -210,7 +237,9 @@ def _show_shards(console: Console, entry: dict[str, Any]) -> None:
     table = _table("shards", "files", "rows", "images", "MB")
     for cell in entry["shards"]:
         numbers = (f"{cell[name]:,}" for name in ("shards", "rows", "images"))
-        table.add_row(Text(printable(f"  {cell['task']}.{cell['split']}")), *numbers, f"{cell['bytes'] / 1e6:,.1f}")
+        table.add_row(
+            Text(printable(f"  {cell['task']}.{cell['split']}")), *numbers, f"{cell['bytes'] / 1e6:,.1f}"
+        )
     console.print()
     console.print(table, soft_wrap=False)
     size = f"{entry['counts']['bytes'] / 1e6:,.1f}"
@@ -223,7 +252,8 @@ def _show_shards(console: Console, entry: dict[str, Any]) -> None:
 
 
 def show_story(told: dict[str, Any], again: str, full: bool) -> None:
-    """What was found of a record, headings in bold. again: the command about one of several, `ID` in its place."""
+    """What was found of a record, headings in bold. again: the command about one of several, `ID` in its
+    place."""
     from rich.text import Text
 
     from leafinstruct.report.explain import story
@@ -241,13 +271,23 @@ def show_forecast(expected: dict[str, Any], as_json: bool) -> None:
     if as_json:
         answer(expected)
         return
-    mark = {name: " (estimated)" if name in expected["estimated"] else "" for name in ("documents", "images", "requests")}
-    dollars = "price unknown (set llm.price)" if expected["dollars"] is None else f"{expected['dollars']:,.4f} dollars{mark['requests']}"
+    mark = {
+        name: " (estimated)" if name in expected["estimated"] else ""
+        for name in ("documents", "images", "requests")
+    }
+    dollars = (
+        "price unknown (set llm.price)"
+        if expected["dollars"] is None
+        else f"{expected['dollars']:,.4f} dollars{mark['requests']}"
+    )
     typer.echo(f"documents      {expected['documents']:>12,}{mark['documents']}")
     typer.echo(f"images       {expected['images']:>12,}{mark['images']}")
-    typer.echo(f"LLM requests   {expected['requests']:>12,}{' at most' + mark['requests'] if expected['requests'] else ' (offline)'}")
     typer.echo(
-        f"tokens         {expected['input_tokens']:>12,} in, {expected['output_tokens']:,} out{mark['requests'] if expected['requests'] else ''}"
+        f"LLM requests   {expected['requests']:>12,}{' at most' + mark['requests'] if expected['requests'] else ' (offline)'}"
+    )
+    typer.echo(
+        f"tokens         {expected['input_tokens']:>12,} in, {expected['output_tokens']:,} "
+        f"out{mark['requests'] if expected['requests'] else ''}"
     )
     typer.echo(f"cost           {dollars}")
     if expected["estimated"]:
@@ -255,9 +295,17 @@ def show_forecast(expected: dict[str, Any], as_json: bool) -> None:
 
 
 def again(recipe: Path | None, changes: list[str] | None, limit: int | None, *verb: str) -> str:
-    """The command about the same run, ready to paste. verb: with its first argument; by default the one that builds what was asked about."""
+    """The command about the same run, ready to paste. verb: with its first argument; by default the one that
+    builds what was asked about."""
     options = [*([str(recipe)] if recipe else []), *(["--limit", str(limit)] if limit else [])]
-    return shlex.join(["leaf", *(verb or ("build",)), *options, *(word for change in changes or () for word in ("--set", change))])
+    return shlex.join(
+        [
+            "leaf",
+            *(verb or ("build",)),
+            *options,
+            *(word for change in changes or () for word in ("--set", change)),
+        ]
+    )
 
 
 def note(line: str) -> None:
@@ -266,5 +314,6 @@ def note(line: str) -> None:
 
 
 def answer(value: object) -> None:
-    """JSON in ASCII: a machine reads it the same, and a terminal gets no control character of a file's name or text."""
+    """JSON in ASCII: a machine reads it the same, and a terminal gets no control character of a file's name
+    or text."""
     typer.echo(json.dumps(value, indent=1))

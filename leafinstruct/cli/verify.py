@@ -18,22 +18,33 @@ from leafinstruct.records.printable import printable
 
 def verify(
     run: Annotated[
-        Path | None, typer.Argument(metavar="RUN", help="Recipe, run folder, or folder of an export; default: the recipe as of leaf build.")
+        Path | None,
+        typer.Argument(
+            metavar="RUN",
+            help="Recipe, run folder, or folder of an export; default: the recipe as of leaf build.",
+        ),
     ] = None,
     limit: Limit = None,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare every file of a run with its recorded sha256. Lists damage and what to do; exits with 1 where there is any."""
+    """Compare every file of a run with its recorded sha256. Lists damage and what to do; exits with 1 where
+    there is any."""
     from leafinstruct.pipeline import Watched
     from leafinstruct.runtime.artifact import one_build
     from leafinstruct.runtime.engine.local import LocalEngine
     from leafinstruct.verify import verify as compare
 
-    folder, build = (run, "leaf build") if run is not None and run.is_dir() else _of_recipe(run, limit, changes)
+    folder, build = (
+        (run, "leaf build") if run is not None and run.is_dir() else _of_recipe(run, limit, changes)
+    )
     if not folder.is_dir():
         raise LeafInstructError(f"{folder}: no such run; `{build}` makes it")
-    with one_build(folder, "leaf build", "run `leaf verify` then"), LocalEngine() as engine, progress() as on_progress:
+    with (
+        one_build(folder, "leaf build", "run `leaf verify` then"),
+        LocalEngine() as engine,
+        progress() as on_progress,
+    ):
         found = compare(folder, build, Watched(engine, "verify", stopping(on_progress)))
     if as_json:
         damages = [{name: str(value) for name, value in asdict(item).items()} for item in found.damages]

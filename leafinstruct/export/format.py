@@ -1,6 +1,8 @@
-"""What a format is to the rest of the room: how a sample is written, what its reader cannot take, and what a person must know of it.
+"""What a format is to the rest of the room: how a sample is written, what its reader cannot take, and what a
+person must know of it.
 
-A format is data and three short functions, so that parts, resuming, counting and the page beside the files are written once (run, packing, readme).
+A format is data and three short functions, so that parts, resuming, counting and the page beside the files
+are written once (run, packing, readme).
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ def takes_all(sample: Sample) -> str | None:  # noqa: ARG001 - the signature of 
 class Format:
     """packing: a list of records (.json), a record a line (.jsonl), or tar shards.
     marks: what stands for an image, or is obeyed otherwise, in a text of this format.
-    record: a sample as its record. fault: why the format's reader cannot take a sample (a short stable name), else None.
+    record: a sample as its record. fault: why the format's reader cannot take a sample (a short stable name),
+    else None.
     loading: how to load it, in Markdown. beside: further JSON files, name -> value.
     answers: what its reader makes of images in answers, one sentence.
     """

@@ -1,7 +1,9 @@
-"""Samples -> files: lines of JSON beside images, or tar shards that hold both; and the parts of a split put together.
+"""Samples -> files: lines of JSON beside images, or tar shards that hold both; and the parts of a split put
+together.
 
-A part (one shard of the dataset) is written aside and takes its name when it is whole. Lists and lines are put together by copying parts, because
-their readers want one file a split; tar shards only take their final names.
+A part (one shard of the dataset) is written aside and takes its name when it is whole. Lists and lines are
+put together by copying parts, because their readers want one file a split; tar shards only take their final
+names.
 """
 
 from __future__ import annotations
@@ -76,7 +78,9 @@ class Tars:
         name = key(sample)
         if name in self._keys:
             return Lost(
-                "duplicate_id", "a row with this id stands in the same shard already, and WebDataset would take both for one sample"
+                "duplicate_id",
+                "a row with this id stands in the same shard already, and WebDataset would take both "
+                "for one sample",
             )
         self._keys.add(name)
         pieces = [*members(sample), ("json", json_line(self._form.record(sample)))]
@@ -103,7 +107,11 @@ class Tars:
 def packing(form: Format, out: Path, parts: Artifact, part: str, limit: int) -> Iterator[Packer]:
     """The packer of a part; its files appear when the block ends well."""
     with ExitStack() as closing:
-        yield Tars(form, parts, part, limit, closing) if form.packing == "tar" else Lines(form, out, parts, part, closing)
+        yield (
+            Tars(form, parts, part, limit, closing)
+            if form.packing == "tar"
+            else Lines(form, out, parts, part, closing)
+        )
 
 
 def put_together(form: Format, out: Path, split: str, files: Sequence[Path]) -> list[str]:

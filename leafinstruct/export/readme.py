@@ -1,4 +1,5 @@
-"""The page beside the files: what they are, of which dataset, under which licenses, how they are loaded, and what their reader makes of them.
+"""The page beside the files: what they are, of which dataset, under which licenses, how they are loaded, and
+what their reader makes of them.
 
 What a dataset named (recipes, licenses, sources) passes `cell`, because this is Markdown.
 """
@@ -15,9 +16,15 @@ from leafinstruct.records.escaping import ESCAPED
 
 
 def readme(
-    form: Format, dataset: str, files: Files, counts: Mapping[str, int], origins: Mapping[str, Counter[str]], reasons: Mapping[str, int]
+    form: Format,
+    dataset: str,
+    files: Files,
+    counts: Mapping[str, int],
+    origins: Mapping[str, Counter[str]],
+    reasons: Mapping[str, int],
 ) -> str:
-    """Markdown. counts: of the whole export; origins: what (recipe, source, license) -> rows of each; reasons: why rows were left out -> how many."""
+    """Markdown. counts: of the whole export; origins: what (recipe, source, license) -> rows of each;
+    reasons: why rows were left out -> how many."""
     lost = f"\nLeft out: {_listed(reasons)}; `left-out.jsonl` says which and why.\n" if reasons else ""
     return f"""# {cell(dataset)}, as {form.title}
 
@@ -54,7 +61,9 @@ Rows by license: {_listed(origins["license"])}. Rows by source: {_listed(origins
 def _files(form: Format, counts: Mapping[str, int]) -> str:
     if form.packing == "tar":
         return " in the tar shards, bytes as in the dataset"
-    return f" in {counts['image_files']:,} files below `images/`, named by their sha256, bytes as in the dataset"
+    return (
+        f" in {counts['image_files']:,} files below `images/`, named by their sha256, bytes as in the dataset"
+    )
 
 
 def _table(files: Files) -> str:
@@ -68,5 +77,6 @@ def _range(names: Any) -> str:
 
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(
-        f"{cell(name) or 'unknown'} ({number:,})" for name, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        f"{cell(name) or 'unknown'} ({number:,})"
+        for name, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     )

@@ -1,8 +1,9 @@
-"""A published row -> a sample: turns of texts and images, checked and escaped once for all formats; or the reason why there is none.
+"""A published row -> a sample: turns of texts and images, checked and escaped once for all formats; or the
+reason why there is none.
 
-Texts are escaped (records.escaping). An image's name is made of its sha256 and of what its header says it is, never of a name that the data holds.
-Its bytes are the row's. Texts that follow each other are joined as in what `leaf train` reads (records.joining): formats of one string a turn have
-no other way to say it.
+Texts are escaped (records.escaping). An image's name is made of its sha256 and of what its header says it is,
+never of a name that the data holds. Its bytes are the row's. Texts that follow each other are joined as in
+what `leaf train` reads (records.joining): formats of one string a turn have no other way to say it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,21 @@ from leafinstruct.images.decode import Undecodable, probe
 from leafinstruct.records.escaping import escape
 from leafinstruct.records.text.joining import after_placeholder, joined
 
-COLUMNS = ("id", "document_id", "source", "task", "messages", "images", "image_info", "url", "language", "license", "provenance")
-"""Of the published row. Scores stay behind: they are what a dataset is chosen by, not what is learnt from it."""
+COLUMNS = (
+    "id",
+    "document_id",
+    "source",
+    "task",
+    "messages",
+    "images",
+    "image_info",
+    "url",
+    "language",
+    "license",
+    "provenance",
+)
+"""Of the published row. Scores stay behind: they are what a dataset is chosen by, not what is learnt from
+it."""
 ROLES = ("user", "assistant")
 
 
@@ -33,7 +47,8 @@ class ExportedImage:
 
     @property
     def path(self) -> str:
-        """Below the export's folder; 256 folders, because some file systems and all people are slow in a folder of a million files."""
+        """Below the export's folder; 256 folders, because some file systems and all people are slow in a
+        folder of a million files."""
         return f"images/{self.sha256[:2]}/{self.sha256}.{self.suffix}"
 
 
@@ -49,7 +64,8 @@ class Turn:
         return tuple(part for part in self.parts if isinstance(part, ExportedImage))
 
     def marked(self, mark: str) -> str:
-        """One string, a mark for each image on a line of its own, and a blank line where a Markdown parser needs it beside a list."""
+        """One string, a mark for each image on a line of its own, and a blank line where a Markdown parser
+        needs it beside a list."""
         found, before = "", None
         for index, part in enumerate(self.parts):
             gap = "" if not index else after_placeholder(before, part) if isinstance(part, str) else "\n"
@@ -60,7 +76,8 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """escaped: texts that hold a mark or a control token. row: its columns that are neither messages nor images."""
+    """escaped: texts that hold a mark or a control token. row: its columns that are neither messages nor
+    images."""
 
     turns: tuple[Turn, ...]
     escaped: int
@@ -76,15 +93,22 @@ class Sample:
         return sum(len(turn.images) for turn in self.turns if turn.role == "assistant")
 
     def origin(self) -> dict[str, Any]:
-        """Where it comes from and under which license. Nothing is null (unknown is empty), since `datasets` takes the type of a JSON column from its
-        first rows and refuses a text where only nulls stood."""
+        """Where it comes from and under which license. Nothing is null (unknown is empty), since `datasets`
+        takes the type of a JSON column from its first rows and refuses a text where only nulls stood."""
         provenance = self.row["provenance"] or {}
         return {
-            **{name: self.row[name] or "" for name in ("document_id", "source", "url", "language", "license")},
+            **{
+                name: self.row[name] or "" for name in ("document_id", "source", "url", "language", "license")
+            },
             "provenance": {name: provenance.get(name) or "" for name in ("recipe", "file", "locator")},
             "image_info": [
                 {name: str(item.info.get(name) or "") for name in ("url", "license", "ref")}
-                | {"sha256": item.sha256, "frame_time": "" if item.info.get("frame_time") is None else repr(item.info["frame_time"])}
+                | {
+                    "sha256": item.sha256,
+                    "frame_time": ""
+                    if item.info.get("frame_time") is None
+                    else repr(item.info["frame_time"]),
+                }
                 for item in self.images
             ],
         }
@@ -99,12 +123,18 @@ class Lost:
 
 
 def sample_of(row: Mapping[str, Any]) -> Sample | Lost:
-    """The sample of a row with COLUMNS, or why it is none: bad_messages, images_differ, no_bytes, sha256_differs, not_an_image."""
+    """The sample of a row with COLUMNS, or why it is none: bad_messages, images_differ, no_bytes,
+    sha256_differs, not_an_image."""
     messages = row["messages"] or []
-    if not messages or any(message["role"] not in ROLES or message["content"] is None for message in messages):
+    if not messages or any(
+        message["role"] not in ROLES or message["content"] is None for message in messages
+    ):
         return Lost("bad_messages", f"the row has no turns of {' and '.join(ROLES)} alone")
     parts = [part for message in messages for part in message["content"]]
-    if any(part["type"] not in ("text", "image") or (part["type"] == "text" and part["text"] is None) for part in parts):
+    if any(
+        part["type"] not in ("text", "image") or (part["type"] == "text" and part["text"] is None)
+        for part in parts
+    ):
         return Lost("bad_messages", "a part is neither a text nor the place of an image")
     places, images = sum(part["type"] == "image" for part in parts), row["images"] or []
     if places != len(images):
@@ -118,13 +148,18 @@ def sample_of(row: Mapping[str, Any]) -> Sample | Lost:
     rest = iter(found)
     turns = tuple(Turn(message["role"], tuple(_parts(message["content"], rest))) for message in messages)
     escaped = sum(part["type"] == "text" and escape(part["text"]) != part["text"] for part in parts)
-    return Sample(turns, escaped, {name: row[name] for name in COLUMNS if name not in ("messages", "images", "image_info")})
+    return Sample(
+        turns,
+        escaped,
+        {name: row[name] for name in COLUMNS if name not in ("messages", "images", "image_info")},
+    )
 
 
 def alternating(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     """Turns of one speaker in a row as one, for readers that want them to alternate."""
     return tuple(
-        Turn(role, _joined([part for turn in members for part in turn.parts])) for role, members in groupby(turns, lambda turn: turn.role)
+        Turn(role, _joined([part for turn in members for part in turn.parts]))
+        for role, members in groupby(turns, lambda turn: turn.role)
     )
 
 
@@ -135,12 +170,15 @@ def unanswered(sample: Sample) -> str | None:
     return "ends_with_question" if sample.turns[-1].role == "user" else None
 
 
-def _parts(content: Sequence[Mapping[str, Any]], images: Iterator[ExportedImage]) -> tuple[str | ExportedImage, ...]:
+def _parts(
+    content: Sequence[Mapping[str, Any]], images: Iterator[ExportedImage]
+) -> tuple[str | ExportedImage, ...]:
     return _joined([escape(part["text"]) if part["type"] == "text" else next(images) for part in content])
 
 
 def _joined(parts: Sequence[str | ExportedImage]) -> tuple[str | ExportedImage, ...]:
-    """Neighboring texts in one. No mark or control token holds a line break, so none is made where two meet."""
+    """Neighboring texts in one. No mark or control token holds a line break, so none is made where two
+    meet."""
     found: list[str | ExportedImage] = []
     for is_text, run in groupby(parts, lambda part: isinstance(part, str)):
         members = list(run)

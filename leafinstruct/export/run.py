@@ -5,7 +5,8 @@
           record.json        counts, reasons and files, written LAST: without it the folder is not whole
           .parts/            while it runs: what each shard gave, so that a killed export goes on behind the last whole shard
 
-Everything appears by one rename. Rows that a format cannot hold are left out with a reason, and listed. Same shards, same bytes.
+Everything appears by one rename. Rows that a format cannot hold are left out with a reason, and listed. Same
+shards, same bytes.
 Memory: one batch of rows (records.shards).
 """
 
@@ -29,12 +30,26 @@ from leafinstruct.export.row import COLUMNS, Lost, Sample, sample_of
 from leafinstruct.export.source import Shard
 from leafinstruct.records import shards
 from leafinstruct.records.escaping import ESCAPED
-from leafinstruct.runtime.artifact import FORMAT, Artifact, digest, drift, file_fault, file_sha256, load, one_build, save, writing
+from leafinstruct.runtime.artifact import (
+    FORMAT,
+    Artifact,
+    digest,
+    drift,
+    file_fault,
+    file_sha256,
+    load,
+    one_build,
+    save,
+    writing,
+)
 from leafinstruct.runtime.last_write import last_write
 
 CODE = 3
 """Raised when the same shards give other files than before."""
-FORMATS: dict[str, Format] = {form.name: form for form in (conversations.FORMAT, webdataset.FORMAT, llama_factory.FORMAT, ms_swift.FORMAT)}
+FORMATS: dict[str, Format] = {
+    form.name: form
+    for form in (conversations.FORMAT, webdataset.FORMAT, llama_factory.FORMAT, ms_swift.FORMAT)
+}
 TAR_BYTES = 512 << 20
 ORIGINS = ("recipe", "source", "license")
 
@@ -62,9 +77,11 @@ def export(
     rebuild: bool = False,
     on_rows: OnRows | None = None,
 ) -> Exported:
-    """Write the export, or go on writing it. data: `run:NAME`, `hub:ORG/NAME`, a folder, a shard or a glob; split, task: of these alone.
+    """Write the export, or go on writing it. data: `run:NAME`, `hub:ORG/NAME`, a folder, a shard or a glob;
+    split, task: of these alone.
 
-    Raises SourceError (no such shards, a folder of something else, no row left), SchemaError, DriftError (the folder holds another export).
+    Raises SourceError (no such shards, a folder of something else, no row left), SchemaError, DriftError (the
+    folder holds another export).
     """
     chosen = source.chosen(data, runs, split, task)
     _refuse_foreign(out)
@@ -98,7 +115,8 @@ def export(
 
 
 def faults(out: Path) -> Iterator[tuple[Path, str]]:
-    """(file, fault) of what is not as it was written in a finished export; an image is named by its sha256."""
+    """(file, fault) of what is not as it was written in a finished export; an image is named by its
+    sha256."""
     record = Artifact(out).record or {}
     for name, sha256 in record.get("files", {}).items():
         if (fault := file_fault(out / name, sha256)) is not None:
@@ -115,41 +133,72 @@ def _refuse_foreign(out: Path) -> None:
     """Raises SourceError for a file, and for a folder that holds anything and is no export."""
     if out.exists() and not out.is_dir():
         raise SourceError(f"--out {out}: is a file; give a new folder")
-    if out.is_dir() and any(path.name != ".lock" for path in out.iterdir()) and "export" not in _made_from(Artifact(out)):
+    if (
+        out.is_dir()
+        and any(path.name != ".lock" for path in out.iterdir())
+        and "export" not in _made_from(Artifact(out))
+    ):
         raise SourceError(f"--out {out}: holds other files than an export; give a new folder")
 
 
 def _made_from(whole: Artifact) -> dict[str, Any]:
-    """The fingerprint of what a folder is an export of, of any format; where its file is damaged, the record's copy."""
-    found = load(whole.path / "fingerprint.json") or (load(whole.path / "record.json") or {}).get("fingerprint") or {}
+    """The fingerprint of what a folder is an export of, of any format; where its file is damaged, the
+    record's copy."""
+    found = (
+        load(whole.path / "fingerprint.json")
+        or (load(whole.path / "record.json") or {}).get("fingerprint")
+        or {}
+    )
     return {name: value for name, value in found.items() if name != "format"}
 
 
 def _replace(whole: Artifact, fingerprint: dict[str, Any], rebuild: bool) -> None:
-    """Remove what an export has written, record first, and nothing else. Raises DriftError where that was not asked for."""
+    """Remove what an export has written, record first, and nothing else. Raises DriftError where that was not
+    asked for."""
     old = _made_from(whole)
     if not rebuild:
         changes = "; ".join(drift(old, fingerprint)[:3])
-        raise DriftError(f"--out {whole.path}: holds another export ({changes}); give another folder, or --rebuild to replace it")
+        raise DriftError(
+            f"--out {whole.path}: holds another export ({changes}); give another folder, or --rebuild to "
+            "replace it"
+        )
     (whole.path / "record.json").unlink(missing_ok=True)
-    splits = {name[1] for name in (shards.named(Path(shard)) for shard in old.get("shards", {})) if name is not None}
-    wanted = ["README.md", "dataset_info.json", "left-out.jsonl", *(f"{split}{end}" for split in splits for end in (".json", ".jsonl"))]
-    for path in [whole.path / name for name in wanted] + [path for split in splits for path in whole.path.glob(f"{split}-??????.tar")]:
+    splits = {
+        name[1] for name in (shards.named(Path(shard)) for shard in old.get("shards", {})) if name is not None
+    }
+    wanted = [
+        "README.md",
+        "dataset_info.json",
+        "left-out.jsonl",
+        *(f"{split}{end}" for split in splits for end in (".json", ".jsonl")),
+    ]
+    for path in [whole.path / name for name in wanted] + [
+        path for split in splits for path in whole.path.glob(f"{split}-??????.tar")
+    ]:
         path.unlink(missing_ok=True)
     for folder in ("images", ".parts"):
         shutil.rmtree(whole.path / folder, ignore_errors=True)
 
 
 def _write_parts(
-    form: Format, out: Path, parts: Artifact, chosen: Sequence[Shard], key: str, tar_bytes: int, on_rows: OnRows | None
+    form: Format,
+    out: Path,
+    parts: Artifact,
+    chosen: Sequence[Shard],
+    key: str,
+    tar_bytes: int,
+    on_rows: OnRows | None,
 ) -> None:
     rows = {shard.part: shards.opened(shard.path, COLUMNS).rows for shard in chosen}
     done, total = 0, sum(rows.values())
-    for path in (*parts.path.glob(".*.tmp"), *out.glob(".*.[0-9]*.tmp"), *(out / "images").glob("*/.*.tmp")):  # of a killed writer
+    # of a killed writer
+    for path in (*parts.path.glob(".*.tmp"), *out.glob(".*.[0-9]*.tmp"), *(out / "images").glob("*/.*.tmp")):
         path.unlink()
     for shard in chosen:
         if not _is_up_to_date(parts, shard.part, key):
-            _write_part(form, out, parts, shard, key, tar_bytes, partial(_report_progress, on_rows, done, total))
+            _write_part(
+                form, out, parts, shard, key, tar_bytes, partial(_report_progress, on_rows, done, total)
+            )
         done += rows[shard.part]
         _report_progress(on_rows, done, total, 0)
 
@@ -165,13 +214,25 @@ def _is_up_to_date(parts: Artifact, part: str, key: str) -> bool:
     return report is not None and report["key"] == key and not list(parts.faults(part))
 
 
-def _write_part(form: Format, out: Path, parts: Artifact, shard: Shard, key: str, tar_bytes: int, on_row: Callable[[int], None]) -> None:
+def _write_part(
+    form: Format,
+    out: Path,
+    parts: Artifact,
+    shard: Shard,
+    key: str,
+    tar_bytes: int,
+    on_row: Callable[[int], None],
+) -> None:
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     origins: dict[str, Counter[str]] = {what: Counter() for what in ORIGINS}
     left = parts.file("left", shard.part, ".jsonl")
     parts.open(shard.part)
-    with packing(form, out, parts, shard.part, tar_bytes) as packer, writing(left) as temporary, temporary.open("wb") as lost:
+    with (
+        packing(form, out, parts, shard.part, tar_bytes) as packer,
+        writing(left) as temporary,
+        temporary.open("wb") as lost,
+    ):
         for number, row in enumerate(shards.rows(shard.path, COLUMNS)):
             sample = _taken(form, sample_of(row))
             fault = sample if isinstance(sample, Lost) else packer.add(sample)
@@ -183,11 +244,24 @@ def _write_part(form: Format, out: Path, parts: Artifact, shard: Shard, key: str
             else:
                 reasons[fault.reason] += 1
                 lost.write(
-                    json_line({"id": row["id"], "shard": shard.path.name, "row": number, "reason": fault.reason, "detail": fault.detail})
+                    json_line(
+                        {
+                            "id": row["id"],
+                            "shard": shard.path.name,
+                            "row": number,
+                            "reason": fault.reason,
+                            "detail": fault.detail,
+                        }
+                    )
                 )
             on_row(number + 1)
     packed = [path.name for path in packer.files]
-    parts.commit(shard.part, key, {"counts": counts, "reasons": reasons, "origins": origins, "packed": packed}, [*packer.files, left])
+    parts.commit(
+        shard.part,
+        key,
+        {"counts": counts, "reasons": reasons, "origins": origins, "packed": packed},
+        [*packer.files, left],
+    )
 
 
 def _taken(form: Format, sample: Sample | Lost) -> Sample | Lost:
@@ -197,24 +271,38 @@ def _taken(form: Format, sample: Sample | Lost) -> Sample | Lost:
 
 
 def _counts(sample: Sample) -> Counter[str]:
-    return Counter(rows=1, images=len(sample.images), answer_images=sample.answered, escaped_texts=sample.escaped)
+    return Counter(
+        rows=1, images=len(sample.images), answer_images=sample.answered, escaped_texts=sample.escaped
+    )
 
 
 def _origin(sample: Sample) -> dict[str, str]:
     row = sample.row
-    return {"recipe": (row["provenance"] or {}).get("recipe") or "", "source": row["source"] or "", "license": row["license"] or ""}
+    return {
+        "recipe": (row["provenance"] or {}).get("recipe") or "",
+        "source": row["source"] or "",
+        "license": row["license"] or "",
+    }
 
 
-def _finish(form: Format, whole: Artifact, parts: Artifact, chosen: Sequence[Shard], dataset: str) -> dict[str, Any]:
-    """Put the parts together, write the pages beside them, and the record. Raises SourceError where no row is left."""
+def _finish(
+    form: Format, whole: Artifact, parts: Artifact, chosen: Sequence[Shard], dataset: str
+) -> dict[str, Any]:
+    """Put the parts together, write the pages beside them, and the record. Raises SourceError where no row is
+    left."""
     out, totals = whole.path, parts.totals()
     if not totals.counts["rows"]:
-        why = ", ".join(f"{reason} {number:,}" for reason, number in sorted(totals.reasons.items())) or "the shards are empty"
+        why = (
+            ", ".join(f"{reason} {number:,}" for reason, number in sorted(totals.reasons.items()))
+            or "the shards are empty"
+        )
         hint = "; `leaf hydrate` fetches images again" if "no_bytes" in totals.reasons else ""
         raise SourceError(f"--out {out}: no row of {dataset} can be exported: {why}{hint}")
     counts = {name: totals.counts[name] for name in ("rows", "images", "answer_images", "escaped_texts")}
     if form.packing != "tar":
-        counts["image_files"] = sum(1 for path in (out / "images").glob("*/*") if not path.name.startswith("."))
+        counts["image_files"] = sum(
+            1 for path in (out / "images").glob("*/*") if not path.name.startswith(".")
+        )
     origins = {what: _sum(parts, chosen, what) for what in ORIGINS}
     files = {}
     for split in dict.fromkeys(shard.split for shard in chosen):

@@ -28,17 +28,23 @@ def chosen(data: str, runs: Path, split: str | None, task: str | None) -> list[S
         raise SourceError(f"{asked} {data}: {folder.path} is not finished; run `leaf build` until it is")
     names = [(path, shards.named(path)) for path in found]
     if strange := [path for path, name in names if name is None]:
-        raise SourceError(f"{asked} {data}: {strange[0].name} does not say its split; shards are called TASK.SPLIT-00000-of-00001.parquet")
+        raise SourceError(
+            f"{asked} {data}: {strange[0].name} does not say its split; shards are called "
+            "TASK.SPLIT-00000-of-00001.parquet"
+        )
     known = [(path, *name) for path, name in names if name is not None]
     wanted = [item for item in known if task in (None, item[1]) and split in (None, item[2])]
     if not wanted:
         there = ", ".join(sorted({f"{task}.{split}" for _, task, split in known}))
-        raise SourceError(f"{asked} {data}: no shard of task {task or 'any'} and split {split or 'any'}; there are {there}")
+        raise SourceError(
+            f"{asked} {data}: no shard of task {task or 'any'} and split {split or 'any'}; there are {there}"
+        )
     return [Shard(path, split, f"{number:05}") for number, (path, _, split) in enumerate(wanted)]
 
 
 def name(data: str, shard: Path) -> str:
-    """What the dataset is called: ORG/NAME, the run, or its folder; never a path, which is this machine's business."""
+    """What the dataset is called: ORG/NAME, the run, or its folder; never a path, which is this machine's
+    business."""
     if data.startswith("hub:"):
         return data.removeprefix("hub:")
     folder = shard.resolve().parent

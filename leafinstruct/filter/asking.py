@@ -1,4 +1,5 @@
-"""Asking the judge: the question about a document, with smaller ones behind it for a server that takes no larger one, and the task of a part."""
+"""Asking the judge: the question about a document, with smaller ones behind it for a server that takes no
+larger one, and the task of a part."""
 
 from __future__ import annotations
 
@@ -39,23 +40,52 @@ def question(document: Document, images: Mapping[str, Sent], config: JudgeConfig
     return fitted(fewer, whole)
 
 
-async def ask(settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
-    """Task: the judge's cells of every document alive after duplicates; writes asked-, then judged-, under its key only if everyone answered."""
+async def ask(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part
+) -> dict[str, Any]:
+    """Task: the judge's cells of every document alive after duplicates; writes asked-, then judged-, under
+    its key only if everyone answered."""
     cached = cached_scores(settings, out, part, judged=False)
-    decisions = [decision_of(document, settings, cached) for document in table.documents(inputs.checked("documents", part.name))]
+    decisions = [
+        decision_of(document, settings, cached)
+        for document in table.documents(inputs.checked("documents", part.name))
+    ]
     remaining = [decision.document for decision in decisions if decision.kept]
-    offline = settings.llm.provider == "offline"  # written rules are shown the places of images, not the images
-    shown = set() if offline else {image.sha256 or "" for page in remaining for image in page.images[: settings.config.judge.max_images]}
-    images = all_as_sent(table.images(out.file("images", part.name), shown - {""}), settings.config.judge.image_px)
+    # written rules are shown the places of images, not the images
+    offline = settings.llm.provider == "offline"
+    shown = (
+        set()
+        if offline
+        else {
+            image.sha256 or ""
+            for page in remaining
+            for image in page.images[: settings.config.judge.max_images]
+        }
+    )
+    images = all_as_sent(
+        table.images(out.file("images", part.name), shown - {""}), settings.config.judge.image_px
+    )
     requests = [question(document, images, settings.config.judge, settings.prompt) for document in remaining]
     answers = await asyncio.gather(*(client.ask(request) for request in requests))
-    cells = [(document.id, item) for document, answer in zip(remaining, answers, strict=True) for item in judge.cells(answer, offline)]
+    cells = [
+        (document.id, item)
+        for document, answer in zip(remaining, answers, strict=True)
+        for item in judge.cells(answer, offline)
+    ]
     failed = sum(answer.retryable for answer in answers)
     with writing(out.file("asked", part.name)) as temporary:
-        table.write(temporary, map(asked.row_of, (document.id for document in remaining), map(asdict, answers)), asked.ASKED)
+        table.write(
+            temporary,
+            map(asked.row_of, (document.id for document in remaining), map(asdict, answers)),
+            asked.ASKED,
+        )
     with writing(out.file("judged", part.name)) as temporary:
         rows = ({"document_id": document, **table.cell_row(item)} for document, item in cells)
         table.write(temporary, rows, table.SCORES, "" if failed else part.payload)
     details = [answer.detail for answer in answers if answer.retryable][:1]
-    counts = {"asked": len(answers), "failed": failed, "declined": sum(answer.state == "declined" for answer in answers)}
+    counts = {
+        "asked": len(answers),
+        "failed": failed,
+        "declined": sum(answer.state == "declined" for answer in answers),
+    }
     return {"counts": {"documents": len(remaining), **counts}, "details": details, **client.repaired()}

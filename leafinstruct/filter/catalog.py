@@ -1,7 +1,8 @@
-"""The catalog of scores: name, level, pass, unit. Data only, so that a recipe is checked without loading a model.
+"""The catalog of scores: name, level, pass, unit. Data only, so that a recipe is checked without loading a
+model.
 
-A score is `<family>.<name>` and is declared here once; a family file computes it, a rule decides on it. The order of PASSES is the order
-of cost: what is cheap runs first, and what a document lost to cannot cost more.
+A score is `<family>.<name>` and is declared here once; a family file computes it, a rule decides on it. The
+order of PASSES is the order of cost: what is cheap runs first, and what a document lost to cannot cost more.
 """
 
 from __future__ import annotations
@@ -46,48 +47,96 @@ class Score:
 
 
 _DECLARED: tuple[tuple[str, Level, str], ...] = (
-    ("document.language_confidence", "document", "share of the text that is in the document's language, [0, 1]"),
+    (
+        "document.language_confidence",
+        "document",
+        "share of the text that is in the document's language, [0, 1]",
+    ),
     (
         "text.words",
         "document",
-        "words by UAX 29; of scripts without spaces 1.5 ideographs or 3 clusters of Thai, Lao, Khmer, Burmese are one",
+        (
+            "words by UAX 29; of scripts without spaces 1.5 ideographs or 3 clusters of Thai, Lao, "
+            "Khmer, Burmese are one"
+        ),
     ),
     ("text.images", "document", "image segments that the reader found"),
     (
         "text.mean_word_length",
         "document",
-        "characters a word (Gopher keeps 3 to 10); not applicable where most words are of scripts without spaces",
+        (
+            "characters a word (Gopher keeps 3 to 10); not applicable where most words are of scripts "
+            "without spaces"
+        ),
     ),
     (
         "text.symbols",
         "document",
-        "share of characters that are neither letters, marks, digits, white space nor punctuation of prose, [0, 1]",
+        (
+            "share of characters that are neither letters, marks, digits, white space nor punctuation of "
+            "prose, [0, 1]"
+        ),
     ),
     ("text.capitals", "document", "share of capitals among letters of all scripts, [0, 1]"),
     ("text.links", "document", "web and e-mail addresses in 100 words"),
-    ("text.repetition", "document", "share of words inside a run of 5 words that occurs earlier in the document, [0, 1]"),
+    (
+        "text.repetition",
+        "document",
+        "share of words inside a run of 5 words that occurs earlier in the document, [0, 1]",
+    ),
     ("text.exclamations", "document", "exclamation marks of all scripts in 100 words"),
     ("image.decoded", "image", "1 when the bytes were read and decode as an image, else 0"),
     ("image.side", "image", "shorter side, pixels"),
     ("image.aspect", "image", "longer side over shorter side, at least 1"),
     ("image.entropy", "image", "entropy of the gray histogram, bits, [0, 8]; 0 for one flat color"),
     ("image.sharpness", "image", "standard deviation of the Laplacian at 256 px, gray levels"),
-    ("alignment.own", "image", "cosine with the text that owns it; alignment.beside where no owner is known, [-1, 1]"),
-    ("alignment.beside", "image", "largest cosine with the text next to it: nearest before, nearest behind or caption, [-1, 1]"),
-    ("alignment.margin", "image", "alignment.own minus the mean cosine with the document's other texts, [-2, 2]"),
+    (
+        "alignment.own",
+        "image",
+        "cosine with the text that owns it; alignment.beside where no owner is known, [-1, 1]",
+    ),
+    (
+        "alignment.beside",
+        "image",
+        "largest cosine with the text next to it: nearest before, nearest behind or caption, [-1, 1]",
+    ),
+    (
+        "alignment.margin",
+        "image",
+        "alignment.own minus the mean cosine with the document's other texts, [-2, 2]",
+    ),
     ("alignment.mean", "document", "mean of alignment.own over kept images, [-1, 1]"),
     ("alignment.min", "document", "smallest alignment.own of the kept images, [-1, 1]"),
-    ("alignment.share", "document", "share of kept images with alignment.own at or above filter.alignment.share_above, [0, 1]"),
+    (
+        "alignment.share",
+        "document",
+        "share of kept images with alignment.own at or above filter.alignment.share_above, [0, 1]",
+    ),
     ("alignment.unknown_words", "document", "share of tokens that the model never saw in training, [0, 1]"),
-    ("coherence.sequence", "document", "mean cosine of adjacent images minus mean cosine of all pairs, [-2, 2]; needs 3 images"),
+    (
+        "coherence.sequence",
+        "document",
+        "mean cosine of adjacent images minus mean cosine of all pairs, [-2, 2]; needs 3 images",
+    ),
     ("coherence.adjacent", "document", "mean cosine of adjacent images, [-1, 1]; needs 2 images"),
     ("duplicate.within", "image", "earlier images of the same document with the same bytes"),
-    ("duplicate.text", "document", "documents with a smaller id, alive so far, with the same normalized text"),
-    ("duplicate.images", "document", "share of its images whose bytes stand in a living document with a smaller id, [0, 1]"),
+    (
+        "duplicate.text",
+        "document",
+        "documents with a smaller id, alive so far, with the same normalized text",
+    ),
+    (
+        "duplicate.images",
+        "document",
+        "share of its images whose bytes stand in a living document with a smaller id, [0, 1]",
+    ),
     (
         "reference.dangling",
         "document",
-        "references to images (a stated number, 'as shown below', 'Figure 3') that the kept images do not answer",
+        (
+            "references to images (a stated number, 'as shown below', 'Figure 3') that the kept images "
+            "do not answer"
+        ),
     ),
     *(
         (f"{family}.{field}", "document", f"{field.replace('_', ' ')}, 1 to 5, by {who}")

@@ -1,13 +1,15 @@
 """Decision apart from score: a document's decision under the rules of a recipe.
 
-A decision takes cells in the order of PASSES, those of images before those of the document, and applies the rules over them. Every verdict
-is data: which rule, over which image, with which value and threshold. Pure: no I/O, no model, so that moving a threshold is replaying
-decisions.
+A decision takes cells in the order of PASSES, those of images before those of the document, and applies the
+rules over them. Every verdict is data: which rule, over which image, with which value and threshold. Pure: no
+I/O, no model, so that moving a threshold is replaying decisions.
 
-`languages` is a rule over the document's language, which has no order; it is judged first, in the cheapest pass.
+`languages` is a rule over the document's language, which has no order; it is judged first, in the cheapest
+pass.
 
-A failing image takes its captions with it, since a caption without its image is noise; under `drop: step` the text that owns it goes too
-(steps.py). Then `min_images` and `min_words` are judged again. Null and NaN fail every rule: what could not be computed is not known to be good.
+A failing image takes its captions with it, since a caption without its image is noise; under `drop: step` the
+text that owns it goes too (steps.py). Then `min_images` and `min_words` are judged again. Null and NaN fail
+every rule: what could not be computed is not known to be good.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ _DECODED = Rule(score="image.decoded", min=1)
 class Drop:
     """Why something was dropped.
 
-    position: of the image, None when it is the document; threshold: the bound that it failed; detail: about the score, and under `drop: step`
-    which text was dropped with the image.
+    position: of the image, None when it is the document; threshold: the bound that it failed; detail: about
+    the score, and under `drop: step` which text was dropped with the image.
     """
 
     rule: str
@@ -48,12 +50,14 @@ class Drop:
 
     @property
     def reason(self) -> str:
-        """The rule as counts name it, with the state where a model gave no value: that says nothing about how good the document is."""
+        """The rule as counts name it, with the state where a model gave no value: that says nothing about how
+        good the document is."""
         return f"{self.rule} ({self.state})" if self.state in _UNANSWERED else self.rule
 
 
 def judge(rule: Rule, cell: Cell | None) -> Drop | None:
-    """A rule over one cell: None when it passes. A missing cell fails as `not_scored`; a score that has no meaning for the document has no rules."""
+    """A rule over one cell: None when it passes. A missing cell fails as `not_scored`; a score that has no
+    meaning for the document has no rules."""
     if cell is None:
         return Drop(rule.score, None, _bound(rule), "not_scored")
     if cell.state == "not_applicable":
@@ -72,7 +76,8 @@ class Decision:
     """A document on its way through the passes.
 
     document: as it stands now, dropped images and their captions taken out, positions unchanged.
-    verdicts: drops of the whole document, in the order found; the first is its reason. image_drops: drops of images.
+    verdicts: drops of the whole document, in the order found; the first is its reason. image_drops: drops of
+    images.
     """
 
     document: Document
@@ -87,7 +92,8 @@ class Decision:
 
     @cached_property
     def _figures(self) -> dict[int, int]:
-        """The steps of captioned figures, as the reader found the document: what was dropped since says nothing about its structure."""
+        """The steps of captioned figures, as the reader found the document: what was dropped since says
+        nothing about its structure."""
         return owners.steps_of_figures(self._read)
 
     @property
@@ -95,7 +101,8 @@ class Decision:
         return not self.verdicts
 
     def weigh(self, cells: Iterable[Cell]) -> None:
-        """Take cells and judge every rule over their families and levels; a dead document is weighed no further."""
+        """Take cells and judge every rule over their families and levels; a dead document is weighed no
+        further."""
         if not self.kept:
             return
         fresh = list(cells)
@@ -123,13 +130,16 @@ class Decision:
         self.document = replace(
             self.document,
             segments=tuple(
-                replace(segment, **facts[segment.position]) if isinstance(segment, Image) and segment.position in facts else segment
+                replace(segment, **facts[segment.position])
+                if isinstance(segment, Image) and segment.position in facts
+                else segment
                 for segment in self.document.segments
             ),
         )
 
     def _rules_over(self, kinds: set[tuple[str, Level]]) -> list[Rule]:
-        """The rules over these (family, level) pairs; readable first, since an image that cannot be read has no other score."""
+        """The rules over these (family, level) pairs; readable first, since an image that cannot be read has
+        no other score."""
         rules = [rule for rule in self.rules if (rule.declared.family, rule.declared.level) in kinds]
         if ("image", "image") in kinds:
             rules.append(_DECODED)  # no image at all, with or without a rule
@@ -139,7 +149,10 @@ class Decision:
         """`languages`: it has no bound and no value; its detail names the language that was found."""
         allowed, found = self.config.languages, self.document.language
         if allowed is not None and found not in allowed:
-            detail = f"the document's language is {named(found)}, and the recipe keeps {', '.join(map(named, allowed))}"
+            detail = (
+                f"the document's language is {named(found)}, and the recipe keeps "
+                f"{', '.join(map(named, allowed))}"
+            )
             self.verdicts.append(Drop("languages", None, None, "ok", detail=detail))
 
     def _judge_document(self, rule: Rule, cells: list[Cell]) -> None:
@@ -166,10 +179,19 @@ class Decision:
 
     def _judge_minima(self) -> None:
         images, words = len(self.document.images), count_words([text.text for text in self.document.texts])
-        for name, have, need in (("min_images", images, self.config.min_images), ("min_words", words, self.config.min_words)):
+        for name, have, need in (
+            ("min_images", images, self.config.min_images),
+            ("min_words", words, self.config.min_words),
+        ):
             if have < need and self.kept:
                 self.verdicts.append(
-                    Drop(name, float(have), float(need), "ok", detail="after images were dropped" if self.image_drops else "")
+                    Drop(
+                        name,
+                        float(have),
+                        float(need),
+                        "ok",
+                        detail="after images were dropped" if self.image_drops else "",
+                    )
                 )
 
 

@@ -1,9 +1,10 @@
 """Images of living documents: reference -> bytes and measurements, in the part's image file.
 
-Only images of documents that the text rules left alive are read, each reference once while its file stays as it was (size and time; of an
-address: what was fetched): rows that stand are carried over when a loosened rule brings more documents to life. Bytes are kept as they came
-and streamed, never held for a whole part; decoding is for measuring only and happens on at most 256 px. Bad bytes are a reason, not an
-exception. Cost: 1-3 ms an image of 1 megapixel.
+Only images of documents that the text rules left alive are read, each reference once while its file stays as
+it was (size and time; of an address: what was fetched): rows that stand are carried over when a loosened rule
+brings more documents to life. Bytes are kept as they came and streamed, never held for a whole part; decoding
+is for measuring only and happens on at most 256 px. Bad bytes are a reason, not an exception. Cost: 1-3 ms an
+image of 1 megapixel.
 """
 
 from __future__ import annotations
@@ -34,16 +35,18 @@ from leafinstruct.records.frames import Kept
 from leafinstruct.records.table import Row
 
 MEASURE_PX = 256
-"""Longer side at which entropy and sharpness are measured: sharpness depends on scale, so one scale for all."""
+"""Longer side at which entropy and sharpness are measured: sharpness depends on scale, so one scale for
+all."""
 
 
 REMOVED = "removed_by_request"
-"""Reason of an image that `leaf remove --purge` took out; a document that shows it is dropped, as its text would go on speaking of it."""
+"""Reason of an image that `leaf remove --purge` took out; a document that shows it is dropped, as its text
+would go on speaking of it."""
 
 
 class Fetched:
-    """What is at hand of a part's images: those on the web that filter/fetching left, and the frames that ingest took. All others are where their
-    reference points.
+    """What is at hand of a part's images: those on the web that filter/fetching left, and the frames that
+    ingest took. All others are where their reference points.
 
     path: the part's `fetches-`, may be missing; store: the folder of what was fetched; frames: the part's.
     """
@@ -80,9 +83,11 @@ def materialize(
     fetched: Fetched,
     removed: frozenset[str] = frozenset(),
 ) -> Iterator[Row]:
-    """Rows of table.IMAGES, one a reference: first those that stand, also of documents that are not wanted now; then the missing ones.
+    """Rows of table.IMAGES, one a reference: first those that stand, also of documents that are not wanted
+    now; then the missing ones.
 
-    wanted: (reference, root of its source). standing: the part's image file, may be missing. counts: `images_read`, `images_failed`.
+    wanted: (reference, root of its source). standing: the part's image file, may be missing. counts:
+    `images_read`, `images_failed`.
     removed: sha256 of images that were taken out for good; their bytes are not kept.
     """
     needed = {str(ref): (ref, root) for ref, root in wanted}
@@ -90,7 +95,12 @@ def materialize(
     for row in table.read_whole_groups(standing):
         here = needed.get(row["ref"])
         stale = row["sha256"] in removed or row["reason"].startswith(REMOVED)
-        if row["state"] == "ok" and not stale and (here is None or row["stamp"] == fetched.stamp(*here)) and _holds_its_image(row):
+        if (
+            row["state"] == "ok"
+            and not stale
+            and (here is None or row["stamp"] == fetched.stamp(*here))
+            and _holds_its_image(row)
+        ):
             reused.add(row["ref"])
             yield row
     for name, (ref, root) in needed.items():
@@ -105,7 +115,8 @@ def materialize(
 
 
 def repaired(counts: Counter[str]) -> dict[str, int]:
-    """What `look` met that was damaged or had changed unseen, for the line at the end of the stage; taken out of the counts."""
+    """What `look` met that was damaged or had changed unseen, for the line at the end of the stage; taken out
+    of the counts."""
     told = {
         "files of kept frames": "frames_damaged",
         "files of images": "images_damaged",
@@ -115,21 +126,32 @@ def repaired(counts: Counter[str]) -> dict[str, int]:
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether a part has a file of images that is not what was written: what is whole of it is kept, and the rest is read again."""
+    """Whether a part has a file of images that is not what was written: what is whole of it is kept, and the
+    rest is read again."""
     return path.exists() and checked.fault(path) is not None
 
 
 def seen(path: Path) -> dict[tuple[str, str], str]:
-    """(reference, stamp) -> sha256 of the images of a part's file, nothing where that is missing or damaged."""
+    """(reference, stamp) -> sha256 of the images of a part's file, nothing where that is missing or
+    damaged."""
     try:
-        return {(row["ref"], row["stamp"]): row["sha256"] for row in table.read(path, ["ref", "stamp", "sha256"]) if row["sha256"]}
+        return {
+            (row["ref"], row["stamp"]): row["sha256"]
+            for row in table.read(path, ["ref", "stamp", "sha256"])
+            if row["sha256"]
+        }
     except DamagedError:
         return {}
 
 
 def rotted(before: Mapping[tuple[str, str], str], now: Mapping[str, Row]) -> int:
-    """Images that are other bytes than before under the same stamp. before: see `seen`; now: reference -> row."""
-    return sum(now[ref]["sha256"] != sha256 for (ref, stamp), sha256 in before.items() if ref in now and now[ref]["stamp"] == stamp)
+    """Images that are other bytes than before under the same stamp. before: see `seen`; now: reference ->
+    row."""
+    return sum(
+        now[ref]["sha256"] != sha256
+        for (ref, stamp), sha256 in before.items()
+        if ref in now and now[ref]["stamp"] == stamp
+    )
 
 
 def _holds_its_image(row: Row) -> bool:
@@ -137,7 +159,8 @@ def _holds_its_image(row: Row) -> bool:
 
 
 def stamp(ref: Ref, root: Path) -> str:
-    """Size and modification time of a reference's file, empty where there is none: what tells that an image may have changed."""
+    """Size and modification time of a reference's file, empty where there is none: what tells that an image
+    may have changed."""
     return file_stamp(root / (ref.file or ""))
 
 
@@ -169,7 +192,11 @@ def _row(name: str, data: bytes | Unreadable, max_pixels: int) -> Row:
         "bytes": None,
     }
     if isinstance(data, Unreadable):
-        return {**empty, "state": "failed" if data.retryable else "ok", "reason": f"{data.reason}: {data.detail}"}
+        return {
+            **empty,
+            "state": "failed" if data.retryable else "ok",
+            "reason": f"{data.reason}: {data.detail}",
+        }
     header = probe(data, max_pixels)
     if isinstance(header, Undecodable):
         return {**empty, "reason": f"{header.reason}: {header.detail}"}
@@ -187,7 +214,8 @@ def _row(name: str, data: bytes | Unreadable, max_pixels: int) -> Row:
 
 
 def _measure(width: int, height: int, image: Pil.Image) -> list[dict[str, Any]]:
-    """width, height: of the original after rotation, pixels. image: RGB, at most MEASURE_PX on its longer side."""
+    """width, height: of the original after rotation, pixels. image: RGB, at most MEASURE_PX on its longer
+    side."""
     gray = np.asarray(image.convert("L"), dtype=np.float32)  # (h, w) in [0, 255]
     values = {
         "image.side": float(min(width, height)),
@@ -206,7 +234,8 @@ def entropy(gray: NDArray[np.float32]) -> float:
 
 
 def sharpness(gray: NDArray[np.float32]) -> float:
-    """Standard deviation of the 4-neighbor Laplacian of (h, w) gray levels; 0 for images under 3 pixels a side."""
+    """Standard deviation of the 4-neighbor Laplacian of (h, w) gray levels; 0 for images under 3 pixels a
+    side."""
     if min(gray.shape) < 3:
         return 0.0
     centre = gray[1:-1, 1:-1]

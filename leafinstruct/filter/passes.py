@@ -1,7 +1,8 @@
-"""The passes of filter over one part: look and decide; asking.py holds the one in between. Tasks of an engine, each idempotent; stage.py orders them.
+"""The passes of filter over one part: look and decide; asking.py holds the one in between. Tasks of an
+engine, each idempotent; stage.py orders them.
 
-A document's decision is replayed from its evidence in every pass. Replaying costs microseconds and keeps one definition of "alive": a pass
-works exactly on the documents that a later pass will find alive.
+A document's decision is replayed from its evidence in every pass. Replaying costs microseconds and keeps one
+definition of "alive": a pass works exactly on the documents that a later pass will find alive.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ def libraries(settings: FilterSettings) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """config: the recipe's section; rules: those that hold in this recipe; weights: of the CLIP, None where the recipe asks for no score of it;
-    answers: folder of the answer cache; fetched: folder of what was fetched from the web; removed: sha256 of images that were taken out for good."""
+    """config: the recipe's section; rules: those that hold in this recipe; weights: of the CLIP, None where
+    the recipe asks for no score of it; answers: folder of the answer cache; fetched: folder of what was
+    fetched from the web; removed: sha256 of images that were taken out for good."""
 
     config: FilterConfig
     rules: tuple[Rule, ...]
@@ -90,21 +92,47 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
     if decision.kept and cached.images is not None:
         rows = {image.position: cached.images[str(image.ref)] for image in document.images}
         if any(row["reason"].startswith(materialize.REMOVED) for row in rows.values()):
-            decision.verdicts.append(Drop(materialize.REMOVED, None, None, "ok", detail="it shows an image that was taken out for good"))
+            decision.verdicts.append(
+                Drop(
+                    materialize.REMOVED,
+                    None,
+                    None,
+                    "ok",
+                    detail="it shows an image that was taken out for good",
+                )
+            )
         decision.with_images({position: materialize.facts(row) for position, row in rows.items()})
-        decision.weigh([item for image in decision.document.images for item in materialize.cells(image, rows[image.position])])
+        decision.weigh(
+            [
+                item
+                for image in decision.document.images
+                for item in materialize.cells(image, rows[image.position])
+            ]
+        )
     if decision.kept and settings.weights is not None and cached.embeddings is not None:
         matrix = cached.embeddings.get(document.id, {})
-        if not settings.weights.toy:  # a model that does not know these images has no say in what belongs to what
+        # a model that does not know these images has no say in what belongs to what
+        if not settings.weights.toy:
             decision.document = alignment.with_owners(decision.document, matrix)
         own = alignment.image_cells(decision.document, matrix, settings.weights.label)
         decision.weigh(own)  # images first: the document's aggregates count kept ones only
         if decision.kept:
-            decision.weigh(_aggregates(decision.document, matrix, own, settings.config.alignment.share_above, settings.weights.label))
+            decision.weigh(
+                _aggregates(
+                    decision.document,
+                    matrix,
+                    own,
+                    settings.config.alignment.share_above,
+                    settings.weights.label,
+                )
+            )
     if decision.kept and cached.duplicates is not None:
-        decision.weigh([*duplicate.within(decision.document), *duplicate.cells_of(cached.duplicates[document.id])])
+        decision.weigh(
+            [*duplicate.within(decision.document), *duplicate.cells_of(cached.duplicates[document.id])]
+        )
         if decision.kept:
-            decision.weigh(references.scores(decision.document))  # the document has lost all the images that it will lose
+            # the document has lost all the images that it will lose
+            decision.weigh(references.scores(decision.document))
     if decision.kept and cached.judged is not None:
         decision.weigh(cached.judged[document.id])
     return decision
@@ -113,31 +141,48 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
 def language_cell(document: Document) -> Cell:
     """The confidence that ingest had in the document's language."""
     name, share = "document.language_confidence", document.language_confidence
-    return Cell(name, share) if share is not None else Cell(name, None, "not_scored", detail="the language is undetermined")
+    return (
+        Cell(name, share)
+        if share is not None
+        else Cell(name, None, "not_scored", detail="the language is undetermined")
+    )
 
 
 def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: text scores, images of living documents, embeddings if the recipe asks for them; writes images-, embeddings-, keys-.
+    """Task: text scores, images of living documents, embeddings if the recipe asks for them; writes images-,
+    embeddings-, keys-.
 
-    payload: key of keys-. Embeddings of a recipe that no longer asks for them are kept: they were dear, and are used again when it does.
+    payload: key of keys-. Embeddings of a recipe that no longer asks for them are kept: they were dear, and
+    are used again when it does.
     """
     started = time.perf_counter()
-    out.file("keys", part.name).unlink(missing_ok=True)  # first, so that a kill never leaves old keys over new evidence
+    # first, so that a kill never leaves old keys over new evidence
+    out.file("keys", part.name).unlink(missing_ok=True)
     counts: Counter[str] = Counter()
     documents = list(table.documents(inputs.checked("documents", part.name)))
     remaining = [document for document in documents if decision_of(document, settings, CachedScores()).kept]
     images = _materialize(settings, inputs, out, part, remaining, counts)
     decisions = [decision_of(document, settings, CachedScores(images=images)) for document in remaining]
-    pairs = [(document, decision.document.images) for document, decision in zip(remaining, decisions, strict=True) if decision.kept]
+    pairs = [
+        (document, decision.document.images)
+        for document, decision in zip(remaining, decisions, strict=True)
+        if decision.kept
+    ]
     cached = CachedScores(images=images)
     if settings.weights is not None:
         _embed(settings, settings.weights, inputs, out, part, pairs, counts)
         cached = CachedScores(images=images, embeddings=embeddings_of(out, part))
         decisions = [decision_of(document, settings, cached) for document in remaining]
     seen = digest([(ref, row["sha256"], row["stamp"]) for ref, row in sorted(images.items())])
-    key = "" if counts["images_failed"] else f"{part.payload} {seen}"  # what failed is tried again whenever filter runs
+    # what failed is tried again whenever filter runs
+    key = "" if counts["images_failed"] else f"{part.payload} {seen}"
     with writing(out.file("keys", part.name)) as temporary:
-        table.write(temporary, (duplicate.key_row(decision.document) for decision in decisions if decision.kept), table.KEYS, key)
+        table.write(
+            temporary,
+            (duplicate.key_row(decision.document) for decision in decisions if decision.kept),
+            table.KEYS,
+            key,
+        )
     return {
         "repaired": materialize.repaired(counts),
         "counts": {"documents": len(documents), **counts},
@@ -146,18 +191,37 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
 
 
 def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: replay all decisions with all evidence; writes documents-, dropped-, scores- and the part's report. payload: the part's key."""
+    """Task: replay all decisions with all evidence; writes documents-, dropped-, scores- and the part's
+    report. payload: the part's key."""
     started = time.perf_counter()
     out.open(part.name)
     cached = cached_scores(settings, out, part, judged=settings.config.judge.enabled)
-    decisions = [decision_of(document, settings, cached) for document in table.documents(inputs.checked("documents", part.name))]
-    kept, dropped = [decision for decision in decisions if decision.kept], [decision for decision in decisions if not decision.kept]
+    decisions = [
+        decision_of(document, settings, cached)
+        for document in table.documents(inputs.checked("documents", part.name))
+    ]
+    kept, dropped = (
+        [decision for decision in decisions if decision.kept],
+        [decision for decision in decisions if not decision.kept],
+    )
     tables: tuple[tuple[str, Iterable[Row], Any], ...] = (
-        ("documents", (table.document_row(decision.document, decision.drop_rows()) for decision in kept), table.VERDICTS),
-        ("dropped", (table.document_row(decision.document, decision.drop_rows()) for decision in dropped), table.VERDICTS),
+        (
+            "documents",
+            (table.document_row(decision.document, decision.drop_rows()) for decision in kept),
+            table.VERDICTS,
+        ),
+        (
+            "dropped",
+            (table.document_row(decision.document, decision.drop_rows()) for decision in dropped),
+            table.VERDICTS,
+        ),
         (
             "scores",
-            ({"document_id": decision.document.id, **table.cell_row(item)} for decision in decisions for item in decision.cells),
+            (
+                {"document_id": decision.document.id, **table.cell_row(item)}
+                for decision in decisions
+                for item in decision.cells
+            ),
             table.SCORES,
         ),
     )
@@ -175,10 +239,16 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
         "reasons": Counter(decision.verdicts[0].reason for decision in dropped),
         "languages": {
             "kept": _languages(kept),
-            "dropped": _languages(decision for decision in dropped if decision.verdicts[0].rule == "languages"),
+            "dropped": _languages(
+                decision for decision in dropped if decision.verdicts[0].rule == "languages"
+            ),
         },
         "image_reasons": Counter(drop.rule for decision in decisions for drop in decision.image_drops),
-        "failed": [{"id": decision.document.id, "rule": decision.verdicts[0].rule} for decision in dropped if _failed(decision)],
+        "failed": [
+            {"id": decision.document.id, "rule": decision.verdicts[0].rule}
+            for decision in dropped
+            if _failed(decision)
+        ],
         "cost": asked.cost_of(out.file("asked", part.name)) if settings.config.judge.enabled else None,
         "intermediate": [path.name for kind in INTERMEDIATE if (path := out.file(kind, part.name)).exists()],
         "unanswered": asked.unanswered(out.file("asked", part.name)) if settings.config.judge.enabled else {},
@@ -216,25 +286,46 @@ def _image_facts(out: Artifact, part: Part) -> dict[str, Row]:
 
 def images_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
     """What shapes the rows of images-."""
-    return digest([CODE, inputs.file_digest("documents", part.name), settings.config.images.max_pixels, version("pillow")])
+    return digest(
+        [
+            CODE,
+            inputs.file_digest("documents", part.name),
+            settings.config.images.max_pixels,
+            version("pillow"),
+        ]
+    )
 
 
 def embeddings_key(settings: FilterSettings, weights: alignment.Weights, inputs: Artifact, part: Part) -> str:
     """What shapes the rows of embeddings-."""
     return digest(
-        [CODE, inputs.file_digest("documents", part.name), weights.identity, settings.config.alignment.batch_size, libraries(settings)]
+        [
+            CODE,
+            inputs.file_digest("documents", part.name),
+            weights.identity,
+            settings.config.alignment.batch_size,
+            libraries(settings),
+        ]
     )
 
 
 def _materialize(
-    settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part, remaining: Sequence[Document], counts: Counter[str]
+    settings: FilterSettings,
+    inputs: Artifact,
+    out: Artifact,
+    part: Part,
+    remaining: Sequence[Document],
+    counts: Counter[str],
 ) -> dict[str, Row]:
     """Write images- and return its rows without the bytes."""
     record = inputs.record
     assert record is not None, "ingest is done"
-    root = inputs.path.resolve()  # the roots lead out of it by `..`, which a symbolic link would send elsewhere
+    # the roots lead out of it by `..`, which a symbolic link would send elsewhere
+    root = inputs.path.resolve()
     wanted: list[tuple[Ref, Path]] = [
-        (image.ref, root / record["roots"][document.source]) for document in remaining for image in document.images
+        (image.ref, root / record["roots"][document.source])
+        for document in remaining
+        for image in document.images
     ]
     frames = Kept(inputs.file("frames", part.name))
     counts["frames_damaged"] += frames.damaged
@@ -245,7 +336,9 @@ def _materialize(
     before = materialize.seen(path)
     counts["images_damaged"] += materialize.is_damaged(path)
     with writing(path) as temporary:
-        rows = materialize.materialize(wanted, standing, settings.config.images.max_pixels, counts, fetched, settings.removed)
+        rows = materialize.materialize(
+            wanted, standing, settings.config.images.max_pixels, counts, fetched, settings.removed
+        )
         table.write(temporary, rows, table.IMAGES, key)
     facts = _image_facts(out, part)
     counts["rotted"] += materialize.rotted(before, facts)
@@ -261,14 +354,24 @@ def _embed(
     remaining: Sequence[tuple[Document, Sequence[Image]]],
     counts: Counter[str],
 ) -> None:
-    """Write embeddings-: rows that stand for these weights, documents and image bytes are kept, missing ones computed."""
+    """Write embeddings-: rows that stand for these weights, documents and image bytes are kept, missing ones
+    computed."""
     path = out.file("embeddings", part.name)
     key = embeddings_key(settings, weights, inputs, part)
-    current = {(document.id, image.position): image.sha256 for document, images in remaining for image in images}
+    current = {
+        (document.id, image.position): image.sha256 for document, images in remaining for image in images
+    }
     standing = list(table.read(path)) if table.key_of(path) == key else []
-    standing = [row for row in standing if current.get((row["document_id"], row["position"]), row["sha256"]) == row["sha256"]]
+    standing = [
+        row
+        for row in standing
+        if current.get((row["document_id"], row["position"]), row["sha256"]) == row["sha256"]
+    ]
     have = {(row["document_id"], row["position"]) for row in standing}
-    missing = [(document, [image for image in images if (document.id, image.position) not in have]) for document, images in remaining]
+    missing = [
+        (document, [image for image in images if (document.id, image.position) not in have])
+        for document, images in remaining
+    ]
     missing = [(document, images) for document, images in missing if images]
     names = sorted({image.sha256 or "" for _, images in missing for image in images})
     rows: list[Row] = []
@@ -281,8 +384,11 @@ def _embed(
         table.write(temporary, [*standing, *rows], table.EMBEDDINGS, key)
 
 
-def _decoded(out: Artifact, part: Part, names: set[str], order: dict[str, None], settings: FilterSettings) -> Iterator[Pil.Image]:
-    """The named images of a part, decoded one at a time in the order of its file; `order` is filled with their names on the way."""
+def _decoded(
+    out: Artifact, part: Part, names: set[str], order: dict[str, None], settings: FilterSettings
+) -> Iterator[Pil.Image]:
+    """The named images of a part, decoded one at a time in the order of its file; `order` is filled with
+    their names on the way."""
     for row in table.read(out.file("images", part.name), ["sha256", "bytes"]):
         if row["sha256"] in names and row["sha256"] not in order:
             image = decode(row["bytes"], alignment.DECODE_PX, settings.config.images.max_pixels)
@@ -291,9 +397,17 @@ def _decoded(out: Artifact, part: Part, names: set[str], order: dict[str, None],
             yield image
 
 
-def _aggregates(document: Document, matrix: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str) -> list[Cell]:
-    vectors = np.asarray([matrix[image.position]["vector"] for image in document.images] or np.zeros((0, 1)), np.float32)  # (n, d)
-    return [*alignment.document_cells(document, matrix, own, share_above, model), *coherence.scores(vectors, model)]
+def _aggregates(
+    document: Document, matrix: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str
+) -> list[Cell]:
+    # (n, d)
+    vectors = np.asarray(
+        [matrix[image.position]["vector"] for image in document.images] or np.zeros((0, 1)), np.float32
+    )
+    return [
+        *alignment.document_cells(document, matrix, own, share_above, model),
+        *coherence.scores(vectors, model),
+    ]
 
 
 def _languages(decisions: Iterable[Decision]) -> Counter[str]:

@@ -1,4 +1,5 @@
-"""filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores, images.
+"""filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores,
+images.
 
     fetch   (event loop)  images on the web, of documents that the text rules left alive
     look    (processes)   text scores, images of living documents, image scores -> keys
@@ -7,9 +8,9 @@
     judge   (event loop)  four questions about every document that is still alive
     decide  (processes)   replay every document's decision with all evidence -> documents-, dropped-, scores-
 
-Evidence (images-, embeddings-, the judge's answers in the cache of llm/) outlives a change of rules; verdicts never do. So a moved
-threshold replays decisions, and a loosened one reads, embeds and asks only for documents that it brings back. Each file of a part carries
-the key of what shaped it, and what stands is not made again.
+Evidence (images-, embeddings-, the judge's answers in the cache of llm/) outlives a change of rules; verdicts
+never do. So a moved threshold replays decisions, and a loosened one reads, embeds and asks only for documents
+that it brings back. Each file of a part carries the key of what shaped it, and what stands is not made again.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
 def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
     """Run every pass over what does not stand. Returns facts for the record.
 
-    Raises SourceError or ProviderError when more images or answers failed than the recipe tolerates, LeafInstructError when nothing is left.
+    Raises SourceError or ProviderError when more images or answers failed than the recipe tolerates,
+    LeafInstructError when nothing is left.
     """
     parts = [Part(name) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
@@ -90,9 +92,14 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     totals, unfetched = out.totals(), _unfetched(settings, out, parts)
     if not totals.counts["kept"]:
         images = f" (single images: {lost(totals.image_reasons)})" if totals.image_reasons else ""
-        images += f"; {unfetched:,} images are on the web: add filter.images.fetch to the recipe" if unfetched else ""
+        images += (
+            f"; {unfetched:,} images are on the web: add filter.images.fetch to the recipe"
+            if unfetched
+            else ""
+        )
         raise LeafInstructError(
-            f"no document is left after filter: {lost(totals.reasons)}{images}; `leaf explain ID` tells about one of them"
+            f"no document is left after filter: {lost(totals.reasons)}{images}; `leaf explain ID` "
+            "tells about one of them"
         )
     return {
         "models": {
@@ -116,19 +123,26 @@ def _told(rule: Rule) -> dict[str, Any]:
     return told if rule.model is None else told | {"model": basename(rule.model)}
 
 
-def estimate(settings: FilterSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> tuple[float, float]:
-    """For `--dry-run`: the share of sampled documents that the text rules pass, and the judge's mean input tokens for one of those.
+def estimate(
+    settings: FilterSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]
+) -> tuple[float, float]:
+    """For `--dry-run`: the share of sampled documents that the text rules pass, and the judge's mean input
+    tokens for one of those.
 
     sample: documents, each with the bytes of its images by sha256.
     """
     remaining = [pair for pair in sample if decision_of(pair[0], settings, CachedScores()).kept]
     px = settings.config.judge.image_px
-    requests = [judge.request(document, all_as_sent(data, px), settings.config.judge, settings.prompt) for document, data in remaining]
+    requests = [
+        judge.request(document, all_as_sent(data, px), settings.config.judge, settings.prompt)
+        for document, data in remaining
+    ]
     return len(remaining) / max(1, len(sample)), sum(map(estimate_tokens, requests)) / max(1, len(requests))
 
 
 def outdated(inputs: Artifact, out: Artifact) -> set[str]:
-    """Parts with an image file that changed, came or went since it was read. Cost: 5 microseconds an image, one `stat` each."""
+    """Parts with an image file that changed, came or went since it was read. Cost: 5 microseconds an image,
+    one `stat` each."""
     record = inputs.record
     assert record is not None, "ingest is done"
     moved = set()
@@ -143,11 +157,14 @@ def outdated(inputs: Artifact, out: Artifact) -> set[str]:
 
 
 def forget(out: Artifact, path: Path) -> None:
-    """Make a damaged file be made again. images- stays: `look` keeps its row groups that are whole and reads the other images again. Embeddings of
-    a part are computed all together, since a batch of others could give other last digits."""
+    """Make a damaged file be made again. images- stays: `look` keeps its row groups that are whole and reads
+    the other images again. Embeddings of a part are computed all together, since a batch of others could give
+    other last digits."""
     kind, _, part = path.stem.partition("-")
     if kind in INTERMEDIATE:
-        gone = {"images": ("keys",), "embeddings": ("keys", "embeddings"), "asked": ("judged", "asked")}.get(kind, (kind,))
+        gone = {"images": ("keys",), "embeddings": ("keys", "embeddings"), "asked": ("judged", "asked")}.get(
+            kind, (kind,)
+        )
         for name in gone:
             out.file(name, part).unlink(missing_ok=True)
     else:
@@ -167,18 +184,25 @@ def lost(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{rule} removed {count:,}" for rule, count in ordered) or "there was none before it"
 
 
-def _look(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
-    """Run `look` where its key does not stand. Raises SourceError when too many images could not be read for a passing reason."""
+def _look(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> None:
+    """Run `look` where its key does not stand. Raises SourceError when too many images could not be read for
+    a passing reason."""
     wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in parts]
     moved = outdated(inputs, out) | _lost(settings, inputs, out, parts)
-    keys = {part.name: table.key_of(out.file("keys", part.name)) or "" for part in wanted}  # "<look's key> <digest of what it saw>"
-    missing = [part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved]
+    # "<look's key> <digest of what it saw>"
+    keys = {part.name: table.key_of(out.file("keys", part.name)) or "" for part in wanted}
+    missing = [
+        part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved
+    ]
     reports = list(engine.map(partial(look, settings, inputs, out), missing, Needs(what="looking")))
     failed = sum(report["counts"].get("images_failed", 0) for report in reports)
     read = sum(table.count(out.file("images", part.name)) for part in parts)
     if failed > settings.config.images.tolerate_failures * read:
         raise SourceError(
-            f"{failed:,} of {read:,} images could not be read just now, more than filter.images.tolerate_failures allows; "
+            f"{failed:,} of {read:,} images could not be read just now, more than "
+            "filter.images.tolerate_failures allows; "
             "what was read is kept, run the same command again when the disk is back"
         )
 
@@ -190,7 +214,9 @@ def _lost(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequ
         images = table.key_of(out.file("images", part.name)) == images_key(settings, inputs, part)
         if settings.weights is None or not images:
             return images
-        return table.key_of(out.file("embeddings", part.name)) == embeddings_key(settings, settings.weights, inputs, part)
+        return table.key_of(out.file("embeddings", part.name)) == embeddings_key(
+            settings, settings.weights, inputs, part
+        )
 
     return {part.name for part in parts if not is_here(part)}
 
@@ -199,7 +225,9 @@ def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -
     """Images of living documents that are lost only because the recipe does not have them fetched."""
     if settings.config.images.fetch is not None:
         return 0
-    reasons = (row["reason"] for part in parts for row in table.read(out.file("images", part.name), ["reason"]))
+    reasons = (
+        row["reason"] for part in parts for row in table.read(out.file("images", part.name), ["reason"])
+    )
     return sum(reason.startswith("url_not_fetched") for reason in reasons)
 
 
@@ -213,20 +241,34 @@ def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
                 table.write(temporary, rows, table.DUPLICATES, key)
 
 
-def _ask(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
-    """Ask the judge where its key does not stand. Raises ProviderError when more stayed without an answer than the recipe tolerates."""
+def _ask(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> None:
+    """Ask the judge where its key does not stand. Raises ProviderError when more stayed without an answer
+    than the recipe tolerates."""
     wanted = [Part(part.name, _ask_key(settings, out, part)) for part in parts]
     missing = [
-        part for part in wanted if table.key_of(out.file("judged", part.name)) != part.payload or not out.file("asked", part.name).exists()
+        part
+        for part in wanted
+        if table.key_of(out.file("judged", part.name)) != part.payload
+        or not out.file("asked", part.name).exists()
     ]
     client = Client(settings.llm, settings.answers)
-    reports = list(engine.map(partial(ask, settings, inputs, out, client), missing, Needs("io", what="judging", release=client.close)))
+    reports = list(
+        engine.map(
+            partial(ask, settings, inputs, out, client),
+            missing,
+            Needs("io", what="judging", release=client.close),
+        )
+    )
     asked = sum(table.count(out.file("judged", part.name)) for part in parts) // len(JUDGE_FIELDS)
     failed = sum(report["counts"]["failed"] for report in reports)
     if failed > settings.llm.tolerate_failures * asked:
         why = next(detail for report in reports for detail in report["details"])
         declined = sum(report["counts"]["declined"] for report in reports)
-        raise too_many_failed(settings.llm, {"failed": failed, "declined": declined}, asked, why, "judge", "judged")
+        raise too_many_failed(
+            settings.llm, {"failed": failed, "declined": declined}, asked, why, "judge", "judged"
+        )
 
 
 def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
@@ -239,18 +281,37 @@ def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
 def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
     """What shapes the evidence and the survivors of the passes before duplicates."""
     early = [rule.model_dump() for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
-    config = settings.config.model_dump(include={"min_images": True, "min_words": True, "languages": True, "images": {"max_pixels"}})
+    config = settings.config.model_dump(
+        include={"min_images": True, "min_words": True, "languages": True, "images": {"max_pixels"}}
+    )
     clip = [settings.weights.identity, settings.config.alignment.model_dump()] if settings.weights else None
     fetched = fetching.outcomes(out, part) if settings.config.images.fetch is not None else None
     removed = [sorted(settings.removed)] if settings.removed else []
-    return digest([CODE, early, config, libraries(settings), clip, inputs.file_digest("documents", part.name), fetched, *removed])
+    return digest(
+        [
+            CODE,
+            early,
+            config,
+            libraries(settings),
+            clip,
+            inputs.file_digest("documents", part.name),
+            fetched,
+            *removed,
+        ]
+    )
 
 
 def _ask_key(settings: FilterSettings, out: Artifact, part: Part) -> str:
     duplicates = table.key_of(out.file("duplicates", part.name))
-    middle = [rule.model_dump() for rule in settings.rules if PASSES.index("duplicate") <= rule.declared.turn < PASSES.index("judge")]
+    middle = [
+        rule.model_dump()
+        for rule in settings.rules
+        if PASSES.index("duplicate") <= rule.declared.turn < PASSES.index("judge")
+    ]
     config = settings.config.judge.model_dump()
-    return digest([table.key_of(out.file("keys", part.name)), duplicates, middle, config, _judge_identity(settings)])
+    return digest(
+        [table.key_of(out.file("keys", part.name)), duplicates, middle, config, _judge_identity(settings)]
+    )
 
 
 def _decide_key(settings: FilterSettings, out: Artifact, part: Part) -> str:

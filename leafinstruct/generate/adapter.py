@@ -6,9 +6,10 @@
     ORG/NAME   the same on the Hub (`hub:ORG/NAME` where a folder has that name); only its JSON and its safetensors are fetched
     leaf:NAME  a base that is packaged; a folder of weights with `backbone`: a base of one's own. Both draw unadapted.
 
-An adapter names its base portably and cannot say where that lies here: packaged bases are known, for others the recipe or the caller says it, and
-nothing is guessed. Weights are read from safetensors only. LoRAs whose start is computed from the base (PiSSA, CorDA ...) are refused: peft would
-change the base or open further files for them.
+An adapter names its base portably and cannot say where that lies here: packaged bases are known, for others
+the recipe or the caller says it, and nothing is guessed. Weights are read from safetensors only. LoRAs whose
+start is computed from the base (PiSSA, CorDA ...) are refused: peft would change the base or open further
+files for them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,18 @@ from leafinstruct.train.config import BASE_NAME, BackboneConfig
 
 PACKAGED = {tiny.NAME: "chameleon"}
 """Bases in the package, and which backbone each is."""
-_ODD = (ValueError, RuntimeError, LookupError, TypeError, ArithmeticError, AttributeError, ImportError, OSError, re.error, SafetensorError)
+_ODD = (
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    OSError,
+    re.error,
+    SafetensorError,
+)
 """What peft and torch raise for a config that nothing has checked before."""
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _SHOWN = 100
@@ -46,7 +58,8 @@ _HUB = re.compile(r"(hub:)?([A-Za-z0-9][\w.-]*/[\w.-]+)")
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A model that is adapted. kind: chameleon, emu3 or emu2. weights: a folder, or the name of a packaged one. name: for other people, no path."""
+    """A model that is adapted. kind: chameleon, emu3 or emu2. weights: a folder, or the name of a packaged
+    one. name: for other people, no path."""
 
     kind: str | None = None
     weights: str | None = None
@@ -69,14 +82,20 @@ class Found:
 
 
 def of_recipe(directory: Path, backbone: BackboneConfig, said: Base, checkpoint: int | None) -> Found:
-    """The adapter that a recipe trains. directory: `runs/<name>`; said: what the caller says instead of the recipe. Raises as `find`."""
-    base = Base(said.kind or backbone.name, said.weights or backbone.weights, said.decoder or backbone.decoder)
-    return _complete(Found(replace(base, name=backbone.known_as), _of_run(directory, checkpoint), directory.name))
+    """The adapter that a recipe trains. directory: `runs/<name>`; said: what the caller says instead of the
+    recipe. Raises as `find`."""
+    base = Base(
+        said.kind or backbone.name, said.weights or backbone.weights, said.decoder or backbone.decoder
+    )
+    return _complete(
+        Found(replace(base, name=backbone.known_as), _of_run(directory, checkpoint), directory.name)
+    )
 
 
 def find(given: str, said: Base, checkpoint: int | None) -> Found:
-    """What is named. said: what the caller says of the base. Raises SourceError for what is nothing, TrainError for a run that has not
-    finished, BackboneError for an adapter that cannot be used, or whose base lies nobody says where."""
+    """What is named. said: what the caller says of the base. Raises SourceError for what is nothing,
+    TrainError for a run that has not finished, BackboneError for an adapter that cannot be used, or whose
+    base lies nobody says where."""
     check(given)
     folder = Path(given)
     if given.startswith("leaf:"):
@@ -90,15 +109,22 @@ def find(given: str, said: Base, checkpoint: int | None) -> Found:
     if (folder / "config.json").is_file():
         return _alone(given, said)
     if not folder.exists() and not folder.parent.is_dir() and (named := _HUB.fullmatch(given)):
-        return _complete(Found(said, hub.snapshot(named[2], [CONFIG, WEIGHTS], named[2], SourceError, kind="model"), named[2]))
+        return _complete(
+            Found(
+                said, hub.snapshot(named[2], [CONFIG, WEIGHTS], named[2], SourceError, kind="model"), named[2]
+            )
+        )
     what = (
-        f"holds neither {CONFIG}, a folder train nor weights (config.json)" if folder.is_dir() else "no such run, adapter, recipe or base"
+        f"holds neither {CONFIG}, a folder train nor weights (config.json)"
+        if folder.is_dir()
+        else "no such run, adapter, recipe or base"
     )
     raise SourceError(f"{_short(given)}: {what}; {_GIVE}")
 
 
 def check(given: str) -> None:
-    """Raises SourceError for what no file can be called: a prompt in the run's place is too long for the file system."""
+    """Raises SourceError for what no file can be called: a prompt in the run's place is too long for the file
+    system."""
     try:
         Path(given, CONFIG).exists()  # the longest name that is looked for
     except OSError as error:
@@ -113,25 +139,39 @@ def _short(given: str) -> str:
 def _alone(given: str, said: Base) -> Found:
     """A base without an adapter."""
     if said.weights is not None:
-        raise BackboneError(f"{given}: is a base itself, so --weights {said.weights} says nothing; leave it out")
+        raise BackboneError(
+            f"{given}: is a base itself, so --weights {said.weights} says nothing; leave it out"
+        )
     return _complete(Found(replace(said, weights=given)))
 
 
 def _of_run(directory: Path, checkpoint: int | None) -> Path:
     """The folder of a run's adapter."""
     train = directory / "train"
-    steps = sorted(int(path.name[11:]) for path in train.glob("checkpoint-*") if path.name[11:].isdecimal() and (path / WEIGHTS).is_file())
-    known = f"its checkpoints are at steps {', '.join(map(str, steps))}" if steps else "it has no checkpoint yet"
+    steps = sorted(
+        int(path.name[11:])
+        for path in train.glob("checkpoint-*")
+        if path.name[11:].isdecimal() and (path / WEIGHTS).is_file()
+    )
+    known = (
+        f"its checkpoints are at steps {', '.join(map(str, steps))}" if steps else "it has no checkpoint yet"
+    )
     if checkpoint is not None:
         if checkpoint not in steps:
             raise TrainError(f"{directory}: no checkpoint {checkpoint}; {known}")
         return train / f"checkpoint-{checkpoint}"
     if not (train / "record.json").is_file() or not (train / "adapter").is_dir():
         hint = f"--checkpoint {steps[-1]} draws from one, " if steps else ""
-        raise TrainError(f"{directory}: its training has not finished; {known}; {hint}`leaf train` of its recipe finishes it")
+        raise TrainError(
+            f"{directory}: its training has not finished; {known}; {hint}`leaf train` of its recipe "
+            "finishes it"
+        )
     for name, sha256 in (load_json(train / "record.json") or {}).get("adapter", {}).items():
         if (fault := file_fault(train / "adapter" / name, sha256)) is not None:
-            raise TrainError(f"{train / 'adapter' / name}: {fault}; `leaf train` of its recipe saves it again from the last checkpoint")
+            raise TrainError(
+                f"{train / 'adapter' / name}: {fault}; `leaf train` of its recipe saves it again from "
+                "the last checkpoint"
+            )
     return train / "adapter"
 
 
@@ -146,12 +186,16 @@ def _complete(found: Found) -> Found:
     base = found.base
     if found.adapter is not None:
         name = _json(found.adapter / CONFIG).get("base_model_name_or_path")
-        base = replace(base, name=name if isinstance(name, str) and re.fullmatch(BASE_NAME, name) else base.name)  # a path stays here
+        # a path stays here
+        base = replace(
+            base, name=name if isinstance(name, str) and re.fullmatch(BASE_NAME, name) else base.name
+        )
         if base.weights is None and str(base.name).startswith("leaf:"):
             base = replace(base, weights=str(base.name))
     if base.weights is None:
         raise BackboneError(
-            f"{found.adapter}: belongs to {base.name or 'a base without a public name'}; say where that lies with --weights FOLDER --backbone NAME "
+            f"{found.adapter}: belongs to {base.name or 'a base without a public name'}; say where "
+            "that lies with --weights FOLDER --backbone NAME "
             "(and --decoder), or give the run's recipe instead"
         )
     if base.weights.startswith("leaf:"):
@@ -165,7 +209,8 @@ def _complete(found: Found) -> Found:
 
 
 def adapted(found: Found, device: str, log: Callable[[str], None]) -> Backbone:
-    """The backbone, with its adapter. Raises BackboneError where files are missing, not to be read, or do not fit each other."""
+    """The backbone, with its adapter. Raises BackboneError where files are missing, not to be read, or do not
+    fit each other."""
     base = found.base
     assert base.kind is not None, "_complete said so"
     assert base.weights is not None, "_complete said so"
@@ -173,7 +218,10 @@ def adapted(found: Found, device: str, log: Callable[[str], None]) -> Backbone:
         values = _checked(found.adapter)
     backbone, odd = load(base.kind, Path(base.weights), Path(base.decoder) if base.decoder else None, device)
     if odd:
-        raise BackboneError(f"{base.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` tells more")
+        raise BackboneError(
+            f"{base.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` "
+            "tells more"
+        )
     if found.adapter is None:
         return backbone
     try:
@@ -182,7 +230,9 @@ def adapted(found: Found, device: str, log: Callable[[str], None]) -> Backbone:
         else:
             backbone.model = _lora(found.adapter, backbone.model, log)
     except _ODD as error:
-        raise BackboneError(f"{found.adapter}: does not fit {base.name}: {_line(error)}; is it another base's?") from error
+        raise BackboneError(
+            f"{found.adapter}: does not fit {base.name}: {_line(error)}; is it another base's?"
+        ) from error
     backbone.model.eval()
     return backbone
 
@@ -196,9 +246,16 @@ def _checked(folder: Path) -> dict[str, Any]:
     if kind not in ("MOSS", "LORA"):
         raise BackboneError(f"{folder}: an adapter of type {kind!r}; MOSS and LORA are known here")
     if kind == "LORA" and values.get("init_lora_weights", True) not in (True, False, "gaussian"):
-        raise BackboneError(f"{folder}: a LoRA that starts as {values['init_lora_weights']!r} changes its base; convert it to a plain LoRA")
+        raise BackboneError(
+            f"{folder}: a LoRA that starts as {values['init_lora_weights']!r} changes its base; convert "
+            "it to a plain LoRA"
+        )
     if not (folder / WEIGHTS).is_file():
-        bad = "its weights are a pickle, which may run code" if list(folder.glob("*.bin")) else "its weights are missing"
+        bad = (
+            "its weights are a pickle, which may run code"
+            if list(folder.glob("*.bin"))
+            else "its weights are missing"
+        )
         raise BackboneError(f"{folder}: no {WEIGHTS}: {bad}; save the adapter as safetensors")
     return values
 
@@ -209,14 +266,21 @@ def _moss(folder: Path, backbone: Backbone, values: dict[str, Any]) -> None:
     from leafinstruct.moss import load as load_moss
 
     if unknown := sorted(values.keys() - MossConfig.__dataclass_fields__.keys() - {"peft_version"}):
-        raise BackboneError(f"{folder}: {CONFIG} has {unknown[0]}, which this version does not know: upgrade leafinstruct")
+        raise BackboneError(
+            f"{folder}: {CONFIG} has {unknown[0]}, which this version does not know: upgrade leafinstruct"
+        )
     try:
         load_moss(backbone.model, folder)
     except MossConfigError as error:
         raise BackboneError(f"{folder}: {_line(error)}") from error
     ids = values.get("image_tokens")  # ranges, as MossConfig has found
-    if ids is not None and not all(any(low <= code <= high for low, high in ids) for code in backbone.image_layout(None).codes.tolist()):
-        raise BackboneError(f"{folder}: its image_tokens {ids} are not the codes of this vocabulary; it belongs to another base")
+    if ids is not None and not all(
+        any(low <= code <= high for low, high in ids) for code in backbone.image_layout(None).codes.tolist()
+    ):
+        raise BackboneError(
+            f"{folder}: its image_tokens {ids} are not the codes of this vocabulary; it belongs to "
+            "another base"
+        )
 
 
 def _lora(folder: Path, model: Any, log: Callable[[str], None]) -> Any:
@@ -231,8 +295,12 @@ def _lora(folder: Path, model: Any, log: Callable[[str], None]) -> Any:
         log(_line(warning.message))
     config.inference_mode = True
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The PEFT config's `base_model_name_or_path` was renamed", UserWarning)  # to where it lies here
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft 0.21 asks by the old name
+        # to where it lies here
+        warnings.filterwarnings(
+            "ignore", "The PEFT config's `base_model_name_or_path` was renamed", UserWarning
+        )
+        # peft 0.21 asks by the old name
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         adapted = get_peft_model(model, config)
     result = set_peft_model_state_dict(adapted, load_file(folder / WEIGHTS))
     if odd := [*result.unexpected_keys, *(key for key in result.missing_keys if "lora_" in key)]:

@@ -5,8 +5,9 @@
     image-01.png     images of the answer; prompt-01.png: those of the prompt, as they were read
     index.html         the page (page)
 
-The prompt stands in the frame of training rows (encode), because the adapter has seen no other; where its run is known, images have that run's
-area. The folder appears by one rename; one that this module wrote is replaced, any other is left alone.
+The prompt stands in the frame of training rows (encode), because the adapter has seen no other; where its run
+is known, images have that run's area. The folder appears by one rename; one that this module wrote is
+replaced, any other is left alone.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ PLACEHOLDER = "<image>"
 FORMAT = 2
 """Of segments.json."""
 SHOWN_SIDE = 1024
-"""Pixels of the longer side of a prompt's image, as it is kept beside the answer; the model gets all of them."""
+"""Pixels of the longer side of a prompt's image, as it is kept beside the answer; the model gets all of
+them."""
 
 OnDrawn = Callable[[int, int], None]
 """Tokens and whole images so far."""
@@ -68,30 +70,47 @@ def asked(
     max_tokens: int,
     stop: Sequence[str] | None,
 ) -> Settings:
-    """Settings of what a person says. stop: None for where the user's next turn would begin. Raises SourceError for a stop that is no text: it
-    could not be written beside the answer."""
+    """Settings of what a person says. stop: None for where the user's next turn would begin. Raises
+    SourceError for a stop that is no text: it could not be written beside the answer."""
     if any(_surrogate(end) for end in stop or ()):
         raise SourceError("--stop: is not UTF-8; give the text before which the answer ends")
     words, patches = Sampling(temperature, top_k), Sampling(image_temperature, top_k)
     ends = tuple(stop if stop is not None else [NAMES["user"]])
-    return Settings(words, patches, guidance, max_images, max_tokens, stop=tuple(end for end in ends if end), seed=seed)
+    return Settings(
+        words, patches, guidance, max_images, max_tokens, stop=tuple(end for end in ends if end), seed=seed
+    )
 
 
 def exact(settings: Settings) -> Settings:
-    """With the likeliest patches: what the packaged base draws is right or wrong, and chance only makes mistakes."""
+    """With the likeliest patches: what the packaged base draws is right or wrong, and chance only makes
+    mistakes."""
     return replace(settings, image=replace(settings.image, temperature=0.0))
 
 
 def draw(
-    found: Found, prompt: Sequence[Segment], settings: Settings, device: str, out: Path, on_drawn: OnDrawn, log: Callable[[str], None]
+    found: Found,
+    prompt: Sequence[Segment],
+    settings: Settings,
+    device: str,
+    out: Path,
+    on_drawn: OnDrawn,
+    log: Callable[[str], None],
 ) -> Answer:
     """Draw an answer into the folder `out`. device: of torch, or auto. Raises the errors of leafinstruct."""
-    with explain_out_of_memory("ask for less (--max-tokens, --max-images), or draw on a device that has more (--device cpu)"):
+    with explain_out_of_memory(
+        "ask for less (--max-tokens, --max-images), or draw on a device that has more (--device cpu)"
+    ):
         return _draw(found, prompt, settings, device, out, on_drawn, log)
 
 
 def _draw(
-    found: Found, prompt: Sequence[Segment], settings: Settings, device: str, out: Path, on_drawn: OnDrawn, log: Callable[[str], None]
+    found: Found,
+    prompt: Sequence[Segment],
+    settings: Settings,
+    device: str,
+    out: Path,
+    on_drawn: OnDrawn,
+    log: Callable[[str], None],
 ) -> Answer:
     _check_free(out)
     backbone = adapted(found, _device(device), log)
@@ -104,7 +123,10 @@ def _draw(
         tokens += 1
         on_drawn(tokens, images)
 
-    drawing, segments = generate(backbone, framed(shapes.shaped(prompt, shapes.budget)), settings, count), list[Segment | Unfinished]()
+    drawing, segments = (
+        generate(backbone, framed(shapes.shaped(prompt, shapes.budget)), settings, count),
+        list[Segment | Unfinished](),
+    )
     with in_one_thread(backbone.model):
         while True:
             try:
@@ -122,12 +144,21 @@ def _draw(
             "tokens": tokens,
             "warnings": _warnings(segments, ended, tokens, settings),
             "settings": asdict(settings),
-            "base": {"name": found.base.name, "backbone": found.base.kind, "type": str(backbone.model.dtype).removeprefix("torch.")},
+            "base": {
+                "name": found.base.name,
+                "backbone": found.base.kind,
+                "type": str(backbone.model.dtype).removeprefix("torch."),
+            },
             "adapter": {"name": found.name, "sha256": found.sha256} if found.adapter is not None else None,
             "device": torch.device(backbone.model.device).type,
-            "versions": {"leafinstruct": __version__, **{name: version(name) for name in ("torch", "transformers", "peft")}},
+            "versions": {
+                "leafinstruct": __version__,
+                **{name: version(name) for name in ("torch", "transformers", "peft")},
+            },
         }
-        (folder / "segments.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (folder / "segments.json").write_text(
+            json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+        )
         (folder / "index.html").write_text(page(told, folder), encoding="utf-8")
     return Answer(out / "index.html", tuple(told["warnings"]))
 
@@ -149,7 +180,8 @@ def _surrogate(text: str) -> bool:
 
 
 def _image_tokens(found: Found) -> int | None:
-    """`train.image_tokens` that the adapter was trained with, from its run's folder; None for an adapter without a run.
+    """`train.image_tokens` that the adapter was trained with, from its run's folder; None for an adapter
+    without a run.
 
     Runs of format 1 call it `picture_tokens`.
     """
@@ -160,7 +192,8 @@ def _image_tokens(found: Found) -> int | None:
 
 
 def question(prompt: str, paths: Sequence[Path]) -> list[Segment]:
-    """Text and images in order: images at their marks, or before the text where it has none. Raises SourceError for what is no image.
+    """Text and images in order: images at their marks, or before the text where it has none. Raises
+    SourceError for what is no image.
 
     `unasked` holds before.
     """
@@ -182,7 +215,9 @@ def _image(path: Path) -> Image.Image:
     except OSError as error:
         raise SourceError(f"--image {path}: cannot be read: {error.strerror}") from error
     if isinstance(found, Undecodable):
-        raise SourceError(f"--image {path}: {found.reason}: {found.detail}; give an image such as a PNG or JPEG")
+        raise SourceError(
+            f"--image {path}: {found.reason}: {found.detail}; give an image such as a PNG or JPEG"
+        )
     return found
 
 
@@ -193,7 +228,9 @@ def _device(name: str) -> str:
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        raise BackboneError(f"--device {name}: cannot be used here: {str(error).splitlines()[0][:150]}; cpu always can") from error
+        raise BackboneError(
+            f"--device {name}: cannot be used here: {str(error).splitlines()[0][:150]}; cpu always can"
+        ) from error
     return name
 
 
@@ -216,10 +253,18 @@ def _kept(segment: Segment | Unfinished, kind: str, number: int, folder: Path) -
     if kind == "prompt":
         shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     shown.save(folder / name)
-    return {"type": "image", "file": name, "width": segment.width, "height": segment.height, "sha256": file_sha256(folder / name)}
+    return {
+        "type": "image",
+        "file": name,
+        "width": segment.width,
+        "height": segment.height,
+        "sha256": file_sha256(folder / name),
+    }
 
 
-def _warnings(segments: Sequence[Segment | Unfinished], ended: str, tokens: int, settings: Settings) -> list[str]:
+def _warnings(
+    segments: Sequence[Segment | Unfinished], ended: str, tokens: int, settings: Settings
+) -> list[str]:
     """What a reader could not see: that there is nothing, or not all."""
     found = []
     if not segments:
@@ -232,7 +277,11 @@ def _warnings(segments: Sequence[Segment | Unfinished], ended: str, tokens: int,
     if ended not in hint:
         return found
     last = segments[-1] if segments else None
-    what = f"an image was cut after {last.steps:,} of its {last.of:,} steps," if isinstance(last, Unfinished) else "the answer was cut"
+    what = (
+        f"an image was cut after {last.steps:,} of its {last.of:,} steps,"
+        if isinstance(last, Unfinished)
+        else "the answer was cut"
+    )
     return [*found, f"{what} {hint[ended]}"]
 
 
@@ -244,7 +293,10 @@ def _check_free(out: Path) -> None:
         names = [path.name for path in out.iterdir()]
         ours = not names or (
             "leafinstruct_answer" in json.loads((out / "segments.json").read_text(encoding="utf-8"))
-            and all(name in ("segments.json", "index.html") or name.startswith(("image-", "prompt-")) for name in names)
+            and all(
+                name in ("segments.json", "index.html") or name.startswith(("image-", "prompt-"))
+                for name in names
+            )
         )
     except (OSError, ValueError, TypeError):
         ours = False
@@ -267,7 +319,9 @@ def _replace(target: Path, fresh: Path, old: Path) -> None:
 def _folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that takes its place when the block ends well; otherwise nothing changes."""
     target = out.resolve()
-    fresh, old = (target.with_name(f".{target.name}.{secrets.token_hex(6)}.{word}") for word in ("tmp", "old"))
+    fresh, old = (
+        target.with_name(f".{target.name}.{secrets.token_hex(6)}.{word}") for word in ("tmp", "old")
+    )
     try:
         fresh.mkdir(parents=True)
         yield fresh
@@ -275,7 +329,9 @@ def _folder(out: Path) -> Iterator[Path]:
         with last_write():
             _replace(target, fresh, old)
     except OSError as error:
-        raise SourceError(f"--out {out}: cannot be written: {error.strerror or error}; give a folder where you may write") from error
+        raise SourceError(
+            f"--out {out}: cannot be written: {error.strerror or error}; give a folder where you may write"
+        ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -1,8 +1,9 @@
 """An answer as one page: prompt, answer with its images, and what drew it.
 
-One file: images are inlined, so that it can be moved, mailed and opened from a disk. It has no script, and its policy allows none, nor anything
-from elsewhere; all text is escaped, because prompts, answers and names of adapters are strangers' words. Chosen: html.escape at the few places where
-text enters, over a template engine, whose home is the dataset card (shard).
+One file: images are inlined, so that it can be moved, mailed and opened from a disk. It has no script, and
+its policy allows none, nor anything from elsewhere; all text is escaped, because prompts, answers and names
+of adapters are strangers' words. Chosen: html.escape at the few places where text enters, over a template
+engine, whose home is the dataset card (shard).
 """
 
 from __future__ import annotations
@@ -52,13 +53,17 @@ dd { margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, "DejaVu Sans
 }
 """
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY = f"default-src 'none'; img-src data:; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    f"default-src 'none'; img-src data:; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-action 'none'"
+)
 
 
 def page(told: Mapping[str, Any], folder: Path) -> str:
     """HTML of what segments.json tells; images are read from the folder."""
     prompt = "\n".join(_segment(segment, folder) for segment in told["prompt"])
-    notes = "\n".join(f'<p class="note">{_text(warning[:1].upper() + warning[1:])}.</p>' for warning in told["warnings"])
+    notes = "\n".join(
+        f'<p class="note">{_text(warning[:1].upper() + warning[1:])}.</p>' for warning in told["warnings"]
+    )
     said = "\n".join(_segment(segment, folder) for segment in told["answer"])
     title = next((segment["text"] for segment in told["prompt"] if segment["type"] == "text"), "Images")
     return f"""<!doctype html>
@@ -96,21 +101,34 @@ def _segment(segment: Mapping[str, Any], folder: Path) -> str:
     name, width, height = segment["file"], segment["width"], segment["height"]
     small = ' class="small"' if max(width, height) < SMALL else ""
     return (
-        f'<figure><img{small} src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{_text(name)}">'
+        f'<figure><img{small} src="data:image/png;base64,{data}" width="{width}" height="{height}" '
+        f'alt="{_text(name)}">'
         f"<figcaption>{_text(name)}, {width} &times; {height} pixels</figcaption></figure>"
     )
 
 
 def _drawn_by(told: Mapping[str, Any]) -> str:
     adapter = told["adapter"]
-    return f"Drawn by {adapter['name']} on {told['base']['name']}" if adapter else f"Drawn by {told['base']['name']}, without an adapter"
+    return (
+        f"Drawn by {adapter['name']} on {told['base']['name']}"
+        if adapter
+        else f"Drawn by {told['base']['name']}, without an adapter"
+    )
 
 
 def _facts(told: Mapping[str, Any]) -> str:
-    settings = {**told["settings"], "ended": told["ended"], "tokens": told["tokens"], "device": told["device"]}
+    settings = {
+        **told["settings"],
+        "ended": told["ended"],
+        "tokens": told["tokens"],
+        "device": told["device"],
+    }
     versions = ", ".join(f"{name} {number}" for name, number in told["versions"].items())
     facts = {**settings, "base": told["base"], "adapter": told["adapter"], "versions": versions}
-    return "\n".join(f"<dt>{_text(name.replace('_', ' '))}</dt><dd>{_text(_shown(value))}</dd>" for name, value in facts.items())
+    return "\n".join(
+        f"<dt>{_text(name.replace('_', ' '))}</dt><dd>{_text(_shown(value))}</dd>"
+        for name, value in facts.items()
+    )
 
 
 def _shown(value: object) -> str:
@@ -122,5 +140,10 @@ def _shown(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    """Escaped, for text and quoted attributes; control characters, which HTML has no place for, become the sign for what is unreadable."""
-    return escape("".join(sign if sign.isprintable() or sign in "\n\t" or ord(sign) > 0x9F else "\ufffd" for sign in text))
+    """Escaped, for text and quoted attributes; control characters, which HTML has no place for, become the
+    sign for what is unreadable."""
+    return escape(
+        "".join(
+            sign if sign.isprintable() or sign in "\n\t" or ord(sign) > 0x9F else "\ufffd" for sign in text
+        )
+    )

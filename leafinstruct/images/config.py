@@ -1,7 +1,7 @@
 """The `filter.images.fetch:` section of a recipe. Loads pydantic and nothing else.
 
-The section's presence is the consent: nothing is asked of the web without it. A contact is required, because a crawler that nobody can
-write to is blocked, and deserves it.
+The section's presence is the consent: nothing is asked of the web without it. A contact is required, because
+a crawler that nobody can write to is blocked, and deserves it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class FetchConfig(BaseModel):
     per_host: int = Field(default=2, ge=1, le=64)
     """Requests at a time to one host."""
     delay: float = Field(default=0.0, ge=0, le=60)
-    """Seconds between the starts of two requests to one host; a longer Crawl-delay of its robots.txt is kept to."""
+    """Seconds between the starts of two requests to one host; a longer Crawl-delay of its robots.txt is kept
+    to."""
     timeout: float = Field(default=30.0, gt=0, le=600)
     """Seconds for one image, from the first byte sent to the last one read, redirects included."""
     max_bytes: int = Field(default=20_000_000, ge=1, le=64 << 20)
@@ -41,14 +42,16 @@ class FetchConfig(BaseModel):
     robots: bool = True
     """Ask robots.txt of each host, and keep to it."""
     opt_out: bool = True
-    """Refuse images whose headers say noai, noimageai (X-Robots-Tag) or reserve text and data mining (tdm-reservation: 1), and what the
-    /.well-known/tdmrep.json of their host reserves."""
+    """Refuse images whose headers say noai, noimageai (X-Robots-Tag) or reserve text and data mining
+    (tdm-reservation: 1), and what the /.well-known/tdmrep.json of their host reserves."""
 
     @field_validator("contact")
     @classmethod
     def _reachable(cls, contact: str) -> str:
         if not _CONTACT.fullmatch(contact):
-            raise ValueError("give an e-mail address or the address of a web page, so that hosts can reach you")
+            raise ValueError(
+                "give an e-mail address or the address of a web page, so that hosts can reach you"
+            )
         return contact
 
     @field_validator("allow_hosts")
@@ -56,10 +59,14 @@ class FetchConfig(BaseModel):
     def _names(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         for host in hosts:
             if not _HOST.fullmatch(host):
-                raise ValueError(f"{host!r} is not a host: write name or name:port, one host each, no wildcard")
+                raise ValueError(
+                    f"{host!r} is not a host: write name or name:port, one host each, no wildcard"
+                )
         return tuple(host.lower() for host in hosts)
 
     @property
     def shaping(self) -> dict[str, Any]:
         """What can change which images a dataset holds; speed, patience and politeness cannot."""
-        return self.model_dump(mode="json", include={"max_bytes", "max_redirects", "allow_hosts", "robots", "opt_out"})
+        return self.model_dump(
+            mode="json", include={"max_bytes", "max_redirects", "allow_hosts", "robots", "opt_out"}
+        )

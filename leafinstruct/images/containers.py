@@ -1,11 +1,13 @@
 """An image in a cell of a Parquet file -> its bytes: `row=17,column=images,item=2`.
 
-A cell has no range on disk: its page is compressed together with its neighbors'. Images of a part are asked for in the order of their rows, so a
-cursor stays where the last one was found and reads on in small batches of the one column: a pass over N images decodes the column once, not once
-an image. A process has CURSORS of them, so that a table with several image columns keeps one a column; another file, a changed file or a row
-that lies behind opens a new one. Memory: of each, a page of the column and a batch of BATCH cells, fewer where they could be large; a cell that
-says more than MAX_ROW is not written out (unpacking). How large a page is its writer decides: `datasets` writes a hundred images a row group,
-while one who puts 400 MB of images into a row group makes pages of 200 MB.
+A cell has no range on disk: its page is compressed together with its neighbors'. Images of a part are asked
+for in the order of their rows, so a cursor stays where the last one was found and reads on in small batches
+of the one column: a pass over N images decodes the column once, not once an image. A process has CURSORS of
+them, so that a table with several image columns keeps one a column; another file, a changed file or a row
+that lies behind opens a new one. Memory: of each, a page of the column and a batch of BATCH cells, fewer
+where they could be large; a cell that says more than MAX_ROW is not written out (unpacking). How large a page
+is its writer decides: `datasets` writes a hundred images a row group, while one who puts 400 MB of images
+into a row group makes pages of 200 MB.
 """
 
 from __future__ import annotations
@@ -31,12 +33,14 @@ _MEMBER = re.compile(r"row=(\d{1,18}),column=(.+?)(?:,item=(\d{1,9}))?")
 
 
 def member(row: int, column: str, item: int | None) -> str:
-    """How a reference names a cell. column: dots lead into structs, also through a list of them; item: index in a cell that holds a list."""
+    """How a reference names a cell. column: dots lead into structs, also through a list of them; item: index
+    in a cell that holds a list."""
     return f"row={row},column={column}" + ("" if item is None else f",item={item}")
 
 
 def cell(path: Path, name: str) -> bytes | Unreadable:
-    """The bytes in a cell. Reasons: missing_cell, not_an_image_value, too_large, truncated. Raises OSError when the disk refuses the file."""
+    """The bytes in a cell. Reasons: missing_cell, not_an_image_value, too_large, truncated. Raises OSError
+    when the disk refuses the file."""
     found = _MEMBER.fullmatch(name)
     if found is None:
         return Unreadable("missing_cell", f"{name[:100]} names no cell")
@@ -45,7 +49,9 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
     try:
         value = _cursor(str(path), stat.st_size, stat.st_mtime_ns, column).at(row)
     except _TooLargeError:
-        return Unreadable("too_large", f"{name[:100]} of {path.name} lies in a cell of more than {MAX_ROW:,} bytes")
+        return Unreadable(
+            "too_large", f"{name[:100]} of {path.name} lies in a cell of more than {MAX_ROW:,} bytes"
+        )
     except (KeyError, IndexError, StopIteration):
         return Unreadable("missing_cell", f"{path.name} has no {name[:100]}")
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -58,9 +64,15 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
         value = value[item]
     data = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(data, bytes):
-        held = "a path without bytes" if isinstance(value, dict) and value.get("path") else type(data).__name__
+        held = (
+            "a path without bytes" if isinstance(value, dict) and value.get("path") else type(data).__name__
+        )
         return Unreadable("not_an_image_value", f"{name[:100]} of {path.name} holds {held}")
-    return Unreadable("too_large", f"{name[:100]}: more than {MAX_BYTES:,} bytes") if len(data) > MAX_BYTES else data
+    return (
+        Unreadable("too_large", f"{name[:100]}: more than {MAX_BYTES:,} bytes")
+        if len(data) > MAX_BYTES
+        else data
+    )
 
 
 @lru_cache(maxsize=CURSORS)
@@ -91,7 +103,10 @@ class _Cursor:
 
     def at(self, row: int) -> Any:
         """The value in a row. Raises IndexError when the file has no such row."""
-        group = next((at for at in range(len(self._starts) - 1) if self._starts[at] <= row < self._starts[at + 1]), None)
+        group = next(
+            (at for at in range(len(self._starts) - 1) if self._starts[at] <= row < self._starts[at + 1]),
+            None,
+        )
         if group is None:
             raise IndexError(row)
         if group != self._group or row < self._first:
@@ -118,7 +133,8 @@ class _Cursor:
 
 
 def _passes(leaf: list[str], steps: list[str]) -> bool:
-    """Whether a leaf column's path begins with the steps, the levels that Parquet puts between for lists left out."""
+    """Whether a leaf column's path begins with the steps, the levels that Parquet puts between for lists left
+    out."""
     place = 0
     for step in leaf:
         if place < len(steps) and step == steps[place]:

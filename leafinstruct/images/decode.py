@@ -1,18 +1,21 @@
-"""An image's bytes -> what it is (probe: header only), and its pixels (decode: upright RGB, the colors of sRGB).
+"""An image's bytes -> what it is (probe: header only), and its pixels (decode: upright RGB, the colors of
+sRGB).
 
-The header is looked at first and an image above MAX_PIXELS is refused before a pixel is decoded: a 150 kB PNG of 30000 x 30000 pixels
-would take 3.6 GB. So is a JPEG of more than MAX_SCANS passes over its pixels: 300 kB can ask for a minute, 20 MB for hours. Only the formats of an
-allow-list are opened; Pillow's other decoders are attack surface and nothing else here. The orientation in EXIF is applied, so width, height and
-pixels are as a person sees them. Transparent pixels lie on white, as on most pages. The first frame stands for an animated image
-(`frames` says so). 16 bits a sample are scaled, not clipped.
+The header is looked at first and an image above MAX_PIXELS is refused before a pixel is decoded: a 150 kB PNG
+of 30000 x 30000 pixels would take 3.6 GB. So is a JPEG of more than MAX_SCANS passes over its pixels: 300 kB
+can ask for a minute, 20 MB for hours. Only the formats of an allow-list are opened; Pillow's other decoders
+are attack surface and nothing else here. The orientation in EXIF is applied, so width, height and pixels are
+as a person sees them. Transparent pixels lie on white, as on most pages. The first frame stands for an
+animated image (`frames` says so). 16 bits a sample are scaled, not clipped.
 
 Colors: `color` turns those of an embedded ICC profile (Display P3, Adobe RGB, a press's CMYK) into sRGB.
 
-Memory: Pillow holds 4 bytes a pixel, MAX_PIXELS are 256 MB; a smaller image is made of it before anything else is. Transparency doubles
-that, and the WebP decoder wants four times as much.
+Memory: Pillow holds 4 bytes a pixel, MAX_PIXELS are 256 MB; a smaller image is made of it before anything
+else is. Transparency doubles that, and the WebP decoder wants four times as much.
 
-Nothing raises for bad data and no warning leaves this module. Chosen: Pillow, with `draft` (libjpeg decodes at 1/2, 1/4, 1/8 size) when a
-smaller image is wanted: 236 against 169 images a second; pyvips is faster and drags a system library along.
+Nothing raises for bad data and no warning leaves this module. Chosen: Pillow, with `draft` (libjpeg decodes
+at 1/2, 1/4, 1/8 size) when a smaller image is wanted: 236 against 169 images a second; pyvips is faster and
+drags a system library along.
 """
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
 """Pixels of one frame, 256 MB decoded; above any camera image that a web page shows."""
 MAX_SCANS = 100
-"""Of a JPEG: progressive ones have about 10. Each is a pass over all pixels, and costs as little as 100 bytes."""
+"""Of a JPEG: progressive ones have about 10. Each is a pass over all pixels, and costs as little as 100
+bytes."""
 MAX_SCANNED = 1_000_000_000
 """Pixels that all passes look at together, about 4 s; 64 million pixels in 10 passes are 640 million."""
 _ORIENTATION = 0x0112
@@ -49,8 +53,9 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns the stored pixels upright, by EXIF orientation; ours and not ImageOps.exif_transpose, which copies upright images, writes EXIF again
-(and fails where it is odd), and believes XMP, which browsers do not."""
+"""What turns the stored pixels upright, by EXIF orientation; ours and not ImageOps.exif_transpose, which
+copies upright images, writes EXIF again (and fails where it is odd), and believes XMP, which browsers do
+not."""
 _TURNED = frozenset({5, 6, 7, 8})
 """Orientations that swap width and height."""
 _TILES = (273, 324)
@@ -62,13 +67,15 @@ _SCANNED = frozenset({"JPEG", "MPO", "TIFF"})
 """Formats that may hold a JPEG's scans."""
 _START_OF_SCAN = b"\xff\xda"
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8\x01])", re.DOTALL)
-"""Of a JPEG, of those that stand before a segment or end the image; bytes 0xFF that fill the space before it are passed over."""
+"""Of a JPEG, of those that stand before a segment or end the image; bytes 0xFF that fill the space before it
+are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What the header says. width, height: upright, in pixels. mode: Pillow's name of the pixel layout. frames: 1 for a still, 2 for two or more,
-    because counting those of a hostile GIF takes minutes. rotated: whether EXIF orientation turns or mirrors the stored pixels."""
+    """What the header says. width, height: upright, in pixels. mode: Pillow's name of the pixel layout.
+    frames: 1 for a still, 2 for two or more, because counting those of a hostile GIF takes minutes. rotated:
+    whether EXIF orientation turns or mirrors the stored pixels."""
 
     format: str
     width: int
@@ -80,7 +87,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """No image. reason: empty, not_an_image, svg, too_many_pixels, too_many_scans, truncated, broken; detail: for a person."""
+    """No image. reason: empty, not_an_image, svg, too_many_pixels, too_many_scans, truncated, broken; detail:
+    for a person."""
 
     reason: str
     detail: str
@@ -98,13 +106,16 @@ def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> Probe | Undecodable:
             turned = orientation in _TURNED and image.format != "TIFF"  # whose size Pillow gives upright
             width, height = image.size[::-1] if turned else image.size
             frames = 2 if getattr(image, "is_animated", False) else 1
-            kind = "JPEG" if image.format == "MPO" else image.format or ""  # a JPEG file with further JPEGs behind the first
+            # a JPEG file with further JPEGs behind the first
+            kind = "JPEG" if image.format == "MPO" else image.format or ""
             return Probe(kind, width, height, image.mode, frames, rotated=orientation in _UPRIGHT)
     except Exception as error:  # decoders meet hostile bytes and raise whatever they like
         return _reason(error, data)
 
 
-def decode(data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Image.Image | Undecodable:
+def decode(
+    data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXELS
+) -> Image.Image | Undecodable:
     """The image as RGB, upright, its longer side at most max_side pixels (never enlarged)."""
     if problem := _suspicious(data):
         return problem
@@ -125,7 +136,8 @@ def decode(data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXEL
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[Image.Image]:
-    """The image, its pixels not decoded yet. Pillow's warnings are off, and so is its own pixel limit: the caller's comes next."""
+    """The image, its pixels not decoded yet. Pillow's warnings are off, and so is its own pixel limit: the
+    caller's comes next."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ceiling, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -147,10 +159,15 @@ def _suspicious(data: bytes) -> Undecodable | None:
     if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         return None
     head = head.lower()
-    page = min((at for tag in (b"<!doctype html", b"<html", b"<head", b"<body") if (at := head.find(tag)) >= 0), default=len(head))
+    page = min(
+        (at for tag in (b"<!doctype html", b"<html", b"<head", b"<body") if (at := head.find(tag)) >= 0),
+        default=len(head),
+    )
     if 0 <= head.find(b"<svg") < page:
         return Undecodable("svg", "a drawing in SVG, not pixels")
-    return Undecodable("not_an_image", "an HTML page, probably an error message") if page < len(head) else None
+    return (
+        Undecodable("not_an_image", "an HTML page, probably an error message") if page < len(head) else None
+    )
 
 
 def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable | None:
@@ -159,14 +176,18 @@ def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable |
     if width * height > max_pixels:
         return Undecodable("too_many_pixels", f"{width} x {height} pixels, above {max_pixels:,}")
     most = min(MAX_SCANS, MAX_SCANNED // max(1, width * height))
-    if image.format in _SCANNED and data.count(_START_OF_SCAN) > most and (scans := _scans(image, data)) > most:
+    if (
+        image.format in _SCANNED
+        and data.count(_START_OF_SCAN) > most
+        and (scans := _scans(image, data)) > most
+    ):
         return Undecodable("too_many_scans", f"{scans} passes over {width * height:,} pixels, above {most}")
     return None
 
 
 def _scans(image: Image.Image, data: bytes) -> int:
-    """Passes that a decoder makes over the pixels: scans of the first image of a JPEG file, not what lies inside segments or behind the
-    image (a film, another image); of JPEGs in a TIFF, scans a tile."""
+    """Passes that a decoder makes over the pixels: scans of the first image of a JPEG file, not what lies
+    inside segments or behind the image (a film, another image); of JPEGs in a TIFF, scans a tile."""
     if image.format == "TIFF" and "jpeg" in image.info.get("compression", ""):
         tags = image.getexif()
         tiles = max(len(found) if isinstance(found := tags.get(tag), tuple) else 1 for tag in _TILES)
@@ -189,13 +210,14 @@ def _draft(image: Image.Image, max_side: int) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation from the header: 1 where it has none, or none that means anything. PNG may have EXIF behind its pixels, where it is not
-    looked for."""
+    """EXIF orientation from the header: 1 where it has none, or none that means anything. PNG may have EXIF
+    behind its pixels, where it is not looked for."""
     try:
         if image.format == "TIFF":
             return int(image.getexif().get(_ORIENTATION, 1))
         written = image.info.get("exif") or b""
-        if not any(tag in written for tag in _ORIENTATION_TAGS):  # two of three images; reading EXIF costs as much as opening a JPEG
+        # two of three images; reading EXIF costs as much as opening a JPEG
+        if not any(tag in written for tag in _ORIENTATION_TAGS):
             return 1
         exif = Image.Exif()
         exif.load(written)
@@ -219,8 +241,9 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _small(image: Image.Image, max_side: int | None) -> Image.Image:
-    """At most max_side pixels on the longer side; transparent pixels weigh nothing. HAMMING: about as sharp as BICUBIC when scaling down, and half
-    its cost (1.3 against 2.3 ms for a photograph that libjpeg has shrunk already)."""
+    """At most max_side pixels on the longer side; transparent pixels weigh nothing. HAMMING: about as sharp
+    as BICUBIC when scaling down, and half its cost (1.3 against 2.3 ms for a photograph that libjpeg has
+    shrunk already)."""
     if max_side is not None and max(image.size) > max_side:
         image.thumbnail((max_side, max_side), Image.Resampling.HAMMING, reducing_gap=2.0)
     return image
@@ -247,7 +270,9 @@ def _reason(error: Exception, data: bytes) -> Undecodable:
     """The reason behind whatever the decoder raised."""
     detail = f"{error}"[:200] or type(error).__name__
     if data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 > len(data):
-        return Undecodable("truncated", f"{int.from_bytes(data[4:8], 'little') + 8 - len(data):,} bytes are missing")
+        return Undecodable(
+            "truncated", f"{int.from_bytes(data[4:8], 'little') + 8 - len(data):,} bytes are missing"
+        )
     if isinstance(error, UnidentifiedImageError):
         if data.startswith(_SIGNATURES) or data[4:12] == b"ftypavif":
             return Undecodable("broken", "its header cannot be read")

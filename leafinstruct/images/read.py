@@ -1,12 +1,14 @@
 """A reference -> the image's bytes, or the reason why there are none.
 
-Failures are data: an image that cannot be had is one cell of a report, not the end of a run. `retryable` tells an outage of this moment
-(the disk does not answer) from a fact about the input (no such file).
+Failures are data: an image that cannot be had is one cell of a report, not the end of a run. `retryable`
+tells an outage of this moment (the disk does not answer) from a fact about the input (no such file).
 
-References come from pages, so they are hostile: a name that leads out of the source's root, by `..`, as an absolute path or through a
-symbolic link, is refused, and so is whatever is not a regular file (a pipe would block for ever). For a range of an archive only that range
-is read. A range of a WARC file is a record, whose body is the image; a range of any other file is the image as it lies there, or a
-`data:` address of it. Readers of containers and videos are imported when the first such reference comes, since most runs need neither.
+References come from pages, so they are hostile: a name that leads out of the source's root, by `..`, as an
+absolute path or through a symbolic link, is refused, and so is whatever is not a regular file (a pipe would
+block for ever). For a range of an archive only that range is read. A range of a WARC file is a record, whose
+body is the image; a range of any other file is the image as it lies there, or a `data:` address of it.
+Readers of containers and videos are imported when the first such reference comes, since most runs need
+neither.
 """
 
 from __future__ import annotations
@@ -31,13 +33,17 @@ _MEMBER = re.compile(r"bytes=(\d{1,12}),(\d{1,12})")
 
 
 def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
-    """The bytes that a reference means, or why there are none. root: the folder that the source's files are relative to.
+    """The bytes that a reference means, or why there are none. root: the folder that the source's files are
+    relative to.
 
-    Reasons: url_not_fetched, missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive, broken_data_url, unreadable, and those of
-    frames and containers. Raises nothing for bad data.
+    Reasons: url_not_fetched, missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive,
+    broken_data_url, unreadable, and those of frames and containers. Raises nothing for bad data.
     """
     if ref.file is None:
-        return Unreadable("url_not_fetched", f"{ref.url}: on the web; add filter.images.fetch to the recipe to have such images fetched")
+        return Unreadable(
+            "url_not_fetched",
+            f"{ref.url}: on the web; add filter.images.fetch to the recipe to have such images fetched",
+        )
     try:
         path = (root / ref.file).resolve()
         if not path.is_relative_to(root.resolve()):
@@ -49,13 +55,21 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
         return _bytes(path, ref)
     except OSError as error:
         lasting = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
-        return Unreadable("missing" if lasting else "unreadable", f"{ref.file[:100]}: {error.strerror or error}", retryable=not lasting)
-    except (RuntimeError, ValueError) as error:  # how Path tells of links in a circle and of zero bytes in a name
+        return Unreadable(
+            "missing" if lasting else "unreadable",
+            f"{ref.file[:100]}: {error.strerror or error}",
+            retryable=not lasting,
+        )
+    except (
+        RuntimeError,
+        ValueError,
+    ) as error:  # how Path tells of links in a circle and of zero bytes in a name
         return Unreadable("unsafe_path", f"{ref.file[:100]!r}: {error}")
 
 
 def stamp(path: Path) -> str:
-    """Size and modification time of a file, empty where there is none: what tells that it may have changed."""
+    """Size and modification time of a file, empty where there is none: what tells that it may have
+    changed."""
     try:
         found = path.stat()
     except (OSError, ValueError):
@@ -107,15 +121,22 @@ def _read(path: Path, offset: int, length: int) -> bytes | Unreadable:
     return (
         data
         if len(data) == length
-        else Unreadable("truncated", f"{place}: the file ends {length - len(data):,} bytes before the range does")
+        else Unreadable(
+            "truncated", f"{place}: the file ends {length - len(data):,} bytes before the range does"
+        )
     )
 
 
 @lru_cache(maxsize=1)
 def _body(path: Path, size: int, changed: int, offset: int, length: int) -> bytes | Unreadable:  # noqa: ARG001 - size and time are part of the key
-    """The body of a record that holds images: a page may hold 200, and they are asked for one after the other."""
+    """The body of a record that holds images: a page may hold 200, and they are asked for one after the
+    other."""
     data = _read(path, offset, length)
-    return data if isinstance(data, Unreadable) else _answer(data, f"{path.name} offset={offset},{length}", MAX_RANGE)
+    return (
+        data
+        if isinstance(data, Unreadable)
+        else _answer(data, f"{path.name} offset={offset},{length}", MAX_RANGE)
+    )
 
 
 def _answer(record: bytes, place: str, limit: int) -> bytes | Unreadable:

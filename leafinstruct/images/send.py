@@ -1,7 +1,8 @@
 """An image as it is sent to a language model: small enough, in a format that every server reads.
 
-What is small already and JPEG, PNG or WebP goes as it is, so that its bytes, and with them the answer's cache key, do not depend on an encoder's
-version. Everything else is decoded (rotation applied, first frame), scaled and sent as JPEG of quality 90.
+What is small already and JPEG, PNG or WebP goes as it is, so that its bytes, and with them the answer's cache
+key, do not depend on an encoder's version. Everything else is decoded (rotation applied, first frame), scaled
+and sent as JPEG of quality 90.
 """
 
 from __future__ import annotations
@@ -38,8 +39,12 @@ def _as_jpeg(data: bytes, max_side: int) -> Sent | Undecodable:
 
 
 def smaller(sent: Mapping[str, Sent], max_side: int, anew: bool) -> dict[str, Sent]:
-    """What was prepared for sending, once more with fewer pixels. anew: encode all as JPEG, also those that are small enough."""
-    found = {name: _as_jpeg(data, max_side) if anew else as_sent(data, max_side) for name, (data, _) in sent.items()}
+    """What was prepared for sending, once more with fewer pixels. anew: encode all as JPEG, also those that
+    are small enough."""
+    found = {
+        name: _as_jpeg(data, max_side) if anew else as_sent(data, max_side)
+        for name, (data, _) in sent.items()
+    }
     return {name: image for name, image in found.items() if not isinstance(image, Undecodable)}
 
 

@@ -1,12 +1,16 @@
-"""Rows of a Parquet file in batches that keep packed what is said again and again, and how much a batch unpacks to.
+"""Rows of a Parquet file in batches that keep packed what is said again and again, and how much a batch
+unpacks to.
 
-A column's dictionary holds each of its values once: 1 kB of Parquet can say "these 20 MB, a thousand times" in one row of a column of lists, and
-the footer tells 20 MB. Arrow writes out every repetition before anything can look: 4 GB at the peak for a hundred, then it stops, since a
-column of a batch has 2 GB at most. So columns of lists that shrink as no text does (SHRUNK) are read as dictionaries, whose lengths say what they
-unpack to: 209 MB at the peak. Not all of them: where a column has mostly values of its own that takes three times as long, and Arrow repeats these
-values in the dictionary of every later batch, so memory and time grow with the rows of the group (71 MB for a million short URLs, 4 MB otherwise).
-So a column whose dictionary has no value that is long enough to be a danger (_longest_repeated) is read plainly, as is one without lists, which is
-bounded by the number of rows. One row group at a time, because Arrow has no batches of two dictionaries in lists.
+A column's dictionary holds each of its values once: 1 kB of Parquet can say "these 20 MB, a thousand times"
+in one row of a column of lists, and the footer tells 20 MB. Arrow writes out every repetition before anything
+can look: 4 GB at the peak for a hundred, then it stops, since a column of a batch has 2 GB at most. So
+columns of lists that shrink as no text does (SHRUNK) are read as dictionaries, whose lengths say what they
+unpack to: 209 MB at the peak. Not all of them: where a column has mostly values of its own that takes three
+times as long, and Arrow repeats these values in the dictionary of every later batch, so memory and time grow
+with the rows of the group (71 MB for a million short URLs, 4 MB otherwise). So a column whose dictionary has
+no value that is long enough to be a danger (_longest_repeated) is read plainly, as is one without lists,
+which is bounded by the number of rows. One row group at a time, because Arrow has no batches of two
+dictionaries in lists.
 """
 
 from __future__ import annotations
@@ -19,21 +23,28 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 PAGE = 1 << 20
-"""Bytes read at a time; without it Arrow holds whole columns of a row group, 400 MB for the one of a 400 MB file."""
+"""Bytes read at a time; without it Arrow holds whole columns of a row group, 400 MB for the one of a 400 MB
+file."""
 HELD = 128 << 20
-"""Bytes that a batch may be decoded to, as far as the file tells. Values that stand in the pages are together no more than the column of the row
-group; one that stands in the dictionary may come again in every row, and is no longer than the dictionary."""
+"""Bytes that a batch may be decoded to, as far as the file tells. Values that stand in the pages are together
+no more than the column of the row group; one that stands in the dictionary may come again in every row, and
+is no longer than the dictionary."""
 SKEW = 256
-"""Times the mean that a row may be long where the column holds more than HELD. Without it a row group of 100,000 pages was read one row at a time,
-which costs ten times as much; a file whose rows are less even than that costs more memory, at most the column."""
+"""Times the mean that a row may be long where the column holds more than HELD. Without it a row group of
+100,000 pages was read one row at a time, which costs ten times as much; a file whose rows are less even than
+that costs more memory, at most the column."""
 SHRUNK = 8
-"""Times that a column is smaller on disk than the footer says of it, from which on it is read packed; texts shrink to a third."""
+"""Times that a column is smaller on disk than the footer says of it, from which on it is read packed; texts
+shrink to a third."""
 MAX_ROW = 512 << 20
 """Bytes that a row may unpack to; no document is made of so much."""
 
 
-def batches(path: Path, opened: pq.ParquetFile, group: int, leaves: Sequence[str], most: int) -> Iterator[pa.RecordBatch]:
-    """The rows of a row group, at most `most` at a time, fewer where a row could be large. Raises what Arrow raises on damage."""
+def batches(
+    path: Path, opened: pq.ParquetFile, group: int, leaves: Sequence[str], most: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a row group, at most `most` at a time, fewer where a row could be large. Raises what Arrow
+    raises on damage."""
     columns = {opened.schema.column(index).path: index for index in range(len(opened.schema))}
     chunks = {leaf: opened.metadata.row_group(group).column(columns[leaf]) for leaf in leaves}
     size = max(1, min([most, *(HELD // _longest(path, chunk) for chunk in chunks.values())]))
@@ -43,7 +54,9 @@ def batches(path: Path, opened: pq.ParquetFile, group: int, leaves: Sequence[str
         if _is_packed(opened.schema.column(columns[leaf]), chunk)
         and _longest_repeated(path, opened, group, leaf, chunk) * chunk.num_values > MAX_ROW
     ]
-    with pq.ParquetFile(path, metadata=opened.metadata, read_dictionary=packed, pre_buffer=False, buffer_size=PAGE) as reader:
+    with pq.ParquetFile(
+        path, metadata=opened.metadata, read_dictionary=packed, pre_buffer=False, buffer_size=PAGE
+    ) as reader:
         yield from reader.iter_batches(size, row_groups=[group], columns=list(leaves))
 
 
@@ -56,8 +69,8 @@ def _longest(path: Path, chunk: pq.ColumnChunkMetaData) -> int:
 
 
 def _dictionary(path: Path, chunk: pq.ColumnChunkMetaData, whole: int) -> int:
-    """Bytes of a column's unpacked dictionary: the second number of its page's header (parquet.thrift: PageHeader, compact protocol). whole: the
-    answer where the header is another."""
+    """Bytes of a column's unpacked dictionary: the second number of its page's header (parquet.thrift:
+    PageHeader, compact protocol). whole: the answer where the header is another."""
     with path.open("rb") as stream:
         stream.seek(chunk.dictionary_page_offset)
         header = stream.read(8)
@@ -77,10 +90,15 @@ def _is_packed(column: pq.ColumnSchema, chunk: pq.ColumnChunkMetaData) -> bool:
     return texts and shrunk and chunk.has_dictionary_page and column.max_repetition_level > 0
 
 
-def _longest_repeated(path: Path, opened: pq.ParquetFile, group: int, leaf: str, chunk: pq.ColumnChunkMetaData) -> int:
-    """Bytes of the longest value of a column's dictionary; all of the dictionary where the first row does not bring exactly that one along."""
+def _longest_repeated(
+    path: Path, opened: pq.ParquetFile, group: int, leaf: str, chunk: pq.ColumnChunkMetaData
+) -> int:
+    """Bytes of the longest value of a column's dictionary; all of the dictionary where the first row does not
+    bring exactly that one along."""
     whole = _dictionary(path, chunk, max(1, chunk.total_uncompressed_size))
-    with pq.ParquetFile(path, metadata=opened.metadata, read_dictionary=[leaf], pre_buffer=False, buffer_size=PAGE) as reader:
+    with pq.ParquetFile(
+        path, metadata=opened.metadata, read_dictionary=[leaf], pre_buffer=False, buffer_size=PAGE
+    ) as reader:
         first = next(reader.iter_batches(1, row_groups=[group], columns=[leaf]), None)
     array = first.column(0) if first is not None else pa.array([])
     while not pa.types.is_dictionary(array.type):
@@ -96,11 +114,21 @@ def _longest_repeated(path: Path, opened: pq.ParquetFile, group: int, leaf: str,
 def unpacked(array: pa.Array) -> int:
     """Bytes of an array's values once each is written out."""
     kind = array.type
-    if pa.types.is_dictionary(kind) and kind.value_type in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
+    if pa.types.is_dictionary(kind) and kind.value_type in (
+        pa.string(),
+        pa.large_string(),
+        pa.binary(),
+        pa.large_binary(),
+    ):
         lengths = pc.fill_null(pc.binary_length(array.dictionary), 0).cast(pa.int64())
         return int(pc.sum(lengths.take(array.indices)).as_py() or 0)
     if pa.types.is_struct(kind):
         return sum(map(unpacked, array.flatten()))
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_map(kind):
+    if (
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
+        or pa.types.is_map(kind)
+    ):
         return unpacked(array.flatten())
     return int(array.nbytes)

@@ -1,8 +1,9 @@
 """The `ingest:` section of a recipe: which sources, of which kind. Loads pydantic and nothing else.
 
-A source is told by `kind` (a discriminated union), so a misspelt key is checked against the keys of that kind only and the message names
-the right ones. A class per kind, not one class with optional fields: a WARC has no image folder, and a recipe that gives it one is wrong.
-Keys that hold paths are listed in PATH_KEYS: they are relative to the recipe, and no part of what a source says, so a project can move.
+A source is told by `kind` (a discriminated union), so a misspelt key is checked against the keys of that kind
+only and the message names the right ones. A class per kind, not one class with optional fields: a WARC has no
+image folder, and a recipe that gives it one is wrong. Keys that hold paths are listed in PATH_KEYS: they are
+relative to the recipe, and no part of what a source says, so a project can move.
 """
 
 from __future__ import annotations
@@ -27,22 +28,27 @@ class _Source(Section):
 
 class _PageSource(_Source):
     opt_out: bool = True
-    """Refuse pages whose <meta> withholds them from training (robots: noai, noimageai; tdm-reservation: 1), for the reason opt_out; of web
-    archives also pages and images whose archived HTTP headers do (X-Robots-Tag, tdm-reservation)."""
+    """Refuse pages whose <meta> withholds them from training (robots: noai, noimageai; tdm-reservation: 1),
+    for the reason opt_out; of web archives also pages and images whose archived HTTP headers do
+    (X-Robots-Tag, tdm-reservation)."""
 
 
 class Mmc4Source(_Source):
-    """Multimodal C4: one JSON record a line with sentences, image entries, and the sentence that each image stands with."""
+    """Multimodal C4: one JSON record a line with sentences, image entries, and the sentence that each image
+    stands with."""
 
     kind: Literal["mmc4"] = "mmc4"
     path: str = Field(min_length=1)
-    """A .jsonl, .jsonl.gz or .jsonl.zip file, a folder searched for them, or a glob. Relative to the recipe."""
+    """A .jsonl, .jsonl.gz or .jsonl.zip file, a folder searched for them, or a glob. Relative to the
+    recipe."""
     images: str | None = Field(default=None, min_length=1)
-    """Folder of the image files; default `images` beside each JSONL file, as the published shards are unpacked."""
+    """Folder of the image files; default `images` beside each JSONL file, as the published shards are
+    unpacked."""
 
 
 class ObelicsSource(_Source):
-    """OBELICS: Parquet with parallel lists of texts and images, of which exactly one is given at each place."""
+    """OBELICS: Parquet with parallel lists of texts and images, of which exactly one is given at each
+    place."""
 
     kind: Literal["obelics"] = "obelics"
     path: str = Field(min_length=1)
@@ -58,37 +64,45 @@ class HtmlSource(_PageSource):
 
 
 class WarcSource(_PageSource):
-    """Web archives: pages are response records, images are other records of the same file or of the same crawl."""
+    """Web archives: pages are response records, images are other records of the same file or of the same
+    crawl."""
 
     kind: Literal["warc"] = "warc"
     path: str = Field(min_length=1)
     """A .warc or .warc.gz file, a folder searched for them, or a glob. Relative to the recipe."""
     crawl: bool = False
-    """Look for images in all files of the source, through an index that is built first, not only in the page's own file."""
+    """Look for images in all files of the source, through an index that is built first, not only in the
+    page's own file."""
     cdxj: str | None = Field(default=None, min_length=1)
-    """A CDXJ index (file, folder or glob) of the crawl, used instead of building one; its file names are looked for in the source's folder."""
+    """A CDXJ index (file, folder or glob) of the crawl, used instead of building one; its file names are
+    looked for in the source's folder."""
 
     @model_validator(mode="after")
     def _one_index(self) -> WarcSource:
         if self.cdxj is not None and not self.crawl:
-            raise ValueError("cdxj is an index of a whole crawl; set crawl: true to have images looked for there")
+            raise ValueError(
+                "cdxj is an index of a whole crawl; set crawl: true to have images looked for there"
+            )
         return self
 
 
 class HubSource(_Source):
-    """A dataset of the Hugging Face Hub, streamed, or Parquet, JSONL and WebDataset tar files of one's own, with a declared mapping."""
+    """A dataset of the Hugging Face Hub, streamed, or Parquet, JSONL and WebDataset tar files of one's own,
+    with a declared mapping."""
 
     kind: Literal["hub"] = "hub"
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
     """`organization/name` on the Hub. Either this or `path`."""
     path: str | None = Field(default=None, min_length=1)
-    """Local files instead: .parquet, .jsonl (.gz, .zip) or .tar, a folder or a glob. Relative to the recipe."""
+    """Local files instead: .parquet, .jsonl (.gz, .zip) or .tar, a folder or a glob. Relative to the
+    recipe."""
     config: str | None = None
     """The Hub dataset's configuration; None for its default."""
     split: str = "train"
     """The Hub dataset's split."""
     revision: str | None = None
-    """A commit or tag of the Hub dataset; None takes what is newest when the stream is first read, and notes its commit."""
+    """A commit or tag of the Hub dataset; None takes what is newest when the stream is first read, and notes
+    its commit."""
     rows: int | None = Field(default=None, gt=0)
     """At most so many rows of the stream; None for all."""
     segments: tuple[Columns, ...]
@@ -111,11 +125,13 @@ class HubSource(_Source):
 
 
 class ConversationsSource(_Source):
-    """InterleavedBench and LeafInstruct style JSON: `conversations` whose `<image>` marks are filled from `image`, in order over all turns."""
+    """InterleavedBench and LeafInstruct style JSON: `conversations` whose `<image>` marks are filled from
+    `image`, in order over all turns."""
 
     kind: Literal["conversations"] = "conversations"
     path: str = Field(min_length=1)
-    """A .json file (one list) or .jsonl (.gz, .zip), a folder searched for them, or a glob. Relative to the recipe."""
+    """A .json file (one list) or .jsonl (.gz, .zip), a folder searched for them, or a glob. Relative to the
+    recipe."""
     images: str | None = Field(default=None, min_length=1)
     """Folder that image paths are relative to; default the JSON file's own."""
 
@@ -126,7 +142,8 @@ class Frames(Section):
     per_step: int = Field(default=1, ge=1, le=8)
     """Frames a step at most; a later one must differ from those before it."""
     min_seconds: float = Field(default=2.0, ge=0, allow_inf_nan=False)
-    """A shorter step is merged with its neighbor; 0 merges none. Default 2 for subtitles, 0 for annotated segments."""
+    """A shorter step is merged with its neighbor; 0 merges none. Default 2 for subtitles, 0 for annotated
+    segments."""
     max_steps: int = Field(default=20, ge=1, le=500)
     """Steps of one document; a longer video gives several documents."""
 
@@ -190,7 +207,8 @@ class VistSource(_Source):
 
 
 class SketchbookSource(Section):
-    """The embedded corpus: drawn how-to documents with ground truth, written as genuine files of several formats and then read as such."""
+    """The embedded corpus: drawn how-to documents with ground truth, written as genuine files of several
+    formats and then read as such."""
 
     kind: Literal["sketchbook"] = "sketchbook"
     name: Name = "sketchbook"
@@ -205,28 +223,43 @@ class SketchbookSource(Section):
     """Side of an image in pixels; 128 is pretty to look at and quick to draw."""
     defects: dict[str, float] = Field(default={})
     """Planted defects: name -> share of documents. None by default: a corpus to trust."""
-    topics: tuple[Literal["lesson", "story", "edit", "assembly", "map"], ...] = ("lesson", "story", "edit", "assembly", "map")
+    topics: tuple[Literal["lesson", "story", "edit", "assembly", "map"], ...] = (
+        "lesson",
+        "story",
+        "edit",
+        "assembly",
+        "map",
+    )
     """What the documents are about, in turns."""
     formats: tuple[Literal["mmc4", "html", "warc", "obelics"], ...] = ("mmc4", "html", "warc", "obelics")
     """What the pages are written as, in turns."""
     layout: Literal["any", "text_first"] = "any"
-    """`any` lays each page out its own way; `text_first` stands every step's text right before its image, and uses no headings, figures
-    or captions below the title. MMC4 knows the other order only."""
+    """`any` lays each page out its own way; `text_first` stands every step's text right before its image, and
+    uses no headings, figures or captions below the title. MMC4 knows the other order only."""
     scenery: Literal["marked", "plain", "none"] = "marked"
-    """Backgrounds with pale marks, so that no two documents share an image; `plain` ones, so that the same scene is always the same image;
-    or `none`: lessons on empty paper, so that an image shows nothing that no text speaks of."""
+    """Backgrounds with pale marks, so that no two documents share an image; `plain` ones, so that the same
+    scene is always the same image; or `none`: lessons on empty paper, so that an image shows nothing that no
+    text speaks of."""
     style: Literal["pencil", "chalk", "shadow"] = "pencil"
-    """Colored pencils on paper; chalk on a board (the same things in the same places, with other colors, edges and texture); or pencil where
-    every thing casts a gray shadow."""
+    """Colored pencils on paper; chalk on a board (the same things in the same places, with other colors,
+    edges and texture); or pencil where every thing casts a gray shadow."""
     held_out: Literal["with", "without", "only"] = "with"
-    """A tenth of the combinations of a lesson's thing and first two colors is held out: `without` draws other lessons instead, `only` no
-    others, so that a model can be judged on what it was never taught."""
+    """A tenth of the combinations of a lesson's thing and first two colors is held out: `without` draws other
+    lessons instead, `only` no others, so that a model can be judged on what it was never taught."""
     lesson_steps: int = Field(default=8, ge=3, le=8)
     """Steps of a lesson at most: what fits a small model's context."""
 
 
 FileSource = (
-    Mmc4Source | ObelicsSource | HtmlSource | WarcSource | HubSource | ConversationsSource | VideoSource | YouCook2Source | VistSource
+    Mmc4Source
+    | ObelicsSource
+    | HtmlSource
+    | WarcSource
+    | HubSource
+    | ConversationsSource
+    | VideoSource
+    | YouCook2Source
+    | VistSource
 )
 """A source that is read from files; what is streamed or drawn becomes one of these first."""
 
@@ -239,8 +272,8 @@ class IngestConfig(Section):
     sources: list[Source] = Field(min_length=1)
     """Read in this order; names are unique."""
     truncated: Literal["fail", "keep"] = "fail"
-    """A stream that ends early: stop the build once all else is read, or keep what was before the cut. More often than not half a file is
-    a broken download, hence `fail`."""
+    """A stream that ends early: stop the build once all else is read, or keep what was before the cut. More
+    often than not half a file is a broken download, hence `fail`."""
 
     @field_validator("sources")
     @classmethod
@@ -248,5 +281,8 @@ class IngestConfig(Section):
         names = [source.name for source in sources]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two sources are called {twice[0]!r}; names are part of every id, so each source needs its own")
+            raise ValueError(
+                f"two sources are called {twice[0]!r}; names are part of every id, so each source needs "
+                "its own"
+            )
         return sources

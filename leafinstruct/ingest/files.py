@@ -1,8 +1,9 @@
 """From a recipe's `path` to files: the folder they are relative to, and their names in a stable order.
 
-A path is a file, a folder or a glob. Names of files travel relative to the root of the source with forward slashes, so that a project can
-move and ids stay. Directory listings are sorted: their order is an accident of the file system. Hidden files and folders are left alone
-(`.git`, the `._page.html` that macOS adds to archives), and so are the runs of `leaf build` below a folder: a run must not become its own source.
+A path is a file, a folder or a glob. Names of files travel relative to the root of the source with forward
+slashes, so that a project can move and ids stay. Directory listings are sorted: their order is an accident of
+the file system. Hidden files and folders are left alone (`.git`, the `._page.html` that macOS adds to
+archives), and so are the runs of `leaf build` below a folder: a run must not become its own source.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path, PurePosixPath
 from leafinstruct.errors import SourceError
 
 FOREIGN = (".zst", ".xz", ".bz2", ".7z", ".tgz", ".tar.gz", ".csv", ".tsv", ".xlsx", ".arrow", ".feather")
-"""Endings that no reader knows; a file of one that is named in a recipe would become a reason a line, and hide the cause."""
+"""Endings that no reader knows; a file of one that is named in a recipe would become a reason a line, and
+hide the cause."""
 _PACKINGS = (".zst", ".xz", ".bz2", ".gz", ".zip")
 _HINTS = {
     ".zst": "run `zstd -d` on it",
@@ -23,8 +25,14 @@ _HINTS = {
     ".bz2": "run `bunzip2` on it",
     ".gz": "run `gunzip` on it",
     ".zip": "run `unzip` on it",
-    ".csv": "run `python -c \"import pandas; pandas.read_csv('{0}').to_json('{0}.jsonl', orient='records', lines=True)\"`",
-    ".tsv": "run `python -c \"import pandas; pandas.read_table('{0}').to_json('{0}.jsonl', orient='records', lines=True)\"`",
+    ".csv": (
+        "run `python -c \"import pandas; pandas.read_csv('{0}').to_json('{0}.jsonl', orient='records', "
+        'lines=True)"`'
+    ),
+    ".tsv": (
+        "run `python -c \"import pandas; pandas.read_table('{0}').to_json('{0}.jsonl', orient='records', "
+        'lines=True)"`'
+    ),
     ".arrow": "run `python -c \"import datasets; datasets.Dataset.from_file('{0}').to_parquet('{0}.parquet')\"`",
     ".feather": "run `python -c \"import pandas; pandas.read_feather('{0}').to_parquet('{0}.parquet')\"`",
 }
@@ -32,7 +40,8 @@ _HINTS = {
 
 
 def root_of(path: str) -> Path:
-    """The folder that names are relative to: the folder itself, a file's folder, or a glob's part before the first wildcard."""
+    """The folder that names are relative to: the folder itself, a file's folder, or a glob's part before the
+    first wildcard."""
     given = Path(path).absolute()
     if given.is_dir():
         return given
@@ -42,25 +51,31 @@ def root_of(path: str) -> Path:
 
 
 def root_with(path: str, images: str | None) -> Path:
-    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds both."""
+    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds
+    both."""
     root = root_of(path)
     return root if images is None else Path(os.path.commonpath([root, Path(images).absolute()]))
 
 
 def check_images(images: str | None, without: str) -> None:
-    """Raises SourceError where the folder that a recipe names is not there. without: what to do instead of naming one."""
+    """Raises SourceError where the folder that a recipe names is not there. without: what to do instead of
+    naming one."""
     if images is not None and not Path(images).is_dir():
         raise SourceError(f"{images}: no such folder of images; {without}")
 
 
-def listing(path: str, root: Path, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None = None) -> list[str]:
-    """Names of the source's regular files relative to root, which is `root_of(path)` or a folder above it, sorted.
+def listing(
+    path: str, root: Path, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None = None
+) -> list[str]:
+    """Names of the source's regular files relative to root, which is `root_of(path)` or a folder above it,
+    sorted.
 
     also: whether a folder's file with none of the suffixes belongs to the source too.
 
-    A folder is searched for the suffixes, and for files of them that are packed in another way than the reader undoes and do not lie there
-    unpacked too, which are refused like a file that is named; a glob takes what it matches. Raises SourceError when the path is missing,
-    unreadable or matches nothing, when a file is in a packing or format that no reader knows, or when a name is not valid UTF-8.
+    A folder is searched for the suffixes, and for files of them that are packed in another way than the
+    reader undoes and do not lie there unpacked too, which are refused like a file that is named; a glob takes
+    what it matches. Raises SourceError when the path is missing, unreadable or matches nothing, when a file
+    is in a packing or format that no reader knows, or when a name is not valid UTF-8.
     """
     given, base = Path(path).absolute(), root_of(path)
     prefix = "" if base == root else f"{base.relative_to(root).as_posix()}/"
@@ -86,7 +101,8 @@ def inside(root: Path, name: str) -> Path | None:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is a run of `leaf build`, which every run begins with the fingerprint of its first stage."""
+    """Whether a folder is a run of `leaf build`, which every run begins with the fingerprint of its first
+    stage."""
     return (folder / "ingest" / "fingerprint.json").is_file()
 
 
@@ -98,7 +114,9 @@ def exists(root: Path, name: str) -> bool:
         return False
 
 
-def _names(given: Path, base: Path, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None) -> Iterator[str]:
+def _names(
+    given: Path, base: Path, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None
+) -> Iterator[str]:
     if given.is_file():
         yield given.name
     elif given.is_dir():
@@ -107,16 +125,24 @@ def _names(given: Path, base: Path, suffixes: tuple[str, ...], also: Callable[[P
         pattern = "/".join(given.parts[_first_wildcard(given) :])
         yield from (file.relative_to(base).as_posix() for file in base.glob(pattern) if file.is_file())
     else:
-        raise SourceError(f"{given}: no such file or folder; paths in a recipe are relative to the recipe's own folder")
+        raise SourceError(
+            f"{given}: no such file or folder; paths in a recipe are relative to the recipe's own folder"
+        )
 
 
-def _walk(folder: Path, prefix: str, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None) -> Iterator[str]:
-    """Names below a folder, without those of runs and links to folders, which may lead in circles. Raises SourceError on an unreadable folder."""
+def _walk(
+    folder: Path, prefix: str, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None
+) -> Iterator[str]:
+    """Names below a folder, without those of runs and links to folders, which may lead in circles. Raises
+    SourceError on an unreadable folder."""
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
-        raise SourceError(f"{folder}: cannot be read: {error.strerror}; check the folder's permissions") from error
-    copies = {entry.name + packing for entry in entries for packing in _PACKINGS}  # what web servers keep beside a page
+        raise SourceError(
+            f"{folder}: cannot be read: {error.strerror}; check the folder's permissions"
+        ) from error
+    # what web servers keep beside a page
+    copies = {entry.name + packing for entry in entries for packing in _PACKINGS}
     for entry in entries:
         if entry.name.startswith("."):
             continue

@@ -1,7 +1,9 @@
-"""What a part could not read: every record and piece is counted by its reason, the first of each reason are listed in full.
+"""What a part could not read: every record and piece is counted by its reason, the first of each reason are
+listed in full.
 
-A file of 192 bytes can hold 50,000 lines that are no records. The counts stay exact whatever the list holds, so nothing is lost silently; the list is
-for a person who wants to see examples, and its length is bounded by the number of reasons.
+A file of 192 bytes can hold 50,000 lines that are no records. The counts stay exact whatever the list holds,
+so nothing is lost silently; the list is for a person who wants to see examples, and its length is bounded by
+the number of reasons.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from leafinstruct.ingest.tables.columns.placeholders import Unmapped
 from leafinstruct.records.document import Rejected
 
 LISTED = 100
-"""Of one reason in a part: a part holds up to some thousand records, and a source that loses more than that has one cause."""
+"""Of one reason in a part: a part holds up to some thousand records, and a source that loses more than that
+has one cause."""
 DETAIL = 500
 """Characters of a sentence about a loss."""
 
@@ -22,8 +25,8 @@ DETAIL = 500
 class Losses:
     """The losses of one part.
 
-    reasons: of whole records, pieces: of records that remain, both exact. listed: as the report holds them. unlisted: how many of each reason are
-    only counted.
+    reasons: of whole records, pieces: of records that remain, both exact. listed: as the report holds them.
+    unlisted: how many of each reason are only counted.
     """
 
     def __init__(self) -> None:
@@ -35,8 +38,8 @@ class Losses:
         self._patterns: dict[str, dict[str, Any]] = {}
 
     def add(self, item: Rejected) -> None:
-        """Count a loss, and list it while there are few of its reason. Text that looks like an image mark is one entry for each pattern, with the
-        place of the first and the sum of all."""
+        """Count a loss, and list it while there are few of its reason. Text that looks like an image mark is
+        one entry for each pattern, with the place of the first and the sum of all."""
         times = item.times if isinstance(item, Unmapped) else 1
         (self.reasons if item.whole else self.pieces)[item.reason] += times
         if isinstance(item, Unmapped) and (known := self._patterns.get(item.pattern)) is not None:

@@ -1,10 +1,12 @@
-"""Files that a build makes so that readers can read them (the embedded corpus, a streamed dataset): their sha256, and which are damaged.
+"""Files that a build makes so that readers can read them (the embedded corpus, a streamed dataset): their
+sha256, and which are damaged.
 
     <root>/sums.json     name -> size and sha256 of every file under the root, written after them and before `complete.json`
 
     <root>/emptied.jsonl   the places of documents that `leaf remove --purge` took out: their records are there, empty
 
-Sizes are compared in every build, at the cost of one `stat` a file; bytes when ingest or filter is about to read them, and by `leaf verify`.
+Sizes are compared in every build, at the cost of one `stat` a file; bytes when ingest or filter is about to
+read them, and by `leaf verify`.
 """
 
 from __future__ import annotations
@@ -29,8 +31,19 @@ Place = tuple[str, str]
 
 def write_sums(root: Path) -> None:
     """Record what lies under a root."""
-    paths = [path for path in sorted(root.rglob("*")) if path.is_file() and path.suffix != ".tmp" and path.name not in (SUMS, MARK)]
-    save(root / SUMS, {str(path.relative_to(root)): {"size": path.stat().st_size, "sha256": file_sha256(path)} for path in paths}, None)
+    paths = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.suffix != ".tmp" and path.name not in (SUMS, MARK)
+    ]
+    save(
+        root / SUMS,
+        {
+            str(path.relative_to(root)): {"size": path.stat().st_size, "sha256": file_sha256(path)}
+            for path in paths
+        },
+        None,
+    )
 
 
 def under(removed: Suppressed) -> dict[str, Any]:
@@ -39,7 +52,8 @@ def under(removed: Suppressed) -> dict[str, Any]:
 
 
 def emptied(root: Path) -> dict[Place, Entry]:
-    """The places of a root that were emptied, and the entry that each was emptied for; nothing for a list that cannot be read."""
+    """The places of a root that were emptied, and the entry that each was emptied for; nothing for a list
+    that cannot be read."""
     try:
         found = map(json.loads, (root / EMPTIED).read_text(encoding="utf-8").splitlines())
         return {(each["file"], each["locator"]): (each["removed"][0], each["removed"][1]) for each in found}
@@ -48,12 +62,15 @@ def emptied(root: Path) -> dict[Place, Entry]:
 
 
 def note_emptied(root: Path, file: str, places: Mapping[str, Entry]) -> None:
-    """Replace what is noted of one file. places: locator -> entry. Written before the file: a kill in between leaves a record too few, not a place
-    of which nothing is known."""
+    """Replace what is noted of one file. places: locator -> entry. Written before the file: a kill in between
+    leaves a record too few, not a place of which nothing is known."""
     known = {place: entry for place, entry in emptied(root).items() if place[0] != file}
     now = known | {(file, locator): entry for locator, entry in places.items()}
     if now != emptied(root):
-        lines = [json.dumps({"file": place[0], "locator": place[1], "removed": entry}, ensure_ascii=False) for place, entry in now.items()]
+        lines = [
+            json.dumps({"file": place[0], "locator": place[1], "removed": entry}, ensure_ascii=False)
+            for place, entry in now.items()
+        ]
         with writing(root / EMPTIED) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
@@ -75,9 +92,14 @@ def damaged(root: Path, engine: Engine) -> list[tuple[str, str]]:
         return [(SUMS, "its bytes are not those that were recorded")]
     names = list(sums)
     pieces = [names[at : at + FILES_A_PART] for at in range(0, len(names), FILES_A_PART)]
-    parts = [Part(f"{number:05d}", [(name, sums[name]["sha256"]) for name in piece]) for number, piece in enumerate(pieces)]
+    parts = [
+        Part(f"{number:05d}", [(name, sums[name]["sha256"]) for name in piece])
+        for number, piece in enumerate(pieces)
+    ]
     size = sum(entry["size"] for entry in sums.values())
-    reports = hashing(engine, partial(compare, root), parts, Needs(what=f"checking {root.parent.name}", unit="files"), size)
+    reports = hashing(
+        engine, partial(compare, root), parts, Needs(what=f"checking {root.parent.name}", unit="files"), size
+    )
     return sorted(item for report in reports for item in report["damages"])
 
 
@@ -85,7 +107,10 @@ def compare(root: Path, part: Part) -> dict[str, Any]:
     """Task: `damages` is (name, fault) of some files. payload: (name, sha256) of each."""
     wanted: Sequence[tuple[str, str]] = part.payload
     faults = [(name, file_fault(root / name, sha256)) for name, sha256 in wanted]
-    return {"counts": {"files": len(wanted)}, "damages": [(name, fault) for name, fault in faults if fault is not None]}
+    return {
+        "counts": {"files": len(wanted)},
+        "damages": [(name, fault) for name, fault in faults if fault is not None],
+    }
 
 
 def _size(path: Path) -> int:

@@ -1,7 +1,9 @@
-"""Where the documents come from: from a recipe's sources to files that readers read, and the reader of each kind.
+"""Where the documents come from: from a recipe's sources to files that readers read, and the reader of each
+kind.
 
-Readers read files and nothing else. What has no files gets some first, under the run: the embedded corpus is drawn as genuine files of
-several formats, and the rows of a streamed dataset are kept as Parquet, since a stream has no place that an image could be found at again.
+Readers read files and nothing else. What has no files gets some first, under the run: the embedded corpus is
+drawn as genuine files of several formats, and the rows of a streamed dataset are kept as Parquet, since a
+stream has no place that an image could be found at again.
 """
 
 from __future__ import annotations
@@ -44,8 +46,8 @@ SKETCHBOOK = 2
 
 @dataclass(frozen=True)
 class IngestSettings:
-    """config: the recipe's section; part_size: documents; limit: documents at most, spread over the sources, None for all; removed: what was
-    taken out for good and is not read again."""
+    """config: the recipe's section; part_size: documents; limit: documents at most, spread over the sources,
+    None for all; removed: what was taken out for good and is not read again."""
 
     config: IngestConfig
     part_size: int
@@ -67,11 +69,14 @@ def prepare(settings: IngestSettings, out: Artifact, engine: Engine) -> None:
     for source in settings.config.sources:
         if isinstance(source, HubSource) and source.repo is not None:
             most = min(source.rows or settings.limit, settings.limit) if settings.limit else source.rows
-            reader("hub").spool(source.model_copy(update={"rows": most}), hub_root(source, out), engine, settings.removed)
+            reader("hub").spool(
+                source.model_copy(update={"rows": most}), hub_root(source, out), engine, settings.removed
+            )
 
 
 def write_sketchbook(settings: IngestSettings, out: Artifact, engine: Engine) -> None:
-    """Write the embedded corpus under the run, chunk by chunk; what stands is kept, another setting or list of removals starts over."""
+    """Write the embedded corpus under the run, chunk by chunk; what stands is kept, another setting or list
+    of removals starts over."""
     for source in settings.config.sources:
         if not isinstance(source, SketchbookSource):
             continue
@@ -90,16 +95,23 @@ def write_sketchbook(settings: IngestSettings, out: Artifact, engine: Engine) ->
 
 
 def mend(settings: IngestSettings, out: Artifact, engine: Engine) -> list[str]:
-    """Compare every byte of what was drawn or streamed, and make again what is damaged. Returns the names of those files."""
+    """Compare every byte of what was drawn or streamed, and make again what is damaged. Returns the names of
+    those files."""
     found = []
     for source in settings.config.sources:
         root = made_root(source, out)
-        odd = [name for name, _ in made.damaged(root, engine)] if root is not None and (root / made.MARK).exists() else []
+        odd = (
+            [name for name, _ in made.damaged(root, engine)]
+            if root is not None and (root / made.MARK).exists()
+            else []
+        )
         if odd and root is not None and isinstance(source, SketchbookSource):
             _draw_again(_drawing(source), root, odd, engine, Refused(source.name, settings.removed))
         elif odd and root is not None:
             (root / made.MARK).unlink()
-            reader("hub").forget(root, [path.name for path in root.glob("rows-*")] if made.SUMS in odd else odd)
+            reader("hub").forget(
+                root, [path.name for path in root.glob("rows-*")] if made.SUMS in odd else odd
+            )
         found += [f"{source.name}/{name}" for name in odd]
     if found:
         prepare(settings, out, engine)
@@ -107,10 +119,13 @@ def mend(settings: IngestSettings, out: Artifact, engine: Engine) -> list[str]:
 
 
 def emptied(config: IngestConfig, changes: Sequence[str]) -> tuple[str, ...]:
-    """How the changes of ingest begin that are of files that a build made, where the list of removals changed: their records are emptied, or back."""
+    """How the changes of ingest begin that are of files that a build made, where the list of removals
+    changed: their records are emptied, or back."""
     removal = any(line.startswith("ingest.removed") for line in changes)
     made_here = (
-        source.name for source in config.sources if isinstance(source, SketchbookSource) or getattr(source, "repo", None) is not None
+        source.name
+        for source in config.sources
+        if isinstance(source, SketchbookSource) or getattr(source, "repo", None) is not None
     )
     return tuple(f"{name}/" for name in made_here) if removal else ()
 
@@ -124,7 +139,8 @@ def made_root(source: Source, out: Artifact) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Which documents of the embedded corpus a list takes out: those that show removed bytes too, since their text speaks of the image."""
+    """Which documents of the embedded corpus a list takes out: those that show removed bytes too, since their
+    text speaks of the image."""
 
     source: str
     removed: Suppressed
@@ -134,8 +150,12 @@ class Refused:
         if not self.removed.entries:
             return None
         identity, images = document_id(self.source, file, locator), page.images
-        sha256 = tuple(hashlib.sha256(image.data).hexdigest() for image in images) if self.removed.images else ()
-        entry = self.removed.match(Shown(identity, identity, page.url, sha256, tuple(map(page.image_url, images))))
+        sha256 = (
+            tuple(hashlib.sha256(image.data).hexdigest() for image in images) if self.removed.images else ()
+        )
+        entry = self.removed.match(
+            Shown(identity, identity, page.url, sha256, tuple(map(page.image_url, images)))
+        )
         return None if entry is None else (entry.kind, entry.value)
 
 
@@ -146,8 +166,11 @@ def _draw_all(drawing: sketchbook.Settings, root: Path, engine: Engine, removed:
     sketchbook.collect_labels(drawing, root)
 
 
-def _draw_again(drawing: sketchbook.Settings, root: Path, names: Sequence[str], engine: Engine, removed: Refused) -> None:
-    """Draw the corpus beside its place and take the damaged files from there: drawing gives the same bytes."""
+def _draw_again(
+    drawing: sketchbook.Settings, root: Path, names: Sequence[str], engine: Engine, removed: Refused
+) -> None:
+    """Draw the corpus beside its place and take the damaged files from there: drawing gives the same
+    bytes."""
     beside = root.with_name(f".{root.name}.again")
     shutil.rmtree(beside, ignore_errors=True)
     _draw_all(drawing, beside, engine, removed)
@@ -174,7 +197,8 @@ def sketchbook_root(source: SketchbookSource, out: Artifact) -> Path:
 
 
 def hub_root(source: HubSource, out: Artifact) -> Path:
-    """Where the rows of a streamed dataset are kept as Parquet: a stream has no place that an image could be found at again."""
+    """Where the rows of a streamed dataset are kept as Parquet: a stream has no place that an image could be
+    found at again."""
     return out.path.parent / "hub" / source.name
 
 
@@ -204,17 +228,21 @@ def _drawing(source: SketchbookSource) -> sketchbook.Settings:
 
 
 def file_sources(settings: IngestSettings, out: Artifact) -> Iterator[FileSource]:
-    """The sources as files: the embedded corpus is several of them, under one name and root; a streamed one is the files of its rows."""
+    """The sources as files: the embedded corpus is several of them, under one name and root; a streamed one
+    is the files of its rows."""
     for source in settings.config.sources:
         if isinstance(source, HubSource) and source.repo is not None:
-            yield source.model_copy(update={"repo": None, "revision": None, "rows": None, "path": str(hub_root(source, out))})
+            yield source.model_copy(
+                update={"repo": None, "revision": None, "rows": None, "path": str(hub_root(source, out))}
+            )
             continue
         if not isinstance(source, SketchbookSource):
             yield source
             continue
         root = sketchbook_root(source, out)
         if (root / "mmc4").is_dir():
-            yield Mmc4Source(name=source.name, path=str(root / "*" / "docs_*.jsonl"), license="CC0-1.0")  # its pages say so themselves
+            # its pages say so themselves
+            yield Mmc4Source(name=source.name, path=str(root / "*" / "docs_*.jsonl"), license="CC0-1.0")
         if (root / "html").is_dir():
             yield HtmlSource(name=source.name, path=str(root))
         if (root / "warc").is_dir():
@@ -222,10 +250,19 @@ def file_sources(settings: IngestSettings, out: Artifact) -> Iterator[FileSource
         if (root / "obelics").is_dir():
             yield ObelicsSource(name=source.name, path=str(root / "*" / "part-*.parquet"), license="CC0-1.0")
         if (root / "video").is_dir():
-            yield YouCook2Source(name=source.name, path=str(root / "annotations.json"), videos=str(root / "video"), license="CC0-1.0")
+            yield YouCook2Source(
+                name=source.name,
+                path=str(root / "annotations.json"),
+                videos=str(root / "video"),
+                license="CC0-1.0",
+            )
 
 
 def roots(settings: IngestSettings, out: Artifact) -> dict[str, str]:
-    """Source name -> the folder that its documents' files are relative to, itself relative to the artifact, so that a project can move."""
+    """Source name -> the folder that its documents' files are relative to, itself relative to the artifact,
+    so that a project can move."""
     here = out.path.resolve()
-    return {source.name: os.path.relpath(reader(source.kind).root_of(source).resolve(), here) for source in file_sources(settings, out)}
+    return {
+        source.name: os.path.relpath(reader(source.kind).root_of(source).resolve(), here)
+        for source in file_sources(settings, out)
+    }

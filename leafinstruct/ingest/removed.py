@@ -1,7 +1,9 @@
-"""What was taken out for good with `leaf remove --purge` is not read again: no text of it reaches a working file.
+"""What was taken out for good with `leaf remove --purge` is not read again: no text of it reaches a working
+file.
 
-A part complies with the list when it lacks what the list takes out and nothing else. Its report says under which list it was read and which
-entries took something out, so a longer list makes anew exactly the parts that hold what it names, and a shorter one those that lost something.
+A part complies with the list when it lacks what the list takes out and nothing else. Its report says under
+which list it was read and which entries took something out, so a longer list makes anew exactly the parts
+that hold what it names, and a shorter one those that lost something.
 Cost: where the list changed, the documents of each part are read once.
 """
 
@@ -24,8 +26,9 @@ REASON = "removed_by_request"
 
 @dataclass
 class Taken:
-    """What a list took out of one part. emptied: of files that a build made, the places that hold nothing since their record was taken out; frames:
-    whether frames of a removed video were decoded; read: files of removed records."""
+    """What a list took out of one part. emptied: of files that a build made, the places that hold nothing
+    since their record was taken out; frames: whether frames of a removed video were decoded; read: files of
+    removed records."""
 
     removed: Suppressed
     emptied: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
@@ -34,14 +37,18 @@ class Taken:
     read: set[str] = field(default_factory=set)
 
     def staying(self, items: Iterable[Document | Rejected | Frame]) -> Iterator[Document | Rejected | Frame]:
-        """What a reader gave, with a reason in the place of each removed record, and without details that quote one."""
+        """What a reader gave, with a reason in the place of each removed record, and without details that
+        quote one."""
         if not self.removed.entries:
             yield from items
             return
         known = {(entry.kind, entry.value) for entry in self.removed.entries}
         refused: tuple[str, str] | None = None
         for item in items:
-            if isinstance(item, Document) and (entry := self.removed.match(Shown.of_document(item))) is not None:
+            if (
+                isinstance(item, Document)
+                and (entry := self.removed.match(Shown.of_document(item))) is not None
+            ):
                 self.entries.add((entry.kind, entry.value))
                 self.frames |= any(image.ref.time is not None for image in item.images)
                 refused = item.provenance.file, item.provenance.locator
@@ -49,7 +56,11 @@ class Taken:
                 yield Rejected(*refused, REASON, "")
             elif self._belongs(item, refused):
                 continue
-            elif isinstance(item, Rejected) and item.whole and self.emptied.get((item.file, item.locator)) in known:
+            elif (
+                isinstance(item, Rejected)
+                and item.whole
+                and self.emptied.get((item.file, item.locator)) in known
+            ):
                 self.entries.add(self.emptied[item.file, item.locator])
                 yield Rejected(item.file, item.locator, REASON, "")
             elif isinstance(item, Rejected) and self.removed.mentioned(f"{item.locator} {item.detail}"):
@@ -77,11 +88,19 @@ def complies(removed: Suppressed, out: Artifact, part: str) -> bool:
     before = report.get("removed") or {"list": None, "entries": []}
     if before["list"] == removed.identity:
         return True
-    if not {(kind, value) for kind, value in before["entries"]} <= {(entry.kind, entry.value) for entry in removed.entries}:
+    if not {(kind, value) for kind, value in before["entries"]} <= {
+        (entry.kind, entry.value) for entry in removed.entries
+    }:
         return False
-    if any(item["detail"] and removed.mentioned(f"{item['locator']} {item['detail']}") for item in report.get("rejected", ())):
+    if any(
+        item["detail"] and removed.mentioned(f"{item['locator']} {item['detail']}")
+        for item in report.get("rejected", ())
+    ):
         return False
     frames = out.file("frames", part)
     if removed.images and frames.is_file() and shows(frames, removed.images):
         return False
-    return all(removed.match(Shown.of_document(document)) is None for document in table.documents(out.file("documents", part)))
+    return all(
+        removed.match(Shown.of_document(document)) is None
+        for document in table.documents(out.file("documents", part))
+    )

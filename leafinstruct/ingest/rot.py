@@ -1,7 +1,8 @@
-"""Source files that changed while their size and time did not: a disk that rots, a copy that went wrong. Looked for when a part is read once more.
+"""Source files that changed while their size and time did not: a disk that rots, a copy that went wrong.
+Looked for when a part is read once more.
 
-A part that is read again from such a file would stand beside parts of what the file was before. So all parts of the file are read again, and a named
-version, which is a promise, stops.
+A part that is read again from such a file would stand beside parts of what the file was before. So all parts
+of the file are read again, and a named version, which is a promise, stops.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from leafinstruct.runtime.artifact import Artifact, file_fault, load
 
 
 def rotted(settings: IngestSettings, out: Artifact) -> list[str]:
-    """Names of the source files of parts that do not stand, whose sha256 is not the one that was recorded for this size and time."""
+    """Names of the source files of parts that do not stand, whose sha256 is not the one that was recorded for
+    this size and time."""
     known, odd = load(out.path / KNOWN) or {}, dict[str, bool]()
     for part in plan(settings, out) if known else ():
         unit: Unit = part.payload
@@ -23,7 +25,10 @@ def rotted(settings: IngestSettings, out: Artifact) -> list[str]:
         for file in unit.span.files:
             name = f"{unit.source.name}/{file}"
             if name not in odd and known.get(name, {}).get("state") == state(unit.source, file):
-                odd[name] = file_fault(reader(unit.source.kind).root_of(unit.source) / file, known[name]["sha256"]) is not None
+                odd[name] = (
+                    file_fault(reader(unit.source.kind).root_of(unit.source) / file, known[name]["sha256"])
+                    is not None
+                )
     return [name for name, changed in odd.items() if changed]
 
 

@@ -1,12 +1,15 @@
-"""ingest: source files -> `documents-<part>.parquet`. It parses; it copies and fetches no image. Only frames of videos, which must be decoded to
-be chosen, are kept in `frames-<part>.parquet`, so that filter need not decode them again.
+"""ingest: source files -> `documents-<part>.parquet`. It parses; it copies and fetches no image. Only frames
+of videos, which must be decoded to be chosen, are kept in `frames-<part>.parquet`, so that filter need not
+decode them again.
 
-plan (spans of every source) -> map (read a span, write its documents) -> record. A part is a span of one source, named after source and
-span, so a new file adds parts and a changed one rebuilds its own. Records that cannot be read are reasons in the part's report, with file
-and locator (losses). A stream that ends early stops the stage after all else is done, unless the recipe says `truncated: keep`: half a crawl file
-is more often a broken download than what somebody wants.
+plan (spans of every source) -> map (read a span, write its documents) -> record. A part is a span of one
+source, named after source and span, so a new file adds parts and a changed one rebuilds its own. Records that
+cannot be read are reasons in the part's report, with file and locator (losses). A stream that ends early
+stops the stage after all else is done, unless the recipe says `truncated: keep`: half a crawl file is more
+often a broken download than what somebody wants.
 
-What is drawn or streamed is no exception: it becomes files under the run first, and the same readers read them (origin).
+What is drawn or streamed is no exception: it becomes files under the run first, and the same readers read
+them (origin).
 """
 
 from __future__ import annotations
@@ -37,7 +40,16 @@ from leafinstruct.records.frames import adding
 from leafinstruct.records.removals import Suppressed
 from leafinstruct.records.text import language, owners
 from leafinstruct.records.text.language_names import UNDETERMINED
-from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, file_sha256, load, save, version, writing
+from leafinstruct.runtime.artifact import (
+    Artifact,
+    Fingerprint,
+    digest,
+    file_sha256,
+    load,
+    save,
+    version,
+    writing,
+)
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
 CODE = 13
@@ -45,12 +57,14 @@ CODE = 13
 
 
 KNOWN = "sources.json"
-"""State and sha256 of every source file when it was read: what tells a file that rotted, which a change of size or time does not."""
+"""State and sha256 of every source file when it was read: what tells a file that rotted, which a change of
+size or time does not."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A part's payload: what to read, how many documents of it at most (None: all), and which of its files this part hashes for the record."""
+    """A part's payload: what to read, how many documents of it at most (None: all), and which of its files
+    this part hashes for the record."""
 
     source: FileSource
     span: Span
@@ -59,8 +73,11 @@ class Unit:
     hashes: tuple[str, ...] = ()
 
 
-def fingerprint(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine: Engine) -> Fingerprint:
-    """Everything that shapes the documents: config, and size and time of every source file. Writes the embedded corpus when it is missing."""
+def fingerprint(
+    settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine: Engine
+) -> Fingerprint:
+    """Everything that shapes the documents: config, and size and time of every source file. Writes the
+    embedded corpus when it is missing."""
     assert inputs is None, "ingest is the first stage"
     prepare(settings, out, engine)
     if (record := out.record) is not None and load(out.path / KNOWN) is None:
@@ -70,41 +87,59 @@ def fingerprint(settings: IngestSettings, inputs: Artifact | None, out: Artifact
         "code": CODE,
         "part_size": settings.part_size,
         "limit": settings.limit,
-        "sources": [source.model_dump(mode="json", exclude=set(PATH_KEYS)) for source in settings.config.sources],
+        "sources": [
+            source.model_dump(mode="json", exclude=set(PATH_KEYS)) for source in settings.config.sources
+        ],
         "truncated": settings.config.truncated,
         "roots": roots(settings, out),
-        "libraries": {name: at for source in file_sources(settings, out) for name, at in _libraries(source).items()},
-        "files": {f"{part.payload.source.name}/{file}": state(part.payload.source, file) for part in units for file in part.payload.hashes},
+        "libraries": {
+            name: at for source in file_sources(settings, out) for name, at in _libraries(source).items()
+        },
+        "files": {
+            f"{part.payload.source.name}/{file}": state(part.payload.source, file)
+            for part in units
+            for file in part.payload.hashes
+        },
         "parts": digest([(part.name, part.payload.key) for part in units]),
         **({"removed": removed} if (removed := settings.removed.identity) else {}),
     }
 
 
 def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine: Engine) -> dict[str, Any]:
-    """Read what does not stand yet. Returns facts for the record; raises SourceError for streams that end early, or when nothing was read."""
+    """Read what does not stand yet. Returns facts for the record; raises SourceError for streams that end
+    early, or when nothing was read."""
     assert inputs is None, "ingest is the first stage"
     units = plan(settings, out)
     out.keep_only(part.name for part in units)
     missing = [
-        part for part in units if not (out.is_up_to_date(part.name, part.payload.key) and complies(settings.removed, out, part.name))
+        part
+        for part in units
+        if not (out.is_up_to_date(part.name, part.payload.key) and complies(settings.removed, out, part.name))
     ]
     for _ in engine.map(partial(read_part, out, settings.removed), missing, Needs(what="reading")):
         pass
     _refuse_truncated(settings, out)
     totals = out.totals()
     if not totals.counts["documents"]:
-        raise SourceError(f"no document could be read: {_reasons(totals.reasons)}; `leaf status --json` lists the records")
+        raise SourceError(
+            f"no document could be read: {_reasons(totals.reasons)}; `leaf status --json` lists the records"
+        )
     sources = {file: sha for report in out.reports() for file, sha in report["sources"].items()}
     _keep_known(out, sources, (out.fingerprint or {}).get("files", {}))
     return {"roots": roots(settings, out), "sources": dict(sorted(sources.items()))}
 
 
 def _keep_known(out: Artifact, sources: Mapping[str, str], states: Mapping[str, str]) -> None:
-    save(out.path / KNOWN, {file: {"state": states.get(file), "sha256": sha} for file, sha in sorted(sources.items())}, indent=None)
+    save(
+        out.path / KNOWN,
+        {file: {"state": states.get(file), "sha256": sha} for file, sha in sorted(sources.items())},
+        indent=None,
+    )
 
 
 def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
-    """Every span of every source, as parts. Raises SourceError when a source is missing, unreadable or empty."""
+    """Every span of every source, as parts. Raises SourceError when a source is missing, unreadable or
+    empty."""
     parts = []
     sources = list(file_sources(settings, out))
     for source, share in zip(sources, _shares(settings.limit, len(sources)), strict=True):
@@ -116,7 +151,9 @@ def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
             left = None if left is None or cap is None else left - cap
             fresh = tuple(file for file in span.files if file not in seen)
             seen.update(span.files)
-            parts.append(Part(f"{source.name}-{span.name}", Unit(source, span, _key(source, span, cap), cap, fresh)))
+            parts.append(
+                Part(f"{source.name}-{span.name}", Unit(source, span, _key(source, span, cap), cap, fresh))
+            )
     return parts
 
 
@@ -166,7 +203,8 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
 
 @contextmanager
 def _frames(out: Artifact, part: Part) -> Iterator[Callable[[Frame], None]]:
-    """Keep the frames that the block is given. Evidence, and none of the report's files: no row depends on whether it is there."""
+    """Keep the frames that the block is given. Evidence, and none of the report's files: no row depends on
+    whether it is there."""
     path = out.file("frames", part.name)
     path.unlink(missing_ok=True)
     with ExitStack() as stack:
@@ -188,26 +226,37 @@ Sample = list[tuple[Document, dict[str, bytes]]]
 
 
 def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, documents: int) -> tuple[int, Sample]:
-    """What `--dry-run` estimates from: records planned over all sources, and about `documents` of each source.
+    """What `--dry-run` estimates from: records planned over all sources, and about `documents` of each
+    source.
 
     scratch: a directory that is thrown away; an embedded corpus is drawn there in small.
     """
     planned, found = 0, []
     for source in settings.config.sources:
         wanted = min(documents, DEAR_SAMPLE) if source.kind in DEAR else documents
-        only = replace(settings, config=settings.config.model_copy(update={"sources": [_small(source, wanted)]}))
+        only = replace(
+            settings, config=settings.config.model_copy(update={"sources": [_small(source, wanted)]})
+        )
         prepare(only, scratch, engine)
         parts = plan(only, scratch)
         planned += _planned(source) or sum(_records(part.payload) for part in parts)
         for part in parts[:: -(-len(parts) // 4)]:
-            found += [_with_bytes(item, part.payload.source) for item in islice(_read(part.payload, scratch), -(-wanted // 4))]
+            found += [
+                _with_bytes(item, part.payload.source)
+                for item in islice(_read(part.payload, scratch), -(-wanted // 4))
+            ]
     return planned if settings.limit is None else min(planned, settings.limit), found
 
 
 def _small(source: Source, documents: int) -> Source:
     """The source with no more to draw or stream than a sample takes."""
     if isinstance(source, SketchbookSource):
-        return source.model_copy(update={"documents": min(source.documents, 3 * documents), "videos": min(source.videos, DEAR_SAMPLE)})
+        return source.model_copy(
+            update={
+                "documents": min(source.documents, 3 * documents),
+                "videos": min(source.videos, DEAR_SAMPLE),
+            }
+        )
     if isinstance(source, HubSource) and source.repo is not None:
         return source.model_copy(update={"rows": min(source.rows or documents, documents)})
     return source
@@ -221,7 +270,11 @@ def _planned(source: Source) -> int | None:
 
 
 def _read(unit: Unit, out: Artifact) -> Iterator[Document]:
-    return (_inferred(item) for item in reader(unit.source.kind).read(unit.source, unit.span, _cache(out)) if isinstance(item, Document))
+    return (
+        _inferred(item)
+        for item in reader(unit.source.kind).read(unit.source, unit.span, _cache(out))
+        if isinstance(item, Document)
+    )
 
 
 def _inferred(document: Document) -> Document:
@@ -234,8 +287,13 @@ def _with_bytes(document: Document, source: FileSource) -> tuple[Document, dict[
     read = {image.position: fetch(image.ref, root) for image in document.images}
     data = {position: content for position, content in read.items() if isinstance(content, bytes)}
     names = {position: hashlib.sha256(content).hexdigest() for position, content in data.items()}
-    segments = tuple(replace(item, sha256=names.get(item.position)) if isinstance(item, Image) else item for item in document.segments)
-    return replace(document, segments=segments), {names[position]: content for position, content in data.items()}
+    segments = tuple(
+        replace(item, sha256=names.get(item.position)) if isinstance(item, Image) else item
+        for item in document.segments
+    )
+    return replace(document, segments=segments), {
+        names[position]: content for position, content in data.items()
+    }
 
 
 def _records(unit: Unit) -> int:
@@ -269,14 +327,20 @@ def _documents(
 def _without(document: Document, rejected: Rejected) -> Document:
     """The document with a lost piece counted, if it is its own. A tracking pixel is no loss."""
     own = (rejected.file, rejected.locator) == (document.provenance.file, document.provenance.locator)
-    return replace(document, lost=document.lost + 1) if own and not rejected.whole and rejected.reason != "tracking_pixel" else document
+    return (
+        replace(document, lost=document.lost + 1)
+        if own and not rejected.whole and rejected.reason != "tracking_pixel"
+        else document
+    )
 
 
 def _key(source: FileSource, span: Span, cap: int | None) -> str:
     """A part's key: reader, its settings and libraries, span, and the state of its files."""
     how = [source.model_dump(mode="json", exclude=set(PATH_KEYS)), _libraries(source)]
     beyond = reader("warc").depends(source) if isinstance(source, WarcSource) else None
-    return digest([CODE, how, beyond, span.start, span.stop, [(file, state(source, file)) for file in span.files], cap])
+    return digest(
+        [CODE, how, beyond, span.start, span.stop, [(file, state(source, file)) for file in span.files], cap]
+    )
 
 
 def _libraries(source: FileSource) -> dict[str, str]:
@@ -300,10 +364,14 @@ def _refuse_truncated(settings: IngestSettings, out: Artifact) -> None:
         for item in report["rejected"]:
             if item["reason"] in ("truncated", "damaged"):
                 raise SourceError(
-                    f"{item['file']}, {item['locator']}: {item['detail']}; documents kept before it: {report['counts'].get('documents', 0):,}. "
+                    f"{item['file']}, {item['locator']}: {item['detail']}; documents kept before it: "
+                    f"{report['counts'].get('documents', 0):,}. "
                     "Fetch the file again, or set ingest.truncated: keep"
                 )
 
 
 def _reasons(reasons: Counter[str]) -> str:
-    return ", ".join(f"{count:,} x {reason}" for reason, count in reasons.most_common()) or "the sources are empty"
+    return (
+        ", ".join(f"{count:,} x {reason}" for reason, count in reasons.most_common())
+        or "the sources are empty"
+    )

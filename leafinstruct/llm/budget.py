@@ -1,16 +1,20 @@
-"""What the requests of one run cost: bounded before they are sent, counted from the server's own figures afterwards.
+"""What the requests of one run cost: bounded before they are sent, counted from the server's own figures
+afterwards.
 
-The budget is a promise, so each request first RESERVES the most it can cost (tokens.py: an upper bound of its input + all of max_tokens) and
-settles for what it did cost. When a reservation would pass the budget while others are open, it waits for them, since most answers are
-shorter than they may be. When nothing is open and the bound does not fit, the likely cost is reserved instead: the largest that the server's
-counts suggest, before the first answer the estimate. Only when that does not fit either is the budget used up.
+The budget is a promise, so each request first RESERVES the most it can cost (tokens.py: an upper bound of its
+input + all of max_tokens) and settles for what it did cost. When a reservation would pass the budget while
+others are open, it waits for them, since most answers are shorter than they may be. When nothing is open and
+the bound does not fit, the likely cost is reserved instead: the largest that the server's counts suggest,
+before the first answer the estimate. Only when that does not fit either is the budget used up.
 
-Law: spent <= budget while bounds fit. A request reserved at its likely cost is alone in flight, and can pass the budget by its bound minus its
-likely cost: the last one of a run, or the first one where the budget is below its bound. A server that counts beyond the bound (more than one
-token a byte, or reasoning beyond max_tokens) does so unseen for one request, the first (gate.py), and is then reserved for.
+Law: spent <= budget while bounds fit. A request reserved at its likely cost is alone in flight, and can pass
+the budget by its bound minus its likely cost: the last one of a run, or the first one where the budget is
+below its bound. A server that counts beyond the bound (more than one token a byte, or reasoning beyond
+max_tokens) does so unseen for one request, the first (gate.py), and is then reserved for.
 
-A try that was lost on the way (timeout, cut body) settles for its likely input and all of max_tokens: the provider may have charged for what it
-generated unseen. Where a server reports no counts, or counts that nothing sent can explain, the estimate is used and called one.
+A try that was lost on the way (timeout, cut body) settles for its likely input and all of max_tokens: the
+provider may have charged for what it generated unseen. Where a server reports no counts, or counts that
+nothing sent can explain, the estimate is used and called one.
 """
 
 from __future__ import annotations
@@ -104,7 +108,8 @@ class Budget:
         self._settled.clear()
 
     def used(self, held: Reservation, reported: Usage | None, text: str) -> Usage:
-        """The usage of an answer: what the server reported, which later reservations learn from; else the estimate."""
+        """The usage of an answer: what the server reported, which later reservations learn from; else the
+        estimate."""
         if reported is not None and is_absurd(reported, held.size, held.limit):
             reported = None
         self._learned.learn(held.purpose, held.size, reported)
@@ -122,10 +127,15 @@ class Budget:
         """Dollars; 0 while the price is unknown, which only means that there is nothing to hold back."""
         if self._price is None:
             return 0.0
-        return (usage.input_tokens * self._price.input_per_million + usage.output_tokens * self._price.output_per_million) / 1e6
+        return (
+            usage.input_tokens * self._price.input_per_million
+            + usage.output_tokens * self._price.output_per_million
+        ) / 1e6
 
     def _exhausted(self, cost: float, purpose: str) -> str:
         return (
-            f"llm.budget: the next request ({purpose}) may cost ${cost:.4f} and would pass ${self._limit:g}; ${self._spent:.4f} "
-            f"spent on {self._counts.requests:,} requests. The answers are kept: raise llm.budget and run the same command again."
+            f"llm.budget: the next request ({purpose}) may cost ${cost:.4f} and would pass "
+            f"${self._limit:g}; ${self._spent:.4f} "
+            f"spent on {self._counts.requests:,} requests. The answers are kept: raise llm.budget "
+            "and run the same command again."
         )

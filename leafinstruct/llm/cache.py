@@ -2,13 +2,15 @@
 
     <cache>/answers-<random>.jsonl       one per writer, one line per answer: {"key": ..., "model", "purpose", "text", "value", "paid"}
 
-The index (key -> file, offset; about 250 bytes an answer) is rebuilt from the lines when first needed, 300,000 of them a second; only hits
-are parsed. Before that, every line is checked against its digest and damaged ones are dropped; a hit is checked again when it is read. So an
-answer whose bytes changed is asked for again, and `repaired` counts it. `paid` is what the answer took when it was given, so that a build which
+The index (key -> file, offset; about 250 bytes an answer) is rebuilt from the lines when first needed,
+300,000 of them a second; only hits are parsed. Before that, every line is checked against its digest and
+damaged ones are dropped; a hit is checked again when it is read. So an answer whose bytes changed is asked
+for again, and `repaired` counts it. `paid` is what the answer took when it was given, so that a build which
 finds it here still knows what it cost.
 
-Only schema-valid answers come in. On the way out the client validates again, since schemas and checks change: the stored `value`, else
-`text` parsed anew (a mended parser costs no money). So one key may stand in several lines, and the first that holds is taken.
+Only schema-valid answers come in. On the way out the client validates again, since schemas and checks change:
+the stored `value`, else `text` parsed anew (a mended parser costs no money). So one key may stand in several
+lines, and the first that holds is taken.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ STEM, JOURNAL = "answers", "exchanges"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One answer as it lies: the object, the raw text, and what it took (None in caches made before that was kept)."""
+    """One answer as it lies: the object, the raw text, and what it took (None in caches made before that was
+    kept)."""
 
     value: dict[str, Any]
     text: str
@@ -42,14 +45,19 @@ class Stored:
 def cache_key(config: LlmConfig, request: Request) -> str:
     """64 hex digits over everything that shapes an answer, and nothing else.
 
-    In: the model (declared revision, else base_url + model; offline: the answerer's name), sampling and extra_body, messages with each image
-    as its sha256, logical schema, sample index. Out: purpose, pace, timeouts, price, headers, and how the schema travels (json_schema or words).
+    In: the model (declared revision, else base_url + model; offline: the answerer's name), sampling and
+    extra_body, messages with each image as its sha256, logical schema, sample index. Out: purpose, pace,
+    timeouts, price, headers, and how the schema travels (json_schema or words).
     """
     model: dict[str, Any]
     if config.provider == "offline":
         model = {"offline": request.offline_name}
     else:
-        who = {"revision": config.revision} if config.revision else {"base_url": config.base_url, "model": config.model}
+        who = (
+            {"revision": config.revision}
+            if config.revision
+            else {"base_url": config.base_url, "model": config.model}
+        )
         model = {**who, **config.sampling}
     question = {
         "model": model,
@@ -57,7 +65,9 @@ def cache_key(config: LlmConfig, request: Request) -> str:
         "schema": request.schema,
         "sample": request.sample,
     }
-    return hashlib.sha256(json.dumps(question, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
+    return hashlib.sha256(
+        json.dumps(question, sort_keys=True, separators=(",", ":")).encode("ascii")
+    ).hexdigest()
 
 
 def _part(part: str | SentImage) -> str | list[str]:
@@ -65,7 +75,8 @@ def _part(part: str | SentImage) -> str | list[str]:
 
 
 def stored(folder: Path, key: str) -> Iterator[Stored]:
-    """Every answer under a key, for one look: without the index, which a whole run pays for. Raises SourceError for an unreadable folder."""
+    """Every answer under a key, for one look: without the index, which a whole run pays for. Raises
+    SourceError for an unreadable folder."""
     for entry in lines.find(folder, STEM, key):
         if (held := _held(entry)) is not None:
             yield held
@@ -77,11 +88,17 @@ def verify(folder: Path) -> Iterator[Damage]:
     yield from lines.verify(folder, JOURNAL, "only `leaf explain` misses it")
 
 
-def erase(folder: Path, keys: Set[str], kept: Set[str], quotes: Callable[[dict[str, Any]], bool], dry_run: bool = False) -> tuple[int, int]:
+def erase(
+    folder: Path,
+    keys: Set[str],
+    kept: Set[str],
+    quotes: Callable[[dict[str, Any]], bool],
+    dry_run: bool = False,
+) -> tuple[int, int]:
     """Overwrite answers and exchanges; returns how many of each. Raises OSError. No build may run meanwhile.
 
-    keys: of questions about what is taken out; kept: of questions about documents that remain, never erased; quotes: whether an entry of another
-    question, of an earlier recipe, holds text that is taken out.
+    keys: of questions about what is taken out; kept: of questions about documents that remain, never erased;
+    quotes: whether an entry of another question, of an earlier recipe, holds text that is taken out.
     """
 
     def is_meant(entry: dict[str, Any]) -> bool:
@@ -99,14 +116,17 @@ def erase(folder: Path, keys: Set[str], kept: Set[str], quotes: Callable[[dict[s
 
 
 class AnswerCache:
-    """One folder of answers, as one process sees it: what others write after the first look is seen after `refresh`."""
+    """One folder of answers, as one process sees it: what others write after the first look is seen after
+    `refresh`."""
 
     def __init__(self, folder: Path) -> None:
         """folder: made with the first answer; need not exist."""
         self._folder = folder
         self._files: list[Path] = []
-        self._index: dict[bytes, tuple[tuple[int, int], ...]] | None = None  # key -> (number of the file, offset in bytes), ...
-        self._seen: dict[Path, tuple[int, int]] = {}  # file -> size and offset of its last whole line at the last look
+        # key -> (number of the file, offset in bytes), ...
+        self._index: dict[bytes, tuple[tuple[int, int], ...]] | None = None
+        # file -> size and offset of its last whole line at the last look
+        self._seen: dict[Path, tuple[int, int]] = {}
         self._own = lines.Appender(folder, STEM)
         self.repaired = 0
         """Damaged entries that were dropped."""
@@ -120,11 +140,19 @@ class AnswerCache:
             else:
                 yield entry
 
-    def put(self, key: str, model: str, purpose: str, value: dict[str, Any], text: str, paid: Paid | None = None) -> None:
+    def put(
+        self, key: str, model: str, purpose: str, value: dict[str, Any], text: str, paid: Paid | None = None
+    ) -> None:
         """Appends one answer. Raises SourceError when the disk does not take it."""
         places = self._places()
         first = self._own.path is None
-        entry = {"model": model, "purpose": purpose, "text": text, "value": value, "paid": None if paid is None else asdict(paid)}
+        entry = {
+            "model": model,
+            "purpose": purpose,
+            "text": text,
+            "value": value,
+            "paid": None if paid is None else asdict(paid),
+        }
         offset = self._own.append(key, entry)
         if first and self._own.path is not None:
             self._files.append(self._own.path)  # its number in the index is the last
@@ -132,7 +160,8 @@ class AnswerCache:
         places[digest] = (*places.get(digest, ()), (len(self._files) - 1, offset))
 
     def refresh(self) -> None:
-        """See what others stored since the last look, at the cost of reading the new lines. Raises SourceError for an unreadable folder."""
+        """See what others stored since the last look, at the cost of reading the new lines. Raises
+        SourceError for an unreadable folder."""
         index = self._places()
         numbers = {path: number for number, path in enumerate(self._files)}
         try:
@@ -146,7 +175,9 @@ class AnswerCache:
                     if place not in index.get(digest, ()):
                         index[digest] = (*index.get(digest, ()), place)
         except OSError as error:
-            raise SourceError(f"{error.filename}: the answer cache cannot be read: {error.strerror}.") from error
+            raise SourceError(
+                f"{error.filename}: the answer cache cannot be read: {error.strerror}."
+            ) from error
 
     def _scan(self, path: Path, number: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
         """(key, (number, offset)) of each line from the last one that was seen."""
@@ -170,7 +201,9 @@ class AnswerCache:
                     for digest, place in self._scan(path, number):
                         index[digest] = (*index.get(digest, ()), place)
             except OSError as error:
-                raise SourceError(f"{error.filename}: the answer cache cannot be read: {error.strerror}.") from error
+                raise SourceError(
+                    f"{error.filename}: the answer cache cannot be read: {error.strerror}."
+                ) from error
             self._index = index
         return self._index
 

@@ -1,15 +1,17 @@
 """The door of the room: `await client.ask(request)`.
 
     cache hit -> answered at once          same question in flight -> shared          offline -> the caller's answerer
-    else: the gate (as many as the server bears) -> a claim on the question -> exchange (terms, retries, repairs) -> journal -> cache
-    too large for the server -> the smaller question, the same way; it goes first
+    else: the gate (as many as the server bears) -> a claim on the question -> exchange (terms, retries,
+    repairs) -> journal -> cache too large for the server -> the smaller question, the same way; it goes first
 
-An offline answer goes the same way as a server's: validated, stored, labeled with its own name; if it is invalid, that is our defect and
-raises. One client lives in one event loop, owns rate and budget there, and takes thousands of waiting `ask` calls. A question that is being
-answered is finished and stored even if its asker goes away, because it is paid for; `close` stops it. A ProviderError is raised to every
-asker from then on without another request, so that a bad key costs one try, not one per document.
+An offline answer goes the same way as a server's: validated, stored, labeled with its own name; if it is
+invalid, that is our defect and raises. One client lives in one event loop, owns rate and budget there, and
+takes thousands of waiting `ask` calls. A question that is being answered is finished and stored even if its
+asker goes away, because it is paid for; `close` stops it. A ProviderError is raised to every asker from then
+on without another request, so that a bad key costs one try, not one per document.
 
-Builds that share a folder of answers do not pay twice: one claims the question, the other waits and reads the answer (claims.py).
+Builds that share a folder of answers do not pay twice: one claims the question, the other waits and reads the
+answer (claims.py).
 
 The SDK (0.7 s to import) is loaded with the first question that really needs a server.
 """
@@ -48,7 +50,8 @@ class Client:
     """Asks one model under one `llm` section."""
 
     def __init__(self, config: LlmConfig, cache: Path) -> None:
-        """cache: folder of stored answers, shared freely between runs and processes. Opens no file and no connection yet."""
+        """cache: folder of stored answers, shared freely between runs and processes. Opens no file and no
+        connection yet."""
         self._config = config
         self._cache = AnswerCache(cache)
         self._journal = Journal(cache)
@@ -64,7 +67,8 @@ class Client:
 
     @property
     def model_identity(self) -> str:
-        """The name that answers carry into rows: declared revision, else the model's name, no server. Offline, each Answer names its own answerer."""
+        """The name that answers carry into rows: declared revision, else the model's name, no server.
+        Offline, each Answer names its own answerer."""
         if self._config.provider == "offline":
             return "offline"
         return self._config.known_as
@@ -87,7 +91,8 @@ class Client:
     async def ask(self, request: Request) -> Answer:
         """The answer, in whatever state: a bad one is data.
 
-        Raises ProviderError, BudgetError, RecipeError (the key's variable is not set) or SourceError (the cache's disk): each ends the run.
+        Raises ProviderError, BudgetError, RecipeError (the key's variable is not set) or SourceError (the
+        cache's disk): each ends the run.
         """
         return await self._ask(request, first=False)
 
@@ -126,16 +131,26 @@ class Client:
             held = read_answer(stored.text, request)  # not `value`: it may be an older parser's misreading
             if isinstance(held, dict):
                 self._counts.cache_hits += 1
-                return Answer("ok", held, self._label(request), request.shown, cached=True, key=key, paid=stored.paid)
+                return Answer(
+                    "ok", held, self._label(request), request.shown, cached=True, key=key, paid=stored.paid
+                )
         return None
 
     def _offline(self, key: str, request: Request) -> Answer:
         text = json.dumps(request.offline(), ensure_ascii=False)
         if len(text) > LONGEST:  # templates repeat the document's own text
-            return Answer("unparsed", None, request.offline_name, f"it has {len(text):,} characters; at most {LONGEST:,} are read", key=key)
+            return Answer(
+                "unparsed",
+                None,
+                request.offline_name,
+                f"it has {len(text):,} characters; at most {LONGEST:,} are read",
+                key=key,
+            )
         value = read_answer(text, request)
         if isinstance(value, str):
-            raise ValueError(f"{request.offline_name} gave an answer to {request.purpose!r} that cannot be used: {value}")
+            raise ValueError(
+                f"{request.offline_name} gave an answer to {request.purpose!r} that cannot be used: {value}"
+            )
         self._counts.answered += 1
         return self._keep(request, Answer("ok", value, request.offline_name, key=key, paid=Paid()), text)
 
@@ -143,14 +158,17 @@ class Client:
         server = self._open()
         while True:
             outcome: Answer | Request | None = None
-            # No deadlock: all take their place in the gate first, one of them negotiates, and nobody waits for a claim while holding a place.
+            # No deadlock: all take their place in the gate first, one of them negotiates, and nobody waits
+            # for a claim while holding a place.
             async with self._gate.exchange(first=first), server.negotiation.first(request.purpose):
                 if self._broken is not None:
                     raise ProviderError(self._broken)
                 if (outcome := self._fewer_images(request)) is None:
                     with self._claims.claim(key) as granted:
                         if granted:
-                            outcome = self._answer_of_others(key, request) or await self._exchange(key, request, server)
+                            outcome = self._answer_of_others(key, request) or await self._exchange(
+                                key, request, server
+                            )
             first = True
             if isinstance(outcome, Answer):
                 return outcome
@@ -168,7 +186,16 @@ class Client:
         """The answer, or the smaller question to ask instead."""
         from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
 
-        exchange = Exchange(self._config, server, self._gate, self._pace, self._budget, self._counts, self.model_identity, request)
+        exchange = Exchange(
+            self._config,
+            server,
+            self._gate,
+            self._pace,
+            self._budget,
+            self._counts,
+            self.model_identity,
+            request,
+        )
         try:
             answer = replace(await exchange.run(), key=key)
             smaller = self._smaller(request, exchange.excess, answer.detail, server)
@@ -186,7 +213,8 @@ class Client:
         return smaller or answer
 
     def _smaller(self, request: Request, excess: Excess | None, said: str, server: Server) -> Request | None:
-        """What to ask instead of a question that is too large. Raises ProviderError where nothing was ever small enough."""
+        """What to ask instead of a question that is too large. Raises ProviderError where nothing was ever
+        small enough."""
         if excess is None:
             return None
         if excess == "images":
@@ -197,11 +225,14 @@ class Client:
         if smaller is None and excess == "format":
             server.repeated.check(self._config.base_url, said, "Set llm.model to one that reads JPEG images")
         elif smaller is None and not server.accepted:
-            server.repeated.check(self._config.base_url, said, "Raise the context of the server or lower llm.max_tokens")
+            server.repeated.check(
+                self._config.base_url, said, "Raise the context of the server or lower llm.max_tokens"
+            )
         return smaller
 
     def _fewer_images(self, request: Request) -> Request | None:
-        """The next smaller question, where this server has declined as many images: it would be asked in the end."""
+        """The next smaller question, where this server has declined as many images: it would be asked in the
+        end."""
         if self._too_many is None or request.smaller is None or request.images < self._too_many:
             return None
         return request.smaller("images")

@@ -1,11 +1,13 @@
 """The recipe's `llm` section: which model answers, how fast it may be asked, what it may cost.
 
-Two providers. `offline` needs no model: the room that asks brings its own answerer (rules, templates). `openai` is every server that speaks
-the chat-completions protocol (OpenAI, vLLM, Ollama, llama.cpp, ...); one protocol covers them, so there is no provider per vendor.
+Two providers. `offline` needs no model: the room that asks brings its own answerer (rules, templates).
+`openai` is every server that speaks the chat-completions protocol (OpenAI, vLLM, Ollama, llama.cpp, ...); one
+protocol covers them, so there is no provider per vendor.
 
-A recipe never holds a key, only the NAME of the variable that does: recipes are committed, copied into dataset cards and pasted into
-issues. For the same reason validation errors do not show the value they refuse. A header, or a text in `extra_body`, that is secret is written
-`env:NAME` and read from the environment when it is sent; what is written in the recipe itself is taken for public.
+A recipe never holds a key, only the NAME of the variable that does: recipes are committed, copied into
+dataset cards and pasted into issues. For the same reason validation errors do not show the value they refuse.
+A header, or a text in `extra_body`, that is secret is written `env:NAME` and read from the environment when
+it is sent; what is written in the recipe itself is taken for public.
 """
 
 from __future__ import annotations
@@ -40,8 +42,11 @@ _FIELDS = {
 
 
 def basename(model: str) -> str:
-    """The name of a model that may be given as a path on its server: `/srv/models/m` is `m`, `org/m` stays."""
-    local = model.startswith(("/", "~", "./", "../", "file:")) or "\\" in model or re.match(r"[A-Za-z]:", model)
+    """The name of a model that may be given as a path on its server: `/srv/models/m` is `m`, `org/m`
+    stays."""
+    local = (
+        model.startswith(("/", "~", "./", "../", "file:")) or "\\" in model or re.match(r"[A-Za-z]:", model)
+    )
     return re.split(r"[/\\]", model.rstrip("/\\"))[-1] if local else model
 
 
@@ -55,18 +60,20 @@ class Price(BaseModel):
 
 
 class LlmConfig(BaseModel):
-    """Who answers, and within which limits. Rate, timeout and budget shape no answer; the fields of `model` and `sampling` do."""
+    """Who answers, and within which limits. Rate, timeout and budget shape no answer; the fields of `model`
+    and `sampling` do."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     provider: Literal["offline", "openai"] = "offline"
     base_url: str | None = None
-    """Root of the API, usually ending in /v1: `https://api.openai.com/v1`, `http://localhost:11434/v1` (Ollama)."""
+    """Root of the API, usually ending in /v1: `https://api.openai.com/v1`, `http://localhost:11434/v1`
+    (Ollama)."""
     model: str | None = Field(default=None, min_length=1)
     """The name under which the server knows the model."""
     revision: str | None = Field(default=None, min_length=1)
-    """Declared identity of model and weights in full, e.g. `Qwen2.5-VL-7B-Instruct@cc59489`. Answers are then shared between all servers
-    that serve these weights; without it an answer belongs to base_url + model."""
+    """Declared identity of model and weights in full, e.g. `Qwen2.5-VL-7B-Instruct@cc59489`. Answers are then
+    shared between all servers that serve these weights; without it an answer belongs to base_url + model."""
     key_env: str | None = None
     """NAME of the environment variable that holds the key; None sends no key, as local servers want it."""
     price: Price | None = None
@@ -74,37 +81,43 @@ class LlmConfig(BaseModel):
     budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Dollars that one run may spend; needs `price`. Answers from the cache cost nothing."""
     max_in_flight: int = Field(default=64, ge=1, le=4096)
-    """Maximum number of requests awaiting an answer. The number starts at 1 and adapts to the server. 64 keeps one vLLM replica's batch full."""
+    """Maximum number of requests awaiting an answer. The number starts at 1 and adapts to the server. 64
+    keeps one vLLM replica's batch full."""
     requests_per_minute: int | None = Field(default=None, ge=1)
-    """Upper bound on started requests, repeats included; None leaves the pace to max_in_flight and the server's Retry-After."""
+    """Upper bound on started requests, repeats included; None leaves the pace to max_in_flight and the
+    server's Retry-After."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
-    """Upper bound on tokens, input and max_tokens of each request, corrected by what the server counts. None leaves it to the server."""
+    """Upper bound on tokens, input and max_tokens of each request, corrected by what the server counts. None
+    leaves it to the server."""
     timeout: float = Field(default=120, gt=0, allow_inf_nan=False)
     """Seconds for one try, from connecting to the last byte."""
     deadline: float = Field(default=600, gt=0, allow_inf_nan=False)
-    """Seconds for all tries of one request and the waits between them; counted from its first try, without its time in our own queues and
-    without tries that timed out while others were in flight."""
+    """Seconds for all tries of one request and the waits between them; counted from its first try, without
+    its time in our own queues and without tries that timed out while others were in flight."""
     temperature: float | None = Field(default=0, ge=0, le=2, allow_inf_nan=False)
     """0: a judge should say the same thing twice. null sends none, for models that accept only their own."""
     max_tokens: int = Field(default=2048, ge=1)
     """Tokens of one answer; an answer cut there is asked for once more with twice as many."""
     headers: dict[str, str] = {}
-    """HTTP headers of every request, e.g. `{X-Title: leaf, api-key: env:AZURE_KEY}`; `env:NAME` is read from the environment. They shape no
-    answer."""
+    """HTTP headers of every request, e.g. `{X-Title: leaf, api-key: env:AZURE_KEY}`; `env:NAME` is read from
+    the environment. They shape no answer."""
     extra_body: dict[str, JsonValue] = {}
-    """Further fields of every request, e.g. `{reasoning_effort: low}` or `{provider: {order: [...]}}`. They shape answers, so answers are kept
-    apart by them. A text `env:NAME` is read from the environment."""
+    """Further fields of every request, e.g. `{reasoning_effort: low}` or `{provider: {order: [...]}}`. They
+    shape answers, so answers are kept apart by them. A text `env:NAME` is read from the environment."""
     tolerate_failures: float = Field(default=0.0, ge=0, le=1)
-    """Share of requests that may stay unanswered before the stage ends without a record. 0: an unanswered question is not a verdict."""
+    """Share of requests that may stay unanswered before the stage ends without a record. 0: an unanswered
+    question is not a verdict."""
 
     @property
     def known_as(self) -> str:
-        """The model as rows, cards and reports name it: its declared revision, else its name, of a path the last part. No host and no folder."""
+        """The model as rows, cards and reports name it: its declared revision, else its name, of a path the
+        last part. No host and no folder."""
         return self.revision or basename(self.model or "")
 
     @property
     def answerer(self) -> str:
-        """Whose answers these are, for the keys of parts, which are not published: the declared revision, else model and server."""
+        """Whose answers these are, for the keys of parts, which are not published: the declared revision,
+        else model and server."""
         return self.revision or f"{self.model} at {self.base_url}"
 
     @field_validator("base_url")
@@ -114,7 +127,10 @@ class LlmConfig(BaseModel):
         if value is None:
             return None
         if not re.match(r"https?://[^/\s]+", value) or re.search(r"[\s?#@]", value):
-            raise ValueError("must be http(s)://HOST/v1 without user name, password or query; a key goes through llm.key_env")
+            raise ValueError(
+                "must be http(s)://HOST/v1 without user name, password or query; a key goes through "
+                "llm.key_env"
+            )
         return value.rstrip("/")
 
     @field_validator("key_env")
@@ -122,8 +138,10 @@ class LlmConfig(BaseModel):
     def _name_not_key(cls, value: str | None) -> str | None:
         if value is not None and (value.startswith(_KEY_PREFIXES) or not _VARIABLE.fullmatch(value)):
             raise ValueError(
-                "must be the NAME of an environment variable, e.g. OPENAI_API_KEY, and this looks like a key itself; "
-                "export the key under a name, write that name here, and replace the key if this file was ever shared"
+                "must be the NAME of an environment variable, e.g. OPENAI_API_KEY, and this looks "
+                "like a key itself; "
+                "export the key under a name, write that name here, and replace the key if this file "
+                "was ever shared"
             )
         return value
 
@@ -132,11 +150,15 @@ class LlmConfig(BaseModel):
     def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
             if not _HEADER.fullmatch(name) or not value.isascii() or not value.isprintable():
-                raise ValueError("a header has a name of letters, digits and dashes, and a value of one line in ASCII")
+                raise ValueError(
+                    "a header has a name of letters, digits and dashes, and a value of one line in ASCII"
+                )
             if name.lower() in _OURS:
                 raise ValueError(f"{name} is set by the client")
             if name.lower() in _SECRET_HEADERS and not _named(value):
-                raise ValueError(f"the value of {name} is secret: export it under a name and write env:NAME here")
+                raise ValueError(
+                    f"the value of {name} is secret: export it under a name and write env:NAME here"
+                )
         _no_keys(list(headers.values()))
         return headers
 
@@ -160,7 +182,9 @@ class LlmConfig(BaseModel):
         """`sampling` for fingerprints, which are shown: extra_body by its digest."""
         sampling = self.sampling
         if self.extra_body:
-            sampling["extra_body"] = hashlib.sha256(json.dumps(self.extra_body, sort_keys=True).encode()).hexdigest()
+            sampling["extra_body"] = hashlib.sha256(
+                json.dumps(self.extra_body, sort_keys=True).encode()
+            ).hexdigest()
         return sampling
 
     @property
@@ -172,14 +196,20 @@ class LlmConfig(BaseModel):
     def _complete(self) -> Self:
         missing = [name for name in ("base_url", "model") if getattr(self, name) is None]
         if self.provider == "openai" and missing:
-            raise ValueError(f"provider openai needs {' and '.join(missing)}, e.g. base_url: http://localhost:11434/v1, model: qwen3-vl")
+            raise ValueError(
+                f"provider openai needs {' and '.join(missing)}, e.g. base_url: "
+                "http://localhost:11434/v1, model: qwen3-vl"
+            )
         if self.budget is not None and self.price is None:
-            raise ValueError("budget is in dollars and needs price: {input_per_million: ..., output_per_million: ...}")
+            raise ValueError(
+                "budget is in dollars and needs price: {input_per_million: ..., output_per_million: ...}"
+            )
         return self
 
 
 def from_environment(values: Mapping[str, Any], setting: str) -> tuple[dict[str, Any], list[str]]:
-    """The values with every text `env:NAME` replaced, and the secrets that came in. Raises RecipeError for a variable that is not set."""
+    """The values with every text `env:NAME` replaced, and the secrets that came in. Raises RecipeError for a
+    variable that is not set."""
     secrets: list[str] = []
 
     def filled(value: Any) -> Any:
@@ -192,7 +222,8 @@ def from_environment(values: Mapping[str, Any], setting: str) -> tuple[dict[str,
         secret = os.environ.get(name, "").strip()
         if not secret or not secret.isascii() or not secret.isprintable():
             raise RecipeError(
-                f"llm.{setting}: the environment variable {name} is not set to one line in ASCII; export {name}=... and run again"
+                f"llm.{setting}: the environment variable {name} is not set to one line in ASCII; "
+                f"export {name}=... and run again"
             )
         secrets.append(secret)
         return secret
@@ -217,5 +248,6 @@ def _texts(value: Any) -> list[str]:
 def _no_keys(texts: list[str]) -> None:
     if any(text.startswith(_KEY_PREFIXES) for text in texts):
         raise ValueError(
-            "a value looks like a key; export it under a name, write env:NAME here, and replace the key if this file was ever shared"
+            "a value looks like a key; export it under a name, write env:NAME here, and replace the "
+            "key if this file was ever shared"
         )

@@ -1,6 +1,7 @@
 """All tries of one request: the only place that repeats anything.
 
-A try ends in an Answer or in AgainError; tenacity decides by one clock (`llm.deadline`, from the first try on) if another follows:
+A try ends in an Answer or in AgainError; tenacity decides by one clock (`llm.deadline`, from the first try
+on) if another follows:
 
     no answer (BusyError)          wait, at least as long as Retry-After says, backing off with jitter; at the deadline: failed
     cut at max_tokens              once more with twice as many; then: unparsed
@@ -40,7 +41,8 @@ from leafinstruct.llm.tokens import size_of
 
 _REPAIRS = 2
 _UNANSWERED = 3  # questions in a row without an answer until their deadline, before the server counts as down
-_CROWDED = 8  # tries of one question that may time out in company at no cost to its deadline; the limit is 1 long before
+# tries of one question that may time out in company at no cost to its deadline; the limit is 1 long before
+_CROWDED = 8
 _PROOF_TOKENS = 16  # of an answer that is not read
 
 
@@ -48,7 +50,15 @@ class Exchange:
     """One request and everything that is learnt between its tries."""
 
     def __init__(
-        self, config: LlmConfig, server: Server, gate: Gate, pace: Pace, budget: Budget, counts: Counts, model: str, request: Request
+        self,
+        config: LlmConfig,
+        server: Server,
+        gate: Gate,
+        pace: Pace,
+        budget: Budget,
+        counts: Counts,
+        model: str,
+        request: Request,
     ) -> None:
         self._config, self._server, self._gate, self._pace = config, server, gate, pace
         self._budget, self._counts = budget, counts
@@ -67,7 +77,8 @@ class Exchange:
         self.text = ""
         """The raw text of the last answer."""
         self.tries: list[dict[str, Any]] = []
-        """Of every try, which is one request: `seconds` since the first, raw `text` (None for no answer), `fault` (what was said against it)."""
+        """Of every try, which is one request: `seconds` since the first, raw `text` (None for no answer),
+        `fault` (what was said against it)."""
 
     @property
     def sent(self) -> dict[str, Any]:
@@ -78,19 +89,30 @@ class Exchange:
         return self._body(terms, wire_messages(self._request, terms.form, self._turns[:turns], named), limit)
 
     async def run(self) -> Answer:
-        """The answer, in whatever state. Raises ProviderError, BudgetError and RecipeError, each of which ends the run."""
+        """The answer, in whatever state. Raises ProviderError, BudgetError and RecipeError, each of which
+        ends the run."""
         if self._server.down is not None:
             return self._end("failed", self._server.down)
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(AgainError), wait=pause, stop=self._too_late, sleep=clock.CLOCK.sleep, reraise=True
+            retry=retry_if_exception_type(AgainError),
+            wait=pause,
+            stop=self._too_late,
+            sleep=clock.CLOCK.sleep,
+            reraise=True,
         )
         try:
             answer: Answer = await retrying(self._try)
-            return await self._confirm_form(answer) if self._ladder.before is not None and answer.state == "ok" else answer
+            return (
+                await self._confirm_form(answer)
+                if self._ladder.before is not None and answer.state == "ok"
+                else answer
+            )
         except AgainError as last:
             self._server.negotiation.open(self._request.purpose)
             tries = "1 try" if len(self.tries) == 1 else f"{len(self.tries)} tries"
-            detail = f"{last}; {tries} in {clock.CLOCK.now() - self._began:.0f} s" if self.tries else str(last)
+            detail = (
+                f"{last}; {tries} in {clock.CLOCK.now() - self._began:.0f} s" if self.tries else str(last)
+            )
             self._server.unanswered += last.outage
             if (last.silent and self._server.heard < self._began) or self._server.unanswered >= _UNANSWERED:
                 self._server.down = detail
@@ -100,8 +122,11 @@ class Exchange:
         return self._patience() < state.upcoming_sleep
 
     def _patience(self) -> float:
-        """Seconds left before the deadline. The clock runs from the first try, and not while this question waits for its turn."""
-        return self._config.deadline - (clock.CLOCK.now() - self._began - self._excused if self._began else 0.0)
+        """Seconds left before the deadline. The clock runs from the first try, and not while this question
+        waits for its turn."""
+        return self._config.deadline - (
+            clock.CLOCK.now() - self._began - self._excused if self._began else 0.0
+        )
 
     async def _try(self) -> Answer:
         try:
@@ -116,16 +141,21 @@ class Exchange:
         return self._judge(reply)
 
     def _note(self, text: str | None, fault: str) -> None:
-        self.tries.append({"seconds": round(clock.CLOCK.now() - self._began, 3), "text": text, "fault": fault})
+        self.tries.append(
+            {"seconds": round(clock.CLOCK.now() - self._began, 3), "text": text, "fault": fault}
+        )
 
     async def _turn(self, tokens: int) -> None:
         """Wait for a start; a pause that outlasts the deadline is not waited for."""
         if not await self._pace.turn(tokens, self._patience()):
             pause = self._pace.paused_for
-            raise AgainError(f"the server asks to wait {pause:.0f} s, longer than llm.deadline allows", after=pause)
+            raise AgainError(
+                f"the server asks to wait {pause:.0f} s, longer than llm.deadline allows", after=pause
+            )
 
     async def _send(self, *, proof: bool = False) -> Reply:
-        """One HTTP request, its cost reserved before and settled after; one that is cancelled or lost settles for all it may have cost.
+        """One HTTP request, its cost reserved before and settled after; one that is cancelled or lost settles
+        for all it may have cost.
 
         proof: with a filler before it, see context.py.
         """
@@ -165,7 +195,8 @@ class Exchange:
         return reply
 
     def _heed_load(self, busy: BusyError, began: float, company: int) -> None:
-        """The client sends fewer requests to a server that is slow or full. A server's own queue is no fault of a document that waited in it."""
+        """The client sends fewer requests to a server that is slow or full. A server's own queue is no fault
+        of a document that waited in it."""
         if busy.load == "full":
             self._gate.overloaded(began)
         elif busy.load == "slow":
@@ -175,7 +206,8 @@ class Exchange:
             self._gate.timed_out(began)
 
     async def _prove_whole(self, reply: Reply) -> None:
-        """Raises ProviderError for a server that reads only the beginning or the end of a prompt without saying so."""
+        """Raises ProviderError for a server that reads only the beginning or the end of a prompt without
+        saying so."""
         if self._turns or not reply.read:
             return
         fault = await self._server.context.fault(self._request, reply.read, self._count_longer)
@@ -183,7 +215,8 @@ class Exchange:
             raise ProviderError(f"{self._config.base_url} {fault}")
 
     async def _count_longer(self) -> int | None:
-        """The server's count of this prompt with a filler, 0 where it does not say; None where it declines a prompt of this length."""
+        """The server's count of this prompt with a filler, 0 where it does not say; None where it declines a
+        prompt of this length."""
         try:
             return (await self._send(proof=True)).read
         except BusyError as busy:
@@ -209,7 +242,9 @@ class Exchange:
             self._note(reply.text, refusal)
             return self._end("refused", refusal)
         self.text = reply.text
-        is_cut = reply.finish == "length" or (reply.usage is not None and reply.usage.output_tokens >= self._limit)
+        is_cut = reply.finish == "length" or (
+            reply.usage is not None and reply.usage.output_tokens >= self._limit
+        )
         value = read_answer(reply.text, self._request, is_cut)
         self._server.thinking.finished += not is_cut
         if isinstance(value, dict):
@@ -241,14 +276,20 @@ class Exchange:
         return AgainError(detail)
 
     def _after_busy(self, busy: BusyError) -> AgainError:
-        """Raises ProviderError when a server that never answered keeps sending what no working server sends."""
+        """Raises ProviderError when a server that never answered keeps sending what no working server
+        sends."""
         server = self._server
         server.hopeless = server.hopeless + 1 if busy.hopeless and not server.accepted else 0
         about_form = isinstance(busy, ServerError) and busy.about_form
-        other_form = isinstance(busy, ServerError) and not busy.load and self._ladder.after_error(busy.status, about_form)
+        other_form = (
+            isinstance(busy, ServerError)
+            and not busy.load
+            and self._ladder.after_error(busy.status, about_form)
+        )
         if 0 < busy.hopeless <= server.hopeless and not (about_form and other_form):
             raise ProviderError(
-                f"{self._config.base_url} has never answered, and {server.hopeless} requests in a row ended with: {busy}. "
+                f"{self._config.base_url} has never answered, and {server.hopeless} requests in a "
+                f"row ended with: {busy}. "
                 "Check llm.base_url (usually .../v1) and the server's log, then run the same command again."
             )
         if other_form:
@@ -258,7 +299,8 @@ class Exchange:
         return AgainError(str(busy), after=busy.after, silent=busy.silent, outage=True)
 
     async def _confirm_form(self, answer: Answer) -> Answer:
-        """After an answer in a lower form: the form that failed is asked once more, and the lower one holds only if it fails again."""
+        """After an answer in a lower form: the form that failed is asked once more, and the lower one holds
+        only if it fails again."""
         ladder = self._ladder
         assert ladder.before is not None, "another form was tried"
         lower, sent, ladder.terms, self._turns = ladder.terms, self._last, ladder.before, []
@@ -281,7 +323,10 @@ class Exchange:
         if kind in (Kind.FIELD, Kind.FORM) and self._ladder.without(declined.field or "response_format"):
             raise AgainError(str(declined), after=0)
         if kind is Kind.FIELD and declined.field in self._config.extra_body:
-            raise ProviderError(f"{self._config.base_url} does not accept {declined.field}: {declined} Take it out of llm.extra_body.")
+            raise ProviderError(
+                f"{self._config.base_url} does not accept {declined.field}: {declined} Take it out of "
+                "llm.extra_body."
+            )
         if self._limit > self._config.max_tokens:
             return self._end("unparsed", f"cut at llm.max_tokens, and twice as many are declined: {declined}")
         if kind in SIZE:
@@ -295,13 +340,19 @@ class Exchange:
             raise AgainError(str(declined), after=0)
         if declined.stops and not self._server.accepted:
             raise ProviderError(declined.stops)
-        fresh = not self._server.negotiation.is_settled(self._request.purpose) and not self._server.repeated.seen(str(declined))
+        fresh = not self._server.negotiation.is_settled(
+            self._request.purpose
+        ) and not self._server.repeated.seen(str(declined))
         if fresh and self._ladder.without("response_format"):
             raise AgainError(str(declined), after=0)  # a schema may be declined without a word about it
-        self._server.repeated.check(self._config.base_url, str(declined), "Check the account and the section llm")
+        self._server.repeated.check(
+            self._config.base_url, str(declined), "Check the account and the section llm"
+        )
         return self._end("declined", str(declined))
 
     def _end(self, state: AnswerState, detail: str, value: dict[str, Any] | None = None) -> Answer:
         used = self._usage
-        paid = Paid(len(self.tries), used.input_tokens, used.output_tokens, used.estimated, self._budget.dollars(used))
+        paid = Paid(
+            len(self.tries), used.input_tokens, used.output_tokens, used.estimated, self._budget.dollars(used)
+        )
         return Answer(state, value, self._model, detail, used, paid=paid)

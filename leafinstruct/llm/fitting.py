@@ -5,8 +5,9 @@
     a format not read      the same images, encoded anew as JPEG, once
     too long               half the pixels (down to 256), then half the images and half the words, down to 1 image and 100 words
 
-A step depends on the question and on what is too much, and on nothing else, so the same document meets the same server with the same questions, in
-any run. Each is asked and cached as a question of its own; the answer says what was shown. A declined request is not charged. Pure.
+A step depends on the question and on what is too much, and on nothing else, so the same document meets the
+same server with the same questions, in any run. Each is asked and cached as a question of its own; the answer
+says what was shown. A declined request is not charged. Pure.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _LEAST_PX, _LEAST_PX_OF_LONG, _LEAST_WORDS = 128, 256, 100
 class Shown:
     """What a question shows.
 
-    images: their number; px: longer side of each, pixels; words: None for all, which then cannot become fewer; jpeg: whether all images are encoded
-    anew.
+    images: their number; px: longer side of each, pixels; words: None for all, which then cannot become
+    fewer; jpeg: whether all images are encoded anew.
     """
 
     images: int
@@ -37,19 +38,28 @@ class Shown:
         if excess == "images":
             return replace(self, images=self.images // 2) if self.images > 1 else None
         if excess == "pixels":
-            return replace(self, px=max(_LEAST_PX, self.px // 2)) if self.images and self.px > _LEAST_PX else None
+            return (
+                replace(self, px=max(_LEAST_PX, self.px // 2))
+                if self.images and self.px > _LEAST_PX
+                else None
+            )
         if excess == "format":
             return replace(self, jpeg=True) if self.images and not self.jpeg else None
         if self.images and self.px > _LEAST_PX_OF_LONG:
             return replace(self, px=max(_LEAST_PX_OF_LONG, self.px // 2))
         images = max(1, self.images // 2) if self.images else 0
-        words = self.words if self.words is None or self.words <= _LEAST_WORDS else max(_LEAST_WORDS, self.words // 2)
+        words = (
+            self.words
+            if self.words is None or self.words <= _LEAST_WORDS
+            else max(_LEAST_WORDS, self.words // 2)
+        )
         fewer = replace(self, images=images, words=words)
         return None if fewer == self else fewer
 
 
 def fitted(ask: Callable[[Shown], Request], whole: Shown, shown: Shown | None = None) -> Request:
-    """The question that shows `whole`, and behind it the smaller ones. ask: makes the question that shows so much."""
+    """The question that shows `whole`, and behind it the smaller ones. ask: makes the question that shows so
+    much."""
     now = shown or whole
 
     def smaller(excess: Excess) -> Request | None:

@@ -1,12 +1,14 @@
-"""Append-only JSON lines under a key, written by many processes at once: what the answer cache and the journal are made of.
+"""Append-only JSON lines under a key, written by many processes at once: what the answer cache and the
+journal are made of.
 
     <folder>/<stem>-<random>.jsonl       one per writer, one line an entry: {"key": 64 hex digits, ..., "digest": see leafinstruct/runtime/sealed.py}
 
-Each writer appends whole lines to a file of its own, so any number of processes share a folder without a lock, on any file system. A line
-goes out in one write, so a killed process loses at most its last one; a line without its newline is ignored. A line whose digest does not hold is
-missing: what it answered is asked again.
+Each writer appends whole lines to a file of its own, so any number of processes share a folder without a
+lock, on any file system. A line goes out in one write, so a killed process loses at most its last one; a line
+without its newline is ignored. A line whose digest does not hold is missing: what it answered is asked again.
 
-SQLite was refused (locks on network file systems, one writer at a time), and so was a file per entry (a million inodes).
+SQLite was refused (locks on network file systems, one writer at a time), and so was a file per entry (a
+million inodes).
 """
 
 from __future__ import annotations
@@ -36,16 +38,21 @@ class Appender:
         """None until the first line."""
 
     def append(self, key: str, entry: Mapping[str, Any]) -> int:
-        """Writes one line and returns its offset in `path`; after it returns the kernel has it. Raises SourceError when the disk does not take it."""
+        """Writes one line and returns its offset in `path`; after it returns the kernel has it. Raises
+        SourceError when the disk does not take it."""
         line = sealed.seal({"key": key, **entry})
         try:
             file = self._file = self._file or self._open()
             offset = file.tell()
-            rest = memoryview(line)  # unbuffered: a disk that fills up takes a part first and raises for the rest
+            # unbuffered: a disk that fills up takes a part first and raises for the rest
+            rest = memoryview(line)
             while rest:
                 rest = rest[file.write(rest) :]
         except OSError as error:
-            raise SourceError(f"{self._folder}: an answer cannot be stored: {error.strerror}. Free some space and run again.") from error
+            raise SourceError(
+                f"{self._folder}: an answer cannot be stored: {error.strerror}. Free some space and run "
+                "again."
+            ) from error
         return offset
 
     def close(self) -> None:
@@ -70,7 +77,8 @@ def mend(folder: Path, stem: str) -> int:
 
 
 def scan(path: Path, start: int = 0) -> Iterator[tuple[bytes, int]]:
-    """(key, offset) of each whole line from the offset `start` on, 300,000 of them a second. Digests are checked where an entry is read."""
+    """(key, offset) of each whole line from the offset `start` on, 300,000 of them a second. Digests are
+    checked where an entry is read."""
     for (offset, _), line in sealed.lines(path, start=start):
         if line is not None and (match := _LINE.fullmatch(line)):
             yield bytes.fromhex(match[1].decode("ascii")), offset
@@ -84,13 +92,15 @@ def at(path: Path, offset: int) -> dict[str, Any] | None:
 
 
 def verify(folder: Path, stem: str, repair: str) -> Iterator[Damage]:
-    """The damaged lines of all writers' files, which are dropped. repair: what becomes of what such a line held."""
+    """The damaged lines of all writers' files, which are dropped. repair: what becomes of what such a line
+    held."""
     for path in sorted(folder.glob(f"{stem}-*.jsonl")):
         yield from sealed.drop(path, repair)
 
 
 def find(folder: Path, stem: str, key: str) -> Iterator[dict[str, Any]]:
-    """Every intact entry under one key, without an index: a search through mapped bytes, about 1 GB a second. Raises SourceError."""
+    """Every intact entry under one key, without an index: a search through mapped bytes, about 1 GB a second.
+    Raises SourceError."""
     needle = b'{"key":"%s",' % key.encode("ascii")
     for path in files(folder, stem):
         try:
@@ -106,6 +116,11 @@ def _find(file: BinaryIO, needle: bytes) -> Iterator[dict[str, Any]]:
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         end = 0
         while (start := mapped.find(needle, end)) >= 0 and (end := mapped.find(b"\n", start)) >= 0:
-            begins = start == 0 or mapped[start - 1 : start] == b"\n"  # a quotation of such a line is escaped, and so begins no line
-            if begins and end - start < sealed.LONGEST and (entry := sealed.unsealed_or_opened(mapped[start : end + 1])) is not None:
+            # a quotation of such a line is escaped, and so begins no line
+            begins = start == 0 or mapped[start - 1 : start] == b"\n"
+            if (
+                begins
+                and end - start < sealed.LONGEST
+                and (entry := sealed.unsealed_or_opened(mapped[start : end + 1])) is not None
+            ):
                 yield entry

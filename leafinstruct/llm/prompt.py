@@ -1,7 +1,8 @@
 """A prompt template: its name, its text, and the sha256 that fingerprints and rows carry.
 
-Templates are Markdown with `{{ name }}` places, filled by plain replacement: a document's text can therefore never be executed as a
-template (Jinja's sandbox was refused as more than is needed). Where a prompt is looked for is the recipe's business, not ours.
+Templates are Markdown with `{{ name }}` places, filled by plain replacement: a document's text can therefore
+never be executed as a template (Jinja's sandbox was refused as more than is needed). Where a prompt is looked
+for is the recipe's business, not ours.
 """
 
 from __future__ import annotations
@@ -25,5 +26,6 @@ class Prompt:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def fill(self, **places: str) -> str:
-        """The text with every `{{ place }}` replaced in one pass, so that no value is looked through for places."""
+        """The text with every `{{ place }}` replaced in one pass, so that no value is looked through for
+        places."""
         return _PLACE.sub(lambda found: places.get(found[1], found[0]), self.text)

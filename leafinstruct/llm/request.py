@@ -1,8 +1,9 @@
 """What is asked and what comes back: plain values, no network, no model.
 
-A request says everything that shapes its answer (messages, images, schema, sample index) and brings the answerer that stands in when
-there is no model. `check` holds what a JSON schema cannot say ("placeholder 3 is missing"); its reason is sent back to the model, which
-then repairs its answer. The order of a message's parts is the order in which the model sees text and images.
+A request says everything that shapes its answer (messages, images, schema, sample index) and brings the
+answerer that stands in when there is no model. `check` holds what a JSON schema cannot say ("placeholder 3 is
+missing"); its reason is sent back to the model, which then repairs its answer. The order of a message's parts
+is the order in which the model sees text and images.
 
 An answer has a state, because a failure is not a verdict:
 
@@ -13,7 +14,8 @@ An answer has a state, because a failure is not a verdict:
     unparsed    no valid answer after repair
     too_large   the server takes no request of this size, not even the smallest question about it
 
-The first two without a value are no verdicts and are asked again by the next run; the others stand until `leaf build --retry-refused`.
+The first two without a value are no verdicts and are asked again by the next run; the others stand until
+`leaf build --retry-refused`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from typing import Any, Literal
 AnswerState = Literal["ok", "failed", "declined", "refused", "unparsed", "too_large"]
 
 Excess = Literal["length", "images", "pixels", "format"]
-"""What a server says is too much: the whole request, the number of images, their size; or that it cannot read the format of one."""
+"""What a server says is too much: the whole request, the number of images, their size; or that it cannot read
+the format of one."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,19 @@ class Request:
     """A question whose answer is one JSON object.
 
     purpose: who asks (`judge`, `rewrite`), for messages and counts; it does not enter the cache key.
-    schema: JSON schema (draft 2020-12) of the answer object. Servers with strict schemas want every property required and
+    schema: JSON schema (draft 2020-12) of the answer object. Servers with strict schemas want every property
+    required and
         `additionalProperties: false`.
-    offline: pure function that answers without a model. It may know no more than the messages say, because its answer is cached under them.
+    offline: pure function that answers without a model. It may know no more than the messages say, because
+    its answer is cached under them.
     offline_name: its identity, `offline-rules@4`; a change of its rules raises the number.
     check: None for a good answer, else the reason, in words that a model can act on. Pure, as `offline`.
     sample: index among several answers wanted to the same question.
-    smaller: the same question with less of what is too much, None if there is none; a question of its own, with its own place in the cache. Pure.
+    smaller: the same question with less of what is too much, None if there is none; a question of its own,
+    with its own place in the cache. Pure.
     shown: what this question shows of its document, "" for all that the settings allow.
-    absent: values of properties that an answer may leave out, by name: without them a readable answer would be asked for again.
+    absent: values of properties that an answer may leave out, by name: without them a readable answer would
+    be asked for again.
     """
 
     purpose: str
@@ -102,7 +109,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What an answer took, all tries together; `dollars` None where the price was unknown. An offline answer took nothing."""
+    """What an answer took, all tries together; `dollars` None where the price was unknown. An offline answer
+    took nothing."""
 
     requests: int = 0
     input_tokens: int = 0
@@ -113,10 +121,11 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`value` is there exactly if state is `ok`; `detail` says why it is not, or what a question shows that had to be made smaller; `usage` is what
-    it took now, nothing if `cached`.
+    """`value` is there exactly if state is `ok`; `detail` says why it is not, or what a question shows that
+    had to be made smaller; `usage` is what it took now, nothing if `cached`.
 
-    key: under which the cache and the journal know it; paid: what it took when it was given, cached or not (None: not kept).
+    key: under which the cache and the journal know it; paid: what it took when it was given, cached or not
+    (None: not kept).
     """
 
     state: AnswerState

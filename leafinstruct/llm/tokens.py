@@ -6,7 +6,8 @@
                words), and 2,833 + 5,667 for each 512-px tile of an image, at most 8 tiles: gpt-4o-mini, the highest documented charge
     learned    the largest count for each byte and each image that the server reported; a server that counts beyond the bound raises it
 
-Where the estimate is shown it is called one. A tokenizer for each model (tiktoken) is right for one vendor only.
+Where the estimate is shown it is called one. A tokenizer for each model (tiktoken) is right for one vendor
+only.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Size:
     def longer(self, texts: Iterable[str]) -> Size:
         """With more text."""
         more = sum(len(text.encode("utf-8", "replace")) for text in texts)
-        return Size(self.text + more, self.sent, self.estimate + -(-more // _BYTES_PER_TOKEN)) if more else self
+        return (
+            Size(self.text + more, self.sent, self.estimate + -(-more // _BYTES_PER_TOKEN)) if more else self
+        )
 
     @cached_property
     def images(self) -> tuple[int, ...]:
@@ -58,12 +61,17 @@ def size_of(request: Request) -> Size:
     text = sum(len(part.encode("utf-8", "replace")) for part in parts if isinstance(part, str))
     schema = len(json.dumps(request.schema))
     images = tuple(part for part in parts if isinstance(part, SentImage))
-    estimate = -(-(text + schema) // _BYTES_PER_TOKEN) + _MESSAGE_TOKENS * len(request.messages) + sum(map(_image_tokens, images))
+    estimate = (
+        -(-(text + schema) // _BYTES_PER_TOKEN)
+        + _MESSAGE_TOKENS * len(request.messages)
+        + sum(map(_image_tokens, images))
+    )
     return Size(text + 2 * schema, images, estimate)
 
 
 def estimate_tokens(request: Request) -> int:
-    """Input tokens of one request, estimated: text, schema and images. The answer adds up to `llm.max_tokens`."""
+    """Input tokens of one request, estimated: text, schema and images. The answer adds up to
+    `llm.max_tokens`."""
     return size_of(request).estimate
 
 
@@ -94,7 +102,8 @@ class Learned:
         self._images = images
         self._ratio: dict[str, float] = {}  # by purpose: reported / estimated
         self._byte = 0.0  # tokens a byte of requests without images
-        self._image, self._image_ratio = 0.0, 0.0  # tokens an image, and as a share of its bound; the text's tokens included
+        # tokens an image, and as a share of its bound; the text's tokens included
+        self._image, self._image_ratio = 0.0, 0.0
         self._output = 0
 
     def learn(self, purpose: str, size: Size, reported: Usage | None) -> None:
@@ -110,7 +119,8 @@ class Learned:
             self._image_ratio = max(self._image_ratio, reported.input_tokens / sum(size.images))
 
     def most(self, size: Size, limit: int) -> Usage:
-        """The upper bound. A byte is taken for a token whatever was learned, as scripts differ by that much. limit: tokens of the answer."""
+        """The upper bound. A byte is taken for a token whatever was learned, as scripts differ by that much.
+        limit: tokens of the answer."""
         images: float = sum(size.images)
         if self._image:
             learned = [max(self._image, self._image_ratio * bound) for bound in size.images]
@@ -119,21 +129,25 @@ class Learned:
         return Usage(math.ceil(text + images) + _TEMPLATE_TOKENS, max(limit, self._output), estimated=True)
 
     def likely(self, purpose: str, size: Size, limit: int) -> Usage:
-        """The most that requests of this purpose took so far, for one of this size; before the first answer, the estimate."""
+        """The most that requests of this purpose took so far, for one of this size; before the first answer,
+        the estimate."""
         ratio = self._ratio.get(purpose, 0.0)
         tokens = math.ceil(size.estimate * ratio * _MARGIN) if ratio else size.estimate
         return Usage(tokens, max(limit, self._output), estimated=True)
 
 
 def read_usage(usage: object) -> Usage | None:
-    """The server's token counts, the larger reading where they are ambiguous; None if they are absent or none.
+    """The server's token counts, the larger reading where they are ambiguous; None if they are absent or
+    none.
 
-    Some servers leave reasoning out of `completion_tokens` and count it in `total_tokens` alone; others leave tokens from their own cache
-    out of `prompt_tokens`. A discount on cached tokens is not counted.
+    Some servers leave reasoning out of `completion_tokens` and count it in `total_tokens` alone; others leave
+    tokens from their own cache out of `prompt_tokens`. A discount on cached tokens is not counted.
     """
     if not isinstance(usage, Mapping):
         return None
-    asked, answered, total = (usage.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+    asked, answered, total = (
+        usage.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
     if not _is_count(asked) or not _is_count(answered):
         return None
     rest = total - asked - answered if _is_count(total) else 0

@@ -1,4 +1,5 @@
-"""MoSS, modality-specialized adaptation (arXiv 2407.03604), as a PEFT method: a Linear LoRA for text tokens, a Convolutional LoRA for image tokens.
+"""MoSS, modality-specialized adaptation (arXiv 2407.03604), as a PEFT method: a Linear LoRA for text tokens,
+a Convolutional LoRA for image tokens.
 
     import leafinstruct.moss                       # registers the method; without it PEFT says KeyError: 'MOSS'
     from peft import get_peft_model

@@ -1,8 +1,9 @@
 """MossConfig: what an adapter is, as `adapter_config.json` keeps it.
 
-The paper (arXiv 2407.03604) gives a Linear LoRA to text tokens and a Convolutional LoRA to image tokens; its kernel size, scale, initialization and
-target modules could not be read, so the defaults here are ours: kernel 2, alpha twice the rank, B = 0, the attention projections of the decoder.
-Rank 32 and not the paper's 256, because rank 256 over all linears of a 7B model is 2.15 B trainable parameters.
+The paper (arXiv 2407.03604) gives a Linear LoRA to text tokens and a Convolutional LoRA to image tokens; its
+kernel size, scale, initialization and target modules could not be read, so the defaults here are ours: kernel
+2, alpha twice the rank, B = 0, the attention projections of the decoder. Rank 32 and not the paper's 256,
+because rank 256 over all linears of a 7B model is 2.15 B trainable parameters.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class MossConfig(PeftConfig):
     """A MoSS adapter. Raises MossConfigError for settings that are wrong or do not go together."""
 
     target_modules: str | list[str] | None = None
-    """Regular expression over whole module names; None: the attention projections of the decoder. Lists of name endings work as in PEFT."""
+    """Regular expression over whole module names; None: the attention projections of the decoder. Lists of
+    name endings work as in PEFT."""
     exclude_modules: str | list[str] | None = None
     """As in PEFT."""
     r_text: int = 32
@@ -47,23 +49,27 @@ class MossConfig(PeftConfig):
     alpha_image: float = 64.0
     """The image half is scaled by alpha_image / r_image."""
     method: Method = "moss"
-    """moss: convolution for image rows; moe_lora: a second linear LoRA for them; lora: one for all rows, no routing."""
+    """moss: convolution for image rows; moe_lora: a second linear LoRA for them; lora: one for all rows, no
+    routing."""
     kernel_size: int = 2
     """k of the k x k neighborhood."""
     conv_mode: ConvMode = "full_space"
-    """full_space: A is the convolution, d -> r (the paper). rank: A linear, then a convolution r -> r (Zhong et al. 2024). depthwise: A linear, then
-    one k x k kernel for each of the r channels."""
+    """full_space: A is the convolution, d -> r (the paper). rank: A linear, then a convolution r -> r (Zhong
+    et al. 2024). depthwise: A linear, then one k x k kernel for each of the r channels."""
     taps: TapShape = "top_left"
-    """Which neighbors: top_left (the paper), raster (all earlier ones within k - 1), shuffled (a control: itself and seeded earlier patches, as many
-    as top_left), symmetric (an ablation that sees later patches, for images that are read and never written; k odd)."""
+    """Which neighbors: top_left (the paper), raster (all earlier ones within k - 1), shuffled (a control:
+    itself and seeded earlier patches, as many as top_left), symmetric (an ablation that sees later patches,
+    for images that are read and never written; k odd)."""
     taps_seed: int = 0
     """Of shuffled taps."""
     dropout: float = 0.0
     """On the adapter's input."""
     init: Literal["identity", "random"] = "identity"
-    """identity: B = 0, so that the start is the base model (and the rank kernel passes a patch as it is). random: B too, for tests."""
+    """identity: B = 0, so that the start is the base model (and the rank kernel passes a patch as it is).
+    random: B too, for tests."""
     image_tokens: list[list[int]] | None = None
-    """Ids of image patches as inclusive ranges, [[4, 8195]]; None: what the model's config tells (Chameleon, Emu3), else `patch_pos` is needed."""
+    """Ids of image patches as inclusive ranges, [[4, 8195]]; None: what the model's config tells (Chameleon,
+    Emu3), else `patch_pos` is needed."""
     image_grid: list[int] | None = None
     """[height, width] of every image in patches; None: what the model's config tells."""
     end_of_line: int | None = None
@@ -79,23 +85,39 @@ class MossConfig(PeftConfig):
         super().__post_init__()
         self.peft_type = "MOSS"  # the enum's member where it is registered; equal to it as text
         for name, allowed in (("method", Method), ("conv_mode", ConvMode), ("taps", TapShape)):
-            self._check(name, getattr(self, name) in get_args(allowed), f"one of {', '.join(get_args(allowed))}")
+            self._check(
+                name, getattr(self, name) in get_args(allowed), f"one of {', '.join(get_args(allowed))}"
+            )
         for name, least in (("r_text", 1), ("r_image", 1), ("kernel_size", 1)):
             self._check(name, _whole(getattr(self, name), least), f"a whole number of at least {least}")
         for name in ("alpha_text", "alpha_image"):
-            self._check(name, _number(getattr(self, name)) and getattr(self, name) > 0, "a finite number above 0")
+            self._check(
+                name, _number(getattr(self, name)) and getattr(self, name) > 0, "a finite number above 0"
+            )
         self._check("dropout", _number(self.dropout) and 0.0 <= self.dropout < 1.0, "in [0, 1)")
-        self._check("taps_seed", _whole(self.taps_seed, -(2**63), 2**64 - 1), "a whole number from -2^63 to 2^64 - 1, as torch's seeds are")
+        self._check(
+            "taps_seed",
+            _whole(self.taps_seed, -(2**63), 2**64 - 1),
+            "a whole number from -2^63 to 2^64 - 1, as torch's seeds are",
+        )
         self._check_images()
         self._check_modules()
         if self.taps == "symmetric" and self.kernel_size % 2 == 0:
-            raise MossConfigError(f"symmetric taps lie around a patch, so kernel_size must be odd, not {self.kernel_size}")
+            raise MossConfigError(
+                f"symmetric taps lie around a patch, so kernel_size must be odd, not {self.kernel_size}"
+            )
         if self.image_tokens is not None and (self.image_grid is None) == (self.end_of_line is None):
-            raise MossConfigError("image_tokens need image_grid or end_of_line, and not both, to tell where in its image a patch stands")
+            raise MossConfigError(
+                "image_tokens need image_grid or end_of_line, and not both, to tell where in its image a "
+                "patch stands"
+            )
         if self.bias != "none":
             raise MossConfigError("bias must be none: MoSS trains no biases")
         if self.leafinstruct_format != FORMAT:
-            raise MossConfigError(f"the adapter has format {self.leafinstruct_format}; this version reads {FORMAT}: upgrade leafinstruct")
+            raise MossConfigError(
+                f"the adapter has format {self.leafinstruct_format}; this version reads {FORMAT}: "
+                "upgrade leafinstruct"
+            )
         if isinstance(self.target_modules, list):
             self.target_modules = sorted(self.target_modules)
 
@@ -106,7 +128,10 @@ class MossConfig(PeftConfig):
 
     def _check_images(self) -> None:
         ranges, grid, line = self.image_tokens, self.image_grid, self.end_of_line
-        fits = ranges is None or (_listed(ranges) and all(_listed(ids, 2) and all(_whole(code, 0) for code in ids) for ids in ranges))
+        fits = ranges is None or (
+            _listed(ranges)
+            and all(_listed(ids, 2) and all(_whole(code, 0) for code in ids) for ids in ranges)
+        )
         self._check("image_tokens", fits, "ranges of ids, such as [[4, 8195]]")
         fits = grid is None or (_listed(grid, 2) and all(_whole(side, 1, _SIDE) for side in grid))
         self._check("image_grid", fits, "[height, width], two whole numbers of at least 1")

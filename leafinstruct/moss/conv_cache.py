@@ -1,8 +1,9 @@
 """What a convolution must remember between two chunks of a sequence: kept on the KV cache, moved with it.
 
-A patch needs its neighbors' projections, so each adapted layer keeps those of the last rows of the image that is being written: (k - 1)(W + 1)
-of them, the whole image with shuffled taps. The ids so far are kept too, from which the place of the next patch follows. All of it lives on the KV
-cache object and is re-ordered with its beams; a cache that was cut (`crop`, assisted decoding) is noticed by its length and refused.
+A patch needs its neighbors' projections, so each adapted layer keeps those of the last rows of the image that
+is being written: (k - 1)(W + 1) of them, the whole image with shuffled taps. The ids so far are kept too,
+from which the place of the next patch follows. All of it lives on the KV cache object and is re-ordered with
+its beams; a cache that was cut (`crop`, assisted decoding) is noticed by its length and refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ _NAME = "leafinstruct_moss"
 
 
 class ConvCache:
-    """rows: (layer, adapter) -> (B, R, C). positions: (B, R, 3) of those rows. ids: (B, seen), where positions are made from ids. seen: tokens."""
+    """rows: (layer, adapter) -> (B, R, C). positions: (B, R, 3) of those rows. ids: (B, seen), where
+    positions are made from ids. seen: tokens."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Tensor] = {}
@@ -46,18 +48,21 @@ def of(cache: Any) -> ConvCache | None:
     if not isinstance(found, ConvCache) or found.seen != seen:
         known = found.seen if isinstance(found, ConvCache) else 0
         raise ValueError(
-            f"the KV cache holds {seen} tokens and the convolution remembers {known}: it was filled with the adapter off or with gradients on, "
+            f"the KV cache holds {seen} tokens and the convolution remembers {known}: it was filled "
+            "with the adapter off or with gradients on, "
             "or was cut; start from an empty cache, without assisted decoding"
         )
     return found
 
 
 def attach(state: ConvCache, cache: Any) -> None:
-    """Put it on a KV cache, whose re-ordering it then follows. A copy of the cache (a prompt that several answers begin with) has one of its own."""
+    """Put it on a KV cache, whose re-ordering it then follows. A copy of the cache (a prompt that several
+    answers begin with) has one of its own."""
     if getattr(cache, _NAME, None) is None:
         for name in _MOVES:
             if hasattr(cache, name):
-                setattr(cache, name, partial(_moved, cache, name))  # no closure: copies and pickles would hold the first cache
+                # no closure: copies and pickles would hold the first cache
+                setattr(cache, name, partial(_moved, cache, name))
     setattr(cache, _NAME, state)
 
 

@@ -9,9 +9,11 @@ with the convolution (K taps, see layout)
     rank            sum_t G[t] A_i x_nbr(p,t)              G: (K, r, r), starts as the identity at the patch itself
     depthwise       sum_t g[t] * (A_i x_nbr(p,t))          g: (K, r), starts likewise
 
-Each half takes its rows by index, so that text never passes conv weights, nor patches the text's; both are always part of the graph, with no rows if
-need be, so that every parameter has a gradient on every rank. The projection comes before the gather: K r numbers a patch are moved, not K d.
-Chosen by measuring (benchmarks/moss.py): rows by index and `index_add`; one stacked product over all rows is faster at rank 8 and slower from 32 on.
+Each half takes its rows by index, so that text never passes conv weights, nor patches the text's; both are
+always part of the graph, with no rows if need be, so that every parameter has a gradient on every rank. The
+projection comes before the gather: K r numbers a patch are moved, not K d. Chosen by measuring
+(benchmarks/moss.py): rows by index and `index_add`; one stacked product over all rows is faster at rank 8 and
+slower from 32 on.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from leafinstruct.moss.running import Pass, Running
 
 
 class _AddRows(torch.autograd.Function):
-    """out.view(-1, d)[index] += rows, in place. torch's own index_add keeps the rows for its backward, which needs the index alone: with both halves
-    that is as much memory again as the layer's output."""
+    """out.view(-1, d)[index] += rows, in place. torch's own index_add keeps the rows for its backward, which
+    needs the index alone: with both halves that is as much memory again as the layer's output."""
 
     @staticmethod
     def forward(ctx: Any, out: Tensor, index: Tensor, rows: Tensor) -> Tensor:
@@ -82,7 +84,11 @@ class MossLayer(nn.Module, BaseTunerLayer):
         self.moss_text_A[name] = nn.Parameter(torch.empty(config.r_text, self.in_features))
         self.moss_text_B[name] = nn.Parameter(torch.empty(self.out_features, config.r_text))
         if config.routed:
-            shape = taps(config.taps, config.kernel_size, config.taps_seed) if config.convolves else taps("top_left", 1)
+            shape = (
+                taps(config.taps, config.kernel_size, config.taps_seed)
+                if config.convolves
+                else taps("top_left", 1)
+            )
             self.moss_taps[name] = shape
             wide = shape.count if config.conv_mode == "full_space" else 1
             self.moss_image_A[name] = nn.Parameter(torch.empty(wide * config.r_image, self.in_features))
@@ -125,14 +131,21 @@ class MossLayer(nn.Module, BaseTunerLayer):
         down, up = self.moss_text_A[name], self.moss_text_B[name]
         scale = config.alpha_text / config.r_text
         if not config.routed:
-            return out if merged else out + (scale * F.linear(F.linear(self._input(name, x), down), up)).to(out.dtype)
+            return (
+                out
+                if merged
+                else out + (scale * F.linear(F.linear(self._input(name, x), down), up)).to(out.dtype)
+            )
         now, layout = self._pass(x)
         if merged and not len(layout.image) and not layout.remembered and not torch.is_grad_enabled():
             return out
         words, patches = now.split(layout, self._input(name, x))
         if type(self.base_layer) is not nn.Linear:
             out = out.clone()  # a plain linear layer's output is nobody else's and is added to in place
-        image = F.linear(config.alpha_image / config.r_image * self._convolved(name, patches, now, layout), self.moss_image_B[name])
+        image = F.linear(
+            config.alpha_image / config.r_image * self._convolved(name, patches, now, layout),
+            self.moss_image_B[name],
+        )
         if merged:  # W holds the text half now, so patches take it off again
             image = image - scale * F.linear(F.linear(patches, down), up)
         else:
@@ -142,18 +155,24 @@ class MossLayer(nn.Module, BaseTunerLayer):
 
     def _input(self, name: str, x: Tensor) -> Tensor:
         x = self.moss_dropout[name](x)
-        return x if torch.is_autocast_enabled(x.device.type) else self._cast_input_dtype(x, self.moss_text_A[name].dtype)
+        return (
+            x
+            if torch.is_autocast_enabled(x.device.type)
+            else self._cast_input_dtype(x, self.moss_text_A[name].dtype)
+        )
 
     def _pass(self, x: Tensor) -> tuple[Pass, Layout]:
         now = self.moss_running.now
         layout = now.layout if now is not None else None
         if now is None or layout is None:
             raise RuntimeError(
-                f"{self.moss_key}: no forward pass of the adapted model is under way; call the model itself, not a part of it"
+                f"{self.moss_key}: no forward pass of the adapted model is under way; call the model "
+                "itself, not a part of it"
             )
         if x.numel() // self.in_features != layout.batch * layout.length:
             raise RuntimeError(
-                f"{self.moss_key} sees {x.numel() // self.in_features} rows where the sequence has {layout.batch} x {layout.length}: it is not part "
+                f"{self.moss_key} sees {x.numel() // self.in_features} rows where the sequence has "
+                f"{layout.batch} x {layout.length}: it is not part "
                 "of the decoder; narrow target_modules to the decoder's layers"
             )
         return now, layout
@@ -164,15 +183,26 @@ class MossLayer(nn.Module, BaseTunerLayer):
         projected = F.linear(patches, self.moss_image_A[name])  # (N, K r), or (N, r)
         if not config.convolves:
             return projected
-        known = torch.cat([*self._remembered(name, projected, now, layout), projected, projected.new_zeros(1, projected.shape[1])])
+        known = torch.cat(
+            [
+                *self._remembered(name, projected, now, layout),
+                projected,
+                projected.new_zeros(1, projected.shape[1]),
+            ]
+        )
         self._remember(name, known, now)
         table, rank = layout.neighbors(shape), config.r_image
         if config.conv_mode == "full_space":
             known = known.view(-1, shape.count, rank)
-            return sum((known[table[:, tap], tap] for tap in range(1, shape.count)), projected.view(-1, shape.count, rank)[:, 0])
+            return sum(
+                (known[table[:, tap], tap] for tap in range(1, shape.count)),
+                projected.view(-1, shape.count, rank)[:, 0],
+            )
         kernel = self.moss_kernel[name].to(projected.dtype)
         if config.conv_mode == "depthwise":
-            return sum((known[table[:, tap]] * kernel[tap] for tap in range(1, shape.count)), projected * kernel[0])
+            return sum(
+                (known[table[:, tap]] * kernel[tap] for tap in range(1, shape.count)), projected * kernel[0]
+            )
         return F.linear(known[table].flatten(1), kernel.transpose(0, 1).flatten(1))  # (N, K r) x (r, K r)
 
     def _remembered(self, name: str, projected: Tensor, now: Pass, layout: Layout) -> list[Tensor]:
@@ -184,7 +214,9 @@ class MossLayer(nn.Module, BaseTunerLayer):
 
     def _remember(self, name: str, known: Tensor, now: Pass) -> None:
         if now.conv is not None and now.kept is not None:
-            now.conv.rows[self.moss_key, name] = known.detach()[now.kept.flatten()].view(*now.kept.shape, known.shape[1])
+            now.conv.rows[self.moss_key, name] = known.detach()[now.kept.flatten()].view(
+                *now.kept.shape, known.shape[1]
+            )
 
     def get_delta_weight(self, name: str) -> Tensor:
         """s_t B_t A_t, (d_out, d_in): the half that a weight can hold."""
@@ -192,9 +224,13 @@ class MossLayer(nn.Module, BaseTunerLayer):
         return config.alpha_text / config.r_text * (self.moss_text_B[name] @ self.moss_text_A[name])
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Add the text halves to W. Raises ValueError for quantized weights, or with safe_merge for what is not finite."""
+        """Add the text halves to W. Raises ValueError for quantized weights, or with safe_merge for what is
+        not finite."""
         if self.quantization_backend is not None:
-            raise ValueError(f"{self.moss_key} is quantized, so the text half would be rounded into it; load the base unquantized to merge")
+            raise ValueError(
+                f"{self.moss_key} is quantized, so the text half would be rounded into it; load the base "
+                "unquantized to merge"
+            )
         base = self.get_base_layer()
         for name in self.active_adapters if adapter_names is None else adapter_names:
             if name in self.moss_configs and name not in self.merged_adapters:

@@ -1,11 +1,12 @@
 """One forward pass as the adapters see it: which rows are text, which are patches, and who is whose neighbor.
 
-It is built once and shared by all layers. A convolution is then a gather and a sum over K taps: `neighbors(taps)[n, t]` is the row that stands at
-tap t of patch n. Several images, mixed shapes, partial images, padding and a KV cache change only this table. Patches of earlier chunks come
-first in its numbering, then those of this chunk, then one row of zeros for what lies outside the image.
+It is built once and shared by all layers. A convolution is then a gather and a sum over K taps:
+`neighbors(taps)[n, t]` is the row that stands at tap t of patch n. Several images, mixed shapes, partial
+images, padding and a KV cache change only this table. Patches of earlier chunks come first in its numbering,
+then those of this chunk, then one row of zeros for what lies outside the image.
 
-The neighbors are found on a canvas, a table of every image's grid with a border as wide as the kernel, so that no comparison of pairs is made and
-no row or image can see into another.
+The neighbors are found on a canvas, a table of every image's grid with a border as wide as the kernel, so
+that no comparison of pairs is made and no row or image can see into another.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Taps:
-    """offsets: (dy, dx) of each neighbor, itself first. drawn: how many more are earlier patches drawn with `seed`."""
+    """offsets: (dy, dx) of each neighbor, itself first. drawn: how many more are earlier patches drawn with
+    `seed`."""
 
     offsets: tuple[tuple[int, int], ...]
     drawn: int = 0
@@ -36,7 +38,8 @@ class Taps:
 
 
 def taps(shape: str, kernel: int, seed: int = 0) -> Taps:
-    """The neighbors of a kernel. shape: see MossConfig.taps; top_left has kernel^2, raster (k - 1)(2k - 1) + k."""
+    """The neighbors of a kernel. shape: see MossConfig.taps; top_left has kernel^2, raster (k - 1)(2k - 1) +
+    k."""
     span = range(kernel)
     if shape == "shuffled":
         return Taps(((0, 0),), kernel * kernel - 1, seed)
@@ -53,7 +56,8 @@ class Layout:
     """The rows of one forward pass. Rows are counted over the flattened (B, T)."""
 
     def __init__(self, positions: Tensor, history: Tensor | None = None) -> None:
-        """positions: patch_pos of this chunk, (B, T, 3). history: of the patches that are remembered, (B, R, 3), -1 where a row has fewer."""
+        """positions: patch_pos of this chunk, (B, T, 3). history: of the patches that are remembered, (B, R,
+        3), -1 where a row has fewer."""
         self.batch, self.length = positions.shape[:2]
         flat = positions.reshape(-1, 3)
         is_patch = flat[:, 0] >= 0
@@ -71,7 +75,8 @@ class Layout:
         return int(self.batch * self._history.shape[1])
 
     def neighbors(self, shape: Taps) -> Tensor:
-        """(N_image, K) int64: for each patch of the chunk the rows at its taps; remembered + N_image stands for zeros."""
+        """(N_image, K) int64: for each patch of the chunk the rows at its taps; remembered + N_image stands
+        for zeros."""
         if shape not in self._tables:
             self._tables[shape] = self._build(shape)
         return self._tables[shape]
@@ -96,8 +101,11 @@ class Layout:
             found += self._drawn(shape, canvas, group, y, x, nothing)
         return torch.stack(found, dim=1)
 
-    def _drawn(self, shape: Taps, canvas: Tensor, group: Tensor, y: Tensor, x: Tensor, nothing: int) -> list[Tensor]:
-        """Earlier patches of the same image, by a hash of the patch's number and the seed: the same on every device and for every prefix."""
+    def _drawn(
+        self, shape: Taps, canvas: Tensor, group: Tensor, y: Tensor, x: Tensor, nothing: int
+    ) -> list[Tensor]:
+        """Earlier patches of the same image, by a hash of the patch's number and the seed: the same on every
+        device and for every prefix."""
         inside = canvas[:, : canvas.shape[1], :] != nothing
         widths = inside.any(1).sum(1)[group]
         number = y * widths + x
@@ -109,7 +117,8 @@ class Layout:
         return found
 
     def kept(self, shapes: list[Taps]) -> tuple[Tensor, Tensor]:
-        """What the next chunk may need: rows (B, R) in the numbering of neighbors, its zero row where there are fewer; positions (B, R, 3)."""
+        """What the next chunk may need: rows (B, R) in the numbering of neighbors, its zero row where there
+        are fewer; positions (B, R, 3)."""
         rank = torch.full((self.batch * self.length,), -1, dtype=torch.long, device=self.positions.device)
         rank[self.image] = self.remembered + torch.arange(len(self.image), device=rank.device)
         before = torch.arange(self.remembered, device=rank.device).view(self.batch, -1)
@@ -117,18 +126,30 @@ class Layout:
         places = torch.cat([self._history, self.positions], dim=1)
         last = places[..., 0].max(dim=1, keepdim=True).values  # the only image that can go on
         wanted = (places[..., 0] == last) & (last >= 0)
-        order = torch.arange(rows.shape[1], device=rank.device).where(wanted, torch.full_like(rows, -1)).sort(dim=1).indices
+        order = (
+            torch.arange(rows.shape[1], device=rank.device)
+            .where(wanted, torch.full_like(rows, -1))
+            .sort(dim=1)
+            .indices
+        )
         width = int(places[..., 2].max()) + 1
-        need = rows.shape[1] if any(shape.drawn for shape in shapes) else max((shape.reach for shape in shapes), default=0) * (width + 1)
+        need = (
+            rows.shape[1]
+            if any(shape.drawn for shape in shapes)
+            else max((shape.reach for shape in shapes), default=0) * (width + 1)
+        )
         order = order[:, max(0, order.shape[1] - min(need, int(wanted.sum(1).max()))) :]
         wanted, rows = wanted.gather(1, order), rows.gather(1, order)
         places = places.gather(1, order[..., None].expand(-1, -1, 3))
         nothing = self.remembered + len(self.image)
-        return rows.where(wanted, torch.full_like(rows, nothing)), places.where(wanted[..., None], torch.full_like(places, -1))
+        return rows.where(wanted, torch.full_like(rows, nothing)), places.where(
+            wanted[..., None], torch.full_like(places, -1)
+        )
 
 
 def _hash(number: Tensor) -> Tensor:
-    """Well-mixed non-negative numbers from whole ones (the finalizer of MurmurHash3, 32 bits). number: int64."""
+    """Well-mixed non-negative numbers from whole ones (the finalizer of MurmurHash3, 32 bits). number:
+    int64."""
     number = (number ^ (number >> 16)) & 0xFFFFFFFF
     number = (number * 0x85EBCA6B) & 0xFFFFFFFF
     number = number ^ (number >> 13)

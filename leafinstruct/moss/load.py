@@ -16,9 +16,11 @@ _PREFIX = "base_model.model."
 
 
 def load(base: nn.Module, path: str | Path, name: str = "default") -> MossModel:
-    """The base model with the adapter that `save_pretrained` wrote into the folder `path`, for inference; weights from safetensors only.
+    """The base model with the adapter that `save_pretrained` wrote into the folder `path`, for inference;
+    weights from safetensors only.
 
-    Raises MossConfigError where the folder holds no MoSS adapter, ValueError where its weights do not fit the model.
+    Raises MossConfigError where the folder holds no MoSS adapter, ValueError where its weights do not fit the
+    model.
     """
     folder = Path(path)
     try:
@@ -26,9 +28,13 @@ def load(base: nn.Module, path: str | Path, name: str = "default") -> MossModel:
     except (OSError, ValueError) as error:
         raise MossConfigError(f"{folder}: no adapter_config.json that can be read: {error}") from error
     if values.get("peft_type") != "MOSS" or "leafinstruct_format" not in values:
-        raise MossConfigError(f"{folder}: an adapter of type {values.get('peft_type')}, not one that leafinstruct.moss wrote")
+        raise MossConfigError(
+            f"{folder}: an adapter of type {values.get('peft_type')}, not one that leafinstruct.moss wrote"
+        )
     known = MossConfig.__dataclass_fields__
-    config = MossConfig(**{key: value for key, value in values.items() if key in known and key != "peft_type"})
+    config = MossConfig(
+        **{key: value for key, value in values.items() if key in known and key != "peft_type"}
+    )
     config.inference_mode = True
     model = MossModel(base, config, name)
     try:
@@ -39,6 +45,8 @@ def load(base: nn.Module, path: str | Path, name: str = "default") -> MossModel:
     wanted = {key for key in model.model.state_dict() if ".moss_" in key}
     if weights.keys() != wanted:
         odd = sorted(weights.keys() ^ wanted)[0]
-        raise ValueError(f"{folder}: its weights do not fit this model, beginning with {odd}; is it another base?")
+        raise ValueError(
+            f"{folder}: its weights do not fit this model, beginning with {odd}; is it another base?"
+        )
     model.model.load_state_dict(weights, strict=False)
     return model

@@ -1,7 +1,8 @@
 """The same number of trainable parameters for every method, as a fair comparison needs.
 
-A linear layer d_in -> d_out costs r (d_in + d_out) a half, with a full-space convolution r (K d_in + d_out), in rank space r^2 K more, depthwise
-r K. Both ranks of a configuration are lowered or raised together to the budget, then r_text alone by what is left.
+A linear layer d_in -> d_out costs r (d_in + d_out) a half, with a full-space convolution r (K d_in + d_out),
+in rank space r^2 K more, depthwise r K. Both ranks of a configuration are lowered or raised together to the
+budget, then r_text alone by what is left.
 """
 
 from __future__ import annotations
@@ -32,19 +33,24 @@ class Matched:
         for name, config in self.configs.items():
             image = str(config.r_image) if config.routed else "-"
             share = self.parameters[name] / self.budget
-            lines.append(f"{name:<20} {config.r_text:>6} {image:>7} {self.parameters[name]:>12,} {share:>9.3f}")
+            lines.append(
+                f"{name:<20} {config.r_text:>6} {image:>7} {self.parameters[name]:>12,} {share:>9.3f}"
+            )
         return "\n".join(lines)
 
 
 def match_params(model: nn.Module, configs: Mapping[str, MossConfig], to: str) -> Matched:
-    """The configurations with ranks that give each as many trainable parameters as `to` has. model: the base, not adapted.
+    """The configurations with ranks that give each as many trainable parameters as `to` has. model: the base,
+    not adapted.
 
     Raises MossConfigError when `to` is none of them, or when a regular expression hits no linear layer.
     """
     if to not in configs:
         raise MossConfigError(f"{to!r} is none of {', '.join(configs)}")
     budget = count(model, configs[to])
-    found = {name: config if name == to else _fitted(model, config, budget) for name, config in configs.items()}
+    found = {
+        name: config if name == to else _fitted(model, config, budget) for name, config in configs.items()
+    }
     return Matched(found, {name: count(model, config) for name, config in found.items()}, budget)
 
 

@@ -1,9 +1,11 @@
 """MossModel: puts MossLayers into a decoder, and tells them at each forward pass which rows are patches.
 
-A hook before the forward of the top model begins a pass and makes its layout from `input_ids` (or takes `patch_pos`); a hook after it ends the pass.
-Layers find the pass of their own thread (running), so one model serves several threads. Gradient checkpointing runs parts of a pass again, much
-later, perhaps after another pass has begun and in a thread of autograd: the checkpointing function of each block is wrapped once, and hands to the
-second run the layout of the first. A hook on each block would not do, since transformers checkpoints `forward`, below the hooks.
+A hook before the forward of the top model begins a pass and makes its layout from `input_ids` (or takes
+`patch_pos`); a hook after it ends the pass. Layers find the pass of their own thread (running), so one model
+serves several threads. Gradient checkpointing runs parts of a pass again, much later, perhaps after another
+pass has begun and in a thread of autograd: the checkpointing function of each block is wrapped once, and
+hands to the second run the layout of the first. A hook on each block would not do, since transformers
+checkpoints `forward`, below the hooks.
 """
 
 from __future__ import annotations
@@ -30,17 +32,23 @@ _DECODERS = {
     "emu2": r"(.*\.)?decoder\.lm\.model\.layers\.\d+\.(self_attn|mlp)\.\w+",
     "emu3": r"(.*\.)?text_model\.(model\.)?layers\.\d+\.(self_attn|mlp)\.\w+",
 }
-"""model_type -> what lies in the decoder. Beside it these models hold an image encoder with attention of its own."""
+"""model_type -> what lies in the decoder. Beside it these models hold an image encoder with attention of its
+own."""
 _DEFAULT = r"(.*\.)?layers\.\d+\.self_attn\.(q|k|v|o)_proj"
 
 
 def default_targets(kind: str | None) -> str:
     """The attention projections of the decoder of a model_type, as a regular expression over whole names."""
-    return _DECODERS[kind].replace(r"(self_attn|mlp)\.\w+", r"self_attn\.(q|k|v|o)_proj") if kind in _DECODERS else _DEFAULT
+    return (
+        _DECODERS[kind].replace(r"(self_attn|mlp)\.\w+", r"self_attn\.(q|k|v|o)_proj")
+        if kind in _DECODERS
+        else _DEFAULT
+    )
 
 
 class _Checkpointing:
-    """A block's checkpointing function (inner) that runs the block as a part of the pass of its first run. It is copied with the model."""
+    """A block's checkpointing function (inner) that runs the block as a part of the pass of its first run. It
+    is copied with the model."""
 
     def __init__(self, inner: Callable[..., Any], running: Running) -> None:
         self.inner, self.running = inner, running
@@ -77,12 +85,20 @@ class MossModel(BaseTuner):
         return peft_config
 
     def _create_and_replace(
-        self, peft_config: MossConfig, adapter_name: str, target: nn.Module, target_name: str, parent: nn.Module, current_key: str, **_: Any
+        self,
+        peft_config: MossConfig,
+        adapter_name: str,
+        target: nn.Module,
+        target_name: str,
+        parent: nn.Module,
+        current_key: str,
+        **_: Any,
     ) -> None:
         kind = getattr(getattr(self.model, "config", None), "model_type", None)
         if kind in _DECODERS and not re.fullmatch(_DECODERS[kind], current_key):
             raise MossConfigError(
-                f"target_modules hits {current_key}, which is outside the decoder of {kind}; the decoder's linear layers match {_DECODERS[kind]}"
+                f"target_modules hits {current_key}, which is outside the decoder of {kind}; the "
+                f"decoder's linear layers match {_DECODERS[kind]}"
             )
         if isinstance(target, MossLayer):
             target.update_layer(adapter_name, peft_config)
@@ -98,9 +114,15 @@ class MossModel(BaseTuner):
         layer = next((module for module in self.model.modules() if isinstance(module, MossLayer)), None)
         if layer is None or layer.disable_adapters:
             return []
-        return [config for name in layer.active_adapters if (config := self.peft_config.get(name)) is not None and config.routed]
+        return [
+            config
+            for name in layer.active_adapters
+            if (config := self.peft_config.get(name)) is not None and config.routed
+        ]
 
-    def _before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _before(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         now = Pass()
         self.moss_running.begin(now)  # first, because the other hook ends it however this one ends
         given = kwargs.pop("patch_pos", None)
@@ -118,15 +140,24 @@ class MossModel(BaseTuner):
         if conv is None or not conv.seen:
             check_filled(positions, patches.grid if patches is not None and given is None else None, starts)
         self._check_labels(configs, positions, kwargs.get("labels"))
-        now.conv, now.layout = conv, (layout := Layout(positions, conv.positions if conv is not None else None))
+        now.conv, now.layout = (
+            conv,
+            (layout := Layout(positions, conv.positions if conv is not None else None)),
+        )
         if conv is not None:
             now.kept, conv.positions = layout.kept(
-                [taps(config.taps, config.kernel_size, config.taps_seed) for config in configs if config.convolves]
+                [
+                    taps(config.taps, config.kernel_size, config.taps_seed)
+                    for config in configs
+                    if config.convolves
+                ]
             )
             conv.seen += positions.shape[1]
         for block in module.modules():
             inner = block.__dict__.get("_gradient_checkpointing_func")
-            if inner is not None and not (isinstance(inner, _Checkpointing) and inner.running is self.moss_running):
+            if inner is not None and not (
+                isinstance(inner, _Checkpointing) and inner.running is self.moss_running
+            ):
                 block._gradient_checkpointing_func = _Checkpointing(inner, self.moss_running)
         return args, kwargs
 
@@ -142,12 +173,18 @@ class MossModel(BaseTuner):
         grid = (config.image_grid[0], config.image_grid[1]) if config.image_grid is not None else None
         return Patches(tuple((low, high) for low, high in config.image_tokens), grid, config.end_of_line)
 
-    def _positions(self, ids: Any, patches: Patches | None, conv: conv_cache.ConvCache | None, starts: Tensor | None) -> Tensor:
+    def _positions(
+        self, ids: Any, patches: Patches | None, conv: conv_cache.ConvCache | None, starts: Tensor | None
+    ) -> Tensor:
         if ids is None:
-            raise ValueError("inputs_embeds do not tell which rows are patches: pass patch_pos, (B, T, 3) of (image, y, x), -1 for text")
+            raise ValueError(
+                "inputs_embeds do not tell which rows are patches: pass patch_pos, (B, T, 3) of (image, "
+                "y, x), -1 for text"
+            )
         if patches is None:
             raise ValueError(
-                "this model's config does not tell which ids are image patches: set image_tokens and image_grid in MossConfig, or pass patch_pos"
+                "this model's config does not tell which ids are image patches: set image_tokens and "
+                "image_grid in MossConfig, or pass patch_pos"
             )
         if conv is None:
             return patches.positions(ids, starts)
@@ -156,30 +193,47 @@ class MossModel(BaseTuner):
 
     @staticmethod
     def _check_labels(configs: list[MossConfig], positions: Tensor, labels: Tensor | None) -> None:
-        blind = labels is None or all(config.taps != "symmetric" or not config.convolves for config in configs)
+        blind = labels is None or all(
+            config.taps != "symmetric" or not config.convolves for config in configs
+        )
         if not blind and bool(((labels != -100) & (positions[..., 0] >= 0)).any()):
             raise ValueError(
-                "symmetric taps see later patches, so a loss on patches would be paid by copying the answer; label patches -100, or use top_left taps"
+                "symmetric taps see later patches, so a loss on patches would be paid by copying the "
+                "answer; label patches -100, or use top_left taps"
             )
 
-    def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False, modality: Literal["text"] = "text") -> None:
-        """Add the text halves of adapters to the weights, exactly; image rows then cost a rank r_image + r_text correction, text rows nothing.
+    def merge_adapter(
+        self,
+        adapter_names: list[str] | None = None,
+        safe_merge: bool = False,
+        modality: Literal["text"] = "text",
+    ) -> None:
+        """Add the text halves of adapters to the weights, exactly; image rows then cost a rank r_image +
+        r_text correction, text rows nothing.
 
         Raises ValueError for another modality: one weight cannot hold a half that depends on neighbors.
         """
         if modality != "text":
-            raise ValueError(f"modality {modality!r}: only the text half can be merged, since image rows depend on their neighbors")
+            raise ValueError(
+                f"modality {modality!r}: only the text half can be merged, since image rows depend on "
+                "their neighbors"
+            )
         super().merge_adapter(adapter_names=adapter_names, safe_merge=safe_merge)
 
-    def merge_and_unload(self, progressbar: bool = False, safe_merge: bool = False, adapter_names: list[str] | None = None) -> nn.Module:
+    def merge_and_unload(
+        self, progressbar: bool = False, safe_merge: bool = False, adapter_names: list[str] | None = None
+    ) -> nn.Module:
         """For method lora alone. Raises ValueError for adapters that route."""
         names = adapter_names or self.active_adapters
         if routed := [name for name in names if self.peft_config[name].routed]:
             raise ValueError(
-                f"adapter {routed[0]} treats text and patches differently, so no single weight can stand for it; "
+                f"adapter {routed[0]} treats text and patches differently, so no single weight can "
+                "stand for it; "
                 'merge_adapter(modality="text") merges the text half and keeps the adapter for patches'
             )
-        return super().merge_and_unload(progressbar=progressbar, safe_merge=safe_merge, adapter_names=adapter_names)
+        return super().merge_and_unload(
+            progressbar=progressbar, safe_merge=safe_merge, adapter_names=adapter_names
+        )
 
     def _unload_and_optionally_merge(self, *args: Any, **kwargs: Any) -> nn.Module:
         model: nn.Module = super()._unload_and_optionally_merge(*args, **kwargs)
@@ -189,7 +243,8 @@ class MossModel(BaseTuner):
 
 
 def _starts(position_ids: Tensor | None, ids: Tensor | None) -> Tensor | None:
-    """Where documents begin that are packed into a row: at position 0, as transformers packs them. None without a position for each token."""
+    """Where documents begin that are packed into a row: at position 0, as transformers packs them. None
+    without a position for each token."""
     if position_ids is None or ids is None or position_ids.shape != ids.shape:
         return None
     return position_ids == 0

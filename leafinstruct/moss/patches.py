@@ -1,10 +1,11 @@
 """Which positions of a sequence are image patches, and where in their image: token ids -> patch_pos.
 
-patch_pos[b, t] = (image within the row, y, x), or -1 three times for what is no patch: text, padding, the tokens that begin and end an image or a
-row of it. It is all that the adapter knows of images, so a backbone without image ids (patches given as vectors) passes it itself.
+patch_pos[b, t] = (image within the row, y, x), or -1 three times for what is no patch: text, padding, the
+tokens that begin and end an image or a row of it. It is all that the adapter knows of images, so a backbone
+without image ids (patches given as vectors) passes it itself.
 
-Chameleon's images have one shape; Emu3's have many, and a token after each row; Emu2's patches are vectors, and an id holds the place of each.
-`of_model` reads all three from the model's config.
+Chameleon's images have one shape; Emu3's have many, and a token after each row; Emu2's patches are vectors,
+and an id holds the place of each. `of_model` reads all three from the model's config.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """ids: inclusive ranges of patches' ids. grid: (height, width) of every image, or None where an id ends each row."""
+    """ids: inclusive ranges of patches' ids. grid: (height, width) of every image, or None where an id ends
+    each row."""
 
     ids: tuple[tuple[int, int], ...]
     grid: tuple[int, int] | None = None
@@ -29,7 +31,8 @@ class Patches:
             raise ValueError("image patches need either a grid or a token that ends each row, and not both")
 
     def positions(self, input_ids: Tensor, starts: Tensor | None = None) -> Tensor:
-        """patch_pos of token ids. input_ids: (B, T) from the very beginning of the sequence. Returns (B, T, 3) int64.
+        """patch_pos of token ids. input_ids: (B, T) from the very beginning of the sequence. Returns (B, T,
+        3) int64.
 
         starts: (B, T) bool, the first tokens of documents that share a row; no image goes on across one.
         """
@@ -43,7 +46,8 @@ class Patches:
         order = _since(patch, begins)  # 0, 1, 2 ... over the patches of a run
         if self.grid is not None:
             height, width = self.grid
-            begins = patch & (order % (height * width) == 0)  # two images may follow each other without a token between
+            # two images may follow each other without a token between
+            begins = patch & (order % (height * width) == 0)
             within = order % (height * width)
             y, x = within // width, within % width
         else:
@@ -74,7 +78,8 @@ def of_model(config: Any) -> Patches | None:
 
 
 def check_filled(positions: Tensor, grid: tuple[int, int] | None, starts: Tensor | None = None) -> None:
-    """Raises ValueError for an image that is not whole, unless its sequence ends with it. positions: (B, T, 3). starts: see Patches.positions."""
+    """Raises ValueError for an image that is not whole, unless its sequence ends with it. positions: (B, T,
+    3). starts: see Patches.positions."""
     rows, times = (positions[..., 0] >= 0).nonzero(as_tuple=True)
     if not len(rows):
         return
@@ -82,18 +87,28 @@ def check_filled(positions: Tensor, grid: tuple[int, int] | None, starts: Tensor
     _, which = torch.stack([rows, image]).unique(dim=1, return_inverse=True)
     zeros = torch.zeros(int(which.max()) + 1, dtype=torch.long, device=positions.device)
     count = zeros.index_add(0, which, torch.ones_like(which))
-    height, width = zeros.scatter_reduce(0, which, y, "amax") + 1, zeros.scatter_reduce(0, which, x, "amax") + 1
+    height, width = (
+        zeros.scatter_reduce(0, which, y, "amax") + 1,
+        zeros.scatter_reduce(0, which, x, "amax") + 1,
+    )
     wanted = height * width if grid is None else torch.full_like(count, grid[0] * grid[1])
     ends = torch.cat(
-        [torch.zeros_like(positions[:, 1:, 0]) if starts is None else starts[:, 1:], torch.ones_like(positions[:, :1, 0])], dim=1
+        [
+            torch.zeros_like(positions[:, 1:, 0]) if starts is None else starts[:, 1:],
+            torch.ones_like(positions[:, :1, 0]),
+        ],
+        dim=1,
     )
-    open_ = ends[zeros.scatter_reduce(0, which, rows, "amax"), zeros.scatter_reduce(0, which, times, "amax")] > 0
+    open_ = (
+        ends[zeros.scatter_reduce(0, which, rows, "amax"), zeros.scatter_reduce(0, which, times, "amax")] > 0
+    )
     wrong = ((count != wanted) & ~open_).nonzero()
     if len(wrong):
         first = int(wrong[0])
         shape = f"{grid[0]} x {grid[1]}" if grid else f"{int(height[first])} x {int(width[first])}"
         raise ValueError(
-            f"an image of {int(count[first])} patches does not fill its grid of {shape} and something follows it; "
+            f"an image of {int(count[first])} patches does not fill its grid of {shape} and "
+            "something follows it; "
             "give whole images, or leave a cut one at the very end of its sequence"
         )
 
@@ -104,7 +119,8 @@ def _before(flags: Tensor) -> Tensor:
 
 
 def _since(flags: Tensor, begins: Tensor) -> Tensor:
-    """Flags counted from the last beginning on, the first as 0, so -1 before any. flags, begins: (B, T) bool. Returns (B, T) int64."""
+    """Flags counted from the last beginning on, the first as 0, so -1 before any. flags, begins: (B, T) bool.
+    Returns (B, T) int64."""
     count = flags.long().cumsum(1)
     at_beginning = torch.where(begins, count - flags.long(), torch.zeros_like(count))
     return count - at_beginning.cummax(1).values - 1

@@ -1,7 +1,8 @@
 """Making PEFT know the method MOSS.
 
-`register_peft_method` wants a member of the enum PeftType, which is closed, so one is added first. Where another package has registered a MOSS
-already, nothing is changed and the other's stays: `load` works without the registry.
+`register_peft_method` wants a member of the enum PeftType, which is closed, so one is added first. Where
+another package has registered a MOSS already, nothing is changed and the other's stays: `load` works without
+the registry.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ class RegistrationError(RuntimeError):
 
 
 def register() -> None:
-    """Let get_peft_model and PeftModel.from_pretrained know MossConfig. Raises RegistrationError when another MOSS is there."""
+    """Let get_peft_model and PeftModel.from_pretrained know MossConfig. Raises RegistrationError when another
+    MOSS is there."""
     if NAME in PeftType.__members__:
         if PEFT_TYPE_TO_CONFIG_MAPPING.get(PeftType(NAME)) is MossConfig:
             return
         raise RegistrationError(
-            "another package has registered a PEFT method MOSS; use leafinstruct.moss.load(base, path), or import only one of them"
+            "another package has registered a PEFT method MOSS; use leafinstruct.moss.load(base, "
+            "path), or import only one of them"
         )
     member = str.__new__(PeftType, NAME)
     member._name_, member._value_ = NAME, NAME

@@ -1,12 +1,13 @@
 """The forward passes that are under way, and which of them a layer belongs to.
 
-An adapted layer is called with hidden states alone, so the layout of its pass reaches it through a context variable: a stack of (model, pass), which
-each thread and each asyncio task has for itself. Threads may share one adapted model (a server, the replicas of nn.DataParallel), and a model may
-call another adapted model, or itself, within its own pass. An attribute of the model would be shared by all of them: with one, 44 of 120 passes in
-threads were wrong without an error.
+An adapted layer is called with hidden states alone, so the layout of its pass reaches it through a context
+variable: a stack of (model, pass), which each thread and each asyncio task has for itself. Threads may share
+one adapted model (a server, the replicas of nn.DataParallel), and a model may call another adapted model, or
+itself, within its own pass. An attribute of the model would be shared by all of them: with one, 44 of 120
+passes in threads were wrong without an error.
 
-A pass that an Exception ends is taken off the stack. KeyboardInterrupt leaves its pass there, since torch calls no hook then; the next pass of the
-thread lies above it.
+A pass that an Exception ends is taken off the stack. KeyboardInterrupt leaves its pass there, since torch
+calls no hook then; the next pass of the thread lies above it.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ from leafinstruct.moss.layout import Layout
 
 
 class Pass:
-    """What one forward pass shares with the layers. layout: None while no adapter routes. conv: written as the layers go. kept: see Layout.kept.
+    """What one forward pass shares with the layers. layout: None while no adapter routes. conv: written as
+    the layers go. kept: see Layout.kept.
 
-    The rows of q, k and v are the same, so they are taken apart once: that is a third of the copies, and of what autograd keeps.
+    The rows of q, k and v are the same, so they are taken apart once: that is a third of the copies, and of
+    what autograd keeps.
     """
 
-    def __init__(self, layout: Layout | None = None, conv: ConvCache | None = None, kept: Tensor | None = None) -> None:
+    def __init__(
+        self, layout: Layout | None = None, conv: ConvCache | None = None, kept: Tensor | None = None
+    ) -> None:
         self.layout, self.conv, self.kept = layout, conv, kept
         self._split: tuple[Layout, bool, Tensor, Tensor, Tensor] | None = None
 
@@ -42,7 +47,8 @@ class Pass:
 
 
 class Running:
-    """The passes of one adapted model. It holds no pass itself, so that it is copied and pickled with the model."""
+    """The passes of one adapted model. It holds no pass itself, so that it is copied and pickled with the
+    model."""
 
     @property
     def now(self) -> Pass | None:

@@ -35,7 +35,9 @@ UNKNOWN = "no license stated"
 
 HINTS = {
     "license": "list it in push.licenses if you may hand it on, or take the records out with `leaf remove`",
-    "unknown-license": "set push.unknown_license: allow if you have cleared the rights, or ingest what states its license",
+    "unknown-license": (
+        "set push.unknown_license: allow if you have cleared the rights, or ingest what states its license"
+    ),
     "image-license": "set push.images: auto or reference, or list it in push.image_licenses",
     "opt-out": "set opt_out: true and build again",
     "toy": "set filter.alignment.model: ViT-B/32 and build again",
@@ -49,7 +51,8 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Terms:
-    """What may go out. unasked: sources that the recipe did not ask for opt-outs, web_unasked: nor the hosts of images on the web."""
+    """What may go out. unasked: sources that the recipe did not ask for opt-outs, web_unasked: nor the hosts
+    of images on the web."""
 
     config: PushConfig
     suppressed: Suppressed = NOTHING
@@ -69,7 +72,9 @@ class Fault:
     def __str__(self) -> str:
         ordered = sorted(self.values.items(), key=lambda pair: (-pair[1], pair[0]))
         values = [f"{value[:60]} ({count:,})" if self.records else value for value, count in ordered]
-        shown = ", ".join(values[:NAMED]) + (f" and {len(values) - NAMED:,} others" if len(values) > NAMED else "")
+        shown = ", ".join(values[:NAMED]) + (
+            f" and {len(values) - NAMED:,} others" if len(values) > NAMED else ""
+        )
         which = f"; for example {', '.join(self.ids)}" if self.ids else ""
         many = f"{self.records:,} record{'s' if self.records != 1 else ''}: " if self.records else ""
         allow = "" if self.kind == "suppressed" else f", or say --allow {self.kind}"
@@ -99,7 +104,8 @@ class Survey:
 
 
 def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None] = lambda _: None) -> Survey:
-    """Read every record of some shards. on_shard: told how many shards are read. Raises PublishError for one that cannot be read."""
+    """Read every record of some shards. on_shard: told how many shards are read. Raises PublishError for one
+    that cannot be read."""
     found = Survey()
     documents, images = keys(terms.config.licenses), keys(terms.config.image_licenses)
     for done, path in enumerate(shards):
@@ -113,21 +119,41 @@ def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None]
 
 
 def compare(shards: Artifact, on_shard: Callable[[int], None] = lambda _: None) -> None:
-    """Compare every file that would go out with what was recorded when it was built. Raises PublishError, which no --allow passes."""
+    """Compare every file that would go out with what was recorded when it was built. Raises PublishError,
+    which no --allow passes."""
     odd = []
     for done, part in enumerate(shards.parts()):
         on_shard(done)
-        odd += [path.name for path, _ in shards.faults(part)] if shards.report(part) is not None else [f"report-{part}.json"]
+        odd += (
+            [path.name for path, _ in shards.faults(part)]
+            if shards.report(part) is not None
+            else [f"report-{part}.json"]
+        )
     if shards.record is not None and not odd and not shards.is_whole:
         known = set(shards.parts())
-        odd = [f"report-{path.stem}.json" for path in sorted(shards.path.glob("*.parquet")) if path.stem not in known] or ["record.json"]
+        odd = [
+            f"report-{path.stem}.json"
+            for path in sorted(shards.path.glob("*.parquet"))
+            if path.stem not in known
+        ] or ["record.json"]
     if shards.record is not None:
         recorded: dict[str, str] = shards.record.get("beside", {})
-        here = {path.relative_to(shards.path).as_posix() for pattern in BESIDE for path in shards.path.glob(pattern) if path.is_file()}
-        odd += [name for name in sorted({*recorded, *here}) if file_fault(shards.path / name, recorded.get(name, "")) is not None]
+        here = {
+            path.relative_to(shards.path).as_posix()
+            for pattern in BESIDE
+            for path in shards.path.glob(pattern)
+            if path.is_file()
+        }
+        odd += [
+            name
+            for name in sorted({*recorded, *here})
+            if file_fault(shards.path / name, recorded.get(name, "")) is not None
+        ]
     if odd:
         which = f"{', '.join(odd[:NAMED])}{f' and {len(odd) - NAMED:,} more' if len(odd) > NAMED else ''}"
-        raise PublishError(f"{shards.path}: damaged or gone: {which}; run `leaf build`, which makes that again")
+        raise PublishError(
+            f"{shards.path}: damaged or gone: {which}; run `leaf build`, which makes that again"
+        )
 
 
 def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
@@ -137,7 +163,9 @@ def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             yield from batch.to_pylist()
     except SourceError as error:
         reason = (str(error.__cause__ or error).splitlines() or [""])[0][:200]
-        raise PublishError(f"{path}: is missing or damaged: {reason}; run `leaf build`, which makes it again") from error
+        raise PublishError(
+            f"{path}: is missing or damaged: {reason}; run `leaf build`, which makes it again"
+        ) from error
 
 
 def refuse(found: Survey, allowed: Iterable[str], bytes_go_out: bool) -> None:
@@ -148,7 +176,9 @@ def refuse(found: Survey, allowed: Iterable[str], bytes_go_out: bool) -> None:
         raise PublishError("\n".join(["this dataset may not be published as it is:", *lines]))
 
 
-def _faults(row: Row, terms: Terms, documents: frozenset[str], images: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _faults(
+    row: Row, terms: Terms, documents: frozenset[str], images: frozenset[str]
+) -> Iterator[tuple[str, str]]:
     stated = row["license"]
     if not (stated or "").strip():
         if terms.config.unknown_license == "refuse":

@@ -4,12 +4,13 @@
     DIR/missing.jsonl                            every image that could not: record, address, reason (gone, changed, refused ...)
     DIR/.fetched/                                what was fetched, so that a run that was cut goes on
 
-An image comes from a file or an archive of its source where the caller names the source's folder, else from its address, by the polite fetching of
-images/web: robots.txt, opt-outs and limits hold here as they hold in a build. Its sha256 decides whether it is the same image; another one is
-`changed` and is not taken. A record of which one image is missing is left out whole, since its text speaks of it.
+An image comes from a file or an archive of its source where the caller names the source's folder, else from
+its address, by the polite fetching of images/web: robots.txt, opt-outs and limits hold here as they hold in a
+build. Its sha256 decides whether it is the same image; another one is `changed` and is not taken. A record of
+which one image is missing is left out whole, since its text speaks of it.
 
-404 and a changed image are verdicts. What may pass (no answer, 429, 5xx) is not: beyond `tolerate` nothing is written, and the same command
-goes on.
+404 and a changed image are verdicts. What may pass (no answer, 429, 5xx) is not: beyond `tolerate` nothing is
+written, and the same command goes on.
 """
 
 from __future__ import annotations
@@ -50,32 +51,46 @@ CODE = 1
 
 @dataclass(frozen=True)
 class HydrateSettings:
-    """roots: source -> folder that its references are relative to, `` for every source; fetch: None when nothing is asked of the web;
-    tolerate: share of images that may fail for a passing reason."""
+    """roots: source -> folder that its references are relative to, `` for every source; fetch: None when
+    nothing is asked of the web; tolerate: share of images that may fail for a passing reason."""
 
     roots: Mapping[str, Path]
     fetch: FetchConfig | None
     tolerate: float = 0.02
 
 
-def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine) -> dict[str, Any]:
-    """Write every shard that does not stand. Returns the record. Raises SourceError, SchemaError, PublishError."""
-    asked = [sorted((name, str(root.resolve())) for name, root in settings.roots.items()), settings.fetch and settings.fetch.allow_hosts]
+def hydrate(
+    settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine
+) -> dict[str, Any]:
+    """Write every shard that does not stand. Returns the record. Raises SourceError, SchemaError,
+    PublishError."""
+    asked = [
+        sorted((name, str(root.resolve())) for name, root in settings.roots.items()),
+        settings.fetch and settings.fetch.allow_hosts,
+    ]
     hashes = {path: file_sha256(path) for path in _checked(shards, out.path)}
     for path, sha256 in hashes.items():
         check(path, sha256)
     keys = {path.stem: digest([CODE, sha256, asked]) for path, sha256 in hashes.items()}
     fingerprint = {"code": CODE, "shards": keys}
     out.begin(fingerprint)
-    for name in {name for report in out.reports() for name in report["files"]} - {path.name for path in shards}:
+    for name in {name for report in out.reports() for name in report["files"]} - {
+        path.name for path in shards
+    }:
         (out.path / name).unlink(missing_ok=True)  # of other references, which stood here before
     out.keep_only(keys)
-    missing = [path for path in shards if not out.is_up_to_date(path.stem, keys[path.stem]) or list(out.faults(path.stem))]
+    missing = [
+        path
+        for path in shards
+        if not out.is_up_to_date(path.stem, keys[path.stem]) or list(out.faults(path.stem))
+    ]
     fetched = _fetch_all(settings, missing, out, engine)
     for path in missing:
         _write(path, keys[path.stem], settings, fetched, out)
     with writing(out.path / "missing.jsonl") as temporary:
-        lines = (json.dumps(item, ensure_ascii=False) for report in out.reports() for item in report["missing"])
+        lines = (
+            json.dumps(item, ensure_ascii=False) for report in out.reports() for item in report["missing"]
+        )
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     for card in {path.parent / "README.md" for path in shards}:
         if card.is_file():
@@ -85,27 +100,39 @@ def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, en
         return out.finish(fingerprint)
 
 
-def settings(roots: Sequence[str], contact: str | None, allow_hosts: Sequence[str], tolerate: float) -> HydrateSettings:
-    """Settings from what a person says. roots: `DIR` or `SOURCE=DIR`. Raises PublishError for a folder that is none, or a contact of no use."""
+def settings(
+    roots: Sequence[str], contact: str | None, allow_hosts: Sequence[str], tolerate: float
+) -> HydrateSettings:
+    """Settings from what a person says. roots: `DIR` or `SOURCE=DIR`. Raises PublishError for a folder that
+    is none, or a contact of no use."""
     named: dict[str, Path] = {}
     for said in roots:
         source, equals, folder = said.partition("=")
         named[source if equals else ""] = Path(folder if equals else said)
     if wrong := [path for path in named.values() if not path.is_dir()]:
-        raise PublishError(f"--root {wrong[0]}: no such folder; give the one that the source's files are relative to")
+        raise PublishError(
+            f"--root {wrong[0]}: no such folder; give the one that the source's files are relative to"
+        )
     try:
         fetch = None if contact is None else FetchConfig(contact=contact, allow_hosts=tuple(allow_hosts))
     except ValidationError as error:
-        raise PublishError(f"--contact, --allow-host: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+        raise PublishError(
+            f"--contact, --allow-host: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+        ) from error
     return HydrateSettings(named, fetch, tolerate)
 
 
 def shards(place: str, revision: str | None) -> list[Path]:
-    """The shards of a folder, or of ORG/NAME on the Hub, where what was had is not had again. Raises PublishError where there are none."""
+    """The shards of a folder, or of ORG/NAME on the Hub, where what was had is not had again. Raises
+    PublishError where there are none."""
     folder = Path(place)
     if not folder.exists():
         folder = hub.snapshot(
-            place, ["*.parquet", "README.md", CHECKSUMS], f"{place}, which is no folder here", PublishError, revision=revision
+            place,
+            ["*.parquet", "README.md", CHECKSUMS],
+            f"{place}, which is no folder here",
+            PublishError,
+            revision=revision,
         )
     found = [folder] if folder.is_file() else sorted(folder.glob("*.parquet"))
     if not found:
@@ -120,15 +147,21 @@ async def _ask(web: Any, found: dict[str, Fetched], part: Part) -> dict[str, Any
     return {"counts": {"images": len(answers)}}
 
 
-def _fetch_all(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine) -> dict[str, Fetched]:
+def _fetch_all(
+    settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine
+) -> dict[str, Fetched]:
     """What became of every address that some shards need, each asked once."""
-    wanted = {path.stem: [url for place in _images(path) if (url := _url(settings, *place)) is not None] for path in shards}
+    wanted = {
+        path.stem: [url for place in _images(path) if (url := _url(settings, *place)) is not None]
+        for path in shards
+    }
     count = len({url for urls in wanted.values() for url in urls})
     if not count:
         return {}
     if settings.fetch is None:
         raise PublishError(
-            f"{count:,} images are on the web: say --contact with an address where hosts can reach you, or name their folder with --root"
+            f"{count:,} images are on the web: say --contact with an address where hosts can reach "
+            "you, or name their folder with --root"
         )
     from leafinstruct.images.web.client import Web
     from leafinstruct.images.web.store import Store
@@ -140,24 +173,33 @@ def _fetch_all(settings: HydrateSettings, shards: Sequence[Path], out: Artifact,
     async def task(part: Part) -> dict[str, Any]:
         return await _ask(web, found, part)
 
-    for _ in engine.map(task, [Part(name, list(dict.fromkeys(urls))) for name, urls in wanted.items() if urls], needs):
+    for _ in engine.map(
+        task, [Part(name, list(dict.fromkeys(urls))) for name, urls in wanted.items() if urls], needs
+    ):
         pass
     failed = Counter(answer.reason for answer in found.values() if answer.state == "failed")
     if failed.total() > settings.tolerate * count:
         reasons = ", ".join(f"{number:,} x {reason}" for reason, number in failed.most_common(3))
         raise PublishError(
-            f"{failed.total():,} of {count:,} images could not be fetched just now ({reasons}), more than --tolerate {settings.tolerate:g} allows; "
+            f"{failed.total():,} of {count:,} images could not be fetched just now ({reasons}), more "
+            f"than --tolerate {settings.tolerate:g} allows; "
             "what was fetched is kept: run the same command again later"
         )
     return found
 
 
-def _write(path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], out: Artifact) -> None:
-    """One shard in the schema of its references, row group by row group, rows one by one as shard writes them."""
+def _write(
+    path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], out: Artifact
+) -> None:
+    """One shard in the schema of its references, row group by row group, rows one by one as shard writes
+    them."""
     shard, counts, missing = public.open_shard(path), Counter[str](), list[dict[str, Any]]()
     out.open(path.stem)
     schema = public.with_images(shard.stored_schema)
-    with writing(out.path / path.name) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
+    with (
+        writing(out.path / path.name) as temporary,
+        pq.ParquetWriter(temporary, schema, **public.WRITER) as file,
+    ):
         for number in range(shard.row_groups):
             batches = []
             for row in shard.stored_group(number).to_pylist():
@@ -173,37 +215,57 @@ def _write(path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str
                 rows = pa.Table.from_batches(batches, schema)
                 file.write_table(rows, row_group_size=max(1, rows.num_rows))
     reasons = {name: counts.pop(name) for name in {item["reason"] for item in missing}}
-    out.commit(path.stem, key, {"counts": counts, "reasons": reasons, "missing": missing}, [out.path / path.name])
+    out.commit(
+        path.stem, key, {"counts": counts, "reasons": reasons, "missing": missing}, [out.path / path.name]
+    )
 
 
-def _filled(row: Row, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path) -> list[dict[str, Any]]:
+def _filled(
+    row: Row, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path
+) -> list[dict[str, Any]]:
     """Put the bytes into a row's `images`; returns the images that could not be had."""
     lost: list[dict[str, Any]] = []
     infos = row["image_info"] or []
     if len(infos) != len(row["images"] or ()):
-        said = {"reason": "broken_row", "detail": "image_info and images are not of one length", "passing": False}
+        said = {
+            "reason": "broken_row",
+            "detail": "image_info and images are not of one length",
+            "passing": False,
+        }
         return [{"id": row["id"], "image": None, "ref": None, "url": None, "sha256": None, **said}]
     for index, info in enumerate(infos):
         standing = row["images"][index]
         data = standing["bytes"] if standing else _had(info, row["source"], settings, fetched, store)
         if not isinstance(data, Unreadable) and hashlib.sha256(data).hexdigest() != info["sha256"]:
-            data = Unreadable("changed", "there is another image now: its sha256 is not the one that was pushed")
+            data = Unreadable(
+                "changed", "there is another image now: its sha256 is not the one that was pushed"
+            )
         if isinstance(data, Unreadable):
-            place = {"id": row["id"], "image": index, "ref": info["ref"], "url": info["url"], "sha256": info["sha256"]}
+            place = {
+                "id": row["id"],
+                "image": index,
+                "ref": info["ref"],
+                "url": info["url"],
+                "sha256": info["sha256"],
+            }
             lost.append({**place, "reason": data.reason, "detail": data.detail, "passing": data.retryable})
         else:
             row["images"][index] = {"bytes": data, "path": None}
     return lost
 
 
-def _had(info: Row, source: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path) -> bytes | Unreadable:
+def _had(
+    info: Row, source: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path
+) -> bytes | Unreadable:
     root, ref = _root(settings, source), Ref.of(info["ref"] or "")
     if root is not None and ref.file is not None:
         return read(ref, root)
     url = _url(settings, source, info["ref"] or "", info["url"])
     if url is None:
         return Unreadable(
-            "no_url", f"it was a file of the source {source}, whose folder is not known here: name it with --root {source}=DIR"
+            "no_url",
+            f"it was a file of the source {source}, whose folder is not known here: name it with "
+            f"--root {source}=DIR",
         )
     found = fetched[url]
     if found.sha256 is None or found.segment is None:
@@ -236,7 +298,8 @@ def _images(path: Path) -> Iterator[tuple[str, str, str | None]]:
 
 
 def _checked(shards: Sequence[Path], out: Path) -> Sequence[Path]:
-    """The shards, after a look at their schema. Raises SourceError, SchemaError, and PublishError where they would be written over."""
+    """The shards, after a look at their schema. Raises SourceError, SchemaError, and PublishError where they
+    would be written over."""
     for path in shards:
         if path.resolve().parent == out.resolve():
             raise PublishError(f"--out {out}: holds the references themselves; give another folder")

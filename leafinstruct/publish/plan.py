@@ -1,8 +1,9 @@
 """What a push would change: files here against files there. Pure.
 
-Whose a file there is, its own list tells: `.leaf-push.json`, committed with every push, holds the sha256 of each file that the push wrote. A file
-is ours while it is what that list says; another one of the same name, or one that somebody edited, is a stranger's and is not overwritten unasked.
-What was pushed once and is built no more goes in the same commit, if it is still ours. A name pattern was refused as the mark: other people's
+Whose a file there is, its own list tells: `.leaf-push.json`, committed with every push, holds the sha256 of
+each file that the push wrote. A file is ours while it is what that list says; another one of the same name,
+or one that somebody edited, is a stranger's and is not overwritten unasked. What was pushed once and is built
+no more goes in the same commit, if it is still ours. A name pattern was refused as the mark: other people's
 files are called README.md, too.
 """
 
@@ -20,7 +21,8 @@ LIST = ".leaf-push.json"
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A file that is to be there. name: its path in the repository; data: of a small file that is made up, instead of a path."""
+    """A file that is to be there. name: its path in the repository; data: of a small file that is made up,
+    instead of a path."""
 
     name: str
     path: Path | None
@@ -30,13 +32,15 @@ class Local:
 
     @property
     def blob(self) -> str:
-        """Git's name of the contents: how the Hub tells small files apart, which it does not keep as large ones."""
+        """Git's name of the contents: how the Hub tells small files apart, which it does not keep as large
+        ones."""
         return blob(self.path.read_bytes() if self.path else self.data)
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file of the repository. sha256: of a large file (LFS, Xet), None for one that lies in git; blob: git's name of it."""
+    """A file of the repository. sha256: of a large file (LFS, Xet), None for one that lies in git; blob:
+    git's name of it."""
 
     name: str
     size: int
@@ -46,7 +50,8 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one commit does. strangers: files there that are in the way and not ours; left: files of an earlier push that somebody changed."""
+    """What one commit does. strangers: files there that are in the way and not ours; left: files of an
+    earlier push that somebody changed."""
 
     new: tuple[Local, ...]
     changed: tuple[Local, ...]
@@ -70,10 +75,13 @@ class Plan:
 
 
 def compare(here: Iterable[Local], there: Mapping[str, Remote], listed: Mapping[str, Any]) -> Plan:
-    """here: what is to be there; there: what is; listed: `files` of the list that lies there, empty when there is none."""
+    """here: what is to be there; there: what is; listed: `files` of the list that lies there, empty when
+    there is none."""
     wanted = {file.name: file for file in sorted(here, key=lambda file: file.name)}
     both = [(file, there[name]) for name, file in wanted.items() if name in there]
-    changed = [(file, remote) for file, remote in both if not _same(remote, file.sha256, lambda file=file: file.blob)]
+    changed = [
+        (file, remote) for file, remote in both if not _same(remote, file.sha256, lambda file=file: file.blob)
+    ]
     gone = [there[name] for name in sorted(listed) if name in there and name not in wanted and name != LIST]
     return Plan(
         tuple(file for name, file in wanted.items() if name not in there),
@@ -86,7 +94,8 @@ def compare(here: Iterable[Local], there: Mapping[str, Remote], listed: Mapping[
 
 
 def listing(files: Iterable[Local], facts: Mapping[str, Any]) -> Local:
-    """The list that goes with some files. Blobs are told of small files only: shards are large ones, and are read once less."""
+    """The list that goes with some files. Blobs are told of small files only: shards are large ones, and are
+    read once less."""
     entries = {file.name: _listed(file) for file in sorted(files, key=lambda file: file.name)}
     data = (json.dumps({**facts, "files": entries}, indent=1) + "\n").encode()
     return Local(LIST, None, len(data), hashlib.sha256(data).hexdigest(), data)
@@ -118,4 +127,8 @@ def _same(remote: Remote, sha256: object, blob_of: Any) -> bool:
 def _ours(remote: Remote, listed: Mapping[str, Any]) -> bool:
     """Whether a file is what an earlier push wrote. The list itself has no entry: nobody else writes one."""
     entry = listed.get(remote.name)
-    return remote.name == LIST if entry is None else _same(remote, entry.get("sha256"), lambda: entry.get("blob"))
+    return (
+        remote.name == LIST
+        if entry is None
+        else _same(remote, entry.get("sha256"), lambda: entry.get("blob"))
+    )

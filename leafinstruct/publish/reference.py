@@ -2,9 +2,10 @@
 
     runs/<name>/push/<task>.<split>-00000-of-00001.parquet, README.md, SHA256SUMS
 
-The row keeps its schema and every list its length: each entry of `images` is null, and `image_info` beside it holds address or locator and sha256.
-`{"bytes": null, "path": <address>}` was refused: `datasets` would fetch it while it decodes, asking nobody's robots.txt and checking no sha256;
-null it hands on as None. Schema and row groups stay those of the shard, so that `leaf hydrate` gives the very bytes of the shards that were built,
+The row keeps its schema and every list its length: each entry of `images` is null, and `image_info` beside it
+holds address or locator and sha256. `{"bytes": null, "path": <address>}` was refused: `datasets` would fetch
+it while it decodes, asking nobody's robots.txt and checking no sha256; null it hands on as None. Schema and
+row groups stay those of the shard, so that `leaf hydrate` gives the very bytes of the shards that were built,
 by this version or by one that wrote an older schema.
 
 The bytes are not even read. A shard's key is the sha256 of the shard that it was made from.
@@ -37,7 +38,8 @@ _IMAGE = re.compile(r"!\[[^\]]*\]\(\s*(?:\./)?examples/[^)]*\)|<img\b[^>]*\bsrc=
 
 
 def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, int], None]) -> list[Path]:
-    """Make what does not stand. Returns the files: shards, then what stands beside them. on_part: (done, of how many)."""
+    """Make what does not stand. Returns the files: shards, then what stands beside them. on_part: (done, of
+    how many)."""
     parts = shards.parts()
     out.keep_only(parts)
     for done, part in enumerate(parts):
@@ -58,7 +60,8 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
 
 
 def card(text: str, repo: str) -> str:
-    """A dataset's card, for the dataset without images: a notice under its title, none of the examples' images."""
+    """A dataset's card, for the dataset without images: a notice under its title, none of the examples'
+    images."""
     bare = _IMAGE.sub("*(an image)*", text)
     return _HEADING.sub(lambda found: f"{found[0]}\n{NOTICE.format(repo=repo).rstrip()}", bare, count=1)
 
@@ -77,20 +80,24 @@ def _without_bytes(source: Path, target: Path) -> int:
             infos = rows.column("image_info").combine_chunks()
             infos = infos.chunk(0) if isinstance(infos, pa.ChunkedArray) else infos
             kind = schema.field("images").type
-            nothing = pa.ListArray.from_arrays(infos.offsets, pa.nulls(len(infos.values), kind.value_type), type=kind)
+            nothing = pa.ListArray.from_arrays(
+                infos.offsets, pa.nulls(len(infos.values), kind.value_type), type=kind
+            )
             whole = [nothing if name == "images" else rows.column(name) for name in schema.names]
             file.write_table(pa.Table.from_arrays(whole, schema=schema), row_group_size=max(1, rows.num_rows))
     return shard.rows
 
 
 def _beside(shards: Artifact, out: Artifact, repo: str) -> list[Path]:
-    """README.md and build.json where they are (a build that was cut has none), and SHA256SUMS of the shards. No croissant.json, which tells of the
-    other shards' bytes; no examples/, which are images."""
+    """README.md and build.json where they are (a build that was cut has none), and SHA256SUMS of the shards.
+    No croissant.json, which tells of the other shards' bytes; no examples/, which are images."""
     made = []
     if (shards.path / "README.md").is_file():
         made.append(out.path / "README.md")
         with writing(made[-1]) as temporary:
-            temporary.write_text(card((shards.path / "README.md").read_text(encoding="utf-8"), repo), encoding="utf-8")
+            temporary.write_text(
+                card((shards.path / "README.md").read_text(encoding="utf-8"), repo), encoding="utf-8"
+            )
     if (shards.path / "build.json").is_file():
         made.append(out.path / "build.json")
         with writing(made[-1]) as temporary:

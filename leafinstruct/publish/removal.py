@@ -1,7 +1,8 @@
 """`leaf remove`: add to the list of what was taken out, and say what that means for this run.
 
-The list takes effect where the dataset is made and where it is published; nothing is cut out of what stands (purge/ does). So the answer tells
-what matches in the shards, what to run next, and, in plain words, what goes on lying in working files and in the history of a repository.
+The list takes effect where the dataset is made and where it is published; nothing is cut out of what stands
+(purge/ does). So the answer tells what matches in the shards, what to run next, and, in plain words, what
+goes on lying in working files and in the history of a repository.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from leafinstruct.runtime.artifact import Artifact
 COLUMNS = ("id", "document_id", "url", "page_url", "image_info")
 
 
-def remove(recipe: Path, run: Path, stages: Mapping[str, Artifact], entries: Sequence[Entry]) -> dict[str, Any]:
-    """Merge entries into a recipe's list. run: the run's folder. Returns what a person or a machine is told. Raises RecipeError for a broken list."""
+def remove(
+    recipe: Path, run: Path, stages: Mapping[str, Artifact], entries: Sequence[Entry]
+) -> dict[str, Any]:
+    """Merge entries into a recipe's list. run: the run's folder. Returns what a person or a machine is told.
+    Raises RecipeError for a broken list."""
     file = suppressed.beside(recipe)
     new = suppressed.add(file, entries, run.parent / ".suppressed.lock") if entries else 0
     known = suppressed.load(file)
@@ -62,13 +66,18 @@ def _left(run: Path, records: int, shards: list[str], examples: int) -> list[str
     """What is to be done, and what stays where."""
     told = []
     if records:
-        told.append(f"next: leaf build, which makes {len(shards)} shard{'s' if len(shards) != 1 else ''} anew, then leaf push")
+        told.append(
+            f"next: leaf build, which makes {len(shards)} shard{'s' if len(shards) != 1 else ''} anew, "
+            "then leaf push"
+        )
     if examples or records:
         told.append(
-            f"their texts and images stay in the working files of {run} (ingest, filter, rewrite), which are not published, and in what runs "
+            f"their texts and images stay in the working files of {run} (ingest, filter, rewrite), "
+            "which are not published, and in what runs "
             f"share, {run.parent}/.fetched, .answers and .codes; `leaf remove --purge` erases them there"
         )
         told.append(
-            "source files are yours to change, and a repository on the Hub keeps what its earlier commits held until its history is squashed"
+            "source files are yours to change, and a repository on the Hub keeps what its earlier "
+            "commits held until its history is squashed"
         )
     return told

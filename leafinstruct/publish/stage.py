@@ -6,7 +6,8 @@
     upload     one file after another; a cut costs the file that was under way
     commit     all of it or nothing; then the tag
 
-Which files of shard/ are published is declared in checks.BESIDE: shards by their reports, and a few by name. Gathered rows, keys and reports stay.
+Which files of shard/ are published is declared in checks.BESIDE: shards by their reports, and a few by name.
+Gathered rows, keys and reports stay.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ OnStep = Callable[[str, int, int, int], None]
 
 @dataclass(frozen=True)
 class PushSettings:
-    """name: of the recipe, `name@version`. drifted: stages that do not stand as the recipe is now, with what changed; allowed: faults that go out all
-    the same; overwrite: files there that are not ours."""
+    """name: of the recipe, `name@version`. drifted: stages that do not stand as the recipe is now, with what
+    changed; allowed: faults that go out all the same; overwrite: files there that are not ours."""
 
     repo: str
     name: str
@@ -49,7 +50,8 @@ class PushSettings:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What came of it. commit: None where nothing was to do, and after a dry run; made: whether the repository is, or would be, a new one."""
+    """What came of it. commit: None where nothing was to do, and after a dry run; made: whether the
+    repository is, or would be, a new one."""
 
     repo: str
     images: Literal["bytes", "reference"]
@@ -80,7 +82,12 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
     images, why = form(settings, found)
     checks.refuse(found, settings.allowed, images == "bytes")
     kept = "nothing is to be seen there; what was uploaded is kept, run the same command again"
-    speaking = partial(hub.speaking, f"--repo {settings.repo}", "a dry run uploads nothing" if dry_run else kept, PublishError)
+    speaking = partial(
+        hub.speaking,
+        f"--repo {settings.repo}",
+        "a dry run uploads nothing" if dry_run else kept,
+        PublishError,
+    )
     repository = Repository(settings.repo, settings.revision)
     with speaking():
         there = repository.look()
@@ -88,12 +95,22 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
     here = _files(settings, shards, out, images, on_step)
     change = plan.compare(here, there.files if there else {}, there.listed if there else {})
     notes = _notes(settings, there, change)
-    told = Pushed(settings.repo, images, why, change, found, there is None, there.private if there else not settings.public, notes=notes)
+    told = Pushed(
+        settings.repo,
+        images,
+        why,
+        change,
+        found,
+        there is None,
+        there.private if there else not settings.public,
+        notes=notes,
+    )
     if dry_run:
         return told
     if change.strangers and not settings.overwrite:
         raise PublishError(
-            f"--repo {settings.repo}: {_few(change.strangers)} there {'is' if len(change.strangers) == 1 else 'are'} not what leaf pushed; "
+            f"--repo {settings.repo}: {_few(change.strangers)} there "
+            f"{'is' if len(change.strangers) == 1 else 'are'} not what leaf pushed; "
             "say --overwrite to replace, or give another repository"
         )
     with speaking():
@@ -134,43 +151,66 @@ def _survey(settings: PushSettings, shards: Artifact, on_step: OnStep) -> Survey
 
 
 def _refuse_place(settings: PushSettings, there: Found | None) -> None:
-    """Raises PublishError for a repository that others can see unasked, and for a tag that stands elsewhere."""
+    """Raises PublishError for a repository that others can see unasked, and for a tag that stands
+    elsewhere."""
     if there is None:
         return
     if not there.private and not settings.public:
         raise PublishError(
-            f"--repo {settings.repo}: is there already and everybody can see it; say --public if that is meant, or give another name"
+            f"--repo {settings.repo}: is there already and everybody can see it; say --public if "
+            "that is meant, or give another name"
         )
     if settings.tag in there.tags and there.tags[settings.tag] != there.head:
-        raise PublishError(f"--tag {settings.tag}: is there already and names another commit; give another tag, a name is a promise")
+        raise PublishError(
+            f"--tag {settings.tag}: is there already and names another commit; give another tag, a name "
+            "is a promise"
+        )
 
 
-def _files(settings: PushSettings, shards: Artifact, out: Artifact, images: str, on_step: OnStep) -> list[Local]:
+def _files(
+    settings: PushSettings, shards: Artifact, out: Artifact, images: str, on_step: OnStep
+) -> list[Local]:
     """Every file that is to be there, our list too."""
     if images == "bytes":
-        folder, sums = shards.path, {name: sha for report in shards.reports() for name, sha in report["files"].items()}
-        beside = [path for pattern in checks.BESIDE for path in sorted(folder.glob(pattern)) if path.is_file()]
+        folder, sums = (
+            shards.path,
+            {name: sha for report in shards.reports() for name, sha in report["files"].items()},
+        )
+        beside = [
+            path for pattern in checks.BESIDE for path in sorted(folder.glob(pattern)) if path.is_file()
+        ]
         paths = [*(folder / name for name in sorted(sums)), *beside]
     else:
         folder = out.path
-        paths = reference.write(shards, out, settings.repo, lambda done, of: on_step("leaving out images", done, of, 0))
+        paths = reference.write(
+            shards, out, settings.repo, lambda done, of: on_step("leaving out images", done, of, 0)
+        )
         sums = {name: sha for report in out.reports() for name, sha in report["files"].items()}
     files = [
-        Local(name, folder / name, (folder / name).stat().st_size, sums.get(name) or file_sha256(folder / name))
+        Local(
+            name, folder / name, (folder / name).stat().st_size, sums.get(name) or file_sha256(folder / name)
+        )
         for name in (path.relative_to(folder).as_posix() for path in paths)
     ]
     return [*files, plan.listing(files, {"recipe": settings.name, "images": images})]
 
 
 def _upload(
-    settings: PushSettings, repository: Repository, there: Found | None, here: list[Local], change: Plan, on_step: OnStep
+    settings: PushSettings,
+    repository: Repository,
+    there: Found | None,
+    here: list[Local],
+    change: Plan,
+    on_step: OnStep,
 ) -> tuple[str, Plan]:
     """Upload what is to be committed. Returns the commit that the branch is at, and the change to it."""
     if there is None:
         repository.make(settings.public)
         there = repository.look()
         if there is None:
-            raise PublishError(f"--repo {settings.repo}: was made, and is not to be seen with this token; check its rights")
+            raise PublishError(
+                f"--repo {settings.repo}: was made, and is not to be seen with this token; check its rights"
+            )
         change = plan.compare(here, there.files, there.listed)
     if not there.branch:
         repository.branch_off(there.head)
@@ -209,7 +249,10 @@ def facts(pushed: Pushed) -> dict[str, Any]:
         "records": pushed.survey.records,
         "private": pushed.private,
         "made": pushed.made,
-        "files": {what: [{"name": file.name, "bytes": file.size} for file in files] for what, files in pushed.plan.groups.items()},
+        "files": {
+            what: [{"name": file.name, "bytes": file.size} for file in files]
+            for what, files in pushed.plan.groups.items()
+        },
         "strangers": list(pushed.plan.strangers),
         "commit": pushed.commit,
     }

@@ -1,7 +1,9 @@
-"""A recipe for what a person has: recognized sources and figures of a sample -> the text of recipe.yaml, and a summary of it. Pure but for reading.
+"""A recipe for what a person has: recognized sources and figures of a sample -> the text of recipe.yaml, and
+a summary of it. Pure but for reading.
 
-The recipe runs as it is, without network, GPU, key or model: rules that count, and no rule whose model is absent. Its comments say what was seen,
-what is not checked, and which lines turn that on. Same folder, same bytes. No bound may drop a sound document of what was seen.
+The recipe runs as it is, without network, GPU, key or model: rules that count, and no rule whose model is
+absent. Its comments say what was seen, what is not checked, and which lines turn that on. Same folder, same
+bytes. No bound may drop a sound document of what was seen.
 """
 
 from __future__ import annotations
@@ -48,14 +50,17 @@ def draft(given: Path, folder: Path, contact: str | None) -> tuple[str, tuple[st
 
     contact: sent to hosts of images; None fetches nothing.
 
-    Raises RecipeError for a contact that is none; SourceError when nothing there can be read, or when a build would keep nothing, as where all
-    images are on the web and there is no contact.
+    Raises RecipeError for a contact that is none; SourceError when nothing there can be read, or when a build
+    would keep nothing, as where all images are on the web and there is no contact.
     """
     if contact is not None:
         try:
             FetchConfig(contact=contact)
         except ValidationError as error:
-            raise RecipeError(f"--contact {printable(contact, 80)}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+            raise RecipeError(
+                f"--contact {printable(contact, 80)}: "
+                f"{error.errors()[0]['msg'].removeprefix('Value error, ')}"
+            ) from error
     with TemporaryDirectory(prefix="leaf-") as temporary:
         seen = recognize(given, Path(temporary))
         sources = list(_read(seen, Path(temporary)))
@@ -65,8 +70,14 @@ def draft(given: Path, folder: Path, contact: str | None) -> tuple[str, tuple[st
     if fault := _keeps_nothing(sources, contact):
         raise SourceError(f"{printable(given)}: {fault}")
     relative = not given.is_absolute()
-    entries = [_entry(found, name, folder, relative) for (found, _), name in zip(sources, _named(sources), strict=True)]
-    findings, unchecked = list(_findings(seen, sources, given)), list(_unchecked(sources, contact, web, images))
+    entries = [
+        _entry(found, name, folder, relative)
+        for (found, _), name in zip(sources, _named(sources), strict=True)
+    ]
+    findings, unchecked = (
+        list(_findings(seen, sources, given)),
+        list(_unchecked(sources, contact, web, images)),
+    )
     text = _text(_run_name(folder), entries, sources, findings, unchecked, contact)
     return text, (*findings, "not checked:", *(f"  {line}" for line in unchecked))
 
@@ -77,13 +88,19 @@ def _read(seen: Recognized, scratch: Path) -> Iterator[tuple[Found, Figures]]:
         try:
             told = figures(found, seen.root, scratch)
         except LeafInstructError as error:
-            seen.problems.append((found.names[0], f"looks like {_WHAT[found.kind]}, and cannot be read: {error}"))
+            seen.problems.append(
+                (found.names[0], f"looks like {_WHAT[found.kind]}, and cannot be read: {error}")
+            )
             continue
         if told.documents or found.kind == "youcook2":
             yield found, told
         else:
             seen.problems.append(
-                (found.names[0], f"looks like {_WHAT[found.kind]}, and no document of the sample can be read: {told.example or 'empty'}")
+                (
+                    found.names[0],
+                    f"looks like {_WHAT[found.kind]}, and no document of the sample can be read: "
+                    f"{told.example or 'empty'}",
+                )
             )
 
 
@@ -98,13 +115,16 @@ def _keeps_nothing(sources: Sequence[tuple[Found, Figures]], contact: str | None
             None
             if contact is not None
             else (
-                f"all images are on the web ({web:,} in {_documents(documents)}), so a build without network would keep nothing; "
-                "add --contact you@example.org (sent to the hosts) to fetch them, or put the files where the reader looks (docs/sources.md)"
+                f"all images are on the web ({web:,} in {_documents(documents)}), so a build without "
+                "network would keep nothing; "
+                "add --contact you@example.org (sent to the hosts) to fetch them, or put the files "
+                "where the reader looks (docs/sources.md)"
             )
         )
     if missing:
         return (
-            f"all image files are missing ({missing:,} in {_documents(documents)}), so a build would keep nothing; "
+            f"all image files are missing ({missing:,} in {_documents(documents)}), so a build would "
+            "keep nothing; "
             "put the files where the reader looks (docs/sources.md)"
         )
     return f"no image in {_documents(documents)}, and a dataset of interleaved documents needs some"
@@ -112,11 +132,17 @@ def _keeps_nothing(sources: Sequence[tuple[Found, Figures]], contact: str | None
 
 def _nothing(given: Path, seen: Recognized) -> str:
     endings = ", ".join(
-        f"{count:,} {ending}" for ending, count in sorted(seen.endings.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
+        f"{count:,} {ending}"
+        for ending, count in sorted(seen.endings.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
     )
     problems = "; ".join(f"{printable(name, 80)} {printable(why, 300)}" for name, why in seen.problems[:2])
-    here = f"it holds {endings}" if endings else f"{seen.listed:,} files" if seen.listed else "it holds no file"
-    return f"{printable(given)}: nothing to make a dataset of: {here}{f' ({problems})' if problems else ''}; read are {SUPPORTED}"
+    here = (
+        f"it holds {endings}" if endings else f"{seen.listed:,} files" if seen.listed else "it holds no file"
+    )
+    return (
+        f"{printable(given)}: nothing to make a dataset of: "
+        f"{here}{f' ({problems})' if problems else ''}; read are {SUPPORTED}"
+    )
 
 
 def _named(sources: Sequence[tuple[Found, Figures]]) -> list[str]:
@@ -145,7 +171,8 @@ def _slug(text: str) -> str:
 
 
 def _entry(found: Found, name: str, folder: Path, relative: bool) -> dict[str, Any]:
-    """A source as the recipe has it: paths relative to the recipe's folder where the given one was relative."""
+    """A source as the recipe has it: paths relative to the recipe's folder where the given one was
+    relative."""
     base = folder.resolve()
     entry: dict[str, Any] = {"kind": found.kind, "name": name}
     for key, value in found.keys.items():
@@ -154,13 +181,18 @@ def _entry(found: Found, name: str, folder: Path, relative: bool) -> dict[str, A
     try:
         str(entry["path"]).encode()
     except UnicodeEncodeError as error:
-        raise SourceError(f"{printable(found.keys['path'])}: the path is not UTF-8, which a recipe is; rename the folder") from error
+        raise SourceError(
+            f"{printable(found.keys['path'])}: the path is not UTF-8, which a recipe is; rename the folder"
+        ) from error
     return entry
 
 
 def _findings(seen: Recognized, sources: Sequence[tuple[Found, Figures]], given: Path) -> Iterator[str]:
     """What was found, a line each."""
-    yield f"{printable(given)}: {'' if seen.complete else 'at least '}{_files(seen.listed)}, {seen.opened:,} of them opened"
+    yield (
+        f"{printable(given)}: {'' if seen.complete else 'at least '}{_files(seen.listed)}, "
+        f"{seen.opened:,} of them opened"
+    )
     for (found, told), name in zip(sources, _named(sources), strict=True):
         yield f"  {name}: {_WHAT[found.kind]}, {_files(found.files)}{_sampled(told)}"
         yield from (f"    {note}" for note in found.notes)
@@ -192,33 +224,58 @@ def _sampled(told: Figures) -> str:
     words, images = sorted(words for words, _ in told.documents), [images for _, images in told.documents]
     several = sum(count > 1 for count in images)
     length = (
-        f"{words[0]:,} to {words[-1]:,} words, median {statistics.median(words):,.0f}" if words[0] < words[-1] else f"{words[0]:,} words"
+        f"{words[0]:,} to {words[-1]:,} words, median {statistics.median(words):,.0f}"
+        if words[0] < words[-1]
+        else f"{words[0]:,} words"
     )
-    places = [f"{count:,} {what}" for count, what in ((told.local, "here"), (told.web, "on the web"), (told.missing, "missing")) if count]
+    places = [
+        f"{count:,} {what}"
+        for count, what in ((told.local, "here"), (told.web, "on the web"), (told.missing, "missing"))
+        if count
+    ]
     return (
-        f"; {_documents(len(words))}, {sum(count > 0 for count in images):,} with images and {several:,} with two or more; "
+        f"; {_documents(len(words))}, {sum(count > 0 for count in images):,} with images and "
+        f"{several:,} with two or more; "
         f"{length}; images: {', '.join(places) or 'none'}"
     )
 
 
-def _unchecked(sources: Sequence[tuple[Found, Figures]], contact: str | None, web: int, images: int) -> Iterator[str]:
+def _unchecked(
+    sources: Sequence[tuple[Found, Figures]], contact: str | None, web: int, images: int
+) -> Iterator[str]:
     """What the recipe does not check, a line each."""
     if contact is None and web:
-        yield f"images on the web: {web:,} of {images:,} in the sample, lost until filter.images.fetch is set (or --contact is given)"
+        yield (
+            f"images on the web: {web:,} of {images:,} in the sample, lost until filter.images.fetch is "
+            "set (or --contact is given)"
+        )
     if any(told.apart for _, told in sources):
-        yield "images in other archives of the crawl: the sample looks in a page's own archive, the build in all of them"
+        yield (
+            "images in other archives of the crawl: the sample looks in a page's own archive, the build "
+            "in all of them"
+        )
     if missing := sum(told.missing for _, told in sources):
         yield f"missing image files: {missing:,} of {images:,} in the sample; such images are dropped"
     if any(found.kind in ("video", "youcook2") for found, _ in sources):
         yield "videos: none was decoded; the build reports those that cannot be"
-    yield "whether images fit their text: needs a CLIP model (filter.alignment.model and a rule on alignment.own)"
-    yield "quality of the text: the judge is a set of written rules, which count and do not understand; llm: sets a model"
-    yield "licenses of texts and images: unknown unless the source states them; license: of a source sets a default"
+    yield (
+        "whether images fit their text: needs a CLIP model (filter.alignment.model and a rule on "
+        "alignment.own)"
+    )
+    yield (
+        "quality of the text: the judge is a set of written rules, which count and do not understand; "
+        "llm: sets a model"
+    )
+    yield (
+        "licenses of texts and images: unknown unless the source states them; license: of a source sets "
+        "a default"
+    )
     yield "personal data, and near copies: only exact copies of a text are dropped"
 
 
 def _min_words(sources: Sequence[tuple[Found, Figures]]) -> tuple[int, int]:
-    """The largest of some bounds that keeps all sampled documents with images, and the fewest words among these."""
+    """The largest of some bounds that keeps all sampled documents with images, and the fewest words among
+    these."""
     words = [count for _, told in sources for count, images in told.documents if images]
     if any(found.kind == "youcook2" for found, _ in sources):
         words.append(_MIN_WORDS[-2])  # a few short sentences; videos are not sampled
@@ -237,10 +294,16 @@ def _text(
     plain = all(
         value.isprintable() for entry in entries for value in entry.values() if isinstance(value, str)
     )  # else PyYAML folds some of them
-    listed = yaml.safe_dump(list(entries), sort_keys=False, allow_unicode=plain, width=10_000, default_flow_style=False)
+    listed = yaml.safe_dump(
+        list(entries), sort_keys=False, allow_unicode=plain, width=10_000, default_flow_style=False
+    )
     documents = [images for _, told in sources for _, images in told.documents]
     words, fewest = _min_words(sources)
-    fetch = NO_FETCH if contact is None else FETCH.format(contact=yaml.safe_dump(contact, default_style='"', width=10_000).strip())
+    fetch = (
+        NO_FETCH
+        if contact is None
+        else FETCH.format(contact=yaml.safe_dump(contact, default_style='"', width=10_000).strip())
+    )
     return TEMPLATE.format(
         findings=_comment(findings),
         unchecked=_comment(unchecked),
@@ -249,7 +312,10 @@ def _text(
         several=sum(count > 1 for count in documents),
         documents=len(documents),
         min_words=words,
-        shortest=" " * (11 - len(str(words))) + f"# the shortest sampled document with an image has {fewest:,} words" if documents else "",
+        shortest=" " * (11 - len(str(words)))
+        + f"# the shortest sampled document with an image has {fewest:,} words"
+        if documents
+        else "",
         fetch=fetch,
         truncated=CUT if any({"truncated", "damaged"} & told.lost.keys() for _, told in sources) else WHOLE,
         judge=OFFLINE_JUDGE,

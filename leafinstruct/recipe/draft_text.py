@@ -1,4 +1,5 @@
-"""The text of a recipe that `leaf init --from` writes, for str.format. Comments are for the person who changes it next."""
+"""The text of a recipe that `leaf init --from` writes, for str.format. Comments are for the person who
+changes it next."""
 
 from __future__ import annotations
 
@@ -11,8 +12,14 @@ NO_FETCH = """\
   # images:
   #   fetch: {contact: you@example.org}
 """
-WHOLE = "  # truncated: keep     # without this line, a file that ends early stops the build: it may be a broken download\n"
-CUT = "  truncated: keep       # a file ends early or is damaged (above); without this line the build stops there\n"
+WHOLE = (
+    "  # truncated: keep     # without this line, a file that ends early stops the build: it may be a "
+    "broken download\n"
+)
+CUT = (
+    "  truncated: keep       # a file ends early or is damaged (above); without this line the build "
+    "stops there\n"
+)
 TEMPLATE = """\
 # Written by `leaf init --from`. It runs as it is, without network, GPU, key or model:
 #

@@ -1,4 +1,5 @@
-"""What is wrong with a recipe, in the words of the recipe: its keys, not the names of the classes that read it."""
+"""What is wrong with a recipe, in the words of the recipe: its keys, not the names of the classes that read
+it."""
 
 from __future__ import annotations
 
@@ -39,8 +40,11 @@ def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[s
         elif fault["type"].startswith("union_tag"):
             lines.append(f"{key}.kind: one of {', '.join(kinds)} is needed")
         else:
-            message = _IN_PYTHON.sub("mapping", fault["msg"].removeprefix("Value error, ").replace("valid tuple", "list"))
-            secret = fault["loc"][:1] == ("llm",)  # somebody may have written a key where its variable's name belongs
+            message = _IN_PYTHON.sub(
+                "mapping", fault["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+            )
+            # somebody may have written a key where its variable's name belongs
+            secret = fault["loc"][:1] == ("llm",)
             given = "" if fault["type"] == "value_error" or secret else f", not {_cut(repr(fault['input']))}"
             hint = "; write it in quotes" if fault["type"] == "string_type" else ""
             lines.append(f"{key}: {message[0].lower()}{message[1:]}{given}{hint}")
@@ -48,11 +52,20 @@ def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[s
 
 
 def booleans_as_numbers(given: Any, read: Any, *steps: str | int) -> list[str]:
-    """One line for each true or false (in YAML also yes, no, on, off) that pydantic took for 1 or 0. read: the settings as plain values."""
+    """One line for each true or false (in YAML also yes, no, on, off) that pydantic took for 1 or 0. read:
+    the settings as plain values."""
     if isinstance(given, dict) and isinstance(read, dict):
-        return [line for key in given.keys() & read.keys() for line in booleans_as_numbers(given[key], read[key], *steps, key)]
+        return [
+            line
+            for key in given.keys() & read.keys()
+            for line in booleans_as_numbers(given[key], read[key], *steps, key)
+        ]
     if isinstance(given, list) and isinstance(read, list | tuple) and len(given) == len(read):
-        return [line for index, pair in enumerate(zip(given, read, strict=True)) for line in booleans_as_numbers(*pair, *steps, index)]
+        return [
+            line
+            for index, pair in enumerate(zip(given, read, strict=True))
+            for line in booleans_as_numbers(*pair, *steps, index)
+        ]
     if isinstance(given, bool) and isinstance(read, int | float) and not isinstance(read, bool):
         return [f"{_key(list(steps))}: a number is needed, not {str(given).lower()}"]
     return []
@@ -77,11 +90,20 @@ def _known_keys(recipe: type[BaseModel], steps: tuple[str | int, ...]) -> list[s
             continue
         models = [model for model in candidates if isinstance(model, type) and issubclass(model, BaseModel)]
         if any(step in model.model_fields for model in models):
-            candidates = [leaf for model in models if step in model.model_fields for leaf in _leaves(model.model_fields[step].annotation)]
+            candidates = [
+                leaf
+                for model in models
+                if step in model.model_fields
+                for leaf in _leaves(model.model_fields[step].annotation)
+            ]
         elif str(step).startswith("<"):
             candidates = [model for model in models if str(step)[1:-1] in model.model_fields]
         else:  # the tag of a source's kind, or a key of a mapping
-            tagged = [model for model in models if "kind" in model.model_fields and step in get_args(model.model_fields["kind"].annotation)]
+            tagged = [
+                model
+                for model in models
+                if "kind" in model.model_fields and step in get_args(model.model_fields["kind"].annotation)
+            ]
             candidates = [*tagged] or [*models]
     models = [model for model in candidates if isinstance(model, type) and issubclass(model, BaseModel)]
     return [field.alias or name for model in models for name, field in model.model_fields.items()]

@@ -1,8 +1,9 @@
 """A recipe: YAML -> frozen settings.
 
-Validated completely before anything runs, without loading anything heavy: a typo costs a tenth of a second, not a night. Unknown keys
-name their nearest neighbor. Relative paths are relative to the recipe's file, so that a recipe works from any folder; prompts, cards and
-questions are looked for beside the recipe, one folder up, then in the package (templates.py), and are part of what is fingerprinted.
+Validated completely before anything runs, without loading anything heavy: a typo costs a tenth of a second,
+not a night. Unknown keys name their nearest neighbor. Relative paths are relative to the recipe's file, so
+that a recipe works from any folder; prompts, cards and questions are looked for beside the recipe, one folder
+up, then in the package (templates.py), and are part of what is fingerprinted.
 
 Chosen: pydantic (typed, frozen, its errors carry the key's path); runtime/settings_text.py reads the YAML.
 """
@@ -34,7 +35,18 @@ from leafinstruct.shard.config import ShardConfig
 from leafinstruct.train.config import TrainConfig
 
 OFFLINE_JUDGE = "offline-rules@4"
-_KINDS = ("mmc4", "obelics", "html", "warc", "hub", "conversations", "video", "youcook2", "vist", "sketchbook")
+_KINDS = (
+    "mmc4",
+    "obelics",
+    "html",
+    "warc",
+    "hub",
+    "conversations",
+    "video",
+    "youcook2",
+    "vist",
+    "sketchbook",
+)
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
 _PATH, _NAME = 4000, 255
 """Bytes of a path, and of one name in it."""
@@ -59,7 +71,11 @@ class _Run(BaseModel):
     @property
     def directory(self) -> Path:
         """`runs/<name>[@version]` of the working directory."""
-        return Path(self.workdir or ".") / "runs" / (self.name if self.version == "dev" else f"{self.name}@{self.version}")
+        return (
+            Path(self.workdir or ".")
+            / "runs"
+            / (self.name if self.version == "dev" else f"{self.name}@{self.version}")
+        )
 
 
 class Recipe(_Run):
@@ -111,35 +127,51 @@ class Loaded(BaseModel):
 
 
 def locate(given: Path | None, variable: str | None) -> Path:
-    """The recipe to use: the given one, else `variable` (the value of $LEAF_RECIPE), else the usual places, else the packaged demo.
+    """The recipe to use: the given one, else `variable` (the value of $LEAF_RECIPE), else the usual places,
+    else the packaged demo.
 
     Raises RecipeError when the given one does not exist.
     """
     chosen = given or (Path(variable) if variable else None)
     if chosen is None:
-        chosen = next((Path(place) for place in DEFAULT_PLACES if Path(place).is_file()), packaged("pipelines") / "demo.yaml")
+        chosen = next(
+            (Path(place) for place in DEFAULT_PLACES if Path(place).is_file()),
+            packaged("pipelines") / "demo.yaml",
+        )
     if not os.path.lexists(chosen):
         raise RecipeError(f"{chosen}: no such recipe; `leaf init DIR` writes one to start from")
     return chosen
 
 
 def load(path: Path, changes: tuple[str, ...] = (), limit: int | None = None) -> Loaded:
-    """Read and check a recipe; `changes` are `key.path=value` of --set. Raises RecipeError, one line a fault."""
+    """Read and check a recipe; `changes` are `key.path=value` of --set. Raises RecipeError, one line a
+    fault."""
     recipe = _validated(path, _raw(path, changes), Recipe)
     _check_models(path, recipe)
-    for folder, name in (("prompts", recipe.filter.judge.prompt), ("prompts", recipe.rewrite.prompt), ("data_cards", recipe.shard.card)):
+    for folder, name in (
+        ("prompts", recipe.filter.judge.prompt),
+        ("prompts", recipe.rewrite.prompt),
+        ("data_cards", recipe.shard.card),
+    ):
         template(path, folder, name)
-    return Loaded(path=path.absolute(), recipe=recipe, limit=limit, questions=questions_for(path, recipe.rewrite.tasks))
+    return Loaded(
+        path=path.absolute(), recipe=recipe, limit=limit, questions=questions_for(path, recipe.rewrite.tasks)
+    )
 
 
 def load_training(path: Path, changes: tuple[str, ...] = ()) -> Training:
-    """Read and check what `leaf train` needs; a recipe that also builds is checked as a whole. Raises RecipeError, one line a fault."""
+    """Read and check what `leaf train` needs; a recipe that also builds is checked as a whole. Raises
+    RecipeError, one line a fault."""
     raw = _raw(path, changes)
     if "train" not in raw:
-        raise RecipeError(f"{path}, train: missing; `leaf train` needs this section, see pipelines/train-paper.yaml")
+        raise RecipeError(
+            f"{path}, train: missing; `leaf train` needs this section, see pipelines/train-paper.yaml"
+        )
     if raw.keys() - Training.model_fields.keys():
         load(path, changes)
-    return _validated(path, {key: value for key, value in raw.items() if key in Training.model_fields}, Training)
+    return _validated(
+        path, {key: value for key, value in raw.items() if key in Training.model_fields}, Training
+    )
 
 
 def _raw(path: Path, changes: tuple[str, ...]) -> dict[str, Any]:
@@ -158,14 +190,17 @@ def _validated(path: Path, raw: dict[str, Any], model: type[_R]) -> _R:
     except RecipeError as error:
         raise RecipeError(f"{path}, {error}") from error
     except ValidationError as error:
-        raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))) from error
+        raise RecipeError(
+            "\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))
+        ) from error
     if misread := booleans_as_numbers(raw, found.model_dump(by_alias=True)):
         raise RecipeError("\n".join(f"{path}, {line}" for line in misread))
     return found
 
 
 def _apply(raw: dict[str, Any], change: str) -> None:
-    """Set one value in the raw recipe: `filter.rules[0].min=0.3`; the value is YAML. Of two changes of one key the last one counts."""
+    """Set one value in the raw recipe: `filter.rules[0].min=0.3`; the value is YAML. Of two changes of one
+    key the last one counts."""
     key, equals, text = change.partition("=")
     where = f"--set {shortened(key, _SHOWN)}"
     if not equals:
@@ -175,7 +210,8 @@ def _apply(raw: dict[str, Any], change: str) -> None:
         raise RecipeError(f"{where}: the key is empty")
     if len(words) > MAX_DEPTH or any(len(word) > _SHOWN for word in words):
         raise RecipeError(f"{where}: there is no such place in the recipe")
-    steps: list[str | int] = [int(word) if word.isdecimal() else word for word in words]  # no key of a recipe is a number
+    # no key of a recipe is a number
+    steps: list[str | int] = [int(word) if word.isdecimal() else word for word in words]
     value = yaml_in(where, text)
     try:
         place: Any = raw
@@ -195,7 +231,11 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
     """Sources' paths, a checkpoint's path and the working directory, made relative to the recipe's folder."""
 
     def absolute(section: object, key: str) -> None:
-        if isinstance(section, dict) and isinstance(section.get(key), str) and not section[key].startswith("leaf:"):
+        if (
+            isinstance(section, dict)
+            and isinstance(section.get(key), str)
+            and not section[key].startswith("leaf:")
+        ):
             section[key] = os.path.normpath(base / _expanded(key, section[key]))
 
     absolute(raw, "workdir")
@@ -218,27 +258,39 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
 
 
 def _expanded(key: str, path: str) -> str:
-    """A path with `~` filled in. Raises RecipeError for one that no file system takes, or a user who is not known."""
+    """A path with `~` filled in. Raises RecipeError for one that no file system takes, or a user who is not
+    known."""
     found = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises, and puts `./` away
-    if found.startswith("~") or len(os.fsencode(found)) > _PATH or any(len(os.fsencode(name)) > _NAME for name in found.split("/")):
-        fault = "there is no such user" if found.startswith("~") else f"a path has at most {_PATH} bytes, {_NAME} between two slashes"
+    if (
+        found.startswith("~")
+        or len(os.fsencode(found)) > _PATH
+        or any(len(os.fsencode(name)) > _NAME for name in found.split("/"))
+    ):
+        fault = (
+            "there is no such user"
+            if found.startswith("~")
+            else f"a path has at most {_PATH} bytes, {_NAME} between two slashes"
+        )
         raise RecipeError(f"{key}: {shortened(path, _SHOWN)}: {fault}")
     return found
 
 
 def _check_models(path: Path, recipe: Recipe) -> None:
-    """Rules over a model's score hold for the model they name; the tiny CLIP judges nothing but Sketchbook unless told to."""
+    """Rules over a model's score hold for the model they name; the tiny CLIP judges nothing but Sketchbook
+    unless told to."""
     strangers = [source.name for source in recipe.ingest.sources if source.kind != "sketchbook"]
     if recipe.filter.clip == TOY_MODEL and strangers and not recipe.filter.alignment.allow_toy:
         raise RecipeError(
             f"{path}, filter.alignment.model: {TOY_MODEL} knows only Sketchbook, not {', '.join(strangers)}; "
-            "set alignment.model: ViT-B/32 or a checkpoint's path, or allow_toy: true for a trial whose scores mean nothing"
+            "set alignment.model: ViT-B/32 or a checkpoint's path, or allow_toy: true for a trial "
+            "whose scores mean nothing"
         )
     for index, rule in enumerate(recipe.filter.rules):
         used = model_of(recipe, rule)
         if used is not None and rule.model != used and not rule.uncalibrated:
             raise RecipeError(
-                f"{path}, filter.rules[{index}]: the bound of {rule.score} was set for {rule.model}, but {used} is used; "
+                f"{path}, filter.rules[{index}]: the bound of {rule.score} was set for {rule.model}, "
+                f"but {used} is used; "
                 "set it anew for that model, or say uncalibrated: true"
             )
 
@@ -249,7 +301,8 @@ def resting(recipe: Recipe) -> list[str]:
 
 
 def model_of(recipe: Recipe, rule: Rule) -> str | None:
-    """The model whose score a rule decides on; None for plain scores, and for a judge that this recipe does not use."""
+    """The model whose score a rule decides on; None for plain scores, and for a judge that this recipe does
+    not use."""
     family = rule.declared.family
     if family in CLIP_FAMILIES:
         return recipe.filter.clip
@@ -259,7 +312,8 @@ def model_of(recipe: Recipe, rule: Rule) -> str | None:
 
 
 def is_active(recipe: Recipe, rule: Rule) -> bool:
-    """Rules over judge.* wait for a language model, rules over rules.* for its absence: one recipe serves both, and the card lists which held."""
+    """Rules over judge.* wait for a language model, rules over rules.* for its absence: one recipe serves
+    both, and the card lists which held."""
     family = rule.declared.family
     if family not in ("judge", "rules"):
         return True

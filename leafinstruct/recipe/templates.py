@@ -1,6 +1,7 @@
 """Prompts, cards and questions: found beside the recipe, one folder up, then in the package, and read.
 
-A file of questions is checked with the recipe, before anything runs; it may come from somebody who only speaks the language.
+A file of questions is checked with the recipe, before anything runs; it may come from somebody who only
+speaks the language.
 """
 
 from __future__ import annotations
@@ -24,16 +25,20 @@ QUESTIONS = "questions"
 
 
 def template(recipe: Path, folder: str, name: str) -> Prompt:
-    """The text of prompts/<name>.md or data_cards/<name>.md for a recipe. Raises RecipeError when there is none."""
+    """The text of prompts/<name>.md or data_cards/<name>.md for a recipe. Raises RecipeError when there is
+    none."""
     for place in _places(recipe, folder):
         path = place / f"{name}.md"
         if os.path.isfile(path):  # noqa: PTH113 - false, not an error, for a name that is too long
             return Prompt(name, text_in(path))
-    raise RecipeError(f"{recipe}: no {folder}/{shortened(name, 100)}.md beside the recipe, one folder up or in the package")
+    raise RecipeError(
+        f"{recipe}: no {folder}/{shortened(name, 100)}.md beside the recipe, one folder up or in the package"
+    )
 
 
 def packaged(folder: str) -> Path:
-    """Where the package keeps pipelines/, prompts/, questions/ and data_cards/: inside the wheel, or beside the package in a checkout."""
+    """Where the package keeps pipelines/, prompts/, questions/ and data_cards/: inside the wheel, or beside
+    the package in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "data" / folder
     return inside if inside.is_dir() else package.parent / folder
@@ -44,17 +49,21 @@ def _places(recipe: Path, folder: str) -> tuple[Path, Path, Path]:
 
 
 def questions_for(recipe: Path, families: Sequence[TaskFamily]) -> dict[str, QuestionFile]:
-    """ISO 639 code -> the questions of questions/<code>.yaml, the first that is found. families: those of the recipe. Raises RecipeError."""
+    """ISO 639 code -> the questions of questions/<code>.yaml, the first that is found. families: those of the
+    recipe. Raises RecipeError."""
     paths: dict[str, Path] = {}
     for place in reversed(_places(recipe, QUESTIONS)):
         paths |= {path.stem: path for path in sorted(place.glob("*.yaml"))}
         if wrong := sorted(place.glob("*.yml")):
-            raise RecipeError(f"{wrong[0]}: a file of questions is called <language>.yaml; name it {wrong[0].stem}.yaml")
+            raise RecipeError(
+                f"{wrong[0]}: a file of questions is called <language>.yaml; name it {wrong[0].stem}.yaml"
+            )
     return {language: read_questions(path, families) for language, path in sorted(paths.items())}
 
 
 def read_questions(path: Path, families: Sequence[TaskFamily] = ()) -> QuestionFile:
-    """A file of questions, checked by itself and against the families of a recipe. Raises RecipeError, one line a fault."""
+    """A file of questions, checked by itself and against the families of a recipe. Raises RecipeError, one
+    line a fault."""
     text = text_in(path)
     raw = yaml_in(path, text)
     if not isinstance(raw, dict):
@@ -64,15 +73,22 @@ def read_questions(path: Path, families: Sequence[TaskFamily] = ()) -> QuestionF
     except ValidationError as error:
         raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Questions, ()))) from error
     if questions.language != path.stem:
-        raise RecipeError(f"{path}, language: {questions.language!r}, but the file is named {path.name}; name it {questions.language}.yaml")
+        raise RecipeError(
+            f"{path}, language: {questions.language!r}, but the file is named {path.name}; name it "
+            f"{questions.language}.yaml"
+        )
     names = sorted({*PACKAGED_NAMES, *(family.name for family in families)})
     for name in questions.families:
         if name not in names and (near := get_close_matches(name, names, n=1)):
-            raise RecipeError(f"{path}, families.{name}: no task family is called so; did you mean {near[0]!r}?")
+            raise RecipeError(
+                f"{path}, families.{name}: no task family is called so; did you mean {near[0]!r}?"
+            )
     for family in families:
         listed = questions.families.get(family.name)
         try:
-            check_changes(family.name, (*listed.ask, *listed.ask_untitled) if listed else (), family.asked == "change")
+            check_changes(
+                family.name, (*listed.ask, *listed.ask_untitled) if listed else (), family.asked == "change"
+            )
         except ValueError as error:
             raise RecipeError(f"{path}, families.{family.name}: {error}") from error
     return QuestionFile(questions, hashlib.sha256(text.encode()).hexdigest())

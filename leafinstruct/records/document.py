@@ -1,10 +1,12 @@
 """The interleaved document: an ordered tuple of text and image segments.
 
-ORDER IS THE DATA. A segment's `position` is given once, by the reader, and kept for ever: dropping a neighbor never renumbers, so a
-position names the same segment in the source, in every report and in the published row. A caption follows its image; alt text is an
-attribute of the image and never prose. There is no metadata bag: what a later stage needs has a field here, or does not travel.
+ORDER IS THE DATA. A segment's `position` is given once, by the reader, and kept for ever: dropping a neighbor
+never renumbers, so a position names the same segment in the source, in every report and in the published row.
+A caption follows its image; alt text is an attribute of the image and never prose. There is no metadata bag:
+what a later stage needs has a field here, or does not travel.
 
-Frozen dataclasses rather than pydantic models: a document is made once by our own readers, a hundred thousand times a minute.
+Frozen dataclasses rather than pydantic models: a document is made once by our own readers, a hundred thousand
+times a minute.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ from typing import Literal
 
 TextKind = Literal["prose", "heading", "caption", "list", "table", "code"]
 Role = Literal["user", "assistant"]
-State = Literal["ok", "failed", "refused", "unparsed", "too_large", "declined", "not_scored", "not_applicable"]
+State = Literal[
+    "ok", "failed", "refused", "unparsed", "too_large", "declined", "not_scored", "not_applicable"
+]
 NO_VERDICT = frozenset({"failed", "declined"})
 """States of what is tried again whenever its stage runs: nobody knows what it would have been."""
 OwnerFound = Literal["stated", "inferred", "unknown"]
-"""How the owner of an image was found: the source states it (MMC4's matched sentence, a figure's caption, a video's step), it was inferred from
-the page's structure or by CLIP, or it is not known."""
+"""How the owner of an image was found: the source states it (MMC4's matched sentence, a figure's caption, a
+video's step), it was inferred from the page's structure or by CLIP, or it is not known."""
 
 _LINE = re.compile(
     r"(?P<file>.*?)(?:#bytes=(?P<offset>\d{1,15}),(?P<length>\d{1,15})|#t=(?P<time>\d{1,9}\.?\d{0,9}(?:e-\d{1,2})?))?(?:!(?P<member>(?:row|bytes)=.*))?",
@@ -31,12 +35,14 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Where an image's bytes are: exactly one of file, file + offset + length, url, file + time; `member` may stand with the first two.
+    """Where an image's bytes are: exactly one of file, file + offset + length, url, file + time; `member` may
+    stand with the first two.
 
-    `file` is relative to the root of the document's source, with forward slashes. `offset` and `length` are bytes of the file as it lies
-    on disk (for WARC: the whole, possibly compressed, record). `time` is seconds from the start of a video. `member` names a piece of what
-    the rest points at, where that piece has no range of its own on disk: `row=17,column=images,item=2` of a Parquet file,
-    `bytes=120,4711` of the decoded body of a WARC record.
+    `file` is relative to the root of the document's source, with forward slashes. `offset` and `length` are
+    bytes of the file as it lies on disk (for WARC: the whole, possibly compressed, record). `time` is seconds
+    from the start of a video. `member` names a piece of what the rest points at, where that piece has no
+    range of its own on disk: `row=17,column=images,item=2` of a Parquet file, `bytes=120,4711` of the decoded
+    body of a WARC record.
     """
 
     file: str | None = None
@@ -47,7 +53,8 @@ class Ref:
     member: str | None = None
 
     def __str__(self) -> str:
-        """One line for people and rows: `a.png`, `a.warc.gz#bytes=17,204`, `https://...`, `a.mp4#t=2.5`, `a.parquet!row=3,column=image`."""
+        """One line for people and rows: `a.png`, `a.warc.gz#bytes=17,204`, `https://...`, `a.mp4#t=2.5`,
+        `a.parquet!row=3,column=image`."""
         if self.file is None:
             return self.url or ""
         place = self.file
@@ -59,13 +66,21 @@ class Ref:
 
     @classmethod
     def of(cls, line: str) -> Ref:
-        """The reference that `str` made a line of. A file whose own name ends like a place inside one would be misread; pages do not write those."""
+        """The reference that `str` made a line of. A file whose own name ends like a place inside one would
+        be misread; pages do not write those."""
         if line.startswith(("http://", "https://")):
             return cls(url=line)
         found = _LINE.fullmatch(line)
         assert found is not None, "the file may be anything"
         offset, length = (int(found[name]) if found[name] else None for name in ("offset", "length"))
-        return cls(found["file"], offset, length, None, float(found["time"]) if found["time"] else None, found["member"])
+        return cls(
+            found["file"],
+            offset,
+            length,
+            None,
+            float(found["time"]) if found["time"] else None,
+            found["member"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +96,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image by reference; `role` for conversation sources only. sha256, width, height (pixels, after EXIF rotation) and format are known once
-    it was materialized.
+    """An image by reference; `role` for conversation sources only. sha256, width, height (pixels, after EXIF
+    rotation) and format are known once it was materialized.
 
-    owner: position of the text segment that the image belongs to (its sentence, caption or step), None where `owner_found` is unknown.
+    owner: position of the text segment that the image belongs to (its sentence, caption or step), None where
+    `owner_found` is unknown.
     """
 
     position: int
@@ -108,7 +124,8 @@ Segment = Text | Image
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The file (relative to the source's root) and the record in it (`line=17`, `offset=4711`, empty for a whole file)."""
+    """The file (relative to the source's root) and the record in it (`line=17`, `offset=4711`, empty for a
+    whole file)."""
 
     file: str
     locator: str = ""
@@ -118,10 +135,11 @@ class Provenance:
 class Document:
     """One page, record or video, as a reader found it.
 
-    url: the canonical URL of the page, if it is of the same domain, else the page's own; page_url: the URL at which the page was found, None for
-    a local file; title: the title that the source states (the page's h1, else its title element), None where it states none; lost: pieces of the
-    record (images without a usable reference, broken entries) that its reader lost, so that it is not whole; language and language_confidence: see
-    records/text/language.py, both None where it is undetermined.
+    url: the canonical URL of the page, if it is of the same domain, else the page's own; page_url: the URL at
+    which the page was found, None for a local file; title: the title that the source states (the page's h1,
+    else its title element), None where it states none; lost: pieces of the record (images without a usable
+    reference, broken entries) that its reader lost, so that it is not whole; language and
+    language_confidence: see records/text/language.py, both None where it is undetermined.
     """
 
     id: str
@@ -152,8 +170,8 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What `ref`, a moment of a video, means, as JPEG: a reader decoded it to choose it. It holds while the video has this `stamp`
-    (images.read.stamp)."""
+    """What `ref`, a moment of a video, means, as JPEG: a reader decoded it to choose it. It holds while the
+    video has this `stamp` (images.read.stamp)."""
 
     ref: Ref
     stamp: str
@@ -162,10 +180,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record, or a piece of one, that a reader could not turn into a segment: data for the report, never an exception.
+    """A record, or a piece of one, that a reader could not turn into a segment: data for the report, never an
+    exception.
 
-    reason: a short stable name (`broken_json`, `truncated`, ...) that reports count by; detail: one sentence for a person.
-    `whole` tells whether the record as a whole is lost, or only a piece of it (one image entry) while its document goes on.
+    reason: a short stable name (`broken_json`, `truncated`, ...) that reports count by; detail: one sentence
+    for a person. `whole` tells whether the record as a whole is lost, or only a piece of it (one image entry)
+    while its document goes on.
     """
 
     file: str

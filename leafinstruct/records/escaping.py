@@ -1,17 +1,20 @@
-r"""Text of a document that says `<image>` or `<|im_start|>` -> text that says so to people, and to no reader of datasets.
+r"""Text of a document that says `<image>` or `<|im_start|>` -> text that says so to people, and to no reader
+of datasets.
 
-Formats that put a mark where an image stands count marks, so a page about such formats breaks its row; and trainers hand text to tokenizers that
-take `<|im_start|>` for what begins a turn and `<|image_pad|>` for an image. One rule for all formats:
+Formats that put a mark where an image stands count marks, so a page about such formats breaks its row; and
+trainers hand text to tokenizers that take `<|im_start|>` for what begins a turn and `<|image_pad|>` for an
+image. One rule for all formats:
 
     a backslash is put behind the `<` or `[` that begins what looks like a mark or a control token,     <image>   ->  <\image>
     also where backslashes stand there already, so that the way back is as simple:                      <\image>  ->  <\\image>
 
-What looks like one: `<|...|>` (also with the wide bars of DeepSeek), `<name>`, `</name>` and `<name/>` of NAMES in any case, `[NAME]` and `[/NAME]`
-of SQUARE. Not every `<word>`, which would fill pages about HTML with backslashes. What can look like one holds no `<`, no `[` and no backslash
-behind its first character, so what is put in never falls into another one: unescape(escape(text)) == text, for every text.
+What looks like one: `<|...|>` (also with the wide bars of DeepSeek), `<name>`, `</name>` and `<name/>` of
+NAMES in any case, `[NAME]` and `[/NAME]` of SQUARE. Not every `<word>`, which would fill pages about HTML
+with backslashes. What can look like one holds no `<`, no `[` and no backslash behind its first character, so
+what is put in never falls into another one: unescape(escape(text)) == text, for every text.
 
-Chosen over an entity (`&lt;image&gt;`), which texts hold already, over a zero-width character, which nobody sees, and over a space, which has no
-way back.
+Chosen over an entity (`&lt;image&gt;`), which texts hold already, over a zero-width character, which nobody
+sees, and over a space, which has no way back.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from __future__ import annotations
 import re
 
 ESCAPED = "leafinstruct-1"
-"""What a record says in `escaped` when its texts were escaped by this rule; who knows it can go the way back."""
+"""What a record says in `escaped` when its texts were escaped by this rule; who knows it can go the way
+back."""
 
 NAMES = (
     r"image(?:[ _-]?\d{1,4})?|images|picture|videos?|audios?|speech|img|image_(?:pad|token|soft_token|placeholder)|"
@@ -28,7 +32,8 @@ NAMES = (
     r"s|pad|unk|bos|eos|eod|eot|eoss|mask|sep|cls|begin|end|sys|racm3:break|reserved\d{1,6}|unused_?\d{1,6}|extra_id_\d{1,4}|"
     r"think|tool_call|tool_response|tools|answer|fim_(?:prefix|middle|suffix|pad)"
 )
-"""Marks of LLaMA-Factory and ms-swift, and control tokens of vision-language models' tokenizers that stand between `<` and `>`."""
+"""Marks of LLaMA-Factory and ms-swift, and control tokens of vision-language models' tokenizers that stand
+between `<` and `>`."""
 SQUARE = (
     r"INST|IMG|IMG_BREAK|IMG_END|VIDEO|AUDIO|CLS|SEP|MASK|PAD|UNK|BOS|EOS|gMASK|sMASK|SYSTEM_PROMPT|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|"
     r"AVAILABLE_TOOLS|PREFIX|MIDDLE|SUFFIX|THINK|control_\d{1,4}"

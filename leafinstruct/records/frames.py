@@ -1,8 +1,9 @@
-"""ingest/frames-*: frames of videos that ingest decoded to choose them, so that filter need not. The only file that knows the columns of this table.
+"""ingest/frames-*: frames of videos that ingest decoded to choose them, so that filter need not. The only
+file that knows the columns of this table.
 
-Evidence: filter takes from the video what is not here, and gets the same bytes; a file that is damaged counts as none.
-One row group a frame, since frames come one by one while a video is decoded and are wanted one by one, and memory holds one:
-0.5 kB more a frame than in large groups. JPEG is not compressed again.
+Evidence: filter takes from the video what is not here, and gets the same bytes; a file that is damaged counts
+as none. One row group a frame, since frames come one by one while a video is decoded and are wanted one by
+one, and memory holds one: 0.5 kB more a frame than in large groups. JPEG is not compressed again.
 """
 
 from __future__ import annotations
@@ -25,10 +26,16 @@ SCHEMA = pa.schema([("ref", pa.string()), ("stamp", pa.string()), ("bytes", pa.b
 @contextmanager
 def adding(path: Path) -> Iterator[Callable[[Frame], None]]:
     """What the block is given adds a frame to the file at `path` (the caller makes it atomic)."""
-    with pq.ParquetWriter(path, SCHEMA, compression="none", use_dictionary=False, write_statistics=False) as file:
+    with pq.ParquetWriter(
+        path, SCHEMA, compression="none", use_dictionary=False, write_statistics=False
+    ) as file:
 
         def add(frame: Frame) -> None:
-            file.write_table(pa.Table.from_pylist([{"ref": str(frame.ref), "stamp": frame.stamp, "bytes": frame.data}], schema=SCHEMA))
+            file.write_table(
+                pa.Table.from_pylist(
+                    [{"ref": str(frame.ref), "stamp": frame.stamp, "bytes": frame.data}], schema=SCHEMA
+                )
+            )
 
         yield add
     put_seal(path)
@@ -43,7 +50,8 @@ def shows(path: Path, images: frozenset[str]) -> bool:
 
 
 class Kept:
-    """The frames of a part. path: may be missing. damaged: whether there is a file that is not what was written, of which nothing is taken."""
+    """The frames of a part. path: may be missing. damaged: whether there is a file that is not what was
+    written, of which nothing is taken."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,5 @@
-"""Licenses by name: which of them let anybody hand a work on, and when two names are one. Pure, for configs and rooms alike."""
+"""Licenses by name: which of them let anybody hand a work on, and when two names are one. Pure, for configs
+and rooms alike."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ _BLANKS = re.compile(r"[\s_-]+")
 
 
 def key(name: str) -> str:
-    """What is compared of a license's name: `CC BY 4.0` and `cc-by-4.0` are one; nothing else is guessed, so `CC-BY-3.0-DE` is no CC-BY-3.0."""
+    """What is compared of a license's name: `CC BY 4.0` and `cc-by-4.0` are one; nothing else is guessed, so
+    `CC-BY-3.0-DE` is no CC-BY-3.0."""
     return _BLANKS.sub("-", name.strip()).casefold()
 
 

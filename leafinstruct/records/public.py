@@ -1,12 +1,12 @@
-"""The published row, schema 3: what a shard holds, what `datasets` decodes, what training reads. A file of its own because it is a contract with
-strangers, while table.py's tables are ours to change.
+"""The published row, schema 3: what a shard holds, what `datasets` decodes, what training reads. A file of
+its own because it is a contract with strangers, while table.py's tables are ours to change.
 
-`open_shard` reads shards of every schema since the first as rows of the current one: a column or a field that a shard lacks is filled with null,
-or with the value of FILLED. What to fill follows from `features` alone, so a column that is added later needs no entry here, and shards that
-were written before it stay readable.
+`open_shard` reads shards of every schema since the first as rows of the current one: a column or a field that
+a shard lacks is filled with null, or with the value of FILLED. What to fill follows from `features` alone, so
+a column that is added later needs no entry here, and shards that were written before it stay readable.
 
-`messages` has one `{"type": "image"}` part for each image, in order over all turns; `images` and `image_info` are parallel to those parts.
-Nothing of the moment (fetch time, cost) enters a row.
+`messages` has one `{"type": "image"}` part for each image, in order over all turns; `images` and `image_info`
+are parallel to those parts. Nothing of the moment (fetch time, cost) enters a row.
 """
 
 from __future__ import annotations
@@ -31,9 +31,24 @@ SCHEMA_VERSION = "3"
 """Version of the published row, stored under `leafinstruct.schema` in the Parquet metadata."""
 
 READABLE = ("1", "2", SCHEMA_VERSION)
-"""Versions that this version reads. Schema 2 lacks language; schema 1 also lacks page_url, title and the owners of images."""
+"""Versions that this version reads. Schema 2 lacks language; schema 1 also lacks page_url, title and the
+owners of images."""
 
-REQUIRED = frozenset(("id", "document_id", "source", "task", "messages", "images", "image_info", "scores", "url", "license", "provenance"))
+REQUIRED = frozenset(
+    (
+        "id",
+        "document_id",
+        "source",
+        "task",
+        "messages",
+        "images",
+        "image_info",
+        "scores",
+        "url",
+        "license",
+        "provenance",
+    )
+)
 """Columns of schema 1, which every shard has: one that is missing is an error and is not filled."""
 
 FILLED: Mapping[str, Any] = {"image_info.owner_found": "unknown"}
@@ -43,14 +58,20 @@ BATCH = 16
 """Rows read at a time unless asked otherwise: a row holds its images."""
 
 PAGE = 1 << 20
-"""Bytes of each column that Arrow reads at a time. Without this limit it holds whole columns of a row group, 100 MB of images and more."""
+"""Bytes of each column that Arrow reads at a time. Without this limit it holds whole columns of a row group,
+100 MB of images and more."""
 
-WRITER: dict[str, Any] = {"compression": "zstd", "write_page_index": True, "use_content_defined_chunking": True}
-"""How a shard is written, for whoever writes one: the same rows in the same row groups are the same bytes, in shard and after `leaf hydrate`."""
+WRITER: dict[str, Any] = {
+    "compression": "zstd",
+    "write_page_index": True,
+    "use_content_defined_chunking": True,
+}
+"""How a shard is written, for whoever writes one: the same rows in the same row groups are the same bytes, in
+shard and after `leaf hydrate`."""
 
 IMAGES, _IMAGES_BEFORE = b"leafinstruct.images", b"leafinstruct.pictures"
-"""Key of the Parquet metadata, `reference` in a shard whose images are references: each of `images` is null, `image_info` says what it was.
-The second is its name in shards that were published before 0.1.0."""
+"""Key of the Parquet metadata, `reference` in a shard whose images are references: each of `images` is null,
+`image_info` says what it was. The second is its name in shards that were published before 0.1.0."""
 
 
 def with_images(schema: pa.Schema) -> pa.Schema:
@@ -113,7 +134,8 @@ def card_features() -> list[dict[str, Any]]:
 
 @cache
 def schema() -> pa.Schema:
-    """Arrow schema of the published row, with the metadata that `datasets` reads its features from, and our version."""
+    """Arrow schema of the published row, with the metadata that `datasets` reads its features from, and our
+    version."""
     schema = features().arrow_schema
     return schema.with_metadata({**(schema.metadata or {}), b"leafinstruct.schema": SCHEMA_VERSION.encode()})
 
@@ -125,13 +147,28 @@ def row_of(example: Example, data: Mapping[str, bytes], recipe: str) -> Row:
     return {
         **{
             name: getattr(example, name)
-            for name in ("id", "document_id", "source", "task", "url", "page_url", "title", "language", "license")
+            for name in (
+                "id",
+                "document_id",
+                "source",
+                "task",
+                "url",
+                "page_url",
+                "title",
+                "language",
+                "license",
+            )
         },
-        "messages": [{"role": turn.role, "content": [_content(part) for part in turn.parts]} for turn in example.turns],
+        "messages": [
+            {"role": turn.role, "content": [_content(part) for part in turn.parts]} for turn in example.turns
+        ],
         "images": [{"bytes": data[image.sha256 or ""], "path": None} for image in images],
         "image_info": [
             {
-                **{name: getattr(image, name) for name in ("sha256", "url", "license", "width", "height", "owner", "owner_found")},
+                **{
+                    name: getattr(image, name)
+                    for name in ("sha256", "url", "license", "width", "height", "owner", "owner_found")
+                },
                 "ref": str(image.ref),
                 "source_position": image.position,
                 "frame_time": image.time,
@@ -139,7 +176,12 @@ def row_of(example: Example, data: Mapping[str, bytes], recipe: str) -> Row:
             for image in images
         ],
         "scores": [
-            {"name": cell.name, "image": None if cell.position is None else index[cell.position], "value": cell.value, "state": cell.state}
+            {
+                "name": cell.name,
+                "image": None if cell.position is None else index[cell.position],
+                "value": cell.value,
+                "state": cell.state,
+            }
             for cell in example.scores
         ],
         "provenance": {
@@ -156,15 +198,19 @@ def _content(part: str | Image) -> Row:
 
 
 class PublishedShard:
-    """One shard of any readable schema; `batches` gives its rows in the shape of the current schema. Make one with `open_shard`.
+    """One shard of any readable schema; `batches` gives its rows in the shape of the current schema. Make one
+    with `open_shard`.
 
-    version: of its schema; rows, row_groups: how many; is_reference: whether its images are references without bytes; plain_bytes: size of its
-    columns before compression; stored_schema: Arrow schema of the file as it is.
+    version: of its schema; rows, row_groups: how many; is_reference: whether its images are references
+    without bytes; plain_bytes: size of its columns before compression; stored_schema: Arrow schema of the
+    file as it is.
     """
 
     def __init__(self, path: Path, file: pq.ParquetFile) -> None:
         self.path = path
-        self.version = (file.schema_arrow.metadata or {}).get(b"leafinstruct.schema", b"").decode(errors="replace")
+        self.version = (
+            (file.schema_arrow.metadata or {}).get(b"leafinstruct.schema", b"").decode(errors="replace")
+        )
         self._file = file
         self.rows: int = file.metadata.num_rows
         self.row_groups: int = file.num_row_groups
@@ -179,21 +225,28 @@ class PublishedShard:
         """Raise SchemaError where the file lacks a column of `columns` that every schema has."""
         asked = {plain_path(name).partition(".")[0] for name in columns} & REQUIRED
         if missing := sorted(asked - set(self.stored_schema.names)):
-            raise SchemaError(f"{self.path}: no column {missing[0]}, which rows of every schema have; build the dataset again")
+            raise SchemaError(
+                f"{self.path}: no column {missing[0]}, which rows of every schema have; build the "
+                "dataset again"
+            )
 
     def batches(
         self, columns: Sequence[str] | None = None, size: int = BATCH, groups: Sequence[int] | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Rows in the shape of the current schema, at most `size` at a time; only one batch is in memory.
 
-        columns: names, dotted through lists and structs, as Parquet writes them (`image_info.list.element.license`) or short
-        (`image_info.license`); None for all. groups: numbers of row groups, None for all. Columns come in the order of the schema.
-        Raises SchemaError for a missing column or one of another type, SourceError for a file that is damaged further on.
+        columns: names, dotted through lists and structs, as Parquet writes them
+        (`image_info.list.element.license`) or short (`image_info.license`); None for all. groups: numbers of
+        row groups, None for all. Columns come in the order of the schema. Raises SchemaError for a missing
+        column or one of another type, SourceError for a file that is damaged further on.
         """
         wanted = schema().names if columns is None else [plain_path(name) for name in columns]
         self.require(wanted)
         target = projected(schema(), wanted)
-        stored = {plain_path(column.path): column.path for column in map(self._file.schema.column, range(len(self._file.schema)))}
+        stored = {
+            plain_path(column.path): column.path
+            for column in map(self._file.schema.column, range(len(self._file.schema)))
+        }
         leaves = [leaf for field in target for leaf in leaves_of(field.type, field.name, stored)]
         if not leaves:  # only columns that the file lacks: any leaf gives the number of rows
             leaves = [stored["id"]]
@@ -204,16 +257,20 @@ class PublishedShard:
                 given += batch.num_rows
         except (OSError, pa.ArrowException) as error:
             raise SourceError(
-                f"{self.path}: is damaged behind row {given:,} of {self.rows:,}: {_first_line(error)}; fetch or build it again"
+                f"{self.path}: is damaged behind row {given:,} of {self.rows:,}: "
+                f"{_first_line(error)}; fetch or build it again"
             ) from error
 
     def stored_group(self, number: int, without: Collection[str] = ()) -> pa.Table:
-        """One row group as the file has it, in its own schema, for whoever writes the same rows again. without: columns that are not read."""
+        """One row group as the file has it, in its own schema, for whoever writes the same rows again.
+        without: columns that are not read."""
         columns = [name for name in self.stored_schema.names if name not in without]
         try:
             return self._file.read_row_group(number, columns=columns)
         except (OSError, pa.ArrowException) as error:
-            raise SourceError(f"{self.path}: row group {number} is damaged: {_first_line(error)}; fetch or build it again") from error
+            raise SourceError(
+                f"{self.path}: row group {number} is damaged: {_first_line(error)}; fetch or build it again"
+            ) from error
 
     def _current(self, batch: pa.RecordBatch, target: pa.Schema) -> pa.RecordBatch:
         columns = []
@@ -223,33 +280,46 @@ class PublishedShard:
                 columns.append(conformed(found, field.type, field.name, batch.num_rows, FILLED))
             except (pa.ArrowException, TypeError) as error:
                 raise SchemaError(
-                    f"{self.path}: column {field.name} is {self.stored_schema.field(field.name).type}, and rows of schema {SCHEMA_VERSION} "
+                    f"{self.path}: column {field.name} is "
+                    f"{self.stored_schema.field(field.name).type}, and rows of schema "
+                    f"{SCHEMA_VERSION} "
                     f"have {field.type}; build the dataset again"
                 ) from error
         return pa.RecordBatch.from_arrays(columns, schema=target)
 
 
 def open_shard(path: Path) -> PublishedShard:
-    """Read a shard's footer. Raises SourceError for a file that cannot be read, SchemaError for rows of a schema that is not in READABLE."""
+    """Read a shard's footer. Raises SourceError for a file that cannot be read, SchemaError for rows of a
+    schema that is not in READABLE."""
     try:
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
         shard = PublishedShard(path, file)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise SourceError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from error
     if b"leafinstruct.schema" not in (shard.stored_schema.metadata or {}):
-        raise SchemaError(f"{path}: states no schema of its rows, so leaf did not write it; give a shard that `leaf build` wrote")
+        raise SchemaError(
+            f"{path}: states no schema of its rows, so leaf did not write it; give a shard that `leaf "
+            "build` wrote"
+        )
     version = shard.version
     if version not in READABLE:
         shown = version if version.isdecimal() and len(version) < 10 else ascii(version)[:40]
         newer = version.isdecimal() and int(version[:10]) > int(SCHEMA_VERSION)
-        hint = "update leafinstruct, or build the dataset with this version" if newer else "build the dataset with this version"
-        raise SchemaError(f"{path}: rows of schema {shown}, and this version reads {', '.join(READABLE[:-1])} and {READABLE[-1]}; {hint}")
+        hint = (
+            "update leafinstruct, or build the dataset with this version"
+            if newer
+            else "build the dataset with this version"
+        )
+        raise SchemaError(
+            f"{path}: rows of schema {shown}, and this version reads {', '.join(READABLE[:-1])} and "
+            f"{READABLE[-1]}; {hint}"
+        )
     return shard
 
 
 def _stored_schema(file: pq.ParquetFile) -> pa.Schema:
-    """The Arrow schema that the file was written with, whose lists have fields called `item`; Arrow reads them as `element`, which is Parquet's
-    word, and a schema with it gives other bytes."""
+    """The Arrow schema that the file was written with, whose lists have fields called `item`; Arrow reads
+    them as `element`, which is Parquet's word, and a schema with it gives other bytes."""
     found: pa.Schema = file.schema_arrow
     encoded = (file.metadata.metadata or {}).get(b"ARROW:schema")
     if encoded is None:

@@ -1,9 +1,11 @@
-"""Parquet tables of documents, verdicts, scores, images and examples: with public.py and frames.py the only files that know a column name.
+"""Parquet tables of documents, verdicts, scores, images and examples: with public.py and frames.py the only
+files that know a column name.
 
-Arrow tables are built from row dictionaries under explicit schemas, so that a misspelt or mistyped field is an error where it is made.
-Segments are one list of structs, not parallel lists: an image and a sentence can then never drift apart (the usual defect of
-interleaved formats). zstd, no dictionary for image bytes, no statistics on them; the bytes of a file depend on its rows alone.
-Each file is sealed when it is written and compared when it is read (checked.py).
+Arrow tables are built from row dictionaries under explicit schemas, so that a misspelt or mistyped field is
+an error where it is made. Segments are one list of structs, not parallel lists: an image and a sentence can
+then never drift apart (the usual defect of interleaved formats). zstd, no dictionary for image bytes, no
+statistics on them; the bytes of a file depend on its rows alone. Each file is sealed when it is written and
+compared when it is read (checked.py).
 
 Every reader streams by row group; memory is bounded by one part (writers) or one row group (readers).
 """
@@ -24,12 +26,17 @@ from leafinstruct.records.example import Cell, Example, Turn
 from leafinstruct.records.files import checked
 
 Row = checked.Row
-read, read_whole_groups, read_without_bytes = checked.read, checked.read_whole_groups, checked.read_without_bytes
+read, read_whole_groups, read_without_bytes = (
+    checked.read,
+    checked.read_whole_groups,
+    checked.read_without_bytes,
+)
 images, key_of, count = checked.images, checked.key_of, checked.count
 image_sizes, unpacked_images = checked.image_sizes, checked.unpacked_images
 
 BYTES_A_GROUP = 32_000_000
-"""A row group ends at ROWS_A_GROUP rows or here, whichever comes first; bytes count image bytes and texts of segments."""
+"""A row group ends at ROWS_A_GROUP rows or here, whichever comes first; bytes count image bytes and texts of
+segments."""
 
 _OF_PAGE = ("url", "license", "title", "page_url", "language")
 """What documents and their examples state alike."""
@@ -96,13 +103,22 @@ _CELL: list[tuple[str, pa.DataType]] = [
     ("detail", pa.string()),
 ]
 _NAMED = pa.list_(pa.struct([("name", pa.string()), ("identity", pa.string())]))
-_PART = pa.struct([("type", pa.string()), ("text", pa.string()), ("position", pa.int32()), ("time", pa.float64()), *_IMAGE_FIELDS])
+_PART = pa.struct(
+    [
+        ("type", pa.string()),
+        ("text", pa.string()),
+        ("position", pa.int32()),
+        ("time", pa.float64()),
+        *_IMAGE_FIELDS,
+    ]
+)
 
 DOCUMENTS = pa.schema(_DOCUMENT)
 """ingest/documents-*: what a reader found."""
 
 VERDICTS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP))])
-"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document and every rule that spoke against it or one of its images."""
+"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document and every rule that spoke against it
+or one of its images."""
 
 SCORES = pa.schema([("document_id", pa.string()), *_CELL])
 """filter/scores-*: one row a cell."""
@@ -117,18 +133,21 @@ IMAGES = pa.schema(
         ("bytes", pa.binary()),
     ]
 )
-"""filter/images-*: one row a reference, with size and time of its file (of an address: what was fetched) when it was read, and what was
-measured on the decoded image."""
+"""filter/images-*: one row a reference, with size and time of its file (of an address: what was fetched) when
+it was read, and what was measured on the decoded image."""
 
 FETCHES = pa.schema(
     [
-        *((name, pa.string()) for name in ("url", "state", "reason", "detail", "final_url", "media", "sha256", "segment", "at")),
+        *(
+            (name, pa.string())
+            for name in ("url", "state", "reason", "detail", "final_url", "media", "sha256", "segment", "at")
+        ),
         *((name, pa.int64()) for name in ("status", "size", "offset", "attempts")),
         ("seconds", pa.float64()),
     ]
 )
-"""filter/fetches-*: what became of each address that the part's living documents show images at. Things of the moment stay here: no row of
-the dataset and no fingerprint holds them."""
+"""filter/fetches-*: what became of each address that the part's living documents show images at. Things of
+the moment stay here: no row of the dataset and no fingerprint holds them."""
 
 EMBEDDINGS = pa.schema(
     [
@@ -141,14 +160,15 @@ EMBEDDINGS = pa.schema(
         ("unknown_words", pa.list_(pa.float32())),
     ]
 )
-"""filter/embeddings-*: one row an image: its unit vector, its row of the document's image x segment matrix of cosines, and of each of those
-texts the share of tokens that the model never saw."""
+"""filter/embeddings-*: one row an image: its unit vector, its row of the document's image x segment matrix of
+cosines, and of each of those texts the share of tokens that the model never saw."""
 
 KEYS = pa.schema([("document_id", pa.string()), ("text", pa.string()), ("images", pa.list_(pa.string()))])
 """filter/keys-*: of each document alive after alignment, digest of its normalized text and of its images."""
 
 DUPLICATES = pa.schema([("document_id", pa.string()), ("text", pa.int64()), ("images", pa.float64())])
-"""filter/duplicates-*: how many earlier living documents share the text, and which share of the images stands in an earlier one."""
+"""filter/duplicates-*: how many earlier living documents share the text, and which share of the images stands
+in an earlier one."""
 
 EXAMPLES = pa.schema(
     [
@@ -168,15 +188,19 @@ EXAMPLES = pa.schema(
 
 
 def write(path: Path, rows: Iterable[Row], schema: pa.Schema, key: str = "") -> None:
-    """Write rows to a Parquet file at `path` (the caller makes it atomic); `key` is kept in the file's metadata for `key_of`.
+    """Write rows to a Parquet file at `path` (the caller makes it atomic); `key` is kept in the file's
+    metadata for `key_of`.
 
-    Streams: at most one row group (512 rows, or 32 MB of image bytes and texts) is held. Raises SchemaError when a row does not fit.
+    Streams: at most one row group (512 rows, or 32 MB of image bytes and texts) is held. Raises SchemaError
+    when a row does not fit.
     """
     schema = schema.with_metadata({"leafinstruct.key": key})
     binary = [field.name for field in schema if pa.types.is_binary(field.type)]
     plain = [field.name for field in schema if field.name not in binary]
     try:
-        with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=plain, write_statistics=plain) as file:
+        with pq.ParquetWriter(
+            path, schema, compression="zstd", use_dictionary=plain, write_statistics=plain
+        ) as file:
             for group in _groups(rows, binary):
                 file.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=len(group))
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -189,7 +213,9 @@ def _groups(rows: Iterable[Row], binary: Sequence[str]) -> Iterator[list[Row]]:
     size = 0
     for row in rows:
         group.append(row)
-        size += sum(len(row.get(name) or b"") for name in binary) + sum(len(item.get("text") or "") for item in row.get("segments") or ())
+        size += sum(len(row.get(name) or b"") for name in binary) + sum(
+            len(item.get("text") or "") for item in row.get("segments") or ()
+        )
         if len(group) == checked.ROWS_A_GROUP or size >= BYTES_A_GROUP:
             yield group
             group, size = [], 0
@@ -227,7 +253,8 @@ def _segment_row(segment: Segment) -> Row:
 
 
 def _fields(item: Segment | Ref | Cell) -> Row:
-    """A dataclass as a dictionary, not deep: `dataclasses.asdict` copies every string and was a tenth of a build."""
+    """A dataclass as a dictionary, not deep: `dataclasses.asdict` copies every string and was a tenth of a
+    build."""
     return {name: getattr(item, name) for name in item.__slots__}
 
 
@@ -239,7 +266,8 @@ def _segment_of(row: Row) -> Segment:
 
 def _image_of(row: Row) -> Image:
     fields = {name: row[name] for name in Image.__slots__ if name not in ("ref", "role")}
-    return Image(ref=Ref(**row["ref"]), role=row.get("role"), **fields)  # an example's images have their turn's role
+    # an example's images have their turn's role
+    return Image(ref=Ref(**row["ref"]), role=row.get("role"), **fields)
 
 
 def cell_row(cell: Cell) -> Row:
@@ -256,7 +284,10 @@ def example_row(example: Example) -> Row:
         "turns": [
             {
                 "role": turn.role,
-                "parts": [{"type": "text", "text": part} if isinstance(part, str) else _segment_row(part) for part in turn.parts],
+                "parts": [
+                    {"type": "text", "text": part} if isinstance(part, str) else _segment_row(part)
+                    for part in turn.parts
+                ],
             }
             for turn in example.turns
         ],
@@ -271,7 +302,10 @@ def example_of(row: Row) -> Example:
     return Example(
         **{name: row[name] for name in ("id", "document_id", "source", "task", *_OF_PAGE)},
         turns=tuple(
-            Turn(turn["role"], tuple(part["text"] if part["type"] == "text" else _image_of(part) for part in turn["parts"]))
+            Turn(
+                turn["role"],
+                tuple(part["text"] if part["type"] == "text" else _image_of(part) for part in turn["parts"]),
+            )
             for turn in row["turns"]
         ),
         scores=tuple(cell_of(cell) for cell in row["scores"]),

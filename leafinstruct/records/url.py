@@ -1,17 +1,22 @@
-"""URLs compared: their normal form, their host, and the registered domain, one definition for look-ups, take-downs, canonical links and splits.
+"""URLs compared: their normal form, their host, and the registered domain, one definition for look-ups,
+take-downs, canonical links and splits.
 
-Normal form (`normal`): two URLs that differ only in http and https, case of the host, `xn--` spelling, a port 80 or 443, percent-escapes, dot
-segments, the fragment, a user name, or a slash at the end are one. For a take-down the slash matters more than the letter of RFC 3986: sites serve
-`/page` and `/page/` alike, and a removal that misses is worse than one that takes both. `www.` is a host of its own; remove a domain to take both.
+Normal form (`normal`): two URLs that differ only in http and https, case of the host, `xn--` spelling, a port
+80 or 443, percent-escapes, dot segments, the fragment, a user name, or a slash at the end are one. For a
+take-down the slash matters more than the letter of RFC 3986: sites serve `/page` and `/page/` alike, and a
+removal that misses is worse than one that takes both. `www.` is a host of its own; remove a domain to take
+both.
 
-Registered domain: what its owner registered, so that `docs.maker.co.uk` and `shop.maker.co.uk` are one site. Read off the Public Suffix List, its
-private section included: two people's pages on one hosting service (`alice.github.io`, `bob.github.io`) are two sites. Where the list knows no suffix
-(`wiki.corp.internal`, `localhost`, an IP address), which part somebody registered cannot be known, and the host itself is the domain; the list's
-own default, to take the last two labels, would make one site of a whole intranet.
+Registered domain: what its owner registered, so that `docs.maker.co.uk` and `shop.maker.co.uk` are one site.
+Read off the Public Suffix List, its private section included: two people's pages on one hosting service
+(`alice.github.io`, `bob.github.io`) are two sites. Where the list knows no suffix (`wiki.corp.internal`,
+`localhost`, an IP address), which part somebody registered cannot be known, and the host itself is the
+domain; the list's own default, to take the last two labels, would make one site of a whole intranet.
 
-Chosen: publicsuffixlist, because it carries the list (its version is the list's date), needs nothing else and never uses the network; tldextract
-fetches the list unless told not to, keeps a cache in the user's home and brings requests. Cost: 6 microseconds a host. yarl for the normal
-form: it re-quotes and encodes host names as browsers do, and aiohttp, which fetches images, brings it.
+Chosen: publicsuffixlist, because it carries the list (its version is the list's date), needs nothing else and
+never uses the network; tldextract fetches the list unless told not to, keeps a cache in the user's home and
+brings requests. Cost: 6 microseconds a host. yarl for the normal form: it re-quotes and encodes host names as
+browsers do, and aiohttp, which fetches images, brings it.
 """
 
 from __future__ import annotations
@@ -36,9 +41,12 @@ def normal(url: str) -> str:
         if parsed.raw_host:
             port = "" if parsed.port in (80, 443, None) else f":{parsed.port}"
             path, mark, query = parsed.raw_path_qs.partition("?")
-            query = query.replace("%20", "+")  # of a space yarl makes `+`, browsers make %20, and servers read both as a space
+            # of a space yarl makes `+`, browsers make %20, and servers read both as a space
+            query = query.replace("%20", "+")
             return f"{parsed.raw_host.lower().rstrip('.')}{port}{path.rstrip('/') or '/'}{mark}{query}"
-    except ValueError:  # a port of six digits, an unfinished IPv6 address: what such a URL names is still compared
+    except (
+        ValueError
+    ):  # a port of six digits, an unfinished IPv6 address: what such a URL names is still compared
         pass
     found = _PARTS.match(text)
     return f"{found['host'].lower()}{found['rest'].rstrip('/')}" if found else url
@@ -58,7 +66,8 @@ def full_host(url: str) -> str:
 
 
 def spellings(url: str) -> set[str]:
-    """The ways in which the host of a URL may be written, in lower case: in ASCII and in letters of its own. Empty where it has none."""
+    """The ways in which the host of a URL may be written, in lower case: in ASCII and in letters of its own.
+    Empty where it has none."""
     host = full_host(url).strip("[]")
     try:
         return {host, (URL(f"//{host}").host or host).lower()} - {""}
@@ -78,7 +87,8 @@ def domain_of(host: str) -> str:
 
 
 def domains_of(hosts: Sequence[str]) -> list[str]:
-    """The registered domain of each host, in the form that the name system uses: `münchen.de` and `xn--mnchen-3ya.de` are one."""
+    """The registered domain of each host, in the form that the name system uses: `münchen.de` and
+    `xn--mnchen-3ya.de` are one."""
     names = [_ascii(host.rstrip(".")) for host in hosts]
     return [name if _is_address(name) else _suffixes().privatesuffix(name) or name for name in names]
 
@@ -98,7 +108,9 @@ def _suffixes() -> PublicSuffixList:
 def _ascii(host: str) -> str:
     try:
         return host.encode("idna").decode() if not host.isascii() else host
-    except UnicodeError:  # a label too long or empty: no name that can be looked up, so it is compared as it is written
+    except (
+        UnicodeError
+    ):  # a label too long or empty: no name that can be looked up, so it is compared as it is written
         return host
 
 

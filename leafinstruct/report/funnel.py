@@ -1,8 +1,10 @@
 """The funnel: how many documents and images each stage was given and kept, and what each rule removed.
 
-Read from the records and the parts' reports, never from memory, so it says the same after a kill, from another process, a week later.
+Read from the records and the parts' reports, never from memory, so it says the same after a kill, from
+another process, a week later.
 
-A stage's state comes from the records alone, without the recipe: whether a changed recipe makes a stage run again is the pipeline's to say.
+A stage's state comes from the records alone, without the recipe: whether a changed recipe makes a stage run
+again is the pipeline's to say.
 """
 
 from __future__ import annotations
@@ -50,10 +52,12 @@ _STEPS = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the funnel: what a stage was left with, or (`lost`) what one reason took from it. None: not counted in this unit.
+    """One line of the funnel: what a stage was left with, or (`lost`) what one reason took from it. None: not
+    counted in this unit.
 
-    Losses of ingest are no part of what was read: records and pieces that never became documents. cut: whether `documents` counts the examples into
-    which longer documents were cut, which are no share of what was read.
+    Losses of ingest are no part of what was read: records and pieces that never became documents. cut:
+    whether `documents` counts the examples into which longer documents were cut, which are no share of what
+    was read.
     """
 
     stage: str
@@ -65,10 +69,12 @@ class Step:
 
     @property
     def told(self) -> tuple[str, str]:
-        """Documents and images in words, a loss with its sign; what ingest could not read was never counted among what it read, so nothing
-        is taken away."""
+        """Documents and images in words, a loss with its sign; what ingest could not read was never counted
+        among what it read, so nothing is taken away."""
         sign = "-" if self.lost and self.stage != "ingest" else ""
-        documents, images = ("" if count is None else f"{sign}{count:,}" for count in (self.documents, self.images))
+        documents, images = (
+            "" if count is None else f"{sign}{count:,}" for count in (self.documents, self.images)
+        )
         return documents, images
 
 
@@ -77,11 +83,14 @@ def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 
     rejected: the records that the parts' reports list; unlisted: reason -> how many more are only counted.
 
-    worker_seconds: of all workers, over the last pass of each part; seconds: of the clock, the build that finished the stage (None: unknown).
-    cost: what the answers of a language model took whenever they were given, None for a stage that asks nobody. shards: see `_shards`.
-    unanswered: of questions to a language model, state (refused, unparsed, too_large, declined, failed) -> how many, and the most frequent message.
-    languages: of the documents that `filter.languages` dropped, kept_languages: of what the stage was left with (documents, of rewrite examples), the
-    most first.
+    worker_seconds: of all workers, over the last pass of each part; seconds: of the clock, the build that
+    finished the stage (None: unknown).
+    cost: what the answers of a language model took whenever they were given, None for a stage that asks
+    nobody. shards: see `_shards`.
+    unanswered: of questions to a language model, state (refused, unparsed, too_large, declined, failed) ->
+    how many, and the most frequent message.
+    languages: of the documents that `filter.languages` dropped, kept_languages: of what the stage was left
+    with (documents, of rewrite examples), the most first.
     """
     return [_entry(stage, artifact) for stage, artifact in stages.items()]
 
@@ -89,7 +98,8 @@ def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
     reports, record = list(artifact.reports()), artifact.record or {}
     totals = total(reports)
-    taken = record.get("suppressed")  # of the shard stage's record: reports are of shards, and what was taken out is in none
+    # of the shard stage's record: reports are of shards, and what was taken out is in none
+    taken = record.get("suppressed")
     return {
         "stage": stage,
         "state": state(artifact),
@@ -100,10 +110,14 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "languages": _languages(reports, "dropped"),
         "kept_languages": _languages(reports, "kept"),
         "rejected": [item for report in reports for item in report.get("rejected", ())],
-        "unlisted": dict(sum((Counter(report.get("unlisted", {})) for report in reports), Counter[str]()).most_common()),
+        "unlisted": dict(
+            sum((Counter(report.get("unlisted", {})) for report in reports), Counter[str]()).most_common()
+        ),
         "worker_seconds": round(totals.seconds, 2),
         "seconds": record.get("seconds"),
-        "cost": asked.summed(costs) if (costs := [report["cost"] for report in reports if report.get("cost")]) else None,
+        "cost": asked.summed(costs)
+        if (costs := [report["cost"] for report in reports if report.get("cost")])
+        else None,
         "unanswered": _unanswered(reports),
         "unfetched": record.get("unfetched", 0),
         "shards": _shards(reports) if artifact.stage == "shard" else [],
@@ -124,7 +138,10 @@ def _unanswered(reports: Sequence[Report]) -> dict[str, dict[str, Any]]:
         for state, messages in report.get("unanswered", {}).items():
             found.setdefault(state, Counter()).update(messages)
     return {
-        state: {"count": messages.total(), "message": min(messages, key=lambda message: (-messages[message], message))}
+        state: {
+            "count": messages.total(),
+            "message": min(messages, key=lambda message: (-messages[message], message)),
+        }
         for state, messages in sorted(found.items())
     }
 
@@ -151,25 +168,31 @@ def state(artifact: Artifact) -> str:
     if upstream is None:
         return "done"
     above = upstream.record
-    current = above is not None and above["output"] == record["fingerprint"]["input"] and state(upstream) == "done"
+    current = (
+        above is not None and above["output"] == record["fingerprint"]["input"] and state(upstream) == "done"
+    )
     return "done" if current else "stale"
 
 
 def unfinished(entries: list[dict[str, Any]], again: str) -> list[str]:
-    """A line for each stage that is not done, then the command (`again`) that makes them; nothing when all are."""
+    """A line for each stage that is not done, then the command (`again`) that makes them; nothing when all
+    are."""
     lines = [f"{entry['stage']}: {STATES[entry['state']]}" for entry in entries if entry["state"] != "done"]
     return [*lines, f"next: {again}"] if lines else []
 
 
 def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
-    """The funnel from the top: the losses of a stage, the most first, then what it was left with. Stages that have nothing yet are left out."""
+    """The funnel from the top: the losses of a stage, the most first, then what it was left with. Stages that
+    have nothing yet are left out."""
     by_stage = {entry["stage"]: entry for entry in entries}
     kept, cut = _rewritten(by_stage["rewrite"])
     for stage, label, documents in _STEPS:
         entry = by_stage[stage]
         if not entry["parts"]:
             continue
-        whole, piece = ("unreadable: ", "pieces lost: ") if stage == "ingest" else ("dropped by ", "images dropped by ")
+        whole, piece = (
+            ("unreadable: ", "pieces lost: ") if stage == "ingest" else ("dropped by ", "images dropped by ")
+        )
         for reason, count in entry["reasons"].items():
             what = "removed by request" if stage == "shard" else f"{whole}{reason}"
             split = entry["languages"] if reason == "languages" else {}
@@ -188,11 +211,16 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
 
 
 def languages(entries: Sequence[dict[str, Any]]) -> list[tuple[str, list[int]]]:
-    """Language -> documents read, documents kept and examples, of the stages that are begun; the most frequent first, and all others in one line.
+    """Language -> documents read, documents kept and examples, of the stages that are begun; the most
+    frequent first, and all others in one line.
 
     Empty where all documents are in one language: then the funnel says it all.
     """
-    counted = [entry["kept_languages"] for entry in entries if entry["stage"] in ("ingest", "filter", "rewrite") and entry["parts"]]
+    counted = [
+        entry["kept_languages"]
+        for entry in entries
+        if entry["stage"] in ("ingest", "filter", "rewrite") and entry["parts"]
+    ]
     if not counted or len(counted[0]) < 2:
         return []
     shown = list(counted[0])[:SHOWN_LANGUAGES]
@@ -208,8 +236,11 @@ def _rewritten(entry: Mapping[str, Any]) -> tuple[int, bool]:
 
 
 def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) -> Iterator[str]:
-    """What it took: of the clock, and of a language model where one was asked. seconds: of the command that just ended."""
-    told = [f"{entry['stage']} {entry['seconds']:,.1f} s" for entry in entries if entry["seconds"] is not None]
+    """What it took: of the clock, and of a language model where one was asked. seconds: of the command that
+    just ended."""
+    told = [
+        f"{entry['stage']} {entry['seconds']:,.1f} s" for entry in entries if entry["seconds"] is not None
+    ]
     now = [] if seconds is None else [f"this command {seconds:,.1f} s"]
     if told or now:
         yield f"time: {', '.join([*told, *now])}"
@@ -222,7 +253,11 @@ def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) ->
 
 def after(stages: Mapping[str, Artifact], again: str) -> Iterator[str]:
     """What can be done with a finished dataset, ready to paste. again: the command that builds it."""
-    paths = (stages[stage].file("dropped", part) for stage in ("filter", "rewrite") for part in stages[stage].parts())
+    paths = (
+        stages[stage].file("dropped", part)
+        for stage in ("filter", "rewrite")
+        for part in stages[stage].parts()
+    )
     try:
         lost = next((row["id"] for path in paths if path.exists() for row in table.read(path, ["id"])), None)
     except DamagedError as error:
@@ -238,31 +273,43 @@ def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:
     for entry in entries:
         if failed := entry["counts"].get("failed", 0):
             found.append(
-                f"{entry['stage']}: {failed:,} failed for a reason that may pass, tolerated; try them again: {again} --retry-failed"
+                f"{entry['stage']}: {failed:,} failed for a reason that may pass, tolerated; try "
+                f"them again: {again} --retry-failed"
             )
         for state, told in entry["unanswered"].items():
             if state == "failed":
                 continue  # counted above, with all else that failed
             flag = "--retry-failed" if state == "declined" else "--retry-refused"
             found.append(
-                f"{entry['stage']}: {told['count']:,} {_UNANSWERED[state]} (most often: {told['message']}); ask again: {again} {flag}"
+                f"{entry['stage']}: {told['count']:,} {_UNANSWERED[state]} (most often: "
+                f"{told['message']}); ask again: {again} {flag}"
             )
         if entry["unfetched"]:
-            found.append(f"{entry['stage']}: {entry['unfetched']:,} images are on the web and were not fetched; add filter.images.fetch")
+            found.append(
+                f"{entry['stage']}: {entry['unfetched']:,} images are on the web and were not fetched; "
+                "add filter.images.fetch"
+            )
         found += _unmapped(entry)
     return found
 
 
 def _unmapped(entry: Mapping[str, Any]) -> list[str]:
-    """A line for each source and pattern of text that looks like an image mark and is none of the recipe's."""
+    """A line for each source and pattern of text that looks like an image mark and is none of the
+    recipe's."""
     sums: dict[tuple[str, str], list[Any]] = {}
     for item in entry["rejected"]:
         if item["reason"] == "unmapped_placeholder":
-            known = sums.setdefault((item["source"], item["pattern"]), [0, 0, item["hint"], f"{item['file']} {item['locator']}"])
+            known = sums.setdefault(
+                (item["source"], item["pattern"]), [0, 0, item["hint"], f"{item['file']} {item['locator']}"]
+            )
             known[0] += item["times"]
             known[1] += item["rows"]
     lines = []
     for (source, pattern), (times, rows, hint, place) in sorted(sums.items(), key=lambda item: -item[1][0]):
-        where = f'{times:,} x "{pattern}" in the text of {rows:,} row{"s" if rows != 1 else ""} (first: {place})'
-        lines.append(f"ingest: source {source}: {where} looks like an image mark, is not mapped and stays text; {hint}")
+        where = (
+            f'{times:,} x "{pattern}" in the text of {rows:,} row{"s" if rows != 1 else ""} (first: {place})'
+        )
+        lines.append(
+            f"ingest: source {source}: {where} looks like an image mark, is not mapped and stays text; {hint}"
+        )
     return lines

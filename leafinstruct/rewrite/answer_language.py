@@ -1,8 +1,8 @@
 """Whether a model's answer is in the document's language. Pure.
 
-Only a clear contradiction is a fault: enough letters, and an identifier that is sure of a language that is no close neighbor of the document's. A
-page may quote other languages, so a response may also be in the language that the document's own texts have in its place. A reason is sent back to
-the model, so it says what to do.
+Only a clear contradiction is a fault: enough letters, and an identifier that is sure of a language that is no
+close neighbor of the document's. A page may quote other languages, so a response may also be in the language
+that the document's own texts have in its place. A reason is sent back to the model, so it says what to do.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ from leafinstruct.records.text.language_names import named
 from leafinstruct.records.text.words import count_letters
 
 LETTERS, CONFIDENCE = 30, 0.9
-"""Letters below which a text is too short to tell its language, and the confidence from which the identifier is believed. Cut at 30 letters, 7 of
-285 sentences in 66 languages are taken for another language with this confidence, all of them for one of NEIGHBORS."""
+"""Letters below which a text is too short to tell its language, and the confidence from which the identifier
+is believed. Cut at 30 letters, 7 of 285 sentences in 66 languages are taken for another language with this
+confidence, all of them for one of NEIGHBORS."""
 
-NEIGHBORS = (frozenset({"da", "no"}), frozenset({"id", "ms"}), frozenset({"bg", "bs", "hr", "mk", "sl", "sr"}))
+NEIGHBORS = (
+    frozenset({"da", "no"}),
+    frozenset({"id", "ms"}),
+    frozenset({"bg", "bs", "hr", "mk", "sl", "sr"}),
+)
 """Languages that the identifier takes for each other in a sentence or two."""
 
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
@@ -33,11 +38,16 @@ def fault(value: dict[str, Any], language: str | None, own: Mapping[str, str]) -
     """
     if language is None:
         return None
-    written = {place: "\n".join(item["text"] for item in value[place] if item["type"] == "text") for place in own}
+    written = {
+        place: "\n".join(item["text"] for item in value[place] if item["type"] == "text") for place in own
+    }
     for place, text in {"instruction": value["instruction"], **written}.items():
         other = _language_of(text)
         if other is not None and other != _language_of(own.get(place, "")) and not _alike(other, language):
-            return f"write all texts in {named(language)}: the {place} is in {named(other)}, but the document is in {named(language)}"
+            return (
+                f"write all texts in {named(language)}: the {place} is in {named(other)}, but the "
+                f"document is in {named(language)}"
+            )
     return None
 
 

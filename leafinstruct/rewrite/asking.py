@@ -1,6 +1,8 @@
-"""The rewriter's question about a piece of a document, with smaller ones behind it for a server that takes no larger one.
+"""The rewriter's question about a piece of a document, with smaller ones behind it for a server that takes no
+larger one.
 
-Only images become fewer or smaller: the example is made of all words. Where the words are too many, `rewrite.max_words` cuts the document.
+Only images become fewer or smaller: the example is made of all words. Where the words are too many,
+`rewrite.max_words` cuts the document.
 """
 
 from __future__ import annotations

@@ -20,9 +20,7 @@ _LEAD = re.compile(
     r"^(?:\W|(?:now|then|next|after that|finally|please|(?:can|could|would|will) you(?: please)?|step \d+|\d+[.)])\b[,:]?\s*)+",
     re.IGNORECASE,
 )
-_OBJECT = (
-    r"(?:an?|the|this|that|these|those|its?|her|his|their|him|them|my|your|our|one|two|three|some|more|another|all|every\w*|each|both)\b"
-)
+_OBJECT = r"(?:an?|the|this|that|these|those|its?|her|his|their|him|them|my|your|our|one|two|three|some|more|another|all|every\w*|each|both)\b"
 _CHANGE = re.compile(
     # what is done to an image needs no object that shows it
     r"(?:blur|brighten|crop|darken|enlarge|erase|flip|mirror|recolou?r|repaint|replace|resize|rotate|sharpen|shrink|swap)\b(?!-)"
@@ -41,7 +39,8 @@ _RESULT = re.compile(r"^(?:after(?:wards)?|result|after the change)\s*:\s*", re.
 
 
 def passage_of(document: Document) -> str | None:
-    """The passage between the two images of a document, where it asks for a change or describes its result; None where it does neither."""
+    """The passage between the two images of a document, where it asks for a change or describes its result;
+    None where it does neither."""
     passage = _between(document)
     if passage is None or (_order_in(passage) is None and _result_in(passage) is None):
         return None
@@ -49,9 +48,11 @@ def passage_of(document: Document) -> str | None:
 
 
 def request_of(document: Document, result: str | None) -> str | None:
-    """The request for a change that stands between the two images of a document, as a sentence; None where there is none.
+    """The request for a change that stands between the two images of a document, as a sentence; None where
+    there is none.
 
-    result: wording of the request where the passage describes the `{result}`; without it such a passage is no request.
+    result: wording of the request where the passage describes the `{result}`; without it such a passage is no
+    request.
     """
     passage = _between(document)
     if passage is None:
@@ -59,7 +60,11 @@ def request_of(document: Document, result: str | None) -> str | None:
     if (shown := _result_in(passage)) is not None:
         return None if result is None else result.format(result=shown)
     order = _order_in(passage)
-    return None if order is None else order[:1].upper() + (f"{order[1:-1]}." if order.endswith("?") else order[1:])
+    return (
+        None
+        if order is None
+        else order[:1].upper() + (f"{order[1:-1]}." if order.endswith("?") else order[1:])
+    )
 
 
 def _between(document: Document) -> str | None:
@@ -69,7 +74,12 @@ def _between(document: Document) -> str | None:
     if len(images) != 2 or images[1] != images[0] + 2:
         return None
     passage = body[images[0] + 1]
-    if not isinstance(passage, Text) or passage.kind != "prose" or "\n" in passage.text or count_words([passage.text]) > WORDS:
+    if (
+        not isinstance(passage, Text)
+        or passage.kind != "prose"
+        or "\n" in passage.text
+        or count_words([passage.text]) > WORDS
+    ):
         return None
     return passage.text.strip()
 

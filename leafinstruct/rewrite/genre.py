@@ -1,4 +1,5 @@
-"""What kind of text a document is: instructions in steps, a story, or anything else. Pure; English words, and numbers in any script's digits.
+"""What kind of text a document is: instructions in steps, a story, or anything else. Pure; English words, and
+numbers in any script's digits.
 
     how_to   its title or first text says so ("How to ...", "Draw a house"), or it has two steps that are called so ("Step 2") or numbered in
              another language, or a quarter of its sentences are orders ("Connect the cable."; an eighth are enough where texts are numbered or
@@ -6,7 +7,8 @@
     story    it opens like a story, or half of its sentences tell what somebody did, and few of them are orders
     report   everything else, and every text in another language without steps
 
-Only the wording of the question depends on it. Chosen over a classifier: the question must be right, and `report` fits every text.
+Only the wording of the question depends on it. Chosen over a classifier: the question must be right, and
+`report` fits every text.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ from leafinstruct.records.text.words import first_words, sentences_of
 from leafinstruct.rewrite.config import Genre
 
 FEWEST_STEPS, ORDERS, SOME_ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.125, 0.5, 2
-"""Numbered steps of a how-to; share of orders in a how-to, and in one whose numbers or title hint at it; share of told sentences in a story;
-sentences below which shares mean nothing."""
+"""Numbered steps of a how-to; share of orders in a how-to, and in one whose numbers or title hint at it;
+share of told sentences in a story; sentences below which shares mean nothing."""
 
-_HOW_TO = re.compile(r"\b(?:how to|step[- ]by[- ]step|tutorial|diy|learn to|in \d+ (?:\w+ )?steps)\b", re.IGNORECASE)
+_HOW_TO = re.compile(
+    r"\b(?:how to|step[- ]by[- ]step|tutorial|diy|learn to|in \d+ (?:\w+ )?steps)\b", re.IGNORECASE
+)
 _SHOWS_HOW = re.compile(
     r"^\W*+how to\b|\b(?:show(?:s|n)?|learn|explains?|describes?|here(?:'s|\u2019s| is)|find out|teach(?:es)?|guide|know"
     r"|tell you|see)\b.{0,40}\bhow (?:to|you can)\b"
@@ -30,16 +34,22 @@ _SHOWS_HOW = re.compile(
     re.IGNORECASE,
 )
 _HINTS = re.compile(r"\b(?:how (?:do|can)|instructions?|lesson|recipe)\b", re.IGNORECASE)
-_REPORTS = re.compile(r"\b(?:reviews?|reviewed|report|news|comparison|compared|versus|vs|study)\b", re.IGNORECASE)
+_REPORTS = re.compile(
+    r"\b(?:reviews?|reviewed|report|news|comparison|compared|versus|vs|study)\b", re.IGNORECASE
+)
 _ENGLISH = re.compile(r"\b(?:the|and|of|is|are|was|were|with|for|its?|that|this|you|your)\b", re.IGNORECASE)
-_ORDINAL = re.compile(r"\W*+the (?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|next|last) step\b", re.IGNORECASE)
+_ORDINAL = re.compile(
+    r"\W*+the (?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|next|last) step\b",
+    re.IGNORECASE,
+)
 _STORY = re.compile(
     r"\b(?:once upon a time|one (?:fine |sunny |rainy )?(?:day|morning|night|evening)\b|(?:short|small|picture) story\b|the story of\b"
     r"|end of the story\b)",
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"^(?:\W|(?:now|then|next|first|second|third|finally|lastly|after that|please|step \d+)\b[,:]?\s*|\d+[.)]\s+)++", re.IGNORECASE
+    r"^(?:\W|(?:now|then|next|first|second|third|finally|lastly|after that|please|step \d+)\b[,:]?\s*|\d+[.)]\s+)++",
+    re.IGNORECASE,
 )
 _ORDER = re.compile(
     r"(?:add|adjust|apply|arrange|attach|bake|bend|boil|bring|build|carry|change|check|choose|chop|clean|click|close|color|colour|combine|connect"
@@ -76,7 +86,11 @@ def genre_of(document: Document) -> Genre:
     if document.language not in (None, "en"):
         return "how_to" if called + numbered >= FEWEST_STEPS else "report"
     first = body[0].text[:_OPENING] if body else ""
-    if called >= FEWEST_STEPS or (_SHOWS_HOW.search(first) and not _TOLD.search(first)) or _TITLE_ORDER.match(title):
+    if (
+        called >= FEWEST_STEPS
+        or (_SHOWS_HOW.search(first) and not _TOLD.search(first))
+        or _TITLE_ORDER.match(title)
+    ):
         return "how_to"
     sentences = [part for text in texts if text.kind != "heading" for part in sentences_of(text.text)]
     if called + numbered >= FEWEST_STEPS and not any(_ENGLISH.search(sentence) for sentence in sentences):
@@ -84,7 +98,9 @@ def genre_of(document: Document) -> Genre:
     if len(sentences) < FEWEST_SENTENCES:
         return "report"
     orders = sum(_ORDER.match(_LEAD.sub("", sentence)) is not None for sentence in sentences) / len(sentences)
-    told = sum(_TOLD.search(sentence) is not None and not _SAID.search(sentence) for sentence in sentences) / len(sentences)
+    told = sum(
+        _TOLD.search(sentence) is not None and not _SAID.search(sentence) for sentence in sentences
+    ) / len(sentences)
     hinted = called + numbered >= FEWEST_STEPS or _ORDER.match(title) or _HINTS.search(title)
     if orders >= (SOME_ORDERS if hinted else ORDERS):
         return "how_to"
@@ -92,7 +108,8 @@ def genre_of(document: Document) -> Genre:
 
 
 def _steps(texts: list[Text]) -> tuple[int, int]:
-    """Steps that are called so (`Step 2: ...`, in any kind of text), and lines that are numbered alone (`2. ...`)."""
+    """Steps that are called so (`Step 2: ...`, in any kind of text), and lines that are numbered alone (`2.
+    ...`)."""
     called = numbered = 0
     for text in texts:
         for line in text.text.split("\n"):
@@ -109,7 +126,9 @@ def first_sentence(document: Document, words: int = 25, characters: int = 160) -
     A short line that is no sentence ("Introduction") is passed over where a sentence follows.
     """
     prose = [text for text in document.texts if text.kind == "prose"]
-    first = next((text for text in prose if not is_line(text)), None) or next(iter([*prose, *document.texts]), None)
+    first = next((text for text in prose if not is_line(text)), None) or next(
+        iter([*prose, *document.texts]), None
+    )
     text = "" if first is None else first.text
     sentence = next(iter(sentences_of(" ".join(text.split()))), "")
     cut = first_words(sentence, words)

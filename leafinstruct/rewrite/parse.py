@@ -1,9 +1,11 @@
 """What a rewriter must and must not return: schema, and the one-to-one check of images. Pure.
 
-Images are parts of their own, `{"type": "image", "image": 3}` with the number they were shown under, not placeholders inside strings: a page
-that contains a literal `<image>` can then never count as one. The model may clean the text; over context and response together it must show
-every image once, in order, and the context must show exactly those that the task gives: the border between question and answer was chosen so
-that it separates no image from its text. A reason that this module returns is sent back to the model, so it says what to do.
+Images are parts of their own, `{"type": "image", "image": 3}` with the number they were shown under, not
+placeholders inside strings: a page that contains a literal `<image>` can then never count as one. The model
+may clean the text; over context and response together it must show every image once, in order, and the
+context must show exactly those that the task gives: the border between question and answer was chosen so that
+it separates no image from its text. A reason that this module returns is sent back to the model, so it says
+what to do.
 """
 
 from __future__ import annotations
@@ -49,13 +51,21 @@ SCHEMA: dict[str, Any] = {
 
 
 def fault(value: dict[str, Any], given: int, images: int) -> str | None:
-    """None for an answer that shows `images` images one to one and in order, the first `given` of them in its context; else what to correct."""
+    """None for an answer that shows `images` images one to one and in order, the first `given` of them in its
+    context; else what to correct."""
     context, response = _numbers(value["context"]), _numbers(value["response"])
     shown = context + response
     if shown != list(range(1, images + 1)):
-        return f"over context and response together show images {_run(1, images)} once each and in this order; you showed {_listed(shown)}"
+        return (
+            f"over context and response together show images {_run(1, images)} once each and in this "
+            f"order; you showed {_listed(shown)}"
+        )
     if len(context) != given:
-        where = f"the context must show images {_run(1, given)} and no other" if given else "the context must show no image"
+        where = (
+            f"the context must show images {_run(1, given)} and no other"
+            if given
+            else "the context must show no image"
+        )
         return f"{where}; the response must show images {_run(given + 1, images)}"
     if not value["instruction"].strip():
         return "the instruction must say something; it is empty"

@@ -1,9 +1,12 @@
-"""From a document and its task to the question that is put to a rewriter, and the templates that answer it without a model. Pure, no I/O.
+"""From a document and its task to the question that is put to a rewriter, and the templates that answer it
+without a model. Pure, no I/O.
 
-The question shows the document's texts numbered and its images with the number of the text that each belongs to (records.owners), and says which
-images the context must show. It names the document's language; the wordings that it gives as examples are of that language or there are none. The
-templates use every text of the document, verbatim and in order, with these exceptions: the title is part of the question, and so are the request of
-an edit and, where there is neither a title nor a question in the document's language, the first of the given texts.
+The question shows the document's texts numbered and its images with the number of the text that each belongs
+to (records.owners), and says which images the context must show. It names the document's language; the
+wordings that it gives as examples are of that language or there are none. The templates use every text of the
+document, verbatim and in order, with these exceptions: the title is part of the question, and so are the
+request of an edit and, where there is neither a title nor a question in the document's language, the first of
+the given texts.
 """
 
 from __future__ import annotations
@@ -27,8 +30,11 @@ from leafinstruct.rewrite.worded import Task
 OFFLINE = "offline-templates@4"
 
 
-def request(document: Document, task: Task, images: Mapping[str, tuple[bytes, str]], prompt: Prompt) -> Request:
-    """The question. images: sha256 of the original -> bytes and media type as sent; those missing are named but not shown."""
+def request(
+    document: Document, task: Task, images: Mapping[str, tuple[bytes, str]], prompt: Prompt
+) -> Request:
+    """The question. images: sha256 of the original -> bytes and media type as sent; those missing are named
+    but not shown."""
     divided = parts_of(document, task.family)
     given = sum(isinstance(segment, Image) for segment in divided.context)
     count = len(document.images)
@@ -50,7 +56,10 @@ def request(document: Document, task: Task, images: Mapping[str, tuple[bytes, st
     parts.append("\n".join([*lines, "End of the document."]))
     messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
     sides = (("context", divided.context), ("response", divided.response))
-    own = {place: "\n".join(item.text for item in segments if isinstance(item, Text)) for place, segments in sides}
+    own = {
+        place: "\n".join(item.text for item in segments if isinstance(item, Text))
+        for place, segments in sides
+    }
     check = partial(_check, given=given, images=count, language=document.language, own=own)
     return Request("rewrite", messages, SCHEMA, partial(by_templates, document, task), OFFLINE, check)
 
@@ -61,26 +70,37 @@ def belonging(image: Image) -> str:
 
 
 def goal(task: Task, given: int, images: int) -> str:
-    """What the rewriter is to make of the document, with the wordings of its language, if there are any, as examples of an instruction."""
+    """What the rewriter is to make of the document, with the wordings of its language, if there are any, as
+    examples of an instruction."""
     told = f"{task.family.name}: {_shape(task.family, given, images)}"
     if task.wording is None:
         return told
-    wordings = " / ".join(json.dumps(ask, ensure_ascii=False) for ask in (*task.wording.ask, *task.wording.ask_untitled))
+    wordings = " / ".join(
+        json.dumps(ask, ensure_ascii=False) for ask in (*task.wording.ask, *task.wording.ask_untitled)
+    )
     return f"{told}. Instructions of this task are worded like: {wordings}"
 
 
 def _shape(family: TaskFamily, given: int, images: int) -> str:
     if family.asked == "change":
         return (
-            "the context is the first image with the text before it, the instruction asks for the change that the text between the images "
+            "the context is the first image with the text before it, the instruction asks for the "
+            "change that the text between the images "
             "describes, the response is the changed image with what follows it"
         )
     if given == 0:
-        return "the instruction asks for the whole piece; the context is empty; the response is the whole piece with all images"
-    rest, shown = "the last step" if family.given == "all_but_last" else "the rest", "image 1" if given == 1 else f"images 1 to {given}"
+        return (
+            "the instruction asks for the whole piece; the context is empty; the response is the whole "
+            "piece with all images"
+        )
+    rest, shown = (
+        "the last step" if family.given == "all_but_last" else "the rest",
+        "image 1" if given == 1 else f"images 1 to {given}",
+    )
     others = f"image {images}" if images - given == 1 else f"images {given + 1} to {images}"
     return (
-        f"the context is the beginning of the document with {shown}; the instruction asks for {rest}; the response is {rest} with {others}"
+        f"the context is the beginning of the document with {shown}; the instruction asks for "
+        f"{rest}; the response is {rest} with {others}"
     )
 
 
@@ -92,12 +112,14 @@ def by_templates(document: Document, task: Task) -> dict[str, Any]:
         assert own is not None, "it fits the task"
         return _answer(*own, numbers)
     asks = questions(document, task)
-    words = "\0".join(text.text for text in document.texts)  # not the id: an answer is cached under what the question shows
+    # not the id: an answer is cached under what the question shows
+    words = "\0".join(text.text for text in document.texts)
     return _answer(asks[number_of(words) % len(asks)], parts_of(document, task.family), numbers)
 
 
 def as_text(segment: Text) -> str:
-    """A segment as plain text that still shows what it is: code is fenced. The markers of a list are its reader's (ingest/page/walk.py)."""
+    """A segment as plain text that still shows what it is: code is fenced. The markers of a list are its
+    reader's (ingest/page/walk.py)."""
     return f"```\n{segment.text}\n```" if segment.kind == "code" else segment.text
 
 
@@ -110,8 +132,14 @@ def _answer(instruction: str, divided: Parts, numbers: Mapping[int, int]) -> dic
             for segment in segments
         ]
 
-    return {"instruction": instruction, "context": parts(divided.context), "response": parts(divided.response)}
+    return {
+        "instruction": instruction,
+        "context": parts(divided.context),
+        "response": parts(divided.response),
+    }
 
 
-def _check(value: dict[str, Any], given: int, images: int, language: str | None, own: Mapping[str, str]) -> str | None:
+def _check(
+    value: dict[str, Any], given: int, images: int, language: str | None, own: Mapping[str, str]
+) -> str | None:
     return fault(value, given, images) or answer_language.fault(value, language, own)

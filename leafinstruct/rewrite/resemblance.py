@@ -2,11 +2,12 @@
 
     ssim = mean over 8 x 8 windows of (2 m1 m2 + c1)(2 s12 + c2) / ((m1^2 + m2^2 + c1)(s1^2 + s2^2 + c2))        in [-1, 1]
 
-1 for the same image; two screenshots of one window 0.7 and more; photographs of different things about 0 to 0.3. Images of other proportions
-(by more than 5%) do not resemble each other: 0.
+1 for the same image; two screenshots of one window 0.7 and more; photographs of different things about 0 to
+0.3. Images of other proportions (by more than 5%) do not resemble each other: 0.
 
-Source: Wang et al. 2004 (doi 10.1109/TIP.2003.819861), with square windows instead of Gaussian ones. Chosen over scikit-image, whose one function
-would be a dependency of 13 MB. Cost: 1 to 3 ms a pair, nearly all of it decoding.
+Source: Wang et al. 2004 (doi 10.1109/TIP.2003.819861), with square windows instead of Gaussian ones. Chosen
+over scikit-image, whose one function would be a dependency of 13 MB. Cost: 1 to 3 ms a pair, nearly all of it
+decoding.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def resemblance(first: bytes, second: bytes) -> float:
-    """Structural similarity of two encoded images, rounded to 1e-4; 0 where one cannot be decoded or their proportions differ."""
+    """Structural similarity of two encoded images, rounded to 1e-4; 0 where one cannot be decoded or their
+    proportions differ."""
     images = [decode(data, 4 * SIDE) for data in (first, second)]
     one, other = images
     if isinstance(one, Undecodable) or isinstance(other, Undecodable):
@@ -37,7 +39,8 @@ def resemblance(first: bytes, second: bytes) -> float:
 
 def ssim(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """Mean SSIM of two (n, n) arrays of gray levels in [0, 255]."""
-    windows = [sliding_window_view(image, (WINDOW, WINDOW))[::STEP, ::STEP] for image in (first, second)]  # (h, w, 8, 8) each
+    # (h, w, 8, 8) each
+    windows = [sliding_window_view(image, (WINDOW, WINDOW))[::STEP, ::STEP] for image in (first, second)]
     means = [window.mean(axis=(2, 3)) for window in windows]
     variances = [window.var(axis=(2, 3)) for window in windows]
     both = (windows[0] * windows[1]).mean(axis=(2, 3)) - means[0] * means[1]

@@ -1,4 +1,5 @@
-"""How many bytes the images of an example have: a row holds them all, and is written and read in one piece."""
+"""How many bytes the images of an example have: a row holds them all, and is written and read in one
+piece."""
 
 from __future__ import annotations
 
@@ -11,17 +12,21 @@ from leafinstruct.records.document import Document
 from leafinstruct.rewrite.outcome import Refused
 
 MAX_ROW = 512 << 20
-"""Bytes of the images of an example together. Arrow ends at 2 GiB, and whoever reads a row holds it whole. An image that a document shows several
-times counts each time, as its row holds it each time."""
+"""Bytes of the images of an example together. Arrow ends at 2 GiB, and whoever reads a row holds it whole. An
+image that a document shows several times counts each time, as its row holds it each time."""
 
 
 def sizes(images: Path, documents: Sequence[Document]) -> dict[str, int]:
-    """sha256 -> bytes of the images of these documents; nothing while none of them can exceed MAX_ROW, so that no image is read for it.
+    """sha256 -> bytes of the images of these documents; nothing while none of them can exceed MAX_ROW, so
+    that no image is read for it.
 
     images: the part's images-* file. Raises DamagedError.
     """
     shown = [Counter(image.sha256 or "" for image in document.images) for document in documents]
-    if max((max(count.values(), default=0) for count in shown), default=0) * table.unpacked_images(images) <= MAX_ROW:
+    if (
+        max((max(count.values(), default=0) for count in shown), default=0) * table.unpacked_images(images)
+        <= MAX_ROW
+    ):
         return {}
     return table.image_sizes(images, set().union(*shown) - {""})
 
@@ -32,5 +37,8 @@ def too_large(document: Document, found: Mapping[str, int]) -> Refused | None:
     if total <= MAX_ROW:
         return None
     return Refused(
-        document, "too_large", "ok", f"its {len(document.images):,} images have {total:,} bytes together; a row holds {MAX_ROW:,}"
+        document,
+        "too_large",
+        "ok",
+        f"its {len(document.images):,} images have {total:,} bytes together; a row holds {MAX_ROW:,}",
     )

@@ -1,8 +1,10 @@
-"""rewrite: kept documents -> examples with images on both sides; what cannot become one is dropped with the reason.
+"""rewrite: kept documents -> examples with images on both sides; what cannot become one is dropped with the
+reason.
 
-Everything runs in one event loop: with a language model the time is waiting, without one it is string building. The question, its check and
-its offline answerer come from prompt.py and parse.py, so the templates pass the same schema and the same one-to-one check as a model.
-Bytes of images are read only to be sent; examples refer to them by sha256.
+Everything runs in one event loop: with a language model the time is waiting, without one it is string
+building. The question, its check and its offline answerer come from prompt.py and parse.py, so the templates
+pass the same schema and the same one-to-one check as a model. Bytes of images are read only to be sent;
+examples refer to them by sha256.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ CODE = 11
 
 @dataclass(frozen=True)
 class RewriteSettings:
-    """config: the recipe's section; answers: folder of the answer cache; questions: of each language that has a file of them."""
+    """config: the recipe's section; answers: folder of the answer cache; questions: of each language that has
+    a file of them."""
 
     config: RewriteConfig
     llm: LlmConfig
@@ -91,20 +94,27 @@ def fingerprint(settings: RewriteSettings, inputs: Artifact, out: Artifact, engi
 def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
     """Write the examples of every part that does not stand. Returns facts for the record.
 
-    Raises ProviderError when more answers failed than the recipe tolerates, LeafInstructError when there would be no example.
+    Raises ProviderError when more answers failed than the recipe tolerates, LeafInstructError when there
+    would be no example.
     """
     parts = [Part(name, _key(settings, inputs, name)) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
     missing = [part for part in parts if not out.is_up_to_date(part.name, part.payload)]
     client = Client(settings.llm, settings.answers)
     reports = list(
-        engine.map(partial(rewrite, settings, inputs, out, client), missing, Needs("io", what="rewriting", release=client.close))
+        engine.map(
+            partial(rewrite, settings, inputs, out, client),
+            missing,
+            Needs("io", what="rewriting", release=client.close),
+        )
     )
     _refuse_failures(settings, out, reports)
     totals = out.totals()
     if not totals.counts["examples"]:
         why = ", ".join(f"{count:,} x {reason}" for reason, count in totals.reasons.most_common())
-        raise LeafInstructError(f"no document became an example: {why or 'there was none'}; see rewrite.tasks and rewrite.mode")
+        raise LeafInstructError(
+            f"no document became an example: {why or 'there was none'}; see rewrite.tasks and rewrite.mode"
+        )
     used = {code for report in out.reports() for code in report["asked_in"]} & settings.questions.keys()
     files = {code: settings.questions[code] for code in sorted(used)}
     read = {code: {"sha256": file.sha256, "read_by": file.questions.read_by} for code, file in files.items()}
@@ -129,15 +139,25 @@ def _prompts(settings: RewriteSettings, inputs: Artifact) -> dict[str, str]:
     return {**inputs.record["prompts"], **_own_prompt(settings)}
 
 
-def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> tuple[float, float]:
-    """For `--dry-run`: questions that a document gives, at least 1 (pieces of long ones, whether or not a task fits them), and mean input tokens of a
-    question. Zeros where conversations are kept. sample: see filter.estimate."""
+def estimate(
+    settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]
+) -> tuple[float, float]:
+    """For `--dry-run`: questions that a document gives, at least 1 (pieces of long ones, whether or not a
+    task fits them), and mean input tokens of a question. Zeros where conversations are kept. sample: see
+    filter.estimate."""
     if settings.config.mode == "keep":
         return 0.0, 0.0
     config = settings.config
     pages = [(document, data) for document, data in sample if not document.is_conversation]
-    pieces = [(piece.document, data) for document, data in pages for piece in steps.pieces(document, config.max_words, config.max_images)]
-    chosen = [(document, tasks.choose(document, settings.tasks(document), Facts(), document.id), data) for document, data in pieces]
+    pieces = [
+        (piece.document, data)
+        for document, data in pages
+        for piece in steps.pieces(document, config.max_words, config.max_images)
+    ]
+    chosen = [
+        (document, tasks.choose(document, settings.tasks(document), Facts(), document.id), data)
+        for document, data in pieces
+    ]
     tokens = [
         estimate_tokens(prompt.request(document, task, all_as_sent(data, config.image_px), settings.prompt))
         for document, task, data in chosen
@@ -146,8 +166,11 @@ def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping
     return (len(pieces) / len(pages), sum(tokens) / len(tokens)) if tokens else (0.0, 0.0)
 
 
-async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, client: Client, part: Part) -> dict[str, Any]:
-    """Task: the examples of one part; writes asked-, examples-, dropped- and the part's report. payload: the part's key."""
+async def rewrite(
+    settings: RewriteSettings, inputs: Artifact, out: Artifact, client: Client, part: Part
+) -> dict[str, Any]:
+    """Task: the examples of one part; writes asked-, examples-, dropped- and the part's report. payload: the
+    part's key."""
     started = time.perf_counter()
     out.open(part.name)
     documents, drops = _documents(inputs, part)
@@ -159,7 +182,11 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
         for document in documents
         if settings.config.mode == "keep" or document.is_conversation
     ]
-    pages = [document for document in documents if settings.config.mode == "rewrite" and not document.is_conversation]
+    pages = [
+        document
+        for document in documents
+        if settings.config.mode == "rewrite" and not document.is_conversation
+    ]
     asked_for = [
         _Asked(piece, _facts(document, drops[document.id]), cells[document.id])
         for document in pages
@@ -171,15 +198,23 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
     if asked_for:
         asked_for = _with_resemblance(asked_for, settings, inputs, part)
         # templates need the places of images, not the images
-        shown = set() if settings.offline else {image.sha256 or "" for item in asked_for for image in item.piece.document.images}
+        shown = (
+            set()
+            if settings.offline
+            else {image.sha256 or "" for item in asked_for for image in item.piece.document.images}
+        )
         images = all_as_sent(_bytes(inputs, part, shown), settings.config.image_px)
-        outcomes += await asyncio.gather(*(_rewrite(item, settings, client, images, answers) for item in asked_for))
+        outcomes += await asyncio.gather(
+            *(_rewrite(item, settings, client, images, answers) for item in asked_for)
+        )
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     with writing(out.file("asked", part.name)) as temporary:
         by_document = sorted(answers, key=lambda pair: (pair[0], pair[1].key))
-        table.write(temporary, (asked.row_of(name, asdict(answer)) for name, answer in by_document), asked.ASKED)
+        table.write(
+            temporary, (asked.row_of(name, asdict(answer)) for name, answer in by_document), asked.ASKED
+        )
     with writing(out.file("examples", part.name)) as temporary:
         table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
     with writing(out.file("dropped", part.name)) as temporary:
@@ -192,7 +227,10 @@ async def rewrite(settings: RewriteSettings, inputs: Artifact, out: Artifact, cl
             "images": sum(len(example.images) for example in examples),
             "failed": sum(item.state in NO_VERDICT for item in refused),
             "declined": sum(item.state == "declined" for item in refused),
-            **{f"task.{task}": count for task, count in sorted(Counter(example.task for example in examples).items())},
+            **{
+                f"task.{task}": count
+                for task, count in sorted(Counter(example.task for example in examples).items())
+            },
         },
         **_reasons(refused, {example.document_id for example in examples}),
         "languages": {"kept": Counter(example.language or UNDETERMINED for example in examples)},
@@ -213,7 +251,8 @@ def _facts(document: Document, drops: Sequence[table.Row]) -> Facts:
 
 
 def _reasons(refused: Sequence[Refused], kept: set[str]) -> dict[str, Counter[str]]:
-    """Reasons of documents that became no example at all, each document once; and of the images of those pieces of others that became none."""
+    """Reasons of documents that became no example at all, each document once; and of the images of those
+    pieces of others that became none."""
     first = {item.document.id: item.reason for item in reversed(refused) if item.document.id not in kept}
     lost: Counter[str] = Counter()
     for item in refused:
@@ -223,15 +262,28 @@ def _reasons(refused: Sequence[Refused], kept: set[str]) -> dict[str, Counter[st
 
 
 async def _rewrite(
-    item: _Asked, settings: RewriteSettings, client: Client, images: Mapping[str, Sent], answers: list[tuple[str, Answer]]
+    item: _Asked,
+    settings: RewriteSettings,
+    client: Client,
+    images: Mapping[str, Sent],
+    answers: list[tuple[str, Answer]],
 ) -> Example | Refused:
     """One piece's outcome; `answers` is filled on the way."""
     config, piece, document = settings.config, item.piece, item.piece.document
     if not document.images and piece.of > 1:
-        return Refused(document, "piece_without_image", "ok", f"piece {piece.number + 1} of a long document has no image")
+        return Refused(
+            document, "piece_without_image", "ok", f"piece {piece.number + 1} of a long document has no image"
+        )
     if not steps.fits(document.segments, config.max_words, config.max_images):
-        return Refused(document, "too_long", "ok", f"piece {piece.number + 1} is above the bounds and has no border to cut it at")
-    task = tasks.choose(document, settings.tasks(document), item.facts, example_id(document.id, "", piece.number))
+        return Refused(
+            document,
+            "too_long",
+            "ok",
+            f"piece {piece.number + 1} is above the bounds and has no border to cut it at",
+        )
+    task = tasks.choose(
+        document, settings.tasks(document), item.facts, example_id(document.id, "", piece.number)
+    )
     if task is None:
         return _without_task(document, settings, item.facts)
     answer = await client.ask(question(document, task, images, config.image_px, settings.prompt))
@@ -247,23 +299,46 @@ async def _rewrite(
 
 
 def _without_task(document: Document, settings: RewriteSettings, facts: Facts) -> Refused:
-    """`no_template` where a family fits but for its question in the document's language, else `no_task_fits`."""
+    """`no_template` where a family fits but for its question in the document's language, else
+    `no_task_fits`."""
     asking = {task.family.name for task in settings.tasks(document) if task.wording is not None}
-    silent = [family.name for family in tasks.met_by(document, settings.config.tasks, facts) if family.name not in asking]
+    silent = [
+        family.name
+        for family in tasks.met_by(document, settings.config.tasks, facts)
+        if family.name not in asking
+    ]
     if not silent:
         names = ", ".join(task.name for task in settings.config.tasks)
-        return Refused(document, "no_task_fits", "ok", f"{len(document.images)} images, {genre_of(document)}: it has not what {names} need")
+        return Refused(
+            document,
+            "no_task_fits",
+            "ok",
+            f"{len(document.images)} images, {genre_of(document)}: it has not what {names} need",
+        )
     why = f"{', '.join(silent)}: the document's own words make no question, and its language is not known"
     if document.language is not None:
         name, place = named(document.language), f"questions/{document.language}.yaml"
-        why = f"{', '.join(silent)}: no questions in {name}, and the document's own words make none; add {place}, see docs/tasks.md"
+        why = (
+            f"{', '.join(silent)}: no questions in {name}, and the document's own words make none; add "
+            f"{place}, see docs/tasks.md"
+        )
     return Refused(document, "no_template", "ok", why)
 
 
-def _with_resemblance(items: Sequence[_Asked], settings: RewriteSettings, inputs: Artifact, part: Part) -> list[_Asked]:
+def _with_resemblance(
+    items: Sequence[_Asked], settings: RewriteSettings, inputs: Artifact, part: Part
+) -> list[_Asked]:
     """With the structural similarity of the images of those pieces whose task depends on it."""
-    wanted = [tasks.wants_resemblance(item.piece.document, settings.tasks(item.piece.document), item.facts) for item in items]
-    names = {image.sha256 or "" for item, wants in zip(items, wanted, strict=True) if wants for image in item.piece.document.images}
+    wanted = [
+        tasks.wants_resemblance(item.piece.document, settings.tasks(item.piece.document), item.facts)
+        for item in items
+    ]
+    names = {
+        image.sha256 or ""
+        for item, wants in zip(items, wanted, strict=True)
+        if wants
+        for image in item.piece.document.images
+    }
     data = _bytes(inputs, part, names) if names else {}
 
     def resemble(document: Document) -> float:
@@ -299,7 +374,8 @@ def _bytes(inputs: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
 
 
 def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dict[str, Any]]) -> None:
-    """An outage is not a verdict: a part that holds failures does not stand, so the next run asks for them again."""
+    """An outage is not a verdict: a part that holds failures does not stand, so the next run asks for them
+    again."""
     counts = out.totals().counts
     failed, asked = counts["failed"], counts["outcomes"]
     if failed > settings.llm.tolerate_failures * asked:
@@ -311,11 +387,22 @@ def _identity(settings: RewriteSettings) -> dict[str, Any]:
     questions = {code: file.sha256 for code, file in settings.questions.items()}
     libraries = {"regex": words.VERSION, **{name: version(name) for name in language.LIBRARIES}}
     model = settings.model if settings.offline or settings.config.mode == "keep" else settings.llm.answerer
-    shaping = {"model": model, "prompt": settings.prompt.sha256, "questions": questions, "libraries": libraries}
+    shaping = {
+        "model": model,
+        "prompt": settings.prompt.sha256,
+        "questions": questions,
+        "libraries": libraries,
+    }
     return {"rewrite": settings.config.model_dump(mode="json"), **shaping, **settings.llm.sampling_identity}
 
 
 def _key(settings: RewriteSettings, inputs: Artifact, name: str) -> str:
     return digest(
-        [CODE, _identity(settings), _prompts(settings, inputs), inputs.file_digest("documents", name), inputs.file_digest("scores", name)]
+        [
+            CODE,
+            _identity(settings),
+            _prompts(settings, inputs),
+            inputs.file_digest("documents", name),
+            inputs.file_digest("scores", name),
+        ]
     )

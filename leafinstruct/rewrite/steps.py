@@ -1,12 +1,14 @@
 """A document cut into steps: one or more images with the texts that belong to them. Pure.
 
-A step ends where a border is right: no image is separated from a text that it is bound to (records.owners.bound: its owner, its captions, a text
-that introduces it or points at it), and no heading from what it heads. Two images that share a text make one step. Where a border could be in
-several places, it is the first heading between the two images, else directly behind the first image where that follows its texts, else directly
-before the second image; in the middle where a source states matches alone (MMC4, whose images may have stood on either side of their sentence).
+A step ends where a border is right: no image is separated from a text that it is bound to
+(records.owners.bound: its owner, its captions, a text that introduces it or points at it), and no heading
+from what it heads. Two images that share a text make one step. Where a border could be in several places, it
+is the first heading between the two images, else directly behind the first image where that follows its
+texts, else directly before the second image; in the middle where a source states matches alone (MMC4, whose
+images may have stood on either side of their sentence).
 
-A long document is cut into pieces at section borders (`pieces`), each whole by itself: headings first, borders between steps where a section alone
-is above the bounds.
+A long document is cut into pieces at section borders (`pieces`), each whole by itself: headings first,
+borders between steps where a section alone is above the bounds.
 """
 
 from __future__ import annotations
@@ -32,13 +34,15 @@ class Steps:
 
     def split(self, at: int) -> tuple[list[Segment], list[Segment]]:
         """The segments of the first `at` steps, and the rest; a negative `at` counts from the end."""
-        return [item for step in self.steps[:at] for item in step], [item for step in self.steps[at:] for item in step]
+        return [item for step in self.steps[:at] for item in step], [
+            item for step in self.steps[at:] for item in step
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a long document that is an example of its own. number: from 0; title: what it is about, None where nothing says it; of: how many
-    pieces the document has, 1 for a whole one."""
+    """A part of a long document that is an example of its own. number: from 0; title: what it is about, None
+    where nothing says it; of: how many pieces the document has, 1 for a whole one."""
 
     number: int
     document: Document
@@ -47,7 +51,8 @@ class Piece:
 
 
 def body_of(document: Document) -> tuple[Segment, ...]:
-    """The segments without the one that is the title: a question states the title, so the answer does not repeat it."""
+    """The segments without the one that is the title: a question states the title, so the answer does not
+    repeat it."""
     shown = False
     for at, segment in enumerate(document.segments):
         if isinstance(segment, Image):
@@ -68,11 +73,16 @@ def steps_of(document: Document) -> Steps:
     heads = {segment.position for segment in places.with_headings(document) if _heads(segment)}
     borders = list(_borders(body, bound, heads, any(map(_heads, document.segments))))
     starts = [0, *borders]
-    return Steps(tuple(body[start:end] for start, end in zip(starts, [*borders, len(body)], strict=True)), True)
+    return Steps(
+        tuple(body[start:end] for start, end in zip(starts, [*borders, len(body)], strict=True)), True
+    )
 
 
-def _borders(body: Sequence[Segment], bound: Mapping[int, frozenset[int]], heads: Set[int], marked: bool) -> Iterator[int]:
-    """Indices before which a step begins, the first step's aside. heads: positions of headings; marked: whether the source marks them."""
+def _borders(
+    body: Sequence[Segment], bound: Mapping[int, frozenset[int]], heads: Set[int], marked: bool
+) -> Iterator[int]:
+    """Indices before which a step begins, the first step's aside. heads: positions of headings; marked:
+    whether the source marks them."""
     index = {segment.position: at for at, segment in enumerate(body)}
     images = [(at, segment) for at, segment in enumerate(body) if isinstance(segment, Image)]
     reach = [(at, *(index[text] for text in bound[image.position] if text in index)) for at, image in images]
@@ -106,9 +116,11 @@ def _goes_on(before: Segment, segment: Segment, heads: Set[int], marked: bool) -
 
 
 def pieces(document: Document, max_words: int | None, max_images: int | None) -> list[Piece]:
-    """The document in pieces that keep the bounds, cut at headings where that is enough and between steps where it is not.
+    """The document in pieces that keep the bounds, cut at headings where that is enough and between steps
+    where it is not.
 
-    A single step above a bound stays whole, in a piece of its own: whoever calls refuses it. Pieces without an image are returned as well.
+    A single step above a bound stays whole, in a piece of its own: whoever calls refuses it. Pieces without
+    an image are returned as well.
     """
     whole = [Piece(0, document, document.title)]
     if fits(document.segments, max_words, max_images):
@@ -132,8 +144,8 @@ def pieces(document: Document, max_words: int | None, max_images: int | None) ->
 
 
 def _tied(sections: Sequence[Sequence[Segment]], document: Document) -> list[list[Segment]]:
-    """The sections, joined where a border would separate an image from a text that it is bound to, or stand beside an image whose step is not
-    known."""
+    """The sections, joined where a border would separate an image from a text that it is bound to, or stand
+    beside an image whose step is not known."""
     bonds = owners.bonds(document)
     last: dict[int, int] = {}  # position of the first of an image and its texts -> of the last of them
     for image, texts in bonds.items():
@@ -154,23 +166,36 @@ def _tied(sections: Sequence[Sequence[Segment]], document: Document) -> list[lis
 
 def _is_beside(before: Sequence[Segment], behind: Sequence[Segment], images: Set[int]) -> bool:
     """Whether one of the images stands at the border of two units, captions and headings aside."""
-    last = next((item for item in reversed(before) if not (isinstance(item, Text) and item.kind in ("caption", "heading"))), None)
+    last = next(
+        (
+            item
+            for item in reversed(before)
+            if not (isinstance(item, Text) and item.kind in ("caption", "heading"))
+        ),
+        None,
+    )
     first = next((item for item in behind if not _heads(item)), None)
     return any(item is not None and item.position in images for item in (last, first))
 
 
 def _piece(document: Document, number: int, of: int, group: Sequence[Segment], marked: bool) -> Piece:
-    """The first piece has the document's title, a later one its heading behind that title, or none where it begins with no heading."""
+    """The first piece has the document's title, a later one its heading behind that title, or none where it
+    begins with no heading."""
     first, title = group[0], document.title
     if number:
-        heading = first.text if isinstance(first, Text) and (_heads(first) or (not marked and signs.is_line(first))) else None
+        heading = (
+            first.text
+            if isinstance(first, Text) and (_heads(first) or (not marked and signs.is_line(first)))
+            else None
+        )
         title = None if heading is None else f"{title}: {heading}" if title else heading
         group = group if heading is None else group[1:]
     return Piece(number, replace(document, segments=tuple(group), title=title), title, of)
 
 
 def _sections(document: Document) -> Iterator[list[Segment]]:
-    """Runs of segments that begin with a heading, headings without anything under them kept with the next one; the title with the first."""
+    """Runs of segments that begin with a heading, headings without anything under them kept with the next
+    one; the title with the first."""
     section: list[Segment] = []
     for segment in document.segments:
         if _heads(segment) and section and not _heads(section[-1]):
@@ -181,7 +206,9 @@ def _sections(document: Document) -> Iterator[list[Segment]]:
         yield section
 
 
-def _units(document: Document, section: list[Segment], max_words: int | None, max_images: int | None) -> Iterator[Sequence[Segment]]:
+def _units(
+    document: Document, section: list[Segment], max_words: int | None, max_images: int | None
+) -> Iterator[Sequence[Segment]]:
     """The section, or its steps where it is above the bounds alone."""
     if fits(section, max_words, max_images):
         yield section
@@ -197,7 +224,8 @@ def fits(segments: Sequence[Segment], max_words: int | None, max_images: int | N
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """Words, in the units of words.UNITS, and images of some segments; both add up, which rounded words do not."""
+    """Words, in the units of words.UNITS, and images of some segments; both add up, which rounded words do
+    not."""
 
     units: int = 0
     images: int = 0

@@ -5,7 +5,8 @@
     the recipe's own questions in another language alone          the family is not used
     none                                                          the question is made of the document's own words (tasks.py)
 
-A document whose language is not known has no file: it is never asked for in a language that may not be its own.
+A document whose language is not known has no file: it is never asked for in a language that may not be its
+own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ Files = Mapping[str, QuestionFile]
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The questions of a family in one language; fields as in a file of questions. question_titles: empty where not everything is asked for."""
+    """The questions of a family in one language; fields as in a file of questions. question_titles: empty
+    where not everything is asked for."""
 
     ask: tuple[str, ...]
     ask_untitled: tuple[str, ...]
@@ -33,20 +35,26 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A family with its questions. wording: None where the language has none; by_model: a language model words the question, so that the document's
-    own words need not make one."""
+    """A family with its questions. wording: None where the language has none; by_model: a language model
+    words the question, so that the document's own words need not make one."""
 
     family: TaskFamily
     wording: Wording | None
     by_model: bool = False
 
 
-def tasks_in(language: str | None, families: Sequence[TaskFamily], files: Files, by_model: bool = False) -> list[Task]:
+def tasks_in(
+    language: str | None, families: Sequence[TaskFamily], files: Files, by_model: bool = False
+) -> list[Task]:
     """The families that can be used for a document in this language, in their order."""
     file = files.get(language or "")
     questions = None if file is None else file.questions
     found = [(family, _wording(family, language, questions)) for family in families]
-    return [Task(family, wording, by_model) for family, wording in found if wording is not None or not family.states_questions]
+    return [
+        Task(family, wording, by_model)
+        for family, wording in found
+        if wording is not None or not family.states_questions
+    ]
 
 
 def _wording(family: TaskFamily, language: str | None, file: Questions | None) -> Wording | None:

@@ -1,6 +1,8 @@
-"""The questions of one language, as questions/<code>.yaml states them, and the checks that question templates pass. Pure.
+"""The questions of one language, as questions/<code>.yaml states them, and the checks that question templates
+pass. Pure.
 
-A file names the speaker who read its questions. A language without a file gets no sentence of ours: see rewrite/tasks.py.
+A file names the speaker who read its questions. A language without a file gets no sentence of ours: see
+rewrite/tasks.py.
 """
 
 from __future__ import annotations
@@ -12,7 +14,15 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from leafinstruct.records.text.language_names import NAMES, hint
 
@@ -33,7 +43,8 @@ def _listed(asks: Any) -> Any:
 
 
 def places_of(ask: str) -> list[str]:
-    """The places that a template names. Raises ValueError where it is no template, or formats what it names."""
+    """The places that a template names. Raises ValueError where it is no template, or formats what it
+    names."""
     try:
         fields = [field[1:] for field in string.Formatter().parse(ask) if field[1] is not None]
     except ValueError as error:
@@ -48,7 +59,11 @@ def _template(ask: str, places: Set[str]) -> str:
         raise ValueError("a question is empty; write what is asked, or leave it out")
     if unknown := sorted({*places_of(ask)} - places):
         near = get_close_matches(unknown[0], places, n=1)
-        allowed = f"did you mean {{{near[0]}}}?" if near else f"known are {', '.join(f'{{{name}}}' for name in sorted(places))}"
+        allowed = (
+            f"did you mean {{{near[0]}}}?"
+            if near
+            else f"known are {', '.join(f'{{{name}}}' for name in sorted(places))}"
+        )
         raise ValueError(f"the question {ask!r} names {{{unknown[0]}}}; {allowed}")
     return ask
 
@@ -59,8 +74,14 @@ def _templates(asks: tuple[str, ...], places: Set[str] = PLACES) -> tuple[str, .
 
 Asks = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_templates)]
 """Question templates that may name PLACES."""
-_Rests = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(partial(_templates, places={"rest", "lower_rest"}))]
-_Titles = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(partial(_templates, places={"title"}))]
+_Rests = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed),
+    AfterValidator(partial(_templates, places={"rest", "lower_rest"})),
+]
+_Titles = Annotated[
+    tuple[str, ...], BeforeValidator(_listed), AfterValidator(partial(_templates, places={"title"}))
+]
 _Result = Annotated[str, AfterValidator(partial(_template, places={"result"}))]
 
 
@@ -70,7 +91,9 @@ FamilyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 def is_wordless(ask: str) -> bool:
     """Whether a template has no word of its own, so that it fits every language: `{title}`, `“{opening}”`."""
-    return not any(character.isalnum() for literal, *_ in string.Formatter().parse(ask) for character in literal)
+    return not any(
+        character.isalnum() for literal, *_ in string.Formatter().parse(ask) for character in literal
+    )
 
 
 def check_untitled(asks: tuple[str, ...]) -> tuple[str, ...]:
@@ -81,20 +104,26 @@ def check_untitled(asks: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_changes(name: str, asks: tuple[str, ...], changing: bool) -> None:
-    """Raises ValueError unless {change} is in all questions of a family that asks for one, and in none of another."""
+    """Raises ValueError unless {change} is in all questions of a family that asks for one, and in none of
+    another."""
     if any(("change" in places_of(ask)) != changing for ask in asks):
-        raise ValueError(f"the task {name}: {{change}} stands in every question if asked is `change`, and in none otherwise")
+        raise ValueError(
+            f"the task {name}: {{change}} stands in every question if asked is `change`, and in none "
+            "otherwise"
+        )
 
 
 class FamilyQuestions(Section):
     """How one task family asks in one language."""
 
     ask: Asks = ()
-    """Questions for documents with a title; `{title}`, `{opening}` (first sentence) and `{change}` are filled in."""
+    """Questions for documents with a title; `{title}`, `{opening}` (first sentence) and `{change}` are filled
+    in."""
     ask_untitled: Annotated[Asks, AfterValidator(check_untitled)] = ()
     """Questions for documents without a title; without any, the family is for documents with one."""
     begins: dict[str, _Rests] = {}
-    """How a title begins -> further questions for such titles; `{rest}` is what follows, `{lower_rest}` the same with a small first letter."""
+    """How a title begins -> further questions for such titles; `{rest}` is what follows, `{lower_rest}` the
+    same with a small first letter."""
 
     @model_validator(mode="after")
     def _asks(self) -> FamilyQuestions:
@@ -111,9 +140,11 @@ class Questions(Section):
     read_by: str = Field(default="", validate_default=True)
     """The speaker of the language who read these questions."""
     question_titles: _Titles = ()
-    """Questions for documents whose title is a question, where everything is asked for. Without any such a title is asked for as every other."""
+    """Questions for documents whose title is a question, where everything is asked for. Without any such a
+    title is asked for as every other."""
     result: _Result | None = None
-    """The request for a change that a text describes by its result, `{result}`. Without it such texts are no request."""
+    """The request for a change that a text describes by its result, `{result}`. Without it such texts are no
+    request."""
     families: dict[FamilyName, FamilyQuestions] = Field(default={}, validate_default=True)
     """Task family -> its questions. A family that is not listed asks in the document's own words."""
 
@@ -126,14 +157,18 @@ class Questions(Section):
     @classmethod
     def _read(cls, read_by: str) -> str:
         if not read_by.strip():
-            raise ValueError("missing; name the speaker of the language who read these questions, as read_by: NAME")
+            raise ValueError(
+                "missing; name the speaker of the language who read these questions, as read_by: NAME"
+            )
         return read_by.strip()
 
     @field_validator("families")
     @classmethod
     def _some(cls, families: dict[str, FamilyQuestions]) -> dict[str, FamilyQuestions]:
         if not families:
-            raise ValueError("missing; give the questions of one task family or more, as families: {report: {ask: [...]}}")
+            raise ValueError(
+                "missing; give the questions of one task family or more, as families: {report: {ask: [...]}}"
+            )
         return families
 
 

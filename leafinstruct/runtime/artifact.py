@@ -6,14 +6,17 @@
         fingerprint.json           what the run in progress was started with
         record.json                fingerprint, totals, digests: its existence means that the stage is done
 
-Every file appears by one rename, so a reader never sees half of one, and a kill at any moment leaves either a whole part or none.
-A part stands when its report carries the key that the plan now asks for; everything else is made again. The directory is the only state:
-no database, no manifest to get out of step (a manifest appended to by many writers was refused for that reason).
+Every file appears by one rename, so a reader never sees half of one, and a kill at any moment leaves either a
+whole part or none. A part stands when its report carries the key that the plan now asks for; everything else
+is made again. The directory is the only state: no database, no manifest to get out of step (a manifest
+appended to by many writers was refused for that reason).
 
-Every digest that is written here is compared where the bytes are read. Each JSON file ends with the sha256 of its own bytes, and one that does
-not match counts as none; a report holds the sha256 of its part's files, which `checked` compares. What does not match raises DamagedError, and
-`leaf build` makes it again (integrity.py). Times of change play no part in this: a bit that flips on a disk moves none.
-Cost: one small JSON file a part, read again at every start (about 0.1 ms each); 0.5 s of CPU a GB that is compared.
+Every digest that is written here is compared where the bytes are read. Each JSON file ends with the sha256 of
+its own bytes, and one that does not match counts as none; a report holds the sha256 of its part's files,
+which `checked` compares. What does not match raises DamagedError, and `leaf build` makes it again
+(integrity.py). Times of change play no part in this: a bit that flips on a disk moves none.
+Cost: one small JSON file a part, read again at every start (about 0.1 ms each); 0.5 s of CPU a GB that is
+compared.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ from leafinstruct.errors import DamagedError, DriftError, LeafInstructError, Sou
 from leafinstruct.runtime.damage import refuse_folder, remove
 
 FORMAT = 2
-"""Version of the file names, columns and report keys of a stage's directory. Directories of 0.1.0's development have none and are not read."""
+"""Version of the file names, columns and report keys of a stage's directory. Directories of 0.1.0's
+development have none and are not read."""
 
 Fingerprint = dict[str, Any]
 Report = dict[str, Any]
@@ -52,7 +56,8 @@ def digest(value: object) -> str:
 
 @cache
 def version(library: str) -> str:
-    """The installed version of a library, for keys. Reading it takes some milliseconds, and the key of every part holds several."""
+    """The installed version of a library, for keys. Reading it takes some milliseconds, and the key of every
+    part holds several."""
     return metadata.version(library)
 
 
@@ -63,7 +68,8 @@ def file_sha256(path: Path) -> str:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` and rename it there when the block ends well; otherwise nothing appears.
+    """Give a temporary path beside `path` and rename it there when the block ends well; otherwise nothing
+    appears.
 
     Raises SourceError (full disk, no permission) naming the file and the hint.
     """
@@ -74,8 +80,14 @@ def writing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         refuse_folder(path)
-        hint = "free some space and run the same command again" if error.errno == 28 else "check the folder's permissions"
-        raise SourceError(f"{path}: cannot write: {error.strerror or error}; what was finished is kept, {hint}") from error
+        hint = (
+            "free some space and run the same command again"
+            if error.errno == 28
+            else "check the folder's permissions"
+        )
+        raise SourceError(
+            f"{path}: cannot write: {error.strerror or error}; what was finished is kept, {hint}"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -100,7 +112,8 @@ class Artifact:
         return found if found is not None and found.get("part") == part else None
 
     def is_up_to_date(self, part: str, key: str) -> bool:
-        """Whether a part is whole, was made with this key and holds no failure: a stage that runs always tries failed units again.
+        """Whether a part is whole, was made with this key and holds no failure: a stage that runs always
+        tries failed units again.
 
         Its files must be there; their bytes are compared by who reads them.
         """
@@ -109,30 +122,46 @@ class Artifact:
         return (
             made
             and report is not None
-            and all((self.path / name).is_file() for name in [*report["files"], *report.get("intermediate", ())])
+            and all(
+                (self.path / name).is_file() for name in [*report["files"], *report.get("intermediate", ())]
+            )
         )
 
     def refused(self) -> list[str]:
-        """Whole parts with questions that a language model refused or gave no readable answer to. They stand until somebody wants another try; what
-        only failed is tried again anyway."""
-        return [report["part"] for report in self.reports() if set(report.get("unanswered", ())) - {"failed", "declined"}]
+        """Whole parts with questions that a language model refused or gave no readable answer to. They stand
+        until somebody wants another try; what only failed is tried again anyway."""
+        return [
+            report["part"]
+            for report in self.reports()
+            if set(report.get("unanswered", ())) - {"failed", "declined"}
+        ]
 
     def open(self, part: str) -> None:
-        """Begin a part anew: from here until `commit` it has no report, so a kill never leaves an old report over new files."""
+        """Begin a part anew: from here until `commit` it has no report, so a kill never leaves an old report
+        over new files."""
         remove(self.file("report", part, ".json"))
 
     def commit(self, part: str, key: str, report: Mapping[str, Any], files: Iterable[Path]) -> Report:
-        """Write a part's report; its files are in place already. Their sha256 are what later stages depend on."""
-        whole = {"part": part, "key": key, **report, "files": {path.name: file_sha256(path) for path in sorted(files)}}
+        """Write a part's report; its files are in place already. Their sha256 are what later stages depend
+        on."""
+        whole = {
+            "part": part,
+            "key": key,
+            **report,
+            "files": {path.name: file_sha256(path) for path in sorted(files)},
+        }
         save(self.file("report", part, ".json"), whole)
         return whole
 
     def checked(self, kind: str, part: str) -> Path:
-        """One of a whole part's files, its bytes compared with the report. Raises DamagedError where they differ, or the report is damaged."""
+        """One of a whole part's files, its bytes compared with the report. Raises DamagedError where they
+        differ, or the report is damaged."""
         path = self.file(kind, part)
         report = self.report(part)
         if report is None or path.name not in report["files"]:
-            raise DamagedError.of(self.file("report", part, ".json"), "its bytes are not those that were recorded")
+            raise DamagedError.of(
+                self.file("report", part, ".json"), "its bytes are not those that were recorded"
+            )
         if (fault := file_fault(path, report["files"][path.name])) is not None:
             raise DamagedError.of(path, fault)
         return path
@@ -141,12 +170,17 @@ class Artifact:
         """sha256 of one of a whole part's files, as its report states it."""
         report = self.report(part)
         if report is None:
-            raise DamagedError.of(self.file("report", part, ".json"), "its bytes are not those that were recorded")
+            raise DamagedError.of(
+                self.file("report", part, ".json"), "its bytes are not those that were recorded"
+            )
         return str(report["files"][self.file(kind, part).name])
 
     def parts(self) -> list[str]:
         """Names of the whole parts, sorted."""
-        return sorted(path.name.removeprefix("report-").removesuffix(".json") for path in self.path.glob("report-*.json"))
+        return sorted(
+            path.name.removeprefix("report-").removesuffix(".json")
+            for path in self.path.glob("report-*.json")
+        )
 
     def reports(self) -> Iterator[Report]:
         for part in self.parts():
@@ -156,20 +190,31 @@ class Artifact:
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """What `finish` wrote, None while the stage is not done. Raises DriftError when another version of leafinstruct wrote it."""
+        """What `finish` wrote, None while the stage is not done. Raises DriftError when another version of
+        leafinstruct wrote it."""
         return self._of_this_format("record.json")
 
     @property
     def is_whole(self) -> bool:
-        """Whether the stage is done and no report of a part was lost, added or changed since; of the parts' files, whether they are there."""
+        """Whether the stage is done and no report of a part was lost, added or changed since; of the parts'
+        files, whether they are there."""
         record, reports = self.record, list(self.reports())
-        if record is None or not record["parts"] == len(reports) == len(self.parts()) or record["output"] != _output(reports):
+        if (
+            record is None
+            or not record["parts"] == len(reports) == len(self.parts())
+            or record["output"] != _output(reports)
+        ):
             return False
-        return all((self.path / name).is_file() for report in reports for name in [*report["files"], *report.get("intermediate", ())])
+        return all(
+            (self.path / name).is_file()
+            for report in reports
+            for name in [*report["files"], *report.get("intermediate", ())]
+        )
 
     @property
     def fingerprint(self) -> Fingerprint | None:
-        """What this directory was last built with, also when that build was cut short. Raises DriftError as `record` does."""
+        """What this directory was last built with, also when that build was cut short. Raises DriftError as
+        `record` does."""
         found = self._of_this_format("fingerprint.json")
         return None if found is None else {name: value for name, value in found.items() if name != "format"}
 
@@ -177,7 +222,8 @@ class Artifact:
         found = load(self.path / name)
         if found is not None and found.get("format") != FORMAT:
             raise DriftError(
-                f"{self.path}: was made by another version of leafinstruct, which names columns and counts differently; "
+                f"{self.path}: was made by another version of leafinstruct, which names columns and "
+                "counts differently; "
                 "make it again with --rebuild (answers of a language model are kept)"
             )
         return found
@@ -192,10 +238,12 @@ class Artifact:
         save(self.path / "fingerprint.json", {**fingerprint, "format": FORMAT})
 
     def keep_only(self, parts: Iterable[str]) -> None:
-        """Remove every file of parts that the plan does not hold any more, and temporary files of killed writers."""
+        """Remove every file of parts that the plan does not hold any more, and temporary files of killed
+        writers."""
         gone = set(self.parts()) - set(parts)
         for path in [*self.path.glob("*-*.*")] if gone else []:
-            if path.name.partition("-")[2].rpartition(".")[0] in gone:  # whole names: `edit` is no part of `image-edit`
+            # whole names: `edit` is no part of `image-edit`
+            if path.name.partition("-")[2].rpartition(".")[0] in gone:
                 path.unlink()
         for path in self.path.rglob(".*.tmp"):  # also below: indexes of archives, images of the card
             path.unlink()
@@ -228,7 +276,8 @@ class Artifact:
                 yield self.path / name, fault
 
     def discard(self, path: Path) -> None:
-        """Make a part miss: remove the report first, then one of its files, so that a kill in between leaves no report over nothing."""
+        """Make a part miss: remove the report first, then one of its files, so that a kill in between leaves
+        no report over nothing."""
         self.open(path.stem.partition("-")[2])
         remove(path)
 
@@ -239,7 +288,8 @@ def _output(reports: Iterable[Report]) -> str:
 
 @dataclass(frozen=True)
 class Totals:
-    """Counts (`documents`, `images`, ...) and reasons (rule or defect -> how many), summed over parts; seconds of all workers."""
+    """Counts (`documents`, `images`, ...) and reasons (rule or defect -> how many), summed over parts;
+    seconds of all workers."""
 
     counts: Counter[str]
     reasons: Counter[str]
@@ -262,21 +312,34 @@ def drift(old: object, new: object, path: str = "") -> list[str]:
     """What changed between two fingerprints, one line a leaf: `filter.rules[3].min 0.22 -> 0.25`."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted({*old, *new})
-        return [line for key in keys for line in drift(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))]
+        return [
+            line
+            for key in keys
+            for line in drift(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+        ]
     if isinstance(old, list) and isinstance(new, list):
         if len(old) != len(new):
             return [f"{path}: {len(old)} entries -> {len(new)}"]
-        return [line for index, pair in enumerate(zip(old, new, strict=True)) for line in drift(*pair, f"{path}[{index}]")]
+        return [
+            line
+            for index, pair in enumerate(zip(old, new, strict=True))
+            for line in drift(*pair, f"{path}[{index}]")
+        ]
     return [] if old == new else [f"{path} {_short(old)} -> {_short(new)}"]
 
 
 @contextmanager
-def one_build(directory: Path, verb: str = "leaf build", hint: str = "give this recipe another name") -> Iterator[None]:
+def one_build(
+    directory: Path, verb: str = "leaf build", hint: str = "give this recipe another name"
+) -> Iterator[None]:
     """Hold the directory's lock; the operating system releases it when the process dies, however it dies.
 
-    Raises LeafInstructError when another process holds it. verb, hint: what it does, and what else to do than wait.
+    Raises LeafInstructError when another process holds it. verb, hint: what it does, and what else to do than
+    wait.
     """
-    with locked(directory / ".lock", 0, f"{directory}: another `{verb}` is running here; wait for it, or {hint}"):
+    with locked(
+        directory / ".lock", 0, f"{directory}: another `{verb}` is running here; wait for it, or {hint}"
+    ):
         yield
 
 
@@ -284,16 +347,21 @@ def one_build(directory: Path, verb: str = "leaf build", hint: str = "give this 
 def locked(path: Path, seconds: float = 30, held: str | None = None) -> Iterator[None]:
     """Hold a lock file, waiting for whoever holds it: for what is read, changed and written back in a moment.
 
-    Raises LeafInstructError after `seconds`, which says `held`, and SourceError where the file cannot be made.
+    Raises LeafInstructError after `seconds`, which says `held`, and SourceError where the file cannot be
+    made.
     """
     lock = FileLock(path, timeout=seconds)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
-        raise LeafInstructError(held or f"{path}: held by another `leaf` for {seconds:g} s; try again when it is done") from error
+        raise LeafInstructError(
+            held or f"{path}: held by another `leaf` for {seconds:g} s; try again when it is done"
+        ) from error
     except OSError as error:
-        raise SourceError(f"{path.parent}: cannot write here: {error.strerror}; choose another place with workdir:") from error
+        raise SourceError(
+            f"{path.parent}: cannot write here: {error.strerror}; choose another place with workdir:"
+        ) from error
     try:
         yield
     finally:
@@ -304,22 +372,35 @@ _SEAL = re.compile(rb',?\n "sha256": "([0-9a-f]{64})"\n}\n')
 
 
 def save(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
-    """Write a JSON object by one rename. Its last entry, `sha256`, is that of all bytes before it, for `load`. indent: None for large ones."""
+    """Write a JSON object by one rename. Its last entry, `sha256`, is that of all bytes before it, for
+    `load`. indent: None for large ones."""
     separators = None if indent else (",", ":")
-    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=str).removesuffix("}").rstrip().encode()
+    text = (
+        json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=str)
+        .removesuffix("}")
+        .rstrip()
+        .encode()
+    )
     comma = b"," if value else b""
     with writing(path) as temporary:
-        temporary.write_bytes(text + comma + b'\n "sha256": "%s"\n}\n' % hashlib.sha256(text).hexdigest().encode())
+        temporary.write_bytes(
+            text + comma + b'\n "sha256": "%s"\n}\n' % hashlib.sha256(text).hexdigest().encode()
+        )
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """What `save` wrote, without `sha256`; None where there is none, or its bytes are not those that were written: as good as none."""
+    """What `save` wrote, without `sha256`; None where there is none, or its bytes are not those that were
+    written: as good as none."""
     try:
         data = path.read_bytes() if path.is_file() else b""  # a pipe would be waited for
     except OSError:
         return None
     seal = _SEAL.search(data, max(0, len(data) - 128))
-    if seal is None or seal.end() != len(data) or hashlib.sha256(data[: seal.start()]).hexdigest().encode() != seal[1]:
+    if (
+        seal is None
+        or seal.end() != len(data)
+        or hashlib.sha256(data[: seal.start()]).hexdigest().encode() != seal[1]
+    ):
         return None
     value: dict[str, Any] = json.loads(data)
     del value["sha256"]

@@ -1,4 +1,5 @@
-"""What `leaf verify` lists: one file, or one entry of a file, whose bytes are not those that were recorded; and what has the place of a file."""
+"""What `leaf verify` lists: one file, or one entry of a file, whose bytes are not those that were recorded;
+and what has the place of a file."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from leafinstruct.errors import SourceError
 class Damage:
     """One damaged file or entry.
 
-    file: where it is; fault: what is wrong with it, e.g. "its sha256 is not the recorded one"; repair: what the user does about it, e.g.
-    "run `leaf build RECIPE`: part demo-0 is made again".
+    file: where it is; fault: what is wrong with it, e.g. "its sha256 is not the recorded one"; repair: what
+    the user does about it, e.g. "run `leaf build RECIPE`: part demo-0 is made again".
     """
 
     file: Path
@@ -22,9 +23,12 @@ class Damage:
 
 
 def refuse_folder(path: Path) -> None:
-    """Raise SourceError for a folder in the place of a file: nothing says what is in it, so it is not deleted."""
+    """Raise SourceError for a folder in the place of a file: nothing says what is in it, so it is not
+    deleted."""
     if path.is_dir() and not path.is_symlink():
-        raise SourceError(f"{path}: a folder has the place of a file; move it away and run the same command again")
+        raise SourceError(
+            f"{path}: a folder has the place of a file; move it away and run the same command again"
+        )
 
 
 def remove(path: Path) -> None:

@@ -1,7 +1,9 @@
-"""The write after which a verb has done what it was asked for: a signal that comes during it or later does not make a failure of it.
+"""The write after which a verb has done what it was asked for: a signal that comes during it or later does
+not make a failure of it.
 
-The write that completes a verb (a stage's record, a commit on the Hub, a rename) stands in `with last_write():`. cli/stopping.py asks `holds`
-whether a signal has to wait. The verb then ends as it would have, its report included; a second signal cuts the report short, with exit code 0.
+The write that completes a verb (a stage's record, a commit on the Hub, a rename) stands in `with
+last_write():`. cli/stopping.py asks `holds` whether a signal has to wait. The verb then ends as it would
+have, its report included; a second signal cuts the report short, with exit code 0.
 """
 
 from __future__ import annotations

@@ -2,15 +2,17 @@
 
     {"key": ..., "digest": "<sha256 of all bytes of the line before this field>"}
 
-The digest is checked on every read, so a changed byte, in a value or in the key, makes the line missing and never gives another value. The caches
-that runs share are made of such lines: answers and exchanges (llm/lines.py), outcomes of fetches (images/web/store.py).
+The digest is checked on every read, so a changed byte, in a value or in the key, makes the line missing and
+never gives another value. The caches that runs share are made of such lines: answers and exchanges
+(llm/lines.py), outcomes of fetches (images/web/store.py).
 
-A damaged line is overwritten with spaces in place. Offsets of other lines stay valid, so any process may append to the file or read from it
-meanwhile, and a kill leaves a line that is still damaged. A last line without its end is what a kill leaves of a writer, or what another process is
-writing now; it is passed over.
+A damaged line is overwritten with spaces in place. Offsets of other lines stay valid, so any process may
+append to the file or read from it meanwhile, and a kill leaves a line that is still damaged. A last line
+without its end is what a kill leaves of a writer, or what another process is writing now; it is passed over.
 
-Files of the time before digests are read once: each line that is a JSON object is written again with a digest, by one rename, and from then on it is
-checked like all others. Cost: 0.5 GB a second on one core, most of it sha256.
+Files of the time before digests are read once: each line that is a JSON object is written again with a
+digest, by one rename, and from then on it is checked like all others. Cost: 0.5 GB a second on one core, most
+of it sha256.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ def opened(line: bytes) -> dict[str, Any] | None:
 
 
 def lines(path: Path, blank_too: bool = False, start: int = 0) -> Iterator[tuple[Place, bytes | None]]:
-    """Whole lines of a file that are not blank, or those too; None for a line longer than LONGEST. start: offset of the first. Raises OSError."""
+    """Whole lines of a file that are not blank, or those too; None for a line longer than LONGEST. start:
+    offset of the first. Raises OSError."""
     offset = start
     with path.open("rb") as file:
         file.seek(start)
@@ -66,13 +69,15 @@ def lines(path: Path, blank_too: bool = False, start: int = 0) -> Iterator[tuple
             length, whole = len(line), line.endswith(b"\n")
             while not whole and (rest := file.readline(_CHUNK)):
                 length, whole = length + len(rest), rest.endswith(b"\n")
-            if (whole or b"\0" in line) and (blank_too or line.strip(b" \n")):  # no writer is at work on zeros: a power cut left them
+            # no writer is at work on zeros: a power cut left them
+            if (whole or b"\0" in line) and (blank_too or line.strip(b" \n")):
                 yield (offset, length), line if length == len(line) else None
             offset += length
 
 
 def blank(path: Path, places: Iterable[Place]) -> None:
-    """Overwrite whole lines with spaces, in place; the time of change stays, as readers may order files by it. Raises OSError."""
+    """Overwrite whole lines with spaces, in place; the time of change stays, as readers may order files by
+    it. Raises OSError."""
     times = path.stat()
     with path.open("r+b") as file:
         for offset, length in places:
@@ -87,7 +92,8 @@ def blank(path: Path, places: Iterable[Place]) -> None:
 
 
 def erase(path: Path, is_meant: Callable[[dict[str, Any]], bool], dry_run: bool = False) -> int:
-    """Overwrite the lines whose entries are meant; returns how many. No process may append to the file meanwhile. Raises OSError.
+    """Overwrite the lines whose entries are meant; returns how many. No process may append to the file
+    meanwhile. Raises OSError.
 
     Damaged lines, and half a line at the end, are overwritten too: what they held is not known.
     """
@@ -109,7 +115,8 @@ def erase(path: Path, is_meant: Callable[[dict[str, Any]], bool], dry_run: bool 
 
 
 def mend(path: Path) -> int:
-    """Blank the damaged lines of a file; returns how many. A file of the time before digests gets them. Raises OSError, SourceError."""
+    """Blank the damaged lines of a file; returns how many. A file of the time before digests gets them.
+    Raises OSError, SourceError."""
     damaged, sealed = [], False
     for place, line in lines(path):
         if line is not None and is_intact(line):
@@ -136,19 +143,28 @@ def _sealed_anew(path: Path) -> int:
     return dropped
 
 
-def drop(path: Path, repair: str, fault: Callable[[dict[str, Any]], str | None] = lambda _: None) -> Iterator[Damage]:
-    """Blank the damaged lines of a file, which no reader takes anyway, and yield them. repair: what becomes of what such a line held; fault: what is
-    wrong with what an intact line leads to."""
+def drop(
+    path: Path, repair: str, fault: Callable[[dict[str, Any]], str | None] = lambda _: None
+) -> Iterator[Damage]:
+    """Blank the damaged lines of a file, which no reader takes anyway, and yield them. repair: what becomes
+    of what such a line held; fault: what is wrong with what an intact line leads to."""
     if not path.is_file():
         yield Damage(path, "is not a regular file", "delete it")
         return
     try:
-        sealed = any(line is not None and is_intact(line) for _, line in lines(path))  # then a line without a digest is a damaged one
-        found = [(place, wrong) for place, line in lines(path) if (wrong := _fault(line, sealed, fault)) is not None]
+        # then a line without a digest is a damaged one
+        sealed = any(line is not None and is_intact(line) for _, line in lines(path))
+        found = [
+            (place, wrong)
+            for place, line in lines(path)
+            if (wrong := _fault(line, sealed, fault)) is not None
+        ]
         if found:
             blank(path, [place for place, _ in found])
     except OSError as error:
-        yield Damage(path, f"cannot be read or mended: {error.strerror or error}", "check its permissions and the disk")
+        yield Damage(
+            path, f"cannot be read or mended: {error.strerror or error}", "check its permissions and the disk"
+        )
         return
     for (offset, _), wrong in found:
         yield Damage(path, f"the line at byte {offset:,} {wrong}", f"dropped; {repair}")

@@ -1,4 +1,5 @@
-"""Read files of settings: recipes, questions, experiments, prompts, and the value of --set. One loader of YAML for all of them.
+"""Read files of settings: recipes, questions, experiments, prompts, and the value of --set. One loader of
+YAML for all of them.
 
 YAML as it is accepted here is what PyYAML's safe loader reads, less what is wrong without a word:
 
@@ -8,8 +9,8 @@ YAML as it is accepted here is what PyYAML's safe loader reads, less what is wro
     012, 1:30, 2024-01-01   YAML 1.1 reads 10, 90 and a date; whoever means the text writes quotes
     \\0, \\ud800              characters that no file can hold
 
-`1e3` is a number, as in YAML 1.2 and JSON. Size, depth, number of values and length of a number are bounded, and so is the time: 256 KB of the
-worst YAML takes about 0.4 s.
+`1e3` is a number, as in YAML 1.2 and JSON. Size, depth, number of values and length of a number are bounded,
+and so is the time: 256 KB of the worst YAML takes about 0.4 s.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ MAX_DIGITS = 40
 """Characters of a number."""
 
 _TAG = "tag:yaml.org,2002:"
-_SEXAGESIMAL, _OCTAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"), re.compile(r"[-+]?0[0-9_]+")
+_SEXAGESIMAL, _OCTAL = (
+    re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"),
+    re.compile(r"[-+]?0[0-9_]+"),
+)
 _NO_DIGITS = re.compile(r"[-+]?0[bx]_+")
 _NOT_IN_A_FILE = re.compile(r"[\0\ud800-\udfff]")
 
@@ -44,14 +48,19 @@ def text_in(path: Path, most: int = MAX_BYTES) -> str:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # opening a pipe waits, reading a device does not end
-            raise RecipeError(f"{path}: is {'a folder' if stat.S_ISDIR(found.st_mode) else 'no regular file'}; give a text file")
+            raise RecipeError(
+                f"{path}: is {'a folder' if stat.S_ISDIR(found.st_mode) else 'no regular file'}; give a "
+                "text file"
+            )
         with path.open("rb") as file:
             data = file.read(most + 1)
         if len(data) > most:
             raise RecipeError(f"{path}: larger than {most // 1024} KB; is it the right file?")
         return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: cannot be read: {error.reason} at byte {error.start:,}; save it as UTF-8") from error
+        raise RecipeError(
+            f"{path}: cannot be read: {error.reason} at byte {error.start:,}; save it as UTF-8"
+        ) from error
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:
@@ -81,24 +90,33 @@ def yaml_in(where: Path | str, text: str) -> Any:
         raise RecipeError(f"{where}, {place}: {problem}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise RecipeError(f"{where}, line {line}: not YAML: character U+{error.character:04X} is not allowed; remove it") from error
+        raise RecipeError(
+            f"{where}, line {line}: not YAML: character U+{error.character:04X} is not allowed; remove it"
+        ) from error
 
 
 def _composed(loader: _Loader) -> Any:
-    """Return the root node, None of an empty text. PyYAML's scanner raises bare errors for `\\UFFFFFFFF` and for `%YAML 1.` with many digits."""
+    """Return the root node, None of an empty text. PyYAML's scanner raises bare errors for `\\UFFFFFFFF` and
+    for `%YAML 1.` with many digits."""
     try:
         return loader.get_single_node()
     except (ValueError, OverflowError) as error:
         mark = loader.get_mark()
-        raise yaml.scanner.ScannerError(None, None, "a number here is too large (of \\U or of %YAML)", mark) from error
+        raise yaml.scanner.ScannerError(
+            None, None, "a number here is too large (of \\U or of %YAML)", mark
+        ) from error
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """`object_pairs_hook` of json.loads for files that a person writes. Raises ValueError for a repeated key, whose first value would be lost."""
+    """`object_pairs_hook` of json.loads for files that a person writes. Raises ValueError for a repeated key,
+    whose first value would be lost."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = Counter(key for key, _ in pairs)
-        raise ValueError(f"the key {shortened(max(keys, key=keys.__getitem__), 60)!r} stands twice in one object; keep one of them")
+        raise ValueError(
+            f"the key {shortened(max(keys, key=keys.__getitem__), 60)!r} stands twice in one object; "
+            "keep one of them"
+        )
     return found
 
 
@@ -114,11 +132,17 @@ class _Loader(yaml.SafeLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         self._values += 1
         if alias:
-            raise yaml.composer.ComposerError(None, None, "an alias (*name) is not accepted here; write the text again", event.start_mark)
+            raise yaml.composer.ComposerError(
+                None, None, "an alias (*name) is not accepted here; write the text again", event.start_mark
+            )
         if event.tag is not None:
-            raise _refused(f"a tag ({shortened(str(event.tag), 40)}) is not accepted here; write the plain value", event)
+            raise _refused(
+                f"a tag ({shortened(str(event.tag), 40)}) is not accepted here; write the plain value", event
+            )
         if self._depth == MAX_DEPTH:
-            raise _refused("nested too deeply; lists and mappings of a few levels are all that is needed", event)
+            raise _refused(
+                "nested too deeply; lists and mappings of a few levels are all that is needed", event
+            )
         if self._values > MAX_VALUES:
             raise _refused(f"more than {MAX_VALUES:,} values; is it the right file?", event)
         self._depth += 1
@@ -128,7 +152,9 @@ class _Loader(yaml.SafeLoader):
             self._depth -= 1
 
 
-_Loader.add_implicit_resolver(f"{_TAG}float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+\Z"), list("-+.0123456789"))
+_Loader.add_implicit_resolver(
+    f"{_TAG}float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+\Z"), list("-+.0123456789")
+)
 
 
 def _value(loader: _Loader, node: Any) -> Any:
@@ -149,9 +175,17 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
             raise _refused("a merge key (<<) is not accepted here; write the keys again", name)
         key = _scalar(loader, name)
         if not isinstance(key, str):
-            raise _refused(f"the key {shortened(name.value, 40)} is no text in YAML; write it in quotes", name)
+            raise _refused(
+                f"the key {shortened(name.value, 40)} is no text in YAML; write it in quotes", name
+            )
         if key in found:
-            raise _refused(f"the key {shortened(key, 60)} is repeated; it is in line {lines[key]} already: keep one of them", name)
+            raise _refused(
+                (
+                    f"the key {shortened(key, 60)} is repeated; it is in line {lines[key]} already: keep one "
+                    "of them"
+                ),
+                name,
+            )
         found[key], lines[key] = _value(loader, value), name.start_mark.line + 1
     return found
 
@@ -171,14 +205,28 @@ def _scalar(loader: _Loader, node: yaml.ScalarNode) -> Any:
 
 def _number(loader: _Loader, node: yaml.ScalarNode, kind: str, text: str) -> int | float:
     if len(text) > MAX_DIGITS:
-        raise _refused(f"{shortened(text, MAX_DIGITS)} is a number of {len(text):,} characters; {MAX_DIGITS} are the most", node)
+        raise _refused(
+            (
+                f"{shortened(text, MAX_DIGITS)} is a number of {len(text):,} characters; {MAX_DIGITS} are "
+                "the most"
+            ),
+            node,
+        )
     if _SEXAGESIMAL.fullmatch(text):
-        raise _refused(f"{text} is a number to the base 60 in YAML; write it in quotes, or the number of seconds", node)
+        raise _refused(
+            f"{text} is a number to the base 60 in YAML; write it in quotes, or the number of seconds", node
+        )
     if _OCTAL.fullmatch(text):
-        raise _refused(f"{text} is an octal number in YAML; write it in quotes, or without its leading zero", node)
+        raise _refused(
+            f"{text} is an octal number in YAML; write it in quotes, or without its leading zero", node
+        )
     if _NO_DIGITS.fullmatch(text):
         raise _refused(f"{text} is a number without digits in YAML; write it in quotes", node)
-    number: int | float = float(text.replace("_", "")) if kind == "float" and text[-1].isdigit() else loader.construct_object(node)
+    number: int | float = (
+        float(text.replace("_", ""))
+        if kind == "float" and text[-1].isdigit()
+        else loader.construct_object(node)
+    )
     if math.isnan(number):
         raise _refused("nan compares with nothing; write a number", node)
     return number

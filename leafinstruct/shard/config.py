@@ -18,9 +18,10 @@ class ShardConfig(BaseModel):
     splits: dict[str, float] = {"train": 0.9, "validation": 0.05, "test": 0.05}
     """Name -> share of groups: rows that one value of a `group_by` key never stand in two splits."""
     group_by: tuple[GroupKey, ...] = ("domain", "images", "near_text", "text")
-    """What groups documents on one side of a split: the registered web domain (ignored in a corpus of fewer than 10 domains, and the card
-    warns), the same text, nearly the same text (MinHash, from a Jaccard similarity of about 0.75), a shared image. Name fewer where a
-    corpus shares images by construction; with none, each document is a group."""
+    """What groups documents on one side of a split: the registered web domain (ignored in a corpus of fewer
+    than 10 domains, and the card warns), the same text, nearly the same text (MinHash, from a Jaccard
+    similarity of about 0.75), a shared image. Name fewer where a corpus shares images by construction; with
+    none, each document is a group."""
     max_bytes: int = Field(default=500_000_000, gt=0)
     """Aimed size of a shard, bytes of images and texts: what the Hub streams well."""
     row_group_bytes: int = Field(default=100_000_000, gt=0)
@@ -36,7 +37,11 @@ class ShardConfig(BaseModel):
     @field_validator("splits")
     @classmethod
     def _sums_to_one(cls, splits: dict[str, float]) -> dict[str, float]:
-        if not splits or any(share < 0 for share in splits.values()) or not math.isclose(sum(splits.values()), 1):
+        if (
+            not splits
+            or any(share < 0 for share in splits.values())
+            or not math.isclose(sum(splits.values()), 1)
+        ):
             raise ValueError(f"shares must be 0 or more and sum to 1, not {sum(splits.values()):g}")
         for name in splits:
             if not name.isidentifier():

@@ -4,15 +4,18 @@
     near_text   BANDS numbers   MinHash of the runs of five words (records.words.spelled_alike), cut into bands: alike texts share at least one
     images    one an image   sha256 of the bytes
 
-Over the source document as filter left it, not over the example: a language model tells one page in two ways, and the page is what leaks.
+Over the source document as filter left it, not over the example: a language model tells one page in two ways,
+and the page is what leaks.
 
-14 bands of 8 hashes over runs of 5 words, as FineWeb has them (arXiv 2406.17557): a pair whose runs overlap by 0.8 (Jaccard) shares a
-band with probability 1 - (1 - 0.8^8)^14 = 0.92, at 0.9 with 0.9996, at 0.75 with 0.77, at 0.5 with 0.05. Candidates are not compared again:
-a pair grouped by chance is only on the same side, which harms nobody, while comparing would need all signatures beside each other in the
-one place that sees the corpus.
+14 bands of 8 hashes over runs of 5 words, as FineWeb has them (arXiv 2406.17557): a pair whose runs overlap
+by 0.8 (Jaccard) shares a band with probability 1 - (1 - 0.8^8)^14 = 0.92, at 0.9 with 0.9996, at 0.75 with
+0.77, at 0.5 with 0.05. Candidates are not compared again: a pair grouped by chance is only on the same side,
+which harms nobody, while comparing would need all signatures beside each other in the one place that sees the
+corpus.
 
-Chosen: datasketch. rensa is faster, but a signature takes 0.5 to 0.7 CPU-ms of the 1.8 that a document of 375 words costs here (a busy core),
-and datasketch's hash (SHA-1) and permutations (named by `scheme`) are written down, so a signature is the same everywhere.
+Chosen: datasketch. rensa is faster, but a signature takes 0.5 to 0.7 CPU-ms of the 1.8 that a document of 375
+words costs here (a busy core), and datasketch's hash (SHA-1) and permutations (named by `scheme`) are written
+down, so a signature is the same everywhere.
 Numbers have 64 bits: among ten million different keys the chance that any two meet is 3 in a million.
 """
 
@@ -33,7 +36,8 @@ BANDS, ROWS, RUN = 14, 8, 5
 
 @dataclass(frozen=True, slots=True)
 class GroupKeys:
-    """A document's numbers, unsigned 64 bits each. text is None and near_text empty where there is no word: such documents are not copies."""
+    """A document's numbers, unsigned 64 bits each. text is None and near_text empty where there is no word:
+    such documents are not copies."""
 
     text: int | None
     near_text: list[int]
@@ -47,7 +51,9 @@ def group_keys_of(document: Document) -> GroupKeys:
     if not text:
         return GroupKeys(None, [], images)
     return GroupKeys(
-        _number(text.encode()), _bands([word for text in document.texts for word in words_of(spelled_alike(text.text))]), images
+        _number(text.encode()),
+        _bands([word for text in document.texts for word in words_of(spelled_alike(text.text))]),
+        images,
     )
 
 

@@ -1,11 +1,14 @@
-"""Groups: rows that a split may not part, the connected components over equal group keys (the same document, domain, text, image).
+"""Groups: rows that a split may not part, the connected components over equal group keys (the same document,
+domain, text, image).
 
-A global step over keys only. GroupKeys are followed one column at a time, near_text one band at a time: sort its numbers, link equal neighbors,
-merge what is linked. So memory is one number a row and one column, whatever the number of keys.
+A global step over keys only. GroupKeys are followed one column at a time, near_text one band at a time: sort
+its numbers, link equal neighbors, merge what is linked. So memory is one number a row and one column,
+whatever the number of keys.
 
-Chosen: scipy's connected_components over arrays. A million nodes and 1.2 million links, one thread: 0.4 CPU-s and 41 MB; networkx 22 CPU-s and
-616 MB, scipy's DisjointSet 11 CPU-s and 322 MB. The whole plan with 4 images and 14 bands a row (benchmarks/planning.py): 1.1 CPU-s and 67 MB
-for a hundred thousand rows, 15 CPU-s and 574 MB for a million, 258 MB of it pages of mapped keys.
+Chosen: scipy's connected_components over arrays. A million nodes and 1.2 million links, one thread: 0.4 CPU-s
+and 41 MB; networkx 22 CPU-s and 616 MB, scipy's DisjointSet 11 CPU-s and 322 MB. The whole plan with 4 images
+and 14 bands a row (benchmarks/planning.py): 1.1 CPU-s and 67 MB for a hundred thousand rows, 15 CPU-s and 574
+MB for a million, 258 MB of it pages of mapped keys.
 """
 
 from __future__ import annotations
@@ -28,15 +31,16 @@ FEW_DOMAINS = 10
 """Below this many domains a split by domain would put nearly everything on one side."""
 
 Link = tuple[NDArray[np.int64], NDArray[Any]]
-"""(k,) row numbers and (k,) the value of one group key: rows with equal values belong together. A row may stand in it often, or not at all."""
+"""(k,) row numbers and (k,) the value of one group key: rows with equal values belong together. A row may
+stand in it often, or not at all."""
 
 
 @dataclass(frozen=True)
 class Groups:
     """label: (rows,) the group of each row; group_by: keys in force; domains: how many there are.
 
-    names: of each group, the smallest domain in it, or document where domains are ignored: it does not depend on the order of parts, and a
-    group of one domain keeps it while the corpus grows.
+    names: of each group, the smallest domain in it, or document where domains are ignored: it does not depend
+    on the order of parts, and a group of one domain keeps it while the corpus grows.
     """
 
     label: NDArray[np.int32]
@@ -59,7 +63,8 @@ def group(rows: pa.Table, group_by: Sequence[str]) -> Groups:
 
 
 def components(count: int, links: Iterable[Link]) -> NDArray[np.int32]:
-    """(count,) labels 0, 1, ... without gaps: equal where a chain of links leads from one row to the other."""
+    """(count,) labels 0, 1, ... without gaps: equal where a chain of links leads from one row to the
+    other."""
     label: NDArray[np.int32] = np.arange(count, dtype=np.int32)
     for rows, values in links:
         order = np.argsort(values, kind="stable")

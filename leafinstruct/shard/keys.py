@@ -1,7 +1,9 @@
-"""What planning needs of every row: `keys-<part>.arrow`, written beside the rows of a part and read by column.
+"""What planning needs of every row: `keys-<part>.arrow`, written beside the rows of a part and read by
+column.
 
-Arrow and memory-mapped, not JSON: a plan over a million rows touches one column after the other, whose pages the system may drop again, and
-makes no Python object of a row. Not named `.parquet`, because readers of the dataset take every such file for a shard.
+Arrow and memory-mapped, not JSON: a plan over a million rows touches one column after the other, whose pages
+the system may drop again, and makes no Python object of a row. Not named `.parquet`, because readers of the
+dataset take every such file for a shard.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ SCHEMA = pa.schema(
         ("images", pa.list_(pa.uint64())),
     ]
 )
-"""One row a published row, in the order of rows-<part>.arrow. bytes: of its images and texts; digest: of all that the row says; the last three are
-the group keys of its document (group_keys.py)."""
+"""One row a published row, in the order of rows-<part>.arrow. bytes: of its images and texts; digest: of all
+that the row says; the last three are the group keys of its document (group_keys.py)."""
 
 _KEY = b"leafinstruct.key"
 
@@ -43,13 +45,17 @@ def write(path: Path, key: str, rows: Iterable[dict[str, Any]]) -> None:
     """A part's keys, under the key of what shaped them."""
     table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
     with writing(path) as temporary:
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, SCHEMA.with_metadata({_KEY: key})) as file:
+        with (
+            pa.OSFile(str(temporary), "wb") as sink,
+            pa.ipc.new_file(sink, SCHEMA.with_metadata({_KEY: key})) as file,
+        ):
             file.write_table(table)
         seal.put(temporary, [])
 
 
 def key_of(path: Path) -> str | None:
-    """The key that `write` was given; None while there is no file, or its bytes are not those that were written."""
+    """The key that `write` was given; None while there is no file, or its bytes are not those that were
+    written."""
     if checked.fault(path) is not None:
         return None
     with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:

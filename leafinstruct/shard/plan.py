@@ -1,7 +1,9 @@
-"""Which row stands in which shard: over keys only, so a plan of a million rows is a matter of seconds (figures in groups.py).
+"""Which row stands in which shard: over keys only, so a plan of a million rows is a matter of seconds
+(figures in groups.py).
 
-A group of rows that belong together (groups.py) falls into a split, a row into a shard of its task and split, both by hash (split.py). A shard's
-key is the digest of its rows' digests, so a changed row makes one shard anew; so does one added or removed, unless it joins or parts two groups.
+A group of rows that belong together (groups.py) falls into a split, a row into a shard of its task and split,
+both by hash (split.py). A shard's key is the digest of its rows' digests, so a changed row makes one shard
+anew; so does one added or removed, unless it joins or parts two groups.
 """
 
 from __future__ import annotations
@@ -21,11 +23,14 @@ from leafinstruct.shard.groups import FEW_DOMAINS, Groups, group
 from leafinstruct.shard.split import shard_count, split_of, unit
 
 
-def plan(config: ShardConfig, seed: int, keys: Mapping[str, pa.Table], shaping: object) -> tuple[list[Part], dict[str, Any]]:
+def plan(
+    config: ShardConfig, seed: int, keys: Mapping[str, pa.Table], shaping: object
+) -> tuple[list[Part], dict[str, Any]]:
     """Every shard as a part, and facts of the split for the record and the card.
 
-    keys: part -> table of keys.SCHEMA; shaping: what shapes a shard's bytes besides its rows. A shard's name is `<task>.<split>-00000-of-00004`, its
-    payload (key, places), where places is a table `part`, `index` of its rows in order.
+    keys: part -> table of keys.SCHEMA; shaping: what shapes a shard's bytes besides its rows. A shard's name
+    is `<task>.<split>-00000-of-00004`, its payload (key, places), where places is a table `part`, `index` of
+    its rows in order.
     """
     rows = pa.concat_tables(keys.values())
     groups = group(rows, config.group_by)
@@ -36,7 +41,9 @@ def plan(config: ShardConfig, seed: int, keys: Mapping[str, pa.Table], shaping: 
             **{name: rows[name] for name in ("task", "id", "bytes", "digest")},
             "split": pa.array(splits).take(pa.array(groups.label)),
             "point": points,
-            "part": pa.array(list(keys)).take(pa.array(np.repeat(np.arange(len(keys)), [len(table) for table in keys.values()]))),
+            "part": pa.array(list(keys)).take(
+                pa.array(np.repeat(np.arange(len(keys)), [len(table) for table in keys.values()]))
+            ),
             "index": np.concatenate([np.arange(len(table), dtype=np.int32) for table in keys.values()]),
         }
     )
@@ -49,12 +56,14 @@ def _shards(config: ShardConfig, rows: pa.Table, shaping: object) -> Iterator[Pa
     for task, split, start, end in _runs(rows):
         members = rows.slice(start, end - start)
         count = shard_count(pc.sum(members["bytes"]).as_py(), config.max_bytes)
-        number = (members["point"].to_numpy() * count).astype(np.int64)  # rises with the order; exact, as count is a power of two
+        # rises with the order; exact, as count is a power of two
+        number = (members["point"].to_numpy() * count).astype(np.int64)
         bounds = np.searchsorted(number, np.arange(count + 1))
         for at, (low, high) in enumerate(pairwise(bounds)):
             content = members.slice(low, high - low)
             identity = digest([shaping, content["digest"].to_pylist()])
-            places = content.select(["part", "index"]).take(np.arange(len(content)))  # a copy: a slice would be sent with the whole table
+            # a copy: a slice would be sent with the whole table
+            places = content.select(["part", "index"]).take(np.arange(len(content)))
             yield Part(f"{task}.{split}-{at:05d}-of-{count:05d}", (identity, places))
 
 
@@ -70,8 +79,8 @@ def _runs(rows: pa.Table) -> Iterator[tuple[str, str, int, int]]:
 def facts(config: ShardConfig, groups: Groups, splits: Sequence[str]) -> dict[str, Any]:
     """What the card tells of the split. splits: of each group.
 
-    split_by: `domain` or `document`; group_by: keys in force; domains, groups: how many; largest_group: rows, its share of all rows and its
-    split; warnings: sentences of ours for a person, empty where all is well.
+    split_by: `domain` or `document`; group_by: keys in force; domains, groups: how many; largest_group: rows,
+    its share of all rows and its split; warnings: sentences of ours for a person, empty where all is well.
     """
     sizes = np.bincount(groups.label)
     largest = min(np.flatnonzero(sizes == sizes.max()).tolist(), key=lambda at: groups.names[at])
@@ -86,18 +95,28 @@ def facts(config: ShardConfig, groups: Groups, splits: Sequence[str]) -> dict[st
     }
 
 
-def _warnings(config: ShardConfig, groups: Groups, largest: float, where: str, found: set[str]) -> Iterator[str]:
+def _warnings(
+    config: ShardConfig, groups: Groups, largest: float, where: str, found: set[str]
+) -> Iterator[str]:
     wanted = {name: share for name, share in config.splits.items() if share > 0}
     if len(wanted) < 2:
         return
     if "domain" in config.group_by and "domain" not in groups.group_by and groups.domains:
         few = f"{groups.domains} web domain{'s' if groups.domains > 1 else ''}"
-        yield f"the rows come from {few}, fewer than {FEW_DOMAINS}, so they are split by document and pages of one domain may stand in two splits"
+        yield (
+            f"the rows come from {few}, fewer than {FEW_DOMAINS}, so they are split by document and "
+            "pages of one domain may stand in two splits"
+        )
     small = min(wanted, key=lambda name: wanted[name])
     if largest > wanted[small]:
-        hint = "; another seed, or fewer keys in shard.group_by, would part the rows otherwise" if largest > wanted[where] else ""
+        hint = (
+            "; another seed, or fewer keys in shard.group_by, would part the rows otherwise"
+            if largest > wanted[where]
+            else ""
+        )
         yield (
-            f"the largest group of rows that belong together holds {largest:.1%} of all, more than the share of `{small}` "
+            f"the largest group of rows that belong together holds {largest:.1%} of all, more than "
+            f"the share of `{small}` "
             f"({wanted[small]:.1%}), and stands in `{where}`{hint}"
         )
     for name in wanted:

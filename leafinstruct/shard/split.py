@@ -1,9 +1,11 @@
-"""Which split and which shard a row belongs to: hashes only, so that nothing depends on order, workers or the other rows.
+"""Which split and which shard a row belongs to: hashes only, so that nothing depends on order, workers or the
+other rows.
 
     split = where hash(seed, group) falls among the splits' shares      group: rows that belong together, by name (groups.py)
     shard = range of hash(seed, id), 2^k ranges a task and split        k: smallest with at most max_bytes a shard on average
 
-A power of two, because then growth doubles the number of shards once in a while instead of moving every row at every new megabyte.
+A power of two, because then growth doubles the number of shards once in a while instead of moving every row
+at every new megabyte.
 """
 
 from __future__ import annotations

@@ -1,16 +1,20 @@
-"""shard: examples -> Parquet files of the published row with image bytes embedded, their checksums, and a dataset card.
+"""shard: examples -> Parquet files of the published row with image bytes embedded, their checksums, and a
+dataset card.
 
     gather (processes)   one part's rows (`rows-<part>.arrow`, memory-mapped later) and what planning needs of them (`keys-<part>.arrow`)
     plan   (here)        over keys only: which rows belong together, split and shard of every row
     write  (processes)   one shard: take its rows from all parts, sorted by hash, row group by row group
 
-The rows lie once more on disk between gather and write, because a shard draws on every part: random access into memory-mapped Arrow costs a
-page fault, into Parquet a whole row group. A shard's key is the digest of its rows' digests, so one added or removed row makes one shard anew.
-The card also tells what was lost on the way, so those counts are fingerprinted too: when only they change, the card alone is written anew.
+The rows lie once more on disk between gather and write, because a shard draws on every part: random access
+into memory-mapped Arrow costs a page fault, into Parquet a whole row group. A shard's key is the digest of
+its rows' digests, so one added or removed row makes one shard anew. The card also tells what was lost on the
+way, so those counts are fingerprinted too: when only they change, the card alone is written anew.
 
-A row's bytes are compared when a shard is written, a shard's and those of what lies beside it in every build: what was damaged is made again.
+A row's bytes are compared when a shard is written, a shard's and those of what lies beside it in every build:
+what was damaged is made again.
 
-A part's keys mean whole rows, a shard's report a whole shard, SHA256SUMS all of them: each is removed before, and written after, what it vouches for.
+A part's keys mean whole rows, a shard's report a whole shard, SHA256SUMS all of them: each is removed before,
+and written after, what it vouches for.
 """
 
 from __future__ import annotations
@@ -36,7 +40,15 @@ from leafinstruct.records.files import seal
 from leafinstruct.records.removals import NOTHING, Suppressed
 from leafinstruct.records.shards import CHECKSUMS
 from leafinstruct.records.url import host_of
-from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, file_fault, file_sha256, version, writing
+from leafinstruct.runtime.artifact import (
+    Artifact,
+    Fingerprint,
+    digest,
+    file_fault,
+    file_sha256,
+    version,
+    writing,
+)
 from leafinstruct.runtime.damage import remove
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
 from leafinstruct.shard import keys as keys_of
@@ -58,13 +70,14 @@ BESIDE = ("README.md", CHECKSUMS, "croissant.json", "build.json", "examples/*")
 """What is published beside the shards; the record holds the sha256 of each."""
 
 WINDOW = 1024
-"""Rows that are looked up together while a shard is written: each part's file is opened at most once for that many."""
+"""Rows that are looked up together while a shard is written: each part's file is opened at most once for that
+many."""
 
 
 @dataclass(frozen=True)
 class ShardSettings:
-    """recipe: `name@version`, written into every row; card: the card's template; suppressed: what was taken out for good; resolved: the recipe
-    as build.json and the card tell it."""
+    """recipe: `name@version`, written into every row; card: the card's template; suppressed: what was taken
+    out for good; resolved: the recipe as build.json and the card tell it."""
 
     config: ShardConfig
     seed: int
@@ -75,7 +88,8 @@ class ShardSettings:
 
 
 def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
-    """Config, seed, recipe's name, card, libraries that shape bytes, what rewrite made, and what the card tells of the stages before."""
+    """Config, seed, recipe's name, card, libraries that shape bytes, what rewrite made, and what the card
+    tells of the stages before."""
     record = inputs.record
     assert record is not None, "rewrite is done"
     libraries = {name: version(name) for name in (*LIBRARIES, *SPLITTING, "regex")}
@@ -94,7 +108,8 @@ def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine
 
 
 def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
-    """Write every shard that does not stand, then card and checksums. Returns facts for the record. Raises LeafInstructError for no rows."""
+    """Write every shard that does not stand, then card and checksums. Returns facts for the record. Raises
+    LeafInstructError for no rows."""
     removed = left_out(settings.suppressed, inputs, engine)
     parts = list(_parts(settings, inputs, removed))
     stale = [part for part in parts if not _is_gathered(out, part)]
@@ -113,11 +128,18 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     missing = [part for part in shards if not out.is_up_to_date(part.name, part.payload[0])]
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
-    facts: dict[str, Any] = {**split, "schema": public.SCHEMA_VERSION, **({"suppressed": count} if count else {})}
+    facts: dict[str, Any] = {
+        **split,
+        "schema": public.SCHEMA_VERSION,
+        **({"suppressed": count} if count else {}),
+    }
     describe(settings.recipe, settings.card.text, settings.resolved, out, inputs, facts, engine)
     with writing(out.path / CHECKSUMS) as temporary:
         temporary.write_text(checksums(out), encoding="utf-8")
-    return {**facts, "beside": {path.relative_to(out.path).as_posix(): file_sha256(path) for path in files_beside(out)}}
+    return {
+        **facts,
+        "beside": {path.relative_to(out.path).as_posix(): file_sha256(path) for path in files_beside(out)},
+    }
 
 
 def checksums(out: Artifact) -> str:
@@ -137,10 +159,15 @@ def files_beside(out: Artifact) -> list[Path]:
 
 
 def damaged(out: Artifact, engine: Engine) -> list[str]:
-    """Files of a finished stage that are published and are not what was written, by name. Reads every shard."""
+    """Files of a finished stage that are published and are not what was written, by name. Reads every
+    shard."""
     beside: dict[str, str] = (out.record or {}).get("beside", {})
     here = {path.relative_to(out.path).as_posix() for path in files_beside(out)}
-    odd = [name for name in sorted({*beside, *here}) if name not in beside or file_fault(out.path / name, beside[name]) is not None]
+    odd = [
+        name
+        for name in sorted({*beside, *here})
+        if name not in beside or file_fault(out.path / name, beside[name]) is not None
+    ]
     return [path.name for path in damaged_shards(out, out.parts(), engine)] + odd
 
 
@@ -153,7 +180,8 @@ def damaged_shards(out: Artifact, names: Iterable[str], engine: Engine) -> list[
 
 
 def compare(out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: `damaged` is the shard's name where its bytes are not those that its report states, else empty."""
+    """Task: `damaged` is the shard's name where its bytes are not those that its report states, else
+    empty."""
     report, path = out.report(part.name), out.path / f"{part.name}.parquet"
     is_whole = report is not None and file_fault(path, report["files"][path.name]) is None
     size = path.stat().st_size // 1_000_000 if is_whole else 0
@@ -172,7 +200,8 @@ def forget(out: Artifact, path: Path) -> None:
 
 
 def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: a part's published rows as rows-<part>.arrow, and their keys as keys-<part>.arrow. payload: the key."""
+    """Task: a part's published rows as rows-<part>.arrow, and their keys as keys-<part>.arrow. payload: the
+    key."""
     assert inputs.upstream is not None, "rewrite was made from filter"
     started = time.perf_counter()
     keys_of.file_of(out, part.name).unlink(missing_ok=True)
@@ -181,7 +210,9 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
     wanted = {image.sha256 or "" for example in here for image in example.images}
     data = table.images(inputs.upstream.file("images", part.name), wanted)
     grouping = {
-        item.id: group_keys_of(item) for item in table.documents(inputs.upstream.checked("documents", part.name)) if item.id in told
+        item.id: group_keys_of(item)
+        for item in table.documents(inputs.upstream.checked("documents", part.name))
+        if item.id in told
     }
     schema, keys, places = public.schema(), [], []
     with writing(out.file("rows", part.name, ".arrow")) as temporary:
@@ -205,20 +236,23 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
     path = out.path / f"{part.name}.parquet"
     schema = public.schema()
     images = 0
-    with (
-        writing(path) as temporary,
-        pq.ParquetWriter(temporary, schema, **public.WRITER) as file,
-    ):
+    with writing(path) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
         for group in _groups(_rows(out, places), settings.config.row_group_bytes):
             rows = pa.Table.from_batches(group, schema)
             images += sum(len(of_row) for of_row in rows.column("images"))
             file.write_table(rows, row_group_size=max(1, rows.num_rows))
     counts = Counter({"rows": len(places), "images": images, "bytes": path.stat().st_size})
-    return out.commit(part.name, identity, {"counts": counts, "reasons": {}, "seconds": time.perf_counter() - started}, [path])
+    return out.commit(
+        part.name,
+        identity,
+        {"counts": counts, "reasons": {}, "seconds": time.perf_counter() - started},
+        [path],
+    )
 
 
 def _rows(out: Artifact, places: pa.Table) -> Iterator[pa.RecordBatch]:
-    """One batch a place (see plan), in order. A row's bytes are mapped, not read, and outlive the file, so one file is open at a time."""
+    """One batch a place (see plan), in order. A row's bytes are mapped, not read, and outlive the file, so
+    one file is open at a time."""
     for start in range(0, len(places), WINDOW):
         window = [(place["part"], place["index"]) for place in places.slice(start, WINDOW).to_pylist()]
         found: dict[tuple[str, int], pa.RecordBatch] = {}
@@ -255,7 +289,8 @@ def _key(example: Example, row: table.Row, group_keys: GroupKeys) -> dict[str, A
         "task": example.task,
         "document": example.document_id,
         "host": host_of(example.page_url or example.url),
-        "bytes": sum(len(image["bytes"]) for image in row["images"]) + sum(len(text.encode()) for text in texts),
+        "bytes": sum(len(image["bytes"]) for image in row["images"])
+        + sum(len(text.encode()) for text in texts),
         "digest": digest(shown),
         "text": group_keys.text,
         "near_text": group_keys.near_text,
@@ -264,11 +299,15 @@ def _key(example: Example, row: table.Row, group_keys: GroupKeys) -> dict[str, A
 
 
 def _is_gathered(out: Artifact, part: Part) -> bool:
-    return keys_of.key_of(keys_of.file_of(out, part.name)) == part.payload and out.file("rows", part.name, ".arrow").is_file()
+    return (
+        keys_of.key_of(keys_of.file_of(out, part.name)) == part.payload
+        and out.file("rows", part.name, ".arrow").is_file()
+    )
 
 
 def _parts(settings: ShardSettings, inputs: Artifact, removed: Mapping[str, list[str]]) -> Iterator[Part]:
-    """What is to be gathered: rewrite's parts, the payload a key of all that shapes their rows. removed: see `left_out`."""
+    """What is to be gathered: rewrite's parts, the payload a key of all that shapes their rows. removed: see
+    `left_out`."""
     assert inputs.upstream is not None, "rewrite was made from filter"
     shaping = [CODE, [version(name) for name in (*LIBRARIES, "datasketch")], settings.recipe]
     for name in inputs.parts():
@@ -278,7 +317,8 @@ def _parts(settings: ShardSettings, inputs: Artifact, removed: Mapping[str, list
 
 
 def _clear(out: Artifact, parts: Iterable[Part], shards: Iterable[Part]) -> None:
-    """Remove what the plan does not hold: shards, and gathered rows of parts that are gone. The checksums go in any case."""
+    """Remove what the plan does not hold: shards, and gathered rows of parts that are gone. The checksums go
+    in any case."""
     (out.path / CHECKSUMS).unlink(missing_ok=True)
     shards = list(shards)
     out.keep_only([shard.name for shard in shards])

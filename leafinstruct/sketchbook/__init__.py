@@ -8,7 +8,8 @@
     write                              the door: chunks(settings), write_chunk, collect_labels
     tiny_clip                          a small CLIP that knows this world and nothing else
 
-Everything is a pure function of (settings, document number), so chunks are written in any order, by any number of processes, to the same
-bytes. The corpus needs no network and no license but CC0-1.0, and its labels know what every other corpus can only guess: which image
-belongs to which text, and which document is bad in which way.
+Everything is a pure function of (settings, document number), so chunks are written in any order, by any
+number of processes, to the same bytes. The corpus needs no network and no license but CC0-1.0, and its labels
+know what every other corpus can only guess: which image belongs to which text, and which document is bad in
+which way.
 """

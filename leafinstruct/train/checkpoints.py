@@ -1,7 +1,8 @@
 """Which checkpoint a run goes on from, and what can be wrong with it.
 
-The Trainer writes a checkpoint file by file and its own state last, so a kill in the middle leaves one without it, which it would fail to read.
-Each holds the sha256 of its files, which are compared before a run goes on: one that is damaged is removed, and the run goes on from the one before.
+The Trainer writes a checkpoint file by file and its own state last, so a kill in the middle leaves one
+without it, which it would fail to read. Each holds the sha256 of its files, which are compared before a run
+goes on: one that is damaged is removed, and the run goes on from the one before.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ def last(folder: Path) -> Path | None:
 
 
 def saved(folder: Path, kept: int) -> None:
-    """Record the sha256 of the files of the checkpoint that was just written, and remove all whole ones but the last so many. The Trainer's own
-    rotation takes any folder whose name holds a checkpoint's."""
+    """Record the sha256 of the files of the checkpoint that was just written, and remove all whole ones but
+    the last so many. The Trainer's own rotation takes any folder whose name holds a checkpoint's."""
     found = sorted((path for path in _all(folder) if _finished(path)), key=step)
     for path in found[-1:]:
         save(path / SUMS, sums(path))
@@ -38,7 +39,8 @@ def saved(folder: Path, kept: int) -> None:
 
 
 def tidy(folder: Path, log: Callable[[str], None]) -> None:
-    """Remove what a kill left half written, and what is damaged, of which a line is given to `tell`. Folders that somebody else named alike stay."""
+    """Remove what a kill left half written, and what is damaged, of which a line is given to `tell`. Folders
+    that somebody else named alike stay."""
     for path in _all(folder):
         fault = _fault(path) if _finished(path) else None
         if fault is not None:
@@ -62,18 +64,24 @@ def step(path: Path | None) -> int:
 
 
 def check(path: Path, model: Any) -> None:
-    """Raises TrainError where a checkpoint does not hold what the model's adapter has, or its optimizer and schedule cannot be read, without which
-    a run would go on otherwise than it was. Shared-out ones (FSDP) are folders, and looked at when they are read."""
+    """Raises TrainError where a checkpoint does not hold what the model's adapter has, or its optimizer and
+    schedule cannot be read, without which a run would go on otherwise than it was. Shared-out ones (FSDP) are
+    folders, and looked at when they are read."""
     from peft import get_peft_model_state_dict
     from safetensors import SafetensorError, safe_open
 
     file = path / "adapter_model.safetensors"
-    wanted = {name: tuple(value.shape) for name, value in get_peft_model_state_dict(model, save_embedding_layers=False).items()}
+    wanted = {
+        name: tuple(value.shape)
+        for name, value in get_peft_model_state_dict(model, save_embedding_layers=False).items()
+    }
     try:
         with safe_open(file, "pt") as stored:
             found = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError) as error:
-        raise TrainError(f"{file}: cannot be read: {error}; remove {path.name} to go on from the checkpoint before it") from error
+        raise TrainError(
+            f"{file}: cannot be read: {error}; remove {path.name} to go on from the checkpoint before it"
+        ) from error
     if found != wanted:
         odd = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
         raise TrainError(
@@ -98,12 +106,17 @@ def _read(file: Path) -> None:
         torch.load(file, map_location="meta", weights_only=True)
     except Exception as error:  # torch raises whatever it meets
         raise TrainError(
-            f"{file}: cannot be read: {str(error).splitlines()[0][:200]}; remove {file.parent.name} to go on from the checkpoint before it"
+            f"{file}: cannot be read: {str(error).splitlines()[0][:200]}; remove {file.parent.name} "
+            "to go on from the checkpoint before it"
         ) from error
 
 
 def _all(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name) and path.is_dir()]
+    return [
+        path
+        for path in folder.glob("checkpoint-*")
+        if re.fullmatch(r"checkpoint-\d+", path.name) and path.is_dir()
+    ]
 
 
 def sums(folder: Path) -> dict[str, str]:
@@ -113,13 +126,15 @@ def sums(folder: Path) -> dict[str, str]:
 
 
 def damaged(folder: Path, recorded: Mapping[str, str] | None) -> str | None:
-    """`<file>: <fault>` of the first file that is not what was recorded; None where all are, or nothing was recorded (earlier versions)."""
+    """`<file>: <fault>` of the first file that is not what was recorded; None where all are, or nothing was
+    recorded (earlier versions)."""
     faults = ((name, file_fault(folder / name, sha256)) for name, sha256 in (recorded or {}).items())
     return next((f"{name}: {fault}" for name, fault in faults if fault is not None), None)
 
 
 def _fault(path: Path) -> str | None:
-    """What is wrong with the files of a checkpoint that states their sha256; those of earlier versions state none."""
+    """What is wrong with the files of a checkpoint that states their sha256; those of earlier versions state
+    none."""
     if (path / SUMS).exists() and load(path / SUMS) is None:
         return f"{SUMS}: its bytes are not those that were recorded"
     return damaged(path, load(path / SUMS))

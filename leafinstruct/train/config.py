@@ -1,7 +1,7 @@
 """The `train:` section of a recipe. Loads pydantic and nothing else.
 
-What the adapter's fields mean stands in `moss/config.py`; defaults here are the same. A field that changes what is learnt is part of the
-fingerprint; how often progress is logged is not.
+What the adapter's fields mean stands in `moss/config.py`; defaults here are the same. A field that changes
+what is learnt is part of the fingerprint; how often progress is logged is not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ UNSHAPING = (
     "sample_tokens",
     "report_to",
 )
-"""May change while a run goes on. The rows themselves, not where they lie, are part of a run's fingerprint."""
+"""May change while a run goes on. The rows themselves, not where they lie, are part of a run's
+fingerprint."""
 BASE_NAME = r"^(leaf:)?[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$"
 """Of a base, for other people: never a path."""
 
@@ -38,9 +39,11 @@ class BackboneConfig(_Section):
     weights: str = Field(min_length=1)
     """Folder of the weights and their tokenizer. Relative to the recipe."""
     decoder: str | None = Field(default=None, min_length=1)
-    """What turns patches into pixels where it is not among the weights: Chameleon's vqgan.ckpt. Relative to the recipe."""
+    """What turns patches into pixels where it is not among the weights: Chameleon's vqgan.ckpt. Relative to
+    the recipe."""
     base: str | None = Field(default=None, pattern=BASE_NAME)
-    """Name of the base for whoever loads the adapter elsewhere (`facebook/chameleon-7b`); never a path. A packaged one is its own name."""
+    """Name of the base for whoever loads the adapter elsewhere (`facebook/chameleon-7b`); never a path. A
+    packaged one is its own name."""
 
     @property
     def known_as(self) -> str | None:
@@ -79,18 +82,21 @@ class TrainConfig(_Section):
     """One training run."""
 
     data: str = Field(min_length=1)
-    """`run:NAME` (the shards of that run), a folder of shards, a glob, or `hub:ORG/NAME`. The split `train` is read."""
+    """`run:NAME` (the shards of that run), a folder of shards, a glob, or `hub:ORG/NAME`. The split `train`
+    is read."""
     backbone: BackboneConfig
     adapter: AdapterConfig = AdapterConfig()
     context: int = Field(default=4096, ge=16)
-    """Tokens of a row at most; a longer document is cut at a segment's border, and left out where no answer would be left."""
+    """Tokens of a row at most; a longer document is cut at a segment's border, and left out where no answer
+    would be left."""
     packing: bool = True
     """Fill a row with several documents, none of which sees another; false: one document a row."""
     condition_dropout: float = Field(default=0.0, ge=0, le=1)
-    """Share of rows that are shown without what stands before their first answer, in each epoch others: what guidance compares with."""
+    """Share of rows that are shown without what stands before their first answer, in each epoch others: what
+    guidance compares with."""
     image_tokens: int | None = Field(default=None, ge=1)
-    """Patches of an image at most, marks not counted; larger ones are made smaller. None: the backbone's usual area. Chameleon and Emu2 have one
-    shape."""
+    """Patches of an image at most, marks not counted; larger ones are made smaller. None: the backbone's
+    usual area. Chameleon and Emu2 have one shape."""
     image_floor: int = Field(default=256, ge=1)
     """A row that is too long has its images made smaller, down to so many patches each, before it is cut."""
     steps: int = Field(default=1000, ge=1)
@@ -108,12 +114,14 @@ class TrainConfig(_Section):
     text_loss: float = Field(default=1.0, ge=0)
     """Weight of the mean loss of text tokens."""
     image_loss: float = Field(default=1.0, ge=0)
-    """Weight of the mean loss of image tokens; each modality has its own mean, else 1,024 codes would drown 100 words."""
+    """Weight of the mean loss of image tokens; each modality has its own mean, else 1,024 codes would drown
+    100 words."""
     z_loss: float = Field(default=0.0, ge=0)
-    """Weight of the mean squared log-normalizer, which keeps logits from drifting; 1e-5 is what Chameleon was trained with. 0 for none."""
+    """Weight of the mean squared log-normalizer, which keeps logits from drifting; 1e-5 is what Chameleon was
+    trained with. 0 for none."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the frozen weights and of what is computed with them; the adapter is float32 always. auto: weights as stored, bfloat16 where the GPU
-    can."""
+    """Of the frozen weights and of what is computed with them; the adapter is float32 always. auto: weights
+    as stored, bfloat16 where the GPU can."""
     gradient_checkpointing: bool = False
     """Compute activations twice and keep few: about a third more time, a fraction of the memory."""
     save_every: int = Field(default=200, ge=1)
@@ -127,13 +135,18 @@ class TrainConfig(_Section):
     samples: int = Field(default=2, ge=0)
     """Rows of it whose answers are drawn at each validation, as an image to look at."""
     sample_tokens: int = Field(default=2100, ge=1)
-    """Of such an answer at most: two images of Chameleon and some words. An answer of Emu3 wants 8,300 an image."""
+    """Of such an answer at most: two images of Chameleon and some words. An answer of Emu3 wants 8,300 an
+    image."""
     report_to: list[Literal["tensorboard", "wandb"]] = []
     """Beside `log.jsonl`. Each is an extra: `leafinstruct[tensorboard]`, `leafinstruct[wandb]`."""
     fsdp: dict[str, Any] | None = None
-    """Options of the Trainer's FSDP2 (`fsdp_config`), {} for its defaults; None shares nothing but gradients. Takes effect under torchrun."""
+    """Options of the Trainer's FSDP2 (`fsdp_config`), {} for its defaults; None shares nothing but gradients.
+    Takes effect under torchrun."""
 
     @property
     def shaping(self) -> dict[str, Any]:
-        """What decides what is learnt: everything but where files lie, what is kept of memory and on disk, and what is logged."""
-        return self.model_dump(mode="json", exclude={**dict.fromkeys(UNSHAPING, True), "backbone": {"weights", "decoder"}})
+        """What decides what is learnt: everything but where files lie, what is kept of memory and on disk,
+        and what is logged."""
+        return self.model_dump(
+            mode="json", exclude={**dict.fromkeys(UNSHAPING, True), "backbone": {"weights", "decoder"}}
+        )

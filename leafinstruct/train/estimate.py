@@ -1,5 +1,6 @@
-"""What a run will take: memory at its peak, and hours. Measured, not guessed: three real passes forward and backward on the device that would train,
-with its backbone, adapter, precision and rows, of which the first warms up; then scaled to the batch, the longest row and the number of steps.
+"""What a run will take: memory at its peak, and hours. Measured, not guessed: three real passes forward and
+backward on the device that would train, with its backbone, adapter, precision and rows, of which the first
+warms up; then scaled to the batch, the longest row and the number of steps.
 
     weights        bytes of the backbone as it is loaded
     adapter        weights, gradients and AdamW's two moments, float32
@@ -7,8 +8,9 @@ with its backbone, adapter, precision and rows, of which the first warms up; the
     logits         the gradient of all logits, and two temporary copies of the labeled ones in float32, alive when everything above is
     program        of a process on the CPU: Python and libraries, as the system counts them now
 
-Linear in tokens, which holds for attention that keeps no (T, T) matrix; rows are padded to the longest of their batch, and the longest batch is what
-must fit. On a GPU fragmentation and the CUDA context come on top. A long row is probed by its first PROBE tokens.
+Linear in tokens, which holds for attention that keeps no (T, T) matrix; rows are padded to the longest of
+their batch, and the longest batch is what must fit. On a GPU fragmentation and the CUDA context come on top.
+A long row is probed by its first PROBE tokens.
 """
 
 from __future__ import annotations
@@ -53,19 +55,32 @@ def explain_out_of_memory(hint: str) -> Iterator[None]:
         raise TrainError(f"out of memory: {hint}") from error
 
 
-def report(config: TrainConfig, model: Any, backbone: Any, collator: Collator, rows: Rows, out: Callable[[str], None]) -> None:
+def report(
+    config: TrainConfig, model: Any, backbone: Any, collator: Collator, rows: Rows, out: Callable[[str], None]
+) -> None:
     """Lines for a person. model: adapted; its adapter is changed by the trial."""
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    device = (
+        torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    )
     lengths = rows.lengths().tolist()
     longest, mean = (config.context,) * 2 if config.packing else (max(lengths), sum(lengths) / len(lengths))
     with explain_out_of_memory("lower train.context, or set train.gradient_checkpointing: true"):
         backbone.model = model = model.to(device).train()
-        kept, seconds, tokens = _probe(config, model, backbone, collator, rows[lengths.index(max(lengths))], device)
-    program = _program(model) if device.type == "cpu" else 0  # after the trial, which loads libraries and pages weights in
-    parts = {**memory(model, config.batch, longest, kept / tokens), **({"program": float(program)} if program else {})}
+        kept, seconds, tokens = _probe(
+            config, model, backbone, collator, rows[lengths.index(max(lengths))], device
+        )
+    # after the trial, which loads libraries and pages weights in
+    program = _program(model) if device.type == "cpu" else 0
+    parts = {
+        **memory(model, config.batch, longest, kept / tokens),
+        **({"program": float(program)} if program else {}),
+    }
     for name, size in (*parts.items(), ("peak memory, estimated", sum(parts.values()))):
         out(f"{name:<28} {_size(size):>12}")
-    out(f"batch of {config.batch:,} rows of {longest:,} tokens; gradient checkpointing {'on' if config.gradient_checkpointing else 'off'}")
+    out(
+        f"batch of {config.batch:,} rows of {longest:,} tokens; gradient checkpointing "
+        f"{'on' if config.gradient_checkpointing else 'off'}"
+    )
     passes = config.steps * config.accumulate * config.batch
     hours = passes * mean * seconds / tokens / 3600
     pace = f"{tokens / seconds:,.0f} tokens/s, measured over {PASSES - 1} passes of {tokens:,}"
@@ -75,7 +90,11 @@ def report(config: TrainConfig, model: Any, backbone: Any, collator: Collator, r
 def memory(model: Any, batch: int, longest: int, kept: float) -> dict[str, float]:
     """Bytes under what they are for. kept: bytes of activations a token."""
     values = list(model.parameters())
-    frozen = sum(value.numel() * value.element_size() for value in (*values, *model.buffers()) if not value.requires_grad)
+    frozen = sum(
+        value.numel() * value.element_size()
+        for value in (*values, *model.buffers())
+        if not value.requires_grad
+    )
     logits = batch * longest * int(model.get_output_embeddings().weight.shape[0])
     width = model.get_output_embeddings().weight.element_size()
     return {
@@ -87,9 +106,15 @@ def memory(model: Any, batch: int, longest: int, kept: float) -> dict[str, float
 
 
 def _probe(
-    config: TrainConfig, model: Any, backbone: Any, collator: Collator, row: Mapping[str, Any], device: torch.device
+    config: TrainConfig,
+    model: Any,
+    backbone: Any,
+    collator: Collator,
+    row: Mapping[str, Any],
+    device: torch.device,
 ) -> tuple[float, float, int]:
-    """Bytes kept for a backward pass, seconds of a pass and of an optimizer's step's share, tokens of the pass."""
+    """Bytes kept for a backward pass, seconds of a pass and of an optimizer's step's share, tokens of the
+    pass."""
     if config.gradient_checkpointing:
         model.get_base_model().activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
@@ -109,7 +134,10 @@ def _probe(
             return value
 
         began = time.monotonic()
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value), torch.autocast(device.type, torch.bfloat16, enabled=half):
+        with (
+            torch.autograd.graph.saved_tensors_hooks(note, lambda value: value),
+            torch.autocast(device.type, torch.bfloat16, enabled=half),
+        ):
             losses = backbone.losses(batch, labels)
         (losses.value.sum() / max(1, int((labels != -100).sum()))).backward()
         optimizer.step()
@@ -144,4 +172,10 @@ def _size(count: float) -> str:
 
 
 def _time(hours: float) -> str:
-    return f"{hours:,.1f} hours" if hours >= 1 else f"{hours * 60:,.1f} minutes" if hours * 60 >= 1 else f"{hours * 3600:,.0f} seconds"
+    return (
+        f"{hours:,.1f} hours"
+        if hours >= 1
+        else f"{hours * 60:,.1f} minutes"
+        if hours * 60 >= 1
+        else f"{hours * 3600:,.0f} seconds"
+    )

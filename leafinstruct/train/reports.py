@@ -1,7 +1,9 @@
-"""Where progress goes: a line for a person, `log.jsonl` in the run's folder, and what the recipe asks for (TensorBoard, Weights & Biases).
+"""Where progress goes: a line for a person, `log.jsonl` in the run's folder, and what the recipe asks for
+(TensorBoard, Weights & Biases).
 
-Ours and not the Trainer's callbacks, because those read settings from the environment, send paths of this machine away, and write each step twice
-when a killed run goes on: here everything behind the checkpoint is taken back first. Numbers only, and the sheets of samples; never text of a row.
+Ours and not the Trainer's callbacks, because those read settings from the environment, send paths of this
+machine away, and write each step twice when a killed run goes on: here everything behind the checkpoint is
+taken back first. Numbers only, and the sheets of samples; never text of a row.
 """
 
 from __future__ import annotations
@@ -21,7 +23,11 @@ from leafinstruct.runtime.artifact import writing
 from leafinstruct.train.tally import IMAGES
 
 TOLD = ("text_loss", "image_loss", "learning_rate")
-EVALUATED = ("eval_text_loss", "eval_image_loss", *(f"eval_image_loss_{number}" for number in range(1, IMAGES + 1)))
+EVALUATED = (
+    "eval_text_loss",
+    "eval_image_loss",
+    *(f"eval_image_loss_{number}" for number in range(1, IMAGES + 1)),
+)
 
 
 def check(names: Sequence[str]) -> None:
@@ -61,7 +67,10 @@ class Log:
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}}) + "\n")
+            file.write(
+                json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in values.items()}})
+                + "\n"
+            )
 
     def image(self, step: int, name: str, path: Path) -> None:
         """It lies in the folder already."""
@@ -79,10 +88,13 @@ def _step(line: str) -> float:
 
 
 def reached(path: Path) -> dict[str, float]:
-    """The last losses of a log: of training, and of validation (`eval_...`); none of a run that ended before its first line."""
+    """The last losses of a log: of training, and of validation (`eval_...`); none of a run that ended before
+    its first line."""
     found: dict[str, float] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        found.update({name: value for name, value in json.loads(line).items() if "_loss" in name or name == "loss"})
+        found.update(
+            {name: value for name, value in json.loads(line).items() if "_loss" in name or name == "loss"}
+        )
     return found
 
 
@@ -105,14 +117,17 @@ class TensorBoard:
         from PIL import Image
 
         with Image.open(path) as sheet:
-            self._writer.add_image(f"samples/{name}", np.asarray(sheet.convert("RGB")), step, dataformats="HWC")
+            self._writer.add_image(
+                f"samples/{name}", np.asarray(sheet.convert("RGB")), step, dataformats="HWC"
+            )
 
     def close(self) -> None:
         self._writer.close()
 
 
 class Wandb:
-    """One run of Weights & Biases, the same one when it goes on. Login, project and offline mode are wandb's own."""
+    """One run of Weights & Biases, the same one when it goes on. Login, project and offline mode are wandb's
+    own."""
 
     def __init__(self, folder: Path, run: str, settings: Mapping[str, Any]) -> None:
         with quiet():
@@ -133,7 +148,8 @@ class Wandb:
             )
         except wandb.errors.Error as error:
             raise TrainError(
-                f"train.report_to wandb: {str(error).splitlines()[0][:200]}; `wandb login` or `wandb offline` hints it"
+                f"train.report_to wandb: {str(error).splitlines()[0][:200]}; `wandb login` or `wandb "
+                "offline` hints it"
             ) from error
         self._image = wandb.Image
 
@@ -159,8 +175,8 @@ class Reporting(TrainerCallback):
             self._saved()
 
     def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
-        """A line at every checkpoint and at the end: means over the steps since the last line are those of an uninterrupted run, too, where one
-        goes on from there."""
+        """A line at every checkpoint and at the end: means over the steps since the last line are those of an
+        uninterrupted run, too, where one goes on from there."""
         control.should_log = control.should_log or control.should_save or state.global_step == state.max_steps
 
     def on_log(self, _: Any, state: Any, __: Any, logs: dict[str, Any] | None = None, **___: Any) -> None:
@@ -177,8 +193,15 @@ class Reporting(TrainerCallback):
 
 
 def _said(logs: Mapping[str, float], names: Sequence[str]) -> str:
-    return ", ".join(f"{name.removeprefix('eval_').replace('_', ' ')} {float(logs[name]):.4g}" for name in names if name in logs)
+    return ", ".join(
+        f"{name.removeprefix('eval_').replace('_', ' ')} {float(logs[name]):.4g}"
+        for name in names
+        if name in logs
+    )
 
 
 def _pace(logs: Mapping[str, float]) -> str:
-    return f"{logs['tokens_per_second']:,.0f} tokens/s, {logs['images_per_second']:,.1f} images/s, {logs['waiting']:.0%} waiting for data"
+    return (
+        f"{logs['tokens_per_second']:,.0f} tokens/s, {logs['images_per_second']:,.1f} images/s, "
+        f"{logs['waiting']:.0%} waiting for data"
+    )

@@ -8,9 +8,10 @@
     adapter/            the trained adapter, as PEFT saves it, and its card
     fingerprint.json    what the run was started with; record.json: what it came to, written last
 
-Running again goes on from the last checkpoint, and ends with the very adapter that an uninterrupted run has. A changed setting stops it: what was
-learnt is too dear to be forgotten silently. `--rebuild` starts over, once the data can be used; rows that stand are not encoded again. Under
-torchrun and accelerate each process runs `train`; the first one writes and speaks (processes).
+Running again goes on from the last checkpoint, and ends with the very adapter that an uninterrupted run has.
+A changed setting stops it: what was learnt is too dear to be forgotten silently. `--rebuild` starts over,
+once the data can be used; rows that stand are not encoded again. Under torchrun and accelerate each process
+runs `train`; the first one writes and speaks (processes).
 """
 
 from __future__ import annotations
@@ -43,11 +44,14 @@ from leafinstruct.train.data.data import Data
 from leafinstruct.train.data.packing import check_attention
 
 LARGE = 0.1
-"""Share of the base's parameters above which an adapter must be asked for: it is rarely meant, and its optimizer needs twice its size again. Of the
-packaged base, which is tiny, any may be had."""
+"""Share of the base's parameters above which an adapter must be asked for: it is rarely meant, and its
+optimizer needs twice its size again. Of the packaged base, which is tiny, any may be had."""
 KEPT = 2
 """Checkpoints."""
-HINT = "train.gradient_checkpointing: true goes on from the last checkpoint with less; or lower train.batch or context and start over (--rebuild)"
+HINT = (
+    "train.gradient_checkpointing: true goes on from the last checkpoint with less; or lower train.batch "
+    "or context and start over (--rebuild)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,12 @@ def train(
     template: str | None = None,
     arguments: Sequence[str] = ("train", "RECIPE"),
 ) -> Path | None:
-    """Train, or go on training. directory: `runs/<name>`; tell: given each line of progress; template: of the adapter's card, None for no card;
-    arguments: of `leaf`, for the message that says how to start it on several GPUs.
+    """Train, or go on training. directory: `runs/<name>`; tell: given each line of progress; template: of the
+    adapter's card, None for no card; arguments: of `leaf`, for the message that says how to start it on
+    several GPUs.
 
-    Returns the adapter's folder; None of a dry run, and in every process but the first. Raises the errors of leafinstruct: TrainError, DriftError,
-    BackboneError, SourceError, SchemaError, RecipeError.
+    Returns the adapter's folder; None of a dry run, and in every process but the first. Raises the errors of
+    leafinstruct: TrainError, DriftError, BackboneError, SourceError, SchemaError, RecipeError.
     """
     _check_machine(config, dry_run, arguments)
     files = shards.files(config.data, directory.parent)
@@ -105,7 +110,10 @@ def train(
     adapter, sizes = _adapter(config, backbone)
     log(str(sizes))
     if sizes.share > LARGE and config.backbone.weights != tiny.NAME and not (allow_large or dry_run):
-        raise TrainError(f"the adapter has {sizes.share:.0%} of the base's parameters: lower its ranks, or say --allow-large")
+        raise TrainError(
+            f"the adapter has {sizes.share:.0%} of the base's parameters: lower its ranks, or say "
+            "--allow-large"
+        )
     out = Artifact(directory / "train")
     with one_build(directory, "leaf train") if first else nullcontext():
         data, counts = Data(config, out, directory.parent, seed), dict[str, int]()
@@ -126,7 +134,14 @@ def train(
             if first:
                 for line in contexts.lines(data.train, counts, config.context):
                     log(line)
-                estimate.report(config, _adapted(backbone, adapter, seed), backbone, data.collator(backbone), data.rows, log)
+                estimate.report(
+                    config,
+                    _adapted(backbone, adapter, seed),
+                    backbone,
+                    data.collator(backbone),
+                    data.rows,
+                    log,
+                )
             return None
         fingerprint = {
             "train": config.shaping,
@@ -136,7 +151,10 @@ def train(
             "processes": state.num_processes,
         }
         done = checkpoints.is_done(out, log)
-        _check_drift(out, {**fingerprint, "processes": (out.fingerprint or {}).get("processes")} if done else fingerprint)
+        _check_drift(
+            out,
+            {**fingerprint, "processes": (out.fingerprint or {}).get("processes")} if done else fingerprint,
+        )
         if done:
             log(f"nothing to do: {config.steps:,} steps are trained")
             return out.path / "adapter" if first else None
@@ -149,9 +167,23 @@ def train(
             reached = reports.reached(out.path / "log.jsonl")
             if template is not None:
                 card.write(
-                    out.path / "adapter", template, config, directory.name, files, counts, sizes.trainable, reached, state.num_processes
+                    out.path / "adapter",
+                    template,
+                    config,
+                    directory.name,
+                    files,
+                    counts,
+                    sizes.trainable,
+                    reached,
+                    state.num_processes,
                 )
-            record = {"format": FORMAT, "fingerprint": fingerprint, "counts": counts, "parameters": sizes.trainable, "reached": reached}
+            record = {
+                "format": FORMAT,
+                "fingerprint": fingerprint,
+                "counts": counts,
+                "parameters": sizes.trainable,
+                "reached": reached,
+            }
             with last_write():
                 save(out.path / "record.json", {**record, "adapter": checkpoints.sums(out.path / "adapter")})
     return out.path / "adapter" if first else None
@@ -163,18 +195,28 @@ def _check_machine(config: TrainConfig, dry_run: bool, arguments: Sequence[str])
         processes.check_gpus(arguments)
     reports.check(config.report_to)
     if config.fsdp is not None and not dry_run and processes.state().distributed_type in ("NO", "MULTI_CPU"):
-        raise RecipeError("train.fsdp: accelerate shares weights out over several GPUs only, and here it would silently not; leave it out")
+        raise RecipeError(
+            "train.fsdp: accelerate shares weights out over several GPUs only, and here it would "
+            "silently not; leave it out"
+        )
 
 
 def _backbone(config: TrainConfig) -> Any:
     given = config.backbone
-    backbone, odd = load(given.name, Path(given.weights), Path(given.decoder) if given.decoder is not None else None)
+    backbone, odd = load(
+        given.name, Path(given.weights), Path(given.decoder) if given.decoder is not None else None
+    )
     if odd:
-        raise TrainError(f"{given.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` tells more")
+        raise TrainError(
+            f"{given.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` "
+            "tells more"
+        )
     if config.packing:
         check_attention(backbone.model)
     if config.context > (most := positions(backbone)):
-        raise RecipeError(f"train.context: {config.context:,} tokens, and the model has {most:,} positions; lower it")
+        raise RecipeError(
+            f"train.context: {config.context:,} tokens, and the model has {most:,} positions; lower it"
+        )
     return backbone
 
 
@@ -183,7 +225,9 @@ def _adapter(config: TrainConfig, backbone: Any) -> tuple[MossConfig, Sizes]:
     from leafinstruct.moss.model import default_targets
 
     settings = config.adapter.model_dump()
-    settings["target_modules"] = settings["target_modules"] or default_targets(unadapted(backbone.model).config.model_type)
+    settings["target_modules"] = settings["target_modules"] or default_targets(
+        unadapted(backbone.model).config.model_type
+    )
     try:
         adapter = MossConfig(**settings)
         trainable = count(backbone.model, adapter)
@@ -196,18 +240,24 @@ def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
     before = out.fingerprint or (out.record or {}).get("fingerprint")
     if before is None and (out.path / "fingerprint.json").exists():
         raise TrainError(
-            f"{out.path}/fingerprint.json: is damaged, so nobody knows which settings the checkpoints have; --rebuild starts over"
+            f"{out.path}/fingerprint.json: is damaged, so nobody knows which settings the "
+            "checkpoints have; --rebuild starts over"
         )
     if before is not None:  # of a version that counted more settings among them
-        before = {**before, "train": {name: value for name, value in before["train"].items() if name not in UNSHAPING}}
+        before = {
+            **before,
+            "train": {name: value for name, value in before["train"].items() if name not in UNSHAPING},
+        }
     if before is not None and (changes := drift(before, fingerprint)):
         raise DriftError(
-            f"{out.path}: was begun with other settings: {'; '.join(changes[:3])}; --rebuild starts over, another name keeps both"
+            f"{out.path}: was begun with other settings: {'; '.join(changes[:3])}; --rebuild starts "
+            "over, another name keeps both"
         )
 
 
 def _cast(model: Any, precision: str) -> None:
-    """The frozen weights; buffers stay, because angles of rotary embeddings in bfloat16 are wrong at long contexts."""
+    """The frozen weights; buffers stay, because angles of rotary embeddings in bfloat16 are wrong at long
+    contexts."""
     if precision != "auto":
         for value in model.parameters():
             value.data = value.data.to(getattr(torch, precision))
@@ -219,7 +269,8 @@ def _adapted(backbone: Any, adapter: MossConfig, seed: int) -> Any:
 
     set_seed(seed)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft 0.21 asks by the old name
+        # peft 0.21 asks by the old name
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         model = get_peft_model(backbone.model, adapter)
     base = unadapted(model)
     model.peft_config["default"].base_model_name_or_path = base.name_or_path = (
@@ -228,7 +279,9 @@ def _adapted(backbone: Any, adapter: MossConfig, seed: int) -> Any:
     return model
 
 
-def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, folder: Path, seed: int, log: Told) -> None:
+def _fit(
+    config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, folder: Path, seed: int, log: Told
+) -> None:
     from transformers.utils import logging
 
     from leafinstruct.train.trainer import InterleavedTrainer
@@ -241,7 +294,11 @@ def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, fo
         log(f"going on from {last.name}")
     first = processes.state().is_main_process
     settings = {**config.shaping, "data": card.dataset(config.data)}
-    sinks = reports.sinks(config.report_to, folder, folder.parent.name, settings, checkpoints.step(last)) if first else []
+    sinks = (
+        reports.sinks(config.report_to, folder, folder.parent.name, settings, checkpoints.step(last))
+        if first
+        else []
+    )
     wanted = config.samples if held_out is not None else 0
     chosen = samples.choose(data.validation_files(), wanted, backbone, config) if wanted else []
     trainer = InterleavedTrainer(
@@ -266,13 +323,21 @@ def _fit(config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, fo
     whole = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
     if trainer.is_world_process_zero():
         model.peft_config["default"].base_model_name_or_path = config.backbone.known_as
-        model.save_pretrained(folder / "adapter", state_dict=whole, save_embedding_layers=False)  # "auto" would ask the Hub for the base
+        # "auto" would ask the Hub for the base
+        model.save_pretrained(folder / "adapter", state_dict=whole, save_embedding_layers=False)
 
 
 def _draw(
-    config: TrainConfig, backbone: Any, chosen: list[samples.Sample], folder: Path, seed: int, sinks: list[reports.Sink], step: int
+    config: TrainConfig,
+    backbone: Any,
+    chosen: list[samples.Sample],
+    folder: Path,
+    seed: int,
+    sinks: list[reports.Sink],
+    step: int,
 ) -> None:
-    """The samples of one step. Shared-out weights are whole only while every process computes, so then each draws, and the first one writes."""
+    """The samples of one step. Shared-out weights are whole only while every process computes, so then each
+    draws, and the first one writes."""
     first = processes.state().is_main_process
     if not first and config.fsdp is None:
         return

@@ -1,10 +1,12 @@
-"""Answers of the model in training, drawn beside those of the dataset, because a falling loss does not say whether images can be looked at.
+"""Answers of the model in training, drawn beside those of the dataset, because a falling loss does not say
+whether images can be looked at.
 
     samples/step-<n>/<k>.png    what was asked; below it the model's answer at this step, and the dataset's, each part in order
     samples/step-<n>/<k>.txt    the words of the model's answer: the sheet's letters are those of Pillow's own font, which lacks many scripts
 
-The same rows and the same seed each time, so that sheets of two steps can be compared. Images of a prompt and of its answer have the area that the
-row's have in training: the adapter has seen no other, and larger ones would leave no room for an answer.
+The same rows and the same seed each time, so that sheets of two steps can be compared. Images of a prompt and
+of its answer have the area that the row's have in training: the adapter has seen no other, and larger ones
+would leave no room for an answer.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ TOP_K = 200
 WIDTH, MARGIN, GAP = 1000, 28, 14
 """Of a sheet, pixels."""
 SMALL, LARGE = 192, 320
-"""Longer side of an image on a sheet: a smaller one is enlarged with its pixels kept square, a larger one reduced."""
+"""Longer side of an image on a sheet: a smaller one is enlarged with its pixels kept square, a larger one
+reduced."""
 LETTERS = 1200
 """Of one text on a sheet."""
 INK, FAINT, PAPER, BAND = "#1d1d1f", "#6e6e73", "#ffffff", "#eef1f5"
@@ -42,7 +45,8 @@ INK, FAINT, PAPER, BAND = "#1d1d1f", "#6e6e73", "#ffffff", "#eef1f5"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A row. asked: of the turns before the first answer; wanted: that answer. grid: of images that are drawn, None for the usual one."""
+    """A row. asked: of the turns before the first answer; wanted: that answer. grid: of images that are
+    drawn, None for the usual one."""
 
     id: str
     asked: list[Segment]
@@ -65,7 +69,8 @@ def choose(files: Sequence[Path], number: int, backbone: Backbone, config: Train
 
 
 def _sample(row: Mapping[str, Any], images: Images, patches: int) -> Sample | None:
-    """None where an image of the answer cannot be decoded: of a row that is cut, those behind the cut never were."""
+    """None where an image of the answer cannot be decoded: of a row that is cut, those behind the cut never
+    were."""
     of_row = iter(row["images"] or ())
     asked: list[Segment] = []
     prompt: list[Segment] = []
@@ -85,13 +90,20 @@ def _sample(row: Mapping[str, Any], images: Images, patches: int) -> Sample | No
 
 
 def answer(backbone: Backbone, sample: Sample, tokens: int, context: int, seed: int) -> list[Segment]:
-    """At most so many tokens, and no more than the context holds; what could not be drawn is said in brackets."""
+    """At most so many tokens, and no more than the context holds; what could not be drawn is said in
+    brackets."""
     room = context - len(backbone.encode(sample.prompt))
-    settings = Settings(image=Sampling(1.0, TOP_K), max_tokens=max(1, min(tokens, room)), grid=sample.grid, seed=seed)
+    settings = Settings(
+        image=Sampling(1.0, TOP_K), max_tokens=max(1, min(tokens, room)), grid=sample.grid, seed=seed
+    )
     found: list[Segment] = []
     try:
         for part in generate(backbone, sample.prompt, settings):
-            found.append(f"[an image was cut: {part.steps:,} of {part.of:,} tokens]" if isinstance(part, Unfinished) else part)
+            found.append(
+                f"[an image was cut: {part.steps:,} of {part.of:,} tokens]"
+                if isinstance(part, Unfinished)
+                else part
+            )
     except BackboneError as error:
         found.append(f"[{error}]")
     return found or ["[nothing was said]"]
@@ -103,7 +115,9 @@ def write(folder: Path, number: int, sample: Sample, said: Sequence[Segment], st
     with writing(path) as temporary:
         sheet(sample, said, step).save(temporary, "PNG")
     with writing(path.with_suffix(".txt")) as temporary:
-        lines = [part if isinstance(part, str) else f"[image of {part.width} x {part.height}]" for part in said]
+        lines = [
+            part if isinstance(part, str) else f"[image of {part.width} x {part.height}]" for part in said
+        ]
         temporary.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
     return path
 
@@ -112,7 +126,10 @@ def sheet(sample: Sample, said: Sequence[Segment], step: int) -> Image.Image:
     """WIDTH pixels wide, as high as it must be."""
     half = (WIDTH - 3 * MARGIN) // 2
     asked = _column(f"asked in {sample.id}", sample.asked, WIDTH - 2 * MARGIN)
-    answers = [_column(f"the model at step {step:,}", said, half), _column("the dataset", sample.wanted, half)]
+    answers = [
+        _column(f"the model at step {step:,}", said, half),
+        _column("the dataset", sample.wanted, half),
+    ]
     top = MARGIN + asked.height + GAP
     whole = Image.new("RGB", (WIDTH, top + max(column.height for column in answers) + MARGIN), PAPER)
     whole.paste(asked, (MARGIN, MARGIN))
@@ -122,7 +139,8 @@ def sheet(sample: Sample, said: Sequence[Segment], step: int) -> Image.Image:
 
 
 def font(size: int) -> Any:
-    """DejaVu Sans, which has the letters of most scripts of Europe, where the machine has it; else Pillow's own, which has those of English."""
+    """DejaVu Sans, which has the letters of most scripts of Europe, where the machine has it; else Pillow's
+    own, which has those of English."""
     try:
         return ImageFont.truetype("DejaVuSans.ttf", size)
     except OSError:
@@ -133,7 +151,10 @@ def _column(title: str, parts: Sequence[Segment], width: int) -> Image.Image:
     """Parts below each other, under a title."""
     small, body = font(15), font(19)
     blocks = [_text(title, small, FAINT, width, BAND)]
-    blocks += [_text(_short(part), body, INK, width, PAPER) if isinstance(part, str) else _scaled(part) for part in parts]
+    blocks += [
+        _text(_short(part), body, INK, width, PAPER) if isinstance(part, str) else _scaled(part)
+        for part in parts
+    ]
     column = Image.new("RGB", (width, sum(block.height + GAP for block in blocks)), PAPER)
     y = 0
     for block in blocks:
@@ -157,7 +178,9 @@ def _scaled(image: Image.Image) -> Image.Image:
 
 
 def _text(text: str, font: Any, ink: str, width: int, paper: str) -> Image.Image:
-    lines = [line for paragraph in text.splitlines() or [""] for line in _wrapped(paragraph, font, width - 2 * GAP)]
+    lines = [
+        line for paragraph in text.splitlines() or [""] for line in _wrapped(paragraph, font, width - 2 * GAP)
+    ]
     height = sum(font.getmetrics()) + 4
     block = Image.new("RGB", (width, height * len(lines) + GAP // 2), paper)
     pen = ImageDraw.Draw(block)
@@ -178,7 +201,11 @@ def _wrapped(paragraph: str, font: Any, width: int) -> Iterator[str]:
             yield line
         line = word
         while font.getlength(line) > width:
-            fits = next(count for count in range(len(line) - 1, 0, -1) if count == 1 or font.getlength(line[:count]) <= width)
+            fits = next(
+                count
+                for count in range(len(line) - 1, 0, -1)
+                if count == 1 or font.getlength(line[:count]) <= width
+            )
             yield line[:fits]
             line = line[fits:]
     yield line

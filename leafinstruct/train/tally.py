@@ -1,10 +1,12 @@
-"""What was lost where, summed until it is told: per modality, and per image of an answer, since later images are the ones that degrade.
+"""What was lost where, summed until it is told: per modality, and per image of an answer, since later images
+are the ones that degrade.
 
     text_loss, image_loss    mean over labeled words, over labeled patches
     image_loss_1, _2, ...    mean over the patches of the first, second, ... image of each answer; the last one is of all that follow, too
     z                        mean squared log-normalizer of the labeled ids, where it has a weight
 
-Sums and counts stay on the device, so that nothing waits for it between two lines; over several processes they are added up once a line.
+Sums and counts stay on the device, so that nothing waits for it between two lines; over several processes
+they are added up once a line.
 """
 
 from __future__ import annotations
@@ -22,11 +24,13 @@ NAMES = ("text_loss", "image_loss", "z", *(f"image_loss_{number}" for number in 
 
 
 def ordinals(labels: Tensor, begin: int) -> Tensor:
-    """Which image of its answer each labeled position follows, 0 before the first. labels: (B, T), -100 where nothing is said; begin: the mark
-    that begins an image. An answer is a run of labels, so that turns and packed rows each count from 1."""
+    """Which image of its answer each labeled position follows, 0 before the first. labels: (B, T), -100 where
+    nothing is said; begin: the mark that begins an image. An answer is a run of labels, so that turns and
+    packed rows each count from 1."""
     said = labels != -100
     begun = (labels == begin).cumsum(1)
-    before = begun.masked_fill(said, 0).cummax(1).values  # as many as had begun when this run of labels started
+    # as many as had begun when this run of labels started
+    before = begun.masked_fill(said, 0).cummax(1).values
     return (begun - before).masked_fill(~said, 0)
 
 
@@ -48,7 +52,8 @@ class Tally:
         self._kept = found if self._kept is None else self._kept + found
 
     def means(self, together: Callable[[Tensor], Tensor], device: torch.device) -> dict[str, float]:
-        """The means since the last call, under NAMES; without what did not occur. together: adds up over processes."""
+        """The means since the last call, under NAMES; without what did not occur. together: adds up over
+        processes."""
         kept = self._kept if self._kept is not None else torch.zeros(2, len(NAMES), device=device)
         self._kept = None
         sums, counts = together(kept).tolist()

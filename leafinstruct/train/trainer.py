@@ -1,15 +1,18 @@
-"""The HF Trainer with a loss for each modality, and a validation of its own. Everything else is its own: optimizer, schedule, accumulation,
-checkpoints, exact resume, torchrun, FSDP.
+"""The HF Trainer with a loss for each modality, and a validation of its own. Everything else is its own:
+optimizer, schedule, accumulation, checkpoints, exact resume, torchrun, FSDP.
 
-loss = text_loss * mean over labeled text tokens + image_loss * mean over labeled patches + z_loss * mean squared log-normalizer
+loss = text_loss * mean over labeled text tokens + image_loss * mean over labeled patches + z_loss * mean
+squared log-normalizer
 
-Each mean is over the tokens of the whole optimizer step: of all its passes, on all processes. So the gradient does not depend on how the rows of a
-step are cut into passes and processes. A mean of the means of passes does: there a patch in a pass with few patches counts more than one in a full
-pass. Tokens are counted before the first pass of a step, because each pass needs the sum; over several processes that is one reduction of three
-numbers.
+Each mean is over the tokens of the whole optimizer step: of all its passes, on all processes. So the gradient
+does not depend on how the rows of a step are cut into passes and processes. A mean of the means of passes
+does: there a patch in a pass with few patches counts more than one in a full pass. Tokens are counted before
+the first pass of a step, because each pass needs the sum; over several processes that is one reduction of
+three numbers.
 
-The z term keeps logits from drifting: cross-entropy does not see a constant added to all of them, bf16 does (Chameleon, arXiv 2405.09818).
-Validation takes its rows in order and draws no random number, so that how often it is done changes nothing of what is learnt.
+The z term keeps logits from drifting: cross-entropy does not see a constant added to all of them, bf16 does
+(Chameleon, arXiv 2405.09818). Validation takes its rows in order and draws no random number, so that how
+often it is done changes nothing of what is learnt.
 """
 
 from __future__ import annotations
@@ -30,10 +33,16 @@ from leafinstruct.train.tally import Tally
 
 
 class InterleavedTrainer(Trainer):
-    """Give it a backbone whose model is adapted, weights (text, image, z), and what is to be drawn beside a validation, given the step."""
+    """Give it a backbone whose model is adapted, weights (text, image, z), and what is to be drawn beside a
+    validation, given the step."""
 
     def __init__(
-        self, *args: Any, backbone: Backbone, weights: Mapping[str, float], samples: Callable[[int], None] = lambda _: None, **kwargs: Any
+        self,
+        *args: Any,
+        backbone: Backbone,
+        weights: Mapping[str, float],
+        samples: Callable[[int], None] = lambda _: None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         if self.args.n_gpu > 1:
@@ -44,9 +53,16 @@ class InterleavedTrainer(Trainer):
         self._backbone, self._weights, self._samples = backbone, weights, samples
         self._begin = backbone.image_layout(None).begin
         self._tally, self._pace = Tally(), Pace()
-        self._counts = torch.zeros(3, dtype=torch.long, device=self.args.device)  # of the step that is under way, on all processes
+        # of the step that is under way, on all processes
+        self._counts = torch.zeros(3, dtype=torch.long, device=self.args.device)
 
-    def compute_loss(self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:  # noqa: ARG002 - the Trainer's signature
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,  # noqa: ARG002
+    ) -> Any:
         """See Trainer. Raises TrainError for a loss that is no number."""
         given = dict(inputs)
         labels = given.pop("labels")
@@ -71,29 +87,35 @@ class InterleavedTrainer(Trainer):
         value = float(number.detach())
         if not math.isfinite(value):
             raise TrainError(
-                f"{what} is {value} at step {self.state.global_step + 1}: the checkpoints before it are kept; "
+                f"{what} is {value} at step {self.state.global_step + 1}: the checkpoints before it "
+                "are kept; "
                 "lower train.learning_rate, and give the recipe another name or start over with --rebuild"
             )
 
     def _init_training_state(self, max_steps: int, *args: Any, **kwargs: Any) -> tuple[int, int]:
-        """See Trainer, which takes from a checkpoint how often the run before it logged, saved and validated, too; what is said now is meant."""
+        """See Trainer, which takes from a checkpoint how often the run before it logged, saved and validated,
+        too; what is said now is meant."""
         found: tuple[int, int] = super()._init_training_state(max_steps, *args, **kwargs)
         self.state.compute_steps(self.args, max_steps)
         return found
 
     def _clip_grad_norm(self, model: Any) -> Any:
-        """See Trainer; a finite loss can have gradients that are none, and the next checkpoint would be lost with them."""
+        """See Trainer; a finite loss can have gradients that are none, and the next checkpoint would be lost
+        with them."""
         norm = super()._clip_grad_norm(model)
         if norm is not None:
             self._check(norm, "the norm of the gradients")
         return norm
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        """See Trainer; counts the labeled tokens of the step. The time that the batches take is time spent waiting for data."""
+        """See Trainer; counts the labeled tokens of the step. The time that the batches take is time spent
+        waiting for data."""
         began = time.monotonic()
         batches, items = super().get_batch_samples(*args, **kwargs)
         self._pace.waited += time.monotonic() - began
-        self._counts = self._together(sum((self._counted(batch["labels"]) for batch in batches), self._counts.new_zeros(3)))
+        self._counts = self._together(
+            sum((self._counted(batch["labels"]) for batch in batches), self._counts.new_zeros(3))
+        )
         for batch in batches:
             self._pace.count(batch.pop("lengths"), batch["input_ids"], self._begin)
         return batches, items
@@ -106,25 +128,36 @@ class InterleavedTrainer(Trainer):
         super().log(logs, *args, **kwargs)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Losses over the validation rows, named `eval_...`, and samples. Rows are dealt out to the processes; each runs as many passes as the
-        others."""
+        """Losses over the validation rows, named `eval_...`, and samples. Rows are dealt out to the
+        processes; each runs as many passes as the others."""
         began, found = time.monotonic(), Tally()
-        ranks, rank, size = self.args.world_size, self.args.process_index, self.args.per_device_eval_batch_size
+        ranks, rank, size = (
+            self.args.world_size,
+            self.args.process_index,
+            self.args.per_device_eval_batch_size,
+        )
         self.model.eval()
         for first in range(0, len(self.eval_dataset), ranks * size):
             mine = range(first + rank * size, min(first + (rank + 1) * size, len(self.eval_dataset)))
-            batch = self._prepare_inputs(self.data_collator([self.eval_dataset[number] for number in mine or [0]]))
+            batch = self._prepare_inputs(
+                self.data_collator([self.eval_dataset[number] for number in mine or [0]])
+            )
             labels, _ = batch.pop("labels"), batch.pop("lengths")
             self._backbone.model = self.model
             with torch.no_grad(), self.compute_loss_context_manager():
                 found.add(self._backbone.losses(batch, labels), labels, self._begin, weight=float(bool(mine)))
-        means = {f"eval_{name}": value for name, value in found.means(self._together, self.args.device).items()}
-        means["eval_loss"] = sum(self._weights[name] * means.get(f"eval_{name}_loss", 0.0) for name in ("text", "image"))
+        means = {
+            f"eval_{name}": value for name, value in found.means(self._together, self.args.device).items()
+        }
+        means["eval_loss"] = sum(
+            self._weights[name] * means.get(f"eval_{name}_loss", 0.0) for name in ("text", "image")
+        )
         self.log(means)
         self._backbone.model = self.model
         self._samples(self.state.global_step)
         self.model.train()
-        self.callback_handler.on_evaluate(self.args, self.state, self.control, means)  # takes the wish to evaluate away
+        # takes the wish to evaluate away
+        self.callback_handler.on_evaluate(self.args, self.state, self.control, means)
         self._pace.pause(time.monotonic() - began)
         return means
 
@@ -134,7 +167,8 @@ class InterleavedTrainer(Trainer):
 
 
 class Pace:
-    """How fast it goes since the last line: tokens, images and seconds; padding and validation do not count."""
+    """How fast it goes since the last line: tokens, images and seconds; padding and validation do not
+    count."""
 
     def __init__(self) -> None:
         self.waited = 0.0
@@ -150,8 +184,13 @@ class Pace:
         self._began += seconds
 
     def told(self, together: Callable[[Tensor], Tensor], device: torch.device) -> dict[str, float]:
-        """Of all processes: tokens_per_second, images_per_second; waiting: share of this one's time that it waited for data."""
-        counts = torch.stack(self._counts).sum(0) if self._counts else torch.zeros(2, dtype=torch.long, device=device)
+        """Of all processes: tokens_per_second, images_per_second; waiting: share of this one's time that it
+        waited for data."""
+        counts = (
+            torch.stack(self._counts).sum(0)
+            if self._counts
+            else torch.zeros(2, dtype=torch.long, device=device)
+        )
         tokens, images = together(counts).tolist()
         seconds = max(time.monotonic() - self._began, 1e-6)
         found = {

@@ -1,7 +1,9 @@
-"""Which weights these are, without reading tens of gigabytes at every start: names, sizes and samples of their files.
+"""Which weights these are, without reading tens of gigabytes at every start: names, sizes and samples of
+their files.
 
-Two trainings of one model have the same names and sizes, and differ in every piece of their bytes. A change of a few bytes somewhere between the
-samples is not seen; hashing whole files was refused, because 14 GB take most of a minute from a fast disk and many from a shared one.
+Two trainings of one model have the same names and sizes, and differ in every piece of their bytes. A change
+of a few bytes somewhere between the samples is not seen; hashing whole files was refused, because 14 GB take
+most of a minute from a fast disk and many from a shared one.
 """
 
 from __future__ import annotations
@@ -23,12 +25,23 @@ def identity(name: str, weights: str) -> str:
     """
     if weights == tiny.NAME:
         return digest(
-            {"name": name, "weights": sorted((path.name, file_sha256(path)) for path in tiny.FOLDER.iterdir() if path.suffix != ".md")}
+            {
+                "name": name,
+                "weights": sorted(
+                    (path.name, file_sha256(path)) for path in tiny.FOLDER.iterdir() if path.suffix != ".md"
+                ),
+            }
         )
     folder = Path(weights)
     names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-    meant = [path for path in names if path.suffix != ".md" and not any(part.startswith(".") for part in path.parts)]
-    return digest({"name": name, "weights": sorted((path.as_posix(), *_sampled(folder / path)) for path in meant)})
+    meant = [
+        path
+        for path in names
+        if path.suffix != ".md" and not any(part.startswith(".") for part in path.parts)
+    ]
+    return digest(
+        {"name": name, "weights": sorted((path.as_posix(), *_sampled(folder / path)) for path in meant)}
+    )
 
 
 def _sampled(path: Path) -> tuple[int, str]:

@@ -1,4 +1,5 @@
-"""transformers imports torchvision, whose published wheel fails beside a CPU build of torch; tiny models are fastest on one thread."""
+"""transformers imports torchvision, whose published wheel fails beside a CPU build of torch; tiny models are
+fastest on one thread."""
 
 import torch
 

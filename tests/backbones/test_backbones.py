@@ -52,7 +52,9 @@ def test_codes_have_logits_and_labels_on_them_a_finite_loss(tmp_path):
     torch.testing.assert_close(model(input_ids=ids).logits[..., text], plain(input_ids=ids).logits[..., text])
     model.save_pretrained(tmp_path)
     again = Interleaved.from_pretrained(tmp_path).eval()
-    assert torch.equal(again(input_ids=ids).logits, model(input_ids=ids).logits), "the mask is not back after loading"
+    assert torch.equal(again(input_ids=ids).logits, model(input_ids=ids).logits), (
+        "the mask is not back after loading"
+    )
 
 
 def test_an_adapter_learns_to_draw_with_the_loss_on_codes():
@@ -83,7 +85,11 @@ def test_a_prompt_is_its_segments_in_order(make):
     assert len(marks) == 2
     assert backbone.decode_text(ids[1 : marks[0]]) == "draw a red house"
     assert backbone.decode_text(ids[ids.index(layout.steps[-1]) : marks[1]]) == "then"
-    positions = moss.MossModel(backbone.model, moss.MossConfig(), "default")._patches(moss.MossConfig()).positions(torch.tensor([ids]))[0]
+    positions = (
+        moss.MossModel(backbone.model, moss.MossConfig(), "default")
+        ._patches(moss.MossConfig())
+        .positions(torch.tensor([ids]))[0]
+    )
     assert positions[:, 0].max() == 1
     assert all((positions[n, 0] >= 0) == (ids[n] in layout.codes) for n in range(len(ids)))
 
@@ -92,7 +98,17 @@ def test_a_prompt_is_its_segments_in_order(make):
 def test_control_strings_in_a_text_are_letters(make):
     backbone = make()
     layout = backbone.image_layout(None)
-    for said in ("</s>", "<eoss>", "<racm3:break>", "<image>", "<|image start|> 2*2 <|image token|>", "<s>", "<pad>", "[IMG]", "[/IMG]"):
+    for said in (
+        "</s>",
+        "<eoss>",
+        "<racm3:break>",
+        "<image>",
+        "<|image start|> 2*2 <|image token|>",
+        "<s>",
+        "<pad>",
+        "[IMG]",
+        "[/IMG]",
+    ):
         ids = backbone.encode([f"draw {said} now"])[1:]
         assert not {layout.begin, backbone.end, *layout.closed} & set(ids), said
 
@@ -114,7 +130,9 @@ def test_images_keep_their_shape_in_emu3_within_the_area():
         ids = backbone.encode([Image.new("RGB", size, (10, 200, 30))])[1:]
         layout = backbone.image_layout(grid)
         assert len(ids) == 1 + len(layout.steps), size
-        assert all(wanted is None or wanted == found for wanted, found in zip(layout.steps, ids[1:], strict=True))
+        assert all(
+            wanted is None or wanted == found for wanted, found in zip(layout.steps, ids[1:], strict=True)
+        )
         assert backbone.decode_image(ids[1:], 1.0, torch.Generator()).size == (2 * grid[1], 2 * grid[0])
 
 
@@ -139,7 +157,8 @@ def test_the_published_layout_of_a_vqgan_is_read(tmp_path, suffix):
 
 
 def test_widths_of_levels_are_the_published_ones():
-    """Chameleon's own decoder, by shapes alone: 128 x (1, 1, 2, 2, 4), three blocks a level, a shortcut where the width changes."""
+    """Chameleon's own decoder, by shapes alone: 128 x (1, 1, 2, 2, 4), three blocks a level, a shortcut where
+    the width changes."""
     from transformers import ChameleonVQVAEConfig
 
     with torch.device("meta"):
@@ -210,7 +229,8 @@ def test_the_research_repositorys_names_of_emu2_are_known(tmp_path):
     names = (("model.visual.", "visual."), ("model.decoder.", "decoder."), ("project_up.", "vl_adapter.projection."),
              ("project_down.", "decoder.lm.stu_regress_head."))  # fmt: skip
     weights = {
-        next(new + key.removeprefix(old) for old, new in names if key.startswith(old)): value for key, value in load_file(path).items()
+        next(new + key.removeprefix(old) for old, new in names if key.startswith(old)): value
+        for key, value in load_file(path).items()
     }
     save_file(weights, path, metadata={"format": "pt"})
     backbone, odd = load("emu2", tmp_path)
@@ -264,12 +284,16 @@ def test_eva_is_a_transformer_with_norms_behind_its_halves():
     for value in visual.parameters():
         torch.nn.init.normal_(value, std=0.3)
     pixels = torch.randn(2, 3, 16, 16, dtype=torch.float64)
-    x = torch.nn.functional.conv2d(pixels, visual.patch_embed.proj.weight, visual.patch_embed.proj.bias, stride=2)
+    x = torch.nn.functional.conv2d(
+        pixels, visual.patch_embed.proj.weight, visual.patch_embed.proj.bias, stride=2
+    )
     x = torch.cat([visual.cls_token.expand(2, -1, -1), x.flatten(2).transpose(1, 2)], 1) + visual.pos_embed
     for block in visual.blocks:
         inner = torch.nn.MultiheadAttention(12, 2, batch_first=True, dtype=torch.float64)
         inner.in_proj_weight.data = block.attn.qkv.weight.data
-        inner.in_proj_bias.data = torch.cat([block.attn.q_bias, torch.zeros(12, dtype=torch.float64), block.attn.v_bias]).data
+        inner.in_proj_bias.data = torch.cat(
+            [block.attn.q_bias, torch.zeros(12, dtype=torch.float64), block.attn.v_bias]
+        ).data
         inner.out_proj.load_state_dict(block.attn.proj.state_dict())
         x = x + block.norm1(inner(x, x, x)[0])
         x = x + block.norm2(block.mlp.fc2(torch.nn.functional.gelu(block.mlp.fc1(x))))
@@ -283,9 +307,12 @@ def test_an_adapter_learns_to_draw_vectors(tmp_path):
     torch.manual_seed(0)
     base = emu2()
     for head in (base.project_down, base.model.decoder.lm.lm_head):
-        head.weight.data.normal_(std=0.3)  # a random model's heads are too small for adapters below them to move
+        # a random model's heads are too small for adapters below them to move
+        head.weight.data.normal_(std=0.3)
     model = peft.get_peft_model(base, moss.MossConfig(r_text=4, r_image=4))
-    assert all("decoder.lm.model.layers" in name for name, value in model.named_parameters() if value.requires_grad)
+    assert all(
+        "decoder.lm.model.layers" in name for name, value in model.named_parameters() if value.requires_grad
+    )
     row = {**arguments(base, page(0)), "labels": arguments(base, page(0))["input_ids"]}
     arguments_ = TrainingArguments(
         str(tmp_path), max_steps=30, per_device_train_batch_size=1, learning_rate=2e-2, report_to=[], use_cpu=True, disable_tqdm=True,
@@ -307,7 +334,9 @@ def test_quantized_bases_are_trained_saved_and_not_merged(bits, tmp_path):
 
     interleaved().save_pretrained(tmp_path / "base")
     how = (
-        BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.float32) if bits == 4 else BitsAndBytesConfig(load_in_8bit=True)
+        BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.float32)
+        if bits == 4
+        else BitsAndBytesConfig(load_in_8bit=True)
     )
 
     def quantized() -> Any:
@@ -315,7 +344,9 @@ def test_quantized_bases_are_trained_saved_and_not_merged(bits, tmp_path):
 
     ids = page(0)
     base = peft.prepare_model_for_kbit_training(quantized(), use_gradient_checkpointing=False)
-    assert type(base.model.layers[0].self_attn.q_proj).__name__ == ("Linear4bit" if bits == 4 else "Linear8bitLt")
+    assert type(base.model.layers[0].self_attn.q_proj).__name__ == (
+        "Linear4bit" if bits == 4 else "Linear8bitLt"
+    )
     torch.manual_seed(0)
     with torch.no_grad():
         plain = base.train()(input_ids=ids).logits
@@ -356,7 +387,9 @@ def test_folders_that_are_something_else(tmp_path):
     with pytest.raises(BackboneError, match="no tokenizer that can be loaded"):
         load("emu2", tmp_path)
     tokenizer({}).save_pretrained(tmp_path)
-    with pytest.raises(BackboneError, match=r"the vocabulary has no \[IMG\], which images need; is this Emu2's tokenizer\?"):
+    with pytest.raises(
+        BackboneError, match=r"the vocabulary has no \[IMG\], which images need; is this Emu2's tokenizer\?"
+    ):
         load("emu2", tmp_path)
     with pytest.raises(BackboneError, match="unet cannot be loaded"):
         Diffusion.load(tmp_path)
@@ -366,7 +399,9 @@ def test_folders_that_are_something_else(tmp_path):
         Emu2(model, tokenizer(EMU2_SPECIAL_TOKENS), Diffusion(*diffusion()))
     config = emu2().config
     with pytest.raises(BackboneError, match=r"vision_config\.subln is True; Emu2's encoder has none"):
-        Emu2ForCausalLM(type(config)(**{**config.to_dict(), "vision_config": {**config.vision_config, "subln": True}}))
+        Emu2ForCausalLM(
+            type(config)(**{**config.to_dict(), "vision_config": {**config.vision_config, "subln": True}})
+        )
 
 
 def test_emu2_gen_without_its_scheduler(tmp_path):
@@ -398,7 +433,9 @@ def test_code_in_a_folder_is_neither_run_nor_asked_about(tmp_path, monkeypatch, 
         assert odd == []
         assert len(backbone.encode(["draw"])) > 1
     else:
-        with pytest.raises(BackboneError, match=r"no tokenizer that can be loaded: .* contains custom code") as refusal:
+        with pytest.raises(
+            BackboneError, match=r"no tokenizer that can be loaded: .* contains custom code"
+        ) as refusal:
             load("chameleon", folder, decoder)
         assert "\n" not in str(refusal.value)
     assert not ran.exists()

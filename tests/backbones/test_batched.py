@@ -1,4 +1,5 @@
-"""Many answers at once are the answers one by one, to the id: with convolutions, prompts of several lengths, and rows that end at different times."""
+"""Many answers at once are the answers one by one, to the id: with convolutions, prompts of several lengths,
+and rows that end at different times."""
 
 from __future__ import annotations
 
@@ -51,7 +52,9 @@ def one_by_one(backbone, items, settings):
     return drawn, [segment for segment in segments if isinstance(segment, (str, Image.Image))]
 
 
-@pytest.mark.parametrize(("taps", "mode"), [("top_left", "full_space"), ("raster", "rank"), ("shuffled", "depthwise")])
+@pytest.mark.parametrize(
+    ("taps", "mode"), [("top_left", "full_space"), ("raster", "rank"), ("shuffled", "depthwise")]
+)
 def test_a_batch_draws_what_one_by_one_draws(taps, mode):
     backbone = adapted(taps, mode)
     prompts = [backbone.encode(prompt) for prompt in PROMPTS]
@@ -70,7 +73,9 @@ def test_a_batch_draws_what_one_by_one_draws(taps, mode):
             assert [one if isinstance(one, str) else one.tobytes() for one in answer.segments] == [
                 one if isinstance(one, str) else one.tobytes() for one in segments
             ]
-    assert any(isinstance(segment, Image.Image) for answer in found for segment in answer.segments), "no image was begun"
+    assert any(isinstance(segment, Image.Image) for answer in found for segment in answer.segments), (
+        "no image was begun"
+    )
 
 
 def test_one_image_ends_an_answer():

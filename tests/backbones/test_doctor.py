@@ -6,7 +6,14 @@ import json
 
 import pytest
 import torch
-from backbones.tiny_backbones import EMU2_SPECIAL_TOKENS, EMU3_SPECIAL_TOKENS, checkpoint, gen_folder, interleaved, tokenizer
+from backbones.tiny_backbones import (
+    EMU2_SPECIAL_TOKENS,
+    EMU3_SPECIAL_TOKENS,
+    checkpoint,
+    gen_folder,
+    interleaved,
+    tokenizer,
+)
 from moss.tiny import emu3
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
@@ -48,7 +55,9 @@ def test_emu3_too(tmp_path):
 def test_emu2_too_and_without_its_decoder_images_say_why(tmp_path):
     found = list(doctor.examine("emu2", gen_folder(tmp_path)))
     assert [finding.check for finding in found] == CHECKS
-    assert [finding.check for finding in found if not finding.ok] == ["images"], "random weights draw no better than one color"
+    assert [finding.check for finding in found if not finding.ok] == ["images"], (
+        "random weights draw no better than one color"
+    )
     tokenizer(EMU2_SPECIAL_TOKENS).save_pretrained(tmp_path / "multimodal_encoder")
     alone = {finding.check: finding for finding in doctor.examine("emu2", tmp_path / "multimodal_encoder")}
     assert not alone["images"].ok
@@ -77,12 +86,23 @@ def test_a_leak_is_found(chameleon_folder, monkeypatch):
         return honest(self, name, torch.roll(patches, -1, 0), now, layout)
 
     monkeypatch.setattr(MossLayer, "_convolved", leaking)
-    found = {finding.check: finding.ok for finding in doctor.examine("chameleon", chameleon_folder, checkpoint(chameleon_folder))}
+    found = {
+        finding.check: finding.ok
+        for finding in doctor.examine("chameleon", chameleon_folder, checkpoint(chameleon_folder))
+    }
     assert not found["leak"]
 
 
 def test_the_verb_prints_a_report_and_exits_1_where_a_check_fails(chameleon_folder):
-    arguments = ["doctor", "--backbone", "chameleon", "--weights", str(chameleon_folder), "--decoder", str(checkpoint(chameleon_folder))]
+    arguments = [
+        "doctor",
+        "--backbone",
+        "chameleon",
+        "--weights",
+        str(chameleon_folder),
+        "--decoder",
+        str(checkpoint(chameleon_folder)),
+    ]
     said = CliRunner().invoke(app, arguments)
     assert said.exit_code == 1
     assert [line.split()[1] for line in said.stdout.splitlines()[1:]] == CHECKS

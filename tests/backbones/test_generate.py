@@ -45,7 +45,9 @@ def eager(name: str, more: float = 8.0) -> Any:
 
 
 def pixels(segments: list[Any]) -> list[Any]:
-    return [np.asarray(segment).tolist() if isinstance(segment, Image.Image) else segment for segment in segments]
+    return [
+        np.asarray(segment).tolist() if isinstance(segment, Image.Image) else segment for segment in segments
+    ]
 
 
 @backbones
@@ -71,13 +73,19 @@ def test_images_are_whole_and_in_order_and_the_ids_tell_the_same(name):
             assert found == wanted if wanted is not None else found in layout.codes
         order.append("image" if len(body) == len(layout.steps) else "cut")
         at += 1 + len(body)
-    kinds = ["text" if isinstance(item, str) else "image" if isinstance(item, Image.Image) else "cut" for item in segments]
+    kinds = [
+        "text" if isinstance(item, str) else "image" if isinstance(item, Image.Image) else "cut"
+        for item in segments
+    ]
     assert kinds == order
 
 
 @backbones
 def test_the_same_seed_gives_the_same_and_another_another(name):
-    one, two, three = (list(generate(eager(name), ["draw"], Settings(HOT.text, HOT.image, max_tokens=60, seed=seed))) for seed in (1, 1, 2))
+    one, two, three = (
+        list(generate(eager(name), ["draw"], Settings(HOT.text, HOT.image, max_tokens=60, seed=seed)))
+        for seed in (1, 1, 2)
+    )
     assert pixels(one) == pixels(two)
     assert pixels(one) != pixels(three)
 
@@ -85,7 +93,9 @@ def test_the_same_seed_gives_the_same_and_another_another(name):
 @backbones
 def test_no_more_images_than_allowed(name):
     for most in (0, 1):
-        segments = list(generate(eager(name), ["draw"], Settings(HOT.text, HOT.image, max_images=most, max_tokens=80)))
+        segments = list(
+            generate(eager(name), ["draw"], Settings(HOT.text, HOT.image, max_images=most, max_tokens=80))
+        )
         assert sum(isinstance(segment, Image.Image) for segment in segments) == most
 
 
@@ -114,7 +124,9 @@ def test_a_cache_changes_nothing_with_an_adapter(name, data):
     base = MAKERS[name]()
     model = peft.get_peft_model(exact(base.model), moss.MossConfig(r_text=3, r_image=4, init="random")).eval()
     backbone = MAKERS[name](model)
-    prompt = data.draw(st.lists(st.sampled_from(["draw a house", Image.new("RGB", (20, 14), (200, 30, 30))]), max_size=3))
+    prompt = data.draw(
+        st.lists(st.sampled_from(["draw a house", Image.new("RGB", (20, 14), (200, 30, 30))]), max_size=3)
+    )
     drawn: list[Any] = []
     list(generate(backbone, prompt, Settings(image=Sampling(0.0), max_tokens=24, max_images=1), drawn.append))
     sequence, layout = backbone.encode(prompt), backbone.image_layout(None)
@@ -161,7 +173,14 @@ def test_guidance_moves_codes_away_from_the_unprompted(name):
     for guidance, wanted in ((1.0, codes[1]), (2.0, codes[0])):
         seen.clear()
         ids: list[int] = []
-        list(generate(known, ["draw"], Settings(image=Sampling(0.0), guidance=guidance, max_images=1, max_tokens=6), ids.append))
+        list(
+            generate(
+                known,
+                ["draw"],
+                Settings(image=Sampling(0.0), guidance=guidance, max_images=1, max_tokens=6),
+                ids.append,
+            )
+        )
         assert {number for number in ids if number in codes} == {int(wanted)}
         assert (False in seen) == (guidance != 1.0)
 
@@ -175,7 +194,9 @@ def test_top_k_draws_only_from_the_likeliest():
 
 
 def test_emu3_draws_the_shape_that_is_asked_for():
-    segments = list(generate(eager("emu3"), ["draw"], Settings(HOT.text, HOT.image, grid=(2, 4), max_tokens=60)))
+    segments = list(
+        generate(eager("emu3"), ["draw"], Settings(HOT.text, HOT.image, grid=(2, 4), max_tokens=60))
+    )
     assert {segment.size for segment in segments if isinstance(segment, Image.Image)} == {(8, 4)}
     with pytest.raises(BackboneError, match="an image of 0 x 4 patches cannot be drawn"):
         next(generate(BACKBONES["emu3"], ["draw"], Settings(grid=(0, 4))))
@@ -194,8 +215,14 @@ def test_emu2_guides_its_decoder_by_what_it_draws_for_an_empty_prompt():
     backbone._decoder = Watched.__new__(Watched)
     backbone._decoder.__dict__.update(BACKBONES["emu2"]._decoder.__dict__)
     asked = Settings(max_images=1, max_tokens=20)
-    plain = next(item for item in generate(backbone, ["draw a red house"], asked) if isinstance(item, Image.Image))
-    guided = next(item for item in generate(backbone, ["draw a red house"], replace(asked, guidance=3.0)) if isinstance(item, Image.Image))
+    plain = next(
+        item for item in generate(backbone, ["draw a red house"], asked) if isinstance(item, Image.Image)
+    )
+    guided = next(
+        item
+        for item in generate(backbone, ["draw a red house"], replace(asked, guidance=3.0))
+        if isinstance(item, Image.Image)
+    )
     assert pixels([plain]) != pixels([guided])
     (vectors, none, _), (same, unprompted, guidance) = seen
     assert none is None
@@ -209,9 +236,15 @@ def test_emu2_guides_its_decoder_by_what_it_draws_for_an_empty_prompt():
 def test_emu2_without_a_decoder_tells_but_does_not_draw():
     backbone = eager("emu2", 1000.0)
     backbone._decoder = None
-    with pytest.raises(BackboneError, match="Emu2 alone draws no pixels: load the image decoder of Emu2-Gen, or set max_images to 0"):
+    with pytest.raises(
+        BackboneError,
+        match="Emu2 alone draws no pixels: load the image decoder of Emu2-Gen, or set max_images to 0",
+    ):
         list(generate(backbone, ["draw"], Settings(max_tokens=30)))
-    assert all(isinstance(item, str) for item in generate(backbone, ["draw"], Settings(text=Sampling(1.5), max_tokens=30, max_images=0)))
+    assert all(
+        isinstance(item, str)
+        for item in generate(backbone, ["draw"], Settings(text=Sampling(1.5), max_tokens=30, max_images=0))
+    )
     with pytest.raises(BackboneError, match="Emu2 draws images of 4 x 4 patches only, not 2 x 2"):
         next(generate(backbone, ["draw"], Settings(grid=(2, 2))))
 
@@ -234,7 +267,11 @@ def test_an_answer_ends_before_a_stop_string(name):
     first, later = words[len(words) // 2], words[-1]
     ids: list[Any] = []
     stopped = list(generate(backbone, ["draw"], replace(how, stop=(later, first)), ids.append))
-    assert stopped == ([free[: min(free.find(first), free.find(later))].rstrip()] if not free.startswith((first, later)) else [])
+    assert stopped == (
+        [free[: min(free.find(first), free.find(later))].rstrip()]
+        if not free.startswith((first, later))
+        else []
+    )
     assert len(ids) < 60
     assert list(generate(backbone, ["draw"], replace(how, stop=("nowhere",)))) == [free]
 
@@ -261,12 +298,17 @@ def test_why_an_answer_ended():
     backbone.said = 130  # "draw"
     assert ended(backbone, ["now"], Settings(max_tokens=5)) == "max_tokens"
     assert ended(backbone, ["now"], Settings(max_tokens=5, stop=("draw draw",))) == "stop"
-    assert ended(backbone, ["now"], Settings(max_tokens=255)) == "context", "the model has 256 positions, and the prompt takes 2"
+    assert ended(backbone, ["now"], Settings(max_tokens=255)) == "context", (
+        "the model has 256 positions, and the prompt takes 2"
+    )
     assert ended(backbone, ["now"], Settings(max_tokens=254)) == "max_tokens"
     assert list(generate(backbone, ["now"], Settings(max_tokens=999))) == [" ".join(["draw"] * 254)]
     backbone.said = backbone.end
     assert ended(backbone, ["now"], Settings()) == "end"
-    with pytest.raises(BackboneError, match="the prompt takes 257 tokens, and the model reads 256: give less text or fewer images"):
+    with pytest.raises(
+        BackboneError,
+        match="the prompt takes 257 tokens, and the model reads 256: give less text or fewer images",
+    ):
         next(generate(backbone, ["now " * 256], Settings()))
 
 

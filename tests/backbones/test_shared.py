@@ -1,4 +1,5 @@
-"""What calls share in a backbone changes no answer: a scheduler that counts steps, a dictionary of known patches."""
+"""What calls share in a backbone changes no answer: a scheduler that counts steps, a dictionary of known
+patches."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def test_known_patches_are_forgotten_while_others_are_looked_up(monkeypatch):
     chance = np.random.default_rng(0)
     book = torch.from_numpy(chance.integers(0, 256, (32, 192), dtype=np.uint8))
     strips = [chance.integers(0, 256, (16, 32, 3), dtype=np.uint8) for _ in range(9)]
-    images = [Image.fromarray(np.concatenate(pair)) for pair in pairwise(strips)]  # half the patches of the one before
+    # half the patches of the one before
+    images = [Image.fromarray(np.concatenate(pair)) for pair in pairwise(strips)]
     wanted = [patch_vq.PatchVq(book, 4).encode(image) for image in images]
     shared = patch_vq.PatchVq(book, 4)
 

@@ -1,4 +1,5 @@
-"""The packaged generalist: what travels in the wheel is whole, small, and draws and tells what its card says."""
+"""The packaged generalist: what travels in the wheel is whole, small, and draws and tells what its card
+says."""
 
 from __future__ import annotations
 
@@ -54,7 +55,10 @@ def test_it_is_small_and_named_by_no_path(backbone):
 
 @pytest.mark.parametrize(("name", "weights"), [("chameleon", "leaf:tiny-2"), ("emu3", tiny.NAME)])
 def test_another_packaged_name_is_one_line(name, weights):
-    with pytest.raises(BackboneError, match=f"^{weights} as {name}: no such packaged base; known is leaf:tiny-1, a chameleon$"):
+    with pytest.raises(
+        BackboneError,
+        match=f"^{weights} as {name}: no such packaged base; known is leaf:tiny-1, a chameleon$",
+    ):
         load(name, Path(weights))
 
 
@@ -69,7 +73,13 @@ def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
     """In rows for training, in prompts, and in the true lessons of the examination alike."""
     image = conftest.image_bytes(conftest.COLORS[0])
     found = encode(
-        backbone, conftest.row(0, ["It is far.", "First: go.", image, "Then stop.", image, image, "Now.", "Rest."], ["Look.", "How?"]), 512
+        backbone,
+        conftest.row(
+            0,
+            ["It is far.", "First: go.", image, "Then stop.", image, image, "Now.", "Rest."],
+            ["Look.", "How?"],
+        ),
+        512,
     )
     assert isinstance(found, Encoded)
     patches = {int(code) for code in backbone.image_layout(None).codes} | {*range(len(tiny.SPECIAL_TOKENS))}
@@ -79,11 +89,19 @@ def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
     assert backbone.encode(framed(["Look.", "How?"])) == found.items[: found.answer]
     empty = encode(backbone, conftest.row(1, ["", "It is far.", "", "First: go.", image], ["Look."]), 512)
     assert isinstance(empty, Encoded)
-    assert backbone.decode_text([item for item in empty.items[empty.answer :] if item not in patches]) == "It is far.\nFirst: go."
+    assert (
+        backbone.decode_text([item for item in empty.items[empty.answer :] if item not in patches])
+        == "It is far.\nFirst: go."
+    )
     assert encode(backbone, conftest.row(2, ["", ""]), 512).reason == "no_answer"
     howto = held_out_lessons(1, SEED)[0]
     texts = [segment for segment in told(howto, "pencil") if isinstance(segment, str)]
-    assert texts == [howto.intro, "\n" + howto.steps[0].text, *(step.text for step in howto.steps[1:]), howto.outro]
+    assert texts == [
+        howto.intro,
+        "\n" + howto.steps[0].text,
+        *(step.text for step in howto.steps[1:]),
+        howto.outro,
+    ]
 
 
 @pytest.mark.parametrize("mark", [*tiny.SPECIAL_TOKENS, "IMGIMGAZ"])
@@ -100,7 +118,9 @@ def test_a_drawing_comes_back_from_its_codes(backbone, style, decibels):
         items = backbone.encode([image])[1:]
         assert len(items) == 66
         back.append(backbone.decode_image(items[1:], 1.0, torch.Generator()))
-    apart = np.stack([np.asarray(one, float) - np.asarray(two, float) for one, two in zip(shown, back, strict=True)])
+    apart = np.stack(
+        [np.asarray(one, float) - np.asarray(two, float) for one, two in zip(shown, back, strict=True)]
+    )
     assert 10 * np.log10(255**2 / np.square(apart).mean()) > decibels
 
 
@@ -112,7 +132,9 @@ def test_the_nearest_patch_is_taken_remembered_or_not(backbone):
         assert fresh.encode(image) == wanted
         assert fresh.encode(image) == wanted
     tiles = book[:64].reshape(8, 8, PATCH, PATCH, 3).permute(0, 2, 1, 3, 4).reshape(64, 64, 3)
-    assert fresh.encode(Image.fromarray(tiles.numpy())) == list(range(64)), "a patch of the book is its own code"
+    assert fresh.encode(Image.fromarray(tiles.numpy())) == list(range(64)), (
+        "a patch of the book is its own code"
+    )
 
 
 def test_captions_name_all_that_is_drawn_and_never_what_is_held_out():
@@ -140,7 +162,8 @@ def test_leaf_generate_draws_from_it_by_name(tmp_path):
 
 
 def test_it_draws_what_a_caption_says_and_tells_what_an_image_shows(backbone):
-    """52 and 34 of 60 when it was packed (tiny-1/README.md); a base that lost its weights draws and says nothing right."""
+    """52 and 34 of 60 when it was packed (tiny-1/README.md); a base that lost its weights draws and says
+    nothing right."""
     found = remembered(backbone, 24, SEED, framed, seen(backbone.images, "pencil"))
     assert found["drawn"] >= 0.6
     assert found["named"] >= 0.3

@@ -17,17 +17,53 @@ from leafinstruct.backbones.emu2.diffusion import Diffusion
 from leafinstruct.backbones.emu3 import Emu3
 from leafinstruct.backbones.vqgan import Decoder, Vqgan
 
-WORDS = ["draw", "a", "red", "house", "now", "the", "door", "then", "it", "is", "done", "*", *"0123456789", "<", ">", "eoss", "s", "/"]
+WORDS = [
+    "draw",
+    "a",
+    "red",
+    "house",
+    "now",
+    "the",
+    "door",
+    "then",
+    "it",
+    "is",
+    "done",
+    "*",
+    *"0123456789",
+    "<",
+    ">",
+    "eoss",
+    "s",
+    "/",
+]
 EMU2_SPECIAL_TOKENS = {"[IMG]": BOI, "[/IMG]": EOI, "<image>": PLACE, "[gIMG]": 199}
-EMU3_SPECIAL_TOKENS = {"<|image start|>": 121, "<|image token|>": 122, "<|extra_200|>": EOL, "<|extra_201|>": 123, "<|image end|>": 124}
+EMU3_SPECIAL_TOKENS = {
+    "<|image start|>": 121,
+    "<|image token|>": 122,
+    "<|extra_200|>": EOL,
+    "<|extra_201|>": 123,
+    "<|image end|>": 124,
+}
 
 
 def tokenizer(marks: dict[str, int]) -> Any:
     """Words at 130 and on; marks are special."""
-    names = {"<unk>": 3, "<s>": 0, "</s>": 2, "<pad>": 1, **marks, **{word: 130 + number for number, word in enumerate(WORDS)}}
+    names = {
+        "<unk>": 3,
+        "<s>": 0,
+        "</s>": 2,
+        "<pad>": 1,
+        **marks,
+        **{word: 130 + number for number, word in enumerate(WORDS)},
+    }
     inner = Tokenizer(models.WordLevel(names, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Whitespace(), pre_tokenizers.Punctuation(), pre_tokenizers.Digits(individual_digits=True)]
+        [
+            pre_tokenizers.Whitespace(),
+            pre_tokenizers.Punctuation(),
+            pre_tokenizers.Digits(individual_digits=True),
+        ]
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=inner,
@@ -50,7 +86,9 @@ def tiny_chameleon(model: Any = None) -> Chameleon:
     model = model if model is not None else interleaved()
     torch.manual_seed(2)
     return Chameleon(
-        model, tokenizer({"<racm3:break>": 197, "<eoss>": 196, "<image>": 190}), Vqgan(unadapted(model).model.vqmodel, Decoder(vq()).eval())
+        model,
+        tokenizer({"<racm3:break>": 197, "<eoss>": 196, "<image>": 190}),
+        Vqgan(unadapted(model).model.vqmodel, Decoder(vq()).eval()),
     )
 
 
@@ -59,11 +97,16 @@ def tiny_emu3(model: Any = None) -> Emu3:
 
 
 def tiny_emu2(model: Any = None) -> Emu2:
-    return Emu2(model if model is not None else emu2(), tokenizer(EMU2_SPECIAL_TOKENS), Diffusion(*diffusion(), steps=2))
+    return Emu2(
+        model if model is not None else emu2(),
+        tokenizer(EMU2_SPECIAL_TOKENS),
+        Diffusion(*diffusion(), steps=2),
+    )
 
 
 def diffusion() -> tuple[Any, Any, Any]:
-    """A U-Net over 8 x 8 latents of vectors of 12 numbers, a VAE that doubles them, a scheduler: the kinds of Emu2-Gen."""
+    """A U-Net over 8 x 8 latents of vectors of 12 numbers, a VAE that doubles them, a scheduler: the kinds of
+    Emu2-Gen."""
     from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
 
     torch.manual_seed(3)
@@ -81,8 +124,16 @@ def diffusion() -> tuple[Any, Any, Any]:
         projection_class_embeddings_input_dim=6 * 4 + 12,
     )
     blocks = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
-    vae = AutoencoderKL(block_out_channels=(8, 16), norm_num_groups=4, latent_channels=4, sample_size=16, **blocks)
-    return unet, vae, EulerDiscreteScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, timestep_spacing="leading")
+    vae = AutoencoderKL(
+        block_out_channels=(8, 16), norm_num_groups=4, latent_channels=4, sample_size=16, **blocks
+    )
+    return (
+        unet,
+        vae,
+        EulerDiscreteScheduler(
+            beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, timestep_spacing="leading"
+        ),
+    )
 
 
 def gen_folder(folder: Path) -> Path:
@@ -101,7 +152,11 @@ def vq() -> Any:
 def checkpoint(folder: Path, suffix: str = ".ckpt") -> Path:
     """A VQGAN as published: tensors below state_dict, the encoder's and the discriminator's among them."""
     torch.manual_seed(2)
-    weights = {**Decoder(vq()).state_dict(), "encoder.conv_in.weight": torch.zeros(2), "loss.discriminator.x": torch.zeros(1)}
+    weights = {
+        **Decoder(vq()).state_dict(),
+        "encoder.conv_in.weight": torch.zeros(2),
+        "loss.discriminator.x": torch.zeros(1),
+    }
     path = folder / f"vqgan{suffix}"
     if suffix == ".safetensors":
         from safetensors.torch import save_file

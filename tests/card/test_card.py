@@ -18,7 +18,10 @@ from leafinstruct.card.template import CELL, cell, paragraph, passage
 from leafinstruct.errors import RecipeError
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
-HOSTILE = "CC0 |\n| x | 9 |\n\n# Mine\n<script>alert(1)</script> [click](https://evil.example) `a` ![p](https://evil.example/p.png)"
+HOSTILE = (
+    "CC0 |\n| x | 9 |\n\n# Mine\n<script>alert(1)</script> [click](https://evil.example) `a` "
+    "![p](https://evil.example/p.png)"
+)
 
 
 @given(st.text())
@@ -39,7 +42,22 @@ def test_plain_names_stay_as_they_are():
 
 
 @given(
-    st.text() | st.sampled_from(["- x", "1. x", "\x00 + x", "===", "2) x", "\u2028- x", "    code", "---", "1986\\. x", "\\(x\\)", "| a |"])
+    st.text()
+    | st.sampled_from(
+        [
+            "- x",
+            "1. x",
+            "\x00 + x",
+            "===",
+            "2) x",
+            "\u2028- x",
+            "    code",
+            "---",
+            "1986\\. x",
+            "\\(x\\)",
+            "| a |",
+        ]
+    )
 )
 def test_a_paragraph_is_one_run_of_text_and_opens_nothing(text):
     """Rendered as CommonMark with tables and HTML, as the Hub does: the same words, and nothing but text."""
@@ -52,7 +70,9 @@ def test_a_paragraph_is_one_run_of_text_and_opens_nothing(text):
     assert words == plain or len(text) > 400
 
 
-@given(st.text() | st.sampled_from(["1. a\n   - b\n2. c", "a\n---", "# a\n# b", "a\n\n    code", "<br>\n| a |"]))
+@given(
+    st.text() | st.sampled_from(["1. a\n   - b\n2. c", "a\n---", "# a\n# b", "a\n\n    code", "<br>\n| a |"])
+)
 def test_a_passage_is_one_paragraph_whose_lines_are_shown(text):
     tokens = MARKDOWN.parse(f"> {passage(text, 400)}\n\nafter")
     quoted = tokens[1 : [token.type for token in tokens].index("blockquote_close")]
@@ -63,17 +83,26 @@ def test_a_passage_is_one_paragraph_whose_lines_are_shown(text):
 
 
 def test_a_list_in_a_passage_keeps_its_lines_and_indentation():
-    assert passage("1. a\n   - b\n\n   c\n2. d", 400) == "1\\. a<br>&nbsp;&nbsp;&nbsp;\\- b<br>&nbsp;&nbsp;&nbsp;c<br>2\\. d"
+    assert (
+        passage("1. a\n   - b\n\n   c\n2. d", 400)
+        == "1\\. a<br>&nbsp;&nbsp;&nbsp;\\- b<br>&nbsp;&nbsp;&nbsp;c<br>2\\. d"
+    )
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(0.03371, "0.0337"), (0, "0"), (48.0, "48"), (1510.4, "1,510"), (-0.25, "-0.25"), (123456, "123,456")]
+    ("value", "told"),
+    [(0.03371, "0.0337"), (0, "0"), (48.0, "48"), (1510.4, "1,510"), (-0.25, "-0.25"), (123456, "123,456")],
 )
 def test_numbers_are_as_a_person_writes_them(value, told):
     assert cards.number(value) == told
 
 
-def made(folder: Path, licenses: list[str | None], text: str = "on the green table, please", **filter_section: object) -> Path:
+def made(
+    folder: Path,
+    licenses: list[str | None],
+    text: str = "on the green table, please",
+    **filter_section: object,
+) -> Path:
     """A recipe over one source a license, one document each, two images in every document."""
     sources = []
     for number, license in enumerate(licenses):
@@ -86,7 +115,13 @@ def made(folder: Path, licenses: list[str | None], text: str = "on the green tab
     return recipe(
         folder,
         ingest={"sources": sources},
-        filter={"min_words": 1, "min_images": 1, "alignment": {"allow_toy": True}, "rules": [], **filter_section},
+        filter={
+            "min_words": 1,
+            "min_images": 1,
+            "alignment": {"allow_toy": True},
+            "rules": [],
+            **filter_section,
+        },
         rewrite={"tasks": ["guide"]},
         shard={"splits": {"train": 1}},
     )
@@ -99,7 +134,8 @@ def body(folder: Path) -> str:
 
 def test_a_hostile_license_stays_in_its_cell(tmp_path):
     build(made(tmp_path, ["MIT", HOSTILE]))
-    text = body(tmp_path).split("## Build it again")[0]  # behind it stands the recipe, whose author wrote the license, in a fence
+    # behind it stands the recipe, whose author wrote the license, in a fence
+    text = body(tmp_path).split("## Build it again")[0]
     assert [line for line in text.splitlines() if "Mine" in line] == [f"| {cell(HOSTILE)} | 1 | 2 |"]
     for harm in ("<script", "](https://evil", "\n# Mine", "![p]"):
         assert harm not in text
@@ -116,7 +152,8 @@ def test_many_licenses_are_shown_as_the_largest_and_the_others(tmp_path):
 
 
 def test_the_card_tells_images_dropped_from_kept_documents_from_the_rest(tmp_path):
-    """s0 loses one image and is kept; s1 loses both and is dropped: three images were dropped, one of them from a kept document."""
+    """s0 loses one image and is kept; s1 loses both and is dropped: three images were dropped, one of them
+    from a kept document."""
     path = made(tmp_path, ["MIT", "MIT"])
     for image in [next((tmp_path / "data0/images").iterdir()), *(tmp_path / "data1/images").iterdir()]:
         image.write_bytes(b"no image")

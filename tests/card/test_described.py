@@ -1,4 +1,5 @@
-"""What lies beside the shards: read by those who would read it (datasets, huggingface_hub, a Markdown renderer, mlcroissant), written by no page."""
+"""What lies beside the shards: read by those who would read it (datasets, huggingface_hub, a Markdown
+renderer, mlcroissant), written by no page."""
 
 from __future__ import annotations
 
@@ -19,8 +20,10 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 HARM = (
-    "\n---\nlicense: mit\n---\n# Mine <script>alert(1)</script> ![p](https://evil.example/p.png) {{ recipe }} {% raw %} ${x} "
-    "[click](javascript:alert(1)) `code` | a | b | https://evil.example www.evil.example \\(x\\) $$y$$ <!-- @everyone"
+    "\n---\nlicense: mit\n---\n# Mine <script>alert(1)</script> ![p](https://evil.example/p.png) {{ "
+    "recipe }} {% raw %} ${x} "
+    "[click](javascript:alert(1)) `code` | a | b | https://evil.example www.evil.example \\(x\\) "
+    "$$y$$ <!-- @everyone"
 )
 HEADINGS = [
     "t@dev",
@@ -36,11 +39,14 @@ HEADINGS = [
 
 
 def image_bytes(number: int) -> bytes:
-    """A PNG with a comment, a profile and a payload behind its end, none of which may get into the card's images."""
+    """A PNG with a comment, a profile and a payload behind its end, none of which may get into the card's
+    images."""
     buffer, note = io.BytesIO(), PngInfo()
     note.add_text("Comment", "SECRET-PAYLOAD")
     colors = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    Image.open(io.BytesIO(png((40 * number % 200, 90, 30), (400, 200), dot=number))).save(buffer, "PNG", pnginfo=note, icc_profile=colors)
+    Image.open(io.BytesIO(png((40 * number % 200, 90, 30), (400, 200), dot=number))).save(
+        buffer, "PNG", pnginfo=note, icc_profile=colors
+    )
     return buffer.getvalue() + b"SECRET-PAYLOAD"
 
 
@@ -51,7 +57,10 @@ def sources(folder: Path, licenses: dict[str, str | None], text: str, pages: int
         steps = {
             f"https://{name}.example/{page}?q=<b>&x='\"": [
                 (f"Put block {page} of {name} on the table. {text}", image_bytes(10 * at + page)),
-                (f"Then turn it round: {' '.join(f'{name}{page}word{word}' for word in range(60))}.", image_bytes(100 + 10 * at + page)),
+                (
+                    f"Then turn it round: {' '.join(f'{name}{page}word{word}' for word in range(60))}.",
+                    image_bytes(100 + 10 * at + page),
+                ),
             ]
             for page in range(pages)
         }
@@ -68,7 +77,11 @@ def written(folder: Path, licenses: dict[str, str | None], text: str = "It is re
         filter={
             "min_words": 1,
             "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True},
-            "rules": [{"score": "text.words", "min": 5}, {"score": "duplicate.text", "max": 0}, {"score": "image.side", "min": 64}],
+            "rules": [
+                {"score": "text.words", "min": 5},
+                {"score": "duplicate.text", "max": 0},
+                {"score": "image.side", "min": 64},
+            ],
         },
         **{"rewrite": {"tasks": ["guide"]}, "shard": {"splits": {"train": 0.5, "test": 0.5}}} | sections,
     )
@@ -76,9 +89,16 @@ def written(folder: Path, licenses: dict[str, str | None], text: str = "It is re
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The shard folder of a dataset of three licenses, one of them hostile, and of none; every page writes HARM."""
+    """The shard folder of a dataset of three licenses, one of them hostile, and of none; every page writes
+    HARM."""
     folder = tmp_path_factory.mktemp("mixed")
-    build(written(folder, {"open": "CC-BY-4.0", "closed": "CC-BY-NC-4.0", "hostile": f"Mine: '\"{HARM}", "silent": None}, HARM))
+    build(
+        written(
+            folder,
+            {"open": "CC-BY-4.0", "closed": "CC-BY-NC-4.0", "hostile": f"Mine: '\"{HARM}", "silent": None},
+            HARM,
+        )
+    )
     yield folder / "runs/t/shard"
     shutil.rmtree(folder)
 
@@ -99,7 +119,16 @@ def test_the_front_matter_is_ours_and_the_hubs_library_reads_it(mixed):
     assert fields["license_details"].endswith("none stated: 3 records, 6 images")
     assert "\n" not in fields["license_details"]
     assert list(front(mixed)) == [
-        *("pretty_name", "license", "license_name", "license_details", "language", "task_categories", "tags", "size_categories"),
+        *(
+            "pretty_name",
+            "license",
+            "license_name",
+            "license_details",
+            "language",
+            "task_categories",
+            "tags",
+            "size_categories",
+        ),
         *("dataset_info", "configs"),
     ]
     assert fields["size_categories"] == ["n<1K"]
@@ -116,7 +145,9 @@ def test_each_configuration_loads_from_the_folder(mixed, tmp_path, caplog):
     for config in ("default", "guide"):
         data = load_dataset(str(mixed), config, cache_dir=str(tmp_path / config))
         told = next(info for info in front(mixed)["dataset_info"] if info["config_name"] == config)
-        assert [(split, len(part)) for split, part in data.items()] == [(part["name"], part["num_examples"]) for part in told["splits"]]
+        assert [(split, len(part)) for split, part in data.items()] == [
+            (part["name"], part["num_examples"]) for part in told["splits"]
+        ]
         assert {row for part in data.values() for row in part["id"]} == wanted
         assert data["train"][0]["images"][0].size == (400, 200)
         assert told["download_size"] == sum(path.stat().st_size for path in mixed.glob("*.parquet"))
@@ -125,17 +156,23 @@ def test_each_configuration_loads_from_the_folder(mixed, tmp_path, caplog):
 
 
 def test_no_page_and_no_license_writes_the_card(mixed):
-    """Rendered with HTML on, as the Hub's renderer has it: our headings, our images, no link, no HTML, no formula."""
+    """Rendered with HTML on, as the Hub's renderer has it: our headings, our images, no link, no HTML, no
+    formula."""
     text = (mixed / "README.md").read_text(encoding="utf-8").split("\n---\n", 1)[1]
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
     inline = [child for token in tokens for child in token.children or ()]
     assert not [token for token in (*tokens, *inline) if token.type in ("html_block", "link_open", "hr")]
-    assert {token.content for token in inline if token.type == "html_inline"} <= {"<br>"}  # ours, between the lines of a text
+    # ours, between the lines of a text
+    assert {token.content for token in inline if token.type == "html_inline"} <= {"<br>"}
     shown = [token.attrs["src"] for token in inline if token.type == "image"]
     assert len(shown) == 2
     assert all(str(place).startswith("examples/") for place in shown)
     headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
-    assert [heading.replace("\\", "") for heading in headings] == [*HEADINGS, "Known limits", "Build it again"]
+    assert [heading.replace("\\", "") for heading in headings] == [
+        *HEADINGS,
+        "Known limits",
+        "Build it again",
+    ]
     plain = "\n".join(child.content for child in inline if child.type in ("text", "text_special"))
     assert "# Mine <script>alert(1)</script>" in "".join(plain.splitlines())
     assert "{{ recipe }} {% raw %}" in plain  # the page's braces are words, no template
@@ -215,15 +252,26 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_the_recipe_in_build_json_builds_the_same_dataset(tmp_path, mixed):
-    """With the paths of its sources, elsewhere, later, with other pace and prices: every published file is the same."""
+    """With the paths of its sources, elsewhere, later, with other pace and prices: every published file is
+    the same."""
     told = json.loads((mixed / "build.json").read_text(encoding="utf-8"))["recipe"]
     for source in told["ingest"]["sources"]:
         shutil.copytree(mixed.parents[2] / source["name"], tmp_path / source["name"])
         source["path"] = source["name"]
-    (tmp_path / "again.yaml").write_text(yaml.safe_dump({**told, "workdir": "elsewhere"}, sort_keys=False), encoding="utf-8")
-    build(tmp_path / "again.yaml", "llm.max_in_flight=3", "llm.price={input_per_million: 1, output_per_million: 2}")
+    (tmp_path / "again.yaml").write_text(
+        yaml.safe_dump({**told, "workdir": "elsewhere"}, sort_keys=False), encoding="utf-8"
+    )
+    build(
+        tmp_path / "again.yaml",
+        "llm.max_in_flight=3",
+        "llm.price={input_per_million: 1, output_per_million: 2}",
+    )
     folder = tmp_path / "elsewhere/runs/t/shard"
-    names = sorted(path.relative_to(mixed) for path in mixed.rglob("*") if path.suffix in (".md", ".parquet", ".png") or path.name in ALSO)
+    names = sorted(
+        path.relative_to(mixed)
+        for path in mixed.rglob("*")
+        if path.suffix in (".md", ".parquet", ".png") or path.name in ALSO
+    )
     assert len(names) == 7
     for name in names:
         assert (folder / name).read_bytes() == (mixed / name).read_bytes(), name
@@ -256,9 +304,9 @@ def test_mlcroissant_takes_the_croissant_and_reads_the_records(mixed):
         assert [info["examples/image_info/sha256"].decode() for info in record["examples/image_info"]] == [
             info["sha256"] for info in row["image_info"]
         ]
-        assert [info["examples/image_info/owner_found"].decode() for info in record["examples/image_info"]] == [
-            info["owner_found"] for info in row["image_info"]
-        ]
+        assert [
+            info["examples/image_info/owner_found"].decode() for info in record["examples/image_info"]
+        ] == [info["owner_found"] for info in row["image_info"]]
         assert {"examples/title", "examples/page_url", "examples/language"} < set(record)
     assert not told
 
@@ -268,14 +316,22 @@ def test_card_and_croissant_describe_every_column_of_the_documents_origin(mixed)
     described = {field["name"]: field.get("description") for field in fields}
     assert {"page_url", "title", "language"} <= {name for name, text in described.items() if text}
     (info,) = (field["subField"] for field in fields if field["name"] == "image_info")
-    assert {"image_info/owner", "image_info/owner_found"} <= {field["name"] for field in info if field.get("description")}
+    assert {"image_info/owner", "image_info/owner_found"} <= {
+        field["name"] for field in info if field.get("description")
+    }
     card = (mixed / "README.md").read_text(encoding="utf-8")
-    assert all(f"{name}" in card for name in ('row["title"]', 'row["page_url"]', 'row["language"]', "`image_info.owner_found`"))
+    assert all(
+        f"{name}" in card
+        for name in ('row["title"]', 'row["page_url"]', 'row["language"]', "`image_info.owner_found`")
+    )
 
 
 def test_a_file_that_changed_is_not_what_the_croissant_names(mixed):
     told = json.loads((mixed / "croissant.json").read_text(encoding="utf-8"))
-    files = {entry["contentUrl"]: entry for entry in told["distribution"] if entry["@type"] == "cr:FileObject"}
+    files = {
+        entry["contentUrl"]: entry for entry in told["distribution"] if entry["@type"] == "cr:FileObject"
+    }
     assert {name: (entry["sha256"], entry["contentSize"]) for name, entry in files.items()} == {
-        path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), f"{path.stat().st_size} B") for path in mixed.glob("*.parquet")
+        path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), f"{path.stat().st_size} B")
+        for path in mixed.glob("*.parquet")
     }

@@ -1,4 +1,5 @@
-"""Quantiles without keeping the values: near the exact ones, the same in any order and for any cut into parts."""
+"""Quantiles without keeping the values: near the exact ones, the same in any order and for any cut into
+parts."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ from hypothesis import strategies as st
 
 from leafinstruct.card.distribution import QUANTILES, Distribution, merged, rounded
 
-VALUES = st.lists(st.floats(-1e9, 1e9, allow_subnormal=False).filter(lambda value: value == 0 or abs(value) > 1e-6), min_size=1)
+VALUES = st.lists(
+    st.floats(-1e9, 1e9, allow_subnormal=False).filter(lambda value: value == 0 or abs(value) > 1e-6),
+    min_size=1,
+)
 
 
 def of(values: list[float], *bounds: tuple[float | None, float | None]) -> Distribution:
@@ -30,7 +34,12 @@ def test_parts_sum_up_in_any_order(one, other, bound):
     whole = of(one + other, (bound, None))
     for parts in ([one, other], [other, one]):
         found = merged([{"score": of(part, (bound, None))} for part in parts])["score"]
-        assert (found.values, found.passed, found.least, found.most) == (whole.values, whole.passed, whole.least, whole.most)
+        assert (found.values, found.passed, found.least, found.most) == (
+            whole.values,
+            whole.passed,
+            whole.least,
+            whole.most,
+        )
 
 
 def test_bounds_are_inclusive_and_exact_where_rounding_would_move_a_value():
@@ -54,7 +63,8 @@ def test_a_million_values_are_a_few_thousand_counts():
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(1234, 1230), (-0.012345, -0.0123), (0.0, 0.0), (-0.0, 0.0), (99.96, 100), (1e-300, 1e-300)]
+    ("value", "expected"),
+    [(1234, 1230), (-0.012345, -0.0123), (0.0, 0.0), (-0.0, 0.0), (99.96, 100), (1e-300, 1e-300)],
 )
 def test_three_digits(value, expected):
     (found,) = rounded(np.array([value])).tolist()

@@ -20,7 +20,10 @@ from leafinstruct.card.license import hub_fields, identifier, showable, spdx
         ({"ODbL-1.0": (1, 1)}, {"license": "odbl"}),
         ({"GPL-3.0-only": (1, 1), "GPL-3.0-or-later": (1, 1)}, {"license": "gpl-3.0"}),
         ({None: (3, 9)}, {"license": "unknown"}),
-        ({"Flickr 4": (2, 2)}, {"license": "other", "license_name": "flickr-4", "license_details": "Flickr 4"}),
+        (
+            {"Flickr 4": (2, 2)},
+            {"license": "other", "license_name": "flickr-4", "license_details": "Flickr 4"},
+        ),
         (
             {"CC-BY-3.0-DE": (2, 2)},
             {"license": "other", "license_name": "cc-by-3.0-de", "license_details": "CC-BY-3.0-DE"},
@@ -56,7 +59,19 @@ def test_what_the_hub_is_told(counted, expected):
 
 
 @pytest.mark.parametrize(
-    "stated", ["other", "unknown", "Other", "cc", "bsd", "gpl", "llama2", "[mit]", "mit, apache-2.0", "MIT OR Apache-2.0"]
+    "stated",
+    [
+        "other",
+        "unknown",
+        "Other",
+        "cc",
+        "bsd",
+        "gpl",
+        "llama2",
+        "[mit]",
+        "mit, apache-2.0",
+        "MIT OR Apache-2.0",
+    ],
 )
 def test_words_that_are_no_license_are_not_claimed(stated):
     """A page that writes `unknown` or `other` states something, and it is neither of the Hub's states."""
@@ -69,7 +84,9 @@ def test_many_licenses_are_told_in_one_short_line():
     counted = {f"L{number:03d}": (1000 - number, 1) for number in range(300)}
     details = hub_fields(counted)["license_details"]
     assert details.startswith("L000: 1,000 records, 1 image; ")
-    assert details.endswith(f"; 290 others: {sum(1000 - number for number in range(10, 300)):,} records, 290 images")
+    assert details.endswith(
+        f"; 290 others: {sum(1000 - number for number in range(10, 300)):,} records, 290 images"
+    )
     assert details.count(";") == 10
 
 
@@ -83,7 +100,9 @@ def test_whatever_is_stated_the_fields_are_short_and_plain(counted):
         assert {identifier(stated or "") for stated in counted} == {fields["license"]}
 
 
-@pytest.mark.parametrize("stated", [None, "CC-BY-NC-4.0", "CC-BY-ND-4.0", "CC-BY-NC-SA-4.0", "all rights reserved", "", "GPL-3.0"])
+@pytest.mark.parametrize(
+    "stated", [None, "CC-BY-NC-4.0", "CC-BY-ND-4.0", "CC-BY-NC-SA-4.0", "all rights reserved", "", "GPL-3.0"]
+)
 def test_what_may_not_be_handed_on_changed_is_not_shown(stated):
     assert not showable(stated)
 

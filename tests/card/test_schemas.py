@@ -44,8 +44,11 @@ def test_golden_shards_are_shown(version, tmp_path):
         shutil.copy(path, tmp_path)
     found = show(tmp_path, {path.name.partition(".")[0]: [tmp_path / path.name] for path in SHARDS[version]})
     assert [example["task"] for example in found] == ["edit", "guide"]
-    assert [example["license"] for example in found] == (["CC0-1.0"] * 2 if version == "1" else ["CC-BY-4.0", "CC0-1.0"])
-    assert len(list((tmp_path / "examples").iterdir())) == (2 + 3)  # PARTS: six parts of a turn are shown, three of them images
+    assert [example["license"] for example in found] == (
+        ["CC0-1.0"] * 2 if version == "1" else ["CC-BY-4.0", "CC0-1.0"]
+    )
+    # PARTS: six parts of a turn are shown, three of them images
+    assert len(list((tmp_path / "examples").iterdir())) == (2 + 3)
 
 
 def test_a_shard_without_a_later_column_is_counted(tmp_path):

@@ -1,4 +1,5 @@
-"""What a dataset tells of itself, from counts alone: costs, tasks, limits, and the recipe without what is nobody's business."""
+"""What a dataset tells of itself, from counts alone: costs, tasks, limits, and the recipe without what is
+nobody's business."""
 
 from __future__ import annotations
 
@@ -14,7 +15,14 @@ from leafinstruct.card.limits import limits
 from leafinstruct.recipe import load as recipes
 from leafinstruct.recipe.resolved import resolved
 
-COST = {"questions": 2, "requests": 3, "input_tokens": 1000, "output_tokens": 50, "estimated": False, "dollars": 0.1}
+COST = {
+    "questions": 2,
+    "requests": 3,
+    "input_tokens": 1000,
+    "output_tokens": 50,
+    "estimated": False,
+    "dollars": 0.1,
+}
 
 
 def test_costs_are_summed_and_what_one_part_does_not_know_nobody_knows():
@@ -33,7 +41,9 @@ def test_costs_are_summed_and_what_one_part_does_not_know_nobody_knows():
     }
 
 
-@pytest.mark.parametrize("reports", [[], [{"counts": {}}], [{"cost": COST}, {"counts": {}}], [{"cost": None}]])
+@pytest.mark.parametrize(
+    "reports", [[], [{"counts": {}}], [{"cost": COST}, {"counts": {}}], [{"cost": None}]]
+)
 def test_costs_that_were_not_kept_are_no_zero(reports):
     assert costs(reports) is None
 
@@ -43,7 +53,10 @@ def test_costs_that_were_not_kept_are_no_zero(reports):
     [
         ({("guide", "assistant"): 3}, ["text-to-image"]),
         ({("conversation", "user"): 3}, ["image-text-to-text"]),
-        ({("edit", "user"): 3, ("edit", "assistant"): 1}, ["image-text-to-text", "text-to-image", "image-to-image"]),
+        (
+            {("edit", "user"): 3, ("edit", "assistant"): 1},
+            ["image-text-to-text", "text-to-image", "image-to-image"],
+        ),
         ({("guide", "assistant"): 3, ("conversation", "user"): 3}, ["image-text-to-text", "text-to-image"]),
         ({("edit", "user"): 0}, ["text-generation"]),
     ],
@@ -54,9 +67,9 @@ def test_tasks_follow_from_where_images_stand(images, expected):
 
 
 def test_sizes_and_order():
-    assert [size_category(rows) for rows in (1, 999, 1000, 184_982, 9_999_999, 10_000_000, 10**12 - 1, 10**12)] == [
-        *("n<1K", "n<1K", "1K<n<10K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100B<n<1T", "n>1T")
-    ]
+    assert [
+        size_category(rows) for rows in (1, 999, 1000, 184_982, 9_999_999, 10_000_000, 10**12 - 1, 10**12)
+    ] == [*("n<1K", "n<1K", "1K<n<10K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100B<n<1T", "n>1T")]
     assert order({"test": 1, "validation": 1, "train": 1, "a": 1}) == ["train", "a", "test", "validation"]
 
 
@@ -80,17 +93,32 @@ def history(**changes: Any) -> dict[str, Any]:
     [
         ({"toy": True}, {}, {}, "Toy scores: "),
         ({"models": {"alignment": None}}, {}, {}, "Alignment and coherence were not scored: "),
-        ({"rules": [{"score": "alignment.mean", "uncalibrated": True}]}, {}, {}, "Uncalibrated bounds: those of `alignment.mean` "),
+        (
+            {"rules": [{"score": "alignment.mean", "uncalibrated": True}]},
+            {},
+            {},
+            "Uncalibrated bounds: those of `alignment.mean` ",
+        ),
         ({"rules": [{"score": "rules.text_quality"}]}, {}, {}, "`rules.*` scores come from written rules"),
         ({"unreadable": [("truncated", 2), ("broken_json", 9)]}, {}, {}, "2 source files end early"),
         ({"unreadable": [("damaged_record", 1_200)]}, {}, {}, "1,200 records of archives are damaged"),
         ({"unreadable": [("too_damaged", 1)]}, {}, {}, "1 archives are so damaged that reading stopped"),
-        ({"unreadable": [("too_large", 3)]}, {}, {}, "3 files, parts of files, records or images are larger than what is read"),
+        (
+            {"unreadable": [("too_large", 3)]},
+            {},
+            {},
+            "3 files, parts of files, records or images are larger than what is read",
+        ),
         ({"unfetched": 1204}, {}, {}, "1,204 images are on the web and were not fetched"),
         ({"rewrite": {"failed": 3}}, {}, {}, "3 documents were dropped in rewrite because something failed"),
         ({}, {"warnings": ["no row fell to split `test`"]}, {}, "No row fell to split `test`."),
         ({}, {"suppressed": 4}, {}, "4 examples were taken out"),
-        ({}, {}, {"ok": 9, "failed": 2, "not_scored": 1}, "Some scores of published rows have no value: 2 failed and 1 not scored."),
+        (
+            {},
+            {},
+            {"ok": 9, "failed": 2, "not_scored": 1},
+            "Some scores of published rows have no value: 2 failed and 1 not scored.",
+        ),
     ],
 )
 def test_a_limit_is_told_where_it_holds_and_only_there(changes, facts, states, begins):
@@ -101,30 +129,54 @@ def test_a_limit_is_told_where_it_holds_and_only_there(changes, facts, states, b
 
 
 def test_an_image_without_a_license_is_a_limit_too():
-    (told,) = [line for line in limits(history(), {"warnings": []}, {"MIT": (9, 8), None: (0, 1)}, {}) if "license" in line]
+    (told,) = [
+        line
+        for line in limits(history(), {"warnings": []}, {"MIT": (9, 8), None: (0, 1)}, {})
+        if "license" in line
+    ]
     assert told.startswith("0 records and 1 images state no license")
 
 
 def test_the_recipe_as_told_keeps_no_secret_and_reads_as_a_recipe(tmp_path):
     path = recipe(
         tmp_path,
-        ingest={"sources": [{"kind": "html", "name": "own", "path": "/home/someone/pages", "license": "MIT"}]},
+        ingest={
+            "sources": [{"kind": "html", "name": "own", "path": "/home/someone/pages", "license": "MIT"}]
+        },
         filter={
             "alignment": {"allow_toy": True},
             "images": {"fetch": {"contact": "someone@example.org", "in_flight": 7}},
             "rules": [{"score": "duplicate.text", "max": 0}, {"score": "text.words", "min": 0, "max": 9}],
         },
         llm={
-            **{"provider": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m", "key_env": "MY_SECRET_NAME", "budget": 3},
+            **{
+                "provider": "openai",
+                "base_url": "http://127.0.0.1:1/v1",
+                "model": "m",
+                "key_env": "MY_SECRET_NAME",
+                "budget": 3,
+            },
             "price": {"input_per_million": 1, "output_per_million": 2},
         },
         train={"backbone": {"name": "chameleon", "weights": "/home/someone/weights"}, "data": "run:t"},
     )
     told = resolved(recipes.load(path).recipe)
     text = json.dumps(told)
-    for private in ("someone", "MY_SECRET", "price", "budget", "in_flight", "workdir", "backbone", str(tmp_path)):
+    for private in (
+        "someone",
+        "MY_SECRET",
+        "price",
+        "budget",
+        "in_flight",
+        "workdir",
+        "backbone",
+        str(tmp_path),
+    ):
         assert private not in text, private
-    assert told["filter"]["rules"] == [{"score": "duplicate.text", "max": 0.0}, {"score": "text.words", "min": 0.0, "max": 9.0}]
+    assert told["filter"]["rules"] == [
+        {"score": "duplicate.text", "max": 0.0},
+        {"score": "text.words", "min": 0.0, "max": 9.0},
+    ]
     assert told["llm"]["model"] == "m"
     assert "base_url" not in told["llm"]
     told["llm"]["base_url"] = "http://127.0.0.1:1/v1"

@@ -42,7 +42,9 @@ def figures(*batches: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 BY_HAND = [
-    row("guide", "A boat", ("user", ["Show me: A boat"]), ("assistant", ["Fold it.", IMAGE, "Fold it again."])),
+    row(
+        "guide", "A boat", ("user", ["Show me: A boat"]), ("assistant", ["Fold it.", IMAGE, "Fold it again."])
+    ),
     row("guide", "a hat!", ("user", ["Show me: a hat"]), ("assistant", ["Fold it.", IMAGE])),
     row("guide", None, ("user", ["Show me: a hat"]), ("assistant", [IMAGE])),
     row(
@@ -54,7 +56,8 @@ BY_HAND = [
         ("assistant", ["A hat"]),
     ),
 ]
-"""Questions: (show me: a boat), (show me: a hat) twice, (what is it?). Answers: (fold it) twice, (fold it again), (折 り 紙), (a hat)."""
+"""Questions: (show me: a boat), (show me: a hat) twice, (what is it?). Answers: (fold it) twice, (fold it
+again), (折 り 紙), (a hat)."""
 
 
 def test_figures_are_those_counted_by_hand():
@@ -64,7 +67,11 @@ def test_figures_are_those_counted_by_hand():
     assert (whole["rows"], whole["titled"]) == (4, 2)
     assert whole["turns"] == {"mean": 2.5, "min": 2, "max": 4}
     assert whole["prompt_images"] == {"mean": 0.75, "min": 0, "max": 3}
-    assert (whole["with_prompt_images"], guide["with_prompt_images"], talk["with_prompt_images"]) == (0.25, 0, 1)
+    assert (whole["with_prompt_images"], guide["with_prompt_images"], talk["with_prompt_images"]) == (
+        0.25,
+        0,
+        1,
+    )
     # words of questions: show me a boat hat what is it = 8 of 4 + 4 + 4 + 3
     assert whole["question_distinct_1"] == pytest.approx(8 / 15, abs=1e-6)
     # pairs: show me, me a, a boat, a hat, what is, is it of 3 + 3 + 3 + 2
@@ -79,20 +86,37 @@ def test_figures_are_those_counted_by_hand():
     assert whole["most_frequent_question"] == 0.5
     assert whole["most_frequent_template"] == 0.5  # of two titled rows; the third states no title
     assert whole["most_frequent_opening"] == 0.5
-    assert (guide["most_frequent_template"], talk["most_frequent_template"]) == (pytest.approx(2 / 3, abs=1e-6), 1)
+    assert (guide["most_frequent_template"], talk["most_frequent_template"]) == (
+        pytest.approx(2 / 3, abs=1e-6),
+        1,
+    )
     assert whole["estimated"] == []
 
 
 def test_rows_without_questions_or_turns_are_counted_as_such():
-    found = figures([row("guide", None, ("assistant", ["Only an answer"])), {"task": "guide", "title": None, "messages": []}])["all"]
-    assert (found["rows"], found["turns"], found["with_prompt_images"]) == (2, {"mean": 0.5, "min": 0, "max": 1}, 0)
+    found = figures(
+        [
+            row("guide", None, ("assistant", ["Only an answer"])),
+            {"task": "guide", "title": None, "messages": []},
+        ]
+    )["all"]
+    assert (found["rows"], found["turns"], found["with_prompt_images"]) == (
+        2,
+        {"mean": 0.5, "min": 0, "max": 1},
+        0,
+    )
     assert found["question_distinct_1"] is found["most_frequent_question"] is None
     assert found["answer_distinct_1"] == 1
 
 
 def test_no_rows_give_no_shares():
     found = figures()["all"]
-    assert (found["rows"], found["turns"], found["with_prompt_images"], found["answer_distinct_3"]) == (0, None, None, None)
+    assert (found["rows"], found["turns"], found["with_prompt_images"], found["answer_distinct_3"]) == (
+        0,
+        None,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +155,8 @@ rows = st.lists(
 
 @given(rows, st.randoms(use_true_random=False), st.integers(2, 9), st.integers(1, 5))
 def test_figures_do_not_depend_on_order_shards_or_batches(found, random, size, shards):
-    """Sketches of `size` hashes, so that most of them overflow: counted in one piece, and in shuffled shards that are merged in any order."""
+    """Sketches of `size` hashes, so that most of them overflow: counted in one piece, and in shuffled shards
+    that are merged in any order."""
     kept, sketch.SIZE = sketch.SIZE, size
     try:
         schema = pa.schema([public.schema().field(name) for name in variety.COLUMNS])
@@ -194,7 +219,10 @@ def test_golden_shards_have_their_figures():
 
 def test_the_card_and_build_json_state_the_figures_of_the_shards(tmp_path):
     steps = [
-        [(f"Put block {page} on the table, please.", png(dot=page)), (f"Then turn it {page} times.", png((9, 90, page), dot=30))]
+        [
+            (f"Put block {page} on the table, please.", png(dot=page)),
+            (f"Then turn it {page} times.", png((9, 90, page), dot=30)),
+        ]
         for page in range(4)
     ]
     mmc4(tmp_path / "data", {f"https://h{page}.example/": steps[page] for page in range(4)})
@@ -212,11 +240,22 @@ def test_the_card_and_build_json_state_the_figures_of_the_shards(tmp_path):
     for shard in sorted(folder.glob("*.parquet")):
         tally.merge(count_shard(Artifact(folder), Part(shard.stem))["tally"])
     assert stated == variety.figures(tally.variety)
-    card = (folder / "README.md").read_text(encoding="utf-8").split("## Questions and answers")[1].split("\n## ")[0]
+    card = (
+        (folder / "README.md")
+        .read_text(encoding="utf-8")
+        .split("## Questions and answers")[1]
+        .split("\n## ")[0]
+    )
     whole = stated["all"]
     assert f"| **all** | 4 | 2.00 | 2 | 2 | {whole['prompt_images']['mean']:.2f} |" in card
-    line = next(line for line in card.splitlines() if line.startswith("| **all** | 0") or line.startswith("| **all** | 1"))
-    assert line.startswith(f"| **all** | {whole['question_distinct_1']:.3f} | {whole['question_distinct_2']:.3f} |")
+    line = next(
+        line
+        for line in card.splitlines()
+        if line.startswith("| **all** | 0") or line.startswith("| **all** | 1")
+    )
+    assert line.startswith(
+        f"| **all** | {whole['question_distinct_1']:.3f} | {whole['question_distinct_2']:.3f} |"
+    )
     assert line.endswith(f"| {whole['most_frequent_template']:.1%} | {whole['most_frequent_opening']:.1%} |")
     assert "≈" not in card
 
@@ -237,4 +276,9 @@ def test_hashes_of_words_are_the_same_everywhere():
     digest = hashlib.blake2b(b"boat", digest_size=8).digest()
     assert variety._hash("boat") == int.from_bytes(digest, "little")
     words = np.array([1, 2, 3], np.uint64)
-    assert len({int(variety._mixed([words[:1], words[1:2]])[0]), int(variety._mixed([words[1:2], words[:1]])[0])}) == 2
+    assert (
+        len(
+            {int(variety._mixed([words[:1], words[1:2]])[0]), int(variety._mixed([words[1:2], words[:1]])[0])}
+        )
+        == 2
+    )

@@ -1,4 +1,5 @@
-"""The command at its edges: signals, places where nothing can be written, names that a terminal or rich would obey."""
+"""The command at its edges: signals, places where nothing can be written, names that a terminal or rich would
+obey."""
 
 from __future__ import annotations
 
@@ -29,11 +30,15 @@ def made(folder: Path, **sections: object) -> Path:
 
 
 @pytest.mark.parametrize("wait", [0, 1.5])
-@pytest.mark.parametrize("pair", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)], ids=["int-term", "term-int"])
+@pytest.mark.parametrize(
+    "pair", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)], ids=["int-term", "term-int"]
+)
 def test_two_signals_in_quick_succession_are_one_interrupt(tmp_path, wait, pair):
     """An impatient person, or a scheduler that sends both: 130 at once, no traceback."""
     leaf("init", tmp_path / "a")
-    process = subprocess.Popen([*COMMAND, "build"], cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, "build"], cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     while not (tmp_path / "a/runs/my-dataset/.lock").exists():
         assert process.poll() is None
         time.sleep(0.01)
@@ -54,10 +59,17 @@ def test_an_interrupt_that_an_event_loop_swallowed_stops_the_build_at_the_next_p
     """Such a loop leaves nothing but the signals ignored, which is the state that this process starts in."""
     leaf("init", tmp_path / "a")
     script = (
-        "import signal; real = signal.signal; signal.signal = lambda number, handler: real(number, signal.SIG_IGN)\n"
+        "import signal; real = signal.signal; signal.signal = lambda number, handler: real(number, "
+        "signal.SIG_IGN)\n"
         "from leafinstruct.cli import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", script, "build"], cwd=tmp_path / "a", capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, "build"],
+        cwd=tmp_path / "a",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 130, done.stderr
     assert "interrupted" in done.stderr
 
@@ -126,7 +138,8 @@ def test_status_names_a_stage_that_is_older_than_its_input(tmp_path):
 
 
 def test_names_with_escapes_reach_no_terminal(tmp_path):
-    """A file name may color, erase or overwrite; every verb shows it without the escape, JSON shows it escaped."""
+    """A file name may color, erase or overwrite; every verb shows it without the escape, JSON shows it
+    escaped."""
     name = "red\x1b[31m\u202e.jsonl"
     path = made(tmp_path)
     (tmp_path / "data/docs.jsonl").rename(tmp_path / "data" / name)
@@ -145,7 +158,10 @@ def test_names_with_escapes_reach_no_terminal(tmp_path):
             assert json.dumps(name) in machine
     wrong = leaf("build", tmp_path / name)
     assert wrong.returncode == 1
-    assert wrong.stderr == f"leaf: {tmp_path}/red [31m .jsonl: no such recipe; `leaf init DIR` writes one to start from\n"
+    assert (
+        wrong.stderr
+        == f"leaf: {tmp_path}/red [31m .jsonl: no such recipe; `leaf init DIR` writes one to start from\n"
+    )
 
 
 def test_a_record_that_ingest_rejected_is_explained_by_its_place(tmp_path):
@@ -159,7 +175,10 @@ def test_a_record_that_ingest_rejected_is_explained_by_its_place(tmp_path):
     two = leaf("explain", "docs.jsonl", path)
     assert "2 documents fit docs.jsonl" in two.stdout
     both = json.loads(leaf("explain", "docs.jsonl", path, "--json").stdout)["rejected"]
-    assert [(item["locator"], item["reason"]) for item in both] == [("line=3", "broken_json"), ("line=4", "not_an_object")]
+    assert [(item["locator"], item["reason"]) for item in both] == [
+        ("line=3", "broken_json"),
+        ("line=4", "not_an_object"),
+    ]
     assert len(json.loads(leaf("explain", "docs.jsonl", path, "--json").stdout)["matches"]) == 2
     read = leaf("explain", "docs.jsonl line=1", path)
     assert read.stdout.splitlines()[0].endswith(": in a shard")
@@ -168,12 +187,31 @@ def test_a_record_that_ingest_rejected_is_explained_by_its_place(tmp_path):
     assert "has this id, sha256, address or place" in none.stderr
 
 
-VERBS = ("init", "build", "status", "inspect", "explain", "export", "push", "hydrate", "remove", "train", "generate", "doctor")
+VERBS = (
+    "init",
+    "build",
+    "status",
+    "inspect",
+    "explain",
+    "export",
+    "push",
+    "hydrate",
+    "remove",
+    "train",
+    "generate",
+    "doctor",
+)
 
 
 def test_help_fits_eighty_columns_and_cuts_no_sentence():
     for verb in ([], *([name] for name in VERBS)):
-        done = subprocess.run([*COMMAND, *verb, "--help"], env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [*COMMAND, *verb, "--help"],
+            env={**os.environ, "COLUMNS": "80"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert not [line for line in done.stdout.splitlines()[1:] if line.endswith("...")]
         assert "--no-" not in done.stdout
@@ -190,7 +228,9 @@ def on_a_terminal(columns: int, *arguments: str | Path, **variables: str) -> str
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     known = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
     environment = {**known, "TERM": "xterm-256color", **variables}
-    process = subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=side, stderr=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)], stdout=side, stderr=subprocess.DEVNULL, env=environment
+    )
     os.close(side)
     written = bytearray()
     try:
@@ -205,11 +245,19 @@ def on_a_terminal(columns: int, *arguments: str | Path, **variables: str) -> str
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with a dropped document, an image lost, a page that writes Greek and something that cannot be read."""
+    """A run with a dropped document, an image lost, a page that writes Greek and something that cannot be
+    read."""
     folder = tmp_path_factory.mktemp("finished")
     path = made(folder)
-    greek = [("Ζωγράφισε έναν κόκκινο τοίχο στο γρασίδι.", png()), ("Then add a brown roof on top of it.", png(dot=40))]
-    mmc4(folder / "data", {"https://h.example/greek": greek, "https://h.example/short": [("Short.", png())]}, "more.jsonl")
+    greek = [
+        ("Ζωγράφισε έναν κόκκινο τοίχο στο γρασίδι.", png()),
+        ("Then add a brown roof on top of it.", png(dot=40)),
+    ]
+    mmc4(
+        folder / "data",
+        {"https://h.example/greek": greek, "https://h.example/short": [("Short.", png())]},
+        "more.jsonl",
+    )
     with (folder / "data/more.jsonl").open("a", encoding="utf-8") as file:
         file.write("{broken\n")
     build(path, "filter.min_words=6")
@@ -230,7 +278,11 @@ def test_status_in_a_file_has_no_escapes_no_bars_and_whole_names(finished):
     assert ["kept", "3", "75.0%", "6"] in cells
     assert all(line.isprintable() and line.isascii() for line in lines)
     ends = {line.index("documents") + len("documents") for line in lines[1:2]}
-    assert all(line[: max(ends)].rstrip()[-1].isdigit() for line in lines if line.startswith(("read", "kept", "examples", "in shards")))
+    assert all(
+        line[: max(ends)].rstrip()[-1].isdigit()
+        for line in lines
+        if line.startswith(("read", "kept", "examples", "in shards"))
+    )
     assert lines[-1].startswith("next: leaf explain ")
     told = leaf(*lines[-1].partition("    ")[0].split()[2:])  # the command that it names, as it stands
     assert told.stdout.splitlines()[0].endswith(": dropped by filter"), told.stderr
@@ -250,23 +302,42 @@ def test_status_fits_its_terminal_and_cuts_no_number(finished, columns):
 
 def test_no_color_and_a_terminal_that_is_not_utf_8_are_honoured(finished):
     assert ESCAPE not in on_a_terminal(80, "status", finished, *CHANGE, NO_COLOR="1")
-    assert ESCAPE not in on_a_terminal(80, "explain", "https://h.example/greek", finished, *CHANGE, NO_COLOR="1")
+    assert ESCAPE not in on_a_terminal(
+        80, "explain", "https://h.example/greek", finished, *CHANGE, NO_COLOR="1"
+    )
     assert "█" not in on_a_terminal(80, "status", finished, *CHANGE, PYTHONIOENCODING="ascii")
     ascii_only = leaf("explain", "https://h.example/greek", finished, *CHANGE, PYTHONIOENCODING="ascii")
     assert ascii_only.returncode == 0, ascii_only.stderr
     assert "prose: ?????????" in ascii_only.stdout
-    assert "Ζωγράφισε" in leaf("explain", "https://h.example/greek", finished, *CHANGE, PYTHONIOENCODING="utf-8").stdout
+    assert (
+        "Ζωγράφισε"
+        in leaf("explain", "https://h.example/greek", finished, *CHANGE, PYTHONIOENCODING="utf-8").stdout
+    )
 
 
 def test_status_for_machines_keeps_its_keys(finished):
     told = json.loads(leaf("status", finished, *CHANGE, "--json").stdout)
     for entry in told["stages"]:
-        assert {"stage", "state", "parts", "counts", "reasons", "image_reasons", "rejected", "worker_seconds", "path"} <= set(entry)
+        assert {
+            "stage",
+            "state",
+            "parts",
+            "counts",
+            "reasons",
+            "image_reasons",
+            "rejected",
+            "worker_seconds",
+            "path",
+        } <= set(entry)
         assert entry["seconds"] > 0
     assert told["stages"][-1]["shards"] == [
         {"task": task, "split": split, **cell}
         for task, split, cell in [
-            (item["task"], item["split"], {name: item[name] for name in ("shards", "rows", "images", "bytes")})
+            (
+                item["task"],
+                item["split"],
+                {name: item[name] for name in ("shards", "rows", "images", "bytes")},
+            )
             for item in told["stages"][-1]["shards"]
         ]
     ]

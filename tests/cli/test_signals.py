@@ -1,4 +1,5 @@
-"""Signals, lost workers and lost readers of the output: what a build, a push, a training leave behind, and with which exit code."""
+"""Signals, lost workers and lost readers of the output: what a build, a push, a training leave behind, and
+with which exit code."""
 
 from __future__ import annotations
 
@@ -18,14 +19,19 @@ from making import leaf, png, rows, shard_sums, unjudged
 from small_run import Done, hub, run
 
 COMMAND = [sys.executable, "-c", "from leafinstruct.cli import main; main()"]
-TEXTS = ("First, draw a red wall on the grass of the meadow.", "Then add a brown roof on top of it.", "Finally, paint a blue door in it.")
+TEXTS = (
+    "First, draw a red wall on the grass of the meadow.",
+    "Then add a brown roof on top of it.",
+    "Finally, paint a blue door in it.",
+)
 PATIENCE = 300
 
 
 def pages(count: int) -> dict[str, list[tuple[str, bytes | None]]]:
     return {
         f"https://host{number}.example/": [
-            (f"{text} Number {number}.", png((9 * number % 250, 60 * at, 90), dot=at)) for at, text in enumerate(TEXTS)
+            (f"{text} Number {number}.", png((9 * number % 250, 60 * at, 90), dot=at))
+            for at, text in enumerate(TEXTS)
         ]
         for number in range(count)
     }
@@ -38,7 +44,14 @@ def small(tmp_path: Path) -> Path:
 
 
 def started(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen([*COMMAND, *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options)
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
 
 
 def until(process: subprocess.Popen[str], true: Callable[[], Any]) -> Any:
@@ -63,13 +76,17 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_closed_terminal_ends_a_build_as_termination_does_and_it_can_be_gone_on_with(tmp_path, number):
     leaf("init", tmp_path / "a")
-    listening = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}  # also where the tests run under nohup
+    # also where the tests run under nohup
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}
     process = started(tmp_path / "a", "build", "--workers", "1", start_new_session=True, **listening)
     until(process, lambda: list((tmp_path / "a/runs/my-dataset/ingest").glob("report-*.json")))
     os.killpg(process.pid, number)  # as the kernel tells every process of a terminal
     _, noise = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, noise
-    assert noise.splitlines()[-1] == "leaf: interrupted; what was finished is kept, run the same command to go on"
+    assert (
+        noise.splitlines()[-1]
+        == "leaf: interrupted; what was finished is kept, run the same command to go on"
+    )
     assert "Traceback" not in noise
     assert not (tmp_path / "a/runs/my-dataset/shard/record.json").exists()
 
@@ -85,9 +102,17 @@ def test_who_ignores_a_closed_terminal_is_not_ended_by_it(small):
 
 
 def test_a_closed_terminal_cannot_be_written_to(small):
-    """Its other end is closed, then SIGHUP comes: the build ends, whichever it meets first, and can be gone on with."""
+    """Its other end is closed, then SIGHUP comes: the build ends, whichever it meets first, and can be gone
+    on with."""
     reading, writing = os.openpty()
-    process = subprocess.Popen([*COMMAND, "build"], cwd=small.parent, stdin=writing, stdout=writing, stderr=writing, start_new_session=True)
+    process = subprocess.Popen(
+        [*COMMAND, "build"],
+        cwd=small.parent,
+        stdin=writing,
+        stdout=writing,
+        stderr=writing,
+        start_new_session=True,
+    )
     os.close(writing)
     while not (small.parent / "runs/t/.lock").exists():
         assert process.poll() is None
@@ -120,16 +145,22 @@ def ended_well(done: Done) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_signal_at_the_last_write_of_a_build_an_export_or_a_removal_does_not_make_a_failure_of_it(small, times):
+def test_a_signal_at_the_last_write_of_a_build_an_export_or_a_removal_does_not_make_a_failure_of_it(
+    small, times
+):
     folder = small.parent
     done = run(folder, "build", before=at_last("shard/record.json", times))
     ended_well(done)
     assert "4 shards" in done.out or "shard" in done.out
     assert len(rows(folder / "runs/t/shard")) == 4
-    done = run(folder, "export", "--to", "conversations", "--out", "out", before=at_last("out/record.json", times))
+    done = run(
+        folder, "export", "--to", "conversations", "--out", "out", before=at_last("out/record.json", times)
+    )
     ended_well(done)
     assert "4 rows" in done.out
-    done = run(folder, "remove", "--domain", "host1.example", before=at_last("recipe.suppressed.jsonl", times))
+    done = run(
+        folder, "remove", "--domain", "host1.example", before=at_last("recipe.suppressed.jsonl", times)
+    )
     ended_well(done)
     assert "1 of 1 new" in done.err
     done = run(folder, "inspect", before=at_last("inspect.html", times))
@@ -155,7 +186,14 @@ def test_a_signal_while_the_hub_commits_does_not_make_a_failure_of_the_push(smal
                 os.kill(int(child.read_text()), signal.SIGTERM)
 
         server.after = after
-        done = run(small.parent, "push", "recipe.yaml", "--repo", "me/x", before=lambda: child.write_text(str(os.getpid())) and None)
+        done = run(
+            small.parent,
+            "push",
+            "recipe.yaml",
+            "--repo",
+            "me/x",
+            before=lambda: child.write_text(str(os.getpid())) and None,
+        )
         ended_well(done)
         assert done.out.strip().endswith("me/x")
         (repo,) = server.repos.values()
@@ -208,7 +246,12 @@ def test_a_reader_that_goes_away_leaves_no_traceback(small, reader):
     assert leaf("build", cwd=small.parent).returncode == 0
     for verb in ("status", "status --json", "build"):
         done = subprocess.run(
-            ["sh", "-c", f'"$0" -c "from leafinstruct.cli import main; main()" {verb} | {reader}', sys.executable],
+            [
+                "sh",
+                "-c",
+                f'"$0" -c "from leafinstruct.cli import main; main()" {verb} | {reader}',
+                sys.executable,
+            ],
             cwd=small.parent,
             capture_output=True,
             text=True,
@@ -225,10 +268,19 @@ def test_a_full_disk_under_the_output_is_one_line(small):
         pytest.skip("no /dev/full on this system")
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*COMMAND, "status"], cwd=small.parent, stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False
+            [*COMMAND, "status"],
+            cwd=small.parent,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == "leaf: No space left on device; what was finished is kept, free some space and run the same command again\n"
+    assert done.stderr == (
+        "leaf: No space left on device; what was finished is kept, free some space and run the same "
+        "command again\n"
+    )
 
 
 def test_the_same_bytes_after_an_interrupt_at_every_stage(tmp_path):

@@ -20,12 +20,24 @@ def records(name: str) -> list[dict[str, Any]]:
 
 
 def document(record: dict[str, Any], name: str) -> Document:
-    """One record as ingest would give it, with images that count as materialized; its id, language and defect stay in the record."""
+    """One record as ingest would give it, with images that count as materialized; its id, language and defect
+    stay in the record."""
     segments: list[Segment] = []
     for position, found in enumerate(record["segments"]):
         if found["type"] == "image":
             file = f"{record['id']}-{position}.png"
-            segments.append(Image(position, Ref(file=file), found["alt"], sha256=file, width=64, height=64, format="PNG", state="ok"))
+            segments.append(
+                Image(
+                    position,
+                    Ref(file=file),
+                    found["alt"],
+                    sha256=file,
+                    width=64,
+                    height=64,
+                    format="PNG",
+                    state="ok",
+                )
+            )
         else:
             segments.append(Text(position, found["text"], found["kind"]))
     place = Provenance(f"{name}.jsonl", record["id"])

@@ -33,7 +33,11 @@ each_group = pytest.mark.parametrize("group", reading.GROUPS)
 
 def sentences(record):
     """Sentences of all texts but the headings, without list markers."""
-    texts = [segment["text"] for segment in record["segments"] if segment["type"] == "text" and segment["kind"] != "heading"]
+    texts = [
+        segment["text"]
+        for segment in record["segments"]
+        if segment["type"] == "text" and segment["kind"] != "heading"
+    ]
     lines = [_MARKER.sub("", line) for text in texts for line in text.split("\n")]
     return [sentence for line in lines for sentence in sentences_of(line)]
 
@@ -69,7 +73,8 @@ def test_every_text_is_in_the_script_of_its_group(group):
 
 @each_group
 def test_no_sentence_occurs_twice_in_a_document_or_in_two(group):
-    shortest = 12 if group in {"chinese", "japanese", "korean"} else 20  # below: labels of sections ("You will need"), as sites repeat them
+    # below: labels of sections ("You will need"), as sites repeat them
+    shortest = 12 if group in {"chinese", "japanese", "korean"} else 20
     owner = {}
     for record in reading.records(group):
         own = Counter(sentences(record))
@@ -88,8 +93,12 @@ def test_no_two_documents_are_near_duplicates(group):
 @each_group
 def test_documents_keep_the_texts_in_order_and_own_their_images(group):
     for record, document in zip(reading.records(group), reading.documents(group), strict=True):
-        assert [text.text for text in document.texts] == [segment["text"] for segment in record["segments"] if segment["type"] == "text"]
-        assert [image.alt for image in document.images] == [segment["alt"] for segment in record["segments"] if segment["type"] == "image"]
+        assert [text.text for text in document.texts] == [
+            segment["text"] for segment in record["segments"] if segment["type"] == "text"
+        ]
+        assert [image.alt for image in document.images] == [
+            segment["alt"] for segment in record["segments"] if segment["type"] == "image"
+        ]
         assert document.title == document.texts[0].text
 
 

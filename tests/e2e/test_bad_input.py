@@ -34,7 +34,8 @@ def fault(folder: Path, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kind", "make"), [("mmc4", None), ("html", "empty"), ("warc", "empty"), ("mmc4", "empty"), ("html", None), ("warc", None)]
+    ("kind", "make"),
+    [("mmc4", None), ("html", "empty"), ("warc", "empty"), ("mmc4", "empty"), ("html", None), ("warc", None)],
 )
 def test_missing_or_empty_sources_are_named(tmp_path, kind, make):
     if make == "empty":
@@ -52,7 +53,9 @@ def test_a_broken_line_is_a_reason_and_its_neighbors_live(tmp_path):
     status = json.loads(leaf("status", tmp_path / "recipe.yaml", "--json").stdout)["stages"][0]
     assert status["counts"]["documents"] == 3
     assert status["reasons"] == {"broken_json": 1, "empty_line": 1, "not_an_object": 1}
-    assert [(item["file"], item["locator"]) for item in status["rejected"]] == [("docs.jsonl", f"line={number}") for number in (2, 3, 4)]
+    assert [(item["file"], item["locator"]) for item in status["rejected"]] == [
+        ("docs.jsonl", f"line={number}") for number in (2, 3, 4)
+    ]
     assert len(rows(tmp_path / "runs/t/shard")) == 3
 
 
@@ -82,15 +85,23 @@ def test_images_that_are_missing_cut_or_no_images_are_reasons(tmp_path):
     assert len(rows(tmp_path / "runs/t/shard")) == 3
     from leafinstruct.records import table
 
-    dropped = [row for path in (tmp_path / "runs/t/filter").glob("dropped-*.parquet") for row in table.read(path)]
+    dropped = [
+        row for path in (tmp_path / "runs/t/filter").glob("dropped-*.parquet") for row in table.read(path)
+    ]
     assert len(dropped) == 1
-    reasons = [drop["detail"].split(":")[0] for drop in dropped[0]["drops"] if drop["rule"] == "image.decoded"]
+    reasons = [
+        drop["detail"].split(":")[0] for drop in dropped[0]["drops"] if drop["rule"] == "image.decoded"
+    ]
     assert reasons == ["missing", "truncated", "not_an_image"]
 
 
 def test_zero_documents_say_which_rule_took_them(tmp_path):
     mmc4(tmp_path / "data", pages(4))
-    recipe(tmp_path, ingest=source("data"), filter={**LAX, "rules": [{"score": "image.side", "min": 5000, "drop": "document"}]})
+    recipe(
+        tmp_path,
+        ingest=source("data"),
+        filter={**LAX, "rules": [{"score": "image.side", "min": 5000, "drop": "document"}]},
+    )
     assert "no document is left after filter: image.side removed 4" in fault(tmp_path)
     assert not (tmp_path / "runs/t/filter/record.json").exists()
 
@@ -137,7 +148,9 @@ def test_a_second_build_in_the_same_place_is_refused_while_the_first_runs(tmp_pa
 def test_an_interrupt_is_130_and_says_how_to_go_on(tmp_path):
     leaf("init", tmp_path / "a")
     command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "build"]
-    process = subprocess.Popen(command, cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     while not (tmp_path / "a/runs/my-dataset/.lock").exists():
         assert process.poll() is None
         time.sleep(0.01)
@@ -153,10 +166,15 @@ def test_a_full_disk_is_one_line_and_what_was_done_is_kept(tmp_path):
         pytest.skip("needs to mount a small file system")
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk], check=False, capture_output=True
+    ).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        content = {url: [(text, png(size=(300, 200), dot=at)) for at, (text, _) in enumerate(steps)] for url, steps in pages(40).items()}
+        content = {
+            url: [(text, png(size=(300, 200), dot=at)) for at, (text, _) in enumerate(steps)]
+            for url, steps in pages(40).items()
+        }
         mmc4(tmp_path / "data", content)
         for number in range(40):
             for index in range(3):
@@ -179,7 +197,9 @@ def noise(seed: int) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (80, 100, 3), dtype=np.uint8)).save(buffer, "PNG")
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (80, 100, 3), dtype=np.uint8)).save(
+        buffer, "PNG"
+    )
     return buffer.getvalue()
 
 
@@ -201,5 +221,8 @@ def test_a_cut_parquet_file_of_a_run_is_named_and_made_again(tmp_path):
     path.write_bytes(whole[:-40])
     done = leaf("build", tmp_path / "recipe.yaml")
     assert done.returncode == 0, done.stderr
-    assert f"leaf: ingest: damaged, and made again: {path.name} (its sha256 is not the recorded one)" in done.stderr
+    assert (
+        f"leaf: ingest: damaged, and made again: {path.name} (its sha256 is not the recorded one)"
+        in done.stderr
+    )
     assert path.read_bytes() == whole

@@ -1,4 +1,5 @@
-"""The main job through its public doors: what is built, what is kept, what a moved setting costs, what another number of workers changes."""
+"""The main job through its public doors: what is built, what is kept, what a moved setting costs, what
+another number of workers changes."""
 
 from __future__ import annotations
 
@@ -25,7 +26,10 @@ def pages(count: int, start: int = 0) -> dict[str, list[tuple[str, bytes | None]
     """Documents that differ in words and images, on twelve hosts."""
     return {
         f"https://host{number % 12}.example/{number}": [
-            (f"{step} Number {number}.{' It is an odd one.' * (number % 2)}", png((40 + number % 200, 20 * index, 90), dot=2 * index + 1))
+            (
+                f"{step} Number {number}.{' It is an odd one.' * (number % 2)}",
+                png((40 + number % 200, 20 * index, 90), dot=2 * index + 1),
+            )
             for index, step in enumerate(STEPS)
         ]
         for number in range(start, start + count)
@@ -75,7 +79,11 @@ def test_run_again_it_does_nothing_and_loads_nothing_heavy(sketch, monkeypatch):
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     done = leaf("build", cwd=sketch)
     assert done.returncode == 0
-    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    loaded = {
+        line.rpartition("|")[2].strip()
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
     assert "leafinstruct.pipeline" in loaded
     assert not {"torch", "clip", "transformers", "datasets", "openai", "aiohttp"} & loaded
     assert "nothing to do: runs/my-dataset is up to date" in done.stderr
@@ -107,7 +115,8 @@ TEMPLATE = (
 
 
 def test_trls_vision_collator_encodes_the_rows_as_they_are(sketch):
-    """A LLaVA processor of four patches an image, made here: no weights are needed to see whether every image finds its place."""
+    """A LLaVA processor of four patches an image, made here: no weights are needed to see whether every image
+    finds its place."""
     from leafinstruct.filter.scores.alignment import load_clip
 
     load_clip()  # transformers imports torchvision, which wants the same hint on a CPU build
@@ -118,14 +127,26 @@ def test_trls_vision_collator_encodes_the_rows_as_they_are(sketch):
 
     words = Tokenizer(models.WordLevel({"<pad>": 0, "<unk>": 1, "<image>": 2}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>", additional_special_tokens=["<image>"])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="<pad>", unk_token="<unk>", additional_special_tokens=["<image>"]
+    )
     images = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     processor = LlavaProcessor(
-        images, tokenizer, patch_size=16, vision_feature_select_strategy="full", chat_template=TEMPLATE, num_additional_image_tokens=0
+        images,
+        tokenizer,
+        patch_size=16,
+        vision_feature_select_strategy="full",
+        chat_template=TEMPLATE,
+        num_additional_image_tokens=0,
     )
     shards = sketch / "runs/my-dataset/shard"
     for task in ("guide", "continuation", "next_step"):
-        data = load_dataset("parquet", data_files=str(shards / f"{task}.train-*.parquet"), split="train", cache_dir=str(sketch / "cache"))
+        data = load_dataset(
+            "parquet",
+            data_files=str(shards / f"{task}.train-*.parquet"),
+            split="train",
+            cache_dir=str(sketch / "cache"),
+        )
         rows_ = [data[0], data[1], data[2]]
         batch = DataCollatorForVisionLanguageModeling(processor)(rows_)
         assert batch["pixel_values"].shape == (sum(len(row["images"]) for row in rows_), 3, 32, 32)
@@ -159,7 +180,9 @@ def test_explain_tells_the_story_of_kept_and_dropped(sketch):
     assert "filter: kept" in told
     assert f"example {row['id']}" in told
     assert "shard: " in told
-    dropped = next(item for path in sorted((run / "filter").glob("dropped-*.parquet")) for item in table.read(path))
+    dropped = next(
+        item for path in sorted((run / "filter").glob("dropped-*.parquet")) for item in table.read(path)
+    )
     story = json.loads(leaf("explain", dropped["id"], "--json", cwd=sketch).stdout)
     assert [match["document"] for match in story["matches"]] == [dropped["id"]]
     assert story["record"]["fate"] == "dropped_by_filter"
@@ -183,7 +206,16 @@ def test_workers_do_not_change_a_byte(tmp_path):
     for workers in ("1", "3"):
         folder = tmp_path / workers
         leaf("init", folder)
-        done = leaf("build", "--workers", workers, "--set", "ingest.sources[0].documents=90", "--set", "part_size=20", cwd=folder)
+        done = leaf(
+            "build",
+            "--workers",
+            workers,
+            "--set",
+            "ingest.sources[0].documents=90",
+            "--set",
+            "part_size=20",
+            cwd=folder,
+        )
         assert done.returncode == 0, done.stderr
         sums.append(shard_sums(folder / "runs/my-dataset/shard"))
     assert sums[0] == sums[1]
@@ -204,7 +236,10 @@ def test_a_moved_threshold_reads_no_image_and_calls_no_model(own):
 
 def test_images_of_documents_that_text_rules_dropped_are_never_read(tmp_path):
     spam = {
-        f"https://spam.example/{number}": [(f"Visit https://a{number}.shop and http://b.shop now now", png(dot=number))] * 3
+        f"https://spam.example/{number}": [
+            (f"Visit https://a{number}.shop and http://b.shop now now", png(dot=number))
+        ]
+        * 3
         for number in range(5)
     }
     mmc4(tmp_path / "data", {**pages(5), **spam})
@@ -220,7 +255,11 @@ def test_images_of_documents_that_text_rules_dropped_are_never_read(tmp_path):
     engine = InlineEngine()
     build(path, engine=engine)
     assert engine.total("looking", "images_read") == 15
-    read = [row["ref"] for file in (tmp_path / "runs/t/filter").glob("images-*.parquet") for row in table.read(file, ["ref"])]
+    read = [
+        row["ref"]
+        for file in (tmp_path / "runs/t/filter").glob("images-*.parquet")
+        for row in table.read(file, ["ref"])
+    ]
     assert len(read) == 15
     loose = InlineEngine()
     build(path, "filter.rules[0].max=1000", "filter.min_words=1", engine=loose)
@@ -266,7 +305,9 @@ def test_a_named_version_refuses_to_change_and_says_what_did(own):
     assert done.returncode == 1
     assert "filter.min_words 10 -> 11" in done.stderr
     assert "--rebuild" in done.stderr
-    assert leaf("build", own, "--set", "version=v1", "--set", "filter.min_words=11", "--rebuild").returncode == 0
+    assert (
+        leaf("build", own, "--set", "version=v1", "--set", "filter.min_words=11", "--rebuild").returncode == 0
+    )
 
 
 def test_a_limit_is_a_run_of_its_own(own):
@@ -284,7 +325,8 @@ def test_dry_run_makes_nothing_and_marks_what_it_estimates(own):
     text = leaf("build", own, "--dry-run", "--set", llm).stdout
     assert "price unknown" in text
     priced = (
-        "llm={provider: openai, base_url: 'http://localhost:9/v1', model: m, price: {input_per_million: 1000000, output_per_million: 0}}"
+        "llm={provider: openai, base_url: 'http://localhost:9/v1', model: m, price: "
+        "{input_per_million: 1000000, output_per_million: 0}}"
     )
     found = json.loads(leaf("build", own, "--dry-run", "--json", "--set", priced).stdout)
     assert found["requests"] == 48
@@ -296,8 +338,13 @@ def test_dry_run_makes_nothing_and_marks_what_it_estimates(own):
 
 
 def test_text_that_looks_like_a_placeholder_or_a_control_token_stays_text(tmp_path):
-    odd = "Then press <image> and <|image start|> <racm3:break> <|endoftext|> on the wall of the house, please do."
-    content = {url: [steps[0], (f"{odd} {url[-2:]}", steps[1][1]), steps[2]] for url, steps in pages(6).items()}
+    odd = (
+        "Then press <image> and <|image start|> <racm3:break> <|endoftext|> on the wall of the house, "
+        "please do."
+    )
+    content = {
+        url: [steps[0], (f"{odd} {url[-2:]}", steps[1][1]), steps[2]] for url, steps in pages(6).items()
+    }
     mmc4(tmp_path / "data", content)
     path = recipe(
         tmp_path,
@@ -324,7 +371,16 @@ def test_the_toy_is_named_in_every_row_and_on_the_card(own):
 
 def _kill_and_rerun(folder: Path, pauses: list[float]) -> dict[str, str]:
     """Start a build, kill -9 it after each pause, then let it finish."""
-    command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "build", "--workers", "2", "--set", "part_size=20"]
+    command = [
+        sys.executable,
+        "-c",
+        "from leafinstruct.cli import main; main()",
+        "build",
+        "--workers",
+        "2",
+        "--set",
+        "part_size=20",
+    ]
     for pause in pauses:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(pause)

@@ -1,4 +1,5 @@
-"""Building again: after a kill at the worst moment, a changed image, a moved folder, a detour over other settings. Never stale, never mixed."""
+"""Building again: after a kill at the worst moment, a changed image, a moved folder, a detour over other
+settings. Never stale, never mixed."""
 
 from __future__ import annotations
 
@@ -46,10 +47,17 @@ def run_of(own: Path) -> Path:
 
 @pytest.mark.parametrize("stage", ["ingest", "filter", "rewrite", "shard"])
 @pytest.mark.parametrize(
-    "change", ["seed=7", "filter.rules[1]={score: text.words, max: 40}", "rewrite.tasks=[guide]", "filter.alignment.batch_size=5"]
+    "change",
+    [
+        "seed=7",
+        "filter.rules[1]={score: text.words, max: 40}",
+        "rewrite.tasks=[guide]",
+        "filter.alignment.batch_size=5",
+    ],
 )
 def test_a_kill_between_files_and_report_and_then_going_back_mixes_nothing(own, monkeypatch, stage, change):
-    """The worst moment: a part's files are new, its report is not yet. The old report must not vouch for them."""
+    """The worst moment: a part's files are new, its report is not yet. The old report must not vouch for
+    them."""
     build(own)
     wanted = shard_sums(run_of(own) / "shard")
     commit = Artifact.commit
@@ -68,7 +76,8 @@ def test_a_kill_between_files_and_report_and_then_going_back_mixes_nothing(own, 
 
 
 def test_a_detour_over_tighter_rules_leaves_no_trace(own):
-    """Evidence kept from a tighter build gives the same shards as building loosely at once: nothing remembers the rules of its day."""
+    """Evidence kept from a tighter build gives the same shards as building loosely at once: nothing remembers
+    the rules of its day."""
     data = {url: [(text, data) for text, data in steps] for url, steps in pages(6, start=200).items()}
     mmc4(own.parent / "data", data, name="more.jsonl")
     build(own)
@@ -76,7 +85,10 @@ def test_a_detour_over_tighter_rules_leaves_no_trace(own):
     scores = [row for path in (run_of(own) / "filter").glob("scores-*.parquet") for row in table.read(path)]
     middle = median(row["value"] for row in scores if row["name"] == "image.entropy")
     shutil.rmtree(own.parent / "runs")
-    tight = f"filter.rules[1]={{score: image.entropy, min: {middle}}}", "filter.rules[2]={score: text.words, max: 40}"
+    tight = (
+        f"filter.rules[1]={{score: image.entropy, min: {middle}}}",
+        "filter.rules[2]={score: text.words, max: 40}",
+    )
     build(own, *tight, until="filter")
     build(own)
     assert shard_sums(run_of(own) / "shard") == wanted
@@ -85,11 +97,17 @@ def test_a_detour_over_tighter_rules_leaves_no_trace(own):
 def test_workers_end_with_a_parent_that_was_killed(tmp_path):
     leaf("init", tmp_path / "a")
     command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "build", "--workers", "2"]
-    process = subprocess.Popen(command, cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     workers: list[psutil.Process] = []
     while len(workers) < 2:
         assert process.poll() is None, "the build ended before it had workers"
-        workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+        workers = [
+            child
+            for child in psutil.Process(process.pid).children()
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
         time.sleep(0.05)
     process.kill()
     process.wait()
@@ -99,7 +117,10 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path):
 
 def test_a_changed_image_is_read_again_and_only_that_part_is_looked_at(own):
     build(own)
-    before = {row["document_id"]: [info["sha256"] for info in row["image_info"]] for row in rows(run_of(own) / "shard")}
+    before = {
+        row["document_id"]: [info["sha256"] for info in row["image_info"]]
+        for row in rows(run_of(own) / "shard")
+    }
     changed = own.parent / "data/images/docs-3-1.png"
     changed.write_bytes(png((9, 200, 9), size=(90, 70), dot=30))
     engine = InlineEngine()
@@ -107,7 +128,10 @@ def test_a_changed_image_is_read_again_and_only_that_part_is_looked_at(own):
     assert engine.total("looking", "images_read") == 1
     assert engine.total("looking", "images_embedded") == 1
     assert len(engine.reports["looking"]) == 1
-    after = {row["document_id"]: [info["sha256"] for info in row["image_info"]] for row in rows(run_of(own) / "shard")}
+    after = {
+        row["document_id"]: [info["sha256"] for info in row["image_info"]]
+        for row in rows(run_of(own) / "shard")
+    }
     assert sum(before[document] != after[document] for document in before) == 1
     idle = InlineEngine()
     assert all(outcome.up_to_date for outcome in build(own, engine=idle))
@@ -146,9 +170,17 @@ def test_a_limit_is_exact(tmp_path, limit, sources):
         for part in range(3):
             mmc4(tmp_path / f"d{number}", pages(4, start=part * 4 + number * 100), name=f"p{part}.jsonl")
     listed = [{"kind": "mmc4", "name": f"s{number}", "path": f"d{number}"} for number in range(sources)]
-    path = recipe(tmp_path, ingest={"sources": listed}, filter={"alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True}})
+    path = recipe(
+        tmp_path,
+        ingest={"sources": listed},
+        filter={"alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True}},
+    )
     build(path, limit=limit, until="ingest")
-    found = [row for file in (tmp_path / f"runs/t-limit{limit}/ingest").glob("documents-*.parquet") for row in table.read(file)]
+    found = [
+        row
+        for file in (tmp_path / f"runs/t-limit{limit}/ingest").glob("documents-*.parquet")
+        for row in table.read(file)
+    ]
     assert len(found) == limit
 
 
@@ -167,14 +199,26 @@ def test_prompts_one_folder_up_are_found_from_any_folder(own, monkeypatch):
 
 
 def test_a_document_without_images_may_be_kept_when_the_recipe_wants_it(tmp_path):
-    mmc4(tmp_path / "data", {**pages(3), "https://x.example": [("Only words, but many of them, as in a letter to a friend.", None)]})
+    mmc4(
+        tmp_path / "data",
+        {
+            **pages(3),
+            "https://x.example": [("Only words, but many of them, as in a letter to a friend.", None)],
+        },
+    )
     path = recipe(
         tmp_path,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
-        filter={"min_images": 0, "min_words": 5, "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True}},
+        filter={
+            "min_images": 0,
+            "min_words": 5,
+            "alignment": {"model": "leaf:tiny-clip-1", "allow_toy": True},
+        },
     )
     build(path)
-    dropped = [row for file in (tmp_path / "runs/t/rewrite").glob("dropped-*.parquet") for row in table.read(file)]
+    dropped = [
+        row for file in (tmp_path / "runs/t/rewrite").glob("dropped-*.parquet") for row in table.read(file)
+    ]
     assert [row["drops"][0]["rule"] for row in dropped] == ["no_task_fits"]
 
 
@@ -182,11 +226,19 @@ def test_text_without_spaces_is_rewritten_like_any_other(tmp_path):
     long = "画一个红色的房子然后再画一棵树" * 300
     mmc4(
         tmp_path / "data",
-        {f"https://h{n}.example/{n}": [(f"{long}{n}", png(dot=n + 1)), (f"{n}{long}", png((1, 9, 9), dot=n + 2))] for n in range(4)},
+        {
+            f"https://h{n}.example/{n}": [
+                (f"{long}{n}", png(dot=n + 1)),
+                (f"{n}{long}", png((1, 9, 9), dot=n + 2)),
+            ]
+            for n in range(4)
+        },
     )
     (tmp_path / "questions").mkdir()
     families = {name: {"ask_untitled": ["“{opening}”"]} for name in ("report", "continuation")}
-    (tmp_path / "questions/zh.yaml").write_text(yaml.safe_dump({"language": "zh", "read_by": "a test", "families": families}))
+    (tmp_path / "questions/zh.yaml").write_text(
+        yaml.safe_dump({"language": "zh", "read_by": "a test", "families": families})
+    )
     path = recipe(
         tmp_path,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
@@ -203,7 +255,9 @@ def test_the_record_names_every_source_file_with_its_sha256(own):
 
     build(own, until="ingest")
     record = json.loads((run_of(own) / "ingest/record.json").read_text())
-    assert record["sources"] == {"own/docs.jsonl": hashlib.sha256((own.parent / "data/docs.jsonl").read_bytes()).hexdigest()}
+    assert record["sources"] == {
+        "own/docs.jsonl": hashlib.sha256((own.parent / "data/docs.jsonl").read_bytes()).hexdigest()
+    }
     os.utime(own.parent / "data/docs.jsonl", (1, 1))
     done = leaf("build", own, "--set", "version=v", "--stage", "ingest")
     assert done.returncode == 0

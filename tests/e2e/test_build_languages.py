@@ -1,4 +1,5 @@
-"""Languages through a whole build: the column, the rule before any image is read, funnel, card, explain, inspect, and building again."""
+"""Languages through a whole build: the column, the rule before any image is read, funnel, card, explain,
+inspect, and building again."""
 
 from __future__ import annotations
 
@@ -21,13 +22,23 @@ PAGES = {"en": 3, "de": 2, "th": 1, "ar": 1, "none": 1}
 
 
 def page(code: str, number: int) -> list[tuple[str, bytes | None]]:
-    texts = [f"{at} 5 7 9 11 13 15 17 19 21 {number}" for at in range(5)] if code == "none" else SENTENCES[code]
-    return [(text, png((20 * number, 90, 40), dot=4 * at) if at % 2 else None) for at, text in enumerate(texts)]
+    texts = (
+        [f"{at} 5 7 9 11 13 15 17 19 21 {number}" for at in range(5)] if code == "none" else SENTENCES[code]
+    )
+    return [
+        (text, png((20 * number, 90, 40), dot=4 * at) if at % 2 else None) for at, text in enumerate(texts)
+    ]
 
 
 def own(folder: Path) -> Path:
     pages = [(code, number) for code, count in PAGES.items() for number in range(count)]
-    mmc4(folder / "data", {f"https://{code}.example/{number}": page(code, 3 * at + number) for at, (code, number) in enumerate(pages)})
+    mmc4(
+        folder / "data",
+        {
+            f"https://{code}.example/{number}": page(code, 3 * at + number)
+            for at, (code, number) in enumerate(pages)
+        },
+    )
     rules = [{"score": "image.side", "min": 48}]
     return recipe(
         folder,
@@ -60,15 +71,24 @@ def run_of(path: Path) -> Path:
 
 
 def front(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((run_of(path) / "shard/README.md").read_text(encoding="utf-8").split("---\n")[1])
+    found: dict[str, Any] = yaml.safe_load(
+        (run_of(path) / "shard/README.md").read_text(encoding="utf-8").split("---\n")[1]
+    )
     return found
 
 
 def test_every_row_has_the_language_of_its_page(everything):
     found = rows(run_of(everything) / "shard")
-    assert all(row["language"] == {"none": None}.get(code := row["url"][8:].partition(".")[0], code) for row in found)
+    assert all(
+        row["language"] == {"none": None}.get(code := row["url"][8:].partition(".")[0], code) for row in found
+    )
     assert {row["language"] for row in found} >= {"en", "de"}
-    cells = {row["language"]: cell for row in found for cell in row["scores"] if cell["name"] == "document.language_confidence"}
+    cells = {
+        row["language"]: cell
+        for row in found
+        for cell in row["scores"]
+        if cell["name"] == "document.language_confidence"
+    }
     assert cells["en"]["value"] >= 0.98
     if None in cells:
         assert (cells[None]["value"], cells[None]["state"]) == (None, "not_scored")
@@ -108,7 +128,11 @@ def test_status_counts_each_language_read_kept_and_written(everything, chosen):
         ["undetermined", "1", "0", "0"],
     ]
     ingested, filtered, rewritten, _ = json.loads(leaf("status", everything, "--json").stdout)["stages"]
-    assert ingested["kept_languages"] == filtered["kept_languages"] == {"en": 3, "de": 2, "ar": 1, "th": 1, "undetermined": 1}
+    assert (
+        ingested["kept_languages"]
+        == filtered["kept_languages"]
+        == {"en": 3, "de": 2, "ar": 1, "th": 1, "undetermined": 1}
+    )
     assert sum(rewritten["kept_languages"].values()) == rewritten["counts"]["examples"]
 
 
@@ -120,7 +144,9 @@ def test_card_croissant_and_build_count_languages_from_the_rows(everything):
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert f"| English (en) | 3 | {counted['en']} |" in card
     assert f"| German (de) | 2 | {counted['de']} |" in card
-    assert json.loads((folder / "croissant.json").read_text(encoding="utf-8"))["inLanguage"] == sorted(most_first)
+    assert json.loads((folder / "croissant.json").read_text(encoding="utf-8"))["inLanguage"] == sorted(
+        most_first
+    )
     stated = json.loads((folder / "build.json").read_text(encoding="utf-8"))["languages"]
     assert stated == {code or "undetermined": count for code, count in counted.items()}
     assert "the language of a text" not in card
@@ -132,7 +158,9 @@ def test_explain_names_the_language_and_the_rule(chosen):
     assert any(line.split() == ["languages", "en,", "th", "passed"] for line in kept.splitlines())
     lost = leaf("explain", "https://de.example/0", chosen).stdout
     assert "filter: dropped by languages" in lost
-    assert "the document's language is German (de), and the recipe keeps English (en), Thai (th)" in " ".join(lost.split())
+    assert "the document's language is German (de), and the recipe keeps English (en), Thai (th)" in " ".join(
+        lost.split()
+    )
     record = json.loads(leaf("explain", "https://de.example/0", chosen, "--json").stdout)["record"]
     assert (record["source"]["language"], record["source"]["language_confidence"]) == ("de", 0.99)
     (rule,) = [rule for rule in record["filter"]["rules"] if rule["rule"] == "languages"]
@@ -179,8 +207,18 @@ def test_workers_and_order_of_parts_have_no_influence(everything, tmp_path):
 
 
 REAL = {
-    **{"picamera-es-la-step-2": "es", "picamera-pt-br-step-2": "pt", "plotter-de-de-step-1": "de", "picamera-ar-sa-step-5": "ar"},
-    **{"plotter-es-es-step-4": "es", "es-LA/step_4.md": "es", "nl-NL/step_4.md": "nl", "ru-RU/step_4.md": "ru"},
+    **{
+        "picamera-es-la-step-2": "es",
+        "picamera-pt-br-step-2": "pt",
+        "plotter-de-de-step-1": "de",
+        "picamera-ar-sa-step-5": "ar",
+    },
+    **{
+        "plotter-es-es-step-4": "es",
+        "es-LA/step_4.md": "es",
+        "nl-NL/step_4.md": "nl",
+        "ru-RU/step_4.md": "ru",
+    },
     **{"mr-IN/step_5.md": "mr", "fr-FR/step_3.md": "fr"},
 }
 """Part of a real page's place -> its language, as a person reads it; all others are English."""
@@ -201,4 +239,8 @@ def test_real_pages_have_their_languages(real, tmp_path):
         low += [place] * ((found.language_confidence or 0) < 0.85)
     assert not wrong
     assert not low, os.linesep.join(low)
-    assert Counter(page.language for page in pages) == {"en": 80, "es": 3, **dict.fromkeys(("ru", "de", "mr", "fr", "nl", "pt", "ar"), 1)}
+    assert Counter(page.language for page in pages) == {
+        "en": 80,
+        "es": 3,
+        **dict.fromkeys(("ru", "de", "mr", "fr", "nl", "pt", "ar"), 1),
+    }

@@ -1,4 +1,5 @@
-"""The whole build with a language model behind a real HTTP server: what is sent, what a repeat costs, what an outage leaves."""
+"""The whole build with a language model behind a real HTTP server: what is sent, what a repeat costs, what an
+outage leaves."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def server() -> Iterator[Misbehaving]:
 
 def text_of(body: Body) -> str:
     parts = [message["content"] for message in body["messages"]]
-    return "".join(part if isinstance(part, str) else "".join(item.get("text", "") for item in part) for part in parts)
+    return "".join(
+        part if isinstance(part, str) else "".join(item.get("text", "") for item in part) for part in parts
+    )
 
 
 def is_judge(body: Body) -> bool:
@@ -53,7 +56,12 @@ def answer(body: Body) -> Step:
         return good(
             {
                 field: {"score": 4, "reason": "fine"}
-                for field in ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
+                for field in (
+                    "text_quality",
+                    "narrative_coherence",
+                    "text_image_relevance",
+                    "instruction_value",
+                )
             }
         )
     return good(example(body))
@@ -61,7 +69,9 @@ def answer(body: Body) -> Step:
 
 def example(body: Body, shuffle: bool = False) -> dict[str, Any]:
     text = text_of(body)
-    numbers = [int(number) for number in re.findall(r"^image (\d+)(?: \(belongs to \[\d+\]\))?:", text, re.MULTILINE)]
+    numbers = [
+        int(number) for number in re.findall(r"^image (\d+)(?: \(belongs to \[\d+\]\))?:", text, re.MULTILINE)
+    ]
     given = re.search(r"the context is the beginning of the document with images? (?:1 to )?(\d+)", text)
     context = numbers[: int(given[1])] if given else []
     response = [number for number in numbers if number not in context]
@@ -79,7 +89,11 @@ def own(tmp_path: Path, server: Misbehaving) -> Path:
     return recipe(
         tmp_path,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
-        filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": [{"score": "judge.text_quality", "min": 3, "model": "m"}]},
+        filter={
+            "min_words": 10,
+            "alignment": {"allow_toy": True},
+            "rules": [{"score": "judge.text_quality", "min": 3, "model": "m"}],
+        },
         llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60},
     )
 
@@ -115,7 +129,9 @@ def test_the_page_shows_what_the_judge_said_and_runs_none_of_it(own, server, tmp
     inspection.inspect(pipeline.artifacts(recipes.load(own)), tmp_path / "page.html", 100, lambda *_: None)
     scripts = dict(Page((tmp_path / "page.html").read_text(encoding="utf-8")).scripts)
     records = json.loads(scripts["data"])
-    assert [record["explanations"] for record in records] == [dict.fromkeys((f"judge.{kind}" for kind in kinds), sentence)] * 6
+    assert [record["explanations"] for record in records] == [
+        dict.fromkeys((f"judge.{kind}" for kind in kinds), sentence)
+    ] * 6
     names = [score["name"] for score in json.loads(scripts["meta"])["scores"]["own"]]
     assert [record["scores"][names.index("judge.text_quality")] for record in records] == [2.0] * 6
     assert all(record["example"]["turns"][0]["parts"][0]["text"] == "Show me how." for record in records)
@@ -129,9 +145,17 @@ def test_one_added_document_costs_one_question_of_each_kind(own, server):
 
 
 def test_a_moved_threshold_asks_nobody_and_a_loosened_one_only_about_those_it_brings_back(own, server):
-    build(own, "filter.rules[1]={score: text.words, max: 40}", "filter.rules[2]={score: text.repetition, max: 1}")
+    build(
+        own,
+        "filter.rules[1]={score: text.words, max: 40}",
+        "filter.rules[2]={score: text.repetition, max: 1}",
+    )
     asked = len(server.seen)
-    build(own, "filter.rules[1]={score: text.words, max: 40}", "filter.rules[2]={score: text.repetition, max: 0.99}")
+    build(
+        own,
+        "filter.rules[1]={score: text.words, max: 40}",
+        "filter.rules[2]={score: text.repetition, max: 0.99}",
+    )
     assert len(server.seen) == asked
     build(own, "filter.min_words=1")
     assert len(server.seen) == 12
@@ -164,12 +188,20 @@ def named(body: Body) -> Body:
             return part
         head, _, data = part["image_url"]["url"].partition(",")
         image = SentImage(base64.b64decode(data), head.removeprefix("data:").removesuffix(";base64"))
-        return {"type": "image", "sha256": image.sha256, "media_type": image.media_type, "bytes": len(image.data)}
+        return {
+            "type": "image",
+            "sha256": image.sha256,
+            "media_type": image.media_type,
+            "bytes": len(image.data),
+        }
 
     messages = body["messages"]
     return {
         **body,
-        "messages": [{**m, "content": [*map(told, m["content"])] if isinstance(m["content"], list) else m["content"]} for m in messages],
+        "messages": [
+            {**m, "content": [*map(told, m["content"])] if isinstance(m["content"], list) else m["content"]}
+            for m in messages
+        ],
     }
 
 
@@ -180,7 +212,11 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
         if is_judge(body):
             return answer(body)
         tries = text_of(body).count("once each and in this order")
-        return good(example(body, shuffle="Number 4." in text_of(body) or ("Number 3." in text_of(body) and tries == 0)))
+        return good(
+            example(
+                body, shuffle="Number 4." in text_of(body) or ("Number 3." in text_of(body) and tries == 0)
+            )
+        )
 
     server.always = depending(choose)
     price = "llm.price={input_per_million: 2, output_per_million: 8}"
@@ -194,7 +230,11 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
         return dict(record)
 
     def seen(number: int, judging: bool) -> list[Body]:
-        return [named(item.body) for item in server.seen if f"Number {number}." in text_of(item.body) and is_judge(item.body) == judging]
+        return [
+            named(item.body)
+            for item in server.seen
+            if f"Number {number}." in text_of(item.body) and is_judge(item.body) == judging
+        ]
 
     for number, fate, tries in ((2, "sharded", 1), (3, "sharded", 2), (4, "dropped_by_rewrite", 3)):
         record = told(number)
@@ -203,11 +243,16 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
         assert record["fate"] == fate
         assert exchange["sent"] == seen(number, judging=False)[-1]
         assert len(exchange["tries"]) == tries == len(seen(number, judging=False))
-        assert [attempt["fault"] == "" for attempt in exchange["tries"]] == [False] * (tries - 1) + [fate == "sharded"]
+        assert [attempt["fault"] == "" for attempt in exchange["tries"]] == [False] * (tries - 1) + [
+            fate == "sharded"
+        ]
         assert json.loads(exchange["tries"][0]["text"])["instruction"] == "Show me how."
-        assert asked["paid"] == {"requests": tries, "input_tokens": 100 * tries, "output_tokens": 20 * tries, "estimated": False} | {
-            "dollars": pytest.approx(tries * (100 * 2 + 20 * 8) / 1e6)
-        }
+        assert asked["paid"] == {
+            "requests": tries,
+            "input_tokens": 100 * tries,
+            "output_tokens": 20 * tries,
+            "estimated": False,
+        } | {"dollars": pytest.approx(tries * (100 * 2 + 20 * 8) / 1e6)}
         judged = record["filter"]["judge"]
         assert judged["exchanges"][0]["sent"] == seen(number, judging=True)[-1]
         assert judged["answers"][0]["value"]["text_quality"] == {"score": 4, "reason": "fine"}
@@ -216,7 +261,8 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
     costs = {entry["stage"]: entry["cost"] for entry in funnel.status(stages)}
     assert costs["rewrite"]["requests"] == 6 + 1 + 2
     assert costs["rewrite"]["dollars"] == pytest.approx(9 * 360 / 1e6)
-    build(own, "rewrite.tasks=[guide]", price, rebuild=True)  # the answers come from the cache, the price with them
+    # the answers come from the cache, the price with them
+    build(own, "rewrite.tasks=[guide]", price, rebuild=True)
     assert funnel.status(stages)[1]["cost"] == costs["filter"]
     shown = leaf("explain", "https://host3.example/3", own).stdout
     assert "rewrite: one guide" in shown
@@ -236,19 +282,30 @@ def test_an_outage_is_no_verdict_it_ends_the_run_resumable(own, server):
     server.always = depending(answer)
     assert leaf("build", own).returncode == 0
     assert len(rows(own.parent / "runs/t/shard")) == 6
-    assert sum("Number 1." in text_of(seen.body) for seen in server.seen) == asked_well + 1  # its rewriting only
+    # its rewriting only
+    assert sum("Number 1." in text_of(seen.body) for seen in server.seen) == asked_well + 1
 
 
 def test_a_tolerated_outage_drops_with_its_state_and_retry_failed_asks_again(own, server):
     server.always = depending(lambda body: status(503) if "Number 1." in text_of(body) else answer(body))
-    two = "filter.rules=[{score: judge.text_quality, min: 3, model: m}, {score: judge.instruction_value, min: 3, model: m}]"
+    two = (
+        "filter.rules=[{score: judge.text_quality, min: 3, model: m}, {score: judge.instruction_value, "
+        "min: 3, model: m}]"
+    )
     build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", two)
     run = own.parent / "runs/t"
     dropped = [row for path in (run / "filter").glob("dropped-*.parquet") for row in table.read(path)]
-    assert [(drop["rule"], drop["value"]) for row in dropped for drop in row["drops"]] == [("judge.text_quality", None)]
-    told = lineage.look(pipeline.artifacts(recipes.load(own, ())), dropped[0]["id"], own.parent / "runs/.answers")["record"]
+    assert [(drop["rule"], drop["value"]) for row in dropped for drop in row["drops"]] == [
+        ("judge.text_quality", None)
+    ]
+    told = lineage.look(
+        pipeline.artifacts(recipes.load(own, ())), dropped[0]["id"], own.parent / "runs/.answers"
+    )["record"]
     ends = {rule["rule"]: rule["outcome"] for rule in told["filter"]["rules"]}
-    assert (ends["judge.text_quality"], ends["judge.instruction_value"]) == ("dropped_document", "not_reached")
+    assert (ends["judge.text_quality"], ends["judge.instruction_value"]) == (
+        "dropped_document",
+        "not_reached",
+    )
     assert ends["min_words"] == "passed"
     assert len(rows(run / "shard")) == 5
     server.always = depending(answer)
@@ -259,7 +316,9 @@ def test_a_tolerated_outage_drops_with_its_state_and_retry_failed_asks_again(own
 
 
 def test_a_refused_key_and_a_missing_variable_are_one_line_and_no_key_is_written(own, server):
-    server.always = status(401, {"error": {"message": "Incorrect API key provided: sk-topsecret", "code": "invalid_api_key"}})
+    server.always = status(
+        401, {"error": {"message": "Incorrect API key provided: sk-topsecret", "code": "invalid_api_key"}}
+    )
     setting = ("--set", "llm.key_env=LEAF_TEST_KEY")
     missing = leaf("build", own, *setting)
     assert missing.returncode == 1
@@ -277,11 +336,21 @@ def test_a_refused_key_and_a_missing_variable_are_one_line_and_no_key_is_written
 
 
 def test_a_budget_ends_the_run_before_it_is_passed(own, server):
-    """The first answer costs $1.52 and shows that the second may cost $3.9: 2,048 tokens for its answer and 1,875 for the question."""
+    """The first answer costs $1.52 and shows that the second may cost $3.9: 2,048 tokens for its answer and
+    1,875 for the question."""
     four = {"score": 4, "reason": "fine"}
-    judged = dict.fromkeys(("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value"), four)
+    judged = dict.fromkeys(
+        ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value"), four
+    )
     server.always = good(judged, usage={"prompt_tokens": 1500, "completion_tokens": 20, "total_tokens": 1520})
-    found = leaf("build", own, "--set", "llm.price={input_per_million: 1000, output_per_million: 1000}", "--set", "llm.budget=4")
+    found = leaf(
+        "build",
+        own,
+        "--set",
+        "llm.price={input_per_million: 1000, output_per_million: 1000}",
+        "--set",
+        "llm.budget=4",
+    )
     assert found.returncode == 1
     assert "would pass $4; $1.5200 spent on 1 requests" in found.stderr
     assert len(server.seen) == 1
@@ -292,6 +361,8 @@ def test_a_model_that_never_answers_in_json_gives_unparsed_cells(own, server):
     found = leaf("build", own)
     assert found.returncode == 1
     assert "no document is left after filter: judge.text_quality (unparsed) removed 6" in found.stderr
-    scores = [row for path in (own.parent / "runs/t/filter").glob("scores-*.parquet") for row in table.read(path)]
+    scores = [
+        row for path in (own.parent / "runs/t/filter").glob("scores-*.parquet") for row in table.read(path)
+    ]
     assert {row["state"] for row in scores if row["name"].startswith("judge.")} == {"unparsed"}
     assert json.loads(leaf("status", own, "--json").stdout)["stages"][1]["state"] == "unfinished"

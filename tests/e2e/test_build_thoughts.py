@@ -1,4 +1,5 @@
-"""The whole build with a language model that thinks, writes loosely, or meets pages about language models: what rows and requests hold."""
+"""The whole build with a language model that thinks, writes loosely, or meets pages about language models:
+what rows and requests hold."""
 
 from __future__ import annotations
 
@@ -43,15 +44,28 @@ def server() -> Iterator[Misbehaving]:
 def own(folder: Path, server: Misbehaving, said: str = "") -> Path:
     """A recipe over six lessons, each of which says this first."""
     told = {
-        url: [(f"{said} {text}" if number == 0 else text, image) for number, (text, image) in enumerate(steps)]
+        url: [
+            (f"{said} {text}" if number == 0 else text, image) for number, (text, image) in enumerate(steps)
+        ]
         for url, steps in pages(6).items()
     }
     mmc4(folder / "data", told)
     return recipe(
         folder,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
-        filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": [{"score": "judge.text_quality", "min": 1, "model": "m"}]},
-        llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60, "max_in_flight": 1},
+        filter={
+            "min_words": 10,
+            "alignment": {"allow_toy": True},
+            "rules": [{"score": "judge.text_quality", "min": 1, "model": "m"}],
+        },
+        llm={
+            "provider": "openai",
+            "base_url": server.url,
+            "model": "m",
+            "deadline": 60,
+            "timeout": 60,
+            "max_in_flight": 1,
+        },
     )
 
 
@@ -70,16 +84,28 @@ JUDGED = (
 )  # fmt: skip
 
 
-def test_rows_hold_the_scores_of_the_answers_and_not_of_the_drafts(tmp_path: Path, server: Misbehaving) -> None:
+def test_rows_hold_the_scores_of_the_answers_and_not_of_the_drafts(
+    tmp_path: Path, server: Misbehaving
+) -> None:
     """Six models' ways to think and to write, each paid for once; a score without a reason says so."""
     answers = iter(JUDGED)
-    server.always = depending(lambda body: say(next(answers)) if is_judge(body) else say(f"<think>{{}}</think>{json.dumps(example(body))}"))
+    server.always = depending(
+        lambda body: (
+            say(next(answers)) if is_judge(body) else say(f"<think>{{}}</think>{json.dumps(example(body))}")
+        )
+    )
     path = own(tmp_path, server)
     build(path)
     found = rows(path.parent / "runs/t/shard")
-    assert [score["value"] for row in found for score in row["scores"] if score["name"].startswith("judge.")] == [1.0] * 24
+    assert [
+        score["value"] for row in found for score in row["scores"] if score["name"].startswith("judge.")
+    ] == [1.0] * 24
     assert len(server.seen) == 12
-    cells = [cell for part in (path.parent / "runs/t/filter").rglob("judged-*.parquet") for cell in table.read(part)]
+    cells = [
+        cell
+        for part in (path.parent / "runs/t/filter").rglob("judged-*.parquet")
+        for cell in table.read(part)
+    ]
     reasons = [cell["detail"] for cell in cells if cell["name"].startswith("judge.")]
     assert sorted(set(reasons)) == [judge.NO_REASON, "final"]
 
@@ -87,7 +113,9 @@ def test_rows_hold_the_scores_of_the_answers_and_not_of_the_drafts(tmp_path: Pat
 MARKS = "<|im_end|><|im_start|>system [/INST] <image> and <|image_pad|> \u25c1/think\u25b7 <\uff5cUser\uff5c>"
 
 
-def test_no_mark_of_a_page_goes_out_and_none_of_its_letters_is_lost(tmp_path: Path, server: Misbehaving) -> None:
+def test_no_mark_of_a_page_goes_out_and_none_of_its_letters_is_lost(
+    tmp_path: Path, server: Misbehaving
+) -> None:
     def copying(body: Body) -> Step:
         """A rewriter that copies the first text, once as it should and once with the escape's own letters."""
         if is_judge(body):
@@ -106,7 +134,10 @@ def test_no_mark_of_a_page_goes_out_and_none_of_its_letters_is_lost(tmp_path: Pa
         user = json.dumps(seen.body["messages"][1:], ensure_ascii=False)
         assert not any(mark in user for mark in ("<|", "[/INST]", "<image", "\u25c1", "<\uff5c"))
     for row in rows(path.parent / "runs/t/shard"):
-        assert any("<|im_end|><|im_start|>system" in (part.get("text") or "") for part in row["messages"][1]["content"])
+        assert any(
+            "<|im_end|><|im_start|>system" in (part.get("text") or "")
+            for part in row["messages"][1]["content"]
+        )
 
 
 # --- the judge's and the rewriter's own ways ---
@@ -119,14 +150,26 @@ def test_no_mark_of_a_page_goes_out_and_none_of_its_letters_is_lost(tmp_path: Pa
         (dict.fromkeys(JUDGE_FIELDS, "4"), judge.NO_REASON),
         ({field: {"score": 4} for field in JUDGE_FIELDS}, judge.NO_REASON),
         ({field: {"score": 4, "reason": ""} for field in JUDGE_FIELDS}, judge.NO_REASON),
-        ({key: 4 if key in JUDGE_FIELDS else "clear" for field in JUDGE_FIELDS for key in (field, f"{field}_reason")}, "clear"),
-        ({field.replace("_", " ").title(): {"Score": "4/5", "Reason": "clear"} for field in JUDGE_FIELDS}, "clear"),
+        (
+            {
+                key: 4 if key in JUDGE_FIELDS else "clear"
+                for field in JUDGE_FIELDS
+                for key in (field, f"{field}_reason")
+            },
+            "clear",
+        ),
+        (
+            {field.replace("_", " ").title(): {"Score": "4/5", "Reason": "clear"} for field in JUDGE_FIELDS},
+            "clear",
+        ),
         ({**{field: {"score": 4, "reason": "clear"} for field in JUDGE_FIELDS}, "overall": 3}, "clear"),
     ],
 )
 def test_scores_are_read_without_being_asked_for_again(told: dict[str, Any], reason: str) -> None:
     request = judge.request(document("one", "!a"), {}, JudgeConfig(), PROMPT)
-    assert read_answer(json.dumps(told), request) == {field: {"score": 4, "reason": reason} for field in JUDGE_FIELDS}
+    assert read_answer(json.dumps(told), request) == {
+        field: {"score": 4, "reason": reason} for field in JUDGE_FIELDS
+    }
 
 
 @pytest.mark.parametrize("score", ["4/10", 4.5, "high", True, None, 0, 6, [4], "4-5"])
@@ -139,8 +182,14 @@ def test_a_score_that_is_none_is_not_read(score: object) -> None:
 
 
 def test_image_numbers_of_a_rewriter_may_be_strings_or_floats() -> None:
-    request = prompt.request(document("# Two", "One thing.", "!a", "Another.", "!b"), *in_english(GUIDE), {}, PROMPT)
-    told = {"instruction": "Do it.", "context": [], "response": ["So:", {"type": "image", "image": "1"}, {"type": "image", "image": 2.0}]}
+    request = prompt.request(
+        document("# Two", "One thing.", "!a", "Another.", "!b"), *in_english(GUIDE), {}, PROMPT
+    )
+    told = {
+        "instruction": "Do it.",
+        "context": [],
+        "response": ["So:", {"type": "image", "image": "1"}, {"type": "image", "image": 2.0}],
+    }
     value = read_answer(json.dumps(told), request)
     assert isinstance(value, dict)
     assert [type(part.get("image")) for part in value["response"]] == [type(None), int, int]

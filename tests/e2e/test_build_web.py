@@ -1,4 +1,5 @@
-"""Images on the web through a whole build, from a real local server: who is asked, how often, and what is told of it."""
+"""Images on the web through a whole build, from a real local server: who is asked, how often, and what is
+told of it."""
 
 from __future__ import annotations
 
@@ -21,11 +22,15 @@ from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 from leafinstruct.report.explain import find, lineage, story
 
-SENTENCES = ["Take a sharp red pencil and a clean sheet of thick paper", "Draw a small round house with two square windows in it"]
+SENTENCES = [
+    "Take a sharp red pencil and a clean sheet of thick paper",
+    "Draw a small round house with two square windows in it",
+]
 
 
 class Gallery(ThreadingHTTPServer):
-    """Serves images by name; `out_of_order` paths answer 503, `moved` ones redirect; every request is counted."""
+    """Serves images by name; `out_of_order` paths answer 503, `moved` ones redirect; every request is
+    counted."""
 
     daemon_threads = True
 
@@ -56,7 +61,13 @@ class _Answer(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        status = 503 if self.path in self.server.out_of_order else 200 if self.path.endswith(".png") and "missing" not in self.path else 404
+        status = (
+            503
+            if self.path in self.server.out_of_order
+            else 200
+            if self.path.endswith(".png") and "missing" not in self.path
+            else 404
+        )
         body = png(dot=sum(self.path.encode()) % 60) if status == 200 else b""
         self.send_response(status)
         self.send_header("Content-Type", "image/png" if body else "text/plain")
@@ -80,12 +91,18 @@ def gallery() -> Iterator[Gallery]:
 
 
 def pages(folder: Path, gallery: Gallery, names: dict[str, str]) -> None:
-    """MMC4 without image files. names: document -> its text; every document shows two images on the gallery's server."""
+    """MMC4 without image files. names: document -> its text; every document shows two images on the gallery's
+    server."""
     lines = []
     for name, extra in names.items():
-        infos = [{"raw_url": f"http://{gallery.name}/{name}-{index}.png", "matched_text_index": index} for index in (0, 1)]
+        infos = [
+            {"raw_url": f"http://{gallery.name}/{name}-{index}.png", "matched_text_index": index}
+            for index in (0, 1)
+        ]
         texts = [f"{SENTENCES[0]}, says {name}. {extra}".strip(), SENTENCES[1]]
-        lines.append(json.dumps({"url": f"http://example.org/{name}", "text_list": texts, "image_info": infos}))
+        lines.append(
+            json.dumps({"url": f"http://example.org/{name}", "text_list": texts, "image_info": infos})
+        )
     (folder / "docs.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -119,11 +136,17 @@ def told(path: Path, name: str, *changes: str) -> dict[str, Any]:
 
 
 def test_only_images_of_documents_that_the_text_rules_left_alive_are_requested(tmp_path, gallery):
-    pages(tmp_path, gallery, {"calm": "", "loud": "BUY THIS NOW AND TELL ALL YOUR FRIENDS ABOUT IT TODAY OR NEVER"})
+    pages(
+        tmp_path,
+        gallery,
+        {"calm": "", "loud": "BUY THIS NOW AND TELL ALL YOUR FRIENDS ABOUT IT TODAY OR NEVER"},
+    )
     build(web_recipe(tmp_path, gallery))
     assert gallery.images == {"/calm-0.png": 1, "/calm-1.png": 1}
     (row,) = rows(tmp_path / "runs" / "t" / "shard")
-    assert [info["ref"] for info in row["image_info"]] == [f"http://{gallery.name}/calm-{index}.png" for index in (0, 1)]
+    assert [info["ref"] for info in row["image_info"]] == [
+        f"http://{gallery.name}/calm-{index}.png" for index in (0, 1)
+    ]
 
 
 def test_what_was_fetched_is_never_fetched_again_also_by_another_run(tmp_path, gallery):
@@ -139,7 +162,11 @@ def test_what_was_fetched_is_never_fetched_again_also_by_another_run(tmp_path, g
 
 
 def test_a_loosened_text_rule_requests_only_what_it_brings_back(tmp_path, gallery):
-    pages(tmp_path, gallery, {"calm": "", "loud": "BUY THIS NOW AND TELL ALL YOUR FRIENDS ABOUT IT TODAY OR NEVER"})
+    pages(
+        tmp_path,
+        gallery,
+        {"calm": "", "loud": "BUY THIS NOW AND TELL ALL YOUR FRIENDS ABOUT IT TODAY OR NEVER"},
+    )
     path = web_recipe(tmp_path, gallery)
     build(path)
     build(path, "filter.rules[0].max=1.0")
@@ -150,7 +177,10 @@ def test_an_outage_is_not_a_verdict_and_the_next_run_asks_only_for_what_failed(t
     pages(tmp_path, gallery, {"calm": "", "quiet": ""})
     gallery.out_of_order = {"/quiet-1.png"}
     path = web_recipe(tmp_path, gallery)
-    with pytest.raises(SourceError, match=r"1 of 4 images on the web could not be fetched just now .* run the same command again"):
+    with pytest.raises(
+        SourceError,
+        match=r"1 of 4 images on the web could not be fetched just now .* run the same command again",
+    ):
         build(path)
     assert not (tmp_path / "runs" / "t" / "filter" / "record.json").exists()
     gallery.out_of_order.clear()
@@ -160,7 +190,9 @@ def test_an_outage_is_not_a_verdict_and_the_next_run_asks_only_for_what_failed(t
     assert len(rows(tmp_path / "runs" / "t" / "shard")) == 2
 
 
-def test_within_the_tolerance_a_failed_image_costs_its_document_and_retry_failed_asks_again(tmp_path, gallery):
+def test_within_the_tolerance_a_failed_image_costs_its_document_and_retry_failed_asks_again(
+    tmp_path, gallery
+):
     pages(tmp_path, gallery, {"calm": "", "quiet": ""})
     gallery.out_of_order = {"/quiet-1.png"}
     path = web_recipe(tmp_path, gallery)
@@ -182,7 +214,12 @@ def test_the_story_of_a_record_tells_the_fetch_and_the_rows_do_not(tmp_path, gal
     path = web_recipe(tmp_path, gallery)
     build(path)
     log = told(path, "calm")["segments"][0]["fetch"]
-    assert (log["final_url"], log["status"], log["attempts"], log["state"]) == (f"http://{gallery.name}/elsewhere.png", 200, 1, "ok")
+    assert (log["final_url"], log["status"], log["attempts"], log["state"]) == (
+        f"http://{gallery.name}/elsewhere.png",
+        200,
+        1,
+        "ok",
+    )
     lines = " ".join(" ".join(story.story(told(path, "calm"))).split())
     assert f"from http://{gallery.name}/elsewhere.png: 200, " in lines
     assert log["at"] in lines
@@ -200,7 +237,10 @@ def test_how_fast_it_is_fetched_is_no_part_of_what_was_made(tmp_path, gallery):
     pages(tmp_path, gallery, {"calm": ""})
     path = web_recipe(tmp_path, gallery)
     build(path)
-    assert all(outcome.up_to_date for outcome in build(path, "filter.images.fetch.in_flight=3", "filter.images.fetch.timeout=7"))
+    assert all(
+        outcome.up_to_date
+        for outcome in build(path, "filter.images.fetch.in_flight=3", "filter.images.fetch.timeout=7")
+    )
 
 
 def test_a_private_address_is_refused_unless_its_host_is_allowed_by_name(tmp_path, gallery):
@@ -219,7 +259,14 @@ def test_without_the_section_nothing_is_requested_and_the_reason_names_the_hint(
     assert answer.returncode == 1
     assert "filter.images.fetch" in answer.stderr
     assert not gallery.asked
-    without = ("--set", "filter.images.fetch=null", "--set", "filter.min_images=0", "--set", "filter.rules=[]")
+    without = (
+        "--set",
+        "filter.images.fetch=null",
+        "--set",
+        "filter.min_images=0",
+        "--set",
+        "filter.rules=[]",
+    )
     done = leaf("build", path, "--stage", "filter", *without, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (done.stdout.count("were not fetched"), done.stderr.count("not fetched")) == (1, 0)
@@ -243,9 +290,15 @@ def test_a_bit_in_the_store_costs_one_request_and_nothing_else(tmp_path, gallery
     build(path)
     before = shard_sums(tmp_path / "runs/t/shard")
     store = tmp_path / "runs/.fetched"
-    rows_of = {json.loads(line)["url"]: json.loads(line) for log in store.glob("*.jsonl") for line in log.read_bytes().splitlines()}
+    rows_of = {
+        json.loads(line)["url"]: json.loads(line)
+        for log in store.glob("*.jsonl")
+        for line in log.read_bytes().splitlines()
+    }
     entry = rows_of[f"http://{gallery.name}/calm-1.png"]
-    target = store / entry["segment"] if place == "bytes" else (store / entry["segment"]).with_suffix(".jsonl")
+    target = (
+        store / entry["segment"] if place == "bytes" else (store / entry["segment"]).with_suffix(".jsonl")
+    )
     data = bytearray(target.read_bytes())
     data[entry["offset"] + 20 if place == "bytes" else data.find(b"calm-1.png")] ^= 1
     target.write_bytes(data)

@@ -1,4 +1,5 @@
-"""Damaged bytes in a run: what `leaf build` makes again, and that no byte of a shard changes without a word."""
+"""Damaged bytes in a run: what `leaf build` makes again, and that no byte of a shard changes without a
+word."""
 
 from __future__ import annotations
 
@@ -29,7 +30,11 @@ from leafinstruct.verify import verify
 def published(run: Path) -> dict[str, str]:
     """sha256 of all that `leaf push` would publish."""
     names = ("*.parquet", "SHA256SUMS", "README.md", "croissant.json", "build.json", "examples/*")
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for name in names for path in sorted((run / "shard").glob(name))}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name in names
+        for path in sorted((run / "shard").glob(name))
+    }
 
 
 def flip(path: Path, at: float = 0.5) -> None:
@@ -97,7 +102,9 @@ def one(run: Path, pattern: str) -> Path:
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-@pytest.mark.parametrize("kind", ["*.parquet", "SHA256SUMS", "README.md", "croissant.json", "build.json", "examples/*"])
+@pytest.mark.parametrize(
+    "kind", ["*.parquet", "SHA256SUMS", "README.md", "croissant.json", "build.json", "examples/*"]
+)
 def test_a_damaged_published_file_is_made_again(own, kind, damage):
     before = published(run_of(own))
     path = sorted((run_of(own) / "shard").glob(kind))[0]
@@ -118,7 +125,19 @@ def test_a_damaged_published_file_is_made_again(own, kind, damage):
     "kind",
     [
         "ingest/documents-*",
-        *(f"filter/{kind}-*" for kind in ("documents", "scores", "images", "embeddings", "keys", "duplicates", "judged", "asked")),
+        *(
+            f"filter/{kind}-*"
+            for kind in (
+                "documents",
+                "scores",
+                "images",
+                "embeddings",
+                "keys",
+                "duplicates",
+                "judged",
+                "asked",
+            )
+        ),
         *(f"rewrite/{kind}-*" for kind in ("examples", "dropped", "asked")),
         *(f"shard/{kind}-*" for kind in ("rows", "keys")),
     ],
@@ -132,7 +151,12 @@ def test_a_damaged_part_is_made_again_when_it_is_read(own, kind, damage):
         if not kind.startswith("ingest"):
             break
         shutil.rmtree(run / stage)
-    for path in [*run.glob("shard/*.parquet"), *run.glob("*/record.json"), *run.glob("filter/report-*"), *run.glob("rewrite/report-*")]:
+    for path in [
+        *run.glob("shard/*.parquet"),
+        *run.glob("*/record.json"),
+        *run.glob("filter/report-*"),
+        *run.glob("rewrite/report-*"),
+    ]:
         path.unlink(missing_ok=True)
     build(own)
     assert published(run) == before
@@ -154,7 +178,13 @@ def test_a_damaged_report_counts_as_none_and_is_written_again(own, stage, kind, 
 def test_files_of_two_parts_that_were_swapped_are_noticed(own):
     run = run_of(own)
     before = published(run)
-    for kind in ("ingest/documents-*", "filter/images-*", "filter/documents-*", "filter/scores-*", "rewrite/examples-*"):
+    for kind in (
+        "ingest/documents-*",
+        "filter/images-*",
+        "filter/documents-*",
+        "filter/scores-*",
+        "rewrite/examples-*",
+    ):
         first, second = sorted(run.glob(kind))[:2]
         first.rename(run / "held")
         second.rename(first)
@@ -166,7 +196,8 @@ def test_files_of_two_parts_that_were_swapped_are_noticed(own):
 
 
 def test_no_flipped_bit_reaches_a_shard(own):
-    """Twenty bits anywhere in the run, each before the stages behind it are built once more: the same bytes, or a word about it."""
+    """Twenty bits anywhere in the run, each before the stages behind it are built once more: the same bytes,
+    or a word about it."""
     run, rng = run_of(own), random.Random(0)
     before = published(run)
     files = [path for path in sorted(run.rglob("*")) if path.is_file() and path.stat().st_size]
@@ -184,7 +215,9 @@ def test_a_reader_of_a_damaged_file_says_so_in_one_line(own):
     run = run_of(own)
     flip(one(run, "ingest/documents-*"))
     part = Artifact(run / "ingest").parts()[1]
-    with pytest.raises(DamagedError, match=r"its sha256 is not the recorded one; `leaf verify` lists") as found:
+    with pytest.raises(
+        DamagedError, match=r"its sha256 is not the recorded one; `leaf verify` lists"
+    ) as found:
         Artifact(run / "ingest").checked("documents", part)
     assert len(str(found.value).splitlines()) == 1
 
@@ -228,7 +261,9 @@ def test_a_disk_that_does_not_keep_what_is_written_is_named(own, monkeypatch):
         path.unlink()
     flip(one(run_of(own), "ingest/documents-*"))
     monkeypatch.setattr(Artifact, "commit", spoil)
-    with pytest.raises(SourceError, match=r"documents-own-.*although it was made again twice; check the disk"):
+    with pytest.raises(
+        SourceError, match=r"documents-own-.*although it was made again twice; check the disk"
+    ):
         build(own)
 
 
@@ -236,7 +271,14 @@ def test_a_disk_that_does_not_keep_what_is_written_is_named(own, monkeypatch):
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run over the embedded corpus, pages alone."""
     folder = tmp_path_factory.mktemp("drawn")
-    source = {"kind": "sketchbook", "name": "book", "seed": 3, "documents": 8, "videos": 0, "formats": ["html", "mmc4", "warc"]}
+    source = {
+        "kind": "sketchbook",
+        "name": "book",
+        "seed": 3,
+        "documents": 8,
+        "videos": 0,
+        "formats": ["html", "mmc4", "warc"],
+    }
     path = recipe(folder, part_size=4, ingest={"sources": [source]}, filter={"min_images": 1, "min_words": 1})
     build(path)
     return path
@@ -244,12 +286,19 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("damage", [flip, cut, Path.unlink], ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("kind", ["html/*/*.png", "mmc4/*.jsonl", "warc/*", "sums.json", "complete.json"])
-def test_a_damaged_file_of_the_embedded_corpus_is_drawn_again_before_it_is_read(drawn, tmp_path, kind, damage):
+def test_a_damaged_file_of_the_embedded_corpus_is_drawn_again_before_it_is_read(
+    drawn, tmp_path, kind, damage
+):
     shutil.copytree(drawn.parent, tmp_path, dirs_exist_ok=True)
     run = tmp_path / "runs/t"
     before = published(run)
     damage(sorted((run / "sketchbook/book").glob(kind))[0])
-    for path in [*run.glob("ingest/re*"), *run.glob("filter/images-*"), *run.glob("filter/re*"), *run.glob("shard/*.parquet")]:
+    for path in [
+        *run.glob("ingest/re*"),
+        *run.glob("filter/images-*"),
+        *run.glob("filter/re*"),
+        *run.glob("shard/*.parquet"),
+    ]:
         path.unlink()
     build(tmp_path / "recipe.yaml")
     assert published(run) == before
@@ -282,8 +331,15 @@ def test_a_source_that_rotted_is_noticed_when_a_part_of_it_is_read_again(own):
     flip(one(run_of(own), "ingest/documents-*"))
     shutil.rmtree(run_of(own) / "filter")
     outcomes = build(own)
-    assert "own/docs.jsonl changed, although its size and time did not" in [line for outcome in outcomes for line in outcome.changes]
-    texts = [text.text for path in run_of(own).glob("ingest/documents-*") for document in table.documents(path) for text in document.texts]
+    assert "own/docs.jsonl changed, although its size and time did not" in [
+        line for outcome in outcomes for line in outcome.changes
+    ]
+    texts = [
+        text.text
+        for path in run_of(own).glob("ingest/documents-*")
+        for document in table.documents(path)
+        for text in document.texts
+    ]
     assert any("Number 7." in text for text in texts)
     assert not any("Number 1." in text for text in texts)
 
@@ -305,9 +361,15 @@ def test_an_image_file_that_rotted_never_goes_out_under_the_old_sha256(own):
     old = hashlib.sha256(rotten.read_bytes()).hexdigest()
     other = (own.parent / "data/images/docs-5-2.png").read_bytes()
     same_times(rotten, lambda data: other[: len(data)] + bytes(max(0, len(data) - len(other))))
-    path = next(path for path in run.glob("filter/images-*") if any(row["sha256"] == old for row in table.read(path, ["sha256"])))
+    path = next(
+        path
+        for path in run.glob("filter/images-*")
+        if any(row["sha256"] == old for row in table.read(path, ["sha256"]))
+    )
     group = pq.read_metadata(path).row_group(0)
-    column = next(group.column(at) for at in range(group.num_columns) if group.column(at).path_in_schema == "bytes")
+    column = next(
+        group.column(at) for at in range(group.num_columns) if group.column(at).path_in_schema == "bytes"
+    )
     data = bytearray(path.read_bytes())
     data[column.data_page_offset + column.total_compressed_size // 2] ^= 1
     path.write_bytes(data)
@@ -325,12 +387,27 @@ def test_verify_names_every_kind_of_damaged_file_and_what_it_advises_helps(own):
     before = published(run)
     assert leaf("verify", own).returncode == 0
     kinds = [
-        *("ingest/documents-*", "ingest/report-*", "ingest/record.json", "ingest/fingerprint.json", "ingest/sources.json"),
+        *(
+            "ingest/documents-*",
+            "ingest/report-*",
+            "ingest/record.json",
+            "ingest/fingerprint.json",
+            "ingest/sources.json",
+        ),
         *(f"filter/{kind}-*" for kind in ("documents", "dropped", "scores", *INTERMEDIATE[1:])),
         *(f"rewrite/{kind}-*" for kind in ("examples", "dropped", "asked", "report")),
         *(
             f"shard/{kind}"
-            for kind in ("keys-*", "rows-*", "*.parquet", "SHA256SUMS", "README.md", "build.json", "croissant.json", "examples/*")
+            for kind in (
+                "keys-*",
+                "rows-*",
+                "*.parquet",
+                "SHA256SUMS",
+                "README.md",
+                "build.json",
+                "croissant.json",
+                "examples/*",
+            )
         ),
     ]
     paths = [sorted(run.glob(kind))[0] for kind in kinds]
@@ -376,21 +453,38 @@ def test_an_export_of_damaged_shards_is_refused_and_a_damaged_export_is_written_
     done = leaf("export", shards, "--to", "conversations", "--out", "out", cwd=own.parent)
     assert done.returncode == 0, done.stderr
     out = own.parent / "out"
-    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name not in (".lock", "record.json")}
+    before = {
+        path: path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and path.name not in (".lock", "record.json")
+    }
     for path in (sorted(out.glob("images/*/*"))[0], sorted(out.glob("train.*"))[0]):
         flip(path)
         assert leaf("verify", out).stdout.startswith(str(path))
-        assert "is up to date" not in leaf("export", shards, "--to", "conversations", "--out", "out", cwd=own.parent).stderr
+        assert (
+            "is up to date"
+            not in leaf("export", shards, "--to", "conversations", "--out", "out", cwd=own.parent).stderr
+        )
         assert {path: path.read_bytes() for path in before} == before
     damaged = sorted(shards.glob("*.parquet"))[0]
     flip(damaged)
     done = leaf("export", shards, "--to", "conversations", "--out", "other", cwd=own.parent)
     assert done.returncode == 1
-    assert f"{damaged.name}: its sha256 is not the one in SHA256SUMS beside it; run `leaf build`" in done.stderr
+    assert (
+        f"{damaged.name}: its sha256 is not the one in SHA256SUMS beside it; run `leaf build`" in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
-    "kind", ["ingest/index/*.json", "filter/judged-*", "filter/report-*", "rewrite/asked-*", "shard/rows-*", "shard/report-*"]
+    "kind",
+    [
+        "ingest/index/*.json",
+        "filter/judged-*",
+        "filter/report-*",
+        "rewrite/asked-*",
+        "shard/rows-*",
+        "shard/report-*",
+    ],
 )
 def test_files_of_a_kind_that_were_exchanged_are_listed_and_made_again(own, kind):
     run = run_of(own)
@@ -424,7 +518,9 @@ def test_a_lost_report_of_a_shard_is_listed_and_stops_a_push(own):
     lost.unlink()
     name = f"{lost.stem.removeprefix('report-')}.parquet"
     assert [item.file.name for item in verify(run, "leaf build", InlineEngine()).damages] == [name]
-    done = leaf("push", own, "--repo", "somebody/something", "--dry-run", "--allow", "drift", "--allow", "toy")
+    done = leaf(
+        "push", own, "--repo", "somebody/something", "--dry-run", "--allow", "drift", "--allow", "toy"
+    )
     assert done.returncode == 1
     assert f"damaged or gone: {lost.name}" in done.stderr
     assert leaf("build", own).returncode == 0
@@ -452,8 +548,14 @@ def test_verify_reads_every_cache_that_runs_share(own, cache):
     assert verify(run, "leaf build", InlineEngine()).damages == []
 
 
-@pytest.mark.parametrize("kind", ["shard/*.parquet", "shard/report-*.json", "shard/README.md", "ingest/sources.json"])
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path), lambda path: path.mkdir()], ids=["pipe", "loop", "folder"])
+@pytest.mark.parametrize(
+    "kind", ["shard/*.parquet", "shard/report-*.json", "shard/README.md", "ingest/sources.json"]
+)
+@pytest.mark.parametrize(
+    "make",
+    [os.mkfifo, lambda path: path.symlink_to(path), lambda path: path.mkdir()],
+    ids=["pipe", "loop", "folder"],
+)
 def test_what_is_no_file_in_the_place_of_a_file_is_named_and_not_waited_for(own, kind, make):
     run = run_of(own)
     path = min(run.glob(kind))

@@ -1,7 +1,9 @@
-"""Every recipe for a published corpus, run on files in that corpus's own layout and names: what its comments promise is where it looks.
+"""Every recipe for a published corpus, run on files in that corpus's own layout and names: what its comments
+promise is where it looks.
 
-The corpora are made here, field for field as they are published. Only two lines of a recipe are changed: the CLIP, which would be fetched, is the
-packaged one (so its bound is lifted), and images on the web come from a server on this machine.
+The corpora are made here, field for field as they are published. Only two lines of a recipe are changed: the
+CLIP, which would be fetched, is the packaged one (so its bound is lifted), and images on the web come from a
+server on this machine.
 """
 
 from __future__ import annotations
@@ -184,7 +186,9 @@ def run(folder: Path, name: str, *changes: str, limit: int = 10, **variables: st
     (folder / "pipelines").mkdir()
     text = (PIPELINES / f"{name}.yaml").read_text(encoding="utf-8")
     assert "model: ViT-B/32" in text
-    text = text.replace("min: 0.20, model: ViT-B/32", "min: -1, model: leaf:tiny-clip-1").replace("ViT-B/32", "leaf:tiny-clip-1")
+    text = text.replace("min: 0.20, model: ViT-B/32", "min: -1, model: leaf:tiny-clip-1").replace(
+        "ViT-B/32", "leaf:tiny-clip-1"
+    )
     (folder / "pipelines" / f"{name}.yaml").write_text(text, encoding="utf-8")
     changes = ("filter.alignment.allow_toy=true", "workdir=..", *changes)
     if variables:  # which are read when libraries are imported
@@ -239,20 +243,31 @@ def test_mmc4(tmp_path, gallery, suffix):
     found = run(tmp_path, "mmc4", local(gallery))
     assert len(found) == 10
     assert all(row["license"] is None and len(row["images"]) == 2 for row in found)
-    assert {info["url"].rpartition("/")[2] for row in found for info in row["image_info"]} == {"1.jpg", "4.jpg"}
+    assert {info["url"].rpartition("/")[2] for row in found for info in row["image_info"]} == {
+        "1.jpg",
+        "4.jpg",
+    }
 
 
 def test_obelics(tmp_path, gallery):
     made = []
     for number in range(14):
         page = f"{gallery.url}/lesson-{number}.html"
-        about = {"document_url": page, "unformatted_src": "2.jpg", "alt_text": f"a house {number}", "original_width": 240, "format": "jpg"}
+        about = {
+            "document_url": page,
+            "unformatted_src": "2.jpg",
+            "alt_text": f"a house {number}",
+            "original_width": 240,
+            "format": "jpg",
+        }
         warc = {"filename": "crawl-data/x.warc.gz", "offset": 1, "length": 2}
         addresses = [f"{gallery.url}/lesson-{number}/{step}.jpg" for step in range(2)]
         made.append(
             {
                 "images": [addresses[0], None, addresses[1], None],
-                "metadata": json.dumps([{**about, "src": addresses[0]}, None, {**about, "src": addresses[1]}, None]),
+                "metadata": json.dumps(
+                    [{**about, "src": addresses[0]}, None, {**about, "src": addresses[1]}, None]
+                ),
                 "general_metadata": json.dumps({"url": page, "warc_filename": "x", "warc": warc}),
                 "texts": [
                     None,
@@ -263,7 +278,9 @@ def test_obelics(tmp_path, gallery):
             }
         )
     (tmp_path / "data/obelics").mkdir(parents=True)
-    pq.write_table(pa.Table.from_pylist(made), tmp_path / "data/obelics/train-00000-of-01335.parquet", row_group_size=4)
+    pq.write_table(
+        pa.Table.from_pylist(made), tmp_path / "data/obelics/train-00000-of-01335.parquet", row_group_size=4
+    )
     found = run(tmp_path, "obelics", local(gallery))
     assert len(found) == 10
     assert {row["url"] for row in found} <= {f"{gallery.url}/lesson-{number}.html" for number in range(14)}
@@ -272,11 +289,19 @@ def test_obelics(tmp_path, gallery):
 
 def test_common_crawl(tmp_path, gallery):
     def page(number: int) -> bytes:
-        steps = "".join(f"<p>{sentence(number, step)}</p><img src='/lesson-{number}/{step}.jpg'>" for step in range(4))
-        return f"<html><head><title>t</title></head><body><main><h1>Lesson {number}</h1>{steps}</main></body></html>".encode()
+        steps = "".join(
+            f"<p>{sentence(number, step)}</p><img src='/lesson-{number}/{step}.jpg'>" for step in range(4)
+        )
+        return (
+            "<html><head><title>t</title></head><body><main><h1>Lesson "
+            f"{number}</h1>{steps}</main></body></html>"
+        ).encode()
 
     (tmp_path / "data/warc").mkdir(parents=True)
-    archive = b"".join(gzip.compress(record(f"{gallery.url}/lesson-{number}.html", page(number)), mtime=0) for number in range(14))
+    archive = b"".join(
+        gzip.compress(record(f"{gallery.url}/lesson-{number}.html", page(number)), mtime=0)
+        for number in range(14)
+    )
     (tmp_path / "data/warc/CC-MAIN-20240220211055-20240221001055-00000.warc.gz").write_bytes(archive)
     assert len(run(tmp_path, "common-crawl", local(gallery))) == 10
 
@@ -289,7 +314,10 @@ def test_youcook2(tmp_path):
         name = f"GLd3aX16zB{number}"
         images = [Image.open(io.BytesIO(photo(number * 100 + shot))) for shot in range(6) for _ in range(4)]
         film(folder / f"{name}.mp4", images, rate=1)
-        steps = [{"segment": [shot * 4, shot * 4 + 3], "id": shot, "sentence": sentence(number, shot)} for shot in range(6)]
+        steps = [
+            {"segment": [shot * 4, shot * 4 + 3], "id": shot, "sentence": sentence(number, shot)}
+            for shot in range(6)
+        ]
         database[name] = {
             "duration": 24.0,
             "subset": "training" if number else "validation",
@@ -297,10 +325,18 @@ def test_youcook2(tmp_path):
             "annotations": steps,
             "video_url": f"https://www.youtube.com/watch?v={name}",
         }
-    database["gone1234567"] = {**database["GLd3aX16zB1"], "video_url": "https://www.youtube.com/watch?v=gone1234567"}
-    (tmp_path / "data/youcook2/youcookii_annotations_trainval.json").write_text(json.dumps({"database": database}))
+    database["gone1234567"] = {
+        **database["GLd3aX16zB1"],
+        "video_url": "https://www.youtube.com/watch?v=gone1234567",
+    }
+    (tmp_path / "data/youcook2/youcookii_annotations_trainval.json").write_text(
+        json.dumps({"database": database})
+    )
     found = run(tmp_path, "youcook2")
-    assert {row["url"] for row in found} == {"https://www.youtube.com/watch?v=GLd3aX16zB1", "https://www.youtube.com/watch?v=GLd3aX16zB2"}
+    assert {row["url"] for row in found} == {
+        "https://www.youtube.com/watch?v=GLd3aX16zB1",
+        "https://www.youtube.com/watch?v=GLd3aX16zB2",
+    }
     assert all(info["frame_time"] is not None for row in found for info in row["image_info"])
 
 
@@ -312,11 +348,27 @@ def test_vist(tmp_path):
             photo_id = f"{story}{order}21"
             (tmp_path / f"data/vist/images/{photo_id}.jpg").write_bytes(photo(story * 10 + order))
             images.append(
-                {"id": photo_id, "album_id": str(story), "url_o": f"https://farm1.staticflickr.com/{photo_id}.jpg", "license": "4"}
+                {
+                    "id": photo_id,
+                    "album_id": str(story),
+                    "url_o": f"https://farm1.staticflickr.com/{photo_id}.jpg",
+                    "license": "4",
+                }
             )
-            told = {"original_text": sentence(story, order), "text": sentence(story, order).lower(), "photo_flickr_id": photo_id}
-            place = {"story_id": str(story), "worker_arranged_photo_order": order, "album_id": str(story), "setting": "first-2-pick"}
-            annotations.append([{**told, **place, "tier": "story-in-sequence", "photo_order_in_story": order}])
+            told = {
+                "original_text": sentence(story, order),
+                "text": sentence(story, order).lower(),
+                "photo_flickr_id": photo_id,
+            }
+            place = {
+                "story_id": str(story),
+                "worker_arranged_photo_order": order,
+                "album_id": str(story),
+                "setting": "first-2-pick",
+            }
+            annotations.append(
+                [{**told, **place, "tier": "story-in-sequence", "photo_order_in_story": order}]
+            )
     whole = {"images": images, "annotations": annotations, "albums": [], "info": {}, "type": "vist"}
     (tmp_path / "data/vist/train.story-in-sequence.json").write_text(json.dumps(whole))
     found = run(tmp_path, "vist")
@@ -329,7 +381,10 @@ def test_own_videos(tmp_path):
     for number in range(2):
         images = [Image.open(io.BytesIO(photo(number * 100 + shot))) for shot in range(5) for _ in range(5)]
         film(tmp_path / f"data/videos/{number}.mp4", images, rate=1)
-        cues = [f"00:00:{shot * 5:02d}.000 --> 00:00:{shot * 5 + 4:02d}.500\n{sentence(number, shot)}\n" for shot in range(5)]
+        cues = [
+            f"00:00:{shot * 5:02d}.000 --> 00:00:{shot * 5 + 4:02d}.500\n{sentence(number, shot)}\n"
+            for shot in range(5)
+        ]
         (tmp_path / f"data/videos/{number}.en.vtt").write_text("WEBVTT\n\n" + "\n".join(cues))
     found = run(tmp_path, "own-videos")
     assert Counter(row["license"] for row in found) == {"CC-BY-4.0": 2}
@@ -347,7 +402,14 @@ def test_interleavedbench(tmp_path):
             {"from": "human", "value": f"<image> {sentence(number, 0)} What comes next?"},
             {"from": "gpt", "value": f"{sentence(number, 1)} <image> {sentence(number, 2)} <image>"},
         ]
-        made.append({"id": f"wikihow_next_step_0_{number}", "image": names, "task_name": "wikihow_next_step", "conversations": said})
+        made.append(
+            {
+                "id": f"wikihow_next_step_0_{number}",
+                "image": names,
+                "task_name": "wikihow_next_step",
+                "conversations": said,
+            }
+        )
     (tmp_path / "data/interleavedbench/interleaved_bench.json").write_text(json.dumps(made))
     found = run(tmp_path, "interleavedbench")
     assert len(found) == 4
@@ -359,12 +421,18 @@ def test_hub(tmp_path):
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     part = pa.struct([("index", pa.int64()), ("text", pa.string()), ("type", pa.string())])
     schema = pa.schema(
-        [("messages", pa.list_(pa.struct([("content", pa.list_(part)), ("role", pa.string())]))), ("images", pa.list_(image))]
+        [
+            ("messages", pa.list_(pa.struct([("content", pa.list_(part)), ("role", pa.string())]))),
+            ("images", pa.list_(image)),
+        ]
     )
     made = [
         {
             "messages": [
-                {"role": "user", "content": [text(sentence(number, 0)), {"index": 0, "text": None, "type": "image"}]},
+                {
+                    "role": "user",
+                    "content": [text(sentence(number, 0)), {"index": 0, "text": None, "type": "image"}],
+                },
                 {"role": "assistant", "content": [text(sentence(number, 1))]},
             ],
             "images": [{"bytes": photo(number), "path": None}],
@@ -372,7 +440,10 @@ def test_hub(tmp_path):
         for number in range(12)
     ]
     content = [{"index": value("int64"), "text": value("string"), "type": value("string")}]
-    features = {"messages": [{"content": content, "role": value("string")}], "images": {"feature": {"_type": "Image"}, "_type": "List"}}
+    features = {
+        "messages": [{"content": content, "role": value("string")}],
+        "images": {"feature": {"_type": "Image"}, "_type": "List"},
+    }
     schema = schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(made, schema=schema), buffer)
@@ -380,7 +451,9 @@ def test_hub(tmp_path):
         found = run(tmp_path, "hub", **server.variables(tmp_path / "home"))
     assert len(found) == 10
     assert all([turn["role"] for turn in row["messages"]] == ["user", "assistant"] for row in found)
-    assert {item["bytes"] for row in found for item in row["images"]} == {photo(number) for number in range(10)}
+    assert {item["bytes"] for row in found for item in row["images"]} == {
+        photo(number) for number in range(10)
+    }
 
 
 def text(said: str) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""Ground truth: on a seed that no training and no threshold saw, each planted defect falls to the rule meant for it, and clean documents stay.
+"""Ground truth: on a seed that no training and no threshold saw, each planted defect falls to the rule meant
+for it, and clean documents stay.
 
-The labels are read here and by no stage. A duplicate and its original are the same text, so which of the two stays is a matter of ids: a pair
-counts as found when exactly one is left, and an original that its copy replaced is not lost. An image defect (`icon`, `broken`) is found
-when that image is gone, whether or not the rest of its document lives on.
+The labels are read here and by no stage. A duplicate and its original are the same text, so which of the two
+stays is a matter of ids: a pair counts as found when exactly one is left, and an original that its copy
+replaced is not lost. An image defect (`icon`, `broken`) is found when that image is gone, whether or not the
+rest of its document lives on.
 """
 
 from __future__ import annotations
@@ -33,11 +35,15 @@ Place = tuple[str, str]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[Place, dict[str, Any]], dict[Place, dict[str, Any]]]:
+def found(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[dict[Place, dict[str, Any]], dict[Place, dict[str, Any]]]:
     """(labels, filtered rows), both by (file, locator)."""
     folder = tmp_path_factory.mktemp("planted")
     changes = [f"workdir={folder}", f"ingest.sources[0].seed={SEED}", "ingest.sources[0].documents=1000"]
-    done = leaf("build", DEMO, "--stage", "filter", *(item for change in changes for item in ("--set", change)))
+    done = leaf(
+        "build", DEMO, "--stage", "filter", *(item for change in changes for item in ("--set", change))
+    )
     assert done.returncode == 0, done.stderr
     run = folder / "runs/demo"
     lines = (run / "sketchbook/sketchbook/labels.jsonl").read_text(encoding="utf-8").splitlines()
@@ -46,7 +52,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[Place, dict[st
     for kind in ("documents", "dropped"):
         for path in sorted((run / "filter").glob(f"{kind}-*.parquet")):
             for row in table.read(path):
-                rows[row["provenance"]["file"], row["provenance"]["locator"]] = {**row, "kept": kind == "documents"}
+                rows[row["provenance"]["file"], row["provenance"]["locator"]] = {
+                    **row,
+                    "kept": kind == "documents",
+                }
     return labels, rows
 
 
@@ -68,25 +77,44 @@ def test_every_document_is_labeled_once_in_four_formats_and_five_topics(found):
 @pytest.mark.parametrize("defect", sorted(set(MEANT) - {"duplicate"}))
 def test_a_planted_defect_falls_to_the_rule_meant_for_it(found, defect):
     labels, rows = found
-    hits = [bool(reasons(rows[place]) & MEANT[defect]) for place, label in labels.items() if label["defect"] == defect]
+    hits = [
+        bool(reasons(rows[place]) & MEANT[defect])
+        for place, label in labels.items()
+        if label["defect"] == defect
+    ]
     assert sum(hits) / len(hits) >= 0.9, f"{sum(hits)} of {len(hits)}"
 
 
 def test_exactly_one_of_a_duplicate_and_its_original_stays(found):
     labels, rows = found
-    pairs = [(place, tuple(label["duplicate_of"])) for place, label in labels.items() if label["defect"] == "duplicate"]
-    hits = [rows[copy]["kept"] != rows[original]["kept"] or not (rows[copy]["kept"] or rows[original]["kept"]) for copy, original in pairs]
+    pairs = [
+        (place, tuple(label["duplicate_of"]))
+        for place, label in labels.items()
+        if label["defect"] == "duplicate"
+    ]
+    hits = [
+        rows[copy]["kept"] != rows[original]["kept"] or not (rows[copy]["kept"] or rows[original]["kept"])
+        for copy, original in pairs
+    ]
     assert sum(hits) / len(hits) >= 0.9
-    by_rule = [bool((reasons(rows[copy]) | reasons(rows[original])) & MEANT["duplicate"]) for copy, original in pairs]
+    by_rule = [
+        bool((reasons(rows[copy]) | reasons(rows[original])) & MEANT["duplicate"]) for copy, original in pairs
+    ]
     assert sum(by_rule) / len(by_rule) >= 0.9
 
 
 def test_clean_documents_stay(found):
     labels, rows = found
-    replaced = {tuple(label["duplicate_of"]) for place, label in labels.items() if label["defect"] == "duplicate" and rows[place]["kept"]}
+    replaced = {
+        tuple(label["duplicate_of"])
+        for place, label in labels.items()
+        if label["defect"] == "duplicate" and rows[place]["kept"]
+    }
     clean = [place for place, label in labels.items() if label["defect"] is None and place not in replaced]
     lost = [place for place in clean if not rows[place]["kept"]]
-    assert len(lost) / len(clean) <= 0.05, f"{len(lost)} of {len(clean)}: {Counter(rows[place]['drops'][0]['rule'] for place in lost)}"
+    assert len(lost) / len(clean) <= 0.05, (
+        f"{len(lost)} of {len(clean)}: {Counter(rows[place]['drops'][0]['rule'] for place in lost)}"
+    )
 
 
 def test_the_image_that_is_dropped_is_the_planted_one(found):
@@ -94,7 +122,11 @@ def test_the_image_that_is_dropped_is_the_planted_one(found):
     for defect in ("icon", "broken", "misaligned"):
         right = wrong = 0
         for place, label in labels.items():
-            drops = [drop for drop in rows[place]["drops"] if drop["rule"] in MEANT[defect] and drop["position"] is not None]
+            drops = [
+                drop
+                for drop in rows[place]["drops"]
+                if drop["rule"] in MEANT[defect] and drop["position"] is not None
+            ]
             if label["defect"] != defect or not drops:
                 continue
             images = _image_positions(found, place)
@@ -114,6 +146,11 @@ def test_incoherent_documents_score_lower(found):
     """Not the rule but the score: the judge's mean over planted disorder against clean documents."""
     labels, rows = found
     shuffled = [rows[place] for place, label in labels.items() if label["defect"] == "shuffled"]
-    judged = [drop["value"] for row in shuffled for drop in row["drops"] if drop["rule"] == "rules.narrative_coherence"]
+    judged = [
+        drop["value"]
+        for row in shuffled
+        for drop in row["drops"]
+        if drop["rule"] == "rules.narrative_coherence"
+    ]
     assert judged
     assert max(judged) <= 3

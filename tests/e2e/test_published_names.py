@@ -1,4 +1,5 @@
-"""What names a machine or a server stays on it: nothing that is published, exported or pushed holds the model's server, a folder or a host."""
+"""What names a machine or a server stays on it: nothing that is published, exported or pushed holds the
+model's server, a folder or a host."""
 
 from __future__ import annotations
 
@@ -25,7 +26,13 @@ def texts(folder: Path) -> Iterator[tuple[str, str]]:
 
     for path in sorted(folder.rglob("*")):
         if path.suffix == ".parquet":
-            yield path.name, f"{pq.read_schema(path).metadata} {[{**row, 'images': None} for row in pq.read_table(path).to_pylist()]}"
+            yield (
+                path.name,
+                (
+                    f"{pq.read_schema(path).metadata} "
+                    f"{[{**row, 'images': None} for row in pq.read_table(path).to_pylist()]}"
+                ),
+            )
         elif path.is_file():
             yield path.name, path.read_bytes().decode("latin-1")
 
@@ -58,8 +65,13 @@ def test_no_server_and_no_folder_reaches_what_is_published(tmp_path, world):
             (folder / "pushed" / name).write_bytes(data)
     assert run(folder, "export", "run:t", "--to", "conversations", "--out", "exported").code == 0
     published = ["README.md", "croissant.json", "build.json", "SHA256SUMS"]
-    found = [*((name, text) for name, text in texts(shards) if name in published or name.endswith(".parquet"))]
-    found += [*texts(folder / "pushed"), *((name, text) for name, text in texts(folder / "exported") if name != "fingerprint.json")]
+    found = [
+        *((name, text) for name, text in texts(shards) if name in published or name.endswith(".parquet"))
+    ]
+    found += [
+        *texts(folder / "pushed"),
+        *((name, text) for name, text in texts(folder / "exported") if name != "fingerprint.json"),
+    ]
     assert len(found) > 12
     for name, text in found:
         for secret in ("localhost", "secret-models", "secret-home", "secret-mirror", str(Path.home()) + "/"):
@@ -67,14 +79,18 @@ def test_no_server_and_no_folder_reaches_what_is_published(tmp_path, world):
 
 
 def test_another_server_is_another_answerer_for_the_run(tmp_path, world):
-    """Names of models are not enough to know whose answers they are, so the private key of a part holds the server."""
+    """Names of models are not enough to know whose answers they are, so the private key of a part holds the
+    server."""
     warm()
     prepared(tmp_path, world, drawn=4, videos=0, own=1)
     assert run(tmp_path, "build").code == 0
     asked = model_requests(world)
     assert run(tmp_path, "build").code == 0
     assert model_requests(world) == asked > 0
-    assert run(tmp_path, "build", "--set", f"llm.base_url=http://localhost:{world.server_address[1]}/v1").code == 0
+    assert (
+        run(tmp_path, "build", "--set", f"llm.base_url=http://localhost:{world.server_address[1]}/v1").code
+        == 0
+    )
     assert model_requests(world) == 2 * asked
 
 

@@ -1,4 +1,5 @@
-"""Two hundred flipped bits and two hundred kills, all from a seed: nothing is silently wrong, nothing is lost, nothing is paid for twice."""
+"""Two hundred flipped bits and two hundred kills, all from a seed: nothing is silently wrong, nothing is
+lost, nothing is paid for twice."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def built(folder: Path, *changes: str) -> None:
 
 
 def read_again(file: str) -> tuple[list[str], tuple[str, ...]]:
-    """What goes, so that a build reads a file of the run, and what the build is asked: a moved threshold reads all evidence of filter."""
+    """What goes, so that a build reads a file of the run, and what the build is asked: a moved threshold
+    reads all evidence of filter."""
     stages = ["ingest", "filter", "rewrite", "shard"]
     stage = file.split("/")[1] if file.startswith("t/") else file.split("/", maxsplit=1)[0]
     if stage == "filter":
@@ -55,7 +57,8 @@ def forget(runs: Path, names: list[str]) -> None:
 
 @pytest.mark.slow
 def test_two_hundred_flipped_bits_are_never_silently_wrong(tmp_path, world):
-    """A damaged unit is made or asked for again, or the build ends with one line; it never publishes other bytes."""
+    """A damaged unit is made or asked for again, or the build ends with one line; it never publishes other
+    bytes."""
     prepared(tmp_path, world, drawn=4, videos=0, own=2)
     built(tmp_path)
     runs, pristine = tmp_path / "runs", tmp_path / "pristine"
@@ -63,7 +66,9 @@ def test_two_hundred_flipped_bits_are_never_silently_wrong(tmp_path, world):
     files = [
         name
         for path in sorted(pristine.rglob("*"))
-        if path.is_file() and path.stat().st_size and not (name := path.relative_to(pristine).as_posix()).startswith("t/sketchbook")
+        if path.is_file()
+        and path.stat().st_size
+        and not (name := path.relative_to(pristine).as_posix()).startswith("t/sketchbook")
     ]
     right: dict[tuple[str, ...], dict[str, str]] = {}
     chance, outcomes, wrong = random.Random(19), Counter[str](), []
@@ -86,15 +91,25 @@ def test_two_hundred_flipped_bits_are_never_silently_wrong(tmp_path, world):
         if done.code == 0:
             outcome = "right" if published(runs / "t/shard") == right[key] else "silently wrong"
         else:
-            outcome = "one line" if done.code == 1 and "Traceback" not in done.err and done.said else "traceback"
+            outcome = (
+                "one line" if done.code == 1 and "Traceback" not in done.err and done.said else "traceback"
+            )
         outcomes[outcome] += 1
         if outcome in ("silently wrong", "traceback"):
             wrong.append(f"{what}: {outcome} {''.join(done.said[-1:])[:200]}")
     assert not wrong, f"{dict(outcomes)}\n" + "\n".join(wrong)
 
 
-def gone_on(folder: Path, world: World, kill: Callable[[], None], what: str, sums: dict[str, str], questions: Counter[str]) -> bool:
-    """Kill a build of an empty folder and run it again; returns whether it was killed. The shards are right and nothing is asked for twice."""
+def gone_on(
+    folder: Path,
+    world: World,
+    kill: Callable[[], None],
+    what: str,
+    sums: dict[str, str],
+    questions: Counter[str],
+) -> bool:
+    """Kill a build of an empty folder and run it again; returns whether it was killed. The shards are right
+    and nothing is asked for twice."""
     shutil.rmtree(folder / "runs", ignore_errors=True)
     world.asked.clear()
     killed = run(folder, "build", before=kill)
@@ -115,18 +130,30 @@ def gone_on(folder: Path, world: World, kill: Callable[[], None], what: str, sum
 
 @pytest.mark.slow
 def test_two_hundred_kills_leave_the_same_shards_and_nothing_asked_for_twice(tmp_path, world):
-    """SIGKILL at the n-th operation on a file of the run, n spread over the whole build: the same kill each time."""
+    """SIGKILL at the n-th operation on a file of the run, n spread over the whole build: the same kill each
+    time."""
     prepared(tmp_path, world, drawn=4, videos=0, own=1)
     count = tmp_path / "count"
     world.asked.clear()
     assert run(tmp_path, "build", before=counting(tmp_path / "runs", count)).code == 0
-    operations, sums, questions = int(count.read_text()), shard_sums(tmp_path / "runs/t/shard"), Counter(world.asked)
+    operations, sums, questions = (
+        int(count.read_text()),
+        shard_sums(tmp_path / "runs/t/shard"),
+        Counter(world.asked),
+    )
     assert operations > 300
     chance = random.Random(84)
     killed = 0
     for trial in range(TRIALS - 10):
         at = 1 + trial * operations // (TRIALS - 10) + chance.randrange(operations // TRIALS)
-        killed += gone_on(tmp_path, world, killing(tmp_path / "runs", at), f"operation {at} of {operations}", sums, questions)
+        killed += gone_on(
+            tmp_path,
+            world,
+            killing(tmp_path / "runs", at),
+            f"operation {at} of {operations}",
+            sums,
+            questions,
+        )
     assert killed > 0.95 * (TRIALS - 10)
 
 
@@ -140,7 +167,9 @@ def test_ten_true_kills_of_the_command_and_its_workers_leave_the_same_shards(tmp
     chance = random.Random(3)
     for trial in range(10):
         shutil.rmtree(tmp_path / "runs")
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+        process = subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ
+        )
         time.sleep(chance.uniform(0.5, 1 + trial))
         process.kill()
         process.wait()

@@ -1,6 +1,8 @@
-"""The whole build on real pages and on broken ones, with counts that were verified by hand (tests/ingest/real_counts.json has them per document).
+"""The whole build on real pages and on broken ones, with counts that were verified by hand
+(tests/ingest/real_counts.json has them per document).
 
-The tiny CLIP is allowed to judge here (`allow_toy`), so its scores mean nothing; everything else is as a user would run it.
+The tiny CLIP is allowed to judge here (`allow_toy`), so its scores mean nothing; everything else is as a user
+would run it.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ def run(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     rules = [{"score": "image.side", "min": 48}, {"score": "duplicate.text", "max": 0}]
     path = recipe(
-        folder, part_size=20, ingest={"truncated": "keep", "sources": sources}, filter={"rules": rules, "alignment": {"allow_toy": True}}
+        folder,
+        part_size=20,
+        ingest={"truncated": "keep", "sources": sources},
+        filter={"rules": rules, "alignment": {"allow_toy": True}},
     )
     done = leaf("build", path)
     assert done.returncode == 0, done.stderr
@@ -63,10 +68,21 @@ def test_broken_records_are_reasons_with_their_place(run):
     reports = [json.loads(path.read_text()) for path in (run / "ingest").glob("report-*.json")]
     reasons = Counter(item["reason"] for report in reports for item in report["rejected"])
     assert reasons["truncated"] == 1
-    assert {"broken_json", "not_utf8", "empty_line", "not_an_object", "no_text_list", "null_text", "index_out_of_range", "no_body"} <= set(
-        reasons
+    assert {
+        "broken_json",
+        "not_utf8",
+        "empty_line",
+        "not_an_object",
+        "no_text_list",
+        "null_text",
+        "index_out_of_range",
+        "no_body",
+    } <= set(reasons)
+    assert all(
+        item["file"] and (item["locator"] or item["reason"] == "no_body")
+        for report in reports
+        for item in report["rejected"]
     )
-    assert all(item["file"] and (item["locator"] or item["reason"] == "no_body") for report in reports for item in report["rejected"])
 
 
 def test_without_keep_the_cut_archive_is_named_with_its_offset(real, tmp_path):

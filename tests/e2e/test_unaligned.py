@@ -17,8 +17,14 @@ from leafinstruct.records import table
 
 PAGES = {
     f"https://example.org/{page}": [
-        (f"Page {page}: cut the red paper into {page + 3} long strips and fold every one of them twice.", png(dot=page)),
-        ("Then glue the strips together at their ends until a small lantern stands on the table.", png((10, 160, 30), dot=page + 20)),
+        (
+            f"Page {page}: cut the red paper into {page + 3} long strips and fold every one of them twice.",
+            png(dot=page),
+        ),
+        (
+            "Then glue the strips together at their ends until a small lantern stands on the table.",
+            png((10, 160, 30), dot=page + 20),
+        ),
     ]
     for page in range(3)
 }
@@ -36,13 +42,21 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} & {"tor
 def path(tmp_path):
     mmc4(tmp_path / "data", PAGES)
     source = {"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}
-    return recipe(tmp_path, ingest={"sources": [source]}, filter={"min_words": 10, "rules": [{"score": "text.links", "max": 9}]})
+    return recipe(
+        tmp_path,
+        ingest={"sources": [source]},
+        filter={"min_words": 10, "rules": [{"score": "text.links", "max": 9}]},
+    )
 
 
 def names(path):
     """Families of the scores of all documents."""
     filtered = pipeline.artifacts(recipes.load(path))["filter"]
-    return {row["name"].partition(".")[0] for part in filtered.parts() for row in table.read(filtered.file("scores", part))}
+    return {
+        row["name"].partition(".")[0]
+        for part in filtered.parts()
+        for row in table.read(filtered.file("scores", part))
+    }
 
 
 def test_the_whole_build_imports_neither_torch_nor_clip(path):
@@ -50,7 +64,12 @@ def test_the_whole_build_imports_neither_torch_nor_clip(path):
     tests = Path(__file__).parent.parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tests.parent, tests)))}
     found = subprocess.run(
-        [sys.executable, "-c", BUILD, str(path)], env=environment, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", BUILD, str(path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout.splitlines()[-1]) == []
@@ -62,7 +81,9 @@ def test_no_row_no_record_and_no_file_has_a_score_of_clip_and_the_card_says_so(p
     assert names(path) == {"document", "text", "image", "duplicate", "reference", "rules"}
     found = rows(stages["shard"].path)
     assert len(found) >= 3
-    assert {score["name"].partition(".")[0] for row in found for score in row["scores"]}.isdisjoint({"alignment", "coherence"})
+    assert {score["name"].partition(".")[0] for row in found for score in row["scores"]}.isdisjoint(
+        {"alignment", "coherence"}
+    )
     assert all("alignment" not in {item["name"] for item in row["provenance"]["models"]} for row in found)
     record = stages["filter"].record
     assert (record["models"]["alignment"], record["weights"], record["toy"]) == (None, None, False)

@@ -1,4 +1,5 @@
-"""The experiment's arithmetic on made-up results, its settings, and that a result which stands is neither run again nor overwritten."""
+"""The experiment's arithmetic on made-up results, its settings, and that a result which stands is neither run
+again nor overwritten."""
 
 from __future__ import annotations
 
@@ -31,12 +32,19 @@ def result(arm: str, method: str | None, seed: int, text: float, image: float, r
         "run": {"arm": arm, "method": method, "seed": seed, "rate": rate, "steps": 9},
         "settings": {"run": {"train": {"adapter": {"r_text": 13, "r_image": 4}}}},
         "figures": figures,
-        "trained": {"rows": len(arm), "tokens": 1000, "seen": 900 + 10 * seed, "seen_targets": 800, "parameters": 166_912},
+        "trained": {
+            "rows": len(arm),
+            "tokens": 1000,
+            "seen": 900 + 10 * seed,
+            "seen_targets": 800,
+            "parameters": 166_912,
+        },
     }
 
 
 def test_the_interval_is_students_by_hand():
-    found = interval([1.0, 2.0, 4.0])  # mean 7/3; s^2 = (16/9 + 1/9 + 25/9) / 2 = 7/3; half = 4.303 * sqrt(7/3) / sqrt(3)
+    # mean 7/3; s^2 = (16/9 + 1/9 + 25/9) / 2 = 7/3; half = 4.303 * sqrt(7/3) / sqrt(3)
+    found = interval([1.0, 2.0, 4.0])
     assert found.mean == pytest.approx(7 / 3)
     assert found.half == pytest.approx(4.303 * math.sqrt(7 / 9))
     assert found.text(100.0) == "233.3 ± 379.5"
@@ -56,11 +64,19 @@ def test_differences_are_taken_seed_by_seed():
 def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     rows = [result("", None, 0, 0.9, 0.9)]
     for seed, noise in ((1, 0.0), (2, 0.1), (3, 0.2)):
-        rows += [result("unfiltered", "lora", seed, 0.2 + noise, 0.4), result("unfiltered", "full_space", seed, 0.3 + noise, 0.4)]
-        rows += [result("filtered", "lora", seed, 0.6 + noise, 0.4), result("filtered", "full_space", seed, 0.6, 0.4)]
+        rows += [
+            result("unfiltered", "lora", seed, 0.2 + noise, 0.4),
+            result("unfiltered", "full_space", seed, 0.3 + noise, 0.4),
+        ]
+        rows += [
+            result("filtered", "lora", seed, 0.6 + noise, 0.4),
+            result("filtered", "full_space", seed, 0.6, 0.4),
+        ]
     plan = experiment.read(RECIPE)
     tried = [result("filtered", "lora", 900, 55.0, loss, rate) for loss, rate in ((4.0, 0.01), (3.0, 0.1))]
-    experiment_report.write([*rows, *tried, result("filtered", "full_space", 900, 55.0, 2.5, 0.01)], plan, tmp_path)
+    experiment_report.write(
+        [*rows, *tried, result("filtered", "full_space", 900, 55.0, 2.5, 0.01)], plan, tmp_path
+    )
     page = (tmp_path / "experiment.md").read_text()
     lines = page.splitlines()
     assert "n = 3 seeds" in page
@@ -72,7 +88,8 @@ def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     assert "500 pages, 46% of them with a planted defect" in page
     assert "refuses 0.0% of true scenes; of changed ones it takes for exact: color 2.4%" in page
     assert any(line.startswith("| none (the base) | 0.900 |") for line in lines)
-    assert any(line.startswith("| lora | 0.300 ± 0.248 | 0.400 ± 0.000 | 30.0 ± 24.8 |") for line in lines)  # 4.303 * 0.1 / sqrt(3)
+    # 4.303 * 0.1 / sqrt(3)
+    assert any(line.startswith("| lora | 0.300 ± 0.248 | 0.400 ± 0.000 | 30.0 ± 24.8 |") for line in lines)
     unfiltered = page[page.index("## unfiltered") :]
     assert "| full_space | **0.100 ± 0.000** | 0.000 ± 0.000 | **10.0 ± 0.0** |" in unfiltered
     pays = page[page.index("## Does the filter pay?") :]
@@ -85,15 +102,26 @@ def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     assert "| - |" in page  # no lesson had a third image
     assert (tmp_path / "experiment.svg").read_text().count("<circle") == 2 * 4 * 3
     with Image.open(tmp_path / "experiment.png") as sheet:
-        assert sheet.crop((0, 0, sheet.width, 128)).tobytes() != sheet.crop((0, 136, sheet.width, 264)).tobytes()
+        assert (
+            sheet.crop((0, 0, sheet.width, 128)).tobytes() != sheet.crop((0, 136, sheet.width, 264)).tobytes()
+        )
     whole = [json.loads(line) for line in (tmp_path / "experiment.jsonl").read_text().splitlines()]
-    assert [one["run"]["seed"] for one in whole] == [0, *[seed for seed in (1, 2, 3) for _ in range(4)], 900, 900, 900]
+    assert [one["run"]["seed"] for one in whole] == [
+        0,
+        *[seed for seed in (1, 2, 3) for _ in range(4)],
+        900,
+        900,
+        900,
+    ]
 
 
 def test_parts_of_the_full_setting_answer_their_questions_and_two_seeds_none(tmp_path):
     rows = []
     for seed in (1, 2, 3):
-        rows += [result("filtered", "full_space", seed, 0.5, 0.4), result("filtered", "shuffled", seed, 0.5, 0.7)]
+        rows += [
+            result("filtered", "full_space", seed, 0.5, 0.4),
+            result("filtered", "shuffled", seed, 0.5, 0.7),
+        ]
         rows += [result("captions", "full_space", seed, 0.1, 0.9)] * (seed < 3)
     experiment_report.write(rows, experiment.read(RECIPE), tmp_path)
     page = (tmp_path / "experiment.md").read_text()
@@ -101,8 +129,14 @@ def test_parts_of_the_full_setting_answer_their_questions_and_two_seeds_none(tmp
     assert "| full_space | 2 | 0 | 3 |" in page
     matters = page[page.index("## Does the convolution matter? (filtered)") :]
     assert "| shuffled | 0.000 ± 0.000 | **0.300 ± 0.000** |" in matters
-    beyond = page[page.index("## Do lessons teach what captions do not?") : page.index("## Does the convolution matter?")]
-    assert "Filtered minus captions at equal steps, seed by seed. All that the captions teach to say is images" in beyond
+    beyond = page[
+        page.index("## Do lessons teach what captions do not?") : page.index(
+            "## Does the convolution matter?"
+        )
+    ]
+    assert (
+        "Filtered minus captions at equal steps, seed by seed. All that the captions teach to say is images"
+    ) in beyond
     assert "| full_space | 0.400 ± 0.000 | -0.500 ± 0.000 |" in beyond
     assert "| shuffled |" not in beyond
     assert (tmp_path / "experiment.svg").read_text().count(">captions<") == 2
@@ -110,11 +144,16 @@ def test_parts_of_the_full_setting_answer_their_questions_and_two_seeds_none(tmp
 
 def test_only_runs_that_chose_rates_are_no_report(tmp_path):
     with pytest.raises(SystemExit, match="no result stands"):
-        experiment_report.write([result("filtered", "lora", 900, 1.0, 1.0)], experiment.read(RECIPE), tmp_path)
+        experiment_report.write(
+            [result("filtered", "lora", 900, 1.0, 1.0)], experiment.read(RECIPE), tmp_path
+        )
 
 
 def test_a_rate_is_chosen_by_held_out_loss_for_each_method_alone():
-    rows = [result("filtered", "lora", 900, 0.2, loss, rate) for rate, loss in ((0.1, 0.5), (0.2, 0.3), (0.3, 0.4))]
+    rows = [
+        result("filtered", "lora", 900, 0.2, loss, rate)
+        for rate, loss in ((0.1, 0.5), (0.2, 0.3), (0.3, 0.4))
+    ]
     rows += [result("filtered", "rank", 900, 0.2, loss, rate) for rate, loss in ((0.1, 0.1), (0.2, 0.3))]
     assert experiment.chosen(rows) == {"lora": 0.2, "rank": 0.1}
 
@@ -160,7 +199,9 @@ def test_a_result_that_stands_is_not_run_again_and_other_settings_are_refused(tm
         experiment.standing(
             tmp_path,
             run.name,
-            experiment.settings_of(plan, run, experiment.recipe(plan, run, {**adapter, "r_text": 5}, tmp_path), tmp_path),
+            experiment.settings_of(
+                plan, run, experiment.recipe(plan, run, {**adapter, "r_text": 5}, tmp_path), tmp_path
+            ),
         )
     assert path.read_bytes() == before
     assert experiment.standing(tmp_path, "another", settings) is None
@@ -170,7 +211,9 @@ def test_the_filtered_arm_alone_has_rules_and_alignment_is_bound_as_in_the_demo(
     plan = experiment.read(RECIPE)
     rules = experiment.corpus(plan, "filtered", tmp_path)["filter"]["rules"]
     demo = yaml.safe_load(Path("pipelines/demo.yaml").read_text())["filter"]["rules"]
-    assert [rule for rule in rules if rule["score"] == "alignment.own"] == [rule for rule in demo if rule["score"] == "alignment.own"]
+    assert [rule for rule in rules if rule["score"] == "alignment.own"] == [
+        rule for rule in demo if rule["score"] == "alignment.own"
+    ]
     assert "rules" not in experiment.corpus(plan, "unfiltered", tmp_path)["filter"]
 
 
@@ -181,7 +224,11 @@ def test_a_small_experiment_from_its_data_to_its_report(tmp_path, capfd):
     plan["train"] |= {"steps": 2, "batch": 2, "save_every": 1}
     plan["rates"] |= {"grid": [0.001, 0.01], "steps": 1}
     plan["evaluation"] |= {"lessons": 2, "loss_lessons": 4, "captions": 2, "recognizer_scenes": 5}
-    plan["sizes"]["small"] = {"methods": ["lora", "full_space"], "arms": ["captions", "unfiltered", "filtered"], "seeds": [1, 2]}
+    plan["sizes"]["small"] = {
+        "methods": ["lora", "full_space"],
+        "arms": ["captions", "unfiltered", "filtered"],
+        "seeds": [1, 2],
+    }
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     settings, work = experiment.read(tmp_path / "plan.yaml"), tmp_path / "work"
     experiment.run_all(settings, settings.sizes["small"], work, 2, 1)

@@ -1,4 +1,5 @@
-"""The recognizer and the judge: a true lesson has every point, each kind of mistake is caught and called by its name."""
+"""The recognizer and the judge: a true lesson has every point, each kind of mistake is caught and called by
+its name."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def told(howto: HowTo, style="pencil") -> list:
 
 
 def lossy(images: np.ndarray) -> np.ndarray:
-    """A stand-in for a patch-local image tokenizer: JPEG's own blocks of 8 x 8 px without shared color, and noise; about 28 dB."""
+    """A stand-in for a patch-local image tokenizer: JPEG's own blocks of 8 x 8 px without shared color, and
+    noise; about 28 dB."""
     noise = np.random.default_rng(0)
     given_back = []
     for pixels in images:
@@ -50,14 +52,19 @@ def lossy(images: np.ndarray) -> np.ndarray:
 
 
 def blurred(segments: list) -> list:
-    return [part if isinstance(part, str) else Image.fromarray(lossy(np.asarray(part)[None])[0]) for part in segments]
+    return [
+        part if isinstance(part, str) else Image.fromarray(lossy(np.asarray(part)[None])[0])
+        for part in segments
+    ]
 
 
 @pytest.mark.parametrize("style", ["pencil", "chalk", "shadow"])
 def test_a_true_lesson_has_every_point_in_any_style_and_behind_a_lossy_tokenizer(style):
     for index in range(40):
         howto = draft(SETTINGS, index)
-        verdict = judge(ask_of(howto), blurred(told(howto, style)) if index % 2 else told(howto, style), style)
+        verdict = judge(
+            ask_of(howto), blurred(told(howto, style)) if index % 2 else told(howto, style), style
+        )
         assert verdict.perfect, (howto.title, verdict)
         assert all(step.image.kept for step in verdict.steps)
         assert [step.image.scene for step in verdict.steps] == [step.scene for step in howto.steps]
@@ -89,7 +96,11 @@ def with_text(index: int, text: str) -> list:
 
 
 def other_than(*items: Item) -> str:
-    return next(color for color in ("red", "blue", "green", "pink", "grey", "brown", "white") if color not in {i.color for i in items})
+    return next(
+        color
+        for color in ("red", "blue", "green", "pink", "grey", "brown", "white")
+        if color not in {i.color for i in items}
+    )
 
 
 WRONG = other_than(*(item for step in HOUSE.steps for item in step.shown))
@@ -108,7 +119,9 @@ WRONG = other_than(*(item for step in HOUSE.steps for item in step.shown))
         (0, FIRST.replace(WALL.color, WRONG), "color"),
         (
             1,
-            SECOND.replace(f"{ROOF.color} roof", f"{WALL.color} roof").replace(f"the {ROOF.color} pencil", f"the {WALL.color} pencil"),
+            SECOND.replace(f"{ROOF.color} roof", f"{WALL.color} roof").replace(
+                f"the {ROOF.color} pencil", f"the {WALL.color} pencil"
+            ),
             "color",
         ),
         (2, f"Step 8: {HOUSE.steps[2].body}", "cue"),
@@ -162,7 +175,11 @@ def test_each_kind_of_wrong_image_is_caught_and_named_whether_texts_are_given_or
         forced = judge_images(HOUSE, segments[2:-1:2])
         for shown in (free[1].image, forced[1]):
             assert (shown.exact, shown.mistake, shown.kept) == (False, mistake, kept)
-        assert [step.image.exact for step in free] == [shown.exact for shown in forced] == [at != 1 for at in range(len(free))]
+        assert (
+            [step.image.exact for step in free]
+            == [shown.exact for shown in forced]
+            == [at != 1 for at in range(len(free))]
+        )
         assert all(step.fault is None for step in free)
 
 
@@ -198,7 +215,9 @@ def test_an_instruction_is_understood_in_all_words_that_people_and_rewrite_use()
         howto = draft(SETTINGS, index)
         ask = ask_of(howto)
         written = [step.text for step in howto.steps]
-        page = document(f"# {howto.title}", howto.intro, *(part for text in written for part in (text, "!p")), howto.outro)
+        page = document(
+            f"# {howto.title}", howto.intro, *(part for text in written for part in (text, "!p")), howto.outro
+        )
         instruction = prompt.by_templates(page, *in_english(GUIDE))["instruction"]
         for text in (instruction, *guide_asks(howto.title), *asks(howto)):
             assert read_instruction(text) == ask, text

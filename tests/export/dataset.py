@@ -52,7 +52,13 @@ def row(number: int, *turns: tuple[str, list[str | bytes]], **columns: Any) -> d
         "url": f"https://a.example/{number}" if number % 2 else None,
         "language": "en" if number % 3 else None,
         "license": "CC-BY-4.0" if number % 3 else None,
-        "provenance": {"recipe": "made@dev", "file": "a.jsonl", "locator": f"line={number}", "models": [], "prompts": []},
+        "provenance": {
+            "recipe": "made@dev",
+            "file": "a.jsonl",
+            "locator": f"line={number}",
+            "models": [],
+            "prompts": [],
+        },
         **columns,
     }
 
@@ -89,6 +95,9 @@ def dataset(folder: Path) -> Path:
     shards = folder / "runs" / "made" / "shard"
     shard(shards / "guide.train-00000-of-00002.parquet", [guide(number) for number in range(1, 6)])
     shard(shards / "guide.train-00001-of-00002.parquet", [hostile(10), hostile(20)])
-    shard(shards / "continuation.train-00000-of-00001.parquet", [guide(number, task="continuation") for number in range(30, 32)])
+    shard(
+        shards / "continuation.train-00000-of-00001.parquet",
+        [guide(number, task="continuation") for number in range(30, 32)],
+    )
     shard(shards / "guide.validation-00000-of-00001.parquet", [guide(40), guide(41)])
     return shards

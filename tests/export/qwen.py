@@ -1,4 +1,5 @@
-"""A small Qwen2-VL processor without weights: characters as tokens, and the control tokens that its template writes. For what reads exports."""
+"""A small Qwen2-VL processor without weights: characters as tokens, and the control tokens that its template
+writes. For what reads exports."""
 
 from __future__ import annotations
 
@@ -27,7 +28,10 @@ def tokenizer() -> Any:
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(
-        tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=CONTROL
+        tokenizer_object=inner,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=CONTROL,
     )
 
 

@@ -1,5 +1,6 @@
-"""Run by a Python that has llamafactory: `read_llama_factory.py DIR DATASET ANSWER`. Loads an export as its trainer does, and writes what it made of
-each row, as JSON: input_ids as text, labels as text, patches of images among both, and the grids of the images."""
+"""Run by a Python that has llamafactory: `read_llama_factory.py DIR DATASET ANSWER`. Loads an export as its
+trainer does, and writes what it made of each row, as JSON: input_ids as text, labels as text, patches of
+images among both, and the grids of the images."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from typing import Any
 
 
 def sounds() -> None:
-    """llamafactory imports torchaudio at once and uses it for sounds alone, of which there are none here; its wheels are CUDA builds and do not load
-    beside a CPU build of torch."""
+    """llamafactory imports torchaudio at once and uses it for sounds alone, of which there are none here; its
+    wheels are CUDA builds and do not load beside a CPU build of torch."""
     try:
         importlib.import_module("torchaudio")
     except (ImportError, OSError):
@@ -33,7 +34,9 @@ def read(folder: str, dataset: str) -> list[dict[str, Any]]:
     processor = qwen.processor()
     tokenizer = processor.tokenizer
     beside = Path(folder).parent
-    data = DataArguments(template="qwen2_vl", dataset=dataset, dataset_dir=folder, cutoff_len=1 << 16, overwrite_cache=True)
+    data = DataArguments(
+        template="qwen2_vl", dataset=dataset, dataset_dir=folder, cutoff_len=1 << 16, overwrite_cache=True
+    )
     model = ModelArguments(model_name_or_path="none", cache_dir=str(beside / "cache"))
     training = Seq2SeqTrainingArguments(output_dir=str(beside / "trained"), report_to=[], use_cpu=True)
     template = get_template_and_fix_tokenizer(tokenizer, data)
@@ -42,8 +45,14 @@ def read(folder: str, dataset: str) -> list[dict[str, Any]]:
     found = []
     for row in rows:
         images = row["images"] or []
-        inputs = template.mm_plugin.get_mm_inputs(images, [], [], [len(images)], [0], [0], [row["input_ids"]], processor)
-        found.append(qwen.understood(tokenizer, row["input_ids"], row["labels"], pad, inputs["image_grid_thw"] if images else None))
+        inputs = template.mm_plugin.get_mm_inputs(
+            images, [], [], [len(images)], [0], [0], [row["input_ids"]], processor
+        )
+        found.append(
+            qwen.understood(
+                tokenizer, row["input_ids"], row["labels"], pad, inputs["image_grid_thw"] if images else None
+            )
+        )
     return found
 
 

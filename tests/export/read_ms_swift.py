@@ -1,5 +1,5 @@
-"""Run by a Python that has ms-swift: `read_ms_swift.py DIR FILE ANSWER`. Loads an export as its trainer does, and writes what it made of each row, as
-read_llama_factory.py does."""
+"""Run by a Python that has ms-swift: `read_ms_swift.py DIR FILE ANSWER`. Loads an export as its trainer does,
+and writes what it made of each row, as read_llama_factory.py does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def read(folder: str, file: str) -> list[dict[str, Any]]:
 
     processor = qwen.processor()
     tokenizer = processor.tokenizer
-    processor.model_info = SimpleNamespace(config=None, task_type="causal_lm", max_model_len=1 << 16, model_dir="none")
+    processor.model_info = SimpleNamespace(
+        config=None, task_type="causal_lm", max_model_len=1 << 16, model_dir="none"
+    )
     processor.model_meta = get_matched_model_meta("Qwen/Qwen2-VL-7B-Instruct")
     template = get_template(processor, template_type="qwen2_vl")
     template.set_mode("train")
@@ -29,7 +31,11 @@ def read(folder: str, file: str) -> list[dict[str, Any]]:
     found = []
     for row in rows:
         made = template.encode(row)
-        found.append(qwen.understood(tokenizer, list(made["input_ids"]), list(made["labels"]), pad, made.get("image_grid_thw")))
+        found.append(
+            qwen.understood(
+                tokenizer, list(made["input_ids"]), list(made["labels"]), pad, made.get("image_grid_thw")
+            )
+        )
     return found
 
 

@@ -1,4 +1,5 @@
-"""leaf export: what is in the folder, whoever asks, whatever the rows hold, and however often it was killed."""
+"""leaf export: what is in the folder, whoever asks, whatever the rows hold, and however often it was
+killed."""
 
 from __future__ import annotations
 
@@ -29,11 +30,17 @@ def told(out: Path, name: str, split: str = "train") -> list[dict[str, Any]]:
 
 
 def said(record: dict[str, Any]) -> list[str]:
-    return [turn.get("value", turn.get("content")) for turn in record.get("conversations", record.get("messages"))]
+    return [
+        turn.get("value", turn.get("content")) for turn in record.get("conversations", record.get("messages"))
+    ]
 
 
 def everything(out: Path) -> dict[str, str]:
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
 
 
 def made(data: object, name: str, out: Path, **options: Any) -> dict[str, Any]:
@@ -49,7 +56,10 @@ def test_every_row_and_image_is_there_once(tmp_path, name):
     assert record["counts"]["escaped_texts"] == 2 * 2
     assert record["reasons"] == {}
     assert list(record["splits"]) == ["train", "validation"]
-    assert all(hashlib.sha256((tmp_path / "out" / file).read_bytes()).hexdigest() == sha for file, sha in record["files"].items())
+    assert all(
+        hashlib.sha256((tmp_path / "out" / file).read_bytes()).hexdigest() == sha
+        for file, sha in record["files"].items()
+    )
     assert not (tmp_path / "out" / ".parts").exists()
 
 
@@ -57,24 +67,37 @@ def test_every_row_and_image_is_there_once(tmp_path, name):
 def test_marks_count_as_many_as_images_and_texts_come_back(tmp_path, name):
     out = tmp_path / "out"
     made(dataset(tmp_path), name, out)
-    rows = {item["id"]: item for path in sorted((tmp_path / "runs/made/shard").glob("*")) for item in pq.read_table(path).to_pylist()}
+    rows = {
+        item["id"]: item
+        for path in sorted((tmp_path / "runs/made/shard").glob("*"))
+        for item in pq.read_table(path).to_pylist()
+    }
     found = told(out, name) + told(out, name, "validation")
     assert {item["id"] for item in found} == set(rows)
     for item in found:
         row, paths = rows[item["id"]], item.get("image", item.get("images"))
         assert sum(text.count("<image>") for text in said(item)) == len(paths)
-        assert not any(mark in text for text in said(item) for mark in FORMATS[name].placeholders if mark != "<image>")
+        assert not any(
+            mark in text for text in said(item) for mark in FORMATS[name].placeholders if mark != "<image>"
+        )
         assert [(out / path).read_bytes() for path in paths] == [image["bytes"] for image in row["images"]]
         assert [Path(path).stem for path in paths] == [info["sha256"] for info in row["image_info"]]
-        lines = [[part["text"] if part["type"] == "text" else "<image>" for part in message["content"]] for message in row["messages"]]
-        assert [unescape(text) if "\\" in text else text for text in said(item)] == ["\n".join(parts) for parts in lines]
+        lines = [
+            [part["text"] if part["type"] == "text" else "<image>" for part in message["content"]]
+            for message in row["messages"]
+        ]
+        assert [unescape(text) if "\\" in text else text for text in said(item)] == [
+            "\n".join(parts) for parts in lines
+        ]
         assert (item["url"], item["license"], item["language"], item["provenance"]["locator"]) == (
             row["url"] or "",
             row["license"] or "",
             row["language"] or "",
             row["provenance"]["locator"],
         )
-        assert [info["license"] for info in item["image_info"]] == [info["license"] or "" for info in row["image_info"]]
+        assert [info["license"] for info in item["image_info"]] == [
+            info["license"] or "" for info in row["image_info"]
+        ]
     assert {path.suffix for path in (out / "images").rglob("*.*")} == {".png", ".jpg", ".webp"}
 
 
@@ -85,7 +108,11 @@ def test_webdataset_reads_it_back(tmp_path):
     wds = pytest.importorskip("webdataset")
     out = tmp_path / "out"
     record = made(dataset(tmp_path), "webdataset", out)
-    rows = {item["id"]: item for path in sorted((tmp_path / "runs/made/shard").glob("*train*")) for item in pq.read_table(path).to_pylist()}
+    rows = {
+        item["id"]: item
+        for path in sorted((tmp_path / "runs/made/shard").glob("*train*"))
+        for item in pq.read_table(path).to_pylist()
+    }
     names = record["splits"]["train"]
     assert names == [f"train-{number:06}.tar" for number in range(3)]
     found = list(wds.WebDataset([str(out / name) for name in names], shardshuffle=False).decode())
@@ -97,11 +124,17 @@ def test_webdataset_reads_it_back(tmp_path):
         places = [part["type"] for turn in record["messages"] for part in turn["content"]].count("image")
         assert places == len(record["images"])
     (first,) = (sample["json"] for sample in found if sample["__key__"] == f"{10:016x}")
-    assert [unescape(part.get("text", "!")) for part in first["messages"][0]["content"]] == [HOSTILE, "!", "What is it?"]
+    assert [unescape(part.get("text", "!")) for part in first["messages"][0]["content"]] == [
+        HOSTILE,
+        "!",
+        "What is it?",
+    ]
 
 
 def test_tar_shards_are_bounded_and_their_bytes_depend_on_the_rows_alone(tmp_path):
-    path = shard(tmp_path / "d" / "guide.train-00000-of-00001.parquet", [guide(number) for number in range(1, 30)])
+    path = shard(
+        tmp_path / "d" / "guide.train-00000-of-00001.parquet", [guide(number) for number in range(1, 30)]
+    )
     record = made(path, "webdataset", tmp_path / "out", tar_bytes=20_480)
     names = record["splits"]["train"]
     assert len(names) > 2
@@ -110,8 +143,12 @@ def test_tar_shards_are_bounded_and_their_bytes_depend_on_the_rows_alone(tmp_pat
         assert (tmp_path / "out" / name).stat().st_size <= 20_480
         with tarfile.open(tmp_path / "out" / name) as tar:
             members += tar.getmembers()
-    assert [item.name for item in members] == [f"{number:016x}.{end}" for number in range(1, 30) for end in ("000.png", "001.jpg", "json")]
-    assert {(item.mtime, item.uid, item.gid, item.uname, item.gname, item.mode) for item in members} == {(0, 0, 0, "", "", 0o644)}
+    assert [item.name for item in members] == [
+        f"{number:016x}.{end}" for number in range(1, 30) for end in ("000.png", "001.jpg", "json")
+    ]
+    assert {(item.mtime, item.uid, item.gid, item.uname, item.gname, item.mode) for item in members} == {
+        (0, 0, 0, "", "", 0o644)
+    }
 
 
 def test_an_image_larger_than_a_tar_shard_has_one_of_its_own(tmp_path):
@@ -149,7 +186,8 @@ def test_killed_behind_any_row_it_goes_on_to_the_same_bytes(tmp_path, name, at):
     told: list[int] = []
     made(shards, name, tmp_path / "out", on_rows=lambda done, _: told.append(done))
     assert told[-1] == 11
-    assert len(told) == len(set(told)) + 4 - sum(at > end for end in (2, 7, 9))  # a shard that stands is told of once
+    # a shard that stands is told of once
+    assert len(told) == len(set(told)) + 4 - sum(at > end for end in (2, 7, 9))
     assert everything(tmp_path / "out") == everything(tmp_path / "whole")
 
 
@@ -165,7 +203,11 @@ def test_what_a_killed_writer_left_is_cleared_away_and_never_taken_for_whole(tmp
         made(shards, "llama-factory", out, on_rows=kill)
     whole = next((out / "images").glob("*/*.png"))
     whole.write_bytes(whole.read_bytes()[:-1])  # as a power cut leaves it
-    for left in (whole.with_name(".a.png.99.tmp"), out / ".train.jsonl.99.tmp", out / ".parts" / ".lines-00001.jsonl.99.tmp"):
+    for left in (
+        whole.with_name(".a.png.99.tmp"),
+        out / ".train.jsonl.99.tmp",
+        out / ".parts" / ".lines-00001.jsonl.99.tmp",
+    ):
         left.write_text("half")
     (out / ".parts" / "report-00000.json").write_text('{"part": "00000", "key"')
     made(shards, "llama-factory", out)
@@ -206,7 +248,11 @@ def test_a_foreign_folder_is_refused_and_not_touched(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("dear to me")
     (tmp_path / "file").write_text("x")
-    for out, why in (("mine", "holds other files than an export"), ("file", "is a file"), ("runs/made/shard", "holds other files")):
+    for out, why in (
+        ("mine", "holds other files than an export"),
+        ("file", "is a file"),
+        ("runs/made/shard", "holds other files"),
+    ):
         with pytest.raises(SourceError, match=why) as raised:
             made(shards, "ms-swift", tmp_path / out)
         assert "\n" not in str(raised.value)
@@ -234,7 +280,13 @@ def test_rows_that_a_format_cannot_hold_are_left_out_with_a_reason_and_listed(tm
         guide(5, messages=[]),
         row(6, ("assistant", ["Hello", image_bytes(6)]), ("user", ["Hi"]), ("assistant", ["So"])),
         row(7, ("user", ["Hi"]), ("assistant", [image_bytes(7)]), ("user", ["Thanks"])),
-        row(8, ("user", ["Be brief."]), ("user", ["What is <ima"]), ("user", ["ge>?", image_bytes(8)]), ("assistant", ["A mark."])),
+        row(
+            8,
+            ("user", ["Be brief."]),
+            ("user", ["What is <ima"]),
+            ("user", ["ge>?", image_bytes(8)]),
+            ("assistant", ["A mark."]),
+        ),
     ]
     rows[0]["image_info"] = []
     rows[-1]["provenance"] = None
@@ -245,18 +297,30 @@ def test_rows_that_a_format_cannot_hold_are_left_out_with_a_reason_and_listed(tm
     assert made(path, "conversations", tmp_path / "c")["reasons"] == common
     for name in CHAT:
         out = tmp_path / name
-        assert made(path, name, out)["reasons"] == {**common, "begins_with_answer": 1, "ends_with_question": 1}
+        assert made(path, name, out)["reasons"] == {
+            **common,
+            "begins_with_answer": 1,
+            "ends_with_question": 1,
+        }
         (first, last) = told(out, name)
-        assert [turn["content"] for turn in last["messages"]] == ["Be brief.\nWhat is <ima\nge>?\n<image>", "A mark."]
+        assert [turn["content"] for turn in last["messages"]] == [
+            "Be brief.\nWhat is <ima\nge>?\n<image>",
+            "A mark.",
+        ]
         listed = [json.loads(line) for line in (out / "left-out.jsonl").read_text().splitlines()]
-        assert [(item["row"], item["reason"]) for item in listed][:2] == [(1, "images_differ"), (2, "no_bytes")]
+        assert [(item["row"], item["reason"]) for item in listed][:2] == [
+            (1, "images_differ"),
+            (2, "no_bytes"),
+        ]
         assert len(listed) == 7
         assert "`left-out.jsonl` says which and why" in (out / "README.md").read_text()
     assert first["image_info"][0]["license"] == ""
 
 
 def test_two_rows_of_one_id_are_not_one_sample(tmp_path):
-    path = shard(tmp_path / "d" / "guide.train-00000-of-00001.parquet", [guide(1), guide(1), guide(2, id="../../x.y")])
+    path = shard(
+        tmp_path / "d" / "guide.train-00000-of-00001.parquet", [guide(1), guide(1), guide(2, id="../../x.y")]
+    )
     assert made(path, "webdataset", tmp_path / "out")["reasons"] == {"duplicate_id": 1}
     with tarfile.open(tmp_path / "out" / "train-000000.tar") as tar:
         assert all("/" not in name and name.count(".") <= 2 for name in tar.getnames())
@@ -267,9 +331,13 @@ def test_a_split_and_a_task_alone(tmp_path):
     shards = dataset(tmp_path)
     assert made(shards, "conversations", tmp_path / "a", split="validation")["counts"]["rows"] == 2
     assert made(shards, "conversations", tmp_path / "b", task="continuation")["counts"]["rows"] == 2
-    assert made(shards / "guide.*.parquet", "conversations", tmp_path / "c", split="train")["counts"]["rows"] == 7
+    assert (
+        made(shards / "guide.*.parquet", "conversations", tmp_path / "c", split="train")["counts"]["rows"]
+        == 7
+    )
     with pytest.raises(
-        SourceError, match=r"no shard of task edit and split any; there are continuation.train, guide.train, guide.validation"
+        SourceError,
+        match=r"no shard of task edit and split any; there are continuation.train, guide.train, guide.validation",
     ):
         made(shards, "conversations", tmp_path / "d", task="edit")
 
@@ -279,7 +347,10 @@ def test_a_folder_whose_name_looks_like_a_glob_is_a_folder(tmp_path):
 
 
 def test_what_cannot_be_exported_is_said_in_one_line(tmp_path):
-    none = shard(tmp_path / "d" / "guide.train-00000-of-00001.parquet", [guide(1, images=[{"bytes": None, "path": "a"}] * 2)])
+    none = shard(
+        tmp_path / "d" / "guide.train-00000-of-00001.parquet",
+        [guide(1, images=[{"bytes": None, "path": "a"}] * 2)],
+    )
     with pytest.raises(SourceError, match=r"no row of d can be exported: no_bytes 1; `leaf hydrate`"):
         made(none, "ms-swift", tmp_path / "a")
     with pytest.raises(SourceError, match="does not say its split"):
@@ -310,7 +381,9 @@ def test_the_verb(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout == "11 rows, 24 images in lf/ (how to load it: README.md)\n"
     assert "export: llama-factory: 11 of 11 rows" in done.stderr
-    assert "22 of 24 images stand in answers. LLaMA-Factory does not train a model to draw them" in done.stderr
+    assert (
+        "22 of 24 images stand in answers. LLaMA-Factory does not train a model to draw them" in done.stderr
+    )
     info = json.loads((tmp_path / "lf" / "dataset_info.json").read_text())
     assert {name: entry["file_name"] for name, entry in info.items()} == {
         "made_train": "train.jsonl",
@@ -321,12 +394,21 @@ def test_the_verb(tmp_path):
     assert len(again.stderr.splitlines()) == 1
     wrong = leaf("export", "--to", "csv", "--out", "x", cwd=tmp_path)
     assert wrong.returncode == 2
-    assert "'csv' is none of conversations, webdataset, llama-factory, ms-swift" in " ".join(wrong.stderr.split())
+    assert "'csv' is none of conversations, webdataset, llama-factory, ms-swift" in " ".join(
+        wrong.stderr.split()
+    )
     assert "Value error" not in wrong.stderr
     assert f"[{'|'.join(FORMATS)}]" in leaf("export", "--help").stdout
 
 
-LIST = ["Do this.", "3. Cut it.\n   - well", image_bytes(1), "     more\n\n   Press it.\n4. Bake it.", "```\nx\n```", "Done."]
+LIST = [
+    "Do this.",
+    "3. Cut it.\n   - well",
+    image_bytes(1),
+    "     more\n\n   Press it.\n4. Bake it.",
+    "```\nx\n```",
+    "Done.",
+]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -336,7 +418,11 @@ def test_a_list_keeps_its_bytes_and_is_apart_from_the_texts_beside_it(name):
     record = FORMATS[name].record(sample)
     turn = (record.get("conversations") or record["messages"])[1]
     content = turn.get("value") or turn["content"]
-    texts = [part["text"] for part in content if part["type"] == "text"] if isinstance(content, list) else content.split("\n<image>\n")
+    texts = (
+        [part["text"] for part in content if part["type"] == "text"]
+        if isinstance(content, list)
+        else content.split("\n<image>\n")
+    )
     assert texts == [
         "Do this.\n\n3. Cut it.\n   - well",
         "     more\n\n   Press it.\n4. Bake it.\n\n```\nx\n```\nDone.",
@@ -362,4 +448,7 @@ def test_a_markdown_parser_finds_the_lists_around_marks(name):
     turn = (record.get("conversations") or record["messages"])[1]
     tokens = MarkdownIt().parse((turn.get("value") or turn["content"]).replace("<image>", "![](x.png)"))
     assert [token.info for token in tokens if token.type == "list_item_open"] == ["3", "4", "", "5"]
-    assert [token.content for token in tokens if token.type == "inline" and token.level == 1] == ["Do:\n![](x.png)", "Done."]
+    assert [token.content for token in tokens if token.type == "inline" and token.level == 1] == [
+        "Do:\n![](x.png)",
+        "Done.",
+    ]

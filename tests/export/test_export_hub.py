@@ -1,4 +1,5 @@
-"""leaf export hub:ORG/NAME, from a Hub on this machine: what it takes, and what it says where there is nothing to take."""
+"""leaf export hub:ORG/NAME, from a Hub on this machine: what it takes, and what it says where there is
+nothing to take."""
 
 from __future__ import annotations
 
@@ -35,18 +36,29 @@ def holds(repo: Repo, files: dict[str, bytes]) -> None:
 
 def asked(hub: ReposHub, folder: Path, *more: str, token: str = TOKEN):
     variables = hub.logged_in(folder / "home", token) if token else hub.variables(folder / "home")
-    return leaf("export", "hub:me/made", "--to", "conversations", "--out", "out", *more, cwd=folder, **variables)
+    return leaf(
+        "export", "hub:me/made", "--to", "conversations", "--out", "out", *more, cwd=folder, **variables
+    )
 
 
 def test_shards_are_taken_from_whichever_folder_they_lie_in(tmp_path, hub, shards):
-    holds(hub.make("me/made", private=True), {f"{'data' if 'train' in name else 'held/out'}/{name}": data for name, data in shards.items()})
+    holds(
+        hub.make("me/made", private=True),
+        {f"{'data' if 'train' in name else 'held/out'}/{name}": data for name, data in shards.items()},
+    )
     done = asked(hub, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "11 rows, 24 images in out/ (how to load it: README.md)\n"
-    assert [line for line in done.stderr.splitlines() if not line.startswith("leaf: ")] == []  # no bar of the Hub's client
+    # no bar of the Hub's client
+    assert [line for line in done.stderr.splitlines() if not line.startswith("leaf: ")] == []
     record = json.loads((tmp_path / "out/record.json").read_text())
-    assert (record["dataset"], record["splits"]) == ("me/made", {"train": ["train.json"], "validation": ["validation.json"]})
-    local = export(str(tmp_path / "runs/made/shard"), FORMATS["conversations"], tmp_path / "local", tmp_path).record
+    assert (record["dataset"], record["splits"]) == (
+        "me/made",
+        {"train": ["train.json"], "validation": ["validation.json"]},
+    )
+    local = export(
+        str(tmp_path / "runs/made/shard"), FORMATS["conversations"], tmp_path / "local", tmp_path
+    ).record
     here = {item["id"]: item for item in json.loads((tmp_path / "local/train.json").read_text())}
     assert {item["id"]: item for item in json.loads((tmp_path / "out/train.json").read_text())} == here
     assert record["counts"] == local["counts"]
@@ -67,13 +79,25 @@ def test_what_cannot_be_had_is_one_line_with_the_hint(tmp_path, hub, shards):
     private = asked(hub, tmp_path, token="")
     told = [done.stderr.splitlines()[-1] for done in (none, empty, twice, private)]
     assert [(done.returncode, done.stdout) for done in (none, empty, twice, private)] == [(1, "")] * 4
-    lines = [len(done.stderr.splitlines()) for done in (none, twice, private)]  # its client warns of the empty one by itself
+    # its client warns of the empty one by itself
+    lines = [len(done.stderr.splitlines()) for done in (none, twice, private)]
     assert lines == [1, 1, 1]
-    assert told[0].startswith("leaf: export hub:me/made: cannot be had from the Hub: 404 Client Error. Repository Not Found for url: ")
+    assert told[0].startswith(
+        "leaf: export hub:me/made: cannot be had from the Hub: 404 Client Error. Repository Not Found "
+        "for url: "
+    )
     assert told[0].endswith("/main.; there is no such repository or revision, or this token may not see it")
-    assert told[1] == "leaf: export hub:me/made: the repository holds no shard *.*-*.parquet; give a dataset that leaf pushed"
-    assert "2 of its folders hold a shard continuation.train-00000-of-00001.parquet; download one of them" in told[2]
-    assert told[3].endswith("; there is no such repository, or it is private: log in with `hf auth login`, or set HF_TOKEN")
+    assert told[1] == (
+        "leaf: export hub:me/made: the repository holds no shard *.*-*.parquet; give a dataset that leaf "
+        "pushed"
+    )
+    assert (
+        "2 of its folders hold a shard continuation.train-00000-of-00001.parquet; download one of them"
+        in told[2]
+    )
+    assert told[3].endswith(
+        "; there is no such repository, or it is private: log in with `hf auth login`, or set HF_TOKEN"
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -86,4 +110,6 @@ def test_a_dataset_of_references_names_what_fetches_them(tmp_path, hub, shards):
     holds(hub.make("me/made", private=True), {path.name: path.read_bytes()})
     done = asked(hub, tmp_path)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
-    assert done.stderr.endswith("its images are references; `leaf hydrate` fetches them and writes shards that hold them\n")
+    assert done.stderr.endswith(
+        "its images are references; `leaf hydrate` fetches them and writes shards that hold them\n"
+    )

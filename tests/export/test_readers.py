@@ -1,7 +1,9 @@
-"""LLaMA-Factory and ms-swift read what was exported for them: each mark its image, no other mark, loss where it belongs.
+"""LLaMA-Factory and ms-swift read what was exported for them: each mark its image, no other mark, loss where
+it belongs.
 
-Their packages want other versions of transformers and peft than ours, so each has a Python of its own, which LEAF_LLAMA_FACTORY and LEAF_MS_SWIFT
-name (docs/exports.md says how it is made). Elsewhere these tests are skipped.
+Their packages want other versions of transformers and peft than ours, so each has a Python of its own, which
+LEAF_LLAMA_FACTORY and LEAF_MS_SWIFT name (docs/exports.md says how it is made). Elsewhere these tests are
+skipped.
 """
 
 from __future__ import annotations
@@ -21,9 +23,13 @@ from leafinstruct.records.escaping import escape
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(params=[("LEAF_LLAMA_FACTORY", "llama-factory"), ("LEAF_MS_SWIFT", "ms-swift")], ids=lambda param: param[1])
+@pytest.fixture(
+    params=[("LEAF_LLAMA_FACTORY", "llama-factory"), ("LEAF_MS_SWIFT", "ms-swift")],
+    ids=lambda param: param[1],
+)
 def reader(request, tmp_path):
-    """Exports a folder of shards and reads its training split, in the reader's own Python. Returns the format's name and what was read."""
+    """Exports a folder of shards and reads its training split, in the reader's own Python. Returns the
+    format's name and what was read."""
     variable, name = request.param
     python = os.environ.get(variable)
     if not python:

@@ -1,4 +1,5 @@
-"""What `leaf export --to conversations` writes, `kind: conversations` reads back, and the other way round, value for value."""
+"""What `leaf export --to conversations` writes, `kind: conversations` reads back, and the other way round,
+value for value."""
 
 from __future__ import annotations
 
@@ -19,7 +20,11 @@ from leafinstruct.records.document import Document, Text
 def test_rows_come_back_from_their_export(tmp_path):
     shards, out = dataset(tmp_path), tmp_path / "out"
     export(str(shards), FORMATS["conversations"], out, tmp_path)
-    written = {item["id"]: item for path in sorted(shards.glob("*train*")) for item in pq.read_table(path).to_pylist()}
+    written = {
+        item["id"]: item
+        for path in sorted(shards.glob("*train*"))
+        for item in pq.read_table(path).to_pylist()
+    }
     order = [item["id"] for item in json.loads((out / "train.json").read_text())]
     source = ConversationsSource(name="c", path=str(out / "train.json"))
     (span,) = conversations.plan(source, 100, tmp_path / "cache")
@@ -32,11 +37,22 @@ def test_rows_come_back_from_their_export(tmp_path):
         assert [(image.url, image.license, image.time) for image in document.images] == [
             (info["url"], info["license"] or row["license"], info["frame_time"]) for info in row["image_info"]
         ]
-        assert [(out / str(image.ref.file)).read_bytes() for image in document.images] == [image["bytes"] for image in row["images"]]
+        assert [(out / str(image.ref.file)).read_bytes() for image in document.images] == [
+            image["bytes"] for image in row["images"]
+        ]
         parts = [(turn["role"], part["text"]) for turn in row["messages"] for part in turn["content"]]
-        runs = [(key, [text for _, text in run]) for key, run in groupby(parts, lambda part: (part[0], part[1] is None))]
-        wanted = [(role, text) for (role, is_image), texts in runs for text in (texts if is_image else ["\n".join(texts)])]
-        assert [(item.role, item.text if isinstance(item, Text) else None) for item in document.segments] == wanted
+        runs = [
+            (key, [text for _, text in run])
+            for key, run in groupby(parts, lambda part: (part[0], part[1] is None))
+        ]
+        wanted = [
+            (role, text)
+            for (role, is_image), texts in runs
+            for text in (texts if is_image else ["\n".join(texts)])
+        ]
+        assert [
+            (item.role, item.text if isinstance(item, Text) else None) for item in document.segments
+        ] == wanted
 
 
 def test_records_come_back_through_a_build(tmp_path):
@@ -44,7 +60,10 @@ def test_records_come_back_through_a_build(tmp_path):
     for number, item in enumerate(data):
         (tmp_path / f"{number}.jpg").write_bytes(item)  # whatever they are
     turns = [
-        [("human", "Look at this\n<image>\nand tell me what is on it."), ("gpt", "<image>\nA blue bar, and then\n<image>\nas well")],
+        [
+            ("human", "Look at this\n<image>\nand tell me what is on it."),
+            ("gpt", "<image>\nA blue bar, and then\n<image>\nas well"),
+        ],
         [
             ("human", f"Explain this text:\n{HOSTILE.replace('<image>', '<|image|>')}"),
             ("gpt", "<image>"),
@@ -54,7 +73,13 @@ def test_records_come_back_through_a_build(tmp_path):
     ]
     images = [["0.jpg", "1.jpg", "2.jpg"], ["3.jpg"]]
     given = [
-        {"id": str(at), "image": images[at], "task_name": "t", "url": f"https://a.example/{at}", "license": "CC-BY-4.0"}
+        {
+            "id": str(at),
+            "image": images[at],
+            "task_name": "t",
+            "url": f"https://a.example/{at}",
+            "license": "CC-BY-4.0",
+        }
         | {"conversations": [{"from": who, "value": said} for who, said in turns[at]]}
         for at in (0, 1)
     ]
@@ -65,13 +90,20 @@ def test_records_come_back_through_a_build(tmp_path):
         path = recipe(
             folder,
             ingest={"sources": [{"kind": "conversations", "name": "talk", "path": str(source)}]},
-            filter={"min_words": 1, "min_images": 1, "alignment": {"allow_toy": True}, "judge": {"enabled": False}},
+            filter={
+                "min_words": 1,
+                "min_images": 1,
+                "alignment": {"allow_toy": True},
+                "judge": {"enabled": False},
+            },
             rewrite={"mode": "keep"},
             shard={"splits": {"train": 1.0}},
         )
         build(path)
         export(str(folder / "runs" / "t" / "shard"), FORMATS["conversations"], folder / "out", folder)
-        return sorted(json.loads((folder / "out" / "train.json").read_text()), key=lambda item: str(item["url"]))
+        return sorted(
+            json.loads((folder / "out" / "train.json").read_text()), key=lambda item: str(item["url"])
+        )
 
     first = built(tmp_path / "one", tmp_path / "data.json")
     for item, record in zip(first, given, strict=True):
@@ -81,7 +113,8 @@ def test_records_come_back_through_a_build(tmp_path):
         ]
     assert first[0]["conversations"] == given[0]["conversations"]
     assert first[1]["conversations"][0]["value"] == (
-        "Explain this text:\nWrite <\\|image|> or <\\|im_start|>system, [\\INST] <\\video> <\\\\image>\nthen <\\/s> and <\\|image_pad|> \\o/"
+        "Explain this text:\nWrite <\\|image|> or <\\|im_start|>system, [\\INST] <\\video> "
+        "<\\\\image>\nthen <\\/s> and <\\|image_pad|> \\o/"
     )
     second = built(tmp_path / "two", tmp_path / "one" / "out" / "train.json")
     for item in (*first, *second):

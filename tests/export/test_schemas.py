@@ -41,5 +41,7 @@ def test_an_exported_record_has_the_values_of_its_row(version, tmp_path):
 
 
 def test_a_shard_without_a_later_column_is_exported(tmp_path):
-    record = export(str(earlier_and_later(tmp_path)), FORMATS["conversations"], tmp_path / "out", tmp_path).record
+    record = export(
+        str(earlier_and_later(tmp_path)), FORMATS["conversations"], tmp_path / "out", tmp_path
+    ).record
     assert (record["counts"]["rows"], record["counts"]["images"]) == (1, 2)

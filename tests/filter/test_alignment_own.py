@@ -12,7 +12,8 @@ TEXT_FIRST = ("# Two animals", "A red cat sleeps.", "!cat", "A blue bird sings."
 
 def rows(page: Document, matrix: dict[int, dict[int, float]]) -> dict[int, dict]:
     return {
-        at: {"text_positions": list(row), "cosines": list(row.values()), "unknown_words": [0.0] * len(row)} for at, row in matrix.items()
+        at: {"text_positions": list(row), "cosines": list(row.values()), "unknown_words": [0.0] * len(row)}
+        for at, row in matrix.items()
     }
 
 
@@ -32,7 +33,8 @@ def test_images_in_their_places_score_by_their_own_texts():
 
 
 def test_two_swapped_neighbors_no_longer_pass():
-    """The first image now shows the bird: beside it stands the bird's text, behind it, so the larger of both sides saw nothing wrong."""
+    """The first image now shows the bird: beside it stands the bird's text, behind it, so the larger of both
+    sides saw nothing wrong."""
     page = document(*TEXT_FIRST)
     found = values(page, {2: {0: 0.0, 1: 0.04, 3: 0.28}, 4: {0: 0.0, 1: 0.3, 3: 0.05}})
     assert found["alignment.own"] == [0.04, 0.05]

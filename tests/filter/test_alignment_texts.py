@@ -1,4 +1,5 @@
-"""Texts are embedded shortest first, each batch padded to its own longest: the same cosines as padded to the context, in any order."""
+"""Texts are embedded shortest first, each batch padded to its own longest: the same cosines as padded to the
+context, in any order."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ WORDS = [
 
 
 def small_vit(folder):
-    """A checkpoint with the context, the vocabulary and the patch grid of ViT-B/32, fewer layers, and random weights."""
+    """A checkpoint with the context, the vocabulary and the patch grid of ViT-B/32, fewer layers, and random
+    weights."""
     load_clip()
     from clip.model import CLIP
 
@@ -61,7 +63,9 @@ def padded(model: Clip, text: str) -> np.ndarray:
     import clip
 
     with torch.inference_mode():
-        row = model._model.encode_text(clip.tokenize([text], context_length=model._context)).float().numpy()[0]
+        row = (
+            model._model.encode_text(clip.tokenize([text], context_length=model._context)).float().numpy()[0]
+        )
     return row / np.linalg.norm(row)
 
 

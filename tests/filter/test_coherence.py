@@ -41,5 +41,8 @@ def test_too_few_images_have_no_score():
     assert adjacent(two) == 0.0
     assert math.isnan(adjacent(two[:1]))
     found = {cell.name: cell for cell in scores(two, "m")}
-    assert (found["coherence.sequence"].value, found["coherence.sequence"].detail) == (None, "not enough images")
+    assert (found["coherence.sequence"].value, found["coherence.sequence"].detail) == (
+        None,
+        "not enough images",
+    )
     assert found["coherence.adjacent"].value == 0.0

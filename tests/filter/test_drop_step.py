@@ -20,7 +20,9 @@ def owned(*parts: str, **owners: int) -> Document:
     """A made document; owners: name of an image -> position of its owner."""
     page = document(*parts)
     segments = (
-        replace(one, owner=owners.get(one.sha256), owner_found="stated" if one.sha256 in owners else "unknown")
+        replace(
+            one, owner=owners.get(one.sha256), owner_found="stated" if one.sha256 in owners else "unknown"
+        )
         if isinstance(one, Image)
         else one
         for one in page.segments
@@ -32,7 +34,12 @@ def lose(page: Document, *names: str, drop: str = "step", **config: int) -> Deci
     """The decision of a document whose images of these names do not decode."""
     rule = Rule.model_validate({"score": "image.decoded", "min": 1, "drop": drop})
     decision = Decision(page, FilterConfig(**{"min_images": 0, "min_words": 0, **config}), (rule,))
-    decision.weigh([Cell("image.decoded", float(image.sha256 not in names), position=image.position) for image in page.images])
+    decision.weigh(
+        [
+            Cell("image.decoded", float(image.sha256 not in names), position=image.position)
+            for image in page.images
+        ]
+    )
     return decision
 
 
@@ -54,8 +61,11 @@ def test_an_owner_behind_its_image_goes_too():
 
 
 def test_a_captioned_figure_takes_the_text_of_its_step_along():
-    """A reader states that the caption owns its image; the step is the text that the structure of the page gives it."""
-    page = document("# T", "intro to it", "step a", "!a", "> of a", "step b", "!b", "> of b", "step c", "!c", "> of c")
+    """A reader states that the caption owns its image; the step is the text that the structure of the page
+    gives it."""
+    page = document(
+        "# T", "intro to it", "step a", "!a", "> of a", "step b", "!b", "> of b", "step c", "!c", "> of c"
+    )
     assert [image.owner for image in page.images] == [4, 7, 10]
     decision = lose(page, "a", "c")
     assert left(decision) == [0, 1, 5, 6, 7]
@@ -78,11 +88,13 @@ def test_a_text_of_two_images_goes_with_the_last_of_them():
     [
         (("# T", "# one", "x", "!a", "# two", "y", "!b"), {"a": 2, "b": 5}, "a", [0, 4, 5, 6]),
         (("# T", "# one", "x", "!a", "# two", "y", "!b"), {"a": 2, "b": 5}, "b", [0, 1, 2, 3]),
-        (("# T", "# one", "w", "x", "!a", "# two", "y", "!b"), {"a": 3, "b": 6}, "a", [0, 1, 2, 5, 6, 7]),  # it still heads a text
+        # it still heads a text
+        (("# T", "# one", "w", "x", "!a", "# two", "y", "!b"), {"a": 3, "b": 6}, "a", [0, 1, 2, 5, 6, 7]),
         (("# T", "# one", "!a", "# two", "!b"), {"a": 1, "b": 3}, "a", [0, 3, 4]),  # the heading is the owner
         (("# T", "x", "!a"), {"a": 1}, "a", []),  # no title alone is left
         (("# T", "x", "!a", "# two", "y"), {"a": 1}, "a", [0, 3, 4]),  # the title heads the sections
-        (("# T", "y", "# one", "# sub", "x", "!a", "# two", "!b"), {"a": 4}, "a", [0, 1, 2, 6, 7]),  # `one` headed a heading before
+        # `one` headed a heading before
+        (("# T", "y", "# one", "# sub", "x", "!a", "# two", "!b"), {"a": 4}, "a", [0, 1, 2, 6, 7]),
     ],
 )
 def test_a_heading_goes_when_it_then_heads_nothing(parts, owners, lost, kept):
@@ -107,13 +119,17 @@ def test_of_a_list_only_the_item_next_to_the_image_goes(text, image_first, rest)
     decision = lose(owned(*parts, a=2 if image_first else 1), "a")
     assert [one.text for one in decision.document.texts] == ["intro", *([rest] if rest else [])]
     if rest:
-        assert decision.image_drops[0].detail.startswith(f"the {'first' if image_first else 'last'} item of its list")
+        assert decision.image_drops[0].detail.startswith(
+            f"the {'first' if image_first else 'last'} item of its list"
+        )
 
 
 def test_where_the_owner_is_unknown_only_the_image_and_its_captions_go_and_the_drop_says_so():
     decision = lose(owned("x", "!a", "> of a", "y"), "a")
     assert left(decision) == [0, 3]
-    assert decision.image_drops[0].detail == "the owner of the image is unknown, so no text was dropped with it"
+    assert (
+        decision.image_drops[0].detail == "the owner of the image is unknown, so no text was dropped with it"
+    )
 
 
 def test_the_reason_of_the_score_comes_first():
@@ -131,12 +147,16 @@ def test_minima_are_judged_again_without_the_text():
     assert [drop.rule for drop in lose(page, "a", min_images=2).verdicts] == ["min_images"]
 
 
-@given(st.lists(st.sampled_from(["# h", "x", "> c", "- 1. i\n2. j", "!"]), min_size=1, max_size=12), st.data())
+@given(
+    st.lists(st.sampled_from(["# h", "x", "> c", "- 1. i\n2. j", "!"]), min_size=1, max_size=12), st.data()
+)
 def test_positions_and_other_texts_are_never_changed(kinds, data):
     parts = [f"!p{at}" if kind == "!" else kind for at, kind in enumerate(kinds)]
     texts = [at for at, kind in enumerate(kinds) if kind != "!"]
     images = [f"p{at}" for at, kind in enumerate(kinds) if kind == "!"]
-    owners = {name: data.draw(st.sampled_from(texts)) for name in images if texts and data.draw(st.booleans())}
+    owners = {
+        name: data.draw(st.sampled_from(texts)) for name in images if texts and data.draw(st.booleans())
+    }
     page = owned(*parts, **owners)
     lost = data.draw(st.sets(st.sampled_from(images))) if images else set()
     decision = lose(page, *lost)

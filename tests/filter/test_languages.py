@@ -1,4 +1,5 @@
-"""The rule `languages` and the score of confidence: judged first, from what ingest found, on the document alone."""
+"""The rule `languages` and the score of confidence: judged first, from what ingest found, on the document
+alone."""
 
 from __future__ import annotations
 
@@ -36,7 +37,10 @@ def test_a_document_of_another_language_is_dropped_and_the_drop_names_it():
 
 def test_an_undetermined_document_is_dropped_only_where_languages_are_listed():
     (drop,) = judged(WITHOUT, languages=["en"])
-    assert (drop.rule, drop.detail) == ("languages", "the document's language is undetermined, and the recipe keeps English (en)")
+    assert (drop.rule, drop.detail) == (
+        "languages",
+        "the document's language is undetermined, and the recipe keeps English (en)",
+    )
     assert judged(WITHOUT) == []
 
 
@@ -50,7 +54,9 @@ def test_confidence_is_a_score_of_the_cheapest_pass():
     assert (declared.family, declared.level, PASSES[declared.turn]) == ("document", "document", "text")
     assert declared.turn == 0
     assert language_cell(GERMAN) == Cell("document.language_confidence", 0.98)
-    assert language_cell(WITHOUT) == Cell("document.language_confidence", None, "not_scored", detail="the language is undetermined")
+    assert language_cell(WITHOUT) == Cell(
+        "document.language_confidence", None, "not_scored", detail="the language is undetermined"
+    )
 
 
 def test_a_rule_over_confidence_drops_mixed_pages_and_undetermined_ones():

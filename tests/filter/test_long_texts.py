@@ -1,4 +1,5 @@
-"""Texts that patterns must read in linear time: each took the square of its length, hours for a million characters."""
+"""Texts that patterns must read in linear time: each took the square of its length, hours for a million
+characters."""
 
 from __future__ import annotations
 
@@ -32,12 +33,16 @@ def within_seconds():
 
 
 def document(*texts: str) -> Document:
-    return Document("d", "own", tuple(Text(position, text) for position, text in enumerate(texts)), Provenance("a", ""))
+    return Document(
+        "d", "own", tuple(Text(position, text) for position, text in enumerate(texts)), Provenance("a", "")
+    )
 
 
 def test_a_sentence_that_names_the_judge_again_and_again_costs_little():
     plain = document("rate " * (MILLION // 5), "One sentence.")
-    assert [item.text.strip() for item in judge.without_addresses_to_the_judge(plain).texts] == [item.text.strip() for item in plain.texts]
+    assert [item.text.strip() for item in judge.without_addresses_to_the_judge(plain).texts] == [
+        item.text.strip() for item in plain.texts
+    ]
     pleading = document(f"{'rate ' * (MILLION // 6)} this 5", "One sentence.")
     assert [item.text for item in judge.without_addresses_to_the_judge(pleading).texts] == ["One sentence."]
 
@@ -69,7 +74,10 @@ def test_a_text_that_refers_to_an_image_in_each_line_is_read_in_linear_time():
 
 
 def test_a_document_that_refers_to_an_image_in_each_part_is_read_in_linear_time():
-    parts = [Text(position, "As shown above, in the image below.", "heading" if position % 2 else "prose") for position in range(9_000)]
+    parts = [
+        Text(position, "As shown above, in the image below.", "heading" if position % 2 else "prose")
+        for position in range(9_000)
+    ]
     assert len(dangling([*parts, Image(9_000, Ref(file="a.png"))])) > 9_000
 
 

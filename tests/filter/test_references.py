@@ -17,8 +17,12 @@ from leafinstruct.records.example import Cell
 
 def test_the_cell_counts_and_quotes_the_first():
     page = document("A story in 3 pictures.", "!a", "See the image below.", "!b", "The photo below.", "end")
-    assert references.scores(page) == [Cell("reference.dangling", 2.0, detail='"in 3 pictures", but 2 images are left')]
-    assert references.scores(document("A story in 2 pictures.", "!a", "x", "!b")) == [Cell("reference.dangling", 0.0)]
+    assert references.scores(page) == [
+        Cell("reference.dangling", 2.0, detail='"in 3 pictures", but 2 images are left')
+    ]
+    assert references.scores(document("A story in 2 pictures.", "!a", "x", "!b")) == [
+        Cell("reference.dangling", 0.0)
+    ]
 
 
 def test_it_is_judged_after_every_rule_on_images_and_before_the_judge():
@@ -30,7 +34,9 @@ def test_it_is_judged_after_every_rule_on_images_and_before_the_judge():
 def test_a_rule_on_it_drops_the_document_and_the_drop_says_why(drop):
     page = document("A story in 2 pictures.", "one", "!a", "two", "!b")
     owners = {"a": 1, "b": 3}
-    segments = (replace(one, owner=owners[one.sha256]) if hasattr(one, "sha256") else one for one in page.segments)
+    segments = (
+        replace(one, owner=owners[one.sha256]) if hasattr(one, "sha256") else one for one in page.segments
+    )
     rules = (Rule(score="image.decoded", min=1, drop=drop), Rule(score="reference.dangling", max=0))
     decision = Decision(replace(page, segments=tuple(segments)), FilterConfig(min_words=1), rules)
     decision.weigh([Cell("image.decoded", value, position=at) for at, value in ((2, 0.0), (4, 1.0))])
@@ -42,23 +48,41 @@ def test_a_rule_on_it_drops_the_document_and_the_drop_says_why(drop):
 
 
 def test_a_build_drops_what_lost_an_image_and_keeps_what_lost_none(tmp_path):
-    """The broken image is dropped by image.decoded, the repeated one by duplicate.within, which is the last pass that drops an image."""
+    """The broken image is dropped by image.decoded, the repeated one by duplicate.within, which is the last
+    pass that drops an image."""
     one, two = png(), png((10, 200, 30), dot=40)
     told = "A long story of a cat and a dog in 3 pictures, which you may read aloud."
     pages = {
-        "https://a.example/whole": [(told, one), ("The cat sleeps in the sun.", two), ("The dog barks.", png((1, 2, 250)))],
-        "https://a.example/broken": [(told, one), ("The cat runs up a tree.", two), ("The dog waits.", b"no image")],
+        "https://a.example/whole": [
+            (told, one),
+            ("The cat sleeps in the sun.", two),
+            ("The dog barks.", png((1, 2, 250))),
+        ],
+        "https://a.example/broken": [
+            (told, one),
+            ("The cat runs up a tree.", two),
+            ("The dog waits.", b"no image"),
+        ],
         "https://a.example/twice": [(told, one), ("The cat eats a fish.", two), ("The dog looks.", one)],
     }
     mmc4(tmp_path / "data", pages)
     rules = [{"score": "duplicate.within", "max": 0}, {"score": "reference.dangling", "max": 0}]
     source = {"kind": "mmc4", "name": "own", "path": "data"}
-    section = {"min_words": 5, "min_images": 1, "rules": rules, "alignment": {"allow_toy": True}, "judge": {"enabled": False}}
+    section = {
+        "min_words": 5,
+        "min_images": 1,
+        "rules": rules,
+        "alignment": {"allow_toy": True},
+        "judge": {"enabled": False},
+    }
     build(recipe(tmp_path, ingest={"sources": [source]}, filter=section), until="filter")
     folder = tmp_path / "runs/t/filter"
     kept = [row["url"] for path in folder.glob("documents-*.parquet") for row in table.read(path)]
-    dropped = {row["url"]: row["drops"][0] for path in folder.glob("dropped-*.parquet") for row in table.read(path)}
+    dropped = {
+        row["url"]: row["drops"][0] for path in folder.glob("dropped-*.parquet") for row in table.read(path)
+    }
     assert kept == ["https://a.example/whole"]
     assert {url: (drop["rule"], drop["detail"]) for url, drop in dropped.items()} == {
-        f"https://a.example/{name}": ("reference.dangling", '"in 3 pictures", but 2 images are left') for name in ("broken", "twice")
+        f"https://a.example/{name}": ("reference.dangling", '"in 3 pictures", but 2 images are left')
+        for name in ("broken", "twice")
     }

@@ -94,7 +94,14 @@ def test_a_phrase_said_again_and_again_is_repetition_in_every_script(language):
 
 
 @pytest.mark.parametrize(
-    "phrase", ["cheapshoesonline", "지금바로여기를눌러싸게사세요", "купитьдешевосейчас", "اشترالآنبسعررخيص", "अभीसस्तेमेंखरीदें"]
+    "phrase",
+    [
+        "cheapshoesonline",
+        "지금바로여기를눌러싸게사세요",
+        "купитьдешевосейчас",
+        "اشترالآنبسعررخيص",
+        "अभीसस्तेमेंखरीदें",
+    ],
 )
 def test_a_phrase_without_its_spaces_is_repetition_too(phrase):
     assert values(phrase * 20)["text.repetition"] > 0.8
@@ -102,19 +109,31 @@ def test_a_phrase_without_its_spaces_is_repetition_too(phrase):
 
 
 def test_long_words_and_codes_are_no_repetition():
-    assert values("Donaudampfschifffahrtsgesellschaftskapitän und Rindfleischetikettierung")["text.repetition"] == 0
-    assert values("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 and abc")["text.repetition"] == 0
+    assert (
+        values("Donaudampfschifffahrtsgesellschaftskapitän und Rindfleischetikettierung")["text.repetition"]
+        == 0
+    )
+    assert (
+        values("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 and abc")["text.repetition"]
+        == 0
+    )
 
 
 def test_a_run_is_five_words_and_not_five_ideographs():
-    assert text.repetition(list("我喜欢吃苹果") + list("他不喜欢吃") + list("我喜欢吃苹果")) == 0  # six ideographs are four words
+    # six ideographs are four words
+    assert text.repetition(list("我喜欢吃苹果") + list("他不喜欢吃") + list("我喜欢吃苹果")) == 0
     assert text.repetition(list("我们都喜欢吃苹果") * 2) == 0.5
-    assert text.repetition(list("我们都喜欢吃苹果") + list("今天天气很好") + list("我们都喜欢吃苹果")) == 8 / 22
+    assert (
+        text.repetition(list("我们都喜欢吃苹果") + list("今天天气很好") + list("我们都喜欢吃苹果")) == 8 / 22
+    )
 
 
 def test_capitals_are_a_share_of_all_letters():
     assert text.capital_share("把IoT接到GPIO") == 6 / 10
-    assert values("开发板通过几根短线连接到传感器的IoT模块，再接上GPIO引脚，然后打开电源。")["text.capitals"] < 0.25
+    assert (
+        values("开发板通过几根短线连接到传感器的IoT模块，再接上GPIO引脚，然后打开电源。")["text.capitals"]
+        < 0.25
+    )
     assert text.capital_share("ΑΒγδ ДЖ") == 4 / 6
     assert text.capital_share("... 12") == 0.0
 
@@ -165,7 +184,9 @@ def test_an_address_is_counted_once(prose, links):
 
 def test_the_length_of_words_has_no_meaning_where_none_are_between_spaces():
     (cell,) = (
-        cell for cell in text.scores(document("首先把米洗三遍，然后静置半小时。", "用 IoT 设备")) if cell.name == "text.mean_word_length"
+        cell
+        for cell in text.scores(document("首先把米洗三遍，然后静置半小时。", "用 IoT 设备"))
+        if cell.name == "text.mean_word_length"
     )
     assert (cell.value, cell.state, cell.detail) == (
         None,
@@ -173,9 +194,11 @@ def test_the_length_of_words_has_no_meaning_where_none_are_between_spaces():
         "most of its words are of a script without spaces between words",
     )
     assert judge(Rule(score="text.mean_word_length", min=3), cell) is None
-    assert values("नमस्ते नम")["text.mean_word_length"] == 3  # vowel signs and the virama are parts of their letters
+    # vowel signs and the virama are parts of their letters
+    assert values("नमस्ते नम")["text.mean_word_length"] == 3
     assert values("ab abcd", "- 1. abc")["text.mean_word_length"] == 3
-    assert values(unicodedata.normalize("NFD", "먼저 쌀을"))["text.mean_word_length"] == 2  # letters of a decomposed syllable are one
+    # letters of a decomposed syllable are one
+    assert values(unicodedata.normalize("NFD", "먼저 쌀을"))["text.mean_word_length"] == 2
 
 
 def test_numbers_that_repeat_are_no_repetition():

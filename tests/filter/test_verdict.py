@@ -13,7 +13,8 @@ def decision(*parts: str, rules: tuple[Rule, ...] = (), **config: int) -> Decisi
 
 
 @pytest.mark.parametrize(
-    ("value", "passes"), [(2.0, True), (5.0, True), (1.9999, False), (5.0001, False), (None, False), (float("nan"), False)]
+    ("value", "passes"),
+    [(2.0, True), (5.0, True), (1.9999, False), (5.0001, False), (None, False), (float("nan"), False)],
 )
 def test_bounds_are_inclusive_and_what_is_unknown_fails(value, passes):
     rule = Rule(score="text.links", min=2, max=5)
@@ -32,14 +33,31 @@ def test_two_images_have_no_sequence_and_the_reason_says_so():
     cell = Cell("coherence.sequence", None, "not_scored", detail="not enough images")
     drop = judge(rule, cell)
     assert drop is not None
-    assert (drop.value, drop.threshold, drop.state, drop.detail) == (None, 0.0, "not_scored", "not enough images")
+    assert (drop.value, drop.threshold, drop.state, drop.detail) == (
+        None,
+        0.0,
+        "not_scored",
+        "not enough images",
+    )
 
 
 def test_a_dropped_image_takes_its_captions_and_nothing_else_and_positions_stay():
-    found = decision("# T", "!a", "> of a", "> more of a", "words here", "!b", "> of b", rules=(Rule(score="image.side", min=48),))
+    found = decision(
+        "# T",
+        "!a",
+        "> of a",
+        "> more of a",
+        "words here",
+        "!b",
+        "> of b",
+        rules=(Rule(score="image.side", min=48),),
+    )
     found.weigh([Cell("image.decoded", 1.0, position=1), Cell("image.side", 20.0, position=1)])
     # b has no cell: what was not scored is not known to be good
-    assert sorted((drop.position, drop.rule) for drop in found.image_drops) == [(1, "image.side"), (5, "image.decoded")]
+    assert sorted((drop.position, drop.rule) for drop in found.image_drops) == [
+        (1, "image.side"),
+        (5, "image.decoded"),
+    ]
     assert [segment.position for segment in found.document.segments] == [0, 4]
     assert found.verdicts[0].rule == "min_images"
 
@@ -58,7 +76,9 @@ def test_minima_are_judged_again_after_images_were_dropped():
 
 
 def test_a_caption_that_goes_with_its_image_counts_no_more_words():
-    found = decision("one two", "!a", "> three four five", "!b", rules=(Rule(score="image.side", min=48),), min_words=4)
+    found = decision(
+        "one two", "!a", "> three four five", "!b", rules=(Rule(score="image.side", min=48),), min_words=4
+    )
     cells = [Cell("image.decoded", 1.0, position=position) for position in (1, 3)]
     found.weigh([*cells, Cell("image.side", 8.0, position=1), Cell("image.side", 64.0, position=3)])
     assert found.verdicts[0].rule == "min_words"
@@ -68,7 +88,8 @@ def test_a_caption_that_goes_with_its_image_counts_no_more_words():
 def test_an_image_rule_may_cost_the_document():
     found = decision("words", "!a", "!b", rules=(Rule(score="image.side", min=48, drop="document"),))
     found.weigh(
-        [Cell("image.decoded", 1.0, position=at) for at in (1, 2)] + [Cell("image.side", s, position=at) for at, s in ((1, 64.0), (2, 8.0))]
+        [Cell("image.decoded", 1.0, position=at) for at in (1, 2)]
+        + [Cell("image.side", s, position=at) for at, s in ((1, 64.0), (2, 8.0))]
     )
     assert not found.kept
     assert found.verdicts[0].position == 2
@@ -76,9 +97,16 @@ def test_an_image_rule_may_cost_the_document():
 
 def test_what_cannot_be_decoded_is_dropped_without_any_rule():
     found = decision("words", "!a", "!b")
-    found.weigh([Cell("image.decoded", 0.0, position=1, detail="truncated: file ends early"), Cell("image.decoded", 1.0, position=2)])
+    found.weigh(
+        [
+            Cell("image.decoded", 0.0, position=1, detail="truncated: file ends early"),
+            Cell("image.decoded", 1.0, position=2),
+        ]
+    )
     assert found.kept
-    assert [(drop.rule, drop.position, drop.detail) for drop in found.image_drops] == [("image.decoded", 1, "truncated: file ends early")]
+    assert [(drop.rule, drop.position, drop.detail) for drop in found.image_drops] == [
+        ("image.decoded", 1, "truncated: file ends early")
+    ]
 
 
 @pytest.mark.parametrize("rules", [(), (Rule(score="judge.text_quality", min=3, uncalibrated=True),)])
@@ -99,7 +127,10 @@ def test_the_dead_are_weighed_no_further():
     ("section", "message"),
     [
         ({"rules": [{"score": "alignment.share", "min": 0.5, "model": "m"}]}, "needs alignment.share_above"),
-        ({"rules": [{"score": "rules.text_quality", "min": 3, "model": "m"}], "judge": {"enabled": False}}, "judge.enabled is false"),
+        (
+            {"rules": [{"score": "rules.text_quality", "min": 3, "model": "m"}], "judge": {"enabled": False}},
+            "judge.enabled is false",
+        ),
     ],
 )
 def test_a_rule_over_a_score_that_is_switched_off_is_refused(section, message):

@@ -1,7 +1,8 @@
-"""Whatever the bytes are: every parser ends, in time and within memory, with documents and reasons and without an exception.
+"""Whatever the bytes are: every parser ends, in time and within memory, with documents and reasons and
+without an exception.
 
-Each parser is given mutations of a sound file, since random bytes alone never get past the first check. Short here; `--hypothesis-profile` and
-the slow test at the end go further.
+Each parser is given mutations of a sound file, since random bytes alone never get past the first check. Short
+here; `--hypothesis-profile` and the slow test at the end go further.
 """
 
 from __future__ import annotations
@@ -87,7 +88,11 @@ def sound(kind: str, folder: Path) -> tuple[str, bytes]:
     """Name and bytes of a sound file of a kind."""
     steps = [{"from": "human", "value": "look <image>"}, {"from": "gpt", "value": "an image"}]
     if kind == "mmc4":
-        line = {"url": "http://a.org", "text_list": ["One.", "Two."], "image_info": [{"image_name": "a.png", "matched_text_index": 1}]}
+        line = {
+            "url": "http://a.org",
+            "text_list": ["One.", "Two."],
+            "image_info": [{"image_name": "a.png", "matched_text_index": 1}],
+        }
         return "a.jsonl", b"\n".join([json.dumps(line).encode()] * 3)
     if kind == "html":
         head = b"<html><head><meta charset=utf-8><base href='/x/'></head><body><main><h1>T</h1>"
@@ -95,17 +100,35 @@ def sound(kind: str, folder: Path) -> tuple[str, bytes]:
         return "a.html", head + body
     if kind == "warc":
         page = record("http://a.org/", b"<main><p>text<img src=0.png></main>")
-        path = archive(folder / "sound.warc", page, record("http://a.org/0.png", png(), headers="Content-Type: image/png"))
+        path = archive(
+            folder / "sound.warc",
+            page,
+            record("http://a.org/0.png", png(), headers="Content-Type: image/png"),
+        )
         return "a.warc", path.read_bytes()
     if kind == "conversations":
         return "a.json", json.dumps([{"image": ["a.png"], "conversations": steps}] * 3).encode()
     if kind == "vist":
-        pieces = [[{"story_id": "1", "photo_flickr_id": str(n), "worker_arranged_photo_order": n, "original_text": "t"}] for n in range(3)]
+        pieces = [
+            [
+                {
+                    "story_id": "1",
+                    "photo_flickr_id": str(n),
+                    "worker_arranged_photo_order": n,
+                    "original_text": "t",
+                }
+            ]
+            for n in range(3)
+        ]
         return "a.json", json.dumps(
             {"images": [{"id": str(n), "url_o": "http://a/b.jpg"} for n in range(3)], "annotations": pieces}
         ).encode()
     if kind == "youcook2":
-        entry = {"duration": 9, "annotations": [{"segment": [0, 1], "id": 0, "sentence": "stir"}], "video_url": "http://a"}
+        entry = {
+            "duration": 9,
+            "annotations": [{"segment": [0, 1], "id": 0, "sentence": "stir"}],
+            "video_url": "http://a",
+        }
         return "annotations.json", json.dumps({"database": {"a": entry}}).encode()
     if kind == "tar":
         buffer = io.BytesIO()
@@ -117,17 +140,36 @@ def sound(kind: str, folder: Path) -> tuple[str, bytes]:
         return "a.tar", buffer.getvalue()
     if kind in ("jsonl", "turns"):
         part = {"type": "image", "index": 0, "image": None, "text": None}
-        said = [{"role": "user", "content": [part, {**part, "type": "text", "text": "q"}]}, {"role": "assistant", "content": [part]}]
+        said = [
+            {"role": "user", "content": [part, {**part, "type": "text", "text": "q"}]},
+            {"role": "assistant", "content": [part]},
+        ]
         facts = [{"url": "http://a.org/a.png", "license": "CC0-1.0", "time": 1.5, "alt": "a"}]
-        row = {"steps": [{"text": "One.", "shot": "a.png"}], "messages": said, "images": ["a.png"], "info": facts}
+        row = {
+            "steps": [{"text": "One.", "shot": "a.png"}],
+            "messages": said,
+            "images": ["a.png"],
+            "info": facts,
+        }
         if kind == "jsonl":
             return "a.jsonl", b"\n".join([json.dumps(row).encode()] * 3)
         packed = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist([{**row, "images": [{"bytes": png(), "path": "a.png"}]}] * 9), packed, row_group_size=4)
+        pq.write_table(
+            pa.Table.from_pylist([{**row, "images": [{"bytes": png(), "path": "a.png"}]}] * 9),
+            packed,
+            row_group_size=4,
+        )
         return "a.parquet", packed.getvalue()
     buffer = io.BytesIO()
     if kind == "obelics":
-        rows = [{"images": [None, "a.png"], "texts": ["t", None], "metadata": "[null, {}]", "general_metadata": "{}"}] * 20
+        rows = [
+            {
+                "images": [None, "a.png"],
+                "texts": ["t", None],
+                "metadata": "[null, {}]",
+                "general_metadata": "{}",
+            }
+        ] * 20
     else:
         rows = [{"png": png(), "txt": "text"}] * 20
     pq.write_table(pa.Table.from_pylist(rows), buffer, row_group_size=5)
@@ -150,7 +192,12 @@ READERS: dict[str, tuple[ModuleType, Callable[[Path], Any]]] = {
     "obelics": (obelics, lambda path: ObelicsSource(name="f", path=str(path))),
     "tar": (hub, lambda path: HubSource(name="f", path=str(path), segments=COLUMNS)),
     "parquet": (hub, lambda path: HubSource(name="f", path=str(path), segments=COLUMNS)),
-    "jsonl": (hub, lambda path: HubSource(name="f", path=str(path), segments=RICH, url_column="url", license_column="terms")),
+    "jsonl": (
+        hub,
+        lambda path: HubSource(
+            name="f", path=str(path), segments=RICH, url_column="url", license_column="terms"
+        ),
+    ),
     "turns": (hub, lambda path: HubSource(name="f", path=str(path), segments=RICH)),
 }
 
@@ -168,7 +215,11 @@ def test_a_reader_gives_documents_and_reasons_or_says_in_one_line_what_is_wrong(
     module, source_of = READERS[kind]
     source, started = source_of(path), time.process_time()
     try:
-        items = [item for span in module.plan(source, 2, folder / "cache") for item in module.read(source, span, folder / "cache")]
+        items = [
+            item
+            for span in module.plan(source, 2, folder / "cache")
+            for item in module.read(source, span, folder / "cache")
+        ]
     except LeafInstructError as error:
         items, said = [], str(error)
     else:
@@ -187,7 +238,9 @@ def test_a_reader_gives_documents_and_reasons_or_says_in_one_line_what_is_wrong(
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
-    return folder, film(folder / "a.mp4", [shade((index * 8, 30, 30), index) for index in range(20)], gop=5).read_bytes()
+    return folder, film(
+        folder / "a.mp4", [shade((index * 8, 30, 30), index) for index in range(20)], gop=5
+    ).read_bytes()
 
 
 @FEW
@@ -202,7 +255,9 @@ def test_videos(cuts, made, tmp_path_factory):
     frames.frame(path, 0.4)
     source = VideoSource(name="f", path=str(path))
     assert all(
-        isinstance(item, (Document, Frame, Rejected)) for span in video.plan(source, 9, folder) for item in video.read(source, span, folder)
+        isinstance(item, (Document, Frame, Rejected))
+        for span in video.plan(source, 9, folder)
+        for item in video.read(source, span, folder)
     )
     assert time.process_time() - started < PER_CASE
 
@@ -211,7 +266,10 @@ def test_videos(cuts, made, tmp_path_factory):
 @given(cuts=CUTS, name=st.sampled_from(["a.vtt", "a.srt"]))
 def test_subtitles(cuts, name, tmp_path_factory):
     path = tmp_path_factory.mktemp("said") / name
-    text = "WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.000\nOne <c>two</c>\n\n2\n00:00:01.000 --> 00:00:02.000\nOne two\nthree\n"
+    text = (
+        "WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.000\nOne <c>two</c>\n\n2\n00:00:01.000 --> "
+        "00:00:02.000\nOne two\nthree\n"
+    )
     path.write_bytes(mutated(text.encode(), cuts))
     cues, _ = subtitles.cues(path)
     assert all(cue.end > cue.start and cue.text for cue in cues)
@@ -219,7 +277,15 @@ def test_subtitles(cuts, name, tmp_path_factory):
 
 
 IMAGES = {}
-for _kind, _options in {"PNG": {}, "JPEG": {}, "GIF": {}, "WEBP": {}, "BMP": {}, "TIFF": {}, "AVIF": {}}.items():
+for _kind, _options in {
+    "PNG": {},
+    "JPEG": {},
+    "GIF": {},
+    "WEBP": {},
+    "BMP": {},
+    "TIFF": {},
+    "AVIF": {},
+}.items():
     _buffer = io.BytesIO()
     shade((200, 30, 30), 20).save(_buffer, _kind, **_options)
     IMAGES[_kind] = _buffer.getvalue()
@@ -238,20 +304,36 @@ def test_images(kind, cuts):
 
 
 @FEW
-@given(cuts=CUTS, member=st.one_of(st.text(max_size=30), st.from_regex(r"row=\d{1,3},column=(png|txt)(,item=\d)?", fullmatch=True)))
+@given(
+    cuts=CUTS,
+    member=st.one_of(
+        st.text(max_size=30), st.from_regex(r"row=\d{1,3},column=(png|txt)(,item=\d)?", fullmatch=True)
+    ),
+)
 def test_cells(cuts, member, tmp_path_factory):
     path = tmp_path_factory.mktemp("cell") / "a.parquet"
     path.write_bytes(mutated(sound("parquet", path.parent)[1], cuts))
     found = containers.cell(path, member)
-    assert isinstance(found, bytes) or found.reason in {"missing_cell", "not_an_image_value", "too_large", "truncated"}
+    assert isinstance(found, bytes) or found.reason in {
+        "missing_cell",
+        "not_an_image_value",
+        "too_large",
+        "truncated",
+    }
 
 
 BOMBS = {
-    "a line of ten million characters": ("mmc4", b'{"text_list": ["' + b"a" * 10_000_000 + b'"], "image_info": []}'),
+    "a line of ten million characters": (
+        "mmc4",
+        b'{"text_list": ["' + b"a" * 10_000_000 + b'"], "image_info": []}',
+    ),
     "a nested JSON line": ("mmc4", b"[" * 5_000_000),
     "a line of ten million lists": ("mmc4", b'{"text_list": ["a"], "x": [' + b"[]," * 10_000_000 + b"[]]}"),
     "a list of ten million lists": ("conversations", b'[{"image": [' + b"[]," * 10_000_000 + b"[]]}]"),
-    "a line of seven million numbers": ("mmc4", b'{"text_list": ["a"], "similarity_matrix": [' + b"1.5," * 7_000_000 + b"1]}"),
+    "a line of seven million numbers": (
+        "mmc4",
+        b'{"text_list": ["a"], "similarity_matrix": [' + b"1.5," * 7_000_000 + b"1]}",
+    ),
     "a nested JSON list": ("conversations", b"[" * 5_000_000),
     "a wide number": ("conversations", b"[" + b"9" * 5_000_000 + b"]"),
     "nested annotations": ("vist", b'{"annotations": ' + b"[" * 5_000_000),
@@ -259,7 +341,8 @@ BOMBS = {
     "a page of one line": ("html", b"<p>" + b"word " * 2_000_000),
     "mixed encodings": (
         "mmc4",
-        '{"text_list": ["ä"], "image_info": []}\n'.encode() + '{"text_list": ["ä"], "image_info": []}'.encode("cp1252"),
+        '{"text_list": ["ä"], "image_info": []}\n'.encode()
+        + '{"text_list": ["ä"], "image_info": []}'.encode("cp1252"),
     ),
 }
 

@@ -44,7 +44,8 @@ BEGIN = 197
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Path:
-    """A tiny Chameleon that begins an image at about each sixth word: all hidden states share a part, which the mark's logit reads."""
+    """A tiny Chameleon that begins an image at about each sixth word: all hidden states share a part, which
+    the mark's logit reads."""
     folder = tmp_path_factory.mktemp("base")
     model = interleaved()
     with torch.no_grad():
@@ -64,7 +65,12 @@ def home(tmp_path_factory, base) -> Path:
     shard(folder / "data/guide.train-00000-of-00001.parquet", lessons(6))
     section = {
         "data": "data",
-        "backbone": {"name": "chameleon", "weights": str(base), "decoder": str(base / "vqgan.ckpt"), "base": "somebody/tiny"},
+        "backbone": {
+            "name": "chameleon",
+            "weights": str(base),
+            "decoder": str(base / "vqgan.ckpt"),
+            "base": "somebody/tiny",
+        },
         "adapter": {"r_text": 2, "r_image": 2},
         **{"context": 80, "steps": 4, "batch": 2, "accumulate": 1, "learning_rate": 0.01, "save_every": 2},
     }
@@ -157,7 +163,9 @@ def test_the_answer_is_a_folder_and_the_same_command_writes_the_same_bytes(home,
     assert again.returncode == 0, again.stderr
     assert all(line.startswith("leaf: ") for line in again.stderr.splitlines()), again.stderr
     assert "images" in again.stderr
-    assert files(tmp_path / "b") == files(tmp_path / "a"), "another process, and the run's name for its recipe"
+    assert files(tmp_path / "b") == files(tmp_path / "a"), (
+        "another process, and the run's name for its recipe"
+    )
     asked(home / "recipe.yaml", "draw a <s> house", "--seed", 4, "--out", tmp_path / "c")
     assert told(tmp_path / "c")["answer"] != found["answer"]
 
@@ -177,7 +185,8 @@ def test_the_prompt_stands_as_in_the_rows_that_were_trained_on():
 
 
 def test_images_have_the_area_that_the_run_gave_them(tmp_path, monkeypatch):
-    """Emu3's have many; in this run six patches of 2 x 2 pixels at most. An adapter elsewhere does not say: the usual area."""
+    """Emu3's have many; in this run six patches of 2 x 2 pixels at most. An adapter elsewhere does not say:
+    the usual area."""
     model = emu3()
     with torch.no_grad():
         model.model.text_model.embed_tokens.weight += 1.0
@@ -191,7 +200,15 @@ def test_images_have_the_area_that_the_run_gave_them(tmp_path, monkeypatch):
         "data": "data",
         "backbone": {"name": "emu3", "weights": "emu3", "base": "somebody/emu3"},
         "adapter": {"r_text": 2, "r_image": 2},
-        **{"context": 60, "image_tokens": 6, "steps": 1, "batch": 2, "accumulate": 1, "samples": 1, "sample_tokens": 20},
+        **{
+            "context": 60,
+            "image_tokens": 6,
+            "steps": 1,
+            "batch": 2,
+            "accumulate": 1,
+            "samples": 1,
+            "sample_tokens": 20,
+        },
     }
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump({"name": "trained", "workdir": ".", "train": section}))
@@ -202,14 +219,34 @@ def test_images_have_the_area_that_the_run_gave_them(tmp_path, monkeypatch):
     shutil.copytree(tmp_path / "runs/trained/train/adapter", tmp_path / "elsewhere")
     (tmp_path / "p.png").write_bytes(png(COLORS[0]))
     prompts, real = [], answer.generate
-    monkeypatch.setattr(answer, "generate", lambda backbone, prompt, *others: prompts.append(prompt) or real(backbone, prompt, *others))
+    monkeypatch.setattr(
+        answer,
+        "generate",
+        lambda backbone, prompt, *others: prompts.append(prompt) or real(backbone, prompt, *others),
+    )
     where = ["--backbone", "emu3", "--weights", tmp_path / "emu3"]
-    options = ["<image> draw", "--image", tmp_path / "p.png", "--out", tmp_path / "a", "--temperature", 0, "--max-images", 1]
+    options = [
+        "<image> draw",
+        "--image",
+        tmp_path / "p.png",
+        "--out",
+        tmp_path / "a",
+        "--temperature",
+        0,
+        "--max-images",
+        1,
+    ]
     backbone = Emu3(model, tokenizer(EMU3_SPECIAL_TOKENS))
-    for given, budget in (([path], 6), ([tmp_path / "runs/trained", *where], 6), ([tmp_path / "elsewhere", *where], None)):
+    for given, budget in (
+        ([path], 6),
+        ([tmp_path / "runs/trained", *where], 6),
+        ([tmp_path / "elsewhere", *where], None),
+    ):
         done = asked(given[0], *options, *given[1:])
         if budget is None:
-            assert "the prompt takes 1,5" in str(done.exception), "48 x 32 patches and more, and this model reads 256"
+            assert "the prompt takes 1,5" in str(done.exception), (
+                "48 x 32 patches and more, and this model reads 256"
+            )
         else:
             assert done.exit_code == 0, done.output
             assert told(tmp_path / "a")["settings"]["grid"] == [2, 2]
@@ -226,7 +263,10 @@ def test_images_stand_at_their_marks_or_before_the_text(tmp_path):
         paths.append(tmp_path / f"{number}.png")
         paths[-1].write_bytes(png(color))
     kinds = [
-        [segment if isinstance(segment, str) else segment.getpixel((90, 60)) for segment in question(prompt, paths)]
+        [
+            segment if isinstance(segment, str) else segment.getpixel((90, 60))
+            for segment in question(prompt, paths)
+        ]
         for prompt in (" make <image> like <image>", "<image><image>", "make it")
     ]
     assert kinds == [["make", COLORS[0], "like", COLORS[1]], [*COLORS[:2]], [*COLORS[:2], "make it"]]
@@ -265,7 +305,9 @@ def test_wrong_usage(arguments, sentence, tmp_path, monkeypatch):
 
 def test_a_stop_that_is_no_text_is_refused_before_anything_is_loaded(tmp_path, monkeypatch):
     monkeypatch.setattr(answer, "adapted", lambda *_: pytest.fail("loaded"))
-    assert refused("nothing", "draw", "--stop", "now", "--stop", "\udcff", "--out", tmp_path / "a").startswith("--stop: is not UTF-8")
+    assert refused(
+        "nothing", "draw", "--stop", "now", "--stop", "\udcff", "--out", tmp_path / "a"
+    ).startswith("--stop: is not UTF-8")
     assert "no such run, adapter" in refused("nothing", "draw", "--stop", "é", "--out", tmp_path / "a")
 
 
@@ -326,7 +368,9 @@ def test_what_is_nothing_or_not_finished(home, base, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     assert "no such run, adapter, recipe or base; give runs/NAME" in refused("nothing", "a")
-    assert "no such run, adapter, recipe or base" in refused("empty/nothing", "a"), "a folder that is here is not asked for on the Hub"
+    assert "no such run, adapter, recipe or base" in refused("empty/nothing", "a"), (
+        "a folder that is here is not asked for on the Hub"
+    )
     assert "empty: holds neither adapter_config.json" in refused("empty", "a")
     assert "no such packaged base; known are leaf:tiny-1" in refused("leaf:tiny-9", "a")
     for swapped in ("draw a red house " * 20, "a house/" * 600):
@@ -341,7 +385,10 @@ def test_what_is_nothing_or_not_finished(home, base, tmp_path, monkeypatch):
     train = tmp_path / "runs/trained/train"
     (train / "record.json").unlink()
     said = refused("trained", "a")
-    assert "its training has not finished; its checkpoints are at steps 2, 4; --checkpoint 4 draws from one" in said
+    assert (
+        "its training has not finished; its checkpoints are at steps 2, 4; --checkpoint 4 draws from one"
+        in said
+    )
     assert "no checkpoint 3; its checkpoints are at steps 2, 4" in refused("trained", "a", "--checkpoint", 3)
     for step in (2, 4):
         shutil.rmtree(train / f"checkpoint-{step}")
@@ -363,11 +410,17 @@ def change(path: Path, **values: Any) -> None:
         ({"kernel_size": "two"}, "kernel_size is 'two'"),
         ({"alpha_text": "4"}, "alpha_text is '4'; it must be a finite number above 0"),
         ({"target_modules": "("}, "target_modules is '('; it must be a regular expression"),
-        ({"target_modules": [1, 2]}, "target_modules is [1, 2]; it must be a regular expression or a list of names"),
+        (
+            {"target_modules": [1, 2]},
+            "target_modules is [1, 2]; it must be a regular expression or a list of names",
+        ),
         ({"exclude_modules": "("}, "exclude_modules is '('; it must be a regular expression"),
         ({"taps": "shuffled", "taps_seed": 2**70}, "taps_seed is 1180591620717411303424; it must be"),
         ({"image_tokens": [[0, 999]], "image_grid": [8]}, "image_grid is [8]; it must be [height, width]"),
-        ({"image_tokens": [[0, 999]], "image_grid": [0, 8]}, "image_grid is [0, 8]; it must be [height, width]"),
+        (
+            {"image_tokens": [[0, 999]], "image_grid": [0, 8]},
+            "image_grid is [0, 8]; it must be [height, width]",
+        ),
         ({"image_tokens": [[0]], "image_grid": [4, 4]}, "image_tokens is [[0]]; it must be ranges of ids"),
         ({"image_tokens": [[100, 110]], "image_grid": [4, 4]}, "are not the codes of this vocabulary"),
         ({"peft_type": "PREFIX_TUNING"}, "an adapter of type 'PREFIX_TUNING'; MOSS and LORA are known here"),
@@ -379,7 +432,13 @@ def test_adapters_that_do_not_fit_are_one_line(adapter, base, values, sentence):
 
 
 @pytest.mark.parametrize(
-    "values", [{"target_modules": "("}, {"target_modules": [1, 2]}, {"rank_pattern": [1]}, {"megatron_config": {"a": 1}}]
+    "values",
+    [
+        {"target_modules": "("},
+        {"target_modules": [1, 2]},
+        {"rank_pattern": [1]},
+        {"megatron_config": {"a": 1}},
+    ],
 )
 def test_loras_that_peft_cannot_read_are_one_line(base, tmp_path, values):
     peft.get_peft_model(interleaved(), peft.LoraConfig(r=2, target_modules=["v_proj"])).save_pretrained(
@@ -390,7 +449,9 @@ def test_loras_that_peft_cannot_read_are_one_line(base, tmp_path, values):
 
 
 def test_pickles_and_missing_or_broken_files_are_refused(adapter, base, tmp_path):
-    assert "gone: no such folder" in refused(adapter, "a", "--backbone", "chameleon", "--weights", tmp_path / "gone")
+    assert "gone: no such folder" in refused(
+        adapter, "a", "--backbone", "chameleon", "--weights", tmp_path / "gone"
+    )
     assert "is a base itself, so --weights x says nothing" in refused(base, "a", "--weights", "x")
     weights = adapter / "adapter_model.safetensors"
     stored = load_file(weights)
@@ -401,7 +462,9 @@ def test_pickles_and_missing_or_broken_files_are_refused(adapter, base, tmp_path
     weights.unlink()
     assert "its weights are missing" in refused(adapter, "a", *lies(base))
     torch.save(stored, adapter / "adapter_model.bin")
-    assert "its weights are a pickle, which may run code; save the adapter as safetensors" in refused(adapter, "a", *lies(base))
+    assert "its weights are a pickle, which may run code; save the adapter as safetensors" in refused(
+        adapter, "a", *lies(base)
+    )
     for broken in ("{", "[" * 200_000):
         (adapter / "adapter_config.json").write_text(broken)
         assert "cannot be read as JSON" in refused(adapter, "a", *lies(base))
@@ -416,7 +479,9 @@ def test_a_folder_that_is_not_an_answer_is_left_alone(home, tmp_path):
     assert not (out / "image-99.png").exists()
     (out / "notes.txt").write_text("mine")
     kept = files(out)
-    assert "stands and is no answer of leaf generate alone; give a new folder" in refused(home / "recipe.yaml", "draw", "--out", out)
+    assert "stands and is no answer of leaf generate alone; give a new folder" in refused(
+        home / "recipe.yaml", "draw", "--out", out
+    )
     assert files(out) == kept
     for other in (home / "data", home / "recipe.yaml"):
         assert "stands and is no answer" in refused(home / "recipe.yaml", "draw", "--out", other)
@@ -443,7 +508,11 @@ def test_an_empty_and_a_cut_answer_say_so(home, base, tmp_path):
 
 def test_images_of_the_packaged_base_are_the_likeliest_unless_said_otherwise(home, tmp_path):
     for number, (which, more, wanted) in enumerate(
-        (("leaf:tiny-1", (), 0.0), ("leaf:tiny-1", ("--image-temperature", "0.5"), 0.5), (home / "recipe.yaml", (), 1.0))
+        (
+            ("leaf:tiny-1", (), 0.0),
+            ("leaf:tiny-1", ("--image-temperature", "0.5"), 0.5),
+            (home / "recipe.yaml", (), 1.0),
+        )
     ):
         assert asked(which, "Draw a house.", "--out", tmp_path / str(number), *more, tokens=2).exit_code == 0
         assert told(tmp_path / str(number))["settings"]["image"]["temperature"] == wanted
@@ -452,7 +521,11 @@ def test_images_of_the_packaged_base_are_the_likeliest_unless_said_otherwise(hom
 def test_a_small_model_draws_in_one_thread_and_leaves_torch_as_it_was(home, tmp_path, monkeypatch):
     before, seen = torch.get_num_threads(), set()
     monkeypatch.setattr(
-        answer, "generate", lambda *given, real=answer.generate: (seen.add(torch.get_num_threads()), (yield from real(*given)))[1]
+        answer,
+        "generate",
+        lambda *given, real=answer.generate: (seen.add(torch.get_num_threads()), (yield from real(*given)))[
+            1
+        ],
     )
     try:
         torch.set_num_threads(2)
@@ -471,14 +544,27 @@ def test_running_out_of_memory_is_one_line(home, tmp_path, monkeypatch):
 
     monkeypatch.setattr(answer, "adapted", full)
     said = refused(home / "recipe.yaml", "Draw a house.", "--out", tmp_path / "a")
-    assert said.startswith("out of memory: ask for less (--max-tokens, --max-images), or draw on a device that has more")
+    assert said.startswith(
+        "out of memory: ask for less (--max-tokens, --max-images), or draw on a device that has more"
+    )
     assert not (tmp_path / "a").exists()
 
 
 def test_a_prompt_beyond_the_models_positions_is_refused(home, tmp_path):
-    assert "tokens, and the model reads 4,096: give less text or fewer images" in refused(home / "recipe.yaml", "house " * 4096)
+    assert "tokens, and the model reads 4,096: give less text or fewer images" in refused(
+        home / "recipe.yaml", "house " * 4096
+    )
     done = CliRunner().invoke(
-        app, ["generate", str(home / "recipe.yaml"), "house " * 4080, "--out", str(tmp_path / "a"), "--temperature", "0"]
+        app,
+        [
+            "generate",
+            str(home / "recipe.yaml"),
+            "house " * 4080,
+            "--out",
+            str(tmp_path / "a"),
+            "--temperature",
+            "0",
+        ],
     )
     assert "where the model's positions are used up; give a shorter prompt" in done.stderr
     assert told(tmp_path / "a")["ended"] == "context"
@@ -491,9 +577,18 @@ def test_hostile_text_stays_text_on_the_page(tmp_path):
     made = page(
         {
             "prompt": [{"type": "text", "text": hostile}],
-            "answer": [{"type": "text", "text": hostile}, {"type": "image", "file": "image-01.png", "width": 96, "height": 64}],
+            "answer": [
+                {"type": "text", "text": hostile},
+                {"type": "image", "file": "image-01.png", "width": 96, "height": 64},
+            ],
             "warnings": [hostile],
-            **{"ended": "end", "tokens": 1, "device": "cpu", "settings": settings, "versions": {"torch": hostile}},
+            **{
+                "ended": "end",
+                "tokens": 1,
+                "device": "cpu",
+                "settings": settings,
+                "versions": {"torch": hostile},
+            },
             "base": {"name": hostile},
             "adapter": {"name": hostile, "sha256": hostile},
         },
@@ -512,9 +607,19 @@ def test_hostile_text_stays_text_on_the_page(tmp_path):
 
 
 def test_an_interrupt_leaves_nothing(home, tmp_path):
-    command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "generate", str(home / "recipe.yaml"), "draw"]
+    command = [
+        sys.executable,
+        "-c",
+        "from leafinstruct.cli import main; main()",
+        "generate",
+        str(home / "recipe.yaml"),
+        "draw",
+    ]
     process = subprocess.Popen(
-        [*command, "--max-images", "999", "--out", str(tmp_path / "a")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--max-images", "999", "--out", str(tmp_path / "a")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     first = process.stderr.readline()
     process.send_signal(signal.SIGINT)
@@ -540,9 +645,16 @@ def test_an_adapter_of_the_hub_is_fetched_as_json_and_safetensors_only(adapter, 
             if "somebody/moss" not in path:
                 body, kind, status = b"{}", ("X-Error-Code", "RepoNotFound"), 404
             elif "/resolve/" in path:
-                body, kind, status = name.read_bytes(), ("ETag", f'"{hashlib.sha1(name.read_bytes()).hexdigest()}"'), 200
+                body, kind, status = (
+                    name.read_bytes(),
+                    ("ETag", f'"{hashlib.sha1(name.read_bytes()).hexdigest()}"'),
+                    200,
+                )
             elif "/tree/" in path:
-                entries = [{"type": "file", "path": path.name, "size": path.stat().st_size, "oid": "0" * 40} for path in adapter.iterdir()]
+                entries = [
+                    {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": "0" * 40}
+                    for path in adapter.iterdir()
+                ]
                 body, kind, status = json.dumps(entries).encode(), ("Content-Type", "application/json"), 200
             else:
                 siblings = [{"rfilename": path.name} for path in adapter.iterdir()]

@@ -35,7 +35,8 @@ def film(
         stream = out.add_stream(codec or ("libx264" if path.suffix != ".webm" else "libvpx"), rate=rate)
         stream.width, stream.height, stream.pix_fmt = images[0].width, images[0].height, "yuv420p"
         stream.codec_context.gop_size = gop
-        stream.codec_context.thread_count = 1  # libvpx with threads was seen to spin for ever on a busy machine
+        # libvpx with threads was seen to spin for ever on a busy machine
+        stream.codec_context.thread_count = 1
         stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
         stream.options = {"crf": "12", "bf": "2", **options}
         for number, image in enumerate(images):
@@ -49,7 +50,9 @@ def film(
     return path
 
 
-def choose(path: Path, segments: list[tuple[float, float]], per_segment: int) -> list[tuple[float, ...]] | Unreadable:
+def choose(
+    path: Path, segments: list[tuple[float, float]], per_segment: int
+) -> list[tuple[float, ...]] | Unreadable:
     """The times of the frames of each segment."""
     found = list(frames.choose(path, segments, per_segment))
     problem = next((item for item in found if isinstance(item, Unreadable)), None)

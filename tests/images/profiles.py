@@ -1,4 +1,5 @@
-"""ICC profiles made by hand, whose effect no one can mistake: a wide one, one that changes the colors' places, a press's."""
+"""ICC profiles made by hand, whose effect no one can mistake: a wide one, one that changes the colors'
+places, a press's."""
 
 from __future__ import annotations
 
@@ -17,11 +18,23 @@ def _profile(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, byt
     for name, data in tags.items():
         table += name + struct.pack(">II", start + len(body), len(data))
         body += data + bytes(-len(data) % 4)
-    head = struct.pack(">I", start + len(body)) + bytes(4) + b"\2\x20\0\0" + kind + space + connection + bytes(12) + b"acsp" + bytes(28)
+    head = (
+        struct.pack(">I", start + len(body))
+        + bytes(4)
+        + b"\2\x20\0\0"
+        + kind
+        + space
+        + connection
+        + bytes(12)
+        + b"acsp"
+        + bytes(28)
+    )
     return (head + _fixed(0.9642, 1.0, 0.8249)).ljust(128, b"\0") + table + body
 
 
-def screen(red: tuple[float, ...], green: tuple[float, ...], blue: tuple[float, ...], gamma: float = 2.2) -> bytes:
+def screen(
+    red: tuple[float, ...], green: tuple[float, ...], blue: tuple[float, ...], gamma: float = 2.2
+) -> bytes:
     """A display with these primaries (XYZ, D50)."""
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
     points = {b"rXYZ": red, b"gXYZ": green, b"bXYZ": blue, b"wtpt": (0.9642, 1.0, 0.8249)}
@@ -31,13 +44,25 @@ def screen(red: tuple[float, ...], green: tuple[float, ...], blue: tuple[float, 
 
 def gray(gamma: float) -> bytes:
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
-    return _profile(b"mntr", b"GRAY", b"XYZ ", {b"wtpt": b"XYZ " + bytes(4) + _fixed(0.9642, 1.0, 0.8249), b"kTRC": curve})
+    return _profile(
+        b"mntr", b"GRAY", b"XYZ ", {b"wtpt": b"XYZ " + bytes(4) + _fixed(0.9642, 1.0, 0.8249), b"kTRC": curve}
+    )
 
 
 def press() -> bytes:
-    """Inks whose only color is how much of the cyan one there is: none is white, all is (L*, a*, b*) = (50, 60, 0), a pink."""
+    """Inks whose only color is how much of the cyan one there is: none is white, all is (L*, a*, b*) = (50,
+    60, 0), a pink."""
     straight = bytes(range(256))
     none, full = bytes((255, 128, 128)), bytes((128, 188, 128))
-    lattice = b"".join(full if corner & 8 else none for corner in range(16))  # cyan is the slowest of four inputs
-    body = b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1) + straight * 4 + lattice + straight * 3
+    # cyan is the slowest of four inputs
+    lattice = b"".join(full if corner & 8 else none for corner in range(16))
+    body = (
+        b"mft1"
+        + bytes(4)
+        + bytes((4, 3, 2, 0))
+        + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+        + straight * 4
+        + lattice
+        + straight * 3
+    )
     return _profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": body})

@@ -1,4 +1,5 @@
-"""Embedded profiles: the colors that come out are those a person sees, and a profile that is none of the image's changes nothing."""
+"""Embedded profiles: the colors that come out are those a person sees, and a profile that is none of the
+image's changes nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +36,10 @@ def test_transparency_and_palettes_keep_their_profile():
 def test_sixteen_bit_and_eight_bit_gray_follow_a_gray_profile():
     linear = gray(1.0)
     for samples in (np.full((4, 4), 128, np.uint8), np.full((4, 4), 128 << 8, np.uint16)):
-        plain, profiled = (pixels(encoded(Pil.fromarray(samples), "PNG", **options)) for options in ({}, {"icc_profile": linear}))
+        plain, profiled = (
+            pixels(encoded(Pil.fromarray(samples), "PNG", **options))
+            for options in ({}, {"icc_profile": linear})
+        )
         assert set(plain.ravel()) == {128}
         assert abs(int(profiled[0, 0, 0]) - 188) <= 2  # half the light is level 188 of sRGB
 
@@ -77,7 +81,11 @@ def test_photographs_of_phones_and_cameras_get_their_colors_back(real):
             continue
         with Pil.open(file) as image:
             profile = image.info.get("icc_profile")
-            name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip() if profile else ""
+            name = (
+                ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
+                if profile
+                else ""
+            )
             if name not in ("Display P3", "Adobe RGB (1998)"):
                 continue
             taken_as_srgb = np.asarray(image.convert("RGB")).astype(int)

@@ -1,4 +1,5 @@
-"""Decoding: what comes out of every unusual file, what is refused before a pixel is decoded, and that nothing raises."""
+"""Decoding: what comes out of every unusual file, what is refused before a pixel is decoded, and that nothing
+raises."""
 
 from __future__ import annotations
 
@@ -73,10 +74,12 @@ def test_an_image_cut_off_has_a_header_and_no_pixels(real):
 
 
 def test_every_messy_image_is_expected_here(real):
-    images = {file.name for file in (real / "messy").iterdir()} - {name for name in REFUSED if name.endswith(("mp4", "parquet"))}
-    assert {name for name in images if not name.endswith((".html", ".jsonl", ".gz"))} <= READABLE.keys() | REFUSED.keys() | {
-        "truncated.jpg"
+    images = {file.name for file in (real / "messy").iterdir()} - {
+        name for name in REFUSED if name.endswith(("mp4", "parquet"))
     }
+    assert {
+        name for name in images if not name.endswith((".html", ".jsonl", ".gz"))
+    } <= READABLE.keys() | REFUSED.keys() | {"truncated.jpg"}
 
 
 def test_a_bomb_is_refused_within_50_megabytes(real):
@@ -92,7 +95,9 @@ assert probe(data).reason == decode(data).reason == decode(data, 64).reason == "
 print((peak() - before) // 1024)
 """
     file = real / "messy" / "huge_30000x30000.png"
-    found = subprocess.run([sys.executable, "-W", "error", "-c", script, file], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, file], capture_output=True, text=True, check=True
+    )
     assert int(found.stdout) < 50
 
 
@@ -101,7 +106,8 @@ def test_the_pixel_limit_is_the_callers(real):
     assert isinstance(decode(data, max_pixels=60_000), Pil.Image)
     assert decode(data, max_pixels=59_999) == Undecodable("too_many_pixels", "300 x 200 pixels, above 59,999")
     header = png_header(12_000, 12_000)
-    assert probe(header, max_pixels=150_000_000) == Probe("PNG", 12_000, 12_000, "L", 1, rotated=False)  # above Pillow's own limit
+    # above Pillow's own limit
+    assert probe(header, max_pixels=150_000_000) == Probe("PNG", 12_000, 12_000, "L", 1, rotated=False)
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -138,8 +144,16 @@ def test_a_camera_may_write_its_orientation_in_either_order_of_bytes(order):
 
 
 def test_transparent_pixels_lie_on_white():
-    for image in (Pil.new("RGBA", (4, 4), (0, 0, 0, 0)), Pil.new("LA", (4, 4), (0, 0)), Pil.new("PA", (4, 4), (0, 0))):
-        data = encoded(image, "PNG") if image.mode != "PA" else encoded(image.convert("RGBA"), "WEBP", lossless=True)
+    for image in (
+        Pil.new("RGBA", (4, 4), (0, 0, 0, 0)),
+        Pil.new("LA", (4, 4), (0, 0)),
+        Pil.new("PA", (4, 4), (0, 0)),
+    ):
+        data = (
+            encoded(image, "PNG")
+            if image.mode != "PA"
+            else encoded(image.convert("RGBA"), "WEBP", lossless=True)
+        )
         assert pixels(data).min() == 255
     palette = Pil.new("P", (4, 4), 0)
     assert pixels(encoded(palette, "PNG", transparency=0)).min() == 255
@@ -195,7 +209,12 @@ samples = [
 ]
 
 
-@given(st.sampled_from(samples), st.integers(0, 10_000), st.binary(min_size=1, max_size=8), st.integers(0, 10_000))
+@given(
+    st.sampled_from(samples),
+    st.integers(0, 10_000),
+    st.binary(min_size=1, max_size=8),
+    st.integers(0, 10_000),
+)
 def test_damage_anywhere_is_a_reason_or_an_image_and_never_raises(data, place, junk, cut):
     broken = bytearray(data)
     place %= len(broken)
@@ -209,4 +228,8 @@ def test_damage_anywhere_is_a_reason_or_an_image_and_never_raises(data, place, j
 def test_images_of_real_pages_all_decode(real):
     files = sorted(file for file in (real / "mmc4" / "images").iterdir())
     outcomes = [decode(file.read_bytes(), 64) for file in files]
-    assert [Path(file).name for file, outcome in zip(files, outcomes, strict=True) if isinstance(outcome, Undecodable)] == []
+    assert [
+        Path(file).name
+        for file, outcome in zip(files, outcomes, strict=True)
+        if isinstance(outcome, Undecodable)
+    ] == []

@@ -1,4 +1,5 @@
-"""Files made to cost a decoder dear, or to confuse it: what each is refused for, and what it may cost at most."""
+"""Files made to cost a decoder dear, or to confuse it: what each is refused for, and what it may cost at
+most."""
 
 from __future__ import annotations
 
@@ -28,7 +29,12 @@ print(getattr(probe(data), "reason", ""), getattr(decode(data, 256), "reason", "
 def cost(folder, data: bytes) -> tuple[str, str, int]:
     """Reasons of probe and decode, and megabytes at the peak, in a process of its own."""
     (folder / "image").write_bytes(data)
-    found = subprocess.run([sys.executable, "-W", "error", "-c", PEAK, folder / "image"], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PEAK, folder / "image"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     probed, decoded, megabytes = found.stdout.strip().split(",")
     return probed, decoded, int(megabytes)
 
@@ -58,7 +64,18 @@ def webp(width: int, height: int) -> bytes:
 def tiled(side: int) -> bytes:
     """A TIFF of 100 x 100 pixels that claims tiles of side x side."""
     packed = zlib.compress(bytes(1000))
-    tags = [(256, 100), (257, 100), (258, 8), (259, 8), (262, 1), (277, 1), (322, side), (323, side), (324, 138), (325, len(packed))]
+    tags = [
+        (256, 100),
+        (257, 100),
+        (258, 8),
+        (259, 8),
+        (262, 1),
+        (277, 1),
+        (322, side),
+        (323, side),
+        (324, 138),
+        (325, len(packed)),
+    ]
     body = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     return (b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + body).ljust(138, b"\0") + packed
 
@@ -102,7 +119,9 @@ def scanned(again: int) -> bytes:
 def test_a_jpeg_that_asks_for_a_thousand_passes_is_refused():
     assert isinstance(decode(scanned(50)), Pil.Image)
     assert probe(scanned(1_000)).reason == decode(scanned(1_000)).reason == "too_many_scans"
-    dressed = scanned(1_000).replace(b"\xff\xda", b"\xff\xff\xff\xda").replace(b"\xff\xdb", b"junk\xff\xdb", 1)
+    dressed = (
+        scanned(1_000).replace(b"\xff\xda", b"\xff\xff\xff\xda").replace(b"\xff\xdb", b"junk\xff\xdb", 1)
+    )
     assert decode(dressed).reason == "too_many_scans"
 
 
@@ -125,7 +144,8 @@ def test_a_tiff_whose_jpeg_asks_for_a_thousand_passes_is_refused():
     assert isinstance(decode(data), Pil.Image)
     assert decode(data + b"\xff\xda" * 1_000).reason == "too_many_scans"
     assert isinstance(decode(encoded(Pil.new("L", (400, 400)), "TIFF") + b"\xff\xda" * 1_000), Pil.Image)
-    strips = encoded(Pil.new("L", (4_000, 2_000)), "TIFF", compression="jpeg")  # each of them a JPEG of one scan
+    # each of them a JPEG of one scan
+    strips = encoded(Pil.new("L", (4_000, 2_000)), "TIFF", compression="jpeg")
     assert strips.count(b"\xff\xda") > 100
     assert isinstance(decode(strips), Pil.Image)
 
@@ -162,7 +182,12 @@ def test_probe_and_decode_agree_about_what_is_up(format_, orientation):
     options = {"tiffinfo": {0x112: orientation}} if format_ == "TIFF" else {"exif": exif}
     data = encoded(Pil.new("RGB", (80, 40)), format_, **options)
     found = probe(data)
-    assert (found.width, found.height) == ((40, 80) if orientation >= 5 else (80, 40)) == decode(data).size == decode(data, 1_000).size
+    assert (
+        (found.width, found.height)
+        == ((40, 80) if orientation >= 5 else (80, 40))
+        == decode(data).size
+        == decode(data, 1_000).size
+    )
     assert found.rotated == (orientation > 1)
     assert decode(data, 20).size == ((10, 20) if orientation >= 5 else (20, 10))
 
@@ -192,7 +217,10 @@ def test_the_first_of_many_frames_counts(format_):
     ("format_", "mode"),
     [
         *(("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
-        *(("TIFF", mode) for mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "CMYK", "YCbCr", "LAB")),
+        *(
+            ("TIFF", mode)
+            for mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "CMYK", "YCbCr", "LAB")
+        ),
     ],
 )
 def test_every_mode_comes_out_as_rgb_at_every_size(format_, mode):
@@ -205,7 +233,12 @@ def test_every_mode_comes_out_as_rgb_at_every_size(format_, mode):
 def test_sixteen_bit_color_is_scaled():
     """Pillow writes none: one pixel of (0x8012, 0x4034, 0xFF56), by hand."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0))
-    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0\x80\x12\x40\x34\xff\x56")) + chunk(b"IEND", b"")
+    data = (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + chunk(b"IDAT", zlib.compress(b"\0\x80\x12\x40\x34\xff\x56"))
+        + chunk(b"IEND", b"")
+    )
     assert pixels(data).tolist() == [[[0x80, 0x40, 0xFF]]]
 
 
@@ -220,7 +253,9 @@ def test_a_palette_may_be_partly_transparent():
     image = Pil.new("P", (3, 1))
     image.putpalette([255, 0, 0, 0, 0, 0, 9, 9, 9])
     image.putdata([0, 1, 2])
-    assert pixels(encoded(image, "PNG", transparency=bytes((255, 128, 0)))).tolist() == [[[255, 0, 0], [127, 127, 127], [255, 255, 255]]]
+    assert pixels(encoded(image, "PNG", transparency=bytes((255, 128, 0)))).tolist() == [
+        [[255, 0, 0], [127, 127, 127], [255, 255, 255]]
+    ]
 
 
 def test_what_is_transparent_does_not_color_what_is_scaled_down():

@@ -40,8 +40,13 @@ def test_the_sharp_frame_is_chosen_over_blurred_ones(tmp_path):
 def test_frames_come_from_inside_the_segment_and_from_its_longest_shot(tmp_path):
     path = film(tmp_path / "a.mp4", [shade(RED, 20)] * 10 + [shade(BLUE, 40)] * 30 + [shade(GREEN, 10)] * 5)
     chosen = choose(path, [(0.0, 1.0), (0.5, 4.5), (4.0, 4.5)], 1)
-    assert [near(color(path, times[0]), wanted) for times, wanted in zip(chosen, (RED, BLUE, GREEN), strict=True)] == [True] * 3
-    assert all(start <= time < end for (time,), (start, end) in zip(chosen, [(0.0, 1.0), (0.5, 4.5), (4.0, 4.5)], strict=True))
+    assert [
+        near(color(path, times[0]), wanted) for times, wanted in zip(chosen, (RED, BLUE, GREEN), strict=True)
+    ] == [True] * 3
+    assert all(
+        start <= time < end
+        for (time,), (start, end) in zip(chosen, [(0.0, 1.0), (0.5, 4.5), (4.0, 4.5)], strict=True)
+    )
 
 
 def test_a_frame_beside_a_cut_is_not_chosen_while_others_are_left(tmp_path):
@@ -55,7 +60,8 @@ def test_a_frame_beside_a_cut_is_not_chosen_while_others_are_left(tmp_path):
 
 def test_a_frame_of_a_dissolve_is_not_chosen_while_others_are_left(tmp_path):
     red, blue = shade(RED, 20), shade(BLUE, 20)
-    dissolve = [Image.blend(red, blue, (index + 1) / 9) for index in range(8)]  # sharper than the end it leads to: the bar is the same
+    # sharper than the end it leads to: the bar is the same
+    dissolve = [Image.blend(red, blue, (index + 1) / 9) for index in range(8)]
     images = [red] * 6 + dissolve + [blue.resize((24, 16)).resize((96, 64))] * 20
     ((time,),) = choose(film(tmp_path / "a.mp4", images), [(0.7, 3.4)], 1)
     assert time >= 1.4
@@ -126,8 +132,16 @@ def test_what_is_no_video(tmp_path):
     shade(RED).save(tmp_path / "image.png")
     (tmp_path / "image.mp4").write_bytes((tmp_path / "image.png").read_bytes())
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile /etc/passwd\n")
-    (tmp_path / "play.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n")
-    reasons = {"page": "not_a_video", "empty": "empty", "image": "not_a_video", "list": "not_a_video", "play": "not_a_video"}
+    (tmp_path / "play.mp4").write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n"
+    )
+    reasons = {
+        "page": "not_a_video",
+        "empty": "empty",
+        "image": "not_a_video",
+        "list": "not_a_video",
+        "play": "not_a_video",
+    }
     for name, reason in reasons.items():
         path = tmp_path / f"{name}.mp4"
         assert frames.facts(path).reason == reason
@@ -155,13 +169,16 @@ def test_turned_videos_are_upright(tmp_path):
     found = frames.frame(path, 0.0)
     assert Image.open(io.BytesIO(found)).size == (64, 96)
     top = np.asarray(Image.open(io.BytesIO(found)).convert("L"))[:20].mean()
-    assert top > np.asarray(Image.open(io.BytesIO(found)).convert("L"))[-20:].mean()  # the white bar at the left is now on top
+    # the white bar at the left is now on top
+    assert top > np.asarray(Image.open(io.BytesIO(found)).convert("L"))[-20:].mean()
 
 
 def test_a_reference_to_a_moment_is_read_through_the_front_door(tmp_path):
     film(tmp_path / "a.mp4", [shade(RED)] * 10)
     assert isinstance(fetch(Ref(file="a.mp4", time=0.3), tmp_path), bytes)
-    assert fetch(Ref(file="../a.mp4", time=0.3), tmp_path / "sub") == fetch(Ref(file="../a.mp4", time=0.3), tmp_path / "sub")
+    assert fetch(Ref(file="../a.mp4", time=0.3), tmp_path / "sub") == fetch(
+        Ref(file="../a.mp4", time=0.3), tmp_path / "sub"
+    )
     assert fetch(Ref(file="b.mp4", time=0.3), tmp_path).reason == "missing"
 
 
@@ -208,6 +225,9 @@ def test_the_cut_real_video_gives_what_is_before_the_cut(real):
 def test_nothing_is_said_on_the_terminal(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"garbage" * 1000)
     path = str(tmp_path / "a.mp4")
-    code = f"from pathlib import Path; from leafinstruct.images.video import frames; list(frames.choose(Path({path!r}), [(0, 1)], 1))"
+    code = (
+        "from pathlib import Path; from leafinstruct.images.video import frames; "
+        f"list(frames.choose(Path({path!r}), [(0, 1)], 1))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")

@@ -1,4 +1,5 @@
-"""What `choose` keeps of the frames it decoded: the same bytes as `frame` gives, no more than fits, nothing that is decoded only in part."""
+"""What `choose` keeps of the frames it decoded: the same bytes as `frame` gives, no more than fits, nothing
+that is decoded only in part."""
 
 from __future__ import annotations
 
@@ -71,13 +72,17 @@ def test_what_is_kept_is_what_frame_gives(tmp_path, name, codec, options, gop):
         assert frames.frame(path, time) == data, time
 
 
-@pytest.mark.parametrize(("bits", "shape"), [("yuv420p10le", Fraction(1)), ("yuv444p", Fraction(4, 3)), ("gray", Fraction(1))])
+@pytest.mark.parametrize(
+    ("bits", "shape"), [("yuv420p10le", Fraction(1)), ("yuv444p", Fraction(4, 3)), ("gray", Fraction(1))]
+)
 def test_what_is_kept_is_upright_and_in_shape(tmp_path, bits, shape):
     path = wide(tmp_path / "a.mp4", bits, shape)
     kept = taken(chosen(path))
     assert len(kept) >= 6
     assert all(frames.frame(path, time) == data for time, data in kept.items())
-    assert {Image.open(io.BytesIO(data)).size for data in kept.values()} == {(96 * shape.numerator // shape.denominator, 64)}
+    assert {Image.open(io.BytesIO(data)).size for data in kept.values()} == {
+        (96 * shape.numerator // shape.denominator, 64)
+    }
 
 
 def test_frames_above_the_bound_are_not_held_and_the_same_ones_are_chosen(tmp_path, monkeypatch):
@@ -105,14 +110,16 @@ def test_an_interlaced_key_frame_is_not_kept(tmp_path):
 def test_a_frame_whose_time_another_had_before_it_is_not_kept(tmp_path, monkeypatch):
     """`frame` would give the first of them."""
     path = film(tmp_path / "a.mp4", IMAGES)
-    monkeypatch.setattr(Video, "_seconds", lambda _, stamp: stamp // 4096 * 4096 / 12800)  # several frames a time
+    # several frames a time
+    monkeypatch.setattr(Video, "_seconds", lambda _, stamp: stamp // 4096 * 4096 / 12800)
     with_names = [item for item in chosen(path, [(0.0, 5.0)], 12) if item.times]
     for time, data in taken(with_names).items():
         assert frames.frame(path, time) == data
 
 
 def test_neighbors_are_decoded_once(tmp_path, monkeypatch):
-    """Steps that touch, judged by key frames or by all frames: each frame comes out of a decoder once, and no seek goes back."""
+    """Steps that touch, judged by key frames or by all frames: each frame comes out of a decoder once, and no
+    seek goes back."""
     seen: list[float] = []
     whole = Video._decoded
 
@@ -129,5 +136,6 @@ def test_neighbors_are_decoded_once(tmp_path, monkeypatch):
         assert len(seen) == len(set(seen)) <= 60
     seen.clear()
     path = film(tmp_path / "a.avi", IMAGES, gop=5, codec="mpeg4", b="4M", crf="")
-    chosen(path, [(0.0, 2.0), (2.0, 2.4), (2.4, 4.4), (4.4, 6.0)])  # with key frames enough, and not; all frames are decoded either way
+    # with key frames enough, and not; all frames are decoded either way
+    chosen(path, [(0.0, 2.0), (2.0, 2.4), (2.4, 4.4), (4.4, 6.0)])
     assert len(seen) == len(set(seen))

@@ -1,4 +1,5 @@
-"""Opening videos: one time names one frame wherever reading begins, in every container; hostile files cost little."""
+"""Opening videos: one time names one frame wherever reading begins, in every container; hostile files cost
+little."""
 
 from __future__ import annotations
 
@@ -23,8 +24,14 @@ COLORS = [(6 * index % 250, 37 * index % 200, 60) for index in range(60)]
 
 def shown(frame: av.VideoFrame | bytes) -> int:
     """Which of COLORS a frame shows."""
-    pixels = np.asarray(Image.open(io.BytesIO(frame)).convert("RGB")) if isinstance(frame, bytes) else frame.to_ndarray(format="rgb24")
-    return min(range(len(COLORS)), key=lambda index: int(np.abs(pixels[60, 90].astype(int) - COLORS[index]).sum()))
+    pixels = (
+        np.asarray(Image.open(io.BytesIO(frame)).convert("RGB"))
+        if isinstance(frame, bytes)
+        else frame.to_ndarray(format="rgb24")
+    )
+    return min(
+        range(len(COLORS)), key=lambda index: int(np.abs(pixels[60, 90].astype(int) - COLORS[index]).sum())
+    )
 
 
 @pytest.mark.parametrize("gop", [5, 250])
@@ -34,19 +41,28 @@ def test_a_time_names_one_frame_in_every_container_and_order(tmp_path, suffix, b
     options = {"bf": between} if suffix != ".webm" else {"crf": "10"}
     path = film(tmp_path / f"a{suffix}", [shade(color, 10) for color in COLORS], gop=gop, **options)
     with opened(path) as whole:
-        assert [(time, shown(frame)) for time, frame in whole.frames(0.0, "DEFAULT")] == [(index / 10, index) for index in range(60)]
+        assert [(time, shown(frame)) for time, frame in whole.frames(0.0, "DEFAULT")] == [
+            (index / 10, index) for index in range(60)
+        ]
     segments = [(index * 0.6, (index + 1) * 0.6) for index in range(10)]
     chosen = choose(path, segments, 2)
     assert all(chosen)
-    assert all(start <= time < end for times, (start, end) in zip(chosen, segments, strict=True) for time in times)
+    assert all(
+        start <= time < end for times, (start, end) in zip(chosen, segments, strict=True) for time in times
+    )
     wanted = [time for times in chosen for time in times]
     for time in [*wanted, *random.Random(1).sample(wanted, len(wanted))]:
         assert shown(frames.frame(path, time)) == round(time * 10)
 
 
 def test_times_count_from_the_first_frame_and_before_it_there_is_none(tmp_path):
-    """A stream that begins late, with time stamps of decoding below zero: players show its first frame at once."""
-    path = film(tmp_path / "a.mkv", [shade(color, 10) for color in COLORS[:20]], times=[7 + index / 10 for index in range(20)])
+    """A stream that begins late, with time stamps of decoding below zero: players show its first frame at
+    once."""
+    path = film(
+        tmp_path / "a.mkv",
+        [shade(color, 10) for color in COLORS[:20]],
+        times=[7 + index / 10 for index in range(20)],
+    )
     assert choose(path, [(0.0, 0.1)], 1) == [(0.0,)]
     assert shown(frames.frame(path, 1.3)) == 13
     assert frames.frame(path, 7.0).reason == "missing_frame"
@@ -54,7 +70,8 @@ def test_times_count_from_the_first_frame_and_before_it_there_is_none(tmp_path):
 
 @pytest.mark.parametrize("between", ["0", "2"])
 def test_reading_begins_with_a_key_frame_where_a_seek_does_not_end_at_one(tmp_path, between):
-    """MPEG-4 in a transport stream: the seek ends anywhere, and the decoder draws gray for what it has not read."""
+    """MPEG-4 in a transport stream: the seek ends anywhere, and the decoder draws gray for what it has not
+    read."""
     images = [shade(COLORS[index % 60], index % 80) for index in range(240)]
     path = film(tmp_path / "a.ts", images, gop=50, codec="mpeg4", bf=between, crf="", b="4M")
     for index in (150, 5, 93, 147, 32, 239):
@@ -70,14 +87,18 @@ def test_times_count_from_the_first_sound_where_the_image_comes_later(tmp_path):
         av.open(str(tmp_path / "sound.mp4")) as heard,
         av.open(str(tmp_path / "a.mkv"), "w") as out,
     ):
-        image, tone = (out.add_stream_from_template(stream) for stream in (seen.streams.video[0], heard.streams.audio[0]))
+        image, tone = (
+            out.add_stream_from_template(stream) for stream in (seen.streams.video[0], heard.streams.audio[0])
+        )
         for packet in heard.demux(audio=0):
             if packet.dts is not None:
                 packet.stream = tone
                 out.mux(packet)
         for packet in seen.demux(video=0):
             if packet.dts is not None:
-                packet.pts, packet.dts = (round(stamp + 1 / packet.time_base) for stamp in (packet.pts, packet.dts))
+                packet.pts, packet.dts = (
+                    round(stamp + 1 / packet.time_base) for stamp in (packet.pts, packet.dts)
+                )
                 packet.stream = image
                 out.mux(packet)
     with opened(tmp_path / "a.mkv") as whole:
@@ -133,7 +154,9 @@ def test_damage_in_the_middle_costs_its_segment_alone(tmp_path):
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
         hurt = [
-            packet for packet in container.demux(video=0) if packet.pts is not None and 2000 <= packet.pts * packet.time_base * 1000 < 3000
+            packet
+            for packet in container.demux(video=0)
+            if packet.pts is not None and 2000 <= packet.pts * packet.time_base * 1000 < 3000
         ]
     for packet in hurt:
         data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
@@ -146,8 +169,16 @@ def test_damage_in_the_middle_costs_its_segment_alone(tmp_path):
 
 
 def test_what_a_decoder_patched_up_is_not_shown(tmp_path):
-    """A bit that toppled in every slice of a second: nothing is refused, and every image up to the next key frame is wrong."""
-    path = film(tmp_path / "a.ts", [shade(color, index) for index, color in enumerate(COLORS)], gop=10, codec="mpeg4", crf="", b="4M")
+    """A bit that toppled in every slice of a second: nothing is refused, and every image up to the next key
+    frame is wrong."""
+    path = film(
+        tmp_path / "a.ts",
+        [shade(color, index) for index, color in enumerate(COLORS)],
+        gop=10,
+        codec="mpeg4",
+        crf="",
+        b="4M",
+    )
     data = bytearray(path.read_bytes())
     for place in range(len(data) * 4 // 10, len(data) * 5 // 10, 188):
         data[place + 100] ^= 0x55
@@ -178,7 +209,12 @@ def test_a_moment_far_from_any_key_frame_is_given_up(tmp_path, monkeypatch):
 
 
 def test_steps_of_a_video_with_one_key_frame_are_one_pass(tmp_path, monkeypatch):
-    path = film(tmp_path / "a.mp4", [shade((200, 30, 30), index % 80) for index in range(300)], gop=1000, sc_threshold="0")
+    path = film(
+        tmp_path / "a.mp4",
+        [shade((200, 30, 30), index % 80) for index in range(300)],
+        gop=1000,
+        sc_threshold="0",
+    )
     sought: list[float] = []
     whole = Video._decoded
 
@@ -203,12 +239,16 @@ print((peak() - before) // 1024)
 """
 
 
-LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from Linux's /proc")
+LINUX = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="reads the peak of memory from Linux's /proc"
+)
 
 
 def megabytes(path: Path) -> int:
     """Memory that looking at a file takes, in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", BOMB, str(path)], capture_output=True, text=True, check=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-c", BOMB, str(path)], capture_output=True, text=True, check=True, timeout=600
+    )
     return int(done.stdout.splitlines()[-1])
 
 
@@ -232,7 +272,13 @@ def test_an_image_bomb_in_a_video_is_not_decoded_while_the_file_is_probed(tmp_pa
 @LINUX
 def test_an_image_bomb_is_not_decoded_to_learn_its_size(tmp_path):
     """FLV names no streams before its frames are probed."""
-    film(tmp_path / "a.flv", [Image.new("RGB", (6_000, 6_000), "red")] * 3, gop=1, preset="ultrafast", threads="1")
+    film(
+        tmp_path / "a.flv",
+        [Image.new("RGB", (6_000, 6_000), "red")] * 3,
+        gop=1,
+        preset="ultrafast",
+        threads="1",
+    )
     assert frames.facts(tmp_path / "a.flv").reason == "too_many_pixels"
     assert megabytes(tmp_path / "a.flv") < 60
 

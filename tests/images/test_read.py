@@ -1,4 +1,5 @@
-"""References to bytes: what is read, what is refused, and that a page cannot reach a file outside its source."""
+"""References to bytes: what is read, what is refused, and that a page cannot reach a file outside its
+source."""
 
 from __future__ import annotations
 
@@ -85,7 +86,9 @@ def test_a_failing_disk_is_worth_another_try(root, monkeypatch):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(read, "_whole", fail)
-    assert fetch(Ref(file="a/x.png"), root) == Unreadable("unreadable", "a/x.png: Input/output error", retryable=True)
+    assert fetch(Ref(file="a/x.png"), root) == Unreadable(
+        "unreadable", "a/x.png: Input/output error", retryable=True
+    )
 
 
 @pytest.fixture
@@ -93,7 +96,11 @@ def packed(tmp_path):
     """An archive, and the range of each record in it."""
     records = [
         record("http://a.example/x.png", PNG, headers="Content-Type: image/png"),
-        record("http://a.example/x.png", gzip.compress(PNG), headers="Content-Type: image/png\r\nContent-Encoding: gzip"),
+        record(
+            "http://a.example/x.png",
+            gzip.compress(PNG),
+            headers="Content-Type: image/png\r\nContent-Encoding: gzip",
+        ),
         record("http://a.example/", b"", kind="request"),
     ]
     path = archive(tmp_path / "a.warc.gz", *records)

@@ -1,4 +1,5 @@
-"""tdmrep.json: what a host reserves from text and data mining is not asked for, and the file is asked for once."""
+"""tdmrep.json: what a host reserves from text and data mining is not asked for, and the file is asked for
+once."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def server() -> Iterator[Wild]:
 
 def test_what_the_file_reserves_is_not_asked_for_and_the_file_is_asked_once(server, tmp_path):
     server.tdmrep = (200, json.dumps([{"location": "/free/*.png", "tdm-reservation": 0}, *ALL]))
-    found = fetch(tmp_path, [server.url(path) for path in ("/a.png", "/free/b.png")], allow_hosts=[server.name])
+    found = fetch(
+        tmp_path, [server.url(path) for path in ("/a.png", "/free/b.png")], allow_hosts=[server.name]
+    )
     assert [(item.state, item.reason) for item in found] == [("ok", "opt_out"), ("ok", "")]
     assert server.asked == {"/robots.txt": 1, FILE: 1, "/free/b.png": 1}
     fetch(tmp_path, [server.url("/free/c.png")], allow_hosts=[server.name])
@@ -49,7 +52,8 @@ def test_a_host_that_robots_txt_closes_is_not_asked_for_the_file(server, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("status", "body"), [(404, ""), (403, ""), (500, ""), (200, "<html>"), (200, "{}"), (200, "[" * 100_000), (200, "")]
+    ("status", "body"),
+    [(404, ""), (403, ""), (500, ""), (200, "<html>"), (200, "{}"), (200, "[" * 100_000), (200, "")],
 )
 def test_a_file_that_cannot_be_had_or_read_reserves_nothing(server, tmp_path, status, body):
     server.tdmrep = (status, body)
@@ -93,7 +97,13 @@ def test_patterns_are_those_of_robots_txt(pattern, path, matches):
 def test_the_first_rule_that_matches_counts_and_what_is_no_rule_is_passed_over():
     found = rules(
         json.dumps(
-            [1, {"location": "/"}, {"location": "/", "tdm-reservation": 2}, {"location": "/a", "tdm-reservation": "0"}, *ALL]
+            [
+                1,
+                {"location": "/"},
+                {"location": "/", "tdm-reservation": 2},
+                {"location": "/a", "tdm-reservation": "0"},
+                *ALL,
+            ]
         ).encode()
     )
     assert found == [("/a", False), ("/", True)]

@@ -1,4 +1,5 @@
-"""Fetching from a real server that misbehaves: every answer is an outcome, nothing raises, nothing hangs, nothing private is asked."""
+"""Fetching from a real server that misbehaves: every answer is an outcome, nothing raises, nothing hangs,
+nothing private is asked."""
 
 from __future__ import annotations
 
@@ -52,7 +53,13 @@ def one(server: Wild, folder: Path, path: str, **settings: Any) -> Fetched:
 
 def test_an_image_is_fetched_and_kept_as_it_came(server, tmp_path):
     found = one(server, tmp_path, "/a.png")
-    assert (found.state, found.reason, found.status, found.media, found.size) == ("ok", "", 200, "image/png", len(IMAGE))
+    assert (found.state, found.reason, found.status, found.media, found.size) == (
+        "ok",
+        "",
+        200,
+        "image/png",
+        len(IMAGE),
+    )
     assert stored(tmp_path, found.segment, found.offset, found.size, found.sha256) == IMAGE
     assert server.agents == {f"leafinstruct/{__import__('leafinstruct').__version__} (+crew@example.org)"}
     assert server.asked == {"/robots.txt": 1, "/.well-known/tdmrep.json": 1, "/a.png": 1}
@@ -120,9 +127,22 @@ def test_nothing_private_is_asked_by_default(server, tmp_path):
         "0.0.0.0",
         "①②⑦.⓪.⓪.①",
     ]
-    odd = ["2130706433", "017700000001", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "0", "127.0.0.1.", "%31%32%37.0.0.1", "a@127.0.0.1"]
+    odd = [
+        "2130706433",
+        "017700000001",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.1",
+        "0",
+        "127.0.0.1.",
+        "%31%32%37.0.0.1",
+        "a@127.0.0.1",
+    ]
     found = fetch(tmp_path, [server.url("/a.png", name) for name in private + odd])
-    assert [(item.state, item.reason) for item in found] == [("ok", "private_address")] * len(private) + [("ok", "bad_url")] * len(odd)
+    assert [(item.state, item.reason) for item in found] == [("ok", "private_address")] * len(private) + [
+        ("ok", "bad_url")
+    ] * len(odd)
     assert not server.asked
 
 
@@ -130,7 +150,10 @@ def test_an_allowed_name_allows_only_itself(server, tmp_path):
     server.scripts = {"/x": [redirect(server.url("/a.png", "localhost"))]}
     found = fetch(tmp_path, [server.url("/x")], allow_hosts=["127.0.0.1"])[0]
     assert found.reason == "private_address"
-    assert fetch(tmp_path / "b", [server.url("/a.png", "localhost")], allow_hosts=["localhost"])[0].sha256 is not None
+    assert (
+        fetch(tmp_path / "b", [server.url("/a.png", "localhost")], allow_hosts=["localhost"])[0].sha256
+        is not None
+    )
 
 
 @given(
@@ -152,11 +175,19 @@ def test_an_allowed_name_allows_only_itself(server, tmp_path):
 def test_no_spelling_of_a_private_address_is_public(address):
     number = int(address)
     assert not public(str(address))
-    for wrapped in (f"::ffff:{address}", f"64:ff9b::{address}", f"::{address}", f"2002:{number >> 16:x}:{number & 0xFFFF:x}::"):
+    for wrapped in (
+        f"::ffff:{address}",
+        f"64:ff9b::{address}",
+        f"::{address}",
+        f"2002:{number >> 16:x}:{number & 0xFFFF:x}::",
+    ):
         assert not public(wrapped), wrapped
 
 
-@pytest.mark.parametrize("address", ["168.63.129.16", "64:ff9b:1:a00:1:0:808:808", "fd00:ec2::254", "100.100.100.200", "192.0.0.192"])
+@pytest.mark.parametrize(
+    "address",
+    ["168.63.129.16", "64:ff9b:1:a00:1:0:808:808", "fd00:ec2::254", "100.100.100.200", "192.0.0.192"],
+)
 def test_where_clouds_keep_their_secrets_is_not_public(address):
     assert not public(address)
 
@@ -188,7 +219,11 @@ def test_addresses_that_nobody_is_asked_at(address):
 
 def test_robots_txt_is_kept_to_and_asked_once(server, tmp_path):
     server.robots = (200, "User-agent: *\nDisallow: /private/\nAllow: /private/open\n")
-    found = fetch(tmp_path, [server.url(path) for path in ("/private/a.png", "/b.png", "/private/open.png")], allow_hosts=[server.name])
+    found = fetch(
+        tmp_path,
+        [server.url(path) for path in ("/private/a.png", "/b.png", "/private/open.png")],
+        allow_hosts=[server.name],
+    )
     assert [item.reason for item in found] == ["robots", "", ""]
     assert server.asked["/robots.txt"] == 1
     assert server.images == {"/b.png": 1, "/private/open.png": 1}
@@ -204,22 +239,27 @@ def test_robots_txt_may_speak_to_us_alone(server, tmp_path):
 
 def test_a_robots_txt_that_fails_forbids_for_now_and_costs_few_requests(server, tmp_path):
     server.robots = (500, "")
-    found = fetch(tmp_path, [server.url(f"/{index}.png") for index in range(50)], allow_hosts=[server.name], retries=1)
+    found = fetch(
+        tmp_path, [server.url(f"/{index}.png") for index in range(50)], allow_hosts=[server.name], retries=1
+    )
     assert {(item.state, item.reason) for item in found} == {("failed", "robots_unknown")}
     assert server.asked == {"/robots.txt": 2}
 
 
 def test_a_robots_txt_that_cannot_be_unpacked_forbids_for_now(server, tmp_path):
     server.scripts = {"/robots.txt": [answer(b"?", 200, "text/plain", "Content-Encoding: br")]}
-    assert [(item.state, item.reason) for item in fetch(tmp_path, [server.url("/a.png")], allow_hosts=[server.name])] == [
-        ("failed", "robots_unknown")
-    ]
+    assert [
+        (item.state, item.reason)
+        for item in fetch(tmp_path, [server.url("/a.png")], allow_hosts=[server.name])
+    ] == [("failed", "robots_unknown")]
     assert one(server, tmp_path, "/a.png").sha256 is not None
 
 
 def test_a_crawl_delay_is_kept_to(server, tmp_path):
     server.robots = (200, "User-agent: *\nCrawl-delay: 0.3\n")
-    fetch(tmp_path, [server.url(f"/{index}.png") for index in range(4)], allow_hosts=[server.name], per_host=4)
+    fetch(
+        tmp_path, [server.url(f"/{index}.png") for index in range(4)], allow_hosts=[server.name], per_host=4
+    )
     images = sorted(server.times)[2:]  # after robots.txt and tdmrep.json
     assert len(images) == 4
     assert all(later - earlier >= 0.25 for earlier, later in itertools.pairwise(images))
@@ -232,7 +272,13 @@ def test_an_endless_crawl_delay_is_a_refusal(server, tmp_path):
 
 def test_at_most_so_many_requests_to_one_host_at_a_time(server, tmp_path):
     server.hold = 0.02
-    fetch(tmp_path, [server.url(f"/{index}.png") for index in range(40)], allow_hosts=[server.name], per_host=3, in_flight=100)
+    fetch(
+        tmp_path,
+        [server.url(f"/{index}.png") for index in range(40)],
+        allow_hosts=[server.name],
+        per_host=3,
+        in_flight=100,
+    )
     assert server.at_once == 3
 
 
@@ -264,7 +310,9 @@ def test_who_asks_for_an_hour_is_asked_in_another_run(server, tmp_path):
 
 def test_who_asks_for_an_hour_is_left_alone_by_all_others_too(server, tmp_path):
     server.scripts = {"/a.png": [answer(b"", 429, "text/plain", "Retry-After: 3600")]}
-    found = fetch(tmp_path, [server.url(f"/{name}.png") for name in "abcdefgh"], allow_hosts=[server.name], per_host=1)
+    found = fetch(
+        tmp_path, [server.url(f"/{name}.png") for name in "abcdefgh"], allow_hosts=[server.name], per_host=1
+    )
     assert {(item.state, item.reason) for item in found} == {("failed", "asks_to_wait")}
     assert server.images == {"/a.png": 1}
 
@@ -278,22 +326,36 @@ def test_429_without_a_time_makes_the_host_wait_twice_as_long_each_time(server, 
 
 
 def test_who_pushes_back_on_end_is_given_up(server, tmp_path):
-    server.scripts = {f"/{index}.png": [answer(b"", 503, "text/plain", "Retry-After: 0")] * 2 for index in range(50)}
-    found = fetch(tmp_path, [server.url(f"/{index}.png") for index in range(50)], allow_hosts=[server.name], per_host=1)
+    server.scripts = {
+        f"/{index}.png": [answer(b"", 503, "text/plain", "Retry-After: 0")] * 2 for index in range(50)
+    }
+    found = fetch(
+        tmp_path, [server.url(f"/{index}.png") for index in range(50)], allow_hosts=[server.name], per_host=1
+    )
     assert [item.reason for item in found] == ["http_503"] * 8 + ["asks_to_wait"] * 42
     assert server.images.total() == 8
 
 
 def test_a_host_that_drips_is_given_up(server, tmp_path):
     urls = [server.url(f"/drip{index}") for index in range(200)]
-    found = fetch(tmp_path, urls, allow_hosts=[server.name], per_host=8, timeout=0.5, robots=False, opt_out=False)
+    found = fetch(
+        tmp_path, urls, allow_hosts=[server.name], per_host=8, timeout=0.5, robots=False, opt_out=False
+    )
     assert {item.reason for item in found} == {"timeout", "host_down"}
     assert server.images.total() <= 16
 
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), (" 0 ", 0.0), ("soon", None), ("", None), ("-3", None), ("1e9", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
+    [
+        ("7", 7.0),
+        (" 0 ", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-3", None),
+        ("1e9", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+    ],
 )
 def test_retry_after(value, seconds):
     assert retry_after(value) == seconds
@@ -303,7 +365,13 @@ def test_a_dead_host_is_given_up_after_a_few_requests(tmp_path):
     with wild() as server:
         name = server.name
     quiet = {"robots": False, "opt_out": False}
-    found = fetch(tmp_path, [f"http://{name}/{index}.png" for index in range(2_000)], allow_hosts=[name], per_host=2, **quiet)
+    found = fetch(
+        tmp_path,
+        [f"http://{name}/{index}.png" for index in range(2_000)],
+        allow_hosts=[name],
+        per_host=2,
+        **quiet,
+    )
     assert {item.state for item in found} == {"failed"}
     assert {item.reason for item in found} == {"connection", "host_down"}
     assert sum(item.reason == "connection" for item in found) < 20
@@ -352,7 +420,12 @@ def test_thousands_in_flight_are_no_thousands_of_threads(server, tmp_path):
 
     async def run() -> None:
         nonlocal most
-        web = Web(FetchConfig(contact="a@b.org", in_flight=2_000, per_host=64, robots=False, allow_hosts=(server.name,)), Store(tmp_path))
+        web = Web(
+            FetchConfig(
+                contact="a@b.org", in_flight=2_000, per_host=64, robots=False, allow_hosts=(server.name,)
+            ),
+            Store(tmp_path),
+        )
         fetches = [asyncio.ensure_future(web.fetch(server.url(f"/{index}.png"))) for index in range(2_000)]
         while not all(item.done() for item in fetches):
             most = max(most, threading.active_count())
@@ -386,7 +459,9 @@ asyncio.run(run())
 
 def test_large_bodies_are_held_by_few_at_a_time(server, tmp_path):
     """64 bodies without an end, at 10 MB each, would be 640 MB."""
-    found = subprocess.run([sys.executable, "-c", LARGE, str(tmp_path), server.name], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", LARGE, str(tmp_path), server.name], capture_output=True, text=True, check=True
+    )
     assert int(found.stdout) < 400
 
 
@@ -424,7 +499,9 @@ def test_torn_and_foreign_lines_of_a_log_are_passed_over(tmp_path):
     store.close()
     (log,) = tmp_path.glob("*.jsonl")
     whole = log.read_bytes()
-    beyond = json.dumps({"url": "http://b/", "state": "ok", "segment": kept.segment, "offset": 3, "size": 99, "sha256": "0"}).encode()
+    beyond = json.dumps(
+        {"url": "http://b/", "state": "ok", "segment": kept.segment, "offset": 3, "size": 99, "sha256": "0"}
+    ).encode()
     log.write_bytes(b"nonsense\n[]\n{}\n" + whole + beyond + b"\n" + whole[:20])
     again = Store(tmp_path)
     assert again.get("http://a/") == kept
@@ -439,7 +516,13 @@ def test_two_writers_beside_each_other_see_all_when_opened_again(tmp_path):
     first.close(), second.close()
     again = Store(tmp_path)
     assert again.get("http://a/").sha256 is not None
-    assert stored(tmp_path, *(getattr(again.get("http://b/"), name) for name in ("segment", "offset", "size", "sha256"))) == b"two"
+    assert (
+        stored(
+            tmp_path,
+            *(getattr(again.get("http://b/"), name) for name in ("segment", "offset", "size", "sha256")),
+        )
+        == b"two"
+    )
 
 
 def test_bytes_that_were_changed_on_disk_are_not_given_out(tmp_path):
@@ -462,7 +545,9 @@ def test_a_line_under_another_url_is_dropped_and_bytes_that_changed_count_as_not
     damaged = log.read_bytes()
     faults = list(verify(tmp_path))
     assert [damage.file for damage in faults] == [log, log]
-    assert faults[1].fault.endswith(f"leads to 10 bytes in {blob.name} that are not what was fetched from http://b/")
+    assert faults[1].fault.endswith(
+        f"leads to 10 bytes in {blob.name} that are not what was fetched from http://b/"
+    )
     assert list(verify(tmp_path)) == []
     assert [Store(tmp_path).get(f"http://{name}/") is None for name in "abc"] == [True, True, False]
     log.write_bytes(damaged)
@@ -473,9 +558,12 @@ def test_a_line_under_another_url_is_dropped_and_bytes_that_changed_count_as_not
     assert again.repaired == 2
     again.put(Fetched("http://b/", "ok", at="2026-01-02"), b"bytes of b")
     again.close()
-    os.utime(log, ns=(2**62, 2**62))  # as whoever copies a folder leaves it: the latest log holds an earlier outcome
+    # as whoever copies a folder leaves it: the latest log holds an earlier outcome
+    os.utime(log, ns=(2**62, 2**62))
     assert Store(tmp_path).intact("http://b/") is not None
-    assert list(verify(tmp_path)) == [], "nobody reads the earlier outcome any more, although its bytes are damaged"
+    assert list(verify(tmp_path)) == [], (
+        "nobody reads the earlier outcome any more, although its bytes are damaged"
+    )
     assert Store(tmp_path).intact("http://b/") is not None
 
 

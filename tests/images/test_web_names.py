@@ -1,4 +1,5 @@
-"""Names: what a resolver's no is worth, and that what was checked is what is connected to. The resolver is the one thing that is played here."""
+"""Names: what a resolver's no is worth, and that what was checked is what is connected to. The resolver is
+the one thing that is played here."""
 
 from __future__ import annotations
 
@@ -21,10 +22,13 @@ PUBLIC = "93.184.215.14"
 
 
 class World:
-    """A resolver: name -> addresses, or the error number that it gives; every other name does not exist. `asked`: lookups by name."""
+    """A resolver: name -> addresses, or the error number that it gives; every other name does not exist.
+    `asked`: lookups by name."""
 
     def __init__(self, **known: list[str] | int) -> None:
-        self.known: dict[str, list[str] | int] = {name.replace("_", "."): found for name, found in known.items()}
+        self.known: dict[str, list[str] | int] = {
+            name.replace("_", "."): found for name, found in known.items()
+        }
         self.asked: Counter[str] = Counter()
 
     def __call__(self, host: str) -> list[str]:
@@ -43,7 +47,9 @@ def server() -> Iterator[Wild]:
 
 def fetch(folder: Path, ask: Callable[[str], list[str]], urls: list[str], **settings: Any) -> list[Fetched]:
     async def run() -> list[Fetched]:
-        web = Web(FetchConfig(**{"contact": "crew@example.org", "retries": 0, **settings}), Store(folder), ask)
+        web = Web(
+            FetchConfig(**{"contact": "crew@example.org", "retries": 0, **settings}), Store(folder), ask
+        )
         try:
             return list(await asyncio.gather(*(web.fetch(url) for url in urls)))
         finally:
@@ -61,7 +67,10 @@ def test_a_name_that_is_denied_while_others_are_found_does_not_exist(tmp_path):
     found = fetch(tmp_path, world, [f"http://dead.test/{index}.png" for index in range(500)], retries=2)
     assert {outcome(item) for item in found} == {("ok", "no_such_host")}
     assert world.asked == {"dead.test": 3, "iana.org": 1}
-    assert {outcome(item) for item in fetch(tmp_path, World(), ["http://dead.test/1.png"])} == {("ok", "no_such_host")}  # kept: it is final
+    # kept: it is final
+    assert {outcome(item) for item in fetch(tmp_path, World(), ["http://dead.test/1.png"])} == {
+        ("ok", "no_such_host")
+    }
 
 
 @pytest.mark.parametrize(
@@ -74,11 +83,12 @@ def test_a_name_that_is_denied_while_others_are_found_does_not_exist(tmp_path):
     ids=["no network", "a portal", "no name server"],
 )
 def test_a_resolver_that_denies_everything_gives_no_verdict(tmp_path, world):
-    assert [outcome(item) for item in fetch(tmp_path, world, ["http://a.test/a.png", "http://b.test/b.png"])] == [
-        ("failed", "name_not_resolved")
-    ] * 2
+    assert [
+        outcome(item) for item in fetch(tmp_path, world, ["http://a.test/a.png", "http://b.test/b.png"])
+    ] == [("failed", "name_not_resolved")] * 2
     world.known["iana.org"] = [PUBLIC]
-    assert outcome(*fetch(tmp_path, world, ["http://a.test/a.png"])) == ("ok", "no_such_host")  # asked again, and then final
+    # asked again, and then final
+    assert outcome(*fetch(tmp_path, world, ["http://a.test/a.png"])) == ("ok", "no_such_host")
 
 
 def test_a_portal_that_answers_for_every_name_makes_nothing_a_private_address(tmp_path):
@@ -91,7 +101,8 @@ def test_a_portal_that_answers_for_every_name_makes_nothing_a_private_address(tm
 def test_a_name_server_in_trouble_may_be_better_tomorrow(tmp_path):
     world = World(a_test=socket.EAI_AGAIN, iana_org=[PUBLIC])
     (found,) = fetch(tmp_path, world, ["http://a.test/a.png"], retries=1)
-    assert (*outcome(found), found.attempts) == ("failed", "name_not_resolved", 1)  # the name was tried twice, the image once
+    # the name was tried twice, the image once
+    assert (*outcome(found), found.attempts) == ("failed", "name_not_resolved", 1)
     assert world.asked == {"a.test": 2}
 
 
@@ -104,7 +115,9 @@ def test_a_name_that_is_found_at_the_second_try_is_found(server, tmp_path):
         finally:
             world.known["mirror.test"] = ["127.0.0.1"]
 
-    (found,) = fetch(tmp_path, ask, [server.url("/a.png", "mirror.test")], allow_hosts=["mirror.test"], retries=1)
+    (found,) = fetch(
+        tmp_path, ask, [server.url("/a.png", "mirror.test")], allow_hosts=["mirror.test"], retries=1
+    )
     assert found.sha256 is not None
     assert world.asked == {"mirror.test": 2}
 
@@ -161,7 +174,11 @@ def test_slow_names_cost_living_hosts_nothing(server, tmp_path):
         return ["127.0.0.1"]
 
     async def run() -> tuple[Fetched, list[Fetched]]:
-        web = Web(FetchConfig(contact="a@b.org", retries=0, timeout=4.0, in_flight=4, allow_hosts=("mirror.test",)), Store(tmp_path), ask)
+        web = Web(
+            FetchConfig(contact="a@b.org", retries=0, timeout=4.0, in_flight=4, allow_hosts=("mirror.test",)),
+            Store(tmp_path),
+            ask,
+        )
         slow = [asyncio.ensure_future(web.fetch(f"http://slow{index}.test/a.png")) for index in range(40)]
         good = asyncio.ensure_future(web.fetch(server.url("/a.png", "mirror.test")))
         await asyncio.sleep(5.0)  # more than an image has; its name waits for a thread as long

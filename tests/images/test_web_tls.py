@@ -1,4 +1,5 @@
-"""Certificates: a bad one is a verdict beside a good one, and may be our own clock's or proxy's fault alone. Real servers, real handshakes."""
+"""Certificates: a bad one is a verdict beside a good one, and may be our own clock's or proxy's fault alone.
+Real servers, real handshakes."""
 
 from __future__ import annotations
 
@@ -83,15 +84,22 @@ def fetched(folder: Path, urls: list[str], roots: Path | None) -> list[list[str]
     """Outcomes in turn, in a process of its own, whose system trusts these roots, or the usual ones."""
     environment = {"SSL_CERT_FILE": str(roots)} if roots is not None else {}
     command = [sys.executable, "-W", "error", "-c", FETCH, str(folder), *urls]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **environment})
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, **environment}
+    )
     found: list[list[str]] = json.loads(done.stdout)
     return found
 
 
 def test_a_bad_certificate_is_a_verdict_only_after_a_good_one(port, roots, tmp_path):
-    good, bad = f"https://localhost:{port}/a.png", f"https://127.0.0.1:{port}/a.png"  # the certificate is not for the number
+    # the certificate is not for the number
+    good, bad = f"https://localhost:{port}/a.png", f"https://127.0.0.1:{port}/a.png"
     assert fetched(tmp_path / "a", [good], None) == [["failed", "bad_certificate"]]
-    assert fetched(tmp_path / "b", [bad, good, bad], roots) == [["failed", "bad_certificate"], ["ok", ""], ["ok", "bad_certificate"]]
+    assert fetched(tmp_path / "b", [bad, good, bad], roots) == [
+        ["failed", "bad_certificate"],
+        ["ok", ""],
+        ["ok", "bad_certificate"],
+    ]
 
 
 def test_a_handshake_that_breaks_may_pass(roots, tmp_path):
@@ -105,5 +113,7 @@ def test_a_handshake_that_breaks_may_pass(roots, tmp_path):
 
         thread = threading.Thread(target=slam, daemon=True)
         thread.start()
-        assert fetched(tmp_path, [f"https://127.0.0.1:{server.getsockname()[1]}/a.png"], roots) == [["failed", "connection"]]
+        assert fetched(tmp_path, [f"https://127.0.0.1:{server.getsockname()[1]}/a.png"], roots) == [
+            ["failed", "connection"]
+        ]
         thread.join()

@@ -1,4 +1,5 @@
-"""A real web server that misbehaves on request, byte by byte: what it sends is what a path says. Runs in a thread of its own."""
+"""A real web server that misbehaves on request, byte by byte: what it sends is what a path says. Runs in a
+thread of its own."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ FILES = ("/robots.txt", "/.well-known/tdmrep.json")
 
 
 class Wild:
-    """`asked`: requests by path; `at_once`: the most that were in hand at a time; `scripts`: path -> answers for its first requests, in turn;
-    `hold`: seconds before each answer; `together`: no image is answered before so many requests are there at a time."""
+    """`asked`: requests by path; `at_once`: the most that were in hand at a time; `scripts`: path -> answers
+    for its first requests, in turn; `hold`: seconds before each answer; `together`: no image is answered
+    before so many requests are there at a time."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
@@ -69,14 +71,19 @@ class Wild:
                 path = head.split(" ", 2)[1]
                 self.asked[path] += 1
                 self.times.append(time.monotonic())
-                self.agents |= {line.partition(": ")[2] for line in head.split("\r\n") if line.lower().startswith("user-agent")}
+                self.agents |= {
+                    line.partition(": ")[2]
+                    for line in head.split("\r\n")
+                    if line.lower().startswith("user-agent")
+                }
                 self._now += 1
                 self.at_once = max(self.at_once, self._now)
                 try:
                     if self._now >= self.together:
                         self._full.set()
                     if path not in FILES:
-                        with contextlib.suppress(TimeoutError):  # then the test fails, instead of waiting for ever
+                        # then the test fails, instead of waiting for ever
+                        with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(self._full.wait(), 60)
                     await asyncio.sleep(self.hold)
                     going_on = await self._answer(path, writer)

@@ -1,4 +1,5 @@
-"""What the tests of this room share: run a reader over a source, take its output apart, write small archives by hand."""
+"""What the tests of this room share: run a reader over a source, take its output apart, write small archives
+by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ Item = Document | Rejected
 
 def read_all(reader: ModuleType, source: Any, cache: Path, part_size: int = 5) -> list[Item]:
     """Everything that a reader gives for a source, part by part."""
-    return [item for span in reader.plan(source, part_size, cache) for item in reader.read(source, span, cache)]
+    return [
+        item for span in reader.plan(source, part_size, cache) for item in reader.read(source, span, cache)
+    ]
 
 
 def documents(items: list[Item]) -> list[Document]:
@@ -30,15 +33,29 @@ def rejected(items: list[Item]) -> list[tuple[str, str, bool]]:
 
 def outline(document: Document) -> list[str]:
     """One line a segment: `kind: text`, `<reference>` for an image."""
-    return [f"<{item.ref}>" if isinstance(item, Image) else f"{item.kind}: {item.text}" for item in document.segments]
+    return [
+        f"<{item.ref}>" if isinstance(item, Image) else f"{item.kind}: {item.text}"
+        for item in document.segments
+    ]
 
 
 def bare(text: str, placeholders: bool = False) -> str:
-    """A text without white space and cell borders, and without the marks of list items: what extraction must not change. x² is x2."""
-    return re.sub(r"[\s|]", "", unicodedata.normalize("NFKC", re.sub(r"(?m)^\s*(- |\d+\. )", "", text) if placeholders else text))
+    """A text without white space and cell borders, and without the marks of list items: what extraction must
+    not change. x² is x2."""
+    return re.sub(
+        r"[\s|]",
+        "",
+        unicodedata.normalize("NFKC", re.sub(r"(?m)^\s*(- |\d+\. )", "", text) if placeholders else text),
+    )
 
 
-def record(url: str, body: bytes, status: str = "200 OK", headers: str = "Content-Type: text/html", kind: str = "response") -> bytes:
+def record(
+    url: str,
+    body: bytes,
+    status: str = "200 OK",
+    headers: str = "Content-Type: text/html",
+    kind: str = "response",
+) -> bytes:
     """One WARC record."""
     block = f"HTTP/1.1 {status}\r\n{headers}\r\n\r\n".encode() + body
     head = (

@@ -34,13 +34,21 @@ def ours(data: bytes) -> Extract:
         pieces = parse(data).pieces
     except PageError:
         return Extract("", ())
-    texts = [_MARK.sub("", piece.text) if piece.kind == "list" else piece.text for piece in pieces if not isinstance(piece, PageImage)]
-    return Extract("\n".join(texts), tuple(piece.sources[0] for piece in pieces if isinstance(piece, PageImage) and piece.sources))
+    texts = [
+        _MARK.sub("", piece.text) if piece.kind == "list" else piece.text
+        for piece in pieces
+        if not isinstance(piece, PageImage)
+    ]
+    return Extract(
+        "\n".join(texts),
+        tuple(piece.sources[0] for piece in pieces if isinstance(piece, PageImage) and piece.sources),
+    )
 
 
 @dataclass(frozen=True)
 class Score:
-    """Sums over pages: words and images that were kept and are wanted (both), kept, wanted; and images of both in their order."""
+    """Sums over pages: words and images that were kept and are wanted (both), kept, wanted; and images of
+    both in their order."""
 
     both: int = 0
     kept: int = 0
@@ -55,7 +63,8 @@ class Score:
 
     @property
     def row(self) -> tuple[float, float, float, float, float]:
-        """Precision and recall of words, then of images; share of the kept and wanted images that stand in order. 1 where there is none."""
+        """Precision and recall of words, then of images; share of the kept and wanted images that stand in
+        order. 1 where there is none."""
         return (
             _share(self.both, self.kept),
             _share(self.both, self.wanted),
@@ -71,7 +80,13 @@ def score(found: Extract, text: str, images: Sequence[str]) -> Score:
     both = (Counter(found.images) & Counter(images)).total()
     blocks = SequenceMatcher(None, found.images, images, autojunk=False).get_matching_blocks()
     return Score(
-        (mine & true).total(), mine.total(), true.total(), both, len(found.images), len(images), sum(block.size for block in blocks)
+        (mine & true).total(),
+        mine.total(),
+        true.total(),
+        both,
+        len(found.images),
+        len(images),
+        sum(block.size for block in blocks),
     )
 
 

@@ -47,20 +47,30 @@ def article(path: Path) -> Article:
     """The content node of a real page."""
     node = LexborHTMLParser(path.read_text(encoding="utf-8")).css_first("main, article, div.content")
     assert node is not None, path
-    title, *blocks = [child.html or "" for child in node.iter(include_text=True) if (child.html or "").strip()]
+    title, *blocks = [
+        child.html or "" for child in node.iter(include_text=True) if (child.html or "").strip()
+    ]
     inner = re.sub(r"^<h\d[^>]*>|</h\d>$", "", title)
-    return Article(inner, tuple(blocks), shown(node), tuple(image.attributes.get("src") or "" for image in node.css("img")))
+    return Article(
+        inner,
+        tuple(blocks),
+        shown(node),
+        tuple(image.attributes.get("src") or "" for image in node.css("img")),
+    )
 
 
 def shown(node: LexborNode) -> str:
     """The node's text; what stands in one word stays in one word."""
     parts = [
-        part.text_content or "" if part.tag == "-text" else "" if part.tag in _INLINE else " " for part in node.traverse(include_text=True)
+        part.text_content or "" if part.tag == "-text" else "" if part.tag in _INLINE else " "
+        for part in node.traverse(include_text=True)
     ]
     return "".join(parts)
 
 
-_INLINE = frozenset(["a", "abbr", "b", "code", "em", "i", "kbd", "s", "small", "span", "strong", "sub", "sup", "u"])
+_INLINE = frozenset(
+    ["a", "abbr", "b", "code", "em", "i", "kbd", "s", "small", "span", "strong", "sub", "sup", "u"]
+)
 
 
 def images(text: str, make: Callable[[dict[str, str]], str]) -> str:
@@ -70,7 +80,10 @@ def images(text: str, make: Callable[[dict[str, str]], str]) -> str:
 
 def between(blocks: tuple[str, ...], inserted: str, every: int = 4) -> str:
     """The blocks with something put after every fourth one."""
-    parts = [f"{block}\n{inserted}" if number % every == every - 1 else block for number, block in enumerate(blocks)]
+    parts = [
+        f"{block}\n{inserted}" if number % every == every - 1 else block
+        for number, block in enumerate(blocks)
+    ]
     return "\n".join(parts)
 
 
@@ -95,7 +108,10 @@ def teasers(number: int, element: str = "li", inner: str = "") -> str:
 
 
 def links(*names: str) -> str:
-    return "".join(f'<li class="menu-item"><a href="/{name.lower().replace(" ", "-")}/">{name}</a></li>' for name in names)
+    return "".join(
+        f'<li class="menu-item"><a href="/{name.lower().replace(" ", "-")}/">{name}</a></li>'
+        for name in names
+    )
 
 
 COOKIES = """<div id="onetrust-consent-sdk"><div class="onetrust-pc-dark-filter"></div><div id="onetrust-banner-sdk" role="region" aria-label="Cookie banner">
@@ -162,7 +178,11 @@ def mediawiki(page: Article) -> str:
         return f'<figure class="mw-default-size" typeof="mw:File/Thumb"><a href="/wiki/File:X" class="mw-file-description"><img alt="{a.get("alt", "")}" src="{a["src"]}" decoding="async" class="mw-file-element"></a><figcaption></figcaption></figure>'
 
     edit = '<span class="mw-editsection"><span class="mw-editsection-bracket">[</span><a href="/edit">edit</a><span class="mw-editsection-bracket">]</span></span>'
-    body = re.sub(r"<h2>(.*?)</h2>", rf'<div class="mw-heading mw-heading2"><h2>\1</h2>{edit}</div>', images(page.body, thumb))
+    body = re.sub(
+        r"<h2>(.*?)</h2>",
+        rf'<div class="mw-heading mw-heading2"><h2>\1</h2>{edit}</div>',
+        images(page.body, thumb),
+    )
     return document(
         f"""<a class="mw-jump-link" href="#bodyContent">Jump to content</a><div class="vector-header-container"><header class="vector-header mw-header"><div class="vector-header-start"><nav aria-label="Site"><ul>{links("Main page", "Contents", "Random article")}</ul></nav></div></header></div>
 <div class="mw-page-container"><div class="mw-page-container-inner"><div class="vector-sitenotice-container"><div id="siteNotice"><p>Please vote in the board elections until Friday.</p></div></div>
@@ -225,7 +245,8 @@ def sphinx(page: Article) -> str:
         flags=re.DOTALL,
     )
     tree = "".join(
-        f'<li class="toctree-l1"><a class="reference internal" href="p{n}.html">Chapter {n} about the library</a></li>' for n in range(25)
+        f'<li class="toctree-l1"><a class="reference internal" href="p{n}.html">Chapter {n} about the library</a></li>'
+        for n in range(25)
     )
     return document(
         f"""<div class="wy-grid-for-nav"><nav data-toggle="wy-nav-shift" class="wy-nav-side"><div class="wy-side-scroll"><div class="wy-side-nav-search"><a href="index.html" class="icon icon-home">project</a><div class="version">2.1</div></div><div class="wy-menu wy-menu-vertical" role="navigation"><p class="caption" role="heading"><span class="caption-text">Contents:</span></p><ul class="current">{tree}</ul></div></div></nav>
@@ -240,7 +261,9 @@ def sphinx(page: Article) -> str:
 
 def mkdocs(page: Article) -> str:
     body = re.sub(
-        r"<(h[2-4])>(.*?)</\1>", r'<\1 id="s">\2<a class="headerlink" href="#s" title="Permanent link">&para;</a></\1>', page.body
+        r"<(h[2-4])>(.*?)</\1>",
+        r'<\1 id="s">\2<a class="headerlink" href="#s" title="Permanent link">&para;</a></\1>',
+        page.body,
     )
     return document(
         f"""<input class="md-toggle" data-md-toggle="drawer" type="checkbox" id="__drawer"><label class="md-overlay" for="__drawer"></label><div data-md-component="skip"><a href="#s" class="md-skip">Skip to content</a></div><div data-md-component="announce"></div>
@@ -333,8 +356,13 @@ def blogger(page: Article) -> str:
 
 def layout_table(page: Article) -> str:
     """A page of the nineties: no class, no semantic tag, tables inside tables."""
-    body = re.sub(r"<h[1-4]>(.*?)</h[1-4]>", r'<p><font size="+1" color="#003366"><b>\1</b></font></p>', page.body)
-    menu = "".join(f'<tr><td bgcolor="#ddddee"><font size="2"><a href="p{n}.htm">Chapter {n}</a></font></td></tr>' for n in range(12))
+    body = re.sub(
+        r"<h[1-4]>(.*?)</h[1-4]>", r'<p><font size="+1" color="#003366"><b>\1</b></font></p>', page.body
+    )
+    menu = "".join(
+        f'<tr><td bgcolor="#ddddee"><font size="2"><a href="p{n}.htm">Chapter {n}</a></font></td></tr>'
+        for n in range(12)
+    )
     return document(
         f"""<table width="100%" border="0" cellpadding="4"><tr><td bgcolor="#003366" colspan="2"><img src="gfx/banner.gif" width="468" height="60" alt="banner"><font color="white" size="5">Welcome to the Hobby Pages</font></td></tr>
 <tr><td colspan="2" align="center"><font size="2">[ <a href="index.htm">Home</a> | <a href="news.htm">News</a> | <a href="guest.htm">Guestbook</a> | <a href="links.htm">Links</a> ]</font></td></tr>
@@ -346,7 +374,9 @@ def layout_table(page: Article) -> str:
 
 
 def app_shell(page: Article) -> str:
-    state = json.dumps({"props": {"pageProps": {"html": page.body, "title": page.title}}}).replace("</", "<\\/")
+    state = json.dumps({"props": {"pageProps": {"html": page.body, "title": page.title}}}).replace(
+        "</", "<\\/"
+    )
     return document(
         f"""<div id="app"></div><script id="__NEXT_DATA__" type="application/json">{state}</script><script src="/static/main.js"></script>
 <noscript><p class="noscript-warning"></p><h1>{page.title}</h1>{page.body}</noscript>"""
@@ -438,7 +468,14 @@ def builder(page: Article) -> str:
         return f'<div class="elementor-element elementor-element-3f{len(inner) % 97:02x} elementor-widget elementor-widget-{kind}" data-element_type="widget"><div class="elementor-widget-container">{inner}</div></div>'
 
     body = "".join(
-        widget("heading" if block.startswith("<h") else "image" if block.startswith("<p><img") else "text-editor", block)
+        widget(
+            "heading"
+            if block.startswith("<h")
+            else "image"
+            if block.startswith("<p><img")
+            else "text-editor",
+            block,
+        )
         for block in page.blocks
     )
 

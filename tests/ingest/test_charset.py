@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from leafinstruct.ingest.page.charset import decode
 
-RUSSIAN = "Сегодня вечером мы собираем небольшую станцию для измерения погоды и подключаем к ней датчик температуры."
+RUSSIAN = (
+    "Сегодня вечером мы собираем небольшую станцию для измерения погоды и подключаем к ней датчик "
+    "температуры."
+)
 JAPANESE = "センサーを基板に接続して、電源を入れてください。画面に温度が表示されます。"
 SPANISH = "Conecta el módulo de cámara “pequeño” y enciéndelo — está listo."
 

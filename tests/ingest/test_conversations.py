@@ -1,4 +1,5 @@
-"""Conversations with `<image>` placeholders: every placeholder gets its image, in order over all turns, or the record is lost with the reason."""
+"""Conversations with `<image>` placeholders: every placeholder gets its image, in order over all turns, or
+the record is lost with the reason."""
 
 from __future__ import annotations
 
@@ -33,12 +34,19 @@ def record(*turns: tuple[str, str], image: Any = ()) -> dict[str, Any]:
 def found(path: Path, **settings: Any) -> list[Document | Rejected]:
     source = ConversationsSource(name="c", path=str(path), **settings)
     cache = path.parent / "cache"
-    return [item for span in conversations.plan(source, 3, cache) for item in conversations.read(source, span, cache)]
+    return [
+        item
+        for span in conversations.plan(source, 3, cache)
+        for item in conversations.read(source, span, cache)
+    ]
 
 
 def written(folder: Path, records: list[Any], name: str = "data.json") -> Path:
     path = folder / name
-    path.write_text(json.dumps(records) if name.endswith(".json") else "\n".join(map(json.dumps, records)), encoding="utf-8")
+    path.write_text(
+        json.dumps(records) if name.endswith(".json") else "\n".join(map(json.dumps, records)),
+        encoding="utf-8",
+    )
     return path
 
 
@@ -64,7 +72,9 @@ def test_marks_are_filled_in_order_over_all_turns(tmp_path):
 
 @pytest.mark.parametrize("name", ["data.jsonl", "data.json"])
 def test_lists_and_lines_give_the_same(tmp_path, name):
-    records = [record(("human", f"q{number} <image>"), ("gpt", "a"), image=f"{number}.png") for number in range(7)]
+    records = [
+        record(("human", f"q{number} <image>"), ("gpt", "a"), image=f"{number}.png") for number in range(7)
+    ]
     pages = found(written(tmp_path, records, name))
     assert [page.images[0].ref.file for page in pages] == [f"{number}.png" for number in range(7)]
     unit = "item" if name.endswith(".json") else "line"
@@ -94,7 +104,11 @@ def test_lists_and_lines_give_the_same(tmp_path, name):
 def test_a_record_that_would_need_a_guess_is_lost_with_its_reason(tmp_path, made, reason):
     good = record(("human", "q"), ("gpt", "a"))
     items = found(written(tmp_path, [good, made, good]))
-    assert [item.reason if isinstance(item, Rejected) else "kept" for item in items] == ["kept", reason, "kept"]
+    assert [item.reason if isinstance(item, Rejected) else "kept" for item in items] == [
+        "kept",
+        reason,
+        "kept",
+    ]
 
 
 WORDS = st.text("abc <>image\n", max_size=12).filter(lambda text: "<image>" not in text)
@@ -102,7 +116,11 @@ WORDS = st.text("abc <>image\n", max_size=12).filter(lambda text: "<image>" not 
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["human", "gpt"]), st.lists(st.one_of(st.just("<image>"), WORDS), max_size=5)), min_size=1, max_size=5
+        st.tuples(
+            st.sampled_from(["human", "gpt"]), st.lists(st.one_of(st.just("<image>"), WORDS), max_size=5)
+        ),
+        min_size=1,
+        max_size=5,
     )
 )
 def test_texts_and_marks_come_back_in_order(turns):
@@ -114,11 +132,17 @@ def test_texts_and_marks_come_back_in_order(turns):
             segments_of(said, images, lambda name: Image(0, Ref(file=name)))
         return
     segments = segments_of(said, images, lambda name: Image(0, Ref(file=name)))
-    again: list[tuple[str, str]] = [(item.role, "<image>" if isinstance(item, Image) else item.text) for item in segments]
+    again: list[tuple[str, str]] = [
+        (item.role, "<image>" if isinstance(item, Image) else item.text) for item in segments
+    ]
     for role, who in (("user", "human"), ("assistant", "gpt")):
         mine = "".join(text for speaker, text in again if speaker == role)
-        assert "".join(mine.split()) == "".join("".join(turn["value"] for turn in said if turn["from"] == who).split())
-    assert [item.ref.file for item in segments if isinstance(item, Image)] == [f"{number}.png" for number in range(placeholders)]
+        assert "".join(mine.split()) == "".join(
+            "".join(turn["value"] for turn in said if turn["from"] == who).split()
+        )
+    assert [item.ref.file for item in segments if isinstance(item, Image)] == [
+        f"{number}.png" for number in range(placeholders)
+    ]
 
 
 def test_chat_messages_are_read_too(tmp_path):
@@ -140,13 +164,40 @@ ANSWER = {"from": "gpt", "value": "a"}
     "made",
     [
         {"image": "a.png", "conversations": [{"from": "human", "value": "<image>\nq"}, ANSWER]},
-        {"image": None, "images": ["a.png"], "conversations": None, "messages": [{"role": "user", "content": "<image>q"}, ANSWER]},
+        {
+            "image": None,
+            "images": ["a.png"],
+            "conversations": None,
+            "messages": [{"role": "user", "content": "<image>q"}, ANSWER],
+        },
         {"images": [{"path": "a.png"}], "conversation": [{"role": "user", "content": "<image> q"}, ANSWER]},
-        {"messages": [{"role": "user", "content": [{"type": "image", "image": "a.png"}, {"type": "text", "text": "q"}]}, ANSWER]},
-        {"messages": [{"role": "user", "content": [{"type": "image", "image": {"path": "a.png"}}, {"type": "text", "text": "q"}]}, ANSWER]},
         {
             "messages": [
-                {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a.png"}}, {"type": "text", "text": "q"}]},
+                {
+                    "role": "user",
+                    "content": [{"type": "image", "image": "a.png"}, {"type": "text", "text": "q"}],
+                },
+                ANSWER,
+            ]
+        },
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "image", "image": {"path": "a.png"}}, {"type": "text", "text": "q"}],
+                },
+                ANSWER,
+            ]
+        },
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image_url", "image_url": {"url": "a.png"}},
+                        {"type": "text", "text": "q"},
+                    ],
+                },
                 ANSWER,
             ]
         },
@@ -164,7 +215,9 @@ def test_the_spellings_in_use_say_the_same(tmp_path, made):
 
 @pytest.mark.parametrize("image", [None, "", []])
 def test_a_record_may_have_no_image(tmp_path, image):
-    (page,) = found(written(tmp_path, [{"image": image, "conversations": [{"from": "human", "value": "q"}, ANSWER]}]))
+    (page,) = found(
+        written(tmp_path, [{"image": image, "conversations": [{"from": "human", "value": "q"}, ANSWER]}])
+    )
     assert not page.images
 
 
@@ -180,12 +233,19 @@ def test_a_record_may_have_no_image(tmp_path, image):
 )
 def test_a_part_whose_image_cannot_be_had_loses_the_record(tmp_path, part, reason):
     made = {"messages": [{"role": "user", "content": [part]}, ANSWER]}
-    assert [item.reason for item in found(written(tmp_path, [made])) if isinstance(item, Rejected)] == [reason]
+    assert [item.reason for item in found(written(tmp_path, [made])) if isinstance(item, Rejected)] == [
+        reason
+    ]
 
 
 def test_a_record_states_its_license_and_address(tmp_path):
     said = [{"from": "human", "value": "<image>"}, ANSWER]
-    stated = {"image": "a.png", "conversations": said, "license": "https://creativecommons.org/licenses/by-sa/4.0/", "url": "http://a.org/"}
+    stated = {
+        "image": "a.png",
+        "conversations": said,
+        "license": "https://creativecommons.org/licenses/by-sa/4.0/",
+        "url": "http://a.org/",
+    }
     own, given = found(written(tmp_path, [stated, {**stated, "license": " ", "url": 7}]), license="CC0-1.0")
     assert (own.license, own.images[0].license, own.url) == ("CC-BY-SA-4.0", "CC-BY-SA-4.0", "http://a.org/")
     assert (given.license, given.images[0].license, given.url) == ("CC0-1.0", "CC0-1.0", None)
@@ -208,10 +268,19 @@ def test_a_part_keeps_its_indentation_and_marks_in_it_are_words(tmp_path):
     ],
 )
 def test_the_continuation_of_a_list_keeps_its_indentation_beside_a_mark(tmp_path, value, texts):
-    """An export writes an image inside a list on a line of its own; without the indentation, the text behind it leaves the list item."""
+    """An export writes an image inside a list on a line of its own; without the indentation, the text behind
+    it leaves the list item."""
     images = ["a.png"] * value.count("<image>")
     (page,) = found(
-        written(tmp_path, [{"image": images, "conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": value}]}])
+        written(
+            tmp_path,
+            [
+                {
+                    "image": images,
+                    "conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": value}],
+                }
+            ],
+        )
     )
     assert [text.text for text in page.texts[1:]] == texts
 
@@ -248,12 +317,18 @@ def test_a_broken_record_costs_itself_alone_in_a_list_as_in_lines(tmp_path, name
     path = tmp_path / name
     pieces = [GOOD.encode(), record, GOOD.encode()]
     path.write_bytes(b"[" + b",".join(pieces) + b"]" if name == "data.json" else b"\n".join(pieces))
-    assert [item.reason if isinstance(item, Rejected) else "kept" for item in found(path)] == ["kept", reason, "kept"]
+    assert [item.reason if isinstance(item, Rejected) else "kept" for item in found(path)] == [
+        "kept",
+        reason,
+        "kept",
+    ]
 
 
 def test_numbers_that_json_does_not_know_and_a_byte_order_mark_lose_nothing(tmp_path):
     path = tmp_path / "data.json"
-    path.write_bytes(b"\xef\xbb\xbf[" + GOOD.replace("{", '{"score": NaN, "max": -Infinity, ', 1).encode() + b"]")
+    path.write_bytes(
+        b"\xef\xbb\xbf[" + GOOD.replace("{", '{"score": NaN, "max": -Infinity, ', 1).encode() + b"]"
+    )
     (page,) = found(path)
     assert [text.text for text in page.texts] == ["q", "a"]
 
@@ -268,7 +343,9 @@ def test_a_zipped_jsonl_and_images_elsewhere(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "shots").mkdir()
     path = tmp_path / "data" / "a.jsonl.gz"
-    path.write_bytes(gzip.compress(json.dumps(record(("human", "<image>"), ("gpt", "a"), image="x/a.png")).encode()))
+    path.write_bytes(
+        gzip.compress(json.dumps(record(("human", "<image>"), ("gpt", "a"), image="x/a.png")).encode())
+    )
     (page,) = found(path, images=str(tmp_path / "shots"))
     assert page.images[0].ref.file == "shots/x/a.png"
 
@@ -282,7 +359,10 @@ def test_conversations_pass_a_build_unchanged_beside_pages_that_are_rewritten(tm
         ("human", "Thanks a lot"),
     ]
     written(tmp_path, [record(*said, image=["0.png", "1.png", "2.png"])])
-    steps = "<p>Take a sharp pencil and a clean sheet of paper.</p><img src='3.png'><p>Draw one round circle in the middle of it.</p>"
+    steps = (
+        "<p>Take a sharp pencil and a clean sheet of paper.</p><img src='3.png'><p>Draw one round circle "
+        "in the middle of it.</p>"
+    )
     html = f"<html><body><article><h1>How to draw</h1>{steps}</article></body></html>"
     (tmp_path / "page.html").write_text(html)
     path = recipe(
@@ -298,12 +378,17 @@ def test_conversations_pass_a_build_unchanged_beside_pages_that_are_rewritten(tm
     build(path)
     published = {row["source"]: row for row in rows(tmp_path / "runs" / "t" / "shard")}
     assert published["talk"]["task"] == "conversation"
-    assert [(turn["role"], [part["text"] or part["type"] for part in turn["content"]]) for turn in published["talk"]["messages"]] == [
+    assert [
+        (turn["role"], [part["text"] or part["type"] for part in turn["content"]])
+        for turn in published["talk"]["messages"]
+    ] == [
         ("user", ["Look at", "image", "and tell me what is on this sheet of paper"]),
         ("assistant", ["image", "A blue bar, and on the next", "image", "as well"]),
         ("user", ["Thanks a lot"]),
     ]
-    assert [item["bytes"] for item in published["talk"]["images"]] == [png(dot=index * 9) for index in range(3)]
+    assert [item["bytes"] for item in published["talk"]["images"]] == [
+        png(dot=index * 9) for index in range(3)
+    ]
     assert published["pages"]["task"] != "conversation"
 
 
@@ -311,14 +396,31 @@ def test_a_conversation_that_lost_an_image_is_dropped_and_not_published_with_a_h
     for index in range(3):
         (tmp_path / f"{index}.png").write_bytes(png(dot=index * 9))
     (tmp_path / "broken.png").write_bytes(b"no image")
-    whole = record(("human", "What do you see here <image> then?"), ("gpt", "A blue bar on red paper <image>"), image=["0.png", "1.png"])
-    answer = record(("human", "Move the bar on this sheet of paper <image>"), ("gpt", "<image>"), image=["2.png", "broken.png"])
-    question = record(("human", "<image>"), ("gpt", "A bar, and here it is again <image> further right"), image=["broken.png", "2.png"])
+    whole = record(
+        ("human", "What do you see here <image> then?"),
+        ("gpt", "A blue bar on red paper <image>"),
+        image=["0.png", "1.png"],
+    )
+    answer = record(
+        ("human", "Move the bar on this sheet of paper <image>"),
+        ("gpt", "<image>"),
+        image=["2.png", "broken.png"],
+    )
+    question = record(
+        ("human", "<image>"),
+        ("gpt", "A bar, and here it is again <image> further right"),
+        image=["broken.png", "2.png"],
+    )
     written(tmp_path, [answer, whole, question])
     path = recipe(
         tmp_path,
         ingest={"sources": [{"kind": "conversations", "name": "talk", "path": "data.json"}]},
-        filter={"min_words": 3, "min_images": 1, "alignment": {"allow_toy": True}, "judge": {"enabled": False}},
+        filter={
+            "min_words": 3,
+            "min_images": 1,
+            "alignment": {"allow_toy": True},
+            "judge": {"enabled": False},
+        },
     )
     build(path)
     run = tmp_path / "runs" / "t"
@@ -335,16 +437,24 @@ def test_a_conversation_that_lost_an_image_is_dropped_and_not_published_with_a_h
 def test_rules_over_the_text_judge_conversations_as_they_judge_pages(tmp_path):
     (tmp_path / "0.png").write_bytes(png())
     talks = [
-        record(("human", said), ("gpt", "A bar on paper <image>"), image=["0.png"]) for said in ("Short", "What is on this sheet of paper?")
+        record(("human", said), ("gpt", "A bar on paper <image>"), image=["0.png"])
+        for said in ("Short", "What is on this sheet of paper?")
     ]
     written(tmp_path, talks)
     path = recipe(
         tmp_path,
         ingest={"sources": [{"kind": "conversations", "name": "talk", "path": "data.json"}]},
-        filter={"min_words": 8, "min_images": 1, "alignment": {"allow_toy": True}, "judge": {"enabled": False}},
+        filter={
+            "min_words": 8,
+            "min_images": 1,
+            "alignment": {"allow_toy": True},
+            "judge": {"enabled": False},
+        },
         rewrite={"mode": "keep"},
     )
     build(path)
     assert [row["provenance"]["locator"] for row in rows(tmp_path / "runs" / "t" / "shard")] == ["item=2"]
     (dropped,) = (tmp_path / "runs" / "t" / "filter").glob("dropped-*.parquet")
-    assert [(row["provenance"]["locator"], row["drops"][0]["rule"]) for row in table.read(dropped)] == [("item=1", "min_words")]
+    assert [(row["provenance"]["locator"], row["drops"][0]["rule"]) for row in table.read(dropped)] == [
+        ("item=1", "min_words")
+    ]

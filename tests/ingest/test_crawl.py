@@ -1,4 +1,5 @@
-"""Images of a page in another archive of the crawl, by an index that is built or given; revisits, cut records, images inside pages."""
+"""Images of a page in another archive of the crawl, by an index that is built or given; revisits, cut
+records, images inside pages."""
 
 from __future__ import annotations
 
@@ -41,7 +42,10 @@ def two_archives(folder: Path) -> dict[str, tuple[int, int]]:
     archive(folder / "images.warc", *images, moved)
     archive(
         folder / "pages.warc.gz",
-        record("http://a.org/x/", page("<img src=../0.png><img src=/1.png?><img src=/old.png><img src=/none.png>")),
+        record(
+            "http://a.org/x/",
+            page("<img src=../0.png><img src=/1.png?><img src=/old.png><img src=/none.png>"),
+        ),
     )
     places, offset = {}, 0
     for index, item in enumerate(images):
@@ -75,8 +79,16 @@ def test_a_given_index_is_used_instead(tmp_path, packed):
     places = two_archives(tmp_path / "w")
     lines = ["!cdxj 1.0", "nonsense {", "org,a)/x 2024 [1]"]
     for name, (offset, length) in places.items():
-        about = {"url": f"http://a.org/{name}", "mime": "image/png", "status": "200", "offset": str(offset), "length": str(length)}
-        lines.append(f"org,a)/{name} 20240506100000 {json.dumps({**about, 'filename': 'crawl/warc/images.warc'})}")
+        about = {
+            "url": f"http://a.org/{name}",
+            "mime": "image/png",
+            "status": "200",
+            "offset": str(offset),
+            "length": str(length),
+        }
+        lines.append(
+            f"org,a)/{name} 20240506100000 {json.dumps({**about, 'filename': 'crawl/warc/images.warc'})}"
+        )
     lines.append(
         f"org,a)/none.png 2024 {json.dumps({'url': 'http://a.org/none.png', 'status': '404', 'offset': 1, 'length': 1, 'filename': 'images.warc'})}"
     )
@@ -87,12 +99,15 @@ def test_a_given_index_is_used_instead(tmp_path, packed):
     offset, length = places["0.png"]
     assert found[0] == f"images.warc#bytes={offset},{length}"
     offset, length = places["2.png"]
-    assert found[2:] == [f"images.warc#bytes={offset},{length}", "http://a.org/none.png"]  # the redirect is of the archive's own index
+    # the redirect is of the archive's own index
+    assert found[2:] == [f"images.warc#bytes={offset},{length}", "http://a.org/none.png"]
 
 
 def test_the_index_of_another_crawl_is_a_wrong_recipe(tmp_path):
     two_archives(tmp_path / "w")
-    (tmp_path / "index.cdxj").write_text('a)/ 2024 {"url": "http://a/", "filename": "other.warc.gz", "offset": "0", "length": "9"}\n')
+    (tmp_path / "index.cdxj").write_text(
+        'a)/ 2024 {"url": "http://a/", "filename": "other.warc.gz", "offset": "0", "length": "9"}\n'
+    )
     with pytest.raises(SourceError, match="is it the index of another crawl"):
         refs(tmp_path / "w", tmp_path / "cache", cdxj=str(tmp_path / "index.cdxj"))
 
@@ -104,7 +119,10 @@ def test_the_pages_own_archive_comes_first_and_then_the_first_by_name(tmp_path):
     archive(tmp_path / "w" / "a.warc", image[2], image[3])
     archive(tmp_path / "w" / "own.warc", record("http://a.org/", page("<img src=0.png>")), image[0])
     archive(tmp_path / "w" / "z.warc", record("http://a.org/z", page("<img src=0.png>")))
-    found = {item.provenance.file: item for item in documents(read_all(warc, source(tmp_path / "w"), tmp_path / "cache"))}
+    found = {
+        item.provenance.file: item
+        for item in documents(read_all(warc, source(tmp_path / "w"), tmp_path / "cache"))
+    }
     assert fetch(found["own.warc"].images[0].ref, tmp_path / "w") == PNG[0]
     assert fetch(found["z.warc"].images[0].ref, tmp_path / "w") == PNG[2]
 
@@ -124,7 +142,9 @@ def test_a_changed_crawl_is_indexed_anew_and_an_unchanged_one_is_not(tmp_path):
     assert after[3].startswith("more.warc#bytes=")
 
 
-ADDRESSES = st.lists(st.from_regex(r"http://[a-c]\.org/[a-c!~ .\-]{0,4}", fullmatch=True), min_size=1, max_size=30, unique=True)
+ADDRESSES = st.lists(
+    st.from_regex(r"http://[a-c]\.org/[a-c!~ .\-]{0,4}", fullmatch=True), min_size=1, max_size=30, unique=True
+)
 
 
 @given(ADDRESSES, st.integers(1, 4))
@@ -156,11 +176,16 @@ def test_redirects_in_a_circle_end(tmp_path):
 
 @pytest.mark.parametrize("given_index", [False, True])
 @pytest.mark.parametrize(("hops", "held"), [(1, True), (5, True), (6, False)])
-def test_an_image_behind_redirects_in_several_archives_is_found_up_to_a_limit(tmp_path, hops, held, given_index):
+def test_an_image_behind_redirects_in_several_archives_is_found_up_to_a_limit(
+    tmp_path, hops, held, given_index
+):
     folder = tmp_path / "w"
     folder.mkdir()
     for hop in range(hops):
-        archive(folder / f"{hop}.warc", record(f"http://a.org/{hop}.png", b"", "302 Found", f"Location: http://a.org/{hop + 1}.png"))
+        archive(
+            folder / f"{hop}.warc",
+            record(f"http://a.org/{hop}.png", b"", "302 Found", f"Location: http://a.org/{hop + 1}.png"),
+        )
     archive(folder / "p.warc", record("http://a.org/", page("<img src=0.png>")))
     last = archive(folder / "zz.warc", record(f"http://a.org/{hops}.png", PNG[0], headers=IMAGE))
     index = tmp_path / "index.cdxj"
@@ -182,8 +207,14 @@ def extra(item: bytes, header: str) -> bytes:
 
 
 def test_a_revisit_leads_to_the_capture_that_it_repeats(tmp_path):
-    revisit = extra(record("http://a.org/new.png", b"", headers=IMAGE, kind="revisit"), "WARC-Refers-To-Target-URI: http://a.org/0.png")
-    same = extra(record("http://a.org/0.png", b"", headers=IMAGE, kind="revisit"), "WARC-Refers-To-Target-URI: http://a.org/0.png")
+    revisit = extra(
+        record("http://a.org/new.png", b"", headers=IMAGE, kind="revisit"),
+        "WARC-Refers-To-Target-URI: http://a.org/0.png",
+    )
+    same = extra(
+        record("http://a.org/0.png", b"", headers=IMAGE, kind="revisit"),
+        "WARC-Refers-To-Target-URI: http://a.org/0.png",
+    )
     path = archive(
         tmp_path / "a.warc.gz",
         record("http://a.org/", page("<img src=new.png><img src=0.png>")),
@@ -213,7 +244,10 @@ def test_a_record_that_the_crawler_cut_is_a_reason(tmp_path):
     cut = extra(record("http://a.org/", page("<p>half of what there")), "WARC-Truncated: length")
     whole = record("http://a.org/b", page("<img src=0.png>"))
     path = archive(
-        tmp_path / "a.warc.gz", cut, whole, extra(record("http://a.org/0.png", PNG[0][:99], headers=IMAGE), "WARC-Truncated: time")
+        tmp_path / "a.warc.gz",
+        cut,
+        whole,
+        extra(record("http://a.org/0.png", PNG[0][:99], headers=IMAGE), "WARC-Truncated: time"),
     )
     items = read_all(warc, WarcSource(name="w", path=str(path)), tmp_path / "cache")
     assert rejected(items) == [("offset=0", "truncated_record", True)]
@@ -226,17 +260,26 @@ PACKED = f"data:image/png;base64,{base64.b64encode(BIG).decode()}"
 
 @pytest.mark.parametrize(
     "url",
-    [PACKED, PACKED.replace("data:", "DATA:"), f"data:image/png,{quote_from_bytes(BIG)}", PACKED.replace("base64,", "charset=x;base64,")],
+    [
+        PACKED,
+        PACKED.replace("data:", "DATA:"),
+        f"data:image/png,{quote_from_bytes(BIG)}",
+        PACKED.replace("base64,", "charset=x;base64,"),
+    ],
 )
 def test_an_image_inside_a_page_is_a_range_of_it(tmp_path, url):
-    (tmp_path / "a.html").write_bytes(page(f"<p>before</p><img alt='a b' src='{url}'><p>after</p><img src='{url}'>"))
+    (tmp_path / "a.html").write_bytes(
+        page(f"<p>before</p><img alt='a b' src='{url}'><p>after</p><img src='{url}'>")
+    )
     (found,) = documents(read_all(html, HtmlSource(name="h", path=str(tmp_path / "a.html")), tmp_path))
     assert [fetch(image.ref, tmp_path) for image in found.images] == [BIG, BIG]
     assert found.images[0].ref == found.images[1].ref  # the same bytes lie at one place, and are read once
     assert (found.images[0].alt, found.images[0].url) == ("a b", None)
 
 
-@pytest.mark.parametrize("headers", ["Content-Type: text/html", "Content-Type: text/html\r\nContent-Encoding: gzip"])
+@pytest.mark.parametrize(
+    "headers", ["Content-Type: text/html", "Content-Type: text/html\r\nContent-Encoding: gzip"]
+)
 def test_an_image_inside_an_archived_page_is_a_piece_of_its_body(tmp_path, headers):
     body = page(f"<p>words</p><img src='{PACKED}'>")
     packed = gzip.compress(body) if "gzip" in headers else body
@@ -251,7 +294,10 @@ def test_placeholders_drawings_and_escaped_addresses_are_reasons(tmp_path):
     drawing = "data:image/svg+xml," + "%3Csvg/%3E" * 200
     escaped = PACKED.replace("base64,", "base64&#44;")
     (tmp_path / "a.html").write_bytes(
-        page(f"<img src='{tiny}'><img src='{drawing}'><img src='{escaped}'><img src='{tiny}' data-src='real.png'>")
+        page(
+            f"<img src='{tiny}'><img src='{drawing}'><img src='{escaped}'><img src='{tiny}' "
+            "data-src='real.png'>"
+        )
     )
     items = read_all(html, HtmlSource(name="h", path=str(tmp_path / "a.html")), tmp_path)
     assert [reason for _, reason, _ in rejected(items)] == ["data_uri"] * 3
@@ -262,7 +308,9 @@ def test_a_page_of_very_many_images_inside_it_stays_quick(tmp_path):
     import time
 
     url = "data:image/png;base64," + "A" * 1000
-    (tmp_path / "a.html").write_bytes(page("".join(f"<img src='{url}{index:06d}'>" for index in range(1_900))))
+    (tmp_path / "a.html").write_bytes(
+        page("".join(f"<img src='{url}{index:06d}'>" for index in range(1_900)))
+    )
     started = time.process_time()
     items = read_all(html, HtmlSource(name="h", path=str(tmp_path / "a.html")), tmp_path)
     assert len(documents(items)[0].images) == 200

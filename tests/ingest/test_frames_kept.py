@@ -1,4 +1,5 @@
-"""The evidence file of frames: filter takes from it what ingest decoded, and no row depends on whether it is there."""
+"""The evidence file of frames: filter takes from it what ingest decoded, and no row depends on whether it is
+there."""
 
 from __future__ import annotations
 
@@ -26,7 +27,10 @@ SAID = ["Draw a red sheet.", "Now draw a blue sheet.", "Then draw a green one.",
 def clip(path: Path, first: int = 0) -> Path:
     """Two seconds of each color, with subtitles."""
     film(path, [shade(COLORS[(first + index // 20) % 4], index) for index in range(80)])
-    cues = (f"{index + 1}\n00:00:0{2 * index},000 --> 00:00:0{2 * index + 2},000\n{said}\n" for index, said in enumerate(SAID))
+    cues = (
+        f"{index + 1}\n00:00:0{2 * index},000 --> 00:00:0{2 * index + 2},000\n{said}\n"
+        for index, said in enumerate(SAID)
+    )
     path.with_suffix(".srt").write_text("\n".join(cues), encoding="utf-8")
     return path
 
@@ -49,7 +53,11 @@ def kept(folder: Path) -> list[Path]:
 
 def made(folder: Path) -> dict[str, object]:
     """What a build made of the images: their rows in filter, and the shards."""
-    images = [row for path in sorted((folder / "runs/t/filter").glob("images-*.parquet")) for row in table.read(path)]
+    images = [
+        row
+        for path in sorted((folder / "runs/t/filter").glob("images-*.parquet"))
+        for row in table.read(path)
+    ]
     return {"images": images, **shard_sums(folder / "runs/t/shard")}
 
 
@@ -59,7 +67,9 @@ def test_filter_decodes_no_video(own, tmp_path, monkeypatch):
     assert sorted(row["ref"].partition("#")[0] for row in rows) == ["a.mp4"] * 4 + ["b.mp4"] * 4
     monkeypatch.delattr(frames, "frame")
     build(own)
-    assert {row["ref"]: row["bytes"] for row in made(tmp_path)["images"]} == {row["ref"]: row["bytes"] for row in rows}
+    assert {row["ref"]: row["bytes"] for row in made(tmp_path)["images"]} == {
+        row["ref"]: row["bytes"] for row in rows
+    }
 
 
 @pytest.mark.parametrize("lost", ["all", "every second", "another video's", "order"])
@@ -67,7 +77,10 @@ def test_without_it_everything_is_the_same(own, tmp_path, lost):
     build(own)
     wanted = made(tmp_path)
     (path,) = kept(tmp_path)
-    rows = [Frame(Ref(file=row["ref"][:5], time=float(row["ref"][8:])), row["stamp"], row["bytes"]) for row in table.read(path)]
+    rows = [
+        Frame(Ref(file=row["ref"][:5], time=float(row["ref"][8:])), row["stamp"], row["bytes"])
+        for row in table.read(path)
+    ]
     changed = {
         "all": [],
         "every second": rows[::2],
@@ -129,15 +142,23 @@ def test_a_part_that_gives_no_frames_any_more_keeps_none(own, tmp_path):
 def test_a_limit_keeps_what_its_documents_show(own, tmp_path):
     build(own, limit=1)
     (path,) = (tmp_path / "runs/t-limit1/ingest").glob("frames-*.parquet")
-    (document,) = (item for file in (tmp_path / "runs/t-limit1/ingest").glob("documents-*") for item in table.documents(file))
+    (document,) = (
+        item
+        for file in (tmp_path / "runs/t-limit1/ingest").glob("documents-*")
+        for item in table.documents(file)
+    )
     assert [row["ref"] for row in table.read(path)] == [str(image.ref) for image in document.images]
 
 
 def test_a_frame_of_two_steps_is_given_once(tmp_path):
     film(tmp_path / "a.mp4", [shade(COLORS[0])] * 40)
-    (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:02,500\none.\n\n2\n00:00:00,100 --> 00:00:02,600\ntwo.\n")
+    (tmp_path / "a.srt").write_text(
+        "1\n00:00:00,000 --> 00:00:02,500\none.\n\n2\n00:00:00,100 --> 00:00:02,600\ntwo.\n"
+    )
     source = VideoSource(name="v", path=str(tmp_path))
-    items = [item for span in video.plan(source, 500, tmp_path) for item in video.read(source, span, tmp_path)]
+    items = [
+        item for span in video.plan(source, 500, tmp_path) for item in video.read(source, span, tmp_path)
+    ]
     given = [str(item.ref) for item in items if isinstance(item, Frame)]
     shown = [str(image.ref) for item in items if isinstance(item, Document) for image in item.images]
     assert given == list(dict.fromkeys(shown))

@@ -1,4 +1,5 @@
-"""Small inputs that would take hours or gigabytes: each ends in a second, with a reason; what only looks like one is read."""
+"""Small inputs that would take hours or gigabytes: each ends in a second, with a reason; what only looks like
+one is read."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def mmc4_items(path: Path, part_size: int = 5):
     return read_all(mmc4, Mmc4Source(name="m", path=str(path)), path.parent / "cache", part_size)
 
 
-# --- trees ----------------------------------------------------------------------------------------------------------------------------
+# --- trees
+# ----------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,10 @@ def mmc4_items(path: Path, part_size: int = 5):
         COPIED,
         COPIED.replace("<p>", "<span>").replace("</x>", "</span>"),
         "<div>" * 3000 + "".join(f"<i id={n}>" for n in range(3000)) + "</div>x" * 3000,
-        "<b>" + "".join(f"<b id={n}>" for n in range(1500)) + "".join(f"<i id={n}>" for n in range(1500)) + "</b>x" * 1500,
+        "<b>"
+        + "".join(f"<b id={n}>" for n in range(1500))
+        + "".join(f"<i id={n}>" for n in range(1500))
+        + "</b>x" * 1500,
         "<div></x>" * N,
         "<div/>" * N,
         '<div a="<">' * N,
@@ -85,7 +90,9 @@ def test_a_long_page_that_is_only_long_is_read(page):
     assert parse(f"<body><p>start</p>{page}".encode()).pieces
 
 
-@pytest.mark.parametrize("unit", ["<a ", "<a b='", '<a b="', "<!--", "<!", "</", "<a b=", "<", "<script>", "<svg><![CDATA["])
+@pytest.mark.parametrize(
+    "unit", ["<a ", "<a b='", '<a b="', "<!--", "<!", "</", "<a b=", "<", "<script>", "<svg><![CDATA["]
+)
 def test_tags_without_an_end_are_looked_through_once(unit):
     started = time.process_time()
     with contextlib.suppress(PageError):
@@ -100,14 +107,22 @@ def test_a_list_may_start_at_any_number_of_digits():
     assert block.text == "999999999. a\n1000000000. b"
 
 
-# --- lines ----------------------------------------------------------------------------------------------------------------------------
+# --- lines
+# ----------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", [2, 1000])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_a_run_of_blank_lines_is_one_item_and_later_lines_keep_their_numbers(tmp_path, monkeypatch, suffix, step):
+def test_a_run_of_blank_lines_is_one_item_and_later_lines_keep_their_numbers(
+    tmp_path, monkeypatch, suffix, step
+):
     monkeypatch.setattr(lines, "STEP", step)
-    text = "\n \n\n" + '{"text_list": ["a"]}\n' + "\n" * 2000 + '{"text_list": ["b"]}\n\n{"text_list": ["c"]}\n\n\n'
+    text = (
+        "\n \n\n"
+        + '{"text_list": ["a"]}\n'
+        + "\n" * 2000
+        + '{"text_list": ["b"]}\n\n{"text_list": ["c"]}\n\n\n'
+    )
     path = tmp_path / f"d.jsonl{suffix}"
     path.write_bytes(gzip.compress(text.encode()) if suffix else text.encode())
     items = mmc4_items(path, part_size=2)
@@ -132,7 +147,9 @@ def test_two_million_newlines_are_one_reason_and_seconds(tmp_path):
     ],
 )
 @pytest.mark.parametrize("suffix", [".gz", ".zip"])
-def test_a_bomb_stops_the_file_and_keeps_what_stood_before_it(tmp_path, monkeypatch, suffix, text, limits, locator):
+def test_a_bomb_stops_the_file_and_keeps_what_stood_before_it(
+    tmp_path, monkeypatch, suffix, text, limits, locator
+):
     for name, value in limits.items():
         monkeypatch.setattr(lines, name, value)
     monkeypatch.setattr(lines, "EXPANSION", 2)
@@ -144,10 +161,13 @@ def test_a_bomb_stops_the_file_and_keeps_what_stood_before_it(tmp_path, monkeypa
             archive.writestr("d.jsonl", text)
     items = mmc4_items(path, part_size=500)
     assert outline(documents(items)[0]) == ["prose: a"]
-    assert [(place, reason) for place, reason, _ in rejected(items) if reason != "empty_line"] == [(locator, "too_large")]
+    assert [(place, reason) for place, reason, _ in rejected(items) if reason != "empty_line"] == [
+        (locator, "too_large")
+    ]
 
 
-# --- documents ------------------------------------------------------------------------------------------------------------------------
+# --- documents
+# ------------------------------------------------------------------------------------------------------------------------
 
 IMAGE = {"image_name": "", "raw_url": "http://example.org/a.png", "matched_text_index": 0}
 
@@ -166,7 +186,9 @@ IMAGE = {"image_name": "", "raw_url": "http://example.org/a.png", "matched_text_
 @pytest.mark.parametrize("kind", ["mmc4", "html"])
 def test_a_document_holds_what_somebody_wrote_and_not_more(tmp_path, kind, sentences, images, lost):
     if kind == "mmc4":
-        (tmp_path / "d.jsonl").write_text(json.dumps({"text_list": sentences, "image_info": [IMAGE] * images}))
+        (tmp_path / "d.jsonl").write_text(
+            json.dumps({"text_list": sentences, "image_info": [IMAGE] * images})
+        )
         items = mmc4_items(tmp_path / "d.jsonl")
     else:
         page = "".join(f"<p>{text}</p>" for text in sentences) + "<img src=http://example.org/a.png>" * images

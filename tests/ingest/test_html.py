@@ -1,4 +1,5 @@
-"""HTML folders: real pages with hand-counted images, references to local files, parts that stay where they are."""
+"""HTML folders: real pages with hand-counted images, references to local files, parts that stay where they
+are."""
 
 from __future__ import annotations
 
@@ -46,7 +47,10 @@ def one(folder: Path, page: str, name: str = "index.html") -> list[str]:
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(page, encoding="utf-8")
     items = read_all(html, source(folder), folder / "cache")
-    return [*(line for document in documents(items) for line in outline(document)), *(f"!{reason}" for _, reason, _ in rejected(items))]
+    return [
+        *(line for document in documents(items) for line in outline(document)),
+        *(f"!{reason}" for _, reason, _ in rejected(items)),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +62,14 @@ def pages(real, tmp_path_factory):
 
 
 def test_real_pages_have_the_images_that_were_counted_by_hand(pages):
-    assert {name: len(document.images) for name, document in pages.items()} == {name: row["images"] for name, row in COUNTS.items()}
+    assert {name: len(document.images) for name, document in pages.items()} == {
+        name: row["images"] for name, row in COUNTS.items()
+    }
 
 
 def test_real_pages_keep_every_character_of_the_document_and_nothing_around_it(pages, real):
-    """The three templates mark the document in three ways; what stands there is what comes out, in order, to the character."""
+    """The three templates mark the document in three ways; what stands there is what comes out, in order, to
+    the character."""
     for name, document in pages.items():
         page = (real / "html" / name / "index.html").read_text(encoding="utf-8")
         original = LexborHTMLParser(page).css_first("main, article, div.content").text()
@@ -74,12 +81,19 @@ def test_real_pages_keep_every_character_of_the_document_and_nothing_around_it(p
 
 def test_nothing_of_the_made_up_frame_is_left(pages):
     texts = [item.text for document in pages.values() for item in document.texts]
-    assert [phrase for phrase in MADE_UP if any(text.startswith(phrase) or (len(phrase) > 8 and phrase in text) for text in texts)] == []
+    assert [
+        phrase
+        for phrase in MADE_UP
+        if any(text.startswith(phrase) or (len(phrase) > 8 and phrase in text) for text in texts)
+    ] == []
 
 
 def test_every_real_image_is_a_file_beside_its_page(pages, real):
     for name, document in pages.items():
-        assert all((real / "html" / item.ref.file).is_file() and item.ref.file.startswith(f"{name}/") for item in document.images)
+        assert all(
+            (real / "html" / item.ref.file).is_file() and item.ref.file.startswith(f"{name}/")
+            for item in document.images
+        )
 
 
 def test_real_captions_stand_directly_after_their_image(pages):
@@ -91,7 +105,10 @@ def test_real_captions_stand_directly_after_their_image(pages):
 
 
 def test_positions_count_from_zero_without_gaps(pages):
-    assert all([item.position for item in document.segments] == list(range(len(document.segments))) for document in pages.values())
+    assert all(
+        [item.position for item in document.segments] == list(range(len(document.segments)))
+        for document in pages.values()
+    )
 
 
 def test_a_page_declared_utf8_and_stored_as_cp1252_comes_out_right(real, tmp_path):
@@ -101,7 +118,9 @@ def test_a_page_declared_utf8_and_stored_as_cp1252_comes_out_right(real, tmp_pat
 
 
 def test_a_page_without_a_body_has_a_reason(real, tmp_path):
-    assert rejected(read_all(html, source(real / "messy" / "no_body.html"), tmp_path)) == [("", "no_body", True)]
+    assert rejected(read_all(html, source(real / "messy" / "no_body.html"), tmp_path)) == [
+        ("", "no_body", True)
+    ]
 
 
 def test_five_megabytes_on_one_line_are_read_in_a_second(real, tmp_path):
@@ -146,13 +165,20 @@ def test_what_an_address_refers_to(tmp_path, url, reference):
     (tmp_path / "a" / "b").mkdir(parents=True)
     for name in ("a/b/pic.png", "a/b/my pic.png", "a/b/odd%20.png", "a/b/raw%41.png", "a/up.png", "top.png"):
         (tmp_path / name).touch()
-    assert one(tmp_path, f'<body><p>text</p><img src="{url}"></body>', "a/b/index.html") == ["prose: text", reference]
+    assert one(tmp_path, f'<body><p>text</p><img src="{url}"></body>', "a/b/index.html") == [
+        "prose: text",
+        reference,
+    ]
 
 
 def test_base_decides_where_relative_addresses_lead(tmp_path):
     image = "<body><img src='x.png'></body>"
-    assert one(tmp_path / "1", f"<head><base href='https://c.example/d/'></head>{image}") == ["<https://c.example/d/x.png>"]
-    assert one(tmp_path / "2", f"<head><base href='../media/'></head>{image}", "p/index.html") == ["<media/x.png>"]
+    assert one(tmp_path / "1", f"<head><base href='https://c.example/d/'></head>{image}") == [
+        "<https://c.example/d/x.png>"
+    ]
+    assert one(tmp_path / "2", f"<head><base href='../media/'></head>{image}", "p/index.html") == [
+        "<media/x.png>"
+    ]
 
 
 def test_a_root_address_without_a_file_is_on_the_site_that_the_page_names(tmp_path):
@@ -168,11 +194,18 @@ def test_of_several_addresses_the_first_that_exists_is_taken(tmp_path):
 
 
 def test_address_and_license_of_the_page_win_over_the_source(tmp_path):
-    head = "<head><link rel=canonical href='https://c.example/p'><link rel=license href='https://l.example/by'></head>"
+    head = (
+        "<head><link rel=canonical href='https://c.example/p'><link rel=license "
+        "href='https://l.example/by'></head>"
+    )
     (tmp_path / "1.html").write_text(f"{head}<body><img src=a.png></body>")
     (tmp_path / "2.html").write_text("<body>x</body>")
     first, second = documents(read_all(html, source(tmp_path, license="MIT"), tmp_path))
-    assert (first.url, first.license, first.images[0]) == ("https://c.example/p", "https://l.example/by", first.images[0])
+    assert (first.url, first.license, first.images[0]) == (
+        "https://c.example/p",
+        "https://l.example/by",
+        first.images[0],
+    )
     assert first.images[0] == Image(0, Ref(file="a.png"), license="https://l.example/by")
     assert (second.url, second.license) == (None, "MIT")
 
@@ -238,7 +271,12 @@ def touch(folder: Path, found: set[str]) -> None:
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("missing", "no such file or folder"), ("", "holds no .html"), ("*.html", "matches no file"), (".hidden", "holds no")],
+    [
+        ("missing", "no such file or folder"),
+        ("", "holds no .html"),
+        ("*.html", "matches no file"),
+        (".hidden", "holds no"),
+    ],
 )
 def test_a_source_with_nothing_to_read_is_one_line(tmp_path, path, message):
     (tmp_path / ".hidden").mkdir()

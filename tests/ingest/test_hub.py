@@ -1,4 +1,5 @@
-"""Any table through a declared mapping: Parquet, JSONL, WebDataset tar; images stay where they are and are found again."""
+"""Any table through a declared mapping: Parquet, JSONL, WebDataset tar; images stay where they are and are
+found again."""
 
 from __future__ import annotations
 
@@ -51,9 +52,17 @@ def table(folder: Path, count: int = 30, group: int = 11) -> Path:
         {
             "title": f"Title {number}",
             "steps": [f"First {number}", None, f"Third {number}"],
-            "shots": [{"bytes": image_bytes(number), "path": f"{number}.png"}, {"bytes": image_bytes(number + 1), "path": None}, None],
+            "shots": [
+                {"bytes": image_bytes(number), "path": f"{number}.png"},
+                {"bytes": image_bytes(number + 1), "path": None},
+                None,
+            ],
             "cover": image_bytes(number + 2),
-            "about": {"alt": f"a  cover {number}", "link": f"http://a.org/{number}", "terms": "CC-BY-4.0" if number % 2 else None},
+            "about": {
+                "alt": f"a  cover {number}",
+                "link": f"http://a.org/{number}",
+                "terms": "CC-BY-4.0" if number % 2 else None,
+            },
         }
         for number in range(count)
     ]
@@ -69,13 +78,21 @@ MAPPING = [
 
 
 def test_parquet_columns_become_segments_in_the_declared_order(tmp_path):
-    pages = found(table(tmp_path), MAPPING, url_column="about.link", license_column="about.terms", license="CC0-1.0")
+    pages = found(
+        table(tmp_path), MAPPING, url_column="about.link", license_column="about.terms", license="CC0-1.0"
+    )
     assert len(pages) == 30
     page = pages[13]
     assert page.segments == (
         Text(0, "Title 13", "heading"),
         Image(1, Ref(file="data.parquet", member="row=13,column=cover"), "a cover 13", license="CC-BY-4.0"),
-        Image(2, Ref(file="data.parquet", member="row=13,column=shots,item=0"), license="CC-BY-4.0", owner=3, owner_found="stated"),
+        Image(
+            2,
+            Ref(file="data.parquet", member="row=13,column=shots,item=0"),
+            license="CC-BY-4.0",
+            owner=3,
+            owner_found="stated",
+        ),
         Text(3, "First 13"),
         Image(4, Ref(file="data.parquet", member="row=13,column=shots,item=1"), license="CC-BY-4.0"),
         Text(5, "Third 13"),
@@ -172,9 +189,16 @@ def test_what_somebody_says_stays_whole(tmp_path):
 
 def test_a_conversation_column_takes_its_images_from_another(tmp_path):
     turns = [{"role": "user", "content": "<image> q"}, {"role": "assistant", "content": "a <image>"}]
-    (tmp_path / "d.jsonl").write_text("\n".join(json.dumps({"m": turns, "i": names}) for names in (["a.png", "b.png"], ["a.png"])))
+    (tmp_path / "d.jsonl").write_text(
+        "\n".join(json.dumps({"m": turns, "i": names}) for names in (["a.png", "b.png"], ["a.png"]))
+    )
     page, lost = found(tmp_path / "d.jsonl", [{"conversation": "m", "images": "i"}])
-    assert [item.ref.file if isinstance(item, Image) else item.text for item in page.segments] == ["a.png", "q", "a", "b.png"]
+    assert [item.ref.file if isinstance(item, Image) else item.text for item in page.segments] == [
+        "a.png",
+        "q",
+        "a",
+        "b.png",
+    ]
     assert [item.role for item in page.segments] == ["user", "user", "assistant", "assistant"]
     assert lost.reason == "too_few_images"
 
@@ -210,13 +234,20 @@ def test_webdataset_members_are_ranges_of_the_tar(tmp_path):
 
 
 def test_tars_that_are_odd_or_cut(tmp_path):
-    path = tar(tmp_path / "a.tar", [*samples(2), ("d/002.png", image_bytes(2)), ("d/002.txt", b"\xff\xfe broken"), ("README", b"x")])
+    path = tar(
+        tmp_path / "a.tar",
+        [*samples(2), ("d/002.png", image_bytes(2)), ("d/002.txt", b"\xff\xfe broken"), ("README", b"x")],
+    )
     with tarfile.open(path, "a") as out:
         link = tarfile.TarInfo("d/003.txt")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         out.addfile(link)
     mapping = [{"text": "txt"}, {"image": "png"}]
-    assert [item.reason if isinstance(item, Rejected) else "kept" for item in found(path, mapping)] == ["kept", "kept", "not_utf8"]
+    assert [item.reason if isinstance(item, Rejected) else "kept" for item in found(path, mapping)] == [
+        "kept",
+        "kept",
+        "not_utf8",
+    ]
     data = tar(tmp_path / "b.tar", samples(4)).read_bytes()
     (tmp_path / "b.tar").write_bytes(data[:4000])
     assert found(tmp_path / "b.tar", mapping)[-1].reason == "truncated"
@@ -258,8 +289,12 @@ def test_structs_without_bytes_are_their_paths(tmp_path, kind):
     (tmp_path / "shots").mkdir()
     (tmp_path / "shots/1.png").write_bytes(image_bytes(1))
     made = {
-        "images": pa.array([[{"bytes": None, "path": "shots/1.png"}, {"bytes": None, "path": "http://a.org/2.png"}]], kind),
-        "conversation": pa.array([[{"role": "user", "content": "<image> and <image>?"}, {"role": "assistant", "content": "Two."}]]),
+        "images": pa.array(
+            [[{"bytes": None, "path": "shots/1.png"}, {"bytes": None, "path": "http://a.org/2.png"}]], kind
+        ),
+        "conversation": pa.array(
+            [[{"role": "user", "content": "<image> and <image>?"}, {"role": "assistant", "content": "Two."}]]
+        ),
     }
     pq.write_table(pa.table(made), tmp_path / "train.parquet")
     (page,) = found(tmp_path / "train.parquet", [{"conversation": "conversation", "images": "images"}])
@@ -270,7 +305,13 @@ def test_structs_without_bytes_are_their_paths(tmp_path, kind):
 def test_dots_lead_through_lists_of_structs(tmp_path):
     step = pa.struct([("text", pa.string()), ("shot", IMAGE)])
     made = [
-        [{"text": f"Step {index}", "shot": {"bytes": image_bytes(index), "path": None} if index != 1 else None} for index in range(3)]
+        [
+            {
+                "text": f"Step {index}",
+                "shot": {"bytes": image_bytes(index), "path": None} if index != 1 else None,
+            }
+            for index in range(3)
+        ]
     ] * 9
     pq.write_table(pa.table({"steps": pa.array(made, pa.list_(step))}), tmp_path / "a.parquet")
     pages = found(tmp_path / "a.parquet", [{"interleave": [{"image": "steps.shot"}, {"text": "steps.text"}]}])
@@ -288,10 +329,23 @@ def test_dots_lead_through_lists_of_structs(tmp_path):
 
 def test_questions_and_answers_in_structs_are_a_conversation(tmp_path):
     """How The Cauldron is published."""
-    texts = [[{"user": "What?", "assistant": "A bar.", "source": "s"}, {"user": "And?", "assistant": "No more.", "source": "s"}]]
-    made = {"images": pa.array([[{"bytes": image_bytes(3), "path": None}]], pa.list_(IMAGE)), "texts": pa.array(texts)}
+    texts = [
+        [
+            {"user": "What?", "assistant": "A bar.", "source": "s"},
+            {"user": "And?", "assistant": "No more.", "source": "s"},
+        ]
+    ]
+    made = {
+        "images": pa.array([[{"bytes": image_bytes(3), "path": None}]], pa.list_(IMAGE)),
+        "texts": pa.array(texts),
+    }
     pq.write_table(pa.table(made), tmp_path / "a.parquet")
-    said = {"interleave": [{"text": "texts.user", "role": "user"}, {"text": "texts.assistant", "role": "assistant"}]}
+    said = {
+        "interleave": [
+            {"text": "texts.user", "role": "user"},
+            {"text": "texts.assistant", "role": "assistant"},
+        ]
+    }
     (page,) = found(tmp_path / "a.parquet", [{"image": "images"}, said])
     assert [(text.role, text.text) for text in page.texts] == [
         ("user", "What?"),
@@ -309,16 +363,23 @@ def turns(*parts: dict[str, Any]) -> pa.Array:
 
 
 def test_a_part_that_says_which_image_gets_that_one(tmp_path):
-    images = pa.array([[{"bytes": image_bytes(number), "path": None} for number in range(2)]], pa.list_(IMAGE))
+    images = pa.array(
+        [[{"bytes": image_bytes(number), "path": None} for number in range(2)]], pa.list_(IMAGE)
+    )
     messages = turns({"type": "image", "index": 1}, {"type": "image", "index": 0})
     pq.write_table(pa.table({"messages": messages, "images": images}), tmp_path / "a.parquet")
     (page,) = found(tmp_path / "a.parquet", [{"conversation": "messages", "images": "images"}])
-    assert [image.ref.member for image in page.images] == ["row=0,column=images,item=1", "row=0,column=images,item=0"]
+    assert [image.ref.member for image in page.images] == [
+        "row=0,column=images,item=1",
+        "row=0,column=images,item=0",
+    ]
 
 
 @pytest.mark.parametrize(("indexes", "reason"), [((0, 2), "too_few_images"), ((1, 1), "too_many_images")])
 def test_a_part_that_names_no_image_or_leaves_one_out_loses_the_record(tmp_path, indexes, reason):
-    images = pa.array([[{"bytes": image_bytes(number), "path": None} for number in range(2)]], pa.list_(IMAGE))
+    images = pa.array(
+        [[{"bytes": image_bytes(number), "path": None} for number in range(2)]], pa.list_(IMAGE)
+    )
     messages = turns(*({"type": "image", "index": index} for index in indexes))
     pq.write_table(pa.table({"messages": messages, "images": images}), tmp_path / "a.parquet")
     (item,) = found(tmp_path / "a.parquet", [{"conversation": "messages", "images": "images"}])
@@ -336,11 +397,18 @@ def test_turns_may_be_written_as_json(tmp_path):
 
 def test_what_else_is_known_of_an_image_stands_in_columns_beside_it(tmp_path):
     facts = [
-        {"url": "http://a.org/0.png", "license": "https://creativecommons.org/licenses/by/4.0/", "time": 2.5, "alt": " a  bar "},
+        {
+            "url": "http://a.org/0.png",
+            "license": "https://creativecommons.org/licenses/by/4.0/",
+            "time": 2.5,
+            "alt": " a  bar ",
+        },
         {"url": "ftp://a.org/1.png", "license": None, "time": -1.0, "alt": None},
     ]
     made = {
-        "shots": pa.array([[{"bytes": image_bytes(number), "path": None} for number in range(2)]], pa.list_(IMAGE)),
+        "shots": pa.array(
+            [[{"bytes": image_bytes(number), "path": None} for number in range(2)]], pa.list_(IMAGE)
+        ),
         "info": pa.array([facts]),
         "terms": pa.array(["CC0-1.0"]),
     }
@@ -362,7 +430,12 @@ def test_a_file_that_lacks_a_column_of_the_others_is_a_reason(tmp_path):
     table(tmp_path, 3)
     pq.write_table(pa.table({"titel": ["x"] * 40}), tmp_path / "other.parquet")
     items = found(tmp_path, [{"text": "title"}])
-    assert [item.reason if isinstance(item, Rejected) else "kept" for item in items] == ["kept", "kept", "kept", "missing_columns"]
+    assert [item.reason if isinstance(item, Rejected) else "kept" for item in items] == [
+        "kept",
+        "kept",
+        "kept",
+        "missing_columns",
+    ]
     assert (items[-1].file, items[-1].detail) == ("other.parquet", "no column title; the file has titel")
 
 
@@ -372,10 +445,16 @@ def test_one_row_that_has_no_value_is_lost_alone(tmp_path):
     days = pa.array([0, 1, 2, 1 << 61, 4], pa.timestamp("us"))
     pq.write_table(pa.table({"t": texts, "day": days}), tmp_path / "a.parquet")
     items = found(tmp_path / "a.parquet", [{"text": "t"}, {"text": "day"}], part_size=4)
-    whole = [(item.locator, item.reason) if isinstance(item, Rejected) else item.provenance.locator for item in items]
+    whole = [
+        (item.locator, item.reason) if isinstance(item, Rejected) else item.provenance.locator
+        for item in items
+    ]
     kept = [item for item in whole if isinstance(item, str)]
     assert kept == ["row=0", "row=1", "row=4"]
-    assert [item for item in whole if item[1] in ("not_utf8", "bad_value")] == [("row=2", "not_utf8"), ("row=3", "bad_value")]
+    assert [item for item in whole if item[1] in ("not_utf8", "bad_value")] == [
+        ("row=2", "not_utf8"),
+        ("row=3", "bad_value"),
+    ]
 
 
 PUBLISHED = {
@@ -392,8 +471,15 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
     made = [
         {
             "title": f"How to draw bar {number}",
-            "steps": [f"Take a sheet of paper number {number} and a pencil.", "  Code:\n    draw(bar)  ", "Say <image> and be done."],
-            "shots": [{"bytes": image_bytes(number), "path": None}, {"bytes": image_bytes(number + 20), "path": None}],
+            "steps": [
+                f"Take a sheet of paper number {number} and a pencil.",
+                "  Code:\n    draw(bar)  ",
+                "Say <image> and be done.",
+            ],
+            "shots": [
+                {"bytes": image_bytes(number), "path": None},
+                {"bytes": image_bytes(number + 20), "path": None},
+            ],
             "links": [f"http://a.org/{number}.png", None],
             "times": [None, 1.5],
             "terms": "CC-BY-4.0" if number % 2 else "CC0-1.0",
@@ -412,16 +498,36 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
     pq.write_table(pa.Table.from_pylist(made, schema=schema), tmp_path / "data.parquet")
     lax = {"min_words": 2, "min_images": 1, "alignment": {"allow_toy": True}, "judge": {"enabled": False}}
     segments = [{"text": "title", "as": "heading"}, {"interleave": [{"text": "steps"}, columns]}]
-    first = {"kind": "hub", "name": "own", "path": "data.parquet", "segments": segments, "url_column": "link", "license_column": "terms"}
+    first = {
+        "kind": "hub",
+        "name": "own",
+        "path": "data.parquet",
+        "segments": segments,
+        "url_column": "link",
+        "license_column": "terms",
+    }
     build(recipe(tmp_path, ingest={"sources": [first]}, filter=lax))
-    second = {"kind": "hub", "name": "again", "path": "runs/t/shard/*.parquet", "segments": [PUBLISHED], "url_column": "url"}
+    second = {
+        "kind": "hub",
+        "name": "again",
+        "path": "runs/t/shard/*.parquet",
+        "segments": [PUBLISHED],
+        "url_column": "url",
+    }
     again = {"sources": [{**second, "license_column": "license"}]}
     build(recipe(tmp_path, name="u", ingest=again, filter=lax, rewrite={"mode": "keep"}))
 
     def told(run: str) -> list[Any]:
         kept = ("sha256", "url", "license", "frame_time", "width", "height")
         return sorted(
-            json.dumps([row["messages"], [[info[key] for key in kept] for info in row["image_info"]], row["url"], row["license"]])
+            json.dumps(
+                [
+                    row["messages"],
+                    [[info[key] for key in kept] for info in row["image_info"]],
+                    row["url"],
+                    row["license"],
+                ]
+            )
             for row in rows(tmp_path / "runs" / run / "shard")
         )
 
@@ -463,7 +569,9 @@ def test_a_packed_file_in_a_folder_is_told_unless_it_lies_there_unpacked(tmp_pat
         (tmp_path / name).write_text('{"t": "Fold it."}\n')
     assert len(found(tmp_path, [{"text": "t"}])) == 1
     (tmp_path / "b.jsonl.zst").write_bytes(b"")
-    with pytest.raises(SourceError, match=r"b\.jsonl\.zst: read are .* run `zstd -d` on it, and move this one away"):
+    with pytest.raises(
+        SourceError, match=r"b\.jsonl\.zst: read are .* run `zstd -d` on it, and move this one away"
+    ):
         found(tmp_path, [{"text": "t"}])
 
 
@@ -477,7 +585,9 @@ def told(page: Document) -> list[str]:
     texts = {text.position: text.text for text in page.texts}
     assert all((image.owner is None) == (image.owner_found == "unknown") for image in page.images)
     return [
-        segment.text if isinstance(segment, Text) else f"<{segment.ref.file or segment.ref.member}> of {texts.get(segment.owner)}"
+        segment.text
+        if isinstance(segment, Text)
+        else f"<{segment.ref.file or segment.ref.member}> of {texts.get(segment.owner)}"
         for segment in page.segments
     ]
 
@@ -486,14 +596,19 @@ ZEBRA = {
     "<image_start>[problem_image_{n}]<image_end>": "problem_image_{n}",
     "<image_start>[reasoning_image_{n}]<image_end>": "reasoning_image_{n}",
 }
-TRACE = [{"text": "Question", "placeholders": ZEBRA}, {"text": "Text Reasoning Trace", "placeholders": ZEBRA}, {"text": "Final Answer"}]
+TRACE = [
+    {"text": "Question", "placeholders": ZEBRA},
+    {"text": "Text Reasoning Trace", "placeholders": ZEBRA},
+    {"text": "Final Answer"},
+]
 
 
 def zebra(images: dict[str, Any]) -> dict[str, Any]:
     """A row as Zebra-CoT has them, its images as given."""
     return {
         "Question": "Where does the ball land? <image_start>[problem_image_1]<image_end>",
-        "Text Reasoning Trace": "THOUGHT 0: The ramp ends here.\n\n<image_start>[reasoning_image_2]<image_end>\n\nTHOUGHT 1: So it falls, "
+        "Text Reasoning Trace": "THOUGHT 0: The ramp ends here.\n\n<image_start>[reasoning_image_2]<image_end>\n\nTHOUGHT 1: "
+        "So it falls, "
         "<image_start>[reasoning_image_1]<image_end> as <image_start>[reasoning_image_2]<image_end> shows.",
         "Final Answer": "In the cup.",
         **images,
@@ -501,7 +616,12 @@ def zebra(images: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_numbered_columns_stand_where_their_marks_are(tmp_path):
-    images = {"problem_image_1": "p1.png", "reasoning_image_1": "r1.png", "reasoning_image_2": "r2.png", "reasoning_image_3": None}
+    images = {
+        "problem_image_1": "p1.png",
+        "reasoning_image_1": "r1.png",
+        "reasoning_image_2": "r2.png",
+        "reasoning_image_3": None,
+    }
     (page,) = found(lines(tmp_path, zebra(images)), TRACE)
     assert told(page) == [
         "Where does the ball land?",
@@ -510,7 +630,8 @@ def test_numbered_columns_stand_where_their_marks_are(tmp_path):
         "<r2.png> of THOUGHT 0: The ramp ends here.",
         "THOUGHT 1: So it falls,",
         "<r1.png> of THOUGHT 1: So it falls,",
-        "as <image_start>[reasoning_image_2]<image_end> shows.",  # placed already: a further mention stays text
+        # placed already: a further mention stays text
+        "as <image_start>[reasoning_image_2]<image_end> shows.",
         "In the cup.",
     ]
 
@@ -519,21 +640,30 @@ def test_the_tags_around_a_mark_go_with_it_also_where_the_pattern_is_without_the
     short = {"[problem_image_{n}]": "problem_image_{n}", "[reasoning_image_{n}]": "reasoning_image_{n}"}
     images = {"problem_image_1": "p1.png", "reasoning_image_1": "r1.png", "reasoning_image_2": "r2.png"}
     path = lines(tmp_path, zebra(images))
-    (page,) = found(path, [{**entry, "placeholders": short} if "placeholders" in entry else entry for entry in TRACE])
+    (page,) = found(
+        path, [{**entry, "placeholders": short} if "placeholders" in entry else entry for entry in TRACE]
+    )
     (same,) = found(path, TRACE)
     assert page.segments == same.segments
 
 
 def test_numbered_columns_of_parquet_are_read_and_their_bytes_found_again(tmp_path):
-    images = {name: {"bytes": image_bytes(number), "path": None} for number, name in enumerate(("problem_image_1", "reasoning_image_1"))}
+    images = {
+        name: {"bytes": image_bytes(number), "path": None}
+        for number, name in enumerate(("problem_image_1", "reasoning_image_1"))
+    }
     second = {**zebra({**images, "reasoning_image_2": {"bytes": image_bytes(2), "path": None}}), "other": "x"}
-    made = pa.Table.from_pylist([second], schema=pa.schema([(name, IMAGE if "image" in name else pa.string()) for name in second]))
+    made = pa.Table.from_pylist(
+        [second], schema=pa.schema([(name, IMAGE if "image" in name else pa.string()) for name in second])
+    )
     pq.write_table(made, tmp_path / "a.parquet")
     (page,) = found(tmp_path / "a.parquet", TRACE)
     assert [image.ref.member for image in page.images] == [
         f"row=0,column={name}_image_{n}" for name, n in (("problem", 1), ("reasoning", 2), ("reasoning", 1))
     ]
-    assert [fetch(image.ref, tmp_path) for image in page.images] == [image_bytes(number) for number in (0, 2, 1)]
+    assert [fetch(image.ref, tmp_path) for image in page.images] == [
+        image_bytes(number) for number in (0, 2, 1)
+    ]
 
 
 def test_a_numbered_name_that_no_file_has_stops_the_build(tmp_path):
@@ -547,10 +677,18 @@ def test_a_numbered_name_that_no_file_has_stops_the_build(tmp_path):
 @pytest.mark.parametrize(
     ("text", "placeholders", "wanted"),
     [
-        ("Draw Image #2, then Image #1.", {"Image #{n}": "i"}, ["Draw", "<b> of Draw", ", then", "<a> of , then", "."]),
+        (
+            "Draw Image #2, then Image #1.",
+            {"Image #{n}": "i"},
+            ["Draw", "<b> of Draw", ", then", "<a> of , then", "."],
+        ),
         ("a <|image_1|> b", {"<|image_{n}|>": "i"}, ["a", "<a> of a", "b"]),
         ("a <|image_0|> b", {"<|image_{n}|>": {"image": "i", "from": 0}}, ["a", "<a> of a", "b"]),
-        ("<image>\nFirst. <image> Second.", {"<image>": "i"}, ["<a> of First.", "First.", "<b> of First.", "Second."]),
+        (
+            "<image>\nFirst. <image> Second.",
+            {"<image>": "i"},
+            ["<a> of First.", "First.", "<b> of First.", "Second."],
+        ),
         ("see [cover] here", {"[cover]": "c"}, ["see", "<c> of see", "here"]),
         ("a <img><1></img> b", {"<{n}>": "i"}, ["a", "<a> of a", "b"]),
         ("Image #1 is Image #1", {"Image #{n}": "i"}, ["<a> of is Image #1", "is Image #1"]),
@@ -559,14 +697,17 @@ def test_a_numbered_name_that_no_file_has_stops_the_build(tmp_path):
     ],
 )
 def test_forms_of_marks(tmp_path, text, placeholders, wanted):
-    pages = found(lines(tmp_path, {"t": text, "i": ["a", "b"], "c": "c"}), [{"text": "t", "placeholders": placeholders}])
+    pages = found(
+        lines(tmp_path, {"t": text, "i": ["a", "b"], "c": "c"}), [{"text": "t", "placeholders": placeholders}]
+    )
     assert told(pages[0]) == wanted
 
 
 @pytest.mark.parametrize("text", ["Image #12 and MyImage #1", "Image #1b", "image #1", "Image 1", "[image_1"])
 def test_what_only_begins_like_a_mark_is_text(tmp_path, text):
     page, *_ = found(
-        lines(tmp_path, {"t": text.replace("Image #12", "Image #1x"), "i": ["a"]}), [{"text": "t", "placeholders": {"Image #{n}": "i"}}]
+        lines(tmp_path, {"t": text.replace("Image #12", "Image #1x"), "i": ["a"]}),
+        [{"text": "t", "placeholders": {"Image #{n}": "i"}}],
     )
     assert [item.text for item in page.texts] == [text.replace("Image #12", "Image #1x")]
     assert page.images == ()
@@ -575,25 +716,51 @@ def test_what_only_begins_like_a_mark_is_text(tmp_path, text):
 @pytest.mark.parametrize(
     ("row", "detail"),
     [
-        ({"t": "a Image #3", "i": ["a", "b"]}, "'Image #3' is in the text, and i has 2 images, none of them is item 2"),
-        ({"t": "a Image #0", "i": ["a", "b"]}, "'Image #0' is in the text, and i has 2 images, none of them is item -1"),
+        (
+            {"t": "a Image #3", "i": ["a", "b"]},
+            "'Image #3' is in the text, and i has 2 images, none of them is item 2",
+        ),
+        (
+            {"t": "a Image #0", "i": ["a", "b"]},
+            "'Image #0' is in the text, and i has 2 images, none of them is item -1",
+        ),
         ({"t": "a Image #2", "i": ["a", None]}, "'Image #2' is in the text, and i, item 1, holds no image"),
         ({"t": "a Image #1", "i": ["../up.png"]}, "'Image #1' is in the text, and i, item 0, holds no image"),
         ({"t": "a Image #1", "i": None}, "'Image #1' is in the text, and i holds no image"),
-        ({"t": "a Image #1", "ii": ["a"]}, "'Image #1' is in the text, and the row has no column 'i'; did you mean 'ii'?"),
-        ({"t": "a [img_2]", "img_1": "a"}, "'[img_2]' is in the text, and the row has no column 'img_2'; did you mean 'img_1'?"),
+        (
+            {"t": "a Image #1", "ii": ["a"]},
+            "'Image #1' is in the text, and the row has no column 'i'; did you mean 'ii'?",
+        ),
+        (
+            {"t": "a [img_2]", "img_1": "a"},
+            "'[img_2]' is in the text, and the row has no column 'img_2'; did you mean 'img_1'?",
+        ),
         ({"t": "a [img_1]", "img_1": None}, "'[img_1]' is in the text, and img_1 holds no image"),
     ],
 )
 def test_a_mark_without_its_image_loses_the_row(tmp_path, row, detail):
-    items = found(lines(tmp_path, row), [{"text": "t", "placeholders": {"Image #{n}": "i", "[img_{n}]": "img_{n}"}}])
-    assert [(item.reason, item.detail) for item in items if item.whole] == [("placeholder_without_image", detail)]
+    items = found(
+        lines(tmp_path, row), [{"text": "t", "placeholders": {"Image #{n}": "i", "[img_{n}]": "img_{n}"}}]
+    )
+    assert [(item.reason, item.detail) for item in items if item.whole] == [
+        ("placeholder_without_image", detail)
+    ]
     assert not any(isinstance(item, Document) for item in items)
 
 
 def test_an_image_that_no_mark_names_is_a_piece_or_stands_where_its_column_is_mapped(tmp_path):
-    row = {"t": "a Image #2 b", "i": ["a", "b", "c"], "img_1": "x", "img_10": "z", "img_2": "y", "u": "b [img_2]"}
-    marked = [{"text": "t", "placeholders": {"Image #{n}": "i"}}, {"text": "u", "placeholders": {"[img_{n}]": "img_{n}"}}]
+    row = {
+        "t": "a Image #2 b",
+        "i": ["a", "b", "c"],
+        "img_1": "x",
+        "img_10": "z",
+        "img_2": "y",
+        "u": "b [img_2]",
+    }
+    marked = [
+        {"text": "t", "placeholders": {"Image #{n}": "i"}},
+        {"text": "u", "placeholders": {"[img_{n}]": "img_{n}"}},
+    ]
     page, *lost = found(lines(tmp_path, row), marked)
     assert [image.ref.file for image in page.images] == ["b", "y"]
     assert [(item.reason, item.detail.partition(":")[0], item.whole) for item in lost] == [
@@ -604,35 +771,63 @@ def test_an_image_that_no_mark_names_is_a_piece_or_stands_where_its_column_is_ma
     ]
     (page,) = found(lines(tmp_path, row), [{"image": "i"}, *marked, {"image": "img_{n}"}])
     assert [image.ref.file for image in page.images] == ["a", "c", "b", "y", "x", "z"]
-    assert [image.owner_found for image in page.images] == ["unknown", "unknown", "stated", "stated", "unknown", "unknown"]
+    assert [image.owner_found for image in page.images] == [
+        "unknown",
+        "unknown",
+        "stated",
+        "stated",
+        "unknown",
+        "unknown",
+    ]
 
 
 def test_marks_in_parallel_lists_are_read_in_reading_order(tmp_path):
-    row = {"q": ["one Image #1", "two Image #2"], "a": ["answer Image #2", "answer Image #1"], "i": ["a", "b"]}
+    row = {
+        "q": ["one Image #1", "two Image #2"],
+        "a": ["answer Image #2", "answer Image #1"],
+        "i": ["a", "b"],
+    }
     placeholders = {"placeholders": {"Image #{n}": "i"}}
-    (page,) = found(lines(tmp_path, row), [{"interleave": [{"text": "q", **placeholders}, {"text": "a", **placeholders}]}])
+    (page,) = found(
+        lines(tmp_path, row), [{"interleave": [{"text": "q", **placeholders}, {"text": "a", **placeholders}]}]
+    )
     assert told(page) == ["one", "<a> of one", "answer", "<b> of answer", "two Image #2", "answer Image #1"]
 
 
 def test_what_is_known_of_an_image_comes_to_its_mark(tmp_path):
-    row = {"t": "a <image_1> b <image_2>", "i": ["a", "b"], "alts": ["first", None], "links": [None, "http://a.org/b"]}
+    row = {
+        "t": "a <image_1> b <image_2>",
+        "i": ["a", "b"],
+        "alts": ["first", None],
+        "links": [None, "http://a.org/b"],
+    }
     path = lines(tmp_path, row)
-    (page,) = found(path, [{"text": "t", "placeholders": {"<image_{n}>": {"image": "i", "alt": "alts", "url": "links"}}}])
+    (page,) = found(
+        path, [{"text": "t", "placeholders": {"<image_{n}>": {"image": "i", "alt": "alts", "url": "links"}}}]
+    )
     assert [(image.alt, image.url) for image in page.images] == [("first", None), ("", "http://a.org/b")]
-    (same,) = found(path, [{"text": "t", "placeholders": {"<image_{n}>": "i"}}, {"image": "i", "alt": "alts", "url": "links"}])
+    (same,) = found(
+        path,
+        [{"text": "t", "placeholders": {"<image_{n}>": "i"}}, {"image": "i", "alt": "alts", "url": "links"}],
+    )
     assert same.segments == page.segments
 
 
 @pytest.mark.parametrize("more", [{}, {"images": "images"}])
 def test_a_conversation_with_declared_marks(tmp_path, more):
     """How WEAVE speaks of its images."""
-    said = [{"from": "human", "value": "Put Image #1 on Image #2."}, {"from": "gpt", "value": "Done: Image #3, from Image #1 and <image>."}]
+    said = [
+        {"from": "human", "value": "Put Image #1 on Image #2."},
+        {"from": "gpt", "value": "Done: Image #3, from Image #1 and <image>."},
+    ]
     rows = [
         {"chats": said, "images": ["a", "b", "c"]},
         {"chats": said, "images": ["a", "b"]},
         {"chats": said, "images": ["a", "b", "c", "d"]},
     ]
-    items = found(lines(tmp_path, *rows), [{"conversation": "chats", "placeholders": {"Image #{n}": "images"}, **more}])
+    items = found(
+        lines(tmp_path, *rows), [{"conversation": "chats", "placeholders": {"Image #{n}": "images"}, **more}]
+    )
     pages = [item for item in items if isinstance(item, Document)]
     for page in pages:
         assert [segment.ref.file if isinstance(segment, Image) else segment.text for segment in page.segments] == [
@@ -641,7 +836,9 @@ def test_a_conversation_with_declared_marks(tmp_path, more):
         assert [segment.role for segment in page.segments] == ["user"] * 5 + ["assistant"] * 3
     assert [item.provenance.locator for item in pages] == ["line=1", "line=3"]
     lost = [
-        (item.locator, item.reason, item.whole) for item in items if isinstance(item, Rejected) and item.reason != "unmapped_placeholder"
+        (item.locator, item.reason, item.whole)
+        for item in items
+        if isinstance(item, Rejected) and item.reason != "unmapped_placeholder"
     ]
     assert lost == [("line=2", "placeholder_without_image", True), ("line=3", "unnamed_image", False)]
 
@@ -650,14 +847,21 @@ def test_parts_of_messages_beside_declared_marks_take_the_images_that_are_left(t
     parts = [{"type": "text", "text": "See Image #1."}, {"type": "image"}]
     said = [{"role": "user", "content": parts}, {"role": "assistant", "content": "Yes."}]
     (page,) = found(
-        lines(tmp_path, {"m": said, "i": ["a", "b"]}), [{"conversation": "m", "images": "i", "placeholders": {"Image #{n}": "i"}}]
+        lines(tmp_path, {"m": said, "i": ["a", "b"]}),
+        [{"conversation": "m", "images": "i", "placeholders": {"Image #{n}": "i"}}],
     )
     assert [image.ref.file for image in page.images] == ["a", "b"]
 
 
 def test_numbered_members_of_a_tar_are_its_images(tmp_path):
-    members = [("d/0.txt", b"a [image_2] b [image_1]"), ("d/0.image_1.png", image_bytes(1)), ("d/0.image_2.png", image_bytes(2))]
-    (page,) = found(tar(tmp_path / "a.tar", members), [{"text": "txt", "placeholders": {"[image_{n}]": "image_{n}.png"}}])
+    members = [
+        ("d/0.txt", b"a [image_2] b [image_1]"),
+        ("d/0.image_1.png", image_bytes(1)),
+        ("d/0.image_2.png", image_bytes(2)),
+    ]
+    (page,) = found(
+        tar(tmp_path / "a.tar", members), [{"text": "txt", "placeholders": {"[image_{n}]": "image_{n}.png"}}]
+    )
     assert [fetch(image.ref, tmp_path) for image in page.images] == [image_bytes(2), image_bytes(1)]
 
 
@@ -666,7 +870,10 @@ def test_numbered_members_of_a_tar_are_its_images(tmp_path):
     [
         (
             {"[image]": "image_{n}"},
-            "the column 'image_{n}' has {n} and the placeholder '[image]' has none; write {n} where the placeholder has its number",
+            (
+                "the column 'image_{n}' has {n} and the placeholder '[image]' has none; write {n} where "
+                "the placeholder has its number"
+            ),
         ),
         ({"[image_{i}]": "image_{n}"}, "a number is written {n}, not '{i}'"),
         ({"[{n}_{n}]": "images"}, "has {n} 2 times; one number names an image"),
@@ -681,7 +888,12 @@ def test_numbered_members_of_a_tar_are_its_images(tmp_path):
     ],
 )
 def test_a_wrong_mark_is_one_line_when_the_recipe_is_read(tmp_path, placeholders, message):
-    source = {"kind": "hub", "name": "z", "path": "d.jsonl", "segments": [{"text": "t", "placeholders": placeholders}]}
+    source = {
+        "kind": "hub",
+        "name": "z",
+        "path": "d.jsonl",
+        "segments": [{"text": "t", "placeholders": placeholders}],
+    }
     with pytest.raises(RecipeError) as error:
         load(recipe(tmp_path, ingest={"sources": [source]}))
     assert "ingest.sources[0].segments[0].placeholders: the " in str(error.value)
@@ -692,21 +904,36 @@ def test_a_wrong_mark_is_one_line_when_the_recipe_is_read(tmp_path, placeholders
 @pytest.mark.parametrize(
     ("text", "segments", "pattern", "hint"),
     [
-        ("a [reasoning_image_3]", [{"text": "t"}], "[reasoning_image_{n}]", '"[reasoning_image_{n}]": "reasoning_image_{n}"'),
+        (
+            "a [reasoning_image_3]",
+            [{"text": "t"}],
+            "[reasoning_image_{n}]",
+            '"[reasoning_image_{n}]": "reasoning_image_{n}"',
+        ),
         ("a <|image_1|>", [{"text": "t"}, {"image": "i"}], "<|image_{n}|>", '"<|image_{n}|>": "i"'),
         ("a <image_2>", [{"text": "t"}, {"image": "i"}], "<image_{n}>", '"<image_{n}>": "i"'),
         ("a <image>", [{"text": "t"}, {"image": "i"}], "<image>", '"<image>": "i"'),
         ("a Image #1 b", [{"text": "t"}, {"image": "i"}], "Image #{n}", '"Image #{n}": "i"'),
         ("a [cover]", [{"text": "t"}], "[cover]", '"[cover]": "cover"'),
         ("a [cover]", [{"text": "t"}, {"image": "cover"}], "[cover]", '"[cover]": "cover"'),
-        ("a reasoning_image_3 b", [{"text": "t"}], "reasoning_image_{n}", '"reasoning_image_{n}": "reasoning_image_{n}"'),
+        (
+            "a reasoning_image_3 b",
+            [{"text": "t"}],
+            "reasoning_image_{n}",
+            '"reasoning_image_{n}": "reasoning_image_{n}"',
+        ),
         (
             "a <image_start>[reasoning_image_3]<image_end>",
             [{"text": "t"}],
             "<image_start>[reasoning_image_{n}]<image_end>",
             '"<image_start>[reasoning_image_{n}]<image_end>": "reasoning_image_{n}"',
         ),
-        ("a <image_1> <|image_1|>", [{"text": "t", "placeholders": {"<image_{n}>": "i"}}], "<|image_{n}|>", '"<|image_{n}|>": "i"'),
+        (
+            "a <image_1> <|image_1|>",
+            [{"text": "t", "placeholders": {"<image_{n}>": "i"}}],
+            "<|image_{n}|>",
+            '"<|image_{n}|>": "i"',
+        ),
     ],
 )
 def test_text_that_looks_like_an_unmapped_mark_is_reported(tmp_path, text, segments, pattern, hint):
@@ -716,13 +943,22 @@ def test_text_that_looks_like_an_unmapped_mark_is_reported(tmp_path, text, segme
     assert (item.whole, item.pattern, item.times, item.rows, item.source) == (False, pattern, 1, 1, "h")
     assert item.hint == f"declare it at the text's column: placeholders: {{{hint}}}"
     assert (
-        item.detail == f'"{pattern}" in the text looks like an image placeholder and fits none of the recipe, so it stays text; {item.hint}'
+        item.detail
+        == f'"{pattern}" in the text looks like an image placeholder and fits none of the recipe, so it '
+        f"stays text; {item.hint}"
     )
     assert page.texts
 
 
 @pytest.mark.parametrize(
-    "text", ["An image of two images.", "Figure 3 and [3] and [title] and {x}", "a < b > c", "Image of #1", "an array[0]"]
+    "text",
+    [
+        "An image of two images.",
+        "Figure 3 and [3] and [title] and {x}",
+        "a < b > c",
+        "Image of #1",
+        "an array[0]",
+    ],
 )
 def test_prose_is_no_unmapped_mark(tmp_path, text):
     (page,) = found(lines(tmp_path, {"t": text, "title": "x"}), [{"text": "t"}, {"text": "title"}])
@@ -731,12 +967,21 @@ def test_prose_is_no_unmapped_mark(tmp_path, text):
 
 def test_a_build_says_once_for_each_source_and_pattern_what_is_not_mapped(tmp_path):
     made = [
-        {"title": f"How to draw {number} bars", "t": f"See [shot_{number}] and [shot_{number + 1}], then Image #1.", "shot_1": "a.png"}
+        {
+            "title": f"How to draw {number} bars",
+            "t": f"See [shot_{number}] and [shot_{number + 1}], then Image #1.",
+            "shot_1": "a.png",
+        }
         for number in range(12)
     ]
     (tmp_path / "a.png").write_bytes(image_bytes(1))
     lines(tmp_path, *made)
-    source = {"kind": "hub", "name": "own", "path": "d.jsonl", "segments": [{"text": "title"}, {"text": "t"}, {"image": "shot_1"}]}
+    source = {
+        "kind": "hub",
+        "name": "own",
+        "path": "d.jsonl",
+        "segments": [{"text": "title"}, {"text": "t"}, {"image": "shot_1"}],
+    }
     lax = {"min_words": 2, "min_images": 1, "alignment": {"allow_toy": True}, "judge": {"enabled": False}}
     path = recipe(tmp_path, part_size=5, ingest={"sources": [source]}, filter=lax)
     for arguments in (("build", path), ("build", path, "--limit", "6"), ("status", path)):
@@ -748,8 +993,12 @@ def test_a_build_says_once_for_each_source_and_pattern_what_is_not_mapped(tmp_pa
         count = f'{rows_read} x "Image #{{n}}" in the text of {rows_read} rows'
         assert said == [
             f'ingest: source own: {2 * rows_read} x "[shot_{{n}}]" in the text of {rows_read} rows '
-            f'(first: d.jsonl line=1) looks like an image placeholder, {hint} {{"[shot_{{n}}]": "shot_{{n}}"}}',
-            f'ingest: source own: {count} (first: d.jsonl line=1) looks like an image placeholder, {hint} {{"Image #{{n}}": "shot_1"}}',
+            f'(first: d.jsonl line=1) looks like an image placeholder, {hint} {{"[shot_{{n}}]": '
+            '"shot_{n}"}',
+            (
+                f"ingest: source own: {count} (first: d.jsonl line=1) looks like an image placeholder, "
+                f'{hint} {{"Image #{{n}}": "shot_1"}}'
+            ),
         ]
 
 

@@ -1,4 +1,5 @@
-"""A dataset of the Hub, streamed from a local server that speaks its endpoints: kept once, gone on with after a cut, asked for nothing again."""
+"""A dataset of the Hub, streamed from a local server that speaks its endpoints: kept once, gone on with after
+a cut, asked for nothing again."""
 
 from __future__ import annotations
 
@@ -21,7 +22,11 @@ from making import png
 def dataset(rows: int) -> bytes:
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     made = [
-        {"caption": f"caption {number}", "image": {"bytes": png(dot=number % 70), "path": None}, "unused": "x" * 100}
+        {
+            "caption": f"caption {number}",
+            "image": {"bytes": png(dot=number % 70), "path": None},
+            "unused": "x" * 100,
+        }
         for number in range(rows)
     ]
     schema = pa.schema([("caption", pa.string()), ("image", image), ("unused", pa.string())])
@@ -68,8 +73,17 @@ print(json.dumps([[d.texts[0].text, hashlib.sha256(fetch(d.images[0].ref, folder
 """
 
 
-def spool(server: Hub | str, folder: Path, home: Path, **settings: object) -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, **(server.variables(home) if isinstance(server, Hub) else {"HF_ENDPOINT": server, "HF_HOME": str(home)})}
+def spool(
+    server: Hub | str, folder: Path, home: Path, **settings: object
+) -> subprocess.CompletedProcess[str]:
+    variables = {
+        **os.environ,
+        **(
+            server.variables(home)
+            if isinstance(server, Hub)
+            else {"HF_ENDPOINT": server, "HF_HOME": str(home)}
+        ),
+    }
     command = [sys.executable, "-c", SCRIPT, json.dumps({"repo": "org/name", **settings}), str(folder)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables, check=False)
 
@@ -77,9 +91,13 @@ def spool(server: Hub | str, folder: Path, home: Path, **settings: object) -> su
 def test_rows_are_kept_with_the_very_bytes_and_the_network_is_asked_nothing_again(server, tmp_path):
     done = spool(server, tmp_path / "rows", tmp_path / "home")
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    wanted = [[f"caption {number}", hashlib.sha256(png(dot=number % 70)).hexdigest()] for number in range(1200)]
+    wanted = [
+        [f"caption {number}", hashlib.sha256(png(dot=number % 70)).hexdigest()] for number in range(1200)
+    ]
     assert json.loads(done.stdout) == wanted
-    assert sorted(path.name for path in (tmp_path / "rows").glob("*.parquet")) == [f"rows-{index:06d}.parquet" for index in range(3)]
+    assert sorted(path.name for path in (tmp_path / "rows").glob("*.parquet")) == [
+        f"rows-{index:06d}.parquet" for index in range(3)
+    ]
     assert "unused" not in pq.read_schema(tmp_path / "rows" / "rows-000000.parquet").names
     assert json.loads((tmp_path / "rows" / "complete.json").read_text())["commit"] == COMMIT
     server.asked.clear()
@@ -110,11 +128,17 @@ def test_only_so_many_rows(server, tmp_path):
         ({"repo": "org/other"}, "RecipeError source h: org/other is not on the Hub, or is private"),
         (
             {"split": "trian"},
-            "RecipeError source h: org/name cannot be read: Bad split: trian. Available splits: ['train']; did you mean 'train'?",
+            (
+                "RecipeError source h: org/name cannot be read: Bad split: trian. Available splits: "
+                "['train']; did you mean 'train'?"
+            ),
         ),
         (
             {"config": "defualt"},
-            "RecipeError source h: org/name cannot be read: BuilderConfig 'defualt' not found. Available: ['default']; did you",
+            (
+                "RecipeError source h: org/name cannot be read: BuilderConfig 'defualt' not found. "
+                "Available: ['default']; did you"
+            ),
         ),
     ],
 )
@@ -135,14 +159,30 @@ SECRET = "hf_0123456789abcdefsecret"
             401,
             "GatedRepo",
             "/resolve/",
-            "RecipeError source h: org/name is gated; accept its terms on the Hub, then log in with `hf auth login`",
+            (
+                "RecipeError source h: org/name is gated; accept its terms on the Hub, then log in with "
+                "`hf auth login`"
+            ),
         ),
         (403, "GatedRepo", "/api/", "RecipeError source h: org/name is gated; accept its terms"),
-        (401, "", "/api/", "RecipeError source h: org/name: the Hub refuses this login (status 401); log in anew"),
-        (429, "", "/api/", "SourceError source h: org/name: the Hub limits how often it is asked (status 429); what was read is kept"),
+        (
+            401,
+            "",
+            "/api/",
+            "RecipeError source h: org/name: the Hub refuses this login (status 401); log in anew",
+        ),
+        (
+            429,
+            "",
+            "/api/",
+            "SourceError source h: org/name: the Hub limits how often it is asked (status 429); what was "
+            "read is kept",
+        ),
     ],
 )
-def test_a_hub_that_refuses_names_the_hint_and_never_the_token(server, tmp_path, monkeypatch, status, code, place, said):
+def test_a_hub_that_refuses_names_the_hint_and_never_the_token(
+    server, tmp_path, monkeypatch, status, code, place, said
+):
     """A gated dataset shows itself to everybody and refuses its files."""
     monkeypatch.setenv("HF_TOKEN", SECRET)
     server.trouble = lambda path: (status, {"X-Error-Code": code} if code else {}) if place in path else None
@@ -152,7 +192,11 @@ def test_a_hub_that_refuses_names_the_hint_and_never_the_token(server, tmp_path,
     assert len(done.stdout.splitlines()) == 1
     assert server.tokens == {f"Bearer {SECRET}"}
     assert SECRET not in done.stdout + done.stderr
-    assert not [path for path in (tmp_path / "rows").rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    assert not [
+        path
+        for path in (tmp_path / "rows").rglob("*")
+        if path.is_file() and SECRET.encode() in path.read_bytes()
+    ]
 
 
 def test_a_hub_that_is_busy_for_a_moment_is_asked_again(server, tmp_path):
@@ -182,5 +226,7 @@ def test_a_connection_that_breaks_off_is_taken_up_again_and_nothing_is_lost_or_d
 
 def test_a_hub_that_does_not_answer_is_no_verdict(tmp_path):
     done = spool("http://127.0.0.1:9", tmp_path / "rows", tmp_path / "home")
-    assert done.stdout.startswith("SourceError source h: org/name: the Hub does not answer"), done.stdout + done.stderr[-500:]
+    assert done.stdout.startswith("SourceError source h: org/name: the Hub does not answer"), (
+        done.stdout + done.stderr[-500:]
+    )
     assert "run the same command again" in done.stdout

@@ -13,7 +13,12 @@ PAGES = {"kind": "html", "name": "pages", "path": "pages/"}
 
 def test_a_source_is_told_by_its_kind():
     found = IngestConfig.model_validate(
-        {"sources": [{"kind": "mmc4", "name": "m", "path": "x"}, {"kind": "sketchbook", "seed": 1, "documents": 9}]}
+        {
+            "sources": [
+                {"kind": "mmc4", "name": "m", "path": "x"},
+                {"kind": "sketchbook", "seed": 1, "documents": 9},
+            ]
+        }
     )
     assert [type(source) for source in found.sources] == [Mmc4Source, SketchbookSource]
     assert (found.truncated, found.sources[1].name, found.sources[1].image_px) == ("fail", "sketchbook", 128)
@@ -24,7 +29,10 @@ def test_a_source_is_told_by_its_kind():
     [
         ({"sources": []}, "at least 1 item"),
         ({"sources": [PAGES, PAGES]}, "two sources are called 'pages'"),
-        ({"sources": [{**PAGES, "kind": "htm"}]}, "does not match any of the expected tags: 'mmc4', 'obelics', 'html', 'warc', 'hub'"),
+        (
+            {"sources": [{**PAGES, "kind": "htm"}]},
+            "does not match any of the expected tags: 'mmc4', 'obelics', 'html', 'warc', 'hub'",
+        ),
         ({"sources": [{**PAGES, "name": "My pages"}]}, "should match pattern"),
         ({"sources": [{**PAGES, "images": "x"}]}, "Extra inputs are not permitted"),
         ({"sources": [{**PAGES, "path": ""}]}, "at least 1 character"),
@@ -43,6 +51,13 @@ def test_settings_do_not_change():
 
 
 def test_a_part_is_named_after_files_and_range():
-    spans = [Span(("a",), 0, 5), Span(("a",), 0, 6), Span(("a",), 1, 5), Span(("b",), 0, 5), Span(("a", "b"), 0, 5), Span(("ab",), 0, 5)]
+    spans = [
+        Span(("a",), 0, 5),
+        Span(("a",), 0, 6),
+        Span(("a",), 1, 5),
+        Span(("b",), 0, 5),
+        Span(("a", "b"), 0, 5),
+        Span(("ab",), 0, 5),
+    ]
     assert len({span.name for span in spans}) == len(spans)
     assert spans[0].name == "ee555d1ac5d3"  # pinned: another rule would rebuild every part of everybody

@@ -13,7 +13,10 @@ from leafinstruct.ingest.fields.license import named
         ("https://www.creativecommons.org/licenses/by-nc-nd/3.0/de/deed.en", "CC-BY-NC-ND-3.0-DE"),
         ("//creativecommons.org/licenses/by/2.5/legalcode", "CC-BY-2.5"),
         ("https://creativecommons.org/licenses/", "https://creativecommons.org/licenses/"),
-        ("https://creativecommons.org.evil.example/licenses/by/4.0/", "https://creativecommons.org.evil.example/licenses/by/4.0/"),
+        (
+            "https://creativecommons.org.evil.example/licenses/by/4.0/",
+            "https://creativecommons.org.evil.example/licenses/by/4.0/",
+        ),
         ("All rights reserved", "All rights reserved"),
         (None, None),
     ],

@@ -1,4 +1,5 @@
-"""Lists: the text of a segment is Markdown that gives back the page's items, numbers, nesting and paragraphs."""
+"""Lists: the text of a segment is Markdown that gives back the page's items, numbers, nesting and
+paragraphs."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from leafinstruct.ingest.page.page import parse
 from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.records import table
 
-# --- one example of each rule ---------------------------------------------------------------------------------------------------------
+# --- one example of each rule
+# ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -82,11 +84,23 @@ def test_paragraphs_of_an_item_stay_in_it(html, segments):
         ("<ol><li>a</li><img src=x><li>b</ol>", ["list: 1. a", "<x>", "list: 2. b"]),
         ("<ol><li>a<pre>x</pre>b<li>c</ol>", ["list: 1. a", "code: x", "list:    b\n\n2. c"]),
         ("<ol><li>a<h3>b</h3>c<li>d</ol>", ["list: 1. a", "heading: b", "list:    c\n\n2. d"]),
-        ("<ol><li>a<table><tr><td>1<td>2</table>b<li>c</ol>", ["list: 1. a", "table: 1 | 2", "list:    b\n\n2. c"]),
-        ("<ul><li>a<ol><li>b<img src=x>c<li>d</ol></ul>", ["list: - a\n  1. b", "<x>", "list:      c\n\n  2. d"]),
+        (
+            "<ol><li>a<table><tr><td>1<td>2</table>b<li>c</ol>",
+            ["list: 1. a", "table: 1 | 2", "list:    b\n\n2. c"],
+        ),
+        (
+            "<ul><li>a<ol><li>b<img src=x>c<li>d</ol></ul>",
+            ["list: - a\n  1. b", "<x>", "list:      c\n\n  2. d"],
+        ),
         ("<ul><li>a<img src=x>b<li>c</ul>", ["list: - a", "<x>", "list:   b\n- c"]),
-        ("<ol><li>a<img src=x>b<br>c<li>d<li>e</ol>", ["list: 1. a", "<x>", "list:    b\n   c\n\n2. d\n3. e"]),
-        ("<ol><li>a<figure><img src=x><figcaption>c</figcaption></figure><li>b</ol>", ["list: 1. a", "<x>", "caption: c", "list: 2. b"]),
+        (
+            "<ol><li>a<img src=x>b<br>c<li>d<li>e</ol>",
+            ["list: 1. a", "<x>", "list:    b\n   c\n\n2. d\n3. e"],
+        ),
+        (
+            "<ol><li>a<figure><img src=x><figcaption>c</figcaption></figure><li>b</ol>",
+            ["list: 1. a", "<x>", "caption: c", "list: 2. b"],
+        ),
     ],
 )
 def test_numbers_continue_and_text_keeps_its_indentation_behind_what_splits_a_list(html, segments):
@@ -99,7 +113,10 @@ def test_numbers_continue_and_text_keeps_its_indentation_behind_what_splits_a_li
         ("<ol><li><img src=x>a<li>b</ol>", ["<x>", "list: 1. a\n2. b"]),
         ("<ol><li>a<li><img src=x><li>b</ol>", ["list: 1. a\n2.", "<x>", "list: 3. b"]),
         ("<ol><li><img src=x><li>a</ol>", ["list: 1.", "<x>", "list: 2. a"]),
-        ("<ol><li><figure><img src=x><figcaption>c</figcaption></figure><li>b</ol>", ["list: 1.", "<x>", "caption: c", "list: 2. b"]),
+        (
+            "<ol><li><figure><img src=x><figcaption>c</figcaption></figure><li>b</ol>",
+            ["list: 1.", "<x>", "caption: c", "list: 2. b"],
+        ),
         ("<ol><li><pre>x</pre><li>a</ol>", ["list: 1.", "code: x", "list: 2. a"]),
         ("<ol><li><img src=x><li><img src=y></ol>", ["<x>", "<y>"]),
         ("<ul><li><img src=x><li>a</ul>", ["<x>", "list: - a"]),
@@ -123,8 +140,14 @@ def test_an_item_without_text_on_its_first_line_keeps_its_number(html, segments)
         ("<p>a<ol><li>b</ol>c</p>", ["prose: a", "list: 1. b", "prose: c"]),
         ("<blockquote><ol><li>a</ol></blockquote>", ["list: 1. a"]),
         ("<dl><dt>a<dd><p>b<p>c<ul><li>d</ul><dt>e<dd>f</dl>", ["list: a\n  b\n\n  c\n  - d\ne\n  f"]),
-        ("<table><tr><td>a<td><ol><li>b<li>c</ol><tr><td>d<td><ul><li>e</ul></table>", ["table: a | 1. b 2. c\nd | - e"]),
-        ("<figure><img src=x><figcaption><ol><li>a<li>b</ol></figcaption></figure>", ["<x>", "caption: 1. a 2. b"]),
+        (
+            "<table><tr><td>a<td><ol><li>b<li>c</ol><tr><td>d<td><ul><li>e</ul></table>",
+            ["table: a | 1. b 2. c\nd | - e"],
+        ),
+        (
+            "<figure><img src=x><figcaption><ol><li>a<li>b</ol></figcaption></figure>",
+            ["<x>", "caption: 1. a 2. b"],
+        ),
         ("<p>1. a</p><p>- b</p>", ["prose: 1. a", "prose: - b"]),
     ],
 )
@@ -154,7 +177,8 @@ def test_a_column_read_as_a_list_gets_bullets_unless_it_has_markers(text, one_it
     assert marked(text, one_item) == written
 
 
-# --- the law --------------------------------------------------------------------------------------------------------------------------
+# --- the law
+# --------------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -183,7 +207,10 @@ class List:
 words = st.lists(st.text("abcdefgh", min_size=1, max_size=6), min_size=1, max_size=3).map(" ".join)
 texts = st.lists(words, min_size=1, max_size=2).map("\n".join)
 leaf_blocks = st.one_of(
-    st.tuples(st.just("text"), texts), st.tuples(st.just("heading"), words), st.tuples(st.just("image")), st.tuples(st.just("code"))
+    st.tuples(st.just("text"), texts),
+    st.tuples(st.just("heading"), words),
+    st.tuples(st.just("image")),
+    st.tuples(st.just("code")),
 )
 values = st.none() | st.integers(50, 10**6)
 
@@ -196,7 +223,10 @@ def has_text(blocks: tuple[Any, ...]) -> bool:
 def lists(draw: st.DrawFn, depth: int = 3) -> List:
     ordered = draw(st.booleans())
     block = st.one_of(leaf_blocks, leaf_blocks, lists(depth - 1)) if depth else leaf_blocks
-    items = [item(tuple(blocks), ordered, draw) for blocks in draw(st.lists(st.lists(block, max_size=4), min_size=1, max_size=4))]
+    items = [
+        item(tuple(blocks), ordered, draw)
+        for blocks in draw(st.lists(st.lists(block, max_size=4), min_size=1, max_size=4))
+    ]
     if not any(has_text(one.blocks) for one in items):
         items[-1] = Item((*items[-1].blocks, ("text", "last")))
     if not ordered:
@@ -205,10 +235,13 @@ def lists(draw: st.DrawFn, depth: int = 3) -> List:
 
 
 def item(blocks: tuple[Any, ...], ordered: bool, draw: st.DrawFn) -> Item:
-    """Within what segments can express: a text after a list and before a heading or a list, and text in every item with a bullet."""
+    """Within what segments can express: a text after a list and before a heading or a list, and text in every
+    item with a bullet."""
     kept: list[Any] = []
     for block in blocks:
-        if (isinstance(block, List) or block[0] == "heading") and any(isinstance(other, List) for other in kept):
+        if (isinstance(block, List) or block[0] == "heading") and any(
+            isinstance(other, List) for other in kept
+        ):
             kept.append(("text", "between"))
         kept.append(block)
     if not ordered and not has_text(tuple(kept)):
@@ -218,10 +251,13 @@ def item(blocks: tuple[Any, ...], ordered: bool, draw: st.DrawFn) -> Item:
 
 def html_of(found: List) -> str:
     inner = "".join(
-        f"<li{'' if one.value is None else f' value={one.value}'}>{''.join(map(html_of_block, one.blocks))}</li>" for one in found.items
+        f"<li{'' if one.value is None else f' value={one.value}'}>{''.join(map(html_of_block, one.blocks))}</li>"
+        for one in found.items
     )
     start = "" if found.start is None else f" start={found.start}"
-    return f"<ol{start}{' reversed' * found.is_reversed}>{inner}</ol>" if found.ordered else f"<ul>{inner}</ul>"
+    return (
+        f"<ol{start}{' reversed' * found.is_reversed}>{inner}</ol>" if found.ordered else f"<ul>{inner}</ul>"
+    )
 
 
 def html_of_block(block: Any) -> str:
@@ -229,12 +265,21 @@ def html_of_block(block: Any) -> str:
         return html_of(block)
     if block[0] == "text":
         return f"<p>{'<br>'.join(block[1].split(chr(10)))}</p>"
-    return {"heading": f"<h3>{block[-1]}</h3>", "image": "<img src=x.png>", "code": "<pre>x = 1\n  y</pre>"}[block[0]]
+    return {"heading": f"<h3>{block[-1]}</h3>", "image": "<img src=x.png>", "code": "<pre>x = 1\n  y</pre>"}[
+        block[0]
+    ]
 
 
 def wanted(found: List) -> Any:
     return [
-        (number, [wanted(block) if isinstance(block, List) else block[1] for block in one.blocks if has_text((block,))])
+        (
+            number,
+            [
+                wanted(block) if isinstance(block, List) else block[1]
+                for block in one.blocks
+                if has_text((block,))
+            ],
+        )
         for number, one in zip(found.numbers(), found.items, strict=True)
     ]
 
@@ -243,7 +288,8 @@ LINE = re.compile(r" *(?:(?:-|\d+\.)(?: |$))*")
 
 
 def markdown_of(html: str) -> str:
-    """The segments in order; images, code and headings without a marker belong to the item of the last line of a list before them."""
+    """The segments in order; images, code and headings without a marker belong to the item of the last line
+    of a list before them."""
     out, indent = "", 0
     for piece in parse(f"<main><p>Start</p>{html}</main>".encode()).pieces:
         kind, text = ("image", "![](x.png)") if isinstance(piece, PageImage) else (piece.kind, piece.text)
@@ -266,7 +312,9 @@ def tree_of(node: SyntaxTreeNode) -> Any:
     for child in node.children:
         if child.type in ("bullet_list", "ordered_list"):
             found.append([(one.info, tree_of(one)) for one in child.children])
-        elif child.type == "paragraph" and not any(inner.type == "image" for inner in child.children[0].children):
+        elif child.type == "paragraph" and not any(
+            inner.type == "image" for inner in child.children[0].children
+        ):
             found.append(child.children[0].content)
     return found
 
@@ -286,13 +334,20 @@ def test_lines_of_a_list_have_no_space_at_their_ends(found):
             assert all(line == line.rstrip() for line in piece.text.split("\n"))
 
 
-# --- real pages -----------------------------------------------------------------------------------------------------------------------
+# --- real pages
+# -----------------------------------------------------------------------------------------------------------------------
 
 
 def test_no_list_of_a_real_page_is_altered_on_its_way_to_the_shards(real, tmp_path):
     """A guide holds every list of its document, byte for byte."""
     source = {"kind": "html", "name": "pages", "path": str(real / "html")}
-    passing = {"min_words": 1, "min_images": 1, "rules": [], "alignment": {"allow_toy": True}, "judge": {"enabled": False}}
+    passing = {
+        "min_words": 1,
+        "min_images": 1,
+        "rules": [],
+        "alignment": {"allow_toy": True},
+        "judge": {"enabled": False},
+    }
     path = recipe(tmp_path, ingest={"sources": [source]}, filter=passing)
     build(path)
     lists = {
@@ -305,7 +360,10 @@ def test_no_list_of_a_real_page_is_altered_on_its_way_to_the_shards(real, tmp_pa
         for row in rows(tmp_path / "runs/t/shard")
         if row["task"] == "guide"
         for text in lists[row["document_id"]]
-        if text not in [part["text"] for turn in row["messages"] for part in turn["content"] if part["type"] == "text"]
+        if text
+        not in [
+            part["text"] for turn in row["messages"] for part in turn["content"] if part["type"] == "text"
+        ]
     ]
     print(f"{sum(map(len, lists.values()))} lists, altered: {len(altered)}")
     assert sum(map(len, lists.values())) > 50

@@ -31,7 +31,10 @@ def source(path: Path, **settings: str) -> Mmc4Source:
 def write(folder: Path, *records: object, name: str = "docs.jsonl") -> Path:
     (folder / "images").mkdir(exist_ok=True)
     path = folder / name
-    path.write_text("".join((item if isinstance(item, str) else json.dumps(item)) + "\n" for item in records), encoding="utf-8")
+    path.write_text(
+        "".join((item if isinstance(item, str) else json.dumps(item)) + "\n" for item in records),
+        encoding="utf-8",
+    )
     return path
 
 
@@ -41,7 +44,9 @@ def image(name: str, index: object, **more: object) -> dict[str, object]:
 
 def test_real_records_keep_every_sentence_and_every_image_in_its_place(real, tmp_path):
     found = documents(read_all(mmc4, source(real / "mmc4"), tmp_path))
-    assert {document.provenance.locator: len(document.images) for document in found} == {key: row["images"] for key, row in COUNTS.items()}
+    assert {document.provenance.locator: len(document.images) for document in found} == {
+        key: row["images"] for key, row in COUNTS.items()
+    }
     for document in found:
         text = bare(" ".join(item.text for item in document.texts))
         assert text.startswith(bare(COUNTS[document.provenance.locator]["first"]))
@@ -50,19 +55,31 @@ def test_real_records_keep_every_sentence_and_every_image_in_its_place(real, tmp
 
 
 def test_real_images_stand_directly_before_their_sentence(real, tmp_path):
-    raw = [json.loads(line) for line in (real / "mmc4" / "docs_shard_0.jsonl").read_text(encoding="utf-8").splitlines()]
+    raw = [
+        json.loads(line)
+        for line in (real / "mmc4" / "docs_shard_0.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     for document, record in zip(documents(read_all(mmc4, source(real / "mmc4"), tmp_path)), raw, strict=True):
         sentences = {" ".join(text.split()): index for index, text in enumerate(record["text_list"])}
         expected = {item["image_name"]: item["matched_text_index"] for item in record["image_info"]}
         for item, following in zip(document.segments, document.segments[1:], strict=False):
             if isinstance(item, Image) and isinstance(following, Text):
                 wanted = record["text_list"][expected[Path(item.ref.file).name]]
-                assert following.text == wanted or sentences[following.text] == expected[Path(item.ref.file).name]
+                assert (
+                    following.text == wanted
+                    or sentences[following.text] == expected[Path(item.ref.file).name]
+                )
 
 
 def test_every_line_of_the_messy_file_has_its_reason(real, tmp_path):
     items = read_all(mmc4, source(real / "messy" / "broken_lines.jsonl"), tmp_path)
-    assert [document.provenance.locator for document in documents(items)] == ["line=1", "line=4", "line=8", "line=9", "line=10"]
+    assert [document.provenance.locator for document in documents(items)] == [
+        "line=1",
+        "line=4",
+        "line=8",
+        "line=9",
+        "line=10",
+    ]
     assert Counter(rejected(items)) == Counter(
         [
             ("line=2", "broken_json", True),
@@ -78,7 +95,10 @@ def test_every_line_of_the_messy_file_has_its_reason(real, tmp_path):
 
 
 def test_ties_stand_in_the_order_of_the_list(tmp_path):
-    record = {"text_list": ["a", "b"], "image_info": [image("2.png", 1), image("1.png", 1), image("0.png", 0)]}
+    record = {
+        "text_list": ["a", "b"],
+        "image_info": [image("2.png", 1), image("1.png", 1), image("0.png", 0)],
+    }
     (document,) = documents(read_all(mmc4, source(write(tmp_path, record)), tmp_path))
     assert outline(document) == ["<images/0.png>", "prose: a", "<images/2.png>", "<images/1.png>", "prose: b"]
     assert [item.position for item in document.segments] == [0, 1, 2, 3, 4]
@@ -89,10 +109,14 @@ words = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_
 
 @given(st.lists(words, min_size=1, max_size=8), st.data())
 def test_a_document_is_its_sentences_with_their_images_before_them(tmp_path_factory, sentences, data):
-    """Written and read again, the order is that of the sentences, and of the list where two images share one."""
+    """Written and read again, the order is that of the sentences, and of the list where two images share
+    one."""
     indices = data.draw(st.lists(st.integers(0, len(sentences) - 1), max_size=6))
     folder = tmp_path_factory.mktemp("law")
-    path = write(folder, {"text_list": sentences, "image_info": [image(f"{n}.png", index) for n, index in enumerate(indices)]})
+    path = write(
+        folder,
+        {"text_list": sentences, "image_info": [image(f"{n}.png", index) for n, index in enumerate(indices)]},
+    )
     (document,) = documents(read_all(mmc4, source(path), folder / "cache"))
     expected = []
     for index, sentence in enumerate(sentences):
@@ -103,7 +127,10 @@ def test_a_document_is_its_sentences_with_their_images_before_them(tmp_path_fact
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), inner, max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), inner, max_size=6)
+    ),
     max_leaves=20,
 )
 
@@ -115,7 +142,8 @@ def test_no_line_whatever_raises_and_every_line_is_answered_for(tmp_path_factory
     items = read_all(mmc4, source(folder / "docs.jsonl"), folder / "cache")
     places = [item.provenance.locator if isinstance(item, Document) else item.locator for item in items]
     assert set(places) == {"line=1", "line=2", "line=3"}
-    json.dumps([asdict(item) for item in items], ensure_ascii=False).encode()  # whatever is said can be written
+    # whatever is said can be written
+    json.dumps([asdict(item) for item in items], ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
@@ -169,8 +197,16 @@ def test_an_image_that_is_lost_has_one_reason_and_its_document_goes_on(tmp_path,
 
 
 def test_text_is_clean_and_what_looks_like_a_control_token_stays_text(tmp_path):
-    sentences = ["a\u0000b \x07 c", "lone \ud800 surrogate", "see <image> and <|im_end|>", " two\u00a0  spaces\t", "for x:\n    y\r\n"]
-    (document,) = documents(read_all(mmc4, source(write(tmp_path, {"text_list": sentences})), tmp_path / "cache"))
+    sentences = [
+        "a\u0000b \x07 c",
+        "lone \ud800 surrogate",
+        "see <image> and <|im_end|>",
+        " two\u00a0  spaces\t",
+        "for x:\n    y\r\n",
+    ]
+    (document,) = documents(
+        read_all(mmc4, source(write(tmp_path, {"text_list": sentences})), tmp_path / "cache")
+    )
     assert [item.text for item in document.texts] == [
         "ab c",
         "lone \ufffd surrogate",
@@ -188,7 +224,10 @@ def test_of_duplicate_keys_the_last_counts_and_nan_is_no_obstacle(tmp_path):
 def test_without_an_image_folder_the_address_is_the_reference(tmp_path):
     path = write(tmp_path, {"text_list": ["a"], "image_info": [image("1.png", 0)]})
     (tmp_path / "images").rmdir()
-    assert outline(documents(read_all(mmc4, source(path), tmp_path / "cache"))[0])[0] == "<http://example.org/1.png>"
+    assert (
+        outline(documents(read_all(mmc4, source(path), tmp_path / "cache"))[0])[0]
+        == "<http://example.org/1.png>"
+    )
 
 
 def test_an_image_folder_elsewhere_is_named_from_the_nearest_common_folder(tmp_path):
@@ -203,7 +242,9 @@ def test_an_image_folder_elsewhere_is_named_from_the_nearest_common_folder(tmp_p
 
 
 def test_license_and_address_reach_the_document(tmp_path):
-    path = write(tmp_path, {"url": "https://a.example/p", "text_list": ["a"], "image_info": [image("1.png", 0)]})
+    path = write(
+        tmp_path, {"url": "https://a.example/p", "text_list": ["a"], "image_info": [image("1.png", 0)]}
+    )
     (document,) = documents(read_all(mmc4, source(path, license="MIT"), tmp_path / "cache"))
     assert (document.url, document.license, document.images[0].license, document.images[0].url) == (
         "https://a.example/p",
@@ -218,7 +259,9 @@ def test_compression_changes_nothing_but_the_file_name(tmp_path, suffix):
     plain = write(tmp_path, *({"text_list": [f"s{n}"]} for n in range(7)))
     packed = pack(plain, suffix)
     found = documents(read_all(mmc4, source(packed), tmp_path / "cache", part_size=3))
-    assert [(item.provenance.locator, outline(item)) for item in found] == [(f"line={n + 1}", [f"prose: s{n}"]) for n in range(7)]
+    assert [(item.provenance.locator, outline(item)) for item in found] == [
+        (f"line={n + 1}", [f"prose: s{n}"]) for n in range(7)
+    ]
 
 
 def pack(plain: Path, suffix: str) -> Path:
@@ -237,12 +280,21 @@ def test_members_of_a_zip_have_lines_of_their_own(tmp_path):
         archive.writestr("a.jsonl", '{"text_list": ["a1"]}\n{"text_list": ["a2"]}')
         archive.writestr("__MACOSX/._a.jsonl", "junk\n")
     found = documents(read_all(mmc4, source(tmp_path / "d.jsonl.zip"), tmp_path / "cache", part_size=2))
-    assert [item.provenance.locator for item in found] == ["a.jsonl:line=1", "a.jsonl:line=2", "b.jsonl:line=1"]
+    assert [item.provenance.locator for item in found] == [
+        "a.jsonl:line=1",
+        "a.jsonl:line=2",
+        "b.jsonl:line=1",
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zip"])
 def test_a_stream_that_ends_early_keeps_what_was_before_and_says_so_once(tmp_path, suffix):
-    packed = pack(write(tmp_path, *({"text_list": [f"{n} {n * 7919 % 1009} {n * 104729 % 10007}"]} for n in range(3000))), suffix)
+    packed = pack(
+        write(
+            tmp_path, *({"text_list": [f"{n} {n * 7919 % 1009} {n * 104729 % 10007}"]} for n in range(3000))
+        ),
+        suffix,
+    )
     packed.write_bytes(packed.read_bytes()[: packed.stat().st_size * 2 // 3])
     items = read_all(mmc4, source(packed), tmp_path / "cache", part_size=500)
     kept = documents(items)
@@ -265,7 +317,9 @@ def test_a_compressed_file_is_unpacked_once_not_once_a_part(tmp_path, monkeypatc
 
     monkeypatch.setattr(lines, "_items", counted)
     lines._kept.clear()
-    found = [item.texts[0].text for span in spans for item in mmc4.read(source(packed), span, tmp_path / "cache")]
+    found = [
+        item.texts[0].text for span in spans for item in mmc4.read(source(packed), span, tmp_path / "cache")
+    ]
     assert found == [f"s{n}" for n in range(300)]
     assert len(begun) == 1
 
@@ -287,7 +341,8 @@ def test_parts_say_the_same_in_any_order_and_when_left_half_read(tmp_path_factor
 def test_two_readers_of_one_file_do_not_take_each_others_lines(tmp_path):
     packed = pack(write(tmp_path, *({"text_list": [f"s{n}"]} for n in range(30))), ".gz")
     first, second, third = (
-        mmc4.read(source(packed), span, tmp_path / "cache") for span in mmc4.plan(source(packed), 10, tmp_path / "cache")
+        mmc4.read(source(packed), span, tmp_path / "cache")
+        for span in mmc4.plan(source(packed), 10, tmp_path / "cache")
     )
     found = [next(reading).texts[0].text for _ in range(10) for reading in (first, second, third)]
     assert found == [f"s{part * 10 + n}" for n in range(10) for part in range(3)]
@@ -304,11 +359,14 @@ def test_spans_of_a_file_partition_its_lines(tmp_path_factory, total, part_size)
 
 
 def test_a_plain_file_is_entered_in_the_middle(tmp_path, monkeypatch):
-    """With entry points every 10 lines, each part reads the right lines; the numbers do not depend on where reading began."""
+    """With entry points every 10 lines, each part reads the right lines; the numbers do not depend on where
+    reading began."""
     monkeypatch.setattr(lines, "STEP", 10)
     path = write(tmp_path, *({"text_list": [str(n)]} for n in range(57)))
     found = documents(read_all(mmc4, source(path), tmp_path / "cache", part_size=7))
-    assert [(item.provenance.locator, item.texts[0].text) for item in found] == [(f"line={n + 1}", str(n)) for n in range(57)]
+    assert [(item.provenance.locator, item.texts[0].text) for item in found] == [
+        (f"line={n + 1}", str(n)) for n in range(57)
+    ]
 
 
 def test_a_new_file_adds_parts_and_leaves_the_names_of_the_others(tmp_path):
@@ -345,4 +403,6 @@ def test_a_link_that_leads_out_of_the_folder_is_not_followed(tmp_path):
     outside = write(tmp_path, {"text_list": ["secret"]}, name="outside.jsonl")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "link.jsonl").symlink_to(outside)
-    assert rejected(read_all(mmc4, source(tmp_path / "in"), tmp_path / "cache")) == [("", "unsafe_path", True)]
+    assert rejected(read_all(mmc4, source(tmp_path / "in"), tmp_path / "cache")) == [
+        ("", "unsafe_path", True)
+    ]

@@ -1,4 +1,5 @@
-"""OBELICS rows become documents in the order of their lists; whatever is wrong with a file or a row is a reason."""
+"""OBELICS rows become documents in the order of their lists; whatever is wrong with a file or a row is a
+reason."""
 
 from __future__ import annotations
 
@@ -20,11 +21,18 @@ from leafinstruct.ingest.readers import obelics
 from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
 
 SCHEMA = pa.schema(
-    [("images", pa.list_(pa.string())), ("texts", pa.list_(pa.string())), ("metadata", pa.string()), ("general_metadata", pa.string())]
+    [
+        ("images", pa.list_(pa.string())),
+        ("texts", pa.list_(pa.string())),
+        ("metadata", pa.string()),
+        ("general_metadata", pa.string()),
+    ]
 )
 
 
-def row(images: list[str | None], texts: list[str | None], metadata: Any = None, general: Any = None) -> dict[str, Any]:
+def row(
+    images: list[str | None], texts: list[str | None], metadata: Any = None, general: Any = None
+) -> dict[str, Any]:
     return {
         "images": images,
         "texts": texts,
@@ -42,13 +50,25 @@ def write(folder: Path, rows: list[dict[str, Any]], group: int = 1000) -> Path:
 def found(path: Path, part_size: int = 4, **settings: Any) -> list[Document | Rejected]:
     source = ObelicsSource(name="o", path=str(path), **settings)
     cache = (path if path.is_dir() else path.parent) / "cache"
-    return [item for span in obelics.plan(source, part_size, cache) for item in obelics.read(source, span, cache)]
+    return [
+        item for span in obelics.plan(source, part_size, cache) for item in obelics.read(source, span, cache)
+    ]
 
 
 def test_texts_and_images_stand_in_the_order_of_the_lists(tmp_path):
     about = [None, {"src": "http://a.org/x.png", "alt_text": " a  cat "}, None]
     (page,) = found(
-        write(tmp_path, [row([None, "images/x.png", None], ["One.\n\nTwo\nlines.", None, "After."], about, {"url": "http://a.org/"})])
+        write(
+            tmp_path,
+            [
+                row(
+                    [None, "images/x.png", None],
+                    ["One.\n\nTwo\nlines.", None, "After."],
+                    about,
+                    {"url": "http://a.org/"},
+                )
+            ],
+        )
     )
     assert (
         page.segments
@@ -64,8 +84,12 @@ def test_texts_and_images_stand_in_the_order_of_the_lists(tmp_path):
 
 
 def test_an_address_is_a_reference_to_the_web(tmp_path):
-    (page,) = found(write(tmp_path, [row(["https://a.org/x.png", None], [None, "text"])]), license="CC-BY-4.0")
-    assert page.segments[0] == Image(0, Ref(url="https://a.org/x.png"), url="https://a.org/x.png", license="CC-BY-4.0")
+    (page,) = found(
+        write(tmp_path, [row(["https://a.org/x.png", None], [None, "text"])]), license="CC-BY-4.0"
+    )
+    assert page.segments[0] == Image(
+        0, Ref(url="https://a.org/x.png"), url="https://a.org/x.png", license="CC-BY-4.0"
+    )
 
 
 PLACES = st.lists(
@@ -89,7 +113,9 @@ def test_nothing_of_a_row_is_lost_or_moved(tmp_path_factory, places):
     if isinstance(item, Rejected):
         assert (item.reason, wanted) == ("empty", [])
     else:
-        assert [piece.text if isinstance(piece, Text) else piece.ref.file for piece in item.segments] == wanted
+        assert [
+            piece.text if isinstance(piece, Text) else piece.ref.file for piece in item.segments
+        ] == wanted
         assert [piece.position for piece in item.segments] == list(range(len(wanted)))
 
 
@@ -158,13 +184,17 @@ def test_an_empty_folder_is_a_wrong_recipe(tmp_path):
 
 def test_the_real_file(real, tmp_path):
     source = ObelicsSource(name="o", path=str(real / "obelics"))
-    pages = [item for span in obelics.plan(source, 5, tmp_path) for item in obelics.read(source, span, tmp_path)]
+    pages = [
+        item for span in obelics.plan(source, 5, tmp_path) for item in obelics.read(source, span, tmp_path)
+    ]
     assert all(isinstance(page, Document) for page in pages)
     assert (len(pages), sum(len(page.images) for page in pages)) == (17, 94)
     rows = pq.read_table(real / "obelics" / "part-0.parquet").to_pylist()
     for page, made in zip(pages, rows, strict=True):
         assert [image.ref.file for image in page.images] == [image for image in made["images"] if image]
-        assert "".join("".join(text.text for text in page.texts).split()) == "".join("".join(text or "" for text in made["texts"]).split())
+        assert "".join("".join(text.text for text in page.texts).split()) == "".join(
+            "".join(text or "" for text in made["texts"]).split()
+        )
         assert all(isinstance(fetch(image.ref, real / "obelics"), bytes) for image in page.images)
         assert all(image.url.startswith("https://raw.githubusercontent.com/") for image in page.images)
 
@@ -177,11 +207,12 @@ def test_a_row_group_that_unpacks_to_hundreds_of_megabytes_costs_itself_alone(tm
         for columns in (sound, bomb, sound):
             out.write_table(pa.table(columns))
     source = ObelicsSource(name="o", path=str(path))
-    items = [item for span in obelics.plan(source, 50, tmp_path / "cache") for item in obelics.read(source, span, tmp_path / "cache")]
-    assert [(item.locator, item.reason) if isinstance(item, Rejected) else item.provenance.locator for item in items] == [
-        "row=0",
-        "row=1",
-        ("row=2", "too_large"),
-        "row=22",
-        "row=23",
+    items = [
+        item
+        for span in obelics.plan(source, 50, tmp_path / "cache")
+        for item in obelics.read(source, span, tmp_path / "cache")
     ]
+    assert [
+        (item.locator, item.reason) if isinstance(item, Rejected) else item.provenance.locator
+        for item in items
+    ] == ["row=0", "row=1", ("row=2", "too_large"), "row=22", "row=23"]

@@ -1,4 +1,5 @@
-"""Archived pages and images whose HTTP headers withhold them from training: refused as those fetched from the web are, unless told otherwise."""
+"""Archived pages and images whose HTTP headers withhold them from training: refused as those fetched from the
+web are, unless told otherwise."""
 
 from __future__ import annotations
 
@@ -28,7 +29,11 @@ def page(inner: str = "") -> bytes:
 
 @pytest.mark.parametrize(("header", "said"), SAID)
 def test_a_page_whose_headers_withhold_it_is_refused_unless_told_otherwise(tmp_path, header, said):
-    path = archive(tmp_path / "a.warc.gz", record("http://a.org/", page(), headers=f"{HTML}\r\n{header}"), record("http://a.org/b", page()))
+    path = archive(
+        tmp_path / "a.warc.gz",
+        record("http://a.org/", page(), headers=f"{HTML}\r\n{header}"),
+        record("http://a.org/b", page()),
+    )
     found = read_all(warc, WarcSource(name="w", path=str(path)), tmp_path / "cache")
     free = read_all(warc, WarcSource(name="w", path=str(path), opt_out=False), tmp_path / "cache")
     assert [document.url for document in documents(free)] == ["http://a.org/", "http://a.org/b"]
@@ -41,7 +46,9 @@ def test_a_page_whose_headers_withhold_it_is_refused_unless_told_otherwise(tmp_p
 
 
 @pytest.mark.parametrize(("header", "said"), SAID)
-def test_an_image_whose_headers_withhold_it_is_lost_to_its_page_and_not_fetched_instead(tmp_path, header, said):
+def test_an_image_whose_headers_withhold_it_is_lost_to_its_page_and_not_fetched_instead(
+    tmp_path, header, said
+):
     path = archive(
         tmp_path / "a.warc",
         record("http://a.org/", page("<img src=/a.png><img src=/b.png>")),
@@ -51,7 +58,10 @@ def test_an_image_whose_headers_withhold_it_is_lost_to_its_page_and_not_fetched_
     found = read_all(warc, WarcSource(name="w", path=str(path)), tmp_path / "cache")
     free = read_all(warc, WarcSource(name="w", path=str(path), opt_out=False), tmp_path / "cache")
     assert [image.url for image in documents(free)[0].images] == ["http://a.org/a.png", "http://a.org/b.png"]
-    assert [image.url for image in documents(found)[0].images] == ["http://a.org/a.png", "http://a.org/b.png"][bool(said) :]
+    assert [image.url for image in documents(found)[0].images] == [
+        "http://a.org/a.png",
+        "http://a.org/b.png",
+    ][bool(said) :]
     assert rejected(found) == ([("offset=0", "opt_out", False)] if said else [])
 
 
@@ -59,7 +69,9 @@ def test_an_image_whose_headers_withhold_it_is_lost_to_its_page_and_not_fetched_
 def test_so_is_one_that_lies_in_another_archive_of_the_crawl(tmp_path, given):
     """Also where the crawl's index came with it: a CDXJ line tells no header."""
     (tmp_path / "w").mkdir()
-    archive(tmp_path / "w" / "pages.warc.gz", record("http://a.org/", page("<img src=/a.png><img src=/b.png>")))
+    archive(
+        tmp_path / "w" / "pages.warc.gz", record("http://a.org/", page("<img src=/a.png><img src=/b.png>"))
+    )
     images = [
         record("http://a.org/b.png", png(dot=9), headers=IMAGE),
         record("http://a.org/a.png", png(), headers=f"{IMAGE}\r\nX-Robots-Tag: noai"),
@@ -67,7 +79,13 @@ def test_so_is_one_that_lies_in_another_archive_of_the_crawl(tmp_path, given):
     archive(tmp_path / "w" / "images.warc", *images)
     lines, offset = [], 0
     for name, item in zip("ba", images, strict=True):
-        about = {"url": f"http://a.org/{name}.png", "mime": "image/png", "filename": "images.warc", "offset": offset, "length": len(item)}
+        about = {
+            "url": f"http://a.org/{name}.png",
+            "mime": "image/png",
+            "filename": "images.warc",
+            "offset": offset,
+            "length": len(item),
+        }
         lines.append(f"org,a)/{name}.png 2024 {json.dumps(about)}\n")
         offset += len(item)
     (tmp_path / "index.cdxj").write_text("".join(lines))
@@ -75,5 +93,7 @@ def test_so_is_one_that_lies_in_another_archive_of_the_crawl(tmp_path, given):
     found = read_all(warc, WarcSource(name="w", path=str(tmp_path / "w"), **settings), tmp_path / "cache")
     assert [image.ref.file for image in documents(found)[0].images] == ["images.warc"]
     assert rejected(found) == [("offset=0", "opt_out", False)]
-    free = read_all(warc, WarcSource(name="w", path=str(tmp_path / "w"), opt_out=False, **settings), tmp_path / "cache")
+    free = read_all(
+        warc, WarcSource(name="w", path=str(tmp_path / "w"), opt_out=False, **settings), tmp_path / "cache"
+    )
     assert [image.ref.file for image in documents(free)[0].images] == ["images.warc", "images.warc"]

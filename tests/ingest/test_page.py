@@ -23,7 +23,9 @@ from leafinstruct.ingest.readers import html
 def pieces(html: str) -> list[str]:
     """`kind: text` of each block, `<address>` or `<!problem>` of each image."""
     return [
-        f"<{item.sources[0] if item.sources else '!' + item.problem}>" if isinstance(item, PageImage) else f"{item.kind}: {item.text}"
+        f"<{item.sources[0] if item.sources else '!' + item.problem}>"
+        if isinstance(item, PageImage)
+        else f"{item.kind}: {item.text}"
         for item in parse(html.encode()).pieces
     ]
 
@@ -34,32 +36,58 @@ def body(inner: str) -> list[str]:
 
 WORDS = "word " * 60
 
-# --- order and kinds ------------------------------------------------------------------------------------------------------------------
+# --- order and kinds
+# ------------------------------------------------------------------------------------------------------------------
 
 
 def test_an_image_inside_a_paragraph_splits_it():
-    assert body("<p>one <b>two</b> <img src=a.png> three</p>") == ["prose: one two", "<a.png>", "prose: three"]
+    assert body("<p>one <b>two</b> <img src=a.png> three</p>") == [
+        "prose: one two",
+        "<a.png>",
+        "prose: three",
+    ]
 
 
 def test_headings_code_and_paragraphs_keep_their_kind_and_order():
     html = "<h2>Title</h2>loose text<p>para</p><pre>x = 1\n  y\t2  \n</pre><h3>Next</h3>"
-    assert body(html) == ["heading: Title", "prose: loose text", "prose: para", "code: x = 1\n  y\t2", "heading: Next"]
+    assert body(html) == [
+        "heading: Title",
+        "prose: loose text",
+        "prose: para",
+        "code: x = 1\n  y\t2",
+        "heading: Next",
+    ]
 
 
 def test_a_caption_follows_the_images_of_its_figure_wherever_it_is_written():
-    html = "<figure><figcaption>what <i>it</i> is</figcaption><img src=a.png><img src=b.png></figure><p>after</p>"
+    html = (
+        "<figure><figcaption>what <i>it</i> is</figcaption><img src=a.png><img "
+        "src=b.png></figure><p>after</p>"
+    )
     assert body(html) == ["<a.png>", "<b.png>", "caption: what it is", "prose: after"]
 
 
 def test_a_caption_of_several_paragraphs_is_one():
-    assert body("<figure><img src=a.png><figcaption><p>One</p><p>Two</p>rest</figcaption></figure>") == ["<a.png>", "caption: One Two rest"]
+    assert body("<figure><img src=a.png><figcaption><p>One</p><p>Two</p>rest</figcaption></figure>") == [
+        "<a.png>",
+        "caption: One Two rest",
+    ]
 
 
 @pytest.mark.parametrize(
-    "caption", ["<p><em>A cap</em> </p>", '<p class="wp-caption-text">A cap</p>', '<div class="image-caption">A cap</div>']
+    "caption",
+    [
+        "<p><em>A cap</em> </p>",
+        '<p class="wp-caption-text">A cap</p>',
+        '<div class="image-caption">A cap</div>',
+    ],
 )
 def test_a_paragraph_directly_after_an_image_can_be_its_caption(caption):
-    assert body(f"<p><img src=a.png></p>{caption}<p><em>No cap</em></p>") == ["<a.png>", "caption: A cap", "prose: No cap"]
+    assert body(f"<p><img src=a.png></p>{caption}<p><em>No cap</em></p>") == [
+        "<a.png>",
+        "caption: A cap",
+        "prose: No cap",
+    ]
 
 
 def test_a_long_emphasized_paragraph_is_text():
@@ -67,7 +95,10 @@ def test_a_long_emphasized_paragraph_is_text():
 
 
 def test_a_list_is_one_block_split_only_by_images_and_code():
-    html = "<ol start=3><li>one<ul><li>sub <img src=a.png> more<li>sub two</ul><li><p>p1</p><p>p2</p><li><pre>code</pre>end</ol>"
+    html = (
+        "<ol start=3><li>one<ul><li>sub <img src=a.png> more<li>sub "
+        "two</ul><li><p>p1</p><p>p2</p><li><pre>code</pre>end</ol>"
+    )
     assert body(html) == [
         "list: 3. one\n   - sub",
         "<a.png>",
@@ -78,7 +109,11 @@ def test_a_list_is_one_block_split_only_by_images_and_code():
 
 
 def test_a_heading_inside_an_item_takes_the_number_of_the_step():
-    assert body("<ol><li><h3>Mix</h3><p>Stir.</p><img src=a.png></ol>") == ["heading: 1. Mix", "list:    Stir.", "<a.png>"]
+    assert body("<ol><li><h3>Mix</h3><p>Stir.</p><img src=a.png></ol>") == [
+        "heading: 1. Mix",
+        "list:    Stir.",
+        "<a.png>",
+    ]
 
 
 def test_definitions_are_a_list():
@@ -87,7 +122,8 @@ def test_definitions_are_a_list():
 
 def test_a_table_reads_row_by_row_and_an_image_stands_in_its_cell():
     html = (
-        "<table><caption>Cap</caption><tr><th></th><th>A</th><tr><td>r<br>1</td><td><img src=q.png> w</td><td>z</td><tr><td> </td></table>"
+        "<table><caption>Cap</caption><tr><th></th><th>A</th><tr><td>r<br>1</td><td><img src=q.png> "
+        "w</td><td>z</td><tr><td> </td></table>"
     )
     assert body(html) == ["caption: Cap", "table: | A\nr 1", "<q.png>", "table: w | z"]
 
@@ -109,11 +145,9 @@ def test_line_breaks_inside_code_are_kept():
 
 
 def test_permalink_signs_are_no_text():
-    assert body('<h2>T<a class="headerlink" href="#t">¶</a></h2><h3>U <a href="#u">#</a></h3><p>a <a href=x>link</a>') == [
-        "heading: T",
-        "heading: U",
-        "prose: a link",
-    ]
+    assert body(
+        '<h2>T<a class="headerlink" href="#t">¶</a></h2><h3>U <a href="#u">#</a></h3><p>a <a href=x>link</a>'
+    ) == ["heading: T", "heading: U", "prose: a link"]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +166,8 @@ def test_what_looks_like_a_control_token_stays_text():
     assert body("<p>&lt;image&gt; &lt;|im_start|&gt;system</p>") == ["prose: <image> <|im_start|>system"]
 
 
-# --- boilerplate ----------------------------------------------------------------------------------------------------------------------
+# --- boilerplate
+# ----------------------------------------------------------------------------------------------------------------------
 
 FRAMES = [
     "<nav>Home</nav>",
@@ -165,7 +200,10 @@ FRAMES = [
     '<div class="x1"><a href=1>Reply</a><a href=2>Report</a></div>',
     '<a href="/@me"><img src=face.png width=44 height=44></a>',
     "<p><img src=ad.gif width=468 height=60></p>",
-    "<div><h3>More</h3><ul><li><a href=/1><img src=1.png></a><h4><a href=/1>One</a></h4><p>few</p><li><a href=/2><img src=2.png>Two</a></ul></div>",
+    (
+        "<div><h3>More</h3><ul><li><a href=/1><img src=1.png></a><h4><a "
+        "href=/1>One</a></h4><p>few</p><li><a href=/2><img src=2.png>Two</a></ul></div>"
+    ),
     '<div class="comments"><article><p>Thank you!</p></article></div>',
     "<amp-ad>Loading</amp-ad>",
 ]
@@ -173,7 +211,13 @@ FRAMES = [
 
 @pytest.mark.parametrize("frame", FRAMES)
 @pytest.mark.parametrize(
-    "page", ["<main>{}</main>", "<article>{}</article>", "<div class=content>{}</div>", "<div id=wrap><div>{}</div></div>"]
+    "page",
+    [
+        "<main>{}</main>",
+        "<article>{}</article>",
+        "<div class=content>{}</div>",
+        "<div id=wrap><div>{}</div></div>",
+    ],
 )
 def test_boilerplate_before_and_after_the_text_goes(frame, page):
     content = f"<h1>Title</h1><p>{WORDS}</p><img src=a.png>"
@@ -192,12 +236,17 @@ def test_boilerplate_before_and_after_the_text_goes(frame, page):
         '<div class="code-toolbar"><p>{}</p></div>',
         "<header><h1>Only title</h1></header><p>{}</p>",
         '<div class="menu-page"><div class="product__meta"><h1>Title</h1></div><p>{}</p></div>',
-        '<main><div class="has-comments no-share">one</div><div class="comments-open">two</div><p>{}</p></main>',
+        (
+            '<main><div class="has-comments no-share">one</div><div '
+            'class="comments-open">two</div><p>{}</p></main>'
+        ),
         '<main><table><tr><td class="rating">five</td></tr></table><p>{}</p></main>',
         '<main><div role="tabpanel" hidden>closed</div><p>{}</p></main>',
         "<main><h2><button>Folded</button></h2><p>{}</p></main>",
         '<main><section class="discussion"><p>{}</p></section></main>',
-        '<div><h1>Title</h1><div class="post-content"><p>{}</p></div><div class="steps"><p>' + "step " * 40 + "</p></div></div>",
+        '<div><h1>Title</h1><div class="post-content"><p>{}</p></div><div class="steps"><p>'
+        + "step " * 40
+        + "</p></div></div>",
         '<main><p>{}</p><p>press <span class="menu">File</span></p></main>',
         '<main><h2 id="share">Share</h2><p>{}</p></main>',
     ],
@@ -205,7 +254,9 @@ def test_boilerplate_before_and_after_the_text_goes(frame, page):
 def test_what_only_looks_like_boilerplate_stays(content):
     html = content.format(WORDS)
     text = "".join("".join(line.split(": ", 1)[1].split()) for line in pieces(f"<body>{html}</body>"))
-    assert text == "".join(part for part in html.replace(">", "> ").replace("<", " <").split() if not is_markup(part))
+    assert text == "".join(
+        part for part in html.replace(">", "> ").replace("<", " <").split() if not is_markup(part)
+    )
 
 
 def is_markup(part: str) -> bool:
@@ -220,32 +271,51 @@ def test_a_menu_longer_than_the_text_is_still_a_menu():
 
 def test_a_declared_body_ends_the_article_and_its_title_and_image_begin_it():
     html = (
-        f"<div><p>kicker</p><img src=hero.png><h2 class=entry-title>Title</h2><p>lead</p><div class=entry-content><p>{WORDS}</p></div>"
+        "<div><p>kicker</p><img src=hero.png><h2 class=entry-title>Title</h2><p>lead</p><div "
+        f"class=entry-content><p>{WORDS}</p></div>"
         "<div class=x9><p>Nobody knows what this is.</p></div></div><p>outside</p>"
     )
-    assert pieces(f"<body><h1>The site</h1>{html}</body>") == ["<hero.png>", "heading: Title", "prose: lead", f"prose: {WORDS.strip()}"]
+    assert pieces(f"<body><h1>The site</h1>{html}</body>") == [
+        "<hero.png>",
+        "heading: Title",
+        "prose: lead",
+        f"prose: {WORDS.strip()}",
+    ]
 
 
-GUIDE = "".join(f'<li><a href="{{0}}/{n}"><img src={n}.png></a> <a href="{{0}}/{n}">Kettle {n}</a>' for n in range(3))
+GUIDE = "".join(
+    f'<li><a href="{{0}}/{n}"><img src={n}.png></a> <a href="{{0}}/{n}">Kettle {n}</a>' for n in range(3)
+)
 
 
-@pytest.mark.parametrize(("to", "kept"), [("/pages", 0), ("https://shop.example/items", 3), ("https://own.example/items", 0)])
+@pytest.mark.parametrize(
+    ("to", "kept"), [("/pages", 0), ("https://shop.example/items", 3), ("https://own.example/items", 0)]
+)
 def test_a_row_of_linked_images_is_a_teaser_unless_it_leads_to_another_site(to, kept):
     head = "<link rel=canonical href=https://own.example/guide>"
-    found = pieces(f"<head>{head}</head><body><article><p>{WORDS}</p><ul>{GUIDE.format(to)}</ul></article></body>")
+    found = pieces(
+        f"<head>{head}</head><body><article><p>{WORDS}</p><ul>{GUIDE.format(to)}</ul></article></body>"
+    )
     assert sum(line.startswith("<") for line in found) == kept
 
 
 def test_a_gallery_and_a_page_of_teasers_stay():
     gallery = "".join(f"<a href={n}.jpg><img src=s{n}.jpg></a><a href={n}.jpg>large</a>" for n in range(3))
     assert sum(line.startswith("<") for line in body(f"<p>{WORDS}</p>{gallery}")) == 3
-    assert sum(line.startswith("<") for line in body(f"<h1>Recipes</h1><ul>{GUIDE.format('/pages')}</ul>")) == 3
+    assert (
+        sum(line.startswith("<") for line in body(f"<h1>Recipes</h1><ul>{GUIDE.format('/pages')}</ul>")) == 3
+    )
 
 
 def test_a_shell_without_text_is_what_it_says_without_scripts():
-    assert pieces(f"<body><div id=app></div><noscript><h1>Title</h1><p>{WORDS * 2}</p></noscript></body>")[0] == "heading: Title"
+    assert (
+        pieces(f"<body><div id=app></div><noscript><h1>Title</h1><p>{WORDS * 2}</p></noscript></body>")[0]
+        == "heading: Title"
+    )
     with pytest.raises(PageError, match="no_content"):
-        parse(b"<body><div id=app></div><noscript>You need to enable JavaScript to run this app.</noscript></body>")
+        parse(
+            b"<body><div id=app></div><noscript>You need to enable JavaScript to run this app.</noscript></body>"
+        )
 
 
 def test_a_title_above_the_article_belongs_to_it():
@@ -255,19 +325,29 @@ def test_a_title_above_the_article_belongs_to_it():
     ]
 
 
-# --- addresses ------------------------------------------------------------------------------------------------------------------------
+# --- addresses
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("image", "sources"),
     [
         ("<img src=a.jpg>", ("a.jpg",)),
-        ('<img src=small.jpg srcset="m.jpg 600w, l.jpg 1200w, s.jpg 300w">', ("l.jpg", "m.jpg", "s.jpg", "small.jpg")),
+        (
+            '<img src=small.jpg srcset="m.jpg 600w, l.jpg 1200w, s.jpg 300w">',
+            ("l.jpg", "m.jpg", "s.jpg", "small.jpg"),
+        ),
         ('<img src=a.jpg srcset="a.jpg, b.jpg 2x">', ("b.jpg", "a.jpg")),
-        ('<img srcset="https://c.example/w_1,h_2/a.jpg 2x, b.jpg">', ("https://c.example/w_1,h_2/a.jpg", "b.jpg")),
+        (
+            '<img srcset="https://c.example/w_1,h_2/a.jpg 2x, b.jpg">',
+            ("https://c.example/w_1,h_2/a.jpg", "b.jpg"),
+        ),
         ('<img src="data:image/gif;base64,R0lG" data-src=lazy.jpg>', ("lazy.jpg",)),
         (
-            "<picture><source type=image/avif srcset=a.avif><source type=image/svg+xml srcset=b.svg><img src=c.jpg></picture>",
+            (
+                "<picture><source type=image/avif srcset=a.avif><source type=image/svg+xml "
+                "srcset=b.svg><img src=c.jpg></picture>"
+            ),
             ("a.avif", "c.jpg"),
         ),
         ('<img src="data:image/gif;base64,R0lG"><noscript><img src=real.jpg></noscript>', ("real.jpg",)),
@@ -285,8 +365,15 @@ def test_the_best_real_address_comes_first(image, sources):
 
 
 def test_an_empty_box_with_a_background_is_an_image_and_one_behind_text_is_decoration():
-    boxes = "<div style=\"color: red; background-image: url('a.jpg')\"></div><p data-bg=b.jpg aria-label=kettle></p>"
-    assert body(f"{boxes}<div style='background: url(c.jpg)'>text</div>") == ["<a.jpg>", "<b.jpg>", "prose: text"]
+    boxes = (
+        "<div style=\"color: red; background-image: url('a.jpg')\"></div><p data-bg=b.jpg "
+        "aria-label=kettle></p>"
+    )
+    assert body(f"{boxes}<div style='background: url(c.jpg)'>text</div>") == [
+        "<a.jpg>",
+        "<b.jpg>",
+        "prose: text",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -319,7 +406,8 @@ def test_a_license_linked_in_the_footer_is_found_although_the_footer_goes():
     assert (page.license, [item.text for item in page.pieces]) == ("/by", ["text"])
 
 
-# --- bad pages ------------------------------------------------------------------------------------------------------------------------
+# --- bad pages
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -347,7 +435,12 @@ def test_a_long_flat_page_is_not_too_deep():
 
 
 tags = st.sampled_from(
-    sorted(word_set("p div ul ol li table tr td th h1 h2 figure figcaption pre br a nav main article header dl dd form b em noscript"))
+    sorted(
+        word_set(
+            "p div ul ol li table tr td th h1 h2 figure figcaption pre br a nav main article header dl dd "
+            "form b em noscript"
+        )
+    )
 )
 soup = st.lists(
     st.one_of(
@@ -378,7 +471,18 @@ def check(found: Sequence[Block | PageImage]) -> None:
 
 @given(
     st.lists(
-        st.sampled_from(["<p>{}</p>", "<div>{}</div>", "<h2>{}</h2>", "<li>{}</li>", "<pre>{}</pre>", "{}<br>", "<b>{}</b> "]), max_size=30
+        st.sampled_from(
+            [
+                "<p>{}</p>",
+                "<div>{}</div>",
+                "<h2>{}</h2>",
+                "<li>{}</li>",
+                "<pre>{}</pre>",
+                "{}<br>",
+                "<b>{}</b> ",
+            ]
+        ),
+        max_size=30,
     )
 )
 def test_every_word_comes_out_once_and_in_order(templates):
@@ -400,11 +504,15 @@ def test_every_word_comes_out_once_and_in_order(templates):
     ],
 )
 def test_a_page_that_withholds_itself_from_training_is_refused_unless_told_otherwise(tmp_path, meta, said):
-    (tmp_path / "a.html").write_text(f"<html><head><meta {meta}></head><body><main><p>Fold the paper.</p></main></body></html>")
+    (tmp_path / "a.html").write_text(
+        f"<html><head><meta {meta}></head><body><main><p>Fold the paper.</p></main></body></html>"
+    )
     found = read_all(html, HtmlSource(name="s", path=str(tmp_path)), tmp_path)
     free = read_all(html, HtmlSource(name="s", path=str(tmp_path), opt_out=False), tmp_path)
     assert [type(item).__name__ for item in free] == ["Document"]
     if said is None:
         assert found == free
     else:
-        assert [(item.reason, item.detail) for item in found] == [("opt_out", f"the page withholds itself from training: {said}")]
+        assert [(item.reason, item.detail) for item in found] == [
+            ("opt_out", f"the page withholds itself from training: {said}")
+        ]

@@ -1,6 +1,8 @@
-"""Extraction against a reference that was written by hand from twelve real pages: what is kept, what is lost, in which order.
+"""Extraction against a reference that was written by hand from twelve real pages: what is kept, what is lost,
+in which order.
 
-Blocks are compared by their first words: every character of the content is compared in test_html.py, so that a block cannot be cut.
+Blocks are compared by their first words: every character of the content is compared in test_html.py, so that
+a block cannot be cut.
 """
 
 from __future__ import annotations
@@ -34,13 +36,20 @@ def wanted(page: str) -> list[str]:
 
 def extracted(real: Path, page: str) -> list[str]:
     source = HtmlSource(name="h", path=str(real / "html" / page / "index.html"))
-    (found,) = [item for span in html.plan(source, 9, real) for item in html.read(source, span, real) if isinstance(item, Document)]
+    (found,) = [
+        item
+        for span in html.plan(source, 9, real)
+        for item in html.read(source, span, real)
+        if isinstance(item, Document)
+    ]
     blocks: list[str] = []
     for item in found.segments:
         if isinstance(item, Image):
             blocks.append(f"! {PurePosixPath(item.ref.file or '').name}")
         elif item.kind == "list":
-            starts = [line for number, line in enumerate(item.text.split("\n")) if number == 0 or MARK.match(line)]
+            starts = [
+                line for number, line in enumerate(item.text.split("\n")) if number == 0 or MARK.match(line)
+            ]
             blocks += [beginning("l", MARK.sub("", line)) for line in starts]
         else:
             blocks.append(beginning(KINDS[item.kind], item.text))
@@ -66,7 +75,9 @@ def test_precision_and_recall_over_all_pages(real):
 def test_each_page(real, page):
     mine, true = extracted(real, page), wanted(page)
     differing = [
-        (mine[a:b], true[c:d]) for tag, a, b, c, d in SequenceMatcher(None, mine, true, autojunk=False).get_opcodes() if tag != "equal"
+        (mine[a:b], true[c:d])
+        for tag, a, b, c, d in SequenceMatcher(None, mine, true, autojunk=False).get_opcodes()
+        if tag != "equal"
     ]
     assert not differing
 

@@ -1,4 +1,5 @@
-"""A row group is decoded once, however many parts it is read in; any order of the parts gives the same rows."""
+"""A row group is decoded once, however many parts it is read in; any order of the parts gives the same
+rows."""
 
 from __future__ import annotations
 
@@ -16,7 +17,12 @@ from leafinstruct.ingest.tables import parquet
 
 def made(folder, rows, group):
     path = folder / f"{rows}.parquet"
-    table = pa.table({"text": [f"row {number} of many" for number in range(rows)], "list": [[str(number)] * 3 for number in range(rows)]})
+    table = pa.table(
+        {
+            "text": [f"row {number} of many" for number in range(rows)],
+            "list": [[str(number)] * 3 for number in range(rows)],
+        }
+    )
     pq.write_table(table, path, row_group_size=group)
     return path
 
@@ -51,7 +57,11 @@ def test_each_row_of_a_group_is_decoded_once(tmp_path, decoded, rows, size):
     found = read(path, cut(rows, size))
     assert sum(decoded) == rows
     assert [number for part in found.values() for number, _ in part] == list(range(rows))
-    assert all(row == {"text": f"row {number} of many", "list": [str(number)] * 3} for part in found.values() for number, row in part)
+    assert all(
+        row == {"text": f"row {number} of many", "list": [str(number)] * 3}
+        for part in found.values()
+        for number, row in part
+    )
 
 
 def test_two_processes_that_share_the_parts_decode_each_row_once_each(tmp_path, decoded):
@@ -74,7 +84,9 @@ def test_two_readers_side_by_side_do_not_take_rows_from_each_other(tmp_path):
     path = made(tmp_path, 300, group=300)
     one, other = (parquet.rows(path, start, start + 100, ["text"]) for start in (0, 100))
     pairs = list(zip(one, other, strict=True))
-    assert [(first[0], second[0]) for first, second in pairs] == [(number, number + 100) for number in range(100)]
+    assert [(first[0], second[0]) for first, second in pairs] == [
+        (number, number + 100) for number in range(100)
+    ]
 
 
 def test_a_reader_that_is_left_early_leaves_the_next_one_whole(tmp_path):
@@ -96,7 +108,9 @@ def test_damage_is_decoded_up_to_once_and_said_of_every_later_part(tmp_path, dec
     path = tmp_path / "cut.parquet"
     texts = [json.dumps(Random(number).random()) * 20 for number in range(4000)]
     table = pa.table({"text": texts})
-    pq.write_table(table, path, row_group_size=4000, compression="none", use_dictionary=False, data_page_size=2000)
+    pq.write_table(
+        table, path, row_group_size=4000, compression="none", use_dictionary=False, data_page_size=2000
+    )
     chunk = pq.read_metadata(path).row_group(0).column(0)
     data = bytearray(path.read_bytes())
     middle = chunk.data_page_offset + chunk.total_compressed_size // 2

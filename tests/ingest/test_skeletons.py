@@ -13,7 +13,14 @@ from ingest import skeletons_held
 from ingest.scoring import Score, ours, score
 from ingest.skeletons import SKELETONS, Article, article
 
-WORDS = {"obfuscated": 0.97, "questions": 0.99, "shop": 0.98, "layout_table": 0.97, "builder": 0.97, "german_theme": 0.96}
+WORDS = {
+    "obfuscated": 0.97,
+    "questions": 0.99,
+    "shop": 0.98,
+    "layout_table": 0.97,
+    "builder": 0.97,
+    "german_theme": 0.96,
+}
 """Least precision of words where it is not 0.999."""
 IMAGES = {"german_theme": 0.83}
 """Least precision of images where it is not 1: a sidebar of German names keeps an advertisement."""
@@ -33,7 +40,9 @@ def test_there_are_enough_skeletons_and_some_are_held_out(articles):
 
 @pytest.mark.parametrize("name", ALL)
 def test_each_skeleton(name, articles):
-    made: Sequence[Score] = [score(ours(ALL[name](found).encode()), found.text, found.images) for found in articles]
+    made: Sequence[Score] = [
+        score(ours(ALL[name](found).encode()), found.text, found.images) for found in articles
+    ]
     precision, recall, images_precision, images_recall, order = sum(made, Score()).row
     assert precision >= WORDS.get(name, 0.999)
     assert recall >= 0.999

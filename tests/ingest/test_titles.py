@@ -1,4 +1,5 @@
-"""Titles: what a page states, without its site's name; what a record without markup begins with; nothing where there is doubt."""
+"""Titles: what a page states, without its site's name; what a record without markup begins with; nothing
+where there is doubt."""
 
 # ruff: noqa: RUF001 - marks of other scripts
 
@@ -30,7 +31,9 @@ DASH = "<title>Apple strudel - My Kitchen</title>"
 
 
 def page(tmp_path: Path, head: str, body: str) -> Document:
-    (tmp_path / "page.html").write_text(f"<!doctype html><html><head>{head}</head><body>{body}</body></html>", encoding="utf-8")
+    (tmp_path / "page.html").write_text(
+        f"<!doctype html><html><head>{head}</head><body>{body}</body></html>", encoding="utf-8"
+    )
     (found,) = documents(read_all(html, HtmlSource(name="h", path=str(tmp_path)), tmp_path))
     return found
 
@@ -45,20 +48,41 @@ def page(tmp_path: Path, head: str, body: str) -> Document:
         '<meta property="og:title" content="Apple strudel"><title>Buy pans | My Kitchen</title>',
         '<meta name="twitter:title" content="Apple strudel"><title>Buy pans | My Kitchen</title>',
         f'{DASH}<meta property="og:site_name" content="My Kitchen">',
-        '<meta property="og:title" content="Apple strudel — My Kitchen"><meta property="og:site_name" content="My kitchen">',
+        (
+            '<meta property="og:title" content="Apple strudel — My Kitchen"><meta '
+            'property="og:site_name" content="My kitchen">'
+        ),
         '<title>My Kitchen – Apple strudel</title><meta property="og:site_name" content="My Kitchen">',
         '<title>My Kitchen: Apple strudel</title><meta name="application-name" content="My Kitchen">',
-        '<title>My Kitchen » Desserts » Apple strudel</title><meta name="application-name" content="My Kitchen">',
+        (
+            '<title>My Kitchen » Desserts » Apple strudel</title><meta name="application-name" '
+            'content="My Kitchen">'
+        ),
         f'{DASH}<link rel="canonical" href="https://www.my-kitchen.co.uk/p/1">',
         f'{DASH}<link rel="canonical" href="https://blog.mykitchen.com/">',
-        f'{DASH}<script type="application/ld+json">{{"@graph": [{{"@type": "WebSite", "name": "My Kitchen"}}]}}</script>',
-        f'{DASH}<script type="application/ld+json">{{"@type": "Recipe", "publisher": {{"name": "My Kitchen"}}}}</script>',
+        (
+            f'{DASH}<script type="application/ld+json">{{"@graph": [{{"@type": "WebSite", "name": "My '
+            'Kitchen"}]}</script>'
+        ),
+        (
+            f'{DASH}<script type="application/ld+json">{{"@type": "Recipe", "publisher": {{"name": "My '
+            'Kitchen"}}</script>'
+        ),
         '<script type="application/ld+json">{"@type": "BlogPosting", "headline": "Apple strudel"}</script>',
-        '<script type="application/ld+json">{broken</script><meta itemprop="headline" content="Apple strudel">',
-        '<meta property="og:title" content="My Kitchen"><meta property="og:site_name" content="My Kitchen"><title>Apple strudel</title>',
+        (
+            '<script type="application/ld+json">{broken</script><meta itemprop="headline" content="Apple '
+            'strudel">'
+        ),
+        (
+            '<meta property="og:title" content="My Kitchen"><meta property="og:site_name" content="My '
+            'Kitchen"><title>Apple strudel</title>'
+        ),
         "<title>\n  Apple\u00a0 strudel\n</title>",
         "<title>Home › Recipes › Apple strudel</title>",
-        '<title>My Kitchen | Apple strudel</title><link rel="canonical" href="https://x.example/apple-strudel/">',
+        (
+            '<title>My Kitchen | Apple strudel</title><link rel="canonical" '
+            'href="https://x.example/apple-strudel/">'
+        ),
         "<title>Untitled</title><meta property='og:title' content='Apple strudel'>",
     ],
 )
@@ -79,11 +103,21 @@ def test_without_an_h1_the_head_states_the_title_and_the_name_of_the_site_goes(t
     ],
 )
 def test_what_the_page_shows_as_the_name_of_its_site_is_no_part_of_its_title(tmp_path, around):
-    assert page(tmp_path, DASH, around.format(BODY if "<main>" in around else f"<main>{BODY}</main>")).title == "Apple strudel"
+    assert (
+        page(tmp_path, DASH, around.format(BODY if "<main>" in around else f"<main>{BODY}</main>")).title
+        == "Apple strudel"
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["Apple strudel - the Viennese way", "Apple strudel – in an hour", "Strudel: apple", "snake_case", "A > B"]
+    "text",
+    [
+        "Apple strudel - the Viennese way",
+        "Apple strudel – in an hour",
+        "Strudel: apple",
+        "snake_case",
+        "A > B",
+    ],
 )
 def test_what_nothing_calls_a_site_is_part_of_the_title(tmp_path, text):
     assert page(tmp_path, f"<title>{text.replace('>', '&gt;')}</title>", f"<main>{BODY}</main>").title == text
@@ -113,17 +147,28 @@ def test_what_nothing_calls_a_site_is_part_of_the_title(tmp_path, text):
 )
 def test_a_head_that_states_nothing_of_the_page_gives_no_title(tmp_path, text):
     head = f"<title>{text.replace('>', '&gt;')}</title><meta property='og:site_name' content='My Kitchen'>"
-    assert page(tmp_path, head, f"<svg><title>Menu</title></svg><main><h2>Ingredients</h2>{BODY}</main>").title is None
+    assert (
+        page(tmp_path, head, f"<svg><title>Menu</title></svg><main><h2>Ingredients</h2>{BODY}</main>").title
+        is None
+    )
 
 
 @pytest.mark.parametrize(
     ("head", "body", "expected"),
     [
-        ("<title>The best strudel ever | My Kitchen</title>", "<main><h1>Apple strudel</h1>{}</main>", "Apple strudel"),
+        (
+            "<title>The best strudel ever | My Kitchen</title>",
+            "<main><h1>Apple strudel</h1>{}</main>",
+            "Apple strudel",
+        ),
         (BAR, "<main><h1>Apple <em>Strudel</em>!</h1>{}</main>", "Apple Strudel!"),
         (BAR, "<div class=hero><h1>Apple strudel</h1></div><main>{}</main>", "Apple strudel"),
         (BAR, "<h1 id=logo>My Kitchen</h1><main><h1>Apple strudel</h1>{}</main>", "Apple strudel"),
-        ("<title>My Kitchen | Apple strudel</title>", "<h1>Apple strudel</h1><main>{}</main>", "Apple strudel"),
+        (
+            "<title>My Kitchen | Apple strudel</title>",
+            "<h1>Apple strudel</h1><main>{}</main>",
+            "Apple strudel",
+        ),
         (BAR, "<main><h1 class=sr-only>Site navigation</h1><h1>Apple strudel</h1>{}</main>", "Apple strudel"),
         (BAR, "<main><h1 class=sr-only>Site navigation</h1>{}</main>", "Apple strudel"),
         (BAR, "<main><h1>Ingredients</h1><p>Apples.</p><h1>Method</h1>{}</main>", "Apple strudel"),
@@ -132,7 +177,11 @@ def test_a_head_that_states_nothing_of_the_page_gives_no_title(tmp_path, text):
         (BAR, "<main>{0}{0}{0}<h1>Your thoughts</h1><p>Any ideas?</p></main>", "Apple strudel"),
         ("", "<main><h1><img src=t.png alt='Apple strudel'></h1>{}</main>", "Apple strudel"),
         ("<title>My Kitchen</title>", "<main><h1>My Kitchen</h1>{}</main>", "My Kitchen"),
-        ("<title>By Bus Through Bolivia</title>", "<main><h1>By Bus Through Bolivia</h1>{}</main>", "By Bus Through Bolivia"),
+        (
+            "<title>By Bus Through Bolivia</title>",
+            "<main><h1>By Bus Through Bolivia</h1>{}</main>",
+            "By Bus Through Bolivia",
+        ),
         ("", f"<main><h1>{'word ' * 60}</h1>{{}}</main>", None),
     ],
 )
@@ -162,14 +211,20 @@ def test_which_h1_is_the_title(tmp_path, head, body, expected):
 )
 def test_marginal_lines_before_the_h1_do_not_open_the_document(tmp_path, before):
     found = page(tmp_path, BAR, f"<main>{before}<h1>Apple strudel</h1>{BODY}</main>")
-    assert outline(found)[:2] == ["heading: Apple strudel", "prose: Cut the apples into thin slices and put them into a bowl with sugar."]
+    assert outline(found)[:2] == [
+        "heading: Apple strudel",
+        "prose: Cut the apples into thin slices and put them into a bowl with sugar.",
+    ]
     assert [item.position for item in found.segments] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
     ("before", "kept"),
     [
-        ("<p>My grandmother baked it on every Sunday in May 2024.</p>", "prose: My grandmother baked it on every Sunday in May 2024."),
+        (
+            "<p>My grandmother baked it on every Sunday in May 2024.</p>",
+            "prose: My grandmother baked it on every Sunday in May 2024.",
+        ),
         ("<img src=b.png>", "<b.png>"),
         ("<p>By the sea they bake it with raisins.</p>", "prose: By the sea they bake it with raisins."),
         ("<p>Serves 12</p>", "prose: Serves 12"),
@@ -184,7 +239,10 @@ def test_images_and_paragraphs_before_the_h1_stay(tmp_path, before, kept):
 
 
 def test_a_byline_stays_where_no_h1_follows(tmp_path):
-    assert outline(page(tmp_path, BAR, f"<main><p>By Ann, 3 May 2024</p>{BODY}</main>"))[0] == "prose: By Ann, 3 May 2024"
+    assert (
+        outline(page(tmp_path, BAR, f"<main><p>By Ann, 3 May 2024</p>{BODY}</main>"))[0]
+        == "prose: By Ann, 3 May 2024"
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,21 +256,35 @@ def test_a_byline_stays_where_no_h1_follows(tmp_path):
     ],
 )
 def test_titles_of_other_scripts(tmp_path, head, expected):
-    assert page(tmp_path, head, "<main><p>先把锅烧热，然后倒入两勺油。</p><img src=0.png><p>放入切好的番茄。</p></main>").title == expected
+    assert (
+        page(
+            tmp_path,
+            head,
+            "<main><p>先把锅烧热，然后倒入两勺油。</p><img src=0.png><p>放入切好的番茄。</p></main>",
+        ).title
+        == expected
+    )
 
 
 def test_an_archived_page_knows_its_site_by_its_host(tmp_path):
-    body = f"<html><head><title>Apple strudel - Wikipedia</title></head><body><main>{BODY}</main></body></html>".encode()
+    body = (
+        f"<html><head><title>Apple strudel - Wikipedia</title></head><body><main>{BODY}</main></body></html>"
+    ).encode()
     path = archive(tmp_path / "a.warc.gz", record("https://en.wikipedia.org/wiki/Strudel", body))
     (found,) = documents(read_all(warc, WarcSource(name="w", path=str(path)), tmp_path))
     assert found.title == "Apple strudel"
 
 
-# --- records without markup -----------------------------------------------------------------------------------------------------------
+# --- records without markup
+# -----------------------------------------------------------------------------------------------------------
 
 
 def sentences(tmp_path: Path, texts: list[str], image_at: int | None = None) -> str | None:
-    images = [] if image_at is None else [{"image_name": "a.png", "raw_url": "https://x.example/a.png", "matched_text_index": image_at}]
+    images = (
+        []
+        if image_at is None
+        else [{"image_name": "a.png", "raw_url": "https://x.example/a.png", "matched_text_index": image_at}]
+    )
     row = {"url": "https://x.example/p", "text_list": texts, "image_info": images}
     (tmp_path / "docs.jsonl").write_text(json.dumps(row), encoding="utf-8")
     (found,) = documents(read_all(mmc4, Mmc4Source(name="m", path=str(tmp_path / "docs.jsonl")), tmp_path))
@@ -220,7 +292,9 @@ def sentences(tmp_path: Path, texts: list[str], image_at: int | None = None) -> 
 
 
 @pytest.mark.parametrize("section", ["Ingredients", "Step 1", "Step 1: Peel", "Zutaten", "第1步"])
-@pytest.mark.parametrize(("head", "expected"), [("<title>Apple strudel</title>", "Apple strudel"), ("", None)])
+@pytest.mark.parametrize(
+    ("head", "expected"), [("<title>Apple strudel</title>", "Apple strudel"), ("", None)]
+)
 def test_an_h1_that_is_named_as_a_section_is_no_title(tmp_path, section, head, expected):
     found = page(tmp_path, head, f"<main><h1>{section}</h1>{BODY}</main>")
     assert found.title == expected
@@ -228,11 +302,21 @@ def test_an_h1_that_is_named_as_a_section_is_no_title(tmp_path, section, head, e
 
 
 def test_a_section_that_the_head_states_is_the_title(tmp_path):
-    assert page(tmp_path, "<title>Introduction - The Tool</title>", f"<main><h1>Introduction</h1>{BODY}</main>").title == "Introduction"
+    assert (
+        page(
+            tmp_path, "<title>Introduction - The Tool</title>", f"<main><h1>Introduction</h1>{BODY}</main>"
+        ).title
+        == "Introduction"
+    )
 
 
 def test_a_heading_that_repeats_the_title_behind_it_goes(tmp_path):
-    found = page(tmp_path, BAR, f"<main><h1>Apple strudel</h1><h2>Apple strudel</h2>{BODY}<h2>Apple strudel</h2><p>Eat it.</p></main>")
+    found = page(
+        tmp_path,
+        BAR,
+        f"<main><h1>Apple strudel</h1><h2>Apple strudel</h2>{BODY}<h2>Apple strudel</h2><p>Eat "
+        "it.</p></main>",
+    )
     assert [text.text for text in found.texts].count("Apple strudel") == 2
     assert found.texts[1].text.startswith("Cut the apples")
 
@@ -242,7 +326,9 @@ def test_the_name_of_an_app_template_is_no_title(tmp_path, name):
     assert page(tmp_path, f"<title>{name}</title>", f"<div id=root>{BODY}</div>").title is None
 
 
-@pytest.mark.parametrize("text", ["Apple strudel", "How to fold a boat", "苹果卷", "St. Gallen in a day", "By the sea", "Make"])
+@pytest.mark.parametrize(
+    "text", ["Apple strudel", "How to fold a boat", "苹果卷", "St. Gallen in a day", "By the sea", "Make"]
+)
 def test_a_short_line_that_is_no_sentence_is_the_title_of_a_record_without_markup(tmp_path, text):
     assert sentences(tmp_path, [text, "Cut the apples.", "Bake them."], image_at=1) == text
 
@@ -294,9 +380,15 @@ def test_obelics_takes_its_first_paragraph_by_the_same_rule(tmp_path):
     assert [item.title for item in found] == ["Apple strudel", None]
 
 
-@pytest.mark.parametrize(("value", "expected"), [("Apple strudel.", "Apple strudel."), ("Untitled", None), ("a\nb", None), (None, None)])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("Apple strudel.", "Apple strudel."), ("Untitled", None), ("a\nb", None), (None, None)],
+)
 def test_a_table_has_a_title_where_its_first_segment_is_mapped_to_a_heading(tmp_path, value, expected):
-    pq.write_table(pa.table({"t": pa.array([value], pa.string()), "x": ["Cut the apples"], "i": ["a.png"]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"t": pa.array([value], pa.string()), "x": ["Cut the apples"], "i": ["a.png"]}),
+        tmp_path / "a.parquet",
+    )
     as_heading = [TextColumn(text="t", **{"as": "heading"}), TextColumn(text="x"), ImageColumn(image="i")]
     plain = [TextColumn(text="x"), ImageColumn(image="i")]
     for segments, wanted in ((as_heading, expected), (plain, None)):
@@ -322,10 +414,13 @@ def test_any_line_is_judged_and_a_title_keeps_its_bounds(text):
 
 @given(st.text(alphabet="<>/ah1titlemn|-\"' =", max_size=200))
 def test_no_page_breaks_the_search_for_its_title(text):
-    assert (found := parse(f"<body><p>x</p><h1>{text}".encode()).title) is None or len(found) <= title.MAX_TITLE
+    assert (found := parse(f"<body><p>x</p><h1>{text}".encode()).title) is None or len(
+        found
+    ) <= title.MAX_TITLE
 
 
-# --- real pages: every one read and its title written down -----------------------------------------------------------------------------
+# --- real pages: every one read and its title written down
+# -----------------------------------------------------------------------------
 
 HTML = {
     "gnssdo-introduction": "Introduction",

@@ -1,4 +1,5 @@
-"""A big JSON document as lines: every element as it is written, whatever the size of what is read at once; a cut keeps what was whole before it."""
+"""A big JSON document as lines: every element as it is written, whatever the size of what is read at once; a
+cut keeps what was whole before it."""
 
 from __future__ import annotations
 
@@ -21,8 +22,19 @@ from leafinstruct.ingest.tables import lines, unroll
 from leafinstruct.ingest.tables.lines import Damage
 from leafinstruct.ingest.tables.unroll import members, record_of, unrolled
 
-LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text('a"\\[]{},:\n ä\ud800', max_size=8))
-VALUES = st.recursive(LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)))
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text('a"\\[]{},:\n ä\ud800', max_size=8),
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+)
 WINDOWS = st.sampled_from([1, 2, 7, 64, unroll.WINDOW])
 
 
@@ -91,7 +103,9 @@ def test_odd_and_broken_documents(data, elements, reason):
     assert ([element for _, element in pieces], why) == (elements, reason)
 
 
-@pytest.mark.parametrize("record", [b'"' + b"x" * 500 + b'"', b"[" + b"1," * 250 + b"1]", b"[" * 125 + b"]" * 125])
+@pytest.mark.parametrize(
+    "record", [b'"' + b"x" * 500 + b'"', b"[" + b"1," * 250 + b"1]", b"[" * 125 + b"]" * 125]
+)
 def test_a_record_without_end_ends_the_file(record, monkeypatch):
     monkeypatch.setattr(unroll, "MAX_LINE", 300)
     monkeypatch.setattr(unroll, "MAX_BRACKETS", 200)
@@ -162,11 +176,18 @@ print(peak() - before)
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from Linux's /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="reads the peak of memory from Linux's /proc"
+)
 def test_memory_is_that_of_a_record_and_not_of_the_file(tmp_path):
     path = tmp_path / "a.json"
     record = json.dumps({"conversations": [{"from": "human", "value": "word " * 200}]})
     path.write_text("[" + ",\n".join([record] * 30_000) + "]")
     assert path.stat().st_size > 30_000_000
-    done = subprocess.run([sys.executable, "-c", CHILD, str(path), str(tmp_path / "cache")], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path), str(tmp_path / "cache")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert int(done.stdout) < 10_000, "kB"

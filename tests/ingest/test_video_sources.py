@@ -1,4 +1,5 @@
-"""Videos with subtitles and YouCook2: steps with their frames, exact times, reasons for everything that is wrong."""
+"""Videos with subtitles and YouCook2: steps with their frames, exact times, reasons for everything that is
+wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +28,10 @@ def clip(path: Path, seconds: int = 8) -> Path:
 
 
 def subtitles(path: Path, *said: str, length: float = 2.0) -> None:
-    cues = (f"{index + 1}\n{stamp(index * length)} --> {stamp((index + 1) * length)}\n{text}\n" for index, text in enumerate(said))
+    cues = (
+        f"{index + 1}\n{stamp(index * length)} --> {stamp((index + 1) * length)}\n{text}\n"
+        for index, text in enumerate(said)
+    )
     path.write_text("\n".join(cues), encoding="utf-8")
 
 
@@ -38,14 +42,21 @@ def stamp(seconds: float) -> str:
 def videos(folder: Path, part_size: int = 500, **settings: Any) -> list[Document | Rejected]:
     source = VideoSource(name="v", path=str(folder), **settings)
     spans = video.plan(source, part_size, folder / "cache")
-    return [item for span in spans for item in video.read(source, span, folder / "cache") if not isinstance(item, Frame)]
+    return [
+        item
+        for span in spans
+        for item in video.read(source, span, folder / "cache")
+        if not isinstance(item, Frame)
+    ]
 
 
 def cooked(folder: Path, database: Any, **settings: Any) -> list[Document | Rejected]:
     (folder / "annotations.json").write_text(json.dumps({"database": database}), encoding="utf-8")
     source = YouCook2Source(name="y", path=str(folder / "annotations.json"), videos=str(folder), **settings)
     spans = youcook2.plan(source, 500, folder)
-    return [item for span in spans for item in youcook2.read(source, span, folder) if not isinstance(item, Frame)]
+    return [
+        item for span in spans for item in youcook2.read(source, span, folder) if not isinstance(item, Frame)
+    ]
 
 
 def reasons(items: list[Document | Rejected]) -> list[str]:
@@ -58,7 +69,12 @@ def test_each_step_is_its_frames_and_then_its_text(tmp_path):
     (page,) = videos(tmp_path)
     assert [type(item).__name__ for item in page.segments] == ["Image", "Text"] * 4
     assert [item.position for item in page.segments] == list(range(8))
-    assert [(item.text, item.time) for item in page.texts] == [("Red.", 0.0), ("Blue.", 2.0), ("Green.", 4.0), ("Yellow.", 6.0)]
+    assert [(item.text, item.time) for item in page.texts] == [
+        ("Red.", 0.0),
+        ("Blue.", 2.0),
+        ("Green.", 4.0),
+        ("Yellow.", 6.0),
+    ]
     for index, image in enumerate(page.images):
         assert image.ref.file == "a.mp4"
         assert image.time == image.ref.time
@@ -73,7 +89,10 @@ def test_which_subtitles_are_taken(tmp_path):
     subtitles(tmp_path / "a.srt", "plain"), subtitles(tmp_path / "a.en.srt", "english")
     subtitles(tmp_path / "b.en.srt", "english")
     subtitles(tmp_path / "c.en.srt", "english"), subtitles(tmp_path / "c.de.srt", "deutsch")
-    subtitles(tmp_path / "d.srt", "srt"), (tmp_path / "d.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:02.000\nvtt\n")
+    (
+        subtitles(tmp_path / "d.srt", "srt"),
+        (tmp_path / "d.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:02.000\nvtt\n"),
+    )
 
     def said(**settings: Any) -> dict[str, str]:
         return {
@@ -84,7 +103,13 @@ def test_which_subtitles_are_taken(tmp_path):
         }
 
     assert said() == {"a": "plain", "b": "english", "c": "several_subtitles", "d": "vtt", "e": "no_subtitles"}
-    assert said(language="en") == {"a": "english", "b": "english", "c": "english", "d": "vtt", "e": "no_subtitles"}
+    assert said(language="en") == {
+        "a": "english",
+        "b": "english",
+        "c": "english",
+        "d": "vtt",
+        "e": "no_subtitles",
+    }
 
 
 def test_speech_without_its_package_names_the_hint(tmp_path):
@@ -130,7 +155,9 @@ def test_a_part_holds_few_videos_and_an_added_one_leaves_the_others_alone(tmp_pa
         (tmp_path / f"{index}.srt").write_text("x")
     source = VideoSource(name="v", path=str(tmp_path))
     before = {span.name for span in video.plan(source, 100, tmp_path)}
-    assert all(span.stop <= 2 and len(span.files) == 2 * span.stop for span in video.plan(source, 100, tmp_path))
+    assert all(
+        span.stop <= 2 and len(span.files) == 2 * span.stop for span in video.plan(source, 100, tmp_path)
+    )
     (tmp_path / "new.mp4").write_bytes(b"x")
     after = {span.name for span in video.plan(source, 100, tmp_path)}
     assert len(before - after) <= 1
@@ -143,15 +170,26 @@ def entry(*annotations: tuple[Any, Any], subset: str = "training", duration: flo
         "subset": subset,
         "recipe_type": "1",
         "video_url": "https://videos.example.org/watch?v=a",
-        "annotations": [{"segment": segment, "id": index, "sentence": said} for index, (segment, said) in enumerate(annotations)],
+        "annotations": [
+            {"segment": segment, "id": index, "sentence": said}
+            for index, (segment, said) in enumerate(annotations)
+        ],
     }
 
 
 def test_annotated_segments_are_steps_in_the_order_of_time(tmp_path):
     clip(tmp_path / "a.mp4")
-    (page,) = cooked(tmp_path, {"a": entry(([4.0, 6.0], "then green"), ([0, 2], "first red"), ([2, 4], "now blue"))}, license="CC0-1.0")
+    (page,) = cooked(
+        tmp_path,
+        {"a": entry(([4.0, 6.0], "then green"), ([0, 2], "first red"), ([2, 4], "now blue"))},
+        license="CC0-1.0",
+    )
     assert [item.text for item in page.texts] == ["first red", "now blue", "then green"]
-    assert (page.url, page.license, page.images[0].license) == ("https://videos.example.org/watch?v=a", "CC0-1.0", "CC0-1.0")
+    assert (page.url, page.license, page.images[0].license) == (
+        "https://videos.example.org/watch?v=a",
+        "CC0-1.0",
+        "CC0-1.0",
+    )
     assert len(page.images) == 3
 
 
@@ -209,7 +247,9 @@ def test_of_several_files_of_a_video_the_first_by_name_is_read_and_the_others_ar
     assert told[0].detail == "a.mp4 is read for the same video; keep the one of them that you mean"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"database": []}', '{"database": {}}', "[" * 200_000, "nonsense"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"database": []}', '{"database": {}}', "[" * 200_000, "nonsense"]
+)
 def test_annotations_that_are_none_name_the_file(tmp_path, text):
     (tmp_path / "annotations.json").write_text(text)
     source = YouCook2Source(name="y", path=str(tmp_path / "annotations.json"), videos=str(tmp_path))
@@ -228,7 +268,13 @@ def test_a_video_annotated_twice_is_told_not_lost(tmp_path):
 
 def test_a_build_from_videos_keeps_the_time_of_every_frame(tmp_path):
     clip(tmp_path / "a.mp4")
-    subtitles(tmp_path / "a.srt", "Draw a red sheet.", "Now draw a blue sheet.", "Then draw a green one.", "At last a yellow one.")
+    subtitles(
+        tmp_path / "a.srt",
+        "Draw a red sheet.",
+        "Now draw a blue sheet.",
+        "Then draw a green one.",
+        "At last a yellow one.",
+    )
     path = recipe(
         tmp_path,
         ingest={"sources": [{"kind": "video", "name": "own", "path": "a.mp4", "license": "CC0-1.0"}]},
@@ -246,25 +292,46 @@ def test_a_build_from_videos_keeps_the_time_of_every_frame(tmp_path):
 
 def test_the_real_videos(real, tmp_path):
     source = VideoSource(name="v", path=str(real / "video"), license="see README")
-    pages = [item for span in video.plan(source, 500, tmp_path) for item in video.read(source, span, tmp_path)]
-    counts = {page.provenance.file: (len(page.images), len(page.texts)) for page in pages if isinstance(page, Document)}
-    assert counts == {"flower.mp4": (2, 4), "plotter-demo.mp4": (5, 5), "stream-of-water.mp4": (1, 3)}
-    annotated = YouCook2Source(name="y", path=str(real / "video" / "annotations.json"), videos=str(real / "video"))
-    cooked_pages = [item for span in youcook2.plan(annotated, 500, tmp_path) for item in youcook2.read(annotated, span, tmp_path)]
-    assert {page.provenance.file: (len(page.images), len(page.texts)) for page in cooked_pages if isinstance(page, Document)} == {
-        "flower.mp4": (4, 4),
-        "plotter-demo.mp4": (5, 5),
-        "stream-of-water.mp4": (3, 3),
+    pages = [
+        item for span in video.plan(source, 500, tmp_path) for item in video.read(source, span, tmp_path)
+    ]
+    counts = {
+        page.provenance.file: (len(page.images), len(page.texts))
+        for page in pages
+        if isinstance(page, Document)
     }
+    assert counts == {"flower.mp4": (2, 4), "plotter-demo.mp4": (5, 5), "stream-of-water.mp4": (1, 3)}
+    annotated = YouCook2Source(
+        name="y", path=str(real / "video" / "annotations.json"), videos=str(real / "video")
+    )
+    cooked_pages = [
+        item
+        for span in youcook2.plan(annotated, 500, tmp_path)
+        for item in youcook2.read(annotated, span, tmp_path)
+    ]
+    assert {
+        page.provenance.file: (len(page.images), len(page.texts))
+        for page in cooked_pages
+        if isinstance(page, Document)
+    } == {"flower.mp4": (4, 4), "plotter-demo.mp4": (5, 5), "stream-of-water.mp4": (3, 3)}
     assert not any(isinstance(item, Rejected) for item in [*pages, *cooked_pages])
-    assert all(isinstance(item, (Image, Text)) for page in cooked_pages if isinstance(page, Document) for item in page.segments)
+    assert all(
+        isinstance(item, (Image, Text))
+        for page in cooked_pages
+        if isinstance(page, Document)
+        for item in page.segments
+    )
 
 
 def outline(page: Document) -> list[str]:
-    """A line a segment: a text, or the time of a frame and the text that owns it. Each frame's owner is stated."""
+    """A line a segment: a text, or the time of a frame and the text that owns it. Each frame's owner is
+    stated."""
     assert all(image.owner_found == "stated" for image in page.images)
     owners = {text.position: text.text for text in page.texts}
-    return [item.text if isinstance(item, Text) else f"{item.time:.1f} of {owners[item.owner]}" for item in page.segments]
+    return [
+        item.text if isinstance(item, Text) else f"{item.time:.1f} of {owners[item.owner]}"
+        for item in page.segments
+    ]
 
 
 def intervals(page: Document, said: dict[str, tuple[float, float]]) -> bool:
@@ -280,11 +347,15 @@ def intervals(page: Document, said: dict[str, tuple[float, float]]) -> bool:
 def test_annotated_segments_are_not_merged_by_default_and_subtitles_are(tmp_path):
     clip(tmp_path / "a.mp4", 4)
     subtitles(tmp_path / "a.srt", "one.", "two.", "three.", "four.", length=1.0)
-    annotated = entry(*(([index, index + 1], text) for index, text in enumerate(("one.", "two.", "three.", "four."))), duration=4.0)
+    annotated = entry(
+        *(([index, index + 1], text) for index, text in enumerate(("one.", "two.", "three.", "four."))),
+        duration=4.0,
+    )
     (page,) = cooked(tmp_path, {"a": annotated})
     assert [type(item).__name__ for item in page.segments] == ["Image", "Text"] * 4
     (page,) = cooked(tmp_path, {"a": annotated}, frames={"per_step": 2})
-    assert len({image.owner for image in page.images}) == 4  # another key of frames leaves the default as it is
+    # another key of frames leaves the default as it is
+    assert len({image.owner for image in page.images}) == 4
     (merged,) = videos(tmp_path)
     assert (len(merged.images), len(merged.texts)) == (2, 4)
     (merged,) = cooked(tmp_path, {"a": annotated}, frames=Frames(min_seconds=2))
@@ -298,17 +369,28 @@ def test_a_frame_of_a_merged_step_stands_directly_before_the_sentence_it_shows(t
     film(tmp_path / "a.mp4", [shade(COLORS[index // 10 % 4], index) for index in range(40)])
     subtitles(tmp_path / "a.srt", "one.", "two.", "three.", "four.", length=1.0)
     (page,) = videos(tmp_path, frames=Frames(min_seconds=9, per_step=per_step))
-    said = {text: (float(index), index + 1.0) for index, text in enumerate(("one.", "two.", "three.", "four."))}
+    said = {
+        text: (float(index), index + 1.0) for index, text in enumerate(("one.", "two.", "three.", "four."))
+    }
     assert intervals(page, said)
     assert len(page.images) == per_step
-    assert [(text.text, text.time) for text in page.texts] == [(text, start) for text, (start, _) in said.items()]
+    assert [(text.text, text.time) for text in page.texts] == [
+        (text, start) for text, (start, _) in said.items()
+    ]
     if per_step == 4:
         assert [type(item).__name__ for item in page.segments] == ["Image", "Text"] * 4
 
 
 def test_no_frame_is_of_the_pause_between_two_sentences_of_a_step(tmp_path):
     pause = [shade((90, 90, 90), index) for index in range(60)]  # by far the longest shot
-    film(tmp_path / "a.mp4", [*(shade(COLORS[0], index) for index in range(10)), *pause, *(shade(COLORS[1], index) for index in range(10))])
+    film(
+        tmp_path / "a.mp4",
+        [
+            *(shade(COLORS[0], index) for index in range(10)),
+            *pause,
+            *(shade(COLORS[1], index) for index in range(10)),
+        ],
+    )
     annotated = entry(([0, 1], "red"), ([7, 8], "blue"))
     (page,) = cooked(tmp_path, {"a": annotated}, frames={"min_seconds": 2, "per_step": 2})
     assert intervals(page, {"red": (0.0, 1.0), "blue": (7.0, 8.0)})
@@ -317,7 +399,11 @@ def test_no_frame_is_of_the_pause_between_two_sentences_of_a_step(tmp_path):
 
 def test_of_overlapping_sentences_the_one_that_begins_last_owns_the_frame(tmp_path):
     film(tmp_path / "a.mp4", [shade(COLORS[0], 0)] * 10 + [shade(COLORS[1], index) for index in range(10)])
-    (page,) = cooked(tmp_path, {"a": entry(([0, 2], "all"), ([1, 2], "end"), duration=2.0)}, frames={"min_seconds": 9, "per_step": 2})
+    (page,) = cooked(
+        tmp_path,
+        {"a": entry(([0, 2], "all"), ([1, 2], "end"), duration=2.0)},
+        frames={"min_seconds": 9, "per_step": 2},
+    )
     assert [line.partition(" of ")[2] for line in outline(page) if " of " in line] == ["all", "end"]
 
 
@@ -333,18 +419,40 @@ def copies(real: Path, folder: Path, name: str, share: float) -> Path:
 @pytest.mark.parametrize(
     ("name", "share", "detail", "images"),
     [
-        ("flower", 0.5, "the frames end at 2.336 s, its header states 5.005 s: 2 of 4 steps have no frame", 2),
+        (
+            "flower",
+            0.5,
+            "the frames end at 2.336 s, its header states 5.005 s: 2 of 4 steps have no frame",
+            2,
+        ),
         ("flower", 0.8, "the frames end at 3.804 s, its header states 5.005 s: 1 of 4 steps has no frame", 3),
-        ("plotter-demo", 0.3, "the frames end at 2.200 s, its header states 10.000 s: 3 of 5 steps have no frame", 2),
-        ("plotter-demo", 0.5, "the frames end at 4.000 s, its header states 10.000 s: 3 of 5 steps have no frame", 2),
-        ("stream-of-water", 0.5, "the frames end at 1.401 s, its header states 3.002 s: 1 of 3 steps has no frame", 2),
+        (
+            "plotter-demo",
+            0.3,
+            "the frames end at 2.200 s, its header states 10.000 s: 3 of 5 steps have no frame",
+            2,
+        ),
+        (
+            "plotter-demo",
+            0.5,
+            "the frames end at 4.000 s, its header states 10.000 s: 3 of 5 steps have no frame",
+            2,
+        ),
+        (
+            "stream-of-water",
+            0.5,
+            "the frames end at 1.401 s, its header states 3.002 s: 1 of 3 steps has no frame",
+            2,
+        ),
     ],
 )
 def test_a_cut_video_is_reported_and_its_steps_keep_their_text(real, tmp_path, name, share, detail, images):
     copies(real, tmp_path, name, share)
     annotations = json.loads((real / "video" / "annotations.json").read_text())["database"][name]
     page, *lost = cooked(tmp_path, {name: annotations})
-    assert [(item.reason, item.detail, item.whole, item.file) for item in lost] == [("video_ends_early", detail, False, f"{name}.mp4")]
+    assert [(item.reason, item.detail, item.whole, item.file) for item in lost] == [
+        ("video_ends_early", detail, False, f"{name}.mp4")
+    ]
     assert [text.text for text in page.texts] == [item["sentence"] for item in annotations["annotations"]]
     assert len(page.images) == images
     assert [item.text for item in page.segments[2 * images :]] == [text.text for text in page.texts[images:]]
@@ -364,7 +472,9 @@ def test_the_truncated_video_is_reported(real, tmp_path):
 @pytest.mark.parametrize("damage", ["cut", "zeros"])
 @pytest.mark.parametrize("suffix", [".mkv", ".webm", ".flv"])
 def test_a_cut_or_overwritten_video_of_another_container_is_reported(tmp_path, suffix, damage):
-    path = film(tmp_path / f"a{suffix}", [shade(COLORS[index // 20 % 4], index) for index in range(80)], gop=10)
+    path = film(
+        tmp_path / f"a{suffix}", [shade(COLORS[index // 20 % 4], index) for index in range(80)], gop=10
+    )
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2] + (b"" if damage == "cut" else bytes(len(data) - len(data) // 2)))
     subtitles(tmp_path / "a.srt", "Red.", "Blue.", "Green.", "Yellow.")
@@ -373,7 +483,9 @@ def test_a_cut_or_overwritten_video_of_another_container_is_reported(tmp_path, s
     assert 1 <= len(page.images) < 4
     assert reasons(lost) == ["video_ends_early"]
     bare = 4 - len(page.images)
-    assert lost[0].detail.endswith(f": {bare} of 4 steps have no frame" if bare > 1 else ": 1 of 4 steps has no frame")
+    assert lost[0].detail.endswith(
+        f": {bare} of 4 steps have no frame" if bare > 1 else ": 1 of 4 steps has no frame"
+    )
 
 
 def test_a_header_that_is_longer_than_the_frames_is_reported(tmp_path):
@@ -410,17 +522,27 @@ def with_sound(path: Path, video: int, sound: int) -> None:
 
 def test_an_annotated_duration_that_is_much_longer_than_the_file_is_reported(tmp_path):
     clip(tmp_path / "a.mp4", 4)
-    said = [([index, index + 2], text) for index, text in ((0, "red"), (2, "blue"), (4, "green"), (10, "late"))]
+    said = [
+        ([index, index + 2], text) for index, text in ((0, "red"), (2, "blue"), (4, "green"), (10, "late"))
+    ]
     page, *lost = cooked(tmp_path, {"a": entry(*said, duration=241.62)})
     assert [text.text for text in page.texts] == ["red", "blue"]
     assert reasons(lost) == ["segment_past_end", "segment_past_end", "video_ends_early"]
-    assert lost[-1].detail == "the frames end at 4.000 s, its annotations state 241.620 s: 2 of 4 steps have no frame"
+    assert (
+        lost[-1].detail
+        == "the frames end at 4.000 s, its annotations state 241.620 s: 2 of 4 steps have no frame"
+    )
     page, *lost = cooked(tmp_path, {"a": entry(*said[:2], duration=4.4)})
     assert lost == []
 
 
 def test_steps_in_a_damaged_middle_are_reported(tmp_path):
-    path = film(tmp_path / "a.mp4", [shade(COLORS[index // 20 % 4], index) for index in range(80)], gop=20, sc_threshold="0")
+    path = film(
+        tmp_path / "a.mp4",
+        [shade(COLORS[index // 20 % 4], index) for index in range(80)],
+        gop=20,
+        sc_threshold="0",
+    )
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as opened:
         for packet in opened.demux(video=0):
@@ -468,7 +590,11 @@ def test_a_step_of_the_shortest_length_is_not_merged_for_the_rounding_of_its_tim
 def test_two_cues_that_begin_ten_milliseconds_apart_are_one(tmp_path):
     """Two speakers; else the first would last 10 ms and have no frame."""
     clip(tmp_path / "a.mp4", 4)
-    cues = ("00:00:00,000 --> 00:00:02,000\nHello.", "00:00:00,010 --> 00:00:02,000\nHi!", "00:00:02,000 --> 00:00:04,000\nBye.")
+    cues = (
+        "00:00:00,000 --> 00:00:02,000\nHello.",
+        "00:00:00,010 --> 00:00:02,000\nHi!",
+        "00:00:02,000 --> 00:00:04,000\nBye.",
+    )
     (tmp_path / "a.srt").write_text("\n\n".join(f"{index}\n{cue}" for index, cue in enumerate(cues, 1)))
     (page,) = videos(tmp_path)
     assert [text.text for text in page.texts] == ["Hello. Hi!", "Bye."]
@@ -484,7 +610,8 @@ def test_steps_that_overlap_again_and_again_keep_their_text_and_end_the_search_f
     owners = {image.owner for image in page.images}
     looked = [number for number, text in enumerate(page.texts) if text.position in owners]
     assert looked == list(range(len(looked)))
-    assert 100 <= len(looked) <= 240  # each decodes up to 80 frames, of which some 10,000 may have been decoded before
+    # each decodes up to 80 frames, of which some 10,000 may have been decoded before
+    assert 100 <= len(looked) <= 240
     (loss,) = [item for item in items if isinstance(item, Rejected)]
     assert (loss.reason, loss.whole) == ("too_many_steps", False)
     assert f"of 300 steps {300 - len(looked)} have no frames" in loss.detail
@@ -492,20 +619,27 @@ def test_steps_that_overlap_again_and_again_keep_their_text_and_end_the_search_f
 
 def test_steps_within_one_frame_end_the_search_for_frames(tmp_path):
     clip(tmp_path / "a.mp4")
-    steps = [{"segment": [number * 0.002, number * 0.002 + 0.05], "sentence": f"Step {number}."} for number in range(3_500)]
+    steps = [
+        {"segment": [number * 0.002, number * 0.002 + 0.05], "sentence": f"Step {number}."}
+        for number in range(3_500)
+    ]
     items = cooked(tmp_path, {"a": {"duration": 8, "annotations": steps}})
     assert "too_many_steps" in reasons(items)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.ts"])
 def test_every_step_of_a_long_video_of_few_frames_is_looked_at(tmp_path, name):
-    """A lecture: a frame a second, few bytes, and a sentence every two seconds; of ten steps one overlaps the next.
+    """A lecture: a frame a second, few bytes, and a sentence every two seconds; of ten steps one overlaps the
+    next.
 
     None does in the AVI file: it has no presentation times, and is read from its start to go back.
     """
     film(tmp_path / name, [shade(COLORS[index // 60 % 4], index % 60) for index in range(1_200)], rate=1)
     steps = [
-        {"segment": [2.0 * number, 2.0 * number + (2 if number % 10 or name == "a.avi" else 4)], "sentence": f"Step {number}."}
+        {
+            "segment": [2.0 * number, 2.0 * number + (2 if number % 10 or name == "a.avi" else 4)],
+            "sentence": f"Step {number}.",
+        }
         for number in range(598)
     ]
     items = cooked(tmp_path, {"a": {"duration": 1_200, "annotations": steps}})

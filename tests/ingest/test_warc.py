@@ -45,7 +45,9 @@ def test_real_pages_have_the_images_that_were_counted_by_hand(real, tmp_path):
     items = read_all(warc, source(real / "web.warc.gz"), tmp_path)
     assert rejected(items) == []
     found = {document.provenance.locator: document for document in documents(items)}
-    assert {key: len(document.images) for key, document in found.items()} == {key: row["images"] for key, row in COUNTS.items()}
+    assert {key: len(document.images) for key, document in found.items()} == {
+        key: row["images"] for key, row in COUNTS.items()
+    }
     assert len({item.ref for document in found.values() for item in document.images}) == 83
 
 
@@ -60,7 +62,11 @@ def test_real_pages_keep_every_character_of_the_document(real, tmp_path):
 
 
 def test_every_real_image_is_a_range_of_the_same_file_that_holds_an_image(real, tmp_path):
-    images = {item.ref for document in documents(read_all(warc, source(real / "web.warc.gz"), tmp_path)) for item in document.images}
+    images = {
+        item.ref
+        for document in documents(read_all(warc, source(real / "web.warc.gz"), tmp_path))
+        for item in document.images
+    }
     starts = {bytes(fetch(ref, real)[:3]) for ref in images}
     assert {ref.file for ref in images} == {"web.warc.gz"}
     assert starts == {b"\x89PN", b"\xff\xd8\xff", b"GIF"}
@@ -72,12 +78,16 @@ def test_a_real_archive_cut_off_keeps_what_was_before(real, tmp_path):
     assert rejected(items) == [("offset=195642", "truncated", True)]
     kept = [item.ref.file is not None for item in documents(items)[0].images]
     assert kept == [True] * 5
-    assert {item.ref.url is not None for item in documents(items)[1].images} == {True}  # their records are behind the cut
+    # their records are behind the cut
+    assert {item.ref.url is not None for item in documents(items)[1].images} == {True}
 
 
 @pytest.mark.parametrize("suffix", [".warc", ".warc.gz"])
 def test_an_image_of_the_file_is_its_record_s_range_on_disk(tmp_path, suffix):
-    records = [record("http://a.example/p", page("<img src=/x.png>")), record("http://a.example/x.png", PNG, headers=IMAGE)]
+    records = [
+        record("http://a.example/p", page("<img src=/x.png>")),
+        record("http://a.example/x.png", PNG, headers=IMAGE),
+    ]
     path = archive(tmp_path / f"a{suffix}", *records)
     (document,) = documents(read_all(warc, source(path), tmp_path / "cache"))
     ref = document.images[0].ref
@@ -130,7 +140,10 @@ def test_of_several_sizes_the_one_that_the_file_holds_is_taken(tmp_path):
 
 def test_base_shifts_the_addresses(tmp_path):
     html = page("<img src=x.png>").replace(b"<body>", b"<head><base href='/m/'></head><body>")
-    assert lines(archive(tmp_path / "a.warc", record("http://a.example/p/1", html)))[1] == "<http://a.example/m/x.png>"
+    assert (
+        lines(archive(tmp_path / "a.warc", record("http://a.example/p/1", html)))[1]
+        == "<http://a.example/m/x.png>"
+    )
 
 
 def test_only_html_with_status_200_is_a_page_and_the_rest_is_no_bad_record(tmp_path):
@@ -169,7 +182,11 @@ def chunked(data: bytes) -> bytes:
 def test_a_body_is_decoded_as_its_header_says_or_taken_as_it_lies_there(tmp_path, headers, encode):
     path = archive(
         tmp_path / "a.warc.gz",
-        record("http://a.example/", encode(page("ü".encode().decode())), headers=f"Content-Type: text/html\r\n{headers}"),
+        record(
+            "http://a.example/",
+            encode(page("ü".encode().decode())),
+            headers=f"Content-Type: text/html\r\n{headers}",
+        ),
     )
     assert lines(path) == ["prose: text", "prose: ü"]
 
@@ -177,14 +194,27 @@ def test_a_body_is_decoded_as_its_header_says_or_taken_as_it_lies_there(tmp_path
 def test_the_charset_of_the_header_counts(tmp_path):
     path = archive(
         tmp_path / "a.warc",
-        record("http://a.example/", "<body>прощай</body>".encode("koi8-r"), headers="Content-Type: text/html; charset=KOI8-R"),
+        record(
+            "http://a.example/",
+            "<body>прощай</body>".encode("koi8-r"),
+            headers="Content-Type: text/html; charset=KOI8-R",
+        ),
     )
     assert lines(path) == ["prose: прощай"]
 
 
 def test_a_damaged_page_is_one_reason_and_harms_no_other(tmp_path):
-    bad = record("http://a.example/bad", b"\x1f\x8b" + b"junk" * 20, headers="Content-Type: text/html\r\nContent-Encoding: gzip")
-    path = archive(tmp_path / "a.warc", record("http://a.example/1", page("")), bad, record("http://a.example/2", page("")))
+    bad = record(
+        "http://a.example/bad",
+        b"\x1f\x8b" + b"junk" * 20,
+        headers="Content-Type: text/html\r\nContent-Encoding: gzip",
+    )
+    path = archive(
+        tmp_path / "a.warc",
+        record("http://a.example/1", page("")),
+        bad,
+        record("http://a.example/2", page("")),
+    )
     items = read_all(warc, source(path), tmp_path / "cache")
     assert [document.url[-1] for document in documents(items)] == ["1", "2"]
     assert [reason for _, reason, _ in rejected(items)] == ["broken_record"]
@@ -193,13 +223,20 @@ def test_a_damaged_page_is_one_reason_and_harms_no_other(tmp_path):
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
-        ("deflate", zlib.compress(page("<p>more of it</p>" * 20))[2:-4]),  # without the header that HTTP demands
+        # without the header that HTTP demands
+        ("deflate", zlib.compress(page("<p>more of it</p>" * 20))[2:-4]),
         ("zstd", b"\x28\xb5\x2f\xfd" + zlib.compress(page("<p>more of it</p>"))),
     ],
 )
 def test_a_body_in_an_encoding_that_is_not_read_is_a_reason_and_no_text(tmp_path, encoding, body):
-    bad = record("http://a.example/bad", body, headers=f"Content-Type: text/html\r\nContent-Encoding: {encoding}")
-    items = read_all(warc, source(archive(tmp_path / "a.warc", bad, record("http://a.example/1", page("")))), tmp_path / "cache")
+    bad = record(
+        "http://a.example/bad", body, headers=f"Content-Type: text/html\r\nContent-Encoding: {encoding}"
+    )
+    items = read_all(
+        warc,
+        source(archive(tmp_path / "a.warc", bad, record("http://a.example/1", page("")))),
+        tmp_path / "cache",
+    )
     assert [document.url[-1] for document in documents(items)] == ["1"]
     assert rejected(items) == [("offset=0", "not_text", True)]
 
@@ -208,7 +245,8 @@ def test_a_body_in_an_encoding_that_is_not_read_is_a_reason_and_no_text(tmp_path
 def test_a_chunk_of_a_wrong_size_costs_no_text(tmp_path, size):
     body = b"%x\r\n" % size + page("end") + b"\r\n0\r\n\r\n"
     path = archive(
-        tmp_path / "a.warc.gz", record("http://a.example/", body, headers="Content-Type: text/html\r\nTransfer-Encoding: chunked")
+        tmp_path / "a.warc.gz",
+        record("http://a.example/", body, headers="Content-Type: text/html\r\nTransfer-Encoding: chunked"),
     )
     assert lines(path) == ["prose: text", "prose: end"]
 
@@ -246,7 +284,9 @@ def test_wherever_a_file_is_cut_the_whole_records_before_are_kept(tmp_path_facto
 )
 def test_a_file_that_is_no_archive_says_so_at_offset_0(tmp_path, data, reason):
     (tmp_path / "a.warc.gz").write_bytes(data)
-    assert rejected(read_all(warc, source(tmp_path / "a.warc.gz"), tmp_path / "cache")) == [("offset=0", reason, True)]
+    assert rejected(read_all(warc, source(tmp_path / "a.warc.gz"), tmp_path / "cache")) == [
+        ("offset=0", reason, True)
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".warc", ".warc.gz"])
@@ -267,12 +307,15 @@ def test_a_damaged_member_costs_itself_only(tmp_path_factory, data):
     sizes = [len(gzip.compress(item, mtime=0)) for item in PAGES]
     which = data.draw(st.integers(0, 3))
     start = sum(sizes[:which])
-    place = start + data.draw(st.integers(10, sizes[which] - 10))  # behind its header, before its last bits (padding) and its checksum
+    # behind its header, before its last bits (padding) and its checksum
+    place = start + data.draw(st.integers(10, sizes[which] - 10))
     whole[place] ^= data.draw(st.integers(1, 255))
     path.write_bytes(whole)
     items = read_all(warc, source(path), folder / "cache", part_size=2)
     assert [document.url[-1] for document in documents(items)] == [str(n) for n in range(4) if n != which]
-    assert [(locator, reason in {"damaged_record", "truncated"}) for locator, reason, _ in rejected(items)] == [(f"offset={start}", True)]
+    assert [
+        (locator, reason in {"damaged_record", "truncated"}) for locator, reason, _ in rejected(items)
+    ] == [(f"offset={start}", True)]
 
 
 def test_what_lies_far_behind_damage_is_found(tmp_path):
@@ -283,7 +326,10 @@ def test_what_lies_far_behind_damage_is_found(tmp_path):
     items = read_all(warc, source(path), tmp_path / "cache")
     assert [document.url[-1] for document in documents(items)] == ["0", "1", "2"]
     behind = len(members[0]) + len(noise) + 1 + len(members[1])
-    assert rejected(items) == [(f"offset={len(members[0])}", "damaged_record", True), (f"offset={behind}", "damaged_record", True)]
+    assert rejected(items) == [
+        (f"offset={len(members[0])}", "damaged_record", True),
+        (f"offset={behind}", "damaged_record", True),
+    ]
 
 
 def test_a_file_compressed_in_one_piece_is_refused_with_the_hint(tmp_path):
@@ -303,14 +349,17 @@ def test_spans_partition_the_pages_and_a_new_file_adds_its_own(tmp_path):
     before = warc.plan(source(tmp_path), 3, tmp_path / "cache")
     assert [(span.start, span.stop) for span in before] == [(0, 3), (3, 4)]
     archive(tmp_path / "a.warc.gz", *PAGES[:1])
-    assert {span.name for span in before} < {span.name for span in warc.plan(source(tmp_path), 3, tmp_path / "cache")}
+    assert {span.name for span in before} < {
+        span.name for span in warc.plan(source(tmp_path), 3, tmp_path / "cache")
+    }
 
 
 def test_planning_again_reads_the_index_and_not_the_file(tmp_path):
     path = archive(tmp_path / "a.warc.gz", *PAGES * 30)
     first, stat = warc.plan(source(path), 100, tmp_path / "cache"), path.stat()
     path.write_bytes(bytes(stat.st_size))
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # the file that was indexed, as far as size and time tell
+    # the file that was indexed, as far as size and time tell
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert warc.plan(source(path), 100, tmp_path / "cache") == first
     archive(path, *PAGES)
     assert warc.plan(source(path), 100, tmp_path / "cache") != first
@@ -329,7 +378,12 @@ def test_the_archive_s_place_does_not_enter_the_ids(tmp_path):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         path = archive(tmp_path / folder / "a.warc.gz", *PAGES)
-        found.append([(document.id, document.provenance) for document in documents(read_all(warc, source(path), tmp_path / "cache"))])
+        found.append(
+            [
+                (document.id, document.provenance)
+                for document in documents(read_all(warc, source(path), tmp_path / "cache"))
+            ]
+        )
     assert found[0] == found[1]
 
 

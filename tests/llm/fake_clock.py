@@ -1,4 +1,5 @@
-"""A clock on which pauses cost no time: tests of deadlines and pauses do not depend on how busy the machine is."""
+"""A clock on which pauses cost no time: tests of deadlines and pauses do not depend on how busy the machine
+is."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from leafinstruct.llm.clock import Clock
 
 
 class FakeClock(Clock):
-    """Time passes only in pauses, which end at once, and with `advance`. `slept`: lengths of the pauses in order.
+    """Time passes only in pauses, which end at once, and with `advance`. `slept`: lengths of the pauses in
+    order.
 
     Time limits end when a test says so, with `expire` or `advance`.
     """

@@ -1,7 +1,8 @@
 """A real HTTP server that speaks chat completions, and misbehaves on request.
 
-It runs in a thread with its own loop, so that clients meet real sockets: dropped connections, bodies cut in the middle, silence. Each
-request takes the next step of the script; after the last one every answer is `always`, or good. What came in is kept for the tests to read.
+It runs in a thread with its own loop, so that clients meet real sockets: dropped connections, bodies cut in
+the middle, silence. Each request takes the next step of the script; after the last one every answer is
+`always`, or good. What came in is kept for the tests to read.
 """
 
 from __future__ import annotations
@@ -104,7 +105,13 @@ def completion(content: object, finish: str = "stop", usage: Body | None = None,
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "model": "tiny",
-        "choices": [{"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content, **message}}],
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": finish,
+                "message": {"role": "assistant", "content": content, **message},
+            }
+        ],
         "usage": usage or {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
     }
 
@@ -113,7 +120,9 @@ def good(value: object = GOOD, delay: float = 0.0, usage: Body | None = None) ->
     return say(json.dumps(value), delay=delay, usage=usage)
 
 
-def say(text: object, finish: str = "stop", delay: float = 0.0, usage: Body | None = None, **message: object) -> Step:
+def say(
+    text: object, finish: str = "stop", delay: float = 0.0, usage: Body | None = None, **message: object
+) -> Step:
     """Exactly this text as the model's answer."""
 
     async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
@@ -156,12 +165,19 @@ def status(code: int, body: object = None, headers: dict[str, str] | None = None
     async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
         if isinstance(body, str):
             return web.Response(status=code, text=body, content_type="text/html", headers=headers)
-        return web.json_response(body if body is not None else {"error": {"message": "no"}}, status=code, headers=headers)
+        return web.json_response(
+            body if body is not None else {"error": {"message": "no"}}, status=code, headers=headers
+        )
 
     return step
 
 
-def raw(data: bytes, content_type: str = "application/json", headers: dict[str, str] | None = None, code: int = 200) -> Step:
+def raw(
+    data: bytes,
+    content_type: str = "application/json",
+    headers: dict[str, str] | None = None,
+    code: int = 200,
+) -> Step:
     """Any body, with HTTP 200 unless told otherwise."""
 
     async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
@@ -200,7 +216,8 @@ def flood(size: int, sent: list[int], headers: dict[str, str] | None = None) -> 
 
 
 def trickle(count: int, after: Callable[[int], None]) -> Step:
-    """A byte now and then, `count` of them before the answer, so that no read ever times out. after: called with the number of each."""
+    """A byte now and then, `count` of them before the answer, so that no read ever times out. after: called
+    with the number of each."""
 
     async def step(request: web.Request, _body: Body) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -216,7 +233,8 @@ def trickle(count: int, after: Callable[[int], None]) -> Step:
 
 
 def one_at_a_time(clock: FakeClock, seconds: float, timeout: float, answered: Callable[[], int]) -> Step:
-    """A server that queues: each answer takes `seconds` of the clock, and requests whose client gave up are passed over.
+    """A server that queues: each answer takes `seconds` of the clock, and requests whose client gave up are
+    passed over.
 
     answered: how many answers the client has taken in; the next is not begun before.
     """

@@ -31,7 +31,9 @@ def test_dollars_follow_the_servers_own_token_counts(server: Misbehaving, tmp_pa
     assert counts.dollars == 0, "an answer from the cache is free"
 
 
-def test_without_the_servers_counts_the_estimate_is_used_and_called_one(server: Misbehaving, tmp_path: Path) -> None:
+def test_without_the_servers_counts_the_estimate_is_used_and_called_one(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     server.always = good(usage={"prompt_tokens": -5, "completion_tokens": "many"})
     request = question("x" * 4000)
     [answer], counts = ask_and_count(online(server.url, price=PRICE), tmp_path, request)
@@ -40,7 +42,9 @@ def test_without_the_servers_counts_the_estimate_is_used_and_called_one(server: 
     assert counts.input_tokens == estimate_tokens(request)
 
 
-def test_a_declined_try_is_free_and_a_lost_one_costs_all_it_may_have(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_declined_try_is_free_and_a_lost_one_costs_all_it_may_have(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     server.script(status(500))
     _, counts = ask_and_count(online(server.url, price=PRICE, max_tokens=1000), tmp_path / "1", question())
     assert counts.dollars == pytest.approx(0.003)
@@ -50,14 +54,18 @@ def test_a_declined_try_is_free_and_a_lost_one_costs_all_it_may_have(server: Mis
     assert counts.dollars == pytest.approx(0.003 + 1000 * 100 / 1e6 + estimate_tokens(question()) * 10 / 1e6)
 
 
-def test_the_budget_is_never_passed_and_its_end_says_what_was_spent(server: Misbehaving, tmp_path: Path) -> None:
+def test_the_budget_is_never_passed_and_its_end_says_what_was_spent(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     """Even with 50 slots, which could spend $0.15 at once; and answers that came before the end are kept."""
     server.always = good(delay=0.05)
     config = online(server.url, price=PRICE, budget=0.1, max_tokens=100, max_in_flight=50)
 
     async def spend() -> tuple[list[Any], Client]:
         client = Client(config, tmp_path)
-        outcomes = await asyncio.gather(*[client.ask(question(str(number))) for number in range(100)], return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *[client.ask(question(str(number))) for number in range(100)], return_exceptions=True
+        )
         await client.close()
         return outcomes, client
 
@@ -65,16 +73,22 @@ def test_the_budget_is_never_passed_and_its_end_says_what_was_spent(server: Misb
     refused = [outcome for outcome in outcomes if isinstance(outcome, BudgetError)]
     assert client.spent is not None
     assert client.spent <= 0.1
-    # One request is held back at $0.01 or more, so the last one that fits starts below $0.09 and settles for $0.003.
+    # One request is held back at $0.01 or more, so the last one that fits starts below $0.09 and settles for
+    # $0.003.
     assert client.spent > 0.085
     assert len(refused) == 100 - round(client.spent / 0.003)
-    assert all(f"${client.spent:.4f} spent on {len(server.seen)} requests" in str(error) for error in refused[-1:])
+    assert all(
+        f"${client.spent:.4f} spent on {len(server.seen)} requests" in str(error) for error in refused[-1:]
+    )
     _, counts = ask_and_count(config, tmp_path, *[question(str(number)) for number in range(20)])
     assert counts.requests == 0
 
 
 def test_a_request_that_alone_passes_the_budget_is_not_sent(server: Misbehaving, tmp_path: Path) -> None:
-    with pytest.raises(BudgetError, match=r"next request \(judge\) may cost \$0\.2.*would pass \$0\.01; \$0\.0000 spent on 0 requests"):
+    with pytest.raises(
+        BudgetError,
+        match=r"next request \(judge\) may cost \$0\.2.*would pass \$0\.01; \$0\.0000 spent on 0 requests",
+    ):
         ask(online(server.url, price=PRICE, budget=0.01), tmp_path, question())
     assert not server.seen
 
@@ -86,7 +100,10 @@ def test_an_estimate_never_falls_when_the_text_grows(text: str, more: str) -> No
 
 def test_an_image_counts_by_its_size_in_bytes() -> None:
     bare = estimate_tokens(question())
-    tokens = [estimate_tokens(question(images=[SentImage(bytes(size), "image/png")])) - bare for size in (1, 20_001, 200_001)]
+    tokens = [
+        estimate_tokens(question(images=[SentImage(bytes(size), "image/png")])) - bare
+        for size in (1, 20_001, 200_001)
+    ]
     assert tokens == [255, 765, 1105]
 
 
@@ -114,9 +131,15 @@ IMAGE = image(512)
 
 @pytest.mark.parametrize("images", [0, 4], ids=["text", "images"])
 @pytest.mark.parametrize("times", [0.5, 1, 4, 10])
-def test_the_budget_holds_where_the_server_counts_another_number(server: Misbehaving, tmp_path: Path, times: float, images: int) -> None:
-    """Ten times the estimate of a text is 2.5 tokens a byte, more than any tokenizer makes: the first request alone may pay for that."""
-    requests = [question(f"{number} " + "A leaf falls. " * (50 + number % 100), images=[IMAGE] * images) for number in range(300)]
+def test_the_budget_holds_where_the_server_counts_another_number(
+    server: Misbehaving, tmp_path: Path, times: float, images: int
+) -> None:
+    """Ten times the estimate of a text is 2.5 tokens a byte, more than any tokenizer makes: the first request
+    alone may pay for that."""
+    requests = [
+        question(f"{number} " + "A leaf falls. " * (50 + number % 100), images=[IMAGE] * images)
+        for number in range(300)
+    ]
     estimates = {request.messages[1].parts[0]: estimate_tokens(request) for request in requests}
 
     def counted(body: Body) -> Step:
@@ -130,15 +153,22 @@ def test_the_budget_holds_where_the_server_counts_another_number(server: Misbeha
     outcomes, counts = spend(online(server.url, price=price, budget=1.2, max_tokens=100), tmp_path, requests)
     assert counts.dollars is not None
     assert counts.dollars <= 1.2
-    assert counts.dollars > 0.8 * min(1.2, sum(times * tokens + 20 for tokens in estimates.values()) * 30 / 1e6), "and it is used"
+    assert counts.dollars > 0.8 * min(
+        1.2, sum(times * tokens + 20 for tokens in estimates.values()) * 30 / 1e6
+    ), "and it is used"
     assert counts.requests == len(server.seen)
     refused = [str(outcome) for outcome in outcomes if not isinstance(outcome, Answer)]
     assert all(
-        re.search(r"\(judge\) may cost \$0\.\d+ and would pass \$1\.2; \$[01]\.\d+ spent on \d+ requests\.", text) for text in refused
+        re.search(
+            r"\(judge\) may cost \$0\.\d+ and would pass \$1\.2; \$[01]\.\d+ spent on \d+ requests\.", text
+        )
+        for text in refused
     )
 
 
-def test_images_that_grow_and_texts_of_another_script_keep_the_budget(server: Misbehaving, tmp_path: Path) -> None:
+def test_images_that_grow_and_texts_of_another_script_keep_the_budget(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     """What was learned from short English questions with small images does not hold for the later ones."""
 
     def counted(body: Body) -> Step:
@@ -156,8 +186,11 @@ def test_images_that_grow_and_texts_of_another_script_keep_the_budget(server: Mi
     assert 0.8 < counts.dollars <= 1.0
 
 
-def test_a_budget_below_the_bound_of_the_first_request_is_used_one_by_one(server: Misbehaving, tmp_path: Path) -> None:
-    """Its estimate fits, so it is sent, alone; a server that counts more can pass the budget by this one request."""
+def test_a_budget_below_the_bound_of_the_first_request_is_used_one_by_one(
+    server: Misbehaving, tmp_path: Path
+) -> None:
+    """Its estimate fits, so it is sent, alone; a server that counts more can pass the budget by this one
+    request."""
     counted = {"prompt_tokens": 3_000, "completion_tokens": 20, "total_tokens": 3_020}
     server.always = good(delay=0.02, usage=counted)
     price = {"input_per_million": 1000.0, "output_per_million": 1000.0}
@@ -167,7 +200,9 @@ def test_a_budget_below_the_bound_of_the_first_request_is_used_one_by_one(server
     assert counts.dollars == pytest.approx(3.02)
 
 
-def test_reasoning_beyond_max_tokens_is_paid_once_and_then_reserved(server: Misbehaving, tmp_path: Path) -> None:
+def test_reasoning_beyond_max_tokens_is_paid_once_and_then_reserved(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     """Counted in total_tokens alone, as some servers do it: 100 + 20 + 5,000."""
     server.always = good(usage={"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 5120})
     price = {"input_per_million": 10.0, "output_per_million": 100.0}
@@ -203,11 +238,21 @@ def test_counts_that_cannot_be_true_are_not_counted(server: Misbehaving, tmp_pat
         ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}, Usage(100, 20)),
         ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 620}, Usage(100, 520)),
         (
-            {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 120, "prompt_tokens_details": {"cached_tokens": 90}},
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 20,
+                "total_tokens": 120,
+                "prompt_tokens_details": {"cached_tokens": 90},
+            },
             Usage(100, 20),
         ),
         (
-            {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120, "prompt_tokens_details": {"cached_tokens": 90}},
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 20,
+                "total_tokens": 120,
+                "prompt_tokens_details": {"cached_tokens": 90},
+            },
             Usage(100, 20),
         ),
         ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 3}, Usage(100, 20)),

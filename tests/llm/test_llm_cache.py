@@ -1,4 +1,5 @@
-"""Answers are paid for once: the key, the files, what survives a kill, what several writers do to each other."""
+"""Answers are paid for once: the key, the files, what survives a kill, what several writers do to each
+other."""
 
 from __future__ import annotations
 
@@ -32,9 +33,10 @@ URL = "http://localhost:1/v1"
 
 # --- the key ---
 
-PARTS = st.lists(st.text() | st.builds(SentImage, st.binary(max_size=8), st.sampled_from(["image/png", "image/jpeg"])), max_size=3).map(
-    tuple
-)
+PARTS = st.lists(
+    st.text() | st.builds(SentImage, st.binary(max_size=8), st.sampled_from(["image/png", "image/jpeg"])),
+    max_size=3,
+).map(tuple)
 MESSAGES = st.lists(st.builds(Message, st.sampled_from(["system", "user"]), PARTS), max_size=3).map(tuple)
 SCHEMAS = st.sampled_from([{"type": "object"}, {"type": "object", "required": ["a"]}])
 KEYED = st.fixed_dictionaries({"messages": MESSAGES, "schema": SCHEMAS, "sample": st.integers(0, 2)})
@@ -46,7 +48,9 @@ MODEL = st.fixed_dictionaries(
         "max_tokens": st.sampled_from([10, 20]),
     }
 )
-UNKEYED = st.fixed_dictionaries({"timeout": st.floats(1, 9), "deadline": st.floats(1, 9), "max_in_flight": st.integers(1, 9)})
+UNKEYED = st.fixed_dictionaries(
+    {"timeout": st.floats(1, 9), "deadline": st.floats(1, 9), "max_in_flight": st.integers(1, 9)}
+)
 
 
 def request_of(keyed: dict[str, Any], purpose: str) -> Request:
@@ -55,7 +59,14 @@ def request_of(keyed: dict[str, Any], purpose: str) -> Request:
 
 @given(KEYED, KEYED, MODEL, MODEL, UNKEYED, UNKEYED, st.text(), st.text())
 def test_the_key_changes_if_and_only_if_something_keyed_does(
-    one: dict[str, Any], two: dict[str, Any], model: dict[str, Any], other: dict[str, Any], pace: Any, pace2: Any, why: str, why2: str
+    one: dict[str, Any],
+    two: dict[str, Any],
+    model: dict[str, Any],
+    other: dict[str, Any],
+    pace: Any,
+    pace2: Any,
+    why: str,
+    why2: str,
 ) -> None:
     first = cache_key(LlmConfig(provider="openai", **model, **pace), request_of(one, why))
     second = cache_key(LlmConfig(provider="openai", **other, **pace2), request_of(two, why2))
@@ -63,10 +74,18 @@ def test_the_key_changes_if_and_only_if_something_keyed_does(
 
 
 @given(KEYED, MODEL, UNKEYED)
-def test_nothing_but_keyed_parts_enters_the_key(keyed: dict[str, Any], model: dict[str, Any], pace: dict[str, Any]) -> None:
+def test_nothing_but_keyed_parts_enters_the_key(
+    keyed: dict[str, Any], model: dict[str, Any], pace: dict[str, Any]
+) -> None:
     """The other direction, where chance seldom draws two equal questions."""
     plain = cache_key(LlmConfig(provider="openai", **model), request_of(keyed, "judge"))
-    paced = LlmConfig(provider="openai", **model, **pace, price=Price(input_per_million=1, output_per_million=1), key_env="K")
+    paced = LlmConfig(
+        provider="openai",
+        **model,
+        **pace,
+        price=Price(input_per_million=1, output_per_million=1),
+        key_env="K",
+    )
     assert cache_key(paced, dataclasses.replace(request_of(keyed, "rewrite"), check=lambda _: None)) == plain
 
 
@@ -83,7 +102,13 @@ def test_each_keyed_part_alone_changes_the_key() -> None:
         question("a" + png.sha256),
         dataclasses.replace(question("a", images=[png]), schema={"type": "object"}),
     ]
-    models = [online(URL), online(URL, temperature=1), online(URL, max_tokens=1), online(URL, revision="r"), online(URL + "/2")]
+    models = [
+        online(URL),
+        online(URL, temperature=1),
+        online(URL, max_tokens=1),
+        online(URL, revision="r"),
+        online(URL + "/2"),
+    ]
     keys = {cache_key(config, asked) for config in models for asked in questions}
     assert len(keys) == len(models) * len(questions)
 
@@ -104,21 +129,30 @@ def test_offline_the_answerers_name_is_the_model_and_sampling_is_nothing() -> No
 
 
 def test_the_key_is_the_same_in_every_process() -> None:
-    """And in every release: a changed key is every answer paid for again. If this value must change, say so in the changelog."""
+    """And in every release: a changed key is every answer paid for again. If this value must change, say so
+    in the changelog."""
     program = (
-        "from llm.asking import *; from leafinstruct.llm.cache import *; print(cache_key(online('http://localhost:1/v1'), question()))"
+        "from llm.asking import *; from leafinstruct.llm.cache import *; "
+        "print(cache_key(online('http://localhost:1/v1'), question()))"
     )
     keys = {
         subprocess.run(
             [sys.executable, "-c", program],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": f"{Path(__file__).parents[1]}:{Path(__file__).parents[2]}"},
+            env={
+                "PYTHONHASHSEED": seed,
+                "PYTHONPATH": f"{Path(__file__).parents[1]}:{Path(__file__).parents[2]}",
+            },
             capture_output=True,
             text=True,
             check=True,
         ).stdout.strip()
         for seed in ("1", "2")
     }
-    assert keys == {cache_key(online(URL), question())} == {"cae4eab1e05c4979bb0ddcf017b9dfc7dbecddd2bc71e624f178d85912042a8d"}
+    assert (
+        keys
+        == {cache_key(online(URL), question())}
+        == {"cae4eab1e05c4979bb0ddcf017b9dfc7dbecddd2bc71e624f178d85912042a8d"}
+    )
 
 
 # --- the files ---
@@ -134,7 +168,9 @@ def values(folder: Path, key: str) -> list[dict[str, Any]]:
     return [stored.value for stored in AnswerCache(folder).get(key)]
 
 
-def test_a_second_run_asks_nothing_and_one_more_record_costs_one_request(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_second_run_asks_nothing_and_one_more_record_costs_one_request(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     requests = [question(str(number)) for number in range(20)]
     first, _ = ask_and_count(online(server.url), tmp_path, *requests)
     second, counts = ask_and_count(online(server.url), tmp_path, *requests)
@@ -173,7 +209,9 @@ def test_a_garbled_line_is_asked_again_and_the_others_stand(server: Misbehaving,
     assert (counts.requests, counts.cache_hits) == (1, 2)
 
 
-def test_a_changed_letter_in_an_answer_is_asked_again_and_counted(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_changed_letter_in_an_answer_is_asked_again_and_counted(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     """A letter changed on disk came back as the model's answer, valid under the schema."""
     server.script(good({"score": 4, "reason": "fine"}))
     ask(online(server.url), tmp_path, question())
@@ -207,7 +245,9 @@ def test_an_answer_is_never_served_to_another_question(server: Misbehaving, tmp_
     ask(config, tmp_path, one, two)
     (path,) = tmp_path.glob("answers-*.jsonl")
     keys = [cache_key(config, request).encode() for request in (one, two)]
-    path.write_bytes(path.read_bytes().replace(keys[0], b"x" * 64).replace(keys[1], keys[0]).replace(b"x" * 64, keys[1]))
+    path.write_bytes(
+        path.read_bytes().replace(keys[0], b"x" * 64).replace(keys[1], keys[0]).replace(b"x" * 64, keys[1])
+    )
     server.script(good({"score": 1, "reason": "of one"}), good({"score": 2, "reason": "of two"}))
     answers, counts = ask_and_count(config, tmp_path, one, two)
     assert [answer.value and answer.value["score"] for answer in answers] == [1, 2]
@@ -232,7 +272,9 @@ def test_answers_of_the_time_before_digests_are_not_paid_again(server: Misbehavi
         path.unlink()
         plain = [{name: value for name, value in entry.items() if name != "digest"} for entry in entries]
         stem = path.name.partition("-")[0]
-        (tmp_path / f"{stem}-4711-deadbeef.jsonl").write_text("".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in plain))
+        (tmp_path / f"{stem}-4711-deadbeef.jsonl").write_text(
+            "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in plain)
+        )
     answers, counts = ask_and_count(online(server.url), tmp_path, *requests)
     assert (counts.requests, counts.cache_hits) == (0, 3)
     assert [answer.value for answer in answers] == [GOOD] * 3
@@ -281,7 +323,8 @@ def test_an_answer_that_fails_todays_check_is_asked_again_once(server: Misbehavi
 
 
 def test_a_mended_parser_reads_what_was_paid_for(server: Misbehaving, tmp_path: Path) -> None:
-    """The raw text is kept: where the stored value no longer holds, the text is parsed anew before anybody is asked."""
+    """The raw text is kept: where the stored value no longer holds, the text is parsed anew before anybody is
+    asked."""
     ask(online(server.url), tmp_path, question())
     [path] = tmp_path.glob("answers-*.jsonl")
     entry = json.loads(path.read_text())

@@ -32,7 +32,10 @@ def build(url: str, cache: Path, count: int) -> subprocess.Popen[str]:
     here = Path(__file__)
     environment = {**os.environ, "PYTHONPATH": f"{here.parents[1]}:{here.parents[2]}"}
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, url, str(cache), str(count)], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM, url, str(cache), str(count)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -64,7 +67,9 @@ def test_two_clients_of_one_process_share_too(server: Misbehaving, tmp_path: Pat
 
     async def both() -> int:
         clients = [Client(online(server.url), tmp_path) for _ in range(2)]
-        await asyncio.gather(*[client.ask(question(str(number))) for number in range(20) for client in clients])
+        await asyncio.gather(
+            *[client.ask(question(str(number))) for number in range(20) for client in clients]
+        )
         for client in clients:
             await client.close()
         return sum(client.counts.requests for client in clients)
@@ -102,7 +107,9 @@ def test_without_a_place_for_the_claims_every_claim_is_granted(tmp_path: Path) -
     assert not claims.news()
 
 
-def test_refresh_reads_the_new_lines_of_others_once_and_a_line_that_is_not_yet_whole_later(tmp_path: Path) -> None:
+def test_refresh_reads_the_new_lines_of_others_once_and_a_line_that_is_not_yet_whole_later(
+    tmp_path: Path,
+) -> None:
     reader, writer = AnswerCache(tmp_path), AnswerCache(tmp_path)
     keys = [f"{number:064x}" for number in range(3)]
     reader.put(keys[0], "tiny", "judge", {"n": 0}, "")

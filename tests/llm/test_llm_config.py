@@ -23,7 +23,10 @@ SERVER = {"provider": "openai", "base_url": "http://localhost:11434/v1", "model"
         ({**SERVER, "base_url": "http://me:secret@localhost/v1"}, "a key goes through llm.key_env"),
         ({**SERVER, "base_url": "http://localhost/v1?api-key=1"}, "a key goes through llm.key_env"),
         ({**SERVER, "budget": 1.0}, "needs price"),
-        ({**SERVER, "price": {"input_per_million": -1, "output_per_million": 0}}, "greater than or equal to 0"),
+        (
+            {**SERVER, "price": {"input_per_million": -1, "output_per_million": 0}},
+            "greater than or equal to 0",
+        ),
         ({**SERVER, "tolerate_failures": 2}, "less than or equal to 1"),
         ({**SERVER, "retries": 3}, "Extra inputs are not permitted"),
         ({**SERVER, "extra_body": {"messages": []}}, "messages is set by the prompt"),
@@ -41,7 +44,9 @@ def test_a_wrong_setting_is_refused_with_the_hint(settings: dict[str, Any], reas
         LlmConfig(**settings)
 
 
-@pytest.mark.parametrize("key", ["sk-proj-abc123", "hf_abcdefghijk", "sk_live_1", "AIzaSyA1", "MY KEY", "MY-KEY"])
+@pytest.mark.parametrize(
+    "key", ["sk-proj-abc123", "hf_abcdefghijk", "sk_live_1", "AIzaSyA1", "MY KEY", "MY-KEY"]
+)
 def test_a_key_in_the_recipe_is_refused_and_not_repeated(key: str) -> None:
     """The message ends up in terminals and CI logs."""
     with pytest.raises(ValidationError, match="NAME of an environment variable") as caught:
@@ -54,7 +59,8 @@ def test_two_spellings_of_one_server_are_one_server() -> None:
 
 
 def test_neither_recipes_nor_offline_runs_load_the_sdk(tmp_path: object) -> None:
-    """`leaf --help` and a build without a model must not pay for openai, and config and request not even for jsonschema."""
+    """`leaf --help` and a build without a model must not pay for openai, and config and request not even for
+    jsonschema."""
     program = f"""
 import asyncio, pathlib, sys
 import leafinstruct.llm.config, leafinstruct.llm.request

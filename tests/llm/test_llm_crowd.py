@@ -34,7 +34,11 @@ def test_thousands_may_wait_while_max_in_flight_are_asked(server: Misbehaving, t
 def test_requests_per_minute_spaces_the_starts(server: Misbehaving, tmp_path: Path, clock: FakeClock) -> None:
     """One every 50 ms, of twelve that come at once."""
     began = clock.now()
-    ask(online(server.url, requests_per_minute=1200), tmp_path, *[question(str(number)) for number in range(12)])
+    ask(
+        online(server.url, requests_per_minute=1200),
+        tmp_path,
+        *[question(str(number)) for number in range(12)],
+    )
     assert clock.now() - began == pytest.approx(11 * 0.05)
     assert len(clock.slept) == len(server.seen) == 12
 
@@ -55,7 +59,9 @@ def test_a_shared_answer_must_pass_each_askers_own_check(server: Misbehaving, tm
     assert (lenient.value, strictly.value) == (GOOD, {"score": 1, "reason": "strict"})
 
 
-def test_an_answer_that_is_paid_for_is_kept_though_its_asker_went_away(server: Misbehaving, tmp_path: Path) -> None:
+def test_an_answer_that_is_paid_for_is_kept_though_its_asker_went_away(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     gate = threading.Event()
     server.always = held(gate)
 

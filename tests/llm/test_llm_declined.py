@@ -1,4 +1,5 @@
-"""What becomes of questions that a server declines: an ended run, a smaller question, a verdict, another try. At default concurrency."""
+"""What becomes of questions that a server declines: an ended run, a smaller question, a verdict, another try.
+At default concurrency."""
 
 from __future__ import annotations
 
@@ -43,11 +44,24 @@ def in_200(body: Any) -> Step:
     ("step", "what"),
     [
         (
-            status(400, error("Your credit balance is too low to access the Anthropic API.", None, "invalid_request_error")),
+            status(
+                400,
+                error(
+                    "Your credit balance is too low to access the Anthropic API.",
+                    None,
+                    "invalid_request_error",
+                ),
+            ),
             "no credit left",
         ),
-        (status(402, error("Insufficient Balance", "invalid_request_error", "unknown_error")), "no credit left"),
-        (status(412, error("Account a is suspended, possibly due to reaching the monthly spending limit")), "no credit left"),
+        (
+            status(402, error("Insufficient Balance", "invalid_request_error", "unknown_error")),
+            "no credit left",
+        ),
+        (
+            status(412, error("Account a is suspended, possibly due to reaching the monthly spending limit")),
+            "no credit left",
+        ),
         (status(429, {"code": "x", "error": "Your team has used all available credits."}), "no credit left"),
         (in_200(error("Insufficient credits", 402)), "no credit left"),
         (status(400, error("This organization has been disabled.")), "this account may not be used"),
@@ -55,7 +69,12 @@ def in_200(body: Any) -> Step:
         (status(400, {"error": "Model unloaded."}), "has no model 'tiny'"),
         (status(404, error("The model `tiny` does not exist.")), "has no model 'tiny'"),
         (status(404, error("No endpoints found that support image input", 404)), "reads no images"),
-        (status(500, error("image input is not supported - hint: you may need to provide the mmproj", 500)), "reads no images"),
+        (
+            status(
+                500, error("image input is not supported - hint: you may need to provide the mmproj", 500)
+            ),
+            "reads no images",
+        ),
         (status(400, error("System role not supported")), "does not accept a setting"),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
@@ -80,12 +99,15 @@ def test_what_is_about_the_account_or_the_settings_stops_the_run_and_nothing_is_
     assert ({answer.state for answer in answers}, len(server.seen)) == ({"ok"}, 40 - kept)
 
 
-def test_equal_declines_in_a_row_stop_the_run_whatever_their_words(server: Misbehaving, tmp_path: Path) -> None:
+def test_equal_declines_in_a_row_stop_the_run_whatever_their_words(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     numbers = iter(range(1000))
     server.script(*[good()] * 10)
     server.always = depending(lambda _: status(400, error(f"request {next(numbers)} met policy engine nine")))
     with pytest.raises(
-        ProviderError, match=r"declines every request: HTTP 400: request \d+ met policy engine nine\. Answers so far are kept"
+        ProviderError,
+        match=r"declines every request: HTTP 400: request \d+ met policy engine nine\. Answers so far are kept",
     ):
         ask(online(server.url, max_in_flight=4), tmp_path, *FORTY)
     assert len(server.seen) <= 10 + 8 + 3  # three more were in flight
@@ -93,7 +115,9 @@ def test_equal_declines_in_a_row_stop_the_run_whatever_their_words(server: Misbe
 
 def test_a_decline_that_nobody_understands_is_no_verdict(server: Misbehaving, tmp_path: Path) -> None:
     server.script(good())
-    server.always = depending(lambda body: status(400, error("Bad things happen.")) if "lesson 7" in str(body) else good())
+    server.always = depending(
+        lambda body: status(400, error("Bad things happen.")) if "lesson 7" in str(body) else good()
+    )
     answers, counts = ask_and_count(online(server.url), tmp_path, *FORTY)
     assert Counter(answer.state for answer in answers) == {"ok": 39, "declined": 1}
     assert (answers[7].retryable, answers[7].detail) == (True, "HTTP 400: Bad things happen.")
@@ -101,19 +125,27 @@ def test_a_decline_that_nobody_understands_is_no_verdict(server: Misbehaving, tm
 
 
 def test_different_declines_between_answers_stop_nothing(server: Misbehaving, tmp_path: Path) -> None:
-    """Every second document is declined, each for its own reason: twenty verdicts are missing, and the others are there."""
+    """Every second document is declined, each for its own reason: twenty verdicts are missing, and the others
+    are there."""
     words = ("cat", "dog", "owl", "fox", "elk", "bee", "ant", "cow", "pig", "hen")
     server.script(good())
     server.always = depending(
-        lambda body: status(400, error(f"the {words[sum(map(ord, str(body))) % 10]} objects")) if "odd" in str(body) else good()
+        lambda body: (
+            status(400, error(f"the {words[sum(map(ord, str(body))) % 10]} objects"))
+            if "odd" in str(body)
+            else good()
+        )
     )
     texts = [question(f"{'odd' if number % 2 else 'even'} {number}") for number in range(40)]
     answers = ask(online(server.url, max_in_flight=1), tmp_path, *texts)
     assert Counter(answer.state for answer in answers) == {"ok": 20, "declined": 20}
 
 
-def test_a_plain_403_stops_the_run_only_while_nothing_was_answered(server: Misbehaving, tmp_path: Path) -> None:
-    """A firewall before the server may object to one document; a server that never answered wants another key."""
+def test_a_plain_403_stops_the_run_only_while_nothing_was_answered(
+    server: Misbehaving, tmp_path: Path
+) -> None:
+    """A firewall before the server may object to one document; a server that never answered wants another
+    key."""
     forbidden = status(403, "<html><body>403 Forbidden</body></html>")
     server.script(good())
     server.always = depending(lambda body: forbidden if "lesson 7" in str(body) else good())
@@ -127,11 +159,24 @@ def test_a_plain_403_stops_the_run_only_while_nothing_was_answered(server: Misbe
 # --- the content ---
 
 
-AZURE = status(400, {"error": {"message": "filtered", "code": "content_filter", "innererror": {"code": "ResponsibleAIPolicyViolation"}}})
+AZURE = status(
+    400,
+    {
+        "error": {
+            "message": "filtered",
+            "code": "content_filter",
+            "innererror": {"code": "ResponsibleAIPolicyViolation"},
+        }
+    },
+)
 
 
-@pytest.mark.parametrize("step", [AZURE, say("", finish="content_filter"), say("", finish="SAFETY")], ids=["400", "200", "Gemini"])
-def test_eight_filtered_documents_at_the_start_stop_nothing(server: Misbehaving, tmp_path: Path, step: Step) -> None:
+@pytest.mark.parametrize(
+    "step", [AZURE, say("", finish="content_filter"), say("", finish="SAFETY")], ids=["400", "200", "Gemini"]
+)
+def test_eight_filtered_documents_at_the_start_stop_nothing(
+    server: Misbehaving, tmp_path: Path, step: Step
+) -> None:
     server.script(*[step] * 12)
     answers, counts = ask_and_count(online(server.url), tmp_path, *FORTY)
     assert Counter(answer.state for answer in answers) == {"refused": 12, "ok": 28}
@@ -151,7 +196,12 @@ def test_eight_filtered_documents_at_the_start_stop_nothing(server: Misbehaving,
         in_200(error("Rate limited upstream", 429)),
         in_200({"error": {"message": "Provider returned error", "code": 502}}),
         in_200(
-            {**completion("", "error"), "choices": [{**completion("", "error")["choices"][0], "error": {"code": 502, "message": "gone"}}]}
+            {
+                **completion("", "error"),
+                "choices": [
+                    {**completion("", "error")["choices"][0], "error": {"code": 502, "message": "gone"}}
+                ],
+            }
         ),
     ],
     ids=["error", "abort", "resources", "unknown", "429 in 200", "502 in 200", "in the choice"],
@@ -172,21 +222,30 @@ def test_an_unknown_end_with_a_valid_answer_is_an_answer(server: Misbehaving, tm
 # --- the size ---
 
 
-def large(count: int, words: int, px: int = 512, text: str = "lesson", size: tuple[int, int] = (500, 333)) -> Request:
+def large(
+    count: int, words: int, px: int = 512, text: str = "lesson", size: tuple[int, int] = (500, 333)
+) -> Request:
     """A question that shows so much, with the smaller ones behind it."""
     buffer = io.BytesIO()
     Pil.linear_gradient("L").resize(size).convert("RGB").save(buffer, "PNG")
     images = {str(number): (buffer.getvalue(), "image/png") for number in range(count)}
 
     def make(shown: Shown) -> Request:
-        sent = smaller({str(number): images[str(number)] for number in range(shown.images)}, shown.px, shown.jpeg)
-        return question(f"{text} " + "word " * (shown.words or words), images=[SentImage(*sent[name]) for name in sorted(sent)])
+        sent = smaller(
+            {str(number): images[str(number)] for number in range(shown.images)}, shown.px, shown.jpeg
+        )
+        return question(
+            f"{text} " + "word " * (shown.words or words),
+            images=[SentImage(*sent[name]) for name in sorted(sent)],
+        )
 
     return fitted(make, Shown(count, px, words))
 
 
 def images_of(body: Body) -> list[str]:
-    return [part["image_url"]["url"] for part in body["messages"][1]["content"] if part["type"] == "image_url"]
+    return [
+        part["image_url"]["url"] for part in body["messages"][1]["content"] if part["type"] == "image_url"
+    ]
 
 
 def side(url: str) -> int:
@@ -194,7 +253,9 @@ def side(url: str) -> int:
     return max(Pil.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).size)
 
 
-TOO_MANY = status(400, {"object": "error", "message": "At most 4 image(s) may be provided in one request.", "code": 400})
+TOO_MANY = status(
+    400, {"object": "error", "message": "At most 4 image(s) may be provided in one request.", "code": 400}
+)
 TOO_LONG = status(400, error("maximum context length is 8192 tokens", "context_length_exceeded"))
 TOO_LARGE = status(413, "<html><h1>413 Request Entity Too Large</h1></html>")
 NO_PNG = status(400, error("Unsupported image format.", "invalid_image_format"))
@@ -203,7 +264,12 @@ NO_PNG = status(400, error("Unsupported image format.", "invalid_image_format"))
 @pytest.mark.parametrize(
     ("step", "fits", "shown", "requests"),
     [
-        (TOO_MANY, lambda body: len(images_of(body)) <= 4, "shown: 4 of 16 images; the server takes no larger request", 3),
+        (
+            TOO_MANY,
+            lambda body: len(images_of(body)) <= 4,
+            "shown: 4 of 16 images; the server takes no larger request",
+            3,
+        ),
         (
             TOO_LARGE,
             lambda body: max(map(side, images_of(body))) <= 256,
@@ -213,10 +279,18 @@ NO_PNG = status(400, error("Unsupported image format.", "invalid_image_format"))
         (
             TOO_LONG,
             lambda body: len(images_of(body)) <= 4 and str(body).count("word ") <= 500,
-            "shown: 4 of 16 images, images of at most 256 pixels, at most 500 words; the server takes no larger request",
+            (
+                "shown: 4 of 16 images, images of at most 256 pixels, at most 500 words; the server "
+                "takes no larger request"
+            ),
             4,
         ),
-        (NO_PNG, lambda body: "image/png" not in str(body), "shown: images encoded anew; the server takes no larger request", 2),
+        (
+            NO_PNG,
+            lambda body: "image/png" not in str(body),
+            "shown: images encoded anew; the server takes no larger request",
+            2,
+        ),
     ],
     ids=["images", "bytes", "tokens", "format"],
 )
@@ -236,10 +310,15 @@ def test_a_question_that_is_too_large_is_made_smaller_until_it_fits_and_says_so(
 
 
 def test_a_number_of_images_that_was_declined_is_not_sent_again(server: Misbehaving, tmp_path: Path) -> None:
-    """Each number is declined once; what is shown of the others is the same as if each had found it out itself."""
+    """Each number is declined once; what is shown of the others is the same as if each had found it out
+    itself."""
     server.always = depending(lambda body: good() if len(images_of(body)) <= 4 else TOO_MANY)
     numbers = (16, 16, 12, 8, 6, 4, 3)
-    answers = ask(online(server.url), tmp_path, *[large(images, 100, text=f"lesson {at}") for at, images in enumerate(numbers)])
+    answers = ask(
+        online(server.url),
+        tmp_path,
+        *[large(images, 100, text=f"lesson {at}") for at, images in enumerate(numbers)],
+    )
     assert [answer.state for answer in answers] == ["ok"] * 7
     assert [answer.detail.partition(" images")[0] for answer in answers] == [
         *["shown: 4 of 16"] * 2,
@@ -249,18 +328,32 @@ def test_a_number_of_images_that_was_declined_is_not_sent_again(server: Misbehav
         "",
         "",
     ]
-    assert Counter(len(images_of(seen.body)) for seen in server.seen) == {16: 1, 12: 1, 8: 1, 6: 1, 4: 4, 3: 3}
+    assert Counter(len(images_of(seen.body)) for seen in server.seen) == {
+        16: 1,
+        12: 1,
+        8: 1,
+        6: 1,
+        4: 4,
+        3: 3,
+    }
 
 
-def test_an_image_that_is_not_even_read_as_jpeg_is_declined_and_many_stop_the_run(server: Misbehaving, tmp_path: Path) -> None:
+def test_an_image_that_is_not_even_read_as_jpeg_is_declined_and_many_stop_the_run(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     server.always = depending(lambda body: NO_PNG if "broken" in str(body) else good())
     answers = ask(online(server.url), tmp_path, large(1, 10), large(1, 10, text="broken"))
     assert [answer.state for answer in answers] == ["ok", "declined"]
-    with pytest.raises(ProviderError, match=r"declines every request: HTTP 400: Unsupported image format\. .* one that reads JPEG images"):
+    with pytest.raises(
+        ProviderError,
+        match=r"declines every request: HTTP 400: Unsupported image format\. .* one that reads JPEG images",
+    ):
         ask(online(server.url), tmp_path, *[large(1, 10, text=f"broken {number}") for number in range(20)])
 
 
-def test_images_that_are_small_already_are_not_sent_again_as_they_are(server: Misbehaving, tmp_path: Path) -> None:
+def test_images_that_are_small_already_are_not_sent_again_as_they_are(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     """Half of 512 pixels changes nothing about an image of 96: the next question has fewer images."""
     server.always = depending(lambda body: good() if len(images_of(body)) <= 1 else TOO_LONG)
     [answer] = ask(online(server.url), tmp_path, large(3, 100, size=(96, 64)))
@@ -278,7 +371,9 @@ def test_two_builds_that_must_ask_less_pay_for_each_answer_once(server: Misbehav
             await client.close()
         return answers
 
-    assert {(answer.state, answer.detail.partition(" images")[0]) for answer in asyncio.run(both())} == {("ok", "shown: 1 of 4")}
+    assert {(answer.state, answer.detail.partition(" images")[0]) for answer in asyncio.run(both())} == {
+        ("ok", "shown: 1 of 4")
+    }
     assert sum(len(images_of(seen.body)) == 1 for seen in server.seen) == 8
 
 
@@ -286,12 +381,20 @@ def test_what_does_not_fit_however_small_is_a_state_of_its_own(server: Misbehavi
     server.always = depending(lambda body: TOO_LONG if "huge" in str(body) else good())
     answers = ask(online(server.url), tmp_path, large(1, 10), large(2, 400, text="huge"))
     assert [answer.state for answer in answers] == ["ok", "too_large"]
-    assert (answers[1].retryable, answers[1].detail) == (False, "HTTP 400: maximum context length is 8192 tokens")
+    assert (answers[1].retryable, answers[1].detail) == (
+        False,
+        "HTTP 400: maximum context length is 8192 tokens",
+    )
 
 
-def test_a_server_for_which_everything_is_too_large_stops_the_run_with_a_hint(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_server_for_which_everything_is_too_large_stops_the_run_with_a_hint(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     server.always = TOO_LONG
-    with pytest.raises(ProviderError, match=r"declines every request: .* Raise the context of the server or lower llm\.max_tokens"):
+    with pytest.raises(
+        ProviderError,
+        match=r"declines every request: .* Raise the context of the server or lower llm\.max_tokens",
+    ):
         ask(online(server.url), tmp_path, *FORTY)
     assert len(server.seen) == 8
 
@@ -302,12 +405,19 @@ def test_a_server_for_which_everything_is_too_large_stops_the_run_with_a_hint(se
     st.none() | st.integers(1, 5000),
     st.lists(st.sampled_from(["length", "images", "pixels", "format"])),
 )
-def test_smaller_is_smaller_and_comes_to_an_end(images: int, px: int, words: int | None, excesses: list[Any]) -> None:
+def test_smaller_is_smaller_and_comes_to_an_end(
+    images: int, px: int, words: int | None, excesses: list[Any]
+) -> None:
     now: Shown | None = Shown(images, px, words)
     for excess in [*excesses, *["length"] * 30]:
         before, now = now, now.less(excess) if now else None
         if before and now:
             assert now != before
-            assert (now.images, now.px, now.words or 0, not now.jpeg) <= (before.images, before.px, before.words or 0, not before.jpeg)
+            assert (now.images, now.px, now.words or 0, not now.jpeg) <= (
+                before.images,
+                before.px,
+                before.words or 0,
+                not before.jpeg,
+            )
             assert now.images >= min(1, before.images)
     assert now is None

@@ -26,7 +26,9 @@ from leafinstruct.llm.faults.faults import Quote, retry_after
         ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
     ],
 )
-def test_the_wait_is_read_in_every_form_and_never_negative(headers: dict[str, str], seconds: float | None) -> None:
+def test_the_wait_is_read_in_every_form_and_never_negative(
+    headers: dict[str, str], seconds: float | None
+) -> None:
     assert retry_after(headers) == seconds
 
 
@@ -62,7 +64,13 @@ def test_a_dummy_key_mangles_no_words() -> None:
     assert Quote("ollama").scrub("about ollama") == "about ollama"
 
 
-@given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5))
+@given(
+    st.recursive(
+        st.none() | st.text() | st.integers(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=5,
+    )
+)
 def test_any_body_becomes_a_short_line(body: object) -> None:
     line = Quote("").line({"error": body})
     assert 0 < len(line) <= 300

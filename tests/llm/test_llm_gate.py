@@ -29,7 +29,8 @@ def ask_all(client: Client, count: int) -> list[Answer]:
 def test_a_server_that_works_on_one_request_at_a_time_answers_all(
     server: Misbehaving, tmp_path: Path, clock: FakeClock, seconds: float
 ) -> None:
-    """With 64 in flight, request 25 of a server that needs 5 s an answer times out in its queue, and then again."""
+    """With 64 in flight, request 25 of a server that needs 5 s an answer times out in its queue, and then
+    again."""
     client = Client(online(server.url, deadline=600), tmp_path)
     server.always = one_at_a_time(clock, seconds, 120, lambda: client.counts.answered)
     answers = ask_all(client, 64)
@@ -38,7 +39,9 @@ def test_a_server_that_works_on_one_request_at_a_time_answers_all(
     assert client.counts.requests == len(server.seen)
 
 
-def test_a_server_that_becomes_slow_loses_nothing(server: Misbehaving, tmp_path: Path, clock: FakeClock) -> None:
+def test_a_server_that_becomes_slow_loses_nothing(
+    server: Misbehaving, tmp_path: Path, clock: FakeClock
+) -> None:
     """200 fast answers, 64 in flight, and then a model in its place that needs 50 s for each."""
     client = Client(online(server.url, deadline=600), tmp_path)
     server.script(*[good()] * 200)
@@ -49,7 +52,9 @@ def test_a_server_that_becomes_slow_loses_nothing(server: Misbehaving, tmp_path:
 
 
 @pytest.mark.parametrize(("code", "headers"), [(429, {"Retry-After": "1"}), (429, {}), (503, {})])
-def test_a_server_that_takes_four_at_once_answers_all(server: Misbehaving, tmp_path: Path, code: int, headers: dict[str, str]) -> None:
+def test_a_server_that_takes_four_at_once_answers_all(
+    server: Misbehaving, tmp_path: Path, code: int, headers: dict[str, str]
+) -> None:
     """It declines the fifth. The limit comes down to what it takes instead of asking 64 times in vain."""
     full, inside = status(code, headers=headers), 0
 
@@ -86,7 +91,9 @@ def test_the_first_request_is_alone_until_it_is_answered(server: Misbehaving, tm
     assert len(server.seen) == 52
 
 
-def test_a_dead_server_holds_up_nobody_for_longer_than_three_deadlines(server: Misbehaving, tmp_path: Path, clock: FakeClock) -> None:
+def test_a_dead_server_holds_up_nobody_for_longer_than_three_deadlines(
+    server: Misbehaving, tmp_path: Path, clock: FakeClock
+) -> None:
     """It accepts connections and never answers."""
 
     async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
@@ -107,7 +114,9 @@ def test_one_overload_in_ten_leaves_the_limit_as_it_is(clock: FakeClock) -> None
     assert asyncio.run(after(clock, ([True] * 9 + [False]) * 100)).limit == 64
 
 
-def test_a_storm_of_overload_leaves_one_in_flight_and_its_end_brings_half_back_at_once(clock: FakeClock) -> None:
+def test_a_storm_of_overload_leaves_one_in_flight_and_its_end_brings_half_back_at_once(
+    clock: FakeClock,
+) -> None:
     assert asyncio.run(after(clock, [True] * 200)).limit == 64
     assert asyncio.run(after(clock, [True] * 200 + [False] * 300)).limit == 1
     assert asyncio.run(after(clock, [True] * 200 + [False] * 300 + [True] * 80)).limit >= 32

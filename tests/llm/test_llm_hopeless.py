@@ -40,7 +40,8 @@ def test_a_server_that_never_answers_ends_the_run_with_one_line(
     server.always = step
     began = clock.now()
     with pytest.raises(
-        ProviderError, match=rf"has never answered, and {requests} requests in a row ended with: {detail}.*llm\.base_url"
+        ProviderError,
+        match=rf"has never answered, and {requests} requests in a row ended with: {detail}.*llm\.base_url",
     ) as raised:
         ask(online(server.url, deadline=600), tmp_path, *QUESTIONS)
     assert "\n" not in str(raised.value)
@@ -53,7 +54,9 @@ def test_a_server_that_never_answers_ends_the_run_with_one_line(
     [status(503, PAGE), status(500), status(502, PAGE), status(501), raw(PAGE.encode(), "text/html")],
     ids=["503", "500", "502", "501", "page"],
 )
-def test_an_outage_of_a_server_that_has_answered_is_waited_for(server: Misbehaving, tmp_path: Path, step: Step) -> None:
+def test_an_outage_of_a_server_that_has_answered_is_waited_for(
+    server: Misbehaving, tmp_path: Path, step: Step
+) -> None:
     server.script(good(), *[step] * 12)
     answers = ask(online(server.url, deadline=600, max_in_flight=1), tmp_path, *QUESTIONS)
     assert {answer.state for answer in answers} == {"ok"}
@@ -70,7 +73,9 @@ def test_an_outage_of_a_server_that_has_answered_is_waited_for(server: Misbehavi
     ],
     ids=["503", "500-words", "500-code", "200"],
 )
-def test_a_server_that_loads_its_model_for_minutes_is_waited_for(server: Misbehaving, tmp_path: Path, step: Step) -> None:
+def test_a_server_that_loads_its_model_for_minutes_is_waited_for(
+    server: Misbehaving, tmp_path: Path, step: Step
+) -> None:
     server.script(*[step] * 15)
     answers = ask(online(server.url, deadline=600), tmp_path, *QUESTIONS)
     assert {answer.state for answer in answers} == {"ok"}
@@ -78,7 +83,9 @@ def test_a_server_that_loads_its_model_for_minutes_is_waited_for(server: Misbeha
     assert {seen.body["response_format"]["type"] for seen in server.seen} == {"json_schema"}
 
 
-def test_an_outage_that_lasts_is_not_waited_for_by_every_question(server: Misbehaving, tmp_path: Path, clock: FakeClock) -> None:
+def test_an_outage_that_lasts_is_not_waited_for_by_every_question(
+    server: Misbehaving, tmp_path: Path, clock: FakeClock
+) -> None:
     """Three in a row wait for their deadline; the others fail at once, to be asked again by the next run."""
     server.script(good())
     server.always = status(503)
@@ -104,14 +111,20 @@ def test_a_connection_that_is_refused_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_an_unknown_host_costs_nothing(tmp_path: Path) -> None:
-    [answer], counts = ask_and_count(online("http://nowhere.invalid/v1", price=PRICE, budget=1, deadline=1), tmp_path, question())
+    [answer], counts = ask_and_count(
+        online("http://nowhere.invalid/v1", price=PRICE, budget=1, deadline=1), tmp_path, question()
+    )
     assert answer.detail.startswith("unknown host")
     assert counts.dollars == 0
 
 
-def test_tls_to_a_server_without_it_costs_nothing_and_ends_the_run(server: Misbehaving, tmp_path: Path) -> None:
+def test_tls_to_a_server_without_it_costs_nothing_and_ends_the_run(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     url = server.url.replace("http://", "https://")
-    with pytest.raises(ProviderError, match=r"has never answered, and 3 requests in a row ended with: no TLS connection"):
+    with pytest.raises(
+        ProviderError, match=r"has never answered, and 3 requests in a row ended with: no TLS connection"
+    ):
         ask(online(url, price=PRICE, budget=1), tmp_path, *QUESTIONS)
     assert not server.seen
 

@@ -1,4 +1,5 @@
-"""What a server accepts of a request: found out by the first question, at default concurrency, and changed by nothing that is no decline."""
+"""What a server accepts of a request: found out by the first question, at default concurrency, and changed by
+nothing that is no decline."""
 
 from __future__ import annotations
 
@@ -24,12 +25,31 @@ FORTY = [question(f"lesson {number}") for number in range(40)]
 
 NO_LIMIT = status(
     400,
-    {"error": {"message": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "code": "unsupported_parameter"}},
+    {
+        "error": {
+            "message": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+            "code": "unsupported_parameter",
+        }
+    },
 )
-NO_LIMIT_AT_ALL = status(400, {"error": {"message": "Unsupported parameter: 'max_completion_tokens'.", "code": "unsupported_parameter"}})
-NO_TEMPERATURE = status(400, {"error": {"message": "`temperature` is deprecated for this model.", "type": "invalid_request_error"}})
+NO_LIMIT_AT_ALL = status(
+    400,
+    {
+        "error": {
+            "message": "Unsupported parameter: 'max_completion_tokens'.",
+            "code": "unsupported_parameter",
+        }
+    },
+)
+NO_TEMPERATURE = status(
+    400,
+    {"error": {"message": "`temperature` is deprecated for this model.", "type": "invalid_request_error"}},
+)
 NO_SCHEMA = status(400, {"error": {"message": "response_format json_schema is not supported"}})
-NO_INNER_SCHEMA = status(400, {"error": {"message": "Unknown parameter: 'response_format.schema'.", "param": "response_format.schema"}})
+NO_INNER_SCHEMA = status(
+    400,
+    {"error": {"message": "Unknown parameter: 'response_format.schema'.", "param": "response_format.schema"}},
+)
 NO_FORM = status(400, {"error": {"message": "Unrecognized request argument supplied: response_format"}})
 
 
@@ -43,23 +63,39 @@ def newest(body: Body) -> Step:
 
 
 def no_limit(body: Body) -> Step:
-    return NO_LIMIT if "max_tokens" in body else NO_LIMIT_AT_ALL if "max_completion_tokens" in body else good()
+    return (
+        NO_LIMIT if "max_tokens" in body else NO_LIMIT_AT_ALL if "max_completion_tokens" in body else good()
+    )
 
 
 def plain_object(body: Body) -> Step:
     """As Groq and OpenAI's older models: json_object, and no schema in it."""
-    return NO_SCHEMA if form(body) == "json_schema" else NO_INNER_SCHEMA if "schema" in body.get("response_format", {}) else good()
+    return (
+        NO_SCHEMA
+        if form(body) == "json_schema"
+        else NO_INNER_SCHEMA
+        if "schema" in body.get("response_format", {})
+        else good()
+    )
 
 
 @pytest.mark.parametrize(
     ("choose", "declined", "sent"),
     [
-        (lambda body: NO_LIMIT if "max_tokens" in body else good(), 1, {"max_completion_tokens", "temperature", "json_schema"}),
+        (
+            lambda body: NO_LIMIT if "max_tokens" in body else good(),
+            1,
+            {"max_completion_tokens", "temperature", "json_schema"},
+        ),
         (no_limit, 2, {"temperature", "json_schema"}),
         (lambda body: NO_TEMPERATURE if "temperature" in body else good(), 1, {"max_tokens", "json_schema"}),
         (newest, 2, {"max_completion_tokens", "json_schema"}),
         (plain_object, 2, {"max_tokens", "temperature", "json_object"}),
-        (lambda body: NO_FORM if "response_format" in body else good(), 3, {"max_tokens", "temperature", "text"}),
+        (
+            lambda body: NO_FORM if "response_format" in body else good(),
+            3,
+            {"max_tokens", "temperature", "text"},
+        ),
     ],
     ids=["max_tokens", "no limit", "temperature", "both", "json_object", "no response_format"],
 )
@@ -72,13 +108,20 @@ def test_what_a_server_declines_costs_the_first_question_alone(
     assert [answer.value for answer in answers] == [GOOD] * 40
     assert counts.requests == len(server.seen) == 40 + declined
     for seen in server.seen[declined:]:
-        assert {name for name in ("max_tokens", "max_completion_tokens", "temperature") if name in seen.body} | {form(seen.body)} == sent
+        assert {
+            name for name in ("max_tokens", "max_completion_tokens", "temperature") if name in seen.body
+        } | {form(seen.body)} == sent
 
 
-def test_a_server_behind_a_gateway_that_declines_only_some_loses_none(server: Misbehaving, tmp_path: Path) -> None:
-    """The first completion came with max_tokens; whoever is routed to another server goes on without it, alone."""
+def test_a_server_behind_a_gateway_that_declines_only_some_loses_none(
+    server: Misbehaving, tmp_path: Path
+) -> None:
+    """The first completion came with max_tokens; whoever is routed to another server goes on without it,
+    alone."""
     server.script(good())
-    server.always = depending(lambda body: NO_LIMIT if "max_tokens" in body and int(str(body["messages"])[-4]) % 2 else good())
+    server.always = depending(
+        lambda body: NO_LIMIT if "max_tokens" in body and int(str(body["messages"])[-4]) % 2 else good()
+    )
     texts = [question(f"lesson {number}") for number in range(10, 50)]
     answers, counts = ask_and_count(online(server.url), tmp_path, *texts)
     assert {answer.state for answer in answers} == {"ok"}
@@ -98,7 +141,9 @@ def test_a_server_behind_a_gateway_that_declines_only_some_loses_none(server: Mi
     ],
     ids=["500", "503", "429", "empty", "null"],
 )
-def test_a_server_that_is_loading_keeps_its_strict_schema(server: Misbehaving, tmp_path: Path, step: Step) -> None:
+def test_a_server_that_is_loading_keeps_its_strict_schema(
+    server: Misbehaving, tmp_path: Path, step: Step
+) -> None:
     """Two answers that say nothing about forms, then good ones: every request was sent in the strict form."""
     server.script(step, step)
     answers = ask(online(server.url), tmp_path, *FORTY)
@@ -106,16 +151,22 @@ def test_a_server_that_is_loading_keeps_its_strict_schema(server: Misbehaving, t
     assert {form(seen.body) for seen in server.seen} == {"json_schema"}
 
 
-def test_a_form_that_was_tried_while_a_server_was_failing_does_not_hold(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_form_that_was_tried_while_a_server_was_failing_does_not_hold(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     """Three errors without a word, an answer in another form; then the strict form works, and holds."""
     failing = status(500, {"error": {"message": "Internal Server Error"}})
     server.script(failing, failing, failing)
     answers = ask(online(server.url), tmp_path, *FORTY)
     assert {answer.state for answer in answers} == {"ok"}
-    assert [form(seen.body) for seen in server.seen] == ["json_schema"] * 3 + ["json_object"] + ["json_schema"] * 40
+    assert [form(seen.body) for seen in server.seen] == ["json_schema"] * 3 + ["json_object"] + [
+        "json_schema"
+    ] * 40
 
 
-def test_a_form_that_fails_without_a_word_is_left_if_another_is_answered_meanwhile(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_form_that_fails_without_a_word_is_left_if_another_is_answered_meanwhile(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     server.always = depending(lambda body: status(500) if form(body) != "text" else good())
     answers = ask(online(server.url), tmp_path, *FORTY)
     assert {answer.state for answer in answers} == {"ok"}
@@ -129,7 +180,12 @@ def test_each_purpose_finds_its_own_form_and_shares_the_rest(server: Misbehaving
         return NO_LIMIT if "max_tokens" in body else NO_SCHEMA if named == "rewrite" else good()
 
     server.always = depending(choose)
-    mixed = [question("one"), question("two", purpose="rewrite"), question("three"), question("four", purpose="rewrite")]
+    mixed = [
+        question("one"),
+        question("two", purpose="rewrite"),
+        question("three"),
+        question("four", purpose="rewrite"),
+    ]
     answers = ask(online(server.url, max_in_flight=1), tmp_path, *mixed)
     assert {answer.state for answer in answers} == {"ok"}
     assert [("max_tokens" in seen.body, form(seen.body)) for seen in server.seen] == [
@@ -142,14 +198,18 @@ def test_each_purpose_finds_its_own_form_and_shares_the_rest(server: Misbehaving
     ]
 
 
-def test_a_key_that_is_refused_costs_one_request_at_default_concurrency(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_key_that_is_refused_costs_one_request_at_default_concurrency(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     server.always = status(401, {"error": {"message": "Unauthorized"}})
     with pytest.raises(ProviderError, match="wants a key"):
         ask(online(server.url), tmp_path, *FORTY)
     assert len(server.seen) == 1
 
 
-def test_when_the_first_questions_fail_the_others_do_not_wait_one_by_one(server: Misbehaving, tmp_path: Path, clock: FakeClock) -> None:
+def test_when_the_first_questions_fail_the_others_do_not_wait_one_by_one(
+    server: Misbehaving, tmp_path: Path, clock: FakeClock
+) -> None:
     """Three wait for their deadline, one after the other; then the server counts as down."""
     server.always = status(503)
     began = clock.now()
@@ -164,18 +224,36 @@ def test_a_form_that_is_not_implemented_is_left_at_once(server: Misbehaving, tmp
     server.always = depending(lambda body: status(501) if form(body) != "text" else good())
     answers = ask(online(server.url), tmp_path, *FORTY)
     assert {answer.state for answer in answers} == {"ok"}
-    assert [form(seen.body) for seen in server.seen] == ["json_schema", "json_object", "json_object"] + ["text"] * 40
+    assert [form(seen.body) for seen in server.seen] == ["json_schema", "json_object", "json_object"] + [
+        "text"
+    ] * 40
 
 
 # --- the schema on the wire ---
 
-BOUNDS = {"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "pattern", "const", "format", "default", "title"}
+BOUNDS = {
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minimum",
+    "maximum",
+    "pattern",
+    "const",
+    "format",
+    "default",
+    "title",
+}
 
 
 def nodes(schema: Any) -> Any:
     """All schemas in a schema."""
     yield schema
-    for inner in [*schema.get("properties", {}).values(), *schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else [])]:
+    for inner in [
+        *schema.get("properties", {}).values(),
+        *schema.get("anyOf", ()),
+        *([schema["items"]] if "items" in schema else []),
+    ]:
         yield from nodes(inner)
 
 
@@ -197,7 +275,10 @@ def test_a_schema_travels_in_the_subset_that_strict_modes_share(schema: dict[str
     [
         ({"const": "text"}, {"type": "string", "enum": ["text"]}),
         ({"enum": [1, 2]}, {"type": "integer", "enum": [1, 2]}),
-        ({"enum": [True, None]}, {"anyOf": [{"type": "boolean", "enum": [True]}, {"type": "null", "enum": [None]}]}),
+        (
+            {"enum": [True, None]},
+            {"anyOf": [{"type": "boolean", "enum": [True]}, {"type": "null", "enum": [None]}]},
+        ),
         ({"type": ["string", "null"], "maxLength": 9}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
         (
             {"oneOf": [{"const": 1}, {"type": "array", "items": {"pattern": "a"}, "maxItems": 2}]},
@@ -206,7 +287,12 @@ def test_a_schema_travels_in_the_subset_that_strict_modes_share(schema: dict[str
         ({"maximum": 5, "description": "1 to 5"}, {"type": "number", "description": "1 to 5"}),
         (
             {"properties": {"a": {"type": "integer"}}},
-            {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False},
+            {
+                "type": "object",
+                "properties": {"a": {"type": "integer"}},
+                "required": ["a"],
+                "additionalProperties": False,
+            },
         ),
     ],
     ids=["const", "enum", "mixed enum", "types", "oneOf", "no type", "no object"],
@@ -226,17 +312,29 @@ def test_a_bound_that_does_not_travel_is_checked_here(server: Misbehaving, tmp_p
 # --- settings that travel with every request ---
 
 
-def test_temperature_extra_fields_and_headers_are_sent_as_set(server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temperature_extra_fields_and_headers_are_sent_as_set(
+    server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LEAF_TEST_SECRET", "geheim-12345678")
     extra = {"reasoning_effort": "low", "provider": {"token": "env:LEAF_TEST_SECRET", "order": ["a"]}}
     headers = {"X-Title": "leaf", "api-key": "env:LEAF_TEST_SECRET", "authorization": "env:LEAF_TEST_SECRET"}
-    server.script(good({"score": 4, "reason": "geheim-12345678"}), status(400, {"error": {"message": "no geheim-12345678"}}))
+    server.script(
+        good({"score": 4, "reason": "geheim-12345678"}),
+        status(400, {"error": {"message": "no geheim-12345678"}}),
+    )
     config = online(server.url, temperature=None, extra_body=extra, headers=headers, max_in_flight=1)
     answers = ask(config, tmp_path, question("one"), question("two"))
     body, sent = server.seen[0].body, {name.lower(): value for name, value in server.seen[0].headers.items()}
     assert "temperature" not in body
-    assert (body["reasoning_effort"], body["provider"]) == ("low", {"token": "geheim-12345678", "order": ["a"]})
-    assert (sent["x-title"], sent["api-key"], sent["authorization"]) == ("leaf", "geheim-12345678", "geheim-12345678")
+    assert (body["reasoning_effort"], body["provider"]) == (
+        "low",
+        {"token": "geheim-12345678", "order": ["a"]},
+    )
+    assert (sent["x-title"], sent["api-key"], sent["authorization"]) == (
+        "leaf",
+        "geheim-12345678",
+        "geheim-12345678",
+    )
     assert answers[0].value == {"score": 4, "reason": "[key]"}
     assert "no [key]" in answers[1].detail
     stored = "".join(path.read_text(encoding="utf-8") for path in tmp_path.iterdir())
@@ -254,15 +352,25 @@ def test_extra_fields_keep_answers_apart_and_headers_do_not(server: Misbehaving,
     assert len(server.seen) == 4
 
 
-def test_an_extra_field_that_is_declined_stops_the_run_and_is_named(server: Misbehaving, tmp_path: Path) -> None:
-    server.always = status(400, {"error": {"message": "Unrecognized request argument supplied: reasoning_effort"}})
-    with pytest.raises(ProviderError, match=r"does not accept reasoning_effort: .* Take it out of llm\.extra_body"):
+def test_an_extra_field_that_is_declined_stops_the_run_and_is_named(
+    server: Misbehaving, tmp_path: Path
+) -> None:
+    server.always = status(
+        400, {"error": {"message": "Unrecognized request argument supplied: reasoning_effort"}}
+    )
+    with pytest.raises(
+        ProviderError, match=r"does not accept reasoning_effort: .* Take it out of llm\.extra_body"
+    ):
         ask(online(server.url, extra_body={"reasoning_effort": "low"}), tmp_path, *FORTY)
     assert len(server.seen) == 1
 
 
-def test_a_secret_whose_variable_is_not_set_is_named(server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_whose_variable_is_not_set_is_named(
+    server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("LEAF_TEST_SECRET", raising=False)
-    with pytest.raises(RecipeError, match=r"llm\.headers: the environment variable LEAF_TEST_SECRET is not set"):
+    with pytest.raises(
+        RecipeError, match=r"llm\.headers: the environment variable LEAF_TEST_SECRET is not set"
+    ):
         ask(online(server.url, headers={"api-key": "env:LEAF_TEST_SECRET"}), tmp_path, question())
     assert not server.seen

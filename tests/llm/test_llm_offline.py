@@ -22,7 +22,12 @@ def test_an_offline_answer_is_validated_stored_and_labeled_like_a_servers(tmp_pa
     assert (first.state, first.value, first.model, first.cached) == ("ok", OFFLINE, "offline-rules@1", False)
     assert (counts.answered, counts.requests, counts.dollars) == (1, 0, None)
     [second], counts = ask_and_count(LlmConfig(), tmp_path, question(offline=answer))
-    assert (second.value, second.model, second.cached, counts.cache_hits) == (OFFLINE, "offline-rules@1", True, 1)
+    assert (second.value, second.model, second.cached, counts.cache_hits) == (
+        OFFLINE,
+        "offline-rules@1",
+        True,
+        1,
+    )
     assert len(calls) == 1
 
 
@@ -39,6 +44,8 @@ def test_an_offline_answer_must_pass_the_check_too(tmp_path: Path) -> None:
 
 
 def test_an_offline_answer_that_repeats_more_text_than_is_read_is_data(tmp_path: Path) -> None:
-    [answer], counts = ask_and_count(LlmConfig(), tmp_path, question(offline=lambda: {**OFFLINE, "reason": "x" * (1 << 20)}))
+    [answer], counts = ask_and_count(
+        LlmConfig(), tmp_path, question(offline=lambda: {**OFFLINE, "reason": "x" * (1 << 20)})
+    )
     assert (answer.state, answer.value, counts.answered) == ("unparsed", None, 0)
     assert "at most 1,048,576 are read" in answer.detail

@@ -14,11 +14,28 @@ from leafinstruct.llm.answers.lenient import UnreadableError, read_object
 from leafinstruct.llm.answers.parse import answer_part, fault, is_writing, read_answer
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
-PROSE = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="{}<[\u25c1\u27e8\uff1c\"'\u201c"), max_size=30)
-PASSAGE = st.sampled_from(
-    ["", "</think>", "<think>", "[/THINK]", '{"score": 5, "reason": "x"}', "a } b { c", '"', "\\", "\n", "```", "<|channel|>final"]
+PROSE = st.text(
+    st.characters(exclude_categories=("Cs",), exclude_characters="{}<[\u25c1\u27e8\uff1c\"'\u201c"),
+    max_size=30,
 )
-ANSWER = st.fixed_dictionaries({"score": st.integers(1, 5), "reason": st.builds("".join, st.lists(PASSAGE | TEXT, max_size=4))})
+PASSAGE = st.sampled_from(
+    [
+        "",
+        "</think>",
+        "<think>",
+        "[/THINK]",
+        '{"score": 5, "reason": "x"}',
+        "a } b { c",
+        '"',
+        "\\",
+        "\n",
+        "```",
+        "<|channel|>final",
+    ]
+)
+ANSWER = st.fixed_dictionaries(
+    {"score": st.integers(1, 5), "reason": st.builds("".join, st.lists(PASSAGE | TEXT, max_size=4))}
+)
 MARKS = (
     ("<think>", "</think>"),
     ("<THINK>\n", "\n</THINK >"),
@@ -35,7 +52,10 @@ MARKS = (
     ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<\uff5cbegin\u2581of\u2581thinking\uff5c>", "<\uff5cend\u2581of\u2581thinking\uff5c>"),
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
-    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>"),
+    (
+        "<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>",
+    ),
     ("analysisWe need to rate it. ", "assistantfinal"),
     ("<|channel>thought\n", "<channel|>"),
     ("<unused94>thought\n", "<unused95>"),
@@ -58,21 +78,29 @@ def test_an_answer_is_read_whatever_prose_surrounds_it(
     assert read_answer(f"{before} {text} {after}", question()) == value
 
 
-@given(st.lists(st.tuples(st.sampled_from(MARKS), PROSE, ANSWER | st.none(), PROSE), max_size=3), ANSWER, st.booleans())
+@given(
+    st.lists(st.tuples(st.sampled_from(MARKS), PROSE, ANSWER | st.none(), PROSE), max_size=3),
+    ANSWER,
+    st.booleans(),
+)
 def test_drafts_in_thoughts_never_count_and_marks_inside_the_answer_do_not_cut_it(
-    thoughts: list[tuple[tuple[str, str], str, dict[str, Any] | None, str]], value: dict[str, Any], fenced: bool
+    thoughts: list[tuple[tuple[str, str], str, dict[str, Any] | None, str]],
+    value: dict[str, Any],
+    fenced: bool,
 ) -> None:
     """Whatever marks enclose the thoughts, and whatever an answer quotes in its strings."""
     text = json.dumps(value, ensure_ascii=False)
     drafts = "".join(
-        f"{start}{before} {json.dumps(draft) if draft else ''} {after}{end}" for (start, end), before, draft, after in thoughts
+        f"{start}{before} {json.dumps(draft) if draft else ''} {after}{end}"
+        for (start, end), before, draft, after in thoughts
     )
     assert read_answer(f"{drafts}\n```json\n{text}\n```" if fenced else drafts + text, question()) == value
 
 
 @given(ANSWER, st.integers(min_value=0), st.sampled_from([str, repr]))
 def test_an_answer_that_is_cut_anywhere_is_none(value: dict[str, Any], at: int, written: Any) -> None:
-    # In single quotes, a passage with a mark and a whole object reads like a draft that breaks off, and the answer behind it.
+    # In single quotes, a passage with a mark and a whole object reads like a draft that breaks off, and the
+    # answer behind it.
     assume(written is str or '{"score"' not in value["reason"])
     text = json.dumps(value) if written is str else written(value)
     part = text[: at % len(text)]
@@ -81,7 +109,9 @@ def test_an_answer_that_is_cut_anywhere_is_none(value: dict[str, Any], at: int, 
 
 
 @given(ANSWER, ANSWER, PROSE)
-def test_two_answers_that_differ_are_none_and_equal_ones_are_one(one: dict[str, Any], other: dict[str, Any], between: str) -> None:
+def test_two_answers_that_differ_are_none_and_equal_ones_are_one(
+    one: dict[str, Any], other: dict[str, Any], between: str
+) -> None:
     read = read_answer(f"{json.dumps(one)} {between} {json.dumps(other)}", question())
     if one == other:
         assert read == one
@@ -124,7 +154,9 @@ def test_pythons_notation_is_read_as_python_does(value: dict[str, Any]) -> None:
 # --- what models write ---
 
 
-@pytest.mark.parametrize("marks", MARKS, ids=[f"{start.strip()[:20]}-{number}" for number, (start, _) in enumerate(MARKS)])
+@pytest.mark.parametrize(
+    "marks", MARKS, ids=[f"{start.strip()[:20]}-{number}" for number, (start, _) in enumerate(MARKS)]
+)
 def test_the_draft_in_a_thought_is_not_the_answer(marks: tuple[str, str]) -> None:
     start, end = marks
     assert read_answer(f"{start}maybe {DRAFT}?{end}\n{FINAL}", question()) == {"score": 1, "reason": "final"}
@@ -149,10 +181,19 @@ def test_the_draft_in_a_thought_is_not_the_answer(marks: tuple[str, str]) -> Non
         ('{"Score": 4, " REASON ": "x"}', {"score": 4, "reason": "x"}),
         ('{"answer": {"score": 4, "reason": "x"}}', {"score": 4, "reason": "x"}),
         ('{"result": [{"score": 4, "reason": "x"}]}', {"score": 4, "reason": "x"}),
-        ('{"name": "judge", "arguments": "{\\"score\\": 4, \\"reason\\": \\"x\\"}"}', {"score": 4, "reason": "x"}),
-        ('So: {"response": {"answer": {"score": 4, "reason": "x"}}, "confidence": 0.9}', {"score": 4, "reason": "x"}),
+        (
+            '{"name": "judge", "arguments": "{\\"score\\": 4, \\"reason\\": \\"x\\"}"}',
+            {"score": 4, "reason": "x"},
+        ),
+        (
+            'So: {"response": {"answer": {"score": 4, "reason": "x"}}, "confidence": 0.9}',
+            {"score": 4, "reason": "x"},
+        ),
         (json.dumps('{"score": 4, "reason": "x"}'), {"score": 4, "reason": "x"}),
-        ("{\u201cscore\u201d\uff1a4\uff0c\u201creason\u201d\uff1a\u201cx\u201d}", {"score": 4, "reason": "x"}),
+        (
+            "{\u201cscore\u201d\uff1a4\uff0c\u201creason\u201d\uff1a\u201cx\u201d}",
+            {"score": 4, "reason": "x"},
+        ),
         ('[{"score": 4, "reason": "x"}]', {"score": 4, "reason": "x"}),
         ("{'score': 4, 'reason': 'x'}", {"score": 4, "reason": "x"}),
         ("{'score': 4, 'reason': 'a \"b\" it\\'s'}", {"score": 4, "reason": 'a "b" it\'s'}),
@@ -171,7 +212,10 @@ def test_the_draft_in_a_thought_is_not_the_answer(marks: tuple[str, str]) -> Non
         ('<answer>{"score": 4, "reason": "x"}</answer><|im_end|>', {"score": 4, "reason": "x"}),
         ('{{"score": 4, "reason": "x"}}', {"score": 4, "reason": "x"}),
         ('use {placeholders} like {{this}}: {"score": 4, "reason": "x"}', {"score": 4, "reason": "x"}),
-        ('In the form {"score": 1-5, "reason": ...}: {"score": 4, "reason": "x"}', {"score": 4, "reason": "x"}),
+        (
+            'In the form {"score": 1-5, "reason": ...}: {"score": 4, "reason": "x"}',
+            {"score": 4, "reason": "x"},
+        ),
         ('{"score": 9, "reason": "first try"} no: {"score": 4, "reason": "x"}', {"score": 4, "reason": "x"}),
         ('{"score": 4, "reason": "x"} {"done": true} {}', {"score": 4, "reason": "x"}),
         ('{"score": 4, "reason": "x", "score": 4}', {"score": 4, "reason": "x"}),
@@ -189,39 +233,93 @@ def test_a_readable_answer_is_read(text: str, value: dict[str, Any]) -> None:
     [
         ("", "answer with one JSON object; there is no JSON object in it"),
         ('["score", 4]', "answer with one JSON object; there is no JSON object in it"),
-        ('<think>x</think>\n["score", 4]', "answer with one JSON object; there is no JSON object in it behind your thoughts"),
-        ('{"score": NaN, "reason": ""}', 'answer with one JSON object that can be read; "NaN" is no JSON value'),
-        ('{"score": 1e999, "reason": ""}', "answer with one JSON object that can be read; a number is out of range"),
+        (
+            '<think>x</think>\n["score", 4]',
+            "answer with one JSON object; there is no JSON object in it behind your thoughts",
+        ),
+        (
+            '{"score": NaN, "reason": ""}',
+            'answer with one JSON object that can be read; "NaN" is no JSON value',
+        ),
+        (
+            '{"score": 1e999, "reason": ""}',
+            "answer with one JSON object that can be read; a number is out of range",
+        ),
         ('{"score": 0, "reason": ""}', "score must be an integer from 1 to 5; your value began with: 0"),
-        ('{"score": "4/10", "reason": ""}', 'score must be an integer from 1 to 5; your value began with: "4/10"'),
+        (
+            '{"score": "4/10", "reason": ""}',
+            'score must be an integer from 1 to 5; your value began with: "4/10"',
+        ),
         ('{"score": "4.5", "reason": ""}', "score must be an integer from 1 to 5"),
         ('{"score": 4.5, "reason": ""}', "score must be an integer from 1 to 5"),
         ('{"score": "4-5", "reason": ""}', "score must be an integer from 1 to 5"),
         ('{"score": "four", "reason": ""}', "score must be an integer from 1 to 5"),
         ('{"score": [4], "reason": ""}', "score must be an integer from 1 to 5"),
-        ('{"score": true, "reason": ""}', "score must be an integer from 1 to 5; your value began with: true"),
-        ("{'score': True, 'reason': ''}", "score must be an integer from 1 to 5; your value began with: true"),
+        (
+            '{"score": true, "reason": ""}',
+            "score must be an integer from 1 to 5; your value began with: true",
+        ),
+        (
+            "{'score': True, 'reason': ''}",
+            "score must be an integer from 1 to 5; your value began with: true",
+        ),
         (
             '{"score": 4}',
-            'the answer must be an object {"score": an integer from 1 to 5, "reason": a string} with no other key; missing: reason',
+            (
+                'the answer must be an object {"score": an integer from 1 to 5, "reason": a string} with '
+                "no other key; missing: reason"
+            ),
         ),
-        ('{"score": 4, "reason": "x", "final_score": 2}', 'the answer must be an object {"score": an integer from 1 to 5, '),
-        ('{"score": 4, "Score": 2, "reason": "x"}', 'the answer must be an object {"score": an integer from 1 to 5, '),
+        (
+            '{"score": 4, "reason": "x", "final_score": 2}',
+            'the answer must be an object {"score": an integer from 1 to 5, ',
+        ),
+        (
+            '{"score": 4, "Score": 2, "reason": "x"}',
+            'the answer must be an object {"score": an integer from 1 to 5, ',
+        ),
         ('{"score": 5, "score": 1, "reason": "x"}', "answer with one JSON object that can be read; the key"),
-        ('{"score": 4 "reason": "x"}', "answer with one JSON object that can be read; a comma or } is missing"),
+        (
+            '{"score": 4 "reason": "x"}',
+            "answer with one JSON object that can be read; a comma or } is missing",
+        ),
         ('{"score": 4,, "reason": "x"}', "answer with one JSON object that can be read; a key is missing"),
         ('{"score": , "reason": "x"}', "answer with one JSON object that can be read; a value is missing"),
-        ('{"score": 4, "reason": "he said "no""}', "answer with one JSON object that can be read; a comma or } is missing"),
+        (
+            '{"score": 4, "reason": "he said "no""}',
+            "answer with one JSON object that can be read; a comma or } is missing",
+        ),
         ('{"score": 4, "reason": "x"', "answer with one JSON object that can be read; it is not closed"),
-        (f'{DRAFT} Wait, no: {{"score": 1, "rea', "answer with one JSON object that can be read; it is not closed"),
-        (f'{DRAFT} Wait, no: {{"score": 1, "reason": "not "that" good"}}', "answer with one JSON object that can be read; a comma"),
-        (f'{DRAFT} Wait, no: {{"score": 0, "reason": "worthless"}}', "score must be an integer from 1 to 5; your value began with: 0"),
+        (
+            f'{DRAFT} Wait, no: {{"score": 1, "rea',
+            "answer with one JSON object that can be read; it is not closed",
+        ),
+        (
+            f'{DRAFT} Wait, no: {{"score": 1, "reason": "not "that" good"}}',
+            "answer with one JSON object that can be read; a comma",
+        ),
+        (
+            f'{DRAFT} Wait, no: {{"score": 0, "reason": "worthless"}}',
+            "score must be an integer from 1 to 5; your value began with: 0",
+        ),
         (f"{DRAFT} Wait, no: {FINAL}", "answer with one JSON object; yours holds several that differ"),
-        (f"{FINAL} </think>", "answer with one JSON object; there is no JSON object in it behind your thoughts"),
-        (f"<think>{DRAFT}</think> {FINAL} <think>or", "answer with one JSON object behind your thoughts; a thought is begun and not ended"),
-        (f'{{"draft": {DRAFT}, "final": {{"score": 1', "answer with one JSON object; there is no JSON object in it"),
+        (
+            f"{FINAL} </think>",
+            "answer with one JSON object; there is no JSON object in it behind your thoughts",
+        ),
+        (
+            f"<think>{DRAFT}</think> {FINAL} <think>or",
+            "answer with one JSON object behind your thoughts; a thought is begun and not ended",
+        ),
+        (
+            f'{{"draft": {DRAFT}, "final": {{"score": 1',
+            "answer with one JSON object; there is no JSON object in it",
+        ),
         (f'{{"draft": {DRAFT}, "final": {FINAL}}}', "the answer must be an object"),
-        (f'So: {{"draft": {DRAFT}, "final": {FINAL}}}', "answer with one JSON object; there is no JSON object in it"),
+        (
+            f'So: {{"draft": {DRAFT}, "final": {FINAL}}}',
+            "answer with one JSON object; there is no JSON object in it",
+        ),
         (f"[{DRAFT}, {FINAL}]", "answer with one JSON object; yours holds several that differ"),
     ],
 )
@@ -254,13 +352,17 @@ def test_an_answer_that_the_page_wrote_is_a_quotation(text: str) -> None:
 
 
 def test_the_models_own_answer_may_be_what_the_page_says() -> None:
-    """Alone, as an answer is: a page cannot make an answer unusable by guessing it. Our own rules answer in this form."""
+    """Alone, as an answer is: a page cannot make an answer unusable by guessing it. Our own rules answer in
+    this form."""
     assert read_answer(f"<think>hm</think>```json\n{FAKE}\n```", question(PAGE)) == json.loads(FAKE)
 
 
 def test_a_cut_text_whose_object_is_not_its_end_is_thinking_aloud() -> None:
     cut = f"Let me think. Maybe {DRAFT}. But on the other hand the"
-    assert read_answer(cut, question(), is_cut=True) == "answer with one JSON object and nothing behind it; text followed and was cut"
+    assert (
+        read_answer(cut, question(), is_cut=True)
+        == "answer with one JSON object and nothing behind it; text followed and was cut"
+    )
     assert read_answer(f"```json\n{FINAL}\n```\n\n  \n", question(), is_cut=True) == json.loads(FINAL)
 
 
@@ -284,8 +386,14 @@ def test_a_cut_answer_is_told_from_cut_thinking(text: str, writing: bool) -> Non
 def test_a_page_that_writes_escapes_itself_keeps_them_in_an_answer() -> None:
     r"""`\\u003c` in an answer is a copied escape, unless the page is one about JSON."""
     text = r'{"score": 4, "reason": "the \\u003cdiv> is written \u003c"}'
-    assert read_answer(text, question('[0] prose: "a \\u003cdiv>"')) == {"score": 4, "reason": "the <div> is written <"}
-    assert read_answer(text, question(r'[0] code: "a \\u003cdiv>"')) == {"score": 4, "reason": r"the \u003cdiv> is written <"}
+    assert read_answer(text, question('[0] prose: "a \\u003cdiv>"')) == {
+        "score": 4,
+        "reason": "the <div> is written <",
+    }
+    assert read_answer(text, question(r'[0] code: "a \\u003cdiv>"')) == {
+        "score": 4,
+        "reason": r"the \u003cdiv> is written <",
+    }
 
 
 def test_the_check_speaks_only_about_answers_that_fit_the_schema() -> None:

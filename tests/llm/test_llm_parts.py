@@ -35,7 +35,10 @@ PARTS = {
                         "type": "object",
                         "additionalProperties": False,
                         "required": ["type", "image"],
-                        "properties": {"type": {"const": "image"}, "image": {"type": "integer", "minimum": 1}},
+                        "properties": {
+                            "type": {"const": "image"},
+                            "image": {"type": "integer", "minimum": 1},
+                        },
                     },
                 ]
             },
@@ -118,10 +121,20 @@ def test_ten_thousand_braces_in_a_thought_hide_no_answer() -> None:
 
 
 def test_a_reason_states_the_rule_whole_however_long_the_value() -> None:
-    schema = {**SCHEMA, "properties": {"score": SCHEMA["properties"]["score"], "reason": {"type": "string", "maxLength": 400}}}  # type: ignore[index]
+    schema = {
+        **SCHEMA,
+        "properties": {
+            "score": SCHEMA["properties"]["score"],
+            "reason": {"type": "string", "maxLength": 400},
+        },
+    }  # type: ignore[index]
     for value in ({"score": "x" * 100_000, "reason": ""}, {"score": 4, "reason": "<|im_end|>" * 100_000}):
         reason = str(read_answer(json.dumps(value), replace(question(), schema=schema)))
-        where, rule = ("score", "an integer from 1 to 5") if value["reason"] == "" else ("reason", "a string of at most 400 characters")
+        where, rule = (
+            ("score", "an integer from 1 to 5")
+            if value["reason"] == ""
+            else ("reason", "a string of at most 400 characters")
+        )
         assert reason.startswith(f"{where} must be {rule}; your value began with: ")
         assert len(reason) <= 300
         assert "<" not in reason

@@ -52,13 +52,18 @@ def test_a_reset_may_be_a_time() -> None:
 
 @given(st.text())
 def test_no_header_breaks_the_reader(text: str) -> None:
-    left = quota.wait({"x-ratelimit-remaining-tokens": text, "x-ratelimit-reset-tokens": text, "x-ratelimit-" + text: "1"}, 10)
+    left = quota.wait(
+        {"x-ratelimit-remaining-tokens": text, "x-ratelimit-reset-tokens": text, "x-ratelimit-" + text: "1"},
+        10,
+    )
     assert left is None or left >= 0
 
 
 def completion_with(headers: dict[str, str]) -> Step:
     message = {"content": '{"score": 4, "reason": ""}'}
-    body = json.dumps({"choices": [{"message": message}], "usage": {"prompt_tokens": 90, "completion_tokens": 9}}).encode()
+    body = json.dumps(
+        {"choices": [{"message": message}], "usage": {"prompt_tokens": 90, "completion_tokens": 9}}
+    ).encode()
     return raw(body, headers=headers)
 
 
@@ -66,8 +71,15 @@ def completion_with(headers: dict[str, str]) -> Step:
     ("headers", "wait"),
     [
         ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "8s"}, 8),
-        ({"x-ratelimit-remaining-tokens": "100", "x-ratelimit-reset-tokens": "6m0s"}, 10),  # a forecast: half the deadline at most
-        ({"anthropic-ratelimit-input-tokens-remaining": "0", "anthropic-ratelimit-input-tokens-reset": "3"}, 3),
+        # a forecast: half the deadline at most
+        ({"x-ratelimit-remaining-tokens": "100", "x-ratelimit-reset-tokens": "6m0s"}, 10),
+        (
+            {
+                "anthropic-ratelimit-input-tokens-remaining": "0",
+                "anthropic-ratelimit-input-tokens-reset": "3",
+            },
+            3,
+        ),
         ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "5"}, 5),
         ({"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "8s"}, 0),
         ({"x-ratelimit-remaining-requests": "0"}, 0),
@@ -79,7 +91,9 @@ def test_a_quota_that_is_used_up_is_waited_for_before_a_request_is_declined(
 ) -> None:
     server.script(completion_with(headers))
     began = clock.now()
-    answers = ask(online(server.url, deadline=20, max_in_flight=1), tmp_path, question("one"), question("two"))
+    answers = ask(
+        online(server.url, deadline=20, max_in_flight=1), tmp_path, question("one"), question("two")
+    )
     assert [answer.state for answer in answers] == ["ok", "ok"]
     assert server.seen[1].at - began == pytest.approx(wait, abs=0.01)
     assert len(server.seen) == 2
@@ -88,7 +102,9 @@ def test_a_quota_that_is_used_up_is_waited_for_before_a_request_is_declined(
 def test_a_declined_request_waits_for_the_reset_where_no_retry_after_says_how_long(
     server: Misbehaving, tmp_path: Path, clock: FakeClock
 ) -> None:
-    server.script(status(429, headers={"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "9s"}))
+    server.script(
+        status(429, headers={"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "9s"})
+    )
     began = clock.now()
     ask(online(server.url), tmp_path, question())
     assert 9 <= server.seen[1].at - began < 10
@@ -106,10 +122,13 @@ def test_tokens_per_minute_spaces_the_starts_and_is_corrected_by_the_servers_cou
     assert counts.input_tokens + counts.output_tokens == 11 * 120
 
 
-def test_a_request_above_the_tokens_of_a_minute_is_one_line_and_no_hang(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_request_above_the_tokens_of_a_minute_is_one_line_and_no_hang(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     tokens = estimate_tokens(question()) + 1000
     with pytest.raises(
-        RecipeError, match=rf"llm\.tokens_per_minute: one request \(judge\) may take {tokens:,} tokens.*more than 1,000 a minute"
+        RecipeError,
+        match=rf"llm\.tokens_per_minute: one request \(judge\) may take {tokens:,} tokens.*more than 1,000 a minute",
     ):
         ask(online(server.url, tokens_per_minute=1000, max_tokens=1000), tmp_path, question())
     assert not server.seen

@@ -24,15 +24,19 @@ SPECIAL = (
     "[UNUSED_TOKEN_146]", "[control_8]", "[BOS]", "[EOT]", ">>TITLE<<", "]~b]", "]~!b[", "[e~[", "]<]image[>[",
     "\u25c1think\u25b7", "\u25c1/think\u25b7",
 )  # fmt: skip
-"""Of Llama, Qwen, gpt-oss, Cohere, Gemma, InternVL, Mistral, Pixtral, DeepSeek, BERT, GLM, EXAONE, InternLM, Kimi, Falcon, MiniMax, T5, PaliGemma."""
+"""Of Llama, Qwen, gpt-oss, Cohere, Gemma, InternVL, Mistral, Pixtral, DeepSeek, BERT, GLM, EXAONE, InternLM,
+Kimi, Falcon, MiniMax, T5, PaliGemma."""
 
 
 @pytest.fixture(scope="module", params=["plain", "normalized"])
 def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
-    """One that knows them all and nothing else; `normalized` finds them also in wide letters, as T5's does."""
+    """One that knows them all and nothing else; `normalized` finds them also in wide letters, as T5's
+    does."""
     tokenizer = Tokenizer(BPE())
     tokenizer.normalizer = NFKC()
-    tokenizer.add_special_tokens([AddedToken(name, normalized=request.param == "normalized") for name in SPECIAL])
+    tokenizer.add_special_tokens(
+        [AddedToken(name, normalized=request.param == "normalized") for name in SPECIAL]
+    )
     return tokenizer
 
 
@@ -54,7 +58,14 @@ def test_wide_letters_are_no_way_round(tokenizer: Tokenizer) -> None:
     assert json.loads(quoted(page)) == page
 
 
-@given(st.lists(st.sampled_from(SPECIAL) | st.text(max_size=4) | st.sampled_from(["\\", '"', "<", "[", "]", "~", "|", " "]), max_size=8))
+@given(
+    st.lists(
+        st.sampled_from(SPECIAL)
+        | st.text(max_size=4)
+        | st.sampled_from(["\\", '"', "<", "[", "]", "~", "|", " "]),
+        max_size=8,
+    )
+)
 def test_the_text_is_unchanged_and_begins_no_special_token(pieces: list[str]) -> None:
     page = "".join(pieces)
     text = quoted(page)
@@ -64,7 +75,8 @@ def test_the_text_is_unchanged_and_begins_no_special_token(pieces: list[str]) ->
 
 @given(st.text(st.sampled_from('<[]\\"u03cb ~A'), max_size=12))
 def test_copied_escapes_are_read_back_where_the_page_has_none_of_its_own(page: str) -> None:
-    """A model that copies the letters between the quotation marks, escapes and all, into a string of its answer."""
+    """A model that copies the letters between the quotation marks, escapes and all, into a string of its
+    answer."""
     text = quoted(page)
     if "\\\\" in text or '\\"' in text:
         return  # then its copy is no longer what a page says: see the next line's law

@@ -13,7 +13,21 @@ from typing import Any
 import pytest
 from llm.asking import SCHEMA, ask, ask_and_count, online, question
 from llm.fake_clock import FakeClock
-from llm.misbehaving import GOOD, Body, Misbehaving, Step, completion, cut, depending, flood, good, raw, say, status, trickle
+from llm.misbehaving import (
+    GOOD,
+    Body,
+    Misbehaving,
+    Step,
+    completion,
+    cut,
+    depending,
+    flood,
+    good,
+    raw,
+    say,
+    status,
+    trickle,
+)
 
 from leafinstruct.llm import clock as clocks
 from leafinstruct.llm.clock import Clock
@@ -21,7 +35,9 @@ from leafinstruct.llm.protocol.wire_schema import wire_schema
 from leafinstruct.llm.request import SentImage
 
 
-def test_a_good_answer_costs_one_request_and_counts_the_servers_own_tokens(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_good_answer_costs_one_request_and_counts_the_servers_own_tokens(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     [answer], counts = ask_and_count(online(server.url), tmp_path, question())
     assert (answer.state, answer.value, answer.cached) == ("ok", GOOD, False)
     assert answer.model == "tiny"
@@ -48,8 +64,13 @@ def test_half_a_surrogate_pair_in_a_page_can_be_sent(server: Misbehaving, tmp_pa
     assert "broken ? emoji" in server.seen[0].told
 
 
-def test_half_a_surrogate_pair_in_an_answer_can_be_counted_repaired_and_stored(server: Misbehaving, tmp_path: Path) -> None:
-    server.script(say('{"score": 9, "reason": "\ud83d"}', usage={"none": 1}), say('{"score": 4, "reason": "\ud83d"}', usage={"none": 1}))
+def test_half_a_surrogate_pair_in_an_answer_can_be_counted_repaired_and_stored(
+    server: Misbehaving, tmp_path: Path
+) -> None:
+    server.script(
+        say('{"score": 9, "reason": "\ud83d"}', usage={"none": 1}),
+        say('{"score": 4, "reason": "\ud83d"}', usage={"none": 1}),
+    )
     [answer] = ask(online(server.url), tmp_path, question())
     assert answer.value == {"score": 4, "reason": "?"}
 
@@ -57,7 +78,9 @@ def test_half_a_surrogate_pair_in_an_answer_can_be_counted_repaired_and_stored(s
 def test_an_answer_in_parts_is_one_answer(server: Misbehaving, tmp_path: Path) -> None:
     """Some servers send content as a list of parts, with more in it than text."""
     half = len(text := json.dumps(GOOD)) // 2
-    server.script(say([{"type": "text", "text": text[:half]}, {"type": "audio"}, "junk", {"text": text[half:]}]))
+    server.script(
+        say([{"type": "text", "text": text[:half]}, {"type": "audio"}, "junk", {"text": text[half:]}])
+    )
     [answer] = ask(online(server.url), tmp_path, question())
     assert (answer.value, len(server.seen)) == (GOOD, 1)
 
@@ -81,7 +104,20 @@ def test_an_answer_in_parts_is_one_answer(server: Misbehaving, tmp_path: Path) -
         raw(b'{"error": {"message": "upstream is gone"}}'),
         raw(b"null"),
     ],
-    ids=["500", "503-html", "408", "409", "cut", "html", "cut-json", "no-utf8", "deep", "no-choice", "error-as-200", "null"],
+    ids=[
+        "500",
+        "503-html",
+        "408",
+        "409",
+        "cut",
+        "html",
+        "cut-json",
+        "no-utf8",
+        "deep",
+        "no-choice",
+        "error-as-200",
+        "null",
+    ],
 )
 def test_a_lost_answer_is_asked_for_again(server: Misbehaving, tmp_path: Path, step: Step) -> None:
     server.script(step)
@@ -89,7 +125,9 @@ def test_a_lost_answer_is_asked_for_again(server: Misbehaving, tmp_path: Path, s
     assert (answer.state, answer.value, len(server.seen)) == ("ok", GOOD, 2)
 
 
-def test_two_server_errors_do_not_change_the_form_of_the_question(server: Misbehaving, tmp_path: Path) -> None:
+def test_two_server_errors_do_not_change_the_form_of_the_question(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     """A hiccup is no statement about response_format."""
     server.script(status(500), status(500))
     [answer] = ask(online(server.url), tmp_path, question())
@@ -97,14 +135,18 @@ def test_two_server_errors_do_not_change_the_form_of_the_question(server: Misbeh
     assert [seen.body["response_format"]["type"] for seen in server.seen] == ["json_schema"] * 3
 
 
-def test_a_body_that_trickles_past_the_timeout_is_given_up(server: Misbehaving, tmp_path: Path, clock: FakeClock) -> None:
+def test_a_body_that_trickles_past_the_timeout_is_given_up(
+    server: Misbehaving, tmp_path: Path, clock: FakeClock
+) -> None:
     """`timeout` bounds the whole try: a read timeout would start anew with each byte."""
     server.script(trickle(500, lambda number: clock.expire() if number == 3 else None))
     [answer] = ask(online(server.url), tmp_path, question())
     assert (answer.state, len(server.seen)) == ("ok", 2)
 
 
-def test_a_try_lasts_as_long_as_timeout_and_deadline_allow(server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_try_lasts_as_long_as_timeout_and_deadline_allow(
+    server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The shorter of `timeout` and what is left of `deadline`; the real clock ends it."""
     asked: list[float] = []
     real = Clock()
@@ -124,7 +166,8 @@ def test_a_try_lasts_as_long_as_timeout_and_deadline_allow(server: Misbehaving, 
 
 
 def test_retry_after_holds_every_request_of_the_client(server: Misbehaving, tmp_path: Path) -> None:
-    """429 speaks to the whole client: nobody starts before the second is over, and nobody else burns a try."""
+    """429 speaks to the whole client: nobody starts before the second is over, and nobody else burns a
+    try."""
     server.script(status(429, headers={"Retry-After": "1"}))
     requests = [question(f"lesson {number}") for number in range(8)]
     answers, counts = ask_and_count(online(server.url, max_in_flight=2), tmp_path, *requests)
@@ -134,9 +177,15 @@ def test_retry_after_holds_every_request_of_the_client(server: Misbehaving, tmp_
     assert counts.requests == len(server.seen) == 9
 
 
-def test_a_pause_longer_than_the_deadline_fails_at_once(server: Misbehaving, tmp_path: Path, clock: FakeClock) -> None:
+def test_a_pause_longer_than_the_deadline_fails_at_once(
+    server: Misbehaving, tmp_path: Path, clock: FakeClock
+) -> None:
     server.always = status(429, headers={"Retry-After": "3600"})
-    answers = ask(online(server.url, max_in_flight=1, deadline=60), tmp_path, *[question(str(number)) for number in range(4)])
+    answers = ask(
+        online(server.url, max_in_flight=1, deadline=60),
+        tmp_path,
+        *[question(str(number)) for number in range(4)],
+    )
     assert {answer.state for answer in answers} == {"failed"}
     assert all(answer.retryable for answer in answers)
     assert "longer than llm.deadline" in answers[1].detail
@@ -144,7 +193,9 @@ def test_a_pause_longer_than_the_deadline_fails_at_once(server: Misbehaving, tmp
     assert clock.slept == []
 
 
-def test_without_an_answer_at_the_deadline_the_state_is_failed_and_the_detail_counts_the_tries(server: Misbehaving, tmp_path: Path) -> None:
+def test_without_an_answer_at_the_deadline_the_state_is_failed_and_the_detail_counts_the_tries(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     server.always = status(500, {"error": {"message": "out of memory"}})
     [answer] = ask(online(server.url, deadline=1.5), tmp_path, question())
     assert (answer.state, answer.value, answer.retryable) == ("failed", None, True)
@@ -153,12 +204,15 @@ def test_without_an_answer_at_the_deadline_the_state_is_failed_and_the_detail_co
 
 
 def test_a_dead_server_is_waited_for_once_and_not_once_per_question(tmp_path: Path, clock: FakeClock) -> None:
-    """Connection refused for a whole deadline: those that still queue fail at once, or a run of thousands would take a day to stop."""
+    """Connection refused for a whole deadline: those that still queue fail at once, or a run of thousands
+    would take a day to stop."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
     began = clock.now()
-    answers = ask(online(url, deadline=1, max_in_flight=1), tmp_path, *[question(str(number)) for number in range(20)])
+    answers = ask(
+        online(url, deadline=1, max_in_flight=1), tmp_path, *[question(str(number)) for number in range(20)]
+    )
     assert {answer.state for answer in answers} == {"failed"}
     assert all(answer.detail.startswith("connection refused; ") for answer in answers)
     assert clock.now() - began <= 1
@@ -181,7 +235,8 @@ SIZE = 64 << 20
 
 
 def peak_of(server: Misbehaving, cache: Path, step: Step) -> int:
-    """Most bytes that this process, the server's thread included, held beyond the start while one such body was met and then a good one."""
+    """Most bytes that this process, the server's thread included, held beyond the start while one such body
+    was met and then a good one."""
     ask(online(server.url), cache / "warm", question("warm"))
     server.seen.clear()
     server.script(step)
@@ -196,7 +251,9 @@ def peak_of(server: Misbehaving, cache: Path, step: Step) -> int:
 
 
 @pytest.mark.parametrize("headers", [{"Content-Length": str(SIZE)}, {}], ids=["announced", "chunked"])
-def test_a_body_that_is_too_large_is_hung_up_on_and_asked_for_again(server: Misbehaving, tmp_path: Path, headers: dict[str, str]) -> None:
+def test_a_body_that_is_too_large_is_hung_up_on_and_asked_for_again(
+    server: Misbehaving, tmp_path: Path, headers: dict[str, str]
+) -> None:
     sent: list[int] = []
     assert peak_of(server, tmp_path, flood(SIZE, sent, headers)) < 30 << 20
     assert sum(sent) < SIZE / 2
@@ -208,13 +265,17 @@ def test_a_body_that_never_ends_is_left(server: Misbehaving, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("code", [200, 500])
-def test_a_body_that_unpacks_to_too_much_is_not_unpacked(server: Misbehaving, tmp_path: Path, code: int) -> None:
+def test_a_body_that_unpacks_to_too_much_is_not_unpacked(
+    server: Misbehaving, tmp_path: Path, code: int
+) -> None:
     """64 kB of gzip; an error's body is no exception."""
     packed = gzip.compress(bytes(SIZE))
     assert peak_of(server, tmp_path, raw(packed, headers={"Content-Encoding": "gzip"}, code=code)) < 30 << 20
 
 
-def test_an_answer_that_is_always_too_large_fails_and_may_be_retried(server: Misbehaving, tmp_path: Path) -> None:
+def test_an_answer_that_is_always_too_large_fails_and_may_be_retried(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     """One byte above the limit; it may have been charged for."""
     server.always = raw(b" " * ((8 << 20) + 1))
     [answer], counts = ask_and_count(online(server.url, deadline=0.5), tmp_path, question())
@@ -224,7 +285,9 @@ def test_an_answer_that_is_always_too_large_fails_and_may_be_retried(server: Mis
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}], ids=["plain", "gzip"])
-def test_an_answer_just_below_the_limit_is_read(server: Misbehaving, tmp_path: Path, headers: dict[str, str]) -> None:
+def test_an_answer_just_below_the_limit_is_read(
+    server: Misbehaving, tmp_path: Path, headers: dict[str, str]
+) -> None:
     body = json.dumps(completion(json.dumps(GOOD))).encode().ljust(8 << 20)
     server.script(raw(gzip.compress(body) if headers else body, headers=headers))
     [answer] = ask(online(server.url), tmp_path, question())
@@ -234,11 +297,15 @@ def test_an_answer_just_below_the_limit_is_read(server: Misbehaving, tmp_path: P
 # --- the form of the schema ---
 
 
-def test_a_server_that_answers_500_to_json_schema_is_asked_in_the_next_form_and_remembered(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_server_that_answers_500_to_json_schema_is_asked_in_the_next_form_and_remembered(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     """As llama-cpp-python does it. The second question knows at once."""
     said = "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'input': 'json_schema'}]"
     refused = status(500, {"error": {"message": said, "type": "internal_server_error"}})
-    server.always = depending(lambda body: refused if body["response_format"]["type"] == "json_schema" else good())
+    server.always = depending(
+        lambda body: refused if body["response_format"]["type"] == "json_schema" else good()
+    )
     answers = ask(online(server.url, max_in_flight=1), tmp_path, question("one"), question("two"))
     assert [answer.state for answer in answers] == ["ok", "ok"]
     forms = [seen.body["response_format"] for seen in server.seen]
@@ -248,26 +315,40 @@ def test_a_server_that_answers_500_to_json_schema_is_asked_in_the_next_form_and_
 
 
 def test_a_mute_500_to_json_schema_is_understood_after_three(server: Misbehaving, tmp_path: Path) -> None:
-    server.always = depending(lambda body: status(500) if body["response_format"]["type"] == "json_schema" else good())
+    server.always = depending(
+        lambda body: status(500) if body["response_format"]["type"] == "json_schema" else good()
+    )
     [answer] = ask(online(server.url), tmp_path, question())
     assert answer.state == "ok"
-    assert [seen.body["response_format"]["type"] for seen in server.seen] == ["json_schema"] * 3 + ["json_object", "json_schema"]
+    assert [seen.body["response_format"]["type"] for seen in server.seen] == ["json_schema"] * 3 + [
+        "json_object",
+        "json_schema",
+    ]
 
 
-def test_a_server_that_knows_no_response_format_gets_the_schema_in_words(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_server_that_knows_no_response_format_gets_the_schema_in_words(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     declined = status(400, {"error": {"message": "unexpected field response_format"}})
     fenced = say('Sure! ```json\n{"score": 2, "reason": "x"}\n```')
     server.always = depending(lambda body: declined if "response_format" in body else fenced)
     image = SentImage(b"bytes", "image/png")
     [answer] = ask(online(server.url), tmp_path, question(images=[image]))
     assert answer.value == {"score": 2, "reason": "x"}
-    assert [seen.body.get("response_format", {}).get("type") for seen in server.seen] == ["json_schema", "json_object", "json_object", None]
+    assert [seen.body.get("response_format", {}).get("type") for seen in server.seen] == [
+        "json_schema",
+        "json_object",
+        "json_object",
+        None,
+    ]
     parts = server.seen[-1].body["messages"][-1]["content"]
     assert [part["type"] for part in parts] == ["text", "image_url", "text"]
     assert json.dumps(SCHEMA, sort_keys=True) in parts[-1]["text"]
 
 
-def test_chatter_round_the_object_is_read_and_shows_that_the_server_ignores_response_format(server: Misbehaving, tmp_path: Path) -> None:
+def test_chatter_round_the_object_is_read_and_shows_that_the_server_ignores_response_format(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     server.script(say(f"Here is my judgement: {json.dumps(GOOD)} I hope it helps {{}}!"))
     answers = ask(online(server.url, max_in_flight=1), tmp_path, question("one"), question("two"))
     assert [answer.value for answer in answers] == [GOOD, GOOD]
@@ -277,8 +358,13 @@ def test_chatter_round_the_object_is_read_and_shows_that_the_server_ignores_resp
 
 
 def test_newer_models_that_want_max_completion_tokens_get_it(server: Misbehaving, tmp_path: Path) -> None:
-    said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-    declined = status(400, {"error": {"message": said, "code": "unsupported_parameter", "param": "max_tokens"}})
+    said = (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+        "'max_completion_tokens' instead."
+    )
+    declined = status(
+        400, {"error": {"message": said, "code": "unsupported_parameter", "param": "max_tokens"}}
+    )
     server.always = depending(lambda body: declined if "max_tokens" in body else good())
     answers = ask(online(server.url, max_in_flight=1), tmp_path, question("one"), question("two"))
     assert [answer.state for answer in answers] == ["ok", "ok"]
@@ -290,14 +376,18 @@ def test_newer_models_that_want_max_completion_tokens_get_it(server: Misbehaving
 # --- what is repaired ---
 
 
-def test_a_broken_schema_is_repaired_with_the_reason_in_front_of_the_model(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_broken_schema_is_repaired_with_the_reason_in_front_of_the_model(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     server.script(good({"score": 9, "reason": "great"}))
     [answer], counts = ask_and_count(online(server.url), tmp_path, question())
     assert answer.value == GOOD
     shown = server.seen[1].body["messages"]
     assert shown[:2] == server.seen[0].body["messages"]
     assert shown[2] == {"role": "assistant", "content": '{"score": 9, "reason": "great"}'}
-    assert shown[3]["content"].startswith("Rule: score must be an integer from 1 to 5; your value began with: 9. ")
+    assert shown[3]["content"].startswith(
+        "Rule: score must be an integer from 1 to 5; your value began with: 9. "
+    )
     assert (answer.usage.input_tokens, counts.input_tokens) == (200, 200)
 
 
@@ -320,7 +410,9 @@ def test_after_two_repairs_an_answer_is_unparsed_and_not_stored(server: Misbehav
     assert not list(tmp_path.glob("answers-*"))
 
 
-def test_a_cut_answer_is_asked_for_once_more_with_twice_the_tokens(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_cut_answer_is_asked_for_once_more_with_twice_the_tokens(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     server.script(say('{"score": 4, "reas', finish="length"))
     [answer] = ask(online(server.url, max_tokens=50), tmp_path, question())
     assert answer.value == GOOD
@@ -328,9 +420,14 @@ def test_a_cut_answer_is_asked_for_once_more_with_twice_the_tokens(server: Misbe
     assert server.seen[1].body["messages"] == server.seen[0].body["messages"]
 
 
-@pytest.mark.parametrize("second", [say('{"score": 4, "reas', finish="length"), status(400, {"error": {"message": "context is 64"}})])
+@pytest.mark.parametrize(
+    "second",
+    [say('{"score": 4, "reas', finish="length"), status(400, {"error": {"message": "context is 64"}})],
+)
 def test_an_answer_cut_twice_is_unparsed(server: Misbehaving, tmp_path: Path, second: Step) -> None:
     server.script(good(), say('{"score": 4, "reas', finish="length"), second)
-    answers = ask(online(server.url, max_tokens=50, max_in_flight=1), tmp_path, question("one"), question("two"))
+    answers = ask(
+        online(server.url, max_tokens=50, max_in_flight=1), tmp_path, question("one"), question("two")
+    )
     assert (answers[1].state, len(server.seen)) == ("unparsed", 3)
     assert "twice" in answers[1].detail

@@ -37,8 +37,13 @@ def test_a_refusal_is_final(server: Misbehaving, tmp_path: Path, step: Step, det
     assert len(server.seen) == 2
 
 
-def test_a_request_that_is_too_long_and_cannot_be_shorter_says_so(server: Misbehaving, tmp_path: Path) -> None:
-    too_long = status(400, {"error": {"message": "maximum context length is 8192 tokens", "code": "context_length_exceeded"}})
+def test_a_request_that_is_too_long_and_cannot_be_shorter_says_so(
+    server: Misbehaving, tmp_path: Path
+) -> None:
+    too_long = status(
+        400,
+        {"error": {"message": "maximum context length is 8192 tokens", "code": "context_length_exceeded"}},
+    )
     server.always = depending(lambda body: too_long if "long" in json.dumps(body["messages"]) else good())
     answers = ask(online(server.url, max_in_flight=1), tmp_path, question("long"), question("short"))
     assert [answer.state for answer in answers] == ["too_large", "ok"]
@@ -49,7 +54,9 @@ def test_a_request_that_is_too_long_and_cannot_be_shorter_says_so(server: Misbeh
 # --- what stops the run ---
 
 
-def test_settings_that_every_request_is_declined_for_stop_the_run(server: Misbehaving, tmp_path: Path) -> None:
+def test_settings_that_every_request_is_declined_for_stop_the_run(
+    server: Misbehaving, tmp_path: Path
+) -> None:
     """Else each document of the dataset would be refused, for a reason that is none of its own."""
     server.always = status(400, {"error": {"message": "temperature 0 is not supported by this model"}})
     with pytest.raises(ProviderError, match=r"declines every request.*temperature 0 is not supported"):
@@ -72,12 +79,17 @@ def test_a_redirect_stops_the_run_and_nothing_is_sent_to_its_target(
     with socket.create_server(("127.0.0.1", 0)) as target:
         target.setblocking(False)
         host = f"127.0.0.1:{target.getsockname()[1]}"
-        server.always = status(code, headers={"Location": f"http://user:secret@{host}/v1/chat/completions?key={KEY}"})
+        server.always = status(
+            code, headers={"Location": f"http://user:secret@{host}/v1/chat/completions?key={KEY}"}
+        )
         with pytest.raises(ProviderError) as raised:
             ask(online(server.url, key_env="LEAF_TEST_KEY", deadline=2), tmp_path, question())
         with pytest.raises(BlockingIOError):
             target.accept()
-    assert str(raised.value) == f"{server.url} redirects to http://{host}/v1; write the final address into llm.base_url"
+    assert (
+        str(raised.value)
+        == f"{server.url} redirects to http://{host}/v1; write the final address into llm.base_url"
+    )
     assert raised.value.__cause__ is raised.value.__context__ is None
     assert len(server.seen) == 1
 
@@ -100,26 +112,42 @@ def test_a_redirect_to_anything_is_one_line(
     with pytest.raises(ProviderError) as raised:
         ask(online(server.url, key_env="LEAF_TEST_KEY"), tmp_path, question())
     shown = target.format(port=server.port)
-    assert str(raised.value) == f"{server.url} redirects to {shown}; write the final address into llm.base_url"
+    assert (
+        str(raised.value) == f"{server.url} redirects to {shown}; write the final address into llm.base_url"
+    )
 
 
 @pytest.mark.parametrize("code", [402, 429])
 def test_no_credit_stops_the_run_at_once(server: Misbehaving, tmp_path: Path, code: int) -> None:
-    body = {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": "insufficient_quota"}}
+    body = {
+        "error": {
+            "message": "You exceeded your current quota",
+            "type": "insufficient_quota",
+            "code": "insufficient_quota",
+        }
+    }
     server.always = status(code, body, headers={"x-request-id": "req_77"})
     with pytest.raises(ProviderError, match=r"no credit left \(HTTP \d+, request req_77\)"):
         ask(online(server.url), tmp_path, question())
     assert len(server.seen) == 1
 
 
-def test_a_refused_key_costs_one_try_and_is_never_shown(server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_key_costs_one_try_and_is_never_shown(
+    server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not in the message, not in what it was raised from, not in the objects at hand, not on disk."""
     monkeypatch.setenv("LEAF_TEST_KEY", KEY)
-    server.always = status(401, {"error": {"message": f"Incorrect API key provided: {KEY}"}}, headers={"x-request-id": f"r-{KEY}"})
+    server.always = status(
+        401,
+        {"error": {"message": f"Incorrect API key provided: {KEY}"}},
+        headers={"x-request-id": f"r-{KEY}"},
+    )
 
     async def ask_all() -> list[object]:
         client = Client(online(server.url, key_env="LEAF_TEST_KEY", max_in_flight=1), tmp_path)
-        outcomes = await asyncio.gather(*[client.ask(question(str(number))) for number in range(30)], return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *[client.ask(question(str(number))) for number in range(30)], return_exceptions=True
+        )
         shown: list[object] = [*outcomes, client, client.counts]
         await client.close()
         return shown
@@ -156,7 +184,9 @@ def test_a_retryable_error_that_echoes_the_key_keeps_it_out_of_the_detail(
     assert KEY not in repr(answer)
 
 
-def test_no_key_is_sent_unless_the_recipe_names_one(server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_key_is_sent_unless_the_recipe_names_one(
+    server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The SDK would send what it finds in its own variables, to whatever server base_url names."""
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.setenv(name, KEY)
@@ -164,7 +194,10 @@ def test_no_key_is_sent_unless_the_recipe_names_one(server: Misbehaving, tmp_pat
     assert KEY not in repr(server.seen[0].headers)
 
 
-@pytest.mark.parametrize(("value", "reason"), [(None, "not set; export"), ("  ", "not set; export"), ("sk-a b", "no key has; export")])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [(None, "not set; export"), ("  ", "not set; export"), ("sk-a b", "no key has; export")],
+)
 def test_a_missing_key_names_the_variable_and_the_hint(
     server: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, reason: str
 ) -> None:

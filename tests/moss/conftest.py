@@ -1,4 +1,5 @@
-"""peft and transformers import torchvision, whose published wheel fails beside a CPU build of torch; tiny models are fastest on one thread."""
+"""peft and transformers import torchvision, whose published wheel fails beside a CPU build of torch; tiny
+models are fastest on one thread."""
 
 import torch
 

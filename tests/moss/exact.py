@@ -1,7 +1,7 @@
 """Laws that are exact in real numbers, tested with numbers that are nearly real.
 
-In float32 the error of a law depends on the CPU: another kernel adds in another order. In float64 every error that comes from the arithmetic is
-below 1e-12, and every mistake in the code is as large as ever.
+In float32 the error of a law depends on the CPU: another kernel adds in another order. In float64 every error
+that comes from the arithmetic is below 1e-12, and every mistake in the code is as large as ever.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 ROUNDINGS = 4096
-"""More than the longest chain of additions and products in a tiny model, its softmax and its norms included."""
+"""More than the longest chain of additions and products in a tiny model, its softmax and its norms
+included."""
 STEPS = 64
 """The same of one loss, a cross-entropy over the vocabulary or a mean of squares, and its gradient."""
 
 
 def exact(model: Any) -> Any:
-    """The model in float64, its norms too: those of transformers compute in float32 whatever they are given."""
+    """The model in float64, its norms too: those of transformers compute in float32 whatever they are
+    given."""
     model.double()
     for module in model.modules():
         if type(module).__name__.endswith("RMSNorm"):

@@ -1,6 +1,8 @@
-"""4-bit bases where bitsandbytes would repack their weights for the CPU: trained, evaluated and saved without a change.
+"""4-bit bases where bitsandbytes would repack their weights for the CPU: trained, evaluated and saved without
+a change.
 
-Repacking is Python code that runs on any CPU; only its kernel needs AVX512-BF16. So these tests make bitsandbytes believe in such a CPU.
+Repacking is Python code that runs on any CPU; only its kernel needs AVX512-BF16. So these tests make
+bitsandbytes believe in such a CPU.
 """
 
 from __future__ import annotations
@@ -31,17 +33,26 @@ def four_bit(folder: Any, shape: tuple[int, int] = SHAPES[1], nested: bool = Fal
 
     width, inner = shape
     config = LlamaConfig(
-        vocab_size=200, hidden_size=width, intermediate_size=inner, num_hidden_layers=1, num_attention_heads=2, pad_token_id=1
+        vocab_size=200,
+        hidden_size=width,
+        intermediate_size=inner,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        pad_token_id=1,
     )
     torch.manual_seed(0)
     LlamaForCausalLM(config).save_pretrained(folder / "plain")
-    how = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.float32, bnb_4bit_use_double_quant=nested)
+    how = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_compute_dtype=torch.float32, bnb_4bit_use_double_quant=nested
+    )
     return LlamaForCausalLM.from_pretrained(folder / "plain", quantization_config=how, device_map="cpu")
 
 
 def adapted(base: Any) -> Any:
     torch.manual_seed(1)
-    return peft.get_peft_model(base, moss.MossConfig(r_text=2, r_image=2, init="random", image_tokens=[[4, 67]], image_grid=[4, 4]))
+    return peft.get_peft_model(
+        base, moss.MossConfig(r_text=2, r_image=2, init="random", image_tokens=[[4, 67]], image_grid=[4, 4])
+    )
 
 
 @torch.no_grad()
@@ -84,9 +95,12 @@ def test_a_base_that_was_repacked_is_refused_with_a_hint(tmp_path):
     layer = base.model.layers[0].self_attn.q_proj
     from bitsandbytes.functional import _convert_weight_packed_for_cpu
 
-    layer.weight.data, layer.weight.quant_state = _convert_weight_packed_for_cpu(layer.weight.data, layer.weight.quant_state)
+    layer.weight.data, layer.weight.quant_state = _convert_weight_packed_for_cpu(
+        layer.weight.data, layer.weight.quant_state
+    )
     with pytest.raises(
-        ValueError, match=r"^model\.layers\.0\.self_attn\.q_proj: bitsandbytes repacked .*; load the base again and add the adapter"
+        ValueError,
+        match=r"^model\.layers\.0\.self_attn\.q_proj: bitsandbytes repacked .*; load the base again and add the adapter",
     ):
         adapted(base)
 

@@ -73,12 +73,22 @@ def test_it_starts_as_the_base_and_off_it_is_the_base(backbone, mode):
 
 
 @pytest.mark.parametrize("conv_mode", ["full_space", "rank", "depthwise"])
-@pytest.mark.parametrize(("shape", "kernel"), [("top_left", 2), ("top_left", 3), ("raster", 2), ("symmetric", 3)])
+@pytest.mark.parametrize(
+    ("shape", "kernel"), [("top_left", 2), ("top_left", 3), ("raster", 2), ("symmetric", 3)]
+)
 def test_the_image_half_is_torchs_convolution(conv_mode, shape, kernel):
     """Each image alone through conv2d, on grids of different shapes."""
     torch.manual_seed(0)
     d, rank, out = 6, 3, 5
-    config = moss.MossConfig(r_text=2, r_image=rank, alpha_image=rank, kernel_size=kernel, taps=shape, conv_mode=conv_mode, init="random")
+    config = moss.MossConfig(
+        r_text=2,
+        r_image=rank,
+        alpha_image=rank,
+        kernel_size=kernel,
+        taps=shape,
+        conv_mode=conv_mode,
+        init="random",
+    )
     base = torch.nn.Linear(d, out).double()
     layer = MossLayer(base, "x", Running())
     layer.update_layer("default", config)
@@ -101,13 +111,19 @@ def test_the_image_half_is_torchs_convolution(conv_mode, shape, kernel):
         kernels = layer.moss_kernel["default"]
         weight = torch.zeros(rank, 1 if conv_mode == "depthwise" else rank, size, size, dtype=torch.float64)
         for tap, (dy, dx) in enumerate(offsets):
-            weight[:, :, reach + dy, reach + dx] = kernels[tap][:, None] if conv_mode == "depthwise" else kernels[tap]
+            weight[:, :, reach + dy, reach + dx] = (
+                kernels[tap][:, None] if conv_mode == "depthwise" else kernels[tap]
+            )
     at = 1
     for height, width in shapes:
         patches = x[0, at : at + height * width]
         grid = patches if conv_mode == "full_space" else linear(patches, down)
         grid = grid.T.reshape(1, -1, height, width)
-        wanted = conv2d(grid, weight, padding=reach, groups=rank if conv_mode == "depthwise" else 1).reshape(rank, -1).T
+        wanted = (
+            conv2d(grid, weight, padding=reach, groups=rank if conv_mode == "depthwise" else 1)
+            .reshape(rank, -1)
+            .T
+        )
         close(found[0, at : at + height * width], linear(wanted, layer.moss_image_B["default"]))
         at += height * width + 1
 
@@ -120,7 +136,13 @@ def test_no_output_depends_on_what_comes_later(backbone, mode):
     wanted = hidden(model, ids)
     for place in torch.randperm(ids.shape[1])[:12].tolist():
         other = ids.clone()
-        other[0, place] = 140 if ids[0, place] >= 130 else 4 + (int(ids[0, place]) - 3) % 64 if ids[0, place] < 68 else ids[0, place]
+        other[0, place] = (
+            140
+            if ids[0, place] >= 130
+            else 4 + (int(ids[0, place]) - 3) % 64
+            if ids[0, place] < 68
+            else ids[0, place]
+        )
         close(hidden(model, other)[:, :place], wanted[:, :place])
 
 
@@ -154,7 +176,12 @@ def test_with_a_cache_in_any_chunks_it_is_the_same(backbone, mode, data):
         whole = hidden(model, ids)
         cache, parts = None, []
         for start, stop in zip([0, *cuts], [*cuts, ids.shape[1]], strict=True):
-            out = model(**arguments(model, ids[:, start:stop]), past_key_values=cache, use_cache=True, output_hidden_states=True)
+            out = model(
+                **arguments(model, ids[:, start:stop]),
+                past_key_values=cache,
+                use_cache=True,
+                output_hidden_states=True,
+            )
             cache = out.past_key_values
             parts.append(out.hidden_states[-1])
     close(torch.cat(parts, 1), whole)
@@ -163,7 +190,11 @@ def test_with_a_cache_in_any_chunks_it_is_the_same(backbone, mode, data):
 @routed
 def test_generation_is_that_without_a_cache(mode):
     model, ids = adapted(emu3, mode), page(0, lines=True)[:, :9]  # in the middle of an image
-    for how in ({"do_sample": False}, {"do_sample": False, "num_beams": 3}, {"do_sample": True, "temperature": 1.5}):
+    for how in (
+        {"do_sample": False},
+        {"do_sample": False, "num_beams": 3},
+        {"do_sample": True, "temperature": 1.5},
+    ):
         found = []
         for use_cache in (True, False):
             torch.manual_seed(5)
@@ -233,7 +264,9 @@ def test_save_load_and_a_second_adapter(backbone, mode, tmp_path):
     again = peft.PeftModel.from_pretrained(exact(backbone()), tmp_path).eval()
     assert torch.equal(hidden(again, ids), wanted)
     assert torch.equal(hidden(moss.load(exact(backbone()), tmp_path).eval(), ids), wanted)
-    again.add_adapter("other", moss.MossConfig(r_text=2, r_image=2, conv_mode="depthwise", taps="raster", init="random"))
+    again.add_adapter(
+        "other", moss.MossConfig(r_text=2, r_image=2, conv_mode="depthwise", taps="raster", init="random")
+    )
     assert torch.equal(hidden(again, ids), wanted)
     again.set_adapter("other")
     other = hidden(again, ids)
@@ -283,12 +316,23 @@ def test_gradient_checkpointing_changes_no_gradient(backbone, mode, reentrant):
     for checkpointing in (False, True):
         model = adapted(backbone, mode).train()
         if checkpointing:
-            model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": reentrant})
+            model.activation_checkpointing_enable(
+                activation_checkpointing_kwargs={"use_reentrant": reentrant}
+            )
             model.enable_input_require_grads()
-        losses = [hidden(model, page(seed, lines(backbone)), use_cache=False)[..., :7].square().mean() for seed in (0, 1)]
-        losses.append(hidden(model, words(torch.Generator().manual_seed(0), 6)[None], use_cache=False)[..., :7].square().mean())
+        losses = [
+            hidden(model, page(seed, lines(backbone)), use_cache=False)[..., :7].square().mean()
+            for seed in (0, 1)
+        ]
+        losses.append(
+            hidden(model, words(torch.Generator().manual_seed(0), 6)[None], use_cache=False)[..., :7]
+            .square()
+            .mean()
+        )
         sum(losses).backward()
-        gradients.append({name: value.grad for name, value in model.named_parameters() if value.requires_grad})
+        gradients.append(
+            {name: value.grad for name, value in model.named_parameters() if value.requires_grad}
+        )
     assert gradients[0].keys() == gradients[1].keys()
     for name, wanted in gradients[0].items():
         close(gradients[1][name], wanted)
@@ -302,13 +346,22 @@ def test_text_gradients_never_reach_the_image_half_nor_the_reverse(mode):
     inner = model.base_model
     layout = Layout(inner._patches(inner.peft_config["default"]).positions(ids))
     with layer.moss_running.within(Pass(layout)):
-        out = layer(torch.randn(1, ids.shape[1], layer.in_features, dtype=torch.float64)).view(-1, layer.out_features)
-    halves = {"text": [layer.moss_text_A, layer.moss_text_B], "image": [layer.moss_image_A, layer.moss_image_B, layer.moss_kernel]}
+        out = layer(torch.randn(1, ids.shape[1], layer.in_features, dtype=torch.float64)).view(
+            -1, layer.out_features
+        )
+    halves = {
+        "text": [layer.moss_text_A, layer.moss_text_B],
+        "image": [layer.moss_image_A, layer.moss_image_B, layer.moss_kernel],
+    }
     for rows, own, foreign in ((layout.text, "text", "image"), (layout.image, "image", "text")):
         model.zero_grad()
         out[rows].square().sum().backward(retain_graph=True)
         assert all(weight.grad.abs().max() > 0 for part in halves[own] for weight in part.values())
-        assert all(weight.grad is None or not weight.grad.any() for part in halves[foreign] for weight in part.values())
+        assert all(
+            weight.grad is None or not weight.grad.any()
+            for part in halves[foreign]
+            for weight in part.values()
+        )
 
 
 @routed
@@ -356,11 +409,15 @@ def test_parameters_are_as_many_as_configured(mode, wanted):
 
 def test_methods_are_matched_in_parameters():
     target = r"model\.layers\.\d\.self_attn\.(q|k|v|o)_proj"
-    configs = {name_of(mode): moss.MossConfig(r_text=8, r_image=8, target_modules=target, **mode) for mode in MODES}
+    configs = {
+        name_of(mode): moss.MossConfig(r_text=8, r_image=8, target_modules=target, **mode) for mode in MODES
+    }
     matched = moss.match_params(chameleon(), configs, to="full_space")
     for name, config in matched.configs.items():
         model = peft.get_peft_model(chameleon(), config)
-        assert matched.parameters[name] == sum(value.numel() for value in model.parameters() if value.requires_grad)
+        assert matched.parameters[name] == sum(
+            value.numel() for value in model.parameters() if value.requires_grad
+        )
         assert abs(matched.parameters[name] / matched.budget - 1) < 0.05, str(matched)
         assert config.alpha_text / config.r_text == 8.0
     assert len(str(matched).splitlines()) == len(MODES) + 1
@@ -375,8 +432,14 @@ def test_packed_documents_are_as_alone():
     other = torch.cat([image(generator), words(generator, 4)])
     model = adapted(chameleon, {})
     places = torch.cat([torch.arange(len(other)), torch.arange(len(document))])[None]
-    allowed = torch.block_diag(torch.ones(len(other), len(other)), torch.ones(len(document), len(document))).tril().bool()[None, None]
-    mask = torch.zeros(allowed.shape, dtype=torch.float64).masked_fill(~allowed, torch.finfo(torch.float64).min)
+    allowed = (
+        torch.block_diag(torch.ones(len(other), len(other)), torch.ones(len(document), len(document)))
+        .tril()
+        .bool()[None, None]
+    )
+    mask = torch.zeros(allowed.shape, dtype=torch.float64).masked_fill(
+        ~allowed, torch.finfo(torch.float64).min
+    )
     packed = hidden(model, torch.cat([other, document])[None], attention_mask=mask, position_ids=places)
     close(packed[:, len(other) :], hidden(model, document[None]))
 
@@ -388,7 +451,12 @@ def test_the_ids_of_images_may_be_told(tmp_path):
     def llama() -> Any:
         torch.manual_seed(0)
         config = LlamaConfig(
-            vocab_size=200, hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=4, pad_token_id=1
+            vocab_size=200,
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            pad_token_id=1,
         )
         return exact(LlamaForCausalLM(config).eval())
 
@@ -397,14 +465,18 @@ def test_the_ids_of_images_may_be_told(tmp_path):
     with pytest.raises(ValueError, match="set image_tokens and image_grid in MossConfig, or pass patch_pos"):
         silent(input_ids=ids)
     torch.manual_seed(4)
-    told = peft.get_peft_model(llama(), moss.MossConfig(**SIZES, init="random", image_tokens=[[4, 67]], image_grid=[SIDE, SIDE])).eval()
+    told = peft.get_peft_model(
+        llama(), moss.MossConfig(**SIZES, init="random", image_tokens=[[4, 67]], image_grid=[SIDE, SIDE])
+    ).eval()
     wanted = hidden(told, ids)
     positions = told.base_model._patches(told.peft_config["default"]).positions(ids)
     assert torch.equal(hidden(told, ids, patch_pos=positions), wanted)
     vectors = told.get_input_embeddings()(ids)
     with pytest.raises(ValueError, match="inputs_embeds do not tell which rows are patches: pass patch_pos"):
         told(inputs_embeds=vectors)
-    close(told(inputs_embeds=vectors, patch_pos=positions, output_hidden_states=True).hidden_states[-1], wanted)
+    close(
+        told(inputs_embeds=vectors, patch_pos=positions, output_hidden_states=True).hidden_states[-1], wanted
+    )
     told.save_pretrained(tmp_path)
     assert torch.equal(hidden(peft.PeftModel.from_pretrained(llama(), tmp_path).eval(), ids), wanted)
 

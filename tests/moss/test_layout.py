@@ -66,7 +66,8 @@ def test_rows_of_different_lengths_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("shape", "kernel", "count"), [("top_left", 2, 4), ("top_left", 3, 9), ("raster", 2, 5), ("raster", 3, 13), ("shuffled", 2, 4)]
+    ("shape", "kernel", "count"),
+    [("top_left", 2, 4), ("top_left", 3, 9), ("raster", 2, 5), ("raster", 3, 13), ("shuffled", 2, 4)],
 )
 def test_counts_of_taps(shape, kernel, count):
     found = taps(shape, kernel)
@@ -78,7 +79,11 @@ def test_counts_of_taps(shape, kernel, count):
 @given(
     st.sampled_from(["top_left", "raster", "shuffled"]),
     st.integers(1, 3),
-    st.lists(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(0, 2)), max_size=3), min_size=1, max_size=3),
+    st.lists(
+        st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(0, 2)), max_size=3),
+        min_size=1,
+        max_size=3,
+    ),
 )
 def test_neighbors_are_earlier_patches_of_the_same_image(shape, kernel, rows):
     """Against the definition, patch by patch, for any mix of shapes and gaps."""
@@ -98,14 +103,20 @@ def test_neighbors_are_earlier_patches_of_the_same_image(shape, kernel, rows):
     index = {(b, *place): n for n, (b, place) in enumerate(zip(owner, flat, strict=True))}
     for n, (b, (number, y, x)) in enumerate(zip(owner, flat, strict=True)):
         fixed = len(found.offsets)
-        assert table[n, :fixed].tolist() == [index.get((b, number, y + dy, x + dx), len(flat)) for dy, dx in found.offsets]
+        assert table[n, :fixed].tolist() == [
+            index.get((b, number, y + dy, x + dx), len(flat)) for dy, dx in found.offsets
+        ]
         for drawn in table[n, fixed:].tolist():
             first = (y, x) == (0, 0)
-            assert drawn == len(flat) if first else (owner[drawn], flat[drawn][0]) == (b, number) and drawn < n
+            assert (
+                drawn == len(flat) if first else (owner[drawn], flat[drawn][0]) == (b, number) and drawn < n
+            )
 
 
 def test_drawn_taps_depend_on_the_seed_and_are_no_neighborhood():
-    positions = torch.stack([torch.zeros(64, dtype=torch.long), torch.arange(64) // 8, torch.arange(64) % 8], dim=1)[None]
+    positions = torch.stack(
+        [torch.zeros(64, dtype=torch.long), torch.arange(64) // 8, torch.arange(64) % 8], dim=1
+    )[None]
     one, other = (Layout(positions).neighbors(taps("shuffled", 2, seed)) for seed in (0, 1))
     assert not torch.equal(one, other)
     distances = (torch.arange(8, 64)[:, None] - one[8:, 1:]).float()

@@ -1,4 +1,5 @@
-"""One adapted model, several callers: threads, tasks, replicas, models within models, copies. Each pass has a layout and a cache of its own."""
+"""One adapted model, several callers: threads, tasks, replicas, models within models, copies. Each pass has a
+layout and a cache of its own."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def inputs(model: Any, count: int) -> list[dict[str, Tensor]]:
         shape = (number % 3 + 1, number % 4 + 2) if lines else (4, 4)
         kinds = (
             lambda: words(chance, 20),  # noqa: B023
-            lambda: torch.cat([words(chance, 1 + number % 5), image(chance, *shape, lines=lines), words(chance, 2)]),  # noqa: B023
+            lambda: torch.cat(
+                [words(chance, 1 + number % 5), image(chance, *shape, lines=lines), words(chance, 2)]  # noqa: B023
+            ),
             lambda: page(number, lines)[0],  # noqa: B023
         )
         found.append(arguments(model.get_base_model(), kinds[number % 3]()[None]))
@@ -73,19 +76,23 @@ def same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
 
 
 def together(models: Sequence[Any], work: Callable[[int], Any], meet: bool = True) -> list[Any]:
-    """The results of work(0), work(1) ... in as many threads as models. meet: each pass waits within its first block until all others are there, so
-    that they overlap for certain."""
+    """The results of work(0), work(1) ... in as many threads as models. meet: each pass waits within its
+    first block until all others are there, so that they overlap for certain."""
     barrier = threading.Barrier(len(models), timeout=120)
 
     def run(number: int) -> Any:
-        torch.set_num_threads(1)  # of this thread: else each has a pool that waits by spinning, and four of them starve two cores
+        # of this thread: else each has a pool that waits by spinning, and four of them starve two cores
+        torch.set_num_threads(1)
         try:
             return work(number)
         except BaseException:
             barrier.abort()  # else the others would wait for it
             raise
 
-    blocks = {next(module for name, module in model.named_modules() if name.endswith("layers.0.mlp")) for model in models}
+    blocks = {
+        next(module for name, module in model.named_modules() if name.endswith("layers.0.mlp"))
+        for model in models
+    }
     with ExitStack() as hooks, ThreadPoolExecutor(len(models)) as pool:
         for block in blocks if meet else ():
             hooks.enter_context(block.register_forward_pre_hook(lambda *_: (barrier.wait(), None)[1]))
@@ -102,7 +109,11 @@ def test_threads_have_the_outputs_and_gradients_of_one_after_the_other(make, che
     given = inputs(model, THREADS * PASSES)
     wanted = [gradients(model, one) for one in given]
     assert len({one[0].shape for one in wanted}) > 5
-    found = together([model] * THREADS, lambda at: [gradients(model, one) for one in given[at::THREADS]], meet=not checkpointing)
+    found = together(
+        [model] * THREADS,
+        lambda at: [gradients(model, one) for one in given[at::THREADS]],
+        meet=not checkpointing,
+    )
     wrong = [at for at, one in enumerate(wanted) if not same(found[at % THREADS][at // THREADS], one)]
     assert not wrong
 
@@ -116,7 +127,9 @@ def test_a_recomputation_has_the_layout_of_its_own_forward(make, reentrant):
         for turn in (1, -1):
             model = adapted(make)
             if checkpointing:
-                model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": reentrant})
+                model.activation_checkpointing_enable(
+                    activation_checkpointing_kwargs={"use_reentrant": reentrant}
+                )
                 model.enable_input_require_grads()
             losses = [model(**one, use_cache=False).logits.square().mean() for one in inputs(model, 3)[1:]]
             found = []
@@ -132,7 +145,8 @@ def test_a_recomputation_has_the_layout_of_its_own_forward(make, reentrant):
 
 
 def replica(module: Any) -> Any:
-    """As torch.nn.parallel.replicate makes one, on the same device: a shallow copy of each module, with the same hooks and weights."""
+    """As torch.nn.parallel.replicate makes one, on the same device: a shallow copy of each module, with the
+    same hooks and weights."""
     copy = module._replicate_for_data_parallel()
     copy._parameters = dict(module._parameters)
     copy._modules = {name: replica(child) for name, child in module._modules.items()}
@@ -144,13 +158,16 @@ def test_replicas_in_threads_as_data_parallel_makes_them():
     given = inputs(model, 40)
     wanted = [model(**one, use_cache=False).logits for one in given]
     replicas = [replica(model) for _ in range(4)]
-    found = together(replicas, lambda at: [replicas[at](**one, use_cache=False).logits for one in given[at::4]])
+    found = together(
+        replicas, lambda at: [replicas[at](**one, use_cache=False).logits for one in given[at::4]]
+    )
     assert [at for at, one in enumerate(wanted) if not torch.equal(found[at % 4][at // 4], one)] == []
 
 
 @backbones
 def test_threads_generate_what_one_generates(make):
-    """Each with a cache of its own; the prompt ends within an image, so that the convolution is remembered."""
+    """Each with a cache of its own; the prompt ends within an image, so that the convolution is
+    remembered."""
     model = adapted(make).eval()
     lines = make is emu3
     prompts = []
@@ -213,11 +230,19 @@ def test_a_model_within_a_models_pass():
             outer(input_ids=torch.cat([page(0)[:, :8], page(0)[:, 9:]], dim=1))
 
     def stop() -> None:
-        with inner.base_model.model.model.text_model.layers[1].register_forward_pre_hook(_stop), pytest.raises(KeyboardInterrupt):
+        with (
+            inner.base_model.model.model.text_model.layers[1].register_forward_pre_hook(_stop),
+            pytest.raises(KeyboardInterrupt),
+        ):
             inner(**two)
 
     block = outer.base_model.model.model.layers[1]
-    for call in (lambda: found.append(gradients(inner, two)), lambda: found.append(gradients(outer, one[1])), fail, stop):
+    for call in (
+        lambda: found.append(gradients(inner, two)),
+        lambda: found.append(gradients(outer, one[1])),
+        fail,
+        stop,
+    ):
         with block.register_forward_pre_hook(Within(call)):
             assert same(gradients(outer, one[0]), wanted)
     assert same(found[0], other)
@@ -244,10 +269,13 @@ def test_an_exception_leaves_no_layout():
     assert same(gradients(model, given), wanted)
 
 
-@pytest.mark.parametrize("copy", [deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "copy", [deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["deepcopy", "pickle"]
+)
 @backbones
 def test_copies_are_models_of_their_own(make, copy):
-    """Also of a model that has run with gradient checkpointing; a copy and its original run at the same time."""
+    """Also of a model that has run with gradient checkpointing; a copy and its original run at the same
+    time."""
     model = adapted(make)
     model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     model.get_base_model().disable_input_require_grads()  # transformers' hook cannot be pickled
@@ -266,7 +294,9 @@ def test_copies_are_models_of_their_own(make, copy):
 
 def test_two_adapters_in_turn_in_two_threads():
     model = adapted(chameleon)
-    model.add_adapter("second", moss.MossConfig(r_text=2, r_image=2, init="random", taps="raster", conv_mode="rank"))
+    model.add_adapter(
+        "second", moss.MossConfig(r_text=2, r_image=2, init="random", taps="raster", conv_mode="rank")
+    )
     model.set_adapter("second")
     given = inputs(model, 16)
     wanted = [gradients(model, one) for one in given]
@@ -275,9 +305,12 @@ def test_two_adapters_in_turn_in_two_threads():
 
 
 def test_a_copied_cache_moves_its_own_rows():
-    """One prompt, answered from two copies of its cache: re-ordering one leaves the other, and the original, as they are."""
+    """One prompt, answered from two copies of its cache: re-ordering one leaves the other, and the original,
+    as they are."""
     model = adapted(lambda: exact(chameleon())).eval()
-    prompt = torch.cat([words(torch.Generator().manual_seed(0), 3), image(torch.Generator().manual_seed(1))[:8]])[None].repeat(2, 1)
+    prompt = torch.cat(
+        [words(torch.Generator().manual_seed(0), 3), image(torch.Generator().manual_seed(1))[:8]]
+    )[None].repeat(2, 1)
     prompt[1, 5:] = image(torch.Generator().manual_seed(2))[2:8]
     fresh, turned = torch.tensor([[9], [21]]), torch.tensor([1, 0])
     with torch.no_grad():
@@ -287,8 +320,14 @@ def test_a_copied_cache_moves_its_own_rows():
         for copy in (deepcopy, lambda it: pickle.loads(pickle.dumps(it))):
             other = copy(cache)
             other.reorder_cache(turned)
-            torch.testing.assert_close(model(input_ids=fresh, past_key_values=other, use_cache=True).logits, wanted)
+            torch.testing.assert_close(
+                model(input_ids=fresh, past_key_values=other, use_cache=True).logits, wanted
+            )
             other = copy(cache)
             other.batch_select_indices(torch.tensor([1]))
-            torch.testing.assert_close(model(input_ids=fresh[:1], past_key_values=other, use_cache=True).logits, wanted[:1])
-        assert torch.equal(model(input_ids=fresh, past_key_values=deepcopy(cache), use_cache=True).logits, straight)
+            torch.testing.assert_close(
+                model(input_ids=fresh[:1], past_key_values=other, use_cache=True).logits, wanted[:1]
+            )
+        assert torch.equal(
+            model(input_ids=fresh, past_key_values=deepcopy(cache), use_cache=True).logits, straight
+        )

@@ -1,4 +1,5 @@
-"""The adapter in others' hands: the HF Trainer, two processes, settings that are wrong, a second package of its name."""
+"""The adapter in others' hands: the HF Trainer, two processes, settings that are wrong, a second package of
+its name."""
 
 from __future__ import annotations
 
@@ -25,9 +26,13 @@ def test_the_trainer_trains_saves_and_resumes_exactly(tmp_path):
         def on_step_end(self, _, state, control, **__):
             control.should_training_stop = state.global_step == 2
 
-    rows = [{"input_ids": page(seed, lines=True)[0], "labels": page(seed, lines=True)[0]} for seed in range(8)]
+    rows = [
+        {"input_ids": page(seed, lines=True)[0], "labels": page(seed, lines=True)[0]} for seed in range(8)
+    ]
 
-    def train(folder: Path, resume: bool = False, stop: bool = False) -> tuple[dict[str, torch.Tensor], list[float]]:
+    def train(
+        folder: Path, resume: bool = False, stop: bool = False
+    ) -> tuple[dict[str, torch.Tensor], list[float]]:
         torch.manual_seed(0)
         model = peft.get_peft_model(emu3(), moss.MossConfig(**SETTINGS))
         arguments = TrainingArguments(
@@ -37,7 +42,9 @@ def test_the_trainer_trains_saves_and_resumes_exactly(tmp_path):
         trainer = Trainer(model, arguments, train_dataset=rows, callbacks=[Stop()] if stop else [])
         trainer.train(resume_from_checkpoint=str(folder / "checkpoint-2") if resume else None)
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-        return {name: value.detach().clone() for name, value in model.named_parameters() if value.requires_grad}, losses
+        return {
+            name: value.detach().clone() for name, value in model.named_parameters() if value.requires_grad
+        }, losses
 
     whole, losses = train(tmp_path / "whole")
     assert losses[-1] < losses[0]
@@ -50,9 +57,12 @@ def test_the_trainer_trains_saves_and_resumes_exactly(tmp_path):
 
 @pytest.mark.parametrize("kind", ["ddp", "fsdp2"])
 def test_two_processes_step_as_one(kind, tmp_path):
-    """One rank has text alone, the other images alone; together they make the step of one process with both."""
+    """One rank has text alone, the other images alone; together they make the step of one process with
+    both."""
     layout = Path(__file__).parent / "two_processes.py"
-    subprocess.run([sys.executable, str(layout), kind, str(tmp_path)], check=True, timeout=900, capture_output=True)
+    subprocess.run(
+        [sys.executable, str(layout), kind, str(tmp_path)], check=True, timeout=900, capture_output=True
+    )
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
     assert one.keys() == two.keys()
     assert len(one) > 20
@@ -62,7 +72,8 @@ def test_two_processes_step_as_one(kind, tmp_path):
 
 def test_an_optimizer_step_lowers_the_loss_of_both_modalities():
     base = emu3()
-    base.lm_head.weight.data.normal_(std=0.3)  # a random model's head is too small for adapters below it to move
+    # a random model's head is too small for adapters below it to move
+    base.lm_head.weight.data.normal_(std=0.3)
     model = peft.get_peft_model(base, moss.MossConfig(r_text=8, r_image=8)).train()
     optimizer = torch.optim.AdamW([value for value in model.parameters() if value.requires_grad], lr=2e-2)
     ids = page(0, lines=True)
@@ -101,19 +112,34 @@ def test_an_optimizer_step_lowers_the_loss_of_both_modalities():
         ({"taps_seed": -(2**63) - 1}, "taps_seed is -9223372036854775809"),
         ({"taps_seed": "x"}, "taps_seed is 'x'"),
         ({"taps_seed": True}, "taps_seed is True"),
-        ({"target_modules": "("}, "target_modules is '\\('; it must be a regular expression, and is none: missing \\)"),
+        (
+            {"target_modules": "("},
+            "target_modules is '\\('; it must be a regular expression, and is none: missing \\)",
+        ),
         ({"target_modules": "(" * 100_000}, "it must be a regular expression, and is none: .*recursion"),
         (
             {"exclude_modules": "a{99999999999999999999}"},
             "exclude_modules is .*; it must be a regular expression, and is none: the repetition",
         ),
-        ({"target_modules": [1, 2]}, r"target_modules is \[1, 2\]; it must be a regular expression or a list of names"),
-        ({"exclude_modules": {"q_proj": 1}}, "exclude_modules is .*; it must be a regular expression or a list of names"),
+        (
+            {"target_modules": [1, 2]},
+            r"target_modules is \[1, 2\]; it must be a regular expression or a list of names",
+        ),
+        (
+            {"exclude_modules": {"q_proj": 1}},
+            "exclude_modules is .*; it must be a regular expression or a list of names",
+        ),
         ({"modules_to_save": [1]}, r"modules_to_save is \[1\]; it must be a list of names"),
         ({"modules_to_save": "lm_head"}, "modules_to_save is 'lm_head'; it must be a list of names"),
         ({"image_tokens": 5, "image_grid": [4, 4]}, "image_tokens is 5; it must be ranges of ids"),
-        ({"image_tokens": [[4]], "image_grid": [4, 4]}, r"image_tokens is \[\[4\]\]; it must be ranges of ids"),
-        ({"image_tokens": [[4, 2**70]], "image_grid": [4, 4]}, "image_tokens is .*; it must be ranges of ids"),
+        (
+            {"image_tokens": [[4]], "image_grid": [4, 4]},
+            r"image_tokens is \[\[4\]\]; it must be ranges of ids",
+        ),
+        (
+            {"image_tokens": [[4, 2**70]], "image_grid": [4, 4]},
+            "image_tokens is .*; it must be ranges of ids",
+        ),
         ({"image_tokens": [[4, "67"]], "image_grid": [4, 4]}, "image_tokens is .*; it must be ranges of ids"),
         (
             {"image_tokens": [[4, 67]], "image_grid": [8]},
@@ -151,7 +177,9 @@ def test_settings_at_the_edge_of_what_is_right(settings):
 
 
 def test_targets_outside_the_decoder_are_refused():
-    with pytest.raises(moss.MossConfigError, match=r"hits model\.vqmodel\.\S+_proj, which is outside the decoder of emu3"):
+    with pytest.raises(
+        moss.MossConfigError, match=r"hits model\.vqmodel\.\S+_proj, which is outside the decoder of emu3"
+    ):
         peft.get_peft_model(emu3(), moss.MossConfig(target_modules=["q_proj", "k_proj"]))
     with pytest.raises(moss.MossConfigError, match="hits lm_head, which is outside the decoder of chameleon"):
         peft.get_peft_model(chameleon(), moss.MossConfig(target_modules="lm_head"))
@@ -187,7 +215,9 @@ def test_a_part_of_the_model_called_alone():
 def test_load_needs_a_folder_that_fits(tmp_path):
     with pytest.raises(moss.MossConfigError, match=r"no adapter_config\.json that can be read"):
         moss.load(chameleon(), tmp_path)
-    peft.get_peft_model(chameleon(), peft.LoraConfig(target_modules=["q_proj"])).save_pretrained(tmp_path / "lora")
+    peft.get_peft_model(chameleon(), peft.LoraConfig(target_modules=["q_proj"])).save_pretrained(
+        tmp_path / "lora"
+    )
     with pytest.raises(moss.MossConfigError, match="an adapter of type LORA"):
         moss.load(chameleon(), tmp_path / "lora")
     only = r"model\.layers\.0\.self_attn\.q_proj"
@@ -195,7 +225,8 @@ def test_load_needs_a_folder_that_fits(tmp_path):
     config = (tmp_path / "moss" / "adapter_config.json").read_text()
     (tmp_path / "moss" / "adapter_config.json").write_text(config.replace("layers\\\\.0", "layers\\\\.1"))
     with pytest.raises(
-        ValueError, match=r"its weights do not fit this model, beginning with model\.layers\.0\.self_attn\.q_proj\.moss_image_A"
+        ValueError,
+        match=r"its weights do not fit this model, beginning with model\.layers\.0\.self_attn\.q_proj\.moss_image_A",
     ):
         moss.load(chameleon(), tmp_path / "moss")
     (tmp_path / "moss" / "adapter_model.safetensors").write_bytes(b"cut")
@@ -235,7 +266,8 @@ def test_another_moss_is_left_alone_and_load_works_without_the_registry(tmp_path
         "import pathlib\n"
         "model = leafinstruct.moss.load(chameleon(), sys.argv[1]).eval()\n"
         "with torch.no_grad():\n"
-        "    print(torch.equal(model(input_ids=page(0)).logits, torch.load(pathlib.Path(sys.argv[1]) / 'wanted.pt', weights_only=True)))\n"
+        "    print(torch.equal(model(input_ids=page(0)).logits, torch.load(pathlib.Path(sys.argv[1]) "
+        "/ 'wanted.pt', weights_only=True)))\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parent.parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -247,6 +279,11 @@ def test_another_moss_is_left_alone_and_load_works_without_the_registry(tmp_path
 
 def test_without_the_import_peft_knows_no_moss(tmp_path):
     peft.get_peft_model(chameleon(), moss.MossConfig(**SETTINGS)).save_pretrained(tmp_path)
-    code = "from leafinstruct._torchvision import mend; mend(); import peft, sys; peft.PeftConfig.from_pretrained(sys.argv[1])"
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    code = (
+        "from leafinstruct._torchvision import mend; mend(); import peft, sys; "
+        "peft.PeftConfig.from_pretrained(sys.argv[1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
     assert "KeyError: 'MOSS'" in done.stderr

@@ -20,7 +20,10 @@ def chameleon(**settings: Any) -> Any:
     """4 x 4 patches an image, ids 4..67."""
     from transformers import ChameleonConfig, ChameleonForConditionalGeneration
 
-    names = {"IMGIMG" + "".join(chr(ord("A") + int(digit)) for digit in str(code)) + "Z": 4 + code for code in range(CODES)}
+    names = {
+        "IMGIMG" + "".join(chr(ord("A") + int(digit)) for digit in str(code)) + "Z": 4 + code
+        for code in range(CODES)
+    }
     config = ChameleonConfig(
         vocab_size=200,
         hidden_size=32,
@@ -92,7 +95,15 @@ def emu2() -> Any:
     """4 x 4 vectors of 12 numbers an image."""
     from leafinstruct.backbones.emu2.decoder import Emu2Config, Emu2ForCausalLM
 
-    vision = {"image_size": 16, "patch_size": 2, "width": 12, "layers": 2, "head_width": 6, "mlp_ratio": 2.0, "n_query": SIDE * SIDE}
+    vision = {
+        "image_size": 16,
+        "patch_size": 2,
+        "width": 12,
+        "layers": 2,
+        "head_width": 6,
+        "mlp_ratio": 2.0,
+        "n_query": SIDE * SIDE,
+    }
     config = Emu2Config(
         vocab_size=200,
         hidden_size=32,
@@ -119,7 +130,9 @@ def arguments(model: Any, ids: Tensor) -> dict[str, Tensor]:
     if model.config.model_type != "emu2":
         return {"input_ids": ids}
     patch = (ids >= 4) & (ids < 4 + CODES)
-    vectors = torch.randn(CODES, 12, generator=torch.Generator().manual_seed(7)).to(next(model.parameters()).dtype)
+    vectors = torch.randn(CODES, 12, generator=torch.Generator().manual_seed(7)).to(
+        next(model.parameters()).dtype
+    )
     found = {"input_ids": ids.masked_fill(patch, PLACE)}
     return {**found, "patches": vectors[ids[patch] - 4]} if patch.any() else found
 

@@ -1,4 +1,5 @@
-"""One optimizer step by two gloo processes (ddp or fsdp2), and the same by one: run by test_training, which compares the files."""
+"""One optimizer step by two gloo processes (ddp or fsdp2), and the same by one: run by test_training, which
+compares the files."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def optimizer_of(model: Any) -> torch.optim.Optimizer:
 def work(rank: int, kind: str, folder: str) -> None:
     torch.set_num_threads(1)
     store = f"file://{Path(folder).absolute()}/{kind}-store"
-    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2, timeout=timedelta(seconds=600))
+    torch.distributed.init_process_group(
+        "gloo", init_method=store, rank=rank, world_size=2, timeout=timedelta(seconds=600)
+    )
     model = model_()
     if kind == "ddp":
         model = torch.nn.parallel.DistributedDataParallel(model)

@@ -16,16 +16,26 @@ from leafinstruct.publish.stage import Pushed
 from leafinstruct.recipe import load as recipes
 
 TOKEN = "hf_secretsecretsecret"
-SENTENCES = ("First, draw a red wall on the grass.", "Then add a brown roof on top of it.", "Finally, paint a blue door in it.")
+SENTENCES = (
+    "First, draw a red wall on the grass.",
+    "Then add a brown roof on top of it.",
+    "Finally, paint a blue door in it.",
+)
 HOSTS = tuple(f"site{number}.example" for number in range(12))
 
 
 def pages(count: int = 12) -> dict[str, list[tuple[str, bytes | None]]]:
     """A page a host, three images each; image 0 of page 1 is that of page 0."""
-    shown = {(number, at): png((20 * number, 70 * at, 90), dot=at + number) for number in range(count) for at in range(3)}
+    shown = {
+        (number, at): png((20 * number, 70 * at, 90), dot=at + number)
+        for number in range(count)
+        for at in range(3)
+    }
     shown[1, 0] = shown[0, 0]
     return {
-        f"https://{HOSTS[number]}/page": [(f"{text} Number {number}.", shown[number, at]) for at, text in enumerate(SENTENCES)]
+        f"https://{HOSTS[number]}/page": [
+            (f"{text} Number {number}.", shown[number, at]) for at, text in enumerate(SENTENCES)
+        ]
         for number in range(count)
     }
 
@@ -36,7 +46,13 @@ def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     shard = {"splits": {"train": 1}, "max_bytes": 1500}
     path = unjudged(
-        folder, pages(), part_size=4, rewrite={"tasks": ["guide"]}, shard=shard, push={"allow": ["toy"]}, clip="leaf:tiny-clip-1"
+        folder,
+        pages(),
+        part_size=4,
+        rewrite={"tasks": ["guide"]},
+        shard=shard,
+        push={"allow": ["toy"]},
+        clip="leaf:tiny-clip-1",
     )
     build(path)
     return path
@@ -56,14 +72,17 @@ def shards(built: Path) -> Path:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReposHub]:
-    """A Hub on this machine. What huggingface_hub read from the environment when it was imported is set where it keeps it."""
+    """A Hub on this machine. What huggingface_hub read from the environment when it was imported is set where
+    it keeps it."""
     from huggingface_hub import constants
 
     with ReposHub() as server:
         for name, value in server.logged_in(tmp_path / "home", TOKEN).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home/hub"))
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         yield server

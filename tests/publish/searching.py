@@ -1,4 +1,5 @@
-"""A search for a text or bytes in every file below a folder, in every form that leaf writes: JSON in JSON, base64, gzip, Parquet, Arrow."""
+"""A search for a text or bytes in every file below a folder, in every form that leaf writes: JSON in JSON,
+base64, gzip, Parquet, Arrow."""
 
 from __future__ import annotations
 
@@ -17,7 +18,13 @@ import pyarrow.parquet as pq
 
 def holding(folder: Path, needle: str | bytes) -> list[str]:
     """Files below a folder that hold it, relative to that."""
-    return sorted({str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and _holds(path, needle)})
+    return sorted(
+        {
+            str(path.relative_to(folder))
+            for path in folder.rglob("*")
+            if path.is_file() and _holds(path, needle)
+        }
+    )
 
 
 def _holds(path: Path, needle: str | bytes) -> bool:
@@ -29,11 +36,19 @@ def _forms(needle: str | bytes) -> Iterator[bytes]:
     if isinstance(needle, bytes):
         yield needle
         middle = needle[len(needle) // 4 :][: 3 * (len(needle) // 8)]
-        for shift in range(3):  # base64 of a piece, at each of the places that it may have in a group of three
+        # base64 of a piece, at each of the places that it may have in a group of three
+        for shift in range(3):
             yield base64.b64encode(bytes(shift) + middle)[4:-4]
         return
     plain, escaped = json.dumps(needle, ensure_ascii=False)[1:-1], json.dumps(needle)[1:-1]
-    for text in (needle, html.escape(needle), plain, escaped, json.dumps(plain)[1:-1], json.dumps(escaped)[1:-1]):
+    for text in (
+        needle,
+        html.escape(needle),
+        plain,
+        escaped,
+        json.dumps(plain)[1:-1],
+        json.dumps(escaped)[1:-1],
+    ):
         yield text.encode()
         yield text.encode("utf-16-le")
     yield base64.b64encode(b"___" + needle.encode())[4:-4]

@@ -1,4 +1,5 @@
-"""What may not be published: each fault by name, how many, which, and the hint; and that each is let through by its own name only."""
+"""What may not be published: each fault by name, how many, which, and the hint; and that each is let through
+by its own name only."""
 
 from __future__ import annotations
 
@@ -19,7 +20,13 @@ from leafinstruct.records.removals import Suppressed, entry
 
 
 def row(number: int, **changes: Any) -> dict[str, Any]:
-    info = {"sha256": "ab" * 32, "ref": "https://pics.example/a.png", "url": None, "license": "CC0-1.0", **changes.pop("image", {})}
+    info = {
+        "sha256": "ab" * 32,
+        "ref": "https://pics.example/a.png",
+        "url": None,
+        "license": "CC0-1.0",
+        **changes.pop("image", {}),
+    }
     whole = {"source_position": 0, "frame_time": None, "width": 4, "height": 4}
     return {
         "id": f"row{number}", "document_id": f"d{number}", "source": "web", "task": "guide", "url": None, "license": "CC-BY-4.0",
@@ -32,7 +39,9 @@ def surveyed(folder: Path, given: list[dict[str, Any]], **terms: Any):
     return survey([folder / "a.parquet"], Terms(**{"config": PushConfig(), **terms}))
 
 
-def told(folder: Path, given: list[dict[str, Any]], *allowed: str, bytes_go_out: bool = True, **terms: Any) -> list[str]:
+def told(
+    folder: Path, given: list[dict[str, Any]], *allowed: str, bytes_go_out: bool = True, **terms: Any
+) -> list[str]:
     try:
         refuse(surveyed(folder, given, **terms), allowed, bytes_go_out)
     except PublishError as error:
@@ -41,13 +50,23 @@ def told(folder: Path, given: list[dict[str, Any]], *allowed: str, bytes_go_out:
 
 
 def test_a_license_that_is_not_listed_is_named_with_its_records_and_the_hint(tmp_path):
-    given = [row(0), *(row(number, license="CC-BY-NC-4.0") for number in range(1, 6)), row(7, license="All rights reserved")]
+    given = [
+        row(0),
+        *(row(number, license="CC-BY-NC-4.0") for number in range(1, 6)),
+        row(7, license="All rights reserved"),
+    ]
     assert told(tmp_path, given) == [
         "license: 6 records: CC-BY-NC-4.0 (5), All rights reserved (1); for example row1, row2, row3; "
-        "list it in push.licenses if you may hand it on, or take the records out with `leaf remove`, or say --allow license"
+        "list it in push.licenses if you may hand it on, or take the records out with `leaf remove`, "
+        "or say --allow license"
     ]
     assert told(tmp_path, given, "license") == []
-    assert told(tmp_path, given, config=PushConfig(licenses=("cc by nc 4.0", "CC-BY-4.0", "all rights RESERVED"))) == []
+    assert (
+        told(
+            tmp_path, given, config=PushConfig(licenses=("cc by nc 4.0", "CC-BY-4.0", "all rights RESERVED"))
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("near", ["CC-BY-3.0-DE", "CC-BY-NC-ND-4.0", "CC-BY-4.0-or-not", "CC-BY"])
@@ -68,33 +87,49 @@ def test_a_license_that_holds_for_documents_does_not_for_images(tmp_path):
     given = [row(0, image={"license": "CC-BY-ND-4.0"}), row(1, image={"license": None})]
     (line,) = told(tmp_path, given)
     assert line.startswith(
-        "image-license: 2 records: CC-BY-ND-4.0 (1), no license stated (1); for example row0, row1; set push.images: auto"
+        "image-license: 2 records: CC-BY-ND-4.0 (1), no license stated (1); for example row0, row1; "
+        "set push.images: auto"
     )
     assert told(tmp_path, given, bytes_go_out=False) == []
 
 
 def test_opt_outs_that_nobody_asked_for_are_a_fault_of_the_source(tmp_path):
     given = [row(0), row(1, source="pages", image={"ref": "a.png"})]
-    assert told(tmp_path, given, unasked=frozenset({"pages"}))[0].startswith("opt-out: 1 record: source pages (1); for example row1")
-    assert told(tmp_path, given, web_unasked=True)[0].startswith("opt-out: 1 record: source web (1); for example row0")
+    assert told(tmp_path, given, unasked=frozenset({"pages"}))[0].startswith(
+        "opt-out: 1 record: source pages (1); for example row1"
+    )
+    assert told(tmp_path, given, web_unasked=True)[0].startswith(
+        "opt-out: 1 record: source web (1); for example row0"
+    )
 
 
 def test_a_failed_score_is_a_fault_and_a_refused_one_is_a_verdict(tmp_path):
-    scores = [{"name": "judge.text_quality", "image": None, "value": None, "state": state} for state in ("failed", "refused", "not_scored")]
+    scores = [
+        {"name": "judge.text_quality", "image": None, "value": None, "state": state}
+        for state in ("failed", "refused", "not_scored")
+    ]
     assert told(tmp_path, [row(0, scores=scores)]) == [
-        "failed: 1 record: judge.text_quality (1); for example row0; run `leaf build --retry-failed`, or say --allow failed"
+        (
+            "failed: 1 record: judge.text_quality (1); for example row0; run `leaf build "
+            "--retry-failed`, or say --allow failed"
+        )
     ]
 
 
 def test_what_was_removed_is_let_through_by_nothing(tmp_path):
     terms = Suppressed((entry("url", "http://PICS.example/a.png"),))
     (line,) = told(tmp_path, [row(0)], "license", "drift", "suppressed", suppressed=terms)
-    assert line.startswith("suppressed: 1 record: url http://PICS.example/a.png (1); for example row0; run `leaf build`")
+    assert line.startswith(
+        "suppressed: 1 record: url http://PICS.example/a.png (1); for example row0; run `leaf build`"
+    )
     assert "--allow suppressed" not in line
 
 
 def test_toy_scores_are_refused_until_they_are_named(push, hub):
-    with pytest.raises(PublishError, match=r"toy: the packaged tiny CLIP judged images .*ViT-B/32 and build again, or say --allow toy"):
+    with pytest.raises(
+        PublishError,
+        match=r"toy: the packaged tiny CLIP judged images .*ViT-B/32 and build again, or say --allow toy",
+    ):
         push("push.allow=[]")
     assert hub.asked.total() == 0
     assert push("push.allow=[]", allowed=["toy"]).commit
@@ -103,7 +138,9 @@ def test_toy_scores_are_refused_until_they_are_named(push, hub):
 def test_a_build_that_was_cut_is_refused_until_it_is_named(push, hub, shards):
     (shards / "record.json").unlink()
     (shards / "README.md").unlink()  # written behind the shards, too
-    with pytest.raises(PublishError, match=r"unfinished: .*; run `leaf build` to its end, or say --allow unfinished"):
+    with pytest.raises(
+        PublishError, match=r"unfinished: .*; run `leaf build` to its end, or say --allow unfinished"
+    ):
         push()
     assert push(allowed=["unfinished"]).commit
     assert push("push.images=reference", allowed=["unfinished"]).commit
@@ -111,7 +148,9 @@ def test_a_build_that_was_cut_is_refused_until_it_is_named(push, hub, shards):
 
 
 def test_a_recipe_that_moved_on_is_refused_with_what_changed(push, hub):
-    with pytest.raises(PublishError, match=r"drift: filter\.min_words 10 -> 11; run `leaf build`, or say --allow drift$"):
+    with pytest.raises(
+        PublishError, match=r"drift: filter\.min_words 10 -> 11; run `leaf build`, or say --allow drift$"
+    ):
         push("filter.min_words=11")
     with pytest.raises(PublishError, match=r"drift: shard\.max_bytes 1500 -> 9000"):
         push("shard.max_bytes=9000")
@@ -120,9 +159,13 @@ def test_a_recipe_that_moved_on_is_refused_with_what_changed(push, hub):
 
 def test_a_stage_that_is_behind_the_one_before_it_is_named(built, push, hub):
     source = built.parent / "data/docs.jsonl"
-    source.write_text("".join(source.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8")
+    source.write_text(
+        "".join(source.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8"
+    )
     build(built, until="filter")
-    with pytest.raises(PublishError, match=r"drift: rewrite: its input; run `leaf build`, or say --allow drift$"):
+    with pytest.raises(
+        PublishError, match=r"drift: rewrite: its input; run `leaf build`, or say --allow drift$"
+    ):
         push()
 
 
@@ -136,17 +179,25 @@ def test_every_fault_is_told_at_once_on_lines_of_their_own(built, hub):
     done = leaf("push", built, "--repo", "me/demo", "--set", "push.allow=[]", "--set", "push.licenses=[MIT]")
     assert done.returncode == 1
     told = [line for line in done.stderr.splitlines() if not line.startswith("leaf: push: checking")]
-    assert [line.split(": ")[1] for line in told] == ["this dataset may not be published as it is:", "license", "toy"]
+    assert [line.split(": ")[1] for line in told] == [
+        "this dataset may not be published as it is:",
+        "license",
+        "toy",
+    ]
     assert "license: 12 records: CC0-1.0 (12); for example " in told[1]
 
 
 def test_a_fault_that_nobody_knows_is_wrong_usage(built):
     done = leaf("push", built, "--repo", "me/demo", "--allow", "everything")
     assert done.returncode == 2
-    assert "'everything' is none of license, unknown-license" in " ".join(done.stderr.replace("│", "").split())
+    assert "'everything' is none of license, unknown-license" in " ".join(
+        done.stderr.replace("│", "").split()
+    )
 
 
-def test_shards_that_still_hold_what_was_removed_are_refused_until_they_are_built_again(built, push, hub, shards):
+def test_shards_that_still_hold_what_was_removed_are_refused_until_they_are_built_again(
+    built, push, hub, shards
+):
     """Also where drift is allowed: there is no way round the list but to take the line out."""
     record = rows(shards)[0]
     (built.parent / "recipe.suppressed.jsonl").write_text(json.dumps({"id": record["document_id"]}) + "\n")

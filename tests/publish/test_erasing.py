@@ -22,7 +22,9 @@ from leafinstruct.train.data import codes
 
 def test_fetched_bytes_are_overwritten_and_others_stay_in_their_places(tmp_path: Path) -> None:
     kept = Store(tmp_path)
-    entries = {name: kept.put(Fetched(f"http://{name}/", "ok"), f"bytes of {name}".encode() * 9) for name in "abc"}
+    entries = {
+        name: kept.put(Fetched(f"http://{name}/", "ok"), f"bytes of {name}".encode() * 9) for name in "abc"
+    }
     kept.close()
     (blob,), (log,) = tmp_path.glob("*.bin"), tmp_path.glob("*.jsonl")
     size = blob.stat().st_size
@@ -82,8 +84,12 @@ def test_frames_that_no_build_has_filtered_are_found_by_their_bytes(tmp_path):
     purge(b"bytes of another frame")
     assert path.exists()
     before = removed.complies(load(beside(recipe)), ingest, "v")
-    add_entries(beside(recipe), [entry("sha256", hashlib.sha256(b"bytes of frame 1").hexdigest())], tmp_path / ".lock")
-    assert (before, removed.complies(load(beside(recipe)), ingest, "v")) == (True, False), "of a list that came from elsewhere"
+    add_entries(
+        beside(recipe), [entry("sha256", hashlib.sha256(b"bytes of frame 1").hexdigest())], tmp_path / ".lock"
+    )
+    assert (before, removed.complies(load(beside(recipe)), ingest, "v")) == (True, False), (
+        "of a list that came from elsewhere"
+    )
     purge(b"bytes of frame 1")
     assert not path.exists()
     assert ingest.file("documents", "v").exists()

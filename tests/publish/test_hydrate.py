@@ -75,7 +75,8 @@ def references(push, built, hub) -> Path:
 
 @pytest.fixture
 def addressed(references, web, shards, tmp_path) -> Path:
-    """The references as they are when the images lay on the web: their file's name behind the address of a server of this machine."""
+    """The references as they are when the images lay on the web: their file's name behind the address of a
+    server of this machine."""
     folder, host = tmp_path / "addressed", f"127.0.0.1:{web.server_address[1]}"
     folder.mkdir()
     for path in references.glob("*.parquet"):
@@ -91,7 +92,9 @@ def addressed(references, web, shards, tmp_path) -> Path:
     return folder
 
 
-def hydrate(place: Path | str, out: Path, web: Images | None = None, *roots: str, tolerate: float = 0.02) -> dict[str, Any]:
+def hydrate(
+    place: Path | str, out: Path, web: Images | None = None, *roots: str, tolerate: float = 0.02
+) -> dict[str, Any]:
     """`leaf hydrate`, in this process."""
     hosts = [] if web is None else [f"127.0.0.1:{web.server_address[1]}"]
     settings = room.settings(roots, "me@site.example" if web else None, hosts, tolerate)
@@ -117,11 +120,17 @@ for streaming in (False, True):
     (row, *_) = datasets.load_dataset("me/demo", split="train", streaming=streaming)
     assert row["images"] == [None, None, None], row
     assert row["image_info"][0]["sha256"]"""
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False).stderr.count("Error") == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        ).stderr.count("Error")
+        == 0
+    )
 
 
 def referenced(source: Path, folder: Path) -> Path:
-    """A shard of references in one folder, and the images' files, as their source holds them, in `files` beside it."""
+    """A shard of references in one folder, and the images' files, as their source holds them, in `files`
+    beside it."""
     (row,) = pq.read_table(source).to_pylist()
     for image, info in zip(row["images"], row["image_info"], strict=True):
         place = folder / "files" / info["ref"]
@@ -134,7 +143,8 @@ def referenced(source: Path, folder: Path) -> Path:
 
 @pytest.mark.parametrize("version", FOLDERS)
 def test_shards_of_either_schema_come_back_as_they_were_written(version, tmp_path):
-    """A shard of schema 1 comes back as one of schema 1: another schema would not have the sha256 that its dataset was published under."""
+    """A shard of schema 1 comes back as one of schema 1: another schema would not have the sha256 that its
+    dataset was published under."""
     for source in SHARDS[version]:
         bare = referenced(source, tmp_path)
         assert pq.read_schema(bare / source.name).metadata[b"leafinstruct.schema"] == version.encode()
@@ -145,7 +155,8 @@ def test_shards_of_either_schema_come_back_as_they_were_written(version, tmp_pat
         back = tmp_path / "back" / source.name
         assert pq.read_schema(back).equals(pq.read_schema(source), check_metadata=True)
         assert pq.read_table(back).equals(pq.read_table(source))
-        if pq.read_metadata(back).created_by == pq.read_metadata(source).created_by:  # another version of Arrow writes other bytes
+        # another version of Arrow writes other bytes
+        if pq.read_metadata(back).created_by == pq.read_metadata(source).created_by:
             assert back.read_bytes() == source.read_bytes()
 
 
@@ -188,7 +199,11 @@ def test_a_second_push_of_references_makes_and_sends_nothing(push, references, h
 def test_examples_and_what_tells_of_them_stay_here(push, shards, hub):
     put_beside(shards, "examples/a.png", png())
     put_beside(shards, "croissant.json", b"{}")
-    put_beside(shards, "README.md", b"# T\n\n![a house](examples/a.png) and <img alt='x' src=\"examples/a.png\" width=3>\n")
+    put_beside(
+        shards,
+        "README.md",
+        b"# T\n\n![a house](examples/a.png) and <img alt='x' src=\"examples/a.png\" width=3>\n",
+    )
     push("push.images=reference")
     files = hub.repos["me/demo"].files
     assert not {name for name in files if name.startswith(("examples", "croissant"))}
@@ -203,10 +218,14 @@ def test_a_card_gets_its_notice_and_loses_it_again():
     assert without_notice(noted) == text
 
 
-def test_from_the_hub_and_the_source_files_the_shards_come_back_to_the_byte(references, shards, built, tmp_path):
+def test_from_the_hub_and_the_source_files_the_shards_come_back_to_the_byte(
+    references, shards, built, tmp_path
+):
     hydrate("me/demo", tmp_path / "back", None, f"own={built.parent}/data")
     assert shard_sums(tmp_path / "back") == shard_sums(shards)
-    assert (tmp_path / "back/README.md").read_text() == without_notice(card((shards / "README.md").read_text(), "me/demo"))
+    assert (tmp_path / "back/README.md").read_text() == without_notice(
+        card((shards / "README.md").read_text(), "me/demo")
+    )
     assert missing(tmp_path / "back") == []
 
 
@@ -237,18 +256,27 @@ def test_images_that_are_gone_or_another_are_listed_and_take_their_record(addres
     name = [row["image_info"][2]["ref"].rpartition("/")[2] for row in (first, second)]
     web.instead = {name[0]: 404, name[1]: png((1, 2, 3))}
     record = hydrate(addressed, tmp_path / "back", web)
-    assert {(item["id"], item["image"], item["reason"], item["passing"]) for item in missing(tmp_path / "back")} == {
-        (first["id"], 2, "http_404", False),
-        (second["id"], 2, "changed", False),
+    assert {
+        (item["id"], item["image"], item["reason"], item["passing"]) for item in missing(tmp_path / "back")
+    } == {(first["id"], 2, "http_404", False), (second["id"], 2, "changed", False)}
+    assert {row["id"] for row in rows(shards)} - {row["id"] for row in rows(tmp_path / "back")} == {
+        first["id"],
+        second["id"],
     }
-    assert {row["id"] for row in rows(shards)} - {row["id"] for row in rows(tmp_path / "back")} == {first["id"], second["id"]}
-    assert (record["counts"]["left_out"], record["counts"]["rows"], record["reasons"]) == (2, 10, {"changed": 1, "http_404": 1})
+    assert (record["counts"]["left_out"], record["counts"]["rows"], record["reasons"]) == (
+        2,
+        10,
+        {"changed": 1, "http_404": 1},
+    )
 
 
 def test_what_may_pass_writes_nothing_and_is_asked_again(addressed, shards, web, tmp_path):
     name = rows(shards)[0]["image_info"][2]["ref"].rpartition("/")[2]
     web.instead = {name: 500}
-    with pytest.raises(PublishError, match=r"images could not be fetched just now \(1 x http_500\), more than --tolerate 0 allows"):
+    with pytest.raises(
+        PublishError,
+        match=r"images could not be fetched just now \(1 x http_500\), more than --tolerate 0 allows",
+    ):
         hydrate(addressed, tmp_path / "back", web, tolerate=0)
     assert not list((tmp_path / "back").glob("*.parquet"))
     asked = web.asked.copy()
@@ -268,14 +296,18 @@ def test_what_was_looked_for_in_another_folder_is_looked_for_again(references, s
     assert shard_sums(tmp_path / "back") == shard_sums(shards)
 
 
-def test_shards_of_references_that_are_no_more_go_and_files_of_others_stay(references, shards, built, tmp_path):
+def test_shards_of_references_that_are_no_more_go_and_files_of_others_stay(
+    references, shards, built, tmp_path
+):
     hydrate(references, tmp_path / "back", None, f"{built.parent}/data")
     (tmp_path / "back/mine.parquet").write_bytes(b"mine")
     gone = min(references.glob("*.parquet"))
     gone.unlink()
     hydrate(references, tmp_path / "back", None, f"{built.parent}/data")
     wanted = {name: sha for name, sha in shard_sums(shards).items() if name != gone.name}
-    assert {name: sha for name, sha in shard_sums(tmp_path / "back").items() if name != "mine.parquet"} == wanted
+    assert {
+        name: sha for name, sha in shard_sums(tmp_path / "back").items() if name != "mine.parquet"
+    } == wanted
     assert (tmp_path / "back/mine.parquet").read_bytes() == b"mine"
 
 
@@ -289,7 +321,10 @@ def test_references_are_not_written_over(references):
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        ("me/none", r"^me/none, which is no folder here: cannot be had from the Hub: 404 .*; there is no such repository or revision"),
+        (
+            "me/none",
+            r"^me/none, which is no folder here: cannot be had from the Hub: 404 .*; there is no such repository or revision",
+        ),
         ("a/b/c", r"^a/b/c, which is no folder here: cannot be had from the Hub: Repo id must be"),
     ],
 )
@@ -302,7 +337,9 @@ def test_a_place_that_is_neither_folder_nor_repository_is_one_line(hub, place, s
 def test_the_command_says_what_is_missing(addressed, shards, web, tmp_path):
     web.instead = {rows(shards)[-1]["image_info"][2]["ref"].rpartition("/")[2]: 410}
     host = f"127.0.0.1:{web.server_address[1]}"
-    done = leaf("hydrate", addressed, "--out", tmp_path / "back", "--contact", "me@site.example", "--allow-host", host)
+    done = leaf(
+        "hydrate", addressed, "--out", tmp_path / "back", "--contact", "me@site.example", "--allow-host", host
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-3:] == [
         f"leaf: 1 image missing: http_410; see {tmp_path}/back/missing.jsonl",
@@ -322,7 +359,12 @@ def test_the_command_says_what_is_missing(addressed, shards, web, tmp_path):
 )
 def test_what_is_missing_to_fetch_is_one_line(addressed, tmp_path, roots, contact, said):
     with pytest.raises(PublishError, match=said) as caught:
-        room.hydrate(room.settings(roots, contact, [], 0), room.shards(str(addressed), None), Artifact(tmp_path / "b"), InlineEngine())
+        room.hydrate(
+            room.settings(roots, contact, [], 0),
+            room.shards(str(addressed), None),
+            Artifact(tmp_path / "b"),
+            InlineEngine(),
+        )
     assert "\n" not in str(caught.value)
 
 
@@ -392,7 +434,13 @@ FILES = st.from_regex(r"[a-zA-Z#! ./_-]{1,20}\.[a-z]{2,4}", fullmatch=True)
     st.one_of(
         st.builds(Ref, file=FILES),
         st.builds(Ref, file=FILES, offset=st.integers(0, 10**12), length=st.integers(0, 10**9)),
-        st.builds(Ref, file=FILES, offset=st.integers(0, 10**12), length=st.integers(0, 10**9), member=st.just("bytes=120,4711")),
+        st.builds(
+            Ref,
+            file=FILES,
+            offset=st.integers(0, 10**12),
+            length=st.integers(0, 10**9),
+            member=st.just("bytes=120,4711"),
+        ),
         st.builds(Ref, file=FILES, time=st.floats(0, 1e5).map(lambda time: round(time, 6))),
         st.builds(Ref, file=FILES, member=st.just("row=17,column=a b!,item=2")),
         st.builds(Ref, url=st.just("https://a.example/x#bytes=1,2!row=1")),

@@ -1,4 +1,5 @@
-"""`leaf remove --purge` in files that leaf made to read them: the embedded corpus and rows of the Hub. Other documents keep their ids and parts."""
+"""`leaf remove --purge` in files that leaf made to read them: the embedded corpus and rows of the Hub. Other
+documents keep their ids and parts."""
 
 from __future__ import annotations
 
@@ -42,12 +43,18 @@ def drawn(folder: Path, **more: Any) -> Path:
         **more,
     }
     passing = {"min_words": 5, "alignment": {"model": None}, "rules": []}
-    return recipe(folder, part_size=4, ingest={"sources": [source]}, filter=passing, llm={"provider": "offline"})
+    return recipe(
+        folder, part_size=4, ingest={"sources": [source]}, filter=passing, llm={"provider": "offline"}
+    )
 
 
 def documents(path: Path, run: str = "t") -> dict[str, Document]:
     """Of a run's ingest, by id."""
-    return {read.id: read for file in sorted((path.parent / "runs" / run / "ingest").glob("documents-*")) for read in table.documents(file)}
+    return {
+        read.id: read
+        for file in sorted((path.parent / "runs" / run / "ingest").glob("documents-*"))
+        for read in table.documents(file)
+    }
 
 
 def purge(path: Path, *entries: tuple[Any, str]) -> dict[str, Any]:
@@ -57,7 +64,9 @@ def purge(path: Path, *entries: tuple[Any, str]) -> dict[str, Any]:
 
 def said(document: Document, others: dict[str, Document]) -> list[str]:
     """Sentences of a document that no other one has."""
-    known = " ".join(text.text for other in others.values() if other.id != document.id for text in other.texts)
+    known = " ".join(
+        text.text for other in others.values() if other.id != document.id for text in other.texts
+    )
     return [text.text for text in document.texts if len(text.text) > 20 and text.text not in known]
 
 
@@ -74,10 +83,18 @@ def test_a_drawn_document_is_left_out_of_every_format(built, tmp_path):
     path, workdir = tmp_path / "w/recipe.yaml", tmp_path / "w/runs"
     before, drops = documents(path), {}
     for kind in (*FORMATS, "video"):
-        drops[kind] = next(read for read in before.values() if read.provenance.file.startswith(kind) and said(read, before))
+        drops[kind] = next(
+            read for read in before.values() if read.provenance.file.startswith(kind) and said(read, before)
+        )
     texts = [text for each in drops.values() for text in said(each, before)]
     assert all(holding(workdir / run / "sketchbook", text) for text in texts for run in ("t", "t-limit2"))
-    told = purge(path, *(("id", each.id) if kind in ("warc", "video") else ("url", each.url or "") for kind, each in drops.items()))
+    told = purge(
+        path,
+        *(
+            ("id", each.id) if kind in ("warc", "video") else ("url", each.url or "")
+            for kind, each in drops.items()
+        ),
+    )
     assert told["erased"]["documents"] == 5
     assert not any("source files" in line for line in told["remains"])
     assert [text for text in texts if holding(workdir, text)] == []
@@ -86,7 +103,8 @@ def test_a_drawn_document_is_left_out_of_every_format(built, tmp_path):
     assert [text for text in texts if holding(workdir, text)] == []
     gone = {each.id for each in drops.values()}
     assert documents(path) == {name: read for name, read in before.items() if name not in gone}
-    assert Artifact(workdir / "t/ingest").totals().reasons == {"removed_by_request": 4}  # records of a crawl are passed over
+    # records of a crawl are passed over
+    assert Artifact(workdir / "t/ingest").totals().reasons == {"removed_by_request": 4}
     assert all(outcome.up_to_date for outcome in build(path))
     assert verify(workdir / "t", "leaf build", InlineEngine()).damages == []
     beside(path).unlink()
@@ -136,12 +154,17 @@ print(json.dumps(found))
 
 
 def test_a_streamed_row_is_emptied_for_good_and_nothing_is_streamed_again(tmp_path):
-    """Of a named version too, which refuses other changes of its sources; without the entry the row is streamed again."""
+    """Of a named version too, which refuses other changes of its sources; without the entry the row is
+    streamed again."""
     with Hub("org/name", dataset(40)) as hub:
         variables = {**os.environ, **hub.variables(tmp_path / "home")}
-        variables["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [variables.get("PYTHONPATH")])])
+        variables["PYTHONPATH"] = os.pathsep.join(
+            [str(Path(__file__).parents[1]), *filter(None, [variables.get("PYTHONPATH")])]
+        )
         command = [sys.executable, "-c", STREAMED, str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=variables, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=300, env=variables, check=False
+        )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert (found["erased"]["documents"], found["erased"]["streamed rows"]) == (1, 2)

@@ -1,4 +1,5 @@
-"""`leaf remove --purge`: afterwards no file that leaf manages holds the text or the bytes, and nobody else loses anything."""
+"""`leaf remove --purge`: afterwards no file that leaf manages holds the text or the bytes, and nobody else
+loses anything."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ ALT = "my daughter on her fourth birthday"
 
 
 class Gallery(ThreadingHTTPServer):
-    """Serves images by name; every request is counted. pages 0 and 1 share image 2 under URLs of their own."""
+    """Serves images by name; every request is counted. pages 0 and 1 share image 2 under URLs of their
+    own."""
 
     daemon_threads = True
 
@@ -49,7 +51,11 @@ class Gallery(ThreadingHTTPServer):
 
 
 def image(page: int, at: int) -> bytes:
-    return png((40 + 20 * page, 90, 60 * at), dot=7 * page + 3 * at) if at < 2 else png((5, 200, 100), dot=max(page, 1))
+    return (
+        png((40 + 20 * page, 90, 60 * at), dot=7 * page + 3 * at)
+        if at < 2
+        else png((5, 200, 100), dot=max(page, 1))
+    )
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -71,7 +77,8 @@ class _Answer(BaseHTTPRequestHandler):
 
 @dataclass
 class Project:
-    """A recipe over four web pages, judged and rewritten by a model behind a real server, images fetched from another."""
+    """A recipe over four web pages, judged and rewritten by a model behind a real server, images fetched from
+    another."""
 
     path: Path
     gallery: Gallery
@@ -115,7 +122,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     threads[1].start()
     lines = []
     for number in range(4):
-        texts = [f"First, draw the wall of house number {number} on green grass.", "Then add a brown roof on top of it.", "Paint a door."]
+        texts = [
+            f"First, draw the wall of house number {number} on green grass.",
+            "Then add a brown roof on top of it.",
+            "Paint a door.",
+        ]
         texts[1] = f"{SECRET}." if number == 0 else texts[1]
         infos = [
             {
@@ -167,15 +178,16 @@ def test_a_page_is_gone_from_every_file_and_nobody_else_pays(project):
     assert holding(project.workdir, SECRET) == holding(project.workdir, ALT) == []
     assert holding(project.workdir, image(0, 0)) == holding(project.workdir, image(0, 1)) == []
     assert told["erased"] == dry["erased"]
-    assert {name: told["erased"][name] for name in ("documents", "answers", "exchanges", "fetched images")} == {
-        "documents": 1,
-        "answers": 2,
-        "exchanges": 2,
-        "fetched images": 3,
-    }
+    assert {
+        name: told["erased"][name] for name in ("documents", "answers", "exchanges", "fetched images")
+    } == {"documents": 1, "answers": 2, "exchanges": 2, "fetched images": 3}
     assert told["runs"] == ["t", "t-limit1"]
     assert "web: docs.jsonl" in told["remains"][0]
-    assert list(answers.verify(project.workdir / ".answers")) == list(store.verify(project.workdir / ".fetched")) == []
+    assert (
+        list(answers.verify(project.workdir / ".answers"))
+        == list(store.verify(project.workdir / ".fetched"))
+        == []
+    )
     build(project.path)
     assert project.requests == before
     assert holding(project.workdir, SECRET) == []
@@ -193,10 +205,16 @@ def test_what_is_built_after_a_purge_is_what_a_fresh_build_with_the_list_gives(p
     project.purge(("domain", "site2.example"))
     build(project.path)
     sums = shard_sums(project.workdir / "t/shard")
-    documents = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (project.workdir / "t/ingest").glob("documents-*")}
+    documents = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (project.workdir / "t/ingest").glob("documents-*")
+    }
     build(project.path, rebuild=True)
     assert shard_sums(project.workdir / "t/shard") == sums
-    again = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (project.workdir / "t/ingest").glob("documents-*")}
+    again = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (project.workdir / "t/ingest").glob("documents-*")
+    }
     assert again == documents
 
 
@@ -216,11 +234,15 @@ def test_an_image_that_others_show_stays_with_them_and_is_listed(project):
     told = project.purge(("id", project.ids()[page_url(0)]))
     assert holding(project.workdir, image(1, 2))
     sha256 = hashlib.sha256(image(1, 2)).hexdigest()
-    assert any("1 images that documents show that remain" in line and sha256 in line for line in told["remains"])
+    assert any(
+        "1 images that documents show that remain" in line and sha256 in line for line in told["remains"]
+    )
     asked = project.requests
     build(project.path)
     assert project.requests == asked
-    assert {row["url"]: len(row["images"]) for row in rows(project.workdir / "t/shard")} == {page_url(number): 3 for number in (1, 2, 3)}
+    assert {row["url"]: len(row["images"]) for row in rows(project.workdir / "t/shard")} == {
+        page_url(number): 3 for number in (1, 2, 3)
+    }
 
 
 def test_bytes_are_gone_from_everywhere_and_do_not_come_back_with_another_page(project):
@@ -233,7 +255,10 @@ def test_bytes_are_gone_from_everywhere_and_do_not_come_back_with_another_page(p
     assert holding(project.workdir, gone) == []
     assert set(project.ids()) == {page_url(2), page_url(3)}
     reasons = Counter(
-        drop["rule"] for path in (project.workdir / "t/filter").glob("dropped-*") for row in _rows(path) for drop in row["drops"][:1]
+        drop["rule"]
+        for path in (project.workdir / "t/filter").glob("dropped-*")
+        for row in _rows(path)
+        for drop in row["drops"][:1]
     )
     assert reasons == {"removed_by_request": 2}
 
@@ -269,7 +294,10 @@ def test_answers_of_an_earlier_recipe_that_quote_it_go_too(project):
 def test_a_killed_purge_is_finished_by_the_same_command(project, monkeypatch, step):
     build(project.path)
     done = 0
-    calls = {name: getattr(module, name) for module, name in ((files, "delete"), (store, "erase"), (answers, "erase"))}
+    calls = {
+        name: getattr(module, name)
+        for module, name in ((files, "delete"), (store, "erase"), (answers, "erase"))
+    }
 
     def dying(work: Any) -> Any:
         def run(*args: Any, **more: Any) -> Any:
@@ -305,7 +333,9 @@ def test_a_named_version_complies(project):
     told = project.purge(("url", page_url(0)))
     assert told["runs"] == ["t@1.0"]
     build(project.path, "version='1.0'")
-    assert {row["url"] for row in rows(project.workdir / "t@1.0/shard")} == {page_url(number) for number in (1, 2, 3)}
+    assert {row["url"] for row in rows(project.workdir / "t@1.0/shard")} == {
+        page_url(number) for number in (1, 2, 3)
+    }
 
 
 def test_a_deleted_line_of_the_list_brings_the_page_back(project):
@@ -325,7 +355,9 @@ def test_an_id_of_an_example_purges_its_document(project):
     assert holding(project.workdir, SECRET) == []
     build(project.path, rebuild=True)
     assert holding(project.workdir, SECRET) == []
-    assert ("id", example["document_id"]) in {(each.kind, each.value) for each in load(beside(project.path)).entries}
+    assert ("id", example["document_id"]) in {
+        (each.kind, each.value) for each in load(beside(project.path)).entries
+    }
 
 
 def test_the_command_says_what_it_does(project):
@@ -335,7 +367,10 @@ def test_the_command_says_what_it_does(project):
     assert "would erase: 1 documents" in dry.stderr
     assert "no document here matches" not in dry.stderr
     missed = leaf("remove", project.path, "--purge", "--url", f"{page_url(0)}x", "--dry-run")
-    assert f"no document here matches url {page_url(0)}x: it was erased before, was never read, or is written otherwise" in missed.stderr
+    assert (
+        f"no document here matches url {page_url(0)}x: it was erased before, was never read, or is "
+        "written otherwise"
+    ) in missed.stderr
     done = leaf("remove", project.path, "--purge", "--url", page_url(0))
     assert done.stdout.split() == ["1", "url", page_url(0)]
     assert "erased: 1 documents, 1 examples" in done.stderr
@@ -362,13 +397,19 @@ def test_quotations_are_found_through_escapes_and_common_words_are_none():
 def test_verify_drops_damage_in_the_shared_caches_and_nothing_else_is_paid_again(project):
     build(project.path)
     asked = project.requests
-    for path in [*(project.workdir / ".answers").glob("*.jsonl"), *(project.workdir / ".fetched").glob("*.*")]:
+    for path in [
+        *(project.workdir / ".answers").glob("*.jsonl"),
+        *(project.workdir / ".fetched").glob("*.*"),
+    ]:
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
     first = leaf("verify", project.path)
     assert first.returncode == 1
-    dropped = Counter("image" if "/.fetched/" in line else line.rpartition("/")[2].partition("-")[0] for line in first.stdout.splitlines())
+    dropped = Counter(
+        "image" if "/.fetched/" in line else line.rpartition("/")[2].partition("-")[0]
+        for line in first.stdout.splitlines()
+    )
     assert leaf("verify", project.path).returncode == 0
     assert all(outcome.up_to_date for outcome in build(project.path))
     assert project.requests == asked
@@ -385,9 +426,14 @@ def holding_one(path: Path, needle: str) -> bool:
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 500, None])
 def test_what_cannot_be_read_is_erased_unread(project, damage):
-    """Of all tables of the page's part: nobody knows any more what was asked about it, and which images it showed."""
+    """Of all tables of the page's part: nobody knows any more what was asked about it, and which images it
+    showed."""
     build(project.path)
-    (part,) = {path.stem.partition("-")[2] for path in (project.workdir / "t/ingest").glob("documents-*") if holding_one(path, SECRET)}
+    (part,) = {
+        path.stem.partition("-")[2]
+        for path in (project.workdir / "t/ingest").glob("documents-*")
+        if holding_one(path, SECRET)
+    }
     for path in (project.workdir / "t").rglob(f"*-{part}.*"):
         path.write_bytes(path.read_bytes()[:-9] if damage is None else damage)
     for path in (project.workdir / "t/shard").glob("*.parquet"):
@@ -400,12 +446,15 @@ def test_what_cannot_be_read_is_erased_unread(project, damage):
     build(project.path)
     assert set(project.ids()) == {page_url(number) for number in (1, 2, 3)}
     again = [after - before for before, after in zip(asked, project.requests, strict=True)]
-    assert again == [5, 2], "of the page in the same part: three images, after robots.txt and tdmrep.json of their host"
+    assert again == [5, 2], (
+        "of the page in the same part: three images, after robots.txt and tdmrep.json of their host"
+    )
     assert holding(project.workdir, SECRET) == []
 
 
 def test_rows_of_a_build_that_was_cut_before_its_shards_are_found(project):
-    """The page left its source since; only rows that were gathered before, and the shards of that time, still hold it."""
+    """The page left its source since; only rows that were gathered before, and the shards of that time, still
+    hold it."""
     build(project.path)
     source = project.path.parent / "docs.jsonl"
     lines = source.read_text(encoding="utf-8").splitlines()
@@ -453,12 +502,19 @@ def test_texts_of_every_script_and_of_any_length_go(project):
     ]
     line = json.loads(source.read_text(encoding="utf-8").splitlines()[0])
     source.write_text(
-        json.dumps({**line, "text_list": [odd[0], odd[1], odd[2]]}) + "\n" + "\n".join(source.read_text().splitlines()[1:]) + "\n"
+        json.dumps({**line, "text_list": [odd[0], odd[1], odd[2]]})
+        + "\n"
+        + "\n".join(source.read_text().splitlines()[1:])
+        + "\n"
     )
     build(project.path, "filter.min_words=1")
     assert all(holding(project.workdir, text) for text in ("\U0001f98a" * 3, odd[1], odd[2]))
     project.purge(("url", page_url(0)))
-    assert {text: found for text in ("\U0001f98a" * 3, odd[1], odd[2]) if (found := holding(project.workdir, text))} == {}
+    assert {
+        text: found
+        for text in ("\U0001f98a" * 3, odd[1], odd[2])
+        if (found := holding(project.workdir, text))
+    } == {}
 
 
 def test_a_sentence_that_another_page_says_too_stays_there(project):

@@ -1,4 +1,5 @@
-"""`leaf push` against a Hub on this machine: what goes, what stays, what a reader sees at every moment, and what a cut costs."""
+"""`leaf push` against a Hub on this machine: what goes, what stays, what a reader sees at every moment, and
+what a cut costs."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def names(files) -> list[str]:
 
 
 def contents(shards) -> int:
-    """Bytes of all shards; two that are alike (without a row) are one content, and the storage wants it once."""
+    """Bytes of all shards; two that are alike (without a row) are one content, and the storage wants it
+    once."""
     return sum(len(data) for data in {path.read_bytes() for path in shards.glob("*.parquet")})
 
 
@@ -41,13 +43,22 @@ def test_a_new_dataset_is_private_whole_in_one_commit_and_loads_from_there(push,
     repo = hub.repos["me/demo"]
     parquet = {path.name for path in shards.glob("*.parquet")}
     assert len(parquet) >= 4
-    assert set(repo.files) == parquet | shown | {"README.md", "SHA256SUMS", "croissant.json", "build.json", LIST}
+    assert set(repo.files) == parquet | shown | {
+        "README.md",
+        "SHA256SUMS",
+        "croissant.json",
+        "build.json",
+        LIST,
+    }
     assert all(repo.files[name] == (shards / name).read_bytes() for name in parquet)
     assert (repo.private, pushed.private, pushed.images) == (True, True, "bytes")
     assert repo.messages == ["initial commit", f"t@dev: {len(repo.files)} new"]
     assert repo.tags == {"v1": repo.branches["main"]} == {"v1": pushed.commit}
     assert hub.sent == contents(shards)
-    assert json.loads(repo.files[LIST])["files"]["README.md"]["sha256"] == hashlib.sha256(repo.files["README.md"]).hexdigest()
+    assert (
+        json.loads(repo.files[LIST])["files"]["README.md"]["sha256"]
+        == hashlib.sha256(repo.files["README.md"]).hexdigest()
+    )
     script = """import sys, json, hashlib, datasets
 whole = datasets.load_dataset("me/demo", split="train")
 stream = datasets.load_dataset("me/demo", split="train", streaming=True)
@@ -81,10 +92,14 @@ def test_one_changed_shard_is_the_only_one_that_is_sent(built, push, hub, shards
     assert len(changed) == 1
     assert hub.sent - sent == changed[0].size == (shards / changed[0].name).stat().st_size
     after = hub.repos["me/demo"].files
-    assert [name for name in after if name.endswith(".parquet") and after[name] != before[name]] == names(changed)
+    assert [name for name in after if name.endswith(".parquet") and after[name] != before[name]] == names(
+        changed
+    )
 
 
-def test_what_is_built_no_more_goes_in_the_same_commit_and_what_others_put_there_stays(built, push, hub, shards):
+def test_what_is_built_no_more_goes_in_the_same_commit_and_what_others_put_there_stays(
+    built, push, hub, shards
+):
     push()
     repo = hub.repos["me/demo"]
     repo.write(guide__md=b"by hand", notes=b"ours")
@@ -125,13 +140,17 @@ def test_a_shard_that_somebody_edited_is_left_when_it_is_built_no_more(built, pu
 
 
 def test_a_push_that_was_cut_shows_nothing_and_goes_on_where_it_was(push, hub, shards):
-    """Uploads are refused after the third: a reader sees an empty repository, and the next push sends only the rest."""
+    """Uploads are refused after the third: a reader sees an empty repository, and the next push sends only
+    the rest."""
     hub.trouble = lambda method, _: 403 if method == "PUT" and len(hub.large) == 3 else None
     with pytest.raises(
-        PublishError, match=r"--repo me/demo: the Hub did not take it: .*the token may not write there.*run the same command again$"
+        PublishError,
+        match=r"--repo me/demo: the Hub did not take it: .*the token may not write there.*run the same command again$",
     ) as caught:
         push()
-    assert str(caught.value).startswith("--repo me/demo: the Hub did not take it: Error while uploading 'guide.train-")
+    assert str(caught.value).startswith(
+        "--repo me/demo: the Hub did not take it: Error while uploading 'guide.train-"
+    )
     assert "\n" not in str(caught.value)
     assert "signed-secret" not in str(caught.value)
     assert hub.repos["me/demo"].files == {}
@@ -171,7 +190,9 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(push, hub):
 
 def test_a_commit_of_somebody_else_meanwhile_is_built_upon(push, hub):
     hub.after = lambda kind: (
-        hub.repos["me/demo"].write(theirs=b"x") if kind == "verify" and "theirs" not in hub.repos["me/demo"].files else None
+        hub.repos["me/demo"].write(theirs=b"x")
+        if kind == "verify" and "theirs" not in hub.repos["me/demo"].files
+        else None
     )
     pushed = push()
     repo = hub.repos["me/demo"]
@@ -193,7 +214,10 @@ def test_a_commit_of_somebody_else_to_our_files_meanwhile_stops_the_push(push, h
 
 @pytest.mark.parametrize(
     ("status", "hint"),
-    [(401, "the Hub does not accept the token: log in with `hf auth login`"), (403, "the token may not write there")],
+    [
+        (401, "the Hub does not accept the token: log in with `hf auth login`"),
+        (403, "the token may not write there"),
+    ],
     ids=["401", "403"],
 )
 def test_a_token_that_is_refused_is_one_line_with_the_hint(push, hub, status, hint):
@@ -206,14 +230,19 @@ def test_a_token_that_is_refused_is_one_line_with_the_hint(push, hub, status, hi
 def test_the_token_is_sent_and_never_shown(built, hub):
     hub.trouble = lambda _, path: 403 if "create" in path else None
     done = leaf("push", built, "--repo", "me/demo")
-    assert (done.returncode, done.stderr.splitlines()[-1].count("leaf: --repo me/demo: the Hub did not take it: ")) == (1, 1)
+    assert (
+        done.returncode,
+        done.stderr.splitlines()[-1].count("leaf: --repo me/demo: the Hub did not take it: "),
+    ) == (1, 1)
     assert f"Bearer {TOKEN}" in hub.tokens
     assert TOKEN not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["bad name/x", "a/b/c", "https://huggingface.co/me/demo", "me/.."])
-def test_a_name_that_the_hub_does_not_take_is_refused_before_anything_is_read_or_asked(push, hub, shards, name):
+def test_a_name_that_the_hub_does_not_take_is_refused_before_anything_is_read_or_asked(
+    push, hub, shards, name
+):
     for shard in shards.glob("*.parquet"):
         shard.unlink()
     with pytest.raises(PublishError, match=r"^--repo .*: is no name that the Hub takes; give ORG/NAME"):
@@ -266,7 +295,11 @@ def test_a_dry_run_lists_and_makes_nothing(built, push, hub, shards):
     assert done.returncode == 0, done.stderr
     size = sum(path.stat().st_size for path in shards.glob("*.parquet"))
     assert done.stdout.splitlines()[0] == "me/demo: would be made, private, 12 records"
-    listed = {line.split()[2]: int(line.split()[1].replace(",", "")) for line in done.stdout.splitlines() if line.startswith("  new")}
+    listed = {
+        line.split()[2]: int(line.split()[1].replace(",", ""))
+        for line in done.stdout.splitlines()
+        if line.startswith("  new")
+    }
     assert sum(number for name, number in listed.items() if name.endswith(".parquet")) == size
     assert not [kind for kind in hub.asked if not kind.startswith(("GET", "HEAD"))]
     assert hub.repos == {}
@@ -283,15 +316,20 @@ def test_a_dry_run_that_the_hub_refuses_speaks_of_no_upload(push, hub):
 
 
 def test_a_shard_that_is_not_what_its_report_says_does_not_go_out_as_if_it_were(built, push, hub, shards):
-    """Other bytes, whole Parquet though they are, do not take the name of those that were built: nothing is asked of the Hub."""
+    """Other bytes, whole Parquet though they are, do not take the name of those that were built: nothing is
+    asked of the Hub."""
     first, second = sorted(path for path in shards.glob("*.parquet") if pq.read_metadata(path).num_rows)[:2]
     first.write_bytes(second.read_bytes())
-    with pytest.raises(PublishError, match=rf"damaged or gone: {first.name}; run `leaf build`, which makes that again$"):
+    with pytest.raises(
+        PublishError, match=rf"damaged or gone: {first.name}; run `leaf build`, which makes that again$"
+    ):
         push(allowed=["drift", "unfinished"])
     assert hub.asked.total() == 0
 
 
-@pytest.mark.parametrize("name", ["README.md", "SHA256SUMS", "croissant.json", "build.json", "examples/unknown.png"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "SHA256SUMS", "croissant.json", "build.json", "examples/unknown.png"]
+)
 def test_a_file_beside_the_shards_that_is_not_what_was_written_does_not_go_out(push, hub, shards, name):
     (shards / name).parent.mkdir(exist_ok=True)
     (shards / name).write_bytes(b"other")

@@ -1,4 +1,5 @@
-"""`leaf remove`: what an entry matches, that no entry is lost, and that builds honour the list and change nothing else."""
+"""`leaf remove`: what an entry matches, that no entry is lost, and that builds honour the list and change
+nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ from leafinstruct.records.example import Example
 from leafinstruct.records.removals import Shown, Suppressed, add, beside, entry, load
 from leafinstruct.report import funnel
 
-PAGE = Shown("e1", "d1", "https://www.Shop.Example/a%20b?x=1", ("ab" * 32,), ("http://pics.example:80/p.png",))
+PAGE = Shown(
+    "e1", "d1", "https://www.Shop.Example/a%20b?x=1", ("ab" * 32,), ("http://pics.example:80/p.png",)
+)
 LOOKING = "looking for what was removed"
 
 
@@ -106,7 +109,15 @@ def test_what_could_never_match_is_refused(kind, value, said):
 
 
 @pytest.mark.parametrize(
-    "line", ["{broken", "[]", '{"name": "x"}', '{"id": 3}', '{"id": "a", "url": "http://a.example"}', '{"domain": "a/b"}']
+    "line",
+    [
+        "{broken",
+        "[]",
+        '{"name": "x"}',
+        '{"id": 3}',
+        '{"id": "a", "url": "http://a.example"}',
+        '{"domain": "a/b"}',
+    ],
 )
 def test_a_line_that_is_no_entry_stops_whoever_reads_the_list(tmp_path, line):
     path = tmp_path / "r.suppressed.jsonl"
@@ -118,7 +129,12 @@ def test_a_line_that_is_no_entry_stops_whoever_reads_the_list(tmp_path, line):
 def test_of_many_who_remove_at_once_nobody_is_forgotten(tmp_path):
     path = tmp_path / "r.suppressed.jsonl"
     with ThreadPoolExecutor(8) as pool:
-        new = list(pool.map(lambda number: add(path, [entry("id", f"n{number % 20}", "why")], tmp_path / ".lock"), range(40)))
+        new = list(
+            pool.map(
+                lambda number: add(path, [entry("id", f"n{number % 20}", "why")], tmp_path / ".lock"),
+                range(40),
+            )
+        )
     assert sum(new) == 20
     lines = path.read_text().splitlines()
     assert lines == sorted(lines)
@@ -126,7 +142,8 @@ def test_of_many_who_remove_at_once_nobody_is_forgotten(tmp_path):
 
 
 def test_what_ends_a_line_elsewhere_ends_no_entry(tmp_path):
-    """An address as somebody pasted it, with signs that JSON leaves as they are and that some readers take for the end of a line."""
+    """An address as somebody pasted it, with signs that JSON leaves as they are and that some readers take
+    for the end of a line."""
     path = tmp_path / "r.suppressed.jsonl"
     pasted = entry("url", "https://a.example/one\u2028two\u0085three")
     add(path, [pasted], tmp_path / ".lock")
@@ -138,7 +155,11 @@ def test_what_ends_a_line_elsewhere_ends_no_entry(tmp_path):
 
 def test_reasons_and_order_make_no_difference_to_a_build():
     one, two = entry("id", "a", "why"), entry("domain", "a.example")
-    assert Suppressed((one, two)).identity == Suppressed((two, entry("id", "a"))).identity != Suppressed((one,)).identity
+    assert (
+        Suppressed((one, two)).identity
+        == Suppressed((two, entry("id", "a"))).identity
+        != Suppressed((one,)).identity
+    )
     assert Suppressed().identity is None
 
 
@@ -157,12 +178,20 @@ def test_a_build_leaves_out_what_was_removed_and_makes_no_other_shard_anew(built
     assert [stage for stage, outcome in outcomes.items() if not outcome.up_to_date] == ["shard"]
     assert outcomes["shard"].changes[0].startswith("shard.suppressed null -> ")
     assert len(engine.reports["gathering"]) == 1
-    assert [report["counts"]["examples"] for report in engine.reports[LOOKING]] == [4, 4, 4]  # each part is read once for its key and count
+    # each part is read once for its key and count
+    assert [report["counts"]["examples"] for report in engine.reports[LOOKING]] == [4, 4, 4]
     assert [row["id"] for row in rows(shards)] == [row["id"] for row in whole if row is not gone]
     after = shard_sums(shards)
-    assert sum(before.get(name) != digest for name, digest in after.items()) + sum(name not in after for name in before) == 1
+    assert (
+        sum(before.get(name) != digest for name, digest in after.items())
+        + sum(name not in after for name in before)
+        == 1
+    )
     assert outcomes["shard"].record["suppressed"] == 1
-    told = "1 examples were taken out because somebody asked for it. Building again needs the list of them, which is not published."
+    told = (
+        "1 examples were taken out because somebody asked for it. Building again needs the list of them, "
+        "which is not published."
+    )
     assert f"- {told}\n" in (shards / "README.md").read_text(encoding="utf-8")
     assert told in json.loads((shards / "croissant.json").read_text(encoding="utf-8"))["rai:dataLimitations"]
     steps = funnel.steps(funnel.status(artifacts(recipes.load(built))))
@@ -183,7 +212,9 @@ def test_a_removed_image_takes_every_record_that_shows_it(built, shards):
     build(built)
     left = rows(shards)
     assert len(left) == len(whole) - 2
-    assert twice not in {hashlib.sha256(image["bytes"]).hexdigest() for row in left for image in row["images"]}
+    assert twice not in {
+        hashlib.sha256(image["bytes"]).hexdigest() for row in left for image in row["images"]
+    }
 
 
 def test_a_named_version_keeps_to_a_removal_and_to_nothing_else(built, shards):
@@ -191,7 +222,9 @@ def test_a_named_version_keeps_to_a_removal_and_to_nothing_else(built, shards):
     named = built.parent / "runs/t@1.0/shard"
     add(beside(built), [entry("domain", "site0.example")], built.parent / ".lock")
     build(built, "version='1.0'")
-    assert {row["url"] for row in rows(named)} == {row["url"] for row in rows(shards)} - {"https://site0.example/page"}
+    assert {row["url"] for row in rows(named)} == {row["url"] for row in rows(shards)} - {
+        "https://site0.example/page"
+    }
 
 
 def test_a_shard_that_cannot_be_read_is_one_line_with_the_hint(built, shards):
@@ -205,7 +238,10 @@ def test_a_shard_that_cannot_be_read_is_one_line_with_the_hint(built, shards):
 
 def test_a_list_that_takes_everything_says_so(built):
     add(beside(built), [entry("domain", "example")], built.parent / ".lock")
-    with pytest.raises(LeafInstructError, match="there is no example to shard: 12 are on the list of what was removed; see `leaf status`"):
+    with pytest.raises(
+        LeafInstructError,
+        match="there is no example to shard: 12 are on the list of what was removed; see `leaf status`",
+    ):
         build(built)
 
 

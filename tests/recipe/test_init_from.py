@@ -1,4 +1,5 @@
-"""`leaf init NAME --from`: what is recognized, and that the recipe of it runs as it is. Files are genuine: Sketchbook's, libraries', real."""
+"""`leaf init NAME --from`: what is recognized, and that the recipe of it runs as it is. Files are genuine:
+Sketchbook's, libraries', real."""
 
 from __future__ import annotations
 
@@ -27,8 +28,14 @@ from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 from leafinstruct.sketchbook.formats import write
 
-WORDS = "Fold the paper along the longer side, press the crease with a thumb and open it again so that a line shows where the wing begins."
-PAGE = "<!doctype html><title>Boat</title><h1>How to fold a boat</h1><p>{words}</p><p><img src='{image}'></p><p>{words}</p>"
+WORDS = (
+    "Fold the paper along the longer side, press the crease with a thumb and open it again so that a "
+    "line shows where the wing begins."
+)
+PAGE = (
+    "<!doctype html><title>Boat</title><h1>How to fold a boat</h1><p>{words}</p><p><img "
+    "src='{image}'></p><p>{words}</p>"
+)
 
 
 def init(name: Path, source: Path | str, *more: str) -> Result:
@@ -46,7 +53,10 @@ def refusal(name: Path, source: Path | str, *more: str) -> str:
 
 
 def sources(name: Path) -> list[dict[str, object]]:
-    return [source.model_dump(exclude_unset=True) for source in recipes.load(name / "recipe.yaml").recipe.ingest.sources]
+    return [
+        source.model_dump(exclude_unset=True)
+        for source in recipes.load(name / "recipe.yaml").recipe.ingest.sources
+    ]
 
 
 def examples(name: Path, workdir: Path) -> int:
@@ -75,7 +85,9 @@ def test_a_folder_of_one_kind_gives_a_recipe_that_runs_unedited(sketchbook, tmp_
     written = recipes.load(name / "recipe.yaml").recipe
     assert written.rewrite.max_words
     assert written.rewrite.max_images
-    assert not any(rule.declared.family in ("alignment", "coherence", "judge") for rule in written.filter.rules)
+    assert not any(
+        rule.declared.family in ("alignment", "coherence", "judge") for rule in written.filter.rules
+    )
     monkeypatch.chdir(tmp_path)
     assert examples(name, tmp_path) > 0
 
@@ -86,8 +98,12 @@ def test_no_sound_document_is_dropped_by_an_unedited_recipe(real, tmp_path, kind
     assert init(name, real / kind).exit_code == 0
     assert examples(name, tmp_path) > 0
     run = tmp_path / "runs/made"
-    read = [page.id for path in (run / "ingest").glob("documents-*.parquet") for page in table.documents(path)]
-    filtered, rewritten = (json.loads((run / stage / "record.json").read_text()) for stage in ("filter", "rewrite"))
+    read = [
+        page.id for path in (run / "ingest").glob("documents-*.parquet") for page in table.documents(path)
+    ]
+    filtered, rewritten = (
+        json.loads((run / stage / "record.json").read_text()) for stage in ("filter", "rewrite")
+    )
     assert (filtered["counts"]["kept"], filtered["reasons"]) == (len(read), {})
     assert rewritten["reasons"] == {}
 
@@ -106,7 +122,9 @@ def test_a_folder_of_several_kinds_gives_a_source_each(sketchbook, tmp_path):
 def test_the_same_folder_gives_the_same_bytes(sketchbook, tmp_path):
     for name in ("one/same", "two/same"):
         assert init(tmp_path / name, sketchbook).exit_code == 0
-    assert (tmp_path / "one/same/recipe.yaml").read_bytes() == (tmp_path / "two/same/recipe.yaml").read_bytes()
+    assert (tmp_path / "one/same/recipe.yaml").read_bytes() == (
+        tmp_path / "two/same/recipe.yaml"
+    ).read_bytes()
 
 
 def pages(folder: Path, *names: str) -> None:
@@ -118,14 +136,26 @@ def pages(folder: Path, *names: str) -> None:
 
 
 def test_mirrored_pages_without_an_ending_are_pages_and_parts_of_a_saved_page_are_not(tmp_path):
-    pages(tmp_path / "www", "about", "index.php?id=3", "deep/er/index.html", "saved.html", "saved_files/frame.html", "x/page.png.html")
+    pages(
+        tmp_path / "www",
+        "about",
+        "index.php?id=3",
+        "deep/er/index.html",
+        "saved.html",
+        "saved_files/frame.html",
+        "x/page.png.html",
+    )
     (tmp_path / "www/README").write_text("Plain text without any markup.")
     (tmp_path / "www/saved_files/script.js").write_text("let a = 1;")
     done = init(tmp_path / "made", tmp_path / "www")
     assert "HTML pages, 5 files" in done.output
     assert "files that a browser saved beside a page are parts of it: 1" in done.output
     build(tmp_path / "made/recipe.yaml", f"workdir={tmp_path}", until="ingest")
-    read = {page.provenance.file for path in (tmp_path / "runs/made/ingest").glob("documents-*.parquet") for page in table.documents(path)}
+    read = {
+        page.provenance.file
+        for path in (tmp_path / "runs/made/ingest").glob("documents-*.parquet")
+        for page in table.documents(path)
+    }
     assert read == {"about", "index.php?id=3", "deep/er/index.html", "saved.html", "x/page.png.html"}
 
 
@@ -140,7 +170,9 @@ def on_the_web(folder: Path) -> Path:
     record = {
         "url": "https://h.example/1",
         "text_list": [WORDS, WORDS],
-        "image_info": [{"image_name": "a.jpg", "raw_url": "https://h.example/a.jpg", "matched_text_index": 0}],
+        "image_info": [
+            {"image_name": "a.jpg", "raw_url": "https://h.example/a.jpg", "matched_text_index": 0}
+        ],
     }
     (folder / "docs.jsonl").write_text(json.dumps(record) + "\n")
     return folder
@@ -160,20 +192,29 @@ def test_images_that_are_all_on_the_web_need_a_contact(tmp_path):
 def test_a_recipe_that_would_keep_nothing_is_not_written(tmp_path):
     pages(tmp_path / "www", "a.html")
     (tmp_path / "www/x/a.png").unlink()
-    assert "all image files are missing (1 in 1 sampled document)" in refusal(tmp_path / "made", tmp_path / "www")
+    assert "all image files are missing (1 in 1 sampled document)" in refusal(
+        tmp_path / "made", tmp_path / "www"
+    )
     (tmp_path / "www/a.html").write_text(f"<!doctype html><h1>Boat</h1><p>{WORDS}</p>")
     assert "no image in 1 sampled document" in refusal(tmp_path / "made", tmp_path / "www")
 
 
 def test_a_contact_that_is_none_is_one_line(tmp_path):
-    assert "--contact nobody: give an e-mail address" in refusal(tmp_path / "made", on_the_web(tmp_path / "data"), "--contact", "nobody")
+    assert "--contact nobody: give an e-mail address" in refusal(
+        tmp_path / "made", on_the_web(tmp_path / "data"), "--contact", "nobody"
+    )
     assert init(tmp_path / "b", tmp_path / "nothing").exception is not None
-    assert CliRunner().invoke(app, ["init", str(tmp_path / "c"), "--contact", "me@example.org"]).exit_code == 2
+    assert (
+        CliRunner().invoke(app, ["init", str(tmp_path / "c"), "--contact", "me@example.org"]).exit_code == 2
+    )
 
 
 def test_some_images_on_the_web_are_counted_and_the_lines_that_fetch_them_are_there(tmp_path):
     on_the_web(tmp_path / "data/web")
-    mmc4(tmp_path / "data/here", {f"https://h.example/{number}": [(f"{WORDS} {number}", png(dot=number))] * 2 for number in range(3)})
+    mmc4(
+        tmp_path / "data/here",
+        {f"https://h.example/{number}": [(f"{WORDS} {number}", png(dot=number))] * 2 for number in range(3)},
+    )
     done = init(tmp_path / "made", tmp_path / "data")
     assert "images on the web: 1 of 7 in the sample, lost until filter.images.fetch is set" in done.output
     assert "#   fetch: {contact:" in (tmp_path / "made/recipe.yaml").read_text()
@@ -188,16 +229,27 @@ def struct(data: bytes) -> dict[str, object]:
 TEXTS = [f"{WORDS} {number}" for number in range(4)]
 TABLES: dict[str, tuple[pa.Table, list[dict[str, object]]]] = {
     "captioned": (
-        pa.table({"id": [str(n) for n in range(4)], "image": [struct(png(dot=n)) for n in range(4)], "caption": TEXTS}),
+        pa.table(
+            {
+                "id": [str(n) for n in range(4)],
+                "image": [struct(png(dot=n)) for n in range(4)],
+                "caption": TEXTS,
+            }
+        ),
         [{"image": "image"}, {"text": "caption"}],
     ),
     "titled": (
-        pa.table({"title": ["How to fold"] * 4, "image": [struct(png(dot=n)) for n in range(4)], "text": TEXTS}),
+        pa.table(
+            {"title": ["How to fold"] * 4, "image": [struct(png(dot=n)) for n in range(4)], "text": TEXTS}
+        ),
         [{"text": "title", "as": "heading"}, {"image": "image"}, {"text": "text"}],
     ),
     "parallel": (
         pa.table(
-            {"images": [[struct(png(dot=n)), struct(png(dot=n + 4))] for n in range(4)], "steps": [[text, text[::-1]] for text in TEXTS]}
+            {
+                "images": [[struct(png(dot=n)), struct(png(dot=n + 4))] for n in range(4)],
+                "steps": [[text, text[::-1]] for text in TEXTS],
+            }
         ),
         [{"interleave": [{"image": "images"}, {"text": "steps"}]}],
     ),
@@ -214,7 +266,13 @@ TABLES: dict[str, tuple[pa.Table, list[dict[str, object]]]] = {
         pa.table(
             {
                 "images": [[struct(png(dot=n))] for n in range(4)],
-                "chats": [[{"role": "user", "content": "<image> What is it?"}, {"role": "assistant", "content": text}] for text in TEXTS],
+                "chats": [
+                    [
+                        {"role": "user", "content": "<image> What is it?"},
+                        {"role": "assistant", "content": text},
+                    ]
+                    for text in TEXTS
+                ],
             }
         ),
         [{"conversation": "chats", "images": "images"}],
@@ -226,13 +284,20 @@ TABLES: dict[str, tuple[pa.Table, list[dict[str, object]]]] = {
 def test_a_table_with_one_reading_gets_its_mapping(tmp_path, name):
     content, segments = TABLES[name]
     (tmp_path / "repo/data").mkdir(parents=True)
-    (tmp_path / "repo/README.md").write_text("---\nconfigs:\n- config_name: default\n  data_files: data/*.parquet\n---\n# A dataset\n")
+    (tmp_path / "repo/README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files: data/*.parquet\n---\n# A dataset\n"
+    )
     pq.write_table(content, tmp_path / "repo/data/train-00000-of-00001.parquet")
     done = init(tmp_path / "made", tmp_path / "repo")
     assert done.exit_code == 0, done.output
     (source,) = recipes.load(tmp_path / "made/recipe.yaml").recipe.ingest.sources
     assert source.kind == "hub"
-    assert json.loads(json.dumps([entry.model_dump(by_alias=True, exclude_unset=True) for entry in source.segments])) == segments
+    assert (
+        json.loads(
+            json.dumps([entry.model_dump(by_alias=True, exclude_unset=True) for entry in source.segments])
+        )
+        == segments
+    )
     assert examples(tmp_path / "made", tmp_path) == 4
 
 
@@ -240,7 +305,10 @@ def test_a_webdataset_gets_its_mapping(tmp_path):
     (tmp_path / "data").mkdir()
     with tarfile.open(tmp_path / "data/0.tar", "w") as archive:
         for number, text in enumerate(TEXTS):
-            for ending, data in (("png", png(dot=number)), ("json", json.dumps({"caption": text, "width": 96}).encode())):
+            for ending, data in (
+                ("png", png(dot=number)),
+                ("json", json.dumps({"caption": text, "width": 96}).encode()),
+            ):
                 member = tarfile.TarInfo(f"{number:04d}.{ending}")
                 member.size = len(data)
                 archive.addfile(member, io.BytesIO(data))
@@ -249,10 +317,16 @@ def test_a_webdataset_gets_its_mapping(tmp_path):
 
 
 def test_a_table_whose_order_is_not_certain_is_refused_with_its_columns(tmp_path):
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"question": text, "answer": text, "image": "a.png"}) + "\n" for text in TEXTS))
+    (tmp_path / "a.jsonl").write_text(
+        "".join(json.dumps({"question": text, "answer": text, "image": "a.png"}) + "\n" for text in TEXTS)
+    )
     message = refusal(tmp_path / "made", tmp_path / "a.jsonl")
-    assert "reading order is not certain; its columns are question (text), answer (text), image (image)" in message
-    two = [{"images": ["a.png", "b.png"], "text": text} for text in TEXTS]  # several images, and nothing says where they belong
+    assert (
+        "reading order is not certain; its columns are question (text), answer (text), image (image)"
+        in message
+    )
+    # several images, and nothing says where they belong
+    two = [{"images": ["a.png", "b.png"], "text": text} for text in TEXTS]
     (tmp_path / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in two))
     assert "is not certain" in refusal(tmp_path / "made", tmp_path / "b.jsonl")
 
@@ -262,7 +336,9 @@ def test_conversations_find_their_images_elsewhere(tmp_path):
     (tmp_path / "data/photos/train/1.png").write_bytes(png())
     turns = [{"from": "human", "value": "<image>\nWhat is this?"}, {"from": "gpt", "value": WORDS}]
     (tmp_path / "data/text").mkdir()
-    (tmp_path / "data/text/llava.json").write_text(json.dumps([{"id": 1, "image": "train/1.png", "conversations": turns}]))
+    (tmp_path / "data/text/llava.json").write_text(
+        json.dumps([{"id": 1, "image": "train/1.png", "conversations": turns}])
+    )
     assert init(tmp_path / "made", tmp_path / "data").exit_code == 0
     (source,) = sources(tmp_path / "made")
     assert (source["kind"], source["images"]) == ("conversations", str(tmp_path / "data/photos"))
@@ -275,10 +351,19 @@ def test_vist_finds_its_photographs(tmp_path):
         (tmp_path / f"data/photos/7{number}.png").write_bytes(png(dot=10 * number))
     images = [{"id": f"7{number}", "url_o": f"https://h.example/7{number}.jpg"} for number in range(5)]
     told = [
-        [{"story_id": "1", "photo_flickr_id": f"7{number}", "worker_arranged_photo_order": number, "original_text": f"{WORDS} {number}"}]
+        [
+            {
+                "story_id": "1",
+                "photo_flickr_id": f"7{number}",
+                "worker_arranged_photo_order": number,
+                "original_text": f"{WORDS} {number}",
+            }
+        ]
         for number in range(5)
     ]
-    (tmp_path / "data/train.story-in-sequence.json").write_text(json.dumps({"images": images, "type": "sis", "annotations": told}))
+    (tmp_path / "data/train.story-in-sequence.json").write_text(
+        json.dumps({"images": images, "type": "sis", "annotations": told})
+    )
     assert init(tmp_path / "made", tmp_path / "data").exit_code == 0
     (source,) = sources(tmp_path / "made")
     assert (source["kind"], source["images"]) == ("vist", str(tmp_path / "data/photos"))
@@ -311,7 +396,11 @@ def test_an_empty_folder_and_one_without_anything_readable_say_what_is_there_and
         ("a.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n", "git lfs pull"),
         ("data-00000-of-00001.arrow", b"\xff\xff\xff\xff\x00\x00", "to_parquet"),
         ("a.csv", b"text,image\nx,a.png\n", "read_csv"),
-        ("a.jsonl", gzip.compress(b'{"text_list": ["a"], "image_info": []}\n', mtime=0), "rename it to end in .jsonl.gz"),
+        (
+            "a.jsonl",
+            gzip.compress(b'{"text_list": ["a"], "image_info": []}\n', mtime=0),
+            "rename it to end in .jsonl.gz",
+        ),
         ("a.jsonl.gz", b'{"text_list": ["a"], "image_info": []}\n', "rename it to end in .jsonl"),
         ("a.warc", gzip.compress(b"WARC/1.0\r\n\r\n", mtime=0), "rename it to end in .warc.gz"),
         ("a.html.gz", gzip.compress(b"<!doctype html><p>x", mtime=0), "gunzip"),
@@ -343,7 +432,9 @@ def test_a_look_is_bounded(tmp_path):
 
 @pytest.mark.parametrize("packing", ["", ".gz", ".zip"])
 def test_of_a_large_file_only_the_beginning_is_read(tmp_path, monkeypatch, packing):
-    data = {f"https://h.example/{number}": [(f"{WORDS} {number}", png(dot=number % 60))] for number in range(60)}
+    data = {
+        f"https://h.example/{number}": [(f"{WORDS} {number}", png(dot=number % 60))] for number in range(60)
+    }
     path = mmc4(tmp_path / "data", data)
     plain, path = path, path.with_name(path.name + packing)
     if packing == ".gz":
@@ -375,10 +466,17 @@ def test_records_among_others_are_taken_file_by_file(tmp_path):
 def test_records_in_files_of_another_ending_are_taken_file_by_file(tmp_path):
     plain = mmc4(tmp_path / "data", {"https://h.example/1": [(WORDS, png())]})
     plain.rename(tmp_path / "data/docs.json")
-    mmc4(tmp_path / "data", {"https://h.example/2": [(f"Then turn the sheet over. {WORDS}", png(dot=9))]}, "more.jsonl")
+    mmc4(
+        tmp_path / "data",
+        {"https://h.example/2": [(f"Then turn the sheet over. {WORDS}", png(dot=9))]},
+        "more.jsonl",
+    )
     done = init(tmp_path / "made", tmp_path / "data")
     assert done.exit_code == 0, done.output
-    assert [Path(str(source["path"])) for source in sources(tmp_path / "made")] == [tmp_path / "data", tmp_path / "data/docs.json"]
+    assert [Path(str(source["path"])) for source in sources(tmp_path / "made")] == [
+        tmp_path / "data",
+        tmp_path / "data/docs.json",
+    ]
     assert examples(tmp_path / "made", tmp_path) == 2
 
 
@@ -405,7 +503,9 @@ def test_a_cut_file_is_said_and_kept_as_far_as_it_goes(real, tmp_path):
 
 def test_a_page_with_one_image_and_few_words_is_not_dropped(tmp_path):
     pages(tmp_path / "www", "a.html")
-    (tmp_path / "www/a.html").write_text("<!doctype html><h1>Boat</h1><p>Fold it once, then twice.</p><img src=/x/a.png>")
+    (tmp_path / "www/a.html").write_text(
+        "<!doctype html><h1>Boat</h1><p>Fold it once, then twice.</p><img src=/x/a.png>"
+    )
     assert init(tmp_path / "made", tmp_path / "www").exit_code == 0
     bounds = recipes.load(tmp_path / "made/recipe.yaml").recipe.filter
     assert (bounds.min_images, bounds.min_words) == (1, 5)
@@ -418,7 +518,8 @@ def test_a_project_inside_its_own_folder_does_not_read_its_run(tmp_path):
     assert init(made, tmp_path / "www").exit_code == 0
     assert examples(made, made) == 2
     run = made / "runs/made"
-    (run / "inspect.html").write_bytes((tmp_path / "www/a.html").read_bytes().replace(b"boat", b"plane"))  # the run's report is a page, too
+    # the run's report is a page, too
+    (run / "inspect.html").write_bytes((tmp_path / "www/a.html").read_bytes().replace(b"boat", b"plane"))
     assert examples(made, made) == 2
     again = init(tmp_path / "again", tmp_path / "www")
     assert "HTML pages, 2 files;" in again.output
@@ -430,7 +531,10 @@ def test_a_project_inside_its_own_folder_does_not_read_its_run(tmp_path):
 
 def test_the_figures_of_a_sample_are_its_own(tmp_path):
     pages(tmp_path / "www", "a.html", "b.html")
-    assert "2 sampled documents, 2 with images and 0 with two or more; 59 words;" in init(tmp_path / "one", tmp_path / "www").output
+    assert (
+        "2 sampled documents, 2 with images and 0 with two or more; 59 words;"
+        in init(tmp_path / "one", tmp_path / "www").output
+    )
     (tmp_path / "www/b.html").write_text(PAGE.format(words=WORDS[:31], image="/x/a.png"))
     assert "; 17 to 59 words, median 38;" in init(tmp_path / "two", tmp_path / "www").output
 
@@ -445,9 +549,9 @@ def test_an_existing_folder_is_left_alone_and_a_killed_init_runs_again(tmp_path)
     assert (tmp_path / "made/recipe.yaml").read_bytes() == before
 
 
-NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40).filter(
-    lambda name: name not in (".", "..") and len(name.encode()) < 200
-)
+NAMES = st.text(
+    st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40
+).filter(lambda name: name not in (".", "..") and len(name.encode()) < 200)
 
 
 @given(name=NAMES)

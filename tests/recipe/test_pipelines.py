@@ -1,4 +1,5 @@
-"""Every recipe that comes with the package parses, and tells a reader where its corpus is and under which license."""
+"""Every recipe that comes with the package parses, and tells a reader where its corpus is and under which
+license."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def test_it_parses(path):
     assert kinds <= {"sketchbook"} or path.stem in CORPORA
 
 
-@pytest.mark.parametrize("path", [path for path in PIPELINES if path.stem in CORPORA], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in PIPELINES if path.stem in CORPORA], ids=lambda path: path.stem
+)
 def test_it_tells_where_to_get_the_corpus_and_under_which_license(path):
     text = path.read_text(encoding="utf-8")
     comments = "\n".join(line for line in text.splitlines() if line.startswith("#"))
@@ -37,12 +40,18 @@ def test_it_tells_where_to_get_the_corpus_and_under_which_license(path):
     assert re.search(r"^# License: .{20}", comments, re.MULTILINE)
     assert re.search(r"https?://\S+", comments)
     sources = yaml.safe_load(text)["ingest"]["sources"]
-    assert all(not str(source.get(key, "")).startswith(("/", "~")) for source in sources for key in ("path", "images", "videos", "cdxj"))
+    assert all(
+        not str(source.get(key, "")).startswith(("/", "~"))
+        for source in sources
+        for key in ("path", "images", "videos", "cdxj")
+    )
     assert max(map(len, text.splitlines())) <= 160
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in PIPELINES if path.stem in {"mmc4", "obelics", "common-crawl"}], ids=lambda path: path.stem
+    "path",
+    [path for path in PIPELINES if path.stem in {"mmc4", "obelics", "common-crawl"}],
+    ids=lambda path: path.stem,
 )
 def test_images_on_the_web_are_fetched_under_a_contact(path):
     fetch = recipe.load(path).recipe.filter.images.fetch
@@ -54,20 +63,27 @@ def test_images_on_the_web_are_fetched_under_a_contact(path):
 
 def test_the_demo_trains_the_packaged_model_on_the_lessons():
     loaded = recipe.load_training(next(path for path in PIPELINES if path.stem == "train-demo"))
-    assert (loaded.train.backbone.weights, loaded.train.backbone.base) == ("leaf:tiny-1", "leaf:tiny-1"), "a name, and no path"
-    assert loaded.train.data == f"run:{recipe.load(next(path for path in PIPELINES if path.stem == 'demo-lessons')).recipe.name}"
+    assert (loaded.train.backbone.weights, loaded.train.backbone.base) == ("leaf:tiny-1", "leaf:tiny-1"), (
+        "a name, and no path"
+    )
+    assert (
+        loaded.train.data
+        == f"run:{recipe.load(next(path for path in PIPELINES if path.stem == 'demo-lessons')).recipe.name}"
+    )
 
 
 def test_the_papers_rank_is_a_recipe():
     path = next(path for path in PIPELINES if path.stem == "train-paper")
     section = recipe.load_training(path).train
-    assert (section.adapter.r_text, section.adapter.r_image, section.adapter.conv_mode, section.adapter.taps) == (
-        256,
-        256,
-        "full_space",
-        "top_left",
-    )
+    assert (
+        section.adapter.r_text,
+        section.adapter.r_image,
+        section.adapter.conv_mode,
+        section.adapter.taps,
+    ) == (256, 256, "full_space", "top_left")
     assert Path(section.backbone.weights) == path.parent.parent / "models" / "anole-hf"
-    comments = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
+    comments = "\n".join(
+        line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")
+    )
     assert re.search(r"^# Get it: .*https://", comments, re.MULTILINE)
     assert re.search(r"^# License: .{20}", comments, re.MULTILINE)

@@ -22,15 +22,30 @@ def fault(path: Path, *changes: str) -> str:
     ("sections", "message"),
     [
         ({"ingets": {}, "ingest": SKETCH}, "ingets: unknown key; did you mean 'ingest'?"),
-        ({"ingest": SKETCH, "filter": {"min_image": 2}}, "filter.min_image: unknown key; did you mean 'min_images'?"),
+        (
+            {"ingest": SKETCH, "filter": {"min_image": 2}},
+            "filter.min_image: unknown key; did you mean 'min_images'?",
+        ),
         (
             {"ingest": SKETCH, "filter": {"rules": [{"score": "aligment.mean", "min": 0.2}]}},
             "filter.rules[0].score: unknown score 'aligment.mean'; did you mean",
         ),
-        ({"ingest": SKETCH, "filter": {"languages": ["english"]}}, "filter.languages: unknown language 'english'; write en"),
-        ({"ingest": SKETCH, "filter": {"languages": ["en", "DE"]}}, "filter.languages: unknown language 'DE'; write de"),
-        ({"ingest": SKETCH, "filter": {"languages": ["pt-BR"]}}, "filter.languages: unknown language 'pt-BR'; write pt"),
-        ({"ingest": SKETCH, "filter": {"languages": ["frnch"]}}, "filter.languages: unknown language 'frnch'; did you mean fr (French)?"),
+        (
+            {"ingest": SKETCH, "filter": {"languages": ["english"]}},
+            "filter.languages: unknown language 'english'; write en",
+        ),
+        (
+            {"ingest": SKETCH, "filter": {"languages": ["en", "DE"]}},
+            "filter.languages: unknown language 'DE'; write de",
+        ),
+        (
+            {"ingest": SKETCH, "filter": {"languages": ["pt-BR"]}},
+            "filter.languages: unknown language 'pt-BR'; write pt",
+        ),
+        (
+            {"ingest": SKETCH, "filter": {"languages": ["frnch"]}},
+            "filter.languages: unknown language 'frnch'; did you mean fr (French)?",
+        ),
         (
             {"ingest": SKETCH, "filter": {"languages": [12]}},
             "filter.languages: unknown language 12; write a code of ISO 639, such as en or de",
@@ -41,26 +56,52 @@ def fault(path: Path, *changes: str) -> str:
         ),
         ({"ingest": SKETCH, "filter": {"languages": []}}, "filter.languages: at least 1 is needed"),
         ({"ingest": SKETCH, "part_size": "many"}, "part_size: input should be a valid integer"),
-        ({"ingest": SKETCH, "version": 1.1}, "version: input should be a valid string, not 1.1; write it in quotes"),
+        (
+            {"ingest": SKETCH, "version": 1.1},
+            "version: input should be a valid string, not 1.1; write it in quotes",
+        ),
         ({}, "ingest: missing"),
         (
             {"ingest": {"sources": [{"kind": "pdf", "name": "a", "path": "x"}]}},
-            "ingest.sources[0].kind: one of mmc4, obelics, html, warc, hub, conversations, video, youcook2, vist, sketchbook is needed",
+            (
+                "ingest.sources[0].kind: one of mmc4, obelics, html, warc, hub, conversations, video, "
+                "youcook2, vist, sketchbook is needed"
+            ),
         ),
         (
             {"ingest": {"sources": [{"kind": "mmc4", "name": "a", "path": "x", "imagse": "y"}]}},
             "ingest.sources[0].imagse: unknown key; did you mean 'images'?",
         ),
-        ({"ingest": SKETCH, "shard": {"splits": {"train": 0.5}}}, "shard.splits: shares must be 0 or more and sum to 1, not 0.5"),
-        ({"ingest": SKETCH, "rewrite": {"tasks": []}}, "rewrite.tasks: tasks is a list of one task family or more, such as [guide, "),
-        ({"ingest": SKETCH, "rewrite": {"tasks": "guide"}}, "rewrite.tasks: tasks is a list of one task family or more, such as [guide, "),
+        (
+            {"ingest": SKETCH, "shard": {"splits": {"train": 0.5}}},
+            "shard.splits: shares must be 0 or more and sum to 1, not 0.5",
+        ),
+        (
+            {"ingest": SKETCH, "rewrite": {"tasks": []}},
+            "rewrite.tasks: tasks is a list of one task family or more, such as [guide, ",
+        ),
+        (
+            {"ingest": SKETCH, "rewrite": {"tasks": "guide"}},
+            "rewrite.tasks: tasks is a list of one task family or more, such as [guide, ",
+        ),
         (
             {"ingest": SKETCH, "rewrite": {"tasks": [{"name": "guide", "ask": ["Hi {titel}"]}]}},
             "rewrite.tasks[0].ask: the question 'Hi {titel}' names {titel}; did you mean {title}?",
         ),
         ({"ingest": []}, "ingest: input should be a valid mapping"),
         (
-            {"ingest": {"sources": [{"kind": "hub", "name": "a", "path": "x", "segments": [{"text": "t", "placeholder": {}}]}]}},
+            {
+                "ingest": {
+                    "sources": [
+                        {
+                            "kind": "hub",
+                            "name": "a",
+                            "path": "x",
+                            "segments": [{"text": "t", "placeholder": {}}],
+                        }
+                    ]
+                }
+            },
             "ingest.sources[0].segments[0].placeholder: unknown key; did you mean 'placeholders'?",
         ),
     ],
@@ -76,24 +117,53 @@ def test_a_wrong_key_or_value_is_one_line_with_its_place_and_hint(tmp_path, sect
     ("sections", "message"),
     [
         ({"filter": {"pictures": {}}}, "filter.pictures: unknown key; it is now called 'images'"),
-        ({"filter": {"judge": {"max_pictures": 2}}}, "filter.judge.max_pictures: unknown key; it is now called 'max_images'"),
-        ({"filter": {"judge": {"picture_px": 64}}}, "filter.judge.picture_px: unknown key; it is now called 'image_px'"),
+        (
+            {"filter": {"judge": {"max_pictures": 2}}},
+            "filter.judge.max_pictures: unknown key; it is now called 'max_images'",
+        ),
+        (
+            {"filter": {"judge": {"picture_px": 64}}},
+            "filter.judge.picture_px: unknown key; it is now called 'image_px'",
+        ),
         ({"rewrite": {"picture_px": 64}}, "rewrite.picture_px: unknown key; it is now called 'image_px'"),
         ({"shard": {"together": ["text"]}}, "shard.together: unknown key; it is now called 'group_by'"),
         ({"push": {"pictures": "reference"}}, "push.pictures: unknown key; it is now called 'images'"),
-        ({"push": {"picture_licenses": ["MIT"]}}, "push.picture_licenses: unknown key; it is now called 'image_licenses'"),
-        ({"train": {"picture_tokens": 64}}, "train.picture_tokens: unknown key; it is now called 'image_tokens'"),
-        ({"train": {"picture_floor": 64}}, "train.picture_floor: unknown key; it is now called 'image_floor'"),
+        (
+            {"push": {"picture_licenses": ["MIT"]}},
+            "push.picture_licenses: unknown key; it is now called 'image_licenses'",
+        ),
+        (
+            {"train": {"picture_tokens": 64}},
+            "train.picture_tokens: unknown key; it is now called 'image_tokens'",
+        ),
+        (
+            {"train": {"picture_floor": 64}},
+            "train.picture_floor: unknown key; it is now called 'image_floor'",
+        ),
         (
             {"ingest": {"sources": [{"kind": "mmc4", "name": "a", "path": "x", "pictures": "y"}]}},
             "ingest.sources[0].pictures: unknown key; it is now called 'images'",
         ),
         (
-            {"ingest": {"sources": [{"kind": "hub", "name": "a", "path": "x", "segments": [{"text": "t", "marks": {"[{n}]": "i"}}]}]}},
+            {
+                "ingest": {
+                    "sources": [
+                        {
+                            "kind": "hub",
+                            "name": "a",
+                            "path": "x",
+                            "segments": [{"text": "t", "marks": {"[{n}]": "i"}}],
+                        }
+                    ]
+                }
+            },
             "ingest.sources[0].segments[0].marks: unknown key; it is now called 'placeholders'",
         ),
         *(
-            ({"filter": {"rules": [{"score": old, "max": 1}]}}, f"filter.rules[0].score: unknown score {old!r}; it is now called {new!r}")
+            (
+                {"filter": {"rules": [{"score": old, "max": 1}]}},
+                f"filter.rules[0].score: unknown score {old!r}; it is now called {new!r}",
+            )
             for old, new in RENAMED.items()
             if "." in old
         ),
@@ -105,7 +175,9 @@ def test_a_key_of_before_names_the_one_of_now(tmp_path, sections, message):
 
 def test_set_with_a_key_of_before_names_the_one_of_now(tmp_path):
     path = recipe(tmp_path, ingest=SKETCH)
-    assert "filter.judge.max_pictures: unknown key; it is now called 'max_images'" in fault(path, "filter.judge.max_pictures=2")
+    assert "filter.judge.max_pictures: unknown key; it is now called 'max_images'" in fault(
+        path, "filter.judge.max_pictures=2"
+    )
 
 
 def test_a_key_in_the_wrong_place_is_not_repeated(tmp_path):
@@ -128,7 +200,9 @@ def test_what_is_not_yaml_says_where(tmp_path):
 
 def test_set_changes_one_value_and_a_wrong_place_is_named(tmp_path):
     path = recipe(tmp_path, ingest=SKETCH, filter={"rules": [{"score": "text.links", "max": 2}]})
-    loaded = recipes.load(path, ("filter.rules[0].max=7", "ingest.sources[0].documents=3", "llm={provider: offline}"))
+    loaded = recipes.load(
+        path, ("filter.rules[0].max=7", "ingest.sources[0].documents=3", "llm={provider: offline}")
+    )
     assert loaded.recipe.filter.rules[0].max == 7
     assert loaded.recipe.ingest.sources[0].documents == 3
     assert "there is no such place" in fault(path, "filter.rules[4].max=7")
@@ -151,7 +225,9 @@ def test_the_tiny_clip_judges_strangers_only_when_told_to(tmp_path):
     assert "knows only Sketchbook, not pages" in message
     assert "ViT-B/32" in message
     assert recipes.load(path, ("filter.alignment.allow_toy=true",)).recipe.filter.clip == "leaf:tiny-clip-1"
-    assert "knows only Sketchbook" in fault(path, "filter.rules=[]", "filter.alignment.model=leaf:tiny-clip-1")
+    assert "knows only Sketchbook" in fault(
+        path, "filter.rules=[]", "filter.alignment.model=leaf:tiny-clip-1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,13 +254,18 @@ def test_a_bound_set_for_another_model_stops_the_build(tmp_path):
 
 
 def test_judge_rules_wait_for_a_model_and_written_rules_for_its_absence(tmp_path):
-    rules = [{"score": "judge.text_quality", "min": 3, "model": "m"}, {"score": "rules.text_quality", "min": 3, "model": "offline-rules@4"}]
+    rules = [
+        {"score": "judge.text_quality", "min": 3, "model": "m"},
+        {"score": "rules.text_quality", "min": 3, "model": "offline-rules@4"},
+    ]
     path = recipe(tmp_path, ingest=SKETCH, filter={"rules": rules})
     offline = recipes.load(path).recipe
     assert [recipes.is_active(offline, rule) for rule in offline.filter.rules] == [False, True]
     online = recipes.load(path, ("llm={provider: openai, base_url: http://localhost:1/v1, model: m}",)).recipe
     assert [recipes.is_active(online, rule) for rule in online.filter.rules] == [True, False]
-    assert "set for m, but n is used" in fault(path, "llm={provider: openai, base_url: http://localhost:1/v1, model: n}")
+    assert "set for m, but n is used" in fault(
+        path, "llm={provider: openai, base_url: http://localhost:1/v1, model: n}"
+    )
 
 
 def test_templates_are_found_beside_the_recipe_then_one_folder_up_then_in_the_package(tmp_path):
@@ -212,7 +293,9 @@ def test_where_a_recipe_is_looked_for(tmp_path, monkeypatch):
         recipes.locate(tmp_path / "none.yaml", None)
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "pipelines").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "pipelines").glob("*.yaml")), ids=lambda path: path.name
+)
 def test_every_packaged_recipe_is_valid(path):
     assert (recipes.load_training(path) if path.name.startswith("train-") else recipes.load(path).recipe).name
 
@@ -228,7 +311,11 @@ def test_one_recipe_may_build_and_train_and_is_checked_as_a_whole(tmp_path):
         recipes.load_training(recipe(tmp_path, ingest=SKETCH, train=section, filter={"min_image": 2}))
     with pytest.raises(RecipeError, match=r"train\.backbone\.wieghts: unknown key; did you mean 'weights'"):
         recipes.load_training(
-            recipe(tmp_path, ingest=SKETCH, train={**section, "backbone": {"name": "emu3", "weights": "w", "wieghts": "x"}})
+            recipe(
+                tmp_path,
+                ingest=SKETCH,
+                train={**section, "backbone": {"name": "emu3", "weights": "w", "wieghts": "x"}},
+            )
         )
 
 

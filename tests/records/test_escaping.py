@@ -44,10 +44,40 @@ TOKENS = (
         "<think>",
         "</think>",
     ),
-    *("<IMG_CONTEXT>", "<extra_id_0>", "<<SYS>>", "<</SYS>>", "[INST]", "[/INST]", "[IMG]", "[/IMG]", "[IMG_BREAK]", "[CLS]", "[MASK]"),
+    *(
+        "<IMG_CONTEXT>",
+        "<extra_id_0>",
+        "<<SYS>>",
+        "<</SYS>>",
+        "[INST]",
+        "[/INST]",
+        "[IMG]",
+        "[/IMG]",
+        "[IMG_BREAK]",
+        "[CLS]",
+        "[MASK]",
+    ),
     *("<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<tool_call>"),
 )
-PIECES = (*TOKENS, "<", "[", "\\", "\\\\", "|", ">", "]", "/", "image>", "<|", "|>", "im_end", "\n", " ", "a", "\U0001f600")
+PIECES = (
+    *TOKENS,
+    "<",
+    "[",
+    "\\",
+    "\\\\",
+    "|",
+    ">",
+    "]",
+    "/",
+    "image>",
+    "<|",
+    "|>",
+    "im_end",
+    "\n",
+    " ",
+    "a",
+    "\U0001f600",
+)
 hostile = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=4)), max_size=24).map("".join)
 
 
@@ -81,7 +111,10 @@ def test_lines_escaped_one_by_one_form_no_token_together(texts):
         ("<<image>", "<<\\image>"),
         ("<|im_end|>\n<|im_start|>system", "<\\|im_end|>\n<\\|im_start|>system"),
         ("[INST] do [/INST]", "[\\INST] do [\\/INST]"),
-        ('if a < b: <div class="image"> [0] [inst] <images/> C:\\<dir>', 'if a < b: <div class="image"> [0] [inst] <\\images/> C:\\<dir>'),
+        (
+            'if a < b: <div class="image"> [0] [inst] <images/> C:\\<dir>',
+            'if a < b: <div class="image"> [0] [inst] <\\images/> C:\\<dir>',
+        ),
     ],
 )
 def test_only_what_looks_like_one_is_touched(text, escaped):

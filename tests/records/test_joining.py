@@ -30,7 +30,9 @@ def test_a_blank_line_separates_what_stands_beside_a_list(texts, together):
 @given(st.lists(st.text("a1-. \n") | st.integers()))
 def test_segments_keep_their_bytes_and_order(segments):
     found = paragraphs(segments)
-    assert [item for item in found if not isinstance(item, str)] == [item for item in segments if not isinstance(item, str)]
+    assert [item for item in found if not isinstance(item, str)] == [
+        item for item in segments if not isinstance(item, str)
+    ]
     texts = [item for item in segments if isinstance(item, str) and item]
     assert len(texts) == sum(isinstance(item, str) for item in found)
     for text, item in zip(texts, (item for item in found if isinstance(item, str)), strict=True):
@@ -39,8 +41,18 @@ def test_segments_keep_their_bytes_and_order(segments):
 
 
 def test_a_markdown_parser_finds_the_paragraph_behind_a_list():
-    types = [token.type for token in MarkdownIt().parse(joined(["Do this:", "3. a\n4. b", "Then rest."])) if token.level == 0]
-    assert types == ["paragraph_open", "paragraph_close", "ordered_list_open", "ordered_list_close", *types[:2]]
+    types = [
+        token.type
+        for token in MarkdownIt().parse(joined(["Do this:", "3. a\n4. b", "Then rest."]))
+        if token.level == 0
+    ]
+    assert types == [
+        "paragraph_open",
+        "paragraph_close",
+        "ordered_list_open",
+        "ordered_list_close",
+        *types[:2],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""The language of a text: right for 66 languages at one sentence and at document length, of evidence alone, never an error, at a bounded cost."""
+"""The language of a text: right for 66 languages at one sentence and at document length, of evidence alone,
+never an error, at a bounded cost."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ from leafinstruct.records.document import Document, Provenance, Text
 from leafinstruct.records.text.language import PIECE, PIECES, identify, with_language
 from leafinstruct.records.text.language_names import NAMES, VARIANTS, hint, language_code, named
 
-SENTENCES: dict[str, list[str]] = json.loads((Path(__file__).parent / "languages.json").read_text(encoding="utf-8"))
+SENTENCES: dict[str, list[str]] = json.loads(
+    (Path(__file__).parent / "languages.json").read_text(encoding="utf-8")
+)
 
 MISSES = {
     ("it", 0): None,
@@ -37,7 +40,9 @@ def expected(code: str) -> str:
 
 
 def test_of_335_sentences_exactly_the_named_ones_are_missed():
-    found = {(code, at): identify([text])[0] for code, texts in SENTENCES.items() for at, text in enumerate(texts)}
+    found = {
+        (code, at): identify([text])[0] for code, texts in SENTENCES.items() for at, text in enumerate(texts)
+    }
     assert {key: language for key, language in found.items() if language != expected(key[0])} == MISSES
     assert len(found) == 335
 
@@ -51,7 +56,20 @@ def test_a_short_document_is_identified_with_high_confidence(code):
 
 
 @pytest.mark.parametrize(
-    "text", ["", " \n", "12 34", "★★★ 🙂🙂", "Step 3", "GPIO17 LED", "Шаг 3", "第三步", "\x00\x01", "\ud800" * 99, "ÀÉ" * 5]
+    "text",
+    [
+        "",
+        " \n",
+        "12 34",
+        "★★★ 🙂🙂",
+        "Step 3",
+        "GPIO17 LED",
+        "Шаг 3",
+        "第三步",
+        "\x00\x01",
+        "\ud800" * 99,
+        "ÀÉ" * 5,
+    ],
 )
 def test_too_few_letters_are_undetermined_and_no_guess(text):
     assert identify([text]) == (None, None)
@@ -63,7 +81,12 @@ def test_letters_without_a_language_are_undetermined():
 
 
 def test_code_is_no_evidence():
-    code = Text(1, "for each item in the list, print the name of the owner and then close the file when it is done\n" * 20, "code")
+    code = Text(
+        1,
+        "for each item in the list, print the name of the owner and then close the file when it is done\n"
+        * 20,
+        "code",
+    )
     page = Document("i", "s", (Text(0, DE), code), Provenance("f"))
     assert with_language(page).language == "de"
     assert identify([DE, code.text])[0] == "en"  # as prose it would decide
@@ -86,7 +109,9 @@ def test_urls_and_identifiers_are_no_evidence(noise):
 
 
 def test_an_identifier_inside_a_text_without_spaces_costs_the_text_nothing():
-    text = "把LED的长脚接到GPIO17引脚。然后打开https://example.org/the/house/of/the/people。按照说明慢慢安装。"
+    text = (
+        "把LED的长脚接到GPIO17引脚。然后打开https://example.org/the/house/of/the/people。按照说明慢慢安装。"
+    )
     assert identify([text])[0] == "zh"
 
 
@@ -168,7 +193,9 @@ def test_decomposed_text_is_read_as_composed():
 def test_invisible_signs_inside_words_have_no_effect(sign):
     for code in ("de", "fi", "ru", "tr", "bg"):
         texts = SENTENCES[code]
-        assert identify([re.sub(r"(\w{3})(?=\w{2})", rf"\1{sign}", text) for text in texts]) == identify(texts)
+        assert identify([re.sub(r"(\w{3})(?=\w{2})", rf"\1{sign}", text) for text in texts]) == identify(
+            texts
+        )
 
 
 @pytest.mark.parametrize(
@@ -191,9 +218,15 @@ def test_full_width_letters_are_letters():
 @pytest.mark.parametrize(
     ("text", "language"),
     [
-        ("LED・GPIO・HDMI ケーブルをRaspberry Piに接続します。microSDカードをPCに挿入してRaspberry Pi Imagerを起動してください。", "ja"),
+        (
+            "LED・GPIO・HDMI ケーブルをRaspberry Piに接続します。microSDカードをPCに挿入してRaspberry Pi Imagerを起動してください。",
+            "ja",
+        ),
         ("将 Raspberry Pi 连接到 HDMI 显示器。然后插入 microSD 卡并启动 Raspberry Pi Imager 程序。", "zh"),
-        ("Raspberry Pi를 HDMI 모니터에 연결한 다음 microSD 카드를 삽입하고 Raspberry Pi Imager를 실행하세요.", "ko"),
+        (
+            "Raspberry Pi를 HDMI 모니터에 연결한 다음 microSD 카드를 삽입하고 Raspberry Pi Imager를 실행하세요.",
+            "ko",
+        ),
         ("เชื่อมต่อ Raspberry Pi กับจอ HDMI แล้วใส่การ์ด microSD และเปิด Raspberry Pi Imager", "th"),
     ],
 )

@@ -15,8 +15,12 @@ from leafinstruct.records.files import checked
 from leafinstruct.records.files.lookup import begins, one_of, rows_where
 
 NAME = st.none() | st.sampled_from(["aa", "ab", "b", ""])
-ITEM = st.none() | st.fixed_dictionaries({"url": NAME, "ref": st.none() | st.fixed_dictionaries({"url": NAME})})
-ROWS = st.lists(st.fixed_dictionaries({"id": NAME, "segments": st.none() | st.lists(ITEM, max_size=4)}), max_size=30)
+ITEM = st.none() | st.fixed_dictionaries(
+    {"url": NAME, "ref": st.none() | st.fixed_dictionaries({"url": NAME})}
+)
+ROWS = st.lists(
+    st.fixed_dictionaries({"id": NAME, "segments": st.none() | st.lists(ITEM, max_size=4)}), max_size=30
+)
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -38,7 +42,9 @@ def values(row: dict, column: str) -> set:
 
 @settings(max_examples=60)
 @given(ROWS, st.sampled_from(["id", "segments.url", "segments.ref.url"]), st.integers(1, 7))
-def test_it_finds_what_reading_everything_finds_whatever_the_row_groups(tmp_path_factory, found, column, group):
+def test_it_finds_what_reading_everything_finds_whatever_the_row_groups(
+    tmp_path_factory, found, column, group
+):
     path = tmp_path_factory.mktemp("lookup") / "a.parquet"
     whole = [{**row, "number": number, "bytes": b"x"} for number, row in enumerate(found)]
     pq.write_table(pa.Table.from_pylist(whole, SCHEMA), path, row_group_size=group)
@@ -57,8 +63,12 @@ def test_no_bytes_are_read_and_columns_can_be_chosen(tmp_path):
     row = {"id": "aa", "number": 7, "bytes": b"x", "segments": [{"url": "u", "ref": None}]}
     pq.write_table(pa.Table.from_pylist([row], SCHEMA), path)
     checked.put_seal(path)
-    assert [set(found) for _, found in rows_where(path, "id", one_of({"aa"}))] == [{"id", "number", "segments"}]
-    assert list(rows_where(path, "id", one_of({"aa"}), ["segments.url"])) == [(0, {"segments": [{"url": "u"}]})]
+    assert [set(found) for _, found in rows_where(path, "id", one_of({"aa"}))] == [
+        {"id", "number", "segments"}
+    ]
+    assert list(rows_where(path, "id", one_of({"aa"}), ["segments.url"])) == [
+        (0, {"segments": [{"url": "u"}]})
+    ]
 
 
 def test_a_missing_file_holds_nothing_and_a_cut_one_is_named(tmp_path: Path):

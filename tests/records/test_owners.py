@@ -1,8 +1,10 @@
-"""Which text an image belongs to: by the structure of the page, by the alignment matrix, on real pages against labels made by hand.
+"""Which text an image belongs to: by the structure of the page, by the alignment matrix, on real pages
+against labels made by hand.
 
-real_owners.json: one object a document. images: [position, positions of the texts that it belongs to, the best first]; borders: [image, next image,
-positions before which the document may be cut without separating either from its own text]. The labels were made by reading the pages, before the
-rules were written; the rules were then adjusted on them.
+real_owners.json: one object a document. images: [position, positions of the texts that it belongs to, the
+best first]; borders: [image, next image, positions before which the document may be cut without separating
+either from its own text]. The labels were made by reading the pages, before the rules were written; the rules
+were then adjusted on them.
 """
 
 from __future__ import annotations
@@ -42,11 +44,16 @@ def cuts(page: Document) -> list[list[int]]:
     [
         (["# T", "Cut them.", "!a", "Bake them.", "!b"], [1, 3]),  # text first
         (["# T", "!a", "Cut them.", "!b", "Bake them."], [2, 4]),  # images first
-        (["# T", "Hello to all.", "Cut them.", "!a", "Bake them.", "!b"], [2, 4]),  # an introduction changes nothing
-        (["# T", "All about it.", "!a", "Step 1: cut them.", "!b", "Step 2: bake them.", "Done."], [3, 5]),  # nor does one before images
-        (["# T", "Step 1: cut them.", "!a", "Step 2: bake them.", "!b", "Enjoy your meal."], [1, 3]),  # nor a closing word
-        (["# T", "It looks like this:", "!a", "Then we went on.", "!b", "The end."], [1, 3]),  # a colon introduces
-        (["# T", "Hello to all of you.", "!a", "The image above shows the port.", "!b", "Bye."], [3, 5]),  # the text behind points back
+        # an introduction changes nothing
+        (["# T", "Hello to all.", "Cut them.", "!a", "Bake them.", "!b"], [2, 4]),
+        # nor does one before images
+        (["# T", "All about it.", "!a", "Step 1: cut them.", "!b", "Step 2: bake them.", "Done."], [3, 5]),
+        # nor a closing word
+        (["# T", "Step 1: cut them.", "!a", "Step 2: bake them.", "!b", "Enjoy your meal."], [1, 3]),
+        # a colon introduces
+        (["# T", "It looks like this:", "!a", "Then we went on.", "!b", "The end."], [1, 3]),
+        # the text behind points back
+        (["# T", "Hello to all of you.", "!a", "The image above shows the port.", "!b", "Bye."], [3, 5]),
         (["# T", "One.", "!a", "# Next", "Two.", "!b", "# Last", "Three."], [1, 4]),  # a heading is a border
         (["# T", "Words.", "# Next", "!a", "One.", "# Last", "!b", "Two."], [4, 7]),  # on either side
         (["# T", "One.", "!a", "!b", "Two.", "!c"], [1, 1, 4]),  # two images of one text
@@ -60,15 +67,26 @@ def test_the_owner_is_read_off_the_structure(parts, expected):
 def pictured(*parts: str) -> Document:
     """As `document`, each image with its name as alt text."""
     page = document(*parts)
-    named = (replace(item, alt=item.sha256 or "") if isinstance(item, Image) else item for item in page.segments)
+    named = (
+        replace(item, alt=item.sha256 or "") if isinstance(item, Image) else item for item in page.segments
+    )
     return owners.infer(replace(page, segments=tuple(named)))
 
 
 def test_alt_texts_decide_together_where_each_of_them_is_too_weak():
-    steps = {"apple bowl": "Slice six apples.", "pastry board": "Roll out the pastry.", "cream jug": "Whip some cream."}
+    steps = {
+        "apple bowl": "Slice six apples.",
+        "pastry board": "Roll out the pastry.",
+        "cream jug": "Whip some cream.",
+    }
     before = ["# T", "Welcome.", *(part for alt, text in steps.items() for part in (text, f"!{alt}")), "Bye."]
     assert [owner for owner, _ in owned(pictured(*before))] == [2, 4, 6]
-    behind = ["# T", "Welcome.", "Hello.", *(part for alt, text in steps.items() for part in (f"!{alt}", text))]
+    behind = [
+        "# T",
+        "Welcome.",
+        "Hello.",
+        *(part for alt, text in steps.items() for part in (f"!{alt}", text)),
+    ]
     assert [owner for owner, _ in owned(pictured(*behind))] == [4, 6, 8]
 
 
@@ -119,7 +137,17 @@ def test_a_layout_that_two_readings_fit_leaves_the_owner_unknown(parts):
 
 
 def test_step_lines_above_images_are_headings_where_a_text_follows():
-    page = document("# T", "Hello.", "Step 1: The dough", "!a", "Mix it all.", "Step 2: The oven", "!b", "Bake it.", "Bye.")
+    page = document(
+        "# T",
+        "Hello.",
+        "Step 1: The dough",
+        "!a",
+        "Mix it all.",
+        "Step 2: The oven",
+        "!b",
+        "Bake it.",
+        "Bye.",
+    )
     assert [owner for owner, _ in owned(page)] == [4, 7]
     assert cuts(page) == [[1, 2, 3, 4], [5, 6, 7, 8]]
 
@@ -139,7 +167,10 @@ def test_a_caption_is_stated_and_its_figure_stays_with_its_step():
 
 def test_a_conversation_has_no_owners():
     page = Document(
-        "i", "s", (Text(0, "Look:", role="user"), Image(1, document("!a").images[0].ref, role="user")), document("x").provenance
+        "i",
+        "s",
+        (Text(0, "Look:", role="user"), Image(1, document("!a").images[0].ref, role="user")),
+        document("x").provenance,
     )
     assert owners.infer(page) == page
 
@@ -148,7 +179,9 @@ def test_the_alignment_matrix_decides_where_the_structure_does_not():
     page = document("# T", "One word.", "!a", "Two words.", "!b", "Three words.", "!c", "Four words.")
     behind = {2: {1: 0.1, 3: 0.3}, 4: {3: 0.12, 5: 0.31}, 6: {5: 0.09, 7: 0.28}}
     assert owned(owners.align(page, behind)) == [(3, "inferred"), (5, "inferred"), (7, "inferred")]
-    before = {position: {min(row): row[max(row)], max(row): row[min(row)]} for position, row in behind.items()}
+    before = {
+        position: {min(row): row[max(row)], max(row): row[min(row)]} for position, row in behind.items()
+    }
     assert [owner for owner, _ in owned(owners.align(page, before))] == [1, 3, 5]
     divided = {2: {1: 0.1, 3: 0.3}, 4: {3: 0.3, 5: 0.1}, 6: {5: 0.2, 7: 0.21}}
     assert owners.align(page, divided) == page  # not sure of a direction
@@ -166,13 +199,31 @@ def test_the_alignment_matrix_leaves_what_is_stated():
         ("<ul><li>Peel the apples.<img src=a.png></li><li>Bake.<img src=b.png></li></ul>", "before"),
         ("<ul><li><img src=a.png>Peel the apples.</li><li><img src=b.png>Bake.</li></ul>", "behind"),
         (
-            "<table><tr><td><img src=a.png></td><td><p>Peel.</p></td></tr><tr><td><img src=b.png></td><td><p>Bake.</p></td></tr></table>",
+            (
+                "<table><tr><td><img src=a.png></td><td><p>Peel.</p></td></tr><tr><td><img "
+                "src=b.png></td><td><p>Bake.</p></td></tr></table>"
+            ),
             "behind",
         ),
-        ("<div><p>Peel.</p><div><img src=a.png></div></div><div><p>Bake.</p><div><img src=b.png></div></div>", "before"),
-        ("<div><a href=x><img src=a.png></a><p>Peel.</p></div><div><a href=x><img src=b.png></a><p>Bake.</p></div>", "behind"),
         (
-            "<section><div><img src=a.png></div><p>Peel.</p></section><section><div><img src=b.png></div><p>Bake.</p></section>",
+            (
+                "<div><p>Peel.</p><div><img src=a.png></div></div><div><p>Bake.</p><div><img "
+                "src=b.png></div></div>"
+            ),
+            "before",
+        ),
+        (
+            (
+                "<div><a href=x><img src=a.png></a><p>Peel.</p></div><div><a href=x><img "
+                "src=b.png></a><p>Bake.</p></div>"
+            ),
+            "behind",
+        ),
+        (
+            (
+                "<section><div><img src=a.png></div><p>Peel.</p></section><section><div><img "
+                "src=b.png></div><p>Bake.</p></section>"
+            ),
             "behind",
         ),
         ("<p>Peel.</p><p><img src=a.png></p><p>Bake.</p><p><img src=b.png></p>", None),
@@ -181,7 +232,12 @@ def test_the_alignment_matrix_leaves_what_is_stated():
     ],
 )
 def test_the_markup_says_on_which_side_an_images_own_text_stands(html, side):
-    page = parse(f"<html><body><main><h1>Pie</h1>{html}<p>Some more words at the end of it.</p></main></body></html>".encode())
+    page = parse(
+        (
+            f"<html><body><main><h1>Pie</h1>{html}<p>Some more words at the end of "
+            "it.</p></main></body></html>"
+        ).encode()
+    )
     assert [piece.side for piece in page.pieces if hasattr(piece, "side")] == [side, side]
 
 
@@ -189,22 +245,32 @@ def test_the_markup_says_on_which_side_an_images_own_text_stands(html, side):
     ("html", "expected"),
     [
         (
-            "<div><img src=a.png><h2>Peel</h2><p>Peel them.</p></div><div><img src=b.png><h2>Bake</h2><p>Bake it.</p></div>",
+            (
+                "<div><img src=a.png><h2>Peel</h2><p>Peel them.</p></div><div><img "
+                "src=b.png><h2>Bake</h2><p>Bake it.</p></div>"
+            ),
             ["Peel them.", "Bake it."],
         ),
         (
-            "<table><tr><th>No</th><th>Do</th><th>See</th></tr><tr><td>1</td><td>Peel them.</td><td><img src=a.png></td></tr>"
+            "<table><tr><th>No</th><th>Do</th><th>See</th></tr><tr><td>1</td><td>Peel "
+            "them.</td><td><img src=a.png></td></tr>"
             "<tr><td>2</td><td>Bake it.</td><td><img src=b.png></td></tr></table>",
             ["No | Do | See\n1 | Peel them.", "2 | Bake it."],
         ),
     ],
 )
 def test_a_card_or_a_row_belongs_together_whatever_is_between(html, expected, tmp_path):
-    (tmp_path / "p.html").write_text(f"<html><body><main><h1>Pie</h1><p>It is good.</p>{html}<p>Some more words.</p></main></body></html>")
+    (tmp_path / "p.html").write_text(
+        f"<html><body><main><h1>Pie</h1><p>It is good.</p>{html}<p>Some more words.</p></main></body></html>"
+    )
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(png())
     source = HtmlSource(kind="html", name="pages", path=str(tmp_path))
-    (page,) = (item for span in html_reader.plan(source, 9, tmp_path) for item in html_reader.read(source, span, tmp_path))
+    (page,) = (
+        item
+        for span in html_reader.plan(source, 9, tmp_path)
+        for item in html_reader.read(source, span, tmp_path)
+    )
     page = owners.infer(page)
     texts = {text.position: text.text for text in page.texts}
     assert [texts[image.owner].rstrip(" |") for image in page.images] == expected
@@ -223,7 +289,9 @@ def test_two_thousand_images_between_two_long_texts_take_seconds_at_most():
 
 @given(
     st.lists(
-        st.sampled_from(["!x", "Some words.", "A line", "# Head", "> cap", "Look:", "1. Step one.", "The image above."]),
+        st.sampled_from(
+            ["!x", "Some words.", "A line", "# Head", "> cap", "Look:", "1. Step one.", "The image above."]
+        ),
         min_size=1,
         max_size=14,
     )
@@ -258,7 +326,9 @@ def real_documents(real, tmp_path_factory) -> dict[tuple[str, str, str], Documen
         {"kind": "obelics", "name": "obelics", "path": str(real / "obelics")},
         {"kind": "mmc4", "name": "mmc4", "path": str(real / "mmc4" / "docs_shard_0.jsonl")},
     ]
-    build(recipe(folder, ingest={"sources": sources}, filter={"alignment": {"allow_toy": True}}), until="ingest")
+    build(
+        recipe(folder, ingest={"sources": sources}, filter={"alignment": {"allow_toy": True}}), until="ingest"
+    )
     paths = sorted((folder / "runs/t/ingest").glob("documents-*.parquet"))
     found = [page for path in paths for page in table.documents(path)]
     return {(page.source, page.provenance.file, page.provenance.locator): page for page in found}
@@ -302,7 +372,8 @@ def test_on_real_pages_at_most_one_inferred_border_in_twenty_separates_an_image_
 
 
 def test_the_owner_of_an_mmc4_image_is_its_matched_sentence(real, real_documents):
-    """Counted against the file: no border separates an image from the sentence that the record matches it with."""
+    """Counted against the file: no border separates an image from the sentence that the record matches it
+    with."""
     lines = (real / "mmc4" / "docs_shard_0.jsonl").read_text(encoding="utf-8").splitlines()
     images = 0
     for number, line in enumerate(lines, start=1):
@@ -310,7 +381,9 @@ def test_the_owner_of_an_mmc4_image_is_its_matched_sentence(real, real_documents
         page = real_documents["mmc4", "docs_shard_0.jsonl", f"line={number}"]
         matched = sorted(info["matched_text_index"] for info in record["image_info"])
         texts = {text.position: text.text for text in page.texts}
-        assert [texts[image.owner].split() for image in page.images] == [record["text_list"][at].split() for at in matched]
+        assert [texts[image.owner].split() for image in page.images] == [
+            record["text_list"][at].split() for at in matched
+        ]
         assert {image.owner_found for image in page.images} == {"stated"}
         of = {segment.position: at for at, step in enumerate(steps_of(page).steps) for segment in step}
         assert all(of[image.owner] == of[image.position] for image in page.images if image.owner in of)

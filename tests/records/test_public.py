@@ -30,7 +30,10 @@ def test_rows_of_schema_1_have_the_columns_of_schema_3():
         stored = pq.read_table(path).to_pylist()
         assert not set(NEW) & set(stored[0])
         unknown = {"owner": None, "owner_found": "unknown"}
-        assert read(path) == [{**row, **dict.fromkeys(NEW), "image_info": [info | unknown for info in row["image_info"]]} for row in stored]
+        assert read(path) == [
+            {**row, **dict.fromkeys(NEW), "image_info": [info | unknown for info in row["image_info"]]}
+            for row in stored
+        ]
         assert public.open_shard(path).version == "1"
 
 
@@ -49,7 +52,9 @@ def test_rows_of_schema_3_have_the_language_of_their_document():
 
 
 def test_owners_are_read_from_schema_2():
-    owners = [[(info["owner"], info["owner_found"]) for info in read(path)[0]["image_info"]] for path in SHARDS["2"]]
+    owners = [
+        [(info["owner"], info["owner_found"]) for info in read(path)[0]["image_info"]] for path in SHARDS["2"]
+    ]
     assert owners == [[(1, "stated"), (3, "stated")], [(1, "inferred"), (3, "inferred"), (None, "unknown")]]
 
 
@@ -64,7 +69,11 @@ def test_every_batch_has_the_current_schema(version):
 def test_a_shard_without_a_later_column_is_filled_and_an_unknown_column_is_left_out(tmp_path):
     (row,) = read(earlier_and_later(tmp_path))
     (whole,) = read(SHARDS["2"][0])
-    assert row == {**whole, "title": None, "image_info": [{**info, "owner": None} for info in whole["image_info"]]}
+    assert row == {
+        **whole,
+        "title": None,
+        "image_info": [{**info, "owner": None} for info in whole["image_info"]],
+    }
     assert [info["owner_found"] for info in row["image_info"]] == ["stated", "stated"]
 
 
@@ -103,18 +112,24 @@ def only(value: Any, columns: list[str], path: str = "") -> Any:
     return {
         name: only(value[name], columns, own)
         for name, own in inner.items()
-        if any(own == wanted or own.startswith(f"{wanted}.") or wanted.startswith(f"{own}.") for wanted in short)
+        if any(
+            own == wanted or own.startswith(f"{wanted}.") or wanted.startswith(f"{own}.") for wanted in short
+        )
     }
 
 
 infos = st.none() | st.lists(
-    st.none() | st.fixed_dictionaries({"sha256": st.none() | st.text(max_size=3), "width": st.none() | st.integers(1, 9)})
+    st.none()
+    | st.fixed_dictionaries(
+        {"sha256": st.none() | st.text(max_size=3), "width": st.none() | st.integers(1, 9)}
+    )
 )
 
 
 @given(st.lists(infos, min_size=1, max_size=40), st.integers(1, 7), st.integers(1, 20))
 def test_nulls_and_batch_borders_change_nothing(found, size, group):
-    """A file that lacks most fields of image_info, whose lists and entries may be null, read in batches that cut row groups anywhere."""
+    """A file that lacks most fields of image_info, whose lists and entries may be null, read in batches that
+    cut row groups anywhere."""
     kind = pa.list_(pa.struct([("sha256", pa.string()), ("width", pa.int32())]))
     given = [{"id": str(number), "image_info": info} for number, info in enumerate(found)]
     schema = pa.schema([("id", pa.string()), ("image_info", kind)], {b"leafinstruct.schema": b"2"})
@@ -122,7 +137,11 @@ def test_nulls_and_batch_borders_change_nothing(found, size, group):
     pq.write_table(pa.Table.from_pylist(given, schema=schema), buffer, row_group_size=group)
     buffer.seek(0)
     shard = public.PublishedShard(Path("x"), pq.ParquetFile(buffer))
-    rows = [row for batch in shard.batches(["id", "image_info.width", "image_info.owner_found"], size) for row in batch.to_pylist()]
+    rows = [
+        row
+        for batch in shard.batches(["id", "image_info.width", "image_info.owner_found"], size)
+        for row in batch.to_pylist()
+    ]
     assert [row["id"] for row in rows] == [row["id"] for row in given]
     for row, info in zip(rows, found, strict=True):
         expected = info and [item and {"width": item["width"], "owner_found": "unknown"} for item in info]
@@ -135,9 +154,18 @@ def test_nulls_and_batch_borders_change_nothing(found, size, group):
 @pytest.mark.parametrize(
     ("metadata", "sentence"),
     [
-        ({b"leafinstruct.schema": b"4"}, "rows of schema 4, and this version reads 1, 2 and 3; update leafinstruct, or build"),
-        ({b"leafinstruct.schema": b"0"}, "rows of schema 0, and this version reads 1, 2 and 3; build the dataset with this version"),
-        ({b"leafinstruct.schema": b""}, "rows of schema '', and this version reads 1, 2 and 3; build the dataset with this version"),
+        (
+            {b"leafinstruct.schema": b"4"},
+            "rows of schema 4, and this version reads 1, 2 and 3; update leafinstruct, or build",
+        ),
+        (
+            {b"leafinstruct.schema": b"0"},
+            "rows of schema 0, and this version reads 1, 2 and 3; build the dataset with this version",
+        ),
+        (
+            {b"leafinstruct.schema": b""},
+            "rows of schema '', and this version reads 1, 2 and 3; build the dataset with this version",
+        ),
         ({b"leafinstruct.schema": b"2\n\xff\x1b[31m" + b"x" * 99}, "rows of schema '2\\n\\ufffd\\x1b[31mxxx"),
         ({b"leafinstruct.schema": "²".encode()}, "rows of schema '\\xb2', and"),
         ({b"leafinstruct.schema": b"9" * 5000}, "rows of schema '99999"),
@@ -186,7 +214,8 @@ def test_rows_are_found_by_a_value(version, tmp_path):
 
 
 def test_reading_holds_one_batch_whatever_the_row_group(tmp_path):
-    """One row group of 32 rows with 1 MB of images each, of schema 1: batches of two rows are read, not the group."""
+    """One row group of 32 rows with 1 MB of images each, of schema 1: batches of two rows are read, not the
+    group."""
     path = tmp_path / "guide.train-00000-of-00001.parquet"
     table = pq.read_table(SHARDS["1"][1])
     (row,) = table.to_pylist()

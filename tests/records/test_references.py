@@ -1,5 +1,6 @@
 # ruff: noqa: RUF001 - Cyrillic letters and wide punctuation are what texts have
-"""References to images that are not there: each kind, what is none, and the law that no document has any before it loses an image."""
+"""References to images that are not there: each kind, what is none, and the law that no document has any
+before it loses an image."""
 
 from __future__ import annotations
 
@@ -46,14 +47,29 @@ def caption(text: str) -> Text:
         # steps
         (["It has 4 layers.", *SERIES], "has 4 layers", "count", 0),
         (["This way has 5 stops.", *SERIES], "has 5 stops", "count", 0),
-        (["Step 1 of 4: go", I, "Step 2 of 4: run", I, "Step 3 of 4: stop", "Step 4 of 4: rest"], "Step 1 of 4", "count", 0),
+        (
+            ["Step 1 of 4: go", I, "Step 2 of 4: run", I, "Step 3 of 4: stop", "Step 4 of 4: rest"],
+            "Step 1 of 4",
+            "count",
+            0,
+        ),
         (["There are 4 layers. Look at the picture of each layer.", I], "are 4 layers", "count", 0),
         # directions
         (["See the picture below.", "the end"], "the picture below", "below", 0),
         (["Add a roof, as shown below.", "Then go on."], "shown below", "below", 0),
         (["x", "See the picture below.", heading("Next"), "text", I], "the picture below", "below", 1),
-        (["Wire it as shown below.", I, "Turn it as shown below.", "Press it as shown below.", I], "shown below", "below", 2),
-        (["See the picture below.", "one", "then two more", "then three", I], "the picture below", "below", 0),
+        (
+            ["Wire it as shown below.", I, "Turn it as shown below.", "Press it as shown below.", I],
+            "shown below",
+            "below",
+            2,
+        ),
+        (
+            ["See the picture below.", "one", "then two more", "then three", I],
+            "the picture below",
+            "below",
+            0,
+        ),
         (["In the following figure you see it.", "the end"], "the following figure", "below", 0),
         (["A switch, pictured below.", "the end"], "pictured below", "below", 0),
         (["It should look like this:"], "like this:", "below", 0),
@@ -151,7 +167,15 @@ def test_a_sentence_quotes_the_reference_and_says_what_is_there():
     assert str(dangling(parts)[0]) == '"Fig. 2", but the captions have 1, 3'
 
 
-@given(st.lists(st.one_of(st.none(), st.text(max_size=60), st.sampled_from(["in 6 pictures", "as shown below", "Figure 3", "like this:"]))))
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.text(max_size=60),
+            st.sampled_from(["in 6 pictures", "as shown below", "Figure 3", "like this:"]),
+        )
+    )
+)
 def test_any_sequence_is_counted_and_every_hit_is_in_its_text(parts):
     for found in dangling(parts):
         assert found.words in parts[found.part]
@@ -162,15 +186,22 @@ STATED = re.compile(r"\b\d+ (?:small )?(?:pictures|steps|layers|parts|stops)\b|\
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
-    """Several hundred generated documents without defects, every topic, layout and format, as the ordinary readers read them."""
+    """Several hundred generated documents without defects, every topic, layout and format, as the ordinary
+    readers read them."""
     folder = tmp_path_factory.mktemp("generated")
     source = {"kind": "sketchbook", "documents": 600, "videos": 8, "seed": 5, "image_px": 32}
     build(recipe(folder, part_size=100, ingest={"sources": [source]}), until="ingest")
-    return [page for path in sorted((folder / "runs/t/ingest").glob("documents-*.parquet")) for page in table.documents(path)]
+    return [
+        page
+        for path in sorted((folder / "runs/t/ingest").glob("documents-*.parquet"))
+        for page in table.documents(path)
+    ]
 
 
 def without(page: Document, *positions: int) -> Document:
-    return replace(page, segments=tuple(segment for segment in page.segments if segment.position not in positions))
+    return replace(
+        page, segments=tuple(segment for segment in page.segments if segment.position not in positions)
+    )
 
 
 def steps(page: Document) -> Iterator[tuple[int, list[int]]]:
@@ -178,11 +209,20 @@ def steps(page: Document) -> Iterator[tuple[int, list[int]]]:
     for at, segment in enumerate(page.segments):
         if isinstance(segment, Image):
             near = (page.segments[place] for place in (at - 1, at + 1) if 0 <= place < len(page.segments))
-            yield segment.position, [one.position for one in near if isinstance(one, Text) and one.kind != "heading"]
+            yield (
+                segment.position,
+                [one.position for one in near if isinstance(one, Text) and one.kind != "heading"],
+            )
 
 
 def test_no_generated_document_has_a_dangling_reference(generated):
-    assert {page.provenance.file.rpartition(".")[2] for page in generated} == {"jsonl", "html", "gz", "parquet", "mp4"}
+    assert {page.provenance.file.rpartition(".")[2] for page in generated} == {
+        "jsonl",
+        "html",
+        "gz",
+        "parquet",
+        "mp4",
+    }
     assert [(page.provenance, found) for page in generated for found in dangling(page.segments)] == []
 
 
@@ -203,7 +243,16 @@ def test_no_real_page_has_a_dangling_reference(real: Path, tmp_path: Path):
     """All 90 real documents were read by a person: 31 references to images, each answered."""
     forms = [("mmc4", "mmc4"), ("html", "html"), ("warc", "web.warc.gz"), ("obelics", "obelics")]
     sources = [{"kind": kind, "name": kind, "path": str(real / path)} for kind, path in forms]
-    build(recipe(tmp_path, part_size=50, ingest={"sources": sources}, filter={"alignment": {"allow_toy": True}}), until="ingest")
-    pages = [page for path in (tmp_path / "runs/t/ingest").glob("documents-*.parquet") for page in table.documents(path)]
+    build(
+        recipe(
+            tmp_path, part_size=50, ingest={"sources": sources}, filter={"alignment": {"allow_toy": True}}
+        ),
+        until="ingest",
+    )
+    pages = [
+        page
+        for path in (tmp_path / "runs/t/ingest").glob("documents-*.parquet")
+        for page in table.documents(path)
+    ]
     assert len(pages) == 90
     assert [(page.provenance, found) for page in pages for found in dangling(page.segments)] == []

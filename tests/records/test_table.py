@@ -13,10 +13,29 @@ from leafinstruct.records.example import Cell, Example, Turn
 words = st.text(max_size=30)
 optional = st.none() | words
 texts = st.builds(
-    Text, st.integers(0, 99), words, st.sampled_from(["prose", "heading", "caption", "code"]), st.sampled_from([None, "user"])
+    Text,
+    st.integers(0, 99),
+    words,
+    st.sampled_from(["prose", "heading", "caption", "code"]),
+    st.sampled_from([None, "user"]),
 )
-refs = st.builds(Ref, file=optional, offset=st.none() | st.integers(0, 2**40), length=st.none() | st.integers(0, 2**40), url=optional)
-images = st.builds(Image, st.integers(0, 99), refs, words, optional, optional, sha256=optional, width=st.none() | st.integers(1, 9999))
+refs = st.builds(
+    Ref,
+    file=optional,
+    offset=st.none() | st.integers(0, 2**40),
+    length=st.none() | st.integers(0, 2**40),
+    url=optional,
+)
+images = st.builds(
+    Image,
+    st.integers(0, 99),
+    refs,
+    words,
+    optional,
+    optional,
+    sha256=optional,
+    width=st.none() | st.integers(1, 9999),
+)
 segments = st.lists(st.one_of(texts, images), max_size=6).map(tuple)
 
 
@@ -30,11 +49,19 @@ def test_a_document_survives_its_table(tmp_path_factory, page):
 
 
 @given(
-    st.lists(st.one_of(words, images), max_size=5).map(tuple), st.lists(st.builds(Cell, words, st.none() | st.floats(-5, 5)), max_size=3)
+    st.lists(st.one_of(words, images), max_size=5).map(tuple),
+    st.lists(st.builds(Cell, words, st.none() | st.floats(-5, 5)), max_size=3),
 )
 def test_an_example_survives_its_table(tmp_path_factory, parts, cells):
     example = Example(
-        "i", "d", "s", "guide", (Turn("user", ("ask",)), Turn("assistant", parts)), Provenance("f"), tuple(cells), models=(("a", "b"),)
+        "i",
+        "d",
+        "s",
+        "guide",
+        (Turn("user", ("ask",)), Turn("assistant", parts)),
+        Provenance("f"),
+        tuple(cells),
+        models=(("a", "b"),),
     )
     path = tmp_path_factory.mktemp("t") / "e.parquet"
     table.write(path, [table.example_row(example)], table.EXAMPLES)

@@ -59,7 +59,12 @@ def test_any_text_has_one_normal_form(text):
     assert full_host(text) == full_host(text).lower()
 
 
-@given(st.from_regex(r"(http|HTTPS)://[a-z]{1,5}(\.[a-z]{1,5}){0,2}(:80|:8080)?(/[a-z%~é]{0,3}){0,3}/?(\?a=b)?(#x)?", fullmatch=True))
+@given(
+    st.from_regex(
+        r"(http|HTTPS)://[a-z]{1,5}(\.[a-z]{1,5}){0,2}(:80|:8080)?(/[a-z%~é]{0,3}){0,3}/?(\?a=b)?(#x)?",
+        fullmatch=True,
+    )
+)
 def test_the_normal_form_of_a_url_is_that_of_the_url_without_fragment(url):
     assert normal(url.partition("#")[0]) == normal(url)
     assert host_of(url) is not None

@@ -1,4 +1,5 @@
-"""What a letter, a word and a sentence are, in every script: each case is one that a definition made for English gets wrong."""
+"""What a letter, a word and a sentence are, in every script: each case is one that a definition made for
+English gets wrong."""
 
 # ruff: noqa: RUF001 - marks of other scripts are meant
 
@@ -30,7 +31,8 @@ from leafinstruct.records.text.words import (
 )
 
 THAI = "ก่อนอื่นล้างข้าวสามครั้งแล้วพักไว้ครึ่งชั่วโมงก่อนหุงด้วยไฟอ่อนอย่างช้าๆ"
-"""Before all wash the rice three times, then leave it for half an hour before cooking it slowly over a low fire: 17 words."""
+"""Before all wash the rice three times, then leave it for half an hour before cooking it slowly over a low
+fire: 17 words."""
 
 
 @pytest.mark.parametrize(
@@ -102,9 +104,18 @@ def test_a_text_without_spaces_is_cut_too():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('Dr. Smith came. "Really?" he said. Then… He left.', ["Dr. Smith came.", '"Really?" he said.', "Then…", "He left."]),
-        ("See Fig. 3 and no. 7 there. J. R. R. Tolkien wrote it!", ["See Fig. 3 and no. 7 there.", "J. R. R. Tolkien wrote it!"]),
-        ("Am 3. Oktober kam er. Es war 1990. Dann ging er.", ["Am 3. Oktober kam er.", "Es war 1990.", "Dann ging er."]),
+        (
+            'Dr. Smith came. "Really?" he said. Then… He left.',
+            ["Dr. Smith came.", '"Really?" he said.', "Then…", "He left."],
+        ),
+        (
+            "See Fig. 3 and no. 7 there. J. R. R. Tolkien wrote it!",
+            ["See Fig. 3 and no. 7 there.", "J. R. R. Tolkien wrote it!"],
+        ),
+        (
+            "Am 3. Oktober kam er. Es war 1990. Dann ging er.",
+            ["Am 3. Oktober kam er.", "Es war 1990.", "Dann ging er."],
+        ),
         ("Repeat step 2. Then stop.", ["Repeat step 2.", "Then stop."]),
         ("1. Wash it. 2. Cook it.", ["1. Wash it.", "2. Cook it."]),
         ("Go to www.foo.com. It runs v2.5.", ["Go to www.foo.com.", "It runs v2.5."]),
@@ -240,13 +251,22 @@ def test_what_a_reader_reads_differently_is_another_text(one, other):
 def test_the_cost_of_a_hostile_text_grows_with_its_length(unit):
     def cost(text: str) -> float:
         start = time.process_time()
-        for function in (words_of, identity, sentences_of, count_symbols, folded.__wrapped__, ends_clause, count_links):
+        for function in (
+            words_of,
+            identity,
+            sentences_of,
+            count_symbols,
+            folded.__wrapped__,
+            ends_clause,
+            count_links,
+        ):
             function(text)
         return time.process_time() - start
 
     cost(unit * 1_000)
     short, long = unit * (20_000 // len(unit)), unit * (200_000 // len(unit))
-    assert min(cost(long) for _ in range(2)) < 40 * max(min(cost(short) for _ in range(3)), 0.005)  # linear: 10 times
+    # linear: 10 times
+    assert min(cost(long) for _ in range(2)) < 40 * max(min(cost(short) for _ in range(3)), 0.005)
 
 
 def test_texts_without_words_are_no_copies_of_each_other():

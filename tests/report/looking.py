@@ -1,4 +1,5 @@
-"""A run made by hand for the page's tests: tables as the stages write them, without a model, with texts and images of a hostile page."""
+"""A run made by hand for the page's tests: tables as the stages write them, without a model, with texts and
+images of a hostile page."""
 
 from __future__ import annotations
 
@@ -55,7 +56,12 @@ def image_bytes(number: int, side: int = 96) -> bytes:
     return buffer.getvalue() + SECRET
 
 
-def commit(artifact: Artifact, part: str, files: Mapping[str, tuple[Sequence[dict[str, Any]], Any]], report: Mapping[str, Any]) -> None:
+def commit(
+    artifact: Artifact,
+    part: str,
+    files: Mapping[str, tuple[Sequence[dict[str, Any]], Any]],
+    report: Mapping[str, Any],
+) -> None:
     """Write tables of a part (kind -> rows and schema) and its report."""
     paths = []
     for kind, (rows, schema) in files.items():
@@ -74,12 +80,19 @@ def finish(artifact: Artifact, more: Mapping[str, Any] | None = None) -> None:
 
 
 def make(
-    folder: Path, documents: Sequence[Document], until: str = "rewrite", data: Mapping[str, bytes] | None = None, parts: int = 1
+    folder: Path,
+    documents: Sequence[Document],
+    until: str = "rewrite",
+    data: Mapping[str, bytes] | None = None,
+    parts: int = 1,
 ) -> dict[str, Artifact]:
-    """A run of the parts `made-0`, ...: every second document of each is dropped by text.words, the others are kept, and become examples with
-    `until="rewrite"`. data: sha256 -> bytes of images, which all parts hold."""
+    """A run of the parts `made-0`, ...: every second document of each is dropped by text.words, the others
+    are kept, and become examples with `until="rewrite"`. data: sha256 -> bytes of images, which all parts
+    hold."""
     stages = chain(folder)
-    settings = {"filter": {"rules": RULES, "min_images": 0, "min_words": 0, "alignment": {"share_above": None}}}
+    settings = {
+        "filter": {"rules": RULES, "min_images": 0, "min_words": 0, "alignment": {"share_above": None}}
+    }
     more = {"filter": {**settings, "active_rules": [rule["score"] for rule in RULES]}}
     size = -(-len(documents) // parts)
     for stage, write in (("ingest", _ingest), ("filter", _filter), ("rewrite", _rewrite)):
@@ -98,10 +111,23 @@ def _ingest(artifact: Artifact, part: str, documents: Sequence[Document], data: 
 
 
 def _filter(artifact: Artifact, part: str, documents: Sequence[Document], data: Mapping[str, bytes]) -> None:
-    drop = {"rule": "text.words", "position": None, "value": 2.0, "threshold": 3.0, "state": "ok", "detail": ""}
+    drop = {
+        "rule": "text.words",
+        "position": None,
+        "value": 2.0,
+        "threshold": 3.0,
+        "state": "ok",
+        "detail": "",
+    }
     kept, dropped = documents[::2], documents[1::2]
     cells = [
-        {"document_id": document.id, "name": "text.words", "position": None, "value": 2.0 if document in dropped else 9.0, "state": "ok"}
+        {
+            "document_id": document.id,
+            "name": "text.words",
+            "position": None,
+            "value": 2.0 if document in dropped else 9.0,
+            "state": "ok",
+        }
         for document in documents
     ]
     cells += [
@@ -131,18 +157,33 @@ def _rewrite(artifact: Artifact, part: str, documents: Sequence[Document], data:
             document.id,
             document.source,
             "guide",
-            (Turn("user", (HOSTILE[0],)), Turn("assistant", tuple(getattr(item, "text", item) for item in document.segments))),
+            (
+                Turn("user", (HOSTILE[0],)),
+                Turn("assistant", tuple(getattr(item, "text", item) for item in document.segments)),
+            ),
             document.provenance,
         )
         for document in documents[::2]
     ]
     rows = [table.example_row(example) for example in examples]
-    commit(artifact, part, {"examples": (rows, table.EXAMPLES), "dropped": ([], table.VERDICTS)}, {"counts": {"examples": len(rows)}})
+    commit(
+        artifact,
+        part,
+        {"examples": (rows, table.EXAMPLES), "dropped": ([], table.VERDICTS)},
+        {"counts": {"examples": len(rows)}},
+    )
 
 
 def _image_row(name: str, content: bytes) -> dict[str, Any]:
     size = {"width": 96, "height": 96, "format": "PNG"}
-    plain = {"ref": f"{name}.png", "file": f"{name}.png", "stamp": "", "state": "ok", "reason": "", "scores": []}
+    plain = {
+        "ref": f"{name}.png",
+        "file": f"{name}.png",
+        "stamp": "",
+        "state": "ok",
+        "reason": "",
+        "scores": [],
+    }
     return {**plain, **size, "sha256": name, "bytes": content}
 
 
@@ -155,11 +196,14 @@ def hostile(folder: Path, count: int = 30, parts: int = 1) -> dict[str, Artifact
         )
         for number in range(count)
     ]  # fmt: skip
-    return make(folder, documents, data={f"p{number}": image_bytes(number) for number in range(count)}, parts=parts)
+    return make(
+        folder, documents, data={f"p{number}": image_bytes(number) for number in range(count)}, parts=parts
+    )
 
 
 class Page(HTMLParser):
-    """The elements of a page, as a browser would find them: tags, and the text of each script by its id (`""` for those that run)."""
+    """The elements of a page, as a browser would find them: tags, and the text of each script by its id (`""`
+    for those that run)."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)

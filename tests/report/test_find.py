@@ -28,13 +28,16 @@ def page(name: str, *images: bytes, words: str = WORDS) -> list[tuple[str, bytes
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five pages: two with one image in common, a copy of the second, one that its icon costs, and one too short in every way."""
+    """Five pages: two with one image in common, a copy of the second, one that its icon costs, and one too
+    short in every way."""
     folder = tmp_path_factory.mktemp("find")
     second = page("two", SHARED, png(dot=20))
     first = {"https://a.example/one": page("one", png(dot=10), SHARED), "https://a.example/two": second}
     mmc4(folder / "data", {**first, "https://a.example/short": [("Short.", png(dot=40))]})
     mmc4(
-        folder / "data", {"https://b.example/copy": second, "https://b.example/icon": page("three", png(dot=30), ICON)}, "more stuff.jsonl"
+        folder / "data",
+        {"https://b.example/copy": second, "https://b.example/icon": page("three", png(dot=30), ICON)},
+        "more stuff.jsonl",
     )
     path = recipe(
         folder,
@@ -86,7 +89,9 @@ def test_an_id_of_a_document_or_of_its_example_means_one_record(stages, ids, run
 def test_an_image_means_every_document_that_shows_it_also_those_that_were_dropped(stages, ids, digits):
     name = hashlib.sha256(SHARED).hexdigest()[:digits]
     expected = [(ids["one"], (2,)), (ids["two"], (0,)), (ids["copy"], (0,))]
-    assert found(stages, name) == sorted((document, "image sha256", positions) for document, positions in expected)
+    assert found(stages, name) == sorted(
+        (document, "image sha256", positions) for document, positions in expected
+    )
     assert found(stages, name[:7]) == []
 
 
@@ -118,16 +123,23 @@ def test_a_copy_names_its_original_and_an_original_no_copy(stages, ids):
     first, copy = sorted((ids["two"], ids["copy"]))
     told = explained(stages, copy)["filter"]["duplicates"]
     assert told["text"] == {"count": 1, "of": [first]}
-    shared = next(item for item in told["images"] if item["sha256"] == hashlib.sha256(SHARED).hexdigest()[:24])
+    shared = next(
+        item for item in told["images"] if item["sha256"] == hashlib.sha256(SHARED).hexdigest()[:24]
+    )
     assert shared["of"] == sorted(name for name in (ids["one"], first) if name < copy)
     assert explained(stages, first)["filter"]["duplicates"] is None or ids["one"] < first
-    rule = next(rule for rule in explained(stages, copy)["filter"]["rules"] if rule["rule"] == "duplicate.text")
+    rule = next(
+        rule for rule in explained(stages, copy)["filter"]["rules"] if rule["rule"] == "duplicate.text"
+    )
     assert (rule["max"], rule["values"][0]["value"], rule["outcome"]) == (0.0, 1.0, "dropped_document")
 
 
 def test_a_dropped_image_and_the_rule_that_then_dropped_the_document_are_told_with_their_bounds(stages, ids):
     told = explained(stages, ids["icon"])
-    ends = {rule["rule"]: (rule["outcome"], rule["min"], [value["value"] for value in rule["values"]]) for rule in told["filter"]["rules"]}
+    ends = {
+        rule["rule"]: (rule["outcome"], rule["min"], [value["value"] for value in rule["values"]])
+        for rule in told["filter"]["rules"]
+    }
     assert told["fate"] == "dropped_by_filter"
     assert ends["image.side"] == ("dropped_image", 32.0, [64.0, 12.0])
     assert ends["min_images"] == ("dropped_document", 2.0, [1.0])

@@ -1,4 +1,5 @@
-"""The page of a dataset, without a browser: what is in it, what is not, and what it says of runs that are not whole."""
+"""The page of a dataset, without a browser: what is in it, what is not, and what it says of runs that are not
+whole."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ def hostile_page(tmp_path_factory) -> Page:
 
 
 def test_hostile_texts_are_data_and_nothing_else(hostile_page):
-    """Every text comes back as it was, and none made an element, ended one, or was taken for a name of the shell."""
+    """Every text comes back as it was, and none made an element, ended one, or was taken for a name of the
+    shell."""
     records = data_of(hostile_page, "data")
     assert len(records) == 30
     assert records[0]["segments"][0]["text"] == HOSTILE[0]
@@ -69,7 +71,12 @@ def test_hostile_texts_are_data_and_nothing_else(hostile_page):
     assert not [name for name, text in hostile_page.scripts if name and set(text) & set("<\u2028\u2029")]
     assert [name for name, _ in hostile_page.scripts] == ["meta", "data", "images-0", "", ""]
     assert not [tag for tag, _ in hostile_page.tags if tag in ("img", "svg", "iframe", "link", "base")]
-    assert not [name for _, attributes in hostile_page.tags for name in attributes if name.startswith("on") or name == "style"]
+    assert not [
+        name
+        for _, attributes in hostile_page.tags
+        for name in attributes
+        if name.startswith("on") or name == "style"
+    ]
 
 
 def test_the_policy_names_the_scripts_by_hash_and_allows_nothing_else(hostile_page):
@@ -84,7 +91,9 @@ def test_the_policy_names_the_scripts_by_hash_and_allows_nothing_else(hostile_pa
 def test_our_own_script_reads_no_markup():
     for path in ASSETS.glob("*.js"):
         text = path.read_text(encoding="utf-8")
-        found = re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|fetch\(", text)
+        found = re.findall(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|fetch\(", text
+        )
         assert not found, f"{path.name}: {found}"
         assert len(path.read_text().splitlines()) <= 320
 
@@ -100,7 +109,13 @@ def test_images_are_encoded_anew(hostile_page, tmp_path):
             assert (image.format, image.size) == ("WEBP", (96, 96))
             assert not image.info.get("icc_profile")
     with Pil.open(io.BytesIO(base64.b64decode(group[1]))) as image:
-        assert max(abs(a - b) for a, b in zip(image.convert("RGB").getpixel((90, 90)), (40, 90, 199), strict=True)) < 12
+        assert (
+            max(
+                abs(a - b)
+                for a, b in zip(image.convert("RGB").getpixel((90, 90)), (40, 90, 199), strict=True)
+            )
+            < 12
+        )
 
 
 def test_a_broken_image_is_none():
@@ -160,7 +175,12 @@ def test_processes_give_the_bytes_of_one(tmp_path, monkeypatch):
     for number in (0, 7, 29):
         with Pil.open(io.BytesIO(base64.b64decode(data_of(page, "images-0")[number]))) as image:
             expected = (number * 40 % 256, 90, 200 - number)
-            assert max(abs(a - b) for a, b in zip(image.convert("RGB").getpixel((90, 90)), expected, strict=True)) < 12
+            assert (
+                max(
+                    abs(a - b) for a, b in zip(image.convert("RGB").getpixel((90, 90)), expected, strict=True)
+                )
+                < 12
+            )
 
 
 def test_a_small_run_begins_no_process(tmp_path):
@@ -184,7 +204,9 @@ def test_a_sample_says_that_it_is_one_and_grows_by_adding(tmp_path):
     ids = [{record["id"] for record in data_of(page, "data")} for page in (small, larger)]
     assert [len(group) for group in ids] == [7, 11]
     assert ids[0] < ids[1]
-    assert any(note.startswith("This page shows 7 of 30 documents") for note in data_of(small, "meta")["notes"])
+    assert any(
+        note.startswith("This page shows 7 of 30 documents") for note in data_of(small, "meta")["notes"]
+    )
     assert data_of(small, "meta")["funnel"][0]["documents"] == 30
 
 
@@ -192,7 +214,9 @@ def test_the_funnel_adds_up_by_rule_and_by_source(tmp_path):
     meta = data_of(page_of(hostile(tmp_path / "run"), tmp_path / "page.html"), "meta")
     read, kept, examples = meta["funnel"]
     assert (read["documents"], kept["documents"], examples["documents"]) == (30, 15, 15)
-    assert kept["losses"] == [{"reason": "text.words", "of": "documents", "count": 15, "sources": {"made": 15}}]
+    assert kept["losses"] == [
+        {"reason": "text.words", "of": "documents", "count": 15, "sources": {"made": 15}}
+    ]
     assert meta["outcomes"] == {"kept": {"made": 15}, "text.words": {"made": 15}}
 
 
@@ -200,15 +224,25 @@ def test_a_run_with_only_documents_shows_them_undecided(tmp_path):
     stages = make(tmp_path / "run", [making.document("one two three", "!a")], until="ingest")
     page = page_of(stages, tmp_path / "page.html")
     (record,) = data_of(page, "data")
-    assert (record["verdict"], record["scores"][0], record["segments"][1]["image"]) == ("undecided", None, None)
+    assert (record["verdict"], record["scores"][0], record["segments"][1]["image"]) == (
+        "undecided",
+        None,
+        None,
+    )
     meta = data_of(page, "meta")
     assert meta["notes"] == ["filter is missing.", "rewrite is missing.", "shard is missing."]
     assert meta["outcomes"] == {"kept": {}, "undecided": {"made": 1}}
 
 
 def test_a_part_that_is_being_made_is_not_half_read(tmp_path):
-    """Its report is gone while its files are there: what they hold may be of another build. An image is named by its content and is shown."""
-    stages = make(tmp_path / "run", [making.document("one two three", "!p1")], until="filter", data={"p1": image_bytes(1)})
+    """Its report is gone while its files are there: what they hold may be of another build. An image is named
+    by its content and is shown."""
+    stages = make(
+        tmp_path / "run",
+        [making.document("one two three", "!p1")],
+        until="filter",
+        data={"p1": image_bytes(1)},
+    )
     stages["filter"].open("made-0")
     stages["filter"].begin(stages["filter"].record["fingerprint"])
     page = page_of(stages, tmp_path / "page.html")
@@ -233,8 +267,11 @@ def test_a_damaged_table_is_one_line(tmp_path, kind):
 
 
 def test_words_of_captions_are_counted_with_their_image(tmp_path):
-    """What min_words is judged by after an image is dropped, Chinese included: decision.py takes captions that directly follow."""
-    document = making.document("one two", "!a", "> three four five", "> 六七八", "six", "> no caption of an image", "!b", "seven")
+    """What min_words is judged by after an image is dropped, Chinese included: decision.py takes captions
+    that directly follow."""
+    document = making.document(
+        "one two", "!a", "> three four five", "> 六七八", "six", "> no caption of an image", "!b", "seven"
+    )
     (record,) = data_of(page_of(make(tmp_path / "run", [document]), tmp_path / "page.html"), "data")
     assert record["words"] == 6 * 12 + 3 * 4  # in sixths of a word; an ideograph is four of them
     assert record["caption_words"] == [6 * 3 + 3 * 4, 0]
@@ -243,7 +280,9 @@ def test_words_of_captions_are_counted_with_their_image(tmp_path):
 def test_the_verb_writes_the_page_and_says_where(tmp_path):
     make(tmp_path / "runs" / "t", [making.document("one two three"), making.document("four", file="b.html")])
     path = making.recipe(
-        tmp_path, ingest={"sources": [{"kind": "html", "name": "made", "path": "."}]}, filter={"alignment": {"allow_toy": True}}
+        tmp_path,
+        ingest={"sources": [{"kind": "html", "name": "made", "path": "."}]},
+        filter={"alignment": {"allow_toy": True}},
     )
     done = making.leaf("inspect", path.name, "--records", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,8 @@
-"""The page of a dataset in a real browser: what is clicked, moved, typed and counted there, against what the tables say and what a build does.
+"""The page of a dataset in a real browser: what is clicked, moved, typed and counted there, against what the
+tables say and what a build does.
 
-One headless Chromium for the module, one build of the embedded corpus and two more of it under other bounds, which replay decisions only.
+One headless Chromium for the module, one build of the embedded corpus and two more of it under other bounds,
+which replay decisions only.
 """
 
 from __future__ import annotations
@@ -55,11 +57,24 @@ def recipe(folder: Path, **moved: float) -> Path:
     for rule in rules:
         bound = "min" if "min" in rule else "max"
         rule[bound] = moved.get(rule["score"].replace(".", "_"), rule[bound])
-    defects = dict.fromkeys(("misaligned", "spam", "too_short", "icon", "broken", "shuffled", "duplicate"), 0.08)
+    defects = dict.fromkeys(
+        ("misaligned", "spam", "too_short", "icon", "broken", "shuffled", "duplicate"), 0.08
+    )
     return making.recipe(
         folder,
         part_size=40,
-        ingest={"sources": [{"kind": "sketchbook", "documents": 90, "videos": 0, "seed": 11, "image_px": 64, "defects": defects}]},
+        ingest={
+            "sources": [
+                {
+                    "kind": "sketchbook",
+                    "documents": 90,
+                    "videos": 0,
+                    "seed": 11,
+                    "image_px": 64,
+                    "defects": defects,
+                }
+            ]
+        },
         filter={"min_images": 2, "min_words": 20, "rules": rules},
         llm={"provider": "offline"},
     )
@@ -67,18 +82,28 @@ def recipe(folder: Path, **moved: float) -> Path:
 
 def foreign(folder: Path) -> Path:
     """An English and a German page under `languages: [en]`."""
-    sentences = json.loads((Path(__file__).parent.parent / "records/languages.json").read_text(encoding="utf-8"))
+    sentences = json.loads(
+        (Path(__file__).parent.parent / "records/languages.json").read_text(encoding="utf-8")
+    )
     pages = {
-        f"https://{code}.example/": [(text, making.png(dot=4 * at)) for at, text in enumerate(sentences[code])] for code in ("en", "de")
+        f"https://{code}.example/": [
+            (text, making.png(dot=4 * at)) for at, text in enumerate(sentences[code])
+        ]
+        for code in ("en", "de")
     }
     making.mmc4(folder / "data", pages)
     source = {"kind": "mmc4", "name": "own", "path": "data"}
-    rules = {"languages": ["en"], "alignment": {"allow_toy": True}, "rules": [{"score": "text.words", "min": 5}]}
+    rules = {
+        "languages": ["en"],
+        "alignment": {"allow_toy": True},
+        "rules": [{"score": "text.words", "min": 5}],
+    }
     return making.recipe(folder, ingest={"sources": [source]}, filter=rules)
 
 
 def until(page: Any, expression: str) -> None:
-    """Waits for a condition. Not playwright's own way, which evaluates a string in the page, and that is what the page forbids."""
+    """Waits for a condition. Not playwright's own way, which evaluates a string in the page, and that is what
+    the page forbids."""
     end = time.monotonic() + PATIENCE / 1000
     while not page.evaluate(expression):
         assert time.monotonic() < end, expression
@@ -103,14 +128,20 @@ def verdicts(path: Path) -> dict[str, str]:
 MOVES: dict[str, dict[str, float]] = {
     "tightened": {"alignment_mean": 0.3, "rules_text_quality": 5.0},
     "images": {"alignment_own": 0.3, "image_side": 60.0},
-    "loosened": {"alignment_own": -1.0, "text_links": 9.0, "rules_narrative_coherence": 1.0, "coherence_adjacent": 0.7},
+    "loosened": {
+        "alignment_own": -1.0,
+        "text_links": 9.0,
+        "rules_narrative_coherence": 1.0,
+        "coherence_adjacent": 0.7,
+    },
 }
 
 
 @dataclass(frozen=True)
 class Built:
-    """recipe: of a built run, its page beside it; after: the verdicts of builds with other bounds, by the name of the move; doubles: records that
-    some build found to be a duplicate of another; foreign: the page of two pages, of which `languages` drops the German one."""
+    """recipe: of a built run, its page beside it; after: the verdicts of builds with other bounds, by the
+    name of the move; doubles: records that some build found to be a duplicate of another; foreign: the page
+    of two pages, of which `languages` drops the German one."""
 
     recipe: Path
     page: Path
@@ -143,14 +174,17 @@ def browser(run) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE
+        )
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def look(browser) -> Iterator[Any]:
-    """Opens a page; afterwards it must have broken no rule of its policy, thrown nothing, and asked for nothing but itself."""
+    """Opens a page; afterwards it must have broken no rule of its policy, thrown nothing, and asked for
+    nothing but itself."""
     said: list[str] = []
     asked: list[str] = []
     context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -192,7 +226,9 @@ def fates(page: Any) -> dict[str, str]:
     names = {"won": "kept", "lost": "dropped", "unknown": "unknown"}
     return {
         name: names.get(moved, verdict)
-        for name, verdict, moved in page.evaluate("records.map(record => [record.id, record.verdict, record.moved])")
+        for name, verdict, moved in page.evaluate(
+            "records.map(record => [record.id, record.verdict, record.moved])"
+        )
     }
 
 
@@ -210,7 +246,9 @@ def test_a_document_that_languages_dropped_stays_dropped_whatever_bound_moves(lo
     page = look(run.foreign)
     assert page.evaluate("astray") == 0
     assert sorted(fates(page).values()) == ["dropped", "kept"]
-    (reason,) = page.evaluate("records.filter(record => record.verdict === 'dropped').flatMap(record => record.reasons)")
+    (reason,) = page.evaluate(
+        "records.filter(record => record.verdict === 'dropped').flatMap(record => record.reasons)"
+    )
     assert reason == "languages: the document's language is German (de), and the recipe keeps English (en)"
     move(page, "text.words", "min", 0)
     assert sorted(fates(page).values()) == ["dropped", "kept"]
@@ -225,7 +263,12 @@ def test_filters_and_search_find_what_the_tables_hold(look, run):
     refused = [row for part in rewritten.parts() for row in table.read(rewritten.file("dropped", part))]
     reason = rows[0]["drops"][0]["rule"]
     page.locator("#funnel-table").get_by_role("button", name=reason, exact=True).first.click()
-    every = [row for part in filtered.parts() for kind in ("documents", "dropped") for row in table.read(filtered.file(kind, part))]
+    every = [
+        row
+        for part in filtered.parts()
+        for kind in ("documents", "dropped")
+        for row in table.read(filtered.file(kind, part))
+    ]
     assert matching(page) == {row["id"] for row in every if reason in {drop["rule"] for drop in row["drops"]}}
     page.get_by_role("button", name="Clear").click()
     page.select_option("#state", "dropped")
@@ -239,7 +282,8 @@ def test_filters_and_search_find_what_the_tables_hold(look, run):
 
 @pytest.mark.parametrize("move_name", MOVES)
 def test_moved_bounds_keep_what_a_build_keeps(look, run, move_name):
-    """What the page calls kept or dropped is what a build with those bounds keeps and drops; what it cannot know it calls unknown, and only that.
+    """What the page calls kept or dropped is what a build with those bounds keeps and drops; what it cannot
+    know it calls unknown, and only that.
 
     Duplicates are not counted anew, as the page says: records that a build found to be one are left aside.
     """
@@ -281,13 +325,20 @@ def owned_pages(rng: random.Random) -> Iterator[tuple[Document, list[tuple[int, 
         page = making.document(*(f"!{at}" if kind == "!" else kind for at, kind in enumerate(kinds)))
         places = [text.position for text in page.texts]
         owner = {image.position: rng.choice(places) for image in page.images if places and rng.random() < 0.8}
-        segments = (replace(one, owner=owner.get(one.position)) if isinstance(one, Image) else one for one in page.segments)
+        segments = (
+            replace(one, owner=owner.get(one.position)) if isinstance(one, Image) else one
+            for one in page.segments
+        )
         lost = rng.sample(page.images, rng.randint(0, len(page.images)))
-        yield replace(page, segments=tuple(segments)), [(image.position, rng.random() < 0.7) for image in lost]
+        yield (
+            replace(page, segments=tuple(segments)),
+            [(image.position, rng.random() < 0.7) for image in lost],
+        )
 
 
 def test_the_page_drops_the_texts_that_a_build_drops(look, run):
-    """The words that are left after each image was dropped, with and without its step, in the page and in filter/steps.py."""
+    """The words that are left after each image was dropped, with and without its step, in the page and in
+    filter/steps.py."""
     page, compared = look(run.page), 0
     for document, lost in owned_pages(random.Random(5)):
         given = layout.layout(table.document_row(document), {})
@@ -298,8 +349,13 @@ def test_the_page_drops_the_texts_that_a_build_drops(look, run):
         for position, with_step in lost:
             image = next(one for one in rest.images if one.position == position)
             rest = without_step(rest, image, figures)[0] if with_step else without_image(rest, image)
-        wanted = sum(word_units(text.text) for text in document.texts) - sum(word_units(text.text) for text in rest.texts)
-        asked = {"steps": given["steps"], "lost": [(numbers[position], with_step) for position, with_step in lost]}
+        wanted = sum(word_units(text.text) for text in document.texts) - sum(
+            word_units(text.text) for text in rest.texts
+        )
+        asked = {
+            "steps": given["steps"],
+            "lost": [(numbers[position], with_step) for position, with_step in lost],
+        }
         found = page.evaluate(
             """({ steps, lost }) => {
               const texts = new Texts(steps);
@@ -328,7 +384,10 @@ def test_a_bound_counts_what_fails_and_what_is_unknown(look, run):
     page = look(run.page)
     filtered = stages_of(run.recipe)["filter"]
     values = [
-        row["value"] for part in filtered.parts() for row in table.read(filtered.file("scores", part)) if row["name"] == "alignment.mean"
+        row["value"]
+        for part in filtered.parts()
+        for row in table.read(filtered.file("scores", part))
+        if row["name"] == "alignment.mean"
     ]
     bound = sorted(values)[len(values) // 2]
     move(page, "alignment.mean", "min", bound)
@@ -355,7 +414,10 @@ def test_the_line_is_dragged_and_the_slider_moved(look, run):
     page.mouse.up()
     until(page, "rules.find(rule => rule.score === 'alignment.mean').min > 0.2")
     page.wait_for_selector("#what-if:not([hidden])")
-    field, slider = card.get_by_label("alignment.mean at least", exact=True), card.get_by_label("alignment.mean at least, slider")
+    field, slider = (
+        card.get_by_label("alignment.mean at least", exact=True),
+        card.get_by_label("alignment.mean at least, slider"),
+    )
     dragged = float(field.input_value())
     assert dragged > 0.2
     slider.focus()
@@ -403,12 +465,20 @@ def test_a_hostile_page_is_read_and_not_obeyed(look, tmp_path):
     for width in (1280, 380):
         page = look(tmp_path / "page.html", width)
         for number in range(3):
-            page.eval_on_selector_all("#gallery details", "found => found.forEach(element => { element.open = true })")
-            until(page, "[...document.querySelectorAll('#gallery img')].every(image => image.complete && image.naturalWidth)")
+            page.eval_on_selector_all(
+                "#gallery details", "found => found.forEach(element => { element.open = true })"
+            )
+            until(
+                page,
+                "[...document.querySelectorAll('#gallery img')].every(image => image.complete && "
+                "image.naturalWidth)",
+            )
             if number < 2:
                 page.keyboard.press("n")
         assert page.evaluate("window.hit") is None
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert set(page.eval_on_selector_all("a[href]", "found => found.map(element => element.protocol)")) <= {"https:", "file:"}
+        assert set(
+            page.eval_on_selector_all("a[href]", "found => found.map(element => element.protocol)")
+        ) <= {"https:", "file:"}
         assert page.locator("#gallery img").count() > 0
         assert page.get_by_text("<img src=x onerror=").count() > 0

@@ -1,4 +1,5 @@
-"""What a person is shown of a record: no character that a terminal would obey, no line of a page that could pass for one of ours."""
+"""What a person is shown of a record: no character that a terminal would obey, no line of a page that could
+pass for one of ours."""
 
 from __future__ import annotations
 
@@ -33,11 +34,21 @@ def test_escapes_overrides_and_broken_surrogates_are_spaces():
 def question(wild: str) -> dict[str, Any]:
     """What was asked and said, with `wild` wherever a page or a model has a say."""
     image = {"type": "image", "sha256": "a" * 64, "media_type": "image/png", "bytes": 1_234}
-    messages = [{"role": "system", "content": wild}, {"role": "user", "content": [{"type": "text", "text": wild}, image]}]
+    messages = [
+        {"role": "system", "content": wild},
+        {"role": "user", "content": [{"type": "text", "text": wild}, image]},
+    ]
     paid = {"requests": 2, "input_tokens": 1_200, "output_tokens": 34, "estimated": False, "dollars": 0.25}
     tries = [{"seconds": 0.5, "text": None, "fault": wild}, {"seconds": 1.5, "text": wild, "fault": ""}]
     sent = {"model": wild, "temperature": 0, "max_tokens": 9, "messages": messages}
-    exchange = {"purpose": "judge", "model": wild, "at": "2026-01-02T03:04:05+00:00", "state": "ok", "detail": "", "sent": sent}
+    exchange = {
+        "purpose": "judge",
+        "model": wild,
+        "at": "2026-01-02T03:04:05+00:00",
+        "state": "ok",
+        "detail": "",
+        "sent": sent,
+    }
     return {
         "key": "0" * 64,
         "model": wild,
@@ -51,8 +62,24 @@ def question(wild: str) -> dict[str, Any]:
 
 def told(wild: str, example: str | None = None) -> dict[str, Any]:
     """A story in which everything that a file may hold is `wild`."""
-    drop = {"rule": "text.links", "position": None, "value": 9.0, "threshold": 2.0, "state": "ok", "detail": wild}
-    fetch = {"sha256": None, "status": 404, "state": "ok", "reason": wild, "at": wild, "final_url": wild, "url": wild + "?", "attempts": 1}
+    drop = {
+        "rule": "text.links",
+        "position": None,
+        "value": 9.0,
+        "threshold": 2.0,
+        "state": "ok",
+        "detail": wild,
+    }
+    fetch = {
+        "sha256": None,
+        "status": 404,
+        "state": "ok",
+        "reason": wild,
+        "at": wild,
+        "final_url": wild,
+        "url": wild + "?",
+        "attempts": 1,
+    }
     found = {"format": None, "width": None, "height": None, "sha256": None, "reason": wild}
     image = {
         "url": wild + "!",
@@ -64,9 +91,19 @@ def told(wild: str, example: str | None = None) -> dict[str, Any]:
     }
     turns = [{"role": "user", "parts": [wild, wild]}]
     named = [{"name": "rewrite", "identity": wild}]
-    shard = {"file": "guide.train-00000-of-00001.parquet", "path": wild, "row": 17, "task": "guide", "split": "train"}
+    shard = {
+        "file": "guide.train-00000-of-00001.parquet",
+        "path": wild,
+        "row": 17,
+        "task": "guide",
+        "split": "train",
+    }
     rule = {"rule": "text.links", "min": None, "max": 2.0, "model": None, "outcome": "dropped_document"}
-    examples = [{"id": example, "task": "guide", "turns": turns, "models": named, "prompts": named, "shard": shard}] if example else []
+    examples = (
+        [{"id": example, "task": "guide", "turns": turns, "models": named, "prompts": named, "shard": shard}]
+        if example
+        else []
+    )
     copy = {"count": 23, "of": ["0" * 15 + "1"]}
     return {
         "document": "0" * 16,
@@ -83,7 +120,15 @@ def told(wild: str, example: str | None = None) -> dict[str, Any]:
             {"position": 0, "kind": "prose", "time": None, "role": None, "text": wild},
             {"position": 1, "kind": "image", "time": 2.5, "role": "user", "ref": wild, "alt": wild, **image},
         ],
-        "scores": [{"name": "judge.text_quality", "position": None, "value": None, "state": "refused", "detail": wild}],
+        "scores": [
+            {
+                "name": "judge.text_quality",
+                "position": None,
+                "value": None,
+                "state": "refused",
+                "detail": wild,
+            }
+        ],
         "filter": {
             "verdict": "dropped",
             "drops": [drop],
@@ -94,7 +139,9 @@ def told(wild: str, example: str | None = None) -> dict[str, Any]:
         "rewrite": {"verdict": "dropped", "drops": [drop], "asked": question(wild)},
         "examples": examples,
         "cost": question(wild)["paid"],
-        "versions": {"ingest": {"state": "done", "code": 5, "libraries": {"av": wild}, "models": {"judge": wild}}},
+        "versions": {
+            "ingest": {"state": "done", "code": 5, "libraries": {"av": wild}, "models": {"judge": wild}}
+        },
     }
 
 
@@ -132,10 +179,31 @@ def test_a_copy_names_the_records_that_it_copies():
 
 
 def test_an_image_is_told_with_its_moment_its_license_and_how_it_was_fetched():
-    fetch = {"sha256": "0", "status": 200, "size": 34_000, "at": "2026-01-02T03:04:05+00:00", "final_url": None, "url": "http://a/"}
+    fetch = {
+        "sha256": "0",
+        "status": 200,
+        "size": 34_000,
+        "at": "2026-01-02T03:04:05+00:00",
+        "final_url": None,
+        "url": "http://a/",
+    }
     found = {"format": "PNG", "width": 64, "height": 48, "reason": "", "sha256": "d" * 64}
-    segment = {"position": 3, "kind": "image", "time": 2.5, "role": None, "ref": "a.mp4#t=2.5", "alt": "", "url": "http://a/"}
-    known = {"license": "CC0-1.0", "owner": 2, "owner_found": "stated", "found": found, "fetch": {**fetch, "attempts": 2, "seconds": 1.25}}
+    segment = {
+        "position": 3,
+        "kind": "image",
+        "time": 2.5,
+        "role": None,
+        "ref": "a.mp4#t=2.5",
+        "alt": "",
+        "url": "http://a/",
+    }
+    known = {
+        "license": "CC0-1.0",
+        "owner": 2,
+        "owner_found": "stated",
+        "found": found,
+        "fetch": {**fetch, "attempts": 2, "seconds": 1.25},
+    }
     lines = list(story.story({**told("x"), "segments": [{**segment, **known}]}))
     at = lines.index("ingest: 0 texts and 1 images")
     assert lines[at + 1 : at + 8] == [
@@ -151,7 +219,14 @@ def test_an_image_is_told_with_its_moment_its_license_and_how_it_was_fetched():
 
 @pytest.mark.parametrize("value", [None, 0.5])
 def test_a_verdict_is_a_sentence_also_where_there_was_no_value(value):
-    drop = {"rule": "alignment.own", "position": 4, "value": value, "threshold": 0.13, "state": "unparsed", "detail": ""}
+    drop = {
+        "rule": "alignment.own",
+        "position": 4,
+        "value": value,
+        "threshold": 0.13,
+        "state": "unparsed",
+        "detail": "",
+    }
     lines = list(story.story({**told("x"), "filter": {**told("x")["filter"], "drops": [drop]}}))
     wanted = "is 0.5" if value else "has no value (unparsed)"
     assert f"  alignment.own of image [4] {wanted}, the bound is 0.13" in lines
@@ -159,7 +234,14 @@ def test_a_verdict_is_a_sentence_also_where_there_was_no_value(value):
 
 def test_an_image_that_was_dropped_with_its_text_is_reported_with_the_text():
     detail = "truncated: file ends early; its text [3] was dropped with it"
-    drop = {"rule": "image.decoded", "position": 4, "value": 0.0, "threshold": 1.0, "state": "ok", "detail": detail}
+    drop = {
+        "rule": "image.decoded",
+        "position": 4,
+        "value": 0.0,
+        "threshold": 1.0,
+        "state": "ok",
+        "detail": detail,
+    }
     cell = {"name": "image.decoded", "position": 4, "value": 0.0, "state": "ok", "detail": ""}
     rule = decision.rules(_Filtered({"score": "image.decoded", "min": 1, "drop": "step"}), [cell], [drop])[0]
     assert rule["outcome"] == "dropped_step"
@@ -179,7 +261,9 @@ class _Filtered:
 
 def test_many_matches_are_a_line_each_and_name_the_next_command():
     match = {"document": "2" * 16, "fate": "kept", "by": "page URL", "positions": [3]}
-    lines = list(story.matches([match] * (story.SHOWN_LOSSES + 5), "http://a/\x1b", "leaf explain ID my.yaml"))
+    lines = list(
+        story.matches([match] * (story.SHOWN_LOSSES + 5), "http://a/\x1b", "leaf explain ID my.yaml")
+    )
     assert lines[0] == "25 documents fit http://a/ "
     assert lines[1] == "  2222222222222222  kept, not rewritten yet  page URL, image [3]"
     assert lines[-2:] == ["  and 5 more; --json lists all", "next: leaf explain 2222222222222222 my.yaml"]
@@ -187,12 +271,26 @@ def test_many_matches_are_a_line_each_and_name_the_next_command():
 
 @given(WILD)
 def test_no_line_of_a_loss_obeys_the_page(wild):
-    entry = {"part": "p", "file": wild, "locator": wild, "reason": "broken_json", "detail": wild, "whole": True}
+    entry = {
+        "part": "p",
+        "file": wild,
+        "locator": wild,
+        "reason": "broken_json",
+        "detail": wild,
+        "whole": True,
+    }
     assert all(line.isprintable() for line in story.losses([entry]))
 
 
 def test_many_losses_are_cut_and_counted():
-    entry = {"part": "p", "file": "a.jsonl", "locator": "line=3", "reason": "broken_json", "detail": "no object", "whole": True}
+    entry = {
+        "part": "p",
+        "file": "a.jsonl",
+        "locator": "line=3",
+        "reason": "broken_json",
+        "detail": "no object",
+        "whole": True,
+    }
     lines = list(story.losses(list(itertools.repeat(entry, story.SHOWN_LOSSES + 7))))
     assert len(lines) == story.SHOWN_LOSSES + 1
     assert lines[0] == "a.jsonl line=3: ingest could not read the record, broken_json: no object"

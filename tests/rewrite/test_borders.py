@@ -1,4 +1,5 @@
-"""The law of borders: for every topic, layout and format of the Sketchbook, what its labels call a step is on one side of question and answer."""
+"""The law of borders: for every topic, layout and format of the Sketchbook, what its labels call a step is on
+one side of question and answer."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def built(tmp_path_factory) -> Path:
 
 
 def sides(row: dict, steps: list[dict]) -> list[set[str]]:
-    """For each step of the label the roles of the turns that hold its text, its image or its caption. Without defects image k is of step k."""
+    """For each step of the label the roles of the turns that hold its text, its image or its caption. Without
+    defects image k is of step k."""
     found: list[set[str]] = [set() for _ in steps]
     image = 0
     for message in row["messages"]:
@@ -37,7 +39,11 @@ def sides(row: dict, steps: list[dict]) -> list[set[str]]:
                 written, caption = step["text"].lower().rstrip("."), step["caption"].lower().rstrip(".")
                 if text == caption and sum(other["caption"] == step["caption"] for other in steps) > 1:
                     continue  # two steps say the same: which one this is cannot be told
-                if text in (written, caption) or written.endswith(f": {text}") or f"{text}:" == written.partition(" ")[0]:
+                if (
+                    text in (written, caption)
+                    or written.endswith(f": {text}")
+                    or f"{text}:" == written.partition(" ")[0]
+                ):
                     roles.add(message["role"])
     assert image == len(steps)
     return found
@@ -52,7 +58,17 @@ def test_no_border_between_prompt_and_answer_separates_an_image_from_its_step(bu
         label = labels[row["provenance"]["file"], row["provenance"]["locator"]]
         kind = label["file"].partition("/")[0]
         seen[kind, label["topic"]] += 1
-        divided[kind] += len({message["role"] for message in row["messages"] for part in message["content"] if part["type"] == "image"}) > 1
+        divided[kind] += (
+            len(
+                {
+                    message["role"]
+                    for message in row["messages"]
+                    for part in message["content"]
+                    if part["type"] == "image"
+                }
+            )
+            > 1
+        )
         torn = [number for number, roles in enumerate(sides(row, label["steps"])) if len(roles) > 1]
         assert not torn, (label["file"], label["locator"], row["task"], torn)
     assert {topic for _, topic in seen} == {"lesson", "story", "edit", "assembly", "map"}
@@ -69,7 +85,9 @@ def test_the_owner_stands_in_the_row_with_how_it_was_found(built):
             assert (info["owner"] is None) == (info["owner_found"] == "unknown")
             found[kind, info["owner_found"]] += 1
         if any(info["owner_found"] == "unknown" for info in row["image_info"]):
-            assert {part["type"] for part in row["messages"][0]["content"]} == {"text"}, "unknown owners make no border"
+            assert {part["type"] for part in row["messages"][0]["content"]} == {"text"}, (
+                "unknown owners make no border"
+            )
     assert found["mmc4", "stated"] > 100
     assert found["mmc4", "inferred"] == found["mmc4", "unknown"] == 0
     assert found["html", "stated"] > 20  # figures

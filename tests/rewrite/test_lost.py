@@ -14,7 +14,10 @@ def edit(folder: Path, more: str) -> Path:
     """A recipe of edits alone, of one page that is one; more: what the page has behind it."""
     (folder / "data").mkdir()
     words = "Here is a small drawing that we made of the old house by the lake:"
-    page = f"<h1>The house</h1><p>{words}</p><p><img src=a.png></p><p>Make the wall green.</p><p><img src=b.png></p>{more}"
+    page = (
+        f"<h1>The house</h1><p>{words}</p><p><img src=a.png></p><p>Make the wall green.</p><p><img "
+        f"src=b.png></p>{more}"
+    )
     (folder / "data/p.html").write_text(f"<html><body><main>{page}</main></body></html>", encoding="utf-8")
     (folder / "data/a.png").write_bytes(png((200, 30, 30)))
     (folder / "data/b.png").write_bytes(png((30, 120, 30)))

@@ -19,26 +19,49 @@ def locate(sources: tuple[str, ...]) -> tuple[Ref, str | None]:
 
 
 LONG = (
-    *("# Radios", "All about radios.", "# Range", "It is long.", "!a", "# Power", "It is low.", "!b", "And more.", "!c"),
+    *(
+        "# Radios",
+        "All about radios.",
+        "# Range",
+        "It is long.",
+        "!a",
+        "# Power",
+        "It is low.",
+        "!b",
+        "And more.",
+        "!c",
+    ),
     *("# Price", "It is fair.", "!d"),
 )
 
 
 def test_a_long_document_becomes_pieces_cut_at_its_headings():
     found = pieces(document(*LONG), None, 2)
-    assert [[segment.position for segment in piece.document.segments] for piece in found] == [[0, 1, 2, 3, 4], [6, 7, 8, 9], [11, 12]]
+    assert [[segment.position for segment in piece.document.segments] for piece in found] == [
+        [0, 1, 2, 3, 4],
+        [6, 7, 8, 9],
+        [11, 12],
+    ]
     assert [piece.title for piece in found] == ["Radios", "Radios: Power", "Radios: Price"]
     assert [[image.position for image in piece.document.images] for piece in found] == [[4], [7, 9], [12]]
 
 
 def test_a_section_above_the_bounds_is_cut_between_its_steps():
-    found = pieces(document("# T", "One one one.", "!a", "Two two two.", "!b", "Three three three.", "!c"), 4, None)
-    assert [[segment.position for segment in piece.document.segments] for piece in found] == [[0, 1, 2], [3, 4], [5, 6]]
+    found = pieces(
+        document("# T", "One one one.", "!a", "Two two two.", "!b", "Three three three.", "!c"), 4, None
+    )
+    assert [[segment.position for segment in piece.document.segments] for piece in found] == [
+        [0, 1, 2],
+        [3, 4],
+        [5, 6],
+    ]
 
 
 def test_no_piece_is_above_the_bounds_in_scripts_without_spaces():
     """The words of texts do not add up there: each text rounds down."""
-    page = document("# 番茄", *(part for at in range(9) for part in (f"# 第{at}", "炒蛋好吃再来。", f"!{at}")))
+    page = document(
+        "# 番茄", *(part for at in range(9) for part in (f"# 第{at}", "炒蛋好吃再来。", f"!{at}"))
+    )
     for bound in range(8, 30):
         assert all(fits(piece.document.segments, bound, None) for piece in pieces(page, bound, None))
 
@@ -61,11 +84,20 @@ def test_a_document_within_the_bounds_is_one_piece():
 def test_pieces_are_never_cut_between_an_image_and_its_owner():
     """Cards whose image stands above its heading: the heading is no border of the page's own making."""
     cards = "".join(
-        f"<div><img src={name}.png alt='{name}'><h3>Fruit {name}</h3><p>The {name} is a fruit that grows on trees. {'It is sweet. ' * 9}</p></div>"
+        (
+            f"<div><img src={name}.png alt='{name}'><h3>Fruit {name}</h3><p>The {name} is a fruit that "
+            f"grows on trees. {'It is sweet. ' * 9}</p></div>"
+        )
         for name in ("apple", "pear", "plum", "fig")
     )
-    taken = parse(f"<html><body><main><h1>Four fruits</h1><p>All about them.</p>{cards}</main></body></html>".encode())
-    page = next(item for item in assemble(taken, "s", Provenance("a.html"), None, None, locate) if isinstance(item, Document))
+    taken = parse(
+        f"<html><body><main><h1>Four fruits</h1><p>All about them.</p>{cards}</main></body></html>".encode()
+    )
+    page = next(
+        item
+        for item in assemble(taken, "s", Provenance("a.html"), None, None, locate)
+        if isinstance(item, Document)
+    )
     page = owners.infer(page)
     assert [image.owner_found for image in page.images] == ["inferred"] * 4
     found = pieces(page, 60, None)
@@ -77,10 +109,22 @@ def test_pieces_are_never_cut_between_an_image_and_its_owner():
 
 
 def test_no_border_of_pieces_stands_beside_an_image_whose_owner_is_unknown():
-    page = document("# T", "One word is here.", "!a", "# Next", "Two words are here.", "!b", "# Last", "Three words are here.")
+    page = document(
+        "# T",
+        "One word is here.",
+        "!a",
+        "# Next",
+        "Two words are here.",
+        "!b",
+        "# Last",
+        "Three words are here.",
+    )
     unknown = replace(
         page,
-        segments=tuple(replace(item, owner=None, owner_found="unknown") if isinstance(item, Image) else item for item in page.segments),
+        segments=tuple(
+            replace(item, owner=None, owner_found="unknown") if isinstance(item, Image) else item
+            for item in page.segments
+        ),
     )
     assert len(pieces(page, 5, None)) == 3
     assert len(pieces(unknown, 5, None)) == 1

@@ -16,18 +16,39 @@ from leafinstruct.evaluate.sketchbook.guide_asks import guide_asks
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.document import Document, Image, Text
 from leafinstruct.rewrite import parse, prompt, tasks
-from leafinstruct.rewrite.config import CONTINUATION, EDIT, GUIDE, NEXT_STEP, PACKAGED, REPORT, STORY, RewriteConfig, TaskFamily
+from leafinstruct.rewrite.config import (
+    CONTINUATION,
+    EDIT,
+    GUIDE,
+    NEXT_STEP,
+    PACKAGED,
+    REPORT,
+    STORY,
+    RewriteConfig,
+    TaskFamily,
+)
 from leafinstruct.rewrite.genre import first_sentence, genre_of
 from leafinstruct.rewrite.steps import pieces, steps_of
 from leafinstruct.rewrite.tasks import Facts
 
 PROMPT = Prompt("rewrite", "Do {{ task }}.\n---\nThe document:")
-TEXT_FIRST = ("# How to draw a house", "draw a wall", "!a", "> a wall", "add a roof", "!b", "paint a door", "!c")
+TEXT_FIRST = (
+    "# How to draw a house",
+    "draw a wall",
+    "!a",
+    "> a wall",
+    "add a roof",
+    "!b",
+    "paint a door",
+    "!c",
+)
 IMAGE_FIRST = ("# How to draw a house", "!a", "draw a wall", "!b", "add a roof")
 FAMILIES = tuple(PACKAGED.values())
 
 parts = st.lists(
-    st.one_of(st.sampled_from(["!p", "> caption", "- item", "# head"]), st.text(alphabet="abc <image>|", min_size=1)),
+    st.one_of(
+        st.sampled_from(["!p", "> caption", "- item", "# head"]), st.text(alphabet="abc <image>|", min_size=1)
+    ),
     min_size=1,
     max_size=12,
 )
@@ -41,13 +62,21 @@ def documents(draw) -> Document:
     return document(*items, "!last", file=draw(st.text(alphabet="abcdef", min_size=3, max_size=3)))
 
 
-def names(page: Document, families: tuple[TaskFamily, ...] = FAMILIES, facts: Facts = Facts(resemblance=0.9)) -> list[str]:  # noqa: B008
+def names(
+    page: Document,
+    families: tuple[TaskFamily, ...] = FAMILIES,
+    facts: Facts = Facts(resemblance=0.9),  # noqa: B008
+) -> list[str]:
     return [task.family.name for task in tasks.fitting(page, in_english(*families), facts)]
 
 
 def test_steps_keep_the_text_that_belongs_to_an_image_on_either_side():
     text_first = steps_of(document(*TEXT_FIRST))
-    assert [[segment.position for segment in step] for step in text_first.steps] == [[1, 2, 3], [4, 5], [6, 7]]
+    assert [[segment.position for segment in step] for step in text_first.steps] == [
+        [1, 2, 3],
+        [4, 5],
+        [6, 7],
+    ]
     image_first = steps_of(document(*IMAGE_FIRST))
     assert [[segment.position for segment in step] for step in image_first.steps] == [[1, 2], [3, 4]]
 
@@ -57,7 +86,10 @@ def test_an_introduction_does_not_turn_the_steps_around():
     page = document("# T", "In two steps.", "!a", "Step 1: draw a wall.", "!b", "Step 2: add a roof.")
     answer = prompt.by_templates(page, *in_english(CONTINUATION))
     assert answer["context"][-1] == {"type": "text", "text": "Step 1: draw a wall."}
-    assert answer["response"] == [{"type": "image", "image": 2}, {"type": "text", "text": "Step 2: add a roof."}]
+    assert answer["response"] == [
+        {"type": "image", "image": 2},
+        {"type": "text", "text": "Step 2: add a roof."},
+    ]
 
 
 @given(documents(), st.sampled_from(FAMILIES))
@@ -71,7 +103,12 @@ def test_templates_pass_the_check_that_a_model_must_pass(page, family):
     user, assistant = parse.turns(answer, page.images)
     shown = [part for turn in (user, assistant) for part in turn.parts if isinstance(part, Image)]
     assert [image.position for image in shown] == [image.position for image in page.images]
-    written = [part for turn in (user, assistant) for part in turn.parts[turn.role == "user" :] if isinstance(part, str)]
+    written = [
+        part
+        for turn in (user, assistant)
+        for part in turn.parts[turn.role == "user" :]
+        if isinstance(part, str)
+    ]
     title = [page.title] if page.title is not None else []
     if family is not EDIT:
         assert [*title, *written] == [text.text for text in page.texts]
@@ -92,13 +129,23 @@ def test_a_literal_placeholder_stays_text_and_counts_as_no_image():
         (([], [1, 2]), 0, r"you showed \[1, 2\]"),
         (([], [1, 2, 2, 3]), 0, "once each"),
         (([1], [2, 3, 4]), 1, "images 1 to 3"),
-        (([1, 2, 3], []), 1, "the context must show images 1 and no other; the response must show images 2 to 3"),
+        (
+            ([1, 2, 3], []),
+            1,
+            "the context must show images 1 and no other; the response must show images 2 to 3",
+        ),
         (([1], [2, 3]), 0, "the context must show no image"),
         (([1, 2], [3]), 1, "the context must show images 1 and no other"),
-        (([], [1, 2, 3]), 2, "the context must show images 1 to 2 and no other; the response must show images 3"),
+        (
+            ([], [1, 2, 3]),
+            2,
+            "the context must show images 1 to 2 and no other; the response must show images 3",
+        ),
     ],
 )
-def test_an_answer_that_loses_invents_reorders_or_moves_the_border_is_told_what_to_correct(shown, allowed, reason):
+def test_an_answer_that_loses_invents_reorders_or_moves_the_border_is_told_what_to_correct(
+    shown, allowed, reason
+):
     context, response = ([{"type": "image", "image": number} for number in numbers] for numbers in shown)
     value = {"instruction": "do", "context": context, "response": [*response, {"type": "text", "text": "x"}]}
     found = parse.fault(value, allowed, 3)
@@ -106,14 +153,23 @@ def test_an_answer_that_loses_invents_reorders_or_moves_the_border_is_told_what_
     assert re.search(reason, found)
 
 
-# Which task fits ---------------------------------------------------------------------------------------------------------------------
+# Which task fits
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def test_stories_and_reports_are_not_asked_for_as_guides():
-    story = document("# The cat", "Once upon a time there was a cat.", "!a", "She went out and saw a bird.", "!b")
+    story = document(
+        "# The cat", "Once upon a time there was a cat.", "!a", "She went out and saw a bird.", "!b"
+    )
     assert genre_of(story) == "story"
     assert names(story) == ["story", "continuation"]
-    report = document("# Serial radios", "A serial radio sends data over the air.", "!a", "Its range is about two kilometers.", "!b")
+    report = document(
+        "# Serial radios",
+        "A serial radio sends data over the air.",
+        "!a",
+        "Its range is about two kilometers.",
+        "!b",
+    )
     assert genre_of(report) == "report"
     assert names(report) == ["report", "continuation"]
     guide = document("# How to bake", "Mix it all.", "!a", "Wait an hour.", "!b", "Bake it.", "!c")
@@ -149,9 +205,13 @@ def test_an_edit_wants_images_that_resemble_each_other_and_none_lost():
 
 
 def test_the_text_behind_the_last_image_of_an_edit_stays_behind_it():
-    page = document("# Before and after", "A red house:", "!a", "Make the roof blue.", "!b", "# Appendix", "Write to us.")
+    page = document(
+        "# Before and after", "A red house:", "!a", "Make the roof blue.", "!b", "# Appendix", "Write to us."
+    )
     answer = prompt.by_templates(page, *in_english(EDIT))
-    assert answer["instruction"].startswith(("Make the roof blue.", "Please edit this picture. Make the roof blue."))
+    assert answer["instruction"].startswith(
+        ("Make the roof blue.", "Please edit this picture. Make the roof blue.")
+    )
     assert answer["context"] == [{"type": "text", "text": "A red house:"}, {"type": "image", "image": 1}]
     assert answer["response"] == [
         {"type": "image", "image": 2},
@@ -169,17 +229,27 @@ def test_without_a_title_the_question_needs_none_and_a_beginning_is_given_first(
     page = document("先把锅烧热、然后倒入两勺油。放入番茄。", "!a", "再打入三个鸡蛋:", "!b")
     assert page.title is None
     assert first_sentence(page) == "先把锅烧热、然后倒入两勺油。"
-    chosen = {tasks.choose(page, in_english(*FAMILIES), Facts(), str(number)).family.name for number in range(20)}
+    chosen = {
+        tasks.choose(page, in_english(*FAMILIES), Facts(), str(number)).family.name for number in range(20)
+    }
     assert chosen == {"continuation"}
-    assert first_sentence(document("Introduction", "This is all about it. And more.", "!a")) == "This is all about it."
-    assert all("{" not in ask and "None" not in ask for ask in tasks.questions(page, *in_english(CONTINUATION)))
+    assert (
+        first_sentence(document("Introduction", "This is all about it. And more.", "!a"))
+        == "This is all about it."
+    )
+    assert all(
+        "{" not in ask and "None" not in ask for ask in tasks.questions(page, *in_english(CONTINUATION))
+    )
     only = tasks.questions(page, *in_english(REPORT))
     assert all("先把锅烧热、然后倒入两勺油。" in ask for ask in only)
 
 
 def test_a_guide_whose_title_begins_how_to_is_also_asked_for_as_people_ask():
     asked = {
-        prompt.by_templates(document("# How to fold a boat", f"step {at}", "!a"), *in_english(GUIDE))["instruction"] for at in range(60)
+        prompt.by_templates(document("# How to fold a boat", f"step {at}", "!a"), *in_english(GUIDE))[
+            "instruction"
+        ]
+        for at in range(60)
     }
     assert asked == set(guide_asks("How to fold a boat"))
     assert "How do I fold a boat?" in asked
@@ -191,7 +261,9 @@ def test_a_guide_whose_title_begins_how_to_is_also_asked_for_as_people_ask():
 
 def test_a_title_that_is_a_question_is_the_question():
     page = document("# What is a serial radio?", "It sends data.", "!a")
-    assert tasks.questions(page, *in_english(REPORT)) == ["What is a serial radio? Answer with text and images."]
+    assert tasks.questions(page, *in_english(REPORT)) == [
+        "What is a serial radio? Answer with text and images."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -215,16 +287,26 @@ def test_the_title_is_not_repeated_where_an_image_stands_above_it():
 
 def test_tasks_are_chosen_by_id_among_those_that_fit():
     assert tasks.choose(document("words"), in_english(*FAMILIES), Facts(), "x") is None
-    chosen = {tasks.choose(document(*TEXT_FIRST), in_english(*FAMILIES), Facts(), str(number)).family.name for number in range(60)}
+    chosen = {
+        tasks.choose(document(*TEXT_FIRST), in_english(*FAMILIES), Facts(), str(number)).family.name
+        for number in range(60)
+    }
     assert chosen == {"guide", "continuation", "next_step"}
 
 
-# Families as data --------------------------------------------------------------------------------------------------------------------
+# Families as data
+# --------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_recipe_names_packaged_families_changes_them_and_brings_its_own():
     config = RewriteConfig.model_validate(
-        {"tasks": ["story", {"name": "guide", "ask": ["How? {title}"]}, {"name": "recap", "given": "first", "ask": ["Go on: {title}"]}]}
+        {
+            "tasks": [
+                "story",
+                {"name": "guide", "ask": ["How? {title}"]},
+                {"name": "recap", "given": "first", "ask": ["Go on: {title}"]},
+            ]
+        }
     )
     assert config.tasks[0] == STORY
     assert config.tasks[1].ask == ("How? {title}",)
@@ -241,7 +323,10 @@ def test_a_recipe_names_packaged_families_changes_them_and_brings_its_own():
         ({"name": "x", "ask": ["{titel}"]}, "names {titel}; did you mean {title}?"),
         ({"name": "x"}, "the task x has no question"),
         ({"name": "x", "ask_untitled": ["{title}"]}, "a question in ask_untitled names {title}"),
-        ({"name": "x", "asked": "change", "given": "first", "ask": ["Do it"]}, "{change} stands in every question"),
+        (
+            {"name": "x", "asked": "change", "given": "first", "ask": ["Do it"]},
+            "{change} stands in every question",
+        ),
         ({"name": "x", "ask": ["{"]}, "is no template"),
         ({"name": "Bad Name", "ask": ["a"]}, "String should match pattern"),
         ({"name": "x", "ask": ["{title:d}"]}, "formats what it names; write the name alone"),
@@ -261,7 +346,9 @@ def test_a_wrong_family_is_an_error_with_a_hint(task, message):
 
 @pytest.mark.parametrize("given_tasks", ["guide", [], None, {"name": "x"}])
 def test_tasks_that_are_no_list_are_an_error_with_a_hint(given_tasks):
-    with pytest.raises(ValidationError, match=r"tasks is a list of one task family or more, such as \[guide, story"):
+    with pytest.raises(
+        ValidationError, match=r"tasks is a list of one task family or more, such as \[guide, story"
+    ):
         RewriteConfig.model_validate({"tasks": given_tasks})
 
 
@@ -278,7 +365,8 @@ def test_pieces_lose_nothing_but_headings_that_became_their_titles(page, max_wor
     assert [piece.number for piece in found] == list(range(len(found)))
 
 
-# What is shown to a model, and what is kept as it is ----------------------------------------------------------------------------------
+# What is shown to a model, and what is kept as it is
+# ----------------------------------------------------------------------------------
 
 
 def test_kinds_of_text_stay_visible_and_markup_has_one_owner():
@@ -289,8 +377,13 @@ def test_kinds_of_text_stay_visible_and_markup_has_one_owner():
 
 
 def test_the_question_names_every_image_by_its_number_and_owner():
-    request = prompt.request(document(*TEXT_FIRST), *in_english(NEXT_STEP), {"a": (b"x", "image/png")}, PROMPT)
-    assert "next_step: the context is the beginning of the document with images 1 to 2" in request.messages[0].parts[0]
+    request = prompt.request(
+        document(*TEXT_FIRST), *in_english(NEXT_STEP), {"a": (b"x", "image/png")}, PROMPT
+    )
+    assert (
+        "next_step: the context is the beginning of the document with images 1 to 2"
+        in request.messages[0].parts[0]
+    )
     text = "".join(part for part in request.messages[1].parts if isinstance(part, str))
     assert 'title: "How to draw a house"' in text
     assert "image 1 (belongs to [3]):" in text  # its caption
@@ -303,7 +396,12 @@ def test_a_conversation_is_kept_as_its_source_tells_it():
     from leafinstruct.records.example import Example
     from leafinstruct.rewrite.outcome import Refused, keep
 
-    segments = (Text(0, "draw it", role="user"), Image(1, Ref(file="a.png")), Text(2, "so", role="assistant"), Image(3, Ref(file="b.png")))
+    segments = (
+        Text(0, "draw it", role="user"),
+        Image(1, Ref(file="a.png")),
+        Text(2, "so", role="assistant"),
+        Image(3, Ref(file="b.png")),
+    )
     kept = keep(Document("i", "s", segments, Provenance("f")), ())
     assert isinstance(kept, Example)
     assert [(turn.role, len(turn.parts)) for turn in kept.turns] == [("user", 2), ("assistant", 2)]

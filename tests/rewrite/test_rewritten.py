@@ -1,4 +1,5 @@
-"""Rewrite through a build of HTML pages: edits by what the images show, long pages in pieces, references that no image answers."""
+"""Rewrite through a build of HTML pages: edits by what the images show, long pages in pieces, references that
+no image answers."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def drawing(seed: int, dot: str = "blue", size: tuple[int, int] = (160, 120)) ->
     for _ in range(9):
         left, top = rng.randrange(size[0] - 40), rng.randrange(size[1] - 40)
         pen.rectangle(
-            (left, top, left + rng.randrange(20, 40), top + rng.randrange(20, 40)), fill=tuple(rng.randrange(256) for _ in range(3))
+            (left, top, left + rng.randrange(20, 40), top + rng.randrange(20, 40)),
+            fill=tuple(rng.randrange(256) for _ in range(3)),
         )
     pen.ellipse((4, 4, 24, 24), fill=dot)
     buffer = io.BytesIO()
@@ -36,7 +38,9 @@ def drawing(seed: int, dot: str = "blue", size: tuple[int, int] = (160, 120)) ->
 
 def page(folder: Path, name: str, html: str, **images: bytes) -> None:
     (folder / name).mkdir(parents=True)
-    (folder / name / "index.html").write_text(f"<html><body><main>{html}</main></body></html>", encoding="utf-8")
+    (folder / name / "index.html").write_text(
+        f"<html><body><main>{html}</main></body></html>", encoding="utf-8"
+    )
     for image, data in images.items():
         (folder / name / f"{image}.png").write_bytes(data)
 
@@ -45,22 +49,31 @@ def built(folder: Path, filtering: dict[str, Any] | None = None, **rewriting: An
     source = {"kind": "html", "name": "pages", "path": str(folder / "pages"), "license": "CC0-1.0"}
     filtering = {"min_images": 1, "min_words": 3, "alignment": {"allow_toy": True}, **(filtering or {})}
     build(recipe(folder, ingest={"sources": [source]}, filter=filtering, rewrite=rewriting))
-    return sorted(rows(folder / "runs/t/shard"), key=lambda row: (row["provenance"]["file"], row["image_info"][0]["source_position"]))
+    return sorted(
+        rows(folder / "runs/t/shard"),
+        key=lambda row: (row["provenance"]["file"], row["image_info"][0]["source_position"]),
+    )
 
 
 def reasons(folder: Path) -> list[tuple[str, str]]:
     """(rule, detail) of what rewrite dropped."""
     paths = sorted((folder / "runs/t/rewrite").glob("dropped-*.parquet"))
-    return [(drop["rule"], drop["detail"]) for path in paths for row in table.read(path) for drop in row["drops"]]
+    return [
+        (drop["rule"], drop["detail"]) for path in paths for row in table.read(path) for drop in row["drops"]
+    ]
 
 
 def told(row: dict[str, Any]) -> list[list[str]]:
     """The parts of each turn, an image as <image>."""
-    return [["<image>" if part["type"] == "image" else part["text"] for part in message["content"]] for message in row["messages"]]
+    return [
+        ["<image>" if part["type"] == "image" else part["text"] for part in message["content"]]
+        for message in row["messages"]
+    ]
 
 
 BEFORE_AFTER = (
-    "<h1>A dot</h1><p>Here is an image with a dot:</p><img src=a.png><p>{}</p><img src=b.png><h2>Appendix</h2><p>Write to us.</p>"
+    "<h1>A dot</h1><p>Here is an image with a dot:</p><img src=a.png><p>{}</p><img "
+    "src=b.png><h2>Appendix</h2><p>Write to us.</p>"
 )
 
 
@@ -68,8 +81,17 @@ def test_an_edit_is_a_short_request_between_two_images_that_resemble_each_other(
     pages = tmp_path / "pages"
     page(pages, "edit", BEFORE_AFTER.format("Now make the dot red."), a=drawing(1), b=drawing(1, "red"))
     page(pages, "other", BEFORE_AFTER.format("Now make the dot red."), a=drawing(1), b=drawing(2, "red"))
-    page(pages, "plain", BEFORE_AFTER.format("A red dot is a dot, too, as everybody knows."), a=drawing(3), b=drawing(3, "red"))
-    tasks = [{"name": "edit", "ask": ["{change}"], "ask_untitled": ["{change}"]}, {"name": "report", "needs": {}, "ask": ["All: {title}"]}]
+    page(
+        pages,
+        "plain",
+        BEFORE_AFTER.format("A red dot is a dot, too, as everybody knows."),
+        a=drawing(3),
+        b=drawing(3, "red"),
+    )
+    tasks = [
+        {"name": "edit", "ask": ["{change}"], "ask_untitled": ["{change}"]},
+        {"name": "report", "needs": {}, "ask": ["All: {title}"]},
+    ]
     found = built(tmp_path, tasks=[tasks[0]])
     assert [row["provenance"]["file"] for row in found] == ["edit/index.html"]
     assert told(found[0]) == [
@@ -82,13 +104,20 @@ def test_an_edit_is_a_short_request_between_two_images_that_resemble_each_other(
 def test_a_document_that_lost_an_image_is_no_edit(tmp_path):
     html = BEFORE_AFTER.format("Now make the dot red.") + "<p>More of it.</p><img src=c.png>"
     page(tmp_path / "pages", "lost", html, a=drawing(1), b=drawing(1, "red"), c=b"no image")
-    page(tmp_path / "pages", "whole", BEFORE_AFTER.format("Now make the dot red."), a=drawing(5), b=drawing(5, "red"))
+    page(
+        tmp_path / "pages",
+        "whole",
+        BEFORE_AFTER.format("Now make the dot red."),
+        a=drawing(5),
+        b=drawing(5, "red"),
+    )
     found = built(tmp_path, tasks=["edit"])
     assert [row["provenance"]["file"] for row in found] == ["whole/index.html"]
 
 
 LONG = (
-    "<h1>Radios</h1><p>All about radios and waves:</p><img src=a.png><h2>Range</h2><p>Their range is long enough:</p><img src=b.png>"
+    "<h1>Radios</h1><p>All about radios and waves:</p><img src=a.png><h2>Range</h2><p>Their range is "
+    "long enough:</p><img src=b.png>"
     "<h2>Power</h2><p>Their power is low enough:</p><img src=c.png>"
 )
 
@@ -104,7 +133,10 @@ def test_a_long_page_becomes_several_examples_each_whole_by_itself(tmp_path):
     ]
     assert len({row["id"] for row in found}) == 3
     assert len({row["document_id"] for row in found}) == 1
-    assert all(title in told(row)[0][0] for title, row in zip(["Radios", "Radios: Range", "Radios: Power"], found, strict=True))
+    assert all(
+        title in told(row)[0][0]
+        for title, row in zip(["Radios", "Radios: Range", "Radios: Power"], found, strict=True)
+    )
     again = built(tmp_path, tasks=["report"], max_words=6)
     assert [row["title"] for row in again] == ["Radios", "Radios: Range", "Radios: Power"]
     assert reasons(tmp_path) == []
@@ -121,16 +153,24 @@ def test_a_step_above_the_bounds_is_dropped_with_a_reason(tmp_path):
 @pytest.mark.parametrize("allowed", [0, None])
 def test_a_finished_example_with_a_reference_that_no_image_answers_is_dropped_or_counted(tmp_path, allowed):
     html = (
-        "<h1>Boat</h1><p>This page shows a boat in 3 images.</p><p>Fold the paper:</p><img src=a.png><p>Open the boat:</p><img src=b.png>"
+        "<h1>Boat</h1><p>This page shows a boat in 3 images.</p><p>Fold the paper:</p><img "
+        "src=a.png><p>Open the boat:</p><img src=b.png>"
     )
     page(tmp_path / "pages", "boat", html, a=drawing(1), b=drawing(2))
     page(tmp_path / "pages", "fine", html.replace("3 images", "2 images"), a=drawing(3), b=drawing(4))
     found = built(tmp_path, tasks=["guide"], max_dangling=allowed)
     counted = {
-        row["provenance"]["file"]: [score["value"] for score in row["scores"] if score["name"] == "reference.dangling"] for row in found
+        row["provenance"]["file"]: [
+            score["value"] for score in row["scores"] if score["name"] == "reference.dangling"
+        ]
+        for row in found
     }
-    assert counted == ({"fine/index.html": [0.0]} if allowed == 0 else {"boat/index.html": [1.0], "fine/index.html": [0.0]})
-    assert reasons(tmp_path) == ([("dangling_reference", 'piece 1 says "in 3 images", but 2 images are left')] if allowed == 0 else [])
+    assert counted == (
+        {"fine/index.html": [0.0]} if allowed == 0 else {"boat/index.html": [1.0], "fine/index.html": [0.0]}
+    )
+    assert reasons(tmp_path) == (
+        [("dangling_reference", 'piece 1 says "in 3 images", but 2 images are left')] if allowed == 0 else []
+    )
 
 
 def test_resemblance_tells_a_change_from_another_image():
@@ -145,7 +185,12 @@ def test_a_dry_run_counts_a_question_for_each_piece_of_a_long_page(tmp_path):
     page(tmp_path / "pages", "long", LONG, a=drawing(1), b=drawing(2), c=drawing(3))
     source = {"kind": "html", "name": "pages", "path": str(tmp_path / "pages")}
     llm = {"provider": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
-    filtering = {"min_images": 1, "min_words": 3, "alignment": {"allow_toy": True}, "judge": {"enabled": False}}
+    filtering = {
+        "min_images": 1,
+        "min_words": 3,
+        "alignment": {"allow_toy": True},
+        "judge": {"enabled": False},
+    }
 
     def asked(**rewriting: Any) -> int:
         path = recipe(tmp_path, ingest={"sources": [source]}, filter=filtering, rewrite=rewriting, llm=llm)

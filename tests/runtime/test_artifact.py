@@ -32,7 +32,10 @@ def test_a_full_disk_is_one_line_with_file_and_hint(tmp_path):
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full on this system")
-    with pytest.raises(SourceError, match=r"x\.json: cannot write: No space left on device.*free some space"), writing(tmp_path / "x.json"):
+    with (
+        pytest.raises(SourceError, match=r"x\.json: cannot write: No space left on device.*free some space"),
+        writing(tmp_path / "x.json"),
+    ):
         full.write_text("x" * 10000)
 
 
@@ -46,7 +49,9 @@ def test_a_directory_of_another_format_is_refused_with_the_hint(tmp_path):
         assert value is not None
         save(artifact.path / name, {key: item for key, item in value.items() if key != "format"})
     for read in (lambda: artifact.fingerprint, lambda: artifact.record, lambda: artifact.is_whole):
-        with pytest.raises(DriftError, match=r"run/filter: was made by another version of leafinstruct.*--rebuild"):
+        with pytest.raises(
+            DriftError, match=r"run/filter: was made by another version of leafinstruct.*--rebuild"
+        ):
             read()
     artifact.begin({})
     assert (artifact.fingerprint, artifact.record) == ({}, None)
@@ -68,11 +73,21 @@ def test_totals_are_sums_of_reports_and_the_record_comes_last(tmp_path):
     artifact = Artifact(tmp_path)
     artifact.begin({"a": 1})
     for part, count in (("p", 2), ("q", 3)):
-        artifact.commit(part, "k", {"counts": {"documents": count}, "reasons": {"r": 1}, "image_reasons": {"s": count}}, [])
+        artifact.commit(
+            part,
+            "k",
+            {"counts": {"documents": count}, "reasons": {"r": 1}, "image_reasons": {"s": count}},
+            [],
+        )
     assert artifact.record is None
     record = artifact.finish({"a": 1}, more="x")
     assert record == artifact.record
-    assert (record["counts"], record["reasons"], record["image_reasons"], record["more"]) == ({"documents": 5}, {"r": 2}, {"s": 5}, "x")
+    assert (record["counts"], record["reasons"], record["image_reasons"], record["more"]) == (
+        {"documents": 5},
+        {"r": 2},
+        {"s": 5},
+        "x",
+    )
     artifact.begin({"a": 2})
     assert artifact.record is None
 
@@ -104,7 +119,9 @@ def test_digests_ignore_key_order_and_nothing_else():
     assert digest([1, 2]) != digest([2, 1])
 
 
-def _hold(folder: str, ready: "multiprocessing.synchronize.Event", done: "multiprocessing.synchronize.Event") -> None:
+def _hold(
+    folder: str, ready: "multiprocessing.synchronize.Event", done: "multiprocessing.synchronize.Event"
+) -> None:
     with one_build(Path(folder)):
         ready.set()
         done.wait(30)

@@ -16,7 +16,11 @@ from leafinstruct.runtime.engine.local import LocalEngine
 
 
 def square(offset: int, part: Part) -> dict[str, int]:
-    return {"value": part.payload**2 + offset, "process": os.getpid(), "threads": int(os.environ["OMP_NUM_THREADS"])}
+    return {
+        "value": part.payload**2 + offset,
+        "process": os.getpid(),
+        "threads": int(os.environ["OMP_NUM_THREADS"]),
+    }
 
 
 def refuse(part: Part) -> dict[str, int]:
@@ -47,7 +51,10 @@ def test_a_deliberate_error_crosses_the_process_as_itself():
 
 
 def test_a_dead_worker_is_one_line_with_a_hint():
-    with LocalEngine(workers=1) as engine, pytest.raises(LeafInstructError, match=r"a worker process died.*smaller part_size"):
+    with (
+        LocalEngine(workers=1) as engine,
+        pytest.raises(LeafInstructError, match=r"a worker process died.*smaller part_size"),
+    ):
         list(engine.map(die, [Part("a")], Needs()))
 
 
@@ -63,7 +70,8 @@ def test_a_killed_worker_is_told_with_its_part_alone():
     with LocalEngine(workers=2) as engine, pytest.raises(WorkerError) as caught:
         list(engine.map(die_of_memory, [Part("a"), Part("b")], Needs(what="reading")))
     assert str(caught.value) == (
-        "reading: part b: a worker process died, killed most likely for want of memory; finished parts are kept: "
+        "reading: part b: a worker process died, killed most likely for want of memory; finished "
+        "parts are kept: "
         "run the same command again with fewer --workers or a smaller part_size"
     )
 
@@ -85,7 +93,11 @@ def test_io_tasks_share_one_loop_at_most_so_many_at_a_time_and_release_runs_last
         released.append(id(asyncio.get_running_loop()))
 
     with LocalEngine(workers=1) as engine:
-        reports = list(engine.map(wait, [Part(str(n), n) for n in range(7)], Needs("io", parts_in_flight=3, release=release)))
+        reports = list(
+            engine.map(
+                wait, [Part(str(n), n) for n in range(7)], Needs("io", parts_in_flight=3, release=release)
+            )
+        )
     assert sorted(report["value"] for report in reports) == list(range(7))
     assert peak == 3
     assert len(loops) == 1

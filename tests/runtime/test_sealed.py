@@ -14,7 +14,9 @@ ENTRIES = [{"key": f"{number:064x}", "text": f"answer {number}"} for number in r
 
 
 def entries(path):
-    return [sealed.opened(line) for _, line in sealed.lines(path) if line is not None and sealed.is_intact(line)]
+    return [
+        sealed.opened(line) for _, line in sealed.lines(path) if line is not None and sealed.is_intact(line)
+    ]
 
 
 @settings(max_examples=300)
@@ -29,11 +31,14 @@ def test_a_flipped_bit_makes_an_entry_missing_and_never_another(tmp_path_factory
     dropped = sealed.mend(path)
     left = entries(path)
     assert all(entry in ENTRIES for entry in left)
-    last = at == len(whole) - 1  # the end of the last line: what is left looks like the half line of a killed writer
+    # the end of the last line: what is left looks like the half line of a killed writer
+    last = at == len(whole) - 1
     assert len(left) >= (3 if last else 2)
     assert dropped >= (0 if last else 1)
     assert list(sealed.drop(path, "repair")) == []
-    assert (path.stat().st_size, path.stat().st_mtime_ns) == (size, times), "offsets and the order of files stay"
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (size, times), (
+        "offsets and the order of files stay"
+    )
 
 
 def test_damage_is_listed_once_and_dropped(tmp_path):
@@ -58,7 +63,9 @@ def test_a_value_under_the_key_of_another_is_none(tmp_path):
 
 def test_a_file_without_digests_gets_them_and_keeps_what_it_holds(tmp_path):
     path = tmp_path / "answers-17-abcd.jsonl"
-    path.write_bytes(b"".join(json.dumps(entry).encode() + b"\n" for entry in ENTRIES[:3]) + b"{broken\n" + b'{"half')
+    path.write_bytes(
+        b"".join(json.dumps(entry).encode() + b"\n" for entry in ENTRIES[:3]) + b"{broken\n" + b'{"half'
+    )
     times = path.stat().st_mtime_ns
     assert sealed.mend(path) == 1
     assert entries(path) == ENTRIES[:3]
@@ -86,9 +93,15 @@ def test_a_line_longer_than_memory_is_damage_and_never_held(tmp_path, monkeypatc
     lines = [sealed.seal(entry) for entry in ENTRIES[:2]]
     assert all(len(line) < 200 for line in lines) or pytest.fail("the lines of this test are short")
     path.write_bytes(lines[0] + b"x" * 5_000 + b"\n" + lines[1])
-    assert [None if line is None else len(line) for _, line in sealed.lines(path)] == [len(lines[0]), None, len(lines[1])]
+    assert [None if line is None else len(line) for _, line in sealed.lines(path)] == [
+        len(lines[0]),
+        None,
+        len(lines[1]),
+    ]
     whole = path.read_bytes()
-    assert [damage.fault for damage in sealed.drop(path, "")] == [f"the line at byte {len(lines[0])} is longer than 200 bytes"]
+    assert [damage.fault for damage in sealed.drop(path, "")] == [
+        f"the line at byte {len(lines[0])} is longer than 200 bytes"
+    ]
     assert entries(path) == ENTRIES[:2]
     path.write_bytes(whole)
     assert sealed.mend(path) == 1

@@ -44,7 +44,10 @@ def test_the_domain_is_what_somebody_registered(host, domain):
     assert domains_of([host]) == [domain]
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=90) | st.from_regex(r"[a-z0-9\-.ü公١]{0,300}", fullmatch=True))
+@given(
+    st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=90)
+    | st.from_regex(r"[a-z0-9\-.ü公١]{0,300}", fullmatch=True)
+)
 def test_whatever_a_page_calls_itself_has_a_domain(name):
     """Hosts are the page's to write: none raises, and a domain is the domain of itself."""
     host = host_of(f"https://{name}/a")
@@ -60,7 +63,10 @@ def words(count: int, seed: int) -> list[str]:
 
 def shared(one: list[str], other: list[str]) -> int:
     """How many bands two texts share."""
-    return len({*group_keys_of(document(" ".join(one))).near_text} & {*group_keys_of(document(" ".join(other))).near_text})
+    return len(
+        {*group_keys_of(document(" ".join(one))).near_text}
+        & {*group_keys_of(document(" ".join(other))).near_text}
+    )
 
 
 def test_the_same_words_are_the_same_text_however_they_are_set():
@@ -71,7 +77,8 @@ def test_the_same_words_are_the_same_text_however_they_are_set():
 
 
 def test_nearly_the_same_text_shares_a_band_and_another_none():
-    """100 pairs each. A word changed in 375 leaves 0.97 of the runs alike: all are tied; ten changed, 0.77: most; of strangers, none."""
+    """100 pairs each. A word changed in 375 leaves 0.97 of the runs alike: all are tied; ten changed, 0.77:
+    most; of strangers, none."""
     found = {1: 0, 10: 0}
     for seed in range(100):
         text = words(375, seed)
@@ -89,8 +96,33 @@ def test_nearly_the_same_text_shares_a_band_and_another_none():
     "words",
     [
         ["Đầu", "tiên", "vo", "gạo", "ba", "lần", "rồi", "ngâm", "nước", "nửa", "giờ", "trước", "khi", "nấu"],
-        ["먼저", "쌀을", "세", "번", "씻어", "물에", "삼십", "분", "동안", "담가", "둡니다", "그다음", "냄비에"],
-        ["ガスを", "デザイン", "バター", "ボウル", "ビール", "パンを", "ズボン", "ゲーム", "グラム", "ペンで"],
+        [
+            "먼저",
+            "쌀을",
+            "세",
+            "번",
+            "씻어",
+            "물에",
+            "삼십",
+            "분",
+            "동안",
+            "담가",
+            "둡니다",
+            "그다음",
+            "냄비에",
+        ],
+        [
+            "ガスを",
+            "デザイン",
+            "バター",
+            "ボウル",
+            "ビール",
+            "パンを",
+            "ズボン",
+            "ゲーム",
+            "グラム",
+            "ペンで",
+        ],
     ],
 )
 def test_decomposed_words_are_the_same_words(words):
@@ -120,11 +152,15 @@ def test_short_texts_have_bands_and_no_text_has_no_tie():
 
 def test_images_tie_by_their_bytes():
     one, two = "ab" * 32, "cd" * 32
-    assert group_keys_of(document(f"!{one}", "text", f"!{two}", f"!{one}")).images == [0xABABABABABABABAB, 0xCDCDCDCDCDCDCDCD]
+    assert group_keys_of(document(f"!{one}", "text", f"!{two}", f"!{one}")).images == [
+        0xABABABABABABABAB,
+        0xCDCDCDCDCDCDCDCD,
+    ]
 
 
 def test_numbers_are_the_same_everywhere():
-    """They decide what stands in which split: another library, version or machine may not move them unseen."""
+    """They decide what stands in which split: another library, version or machine may not move them
+    unseen."""
     ties = group_keys_of(document("Draw a red wall on the grass, then a brown roof on top of it."))
     assert ties.text == 10973298203478583324
     assert ties.near_text[:2] == [10879927933244860101, 3230026730273898850]

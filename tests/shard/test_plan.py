@@ -1,4 +1,5 @@
-"""The plan: what belongs together stands together, nothing depends on order, and one changed row changes one shard."""
+"""The plan: what belongs together stands together, nothing depends on order, and one changed row changes one
+shard."""
 
 from __future__ import annotations
 
@@ -25,7 +26,12 @@ HALVES = {"train": 0.5, "test": 0.5}
 
 
 def row(
-    number: int, host: str | None = None, text: int | None = None, band: int | None = None, images: Any = (), **more: Any
+    number: int,
+    host: str | None = None,
+    text: int | None = None,
+    band: int | None = None,
+    images: Any = (),
+    **more: Any,
 ) -> dict[str, Any]:
     """A row of keys.SCHEMA that is tied to none but by what is given; `band` is the last of its bands."""
     own = 10_000 + number * 100
@@ -46,32 +52,47 @@ def row(
 
 def tables(rows: list[dict[str, Any]], part: int = 7) -> dict[str, pa.Table]:
     """Rows as parts of a few."""
-    return {f"p{at:03d}": pa.Table.from_pylist(rows[at : at + part], keys.SCHEMA) for at in range(0, len(rows), part)}
+    return {
+        f"p{at:03d}": pa.Table.from_pylist(rows[at : at + part], keys.SCHEMA)
+        for at in range(0, len(rows), part)
+    }
 
 
-def planned(rows: list[dict[str, Any]], part: int = 7, **config: Any) -> tuple[dict[str, tuple[str, list[str]]], dict[str, Any]]:
+def planned(
+    rows: list[dict[str, Any]], part: int = 7, **config: Any
+) -> tuple[dict[str, tuple[str, list[str]]], dict[str, Any]]:
     """Shard -> (key, ids of its rows in order), and the facts."""
     parts = tables(rows, part)
     shards, facts = plan(ShardConfig(**{"splits": HALVES, **config}), 3, parts, [1])
     found = {}
     for shard in shards:
         identity, places = shard.payload
-        found[shard.name] = (identity, [parts[place["part"]]["id"][place["index"]].as_py() for place in places.to_pylist()])
+        found[shard.name] = (
+            identity,
+            [parts[place["part"]]["id"][place["index"]].as_py() for place in places.to_pylist()],
+        )
     return found, facts
 
 
 def splits(rows: list[dict[str, Any]], **config: Any) -> dict[str, str]:
     """Row id -> split."""
-    return {id: name.split(".")[1].split("-")[0] for name, (_, ids) in planned(rows, **config)[0].items() for id in ids}
+    return {
+        id: name.split(".")[1].split("-")[0]
+        for name, (_, ids) in planned(rows, **config)[0].items()
+        for id in ids
+    }
 
 
 small = st.none() | st.integers(0, 12)
-drawn = st.lists(st.tuples(small, small, small, st.lists(st.integers(0, 12), max_size=3)), min_size=1, max_size=40)
+drawn = st.lists(
+    st.tuples(small, small, small, st.lists(st.integers(0, 12), max_size=3)), min_size=1, max_size=40
+)
 
 
 def made(found: list[tuple[int | None, int | None, int | None, list[int]]]) -> list[dict[str, Any]]:
     return [
-        row(at, None if host is None else f"a{at}.h{host}.com", text, band, shown) for at, (host, text, band, shown) in enumerate(found)
+        row(at, None if host is None else f"a{at}.h{host}.com", text, band, shown)
+        for at, (host, text, band, shown) in enumerate(found)
     ]
 
 
@@ -84,9 +105,18 @@ def test_groups_are_the_connected_components_over_the_ties_in_force(found, toget
     graph: nx.Graph = nx.Graph()
     graph.add_nodes_from(range(len(rows)))
     for at, (host, text, band, shown) in enumerate(found):
-        named = {"domain": [host] if len(domains) >= FEW_DOMAINS else [], "text": [text], "near_text": [band], "images": shown}
-        graph.add_edges_from((at, (tie, value)) for tie in together for value in named[tie] if value is not None)
-    wanted = {frozenset(node for node in part if isinstance(node, int)) for part in nx.connected_components(graph)}
+        named = {
+            "domain": [host] if len(domains) >= FEW_DOMAINS else [],
+            "text": [text],
+            "near_text": [band],
+            "images": shown,
+        }
+        graph.add_edges_from(
+            (at, (tie, value)) for tie in together for value in named[tie] if value is not None
+        )
+    wanted = {
+        frozenset(node for node in part if isinstance(node, int)) for part in nx.connected_components(graph)
+    }
     label = group(pa.concat_tables(tables(rows).values()), sorted(together)).label
     members = defaultdict(set)
     for at, value in enumerate(label.tolist()):
@@ -110,8 +140,13 @@ def test_a_changed_row_changes_one_shard(found, data):
     rows = made(found)
     at = data.draw(st.integers(0, len(rows) - 1))
     before, _ = planned(rows, max_bytes=300)
-    after, _ = planned([{**item, "digest": "other"} if number == at else item for number, item in enumerate(rows)], max_bytes=300)
-    assert [name for name in before if before[name] != after[name]] == [name for name in before if rows[at]["id"] in before[name][1]]
+    after, _ = planned(
+        [{**item, "digest": "other"} if number == at else item for number, item in enumerate(rows)],
+        max_bytes=300,
+    )
+    assert [name for name in before if before[name] != after[name]] == [
+        name for name in before if rows[at]["id"] in before[name][1]
+    ]
     assert {name: ids for name, (_, ids) in before.items()} == {name: ids for name, (_, ids) in after.items()}
 
 
@@ -123,7 +158,9 @@ def test_a_row_without_ties_comes_and_goes_in_one_shard(count, data):
     before, _ = planned(rows, max_bytes=400)
     after, _ = planned(rows[:gone] + rows[gone + 1 :], max_bytes=400)
     assume(before.keys() == after.keys())  # growth doubles the number of shards once in a while
-    assert [name for name in before if before[name] != after[name]] == [name for name in before if rows[gone]["id"] in before[name][1]]
+    assert [name for name in before if before[name] != after[name]] == [
+        name for name in before if rows[gone]["id"] in before[name][1]
+    ]
 
 
 def test_labels_have_no_gaps_and_a_chain_is_one_group():
@@ -136,7 +173,11 @@ def test_labels_have_no_gaps_and_a_chain_is_one_group():
 def test_copies_on_two_domains_stand_on_one_side_only_where_they_tie(tie):
     """12 pairs, each page on a domain of its own: parted by domain alone, together by default."""
     value: Any = (lambda pair: [pair]) if tie == "images" else (lambda pair: pair)
-    rows = [row(2 * pair + side, f"s{side}-{pair}.com", **{tie: value(pair)}) for pair in range(12) for side in range(2)]
+    rows = [
+        row(2 * pair + side, f"s{side}-{pair}.com", **{tie: value(pair)})
+        for pair in range(12)
+        for side in range(2)
+    ]
     apart, whole = splits(rows, group_by=["domain"]), splits(rows)
     pairs = [(rows[2 * pair]["id"], rows[2 * pair + 1]["id"]) for pair in range(12)]
     assert any(apart[one] != apart[other] for one, other in pairs)
@@ -147,7 +188,11 @@ def test_copies_on_two_domains_stand_on_one_side_only_where_they_tie(tie):
 def test_parts_without_rows_and_rows_without_words_are_planned():
     """A part whose documents were all dropped, documents of images alone, and pictureless ones."""
     rows = [
-        row(number, near_text=[] if number % 2 else row(number)["near_text"], images=[number // 4] if number % 2 else [])
+        row(
+            number,
+            near_text=[] if number % 2 else row(number)["near_text"],
+            images=[number // 4] if number % 2 else [],
+        )
         for number in range(20)
     ]
     parts = tables(rows)
@@ -155,7 +200,9 @@ def test_parts_without_rows_and_rows_without_words_are_planned():
     config = ShardConfig(splits=HALVES)
     (shards, facts), (same, _) = plan(config, 3, parts, [1]), plan(config, 3, with_empty, [1])
     assert facts["groups"] == 10 + 5
-    assert [(shard.name, shard.payload[0]) for shard in shards] == [(shard.name, shard.payload[0]) for shard in same]
+    assert [(shard.name, shard.payload[0]) for shard in shards] == [
+        (shard.name, shard.payload[0]) for shard in same
+    ]
     bare = [row(number, near_text=[]) for number in range(6)]
     assert planned(bare)[1]["groups"] == 6
 
@@ -177,7 +224,11 @@ def test_hosts_of_one_registered_domain_are_one_group():
 
 def test_few_domains_are_split_by_document_within_copies_and_the_card_warns():
     """9 domains of 8 pages; page 0 and 1 of each are copies."""
-    rows = [row(10 * site + page, f"s{site}.com", text=site if page < 2 else None) for site in range(FEW_DOMAINS - 1) for page in range(8)]
+    rows = [
+        row(10 * site + page, f"s{site}.com", text=site if page < 2 else None)
+        for site in range(FEW_DOMAINS - 1)
+        for page in range(8)
+    ]
     found, facts = planned(rows)
     assert facts["split_by"] == "document"
     assert facts["group_by"] == ["images", "near_text", "text"]
@@ -190,14 +241,21 @@ def test_few_domains_are_split_by_document_within_copies_and_the_card_warns():
     assert not any("web domain" in line for line in many["warnings"])
     assert planned([row(number) for number in range(40)])[1]["warnings"] == []  # no page, no warning
     assert planned(rows, splits={"train": 1})[1]["warnings"] == []  # one split parts nothing
-    assert planned(rows, group_by=["text"])[1]["warnings"] == []  # pages of a domain were not asked to stand together
+    # pages of a domain were not asked to stand together
+    assert planned(rows, group_by=["text"])[1]["warnings"] == []
 
 
 def test_a_group_larger_than_a_split_is_told():
     rows = [row(number, images=[1] if number < 30 else []) for number in range(100)]
     facts = planned(rows, splits={"train": 0.75, "test": 0.25})[1]
-    assert facts["largest_group"] == {"rows": 30, "share": 0.3, "split": splits(rows, splits={"train": 0.75, "test": 0.25})[rows[0]["id"]]}
-    assert [line.split(",")[0] for line in facts["warnings"]] == ["the largest group of rows that belong together holds 30.0% of all"]
+    assert facts["largest_group"] == {
+        "rows": 30,
+        "share": 0.3,
+        "split": splits(rows, splits={"train": 0.75, "test": 0.25})[rows[0]["id"]],
+    }
+    assert [line.split(",")[0] for line in facts["warnings"]] == [
+        "the largest group of rows that belong together holds 30.0% of all"
+    ]
     assert planned(rows, splits={"train": 0.65, "test": 0.35})[1]["warnings"] == []
     everything = planned([row(number, images=[1]) for number in range(9)])[1]
     assert len([line for line in everything["warnings"] if line.startswith("no row fell to split")]) == 1
@@ -215,8 +273,8 @@ def test_a_group_of_one_domain_keeps_its_split_while_the_corpus_grows():
 
 
 def test_the_lessons_fall_to_the_splits_that_their_experiments_were_trained_on():
-    """demo-lessons.yaml: 40 hosts, by hash of the host alone, sorted by hash of the id: figures elsewhere rest on these splits. The images that
-    many lessons share tie nothing."""
+    """demo-lessons.yaml: 40 hosts, by hash of the host alone, sorted by hash of the id: figures elsewhere
+    rest on these splits. The images that many lessons share tie nothing."""
     loaded = recipes.load(recipes.Path(__file__).parents[2] / "pipelines/demo-lessons.yaml")
     config, seed = loaded.recipe.shard, loaded.recipe.seed
     hosts = [
@@ -230,7 +288,10 @@ def test_the_lessons_fall_to_the_splits_that_their_experiments_were_trained_on()
     for item in sorted(rows, key=lambda item: unit(seed, f"shard\0{item['id']}")):
         wanted[f"guide.{split_of(seed, item['host'], config.splits)}-00000-of-00001"].append(item["id"])
     parts = tables(rows)
-    found = {shard.name: [parts[at["part"]]["id"][at["index"]].as_py() for at in shard.payload[1].to_pylist()] for shard in shards}
+    found = {
+        shard.name: [parts[at["part"]]["id"][at["index"]].as_py() for at in shard.payload[1].to_pylist()]
+        for shard in shards
+    }
     assert found == wanted
     assert (facts["group_by"], facts["groups"], facts["split_by"]) == (["domain"], 40, "domain")
     found_in = {host: split_of(seed, host, config.splits) for host in hosts}

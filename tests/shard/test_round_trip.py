@@ -1,4 +1,5 @@
-"""A built dataset read back by those who will read it: every value and every pixel, against what rewrite and filter made."""
+"""A built dataset read back by those who will read it: every value and every pixel, against what rewrite and
+filter made."""
 
 from __future__ import annotations
 
@@ -29,13 +30,17 @@ SPLITS = ("train", "test")
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 documents of 12 domains, every third without a license, in shards of a few rows. Returns the recipe."""
+    """24 documents of 12 domains, every third without a license, in shards of a few rows. Returns the
+    recipe."""
     folder = tmp_path_factory.mktemp("built")
     pages = {
         f"https://docs.site{number % 12}.com/ä-{number}": [
             ("How to draw a wall", None),
             *(
-                (f"Step {at}: draw a réd wall 红墙 <image> number {number}, please.", png((10 * number, 70 * at, 90), dot=at + number))
+                (
+                    f"Step {at}: draw a réd wall 红墙 <image> number {number}, please.",
+                    png((10 * number, 70 * at, 90), dot=at + number),
+                )
                 for at in range(2 + number % 3)
             ),
         ]
@@ -67,7 +72,8 @@ def truth(built: Path) -> dict[str, Row]:
 
 
 def plain(value: object) -> object:
-    """Lists and dictionaries whatever a library calls them; NaN is None, as libraries without a null in a column of numbers say it."""
+    """Lists and dictionaries whatever a library calls them; NaN is None, as libraries without a null in a
+    column of numbers say it."""
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray, pl.Series)):
@@ -117,8 +123,12 @@ def by_polars(folder: Path) -> list[Row]:
     return pl.scan_parquet(folder / "*.parquet").collect().to_dicts()
 
 
-@pytest.mark.parametrize("read", [by_pyarrow, by_pandas, by_duckdb, by_polars], ids=lambda read: read.__name__)
-def test_every_value_comes_back(folder: Path, truth: dict[str, Row], read: Callable[[Path], list[Row]]) -> None:
+@pytest.mark.parametrize(
+    "read", [by_pyarrow, by_pandas, by_duckdb, by_polars], ids=lambda read: read.__name__
+)
+def test_every_value_comes_back(
+    folder: Path, truth: dict[str, Row], read: Callable[[Path], list[Row]]
+) -> None:
     assert len(shards(folder)) > 6
     rows = read(folder)
     assert sorted(row["id"] for row in rows) == sorted(truth)
@@ -128,8 +138,15 @@ def test_every_value_comes_back(folder: Path, truth: dict[str, Row], read: Calla
 def test_a_query_of_one_column_needs_no_image(folder: Path, truth: dict[str, Row]) -> None:
     """What people ask first, in SQL over nested columns."""
     with duckdb.connect() as connection:
-        sql = "SELECT count(*), sum(len(images)), count(DISTINCT task) FROM read_parquet(?) WHERE len(messages) = 2"
-        assert connection.execute(sql, [str(folder / "*.parquet")]).fetchone() == (24, sum(len(row["images"]) for row in truth.values()), 3)
+        sql = (
+            "SELECT count(*), sum(len(images)), count(DISTINCT task) FROM read_parquet(?) WHERE "
+            "len(messages) = 2"
+        )
+        assert connection.execute(sql, [str(folder / "*.parquet")]).fetchone() == (
+            24,
+            sum(len(row["images"]) for row in truth.values()),
+            3,
+        )
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streaming"])
@@ -144,7 +161,11 @@ def test_datasets_reads_the_folder_by_its_card(
     ids: list[str] = []
     for split, rows in loaded.items():
         assert rows.features == public.features()
-        here = {id for path in shards(folder, f"{name or '*'}.{split}-*.parquet") for id in pd.read_parquet(path, columns=["id"])["id"]}
+        here = {
+            id
+            for path in shards(folder, f"{name or '*'}.{split}-*.parquet")
+            for id in pd.read_parquet(path, columns=["id"])["id"]
+        }
         found = {row["id"]: row for row in rows}
         assert set(found) == here
         ids += found
@@ -157,7 +178,11 @@ def test_datasets_reads_the_folder_by_its_card(
 
 def test_splits_of_the_folder_part_no_domain(folder: Path) -> None:
     side = {
-        split: {row["url"].split("/")[2] for path in shards(folder, f"*.{split}-*.parquet") for row in rows_of(Path(path))}
+        split: {
+            row["url"].split("/")[2]
+            for path in shards(folder, f"*.{split}-*.parquet")
+            for row in rows_of(Path(path))
+        }
         for split in SPLITS
     }
     assert side["train"]

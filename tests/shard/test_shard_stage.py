@@ -22,7 +22,11 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part
 from leafinstruct.shard import keys, stage
 
-SENTENCES = ("First, draw a red wall on the grass.", "Then add a brown roof on top of it.", "Finally, paint a blue door in it.")
+SENTENCES = (
+    "First, draw a red wall on the grass.",
+    "Then add a brown roof on top of it.",
+    "Finally, paint a blue door in it.",
+)
 SHARD = "guide.train-00000-of-00001"
 
 
@@ -31,11 +35,14 @@ def small(tmp_path: Path) -> Path:
     """A built dataset of eight documents in one shard. Returns its recipe."""
     pages = {
         f"https://host.example/{number}": [
-            (f"{text} Number {number}.", png((20 * number, 70 * at, 90), dot=at)) for at, text in enumerate(SENTENCES)
+            (f"{text} Number {number}.", png((20 * number, 70 * at, 90), dot=at))
+            for at, text in enumerate(SENTENCES)
         ]
         for number in range(8)
     }
-    path = unjudged(tmp_path, pages, part_size=4, rewrite={"tasks": ["guide"]}, shard={"splits": {"train": 1}})
+    path = unjudged(
+        tmp_path, pages, part_size=4, rewrite={"tasks": ["guide"]}, shard={"splits": {"train": 1}}
+    )
     build(path)
     return path
 
@@ -47,11 +54,14 @@ def settings(path: Path) -> stage.ShardSettings:
 
 
 def gathered_part(out: Artifact) -> str:
-    return min(path.name for path in out.path.glob("rows-*.arrow")).removeprefix("rows-").removesuffix(".arrow")
+    return (
+        min(path.name for path in out.path.glob("rows-*.arrow")).removeprefix("rows-").removesuffix(".arrow")
+    )
 
 
 def test_the_card_follows_counts_that_leave_the_examples_alone(small):
-    """A line that cannot be read for another reason changes no example and no shard, but what the card says of the source."""
+    """A line that cannot be read for another reason changes no example and no shard, but what the card says
+    of the source."""
     folder = small.parent / "runs/t/shard"
     source = small.parent / "data/docs.jsonl"
     whole = source.read_text(encoding="utf-8")
@@ -76,12 +86,17 @@ def test_a_shard_of_many_parts_opens_few_files(small):
     out = Artifact(small.parent / "runs/t/shard")
     part = gathered_part(out)
     source = out.file("rows", part, ".arrow")
-    chunks = [(place, length) for place, length, _ in struct.iter_unpack("<QQ32s", seal.opened(source).entries)]
+    chunks = [
+        (place, length) for place, length, _ in struct.iter_unpack("<QQ32s", seal.opened(source).entries)
+    ]
     for number in range(120):
         copy = out.path / f"rows-p{number}.arrow"
         shutil.copy(source, copy)
         seal.put(copy, chunks)  # a seal names its file
-    places = {"part": [f"p{7 * number % 120}" for number in range(480)], "index": [number % 4 for number in range(480)]}
+    places = {
+        "part": [f"p{7 * number % 120}" for number in range(480)],
+        "index": [number % 4 for number in range(480)],
+    }
     script = (
         "import json, resource, sys; from pathlib import Path\n"
         "from leafinstruct import pipeline; from leafinstruct.recipe import load as recipe\n"
@@ -93,7 +108,8 @@ def test_a_shard_of_many_parts_opens_few_files(small):
         "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
         "import pyarrow\n"
         "places = pyarrow.table(json.loads(sys.argv[3]))\n"
-        "stage.write(settings, Artifact(Path(sys.argv[2])), Part('many.train-00000-of-00001', ('key', places)))\n"
+        "stage.write(settings, Artifact(Path(sys.argv[2])), Part('many.train-00000-of-00001', "
+        "('key', places)))\n"
     )
     command = [sys.executable, "-c", script, str(small), str(out.path), json.dumps(places)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -119,13 +135,18 @@ def test_a_kill_between_a_shard_and_its_report_leaves_no_report(small):
     assert out.report(SHARD) is not None
     part = gathered_part(out)
     with pytest.raises(ZeroDivisionError):
-        stage.write(settings(small), Killed(out.path), Part(SHARD, ("other", pa.table({"part": [part], "index": [0]}))))
+        stage.write(
+            settings(small),
+            Killed(out.path),
+            Part(SHARD, ("other", pa.table({"part": [part], "index": [0]}))),
+        )
     assert len(rows(out.path)) == 1
     assert out.report(SHARD) is None
 
 
 def test_a_kill_between_rows_and_keys_leaves_no_keys(small):
-    """Old keys over new rows would place rows by what they were. The writer dies here of a key that is no text."""
+    """Old keys over new rows would place rows by what they were. The writer dies here of a key that is no
+    text."""
     run = small.parent / "runs/t"
     chain = pipeline.artifacts(recipes.load(small))
     name = chain["rewrite"].parts()[0]
@@ -159,14 +180,19 @@ def test_checksums_are_what_sha256sum_takes_and_vouch_for_every_shard(small):
     build(small, "shard.max_bytes=1000")
     sums = shard_sums(folder)
     assert len(sums) > 2
-    assert (folder / "SHA256SUMS").read_text() == "".join(f"{sha256}  {name}\n" for name, sha256 in sums.items())
+    assert (folder / "SHA256SUMS").read_text() == "".join(
+        f"{sha256}  {name}\n" for name, sha256 in sums.items()
+    )
     if program := shutil.which("sha256sum"):
-        done = subprocess.run([program, "-c", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [program, "-c", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, check=False
+        )
         assert (done.returncode, done.stdout.count(": OK")) == (0, len(sums)), done.stderr
 
 
 def test_a_kill_leaves_no_checksums_of_other_shards(small):
-    """The writer dies with some shards new and some old: checksums would call the folder whole or broken, and it is neither."""
+    """The writer dies with some shards new and some old: checksums would call the folder whole or broken, and
+    it is neither."""
     folder = small.parent / "runs/t/shard"
 
     class Dying(InlineEngine):
@@ -183,7 +209,8 @@ def test_a_kill_leaves_no_checksums_of_other_shards(small):
     assert len(shard_sums(folder)) == 1
     kept = next(folder.glob("*.parquet")).stat().st_mtime_ns
     build(small, "shard.max_bytes=1000")
-    assert min(path.stat().st_mtime_ns for path in folder.glob("*.parquet")) == kept  # what was finished is kept
+    # what was finished is kept
+    assert min(path.stat().st_mtime_ns for path in folder.glob("*.parquet")) == kept
     whole = shard_sums(folder), (folder / "SHA256SUMS").read_text()
     build(small, "shard.max_bytes=1000", rebuild=True)
     assert (shard_sums(folder), (folder / "SHA256SUMS").read_text()) == whole
@@ -201,7 +228,13 @@ def test_a_shard_that_somebody_deleted_is_written_again(small):
 
 def test_files_of_another_plan_or_an_older_version_are_removed(small):
     folder = small.parent / "runs/t/shard"
-    for name in ("keys-old.json", "rows-gone.arrow", "keys-gone.arrow", "guide.train-00007-of-00008.parquet", ".x.parquet.1.tmp"):
+    for name in (
+        "keys-old.json",
+        "rows-gone.arrow",
+        "keys-gone.arrow",
+        "guide.train-00007-of-00008.parquet",
+        ".x.parquet.1.tmp",
+    ):
         (folder / name).write_bytes(b"stale")
     (folder / "record.json").unlink()
     build(small)
@@ -216,13 +249,23 @@ def test_rows_without_images_fill_shards_too(tmp_path):
     """64 conversations of some 1,050 bytes are 67 kB: at 5,000 bytes a shard, 13.4, and so 16."""
     said = [("human", "Tell me a story of about one thousand letters"), ("gpt", "x" * 1000)]
     talks = [
-        {"id": str(number), "conversations": [{"from": who, "value": f"{text} {number:02}"} for who, text in said]} for number in range(64)
+        {
+            "id": str(number),
+            "conversations": [{"from": who, "value": f"{text} {number:02}"} for who, text in said],
+        }
+        for number in range(64)
     ]
     (tmp_path / "talks.json").write_text(json.dumps(talks), encoding="utf-8")
     path = recipe(
         tmp_path,
         ingest={"sources": [{"kind": "conversations", "name": "talk", "path": "talks.json"}]},
-        filter={"min_words": 3, "min_images": 0, "alignment": {"allow_toy": True}, "judge": {"enabled": False}, "rules": []},
+        filter={
+            "min_words": 3,
+            "min_images": 0,
+            "alignment": {"allow_toy": True},
+            "judge": {"enabled": False},
+            "rules": [],
+        },
         shard={"splits": {"train": 1}, "group_by": [], "max_bytes": 5000},
     )
     build(path)
@@ -246,17 +289,25 @@ def test_another_choice_of_ties_gathers_nothing_and_is_told(small):
     assert engine.reports.get("gathering", []) == []
     record = Artifact(small.parent / "runs/t/shard").record
     assert record is not None
-    assert (record["group_by"], record["split_by"], record["groups"], record["warnings"]) == (["text"], "document", 8, [])
+    assert (record["group_by"], record["split_by"], record["groups"], record["warnings"]) == (
+        ["text"],
+        "document",
+        8,
+        [],
+    )
     build(small, "shard.splits={train: 0.5, test: 0.5}")
     record = Artifact(small.parent / "runs/t/shard").record
     assert record is not None
     (warning,) = record["warnings"][:1]
     assert warning.startswith("the rows come from 1 web domain, fewer than 10")
-    assert f"{warning[:1].upper()}{warning[1:]}." in (small.parent / "runs/t/shard/README.md").read_text(encoding="utf-8")
+    assert f"{warning[:1].upper()}{warning[1:]}." in (small.parent / "runs/t/shard/README.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
-    """24 pages of 24 domains in pairs: the second of a pair says one word otherwise and shows other images. Source to shard."""
+    """24 pages of 24 domains in pairs: the second of a pair says one word otherwise and shows other images.
+    Source to shard."""
     source = random.Random(3)
     pages = {}
     for pair in range(12):
@@ -267,12 +318,21 @@ def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
             shown = [png((20 * pair, 90 * side, 70 * at), dot=at + 3 * side) for at in range(3)]
             pages[f"https://{site}{pair}.com/page"] = list(zip(steps, shown, strict=True))
     # these words are of no language, so the first steps are the question
-    path = unjudged(tmp_path, pages, rewrite={"tasks": ["continuation"]}, shard={"splits": {"train": 0.5, "test": 0.5}})
+    path = unjudged(
+        tmp_path, pages, rewrite={"tasks": ["continuation"]}, shard={"splits": {"train": 0.5, "test": 0.5}}
+    )
 
     def parted() -> int:
-        side = {row["url"]: file.name.split(".")[1][:4] for file in (tmp_path / "runs/t/shard").glob("*.parquet") for row in rows(file)}
+        side = {
+            row["url"]: file.name.split(".")[1][:4]
+            for file in (tmp_path / "runs/t/shard").glob("*.parquet")
+            for row in rows(file)
+        }
         assert len(side) == 24
-        return sum(side[f"https://maker{pair}.com/page"] != side[f"https://copycat{pair}.com/page"] for pair in range(12))
+        return sum(
+            side[f"https://maker{pair}.com/page"] != side[f"https://copycat{pair}.com/page"]
+            for pair in range(12)
+        )
 
     build(path)
     assert parted() == 0

@@ -31,11 +31,15 @@ def write(settings: Settings, root: Path, backwards: bool = False) -> list[Label
     plan = chunks(settings)
     for chunk in reversed(plan) if backwards else plan:
         write_chunk(settings, pickle.loads(pickle.dumps(chunk)), root)
-    return [json.loads(line) for line in collect_labels(settings, root).read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line) for line in collect_labels(settings, root).read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def files(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +53,16 @@ Found = tuple[list[str], list[bytes]]
 
 
 def read_mmc4(root: Path, label: Label) -> Found:
-    line = (root / label["file"]).read_text(encoding="utf-8").split("\n")[int(label["locator"].removeprefix("line=")) - 1]
+    line = (
+        (root / label["file"])
+        .read_text(encoding="utf-8")
+        .split("\n")[int(label["locator"].removeprefix("line=")) - 1]
+    )
     record = json.loads(line)
     images = sorted(record["image_info"], key=lambda image: image["matched_text_index"])
-    return record["text_list"], [(root / "mmc4" / "images" / image["image_name"]).read_bytes() for image in images]
+    return record["text_list"], [
+        (root / "mmc4" / "images" / image["image_name"]).read_bytes() for image in images
+    ]
 
 
 def article(html: bytes) -> tuple[list[str], list[str]]:
@@ -70,7 +80,9 @@ def read_html(root: Path, label: Label) -> Found:
 
 def read_warc(root: Path, label: Label) -> Found:
     offset = int(label["locator"].removeprefix("offset="))
-    members = ArchiveIterator(io.BytesIO((root / label["file"]).read_bytes()[offset:]), record_types=WarcRecordType.response)
+    members = ArchiveIterator(
+        io.BytesIO((root / label["file"]).read_bytes()[offset:]), record_types=WarcRecordType.response
+    )
     page = next(members)
     assert page.http_content_type == "text/html"
     address = page.headers["WARC-Target-URI"]
@@ -94,7 +106,9 @@ def read_obelics(root: Path, label: Label) -> Found:
 
 
 def read(root: Path, label: Label) -> Found:
-    return {"mmc4": read_mmc4, "html": read_html, "warc": read_warc, "obelics": read_obelics}[label["file"].split("/")[0]](root, label)
+    return {"mmc4": read_mmc4, "html": read_html, "warc": read_warc, "obelics": read_obelics}[
+        label["file"].split("/")[0]
+    ](root, label)
 
 
 def of(corpus: tuple[Path, list[Label]], defect: str | None) -> list[tuple[Label, Found]]:
@@ -137,8 +151,15 @@ def test_clean_images_are_the_scenes_of_the_labels_in_order(corpus):
 
 def test_the_four_formats_and_five_topics_all_occur_even_in_a_small_corpus(tmp_path):
     labels = write(Settings(seed=1, documents=15, image_px=32), tmp_path)
-    assert Counter(label["file"].split("/")[0] for label in labels) == {"mmc4": 4, "html": 4, "warc": 4, "obelics": 3}
-    assert Counter(label["topic"] for label in labels) == dict.fromkeys(("lesson", "story", "edit", "assembly", "map"), 3)
+    assert Counter(label["file"].split("/")[0] for label in labels) == {
+        "mmc4": 4,
+        "html": 4,
+        "warc": 4,
+        "obelics": 3,
+    }
+    assert Counter(label["topic"] for label in labels) == dict.fromkeys(
+        ("lesson", "story", "edit", "assembly", "map"), 3
+    )
 
 
 def test_each_defect_has_exactly_its_share(corpus):
@@ -220,7 +241,10 @@ def test_a_page_names_its_address_and_license_and_wraps_the_document_in_a_site(c
             continue
         tree = LexborHTMLParser((root / label["file"]).read_text(encoding="utf-8"))
         addresses.add(tree.css_first("link[rel=canonical]").attributes["href"])
-        assert tree.css_first("link[rel=license]").attributes["href"] == "https://creativecommons.org/publicdomain/zero/1.0/"
+        assert (
+            tree.css_first("link[rel=license]").attributes["href"]
+            == "https://creativecommons.org/publicdomain/zero/1.0/"
+        )
         assert tree.css_first("nav")
         assert tree.css_first("footer")
     assert len(addresses) == sum(label["file"].startswith("html/") for label in labels)

@@ -14,7 +14,21 @@ from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
 BOXES = ((2, 2, 2, 2), (1, 3, 4, 3), (0, 0, 1, 1), (1, 1, 6, 1), (5, 2, 1, 4))
 
-FLUSH = ("wall", "roof", "door", "window", "hull", "rocket_body", "robot_body", "block", "plank", "ring", "tent", "house", "ball")
+FLUSH = (
+    "wall",
+    "roof",
+    "door",
+    "window",
+    "hull",
+    "rocket_body",
+    "robot_body",
+    "block",
+    "plank",
+    "ring",
+    "tent",
+    "house",
+    "ball",
+)
 """Kinds that fill their cells from edge to edge."""
 
 

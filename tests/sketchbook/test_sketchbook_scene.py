@@ -22,7 +22,14 @@ LEFT_TO_RIGHT = {"left": "right", "right": "left"}
 def items(draw: st.DrawFn) -> Item:
     width, height = draw(st.integers(1, CELLS)), draw(st.integers(1, CELLS))
     column, row = draw(st.integers(0, CELLS - width)), draw(st.integers(0, CELLS - height))
-    return Item(draw(st.sampled_from(sorted(SHAPES))), draw(st.sampled_from(sorted(COLORS))), column, row, width, height)
+    return Item(
+        draw(st.sampled_from(sorted(SHAPES))),
+        draw(st.sampled_from(sorted(COLORS))),
+        column,
+        row,
+        width,
+        height,
+    )
 
 
 @given(items())
@@ -40,7 +47,11 @@ def test_the_nine_spots_of_the_page_have_the_nine_names_in_reading_order():
 @given(items(), items())
 def test_things_overlap_exactly_when_they_share_a_cell(one, other):
     def cells(item):
-        return {(x, y) for x in range(item.column, item.column + item.width) for y in range(item.row, item.row + item.height)}
+        return {
+            (x, y)
+            for x in range(item.column, item.column + item.width)
+            for y in range(item.row, item.row + item.height)
+        }
 
     assert one.overlaps(other) == bool(cells(one) & cells(other))
 

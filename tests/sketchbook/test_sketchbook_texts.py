@@ -1,4 +1,5 @@
-"""Texts: a closed vocabulary, words that name what is newly shown, an order that the words alone give away."""
+"""Texts: a closed vocabulary, words that name what is newly shown, an order that the words alone give
+away."""
 
 from __future__ import annotations
 
@@ -28,7 +29,13 @@ def howtos() -> list[HowTo]:
 
 
 def all_words(howto: HowTo) -> list[str]:
-    texts = [howto.title, howto.intro, howto.outro, *(step.text for step in howto.steps), *(step.caption for step in howto.steps)]
+    texts = [
+        howto.title,
+        howto.intro,
+        howto.outro,
+        *(step.text for step in howto.steps),
+        *(step.caption for step in howto.steps),
+    ]
     return words(" ".join(texts))
 
 
@@ -55,7 +62,9 @@ def test_lengths_are_those_of_a_short_how_to(howtos):
 
 
 def test_the_five_topics_take_turns(howtos):
-    assert Counter(howto.topic for howto in howtos) == dict.fromkeys(("lesson", "story", "edit", "assembly", "map"), 1200)
+    assert Counter(howto.topic for howto in howtos) == dict.fromkeys(
+        ("lesson", "story", "edit", "assembly", "map"), 1200
+    )
 
 
 def test_every_step_names_color_and_kind_of_something_that_its_image_newly_shows(howtos):
@@ -106,7 +115,17 @@ def test_all_layouts_occur_outside_of_mmc4():
     shapes = set()
     for index in range(40):
         blocks = page(SETTINGS, index, "html").blocks
-        kinds = "".join("t" if isinstance(block, Paragraph) else "c" if block.caption else "p" for block in blocks)
+        kinds = "".join(
+            "t" if isinstance(block, Paragraph) else "c" if block.caption else "p" for block in blocks
+        )
         headed = any(isinstance(block, Paragraph) and block.heading for block in blocks[1:])
-        shapes.add("headings" if headed else "figure" if "c" in kinds else "image_first" if kinds.startswith("ttp") else "text_first")
+        shapes.add(
+            "headings"
+            if headed
+            else "figure"
+            if "c" in kinds
+            else "image_first"
+            if kinds.startswith("ttp")
+            else "text_first"
+        )
     assert shapes == set(LAYOUTS)

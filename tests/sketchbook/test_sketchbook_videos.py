@@ -1,4 +1,5 @@
-"""The videos of the embedded corpus: real files, the same bytes always, and frames that show what their sentence says."""
+"""The videos of the embedded corpus: real files, the same bytes always, and frames that show what their
+sentence says."""
 
 from __future__ import annotations
 
@@ -23,7 +24,11 @@ def written(root):
     for chunk in chunks(SETTINGS):
         write_chunk(SETTINGS, chunk, root)
     collect_labels(SETTINGS, root)
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_the_same_settings_give_the_same_bytes(tmp_path):
@@ -40,19 +45,32 @@ def test_pages_do_not_depend_on_videos(tmp_path):
 def test_read_as_youcook2_every_step_has_a_frame_that_is_its_image(tmp_path):
     written(tmp_path)
     source = YouCook2Source(name="s", path=str(tmp_path / "annotations.json"), videos=str(tmp_path / "video"))
-    items = [item for span in youcook2.plan(source, 100, tmp_path) for item in youcook2.read(source, span, tmp_path)]
+    items = [
+        item
+        for span in youcook2.plan(source, 100, tmp_path)
+        for item in youcook2.read(source, span, tmp_path)
+    ]
     documents = [item for item in items if not isinstance(item, Frame)]
     labels = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
     told = {label["file"]: label for label in labels if label["file"].endswith(".mp4")}
-    pages = {f"video/{made.slug}.mp4": made for made in (page(SETTINGS, index, "video") for index in range(4, 7))}
+    pages = {
+        f"video/{made.slug}.mp4": made for made in (page(SETTINGS, index, "video") for index in range(4, 7))
+    }
     assert {document.provenance.file for document in documents} == told.keys() == pages.keys()
     for document in documents:
         made = pages[document.provenance.file]
-        assert [text.text for text in document.texts] == [step["text"] for step in told[document.provenance.file]["steps"]]
-        drawn = {index: np.asarray(decode(drawn_image.data).resize((64, 64)), float) for index, drawn_image in enumerate(made.images)}
+        assert [text.text for text in document.texts] == [
+            step["text"] for step in told[document.provenance.file]["steps"]
+        ]
+        drawn = {
+            index: np.asarray(decode(drawn_image.data).resize((64, 64)), float)
+            for index, drawn_image in enumerate(made.images)
+        }
         for image in document.images:
             step = int(image.time // 2)
-            shown = np.asarray(decode(fetch(image.ref, tmp_path)).resize((64, 64), Pil.Resampling.NEAREST), float)
+            shown = np.asarray(
+                decode(fetch(image.ref, tmp_path)).resize((64, 64), Pil.Resampling.NEAREST), float
+            )
             distances = {index: float(np.abs(shown - other).mean()) for index, other in drawn.items()}
             assert distances[step] == min(distances.values())
             assert distances[step] < 8  # a dissolving frame is further from both
@@ -61,8 +79,16 @@ def test_read_as_youcook2_every_step_has_a_frame_that_is_its_image(tmp_path):
 def test_read_with_its_subtitles_it_says_the_same(tmp_path):
     written(tmp_path)
     source = VideoSource(name="s", path=str(tmp_path / "video"))
-    items = [item for span in video.plan(source, 100, tmp_path) for item in video.read(source, span, tmp_path)]
+    items = [
+        item for span in video.plan(source, 100, tmp_path) for item in video.read(source, span, tmp_path)
+    ]
     documents = [item for item in items if not isinstance(item, Frame)]
     for document in documents:
-        made = next(made for made in (page(SETTINGS, index, "video") for index in range(4, 7)) if made.slug in document.provenance.file)
-        assert " ".join(text.text for text in document.texts) == " ".join(step.text for step in made.howto.steps)
+        made = next(
+            made
+            for made in (page(SETTINGS, index, "video") for index in range(4, 7))
+            if made.slug in document.provenance.file
+        )
+        assert " ".join(text.text for text in document.texts) == " ".join(
+            step.text for step in made.howto.steps
+        )

@@ -1,4 +1,5 @@
-"""The packaged tiny CLIP: unpacked once and whole, healed when the cache is not, and as good as its card says."""
+"""The packaged tiny CLIP: unpacked once and whole, healed when the cache is not, and as good as its card
+says."""
 
 from __future__ import annotations
 

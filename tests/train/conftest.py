@@ -53,7 +53,10 @@ def row(number: int, answer: list[str | bytes], question: list[str | bytes] | No
 def shard(path: Path, rows: list[dict[str, Any]], **metadata: str) -> Path:
     schema = public.schema()
     schema = schema.with_metadata(
-        {**schema.metadata, **{key.replace("_", ".").encode(): value.encode() for key, value in metadata.items()}}
+        {
+            **schema.metadata,
+            **{key.replace("_", ".").encode(): value.encode() for key, value in metadata.items()},
+        }
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
@@ -61,14 +64,18 @@ def shard(path: Path, rows: list[dict[str, Any]], **metadata: str) -> Path:
 
 
 def lessons(count: int) -> list[dict[str, Any]]:
-    return [row(number, ["now", image_bytes(COLORS[number % 4]), "then it is done"]) for number in range(count)]
+    return [
+        row(number, ["now", image_bytes(COLORS[number % 4]), "then it is done"]) for number in range(count)
+    ]
 
 
 def killed(command: list[str], said: str, folder: Path) -> int:
-    """Start it, kill it with all that it started once it has said so, and return the step of the last whole checkpoint in its folder.
+    """Start it, kill it with all that it started once it has said so, and return the step of the last whole
+    checkpoint in its folder.
 
-    A busy machine lets it run on for a while before it is read and killed, so where it stands is looked up and never assumed. The processes
-    that torchrun starts have sessions of their own, and a kill of the group would leave them training.
+    A busy machine lets it run on for a while before it is read and killed, so where it stands is looked up
+    and never assumed. The processes that torchrun starts have sessions of their own, and a kill of the group
+    would leave them training.
     """
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None

@@ -1,4 +1,5 @@
-"""The gradients of optimizer steps by the Trainer of `leaf train`: in this process, or run as a script by two gloo processes."""
+"""The gradients of optimizer steps by the Trainer of `leaf train`: in this process, or run as a script by two
+gloo processes."""
 
 from __future__ import annotations
 
@@ -42,17 +43,42 @@ def rows_of(name: str, backbone: Any, folder: Path, packed: bool = False) -> lis
         return [found[number] for number in range(8)]
     base = [rows[number] for number in range(5)]
     codes = set(backbone.image_layout(None).codes.tolist())
-    images = {**base[4], "loss_mask": base[4]["loss_mask"] & [int(number) in codes for number in base[4]["ids"]]}
-    return [base[2], base[1], images, base[2], base[0], {**base[3], "loss_mask": base[3]["loss_mask"] & False}, base[3], base[2]]
+    images = {
+        **base[4],
+        "loss_mask": base[4]["loss_mask"] & [int(number) in codes for number in base[4]["ids"]],
+    }
+    return [
+        base[2],
+        base[1],
+        images,
+        base[2],
+        base[0],
+        {**base[3], "loss_mask": base[3]["loss_mask"] & False},
+        base[3],
+        base[2],
+    ]
 
 
-def steps(name: str, backbone: Any, rows: list[dict[str, Any]], folder: Path, batch: int, accumulate: int, **settings: Any) -> list[Step]:
-    """Of one epoch with a learning rate of 0: gradients as the optimizer would get them without clipping, and what was logged."""
+def steps(
+    name: str,
+    backbone: Any,
+    rows: list[dict[str, Any]],
+    folder: Path,
+    batch: int,
+    accumulate: int,
+    **settings: Any,
+) -> list[Step]:
+    """Of one epoch with a learning rate of 0: gradients as the optimizer would get them without clipping, and
+    what was logged."""
     found: list[Step] = []
 
     class Keep(TrainerCallback):
         def on_pre_optimizer_step(self, *_: Any, model: Any, **__: Any) -> None:
-            gradients = {key.removeprefix("module."): value.grad for key, value in model.named_parameters() if value.requires_grad}
+            gradients = {
+                key.removeprefix("module."): value.grad
+                for key, value in model.named_parameters()
+                if value.requires_grad
+            }
             found.append(({key: value.detach().double().clone() for key, value in gradients.items()}, {}))
 
         def on_log(self, _: Any, state: Any, __: Any, logs: Any = None, **___: Any) -> None:
@@ -65,7 +91,13 @@ def steps(name: str, backbone: Any, rows: list[dict[str, Any]], folder: Path, ba
         train_sampling_strategy="sequential", dataloader_pin_memory=False, ddp_find_unused_parameters=False, **settings,
     )  # fmt: skip
     trainer = InterleavedTrainer(
-        backbone.model, arguments, train_dataset=rows, data_collator=collator(name), callbacks=[Keep()], backbone=backbone, weights=WEIGHTS
+        backbone.model,
+        arguments,
+        train_dataset=rows,
+        data_collator=collator(name),
+        callbacks=[Keep()],
+        backbone=backbone,
+        weights=WEIGHTS,
     )
     backbone.model.zero_grad()
     trainer.train()
@@ -78,7 +110,13 @@ CUTS = [(2, 1), (1, 2), (1, 1)]
 def work(rank: int, name: str, folder: str, port: int) -> None:
     """Steps of the same rows as of one process with twice the batch."""
     torch.set_num_threads(1)
-    where = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    where = {
+        "RANK": rank,
+        "LOCAL_RANK": rank,
+        "WORLD_SIZE": 2,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
     os.environ.update({key: str(value) for key, value in where.items()})
     backbone = backbone_of(name)
     rows = rows_of(name, backbone, Path(folder) / str(rank))

@@ -44,7 +44,10 @@ UNITS = {"MB": 1e6, "GB": 1e9}
 
 def large(root, count: int = 8) -> None:
     """Rows of about 1,900 tokens."""
-    shard(root / "runs/demo/shard/guide.train-00000-of-00001.parquet", [row(number, ["then " * 1900]) for number in range(count)])
+    shard(
+        root / "runs/demo/shard/guide.train-00000-of-00001.parquet",
+        [row(number, ["then " * 1900]) for number in range(count)],
+    )
 
 
 def sizes(lines: list[str]) -> dict[str, float]:
@@ -53,18 +56,27 @@ def sizes(lines: list[str]) -> dict[str, float]:
 
 
 def run(path, how: str, layout: str = MEASURED) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-W", "ignore", "-c", layout, str(path), how], check=False, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", layout, str(path), how],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_peak_memory_is_what_was_estimated(recipe, tmp_path):
     large(tmp_path)
-    path = recipe(context=2048, batch=8, accumulate=1, steps=2, evaluate_every=0, adapter={"r_text": 8, "r_image": 8})
+    path = recipe(
+        context=2048, batch=8, accumulate=1, steps=2, evaluate_every=0, adapter={"r_text": 8, "r_image": 8}
+    )
     said = run(path, "dry").stdout.splitlines()
     parts = sizes(said)
     assert parts.pop("peak memory, estimated") == pytest.approx(sum(parts.values()), rel=0.1)
     assert parts["activations"] > 50e6
     assert re.search(
-        r"^about [\d.,]+ (seconds|minutes|hours) on this cpu: [\d,]+ tokens/s, measured over 2 passes of 1,024$", said[-2], re.M
+        r"^about [\d.,]+ (seconds|minutes|hours) on this cpu: [\d,]+ tokens/s, measured over 2 passes of 1,024$",
+        said[-2],
+        re.M,
     )
     peak = float(run(path, "train").stdout.splitlines()[-1].split()[1])
     assert sum(parts.values()) == pytest.approx(peak, rel=0.3)
@@ -88,12 +100,16 @@ def test_out_of_memory_says_what_to_lower(recipe, tmp_path):
     done = run(path, "train", LIMITED)
     last = done.stderr.splitlines()[-1]
     assert last == (
-        "leafinstruct.errors.TrainError: out of memory: train.gradient_checkpointing: true goes on from the last checkpoint with less; "
+        "leafinstruct.errors.TrainError: out of memory: train.gradient_checkpointing: true goes on "
+        "from the last checkpoint with less; "
         "or lower train.batch or context and start over (--rebuild)"
     ), done.stderr
 
 
-@pytest.mark.parametrize(("dry", "hint"), [(True, "lower train.context, or set"), (False, "train.gradient_checkpointing: true goes on")])
+@pytest.mark.parametrize(
+    ("dry", "hint"),
+    [(True, "lower train.context, or set"), (False, "train.gradient_checkpointing: true goes on")],
+)
 def test_a_model_that_does_not_fit_a_gpu_is_told(recipe, monkeypatch, dry, hint):
     """The first thing that runs out on a small one; here said by hand."""
 

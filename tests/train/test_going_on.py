@@ -1,4 +1,5 @@
-"""A run that was interrupted goes on as if it had not been, whatever may be changed meanwhile; what may not stops it, and nothing is lost."""
+"""A run that was interrupted goes on as if it had not been, whatever may be changed meanwhile; what may not
+stops it, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -80,22 +81,34 @@ def test_what_teaches_nothing_may_change_meanwhile(recipe, tmp_path):
     assert [line.split(":")[0] for line in told if "validation: " in line and line.startswith("step")] == [
         f"step {step} of 6, validation" for step in (3, 4, 5, 6)
     ]
-    assert {path.name for path in (tmp_path / "runs/trained/train").glob("checkpoint-*")} == {"checkpoint-5", "checkpoint-6"}
+    assert {path.name for path in (tmp_path / "runs/trained/train").glob("checkpoint-*")} == {
+        "checkpoint-5",
+        "checkpoint-6",
+    }
     for name, value in trained(tmp_path).items():
         torch.testing.assert_close(value, wanted[name], atol=1e-6, rtol=1e-5)
 
 
 def test_other_weights_of_the_same_size_are_another_base(recipe, tmp_path, chameleon_folder):
     other = shutil.copytree(chameleon_folder, tmp_path / "other")
-    backbone = {"name": "chameleon", "weights": str(other), "decoder": str(other / "vqgan.ckpt"), "base": "tiny"}
+    backbone = {
+        "name": "chameleon",
+        "weights": str(other),
+        "decoder": str(other / "vqgan.ckpt"),
+        "base": "tiny",
+    }
     (other / "README.md").write_text("a card")
     (other / ".cache").mkdir()
     (other / ".cache/state").write_text("of a download")
     train(recipe(), until="step 3 ")
     assert "going on from checkpoint-2" in train(recipe(backbone=backbone), until="step 4 ")
     weights = load_file(other / "model.safetensors")
-    save_file({name: value + 0.5 for name, value in weights.items()}, other / "model.safetensors", {"format": "pt"})
-    assert (other / "model.safetensors").stat().st_size == (chameleon_folder / "model.safetensors").stat().st_size
+    save_file(
+        {name: value + 0.5 for name, value in weights.items()}, other / "model.safetensors", {"format": "pt"}
+    )
+    assert (other / "model.safetensors").stat().st_size == (
+        chameleon_folder / "model.safetensors"
+    ).stat().st_size
     with pytest.raises(DriftError, match=r"was begun with other settings: .*weights"):
         train(recipe(backbone=backbone))
 
@@ -107,7 +120,9 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(recipe, tmp_path
     data[-5] ^= 1  # a weight: safetensors notices nothing
     path.write_bytes(data)
     told = train(recipe())
-    assert "checkpoint-4 is damaged (adapter_model.safetensors: its sha256 is not the recorded one) and removed" in told
+    assert (
+        "checkpoint-4 is damaged (adapter_model.safetensors: its sha256 is not the recorded one) and removed"
+    ) in told
     assert "going on from checkpoint-2" in told
 
 
@@ -117,7 +132,10 @@ def test_a_checkpoint_that_lacks_a_part_is_not_gone_on_from_silently(recipe, tmp
     folder = tmp_path / "runs/trained/train/checkpoint-4"
     (folder / "sums.json").unlink()
     (folder / "optimizer.pt").write_bytes((folder / "optimizer.pt").read_bytes()[:200])
-    with pytest.raises(TrainError, match=r"optimizer\.pt: cannot be read: .*; remove checkpoint-4 to go on from the checkpoint before it$"):
+    with pytest.raises(
+        TrainError,
+        match=r"optimizer\.pt: cannot be read: .*; remove checkpoint-4 to go on from the checkpoint before it$",
+    ):
         train(recipe())
     shutil.rmtree(folder)
     assert "going on from checkpoint-2" in train(recipe())
@@ -128,9 +146,10 @@ def test_a_damaged_adapter_is_saved_again_to_the_byte(recipe, tmp_path):
     path = tmp_path / "runs/trained/train/adapter/adapter_model.safetensors"
     before = path.read_bytes()
     path.write_bytes(bytes([*before[:-5], before[-5] ^ 1, *before[-4:]]))
-    assert "adapter/adapter_model.safetensors: its sha256 is not the recorded one; it is saved again from the last checkpoint" in train(
-        recipe()
-    )
+    assert (
+        "adapter/adapter_model.safetensors: its sha256 is not the recorded one; it is saved again from "
+        "the last checkpoint"
+    ) in train(recipe())
     assert path.read_bytes() == before
     assert "nothing to do: 6 steps are trained" in train(recipe())
 
@@ -176,16 +195,22 @@ def test_a_loss_that_becomes_no_number_leaves_the_checkpoints_before_it(recipe, 
     monkeypatch.setattr(
         InterleavedTrainer,
         "_check",
-        lambda self, number, what: check(self, number * (torch.nan if self.state.global_step == 4 else 1), what),
+        lambda self, number, what: check(
+            self, number * (torch.nan if self.state.global_step == 4 else 1), what
+        ),
     )
     with pytest.raises(
-        TrainError, match=r"^the loss is nan at step 5: the checkpoints before it are kept; lower train\.learning_rate, and give"
+        TrainError,
+        match=r"^the loss is nan at step 5: the checkpoints before it are kept; lower train\.learning_rate, and give",
     ):
         train(recipe())
     kept = sorted(path.name for path in (tmp_path / "runs/trained/train").glob("checkpoint-*"))
     assert kept == ["checkpoint-2", "checkpoint-4"]
     assert all(
-        torch.isfinite(value).all() for value in load_file(tmp_path / "runs/trained/train/checkpoint-4/adapter_model.safetensors").values()
+        torch.isfinite(value).all()
+        for value in load_file(
+            tmp_path / "runs/trained/train/checkpoint-4/adapter_model.safetensors"
+        ).values()
     )
 
 

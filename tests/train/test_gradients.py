@@ -1,4 +1,5 @@
-"""The gradient of a step does not depend on how its rows are cut into passes and processes, and the logged losses neither."""
+"""The gradient of a step does not depend on how its rows are cut into passes and processes, and the logged
+losses neither."""
 
 from __future__ import annotations
 
@@ -29,12 +30,17 @@ def by_hand(name, backbone, rows):
     labels, _ = batch.pop("labels"), batch.pop("lengths")
     losses = backbone.losses(batch, labels)
     ids = losses.text if name == "emu2" else losses.text | losses.image
-    means = {"text": losses.value[losses.text].mean(), "image": losses.value[losses.image].mean(), "z": losses.norm[ids].square().mean()}
+    means = {
+        "text": losses.value[losses.text].mean(),
+        "image": losses.value[losses.image].mean(),
+        "z": losses.norm[ids].square().mean(),
+    }
     total = sum(WEIGHTS[key] * value for key, value in means.items() if torch.isfinite(value))
     weights = {key: value for key, value in backbone.model.named_parameters() if value.requires_grad}
     gradients = torch.autograd.grad(total, list(weights.values()))
     return dict(zip(weights, (value.double() for value in gradients), strict=True)), {
-        key if key in ("loss", "z") else f"{key}_loss": float(value.detach()) for key, value in {**means, "loss": total}.items()
+        key if key in ("loss", "z") else f"{key}_loss": float(value.detach())
+        for key, value in {**means, "loss": total}.items()
     }
 
 
@@ -42,7 +48,10 @@ def check_same(found, wanted, tolerance=1e-5):
     """As vectors: of all weights, of the text half, of the image half."""
     assert found.keys() == wanted.keys()
     for half in ("moss_", "moss_text_", "moss_image_"):
-        one, other = (torch.cat([value.flatten() for key, value in sorted(which.items()) if half in key]) for which in (found, wanted))
+        one, other = (
+            torch.cat([value.flatten() for key, value in sorted(which.items()) if half in key])
+            for which in (found, wanted)
+        )
         if not other.any():
             assert not one.any()
             continue
@@ -53,7 +62,8 @@ def check_same(found, wanted, tolerance=1e-5):
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_step_is_that_of_all_its_rows_at_once(name, packed, tmp_path):
-    """Passes without images, without text to learn and without any label; z-loss and weights; vectors; packing; gradient checkpointing."""
+    """Passes without images, without text to learn and without any label; z-loss and weights; vectors;
+    packing; gradient checkpointing."""
     backbone = backbone_of(name)
     rows = rows_of(name, backbone, tmp_path, packed)
     wanted = [by_hand(name, backbone, rows[:4]), by_hand(name, backbone, rows[4:])]
@@ -80,11 +90,18 @@ def test_the_last_step_of_an_epoch_has_fewer_rows(tmp_path):
 def test_two_processes_step_as_one(name, tmp_path):
     """One of them has no images, or no text to learn, or no label at all."""
     layout = Path(__file__).parent / "stepping.py"
-    done = subprocess.run([sys.executable, "-W", "ignore", str(layout), name, str(tmp_path)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(layout), name, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     backbone = backbone_of(name)
     rows = rows_of(name, backbone, tmp_path / "alone")
-    for (batch, accumulate), found in zip(CUTS, torch.load(tmp_path / "two.pt", weights_only=True), strict=True):
+    for (batch, accumulate), found in zip(
+        CUTS, torch.load(tmp_path / "two.pt", weights_only=True), strict=True
+    ):
         size = 2 * batch * accumulate
         assert len(found) == 8 // size
         for number, (gradients, logged) in enumerate(found):
@@ -99,7 +116,9 @@ def test_bfloat16_is_the_same_but_for_its_roundings(tmp_path):
     backbone.model.float()
     rows = rows_of("chameleon", backbone, tmp_path)
     wanted = steps("chameleon", backbone, rows, tmp_path, 4, 1, bf16=True)
-    for (gradients, _), (right, _) in zip(steps("chameleon", backbone, rows, tmp_path, 1, 4, bf16=True), wanted, strict=True):
+    for (gradients, _), (right, _) in zip(
+        steps("chameleon", backbone, rows, tmp_path, 1, 4, bf16=True), wanted, strict=True
+    ):
         check_same(gradients, right, tolerance=0.02)
 
 
@@ -113,15 +132,26 @@ def unlike(root):
     ]
     rows = [row(number, answers[number % 4]) for number in range(12)]
     shard(root / "runs/demo/shard/guide.train-00000-of-00001.parquet", rows)
-    shard(root / "runs/demo/shard/guide.validation-00000-of-00001.parquet", [row(100 + number, answers[number % 4]) for number in range(6)])
+    shard(
+        root / "runs/demo/shard/guide.validation-00000-of-00001.parquet",
+        [row(100 + number, answers[number % 4]) for number in range(6)],
+    )
 
 
 def test_a_run_is_the_same_however_its_steps_are_cut(recipe, tmp_path):
-    """Through the recipe: the first gradient, as the optimizer's first moment holds it, the norm before clipping, training and validation losses."""
+    """Through the recipe: the first gradient, as the optimizer's first moment holds it, the norm before
+    clipping, training and validation losses."""
     unlike(tmp_path)
     found = []
     for batch, accumulate in ((4, 1), (2, 2), (1, 4)):
-        settings = {"packing": False, "steps": 2, "save_every": 1, "schedule": "constant", "warmup": 0, "learning_rate": 1e-4}
+        settings = {
+            "packing": False,
+            "steps": 2,
+            "save_every": 1,
+            "schedule": "constant",
+            "warmup": 0,
+            "learning_rate": 1e-4,
+        }
         more = {"image_loss": 3.0, "z_loss": 0.01, "evaluate_every": 1, "samples": 0}
         train(recipe(**settings, **more, batch=batch, accumulate=accumulate), rebuild=True)
         folder = tmp_path / "runs/trained/train"
@@ -135,7 +165,9 @@ def test_a_run_is_the_same_however_its_steps_are_cut(recipe, tmp_path):
         assert other.norm() / vector.norm() == pytest.approx(1, rel=1e-5)
         for one, two in zip(log, wanted, strict=True):
             names = [key for key in two if key.removeprefix("eval_") in (*MEANS, "grad_norm")]
-            assert {key: one[key] for key in names} == pytest.approx({key: two[key] for key in names}, rel=2e-5)
+            assert {key: one[key] for key in names} == pytest.approx(
+                {key: two[key] for key in names}, rel=2e-5
+            )
 
 
 @pytest.fixture
@@ -152,7 +184,8 @@ def test_several_gpus_without_torchrun_are_refused_before_anything_is_loaded(gpu
     with pytest.raises(TrainError) as caught:
         train(path)
     assert str(caught.value).startswith(
-        "4 GPUs, and one process trains on one: run `torchrun --nproc-per-node 4 -m leafinstruct.cli train RECIPE`"
+        "4 GPUs, and one process trains on one: run `torchrun --nproc-per-node 4 -m leafinstruct.cli "
+        "train RECIPE`"
     )
     assert not (tmp_path / "runs/trained").exists()
 
@@ -163,10 +196,18 @@ FOUR = "import torch; torch.cuda.device_count = lambda: 4; from leafinstruct.cli
 def test_the_refusal_has_the_command_as_it_was_given(recipe):
     path = recipe()
     given = ["train", str(path), "--rebuild", "--set", "train.steps=3", "--set", "train.data=a b"]
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FOUR, *given], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FOUR, *given], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
-    wanted = f"train {path} --rebuild --set train.steps=3 --set 'train.data=a b'`, or choose one GPU with CUDA_VISIBLE_DEVICES=0"
-    assert done.stderr == f"leaf: 4 GPUs, and one process trains on one: run `torchrun --nproc-per-node 4 -m leafinstruct.cli {wanted}\n"
+    wanted = (
+        f"train {path} --rebuild --set train.steps=3 --set 'train.data=a b'`, or choose one GPU with "
+        "CUDA_VISIBLE_DEVICES=0"
+    )
+    assert done.stderr == (
+        "leaf: 4 GPUs, and one process trains on one: run `torchrun --nproc-per-node 4 -m "
+        f"leafinstruct.cli {wanted}\n"
+    )
 
 
 LAUNCHED = """
@@ -182,9 +223,17 @@ def test_a_process_of_a_launcher_goes_on():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    launcher = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    launcher = {
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
     command = [sys.executable, "-W", "ignore", "-c", LAUNCHED]
-    done = subprocess.run(command, env={**os.environ, **launcher}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env={**os.environ, **launcher}, capture_output=True, text=True, check=False
+    )
     assert done.stdout.startswith("DistributedType.MULTI_"), done.stderr
 
 

@@ -61,15 +61,23 @@ def test_an_image_is_encoded_once_for_all_contexts_and_texts(name, tmp_path, mon
                 **one,
                 "messages": [
                     one["messages"][0],
-                    {**one["messages"][1], "content": [{"type": "text", "text": text}, *one["messages"][1]["content"][1:]]},
+                    {
+                        **one["messages"][1],
+                        "content": [{"type": "text", "text": text}, *one["messages"][1]["content"][1:]],
+                    },
                 ],
             }
             for one in rows
         ]
         out = Artifact(tmp_path / f"tokens-{context}-{text}")
         file = shard(tmp_path / "a.train-00000-of-00001.parquet", rows)
-        tokens.make(backbone, "x", [file], context, out, lambda *_: None, Images(backbone, folder=tmp_path / "codes"))
-        found.append([item["ids"].tolist() for item in tokens.Rows(out)] + [item["vectors"].tolist() for item in tokens.Rows(out)])
+        tokens.make(
+            backbone, "x", [file], context, out, lambda *_: None, Images(backbone, folder=tmp_path / "codes")
+        )
+        found.append(
+            [item["ids"].tolist() for item in tokens.Rows(out)]
+            + [item["vectors"].tolist() for item in tokens.Rows(out)]
+        )
     assert len(calls) == 2, "two images, in three datasets of six rows"
     assert found[0] == found[1] != found[2]
     out = Artifact(tmp_path / "plain")
@@ -132,7 +140,9 @@ def test_any_flipped_byte_costs_its_record_and_gives_no_other_items(name, tmp_pa
         assert list(codes.verify(tmp_path)) == []
         file.write_bytes(damaged)
         again = Images(backbone, folder=tmp_path)
-        assert [[str(item) for item in again.items(image_bytes(color), None)] for color in COLORS[:3]] == wanted
+        assert [
+            [str(item) for item in again.items(image_bytes(color), None)] for color in COLORS[:3]
+        ] == wanted
         magic = at < len(codes.MAGIC)
         assert again.encoded == (3 if magic else 1), at
         if listed:  # a last record whose size grew is what a kill leaves behind
@@ -183,7 +193,10 @@ def test_two_writers_share_a_folder(tmp_path):
     assert len(list(tmp_path.glob("*/*.codes"))) == 2
 
 
-@pytest.mark.parametrize(("size", "budget"), [((16, 16), 64), ((16, 16), 20), ((32, 8), 16), ((200, 2), 30), ((2, 3000), 7), ((6, 4), 64)])
+@pytest.mark.parametrize(
+    ("size", "budget"),
+    [((16, 16), 64), ((16, 16), 20), ((32, 8), 16), ((200, 2), 30), ((2, 3000), 7), ((6, 4), 64)],
+)
 def test_an_image_keeps_to_its_budget_and_its_aspect(size, budget):
     backbone = big_emu3()
     images = Images(backbone, budget)
@@ -217,7 +230,9 @@ def test_images_are_made_smaller_before_a_row_loses_anything():
             assert found.items[-1] == backbone.end
             seen.add(tuple(found.image_tokens))
         if found.cut:
-            assert max(found.image_tokens, default=0) <= 9 + 3 + 7, "cut before its images were as small as they may be"
+            assert max(found.image_tokens, default=0) <= 9 + 3 + 7, (
+                "cut before its images were as small as they may be"
+            )
         assert found.needs.at(context) == ("cut" if found.cut else "smaller" if found.smaller else "whole")
     assert len(seen) == 3  # 32 and 16 patches at most, then 9
 
@@ -236,7 +251,9 @@ def settings(**changes):
         (None, 30, "cut", (3, 3)),
     ],
 )
-def test_a_sample_stands_in_the_frame_of_its_row_and_its_images_have_that_area(budget, context, becomes, drawn, tmp_path, monkeypatch):
+def test_a_sample_stands_in_the_frame_of_its_row_and_its_images_have_that_area(
+    budget, context, becomes, drawn, tmp_path, monkeypatch
+):
     backbone = big_emu3()
     one = row(0, ["now", large(16, 16), "done"], ["draw", large(16, 16, 1)])
     config = settings(context=context, image_tokens=budget, image_floor=9)
@@ -246,12 +263,18 @@ def test_a_sample_stands_in_the_frame_of_its_row_and_its_images_have_that_area(b
     (sample,) = samples.choose([shard(tmp_path / "a.parquet", [one])], 1, backbone, config)
     assert backbone.encode(sample.prompt) == trained.items[: trained.answer]
     assert sample.grid == drawn
-    assert [part.size for part in (*sample.asked, *sample.wanted) if not isinstance(part, str)] == [(16, 16)] * 2, "shown as in the dataset"
+    assert [part.size for part in (*sample.asked, *sample.wanted) if not isinstance(part, str)] == [
+        (16, 16)
+    ] * 2, "shown as in the dataset"
     begin = torch.tensor([backbone.image_layout(None).begin])
-    monkeypatch.setattr(backbone, "words", lambda out: type(backbone).words(backbone, out).index_fill(0, begin, 99.0))
+    monkeypatch.setattr(
+        backbone, "words", lambda out: type(backbone).words(backbone, out).index_fill(0, begin, 99.0)
+    )
     said = samples.answer(backbone, sample, 100, context, 0)
     side = 2 * (drawn or (8, 8))[0]
-    assert {part.size for part in said if not isinstance(part, str)} == ({(side, side)} if becomes != "cut" else set())
+    assert {part.size for part in said if not isinstance(part, str)} == (
+        {(side, side)} if becomes != "cut" else set()
+    )
 
 
 def test_images_that_are_drawn_are_squares_within_the_budget_or_the_usual_one():
@@ -263,19 +286,26 @@ def test_images_that_are_drawn_are_squares_within_the_budget_or_the_usual_one():
     for make in (tiny_chameleon, tiny_emu2):  # of one shape
         images = Images(make(), 20)
         assert images.drawn(images.budget) is None
-        assert all(part is given for part, given in zip(images.shaped(prompt, images.budget), prompt, strict=True))
+        assert all(
+            part is given for part, given in zip(images.shaped(prompt, images.budget), prompt, strict=True)
+        )
 
 
 def test_a_row_whose_image_behind_the_cut_is_broken_is_no_sample(tmp_path):
     backbone = tiny_chameleon()
     broken = row(0, ["now", image_bytes(COLORS[0]), "then it is done", large(64, 64)[:4000]])
-    whole = encode(backbone, row(0, ["now", image_bytes(COLORS[0]), "then it is done", image_bytes(COLORS[0])]), 200)
+    whole = encode(
+        backbone, row(0, ["now", image_bytes(COLORS[0]), "then it is done", image_bytes(COLORS[0])]), 200
+    )
     assert isinstance(whole, Encoded)
     context = len(whole.items) - 5
     assert isinstance(encode(backbone, broken, context), Encoded), "it can be trained on"
     null = {**row(2, ["now"]), "images": None}
     path = shard(tmp_path / "a.parquet", [broken, row(1, ["now"]), null, row(3, ["now"])])
-    assert [sample.id for sample in samples.choose([path], 2, backbone, settings(context=context))] == ["row0001", "row0002"]
+    assert [sample.id for sample in samples.choose([path], 2, backbone, settings(context=context))] == [
+        "row0001",
+        "row0002",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -295,12 +325,18 @@ def test_a_budget_that_a_backbone_cannot_keep_is_refused(name, budget, sentence)
 
 def test_dry_run_says_what_becomes_of_the_rows(recipe, tmp_path):
     texts = [30, 400, 900, 3000]  # words of a question
-    rows = [row(n, ["now", image_bytes(COLORS[n]), "done"], ["draw " * words]) for n, words in enumerate(texts)]
+    rows = [
+        row(n, ["now", image_bytes(COLORS[n]), "done"], ["draw " * words]) for n, words in enumerate(texts)
+    ]
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", [*rows, row(9, [])])
     lines = train(recipe(context=920), dry_run=True)
     at = next(number for number, line in enumerate(lines) if line.split()[:2] == ["context", "whole"])
     assert max(map(len, lines[at:])) <= 80
-    table = {line.split()[0]: line.split()[1:5] for line in lines[at + 1 :] if line.split()[0].replace(",", "").isdigit()}
+    table = {
+        line.split()[0]: line.split()[1:5]
+        for line in lines[at + 1 :]
+        if line.split()[0].replace(",", "").isdigit()
+    }
     assert table["512"] == ["2", "0", "0", "2"]
     assert table["1,024"] == ["3", "0", "0", "1"]
     assert table["4,096"] == ["4", "0", "0", "0"]
@@ -334,8 +370,12 @@ def test_every_bad_row_is_counted_and_named(tmp_path):
     backbone = tiny_chameleon()
     rows = [*lessons(2)] + [one for of in BAD.values() for one in of]
     out = Artifact(tmp_path / "tokens")
-    counts = tokens.make(backbone, "x", [shard(tmp_path / "a.train-0.parquet", rows)], 100, out, lambda *_: None)
-    assert {name: counts[name] for name in tokens.REASONS} == {name: len(BAD[name]) for name in tokens.REASONS}
+    counts = tokens.make(
+        backbone, "x", [shard(tmp_path / "a.train-0.parquet", rows)], 100, out, lambda *_: None
+    )
+    assert {name: counts[name] for name in tokens.REASONS} == {
+        name: len(BAD[name]) for name in tokens.REASONS
+    }
     assert counts["rows"] == len(tokens.Rows(out)) == 2
     (report,) = out.reports()
     named = {item["id"]: item["reason"] for item in report["rejected"]}
@@ -364,7 +404,9 @@ def test_a_shard_that_is_cut_or_damaged_is_named(recipe, tmp_path):
     for at in range(4, 400):
         damaged[at] ^= 0xFF
     path.write_bytes(damaged)
-    with pytest.raises(SourceError, match=r"guide.train-00000-of-00001.parquet: is damaged behind row 0 of 12"):
+    with pytest.raises(
+        SourceError, match=r"guide.train-00000-of-00001.parquet: is damaged behind row 0 of 12"
+    ):
         train(written, dry_run=True)
     table = pq.read_table(io.BytesIO(whole))
     pq.write_table(table.drop_columns(["images"]), path)

@@ -1,4 +1,5 @@
-"""Documents that share a row: they learn as if each stood alone, and a run shows the same rows however often it is begun again."""
+"""Documents that share a row: they learn as if each stood alone, and a run shows the same rows however often
+it is begun again."""
 
 from __future__ import annotations
 
@@ -24,7 +25,11 @@ from leafinstruct.train.data.packing import Packed, check_attention, pack
 MAKERS = {"chameleon": tiny_chameleon, "emu3": tiny_emu3, "emu2": tiny_emu2}
 DOCUMENTS = [
     row(0, ["now", image_bytes(COLORS[0])]),
-    row(1, [image_bytes(COLORS[1]), "then it is done", image_bytes(COLORS[2])], ["draw", image_bytes(COLORS[3])]),
+    row(
+        1,
+        [image_bytes(COLORS[1]), "then it is done", image_bytes(COLORS[2])],
+        ["draw", image_bytes(COLORS[3])],
+    ),
     row(2, ["done"]),
     row(3, ["it is", image_bytes(COLORS[3]), "now"], ["a red house the door"]),
     row(4, [image_bytes(COLORS[0])]),
@@ -40,7 +45,9 @@ def adapted(name, implementation="sdpa", **settings):
             part._attn_implementation = implementation
     torch.manual_seed(5)
     settings = {"r_text": 2, "r_image": 2, "alpha_text": 8, "alpha_image": 8, "init": "random", **settings}
-    backbone.model = peft.get_peft_model(base, moss.MossConfig(target_modules=default_targets(config.model_type), **settings)).eval()
+    backbone.model = peft.get_peft_model(
+        base, moss.MossConfig(target_modules=default_targets(config.model_type), **settings)
+    ).eval()
     return backbone
 
 
@@ -61,7 +68,9 @@ def passed(backbone, batch):
     inputs = {key: value for key, value in batch.items() if key not in ("labels", "lengths")}
     losses = backbone.losses(inputs, batch["labels"])
     losses.value.sum().backward()
-    gradients = {key: value.grad.clone() for key, value in backbone.model.named_parameters() if value.grad is not None}
+    gradients = {
+        key: value.grad.clone() for key, value in backbone.model.named_parameters() if value.grad is not None
+    }
     return losses, gradients
 
 
@@ -105,7 +114,11 @@ def test_an_image_that_is_cut_does_not_go_on_in_the_next_document(name):
 
 def test_every_document_is_shown_once_an_epoch_in_another_order(tmp_path):
     backbone = tiny_chameleon()
-    rows = encoded(backbone, tmp_path, [row(n, ["now", image_bytes(COLORS[n % 4])], ["draw " * (n + 1)]) for n in range(40)])
+    rows = encoded(
+        backbone,
+        tmp_path,
+        [row(n, ["now", image_bytes(COLORS[n % 4])], ["draw " * (n + 1)]) for n in range(40)],
+    )
     numbered = {rows[n]["ids"].tobytes(): n for n in range(40)}
 
     def shown(seed, capacity=120):
@@ -115,7 +128,11 @@ def test_every_document_is_shown_once_an_epoch_in_another_order(tmp_path):
             while len(seen) < 40:
                 item = run[at]
                 assert len(item["ids"]) <= (capacity or 200)
-                edges = [*np.flatnonzero(item["positions"] == 0), len(item["ids"])] if capacity else [0, len(item["ids"])]
+                edges = (
+                    [*np.flatnonzero(item["positions"] == 0), len(item["ids"])]
+                    if capacity
+                    else [0, len(item["ids"])]
+                )
                 seen += [numbered[item["ids"][a:b].tobytes()] for a, b in itertools.pairwise(edges)]
                 at += 1
             orders.append(seen)
@@ -139,7 +156,9 @@ def test_a_row_is_the_same_whoever_asks_first(tmp_path):
     wanted = [run[n]["ids"].tolist() for n in range(200)]
     later = pickle.loads(pickle.dumps(Packed(rows, 200, 1, 64, dropout=0.4)))
     assert [later[n]["ids"].tolist() for n in reversed(range(200))] == wanted[::-1]
-    loader = torch.utils.data.DataLoader(run, batch_size=4, num_workers=2, collate_fn=tokens.Collator(1, None))
+    loader = torch.utils.data.DataLoader(
+        run, batch_size=4, num_workers=2, collate_fn=tokens.Collator(1, None)
+    )
     lengths = [batch["input_ids"].shape[1] for batch in loader]
     assert lengths == [max(map(len, wanted[at : at + 4])) for at in range(0, 200, 4)]
 
@@ -156,7 +175,9 @@ def test_packing_leaves_little_room():
 def test_without_its_prompt_a_row_is_what_guidance_compares_with(name, tmp_path):
     backbone = MAKERS[name]()
     question = ["draw a red house", image_bytes(COLORS[1])]
-    rows = encoded(backbone, tmp_path, [row(n, ["now", image_bytes(COLORS[n % 4]), "done"], question) for n in range(60)])
+    rows = encoded(
+        backbone, tmp_path, [row(n, ["now", image_bytes(COLORS[n % 4]), "done"], question) for n in range(60)]
+    )
     always = Packed(rows, 60, 0, None, dropout=1.0)
     answers = {tuple(row["ids"][row["answer"] :].tolist()) for row in (rows[n] for n in range(60))}
     start = [int(item) for item in backbone.encode([])]
@@ -166,7 +187,9 @@ def test_without_its_prompt_a_row_is_what_guidance_compares_with(name, tmp_path)
         assert tuple(item["ids"][len(start) :].tolist()) in answers
         assert item["loss_mask"].tolist() == [0] * len(start) + [1] * (len(item["ids"]) - len(start))
     batch = collator(name)([always[0], always[1]])
-    losses = backbone.losses({key: value for key, value in batch.items() if key not in ("labels", "lengths")}, batch["labels"])
+    losses = backbone.losses(
+        {key: value for key, value in batch.items() if key not in ("labels", "lengths")}, batch["labels"]
+    )
     assert torch.isfinite(losses.value).all()
     whole = len(rows[0]["ids"])
     run = Packed(rows, 600, 0, None, dropout=0.25)
@@ -180,7 +203,10 @@ def test_attention_that_would_let_documents_see_each_other_is_refused():
     backbone = adapted("chameleon")
     check_attention(backbone.model)
     unadapted(backbone.model).config._attn_implementation = "flash_attention_2"
-    with pytest.raises(TrainError, match="with attention flash_attention_2 the documents of a row would see each other; use sdpa, or set"):
+    with pytest.raises(
+        TrainError,
+        match="with attention flash_attention_2 the documents of a row would see each other; use sdpa, or set",
+    ):
         check_attention(backbone.model)
 
 

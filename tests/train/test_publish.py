@@ -22,7 +22,10 @@ TOKEN = "hf_secretsecretsecret"
 
 
 def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp_path, monkeypatch):
-    stated = [{**entry, "license": "CC-BY-4.0" if number < 9 else "# Mine\n|x"} for number, entry in enumerate(lessons(12))]
+    stated = [
+        {**entry, "license": "CC-BY-4.0" if number < 9 else "# Mine\n|x"}
+        for number, entry in enumerate(lessons(12))
+    ]
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", stated)
     path = recipe(steps=2)
     with ReposHub() as hub:
@@ -33,7 +36,9 @@ def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp
         assert failed.returncode == 1
         last = failed.stderr.splitlines()[-1]
         assert last.startswith("leaf: --push-to me/lessons: the Hub did not take it: "), failed.stderr
-        assert last.endswith(f"the adapter is kept in {tmp_path}/runs/trained/train/adapter, run the same command again")
+        assert last.endswith(
+            f"the adapter is kept in {tmp_path}/runs/trained/train/adapter, run the same command again"
+        )
         assert (hub.repos["me/lessons"].private, hub.repos["me/lessons"].files) == (True, {})
         hub.trouble = lambda *_: None
         again = leaf("train", path, "--push-to", "me/lessons")
@@ -63,18 +68,26 @@ from backbones.tiny_backbones import interleaved
 print(type(peft.PeftModel.from_pretrained(interleaved(), "me/lessons").base_model).__name__)"""
         path_of_tests = f"{Path(__file__).parents[1]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         loaded = subprocess.run(
-            [sys.executable, "-c", layout], check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path_of_tests}
+            [sys.executable, "-c", layout],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path_of_tests},
         )
         assert loaded.stdout.strip() == "MossModel", loaded.stderr
         assert hub.asked["GET resolve"] >= 2
         hub.make("me/seen", private=False)
         seen = leaf("train", path, "--push-to", "me/seen")
         assert (seen.returncode, hub.repos["me/seen"].files) == (1, {})
-        assert seen.stderr.splitlines()[-1].startswith("leaf: --push-to me/seen: is there already and everybody can see it; say --public")
+        assert seen.stderr.splitlines()[-1].startswith(
+            "leaf: --push-to me/seen: is there already and everybody can see it; say --public"
+        )
 
 
 def test_a_name_that_is_none_is_one_line(tmp_path):
-    with pytest.raises(TrainError, match=r"^--push-to a/b/c: the Hub did not take it: [^\n]+; the adapter is kept in") as caught:
+    with pytest.raises(
+        TrainError, match=r"^--push-to a/b/c: the Hub did not take it: [^\n]+; the adapter is kept in"
+    ) as caught:
         push(tmp_path, "a/b/c", public=False)
     assert "\n" not in str(caught.value)
 

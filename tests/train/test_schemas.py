@@ -17,7 +17,9 @@ IMAGES = {"1": (2, 5), **dict.fromkeys("23", (2, 3))}
 
 @pytest.mark.parametrize("version", FOLDERS)
 def test_golden_shards_are_trained_on(version, tmp_path):
-    counts = tokens.make(tiny_chameleon(), "x", SHARDS[version], 8192, Artifact(tmp_path / "tokens"), lambda *_: None)
+    counts = tokens.make(
+        tiny_chameleon(), "x", SHARDS[version], 8192, Artifact(tmp_path / "tokens"), lambda *_: None
+    )
     assert counts["rows"] == 2
     assert counts["images"] == sum(IMAGES[version])
     assert counts["target_images"] == sum(IMAGES[version]) - 1  # the question of the edit shows one
@@ -36,5 +38,12 @@ def test_a_split_of_golden_shards_is_found_and_gives_whole_rows(version, tmp_pat
 
 
 def test_a_shard_without_a_later_column_is_trained_on(tmp_path):
-    counts = tokens.make(tiny_chameleon(), "x", [earlier_and_later(tmp_path)], 8192, Artifact(tmp_path / "tokens"), lambda *_: None)
+    counts = tokens.make(
+        tiny_chameleon(),
+        "x",
+        [earlier_and_later(tmp_path)],
+        8192,
+        Artifact(tmp_path / "tokens"),
+        lambda *_: None,
+    )
     assert (counts["rows"], counts["images"]) == (1, 2)

@@ -25,7 +25,17 @@ def two_processes(recipe: Path) -> list[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        str(port),
+    ]
     return [*command, "-m", "leafinstruct.cli", "train", str(recipe)]
 
 
@@ -41,7 +51,14 @@ def test_two_processes_learn_what_one_learns_and_go_on_after_a_kill(recipe, tmp_
     path.write_text(yaml.safe_dump({**section, "name": "two"}))
     reached = killed(two_processes(path), "step 3 of 8", tmp_path / "runs/two/train")
     assert 2 <= reached < 8
-    again = subprocess.run(two_processes(path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+    again = subprocess.run(
+        two_processes(path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert again.returncode == 0, again.stdout
     told = again.stdout.splitlines()
     assert f"leaf: going on from checkpoint-{reached}" in told
@@ -56,16 +73,22 @@ def test_two_processes_learn_what_one_learns_and_go_on_after_a_kill(recipe, tmp_
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4)
     pace = ("tokens_per_second", "images_per_second", "waiting")
-    for one, two in zip(log, map(json.loads, (tmp_path / "runs/two/train/log.jsonl").read_text().splitlines()), strict=True):
+    for one, two in zip(
+        log, map(json.loads, (tmp_path / "runs/two/train/log.jsonl").read_text().splitlines()), strict=True
+    ):
         assert {name: two[name] for name in two if name not in pace} == pytest.approx(
             {name: one[name] for name in one if name not in pace}, rel=1e-3
         )
-    assert (tmp_path / "runs/two/train/samples/step-8/1.txt").read_text() == (folder / "samples/step-8/1.txt").read_text()
+    assert (tmp_path / "runs/two/train/samples/step-8/1.txt").read_text() == (
+        folder / "samples/step-8/1.txt"
+    ).read_text()
 
 
 def test_shared_out_weights_are_refused_where_they_would_not_be(recipe):
     path = recipe(fsdp={})
-    with pytest.raises(RecipeError, match=r"^train\.fsdp: accelerate shares weights out over several GPUs only"):
+    with pytest.raises(
+        RecipeError, match=r"^train\.fsdp: accelerate shares weights out over several GPUs only"
+    ):
         train(path)
     assert any("peak memory" in line for line in train(path, dry_run=True))
 
@@ -85,9 +108,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
 def test_memory_that_a_step_frees_is_there_for_the_next():
-    """100 MB thirty times. Counted are the pages that the kernel gives for the last nine; the heap grows in the first few."""
+    """100 MB thirty times. Counted are the pages that the kernel gives for the last nine; the heap grows in
+    the first few."""
     faults = {
-        kept: int(subprocess.run([sys.executable, "-c", STEPS.format(kept=kept)], capture_output=True, text=True, check=True).stdout)
+        kept: int(
+            subprocess.run(
+                [sys.executable, "-c", STEPS.format(kept=kept)], capture_output=True, text=True, check=True
+            ).stdout
+        )
         for kept in (True, False)
     }
     assert faults[True] * 10 < faults[False], faults

@@ -19,7 +19,14 @@ from safetensors.torch import load_file
 from train.conftest import COLORS, image_bytes, killed, lessons, row, shard
 
 from leafinstruct import moss
-from leafinstruct.errors import DriftError, LeafInstructError, RecipeError, SchemaError, SourceError, TrainError
+from leafinstruct.errors import (
+    DriftError,
+    LeafInstructError,
+    RecipeError,
+    SchemaError,
+    SourceError,
+    TrainError,
+)
 from leafinstruct.recipe import load as recipes
 from leafinstruct.runtime.artifact import one_build
 from leafinstruct.train import run
@@ -48,7 +55,11 @@ def trained(folder: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("name", MAKERS)
 def test_loss_falls_on_the_assistants_turns_alone(name):
     backbone = MAKERS[name]()
-    found = encode(backbone, row(0, ["now", image_bytes(COLORS[0]), "done"], ["draw a house", image_bytes(COLORS[1])]), 200)
+    found = encode(
+        backbone,
+        row(0, ["now", image_bytes(COLORS[0]), "done"], ["draw a house", image_bytes(COLORS[1])]),
+        200,
+    )
     assert isinstance(found, Encoded)
     layout = backbone.image_layout(None)
     ids = backbone.inputs(found.items)["input_ids"][0].tolist()
@@ -102,7 +113,13 @@ def test_a_batch_is_padded_without_loss_and_vectors_stay_in_order():
         answer = ["now", image_bytes(COLORS[number])] + ["done"] * number
         found = encode(backbone, row(number, answer), 200)
         inputs = backbone.inputs(found.items)
-        rows.append({"ids": inputs["input_ids"][0].tolist(), "loss_mask": found.loss_mask, "vectors": inputs["patches"].flatten().tolist()})
+        rows.append(
+            {
+                "ids": inputs["input_ids"][0].tolist(),
+                "loss_mask": found.loss_mask,
+                "vectors": inputs["patches"].flatten().tolist(),
+            }
+        )
     batch = Collator(1, 12)(rows)
     lengths = batch.pop("lengths")
     short, long = (len(item["ids"]) for item in rows)
@@ -126,10 +143,15 @@ def test_it_learns_and_its_adapter_loads_with_peft(recipe, tmp_path):
     base = sum(value.numel() for value in interleaved().parameters())
     sizes = f"{wanted:,} trainable parameters, {wanted / base:.2%} of the base's {base:,}"
     assert lines[0] == f"{sizes}; with gradients and AdamW {wanted * 16e-6:.1f} MB"
-    assert any(line.startswith("12 rows of ") and "12 images" in line for line in lines), "the split test is not trained on"
+    assert any(line.startswith("12 rows of ") and "12 images" in line for line in lines), (
+        "the split test is not trained on"
+    )
     losses = [line for line in lines if line.startswith("step ")]
     assert len(losses) == 30
-    first, last = ([float(part.split()[-1]) for part in line.split(": ", 1)[1].split(", ")[:2]] for line in (losses[0], losses[-1]))
+    first, last = (
+        [float(part.split()[-1]) for part in line.split(": ", 1)[1].split(", ")[:2]]
+        for line in (losses[0], losses[-1])
+    )
     assert last[0] < first[0]
     assert last[1] < first[1]
     folder = tmp_path / "runs/trained/train/adapter"
@@ -158,13 +180,18 @@ def test_killed_and_run_again_it_ends_with_the_same_adapter(recipe, tmp_path):
     lines = again.stderr.splitlines()
     assert all(line.startswith("leaf: ") for line in lines), again.stderr
     assert f"leaf: going on from checkpoint-{reached}" in lines
-    assert [line.split(":")[1] for line in lines if "leaf: step " in line] == [f" step {step} of 12" for step in range(reached + 1, 13)]
+    assert [line.split(":")[1] for line in lines if "leaf: step " in line] == [
+        f" step {step} of 12" for step in range(reached + 1, 13)
+    ]
     assert all(torch.equal(value, wanted[name]) for name, value in trained(tmp_path).items())
 
 
 def test_a_changed_setting_stops_it_and_says_what_changed(recipe, tmp_path):
     train(recipe())
-    with pytest.raises(DriftError, match=r"was begun with other settings: train.learning_rate 0.01 -> 0.02; --rebuild starts over"):
+    with pytest.raises(
+        DriftError,
+        match=r"was begun with other settings: train.learning_rate 0.01 -> 0.02; --rebuild starts over",
+    ):
         train(recipe(learning_rate=0.02))
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", lessons(13))
     with pytest.raises(DriftError, match="was begun with other settings: rows"):
@@ -175,7 +202,10 @@ def test_a_changed_setting_stops_it_and_says_what_changed(recipe, tmp_path):
 def test_a_second_training_in_the_same_place_is_refused(recipe, tmp_path):
     with (
         one_build(tmp_path / "runs/trained"),
-        pytest.raises(LeafInstructError, match="another `leaf train` is running here; wait for it, or give this recipe another name"),
+        pytest.raises(
+            LeafInstructError,
+            match="another `leaf train` is running here; wait for it, or give this recipe another name",
+        ),
     ):
         train(recipe())
     assert not (tmp_path / "runs/trained/train").exists()
@@ -186,7 +216,12 @@ def test_done_is_done_and_moved_weights_are_the_same(recipe, tmp_path, chameleon
     adapter = tmp_path / "runs/trained/train/adapter/adapter_model.safetensors"
     written = adapter.stat().st_mtime_ns
     moved = shutil.copytree(chameleon_folder, tmp_path / "moved")
-    backbone = {"name": "chameleon", "weights": str(moved), "decoder": str(moved / "vqgan.ckpt"), "base": "tiny"}
+    backbone = {
+        "name": "chameleon",
+        "weights": str(moved),
+        "decoder": str(moved / "vqgan.ckpt"),
+        "base": "tiny",
+    }
     assert train(recipe(backbone=backbone))[-1] == "nothing to do: 6 steps are trained"
     assert adapter.stat().st_mtime_ns == written
 
@@ -207,7 +242,10 @@ def test_only_a_new_shard_is_encoded(recipe, tmp_path):
 
 def test_a_large_adapter_must_be_asked_for(recipe):
     path = recipe(adapter={"r_text": 12, "r_image": 12}, steps=1)
-    with pytest.raises(TrainError, match=r"the adapter has 13% of the base's parameters: lower its ranks, or say --allow-large"):
+    with pytest.raises(
+        TrainError,
+        match=r"the adapter has 13% of the base's parameters: lower its ranks, or say --allow-large",
+    ):
         train(path)
     assert train(path, dry_run=True)
     assert any(line.startswith("step 1 of 1") for line in train(path, allow_large=True))
@@ -215,7 +253,12 @@ def test_a_large_adapter_must_be_asked_for(recipe):
 
 def test_of_the_packaged_base_any_share_may_be_trained(recipe):
     """It is tiny, and `leaf train pipelines/train-demo.yaml` wants no flag."""
-    path = recipe(backbone={"name": "chameleon", "weights": "leaf:tiny-1"}, adapter={"r_text": 32, "r_image": 32}, steps=1, context=300)
+    path = recipe(
+        backbone={"name": "chameleon", "weights": "leaf:tiny-1"},
+        adapter={"r_text": 32, "r_image": 32},
+        steps=1,
+        context=300,
+    )
     lines = train(path)
     assert float(lines[0].split("parameters, ")[1].split("%")[0]) > 10
     assert any(line.startswith("step 1 of 1") for line in lines)
@@ -237,7 +280,10 @@ def test_a_damaged_validation_shard_is_no_missing_one(recipe, tmp_path):
     path = recipe()
     whole = (shards / "guide.train-00000-of-00001.parquet").read_bytes()
     (shards / "guide.validation-00000-of-00001.parquet").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(SourceError, match=r"^validation: .*cannot be read as Parquet.*; train\.evaluate_every: 0 trains without$"):
+    with pytest.raises(
+        SourceError,
+        match=r"^validation: .*cannot be read as Parquet.*; train\.evaluate_every: 0 trains without$",
+    ):
         train(path)
     assert any(line.startswith("step 6 of 6") for line in train(recipe(evaluate_every=0)))
 
@@ -248,11 +294,17 @@ def test_bad_rows_are_counted_and_the_rest_is_trained_on(recipe, tmp_path):
     line = told(train(recipe(), dry_run=True))
     assert line.startswith("3 rows of ")
     assert "(1 too long, 1 undecodable)" in line
-    report = json.loads((tmp_path / "runs/trained/train/tokens/report-guide.train-00000-of-00001.json").read_text())
-    assert [(item["id"], item["reason"]) for item in report["rejected"]] == [("row0080", "undecodable"), ("row0081", "too_long")]
+    report = json.loads(
+        (tmp_path / "runs/trained/train/tokens/report-guide.train-00000-of-00001.json").read_text()
+    )
+    assert [(item["id"], item["reason"]) for item in report["rejected"]] == [
+        ("row0080", "undecodable"),
+        ("row0081", "too_long"),
+    ]
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", bad)
     with pytest.raises(
-        SourceError, match=r"no row can be trained on \(1 x too_long, 1 x undecodable\); is train.context of 80 tokens long"
+        SourceError,
+        match=r"no row can be trained on \(1 x too_long, 1 x undecodable\); is train.context of 80 tokens long",
     ):
         train(recipe(), dry_run=True)
 
@@ -262,11 +314,20 @@ def test_bad_rows_are_counted_and_the_rest_is_trained_on(recipe, tmp_path):
     [
         ({"data": "run:nowhere"}, "train.data run:nowhere: no shard"),
         ({"adapter": {"r_texts": 3}}, "train.adapter.r_texts: unknown key; did you mean 'r_text'?"),
-        ({"adapter": {"target_modules": "nothing"}}, "train.adapter: target_modules 'nothing' hits no linear layer"),
-        ({"backbone": {"name": "janus", "weights": "x"}}, "train.backbone.name: input should be 'chameleon', 'emu3' or 'emu2'"),
+        (
+            {"adapter": {"target_modules": "nothing"}},
+            "train.adapter: target_modules 'nothing' hits no linear layer",
+        ),
+        (
+            {"backbone": {"name": "janus", "weights": "x"}},
+            "train.backbone.name: input should be 'chameleon', 'emu3' or 'emu2'",
+        ),
         ({"backbone": {"name": "emu3", "weights": "nowhere"}}, "nowhere: no such folder"),
         ({"context": 5000}, "train.context: 5,000 tokens, and the model has 4,096 positions; lower it"),
-        ({"text_loss": 1e300}, "the loss is inf at step 1: the checkpoints before it are kept; lower train.learning_rate"),
+        (
+            {"text_loss": 1e300},
+            "the loss is inf at step 1: the checkpoints before it are kept; lower train.learning_rate",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(recipe, changes, sentence):
@@ -280,7 +341,9 @@ def test_shards_of_another_schema_or_none_are_refused(recipe, tmp_path):
     path = tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet"
     written = recipe()
     shard(path, lessons(2), leafinstruct_schema="9")
-    with pytest.raises(SchemaError, match="rows of schema 9, and this version reads 1, 2 and 3; update leafinstruct"):
+    with pytest.raises(
+        SchemaError, match="rows of schema 9, and this version reads 1, 2 and 3; update leafinstruct"
+    ):
         train(written)
     path.write_bytes(b"PAR1 cut")
     with pytest.raises(SourceError, match="cannot be read as Parquet"):
@@ -289,5 +352,7 @@ def test_shards_of_another_schema_or_none_are_refused(recipe, tmp_path):
 
 def test_a_recipe_without_the_section_says_so(tmp_path):
     (tmp_path / "recipe.yaml").write_text("name: a\n")
-    with pytest.raises(RecipeError, match=r"train: missing; `leaf train` needs this section, see pipelines/train-paper\.yaml"):
+    with pytest.raises(
+        RecipeError, match=r"train: missing; `leaf train` needs this section, see pipelines/train-paper\.yaml"
+    ):
         train(tmp_path / "recipe.yaml")

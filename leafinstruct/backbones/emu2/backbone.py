@@ -1,7 +1,8 @@
-"""Emu2: words are ids, patches are vectors that the model regresses; there is nothing to sample in them, so temperature and top-k say nothing here.
+"""Emu2: words are ids, patches are vectors that the model regresses; there is nothing to sample in them, so
+temperature and top-k say nothing here.
 
-An image is 64 vectors of its encoder, and its decoder is a diffusion model that Emu2-Gen brings; with Emu2 and Emu2-Chat alone images are read
-but not drawn. The published weights were never run here.
+An image is 64 vectors of its encoder, and its decoder is a diffusion model that Emu2-Gen brings; with Emu2
+and Emu2-Chat alone images are read but not drawn. The published weights were never run here.
 """
 
 from __future__ import annotations
@@ -29,28 +30,39 @@ _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27
 
 
 class Emu2:
-    """The backbone. model: an Emu2ForCausalLM, adapted or not. decoder: of images, None where they are only read."""
+    """The backbone. model: an Emu2ForCausalLM, adapted or not. decoder: of images, None where they are only
+    read."""
 
     guided: Literal["patches", "decoder"] = "decoder"
 
     def __init__(self, model: Any, tokenizer: Any, decoder: Diffusion | None = None) -> None:
-        """Raises BackboneError where the vocabulary lacks the marks of images, or the decoder draws vectors of another width."""
+        """Raises BackboneError where the vocabulary lacks the marks of images, or the decoder draws vectors
+        of another width."""
         self.model, self._tokenizer, self._decoder = model, tokenizer, decoder
         names = tokenizer.get_vocab()
         for name in (BEGIN, PLACE, END):
             if name not in names:
-                raise BackboneError(f"the vocabulary has no {name}, which images need; is this Emu2's tokenizer?")
+                raise BackboneError(
+                    f"the vocabulary has no {name}, which images need; is this Emu2's tokenizer?"
+                )
         self._base = unadapted(model)
         self._begin, self._place, self._close = names[BEGIN], names[PLACE], names[END]
         config = self._base.config
         config.image_token_id = self._place
         if decoder is not None and decoder.width != config.d_model:
-            raise BackboneError(f"the image decoder draws vectors of {decoder.width}, the model says vectors of {config.d_model}")
+            raise BackboneError(
+                f"the image decoder draws vectors of {decoder.width}, the model says vectors of "
+                f"{config.d_model}"
+            )
         self.end, self._start = int(config.eos_token_id), int(config.bos_token_id)
         self._side, self._size = self._base.model.visual.side, int(config.vision_config["image_size"])
-        others = {number for number in (*tokenizer.all_special_ids, self._start, self._close) if number is not None}
+        others = {
+            number for number in (*tokenizer.all_special_ids, self._start, self._close) if number is not None
+        }
         closed = frozenset(others - {self.end, self._begin, self._place, tokenizer.unk_token_id})
-        self._layout = ImageLayout(self._begin, (*[None] * self._side**2, self._close), torch.tensor([self._place]), closed)
+        self._layout = ImageLayout(
+            self._begin, (*[None] * self._side**2, self._close), torch.tensor([self._place]), closed
+        )
 
     @cached_property
     def sees(self) -> str:
@@ -60,7 +72,9 @@ class Emu2:
     def image_layout(self, grid: tuple[int, int] | None) -> ImageLayout:
         """Raises BackboneError for another shape than the model's."""
         if grid not in (None, (self._side, self._side)):
-            raise BackboneError(f"Emu2 draws images of {self._side} x {self._side} patches only, not {grid[0]} x {grid[1]}")
+            raise BackboneError(
+                f"Emu2 draws images of {self._side} x {self._side} patches only, not {grid[0]} x {grid[1]}"
+            )
         return self._layout
 
     def encode(self, segments: Sequence[Segment]) -> list[Item]:
@@ -76,10 +90,14 @@ class Emu2:
     def _vectors(self, image: Image.Image) -> Tensor:
         """An image, pressed into a square as the encoder was trained, as (n_query, d)."""
         square = image.convert("RGB").resize((self._size, self._size), Image.Resampling.BICUBIC)
-        pixels = (np.asarray(square, np.float32) / 255 - np.array(_MEAN, np.float32)) / np.array(_STD, np.float32)
+        pixels = (np.asarray(square, np.float32) / 255 - np.array(_MEAN, np.float32)) / np.array(
+            _STD, np.float32
+        )
         visual = self._base.model.visual
         found: Tensor = self._base.vectors(
-            torch.from_numpy(pixels).permute(2, 0, 1)[None].to(visual.cls_token.device, visual.cls_token.dtype)
+            torch.from_numpy(pixels)
+            .permute(2, 0, 1)[None]
+            .to(visual.cls_token.device, visual.cls_token.dtype)
         )
         return found[0]
 
@@ -102,7 +120,13 @@ class Emu2:
         assert out.logits is not None
         return out.logits[0, -1].float().cpu()
 
-    def patch(self, outs: Sequence[Emu2Output], how: Sampling, guidance: float, generator: torch.Generator) -> Tensor:  # noqa: ARG002 - regressed
+    def patch(
+        self,
+        outs: Sequence[Emu2Output],
+        how: Sampling,  # noqa: ARG002
+        guidance: float,  # noqa: ARG002
+        generator: torch.Generator,  # noqa: ARG002
+    ) -> Tensor:
         """The vector that the model says."""
         return _said(outs[0])
 
@@ -127,9 +151,13 @@ class Emu2:
     def decode_image(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:
         """items: vectors in reading order, then the end mark."""
         if self._decoder is None:
-            raise BackboneError("Emu2 alone draws no pixels: load the image decoder of Emu2-Gen, or set max_images to 0")
+            raise BackboneError(
+                "Emu2 alone draws no pixels: load the image decoder of Emu2-Gen, or set max_images to 0"
+            )
         vectors = torch.stack([item for item in items if isinstance(item, Tensor)])
-        return self._decoder.image(vectors, self._unprompted() if guidance != 1.0 else None, guidance, generator)
+        return self._decoder.image(
+            vectors, self._unprompted() if guidance != 1.0 else None, guidance, generator
+        )
 
     def _unprompted(self) -> Tensor:
         """The vectors that the model draws for an empty prompt, (n_query, d)."""

@@ -1,7 +1,8 @@
 """Emu2 (arXiv 2312.13286) as a transformers model: a Llama that reads and says images as 64 vectors each.
 
-transformers does not have it; the published one is code from the Hub, which is not run here. Keys are those of the published weights, so they load as
-they are: `model.visual.*`, `model.decoder.lm.*` (a Llama), `project_up` (vector -> decoder), `project_down` (decoder -> vector).
+transformers does not have it; the published one is code from the Hub, which is not run here. Keys are those
+of the published weights, so they load as they are: `model.visual.*`, `model.decoder.lm.*` (a Llama),
+`project_up` (vector -> decoder), `project_down` (decoder -> vector).
 
     an image       [IMG] <image> x 64 [/IMG]       each <image> holds the place of a vector
     in              embedding of an id, or project_up(vector)
@@ -62,7 +63,8 @@ class Emu2Config(LlamaConfig):
 
 @dataclass
 class Emu2Output(ModelOutput):
-    """logits: (B, T, V). patches: (B, T, d_model), the vector said next. text_loss, image_loss: means over what is labeled."""
+    """logits: (B, T, V). patches: (B, T, d_model), the vector said next. text_loss, image_loss: means over
+    what is labeled."""
 
     loss: Tensor | None = None
     logits: Tensor | None = None
@@ -92,7 +94,8 @@ class Emu2ForCausalLM(PreTrainedModel):
     config_class = Emu2Config
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
-    accepts_loss_kwargs = False  # the loss is a mean already, so the HF Trainer divides by its accumulation steps
+    # the loss is a mean already, so the HF Trainer divides by its accumulation steps
+    accepts_loss_kwargs = False
     _no_split_modules = ("LlamaDecoderLayer", "_Block")
     _supports_sdpa = True
     _supports_flash_attn = True
@@ -125,17 +128,24 @@ class Emu2ForCausalLM(PreTrainedModel):
         return found
 
     def forward(
-        self, input_ids: Tensor, patches: Tensor | None = None, labels: Tensor | None = None, logits_to_keep: int = 0, **kwargs: Any
+        self,
+        input_ids: Tensor,
+        patches: Tensor | None = None,
+        labels: Tensor | None = None,
+        logits_to_keep: int = 0,
+        **kwargs: Any,
     ) -> Emu2Output:
-        """input_ids: (B, T). patches: (N, d_model), the vectors of all <image> places in order. labels: (B, T), -100 where there is no loss; at an
-        <image> the vector that stands there is wanted.
+        """input_ids: (B, T). patches: (N, d_model), the vectors of all <image> places in order. labels: (B,
+        T), -100 where there is no loss; at an <image> the vector that stands there is wanted.
 
         Raises BackboneError where there are not as many vectors as places.
         """
         lm, place = self.model.decoder.lm, input_ids == self.config.image_token_id
         given = 0 if patches is None else len(patches)
         if given != int(place.sum()):
-            raise BackboneError(f"input_ids have {int(place.sum())} places for patches, and {given} vectors are given")
+            raise BackboneError(
+                f"input_ids have {int(place.sum())} places for patches, and {given} vectors are given"
+            )
         embedded = self.get_input_embeddings()(input_ids)
         if patches is not None:
             projected = self.project_up(patches.to(self.project_up.weight.dtype)).to(embedded.dtype)
@@ -143,22 +153,33 @@ class Emu2ForCausalLM(PreTrainedModel):
         outputs = lm.model(inputs_embeds=embedded, **kwargs)
         hidden = outputs.last_hidden_state[:, -logits_to_keep:]
         logits, said = lm.lm_head(hidden), self.project_down(hidden)
-        found = Emu2Output(logits=logits, patches=said, past_key_values=outputs.past_key_values, hidden_states=outputs.hidden_states)
+        found = Emu2Output(
+            logits=logits,
+            patches=said,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+        )
         if labels is not None:
             wanted = labels[:, 1:] == self.config.image_token_id
             ids = labels[:, 1:].masked_fill(wanted, -100)
-            found.text_loss = _mean(cross_entropy(logits[:, :-1].float().transpose(1, 2), ids, reduction="none"), ids != -100)
-            found.image_loss = _mean(patch_losses(said[:, :-1], input_ids, patches, self.config.image_token_id), wanted)
+            found.text_loss = _mean(
+                cross_entropy(logits[:, :-1].float().transpose(1, 2), ids, reduction="none"), ids != -100
+            )
+            found.image_loss = _mean(
+                patch_losses(said[:, :-1], input_ids, patches, self.config.image_token_id), wanted
+            )
             found.loss = found.text_loss + found.image_loss
         return found
 
 
 def patch_losses(said: Tensor, input_ids: Tensor, patches: Tensor | None, image_token: int) -> Tensor:
-    """Mean squared error at each place whose successor is a patch. said: (B, T - 1, d). Returns (B, T - 1), 0 elsewhere, with said in the graph."""
+    """Mean squared error at each place whose successor is a patch. said: (B, T - 1, d). Returns (B, T - 1), 0
+    elsewhere, with said in the graph."""
     place = input_ids[:, 1:] == image_token
     if patches is None:
         return said.float().sum(-1) * 0.0
-    first = input_ids[:, 0] == image_token  # a row may begin within an image, and nothing says its first patch
+    # a row may begin within an image, and nothing says its first patch
+    first = input_ids[:, 0] == image_token
     counts = (input_ids == image_token).sum(1).tolist()
     rows = [part[int(start) :] for part, start in zip(patches.split(counts), first.tolist(), strict=True)]
     target = torch.zeros_like(said).masked_scatter(place[..., None], torch.cat(rows).to(said.dtype))

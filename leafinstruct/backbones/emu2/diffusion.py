@@ -1,8 +1,10 @@
-"""Emu2's vectors -> pixels: the diffusion decoder of Emu2-Gen (folders `unet`, `vae`, `scheduler`), an SDXL whose text is an image's 64 vectors.
+"""Emu2's vectors -> pixels: the diffusion decoder of Emu2-Gen (folders `unet`, `vae`, `scheduler`), an SDXL
+whose text is an image's 64 vectors.
 
-Guidance acts here: the noise is u + g (c - u), where u is the noise for the vectors that the model draws for an empty prompt. Chosen: diffusers' own
-modules and scheduler (`pip install 'leafinstruct[emu2]'`), the loop over them being ours, because the published pipeline is code from the Hub that
-holds the language model, too. The published weights were never run here.
+Guidance acts here: the noise is u + g (c - u), where u is the noise for the vectors that the model draws for
+an empty prompt. Chosen: diffusers' own modules and scheduler (`pip install 'leafinstruct[emu2]'`), the loop
+over them being ours, because the published pipeline is code from the Hub that holds the language model, too.
+The published weights were never run here.
 """
 
 from __future__ import annotations
@@ -32,17 +34,24 @@ class Diffusion:
         self._factor = 2 ** (len(vae.config.block_out_channels) - 1)
 
     @classmethod
-    def load(cls, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32, steps: int = STEPS) -> Diffusion:
-        """From the folders of Emu2-Gen; weights from safetensors only. Raises BackboneError where they or diffusers are missing."""
+    def load(
+        cls, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32, steps: int = STEPS
+    ) -> Diffusion:
+        """From the folders of Emu2-Gen; weights from safetensors only. Raises BackboneError where they or
+        diffusers are missing."""
         try:
             with quiet():
                 from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
         except ImportError as error:
-            raise BackboneError("Emu2's image decoder needs diffusers: pip install 'leafinstruct[emu2]'") from error
+            raise BackboneError(
+                "Emu2's image decoder needs diffusers: pip install 'leafinstruct[emu2]'"
+            ) from error
         parts: list[Any] = []
         for kind, name in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae")):
             half = "bf16" if list((folder / name).glob("*.bf16.safetensors")) else None
-            parts.append(_part(kind, folder, name, variant=half, use_safetensors=True, torch_dtype=dtype).to(device))
+            parts.append(
+                _part(kind, folder, name, variant=half, use_safetensors=True, torch_dtype=dtype).to(device)
+            )
         unet, vae = parts
         return cls(unet, vae, _part(EulerDiscreteScheduler, folder, "scheduler"), steps)
 
@@ -51,9 +60,13 @@ class Diffusion:
         """Of the vectors that it draws."""
         return int(self._unet.config.cross_attention_dim)
 
-    def image(self, vectors: Tensor, unprompted: Tensor | None, guidance: float, generator: torch.Generator) -> Image.Image:
-        """vectors: (N, d); unprompted: the same for an empty prompt, None for no guidance. generator: of the CPU, of the first noise."""
-        unet, scheduler = self._unet, deepcopy(self._scheduler)  # it counts steps, and another thread may draw at the same time
+    def image(
+        self, vectors: Tensor, unprompted: Tensor | None, guidance: float, generator: torch.Generator
+    ) -> Image.Image:
+        """vectors: (N, d); unprompted: the same for an empty prompt, None for no guidance. generator: of the
+        CPU, of the first noise."""
+        # it counts steps, and another thread may draw at the same time
+        unet, scheduler = self._unet, deepcopy(self._scheduler)
         device, dtype = unet.device, unet.dtype
         side = unet.config.sample_size
         prompts = torch.stack([vectors] if unprompted is None else [vectors, unprompted]).to(device, dtype)
@@ -67,7 +80,9 @@ class Diffusion:
             for time in scheduler.timesteps:
                 given = scheduler.scale_model_input(latents.expand(len(prompts), -1, -1, -1), time)
                 noises = unet(given, time, encoder_hidden_states=prompts, added_cond_kwargs=conditions).sample
-                guided = noises[:1] if unprompted is None else noises[1:] + guidance * (noises[:1] - noises[1:])
+                guided = (
+                    noises[:1] if unprompted is None else noises[1:] + guidance * (noises[:1] - noises[1:])
+                )
                 latents = scheduler.step(guided, time, latents, return_dict=False)[0]
             pixels = self._vae.decode(latents / self._vae.config.scaling_factor, return_dict=False)[0]
         return to_image(pixels[0].float().cpu())
@@ -77,4 +92,6 @@ def _part(kind: Any, folder: Path, name: str, **how: Any) -> Any:
     try:
         return kind.from_pretrained(folder, subfolder=name, **how)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise BackboneError(f"{folder}: {name} cannot be loaded: {str(error).splitlines()[0][:200]}") from error
+        raise BackboneError(
+            f"{folder}: {name} cannot be loaded: {str(error).splitlines()[0][:200]}"
+        ) from error

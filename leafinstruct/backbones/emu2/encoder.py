@@ -1,7 +1,9 @@
-"""The image encoder of Emu2: EVA-CLIP's vision transformer, with the key layout of the published weights (`visual.*`).
+"""The image encoder of Emu2: EVA-CLIP's vision transformer, with the key layout of the published weights
+(`visual.*`).
 
-Positions are learnt, queries and values have biases and keys have none, there is no last norm, and each block's norms stand behind its halves
-(`postnorm`) rather than before them. Published: 448 px, patches of 14, width 1792, 64 blocks.
+Positions are learnt, queries and values have biases and keys have none, there is no last norm, and each
+block's norms stand behind its halves (`postnorm`) rather than before them. Published: 448 px, patches of 14,
+width 1792, 64 blocks.
 Sources: EVA-CLIP (arXiv 2303.15389), Emu2 (arXiv 2312.13286, section 2).
 """
 
@@ -28,7 +30,8 @@ class Eva(nn.Module):
         super().__init__()
         if odd := [name for name in UNKNOWN if config.get(name)]:
             raise BackboneError(
-                f"vision_config.{odd[0]} is {config[odd[0]]}; Emu2's encoder has none, and other kinds of EVA are not known here"
+                f"vision_config.{odd[0]} is {config[odd[0]]}; Emu2's encoder has none, and other "
+                "kinds of EVA are not known here"
             )
         width, side = int(config["width"]), int(config["image_size"]) // int(config["patch_size"])
         self.side = round(int(config["n_query"]) ** 0.5)
@@ -42,7 +45,8 @@ class Eva(nn.Module):
         self.blocks = nn.ModuleList(_Block(width, config) for _ in range(config["layers"]))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """pixels: (B, 3, S, S), normalized as CLIP's. Returns (B, n_query, width) in reading order: patches averaged over squares."""
+        """pixels: (B, 3, S, S), normalized as CLIP's. Returns (B, n_query, width) in reading order: patches
+        averaged over squares."""
         patches = self.patch_embed.proj(pixels).flatten(2).transpose(1, 2)
         x = torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1) + self.pos_embed
         for block in self.blocks:
@@ -85,7 +89,11 @@ class _Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, N, width)."""
-        bias = None if self.q_bias is None else torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+        bias = (
+            None
+            if self.q_bias is None
+            else torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+        )
         q, k, v = (
             linear(x, self.qkv.weight, bias).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         )  # each (B, heads, N, width / heads)

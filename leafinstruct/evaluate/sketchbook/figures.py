@@ -1,4 +1,5 @@
-"""From verdicts to the figures of a table: shares with what they are shares of. Nothing here draws or judges."""
+"""From verdicts to the figures of a table: shares with what they are shares of. Nothing here draws or
+judges."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ Figures = dict[str, float | None]
 
 
 def of_told(found: Sequence[Told]) -> Figures:
-    """Free-running. How many steps a lesson takes is the model's choice, but none takes fewer than FEWEST_STEPS, so missing ones are counted."""
+    """Free-running. How many steps a lesson takes is the model's choice, but none takes fewer than
+    FEWEST_STEPS, so missing ones are counted."""
     shown = [[step.image for step in one.verdict.steps] for one in found]
     counts = [max(FEWEST_STEPS, len(row)) for row in shown]
     return {
@@ -36,8 +38,9 @@ def of_drawn(found: Sequence[Drawn]) -> Figures:
 
 
 def _images(shown: Sequence[Sequence[Shown]], counts: Sequence[int]) -> Figures:
-    """exact: of all steps; image_N: of the lessons that have an N-th. kept: of the second and later images, those that show all that was there
-    before as it was. counts: steps of each lesson, at least as many as are shown."""
+    """exact: of all steps; image_N: of the lessons that have an N-th. kept: of the second and later images,
+    those that show all that was there before as it was. counts: steps of each lesson, at least as many as are
+    shown."""
     every = [one for row in shown for one in row]
     later = [one for row in shown for one in row[1:]]
     found: Figures = {
@@ -46,7 +49,9 @@ def _images(shown: Sequence[Sequence[Shown]], counts: Sequence[int]) -> Figures:
     }
     for place in range(STEPS):
         wanted = [row for row, count in zip(shown, counts, strict=True) if count > place]
-        found[f"picture_{place + 1}"] = _share(sum(len(row) > place and row[place].exact for row in wanted), len(wanted))
+        found[f"picture_{place + 1}"] = _share(
+            sum(len(row) > place and row[place].exact for row in wanted), len(wanted)
+        )
     return found
 
 

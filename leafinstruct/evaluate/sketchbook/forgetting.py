@@ -1,4 +1,5 @@
-"""What an adapter made its base forget: the two tasks that the base was trained on, in the style that it was trained on.
+"""What an adapter made its base forget: the two tasks that the base was trained on, in the style that it was
+trained on.
 
 caption -> image      exact, read back by the recognizer, with each thing anywhere within the place that the caption names
 image -> caption      right when it says the same, in whichever of the wordings of a place
@@ -38,7 +39,8 @@ def same_caption(one: str, other: str) -> bool:
 
 
 def _placed(image: Image.Image, scene: Scene, view: Seen) -> Scene:
-    """The scene with each thing where the image comes nearest, of what its caption allows. One after another, since things lie apart."""
+    """The scene with each thing where the image comes nearest, of what its caption allows. One after another,
+    since things lie apart."""
     for index in range(len(scene.items)):
         choices = spots(scene, index)
         scene = choices[read(image, choices, view).best]
@@ -67,17 +69,25 @@ def remembered(
     named = answers(backbone, shown, settings, batch, on_done=lambda done: on_done(count + done))
     right = 0
     for (_, caption), answer in zip(known, named, strict=True):
-        right += len(answer.segments) == 1 and isinstance(answer.segments[0], str) and same_caption(answer.segments[0], caption)
+        right += (
+            len(answer.segments) == 1
+            and isinstance(answer.segments[0], str)
+            and same_caption(answer.segments[0], caption)
+        )
     return {"drawn": exact / count, "named": right / count}
 
 
-def copied(backbone: Any, count: int, seed: int, template: PromptTemplate, style: Style, batch: int = 64) -> dict[str, float]:
-    """alone, told: shares, 0 to 1, of `count` images whose codes all come again; told: with the image's caption before "Draw it again."
+def copied(
+    backbone: Any, count: int, seed: int, template: PromptTemplate, style: Style, batch: int = 64
+) -> dict[str, float]:
+    """alone, told: shares, 0 to 1, of `count` images whose codes all come again; told: with the image's
+    caption before "Draw it again."
 
     frame: puts a question as rows for training have it; style: of the images; batch: answers drawn together.
     """
     known = [
-        (render(scene, PX, style), caption) for scene, caption in (captioned(stream(seed, "caption", index)) for index in range(count))
+        (render(scene, PX, style), caption)
+        for scene, caption in (captioned(stream(seed, "caption", index)) for index in range(count))
     ]
     settings = Settings(GREEDY, GREEDY, max_images=1, max_tokens=MOST_TOKENS, stop=("USER:",))
     found = {}

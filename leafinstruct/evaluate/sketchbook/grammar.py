@@ -1,8 +1,10 @@
-"""What a lesson could say next: an instruction, what has been drawn so far, and a text -> is it right, and which thing does it name.
+"""What a lesson could say next: an instruction, what has been drawn so far, and a text -> is it right, and
+which thing does it name.
 
-A text is right when the generator of lessons could have written it, word for word, at this point and for this instruction, after the steps
-before it. So a judge needs no language model and no reference text: all wordings come from `lesson_words`, all orders from `lessons.PLANS`.
-A wrong text may still name a thing (`Said.things`), so that its image can be judged by its own text.
+A text is right when the generator of lessons could have written it, word for word, at this point and for this
+instruction, after the steps before it. So a judge needs no language model and no reference text: all wordings
+come from `lesson_words`, all orders from `lessons.PLANS`. A wrong text may still name a thing
+(`Said.things`), so that its image can be judged by its own text.
 
 A step that went wrong may stand for one needed part: what follows it is judged as if that part had been told.
 """
@@ -16,16 +18,33 @@ from itertools import product
 from typing import Literal
 
 from leafinstruct.sketchbook.documents import lesson_words as words
-from leafinstruct.sketchbook.documents.howto import CUE_STYLES, FIRST_CUES, LAST_CUES, NEXT_CUES, HowTo, cue_options
-from leafinstruct.sketchbook.documents.lessons import FEWEST_STEPS, HIGH, LOW, MOST_STEPS, PLANS, Plan, joint, thing_of
+from leafinstruct.sketchbook.documents.howto import (
+    CUE_STYLES,
+    FIRST_CUES,
+    LAST_CUES,
+    NEXT_CUES,
+    HowTo,
+    cue_options,
+)
+from leafinstruct.sketchbook.documents.lessons import (
+    FEWEST_STEPS,
+    HIGH,
+    LOW,
+    MOST_STEPS,
+    PLANS,
+    Plan,
+    joint,
+    thing_of,
+)
 from leafinstruct.sketchbook.documents.wording import AT, named
 from leafinstruct.sketchbook.world.backgrounds import SETTINGS
 from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
 Fault = Literal["missing", "gibberish", "another thing", "cue", "order", "color", "place", "too many"]
-"""Of a text. missing: there is none; gibberish: no lesson says so; another thing: a lesson about something else does; cue: the words that
-count the step; order: a part too early, too late or twice; color: not the one asked for, or used before; place: no free cell there."""
+"""Of a text. missing: there is none; gibberish: no lesson says so; another thing: a lesson about something
+else does; cue: the words that count the step; order: a part too early, too late or twice; color: not the one
+asked for, or used before; place: no free cell there."""
 
 _CUE = re.compile(rf"(Step \d( of \d)?:|The \w+ step:|{'|'.join((*FIRST_CUES, *NEXT_CUES, *LAST_CUES))}) ")
 
@@ -76,14 +95,23 @@ def asks(howto: HowTo) -> list[str]:
     """How people put the instruction of a lesson; `read_instruction` understands them all."""
     ask = ask_of(howto)
     drawing = words.wanted(ask.whole, Item(ask.detail, ask.detail_color, 0, 0, 1, 1), ask.background)
-    frames = ("How do I draw {}?", "How to draw {}", "Draw {}", "Show me how to draw {}.", "Teach me to draw {}.", "I want to draw {}.")
+    frames = (
+        "How do I draw {}?",
+        "How to draw {}",
+        "Draw {}",
+        "Show me how to draw {}.",
+        "Teach me to draw {}.",
+        "I want to draw {}.",
+    )
     return [template.format(drawing) for template in frames]
 
 
 def read_instruction(text: str) -> Ask | None:
     """What is asked for, whatever stands around it; None when it names no drawing."""
     colors = "|".join(COLORS)
-    found = re.search(rf"\ban? ({colors}) ({'|'.join(PLANS)}) with (?:an? )?({colors}) (\w+)( [a-z ]+)?", text.lower())
+    found = re.search(
+        rf"\ban? ({colors}) ({'|'.join(PLANS)}) with (?:an? )?({colors}) (\w+)( [a-z ]+)?", text.lower()
+    )
     if found is None:
         return None
     color, thing, detail_color, noun, rest = found.groups()
@@ -97,7 +125,8 @@ def read_instruction(text: str) -> Ask | None:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """fault: None for a right text; things: what it names, at each place that its words allow; empty when it names nothing of this lesson."""
+    """fault: None for a right text; things: what it names, at each place that its words allow; empty when it
+    names nothing of this lesson."""
 
     fault: Fault | None
     things: tuple[Item, ...] = ()
@@ -105,14 +134,17 @@ class Said:
 
 @dataclass
 class Telling:
-    """A lesson while it is told. scene: what the images should show so far; lost: wrong steps, each of which may stand for a needed part."""
+    """A lesson while it is told. scene: what the images should show so far; lost: wrong steps, each of which
+    may stand for a needed part."""
 
     ask: Ask
     scene: Scene = field(init=False)
     told: int = 0
     lost: int = 0
     last_cue: str = ""
-    styles: set[tuple[str, int]] = field(default_factory=lambda: set(product(CUE_STYLES, range(FEWEST_STEPS, MOST_STEPS + 1))))
+    styles: set[tuple[str, int]] = field(
+        default_factory=lambda: set(product(CUE_STYLES, range(FEWEST_STEPS, MOST_STEPS + 1)))
+    )
     """How the steps may be counted: style of the cues and number of steps, as far as the texts have told."""
 
     def __post_init__(self) -> None:
@@ -120,7 +152,9 @@ class Telling:
 
     @property
     def parts(self) -> list[Item]:
-        return [item for item in self.scene.items if item.kind in self.ask.kinds and not self._is_around(item)]
+        return [
+            item for item in self.scene.items if item.kind in self.ask.kinds and not self._is_around(item)
+        ]
 
     @property
     def around(self) -> list[Item]:
@@ -139,7 +173,8 @@ class Telling:
         return text in words.outros(self.ask.whole)
 
     def step(self, text: str) -> Said:
-        """Judges the next step's text and goes on to the step after it; the caller adds to `scene` what the image should show."""
+        """Judges the next step's text and goes on to the step after it; the caller adds to `scene` what the
+        image should show."""
         said, cues = self._judge(text)
         if said.fault is None:
             self.styles = {pair for pair, _ in cues}
@@ -151,7 +186,12 @@ class Telling:
 
     def _judge(self, text: str) -> tuple[Said, list[tuple[tuple[str, int], str]]]:
         body = text[found.end() :] if (found := _CUE.match(text)) else text
-        cues = [(pair, cue) for pair in sorted(self.styles) for cue in self._cues(*pair) if text == f"{cue} {body}"]
+        cues = [
+            (pair, cue)
+            for pair in sorted(self.styles)
+            for cue in self._cues(*pair)
+            if text == f"{cue} {body}"
+        ]
         if not text.strip():
             return Said("missing"), cues
         things = tuple(self._named(body, self.ask))
@@ -170,11 +210,13 @@ class Telling:
             yield from (cue for cue in cue_options(style, self.told, count) if cue != self.last_cue)
 
     def _fits(self, count: int) -> bool:
-        """Whether so many steps can still be reached: needed parts must fit, and what may come must be enough."""
+        """Whether so many steps can still be reached: needed parts must fit, and what may come must be
+        enough."""
         return self.lost > 0 or count >= max(self.told + 1, self.ask.plan.needed)
 
     def _named(self, body: str, ask: Ask) -> Iterator[Item]:
-        """The things that the body could have been written for, in this lesson or one that differs in colors only."""
+        """The things that the body could have been written for, in this lesson or one that differs in colors
+        only."""
         yield from self._named_part(body, ask)
         for kind, color in product((*HIGH, *LOW), COLORS):
             if f"{color} {kind}" in body:
@@ -205,10 +247,14 @@ class Telling:
             return any(body in words.beginnings(item, ask.thing, spot) for spot in AT[item.place])
         names = product(*(self._names_of(kind) for kind in ask.kinds[:3]))
         rest = ask.kinds[3:]
-        return any(body in words.joinings(item, ask.thing, joint(ask.plan, item.kind).format(*known, *rest)) for known in names)
+        return any(
+            body in words.joinings(item, ask.thing, joint(ask.plan, item.kind).format(*known, *rest))
+            for known in names
+        )
 
     def _names_of(self, kind: str) -> list[str]:
-        """How a later text may call a part: as it was drawn; by any color when the step that drew it may have been lost."""
+        """How a later text may call a part: as it was drawn; by any color when the step that drew it may have
+        been lost."""
         drawn = [named(item) for item in self.parts if item.kind == kind]
         noun = kind.rpartition("_")[2]
         return drawn or [kind, *(f"{color} {noun}" for color in COLORS if self.lost)]
@@ -229,7 +275,9 @@ class Telling:
 
     def _around_fault(self, things: tuple[Item, ...]) -> Fault | None:
         drawn, kind = [part.kind for part in self.parts], things[0].kind
-        missing = [index for index, part in enumerate(self.ask.kinds) if part not in drawn and self._must(index)]
+        missing = [
+            index for index, part in enumerate(self.ask.kinds) if part not in drawn and self._must(index)
+        ]
         if len(missing) > self.lost or kind in [item.kind for item in self.around]:
             return "order"
         same = HIGH if kind in HIGH else LOW
@@ -256,7 +304,11 @@ def _elsewhere(body: str, ask: Ask) -> bool:
             other = replace(ask, thing=thing, color=color, detail=plan.parts[-1][0])
             if next(Telling(other, lost=1)._named(body, other), None) is not None:
                 return True
-    nouns = {part[0].rpartition("_")[2]: thing_of(plan.parts[0][0]) for plan in PLANS.values() for part in plan.parts}
+    nouns = {
+        part[0].rpartition("_")[2]: thing_of(plan.parts[0][0])
+        for plan in PLANS.values()
+        for part in plan.parts
+    }
     return any(_foreign(body, noun, thing, ask) for noun, thing in nouns.items() if thing != ask.thing)
 
 

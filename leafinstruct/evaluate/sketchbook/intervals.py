@@ -1,8 +1,10 @@
-"""Means of a few seeds with what they are worth: 95% intervals by Student's t, which at n = 3 are 4.3 standard errors wide on each side and not 2.
+"""Means of a few seeds with what they are worth: 95% intervals by Student's t, which at n = 3 are 4.3
+standard errors wide on each side and not 2.
 
     mean +- t(n - 1) * s / sqrt(n)        s: standard deviation with n - 1
 
-A difference between two methods is taken seed by seed (paired), because a seed moves both. Refused: bootstrap over three numbers.
+A difference between two methods is taken seed by seed (paired), because a seed moves both. Refused: bootstrap
+over three numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +13,27 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093)
+T = (
+    12.706,
+    4.303,
+    3.182,
+    2.776,
+    2.571,
+    2.447,
+    2.365,
+    2.306,
+    2.262,
+    2.228,
+    2.201,
+    2.179,
+    2.160,
+    2.145,
+    2.131,
+    2.120,
+    2.110,
+    2.101,
+    2.093,
+)
 """The 0.975 quantile for 1, 2 ... 19 degrees of freedom; scipy is no dependency for nineteen numbers."""
 
 

@@ -1,11 +1,13 @@
-"""Scores a lesson that a model told and drew: which texts are right, which images are exact, what is wrong with the others.
+"""Scores a lesson that a model told and drew: which texts are right, which images are exact, what is wrong
+with the others.
 
     judge(ask, segments)              free-running: nothing but the instruction is given; an image is judged by its own step's text
     judge_images(howto, images)   teacher-forced: each step's true text was given; an image is judged by the true scene
 
-An image is exact when it shows the scene so far and the thing that its text names, at a place that the words allow. Where it is not, it is
-read as one of the ways to go wrong, each a scene of its own; an image that is none of them is `unreadable`. The scene so far is what
-the texts have told, placed where the images came nearest, so one forgotten thing costs every image that does not show it.
+An image is exact when it shows the scene so far and the thing that its text names, at a place that the words
+allow. Where it is not, it is read as one of the ways to go wrong, each a scene of its own; an image that is
+none of them is `unreadable`. The scene so far is what the texts have told, placed where the images came
+nearest, so one forgotten thing costs every image that does not show it.
 """
 
 from __future__ import annotations
@@ -27,13 +29,26 @@ from leafinstruct.sketchbook.world.backgrounds import SETTINGS
 from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
-Mistake = Literal["color", "thing", "missing", "moved", "forgotten", "recolored", "background", "unreadable", "no text", "no image"]
-"""Of an image. color, thing, missing, moved: of what is new; forgotten, recolored: of what was there (moved is told of it, too)."""
+Mistake = Literal[
+    "color",
+    "thing",
+    "missing",
+    "moved",
+    "forgotten",
+    "recolored",
+    "background",
+    "unreadable",
+    "no text",
+    "no image",
+]
+"""Of an image. color, thing, missing, moved: of what is new; forgotten, recolored: of what was there (moved
+is told of it, too)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An image. kept: every earlier thing is still as it was; mistake: None for an exact one; error: mean over cells, [0, 1]."""
+    """An image. kept: every earlier thing is still as it was; mistake: None for an exact one; error: mean
+    over cells, [0, 1]."""
 
     exact: bool
     kept: bool
@@ -71,11 +86,19 @@ class Verdict:
 
     @property
     def perfect(self) -> bool:
-        return self.intro and self.outro and self.complete and self.right_texts == self.exact_images == len(self.steps)
+        return (
+            self.intro
+            and self.outro
+            and self.complete
+            and self.right_texts == self.exact_images == len(self.steps)
+        )
 
 
-def judge(ask: Ask, segments: Sequence[str | Image.Image], style: View = "pencil", tolerance: float = 1.0) -> Verdict:
-    """A lesson as it was generated: texts and 64 px images in their order; several paragraphs may stand in one text."""
+def judge(
+    ask: Ask, segments: Sequence[str | Image.Image], style: View = "pencil", tolerance: float = 1.0
+) -> Verdict:
+    """A lesson as it was generated: texts and 64 px images in their order; several paragraphs may stand in
+    one text."""
     telling, steps, waiting = Telling(ask), list[StepVerdict](), list[str]()
     intro = False
     for is_text, run in groupby(segments, key=lambda segment: isinstance(segment, str)):
@@ -94,8 +117,8 @@ def judge(ask: Ask, segments: Sequence[str | Image.Image], style: View = "pencil
 
 
 def _paragraphs(text: str, ask: Ask) -> list[str]:
-    """Lines, and an introduction apart from what was written behind it in the same line, with or without a space: rows for training join
-    paragraphs as they are."""
+    """Lines, and an introduction apart from what was written behind it in the same line, with or without a
+    space: rows for training join paragraphs as they are."""
     lines = []
     for line in filter(None, (line.strip() for line in text.splitlines())):
         known = (intro for count in range(1, MOST_STEPS + 1) for intro in intros(ask.thing, count))
@@ -104,7 +127,9 @@ def _paragraphs(text: str, ask: Ask) -> list[str]:
     return lines
 
 
-def _step(telling: Telling, text: str, image: Image.Image | None, style: View, tolerance: float) -> StepVerdict:
+def _step(
+    telling: Telling, text: str, image: Image.Image | None, style: View, tolerance: float
+) -> StepVerdict:
     before = telling.scene
     said = telling.step(text)
     wanted = [before.add(thing) for thing in said.things]
@@ -122,16 +147,25 @@ def _step(telling: Telling, text: str, image: Image.Image | None, style: View, t
 def _is_complete(telling: Telling) -> bool:
     drawn = [telling.ask.kinds.index(item.kind) for item in telling.parts]
     needed = {*range(telling.ask.plan.needed), telling.ask.last}
-    return needed <= set(drawn) and not telling.lost and any(count == telling.told for _, count in telling.styles)
+    return (
+        needed <= set(drawn)
+        and not telling.lost
+        and any(count == telling.told for _, count in telling.styles)
+    )
 
 
-def judge_images(howto: HowTo, images: Sequence[Image.Image | None], style: View = "pencil", tolerance: float = 1.0) -> tuple[Shown, ...]:
+def judge_images(
+    howto: HowTo, images: Sequence[Image.Image | None], style: View = "pencil", tolerance: float = 1.0
+) -> tuple[Shown, ...]:
     """Images that were drawn for the true texts, one a step; None for one that was not drawn.
 
     Raises ValueError when there are more or fewer images than steps.
     """
     if len(images) != len(howto.steps):
-        raise ValueError(f"{len(images)} images cannot be judged by {len(howto.steps)} steps; one a step, None where there is none")
+        raise ValueError(
+            f"{len(images)} images cannot be judged by {len(howto.steps)} steps; one a step, None where "
+            "there is none"
+        )
     verdicts: list[Shown] = []
     before = Scene(howto.steps[0].scene.background, None)
     for step, image in zip(howto.steps, images, strict=True):
@@ -142,7 +176,9 @@ def judge_images(howto: HowTo, images: Sequence[Image.Image | None], style: View
     return tuple(verdicts)
 
 
-def look(image: Image.Image, before: Scene, wanted: Sequence[Scene], style: View = "pencil", tolerance: float = 1.0) -> Shown:
+def look(
+    image: Image.Image, before: Scene, wanted: Sequence[Scene], style: View = "pencil", tolerance: float = 1.0
+) -> Shown:
     """before: the scene so far; wanted: it with the new thing, at each place where it may stand."""
     reading = read(image, wanted, style, tolerance)
     scene = wanted[reading.best]
@@ -154,7 +190,9 @@ def look(image: Image.Image, before: Scene, wanted: Sequence[Scene], style: View
         rivals = list(_rivals(before, scene))
         nearest = read(image, [one for _, one in rivals], style, tolerance)
         mistake = rivals[nearest.best][0] if nearest.exact else mistake
-    return Shown(mistake is None, _is_kept(image, before, scene, style, tolerance), mistake, reading.error, scene)
+    return Shown(
+        mistake is None, _is_kept(image, before, scene, style, tolerance), mistake, reading.error, scene
+    )
 
 
 def _colors(scene: Scene) -> list[tuple[Mistake, Scene]]:
@@ -173,10 +211,14 @@ def _rivals(before: Scene, scene: Scene) -> list[tuple[Mistake, Scene]]:
     wrong += [("moved", replace(scene, items=shifted)) for shifted in _shifts(scene.items)]
     for old in olds:
         wrong.append(("forgotten", scene.without(old)))
-        wrong += [("recolored", scene.swap(old, old.painted(color))) for color in COLORS if color != old.color]
+        wrong += [
+            ("recolored", scene.swap(old, old.painted(color))) for color in COLORS if color != old.color
+        ]
         wrong += [("moved", scene.swap(old, spot)) for spot in _around(old)]
     wrong.append(("forgotten", replace(scene, items=(new,))))
-    wrong += [("background", replace(scene, background=name)) for name in SETTINGS if name != scene.background]
+    wrong += [
+        ("background", replace(scene, background=name)) for name in SETTINGS if name != scene.background
+    ]
     return wrong
 
 
@@ -189,7 +231,11 @@ def _around(item: Item) -> list[Item]:
 def _shifts(items: tuple[Item, ...]) -> list[tuple[Item, ...]]:
     """The whole drawing further left or right."""
     left, right = min(item.column for item in items), max(item.column + item.width for item in items)
-    return [tuple(item.at(item.column + by, item.row) for item in items) for by in range(-left, CELLS - right + 1) if by]
+    return [
+        tuple(item.at(item.column + by, item.row) for item in items)
+        for by in range(-left, CELLS - right + 1)
+        if by
+    ]
 
 
 def _is_kept(image: Image.Image, before: Scene, scene: Scene, style: View, tolerance: float) -> bool:

@@ -4,10 +4,11 @@
     teacher-forced      all true texts and images before an image are given: 64 patches are the model's
     losses              of the true lesson, per modality and per image's place in it: no sampling, so the finest of the measures
 
-Lessons are of held-out combinations alone (sketchbook.held_out), so each word and each shape has been seen and their meeting has not. The likeliest
-id is taken everywhere: one answer a lesson, the same in every run.
+Lessons are of held-out combinations alone (sketchbook.held_out), so each word and each shape has been seen
+and their meeting has not. The likeliest id is taken everywhere: one answer a lesson, the same in every run.
 
-What a prompt looks like is the trainer's affair: `frame` puts a question as its rows have it (train.encode.framed).
+What a prompt looks like is the trainer's affair: `frame` puts a question as its rows have it
+(train.encode.framed).
 """
 
 from __future__ import annotations
@@ -64,7 +65,16 @@ class Drawn:
 
 def held_out_lessons(count: int, seed: int, steps: int = 5) -> list[HowTo]:
     """Lessons of held-out combinations on empty paper, of at most so many steps."""
-    corpus = Corpus(seed, count, PX, topics=("lesson",), formats=("html",), scenery="none", held_out="only", lesson_steps=steps)
+    corpus = Corpus(
+        seed,
+        count,
+        PX,
+        topics=("lesson",),
+        formats=("html",),
+        scenery="none",
+        held_out="only",
+        lesson_steps=steps,
+    )
     return [draft(corpus, index) for index in range(count)]
 
 
@@ -95,7 +105,9 @@ def draw(
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Drawn]:
     """Each image behind all that truly comes before it."""
-    prompts = [prompt for question in questions for prompt in before_images(backbone, question, template, view.style)]
+    prompts = [
+        prompt for question in questions for prompt in before_images(backbone, question, template, view.style)
+    ]
     found = iter(answers(backbone, prompts, Settings(GREEDY, GREEDY), batch, one_image=True, on_done=on_done))
     drawn = []
     for question in questions:
@@ -109,8 +121,11 @@ def first_image(answer: Answered) -> Image.Image | None:
     return next((segment for segment in answer.segments if isinstance(segment, Image.Image)), None)
 
 
-def before_images(backbone: Any, question: Question, template: PromptTemplate, style: Style) -> list[list[Item]]:
-    """For each image of the true lesson the ids up to the mark that begins it. Segments are encoded one by one, as those of rows for training."""
+def before_images(
+    backbone: Any, question: Question, template: PromptTemplate, style: Style
+) -> list[list[Item]]:
+    """For each image of the true lesson the ids up to the mark that begins it. Segments are encoded one by
+    one, as those of rows for training."""
     items = backbone.encode(template([question.prompt]))
     start, begin = len(backbone.encode([])), backbone.image_layout(None).begin
     found = []
@@ -122,6 +137,7 @@ def before_images(backbone: Any, question: Question, template: PromptTemplate, s
 
 
 def told(howto: HowTo, style: Style) -> list[Segment]:
-    """The true lesson as a row of it is encoded: introduction, then a text and an image a step, closing line."""
+    """The true lesson as a row of it is encoded: introduction, then a text and an image a step, closing
+    line."""
     steps = [part for step in howto.steps for part in (step.text, render(step.scene, PX, style))]
     return paragraphs([howto.intro, *steps, howto.outro])

@@ -1,4 +1,5 @@
-"""Losses of true lessons that a backbone has not seen: per modality, and per image's place, since later images are the harder ones."""
+"""Losses of true lessons that a backbone has not seen: per modality, and per image's place, since later
+images are the harder ones."""
 
 from __future__ import annotations
 
@@ -12,8 +13,11 @@ from leafinstruct.evaluate.sketchbook.lessons import PromptTemplate, Question, t
 from leafinstruct.sketchbook.world.render import Style
 
 
-def losses(backbone: Any, questions: Sequence[Question], template: PromptTemplate, style: Style, batch: int = 16) -> dict[str, float]:
-    """Means over tokens, nats: text, image, image_1, image_2 ... Loss falls on the answer and its end, as in training."""
+def losses(
+    backbone: Any, questions: Sequence[Question], template: PromptTemplate, style: Style, batch: int = 16
+) -> dict[str, float]:
+    """Means over tokens, nats: text, image, image_1, image_2 ... Loss falls on the answer and its end, as in
+    training."""
     start, begin = len(backbone.encode([])), backbone.image_layout(None).begin
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for at in range(0, len(questions), batch):
@@ -38,7 +42,9 @@ def losses(backbone: Any, questions: Sequence[Question], template: PromptTemplat
     return {name: total / count for name, (total, count) in sums.items() if count}
 
 
-def _row(backbone: Any, question: Question, template: PromptTemplate, style: Style, start: int) -> tuple[list[int], int]:
+def _row(
+    backbone: Any, question: Question, template: PromptTemplate, style: Style, start: int
+) -> tuple[list[int], int]:
     """Ids, and how many of them are given."""
     asked = backbone.encode(template([question.prompt]))
     said = [item for segment in told(question.howto, style) for item in backbone.encode([segment])[start:]]

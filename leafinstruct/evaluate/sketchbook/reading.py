@@ -1,13 +1,16 @@
 """Which scene an image shows: a recognizer for images that a model drew, without a model.
 
-Things cover whole cells, so an image is compared with each candidate's own drawing cell by cell, in two ways: the mean absolute difference
-of the pixels (above SLACK times the cell's detail, since a lossy image tokenizer loses detail first) and the difference of the cell's mean
-color (which it keeps). The nearest candidate is what the image shows; exactly, when no cell is TAU or TINT away in either. A sum over the
-image would let a forgotten hat hide behind 60 well drawn cells; pixels alone take a thin red flag for a pink one ten times as often.
+Things cover whole cells, so an image is compared with each candidate's own drawing cell by cell, in two ways:
+the mean absolute difference of the pixels (above SLACK times the cell's detail, since a lossy image tokenizer
+loses detail first) and the difference of the cell's mean color (which it keeps). The nearest candidate is
+what the image shows; exactly, when no cell is TAU or TINT away in either. A sum over the image would let a
+forgotten hat hide behind 60 well drawn cells; pixels alone take a thin red flag for a pink one ten times as
+often.
 
-Both bounds are a trade: `measure` states the recognizer's two errors behind whatever tokenizer made the images. Where the tokenizer is at hand,
-candidates go through it as well (`Seen`), and the bounds only measure what the model did: behind leaf:tiny-1's tokenizer they refuse no true scene,
-where they would refuse more than a third of them without.
+Both bounds are a trade: `measure` states the recognizer's two errors behind whatever tokenizer made the
+images. Where the tokenizer is at hand, candidates go through it as well (`Seen`), and the bounds only measure
+what the model did: behind leaf:tiny-1's tokenizer they refuse no true scene, where they would refuse more
+than a third of them without.
 Refused: a trained classifier, whose errors would be as unknown as those of the model that it is to judge.
 Cost: 0.1 ms a candidate once it is drawn (0.6 ms; the last DRAWN are kept).
 """
@@ -31,16 +34,18 @@ PX = 64
 """Side of the images that are read: a cell is 8 x 8 px."""
 
 SLACK = 0.8
-"""How much of a cell's detail may be lost: detail is what a blur of one pixel takes from the drawing, mean absolute difference, [0, 1]."""
+"""How much of a cell's detail may be lost: detail is what a blur of one pixel takes from the drawing, mean
+absolute difference, [0, 1]."""
 
 TAU = 0.06
-"""A cell whose pixels are this much further away than SLACK times its detail is wrong; mean absolute difference, [0, 1]."""
+"""A cell whose pixels are this much further away than SLACK times its detail is wrong; mean absolute
+difference, [0, 1]."""
 
 TINT = 0.035
 """A cell whose mean color is this far away is wrong; mean absolute difference over the channels, [0, 1].
 
-With both bounds, behind a stand-in for a patch-local tokenizer (8 x 8 blocks of JPEG, full color, 28.3 dB): no more than 1% of true pencil
-scenes refused, at most 3% of any one change accepted, and no change of color.
+With both bounds, behind a stand-in for a patch-local tokenizer (8 x 8 blocks of JPEG, full color, 28.3 dB):
+no more than 1% of true pencil scenes refused, at most 3% of any one change accepted, and no change of color.
 """
 
 DRAWN = 20_000
@@ -51,8 +56,9 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A style as an image tokenizer gives it back: then candidates are drawn, encoded and decoded, too, so that what the tokenizer loses of every
-    drawing is no mistake of the model that drew. eq=False: drawings are kept for this very object. through: an image -> what comes back."""
+    """A style as an image tokenizer gives it back: then candidates are drawn, encoded and decoded, too, so
+    that what the tokenizer loses of every drawing is no mistake of the model that drew. eq=False: drawings
+    are kept for this very object. through: an image -> what comes back."""
 
     style: Style
     through: Callable[[Image.Image], Image.Image]
@@ -64,8 +70,8 @@ Cells = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """best: index of the nearest candidate; error: mean absolute difference to it, [0, 1]; worst: its worst cell in units of the bounds;
-    exact: worst < tolerance."""
+    """best: index of the nearest candidate; error: mean absolute difference to it, [0, 1]; worst: its worst
+    cell in units of the bounds; exact: worst < tolerance."""
 
     best: int
     error: float
@@ -73,7 +79,9 @@ class Reading:
     exact: bool
 
 
-def read(image: Image.Image, candidates: Sequence[Scene], style: View = "pencil", tolerance: float = 1.0) -> Reading:
+def read(
+    image: Image.Image, candidates: Sequence[Scene], style: View = "pencil", tolerance: float = 1.0
+) -> Reading:
     """The candidate that the image shows. Decor is left out of the candidates' drawings.
 
     image: PX x PX; tolerance: factor on TAU and TINT. Raises ValueError for another size or no candidates.
@@ -90,18 +98,23 @@ def read(image: Image.Image, candidates: Sequence[Scene], style: View = "pencil"
 
 def strain(errors: Cells, tints: Cells, scene: Scene, style: View = "pencil") -> Cells:
     """(cells,): how far each cell is from the scene, in units of the bounds; 1 and more is wrong."""
-    strained: Cells = np.maximum((errors - _forgiven(scene.background, scene.items, style)) / TAU, tints / TINT)
+    strained: Cells = np.maximum(
+        (errors - _forgiven(scene.background, scene.items, style)) / TAU, tints / TINT
+    )
     return strained
 
 
 def cell_errors(image: Pixels, candidates: Sequence[Scene], style: View = "pencil") -> tuple[Cells, Cells]:
-    """Of each cell, row by row from the top left: mean absolute difference of its pixels, and of its mean color; (candidates, cells) each.
+    """Of each cell, row by row from the top left: mean absolute difference of its pixels, and of its mean
+    color; (candidates, cells) each.
 
     image: (PX, PX, 3).
     """
     drawings = np.stack([drawing(scene.background, scene.items, style) for scene in candidates])
     apart = drawings.astype(np.int16) - image.astype(np.int16)
-    tints: Cells = np.abs(_cells_of(apart).mean(axis=(2, 4), dtype=np.float32)).mean(axis=-1) / np.float32(255)
+    tints: Cells = np.abs(_cells_of(apart).mean(axis=(2, 4), dtype=np.float32)).mean(axis=-1) / np.float32(
+        255
+    )
     return _by_cell(apart), tints.reshape(len(candidates), CELLS * CELLS)
 
 
@@ -131,7 +144,9 @@ def _forgiven(background: str, items: tuple[Item, ...], style: View) -> Cells:
 def drawing(background: str, items: tuple[Item, ...], style: View) -> Pixels:
     """The scene without decor, (PX, PX, 3); kept, so not to be written to."""
     scene = Scene(background, None, items)
-    drawn = style.through(render(scene, PX, style.style)) if isinstance(style, Seen) else render(scene, PX, style)
+    drawn = (
+        style.through(render(scene, PX, style.style)) if isinstance(style, Seen) else render(scene, PX, style)
+    )
     pixels = np.asarray(drawn)
     pixels.flags.writeable = False
     return pixels
@@ -139,7 +154,8 @@ def drawing(background: str, items: tuple[Item, ...], style: View) -> Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """refused: share of true scenes that are not read as exact; accepted: change -> share of changed scenes that are; decibels: mean PSNR."""
+    """refused: share of true scenes that are not read as exact; accepted: change -> share of changed scenes
+    that are; decibels: mean PSNR."""
 
     refused: float
     accepted: dict[str, float]
@@ -148,12 +164,17 @@ class Errors:
 
 
 def measure(
-    reconstruct: Callable[[Pixels], Pixels], scenes: Sequence[Scene], style: View = "pencil", tolerance: float = 1.0, seed: int = 0
+    reconstruct: Callable[[Pixels], Pixels],
+    scenes: Sequence[Scene],
+    style: View = "pencil",
+    tolerance: float = 1.0,
+    seed: int = 0,
 ) -> Errors:
     """Both errors of the recognizer behind a lossy tokenizer.
 
-    reconstruct: images (N, PX, PX, 3) -> what the tokenizer gives back of them. Each scene is drawn, reconstructed and read as itself;
-    then each of its `changes` is drawn, reconstructed and read as the scene that it is not.
+    reconstruct: images (N, PX, PX, 3) -> what the tokenizer gives back of them. Each scene is drawn,
+    reconstructed and read as itself; then each of its `changes` is drawn, reconstructed and read as the scene
+    that it is not.
     """
     rng = random.Random(seed)  # noqa: S311 - a sample
     plain = style.style if isinstance(style, Seen) else style
@@ -183,7 +204,11 @@ def changes(scene: Scene, rng: random.Random) -> dict[str, Scene]:
     kind = rng.choice([name for name in ADDED if name != item.kind])
     steps = [(1, 0), (-1, 0), (0, 1), (0, -1)]
     spots = [item.at(item.column + x, item.row + y) for x, y in steps]
-    inside = [spot for spot in spots if 0 <= spot.column <= CELLS - spot.width and 0 <= spot.row <= CELLS - spot.height]
+    inside = [
+        spot
+        for spot in spots
+        if 0 <= spot.column <= CELLS - spot.width and 0 <= spot.row <= CELLS - spot.height
+    ]
     free = [Item(kind, color, column, row, 2, 2) for column in range(CELLS - 1) for row in (0, 1, 5, 6)]
     free = [spot for spot in free if not any(spot.overlaps(other) for other in scene.items)]
     changed = {
@@ -195,8 +220,25 @@ def changes(scene: Scene, rng: random.Random) -> dict[str, Scene]:
         changed["moved"] = scene.swap(item, rng.choice(inside))
     if free:
         changed["added"] = scene.add(rng.choice(free))
-    return {name: other for name, other in changed.items() if render(other, PX).tobytes() != render(scene, PX).tobytes()}
+    return {
+        name: other
+        for name, other in changed.items()
+        if render(other, PX).tobytes() != render(scene, PX).tobytes()
+    }
 
 
-ADDED = ("sun", "star", "cloud", "balloon", "bird", "heart", "bush", "ball", "cat", "gift", "drum", "umbrella")
+ADDED = (
+    "sun",
+    "star",
+    "cloud",
+    "balloon",
+    "bird",
+    "heart",
+    "bush",
+    "ball",
+    "cat",
+    "gift",
+    "drum",
+    "umbrella",
+)
 """Kinds that stand in for others in `changes`."""

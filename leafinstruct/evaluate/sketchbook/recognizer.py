@@ -1,7 +1,8 @@
-"""How often the recognizer itself is wrong behind a backbone's own image tokenizer: the figure beside every figure of exact images.
+"""How often the recognizer itself is wrong behind a backbone's own image tokenizer: the figure beside every
+figure of exact images.
 
-Candidates go through the tokenizer, too (reading.Seen), so an image that a model drew code for code is exact. What is left is what the
-tokenizer makes alike: a scene and a changed one whose codes are nearly the same.
+Candidates go through the tokenizer, too (reading.Seen), so an image that a model drew code for code is exact.
+What is left is what the tokenizer makes alike: a scene and a changed one whose codes are nearly the same.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     [{"id", "image": [path, ...], "task_name", "conversations": [{"from": "human" | "gpt", "value": "... <image> ..."}, ...], ...}]
 
-Images stand for `<image>` in order over all turns, questions and answers. Beside these keys a record says where it comes from; `escaped` names the
-rule of its texts, and ingest goes the way back. Source: the public files of InterleavedBench (arXiv 2406.14643).
+Images stand for `<image>` in order over all turns, questions and answers. Beside these keys a record says
+where it comes from; `escaped` names the rule of its texts, and ingest goes the way back. Source: the public
+files of InterleavedBench (arXiv 2406.14643).
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ def record(sample: Sample) -> dict[str, Any]:
         "id": sample.row["id"] or "",
         "image": [image.path for image in sample.images],
         "task_name": sample.row["task"] or "",
-        "conversations": [{"from": SPEAKERS[turn.role], "value": turn.marked(PLACEHOLDER)} for turn in sample.turns],
+        "conversations": [
+            {"from": SPEAKERS[turn.role], "value": turn.marked(PLACEHOLDER)} for turn in sample.turns
+        ],
         **sample.origin(),
         "escaped": ESCAPED,
     }

@@ -2,11 +2,12 @@
 
     {"messages": [{"role": "user" | "assistant", "content": "... <image> ..."}, ...], "images": [path, ...], ...}
 
-Read in llamafactory 0.9.5 (data/converter.py, data/mm_plugin.py, data/processor/supervised.py): contents are strings; `<image>` is counted over all
-turns and must match `images`; turns alternate, beginning with the user and ending with the assistant, or the row is skipped with a warning in the
-log, so such rows are left out here with a reason. Turns of one speaker in a row become one. Relative paths are looked for below `media_dir`, which
-is `dataset_dir` unless given. Loss falls on every assistant turn; an image in an answer is an input like any other, but the tokens that hold its
-place are among the labels. No key says otherwise.
+Read in llamafactory 0.9.5 (data/converter.py, data/mm_plugin.py, data/processor/supervised.py): contents are
+strings; `<image>` is counted over all turns and must match `images`; turns alternate, beginning with the user
+and ending with the assistant, or the row is skipped with a warning in the log, so such rows are left out here
+with a reason. Turns of one speaker in a row become one. Relative paths are looked for below `media_dir`,
+which is `dataset_dir` unless given. Loss falls on every assistant turn; an image in an answer is an input
+like any other, but the tokens that hold its place are among the labels. No key says otherwise.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from leafinstruct.records.escaping import ESCAPED
 
 def record(sample: Sample) -> dict[str, Any]:
     return {
-        "messages": [{"role": turn.role, "content": turn.marked("<image>")} for turn in alternating(sample.turns)],
+        "messages": [
+            {"role": turn.role, "content": turn.marked("<image>")} for turn in alternating(sample.turns)
+        ],
         "images": [image.path for image in sample.images],
         "id": sample.row["id"] or "",
         "task": sample.row["task"] or "",
@@ -37,11 +40,22 @@ def entry(name: str, split: str) -> str:
 
 def beside(name: str, files: Files) -> dict[str, Any]:
     """dataset_info.json."""
-    tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant", "system_tag": "system"}
+    tags = {
+        "role_tag": "role",
+        "content_tag": "content",
+        "user_tag": "user",
+        "assistant_tag": "assistant",
+        "system_tag": "system",
+    }
     columns = {"messages": "messages", "images": "images"}
     return {
         "dataset_info.json": {
-            entry(name, split): {"file_name": file, "formatting": "sharegpt", "columns": columns, "tags": tags}
+            entry(name, split): {
+                "file_name": file,
+                "formatting": "sharegpt",
+                "columns": columns,
+                "tags": tags,
+            }
             for split, (file,) in files.items()
         }
     }
@@ -67,7 +81,8 @@ FORMAT = Format(
     record=record,
     loading=loading,
     answers=(
-        "LLaMA-Factory does not train a model to draw them: they are inputs, seen by the words behind them, and the tokens that hold their places "
+        "LLaMA-Factory does not train a model to draw them: they are inputs, seen by the words "
+        "behind them, and the tokens that hold their places "
         "are among the labels. `leaf train` trains image output."
     ),
     fault=unanswered,

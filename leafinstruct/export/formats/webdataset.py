@@ -3,9 +3,10 @@
     <key>.000.png  <key>.001.jpg  ...  <key>.json      {"messages": [{"role", "content": [{"type": "text", "text"} | {"type": "image"}]}],
                                                         "images": ["000.png", "001.jpg"], ...}
 
-`images` names the members in the order of the `{"type": "image"}` parts, over all turns; there are no marks in texts. A key is the row's id where
-that is letters, digits, `-` and `_`, else a hash of it: WebDataset cuts a name at its first point, and a name from the data could be a path. Bytes
-depend on the rows alone: members in the order of their names, no time, no owner, mode 644.
+`images` names the members in the order of the `{"type": "image"}` parts, over all turns; there are no marks
+in texts. A key is the row's id where that is letters, digits, `-` and `_`, else a hash of it: WebDataset cuts
+a name at its first point, and a name from the data could be a path. Bytes depend on the rows alone: members
+in the order of their names, no time, no owner, mode 644.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def record(sample: Sample) -> dict[str, Any]:
     return {
         "id": sample.row["id"] or "",
         "task": sample.row["task"] or "",
-        "messages": [{"role": turn.role, "content": [_content(part) for part in turn.parts]} for turn in sample.turns],
+        "messages": [
+            {"role": turn.role, "content": [_content(part) for part in turn.parts]} for turn in sample.turns
+        ],
         "images": [name for name, _ in members(sample)],
         **sample.origin(),
         "escaped": ESCAPED,
@@ -68,5 +71,8 @@ FORMAT = Format(
     placeholders=(),
     record=record,
     loading=loading,
-    answers="They are parts of the assistant's content like any other; what is made of them is up to the code that reads the samples.",
+    answers=(
+        "They are parts of the assistant's content like any other; what is made of them is up to the "
+        "code that reads the samples."
+    ),
 )

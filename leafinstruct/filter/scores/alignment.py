@@ -1,20 +1,24 @@
 """CLIP text-image alignment, and the embeddings that coherence uses too.
 
-The whole image x segment matrix of each document is computed and kept: `alignment.own`, the margin and any later re-assignment are then
-arithmetic on it, and moving a threshold runs no model. Images and texts of a part are embedded in batches across its documents, and a
-batch never crosses a part, so results do not depend on workers; cosines are rounded to 1e-4 before they are stored or judged.
+The whole image x segment matrix of each document is computed and kept: `alignment.own`, the margin and any
+later re-assignment are then arithmetic on it, and moving a threshold runs no model. Images and texts of a
+part are embedded in batches across its documents, and a batch never crosses a part, so results do not depend
+on workers; cosines are rounded to 1e-4 before they are stored or judged.
 
-Equal texts of a part are embedded once, in batches sorted by length and padded to their own longest. CLIP's text transformer is causal and reads its
-vector at the end token, so padding behind that changes nothing but rounding: cosines differ by less than 1e-6. Real pages have 20 tokens a text,
-and padding them to the context's 77 was most of what CLIP cost there: 4.25 CPU-s a page, now 1.29 (37 pages, ViT-B/32's size, float32).
+Equal texts of a part are embedded once, in batches sorted by length and padded to their own longest. CLIP's
+text transformer is causal and reads its vector at the end token, so padding behind that changes nothing but
+rounding: cosines differ by less than 1e-6. Real pages have 20 tokens a text, and padding them to the
+context's 77 was most of what CLIP cost there: 4.25 CPU-s a page, now 1.29 (37 pages, ViT-B/32's size,
+float32).
 
-`alignment.own` is the cosine with the text that owns the image (records.owners), so two swapped neighbors fail. `alignment.beside` is the larger
-of two cosines: the nearest text before it, and its captions (or, without one, the nearest text behind it).
-A text longer than the model's context is split into sentences (a longer sentence into
-windows), embedded piecewise and mean-pooled; nothing is cut silently.
+`alignment.own` is the cosine with the text that owns the image (records.owners), so two swapped neighbors
+fail. `alignment.beside` is the larger of two cosines: the nearest text before it, and its captions (or,
+without one, the nearest text behind it). A text longer than the model's context is split into sentences (a
+longer sentence into windows), embedded piecewise and mean-pooled; nothing is cut silently.
 
-Chosen: clip-anytorch (`clip.load`), which opens every published OpenAI checkpoint and any other in that form; scales differ by model, so
-rules name theirs. Cost: benchmarks/alignment.py; ViT-B/32 in batches 11 images a CPU-second (8.3 one at a time), the tiny one 600.
+Chosen: clip-anytorch (`clip.load`), which opens every published OpenAI checkpoint and any other in that form;
+scales differ by model, so rules name theirs. Cost: benchmarks/alignment.py; ViT-B/32 in batches 11 images a
+CPU-second (8.3 one at a time), the tiny one 600.
 """
 
 from __future__ import annotations
@@ -44,7 +48,8 @@ from leafinstruct.records.text import owners, places
 from leafinstruct.records.text.words import sentences_of
 
 DECODE_PX = 1024
-"""Longer side at which images are decoded for CLIP: leaves 336 px, the largest published resolution, on the shorter side up to 3:1."""
+"""Longer side at which images are decoded for CLIP: leaves 336 px, the largest published resolution, on the
+shorter side up to 3:1."""
 
 Piece = tuple[int, ...]
 """Token ids of a text, or of a part of one that is longer than the context."""
@@ -54,7 +59,8 @@ NO_OWNER = "no owner is known: the larger of both sides"
 
 @dataclass(frozen=True)
 class Weights:
-    """Which CLIP: `name` as the recipe gives it, `file` its checkpoint (None: a published name that clip fetches), sha256 of the file.
+    """Which CLIP: `name` as the recipe gives it, `file` its checkpoint (None: a published name that clip
+    fetches), sha256 of the file.
 
     toy: the packaged tiny model judges images that it does not know.
     """
@@ -72,7 +78,8 @@ class Weights:
 
     @property
     def identity(self) -> str:
-        """What keys and fingerprints hold: the file's sha256, or the published name, whose file clip checks."""
+        """What keys and fingerprints hold: the file's sha256, or the published name, whose file clip
+        checks."""
         return self.sha256 or self.name
 
 
@@ -80,7 +87,8 @@ def load_clip() -> Any:
     """The `clip` module."""
     torchvision_import.mend()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)  # constraints.txt keeps setuptools that has it
+        # constraints.txt keeps setuptools that has it
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
         import clip
 
     return clip
@@ -99,15 +107,21 @@ class Clip:
         self._torch, self._batch = torch, batch_size
         if weights.file is None and weights.name not in clip.available_models():
             known = ", ".join(clip.available_models())
-            raise RecipeError(f"filter.alignment.model: {weights.name!r} is neither a file nor one of {known}")
+            raise RecipeError(
+                f"filter.alignment.model: {weights.name!r} is neither a file nor one of {known}"
+            )
         try:
-            with warnings.catch_warnings():  # clip tries TorchScript before a plain state dict, and torch deprecates the try
+            # clip tries TorchScript before a plain state dict, and torch deprecates the try
+            with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", r".*torch\.jit\.load.*", DeprecationWarning)
                 warnings.filterwarnings("ignore", ".*is not a JIT archive.*", UserWarning)
-                self._model, self._preprocess = clip.load(weights.file or weights.name, device="cpu", jit=False)
+                self._model, self._preprocess = clip.load(
+                    weights.file or weights.name, device="cpu", jit=False
+                )
         except (OSError, RuntimeError, KeyError, UnpicklingError, EOFError) as error:
             raise RecipeError(
-                f"filter.alignment.model: {weights.name} cannot be opened ({str(error).splitlines()[0][:200]}); "
+                f"filter.alignment.model: {weights.name} cannot be opened "
+                f"({str(error).splitlines()[0][:200]}); "
                 "a published name needs the network once, a path must be a CLIP state dict"
             ) from error
         self._model.eval()
@@ -127,7 +141,8 @@ class Clip:
         return _unit(np.concatenate(batches)) if batches else np.zeros((0, 1), np.float32)
 
     def texts(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Texts -> (n, d) unit rows, pooled over their pieces, and (n,) the share of tokens that training never saw."""
+        """Texts -> (n, d) unit rows, pooled over their pieces, and (n,) the share of tokens that training
+        never saw."""
         groups = [self._pieces(text) for text in texts]
         vectors = self._of_pieces({piece for group in groups for piece in group})
         pooled = [np.mean([vectors[piece] for piece in group], axis=0) for group in groups]
@@ -135,7 +150,8 @@ class Clip:
         return _unit(np.stack(pooled)) if pooled else np.zeros((0, 1), np.float32), np.asarray(unknown)
 
     def _of_pieces(self, pieces: Iterable[Piece]) -> dict[Piece, NDArray[np.float32]]:
-        """Each piece's unit vector. Shortest first, each batch padded to its own longest instead of the context: see the module's text."""
+        """Each piece's unit vector. Shortest first, each batch padded to its own longest instead of the
+        context: see the module's text."""
         torch = self._torch
         vectors: dict[Piece, NDArray[np.float32]] = {}
         with torch.inference_mode():
@@ -156,7 +172,8 @@ class Clip:
         return [(start, *window, end) for window in windows]
 
     def _encode(self, text: str) -> list[int]:
-        # The tokenizer takes a literal <|endoftext|> for its control token; in a document it is text like any other.
+        # The tokenizer takes a literal <|endoftext|> for its control token; in a document it is text like any
+        # other.
         return list(self._tokenizer.encode(text.replace("<|", "< |")))
 
     def _unknown(self, pieces: Sequence[Sequence[int]]) -> float:
@@ -171,9 +188,11 @@ def load(weights: Weights, batch_size: int) -> Clip:
 
 
 def weights_of(name: str, tiny: Path | None, strangers: bool) -> Weights:
-    """Where a recipe's model is: the unpacked tiny one, a checkpoint's path, else a name that clip knows and checks by its own sha256.
+    """Where a recipe's model is: the unpacked tiny one, a checkpoint's path, else a name that clip knows and
+    checks by its own sha256.
 
-    strangers: whether there are sources other than Sketchbook, which make the tiny model a toy. Raises RecipeError for a missing file.
+    strangers: whether there are sources other than Sketchbook, which make the tiny model a toy. Raises
+    RecipeError for a missing file.
     """
     path = tiny if tiny is not None else Path(name)
     if not path.is_file():
@@ -181,17 +200,25 @@ def weights_of(name: str, tiny: Path | None, strangers: bool) -> Weights:
             raise RecipeError(f"filter.alignment.model: {name}: no such file")
         return Weights(name, None, None)
     with path.open("rb") as file:
-        return Weights(name, str(path), hashlib.file_digest(file, "sha256").hexdigest(), toy=tiny is not None and strangers)
+        return Weights(
+            name,
+            str(path),
+            hashlib.file_digest(file, "sha256").hexdigest(),
+            toy=tiny is not None and strangers,
+        )
 
 
 def embed(
-    model: Clip, documents: Sequence[tuple[Document, Sequence[Image]]], names: Iterable[str], images: Iterable[Pil.Image]
+    model: Clip,
+    documents: Sequence[tuple[Document, Sequence[Image]]],
+    names: Iterable[str],
+    images: Iterable[Pil.Image],
 ) -> Iterator[Row]:
     """Rows of table.EMBEDDINGS for the named images of each document.
 
-    documents: as ingest made them, all texts included, so that a row depends on no rule; each with those of its images (materialized) that
-    have no row yet. images: RGB, streamed, each once; names: their sha256 in the same
-    order, complete once `images` is exhausted.
+    documents: as ingest made them, all texts included, so that a row depends on no rule; each with those of
+    its images (materialized) that have no row yet. images: RGB, streamed, each once; names: their sha256 in
+    the same order, complete once `images` is exhausted.
     """
     vectors = model.images(images)  # (n, d)
     index = {name: at for at, name in enumerate(names)}
@@ -215,24 +242,40 @@ def embed(
 
 
 def texts_beside(document: Document, image: Image) -> list[int]:
-    """Positions of the texts on both sides of an image: the nearest before it, and its captions or else the nearest behind it."""
+    """Positions of the texts on both sides of an image: the nearest before it, and its captions or else the
+    nearest behind it."""
     index = next(at for at, segment in enumerate(document.segments) if segment.position == image.position)
-    captions = [text.position for text in document.segments[index + 1 : places.captions(document.segments, index)]]
-    before = [text.position for text in document.texts if text.position < image.position and text.kind not in ("heading", "caption")]
-    after = [text.position for text in document.texts if text.position > image.position and text.kind not in ("heading", "caption")]
+    captions = [
+        text.position for text in document.segments[index + 1 : places.captions(document.segments, index)]
+    ]
+    before = [
+        text.position
+        for text in document.texts
+        if text.position < image.position and text.kind not in ("heading", "caption")
+    ]
+    after = [
+        text.position
+        for text in document.texts
+        if text.position > image.position and text.kind not in ("heading", "caption")
+    ]
     found = [*before[-1:], *(captions or after[:1])]
     return found or [text.position for text in document.texts]
 
 
 def with_owners(document: Document, rows: Mapping[int, Row]) -> Document:
-    """The document with its inferred owners decided anew by the alignment matrix (position -> row), where that is sure. See records.owners."""
-    return owners.align(document, {position: _of_kept_texts(document, row, "cosines") for position, row in rows.items()})
+    """The document with its inferred owners decided anew by the alignment matrix (position -> row), where
+    that is sure. See records.owners."""
+    return owners.align(
+        document, {position: _of_kept_texts(document, row, "cosines") for position, row in rows.items()}
+    )
 
 
 def image_cells(document: Document, rows: Mapping[int, Row], model: str) -> list[Cell]:
-    """`alignment.own`, `alignment.beside` and `alignment.margin` of the document's images from their matrix rows (position -> row).
+    """`alignment.own`, `alignment.beside` and `alignment.margin` of the document's images from their matrix
+    rows (position -> row).
 
-    own: the cosine with the text of the image's owner; where the owner is unknown, or its text was dropped, that of `beside`, and the detail says so.
+    own: the cosine with the text of the image's owner; where the owner is unknown, or its text was dropped,
+    that of `beside`, and the detail says so.
     """
     cells = []
     for image in document.images:
@@ -246,14 +289,27 @@ def image_cells(document: Document, rows: Mapping[int, Row], model: str) -> list
         own_cell = cell("alignment.own", own, image.position, model)
         cells.append(own_cell if known or own_cell.value is None else replace(own_cell, detail=NO_OWNER))
         cells.append(cell("alignment.beside", beside, image.position, model))
-        cells.append(cell("alignment.margin", own - float(np.mean(others)) if others else math.nan, image.position, model))
+        cells.append(
+            cell(
+                "alignment.margin",
+                own - float(np.mean(others)) if others else math.nan,
+                image.position,
+                model,
+            )
+        )
     return cells
 
 
-def document_cells(document: Document, rows: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str) -> list[Cell]:
+def document_cells(
+    document: Document, rows: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str
+) -> list[Cell]:
     """Aggregates over the images that are still kept. own: their `alignment.own` cells."""
     kept = {image.position for image in document.images}
-    values = [item.value for item in own if item.name == "alignment.own" and item.position in kept and item.value is not None]
+    values = [
+        item.value
+        for item in own
+        if item.name == "alignment.own" and item.position in kept and item.value is not None
+    ]
     row = next((row for position, row in rows.items() if position in kept), None)
     unknown = list(_of_kept_texts(document, row, "unknown_words").values()) if row else []
     cells = [
@@ -268,13 +324,19 @@ def document_cells(document: Document, rows: dict[int, Row], own: Sequence[Cell]
 
 
 def _of_kept_texts(document: Document, row: Row, name: str) -> dict[int, float]:
-    """position -> value of a row's list that is parallel to its texts, for texts that still stand (captions go with their image)."""
+    """position -> value of a row's list that is parallel to its texts, for texts that still stand (captions
+    go with their image)."""
     kept = {text.position for text in document.texts}
-    return {position: value for position, value in zip(row["text_positions"], row[name], strict=True) if position in kept}
+    return {
+        position: value
+        for position, value in zip(row["text_positions"], row[name], strict=True)
+        if position in kept
+    }
 
 
 def published_sha256(name: str) -> str | None:
-    """sha256 of the checkpoint that clip fetched for a published name into its own cache; None when it is not there."""
+    """sha256 of the checkpoint that clip fetched for a published name into its own cache; None when it is not
+    there."""
     path = Path("~/.cache/clip").expanduser() / f"{name.replace('/', '-')}.pt"
     if not path.is_file():
         return None

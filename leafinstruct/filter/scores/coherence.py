@@ -3,10 +3,12 @@
     coherence.sequence = mean cosine(adjacent images) - mean cosine(all pairs)        document, [-2, 2]
     coherence.adjacent = mean cosine(adjacent images)                                 document, [-1, 1]
 
-A lesson that develops scores above 0, an unordered set about 0, one image repeated exactly 0 (and is caught by duplicate.within).
-One perceptual cut-off, the usual choice, cannot tell "same scene, next step" from "same image again" or "another story".
+A lesson that develops scores above 0, an unordered set about 0, one image repeated exactly 0 (and is caught
+by duplicate.within). One perceptual cut-off, the usual choice, cannot tell "same scene, next step" from "same
+image again" or "another story".
 
-Source: the image-sequence criterion of CoMM (arXiv 2406.10462); ours uses the embeddings that alignment already keeps.
+Source: the image-sequence criterion of CoMM (arXiv 2406.10462); ours uses the embeddings that alignment
+already keeps.
 Cost: O(n^2 d) for the n images of one document; no model call.
 """
 
@@ -25,14 +27,23 @@ Vectors = NDArray[np.float32]
 
 def scores(vectors: Vectors, model: str) -> list[Cell]:
     """Both cells. vectors: (n, d), unit rows, in document order, kept images only."""
-    cells = [cell("coherence.sequence", sequence(vectors), model=model), cell("coherence.adjacent", adjacent(vectors), model=model)]
-    return [item if item.value is not None else Cell(item.name, None, "not_scored", None, model, "not enough images") for item in cells]
+    cells = [
+        cell("coherence.sequence", sequence(vectors), model=model),
+        cell("coherence.adjacent", adjacent(vectors), model=model),
+    ]
+    return [
+        item
+        if item.value is not None
+        else Cell(item.name, None, "not_scored", None, model, "not enough images")
+        for item in cells
+    ]
 
 
 def sequence(vectors: Vectors) -> float:
     """Adjacent minus all-pairs cosine similarity of (n, d) unit rows.
 
-    Returns NaN for n < 3, where adjacent pairs and all pairs are the same thing; a rule over NaN fails, and says so.
+    Returns NaN for n < 3, where adjacent pairs and all pairs are the same thing; a rule over NaN fails, and
+    says so.
     """
     count = len(vectors)
     if count < 3:

@@ -4,9 +4,10 @@
     duplicate.text      document   living documents with a smaller id and the same normalized text
     duplicate.images  document   share of its images that stand in a living document with a smaller id
 
-"Living" means alive after alignment and coherence: a copy is not refused for the sake of an original that was itself dropped. The keeper
-is the smallest id, which depends on no order of files or workers. Across documents it is a global step: keys per part, one reduction over
-keys only, verdicts per part. Cost: about 100 bytes of memory for each document and each image while the reduction runs.
+"Living" means alive after alignment and coherence: a copy is not refused for the sake of an original that was
+itself dropped. The keeper is the smallest id, which depends on no order of files or workers. Across documents
+it is a global step: keys per part, one reduction over keys only, verdicts per part. Cost: about 100 bytes of
+memory for each document and each image while the reduction runs.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from leafinstruct.records.text.words import identity_of
 
 
 def within(document: Document) -> list[Cell]:
-    """One cell an image: how many earlier images of this document have its bytes (materialized images only)."""
+    """One cell an image: how many earlier images of this document have its bytes (materialized images
+    only)."""
     seen: dict[str | None, int] = {}
     cells = []
     for image in document.images:
@@ -33,19 +35,27 @@ def within(document: Document) -> list[Cell]:
 
 
 def text_digest(document: Document) -> str:
-    """Digest of the text, its typesetting aside (records.words.identity); a document without words is no copy of another."""
+    """Digest of the text, its typesetting aside (records.words.identity); a document without words is no copy
+    of another."""
     words = identity_of(text.text for text in document.texts) or f"\0{document.id}"
     return hashlib.sha256(words.encode()).hexdigest()[:24]
 
 
 def key_row(document: Document) -> Row:
     """What the reduction needs of one living document."""
-    return {"document_id": document.id, "text": text_digest(document), "images": [(image.sha256 or "")[:24] for image in document.images]}
+    return {
+        "document_id": document.id,
+        "text": text_digest(document),
+        "images": [(image.sha256 or "")[:24] for image in document.images],
+    }
 
 
 def reduce(parts: Sequence[tuple[str, Iterable[Row]]]) -> dict[str, list[Row]]:
-    """Keys of all parts -> rows of records.table.DUPLICATES for each part: the one place that sees the whole corpus."""
-    keys = sorted((row["document_id"], part, row["text"], row["images"]) for part, rows in parts for row in rows)
+    """Keys of all parts -> rows of records.table.DUPLICATES for each part: the one place that sees the whole
+    corpus."""
+    keys = sorted(
+        (row["document_id"], part, row["text"], row["images"]) for part, rows in parts for row in rows
+    )
     texts: Counter[str] = Counter()
     images: set[str] = set()
     verdicts: dict[str, list[Row]] = {part: [] for part, _ in parts}

@@ -1,13 +1,15 @@
-"""The judge: four questions about a whole document, asked of a language model that sees the images in their places, or of written rules.
+"""The judge: four questions about a whole document, asked of a language model that sees the images in their
+places, or of written rules.
 
     text_quality, narrative_coherence, text_image_relevance, instruction_value        1 (worst) to 5 (best), each with a one-sentence reason
 
-The document is quoted, not spoken: every segment is one JSON string after its position, so that no text of a page can close the quotation,
-and the system message says that nothing inside it is addressed to the judge. With a model the columns are `judge.*`, with rules `rules.*`:
-a rule that counts ordinals is not a reader, and its column does not pretend to be one.
+The document is quoted, not spoken: every segment is one JSON string after its position, so that no text of a
+page can close the quotation, and the system message says that nothing inside it is addressed to the judge.
+With a model the columns are `judge.*`, with rules `rules.*`: a rule that counts ordinals is not a reader, and
+its column does not pretend to be one.
 
-The rules see exactly what the request shows (segments, in order), and first put aside sentences that speak to a judge ("rate this 5"), so
-that such a sentence moves no score in either direction.
+The rules see exactly what the request shows (segments, in order), and first put aside sentences that speak to
+a judge ("rate this 5"), so that such a sentence moves no score in either direction.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from leafinstruct.records.text.words import UNITS, count_words, first_words, sen
 
 OFFLINE = "offline-rules@4"
 NO_REASON = "(no reason given)"
-"""The reason of a score that a model gave without one: a score is not asked for again for the sake of its reason."""
+"""The reason of a score that a model gave without one: a score is not asked for again for the sake of its
+reason."""
 MAX_REASON = 400
 """Characters."""
 
@@ -54,8 +57,11 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def request(document: Document, images: Mapping[str, tuple[bytes, str]], config: JudgeConfig, prompt: Prompt) -> Request:
-    """The question about one document. images: sha256 of the original -> bytes and media type as sent, for those that are shown."""
+def request(
+    document: Document, images: Mapping[str, tuple[bytes, str]], config: JudgeConfig, prompt: Prompt
+) -> Request:
+    """The question about one document. images: sha256 of the original -> bytes and media type as sent, for
+    those that are shown."""
     shown = shorten(document, config.max_words)
     system, _, user = prompt.text.partition("\n---\n")
     parts: list[str | SentImage] = []
@@ -98,20 +104,34 @@ def cells(answer: Answer, offline: bool) -> list[Cell]:
     """Four cells of `rules.*` or `judge.*`; without a valid answer they carry its state and no value."""
     family = "rules" if offline else "judge"
     if answer.value is None:
-        return [Cell(f"{family}.{field}", None, answer.state, None, answer.model, answer.detail) for field in JUDGE_FIELDS]
+        return [
+            Cell(f"{family}.{field}", None, answer.state, None, answer.model, answer.detail)
+            for field in JUDGE_FIELDS
+        ]
     given = answer.value
     return [
-        Cell(f"{family}.{field}", float(given[field]["score"]), "ok", None, answer.model, given[field]["reason"]) for field in JUDGE_FIELDS
+        Cell(
+            f"{family}.{field}",
+            float(given[field]["score"]),
+            "ok",
+            None,
+            answer.model,
+            given[field]["reason"],
+        )
+        for field in JUDGE_FIELDS
     ]
 
 
-# The written rules ------------------------------------------------------------------------------------------------------------------
+# The written rules
+# ------------------------------------------------------------------------------------------------------------------
 
 _ADDRESSED = re.compile(
     r"\b(?:rate|score|grade|judge|evaluat\w*|rating|reviewer|evaluator|assistant|language model|llm|previous instructions|system prompt)\b",
     re.IGNORECASE,
 )
-_WANTED = re.compile(r"\b(?:[1-5]\b|five\b|ten\b|high\w*|best\b|perfect\w*|maximum\b|ignore\b|instruction\w*)", re.IGNORECASE)
+_WANTED = re.compile(
+    r"\b(?:[1-5]\b|five\b|ten\b|high\w*|best\b|perfect\w*|maximum\b|ignore\b|instruction\w*)", re.IGNORECASE
+)
 _IGNORE = re.compile(r"\bignore (?:all|any|the|your|previous)\b", re.IGNORECASE)
 MAX_ADDRESSES = 1_000_000
 """Characters of a segment in which such sentences are looked for; what follows is kept as it is."""
@@ -136,7 +156,8 @@ def by_rules(document: Document) -> dict[str, Any]:
 
 
 def without_addresses_to_the_judge(document: Document) -> Document:
-    """The document without sentences that speak to whoever rates it, and without segments that held nothing else."""
+    """The document without sentences that speak to whoever rates it, and without segments that held nothing
+    else."""
     segments: list[Text | Image] = []
     for segment in document.segments:
         if isinstance(segment, Image):
@@ -156,14 +177,21 @@ def _without_addresses(text: str) -> str:
     spans = list(sentence_spans(text))
     rest = text[spans[-1][1] :] + rest if rest and spans else rest
     starts = [0, *(end for _, end in spans)]
-    kept = [text[before:end] for before, (start, end) in zip(starts, spans, strict=False) if not _is_to_the_judge(text[start:end])]
+    kept = [
+        text[before:end]
+        for before, (start, end) in zip(starts, spans, strict=False)
+        if not _is_to_the_judge(text[start:end])
+    ]
     return ("".join(kept) if len(kept) == len(spans) else "".join(kept).lstrip()) + rest
 
 
 def _is_to_the_judge(sentence: str) -> bool:
-    """Whether a line names a judge and then what it should do. Two searches: one pattern for both would take the square of the length."""
+    """Whether a line names a judge and then what it should do. Two searches: one pattern for both would take
+    the square of the length."""
     named = ((line, _ADDRESSED.search(line)) for line in sentence.split("\n"))
-    return _IGNORE.search(sentence) is not None or any(found and _WANTED.search(line, found.end()) for line, found in named)
+    return _IGNORE.search(sentence) is not None or any(
+        found and _WANTED.search(line, found.end()) for line, found in named
+    )
 
 
 def _text_quality(document: Document) -> _Finding:
@@ -175,20 +203,27 @@ def _text_quality(document: Document) -> _Finding:
         faults.append("few words")
     if cells["mean_word_length"].state != "not_applicable" and not 1.5 <= values["mean_word_length"] <= 12:
         faults.append("word length")
-    return _Finding(max(1, 5 - 2 * len(faults)), f"outside the usual: {', '.join(faults)}" if faults else "nothing unusual in the text")
+    return _Finding(
+        max(1, 5 - 2 * len(faults)),
+        f"outside the usual: {', '.join(faults)}" if faults else "nothing unusual in the text",
+    )
 
 
 def _text_image_relevance(document: Document) -> _Finding:
     """Each image wants words of its own right beside it; rules cannot see whether they fit."""
     segments = document.segments
     beside = [
-        any(isinstance(near, Text) and count_words([near.text]) >= 3 for near in segments[max(0, at - 1) : at + 2])
+        any(
+            isinstance(near, Text) and count_words([near.text]) >= 3
+            for near in segments[max(0, at - 1) : at + 2]
+        )
         for at, segment in enumerate(segments)
         if isinstance(segment, Image)
     ]
     share = sum(beside) / len(beside) if beside else 0.0
     return _Finding(
-        1 + round(4 * share), f"{sum(beside)} of {len(beside)} images stand beside a sentence; whether it fits, rules cannot see"
+        1 + round(4 * share),
+        f"{sum(beside)} of {len(beside)} images stand beside a sentence; whether it fits, rules cannot see",
     )
 
 
@@ -197,10 +232,7 @@ def _instruction_value(document: Document) -> _Finding:
     held = [
         name
         for name, true in (
-            (
-                "steps that are numbered or marked",
-                any(map(order.is_step, texts)),
-            ),
+            ("steps that are numbered or marked", any(map(order.is_step, texts))),
             ("two or more passages", len(texts) >= 2),
             ("two or more images", len(document.images) >= 2),
             ("text between images", _interleaved(document)),

@@ -5,33 +5,37 @@
             4                          contradictions in less than a tenth of the steps of each numbering
             3, 2, 1                    in a tenth, a third, two thirds of the steps of a numbering
 
-A marker is a number at the beginning of a line of prose, list or heading; tables, code and captions are no evidence. Markers form a
-numbering if they are written alike: the same sign after the number or the same word for step, headings apart from texts, and in
-lists the same indentation. An image or a text between two steps changes nothing.
+A marker is a number at the beginning of a line of prose, list or heading; tables, code and captions are no
+evidence. Markers form a numbering if they are written alike: the same sign after the number or the same word
+for step, headings apart from texts, and in lists the same indentation. An image or a text between two steps
+changes nothing.
 
     number + sign     1.  1)  1:  1、  1-  (1)  【1】  ①  一、  (一)          numbers in the decimal digits of any script
     word + number     Step 1, Schritt 1, Étape 1, Шаг 1, الخطوة 1, 手順1, 第一步, 1단계        with or without "of 3"
     ordinal           First, / The second step / On the third day (English), 첫째 (Korean)
 
-A numbering is split into lists: a number continues the latest list that ended with the number before it; 1 and 0 begin a list, and
-so does every other number that continues none. So restarts, sub-lists, a table of contents and the sections that it lists, and two
-interleaved columns are lists of their own.
+A numbering is split into lists: a number continues the latest list that ended with the number before it; 1
+and 0 begin a list, and so does every other number that continues none. So restarts, sub-lists, a table of
+contents and the sections that it lists, and two interleaved columns are lists of their own.
 
-A contradiction is a number whose predecessor comes only later: 4 in 1, 2, 4, 3. It is not a contradiction if a number is absent
-(1, 2, 4: filters and page boundaries lose steps), if a list begins with 3, or if a number is written twice (1, 2, 2, 3). A number that
-may continue an earlier list with lost steps has no predecessor in a list that begins later: 1, 2, 4, then 1, 2, 3 is in order.
-The share is contradictions / (numbers - 1): each pair of successive numbers is one chance for a contradiction, so steps in random
-order have about 1/2, and one moved step has 1 or 2 contradictions. A numbering is judged from 4 numbers, or from 3 named steps with
-the first among them (the page of step 4 links to steps 3 and 5). If more than a third of the numbers between its smallest and its
-largest are absent, they are dates or quantities.
+A contradiction is a number whose predecessor comes only later: 4 in 1, 2, 4, 3. It is not a contradiction if
+a number is absent (1, 2, 4: filters and page boundaries lose steps), if a list begins with 3, or if a number
+is written twice (1, 2, 2, 3). A number that may continue an earlier list with lost steps has no predecessor
+in a list that begins later: 1, 2, 4, then 1, 2, 3 is in order. The share is contradictions / (numbers - 1):
+each pair of successive numbers is one chance for a contradiction, so steps in random order have about 1/2,
+and one moved step has 1 or 2 contradictions. A numbering is judged from 4 numbers, or from 3 named steps with
+the first among them (the page of step 4 links to steps 3 and 5). If more than a third of the numbers between
+its smallest and its largest are absent, they are dates or quantities.
 
-A count-down of plain numbers (10, 9, 8, ...) is an order: numbers that fall throughout, or that fall by 1 from 4 or more down to 1,
-in a list from 3. Named steps do not count down. Not read, since they are rarely numbers of steps: numbers of more than 3 digits
-(years), quantities (2.5 cups, 2 - onions), numbers of sections (1.2), notes ([1]), letters and Roman numerals (A. Smith), and the title.
+A count-down of plain numbers (10, 9, 8, ...) is an order: numbers that fall throughout, or that fall by 1
+from 4 or more down to 1, in a list from 3. Named steps do not count down. Not read, since they are rarely
+numbers of steps: numbers of more than 3 digits (years), quantities (2.5 cups, 2 - onions), numbers of
+sections (1.2), notes ([1]), letters and Roman numerals (A. Smith), and the title.
 
-Words are weaker still. English texts that begin with "First,", "Then" or "Finally," are compared only if 3 or more follow each other
-without any other text and are at least half of the document's texts, as in a page that is all steps; then an opening word after two
-others or a closing word before two others scores 3. Three such words are English enough; other languages are judged by numbers.
+Words are weaker still. English texts that begin with "First,", "Then" or "Finally," are compared only if 3 or
+more follow each other without any other text and are at least half of the document's texts, as in a page that
+is all steps; then an opening word after two others or a closing word before two others scores 3. Three such
+words are English enough; other languages are judged by numbers.
 
 Cost: about 2 microseconds a line; linear in the length of a line.
 """
@@ -49,7 +53,8 @@ from leafinstruct.records.document import Document, Text
 from leafinstruct.records.text.words import normalized
 
 Key = tuple[str, bool, int]
-"""What markers of one numbering have in common: their sign or word, whether they are headings, their column in a list."""
+"""What markers of one numbering have in common: their sign or word, whether they are headings, their column
+in a list."""
 Cue = Literal["opening", "middle", "closing"]
 
 _FEWEST = 4
@@ -57,16 +62,20 @@ _FEWEST_NAMED = 3
 _SHARES = (0.1, 1 / 3, 2 / 3)
 """Shares of contradictions from which a numbering scores 3, 2, 1."""
 _DENSE = 2 / 3
-"""Of the numbers from the smallest to the largest, the share that occurs in a numbering; dates and quantities are scattered."""
+"""Of the numbers from the smallest to the largest, the share that occurs in a numbering; dates and quantities
+are scattered."""
 _COUNT_DOWN = 4
 _COUNT_DOWN_IN_LIST = 3
 _RUN_OF_CUES = 3
 
 _STEP_WORDS = (
-    "step stage phase schritt étape etape paso passo passaggio pasul stap steg trin trinn vaihe samm solis žingsnis krok korak lépés adım aşama "
+    "step stage phase schritt étape etape paso passo passaggio pasul stap steg trin trinn vaihe samm "
+    "solis žingsnis krok korak lépés adım aşama "
     "addım qadam hapi skref "
-    "hakbang langkah bước hatua шаг этап крок стъпка корак чекор қадам алхам βήμα βημα քայլ ნაბიჯი خطوة الخطوة المرحلة مرحله گام مرحلہ שלב צעד "
-    "चरण कदम पायरी ধাপ படி దశ ಹಂತ ഘട്ടം પગલું ਕਦਮ ପଦକ୍ଷେପ පියවර ደረጃ ขั้นตอนที่ ขั้นตอน ขั้นที่ ຂັ້ນຕອນທີ ជំហានទី အဆင့် 步骤 步驟 手順 工程 ステップ 단계"
+    "hakbang langkah bước hatua шаг этап крок стъпка корак чекор қадам алхам βήμα βημα քայլ ნაბიჯი "
+    "خطوة الخطوة المرحلة مرحله گام مرحلہ שלב צעד "
+    "चरण कदम पायरी ধাপ படி దశ ಹಂತ ഘട്ടം પગલું ਕਦਮ ପଦକ୍ଷେପ පියවර ደረጃ ขั้นตอนที่ ขั้นตอน ขั้นที่ "
+    "ຂັ້ນຕອນທີ ជំហានទី အဆင့် 步骤 步驟 手順 工程 ステップ 단계"
 )
 _LEAD = r"(?:(?![(\[（【$€£¥+±=~≈@&])\W)*+"
 """Signs before a number: emphasis, quotes, marks of direction; no bracket, currency or sign of arithmetic."""
@@ -102,7 +111,8 @@ _CUES: dict[Cue, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
     "closing": re.compile(
-        r"\W*+(?:finally\b|last(?:ly)?\s*(?:,|$)|at last\b|in the end\b|at the end\b|to (?:finish|end)\b)", re.IGNORECASE
+        r"\W*+(?:finally\b|last(?:ly)?\s*(?:,|$)|at last\b|in the end\b|at the end\b|to (?:finish|end)\b)",
+        re.IGNORECASE,
     ),
     "middle": re.compile(r"\W*+(?:next|then|now|soon|after(?: that| this|wards)?|later)\b", re.IGNORECASE),
 }
@@ -122,7 +132,8 @@ class Marker:
 class _Run:
     """Successive numbers, from `start` at place `begin` to `last` at place `end` of a numbering.
 
-    continues: whether a list that ended before `start - 1` was there, which this one may continue after lost steps.
+    continues: whether a list that ended before `start - 1` was there, which this one may continue after lost
+    steps.
     """
 
     start: int
@@ -134,7 +145,11 @@ class _Run:
 
 def coherence(document: Document) -> tuple[int, str]:
     """The score from 1 to 5 and its reason in one sentence."""
-    texts = [text for at, text in enumerate(_evidence(document)) if at or text.text.strip() != (document.title or "").strip()]
+    texts = [
+        text
+        for at, text in enumerate(_evidence(document))
+        if at or text.text.strip() != (document.title or "").strip()
+    ]
     numberings: dict[Key, list[Marker]] = {}
     for text in texts:
         for marker in markers(text):
@@ -173,7 +188,9 @@ def contradictions(numbers: Sequence[int]) -> list[int]:
     found = []
     for run in runs:
         ended = open_runs.get(run.start - 1, ()) if run.start > 1 else ()
-        earlier = next((it for it in ended if it.end > run.begin and (it.begin < run.begin or not run.continues)), None)
+        earlier = next(
+            (it for it in ended if it.end > run.begin and (it.begin < run.begin or not run.continues)), None
+        )
         if earlier is not None:
             open_runs[run.start - 1].remove(earlier)
             found.append(run.start)
@@ -185,7 +202,8 @@ def _evidence(document: Document) -> list[Text]:
 
 
 def _of_line(line: str, kind: str, is_first: bool) -> Iterator[Marker]:
-    """A line's markers: those that a reader wrote, each in its column, then at most one that the text itself begins with."""
+    """A line's markers: those that a reader wrote, each in its column, then at most one that the text itself
+    begins with."""
     heading, in_list, at = kind == "heading", kind == "list", 0
     while in_list and (item := _ITEM.match(line, at)):
         if item["digits"] and len(item["digits"]) <= 3:
@@ -197,7 +215,9 @@ def _of_line(line: str, kind: str, is_first: bool) -> Iterator[Marker]:
         yield Marker(((found["word"] or found["unit"]).lower(), heading, 0), number, True, in_list)
     elif found := _PLAIN.match(rest):
         signs = found["sign"] or found["wide"] or found["tight"] or (found["dash"] and "-")
-        digits = next(filter(None, (found[name] for name in ("digits", "han", "in_brackets", "boxed", "circled"))))
+        digits = next(
+            filter(None, (found[name] for name in ("digits", "han", "in_brackets", "boxed", "circled")))
+        )
         sign = unicodedata.normalize("NFKC", signs) if signs else found.lastgroup or ""
         column = at + len(rest) - len(rest.lstrip()) if in_list else 0
         yield Marker((sign, heading, column), _value(digits), False, in_list)
@@ -214,7 +234,11 @@ def _value(digits: str) -> int:
     if digits[0] not in "一二三四五六七八九十":
         return int(unicodedata.numeric(digits))
     tens, ten, ones = digits.rpartition("十")
-    return sum(factor * int(sum(map(unicodedata.numeric, part))) for factor, part in ((10, tens or "一" * len(ten)), (1, ones)) if part)
+    return sum(
+        factor * int(sum(map(unicodedata.numeric, part)))
+        for factor, part in ((10, tens or "一" * len(ten)), (1, ones))
+        if part
+    )
 
 
 def _judged(numbering: Sequence[Marker]) -> tuple[int, str]:
@@ -228,7 +252,10 @@ def _judged(numbering: Sequence[Marker]) -> tuple[int, str]:
         return 5, "no sign of a broken order"
     share = len(found) / (len(numbers) - 1)
     word = numbering[0].key[0] if named else "number"
-    reason = f"{word} {found[0]} comes before {found[0] - 1}; {len(found)} of {len(numbers) - 1} successive numbers are out of order"
+    reason = (
+        f"{word} {found[0]} comes before {found[0] - 1}; {len(found)} of {len(numbers) - 1} successive "
+        "numbers are out of order"
+    )
     return 4 - sum(share >= least for least in _SHARES), reason
 
 

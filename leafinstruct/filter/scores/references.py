@@ -2,8 +2,9 @@
 
     reference.dangling   document   references of the document, as it is after all rules on images, that its images do not answer
 
-It is computed after every pass that can drop an image and before the judge, which would be asked about a broken text. What counts as a reference
-is defined in records/text/references.py, because a finished example is counted in the same way.
+It is computed after every pass that can drop an image and before the judge, which would be asked about a
+broken text. What counts as a reference is defined in records/text/references.py, because a finished example
+is counted in the same way.
 """
 
 from __future__ import annotations

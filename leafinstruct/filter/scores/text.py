@@ -1,10 +1,11 @@
 """Scores of a document's text: plain counting, no model, no I/O.
 
-Definitions follow Gopher (Rae et al. 2021, arXiv 2112.11446, table A1) and C4 (Raffel et al. 2020) where those have one; each is a share or a
-rate, so that one bound fits short and long documents, and what a letter, a word and a symbol is holds for every script (records/text/words.py). Code
-segments are counted as words but not judged for symbols or capitals: a page about programming is not spam. List markers at the beginnings of lines
-(`- `, `1. `) and indentation are neither words nor characters: they are markup that readers write. Captions are not judged for repetition: they
-repeat the step beside them by design.
+Definitions follow Gopher (Rae et al. 2021, arXiv 2112.11446, table A1) and C4 (Raffel et al. 2020) where
+those have one; each is a share or a rate, so that one bound fits short and long documents, and what a letter,
+a word and a symbol is holds for every script (records/text/words.py). Code segments are counted as words but
+not judged for symbols or capitals: a page about programming is not spam. List markers at the beginnings of
+lines (`- `, `1. `) and indentation are neither words nor characters: they are markup that readers write.
+Captions are not judged for repetition: they repeat the step beside them by design.
 Cost: about 100 microseconds for 100 English words.
 """
 
@@ -32,12 +33,15 @@ from leafinstruct.records.text.words import (
 )
 
 _LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}\p{Line_Break=Complex_Context}]]"
-"""Of an international domain name. Text in a script without spaces follows a URL immediately, so it ends one."""
+"""Of an international domain name. Text in a script without spaces follows a URL immediately, so it ends
+one."""
 _LABELS = "{1,127}"
-"""A domain name has at most 127 labels (RFC 1035, section 2.3.4). Without the bound, `a.a.a.` takes the square of its length."""
+"""A domain name has at most 127 labels (RFC 1035, section 2.3.4). Without the bound, `a.a.a.` takes the
+square of its length."""
 _DOMAIN = rf"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.){_LABELS}"
 _REST = rf"(?:(?!(?<![/=])https?://)(?:[!-~]|{_LETTER}))*"
-"""Of a URL. Another one begins inside it, unless it is its path or a parameter: `web.archive.org/web/2020/https://foo.com`."""
+"""Of a URL. Another one begins inside it, unless it is its path or a parameter:
+`web.archive.org/web/2020/https://foo.com`."""
 _LINK = regex.compile(
     rf"(?:https?|ftp)://(?!https?://)(?:[!-~]|[\p{{L}}\p{{N}}]){_REST}"
     rf"|(?<![a-z0-9@._-])www\.(?!https?://)(?:[!-~]|{_LETTER}){_REST}"
@@ -46,25 +50,30 @@ _LINK = regex.compile(
     rf"{_DOMAIN}(?-i:com|net|org|shop|biz|info|xyz|COM|NET|ORG|SHOP|BIZ|INFO|XYZ)(?![a-z0-9_]|\.[a-z]{{3,}})(?:[/?:#]{_REST})?",
     regex.IGNORECASE | regex.V1,
 )
-"""One match for each web or e-mail address, with a scheme, with `www.` or bare. `@name` is none: it is as often a decorator; neither are names of
-packages (`com.example.app`, `java.net.URL`) and of images for high resolutions (`logo@2x.png`)."""
+"""One match for each web or e-mail address, with a scheme, with `www.` or bare. `@name` is none: it is as
+often a decorator; neither are names of packages (`com.example.app`, `java.net.URL`) and of images for high
+resolutions (`logo@2x.png`)."""
 _MAY_LINK = re.compile(r"://|www\.|@|\.(?:com|net|org|shop|biz|info|xyz)", re.IGNORECASE)
 """A run without white space and without a match has no address; most texts have none."""
 _EXCLAMATION = regex.compile(r"[!！‼⁉՜]")  # noqa: RUF001 - the marks of other scripts are meant
 _RUN = 5
 """Words of a run that is looked for earlier in the document."""
 _LOOKED_AT = 200_000
-"""Words, or characters of a phrase without spaces, in which repetition is looked for; a novel has twice as many, a page a hundredth."""
+"""Words, or characters of a phrase without spaces, in which repetition is looked for; a novel has twice as
+many, a page a hundredth."""
 _LONG = 1_000_000
-"""Characters of a document whose scores are kept between passes; and those of its prose in which addresses are counted."""
+"""Characters of a document whose scores are kept between passes; and those of its prose in which addresses
+are counted."""
 _RUN_LENGTH = 20_000
-"""Characters without white space in which addresses are looked for at a time: `regex` runs out of memory in a URL of 7 MB."""
+"""Characters without white space in which addresses are looked for at a time: `regex` runs out of memory in a
+URL of 7 MB."""
 _LONGEST = 50
 """Characters of a word; compounds in German, Finnish and Turkish have up to 45."""
 
 
 def scores(document: Document) -> list[Cell]:
-    """All `text.*` cells of a document; rates are per word, NaN (stored as null) for a document without words."""
+    """All `text.*` cells of a document; rates are per word, NaN (stored as null) for a document without
+    words."""
     long = sum(len(text.text) for text in document.texts) > _LONG
     return list(_of_long(document) if long else _computed(document))
 
@@ -85,10 +94,15 @@ def _computed(document: Document) -> list[Cell]:
         "text.symbols": count_symbols(prose) / len(prose) if prose else math.nan,
         "text.capitals": capital_share(prose),
         "text.links": 100 * count_links(prose) / words if words else math.nan,
-        "text.repetition": repetition([word.casefold() for kind, own in divided if kind != "caption" for word in own]),
+        "text.repetition": repetition(
+            [word.casefold() for kind, own in divided if kind != "caption" for word in own]
+        ),
         "text.exclamations": 100 * len(_EXCLAMATION.findall(prose)) / words if words else math.nan,
     }
-    return [*(cell(name, value) for name, value in values.items()), _mean_word_length([word for _, own in divided for word in own])]
+    return [
+        *(cell(name, value) for name, value in values.items()),
+        _mean_word_length([word for _, own in divided for word in own]),
+    ]
 
 
 def cell(name: str, value: float, position: int | None = None, model: str | None = None) -> Cell:
@@ -102,22 +116,27 @@ def count_links(text: str) -> int:
     """Web and e-mail addresses."""
     if _MAY_LINK.search(text) is None:
         return 0
-    runs = (run[at : at + _RUN_LENGTH] for run in text[:_LONG].split() for at in range(0, len(run), _RUN_LENGTH))
+    runs = (
+        run[at : at + _RUN_LENGTH] for run in text[:_LONG].split() for at in range(0, len(run), _RUN_LENGTH)
+    )
     return sum(len(_LINK.findall(run)) for run in runs if _MAY_LINK.search(run))
 
 
 def capital_share(text: str) -> float:
-    """Share of capitals among all letters, in [0, 1]; 0 for a text without letters. Scripts without case have letters and no capitals."""
+    """Share of capitals among all letters, in [0, 1]; 0 for a text without letters. Scripts without case have
+    letters and no capitals."""
     letters = count_letters(text)
     return count_capitals(text) / letters if letters else 0.0
 
 
 def repetition(words: Sequence[str]) -> float:
-    """Share of a text, measured in words, that a run of 5 words covers which occurs earlier in it; 0 for fewer than 5 words. Runs of numbers alone
-    do not count: tables of measured values repeat them. Of a longer text the first _LOOKED_AT words are looked at.
+    """Share of a text, measured in words, that a run of 5 words covers which occurs earlier in it; 0 for
+    fewer than 5 words. Runs of numbers alone do not count: tables of measured values repeat them. Of a longer
+    text the first _LOOKED_AT words are looked at.
 
-    words: as `words_of` divides them. Of scripts without spaces a run is the fewest ideographs or clusters that make 5 words; what has more than
-    _LONGEST characters is no word but a phrase without its spaces, and 6 of its characters count as one.
+    words: as `words_of` divides them. Of scripts without spaces a run is the fewest ideographs or clusters
+    that make 5 words; what has more than _LONGEST characters is no word but a phrase without its spaces, and
+    6 of its characters count as one.
     """
     pieces, weights = list[str](), list[int]()
     for word in words:
@@ -140,12 +159,23 @@ def repetition(words: Sequence[str]) -> float:
             covered[start:end] = [True] * (end - start)
         seen.add(run)
         units -= weights[start]
-    return sum(size for size, twice in zip(weights, covered, strict=True) if twice) / sum(weights) if words else 0.0
+    return (
+        sum(size for size, twice in zip(weights, covered, strict=True) if twice) / sum(weights)
+        if words
+        else 0.0
+    )
 
 
 def _mean_word_length(words: Sequence[str]) -> Cell:
     """Characters a word, combining marks aside, over words of scripts with spaces between words."""
     name, spaced = "text.mean_word_length", [word for word in words if weight(word) == UNITS]
     if 2 * UNITS * len(spaced) < units_of(words):
-        return Cell(name, None, "not_applicable", detail="most of its words are of a script without spaces between words")
-    return cell(name, (sum(map(len, spaced)) - count_marks("".join(spaced))) / len(spaced) if spaced else math.nan)
+        return Cell(
+            name,
+            None,
+            "not_applicable",
+            detail="most of its words are of a script without spaces between words",
+        )
+    return cell(
+        name, (sum(map(len, spaced)) - count_marks("".join(spaced))) / len(spaced) if spaced else math.nan
+    )

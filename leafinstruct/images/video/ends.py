@@ -1,4 +1,5 @@
-"""Where the frames of a video end, which may be before the time that its header states: a download that was cut, or a sound track that is longer."""
+"""Where the frames of a video end, which may be before the time that its header states: a download that was
+cut, or a sound track that is longer."""
 
 from __future__ import annotations
 
@@ -15,20 +16,24 @@ _LEADS = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0, math.inf)
 def end(video: Video, decoded: bool) -> float | None:
     """Where the last frame ends, seconds from the start of the stream; None when there is none.
 
-    It is the last frame that is stored; where `decoded`, the last one that can be decoded. The header's duration is only a place to begin at: the
-    file is read from ever earlier before it. Of a complete file that is two seconds of packets, and nothing of them is decoded.
+    It is the last frame that is stored; where `decoded`, the last one that can be decoded. The header's
+    duration is only a place to begin at: the file is read from ever earlier before it. Of a complete file
+    that is two seconds of packets, and nothing of them is decoded.
     """
     stated = video.facts.duration or 0.0
     for lead in _LEADS:
         since = max(0.0, stated - lead)
-        found = max((end for _, end in (_decoded(video, since) if decoded else video.stored(since))), default=None)
+        found = max(
+            (end for _, end in (_decoded(video, since) if decoded else video.stored(since))), default=None
+        )
         if found is not None or not since:
             return found
     return None
 
 
 def _decoded(video: Video, since: float) -> Iterator[Interval]:
-    """The frames behind a moment that can be decoded: of the key frames first, then of all frames from the last of these on."""
+    """The frames behind a moment that can be decoded: of the key frames first, then of all frames from the
+    last of these on."""
     passes: tuple[Skip, ...] = ("DEFAULT",) if video.counted else ("NONKEY", "DEFAULT")
     for skip in passes:
         try:

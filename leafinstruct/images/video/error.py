@@ -9,11 +9,13 @@ import av
 from leafinstruct.images.unreadable import Unreadable
 
 MAX_FRAME = 8_192 * 4_320
-"""Pixels of a frame: cameras end at 8K. A decoder may hold sixteen frames back, so twice as many would be 2.2 GB for a file of 190 kB."""
+"""Pixels of a frame: cameras end at 8K. A decoder may hold sixteen frames back, so twice as many would be 2.2
+GB for a file of 190 kB."""
 
 
 class VideoError(Exception):
-    """No frames can be had. Becomes an `Unreadable`: empty, not_a_video, no_video_stream, too_many_pixels, truncated, broken."""
+    """No frames can be had. Becomes an `Unreadable`: empty, not_a_video, no_video_stream, too_many_pixels,
+    truncated, broken."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -30,5 +32,10 @@ def too_many_pixels(name: str, width: int, height: int) -> VideoError:
 
 
 def is_of_the_disk(error: Exception) -> bool:
-    """Whether the disk failed; a damaged file makes decoders seek to where no file reaches, which is an OSError, too."""
-    return isinstance(error, OSError) and not isinstance(error, av.error.FFmpegError) and error.errno != errno.EINVAL
+    """Whether the disk failed; a damaged file makes decoders seek to where no file reaches, which is an
+    OSError, too."""
+    return (
+        isinstance(error, OSError)
+        and not isinstance(error, av.error.FFmpegError)
+        and error.errno != errno.EINVAL
+    )

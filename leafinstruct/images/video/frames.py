@@ -1,17 +1,19 @@
 """Frames of videos: which ones stand for a step (`choose`), and the bytes of one (`frame`).
 
-Choosing looks at no more than it needs. A segment that holds enough key frames is judged by those alone, which costs a tenth of decoding it; else
-its frames are decoded from the key frame before it, or from where the last segment ended, to its end, DECODED at most, and frames that no other
-refers to are passed over where the codec allows it. CANDIDATES of them, evenly spread, and key frames between them, become small gray images, which
-are judged by shots, sharpness and novelty (shots).
+Choosing looks at no more than it needs. A segment that holds enough key frames is judged by those alone,
+which costs a tenth of decoding it; else its frames are decoded from the key frame before it, or from where
+the last segment ended, to its end, DECODED at most, and frames that no other refers to are passed over where
+the codec allows it. CANDIDATES of them, evenly spread, and key frames between them, become small gray images,
+which are judged by shots, sharpness and novelty (shots).
 
-Candidates are held as they were decoded, HELD bytes of them, until their segment is judged, and a chosen one becomes JPEG at once: to come to it a
-second time would cost as much as choosing did. Of one that is not held (frames of 8K; an interlaced key frame, of which a decoder that passes
-over all but key frames may have only one field) the time alone is given.
+Candidates are held as they were decoded, HELD bytes of them, until their segment is judged, and a chosen one
+becomes JPEG at once: to come to it a second time would cost as much as choosing did. Of one that is not held
+(frames of 8K; an interlaced key frame, of which a decoder that passes over all but key frames may have only
+one field) the time alone is given.
 
-`frame` gives the very frame of a time that `choose` named, the same bytes: a decoded video has lost more than JPEG of quality 95 loses, and PNG is
-five times larger. A process keeps one decoder open and goes on from where it stands, since images of a part come in order; it seeks where that
-saves decoding.
+`frame` gives the very frame of a time that `choose` named, the same bytes: a decoded video has lost more than
+JPEG of quality 95 loses, and PNG is five times larger. A process keeps one decoder open and goes on from
+where it stands, since images of a part come in order; it seeks where that saves decoding.
 Cost: benchmarks/frames.py.
 """
 
@@ -45,20 +47,22 @@ HELD = 192 << 20
 QUALITY = 95
 """Of JPEG."""
 GIVEN_UP = 4
-"""Segments that fail until the rest of a damaged video is left alone: each may cost as much as a sound one."""
+"""Segments that fail until the rest of a damaged video is left alone: each may cost as much as a sound
+one."""
 AGAIN, TIMES_AGAIN = 10_000, 4
-"""Frames that are decoded again at most, and for each one that is new. Segments that do not overlap decode few frames twice; without a bound, 2,000
-that overlap for a minute decode an hour and more."""
+"""Frames that are decoded again at most, and for each one that is new. Segments that do not overlap decode
+few frames twice; without a bound, 2,000 that overlap for a minute decode an hour and more."""
 SEGMENTS, SEGMENTS_A_FRAME = 100, 10
-"""Segments that are looked at, at most, and for each frame that is new: without it, 100,000 within one frame encode that as often."""
+"""Segments that are looked at, at most, and for each frame that is new: without it, 100,000 within one frame
+encode that as often."""
 _WIDTH = 96
 _SAME_TIME = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Of a segment. times: of its frames, in order, seconds; taken: (time, JPEG as `frame` gives it) of those that were held; looked: False where
-    no frame was looked for, see AGAIN."""
+    """Of a segment. times: of its frames, in order, seconds; taken: (time, JPEG as `frame` gives it) of those
+    that were held; looked: False where no frame was looked for, see AGAIN."""
 
     times: tuple[float, ...]
     taken: tuple[tuple[float, bytes], ...]
@@ -78,7 +82,8 @@ def facts(path: Path) -> Facts | Unreadable:
 
 
 def end(path: Path, decoded: bool) -> float | None:
-    """Where a video's frames end, seconds: the last one stored or, where `decoded`, the last one that can be decoded; None when there is none.
+    """Where a video's frames end, seconds: the last one stored or, where `decoded`, the last one that can be
+    decoded; None when there is none.
 
     Raises OSError when the disk refuses the file.
     """
@@ -90,26 +95,42 @@ def end(path: Path, decoded: bool) -> float | None:
 
 
 def choose(
-    path: Path, segments: Iterable[Interval], per_segment: int, inside: Iterable[Sequence[Interval]] | None = None
+    path: Path,
+    segments: Iterable[Interval],
+    per_segment: int,
+    inside: Iterable[Sequence[Interval]] | None = None,
 ) -> Iterator[Chosen | Unreadable]:
-    """At most per_segment frames of each segment, in order; none where the video shows nothing there. Last, why no segment has any.
+    """At most per_segment frames of each segment, in order; none where the video shows nothing there. Last,
+    why no segment has any.
 
-    segments: (start, end) in seconds, end not included, any order. inside: for each segment the intervals that frames are taken from, default all
-    of it. Memory is bounded by one segment. Raises OSError when the disk refuses the file.
+    segments: (start, end) in seconds, end not included, any order. inside: for each segment the intervals
+    that frames are taken from, default all of it. Memory is bounded by one segment. Raises OSError when the
+    disk refuses the file.
     """
     before: list[Candidate] = []
     problems: list[VideoError] = []
     found = False
     try:
         with opened(path) as video:
-            for number, (segment, parts) in enumerate(zip(segments, repeat(()) if inside is None else inside, strict=inside is not None)):
-                if video.again > AGAIN + TIMES_AGAIN * video.fresh or number >= SEGMENTS + SEGMENTS_A_FRAME * video.fresh:
+            for number, (segment, parts) in enumerate(
+                zip(segments, repeat(()) if inside is None else inside, strict=inside is not None)
+            ):
+                if (
+                    video.again > AGAIN + TIMES_AGAIN * video.fresh
+                    or number >= SEGMENTS + SEGMENTS_A_FRAME * video.fresh
+                ):
                     yield _NOT_LOOKED
                     continue
                 union = _union(parts or (segment,))
                 try:
-                    chosen, picked = _segment(video, union, per_segment, before) if len(problems) < GIVEN_UP else (_NOTHING, [])
-                except VideoError as error:  # damage in the middle of a file need not reach its other segments
+                    chosen, picked = (
+                        _segment(video, union, per_segment, before)
+                        if len(problems) < GIVEN_UP
+                        else (_NOTHING, [])
+                    )
+                except (
+                    VideoError
+                ) as error:  # damage in the middle of a file need not reach its other segments
                     problems.append(error)
                     chosen, picked = _NOTHING, []
                 before = picked or before
@@ -133,12 +154,16 @@ def _union(intervals: Sequence[Interval]) -> list[Interval]:
     return found
 
 
-def _segment(video: Video, parts: Sequence[Interval], per_segment: int, before: Sequence[Candidate]) -> tuple[Chosen, list[Candidate]]:
+def _segment(
+    video: Video, parts: Sequence[Interval], per_segment: int, before: Sequence[Candidate]
+) -> tuple[Chosen, list[Candidate]]:
     """What is chosen of a segment, and the candidates that were, held no more. Raises VideoError."""
     picked = best(_candidates(video, parts, per_segment), per_segment, before)
     ordered = sorted(picked, key=lambda item: item.time)
     taken = ((item.time, _taken(video, item.frame)) for item in ordered if item.frame is not None)
-    chosen = Chosen(tuple(item.time for item in ordered), tuple((time, data) for time, data in taken if data is not None))
+    chosen = Chosen(
+        tuple(item.time for item in ordered), tuple((time, data) for time, data in taken if data is not None)
+    )
     return chosen, [replace(item, frame=None) for item in picked]
 
 
@@ -156,7 +181,9 @@ def _candidates(video: Video, parts: Sequence[Interval], per_segment: int) -> li
     if not video.counted and sum(video.key_frames(start, end) or 0 for start, end in parts) >= enough:
         try:
             keys = _within(video, parts, "NONKEY")
-        except VideoError:  # decoders give a key frame late, so damage may hide it from this pass and not from the next
+        except (
+            VideoError
+        ):  # decoders give a key frame late, so damage may hide it from this pass and not from the next
             keys = []
         if len(keys) >= enough:
             return keys
@@ -164,15 +191,15 @@ def _candidates(video: Video, parts: Sequence[Interval], per_segment: int) -> li
         try:
             if found := _within(video, parts, video.quick):
                 return found
-        except (
-            VideoError
-        ):  # a decoder holds back other frames in a quick pass, so the last one before a cut may come in the next pass alone
+        except VideoError:  # a decoder holds back other frames in a quick pass, so the last one before a cut may come in the next pass alone
             pass
-    return _within(video, parts, "DEFAULT")  # a very short segment may hold no other frame than those that are passed over
+    # a very short segment may hold no other frame than those that are passed over
+    return _within(video, parts, "DEFAULT")
 
 
 def _within(video: Video, parts: Sequence[Interval], skip: Skip) -> list[Candidate]:
-    """At most twice CANDIDATES of a segment's frames: from each of that many moments to the next the first, and the first key frame."""
+    """At most twice CANDIDATES of a segment's frames: from each of that many moments to the next the first,
+    and the first key frame."""
     found: list[Candidate] = []
     moments = _spread(parts)
     remaining = list(parts)
@@ -214,12 +241,14 @@ def _spread(parts: Sequence[Interval]) -> list[float]:
 
 
 def _whole(frame: VideoFrame) -> bool:
-    """Whether a frame that was decoded without all but key frames needed no other: of two fields the second may refer to the first."""
+    """Whether a frame that was decoded without all but key frames needed no other: of two fields the second
+    may refer to the first."""
     return frame.pict_type == PictureType.I and not frame.interlaced_frame
 
 
 def frame(path: Path, time: float) -> bytes | Unreadable:
-    """The frame of a time that `choose` named, as JPEG, upright. Raises OSError when the disk refuses the file."""
+    """The frame of a time that `choose` named, as JPEG, upright. Raises OSError when the disk refuses the
+    file."""
     stat = path.stat()
     key = (str(path), stat.st_size, stat.st_mtime_ns)
     try:

@@ -24,17 +24,19 @@ CUT = 0.15
 SAME = 0.015
 """Mean difference up to which two frames show the same."""
 STEADY, RESTLESS = 0.004, 2.0
-"""Change from one candidate to the next that is still noise; and how many times a shot's usual change is a dissolve's."""
+"""Change from one candidate to the next that is still noise; and how many times a shot's usual change is a
+dissolve's."""
 APART = 1.0
 """Seconds; candidates further apart tell nothing of dissolves."""
 AS_SHARP = 0.95
-"""Of frames that are nearly as sharp as the sharpest a key frame is taken, else the earliest: less must be decoded to come to it."""
+"""Of frames that are nearly as sharp as the sharpest a key frame is taken, else the earliest: less must be
+decoded to come to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """time: seconds; gray: (h, w) in [0, 1]; sharpness: deviation of its Laplacian; key: whether it is decoded from itself alone;
-    frame: as decoded, None where it is not held."""
+    """time: seconds; gray: (h, w) in [0, 1]; sharpness: deviation of its Laplacian; key: whether it is
+    decoded from itself alone; frame: as decoded, None where it is not held."""
 
     time: float
     gray: NDArray[np.float32]
@@ -55,7 +57,9 @@ def best(candidates: Sequence[Candidate], count: int, before: Sequence[Candidate
     picked: list[Candidate] = []
     for shot in shots:
         inner = _settled(shot)
-        fresh = [item for item in inner if _novelty(item, [*before, *picked]) > SAME] or (inner if not picked else [])
+        fresh = [item for item in inner if _novelty(item, [*before, *picked]) > SAME] or (
+            inner if not picked else []
+        )
         if fresh and len(picked) < count:
             sharpest = max(item.sharpness for item in fresh)
             sharp = [item for item in fresh if item.sharpness >= AS_SHARP * sharpest]
@@ -79,12 +83,18 @@ def _shots(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
 
 
 def _settled(shot: Sequence[Candidate]) -> Sequence[Candidate]:
-    """A shot without its ends, and without what changes more than the rest of it; of a shot that moves on and on, all but the ends."""
+    """A shot without its ends, and without what changes more than the rest of it; of a shot that moves on and
+    on, all but the ends."""
     if len(shot) <= 2:
         return shot
-    changes = [_difference(one, other) if not is_before(APART, other.time - one.time) else 0.0 for one, other in pairwise(shot)]
+    changes = [
+        _difference(one, other) if not is_before(APART, other.time - one.time) else 0.0
+        for one, other in pairwise(shot)
+    ]
     calm = max(STEADY, RESTLESS * median(changes))
-    return [item for item, jumps in zip(shot[1:-1], pairwise(changes), strict=True) if max(jumps) <= calm] or shot[1:-1]
+    return [
+        item for item, jumps in zip(shot[1:-1], pairwise(changes), strict=True) if max(jumps) <= calm
+    ] or shot[1:-1]
 
 
 def _novelty(item: Candidate, others: Sequence[Candidate]) -> float:

@@ -1,20 +1,24 @@
 """A video file, opened safely: its frames from a moment on, at exact times. The only place that opens one.
 
-Hostile files are the rule on the web: only containers of an allow-list are probed, no protocol may be opened from inside one (playlists name other
-files), no frame above MAX_FRAME is decoded, neither while a file is probed nor where a stream grows in its middle, and nothing of ffmpeg's chatter
-leaves this module.
+Hostile files are the rule on the web: only containers of an allow-list are probed, no protocol may be opened
+from inside one (playlists name other files), no frame above MAX_FRAME is decoded, neither while a file is
+probed nor where a stream grows in its middle, and nothing of ffmpeg's chatter leaves this module.
 
-Times are seconds of the frame's own presentation time stamp, rounded to 1e-6: with a variable frame rate there is no other exact name of a frame.
-They count from the first thing that is shown or heard, as players and subtitles count. Frames are given upright (display matrix) and in the shape
-that they are shown in (sample aspect ratio).
+Times are seconds of the frame's own presentation time stamp, rounded to 1e-6: with a variable frame rate
+there is no other exact name of a frame. They count from the first thing that is shown or heard, as players
+and subtitles count. Frames are given upright (display matrix) and in the shape that they are shown in (sample
+aspect ratio).
 
-The same time must name the same frame wherever reading began. Containers with an index (MP4, Matroska) seek to the key frame before a moment;
-MPEG-TS and FLV may come out behind it or between key frames, so decoding begins with a key frame, and the seek is repeated from ever earlier until
-that is early enough. AVI and ASF note no presentation times: the nth frame shown has the nth time, and where frames are stored out of order they
-are read from the start. What a decoder says it patched up after damage is not shown, nor what follows it up to the next key frame.
+The same time must name the same frame wherever reading began. Containers with an index (MP4, Matroska) seek
+to the key frame before a moment; MPEG-TS and FLV may come out behind it or between key frames, so decoding
+begins with a key frame, and the seek is repeated from ever earlier until that is early enough. AVI and ASF
+note no presentation times: the nth frame shown has the nth time, and where frames are stored out of order
+they are read from the start. What a decoder says it patched up after damage is not shown, nor what follows it
+up to the next key frame.
 
-Chosen: PyAV, which gives time stamps and seeks; torchcodec's wheels are CUDA builds, decord is not maintained, OpenCV counts frames
-instead of reading their times. One thread a video, since the engine gives each process its share of the cores.
+Chosen: PyAV, which gives time stamps and seeks; torchcodec's wheels are CUDA builds, decord is not
+maintained, OpenCV counts frames instead of reading their times. One thread a video, since the engine gives
+each process its share of the cores.
 """
 
 from __future__ import annotations
@@ -43,10 +47,11 @@ from leafinstruct.images.video.error import MAX_FRAME, VideoError, is_of_the_dis
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
 FORWARD, SAVED = 3.0, 0.4
-"""Seconds that are decoded rather than sought without an index (about the distance of two key frames); and that a seek must save with one, since
-after it a decoder needs some frames until it gives one."""
+"""Seconds that are decoded rather than sought without an index (about the distance of two key frames); and
+that a seek must save with one, since after it a decoder needs some frames until it gives one."""
 FAR = 9_000
-"""Frames that are decoded, or packets that are read without one, at most to come from a key frame to a moment: 5 min at 30 a second."""
+"""Frames that are decoded, or packets that are read without one, at most to come from a key frame to a
+moment: 5 min at 30 a second."""
 LINEAR = 200_000
 """The same for a video that must be read from its start: 2 h at 30 a second."""
 MAX_ASPECT = 8
@@ -59,7 +64,8 @@ _EARLIER = (0.0, 2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
 """Seconds before a moment from which it is tried to come to it."""
 _BOUND = {"max_pixels": str(MAX_FRAME)}
 _SEPARABLE = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
-"""Codecs in which no frame is decoded from one that is passed over as NONREF; in those with temporal layers it may be."""
+"""Codecs in which no frame is decoded from one that is passed over as NONREF; in those with temporal layers
+it may be."""
 
 Skip = Literal["DEFAULT", "NONREF", "NONKEY"]
 """Which frames are not decoded: none; those that no other refers to; all but key frames."""
@@ -84,7 +90,9 @@ class Video:
     """An open video. Made by `opened`."""
 
     def __init__(self, container: Any, name: str) -> None:
-        moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+        moving = [
+            stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic
+        ]
         if not moving:
             raise VideoError("no_video_stream", f"{name} holds no moving images")
         self._container, self._stream, self._name = container, moving[0], name
@@ -94,17 +102,24 @@ class Video:
         if context.width * context.height > MAX_FRAME:
             raise too_many_pixels(name, context.width, context.height)
         if not context.width or not context.height:
-            raise VideoError("broken", f"{name}: the size of its frames cannot be read, or is above {MAX_FRAME:,} pixels")
+            raise VideoError(
+                "broken", f"{name}: the size of its frames cannot be read, or is above {MAX_FRAME:,} pixels"
+            )
         context.thread_count = 1
         context.options = _BOUND
         self._base = self._stream.time_base
-        self._up, self._down = int(self._base.numerator), int(self._base.denominator)  # arithmetic of fractions is slow
+        # arithmetic of fractions is slow
+        self._up, self._down = int(self._base.numerator), int(self._base.denominator)
         self._start = self._stream.start_time or 0
-        if container.start_time is not None and 0 <= container.start_time / av.time_base < self._start * self._base:
+        if (
+            container.start_time is not None
+            and 0 <= container.start_time / av.time_base < self._start * self._base
+        ):
             self._start = round(container.start_time / (av.time_base * self._base))
         self.counted = container.format.name in _UNTIMED  # so no frame can be passed over
         self._linear = self.counted and context.has_b_frames
-        self._to_rgb, self._to_gray = VideoReformatter(), VideoReformatter()  # a frame's own makes its tables anew: ten times as slow
+        # a frame's own makes its tables anew: ten times as slow
+        self._to_rgb, self._to_gray = VideoReformatter(), VideoReformatter()
         self._going: Iterator[Shown] = iter(())
         self._last: Shown | None = None
         self._passed = 0.0
@@ -113,7 +128,8 @@ class Video:
         self._decoding: Skip = "DEFAULT"
         self._furthest: dict[Skip, float] = {}
         self.fresh = self.again = 0
-        """Frames that were decoded for the first time, and those that a pass of the same kind had come to before."""
+        """Frames that were decoded for the first time, and those that a pass of the same kind had come to
+        before."""
         self._keys: tuple[int, list[float]] = (0, [])
         self.quick: Skip = "NONREF" if context.name in _SEPARABLE and not self.counted else "DEFAULT"
         """The way to a frame that decodes least and gives what decoding all gives."""
@@ -130,12 +146,21 @@ class Video:
         length = self._stream.duration
         late = self._seconds(self._stream.start_time or 0)
         seconds = (
-            late + float(length * self._base) if length else self._container.duration / av.time_base if self._container.duration else None
+            late + float(length * self._base)
+            if length
+            else self._container.duration / av.time_base
+            if self._container.duration
+            else None
         )
-        return Facts(seconds if seconds and seconds > 0 else None, self._stream.codec_context.width, self._stream.codec_context.height)
+        return Facts(
+            seconds if seconds and seconds > 0 else None,
+            self._stream.codec_context.width,
+            self._stream.codec_context.height,
+        )
 
     def stored(self, since: float) -> Iterator[Interval]:
-        """(start, end) of the frames that are stored behind a moment, seconds, in the order of the file, up to where it is cut; none is decoded."""
+        """(start, end) of the frames that are stored behind a moment, seconds, in the order of the file, up
+        to where it is cut; none is decoded."""
         self._last = None
         try:
             self._seek(since)
@@ -155,10 +180,13 @@ class Video:
 
     def _seek(self, at: float) -> None:
         """To the key frame before a moment; 0 is the start of the file."""
-        self._container.seek(max(0, self._start + int(at / self._base)) if at > 0 else 0, stream=self._stream, backward=True)
+        self._container.seek(
+            max(0, self._start + int(at / self._base)) if at > 0 else 0, stream=self._stream, backward=True
+        )
 
     def key_frames(self, start: float, end: float) -> int | None:
-        """How many key frames the container's index tells of within a range, seconds; None when it has no index. Nothing is decoded."""
+        """How many key frames the container's index tells of within a range, seconds; None when it has no
+        index. Nothing is decoded."""
         times = self._key_times()
         return max(0, bisect_left(times, end) - bisect_left(times, start)) if times else None
 
@@ -166,12 +194,25 @@ class Video:
         """Times of the key frames that the container's index tells of, sorted."""
         count = len(self._stream.index_entries)
         if count != self._keys[0]:  # some containers learn theirs while they are read
-            self._keys = (count, sorted(self._seconds(entry.timestamp) for entry in self._stream.index_entries if entry.is_keyframe))
+            self._keys = (
+                count,
+                sorted(
+                    self._seconds(entry.timestamp)
+                    for entry in self._stream.index_entries
+                    if entry.is_keyframe
+                ),
+            )
         return self._keys[1]
 
     def onward(self, since: float, skip: Skip) -> Iterator[Shown]:
-        """Like `frames`, going on from where the last call stopped where that is less to decode than to seek. Raises VideoError, too."""
-        if self._last is None or skip != self._skip or since < self._passed or self._leads_further(self._last[0], since):
+        """Like `frames`, going on from where the last call stopped where that is less to decode than to seek.
+        Raises VideoError, too."""
+        if (
+            self._last is None
+            or skip != self._skip
+            or since < self._passed
+            or self._leads_further(self._last[0], since)
+        ):
             self._begin(since, skip)
         if self._last is not None and self._last[0] >= since - _MARGIN:
             yield self._last
@@ -210,8 +251,9 @@ class Video:
         return bisect_left(times, since + _MARGIN) > bisect_right(times, here + SAVED)
 
     def frames(self, since: float, skip: Skip) -> Iterator[Shown]:
-        """Frames in the order they are shown in, from the first one at or after `since`, seconds. Raises VideoError in the middle of a
-        damaged stream, and where more than FAR frames would have to be decoded first."""
+        """Frames in the order they are shown in, from the first one at or after `since`, seconds. Raises
+        VideoError in the middle of a damaged stream, and where more than FAR frames would have to be decoded
+        first."""
         self._last = None
         self._decoding = skip
         self._stream.codec_context.skip_frame = "DEFAULT" if self.counted else skip
@@ -227,14 +269,17 @@ class Video:
                 continue
             before += 1
             if before > (LINEAR if self._linear else FAR):
-                raise VideoError("broken", f"{self._name}: no key frame within {before:,} frames before {since:.3f} s")
+                raise VideoError(
+                    "broken", f"{self._name}: no key frame within {before:,} frames before {since:.3f} s"
+                )
 
     def _places(self, since: float) -> list[float]:
         """Where to seek to for a moment, in turn; 0 is the start of the file."""
         return [*(since - lead for lead in _EARLIER if since > lead and not self._linear), 0.0]
 
     def _decoded(self, at: float) -> Iterator[Shown]:
-        """All that is decoded from the first key frame after seeking, at the start of a file from the first frame. Raises VideoError."""
+        """All that is decoded from the first key frame after seeking, at the start of a file from the first
+        frame. Raises VideoError."""
         order: list[int] = []
         idle = 0
         begun = at <= 0
@@ -258,7 +303,9 @@ class Video:
         except (av.error.FFmpegError, OSError, OverflowError) as error:
             if is_of_the_disk(error):
                 raise
-            raise VideoError("truncated", f"{self._name}: the stream is cut or damaged ({type(error).__name__})") from error
+            raise VideoError(
+                "truncated", f"{self._name}: the stream is cut or damaged ({type(error).__name__})"
+            ) from error
 
     def _count(self, time: float) -> None:
         """Count a decoded frame as new, or as one that this kind of pass came to before."""
@@ -269,22 +316,33 @@ class Video:
         self.again += not is_new
 
     def upright(self, frame: VideoFrame) -> Image.Image:
-        """The frame as RGB pixels as a player shows it. Raises VideoError for a pixel format that nothing converts."""
+        """The frame as RGB pixels as a player shows it. Raises VideoError for a pixel format that nothing
+        converts."""
         try:
-            image = Image.fromarray(self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray())  # to_image copies row by row
+            # to_image copies row by row
+            image = Image.fromarray(self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray())
         except (av.error.FFmpegError, ValueError) as error:
-            raise VideoError("broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted") from error
+            raise VideoError(
+                "broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted"
+            ) from error
         if self._aspect is not None:
-            image = image.resize((max(1, round(image.width * float(self._aspect))), image.height), Image.Resampling.LANCZOS)
+            image = image.resize(
+                (max(1, round(image.width * float(self._aspect))), image.height), Image.Resampling.LANCZOS
+            )
         return image.rotate(frame.rotation, expand=True) if frame.rotation else image
 
     def gray(self, frame: VideoFrame, width: int) -> NDArray[np.float32]:
-        """The frame as stored, small: (h, width) in [0, 1], h as its shape asks for, at least 3 and at most 4 times the width. Raises VideoError."""
+        """The frame as stored, small: (h, width) in [0, 1], h as its shape asks for, at least 3 and at most 4
+        times the width. Raises VideoError."""
         height = max(3, min(round(width * frame.height / frame.width), 4 * width))
         try:
-            small = self._to_gray.reformat(frame, width=width, height=height, format="gray", threads=1).to_ndarray()
+            small = self._to_gray.reformat(
+                frame, width=width, height=height, format="gray", threads=1
+            ).to_ndarray()
         except (av.error.FFmpegError, ValueError) as error:
-            raise VideoError("broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted") from error
+            raise VideoError(
+                "broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted"
+            ) from error
         return small.astype(np.float32) / np.float32(255)
 
     def _seconds(self, stamp: int) -> float:
@@ -316,7 +374,11 @@ def _container(stream: BinaryIO) -> Any:
     except ValueError:  # FLV and MPEG-PS name no streams before they are probed: what their headers say is read first, without any decoder
         stream.seek(0)
         with av.open(stream, options={**safe, "codec_whitelist": "none"}) as headers:
-            sizes = [(told.codec_context.width, told.codec_context.height) for told in headers.streams.video if told.codec_context]
+            sizes = [
+                (told.codec_context.width, told.codec_context.height)
+                for told in headers.streams.video
+                if told.codec_context
+            ]
         for width, height in sizes:
             if width * height > MAX_FRAME:
                 raise too_many_pixels(Path(stream.name).name, width, height) from None

@@ -1,13 +1,16 @@
-"""Which addresses may be asked: http and https, public hosts, ordinary ports. Pages are hostile, and so are the servers they name.
+"""Which addresses may be asked: http and https, public hosts, ordinary ports. Pages are hostile, and so are
+the servers they name.
 
-A page can name `http://169.254.169.254/` (a cloud's secrets), a server can redirect there, and a name server can answer with a public
-address first and a private one later. So literal addresses, which no resolver sees, are checked in `refusal`, at every redirect; what a name
-stands for is checked in `names`, and the connection goes to the very addresses that were checked.
+A page can name `http://169.254.169.254/` (a cloud's secrets), a server can redirect there, and a name server
+can answer with a public address first and a private one later. So literal addresses, which no resolver sees,
+are checked in `refusal`, at every redirect; what a name stands for is checked in `names`, and the connection
+goes to the very addresses that were checked.
 
-Public is what the IANA registries call globally reachable, by the standard library's `ipaddress`, less multicast, less IPv6 addresses that
-carry a private IPv4 address inside (mapped, 6to4, Teredo, NAT64, IPv4-compatible), less local NAT64 prefixes, behind which anything may be, and less
-the one metadata service that a cloud put at a public address. Odd spellings of IPv4 (`127.1`, `2130706433`, `0177.0.0.1`) are no addresses to
-Python and are to the C library, which would connect to them: they are refused as they stand.
+Public is what the IANA registries call globally reachable, by the standard library's `ipaddress`, less
+multicast, less IPv6 addresses that carry a private IPv4 address inside (mapped, 6to4, Teredo, NAT64,
+IPv4-compatible), less local NAT64 prefixes, behind which anything may be, and less the one metadata service
+that a cloud put at a public address. Odd spellings of IPv4 (`127.1`, `2130706433`, `0177.0.0.1`) are no
+addresses to Python and are to the C library, which would connect to them: they are refused as they stand.
 """
 
 from __future__ import annotations
@@ -22,13 +25,18 @@ _CARRYING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
 """NAT64 (RFC 6052) and IPv4-compatible: the last 32 bits are an IPv4 address."""
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 """RFC 8215: where in it the IPv4 address lies is a network's own affair."""
-_NOT_FOR_IMAGES = (_LOCAL_NAT64, ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("168.63.129.16/32"))
-"""Global by the letter, to some versions of Python: protocol assignments (RFC 6890; Oracle's metadata service lies there), and Azure's platform
-service, at a public address that only its machines see."""
+_NOT_FOR_IMAGES = (
+    _LOCAL_NAT64,
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("168.63.129.16/32"),
+)
+"""Global by the letter, to some versions of Python: protocol assignments (RFC 6890; Oracle's metadata service
+lies there), and Azure's platform service, at a public address that only its machines see."""
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
 _PORTS = frozenset({80, 443})
 _LOWEST_HIGH_PORT = 1024
-"""Below it, every port but those of the web belongs to another service (mail, shells), which a request must not speak to."""
+"""Below it, every port but those of the web belongs to another service (mail, shells), which a request must
+not speak to."""
 
 MAX_ADDRESS = 4096
 """Characters of an address that is still asked."""
@@ -49,7 +57,11 @@ def public(address: str) -> bool:
     if any(found in net for net in _NOT_FOR_IMAGES):
         return False
     return found.is_global and not (
-        found.is_multicast or found.is_reserved or found.is_loopback or found.is_link_local or found.is_unspecified
+        found.is_multicast
+        or found.is_reserved
+        or found.is_loopback
+        or found.is_link_local
+        or found.is_unspecified
     )
 
 
@@ -89,7 +101,8 @@ def parsed(address: str) -> URL | str:
 def _no_name(host: str) -> str | None:
     """Why a host that is no IP address is no name either. host: as it is asked for, in ASCII."""
     last = host.rstrip(".").rpartition(".")[2]
-    if last.isdigit() or last[:2].lower() == "0x":  # no top-level domain is a number (RFC 3696), so this is an address in disguise
+    # no top-level domain is a number (RFC 3696), so this is an address in disguise
+    if last.isdigit() or last[:2].lower() == "0x":
         return f"{host[:60]} is an odd spelling of an IP address"
     return None if _NAME.fullmatch(host) else f"{host[:60]!r} is not the name of a host"
 
@@ -114,7 +127,8 @@ def literal(url: URL) -> bool:
 
 
 def refusal(url: URL, hosts: Collection[str]) -> str | None:
-    """Why a host is refused by what it is called; None when it may be asked, or is a name that `names` will check."""
+    """Why a host is refused by what it is called; None when it may be asked, or is a name that `names` will
+    check."""
     host = (url.host or "").lower()
     if allowed(url, hosts):
         return None

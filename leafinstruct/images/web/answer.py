@@ -1,7 +1,8 @@
 """What a server's answer means: an image, a redirect, a verdict, or a failure that may pass. No I/O.
 
-A verdict is what will be so tomorrow (404, a page instead of an image, an opt-out); a failure is what may not be (429, 5xx, no answer).
-RFC 9309 for robots.txt, RFC 9110 for statuses and Retry-After; what is an opt-out says `optout`.
+A verdict is what will be so tomorrow (404, a page instead of an image, an opt-out); a failure is what may not
+be (429, 5xx, no answer). RFC 9309 for robots.txt, RFC 9110 for statuses and Retry-After; what is an opt-out
+says `optout`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _PLAIN_MEDIA = frozenset({"", "application/octet-stream", "binary/octet-stream",
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one try gave. url: the last address asked; body: None without an image; wait: seconds that the server asks for."""
+    """What one try gave. url: the last address asked; body: None without an image; wait: seconds that the
+    server asks for."""
 
     state: Literal["ok", "failed"]
     reason: str = ""
@@ -47,11 +49,18 @@ def of_status(status: int, headers: Mapping[str, str]) -> Outcome | None:
         return None
     passing = status in _PASSING or status >= 500
     wait = retry_after(headers.get("Retry-After", "")) if passing else None
-    return Outcome("failed" if passing else "ok", f"http_{status}", f"the server answered {status}", status=status, wait=wait)
+    return Outcome(
+        "failed" if passing else "ok",
+        f"http_{status}",
+        f"the server answered {status}",
+        status=status,
+        wait=wait,
+    )
 
 
 def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome | None:
-    """Why the body is not read, None when it is: an opt-out, no image, too large, an encoding that is not undone."""
+    """Why the body is not read, None when it is: an opt-out, no image, too large, an encoding that is not
+    undone."""
     media = media_of(headers)
     if opt_out and (said := withheld(headers.items())):
         return Outcome("ok", "opt_out", f"its headers say {said}", status=200, media=media)
@@ -59,17 +68,25 @@ def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome
         return Outcome("ok", "not_an_image", f"the server sent {media[:60]}", status=200, media=media)
     declared = headers.get("Content-Length", "")
     if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
-        return Outcome("ok", "too_large", f"{declared[:20]} bytes declared, more than {limit:,}", status=200, media=media)
+        return Outcome(
+            "ok", "too_large", f"{declared[:20]} bytes declared, more than {limit:,}", status=200, media=media
+        )
     coding = headers.get("Content-Encoding", "identity").lower().strip()
     if coding not in ("identity", "gzip", "x-gzip", "deflate", ""):
-        return Outcome("ok", "unknown_encoding", f"the body is encoded as {coding[:40]}", status=200, media=media)
+        return Outcome(
+            "ok", "unknown_encoding", f"the body is encoded as {coding[:40]}", status=200, media=media
+        )
     return None
 
 
 def of_redirect(url: URL, location: str, status: int) -> Outcome | str:
     """The address that a redirect leads to, or that it leads nowhere."""
     try:
-        return str(url.join(URL(location))) if location else Outcome("ok", "bad_url", "a redirect to nowhere", status=status)
+        return (
+            str(url.join(URL(location)))
+            if location
+            else Outcome("ok", "bad_url", "a redirect to nowhere", status=status)
+        )
     except ValueError as error:
         return Outcome("ok", "bad_url", f"a redirect to no address: {error}", status=status)
 
@@ -77,7 +94,8 @@ def of_redirect(url: URL, location: str, status: int) -> Outcome | str:
 def of_error(error: Exception, certified: bool) -> Outcome:
     """What an error of the client means; malformed answers will be so tomorrow, connections may not.
 
-    certified: whether another certificate was found good; until then a bad one may be our clock's, or a proxy's that stands in for all hosts.
+    certified: whether another certificate was found good; until then a bad one may be our clock's, or a
+    proxy's that stands in for all hosts.
     """
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
     if isinstance(cause, ssl.CertificateError):
@@ -95,12 +113,14 @@ def media_of(headers: Mapping[str, str]) -> str:
 
 
 def printable(text: str) -> str:
-    """What a server said, as text that every table holds: bytes that are no UTF-8 come from aiohttp as lone surrogates."""
+    """What a server said, as text that every table holds: bytes that are no UTF-8 come from aiohttp as lone
+    surrogates."""
     return text.encode("utf-8", "replace").decode()
 
 
 def unpacked(body: bytes, headers: Mapping[str, str], limit: int) -> bytes | None:
-    """The body without its content encoding, at most one byte more than `limit`; None when it is damaged or cut off."""
+    """The body without its content encoding, at most one byte more than `limit`; None when it is damaged or
+    cut off."""
     coding = headers.get("Content-Encoding", "identity").lower().strip()
     if coding in ("identity", ""):
         return body

@@ -2,15 +2,19 @@
 
     fetch(address)  store? -> name -> robots.txt, tdmrep.json -> host's turn -> request -> redirect? (from the top) -> headers -> body -> store
 
-Thousands of fetches may wait at once: each is a coroutine, not a thread (names are resolved in a few threads). What waits for a host
-holds nothing that others need, so a slow host slows only itself; what waits for a redirect's host has let go of the first one's slot, so two
-hosts that point at each other cannot block one another. Nothing that the web does raises here.
+Thousands of fetches may wait at once: each is a coroutine, not a thread (names are resolved in a few
+threads). What waits for a host holds nothing that others need, so a slow host slows only itself; what waits
+for a redirect's host has let go of the first one's slot, so two hosts that point at each other cannot block
+one another. Nothing that the web does raises here.
 
-Redirects are followed by hand, because each hop is an address of its own: checked, asked for its robots.txt, paced. No cookies, no proxy or
-password from the environment, certificates verified, no decompression beyond the size limit.
+Redirects are followed by hand, because each hop is an address of its own: checked, asked for its robots.txt,
+paced. No cookies, no proxy or password from the environment, certificates verified, no decompression beyond
+the size limit.
 
-Chosen: aiohttp, 0.26 ms a request against 1.25 for httpx2, and its resolver can be replaced, which is what makes the address check hold.
-tenacity for tries: exponential waits with jitter, so that failures of one moment do not come back in one moment.
+Chosen: aiohttp, 0.26 ms a request against 1.25 for httpx2, and its resolver can be replaced, which is what
+makes the address check hold.
+tenacity for tries: exponential waits with jitter, so that failures of one moment do not come back in one
+moment.
 """
 
 from __future__ import annotations
@@ -26,7 +30,13 @@ from dataclasses import replace
 from typing import Any
 
 import aiohttp
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_result,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 from yarl import URL
 
 from leafinstruct import __version__
@@ -50,19 +60,24 @@ FIRST_WAIT = 1.0
 """Seconds at most before the second try."""
 _OURS = frozenset({"private_address", "bad_url", "robots", "opt_out", "too_large", "too_many_redirects"})
 """Refusals of ours, which stand only under the terms they were made under."""
-_NO_SECOND_TRY = frozenset({"host_down", "asks_to_wait", "robots_unknown", "opt_out_unknown", "name_not_resolved"})
+_NO_SECOND_TRY = frozenset(
+    {"host_down", "asks_to_wait", "robots_unknown", "opt_out_unknown", "name_not_resolved"}
+)
 """Failures that were tried again already, for the host as a whole."""
 _FILE_REDIRECTS = 5
 """Of a robots.txt, by RFC 9309, and of a tdmrep.json."""
 
 
 class Web:
-    """Fetches images. Use within one event loop, and close it there. answered: fetches that came to an end, kept ones included.
+    """Fetches images. Use within one event loop, and close it there. answered: fetches that came to an end,
+    kept ones included.
 
     ask: the resolver of names. refused: sha256 of images whose bytes are not kept.
     """
 
-    def __init__(self, config: FetchConfig, store: Store, ask: Ask = getaddrinfo, refused: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, config: FetchConfig, store: Store, ask: Ask = getaddrinfo, refused: frozenset[str] = frozenset()
+    ) -> None:
         self.answered = 0
         self._config = config
         self._store = store
@@ -79,8 +94,8 @@ class Web:
         self._certified = False  # whether a certificate was found good in this run
 
     async def fetch(self, url: str) -> Fetched:
-        """What became of an address: kept, or asked now. The same address asked twice at once is asked once. Raises OSError when the disk
-        refuses what is to be kept."""
+        """What became of an address: kept, or asked now. The same address asked twice at once is asked once.
+        Raises OSError when the disk refuses what is to be kept."""
         task = self._running.get(url)
         if task is None:
             task = self._running[url] = asyncio.ensure_future(self._fetch(url))
@@ -129,7 +144,11 @@ class Web:
             attempts=attempts,
             terms="" if self._strict and outcome.reason not in _OURS else self._terms,
         )
-        if outcome.body is not None and self._not_kept and hashlib.sha256(outcome.body).hexdigest() in self._not_kept:
+        if (
+            outcome.body is not None
+            and self._not_kept
+            and hashlib.sha256(outcome.body).hexdigest() in self._not_kept
+        ):
             return replace(entry, reason="removed_by_request", detail="these bytes were taken out for good")
         return self._store.put(entry, outcome.body)
 
@@ -141,7 +160,9 @@ class Web:
         if (kept.size or 0) <= self._config.max_bytes:
             return kept
         detail = f"{kept.size:,} bytes, more than {self._config.max_bytes:,}"
-        return replace(kept, reason="too_large", detail=detail, sha256=None, size=None, segment=None, offset=None)
+        return replace(
+            kept, reason="too_large", detail=detail, sha256=None, size=None, segment=None, offset=None
+        )
 
     @property
     def _strict(self) -> bool:
@@ -155,7 +176,8 @@ class Web:
         return await self._tried(once)
 
     async def _tried(self, once: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        """One try, and further ones after failures that may pass; most fetches are spared tenacity's bookkeeping, a tenth of their cost."""
+        """One try, and further ones after failures that may pass; most fetches are spared tenacity's
+        bookkeeping, a tenth of their cost."""
         first = await once()
         if not _may_be_tried_again(first) or not self._config.retries:
             return first
@@ -170,7 +192,8 @@ class Web:
         return outcome
 
     async def _follow(self, address: str, limit: int, image: bool) -> Outcome:
-        """One try, through its redirects. image: else it is a file about the host, for which no such file is asked."""
+        """One try, through its redirects. image: else it is a file about the host, for which no such file is
+        asked."""
         left = self._config.timeout
         hops = self._config.max_redirects if image else _FILE_REDIRECTS
         for _ in range(hops + 1):
@@ -183,7 +206,12 @@ class Web:
             async with host.turn(), self._slots:
                 began = time.monotonic()
                 if why := host.given_up:
-                    return Outcome("failed", why[0], f"{origin(url)}: {why[1]}; it is not asked again in this run", str(url))
+                    return Outcome(
+                        "failed",
+                        why[0],
+                        f"{origin(url)}: {why[1]}; it is not asked again in this run",
+                        str(url),
+                    )
                 found = await self._request(url, host, limit, left, image)
             left -= time.monotonic() - began
             if isinstance(found, Outcome):
@@ -211,7 +239,12 @@ class Web:
         if not rules.allows(url):
             return Outcome("ok", "robots", f"the robots.txt of {origin(url)} does not allow it", str(url))
         if rules.delay > LONGEST_WAIT:
-            return Outcome("ok", "robots", f"the robots.txt of {origin(url)} asks for {rules.delay:g} s between requests", str(url))
+            return Outcome(
+                "ok",
+                "robots",
+                f"the robots.txt of {origin(url)} asks for {rules.delay:g} s between requests",
+                str(url),
+            )
         self._host(url).delay = max(self._config.delay, rules.delay)
         return None
 
@@ -221,8 +254,14 @@ class Web:
             return None
         reserved = await self._reservations.reserved(url)
         if isinstance(reserved, Outcome):
-            return replace(reserved, reason="opt_out_unknown", detail=f"tdmrep.json: {reserved.detail}", url=str(url))
-        return Outcome("ok", "opt_out", f"the tdmrep.json of {origin(url)} reserves it", str(url)) if reserved else None
+            return replace(
+                reserved, reason="opt_out_unknown", detail=f"tdmrep.json: {reserved.detail}", url=str(url)
+            )
+        return (
+            Outcome("ok", "opt_out", f"the tdmrep.json of {origin(url)} reserves it", str(url))
+            if reserved
+            else None
+        )
 
     async def _request(self, url: URL, host: Host, limit: int, seconds: float, image: bool) -> Outcome | str:
         """One request: what it gave, or the address that it redirects to."""
@@ -245,7 +284,9 @@ class Web:
         host.pushed_back(found.wait)
         return replace(found, reason="asks_to_wait") if (found.wait or 0) > LONGEST_WAIT else found
 
-    async def _read(self, url: URL, response: aiohttp.ClientResponse, limit: int, image: bool, clock: asyncio.Timeout) -> Outcome | str:
+    async def _read(
+        self, url: URL, response: aiohttp.ClientResponse, limit: int, image: bool, clock: asyncio.Timeout
+    ) -> Outcome | str:
         headers = response.headers
         if response.status in answer.REDIRECTS:
             return answer.of_redirect(url, headers.get("Location", ""), response.status)
@@ -261,7 +302,9 @@ class Web:
         if data is None:
             return Outcome("ok", "broken_encoding", "the body is not encoded as its headers say", status=200)
         if image and len(data) > limit:
-            return Outcome("ok", "too_large", f"more than {limit:,} bytes", status=200, media=answer.media_of(headers))
+            return Outcome(
+                "ok", "too_large", f"more than {limit:,} bytes", status=200, media=answer.media_of(headers)
+            )
         return Outcome("ok", status=200, media=answer.media_of(headers), body=data[:limit])
 
     @staticmethod

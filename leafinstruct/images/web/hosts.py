@@ -1,8 +1,9 @@
 """Hosts, each with its own pace: how many requests at a time, how far apart, when to wait, when to give up.
 
-A host is `name:port`. A server that answers 429 or 503 speaks to all requests for it, not to the one it hit, so the host waits as a whole: for as
-long as Retry-After says, else twice as long each time. Who asks for more than LONGEST_WAIT, or pushes back DOWN times on end, is not asked again
-in this run. Neither is a host that gave no whole answer to DOWN requests on end, silent or dripping: ten thousand images of such a server then
+A host is `name:port`. A server that answers 429 or 503 speaks to all requests for it, not to the one it hit,
+so the host waits as a whole: for as long as Retry-After says, else twice as long each time. Who asks for more
+than LONGEST_WAIT, or pushes back DOWN times on end, is not asked again in this run. Neither is a host that
+gave no whole answer to DOWN requests on end, silent or dripping: ten thousand images of such a server then
 cost minutes, not days. All these are failures that may pass, since tomorrow it may be there.
 """
 
@@ -16,7 +17,8 @@ from contextlib import asynccontextmanager
 DOWN = 8
 """Requests without a whole answer, or pauses asked for, one after another, before a host is given up."""
 LONGEST_WAIT = 120.0
-"""Seconds of Retry-After, or of Crawl-delay, that are waited for; who asks for more is asked in another run."""
+"""Seconds of Retry-After, or of Crawl-delay, that are waited for; who asks for more is asked in another
+run."""
 FIRST_PAUSE = 1.0
 """Seconds of pause after the first 429 or 503 that names none; twice as long each time."""
 
@@ -57,7 +59,8 @@ class Host:
         self._silent = self._pushes = 0
 
     def pushed_back(self, seconds: float | None) -> None:
-        """It answered 429 or 503. seconds: of its Retry-After; never shortens a longer pause, and answers within one pause count once."""
+        """It answered 429 or 503. seconds: of its Retry-After; never shortens a longer pause, and answers
+        within one pause count once."""
         self._silent = 0
         now = time.monotonic()
         if now >= self._resume:

@@ -1,13 +1,16 @@
-"""Names -> the addresses that are connected to, each name asked once in a while, and what it means that there are none.
+"""Names -> the addresses that are connected to, each name asked once in a while, and what it means that there
+are none.
 
-That a host does not exist is a verdict; that the resolver is out of order is not, and getaddrinfo tells the two apart badly: in a container
-without network, on a laptop that is offline, behind the portal of a hotel every name "does not exist", or is at a private address. So the
-resolver's no is believed only beside a yes: WITNESSES, names that exist and will, are asked at the same time, and unless one of them is at a
-public address, the failure is one that may pass.
+That a host does not exist is a verdict; that the resolver is out of order is not, and getaddrinfo tells the
+two apart badly: in a container without network, on a laptop that is offline, behind the portal of a hotel
+every name "does not exist", or is at a private address. So the resolver's no is believed only beside a yes:
+WITNESSES, names that exist and will, are asked at the same time, and unless one of them is at a public
+address, the failure is one that may pass.
 
-aiohttp resolves through `Names.resolve`, which gives out what was found here, less every private address: what was checked is what is connected to,
-whatever the name server says a second time. Names are looked up before a request takes its host's turn or its time, so that slow name servers of
-dead hosts cost living hosts nothing.
+aiohttp resolves through `Names.resolve`, which gives out what was found here, less every private address:
+what was checked is what is connected to, whatever the name server says a second time. Names are looked up
+before a request takes its host's turn or its time, so that slow name servers of dead hosts cost living hosts
+nothing.
 
 Chosen: getaddrinfo in a few threads over aiodns: it knows /etc/hosts and costs no dependency.
 """
@@ -44,7 +47,8 @@ Ask = Callable[[str], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """addresses: as the resolver gave them; error: why there are none; denied: whether it says that there is no such name; at: monotonic seconds."""
+    """addresses: as the resolver gave them; error: why there are none; denied: whether it says that there is
+    no such name; at: monotonic seconds."""
 
     addresses: tuple[str, ...]
     at: float
@@ -54,11 +58,14 @@ class _Found:
 
 def getaddrinfo(host: str) -> list[str]:
     """What the system's resolver says."""
-    return list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)))
+    return list(
+        dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+    )
 
 
 class Names(AbstractResolver):
-    """The names of a run. hosts: those that may be at any address (`name` or `name:port`); retries: further lookups after one that failed."""
+    """The names of a run. hosts: those that may be at any address (`name` or `name:port`); retries: further
+    lookups after one that failed."""
 
     def __init__(self, hosts: Collection[str], retries: int, ask: Ask = getaddrinfo) -> None:
         self._hosts, self._retries, self._ask = hosts, retries, ask
@@ -66,7 +73,8 @@ class Names(AbstractResolver):
         self._threads = ThreadPoolExecutor(THREADS, "names")
 
     async def problem(self, url: URL) -> Outcome | None:
-        """Why an address's host cannot be connected to; None when it can, and for literal addresses, which have no name to look up."""
+        """Why an address's host cannot be connected to; None when it can, and for literal addresses, which
+        have no name to look up."""
         if literal(url):
             return None
         host = url.raw_host or ""
@@ -77,12 +85,19 @@ class Names(AbstractResolver):
             return Outcome("failed", "name_not_resolved", f"{host}: {found.error}", str(url))
         reason, detail = "no_such_host", f"{host}: {found.error}"
         if not found.error:
-            reason, detail = "private_address", f"{host} is at {', '.join(found.addresses[:3])}, no address of the public internet"
+            reason, detail = (
+                "private_address",
+                f"{host} is at {', '.join(found.addresses[:3])}, no address of the public internet",
+            )
         if await self._resolver_works():
             return Outcome("ok", reason, detail, str(url))
-        return Outcome("failed", "name_not_resolved", f"{detail}; but neither are names found that do exist", str(url))
+        return Outcome(
+            "failed", "name_not_resolved", f"{detail}; but neither are names found that do exist", str(url)
+        )
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
         """For aiohttp: addresses that may be connected to. Raises OSError when there is none."""
         addresses = self._usable(host, port, await self._found(host, AGE))
         kinds = [(address, socket.AF_INET6 if ":" in address else socket.AF_INET) for address in addresses]
@@ -90,7 +105,9 @@ class Names(AbstractResolver):
         if not good:
             raise OSError(None, f"{host} is at no address that may be connected to")
         return [
-            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
+            ResolveResult(
+                hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST
+            )
             for address, kind in good
         ]
 
@@ -125,7 +142,9 @@ class Names(AbstractResolver):
                 return _Found(tuple(addresses), time.monotonic())
             except (OSError, UnicodeError) as error:
                 denied = isinstance(error, socket.gaierror) and error.errno in _DENIALS
-                found = _Found((), time.monotonic(), getattr(error, "strerror", None) or f"{error}"[:100], denied)
+                found = _Found(
+                    (), time.monotonic(), getattr(error, "strerror", None) or f"{error}"[:100], denied
+                )
             if tries < self._retries:
                 await asyncio.sleep(random.uniform(0.5, 1.0) * 2**tries)  # noqa: S311 - spreads tries, guards nothing
         return found

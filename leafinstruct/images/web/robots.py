@@ -2,7 +2,8 @@
 
 4xx: everything is allowed. 5xx or no answer: nothing may be asked, which may pass.
 
-Chosen: protego, as Scrapy does: wildcards, the longest rule wins, Crawl-delay; urllib.robotparser knows no wildcards and takes the first rule.
+Chosen: protego, as Scrapy does: wildcards, the longest rule wins, Crawl-delay; urllib.robotparser knows no
+wildcards and takes the first rule.
 Cost: 0.1 ms to parse an ordinary file, once a host.
 """
 

@@ -3,11 +3,13 @@
     <folder>/<writer>.bin      bytes of images, one after another
     <folder>/<writer>.jsonl    one line a fetch, written after its bytes: address, outcome, and where the bytes lie; with a digest (runtime/sealed.py)
 
-Each writer (one a build) has files of its own, so builds can work beside each other, also over a network file system; opening reads all
-logs, the last line of an address counts. Lines and bytes are checked on every read: a damaged line is dropped, and an image whose bytes are
-not those that were fetched counts as not fetched, so it is fetched again. A kill leaves at most bytes without a line, or half a line, which is no
-line. Logs are JSON, never pickle. Cost: opening reads about 200,000 lines a second, and holds some 500 bytes an address; one file an image was
-refused, as a million small files is what file systems and backups are worst at, and SQLite for its locks on network file systems.
+Each writer (one a build) has files of its own, so builds can work beside each other, also over a network file
+system; opening reads all logs, the last line of an address counts. Lines and bytes are checked on every read:
+a damaged line is dropped, and an image whose bytes are not those that were fetched counts as not fetched, so
+it is fetched again. A kill leaves at most bytes without a line, or half a line, which is no line. Logs are
+JSON, never pickle. Cost: opening reads about 200,000 lines a second, and holds some 500 bytes an address; one
+file an image was refused, as a million small files is what file systems and backups are worst at, and SQLite
+for its locks on network file systems.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ from leafinstruct.runtime.damage import Damage
 class Fetched:
     """What became of one address.
 
-    state: `ok` for an answer that stands, with an image or, where sha256 is None, without one (404, robots.txt, opt-out, a private address);
-    `failed` for what may pass (no answer, 429, 5xx). reason: a short stable name, empty with an image. segment, offset, size: where the bytes lie
-    in the store. at: when, UTC; seconds: how long, all tries together. terms: what was asked under, where the reason is a refusal of ours.
+    state: `ok` for an answer that stands, with an image or, where sha256 is None, without one (404,
+    robots.txt, opt-out, a private address); `failed` for what may pass (no answer, 429, 5xx). reason: a short
+    stable name, empty with an image. segment, offset, size: where the bytes lie in the store. at: when, UTC;
+    seconds: how long, all tries together. terms: what was asked under, where the reason is a refusal of ours.
     """
 
     url: str
@@ -54,7 +57,8 @@ _FIELDS = tuple(field.name for field in fields(Fetched))
 
 
 class Store:
-    """What was fetched, of this and all earlier runs. folder: made when something is kept. Raises OSError when it cannot be read."""
+    """What was fetched, of this and all earlier runs. folder: made when something is kept. Raises OSError
+    when it cannot be read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,7 +78,8 @@ class Store:
         return self._known.get(url)
 
     def intact(self, url: str) -> Fetched | None:
-        """The last outcome of a URL; None where its bytes are not those that were fetched, which is counted."""
+        """The last outcome of a URL; None where its bytes are not those that were fetched, which is
+        counted."""
         entry = self._known.get(url)
         if entry is None or is_intact(self.folder, entry):
             return entry
@@ -82,7 +87,8 @@ class Store:
         return None
 
     def put(self, entry: Fetched, data: bytes | None) -> Fetched:
-        """Keep an outcome, and the image's bytes if there are any. Returns it with its place. Raises OSError when the disk refuses."""
+        """Keep an outcome, and the image's bytes if there are any. Returns it with its place. Raises OSError
+        when the disk refuses."""
         blob, log = self._files()
         if data is not None:
             offset = blob.tell()
@@ -90,7 +96,8 @@ class Store:
             blob.flush()
             name, sha256 = f"{self._name}.bin", hashlib.sha256(data).hexdigest()
             entry = replace(entry, segment=name, offset=offset, size=len(data), sha256=sha256)
-        log.write(sealed.seal({field: getattr(entry, field) for field in _FIELDS}))  # asdict copies, and costs more than a request
+        # asdict copies, and costs more than a request
+        log.write(sealed.seal({field: getattr(entry, field) for field in _FIELDS}))
         log.flush()
         self._keep(entry)
         return entry
@@ -103,7 +110,8 @@ class Store:
         self._bytes = self._log = None
 
     def _keep(self, entry: Fetched) -> None:
-        """An answer that stands is never replaced by a failure, nor by an earlier one, whatever the order of the logs."""
+        """An answer that stands is never replaced by a failure, nor by an earlier one, whatever the order of
+        the logs."""
         before = self._known.get(entry.url)
         if before is None or before.state == "failed" or (entry.state == "ok" and entry.at >= before.at):
             self._known[entry.url] = entry
@@ -127,8 +135,13 @@ def stored(folder: Path, segment: str, offset: int, size: int, sha256: str) -> b
 
 
 def is_intact(folder: Path, entry: Fetched | Mapping[str, Any]) -> bool:
-    """Whether an outcome without bytes, or the bytes that were fetched, is what the store holds. entry: or a row of `fetches-`."""
-    place = entry if isinstance(entry, Mapping) else {name: getattr(entry, name) for name in ("segment", "offset", "size", "sha256")}
+    """Whether an outcome without bytes, or the bytes that were fetched, is what the store holds. entry: or a
+    row of `fetches-`."""
+    place = (
+        entry
+        if isinstance(entry, Mapping)
+        else {name: getattr(entry, name) for name in ("segment", "offset", "size", "sha256")}
+    )
     if place["sha256"] is None:
         return True
     try:
@@ -139,35 +152,52 @@ def is_intact(folder: Path, entry: Fetched | Mapping[str, Any]) -> bool:
 
 
 def verify(folder: Path) -> Iterator[Damage]:
-    """Damaged lines of the logs, and lines whose bytes are not those that were fetched; they are dropped. Reads every byte that a log names."""
+    """Damaged lines of the logs, and lines whose bytes are not those that were fetched; they are dropped.
+    Reads every byte that a log names."""
 
     def fault(entry: dict[str, Any]) -> str | None:
         found = _fetched(entry)
         if found is None or is_intact(folder, found) or _is_superseded(folder, found):
             return None
-        return f"leads to {found.size or 0:,} bytes in {found.segment} that are not what was fetched from {found.url[:200]}"
+        return (
+            f"leads to {found.size or 0:,} bytes in {found.segment} that are not what was fetched from "
+            f"{found.url[:200]}"
+        )
 
     for log in sorted(folder.glob("*.jsonl")):
         yield from sealed.drop(log, "its image is fetched again by the `leaf build` that needs it", fault)
 
 
 def _is_superseded(folder: Path, damaged: Fetched) -> bool:
-    """Whether the image was fetched again since (times are in seconds), so that nobody reads this line any more."""
-    later = (other for log in _logs(folder) for other in _entries(log) if other.url == damaged.url and other.at >= damaged.at)
+    """Whether the image was fetched again since (times are in seconds), so that nobody reads this line any
+    more."""
+    later = (
+        other
+        for log in _logs(folder)
+        for other in _entries(log)
+        if other.url == damaged.url and other.at >= damaged.at
+    )
     return any(other.state == "ok" and is_intact(folder, other) for other in later)
 
 
 def erase(folder: Path, is_meant: Callable[[Fetched], bool], dry_run: bool = False) -> int:
-    """Overwrite outcomes and their bytes; returns how many. Places of all others stay. Raises OSError. No build may run meanwhile.
+    """Overwrite outcomes and their bytes; returns how many. Places of all others stay. Raises OSError. No
+    build may run meanwhile.
 
     Bytes that no line names, of a kill or a damaged line, are overwritten too.
     """
     count = 0
     for log in _logs(folder):
-        count += sealed.erase(log, lambda entry: (found := _fetched(entry)) is None or is_meant(found), dry_run)
+        count += sealed.erase(
+            log, lambda entry: (found := _fetched(entry)) is None or is_meant(found), dry_run
+        )
     for blob in sorted(folder.glob("*.bin")) if not dry_run else ():
         log = blob.with_suffix(".jsonl")
-        held = [(entry.offset or 0, entry.size or 0) for entry in (_entries(log) if log.is_file() else ()) if entry.segment is not None]
+        held = [
+            (entry.offset or 0, entry.size or 0)
+            for entry in (_entries(log) if log.is_file() else ())
+            if entry.segment is not None
+        ]
         _zero_others(blob, sorted(held))
     return count
 
@@ -189,11 +219,15 @@ def _zero_others(blob: Path, held: Sequence[tuple[int, int]]) -> None:
 
 def _logs(folder: Path) -> list[Path]:
     """The logs that can be read, in order of their last change."""
-    return sorted((log for log in folder.glob("*.jsonl") if log.is_file()), key=lambda log: (log.stat().st_mtime_ns, log.name))
+    return sorted(
+        (log for log in folder.glob("*.jsonl") if log.is_file()),
+        key=lambda log: (log.stat().st_mtime_ns, log.name),
+    )
 
 
 def _entries(log: Path, whole: bool = False) -> Iterator[Fetched]:
-    """Intact lines of a log whose bytes are there; whole: those too whose bytes are not. A line of another program is passed over."""
+    """Intact lines of a log whose bytes are there; whole: those too whose bytes are not. A line of another
+    program is passed over."""
     blob = log.with_suffix(".bin")
     held = blob.stat().st_size if blob.is_file() else 0
     for _, line in sealed.lines(log):

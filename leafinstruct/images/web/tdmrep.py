@@ -1,11 +1,13 @@
-"""/.well-known/tdmrep.json of a host: which of its files are reserved from text and data mining (TDMRep, W3C community group report).
+"""/.well-known/tdmrep.json of a host: which of its files are reserved from text and data mining (TDMRep, W3C
+community group report).
 
-A list of rules `{"location": "/photos/*.jpg", "tdm-reservation": 1}`, of which the first whose pattern matches an address's path counts; patterns are
-those of robots.txt (`*`, and `$` for the end). A file that is missing or malformed says nothing, nor does a server that has no answer but an error
-for it: so the report has it. Only where the server gives no answer at all, or asks to be left alone, it is not known, which may pass.
+A list of rules `{"location": "/photos/*.jpg", "tdm-reservation": 1}`, of which the first whose pattern
+matches an address's path counts; patterns are those of robots.txt (`*`, and `$` for the end). A file that is
+missing or malformed says nothing, nor does a server that has no answer but an error for it: so the report has
+it. Only where the server gives no answer at all, or asks to be left alone, it is not known, which may pass.
 
-The report lets an image's own header override the file. We do not ask for a reserved image to see whether its header does: the file is
-believed when it reserves, and the header is looked at whenever it does not.
+The report lets an image's own header override the file. We do not ask for a reserved image to see whether its
+header does: the file is believed when it reserves, and the header is looked at whenever it does not.
 """
 
 from __future__ import annotations
@@ -49,7 +51,11 @@ def rules(body: bytes) -> list[tuple[str, bool]]:
         return []
     items = [item for item in found[:MAX_RULES] if isinstance(item, dict)] if isinstance(found, list) else []
     pairs = ((item.get("location"), item.get("tdm-reservation")) for item in items)
-    return [(place, value in (1, "1")) for place, value in pairs if isinstance(place, str) and value in (0, 1, "0", "1")]
+    return [
+        (place, value in (1, "1"))
+        for place, value in pairs
+        if isinstance(place, str) and value in (0, 1, "0", "1")
+    ]
 
 
 def reserves(found: list[tuple[str, bool]], url: URL) -> bool:
@@ -59,7 +65,8 @@ def reserves(found: list[tuple[str, bool]], url: URL) -> bool:
 
 
 def _matches(pattern: str, path: str) -> bool:
-    """Whether a path begins as a pattern says. Each piece is looked for where the one before ended: linear, whatever the pattern."""
+    """Whether a path begins as a pattern says. Each piece is looked for where the one before ended: linear,
+    whatever the pattern."""
     whole = pattern.endswith("$")
     first, *rest = [_plain(piece) for piece in pattern.removesuffix("$").split("*")]
     first = first if first.startswith("/") or (rest and not first) else f"/{first}"

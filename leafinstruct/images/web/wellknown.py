@@ -1,7 +1,9 @@
-"""Files by which a host speaks about all it has (robots.txt, tdmrep.json): each asked once a run, and once a day at most.
+"""Files by which a host speaks about all it has (robots.txt, tdmrep.json): each asked once a run, and once a
+day at most.
 
-They are kept in the store like images, with their age, so another run does not ask again. What cannot be had for a passing reason is kept for the
-run only, so that a host whose robots.txt fails costs a few requests, not a few an image.
+They are kept in the store like images, with their age, so another run does not ask again. What cannot be had
+for a passing reason is kept for the run only, so that a host whose robots.txt fails costs a few requests, not
+a few an image.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class HostFile:
         self._asked: dict[str, asyncio.Future[bytes | Outcome]] = {}
 
     async def of(self, url: URL) -> bytes | Outcome:
-        """The file of an address's host, empty where there is none; or the failure that may pass, by which it is not known."""
+        """The file of an address's host, empty where there is none; or the failure that may pass, by which it
+        is not known."""
         key = f"{url.scheme}://{origin(url)}"
         if key not in self._asked:
             self._asked[key] = asyncio.ensure_future(self._ask(url.origin() / self._path))
@@ -46,10 +49,14 @@ class HostFile:
         outcome = await self._get(url)
         if outcome.state == "failed":
             return outcome
-        if outcome.reason in ("broken_encoding", "unknown_encoding"):  # there is a file, and what it forbids is not known
+        # there is a file, and what it forbids is not known
+        if outcome.reason in ("broken_encoding", "unknown_encoding"):
             return replace(outcome, state="failed")
         body = outcome.body or b""
-        self._store.put(Fetched(str(url), "ok", outcome.reason, outcome.detail, outcome.url, outcome.status, at=now()), body)
+        self._store.put(
+            Fetched(str(url), "ok", outcome.reason, outcome.detail, outcome.url, outcome.status, at=now()),
+            body,
+        )
         return body
 
     def _kept(self, url: str) -> bytes | None:

@@ -1,4 +1,5 @@
-"""What the records of a compressed WARC file may unpack to while it is planned. FastWARC unpacks every record to find the next one."""
+"""What the records of a compressed WARC file may unpack to while it is planned. FastWARC unpacks every record
+to find the next one."""
 
 from __future__ import annotations
 
@@ -8,17 +9,20 @@ from typing import BinaryIO, cast
 from leafinstruct.ingest.archive.archive_ends import HEADER, next_start, unpacks_to_more
 
 FREE, EXPANSION = 512 << 20, 200
-"""Bytes that the records of a compressed file unpack to together, counting only records that unpack to more than EXPANSION times their size. Pages
-pack 4 to 20 times; gzip packs zeros 1,000 times, and 4 GB of them take 9 s to unpack."""
+"""Bytes that the records of a compressed file unpack to together, counting only records that unpack to more
+than EXPANSION times their size. Pages pack 4 to 20 times; gzip packs zeros 1,000 times, and 4 GB of them take
+9 s to unpack."""
 TAIL, WASTE = 16 << 20, 8
-"""Bytes that a record may hold beyond what it declares before reading of its file ends; and how many times they count of FREE."""
+"""Bytes that a record may hold beyond what it declares before reading of its file ends; and how many times
+they count of FREE."""
 
 
 class UnpackingBudget:
-    """What the records of a compressed file may unpack to: each record EXPANSION times its size, and those that unpack to more FREE bytes together.
+    """What the records of a compressed file may unpack to: each record EXPANSION times its size, and those
+    that unpack to more FREE bytes together.
 
-    left: of FREE; negative behind records that hold more than they declare. FastWARC passes over line breaks between records, WASTE times as slowly
-    as over a record.
+    left: of FREE; negative behind records that hold more than they declare. FastWARC passes over line breaks
+    between records, WASTE times as slowly as over a record.
     """
 
     def __init__(self, file: Path) -> None:
@@ -39,7 +43,8 @@ class UnpackingBudget:
             if self._declared > EXPANSION * (offset - self._offset):
                 self.left -= self._declared
             self._packed.seek(offset - 4)
-            behind = int.from_bytes(self._packed.read(4), "little") - self._declared  # a gzip member ends with its size
+            # a gzip member ends with its size
+            behind = int.from_bytes(self._packed.read(4), "little") - self._declared
             self.left -= WASTE * behind if behind > 2 * HEADER else 0
         if self.left < 0:
             return False
@@ -51,7 +56,8 @@ class UnpackingBudget:
         return True
 
     def reader(self, stream: BinaryIO) -> BinaryIO:
-        """The stream, whose read method raises OSError behind a record that holds far more than it declares: FastWARC would unpack it all."""
+        """The stream, whose read method raises OSError behind a record that holds far more than it declares:
+        FastWARC would unpack it all."""
         begin = stream.tell()
         stream.seek(0)
         self._packed = self._file.open("rb", buffering=0) if stream.read(2) == b"\x1f\x8b" else None

@@ -1,4 +1,5 @@
-"""Where a record of a WARC file begins and ends, told without FastWARC, which says nothing of it when a file is cut or damaged."""
+"""Where a record of a WARC file begins and ends, told without FastWARC, which says nothing of it when a file
+is cut or damaged."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from typing import BinaryIO
 
 TRUNCATED, DAMAGED = "truncated", "damaged_record"
 MAX_DECLARED = 1 << 40
-"""Bytes that a record may declare: 1 TiB. No archive is so long, so a record that declares more is damaged and the file is not cut."""
+"""Bytes that a record may declare: 1 TiB. No archive is so long, so a record that declares more is damaged
+and the file is not cut."""
 _START = {True: re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"), False: re.compile(rb"(?<=\r\n\r\n)WARC/1\.")}
 """How a record begins in a compressed file, and in a plain one."""
 HEADER = 64 << 10
@@ -21,9 +23,11 @@ _BREAK, _PADDING = b"\r\n\r\n", 64
 
 
 def end_of(file: Path, offset: int) -> int | str:
-    """Where the record at an offset ends; else why that cannot be said: TRUNCATED when the file ends before it does, or DAMAGED.
+    """Where the record at an offset ends; else why that cannot be said: TRUNCATED when the file ends before
+    it does, or DAMAGED.
 
-    A record ends with two line breaks behind its declared length; where something else stands there, the length lies.
+    A record ends with two line breaks behind its declared length; where something else stands there, the
+    length lies.
     """
     with file.open("rb") as stream:
         stream.seek(offset)
@@ -33,7 +37,11 @@ def end_of(file: Path, offset: int) -> int | str:
         length = _declared(head)
         size = file.stat().st_size
         if length is None:
-            return TRUNCATED if b"WARC/".startswith(head[:5]) and len(head) < HEADER and _BREAK not in head else DAMAGED
+            return (
+                TRUNCATED
+                if b"WARC/".startswith(head[:5]) and len(head) < HEADER and _BREAK not in head
+                else DAMAGED
+            )
         end = offset + length
         stream.seek(end)
         behind = stream.read(len(_BREAK))
@@ -46,19 +54,22 @@ def _declared(head: bytes) -> int | None:
     """Bytes of a record by its own header, which is the first part of `head`; None when it does not say."""
     header, separator, _ = head.partition(_BREAK)
     declared = re.search(rb"(?mi)^content-length:\s*(\d{1,18})\s*$", header)
-    return None if declared is None or not separator else len(header) + len(separator) + int(declared.group(1))
+    return (
+        None if declared is None or not separator else len(header) + len(separator) + int(declared.group(1))
+    )
 
 
 def more_behind(file: Path, end: int) -> bool:
-    """Whether anything but padding follows; FastWARC takes the first bytes of a record for the end of the file."""
+    """Whether anything but padding follows; FastWARC takes the first bytes of a record for the end of the
+    file."""
     with file.open("rb") as stream:
         stream.seek(end)
         return bool(stream.read(HEADER).strip(b"\r\n\0 "))
 
 
 def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | str:
-    """The end of the gzip member that begins with `chunk`, if it holds what its record declares; its contents pass through and are not kept, and
-    no more of them is unpacked than is declared."""
+    """The end of the gzip member that begins with `chunk`, if it holds what its record declares; its contents
+    pass through and are not kept, and no more of them is unpacked than is declared."""
     member = zlib.decompressobj(wbits=31)
     end, size, head, tail = offset, 0, b"", b""
     declared: int | None = None

@@ -1,16 +1,18 @@
 """What a WARC file holds and where: its pages, its images by address, its redirects, and where it breaks off.
 
-One pass over the file (about 400 MB on disk a second), remembered, so that parts can be planned by pages and an image is found
-without reading the file again. A record's length is the distance to the next one: bytes on disk, compressed or not.
+One pass over the file (about 400 MB on disk a second), remembered, so that parts can be planned by pages and
+an image is found without reading the file again. A record's length is the distance to the next one: bytes on
+disk, compressed or not.
 
-FastWARC ends quietly when a stream is cut off, so the last record is checked: a gzip member must reach its end mark, a plain record its
-declared length. A length that lies shows where the next record does not begin: then the record that lied is damaged, not the one behind it.
-Behind a record that cannot be read the next one is looked for, by the first bytes of a gzip member that holds one, or of a plain
-record (in a plain file the text of a damaged page can pass for one). Records of a .warc.gz must be gzip members of their own, as the format
-demands; a file compressed in one piece has no ranges, and one of zstd is not read.
+FastWARC ends quietly when a stream is cut off, so the last record is checked: a gzip member must reach its
+end mark, a plain record its declared length. A length that lies shows where the next record does not begin:
+then the record that lied is damaged, not the one behind it. Behind a record that cannot be read the next one
+is looked for, by the first bytes of a gzip member that holds one, or of a plain record (in a plain file the
+text of a damaged page can pass for one). Records of a .warc.gz must be gzip members of their own, as the
+format demands; a file compressed in one piece has no ranges, and one of zstd is not read.
 
-A revisit whose original is a page of the file is nothing new: that page is read where it lies. One whose original is not there is kept as such, for
-the reader to look for in the crawl or to report.
+A revisit whose original is a page of the file is nothing new: that page is read where it lies. One whose
+original is not there is kept as such, for the reader to look for in the crawl or to report.
 """
 
 from __future__ import annotations
@@ -26,7 +28,16 @@ from fastwarc.warc import ArchiveIterator
 from leafinstruct.errors import SourceError
 from leafinstruct.images.archive import RecordError, beginning
 from leafinstruct.ingest.archive.archive_budget import UnpackingBudget
-from leafinstruct.ingest.archive.archive_ends import DAMAGED, HEADER, LOOK, MAX_DECLARED, TRUNCATED, end_of, more_behind, next_start
+from leafinstruct.ingest.archive.archive_ends import (
+    DAMAGED,
+    HEADER,
+    LOOK,
+    MAX_DECLARED,
+    TRUNCATED,
+    end_of,
+    more_behind,
+    next_start,
+)
 from leafinstruct.ingest.archive.archive_record import NAME, NOT_HTTP, Record, described, looks_like_html
 from leafinstruct.ingest.fields.url import key
 from leafinstruct.ingest.index import Index, remembered
@@ -41,8 +52,14 @@ _SENTENCES = {
     DAMAGED: "a record cannot be read",
     NOT_HTTP: "the record of a web address holds no HTTP response",
     TOO_DAMAGED: "too many records before this one are damaged, or what they unpack to; what follows is not read",
-    NOT_BY_RECORD: "a gzip member holds several records, which cannot be read one by one; run `fastwarc recompress` on the file and use the result",
-    TOO_LARGE: "the record unpacks to more than 200 times its size, and such records of the file to more than 512 MiB",
+    NOT_BY_RECORD: (
+        "a gzip member holds several records, which cannot be read one by one; run `fastwarc recompress` "
+        "on the file and use the result"
+    ),
+    TOO_LARGE: (
+        "the record unpacks to more than 200 times its size, and such records of the file to more than "
+        "512 MiB"
+    ),
 }
 MAX_DAMAGES = 1_000
 """Damaged records of a file behind which the next one is looked for; a file with more is no archive."""
@@ -52,10 +69,12 @@ _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 
 @dataclass(frozen=True, slots=True)
 class ArchiveIndex:
-    """pages: (offset, length), in the order of the file. images: address key -> (offset, length). redirects: address key -> address.
-    damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early, `damaged_record`,
-    `too_damaged`, `too_large`, `not_by_record`, `not_http`.
-    revisits: (offset, names) of pages that are not in the file. names: of all pages of the file, NAME characters each, in one string.
+    """pages: (offset, length), in the order of the file. images: address key -> (offset, length). redirects:
+    address key -> address.
+    damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early,
+    `damaged_record`, `too_damaged`, `too_large`, `not_by_record`, `not_http`.
+    revisits: (offset, names) of pages that are not in the file. names: of all pages of the file, NAME
+    characters each, in one string.
     withheld: offsets of images whose HTTP head keeps them from training."""
 
     pages: tuple[tuple[int, int], ...]
@@ -72,7 +91,8 @@ class ArchiveIndex:
         return len(self.pages) + len(self.damages) + len(self.revisits)
 
     def find(self, url: str) -> tuple[int, int] | None:
-        """Range of the image at an absolute address, through the file's own redirects. Raises ValueError for a malformed address."""
+        """Range of the image at an absolute address, through the file's own redirects. Raises ValueError for
+        a malformed address."""
         for _ in range(_HOPS + 1):
             place = key(url)
             if place in self.images:
@@ -84,14 +104,16 @@ class ArchiveIndex:
 
 
 def index(file: Path, cache: Path) -> ArchiveIndex:
-    """The file's index, built or remembered. Raises SourceError when it cannot be read or is not compressed record by record."""
+    """The file's index, built or remembered. Raises SourceError when it cannot be read or is not compressed
+    record by record."""
     stat = file.stat()
     return _loaded(file, cache, (stat.st_size, stat.st_mtime_ns))
 
 
 @lru_cache(maxsize=2)
 def _loaded(file: Path, cache: Path, _state: tuple[int, int]) -> ArchiveIndex:
-    """The index of a file of a size and time of change, kept between its parts: that of 60,000 records takes 0.7 s to load."""
+    """The index of a file of a size and time of change, kept between its parts: that of 60,000 records takes
+    0.7 s to load."""
     found = remembered(cache, file, _build, VERSION)
     images = {url: (place[0], place[1]) for url, place in found["images"].items()}
     damages = tuple((offset, reason, _SENTENCES[reason]) for offset, reason in found["damages"])
@@ -106,7 +128,8 @@ def names_of(text: str) -> tuple[str, ...]:
 
 
 def _build(file: Path) -> Index:
-    """One pass, in stretches from one damaged record to the next. Of several captures of one address the first counts."""
+    """One pass, in stretches from one damaged record to the next. Of several captures of one address the
+    first counts."""
     _refuse_zstd(file)
     found = _Found()
     damages: list[tuple[int, str]] = []
@@ -139,7 +162,11 @@ def _stretch(file: Path, start: int, budget: UnpackingBudget) -> tuple[list[Reco
                 if records and record.stream_pos <= records[-1].offset:
                     return _of_one_member(file, records)
                 if not budget.take(record.stream_pos, record.content_length):
-                    return records, record.stream_pos, DAMAGED if record.content_length > MAX_DECLARED else TOO_LARGE
+                    return (
+                        records,
+                        record.stream_pos,
+                        DAMAGED if record.content_length > MAX_DECLARED else TOO_LARGE,
+                    )
                 records.append(described(record))
         except (OSError, ValueError):
             reason = DAMAGED
@@ -154,7 +181,8 @@ def _stretch(file: Path, start: int, budget: UnpackingBudget) -> tuple[list[Reco
 
 @dataclass(slots=True)
 class _Found:
-    """An index while it grows. revisits wait until all of the file is known: the capture that they repeat may stand behind them."""
+    """An index while it grows. revisits wait until all of the file is known: the capture that they repeat may
+    stand behind them."""
 
     pages: list[tuple[int, int]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -209,7 +237,8 @@ class _Found:
 
 
 def _is_page(file: Path, place: tuple[int, int]) -> bool:
-    """Whether a record without a media type is HTML. One that cannot be decoded is taken for a page, so that its reason is told."""
+    """Whether a record without a media type is HTML. One that cannot be decoded is taken for a page, so that
+    its reason is told."""
     with file.open("rb") as stream:
         stream.seek(place[0])
         data = stream.read(min(place[1], HEADER))
@@ -222,14 +251,17 @@ def _is_page(file: Path, place: tuple[int, int]) -> bool:
 def _refuse_zstd(file: Path) -> None:
     with file.open("rb") as stream:
         if _ZSTD.match(stream.read(4)):
-            raise SourceError(f"{file}: compressed with zstd, which is not read; run `zstd -d` on it and use the .warc")
+            raise SourceError(
+                f"{file}: compressed with zstd, which is not read; run `zstd -d` on it and use the .warc"
+            )
 
 
 def _of_one_member(file: Path, records: list[Record]) -> tuple[list[Record], int, str]:
-    """What `_stretch` returns where a gzip member holds several records, which have no ranges of their own. Raises SourceError when it is the only
-    member with records: the file is compressed in one piece."""
+    """What `_stretch` returns where a gzip member holds several records, which have no ranges of their own.
+    Raises SourceError when it is the only member with records: the file is compressed in one piece."""
     if next_start(file, 1) is None:
         raise SourceError(
-            f"{file}: compressed in one piece, so its records cannot be read one by one; run `fastwarc recompress` on it and use the result"
+            f"{file}: compressed in one piece, so its records cannot be read one by one; run "
+            "`fastwarc recompress` on it and use the result"
         )
     return records[:-1], records[-1].offset, NOT_BY_RECORD

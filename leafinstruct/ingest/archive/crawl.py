@@ -1,19 +1,22 @@
-"""Where the images of a whole crawl lie: one sorted file for all archives of a source, looked up by bisection.
+"""Where the images of a whole crawl lie: one sorted file for all archives of a source, looked up by
+bisection.
 
     <address key> TAB <archive> TAB <offset> TAB <length>        an image
     <address key> TAB > TAB <address>                            a redirect, or a revisit of another address
     <page>NAME TAB > TAB                                         a page that a revisit in another archive names
     <withheld>OFFSET ARCHIVE TAB > TAB                           an image whose HTTP head keeps it from training
 
-Crawlers spread the images of a page over many archives. The indexes that planning leaves for each archive, or a CDXJ index that the crawl came
-with, are sorted in runs of RUN lines and merged, so that memory does not grow with the crawl; workers map the file and read a few pages of it for
-a look-up. Of several captures of an address the first counts, in the order of archives and offsets: which one a page
-showed is not known, and a rule that does not move keeps documents what they were.
+Crawlers spread the images of a page over many archives. The indexes that planning leaves for each archive, or
+a CDXJ index that the crawl came with, are sorted in runs of RUN lines and merged, so that memory does not
+grow with the crawl; workers map the file and read a few pages of it for a look-up. Of several captures of an
+address the first counts, in the order of archives and offsets: which one a page showed is not known, and a
+rule that does not move keeps documents what they were.
 
-CDXJ lines are `<key> <time> {json}`; their `url` is keyed anew by our own rules, so that no second canonical form of addresses (SURT) decides what
-is found. Archives are named there by path or name; those that the source does not hold are passed over and counted. Redirects and revisits carry no
-address to go to in CDXJ; they come from the archives' own indexes, which planning makes in any case. A revisit that names an image by nothing but
-its digest is resolved within its own archive only.
+CDXJ lines are `<key> <time> {json}`; their `url` is keyed anew by our own rules, so that no second canonical
+form of addresses (SURT) decides what is found. Archives are named there by path or name; those that the
+source does not hold are passed over and counted. Redirects and revisits carry no address to go to in CDXJ;
+they come from the archives' own indexes, which planning makes in any case. A revisit that names an image by
+nothing but its digest is resolved within its own archive only.
 """
 
 from __future__ import annotations
@@ -58,7 +61,8 @@ _PAGE, _WITHHELD = "<page>", "<withheld>"
 
 
 def built(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path) -> Path:
-    """The index of a source's crawl, made now or before. Raises SourceError when an archive or the given index cannot be read."""
+    """The index of a source's crawl, made now or before. Raises SourceError when an archive or the given
+    index cannot be read."""
     made = cache / f"crawl-{depends(source, root, archives)}.tsv"
     if not made.exists():
         indexes = partial(_indexes_of, root, archives, cache)
@@ -69,13 +73,18 @@ def built(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path
 
 def depends(source: WarcSource, root: Path, archives: tuple[str, ...]) -> str:
     """What tells one crawl from another: names, sizes and times of its archives and of the given index."""
-    given = [] if source.cdxj is None else [str(files.root_of(source.cdxj) / name) for name in _indexes(source)]
+    given = (
+        [] if source.cdxj is None else [str(files.root_of(source.cdxj) / name) for name in _indexes(source)]
+    )
     stats = [(name, (root / name).stat()) for name in (*archives, *given)]
-    return digest([VERSION, archive_index.VERSION, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]])
+    return digest(
+        [VERSION, archive_index.VERSION, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
+    )
 
 
 def find(index: Path, url: str) -> Place | None:
-    """The place of the image at an absolute address, through redirects. Raises ValueError for a malformed address."""
+    """The place of the image at an absolute address, through redirects. Raises ValueError for a malformed
+    address."""
     for _ in range(HOPS + 1):
         line = _line(_mapped(index), key(url).encode(errors="surrogateescape"))
         if line is None:
@@ -94,7 +103,9 @@ def holds_page(index: Path, names: tuple[str, ...]) -> bool:
 
 def withholds(index: Path, archive: str, offset: int) -> bool:
     """Whether the image at a place keeps itself from training."""
-    return _line(_mapped(index), f"{_WITHHELD}{offset} {archive}".encode(errors="surrogateescape")) is not None
+    return (
+        _line(_mapped(index), f"{_WITHHELD}{offset} {archive}".encode(errors="surrogateescape")) is not None
+    )
 
 
 @lru_cache(maxsize=2)
@@ -119,7 +130,9 @@ def _line(data: mmap.mmap | bytes, wanted: bytes) -> bytes | None:
     return line if line.startswith(prefix) else None
 
 
-def _indexes_of(root: Path, archives: tuple[str, ...], cache: Path) -> Iterator[tuple[int, str, ArchiveIndex]]:
+def _indexes_of(
+    root: Path, archives: tuple[str, ...], cache: Path
+) -> Iterator[tuple[int, str, ArchiveIndex]]:
     for number, name in enumerate(archives):
         yield number, name, archive_index.index(root / name, cache)
 
@@ -137,7 +150,8 @@ def _redirects(indexes: Indexes) -> Iterator[str]:
 
 
 def _pages(indexes: Indexes) -> Iterator[str]:
-    """Lines of the pages that are named by a revisit in an archive that does not hold them: few, where all pages would be most of the index."""
+    """Lines of the pages that are named by a revisit in an archive that does not hold them: few, where all
+    pages would be most of the index."""
     wanted = {name for _, _, index in indexes() for _, names in index.revisits for name in names}
     if wanted:
         for _, _, index in indexes():
@@ -146,14 +160,16 @@ def _pages(indexes: Indexes) -> Iterator[str]:
 
 
 def _withheld(indexes: Indexes) -> Iterator[str]:
-    """Lines of the images that keep themselves from training, told by the archives' own indexes: a CDXJ index knows nothing of it."""
+    """Lines of the images that keep themselves from training, told by the archives' own indexes: a CDXJ index
+    knows nothing of it."""
     for _, name, index in indexes():
         for offset in index.withheld:
             yield _entry(f"{_WITHHELD}{offset} {name}", _LAST, ">\t")
 
 
 def _given(source: WarcSource, archives: tuple[str, ...]) -> Iterator[str]:
-    """Lines of the images that a CDXJ index names. Raises SourceError when none of its archives is one of the source."""
+    """Lines of the images that a CDXJ index names. Raises SourceError when none of its archives is one of the
+    source."""
     assert source.cdxj is not None
     known = {name: name for name in archives}
     by_name: dict[str, list[str]] = {}
@@ -164,24 +180,35 @@ def _given(source: WarcSource, archives: tuple[str, ...]) -> Iterator[str]:
     for file in _indexes(source):
         for record in _records(folder / file):
             seen += 1
-            archive = known.get(str(record.get("filename"))) or known.get(PurePosixPath(str(record.get("filename"))).name)
+            archive = known.get(str(record.get("filename"))) or known.get(
+                PurePosixPath(str(record.get("filename"))).name
+            )
             used += archive is not None
             if archive is not None and (line := _image(record, archive)) is not None:
                 yield line
     if seen and not used:
-        raise SourceError(f"{source.cdxj}: none of its {seen:,} lines names an archive of the source; is it the index of another crawl?")
+        raise SourceError(
+            f"{source.cdxj}: none of its {seen:,} lines names an archive of the source; is it the index "
+            "of another crawl?"
+        )
 
 
 def _image(record: dict[str, object], name: str) -> str | None:
     """The line of a record that is an image, by its media type or for want of one."""
     kind = str(record.get("mime", "unk")).lower()
-    if str(record.get("status", "200")) != "200" or not (kind.startswith("image/") or kind in ("unk", "", "application/octet-stream")):
+    if str(record.get("status", "200")) != "200" or not (
+        kind.startswith("image/") or kind in ("unk", "", "application/octet-stream")
+    ):
         return None
     try:
         offset, length, url = int(str(record["offset"])), int(str(record["length"])), key(str(record["url"]))
     except (KeyError, ValueError):
         return None
-    return _entry(url, f"{name}\0{offset:015d}", f"{name}\t{offset}\t{length}") if offset >= 0 and length > 0 else None
+    return (
+        _entry(url, f"{name}\0{offset:015d}", f"{name}\t{offset}\t{length}")
+        if offset >= 0 and length > 0
+        else None
+    )
 
 
 def _indexes(source: WarcSource) -> list[str]:
@@ -190,15 +217,17 @@ def _indexes(source: WarcSource) -> list[str]:
 
 
 def _records(file: Path) -> Iterator[dict[str, object]]:
-    """The JSON of every line; what is no CDXJ line (headers, damage) is passed over. Raises SourceError when it cannot be read, or unpacks to more
-    than an index does."""
+    """The JSON of every line; what is no CDXJ line (headers, damage) is passed over. Raises SourceError when
+    it cannot be read, or unpacks to more than an index does."""
     try:
         left = max(FREE, EXPANSION * file.stat().st_size)
         with gzip.open(file) if file.name.lower().endswith(".gz") else file.open("rb") as stream:
             while line := stream.readline(MAX_LINE):
                 left -= len(line)
                 if left < 0:
-                    raise SourceError(f"{file}: unpacks to more than {EXPANSION} times its size; is it a CDXJ index?")
+                    raise SourceError(
+                        f"{file}: unpacks to more than {EXPANSION} times its size; is it a CDXJ index?"
+                    )
                 start = line.find(b"{")
                 try:
                     record = json.loads(line[start:]) if start > 0 else None
@@ -211,14 +240,19 @@ def _records(file: Path) -> Iterator[dict[str, object]]:
 
 
 def _entry(url: str, order: str, rest: str) -> str:
-    """A line with what it is sorted by among its equals, which is cut off when it is written; empty for what no line can hold."""
+    """A line with what it is sorted by among its equals, which is cut off when it is written; empty for what
+    no line can hold."""
     line = f"{url}\t{order}\x01{rest}"
     return "" if any(sign in url + rest.replace("\t", "") for sign in "\t\n\r\x01") else line
 
 
 def _sorted(lines: Iterable[str], made: Path) -> None:
     """Sort by runs, merge, keep the first line of each address, and let the file appear by one rename."""
-    with TemporaryDirectory(dir=made.parent, prefix=".crawl-") if made.parent.is_dir() else TemporaryDirectory(prefix="crawl-") as folder:
+    with (
+        TemporaryDirectory(dir=made.parent, prefix=".crawl-")
+        if made.parent.is_dir()
+        else TemporaryDirectory(prefix="crawl-") as folder
+    ):
         runs: list[Path] = []
         iterator = iter(line for line in lines if line)
         while chunk := list(islice(iterator, RUN)):

@@ -2,9 +2,10 @@
 
     names (all, without opening) -> kinds of files (at most OPENED of an ending are opened) -> sources -> figures of a small sample (sample)
 
-The look is bounded: names are listed up to LISTED, a file that is not opened has the kind of the last opened one of its ending in its order, and no
-large file is read whole. Names are sorted, so the same folder gives the same answer. A source is the highest folder that holds nothing else that
-its reader would take, since a reader searches a whole folder.
+The look is bounded: names are listed up to LISTED, a file that is not opened has the kind of the last opened
+one of its ending in its order, and no large file is read whole. Names are sorted, so the same folder gives
+the same answer. A source is the highest folder that holds nothing else that its reader would take, since a
+reader searches a whole folder.
 """
 
 from __future__ import annotations
@@ -29,16 +30,20 @@ from leafinstruct.ingest.tables import parquet
 from leafinstruct.ingest.tables.columns.guess import IMAGE_SUFFIXES
 
 LISTED, BESIDE, OPENED, PLACES = 200_000, 20_000, 200, 20
-"""Names of a folder, and of the folder of a file, that are listed at most; files of one ending that are opened; sources of one kind."""
+"""Names of a folder, and of the folder of a file, that are listed at most; files of one ending that are
+opened; sources of one kind."""
 SUPPORTED = (
-    "pages (.html, .htm, .xhtml), web archives (.warc, .warc.gz), MMC4 and conversations (.jsonl, .jsonl.gz, .jsonl.zip), "
-    "tables with texts and images (.parquet, .jsonl, .tar), YouCook2 and VIST (.json), videos with .vtt or .srt"
+    "pages (.html, .htm, .xhtml), web archives (.warc, .warc.gz), MMC4 and conversations (.jsonl, "
+    ".jsonl.gz, .jsonl.zip), "
+    "tables with texts and images (.parquet, .jsonl, .tar), YouCook2 and VIST (.json), videos with "
+    ".vtt or .srt"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One source. keys: of the recipe, with absolute paths, without a name; files: how many; names: of them, relative to the root of the look."""
+    """One source. keys: of the recipe, with absolute paths, without a name; files: how many; names: of them,
+    relative to the root of the look."""
 
     keys: dict[str, Any]
     files: int
@@ -52,7 +57,8 @@ class Found:
 
 @dataclass(slots=True)
 class Recognized:
-    """listed, opened: files; complete: whether all names were listed. problems: (name, sentence). endings: of files that no source reads."""
+    """listed, opened: files; complete: whether all names were listed. problems: (name, sentence). endings: of
+    files that no source reads."""
 
     root: Path
     found: list[Found] = field(default_factory=list)
@@ -89,7 +95,8 @@ def recognize(given: Path, scratch: Path) -> Recognized:
 
 
 def _listed(root: Path, most: int) -> tuple[list[str], bool]:
-    """Names of regular files below a folder as readers walk it, sorted within each folder; and whether these are all."""
+    """Names of regular files below a folder as readers walk it, sorted within each folder; and whether these
+    are all."""
     found: list[str] = []
     for name in _walk(root, ""):
         if len(found) == most:
@@ -100,9 +107,14 @@ def _listed(root: Path, most: int) -> tuple[list[str], bool]:
 
 def _walk(folder: Path, prefix: str) -> Iterator[str]:
     try:
-        entries = sorted((entry for entry in os.scandir(folder) if not entry.name.startswith(".")), key=lambda entry: entry.name)
+        entries = sorted(
+            (entry for entry in os.scandir(folder) if not entry.name.startswith(".")),
+            key=lambda entry: entry.name,
+        )
     except OSError as error:
-        raise SourceError(f"{folder}: cannot be read: {error.strerror}; check the folder's permissions") from error
+        raise SourceError(
+            f"{folder}: cannot be read: {error.strerror}; check the folder's permissions"
+        ) from error
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             if not files.is_run(folder / entry.name):
@@ -148,18 +160,27 @@ def _groups(kinds: dict[str, Sniffed]) -> list[tuple[str, str, list[str]]]:
             found.setdefault((item.kind, item.mapping), []).append(name)
     order = ("html", "warc", "mmc4", "obelics", "hub", "conversations", "youcook2", "vist", "video")
     return sorted(
-        ((kind, columns, sorted(names)) for (kind, columns), names in found.items()), key=lambda item: (order.index(item[0]), item[2][0])
+        ((kind, columns, sorted(names)) for (kind, columns), names in found.items()),
+        key=lambda item: (order.index(item[0]), item[2][0]),
     )
 
 
-def _sources(whole: Recognized, given: Path, group: tuple[str, str, list[str]], kinds: dict[str, Sniffed], near: Sequence[str]) -> None:
+def _sources(
+    whole: Recognized,
+    given: Path,
+    group: tuple[str, str, list[str]],
+    kinds: dict[str, Sniffed],
+    near: Sequence[str],
+) -> None:
     """Add the sources of one group of files."""
     kind, mapping, names = group
     root, images = whole.root, [name for name in near if name.lower().endswith(IMAGE_SUFFIXES)]
     if kind == "html":
         parts = saved_parts(names)
         pages = [name for name in names if name not in parts]
-        notes = (f"files that a browser saved beside a page are parts of it: {len(parts):,}",) if parts else ()
+        notes = (
+            (f"files that a browser saved beside a page are parts of it: {len(parts):,}",) if parts else ()
+        )
         whole.found.append(Found({"kind": kind, "path": str(given)}, len(pages), tuple(pages), notes))
         return
     if kind == "youcook2":
@@ -170,22 +191,38 @@ def _sources(whole: Recognized, given: Path, group: tuple[str, str, list[str]], 
         taken = {file for source in whole.found if source.kind == "youcook2" for file in source.names}
         subtitled = [name for name in names if name not in taken and subtitles_of(root, name)]
         silent = [name for name in names if name not in taken and name not in subtitled]
-        whole.problems += [(name, "is a video without subtitles (.vtt, .srt) beside it, and no annotations name it") for name in silent]
+        whole.problems += [
+            (name, "is a video without subtitles (.vtt, .srt) beside it, and no annotations name it")
+            for name in silent
+        ]
         names = subtitled
     suffixes = suffixes_of(kind)
     readable = set(kinds) if given.is_dir() else set(names)
-    others = [name for name in readable if name not in names and (name.lower().endswith(suffixes) or files.packed(name, suffixes))]
-    strays = [name for name in names if not name.lower().endswith(suffixes)]  # which a folder is not searched for
+    others = [
+        name
+        for name in readable
+        if name not in names and (name.lower().endswith(suffixes) or files.packed(name, suffixes))
+    ]
+    # which a folder is not searched for
+    strays = [name for name in names if not name.lower().endswith(suffixes)]
     searched = [name for name in names if name not in strays]
     places = [names[0]] if not given.is_dir() and names else [*_places(searched, others), *strays]
     if len(places) > PLACES:
         ending = PurePosixPath(names[0]).suffix
         whole.problems.append(
-            (names[0], f"and {len(names) - 1:,} more files of {kind} lie among other {ending} files; move them to a folder of their own")
+            (
+                names[0],
+                f"and {len(names) - 1:,} more files of {kind} lie among other {ending} files; move them "
+                "to a folder of their own",
+            )
         )
         return
     for place in places:
-        own = [name for name in names if name == place or (name in searched and (place == "" or name.startswith(f"{place}/")))]
+        own = [
+            name
+            for name in names
+            if name == place or (name in searched and (place == "" or name.startswith(f"{place}/")))
+        ]
         keys: dict[str, Any] = {"kind": kind, "path": str(root / place) if place else str(root)}
         said: tuple[str, ...] = ()
         if mapping:
@@ -195,7 +232,9 @@ def _sources(whole: Recognized, given: Path, group: tuple[str, str, list[str]], 
         if kind == "warc" and len(own) > 1:
             keys["crawl"] = True
         if kind == "warc" and any(item.kind == "cdxj" for item in kinds.values()):
-            said = ("a CDXJ index lies beside the archives; the build makes its own, cdxj: PATH uses that one",)
+            said = (
+                "a CDXJ index lies beside the archives; the build makes its own, cdxj: PATH uses that one",
+            )
         whole.found.append(Found(keys, len(own), tuple(own), said))
 
 
@@ -232,16 +271,24 @@ def _annotated(whole: Recognized, name: str, videos: Sequence[str]) -> None:
         return
     here = [file for file in videos if PurePosixPath(file).stem in wanted]
     if not here:
-        whole.problems.append((name, f"annotates {len(wanted):,} videos, and none of them is here (<video id>.mp4)"))
+        whole.problems.append(
+            (name, f"annotates {len(wanted):,} videos, and none of them is here (<video id>.mp4)")
+        )
         return
     folder = os.path.commonpath([str(PurePosixPath(file).parent) for file in here])
-    keys = {"kind": "youcook2", "path": str(whole.root / name), "videos": os.path.normpath(whole.root / folder)}
+    keys = {
+        "kind": "youcook2",
+        "path": str(whole.root / name),
+        "videos": os.path.normpath(whole.root / folder),
+    }
     missing = len(wanted) - len({PurePosixPath(file).stem for file in here})
     notes = (f"{missing:,} of {len(wanted):,} annotated videos are not here",) if missing else ()
     whole.found.append(Found(keys, len(here), tuple(here), notes))
 
 
-def _images(kind: str, root: Path, records: Sequence[str], images: Sequence[str], here: Sequence[str]) -> dict[str, str]:
+def _images(
+    kind: str, root: Path, records: Sequence[str], images: Sequence[str], here: Sequence[str]
+) -> dict[str, str]:
     """Where the images of records are, if not where the reader looks by itself."""
     beside = [PurePosixPath(name).parent for name in records]
     if kind == "mmc4" and any((root / folder / "images").is_dir() for folder in beside):

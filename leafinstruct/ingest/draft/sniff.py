@@ -1,7 +1,9 @@
-"""What one file is, by its first bytes: the kind of source that reads it, and the mapping of its columns where it is a table. Reads no whole file.
+"""What one file is, by its first bytes: the kind of source that reads it, and the mapping of its columns
+where it is a table. Reads no whole file.
 
-Large files are looked at through a copy of their first HEAD bytes, which the ordinary readers take for a file that was cut: no format has a second
-parser here. A name counts only where content has no mark of its own (a page that begins with a comment, subtitles).
+Large files are looked at through a copy of their first HEAD bytes, which the ordinary readers take for a file
+that was cut: no format has a second parser here. A name counts only where content has no mark of its own (a
+page that begins with a comment, subtitles).
 """
 
 from __future__ import annotations
@@ -45,8 +47,9 @@ _TURNS = ("conversations", "messages", "conversation")
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """kind: of the source that reads the file, or `subtitles`, `cdxj`; empty where none does. mapping: of a table, as JSON. images: names of images
-    that its first records give. problem: why a file that is nearly readable is not read."""
+    """kind: of the source that reads the file, or `subtitles`, `cdxj`; empty where none does. mapping: of a
+    table, as JSON. images: names of images that its first records give. problem: why a file that is nearly
+    readable is not read."""
 
     kind: str
     mapping: str = ""
@@ -55,7 +58,8 @@ class Sniffed:
 
 
 def head_of(path: Path, scratch: Path) -> Path:
-    """The file itself, or a copy of its beginning under scratch: where it is longer than twice HEAD, or may unpack to more than that."""
+    """The file itself, or a copy of its beginning under scratch: where it is longer than twice HEAD, or may
+    unpack to more than that."""
     name, size = path.name, path.stat().st_size
     packed = name.lower().endswith((".jsonl.gz", ".jsonl.zip"))
     if size <= (HEAD // 8 if packed else 2 * HEAD):
@@ -94,7 +98,9 @@ def _sniffed(path: Path, scratch: Path) -> Sniffed:
     if not start:
         return Sniffed("", problem="is empty")
     if start.startswith(_LFS):
-        return Sniffed("", problem="is a Git LFS pointer, not the file itself; run `git lfs pull` in the repository")
+        return Sniffed(
+            "", problem="is a Git LFS pointer, not the file itself; run `git lfs pull` in the repository"
+        )
     if name.endswith(VIDEOS):
         return Sniffed("video")
     if name.endswith(subtitles.SUFFIXES):
@@ -120,11 +126,18 @@ def _sniffed(path: Path, scratch: Path) -> Sniffed:
     is_page = looks_like_html(content) or (name.endswith(html.SUFFIXES) and not _TEXT.search(content[:1024]))
     if is_page and packed:
         return Sniffed("", problem="is not read: a packed page; run `gunzip` on it")
-    return Sniffed("html") if is_page and (name.endswith(html.SUFFIXES) or html.begins_as_page(path)) else Sniffed("")
+    return (
+        Sniffed("html")
+        if is_page and (name.endswith(html.SUFFIXES) or html.begins_as_page(path))
+        else Sniffed("")
+    )
 
 
-def _named(path: Path, found: Sniffed, packed: bool = False, needs: tuple[str, ...] = (), ending: str = "") -> Sniffed:
-    """What was found, unless the file's name keeps the reader from reading it: packing is told by the name alone."""
+def _named(
+    path: Path, found: Sniffed, packed: bool = False, needs: tuple[str, ...] = (), ending: str = ""
+) -> Sniffed:
+    """What was found, unless the file's name keeps the reader from reading it: packing is told by the name
+    alone."""
     name = path.name.lower()
     wanted = tuple(suffix + ".gz" for suffix in needs) if packed else needs
     wrong = name.endswith((".gz", ".zip")) if not packed else not name.endswith(".gz")
@@ -132,7 +145,9 @@ def _named(path: Path, found: Sniffed, packed: bool = False, needs: tuple[str, .
     if found.kind and (wrong or table):
         suffix = f"{ending}.gz" if packed else ending
         return Sniffed(
-            "", problem=f"holds {'gzip-packed ' if packed else ''}{found.kind} records, which its name hides; rename it to end in {suffix}"
+            "",
+            problem=f"holds {'gzip-packed ' if packed else ''}{found.kind} records, which its name hides; "
+            f"rename it to end in {suffix}",
         )
     return found
 
@@ -151,7 +166,11 @@ def _of_parquet(path: Path, scratch: Path) -> Sniffed:
     footer = parquet.footer(path, scratch)
     if footer.problem is not None:
         return Sniffed("", problem=f"cannot be read: {footer.problem[1]}")
-    rows = [row for _, row in parquet.rows(path, 0, min(ROWS, footer.rows), footer.columns) if not isinstance(row, LostError)]
+    rows = [
+        row
+        for _, row in parquet.rows(path, 0, min(ROWS, footer.rows), footer.columns)
+        if not isinstance(row, LostError)
+    ]
     if {"images", "texts"} <= set(footer.columns) and columns_guess.is_parallel(rows, "texts", "images"):
         return Sniffed("obelics")
     if not path.name.lower().endswith(parquet.SUFFIXES):
@@ -203,7 +222,11 @@ def _of_object(path: Path, content: bytes) -> Sniffed:
         return Sniffed("youcook2")
     if b'"story_id"' in both and b'"photo_flickr_id"' in both:
         return Sniffed(
-            "vist", images=tuple(item.decode() for item in re.findall(rb'"photo_flickr_id"\s*:\s*"?([^",\s]{1,60})', both)[:ROWS])
+            "vist",
+            images=tuple(
+                item.decode()
+                for item in re.findall(rb'"photo_flickr_id"\s*:\s*"?([^",\s]{1,60})', both)[:ROWS]
+            ),
         )
     return Sniffed("")
 
@@ -224,7 +247,10 @@ def _of_list(path: Path) -> Sniffed:
     if rows and _speaks(rows[0]):
         return Sniffed("conversations", images=_names(rows))
     return (
-        Sniffed("", problem="is one JSON list, and its records are no conversations; write one record a line (.jsonl)")
+        Sniffed(
+            "",
+            problem="is one JSON list, and its records are no conversations; write one record a line (.jsonl)",
+        )
         if rows
         else Sniffed("")
     )
@@ -244,7 +270,10 @@ def _of_lines(path: Path, content: bytes, scratch: Path) -> Sniffed:
         return Sniffed(kind)
     if any(isinstance(row.get("text_list"), list) for row in rows):
         entries = [entry for row in rows for entry in row.get("image_info") or [] if isinstance(entry, dict)]
-        return Sniffed("mmc4", images=tuple(str(entry["image_name"]) for entry in entries[:ROWS] if entry.get("image_name")))
+        return Sniffed(
+            "mmc4",
+            images=tuple(str(entry["image_name"]) for entry in entries[:ROWS] if entry.get("image_name")),
+        )
     if _speaks(rows[0]) and not columns_guess.is_published(rows):
         return Sniffed("conversations", images=_names(rows))
     return _of_rows([columns_guess.flat(row) for row in rows])
@@ -258,10 +287,13 @@ def _of_rows(rows: list[dict[str, Any]]) -> Sniffed:
 
 
 def _speaks(row: Mapping[str, Any]) -> bool:
-    """Whether a record is a conversation as the reader of conversations knows it, with images of its own keys."""
+    """Whether a record is a conversation as the reader of conversations knows it, with images of its own
+    keys."""
     turns = next((row[key] for key in _TURNS if isinstance(row.get(key), list)), None)
     given = row.get("image", row.get("images"))
-    named = isinstance(given, str) or (isinstance(given, list) and all(isinstance(item, str) for item in given))
+    named = isinstance(given, str) or (
+        isinstance(given, list) and all(isinstance(item, str) for item in given)
+    )
     return columns_guess.is_turns(turns) and (given is None or named)
 
 
@@ -269,5 +301,7 @@ def _names(rows: list[dict[str, Any]]) -> tuple[str, ...]:
     found: list[str] = []
     for row in rows:
         given = row.get("image", row.get("images"))
-        found += [given] if isinstance(given, str) else [item for item in given or [] if isinstance(item, str)]
+        found += (
+            [given] if isinstance(given, str) else [item for item in given or [] if isinstance(item, str)]
+        )
     return tuple(found[:ROWS])

@@ -1,7 +1,9 @@
-"""Figures of a source from a few of its documents, read by its own reader: what `leaf init --from` decides from.
+"""Figures of a source from a few of its documents, read by its own reader: what `leaf init --from` decides
+from.
 
-At most FILES files and DOCUMENTS documents are read, of a large file only its beginning (sniff.head_of); images are looked for, not opened. No
-video is decoded: documents are counted from subtitles. The source's names are listed as the build will list them, so that what stops it stops here.
+At most FILES files and DOCUMENTS documents are read, of a large file only its beginning (sniff.head_of);
+images are looked for, not opened. No video is decoded: documents are counted from subtitles. The source's
+names are listed as the build will list them, so that what stops it stops here.
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ _READER: TypeAdapter[FileSource] = TypeAdapter(FileSource)
 
 @dataclass(slots=True)
 class Figures:
-    """documents: (words, images) of each document read. local, web, missing: their images by place. lost: records that could not be read by reason;
-    example: the first of them. apart: images may be in files that were not looked at."""
+    """documents: (words, images) of each document read. local, web, missing: their images by place. lost:
+    records that could not be read by reason; example: the first of them. apart: images may be in files that
+    were not looked at."""
 
     documents: list[tuple[int, int]] = field(default_factory=list)
     local: int = 0
@@ -49,7 +52,8 @@ class Figures:
 
 
 def figures(found: Found, root: Path, scratch: Path) -> Figures:
-    """What a sample of a source gives. root: of the names in `found`. Raises SourceError when a file cannot be read."""
+    """What a sample of a source gives. root: of the names in `found`. Raises SourceError when a file cannot
+    be read."""
     told = Figures()
     path = str(found.keys["path"])
     if Path(path).is_dir():
@@ -78,7 +82,8 @@ def spread(names: Sequence[str], most: int) -> list[str]:
 
 def _file(found: Found, path: Path, scratch: Path, told: Figures) -> None:
     """Read the beginning of one file."""
-    footed = found.kind == "obelics" or path.name.lower().endswith(".parquet")  # its end says where its beginning is
+    # its end says where its beginning is
+    footed = found.kind == "obelics" or path.name.lower().endswith(".parquet")
     head = path if footed else head_of(path, scratch)
     keys: dict[str, Any] = {**found.keys, "name": "sample", "path": str(head)}
     if found.kind == "warc" and keys.pop("crawl", False):
@@ -104,7 +109,11 @@ def _count(items: Iterator[Any], base: Path, told: Figures, cut: bool = False) -
                     told.local += 1
                 else:
                     told.missing += 1
-        elif isinstance(item, Rejected) and item.whole and not (cut and item.reason in ("truncated", "damaged")):
+        elif (
+            isinstance(item, Rejected)
+            and item.whole
+            and not (cut and item.reason in ("truncated", "damaged"))
+        ):
             told.lost[item.reason] += 1
             told.example = told.example or f"{item.file} {item.locator}".strip() + f": {item.detail}"
 

@@ -1,7 +1,7 @@
 """Creative Commons addresses -> SPDX identifiers, so that one license counts as one in cards and rules.
 
-Only addresses that say exactly which license they are; everything else stays as the page wrote it. Source: the address scheme of
-creativecommons.org and the SPDX license list (`CC-BY-SA-4.0`, `CC0-1.0`).
+Only addresses that say exactly which license they are; everything else stays as the page wrote it. Source:
+the address scheme of creativecommons.org and the SPDX license list (`CC-BY-SA-4.0`, `CC0-1.0`).
 """
 
 from __future__ import annotations

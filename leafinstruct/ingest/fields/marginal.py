@@ -1,7 +1,8 @@
-"""Lines that are none of a document's text: bylines, dates, breadcrumbs, share lines; and where a sentence ends, in any script. Pure.
+"""Lines that are none of a document's text: bylines, dates, breadcrumbs, share lines; and where a sentence
+ends, in any script. Pure.
 
-Word lists cover the languages of the large crawls. They are matched against whole lines, so that a word of them inside a title or a sentence does no
-harm, and what is longer than MAX_MARGINAL is never marginal.
+Word lists cover the languages of the large crawls. They are matched against whole lines, so that a word of
+them inside a title or a sentence does no harm, and what is longer than MAX_MARGINAL is never marginal.
 """
 
 # ruff: noqa: RUF001, RUF002 - marks of other scripts
@@ -22,7 +23,8 @@ MAX_LOOKED_AT = 2_000
 """Characters of a list that may be a path of pages: eight items of 60, with their markers."""
 
 _LONG_END = re.compile(r"[^\W\d_]{3,}[.!?…]+\W*$|[^.!?…\w\s]$")
-"""The end of a sentence within a line: behind a word of three letters or more, so that `Mt. Fuji` and `No. 5` are none."""
+"""The end of a sentence within a line: behind a word of three letters or more, so that `Mt. Fuji` and `No. 5`
+are none."""
 
 _PATH = re.compile(r"\s*(?:(?<![-=])>|[›»→▸⟩❯])\s*|\s+/\s+|\s*::\s*|\s+[|·•]\s+")
 STRICT_PATH = re.compile(r"\s+>\s+|\s*[›»⟩❯]\s*")
@@ -75,7 +77,10 @@ _NUMERIC_DATE = re.compile(
     r"\d{4}\s*[-/.年]\s*\d{1,2}\s*[-/.月]\s*\d{1,2}\s*日?|\d{1,2}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*(?:\d{4}|\d{2})\b|\d{4}\s*年\s*\d{1,2}\s*月|\d{4}\s*년"
 )
 _TOKEN = re.compile(r"\d+|[^\W\d_]+", re.UNICODE)
-_READING = re.compile(r"(?:reading time:?\s*)?~?\d{1,3}\s*(?:[-–]\s*\d{1,3}\s*)?min(?:ute)?s?\.?(?:\s+(?:read|to read))?", re.IGNORECASE)
+_READING = re.compile(
+    r"(?:reading time:?\s*)?~?\d{1,3}\s*(?:[-–]\s*\d{1,3}\s*)?min(?:ute)?s?\.?(?:\s+(?:read|to read))?",
+    re.IGNORECASE,
+)
 _BY = re.compile(
     r"(?:(?P<sure>(?:posted|written|published|created|submitted|shared|photographed|edited|reviewed|updated|authored|story|words|text|photos?"
     r"(?: and text)?|article|recipe|words and photos)\s+by|author\s*:|authors\s*:|autore?\s*:|auteur\s*:|autor(?:in)?\s*:|автор\s*:?|автор статьи"
@@ -92,7 +97,8 @@ def is_sentence(text: str) -> bool:
 
 
 def is_generic(text: str) -> bool:
-    """Whether a line is the title of no page in particular (Untitled, Home, Index of /x, 404, Menu), a URL, or no word at all."""
+    """Whether a line is the title of no page in particular (Untitled, Home, Index of /x, 404, Menu), a URL,
+    or no word at all."""
     plain = folded(text)
     if not plain or WEB_OR_MAIL.fullmatch(text.strip()):
         return True
@@ -108,7 +114,8 @@ def is_generic(text: str) -> bool:
 
 
 def is_date(text: str) -> bool:
-    """Whether a line is a date, or a word about one and the date: `3 May 2024`, `Last updated: 2024-05-03 10:15`, `2024年5月3日`; `5 min read`."""
+    """Whether a line is a date, or a word about one and the date: `3 May 2024`, `Last updated: 2024-05-03
+    10:15`, `2024年5月3日`; `5 min read`."""
     line = text.strip(" |·•,.–—-()[]/")
     if len(line) > MAX_MARGINAL or not any(char.isdigit() for char in line):
         return False
@@ -135,24 +142,51 @@ def is_byline(text: str) -> bool:
     if _dated_byline(line):
         return True
     found = _BY.fullmatch(line)
-    if found is None or (found["word"] and not found["who"]) or (found["word"] and line[len(found["word"])] not in " :"):
+    if (
+        found is None
+        or (found["word"] and not found["who"])
+        or (found["word"] and line[len(found["word"])] not in " :")
+    ):
         return False
     who = found["who"].strip(" :：")
     if found["sure"]:
-        return len(who.split()) <= 14 and (not who[:1].islower() or folded(found["sure"]).split()[0] in ("posted", "written", "submitted"))
+        return len(who.split()) <= 14 and (
+            not who[:1].islower() or folded(found["sure"]).split()[0] in ("posted", "written", "submitted")
+        )
     names = re.split(r"\s*[,|·•]\s*|\s+[-–—/]\s+|\s+on\s+(?=\S*\d|[A-Z])|\s+in\s+(?=[A-Z])", who)
     first = names[0].split()
     return (
         1 <= len(first) <= 6
         and _are_names(first)
-        and all(is_date(name) or is_date(" ".join(names[1:])) or _are_names(name.split()) for name in names[1:])
+        and all(
+            is_date(name) or is_date(" ".join(names[1:])) or _are_names(name.split()) for name in names[1:]
+        )
     )
 
 
 def _are_names(words: Sequence[str]) -> bool:
     if not words or len(words) > 6 or words[0].casefold() in ("the", "a", "an", "my", "your", "our"):
         return False
-    small = {"de", "da", "del", "von", "van", "der", "den", "di", "la", "le", "bin", "al", "and", "und", "y", "et", "e", "&"}
+    small = {
+        "de",
+        "da",
+        "del",
+        "von",
+        "van",
+        "der",
+        "den",
+        "di",
+        "la",
+        "le",
+        "bin",
+        "al",
+        "and",
+        "und",
+        "y",
+        "et",
+        "e",
+        "&",
+    }
     return words[0] not in small - {"de", "von", "van", "di", "la", "le", "al"} and all(
         word in small or (word[0].isalpha() and word[0] == word[0].upper()) for word in words
     )
@@ -166,14 +200,21 @@ def _dated_byline(line: str) -> bool:
     halves = re.split(r"\s*[|·•]\s*", line)
     dates = [half for half in halves if is_date(half)]
     rest = [half for half in halves if not is_date(half)]
-    return 0 < len(dates) < len(halves) <= 4 and all(_are_names(half.split()) or is_byline(half) for half in rest)
+    return 0 < len(dates) < len(halves) <= 4 and all(
+        _are_names(half.split()) or is_byline(half) for half in rest
+    )
 
 
 def is_breadcrumb(text: str) -> bool:
-    """Whether a line, or a list, is a path of pages: it begins with Home and has a separator, or has three short parts between `>`, `›` or `»`."""
+    """Whether a line, or a list, is a path of pages: it begins with Home and has a separator, or has three
+    short parts between `>`, `›` or `»`."""
     items = [re.sub(r"^\s*(?:[-*•]|\d+\.)\s+", "", line).strip() for line in text.split("\n") if line.strip()]
     if len(items) > 1:
-        return is_home(items[0].strip(" >›»/|")) and len(items) <= 8 and all(len(item) <= 60 and not is_sentence(item) for item in items)
+        return (
+            is_home(items[0].strip(" >›»/|"))
+            and len(items) <= 8
+            and all(len(item) <= 60 and not is_sentence(item) for item in items)
+        )
     line = items[0].strip() if items else ""
     if len(line) > 2 * MAX_MARGINAL or ends_clause(line):
         return False
@@ -190,13 +231,15 @@ def is_home(text: str) -> bool:
 
 
 def is_share_line(text: str) -> bool:
-    """Whether a line only offers to share, print or skip: `Share on Facebook`, `Tweet Pin it Print`, `Jump to recipe`."""
+    """Whether a line only offers to share, print or skip: `Share on Facebook`, `Tweet Pin it Print`, `Jump to
+    recipe`."""
     words = re.findall(r"[\w-]+", text.casefold())
     return 0 < len(words) <= 12 and _SHARE.issuperset(words) and not _SHARE_VERBS.isdisjoint(words)
 
 
 def is_marginal(text: str) -> bool:
-    """Whether a line says where, when or by whom, and nothing of the document: a breadcrumb, a date, a byline, a share line, `Home`."""
+    """Whether a line says where, when or by whom, and nothing of the document: a breadcrumb, a date, a
+    byline, a share line, `Home`."""
     return len(text) <= MAX_LOOKED_AT and _is_marginal(text)
 
 
@@ -204,5 +247,7 @@ def is_marginal(text: str) -> bool:
 def _is_marginal(text: str) -> bool:
     line = text.strip()
     return is_breadcrumb(line) or (
-        len(line) <= MAX_MARGINAL and "\n" not in line and (is_date(line) or is_byline(line) or is_share_line(line) or is_home(line))
+        len(line) <= MAX_MARGINAL
+        and "\n" not in line
+        and (is_date(line) or is_byline(line) or is_share_line(line) or is_home(line))
     )

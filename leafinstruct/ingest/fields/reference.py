@@ -1,7 +1,7 @@
 """An image as a record writes it -> a reference, for readers whose records name files or addresses.
 
-A name is relative to a folder, with forward slashes, and stays below it on every system; an address is of the web. Everything else is a
-reason: a record is as hostile as a page.
+A name is relative to a folder, with forward slashes, and stays below it on every system; an address is of the
+web. Everything else is a reason: a record is as hostile as a page.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ class LostError(Exception):
 
 
 def image_ref(value: object, folder: PurePosixPath) -> Ref:
-    """The reference of an image's name or address, or of the struct `{path: name}` that `datasets` writes. folder: that names are relative to,
-    below the source's root. Raises LostError: bad_reference, unsafe_path."""
+    """The reference of an image's name or address, or of the struct `{path: name}` that `datasets` writes.
+    folder: that names are relative to, below the source's root. Raises LostError: bad_reference,
+    unsafe_path."""
     value = value.get("path") if isinstance(value, dict) else value
     if not isinstance(value, str) or not value.strip():
         raise LostError("bad_reference", f"the image is {shown(value)}, neither a name nor an address")
@@ -38,7 +39,11 @@ def image_ref(value: object, folder: PurePosixPath) -> Ref:
 def safe_name(name: str) -> str:
     """The name, if it stays below its folder on every system. Raises LostError: unsafe_path."""
     path = PurePosixPath(name)
-    hostile = "\\" in name or ":" in name.partition("/")[0] or any(char < " " or "\ud800" <= char <= "\udfff" for char in name)
+    hostile = (
+        "\\" in name
+        or ":" in name.partition("/")[0]
+        or any(char < " " or "\ud800" <= char <= "\udfff" for char in name)
+    )
     if hostile or path.is_absolute() or ".." in path.parts or not path.parts or len(name) > 1024:
         raise LostError("unsafe_path", f"the name {shown(name)} could leave the image folder")
     return path.as_posix()

@@ -1,9 +1,11 @@
-"""The title of a page or a record: what a line must be to be one, and how the name of the site is taken off it. Pure; no tree, no I/O.
+"""The title of a page or a record: what a line must be to be one, and how the name of the site is taken off
+it. Pure; no tree, no I/O.
 
     without_site("Apple strudel | My Kitchen", sites={"My Kitchen"})  -> "Apple strudel"
     of_prose(segments)                                               -> the title of a record without markup, or None
 
-A wrong title is worse than none, because the title becomes the question: where these rules are in doubt there is no title.
+A wrong title is worse than none, because the title becomes the question: where these rules are in doubt there
+is no title.
 """
 
 # ruff: noqa: RUF001 - marks of other scripts
@@ -13,7 +15,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from leafinstruct.ingest.fields.marginal import STRICT_PATH, WEB_OR_MAIL, is_generic, is_home, is_marginal, is_sentence
+from leafinstruct.ingest.fields.marginal import (
+    STRICT_PATH,
+    WEB_OR_MAIL,
+    is_generic,
+    is_home,
+    is_marginal,
+    is_sentence,
+)
 from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.records.document import Segment, Text
 from leafinstruct.records.text.words import count_words, folded, is_unmarked
@@ -26,7 +35,9 @@ MAX_WORDS = 20
 """Words of the same."""
 BROKEN = 6
 """Words from which a line before a text in lower case may be the first half of a sentence."""
-_SEPARATOR = re.compile(r"\s+(?:[|¦｜·•∙⋅‹›«»<>～~/\\→▸]|::|[-–—―−]{1,3})\s+|\s*[|｜]\s*|\s*::\s+|\s*[_＿]\s*|\s*[－—]\s*|: +|：")
+_SEPARATOR = re.compile(
+    r"\s+(?:[|¦｜·•∙⋅‹›«»<>～~/\\→▸]|::|[-–—―−]{1,3})\s+|\s*[|｜]\s*|\s*::\s+|\s*[_＿]\s*|\s*[－—]\s*|: +|："
+)
 _BAR = re.compile(r"\s*[|¦｜]\s*|\s*::\s+")
 """Separators that stand between a title and a site's name and hardly anywhere else."""
 _CJK_SEPARATOR = re.compile(
@@ -38,7 +49,8 @@ _SECTIONS = word_set(
     einleitung zutaten zubereitung inhalt introducción ingredientes preparación introduction ingrédients préparation введение ингредиенты
     简介 介绍 材料 做法 目录 用料 はじめに 材料 作り方 目次"""
 )
-"""Headings of sections: no title where no markup says that they are one, and no title as the h1 of a page whose head does not state it."""
+"""Headings of sections: no title where no markup says that they are one, and no title as the h1 of a page
+whose head does not state it."""
 _STEP = re.compile(
     r"(?:step|schritt|étape|etape|paso|passo|stap|steg|krok|шаг|part|teil|chapter|kapitel)\s*\d{1,3}\b|第\s*\d{1,3}\s*[步章部]",
     re.IGNORECASE,
@@ -61,19 +73,28 @@ def is_section(text: str) -> bool:
 
 
 def without_site(title: str, sites: Iterable[str], known: Iterable[str] = (), slug: str = "") -> str:
-    """A title without the name of its site, which stands before or behind a separator; empty where nothing else is left.
+    """A title without the name of its site, which stands before or behind a separator; empty where nothing
+    else is left.
 
-    sites: names that the page gives for its site; known: titles that it gives for itself (its h1, og:title); slug: last step of its URL.
+    sites: names that the page gives for its site; known: titles that it gives for itself (its h1, og:title);
+    slug: last step of its URL.
 
     1. Where the parts on one side of a separator are a known title, they are the title.
     2. Parts at either end that are a name of the site go.
-    3. `|` and `::` separate titles from sites by convention: one part is the title, the last one if a site's name was removed before it or if only
+    3. `|` and `::` separate titles from sites by convention: one part is the title, the last one if a site's
+    name was removed before it or if only
        it agrees with the URL, else the first.
     Other separators are part of the title where nothing says that a site's name stands beside them.
     """
     names = {_tight(name) for name in sites} - {""}
     titles = {folded(name) for name in known} - {""}
-    cuts = sorted({(found.start(), found.end()) for pattern in (_SEPARATOR, _CJK_SEPARATOR) for found in pattern.finditer(title)})
+    cuts = sorted(
+        {
+            (found.start(), found.end())
+            for pattern in (_SEPARATOR, _CJK_SEPARATOR)
+            for found in pattern.finditer(title)
+        }
+    )
     sides = [side.strip() for start, end in cuts for side in (title[:start], title[end:])]
     if folded(title) not in titles and (
         found := next((side for side in sides if folded(side) in titles and _tight(side) not in names), None)
@@ -83,9 +104,24 @@ def without_site(title: str, sites: Iterable[str], known: Iterable[str] = (), sl
     while True:
         if _tight(title) in names:
             return ""
-        cuts = sorted({(found.start(), found.end()) for pattern in (_SEPARATOR, _CJK_SEPARATOR) for found in pattern.finditer(title)})
-        behind = next((start for start, end in reversed(cuts) if _tight(title[end:]) in names and title[:start].strip()), None)
-        before = next((end for start, end in cuts if _tight(title[:start]) in names and title[end:].strip()), None)
+        cuts = sorted(
+            {
+                (found.start(), found.end())
+                for pattern in (_SEPARATOR, _CJK_SEPARATOR)
+                for found in pattern.finditer(title)
+            }
+        )
+        behind = next(
+            (
+                start
+                for start, end in reversed(cuts)
+                if _tight(title[end:]) in names and title[:start].strip()
+            ),
+            None,
+        )
+        before = next(
+            (end for start, end in cuts if _tight(title[:start]) in names and title[end:].strip()), None
+        )
         if behind is not None:
             title = title[:behind].strip()
         elif before is not None:
@@ -107,19 +143,33 @@ def _tight(text: str) -> str:
 
 
 def of_prose(segments: Sequence[Segment]) -> str | None:
-    """The title of a record without markup (MMC4, OBELICS): its first text, if that is one line and no sentence.
+    """The title of a record without markup (MMC4, OBELICS): its first text, if that is one line and no
+    sentence.
 
-    It must be the first segment, before any image, and not the last; at most MAX_WORDS words and MAX_PROSE characters; no sentence, no byline, date,
-    breadcrumb, list item, share line, heading of a section or word of navigation; and the next text must not go on in lower case as if the line had
-    been broken. Thai and Lao mark no sentences, so a line of theirs is no title here.
+    It must be the first segment, before any image, and not the last; at most MAX_WORDS words and MAX_PROSE
+    characters; no sentence, no byline, date, breadcrumb, list item, share line, heading of a section or word
+    of navigation; and the next text must not go on in lower case as if the line had been broken. Thai and Lao
+    mark no sentences, so a line of theirs is no title here.
     """
     first = segments[0] if segments else None
     if not isinstance(first, Text) or len(segments) < 2 or first.role is not None:
         return None
     line = first.text
-    if "\n" in line or len(line) > MAX_PROSE or count_words([line]) > MAX_WORDS or is_sentence(line) or is_unmarked(line):
+    if (
+        "\n" in line
+        or len(line) > MAX_PROSE
+        or count_words([line]) > MAX_WORDS
+        or is_sentence(line)
+        or is_unmarked(line)
+    ):
         return None
-    if not can_be_title(line) or _ITEM.match(line) or WEB_OR_MAIL.search(line) or _FIRST_PERSON.match(line) or is_section(line):
+    if (
+        not can_be_title(line)
+        or _ITEM.match(line)
+        or WEB_OR_MAIL.search(line)
+        or _FIRST_PERSON.match(line)
+        or is_section(line)
+    ):
         return None
     following = segments[1]
     broken = isinstance(following, Text) and following.text[:1].islower() and count_words([line]) >= BROKEN
@@ -127,7 +177,8 @@ def of_prose(segments: Sequence[Segment]) -> str | None:
 
 
 def of_heading(segments: Sequence[Segment]) -> str | None:
-    """The title of a record whose recipe maps a column to headings: its first segment, if that is such a heading of one line."""
+    """The title of a record whose recipe maps a column to headings: its first segment, if that is such a
+    heading of one line."""
     first = segments[0] if segments else None
     if not isinstance(first, Text) or first.kind != "heading" or "\n" in first.text:
         return None

@@ -10,7 +10,8 @@ from leafinstruct.ingest.fields.text import one_line
 _IGNORED = re.compile(r"[\t\n\r]")
 _DEFAULT_PORTS = re.compile(r":(80|443)$")
 _KEPT = "/%:@!$&'()*+,;=~-._"
-"""Characters that a path keeps as they are; `%` among them, so that what is quoted already is not quoted twice."""
+"""Characters that a path keeps as they are; `%` among them, so that what is quoted already is not quoted
+twice."""
 
 
 def web(value: object) -> str | None:
@@ -20,7 +21,8 @@ def web(value: object) -> str | None:
 
 
 def join(base: str | None, url: str) -> str:
-    """The address seen from base, as browsers join them: inner line breaks ignored, backslashes read as slashes.
+    """The address seen from base, as browsers join them: inner line breaks ignored, backslashes read as
+    slashes.
 
     Raises ValueError when one of the two is malformed (`http://[`).
     """
@@ -30,7 +32,8 @@ def join(base: str | None, url: str) -> str:
 
 
 def key(url: str) -> str:
-    """Equal for addresses that name the same thing in an archive: http and https, fragments, quoting of spaces, default ports.
+    """Equal for addresses that name the same thing in an archive: http and https, fragments, quoting of
+    spaces, default ports.
 
     Raises ValueError for a malformed address.
     """

@@ -1,6 +1,7 @@
 """A page taken apart -> a document: positions, references, and the pieces that were lost on the way.
 
-Where an image's bytes are is the reader's to know (a file beside the page, a record of the archive, the web), so it brings `locate`.
+Where an image's bytes are is the reader's to know (a file beside the page, a record of the archive, the web),
+so it brings `locate`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from leafinstruct.ingest.fields.url import join, web
 from leafinstruct.ingest.page.grouping import Side
 from leafinstruct.ingest.page.page import Page
 from leafinstruct.ingest.page.sources import MOST, PageImage
-from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
+from leafinstruct.records.document import (
+    Document,
+    Image,
+    Provenance,
+    Ref,
+    Rejected,
+    Segment,
+    Text,
+    document_id,
+)
 from leafinstruct.records.text import places
 from leafinstruct.records.url import one_domain
 
@@ -52,11 +62,11 @@ Locate = Callable[[tuple[str, ...]], tuple[Ref, str | None]]
 def assemble(
     page: Page, source: str, provenance: Provenance, url: str | None, license_: str | None, locate: Locate
 ) -> Iterator[Document | Rejected]:
-    """The page's document, then a `Rejected` for each image that has no reference; or one for the whole when nothing is left, or when
-    it holds more than a document may (caps: too_many_pieces, too_long).
+    """The page's document, then a `Rejected` for each image that has no reference; or one for the whole when
+    nothing is left, or when it holds more than a document may (caps: too_many_pieces, too_long).
 
-    url: of the page where it was found, None for a local file; license_: of pages that state none. A relative link of the page (canonical, license)
-    is relative to its <base>, else to its own URL, as in browsers.
+    url: of the page where it was found, None for a local file; license_: of pages that state none. A relative
+    link of the page (canonical, license) is relative to its <base>, else to its own URL, as in browsers.
     """
     if problem := _excess(page):
         yield Rejected(provenance.file, provenance.locator, *problem)
@@ -66,7 +76,9 @@ def assemble(
     sides: dict[int, Side] = {}
     base = _base(url, page)
     canonical = _canonical(url, base, page)
-    license_ = named(_joined(base or canonical, page.license) if page.license_is_link else page.license) or license_
+    license_ = (
+        named(_joined(base or canonical, page.license) if page.license_is_link else page.license) or license_
+    )
     for piece in page.pieces:
         if not isinstance(piece, PageImage):
             segments.append(Text(len(segments), piece.text, piece.kind))
@@ -77,17 +89,31 @@ def assemble(
                 sides[len(segments)] = piece.side
             segments.append(Image(len(segments), ref, piece.alt, image_url, license_))
         except NoReferenceError as error:
-            lost.append(Rejected(provenance.file, provenance.locator, error.reason, error.detail, whole=False))
+            lost.append(
+                Rejected(provenance.file, provenance.locator, error.reason, error.detail, whole=False)
+            )
     if segments:
         identity = document_id(source, provenance.file, provenance.locator)
-        yield Document(identity, source, _owned(segments, sides), provenance, canonical or url, license_, page.title, page_url=url)
+        yield Document(
+            identity,
+            source,
+            _owned(segments, sides),
+            provenance,
+            canonical or url,
+            license_,
+            page.title,
+            page_url=url,
+        )
     else:
-        yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but images without an address")
+        yield Rejected(
+            provenance.file, provenance.locator, "no_content", "nothing but images without an address"
+        )
     yield from lost
 
 
 def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segment, ...]:
-    """The segments with the owners that the page's markup groups them with: position of an image -> side on which its own text stands."""
+    """The segments with the owners that the page's markup groups them with: position of an image -> side on
+    which its own text stands."""
     owned = list(segments)
     for at, side in sides.items():
         image, text = owned[at], places.grouped(segments, at, -1 if side == "before" else 1)
@@ -99,8 +125,8 @@ def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segm
 class Embedded:
     """The places of `data:` URLs in a page's bytes.
 
-    A URL is compared only where the page writes `data:`, at most at MAX_BEGINNINGS places: a search of the whole page for each URL that the page
-    writes with escapes takes 80 ms of 25 MB.
+    A URL is compared only where the page writes `data:`, at most at MAX_BEGINNINGS places: a search of the
+    whole page for each URL that the page writes with escapes takes 80 ms of 25 MB.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -111,16 +137,21 @@ class Embedded:
         return [found.start() for found in islice(_DATA.finditer(self._body), MAX_BEGINNINGS)]
 
     def place(self, url: str) -> tuple[int, int]:
-        """Offset and length of an address, as it stands there. Raises NoReferenceError for one that is written otherwise, or one too many."""
+        """Offset and length of an address, as it stands there. Raises NoReferenceError for one that is
+        written otherwise, or one too many."""
         self._left -= 1
         if self._left < 0:
-            raise NoReferenceError("data_uri", f"the page holds more than {MAX_EMBEDDED} images as data: addresses")
+            raise NoReferenceError(
+                "data_uri", f"the page holds more than {MAX_EMBEDDED} images as data: addresses"
+            )
         wanted = url.encode("ascii", errors="replace")
         first = bisect_left(self._beginnings, self._from)
         places = chain(self._beginnings[first:], self._beginnings[:first])  # images come in order
         found = next((place for place in places if self._body.startswith(wanted, place)), None)
         if found is None:
-            raise NoReferenceError("data_uri", "a data: address that the page writes with escapes or line breaks")
+            raise NoReferenceError(
+                "data_uri", "a data: address that the page writes with escapes or line breaks"
+            )
         self._from = found
         return found, len(wanted)
 
@@ -142,10 +173,11 @@ def _base(url: str | None, page: Page) -> str | None:
 
 
 def _canonical(url: str | None, base: str | None, page: Page) -> str | None:
-    """The URL that the page gives for itself: its canonical link, else og:url, each only on the registered domain at which the page was found.
+    """The URL that the page gives for itself: its canonical link, else og:url, each only on the registered
+    domain at which the page was found.
 
-    A page can write any URL there. One of another domain would move the page out of reach of a take-down, or under somebody else's. A local
-    file has no URL but these, so they are taken as they are.
+    A page can write any URL there. One of another domain would move the page out of reach of a take-down, or
+    under somebody else's. A local file has no URL but these, so they are taken as they are.
     """
     for written in (page.canonical, page.og_url):
         joined = web(_joined(base, written))

@@ -1,12 +1,14 @@
-"""Whether the tags of a page hold so many attributes that parsing them would take seconds, judged before the page is parsed.
+"""Whether the tags of a page hold so many attributes that parsing them would take seconds, judged before the
+page is parsed.
 
-The parser compares each attribute of a tag with those before it, so the cost is the sum of the squares: 40,000 attributes of one tag take 2 s,
-500,000 do not end. The attributes of all <html> tags are those of one element, and so are those of all <body> tags.
+The parser compares each attribute of a tag with those before it, so the cost is the sum of the squares:
+40,000 attributes of one tag take 2 s, 500,000 do not end. The attributes of all <html> tags are those of one
+element, and so are those of all <body> tags.
 
-Every sign `<` counts as the beginning of a tag, also in scripts and comments: which of them are tags depends on states of the parser that a hostile
-page can confuse. Values without quotes that hold `<` and a quote can hide attributes from this view, and not from that of nesting, which follows the
-states. Cost: linear, since a place is looked at from at most MANY signs before it;
-0.2 microseconds a tag.
+Every sign `<` counts as the beginning of a tag, also in scripts and comments: which of them are tags depends
+on states of the parser that a hostile page can confuse. Values without quotes that hold `<` and a quote can
+hide attributes from this view, and not from that of nesting, which follows the states. Cost: linear, since a
+place is looked at from at most MANY signs before it; 0.2 microseconds a tag.
 """
 
 from __future__ import annotations
@@ -37,7 +39,11 @@ def too_wide(text: str) -> str:
             count, place = count + 1, piece.end()
         effort += count * count
         if effort > EFFORT:
-            return f"tags of up to {count:,} attributes and more" if count * count > EFFORT else f"many tags of up to {count:,} attributes"
+            return (
+                f"tags of up to {count:,} attributes and more"
+                if count * count > EFFORT
+                else f"many tags of up to {count:,} attributes"
+            )
     together = 0
     for found in _ROOT.finditer(text):
         together += sum(1 for _ in _ATTRIBUTE.finditer(found[1]))

@@ -12,7 +12,8 @@ from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.records.document import TextKind
 
 FLOWING = frozenset[TextKind]({"heading", "caption", "table"})
-"""Kinds inside which a block's border is a space: a cell, a title or a caption is one line whatever it is made of."""
+"""Kinds inside which a block's border is a space: a cell, a title or a caption is one line whatever it is
+made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,11 @@ class Block:
 class Writer:
     """Gathers text into lines, lines into blocks.
 
-    kinds: what is open, innermost last; lists: the open lists of a block of kind list; deeper: open lists below the deepest
-    level; first: number of pieces before that block; gap: whether a blank line goes before the next line if that line
-    continues an item; gap_before_list: likewise if it begins a list; continues: whether the block has only lines without a marker
-    so far, behind a split; in_cell: the open lists of a cell or caption; cells: of the open row so far.
+    kinds: what is open, innermost last; lists: the open lists of a block of kind list; deeper: open lists
+    below the deepest level; first: number of pieces before that block; gap: whether a blank line goes before
+    the next line if that line continues an item; gap_before_list: likewise if it begins a list; continues:
+    whether the block has only lines without a marker so far, behind a split; in_cell: the open lists of a
+    cell or caption; cells: of the open row so far.
     """
 
     pieces: list[Block | PageImage] = field(default_factory=list)
@@ -98,7 +100,12 @@ class Writer:
         self.pieces.append(piece)
 
     def after_image(self) -> bool:
-        return not self.done and bool(self.pieces) and isinstance(self.pieces[-1], PageImage) and not "".join(self.line).strip()
+        return (
+            not self.done
+            and bool(self.pieces)
+            and isinstance(self.pieces[-1], PageImage)
+            and not "".join(self.line).strip()
+        )
 
     def begin_list(self, items: List) -> None:
         if len(self.lists) == MAX_LEVELS:
@@ -122,7 +129,8 @@ class Writer:
         """End an item. One without text keeps its number, before its image if it has one."""
         items = self.lists[-1]
         if items.keeps_number():
-            items.gap = items.items == 1  # CommonMark: an empty item cannot follow a paragraph without a blank line
+            # CommonMark: an empty item cannot follow a paragraph without a blank line
+            items.gap = items.items == 1
             if items.split is None:
                 self._add_line("")
             else:
@@ -138,14 +146,16 @@ class Writer:
         self.done.append((self._prefix() + text).rstrip())
 
     def _is_apart(self) -> bool:
-        """Whether a blank line goes before the next line: what the outermost item that begins with it wants, if one does."""
+        """Whether a blank line goes before the next line: what the outermost item that begins with it wants,
+        if one does."""
         return next((items.gap for items in self.lists if items.fresh), self.gap)
 
     def _prefix(self) -> str:
         return "".join([items.prefix() for items in self.lists])
 
     def _insert(self, at: int, gap: str, line: str) -> None:
-        """Insert a line of the open list before piece number `at`: into the block of this list that ends there, if one does."""
+        """Insert a line of the open list before piece number `at`: into the block of this list that ends
+        there, if one does."""
         before = self.pieces[at - 1] if at > self.first else None
         if isinstance(before, Block) and before.kind == "list":
             self.pieces[at - 1] = Block(f"{before.text}{gap}{line}", "list")

@@ -1,10 +1,12 @@
 """Bytes of a page -> text, without mojibake.
 
-Pages lie about their charset. Measured order of trust: a byte order mark; then UTF-8 itself, whatever is declared, because text in another
-charset that happens to be valid UTF-8 does not occur outside ASCII; then the declared charset (HTTP before <meta>), if all bytes fit it;
-then detection. A page that is UTF-8 up to a few damaged bytes (cut in mid-character, one pasted line) stays UTF-8 with U+FFFD there.
+Pages lie about their charset. Measured order of trust: a byte order mark; then UTF-8 itself, whatever is
+declared, because text in another charset that happens to be valid UTF-8 does not occur outside ASCII; then
+the declared charset (HTTP before <meta>), if all bytes fit it; then detection. A page that is UTF-8 up to a
+few damaged bytes (cut in mid-character, one pasted line) stays UTF-8 with U+FFFD there.
 
-Chosen: resiliparse (uchardet in native code, and the WHATWG table of names: latin-1 means cp1252) over charset-normalizer, which is pure Python.
+Chosen: resiliparse (uchardet in native code, and the WHATWG table of names: latin-1 means cp1252) over
+charset-normalizer, which is pure Python.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ _DAMAGED = 0.02
 
 
 def decode(data: bytes, http: str | None = None) -> str:
-    """The page's text. http: the charset of its Content-Type header, if any. Never raises; undecodable bytes become U+FFFD."""
+    """The page's text. http: the charset of its Content-Type header, if any. Never raises; undecodable bytes
+    become U+FFFD."""
     for mark, name in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(name, errors="replace")
     declared = _declared(data, http)
-    if declared is None or not declared.startswith("iso2022"):  # the one family of charsets that hides in ASCII bytes
+    # the one family of charsets that hides in ASCII bytes
+    if declared is None or not declared.startswith("iso2022"):
         text = data.decode("utf-8", errors="replace")
         if _is_utf8(text):
             return text

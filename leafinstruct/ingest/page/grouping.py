@@ -1,12 +1,14 @@
-"""Which side of an image its own text stands on, where the page's markup groups the two: a list item, a table row, a card.
+"""Which side of an image its own text stands on, where the page's markup groups the two: a list item, a table
+row, a card.
 
     <li>Peel the apples.<img></li>                    before
     <tr><td><img></td><td>Peel the apples.</td></tr>  behind
     <div><img><p>Peel the apples.</p></div>           behind
     <div><img><h3>Apples</h3><p>Peel them.</p></div>  behind
 
-The element looked at is the innermost one round the image that holds text, headings and captions aside. It must hold one image, or be a list
-item or a table row; text on both sides, or an element with other images, says nothing. Bounds: a hostile page has ten thousand of everything.
+The element looked at is the innermost one round the image that holds text, headings and captions aside. It
+must hold one image, or be a list item or a table row; text on both sides, or an element with other images,
+says nothing. Bounds: a hostile page has ten thousand of everything.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ def around(nodes: Sequence[LexborNode]) -> set[int]:
 
 
 def outermost(nodes: Sequence[LexborNode]) -> list[LexborNode]:
-    """Those of the nodes, given in the order of the document, that lie in no other one; of the first ones only."""
+    """Those of the nodes, given in the order of the document, that lie in no other one; of the first ones
+    only."""
     found: list[LexborNode] = []
     chosen: set[int] = set()
     for node in nodes[:CANDIDATES]:

@@ -1,13 +1,16 @@
-"""A page's bytes -> blocks of text and images, in the order of the DOM: the core of the HTML and WARC readers.
+"""A page's bytes -> blocks of text and images, in the order of the DOM: the core of the HTML and WARC
+readers.
 
     bytes -> text (charset) -> tree (lexbor) -> the document's nodes (boilerplate) -> blocks and images (walk)
 
-Chosen: selectolax's lexbor, an HTML5 parser: 15,400 of 37 real pages (7 kB) a second, lxml 14,400 and not HTML5, resiliparse's own lexbor
-17,300 with a poorer interface. This whole function gives 3.0 times the pages a second of trafilatura 2.3 in the same run (685 against 231 of those
-pages on a loaded machine), whose words are as precise and fewer (recall 0.979 against 0.9995; benchmarks/extraction.py).
+Chosen: selectolax's lexbor, an HTML5 parser: 15,400 of 37 real pages (7 kB) a second, lxml 14,400 and not
+HTML5, resiliparse's own lexbor 17,300 with a poorer interface. This whole function gives 3.0 times the pages
+a second of trafilatura 2.3 in the same run (685 against 231 of those pages on a loaded machine), whose words
+are as precise and fewer (recall 0.979 against 0.9995; benchmarks/extraction.py).
 
-HTML5 tree building is quadratic in nesting: 100 kB of `<div>` cost seconds, 5 MB a quarter of an hour. Such pages are refused before they
-are parsed (nesting). It is quadratic in the attributes of a tag, too (attributes).
+HTML5 tree building is quadratic in nesting: 100 kB of `<div>` cost seconds, 5 MB a quarter of an hour. Such
+pages are refused before they are parsed (nesting). It is quadratic in the attributes of a tag, too
+(attributes).
 """
 
 from __future__ import annotations
@@ -32,9 +35,11 @@ from leafinstruct.ingest.page.walk import Block, walk
 MAX_PAGE = 32 << 20
 """Bytes; a longer page is no document that anybody reads."""
 MAX_TAGS = 500_000
-"""Signs `<`; looking through a page takes about 10 microseconds each, and a document has at most 10,000 pieces."""
+"""Signs `<`; looking through a page takes about 10 microseconds each, and a document has at most 10,000
+pieces."""
 _HEAD, _BINARY = 1024, 0.02
-"""Characters that tell text from binary data, and the share of control characters up to which they are text; compressed data has a tenth."""
+"""Characters that tell text from binary data, and the share of control characters up to which they are text;
+compressed data has a tenth."""
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _DEAR = {
     "too_deep": "the page nests its elements so deeply that parsing it would take minutes",
@@ -55,9 +60,10 @@ class PageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """pieces: in reading order, without marginal lines before the heading of the title (stated.before_title). base, canonical, og_url, license: as
-    the page writes them (possibly relative), None where it says nothing; license_is_link: whether the license is a URL, not a
-    name. title: as it states it (stated), None where it states none."""
+    """pieces: in reading order, without marginal lines before the heading of the title (stated.before_title).
+    base, canonical, og_url, license: as the page writes them (possibly relative), None where it says nothing;
+    license_is_link: whether the license is a URL, not a name. title: as it states it (stated), None where it
+    states none."""
 
     pieces: tuple[Block | PageImage, ...]
     base: str | None
@@ -69,8 +75,8 @@ class Page:
 
 
 def parse(data: bytes, charset: str | None = None, opt_out: bool = True, url: str | None = None) -> Page:
-    """Take a page apart. charset: of its HTTP header, if any. opt_out: whether a page that withholds itself from training is refused. url: at which
-    the page was found, None for a local file.
+    """Take a page apart. charset: of its HTTP header, if any. opt_out: whether a page that withholds itself
+    from training is refused. url: at which the page was found, None for a local file.
 
     Raises PageError: empty, too_large, not_text, too_wide, too_deep, opt_out, no_body, no_content.
     """
@@ -118,13 +124,21 @@ def _host(url: str | None) -> str:
 
 def _meta(tree: LexborHTMLParser) -> list[tuple[str, str]]:
     """Name and content of a page's <meta> elements."""
-    return [(meta.attributes.get("name") or "", meta.attributes.get("content") or "") for meta in tree.css("meta[name][content]")]
+    return [
+        (meta.attributes.get("name") or "", meta.attributes.get("content") or "")
+        for meta in tree.css("meta[name][content]")
+    ]
 
 
 def _canonical(tree: LexborHTMLParser) -> str | None:
-    """The page's canonical link, as search engines read it: in <head> only, and none where several differ (RFC 6596; Google's guidelines)."""
+    """The page's canonical link, as search engines read it: in <head> only, and none where several differ
+    (RFC 6596; Google's guidelines)."""
     links = (link.attributes for link in tree.css("head link[rel][href]"))
-    found = {one_line(link.get("href") or "") for link in links if "canonical" in (link.get("rel") or "").lower().split()} - {""}
+    found = {
+        one_line(link.get("href") or "")
+        for link in links
+        if "canonical" in (link.get("rel") or "").lower().split()
+    } - {""}
     return found.pop() if len(found) == 1 else None
 
 
@@ -138,7 +152,9 @@ def _license(tree: LexborHTMLParser) -> tuple[str | None, bool]:
     for selector in _LICENSES:
         if found := _href(tree, selector):
             return found, True
-    return next((one_line(content) or None for name, content in _meta(tree) if name.lower() in _LICENSE_NAMES), None), False
+    return next(
+        (one_line(content) or None for name, content in _meta(tree) if name.lower() in _LICENSE_NAMES), None
+    ), False
 
 
 def _href(tree: LexborHTMLParser, selector: str) -> str | None:

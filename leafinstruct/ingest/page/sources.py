@@ -1,12 +1,14 @@
 """Where an <img> says its bytes are: every real address it offers, the best first.
 
-Lazy loading, responsive sizes and <picture> mean that `src` is often a placeholder and the image stands elsewhere. The order is: srcset
-candidates from large to small (a training image can be made smaller, not larger), then the lazy attributes, then `src`; any other data- attribute
-that is the address of an image stands before a `src` that only keeps the place (`blank.gif`), and behind a real one. The reader takes
-the first one that it can find, so an archive that holds only the small one still gives an image.
+Lazy loading, responsive sizes and <picture> mean that `src` is often a placeholder and the image stands
+elsewhere. The order is: srcset candidates from large to small (a training image can be made smaller, not
+larger), then the lazy attributes, then `src`; any other data- attribute that is the address of an image
+stands before a `src` that only keeps the place (`blank.gif`), and behind a real one. The reader takes the
+first one that it can find, so an archive that holds only the small one still gives an image.
 
-A data: address counts only when nothing else is there, and then only one that is long enough to be more than a placeholder (a transparent pixel, a
-blurred preview) and no drawing. Not taken: formats that no decoder here reads.
+A data: address counts only when nothing else is there, and then only one that is long enough to be more than
+a placeholder (a transparent pixel, a blurred preview) and no drawing. Not taken: formats that no decoder here
+reads.
 """
 
 from __future__ import annotations
@@ -24,28 +26,34 @@ from leafinstruct.ingest.page.grouping import Side, side_of
 _LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-hi-res-src", "data-image")
 _SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset")
 _CANDIDATE = re.compile(r"[\s,]*+(\S++)(?:(?<=,)|([^,]*+))")
-"""An address and its descriptors; one that ends with a comma has none (HTML Standard, parsing a srcset attribute). Never scans a place twice."""
+"""An address and its descriptors; one that ends with a comma has none (HTML Standard, parsing a srcset
+attribute). Never scans a place twice."""
 _SIZE = re.compile(r"(?<!\S)([0-9.]{1,20})([wx])(?!\S)")
 _FILE = re.compile(r"^\S+\.(?:jpe?g|png|gif|webp|avif)(?:\?\S*)?$", re.IGNORECASE)
 _STAND_IN = re.compile(
-    r"(?:^|[/_.-])(?:blank|spacer|placeholder|transparent|trans|pixel|1x1|lazy|loading|loader)[\w.-]*\.(?:gif|png|svg)$", re.IGNORECASE
+    r"(?:^|[/_.-])(?:blank|spacer|placeholder|transparent|trans|pixel|1x1|lazy|loading|loader)[\w.-]*\.(?:gif|png|svg)$",
+    re.IGNORECASE,
 )
 _LONGEST, _NAME = 2_000, 100
-"""Characters that an address in an unknown attribute may have; and those at an address's end that say whether it is a placeholder's."""
-_READABLE = frozenset(f"image/{name}" for name in ("jpeg", "jpg", "png", "webp", "gif", "avif", "bmp", "tiff"))
+"""Characters that an address in an unknown attribute may have; and those at an address's end that say whether
+it is a placeholder's."""
+_READABLE = frozenset(
+    f"image/{name}" for name in ("jpeg", "jpg", "png", "webp", "gif", "avif", "bmp", "tiff")
+)
 
 MOST = 256
 """Candidates of all srcsets of an image; an image with more is not taken. Real ones have up to 30."""
 PLACEHOLDER = 1_000
-"""Characters of a data: address below which it stands for an image that is loaded later: previews have some hundred."""
+"""Characters of a data: address below which it stands for an image that is loaded later: previews have some
+hundred."""
 
 Attributes = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class PageImage:
-    """An image as the page gives it. sources: URLs as written, best first; empty when `problem` says why there is none; side: of the image, on
-    which its own text stands, where the markup groups them."""
+    """An image as the page gives it. sources: URLs as written, best first; empty when `problem` says why
+    there is none; side: of the image, on which its own text stands, where the markup groups them."""
 
     sources: tuple[str, ...]
     alt: str
@@ -63,8 +71,14 @@ def image(node: LexborNode) -> PageImage:
     if len(given) > MOST:
         return PageImage((), alt, "too_many_sources")
     real = tuple(dict.fromkeys(url for url in given if not is_data(url)))
-    embedded = () if real else tuple(sorted((url for url in given if _is_whole_image(url)), key=len, reverse=True)[:1])
-    return PageImage(real or embedded, alt, "" if real or embedded else "data_uri" if given else "no_source", side_of(node))
+    embedded = (
+        ()
+        if real
+        else tuple(sorted((url for url in given if _is_whole_image(url)), key=len, reverse=True)[:1])
+    )
+    return PageImage(
+        real or embedded, alt, "" if real or embedded else "data_uri" if given else "no_source", side_of(node)
+    )
 
 
 def is_data(url: str) -> bool:
@@ -91,7 +105,9 @@ def _urls(node: LexborNode, attributes: Attributes) -> Iterator[str]:
     yield from (value for name in _LAZY if (value := attributes.get(name)))
     src = attributes.get("src") or ""
     others = [
-        value for name, value in attributes.items() if name.startswith("data-") and value and len(value) <= _LONGEST and _FILE.match(value)
+        value
+        for name, value in attributes.items()
+        if name.startswith("data-") and value and len(value) <= _LONGEST and _FILE.match(value)
     ]
     yield from [*others, src] if stands_in(src) else [src, *others]
 
@@ -124,4 +140,6 @@ def _candidates(srcset: str) -> Iterator[tuple[float, str]]:
 
 
 def _is_pixel(attributes: Attributes) -> bool:
-    return all((attributes.get(side) or "").strip().removesuffix("px") in {"0", "1"} for side in ("width", "height"))
+    return all(
+        (attributes.get(side) or "").strip().removesuffix("px") in {"0", "1"} for side in ("width", "height")
+    )

@@ -3,13 +3,15 @@
     head = read_head(tree, url)        before the tree is pruned: og:title, twitter:title, <title>, headlines, and the names of the site
     head.title(nodes)                  after it: nodes as `boilerplate.content` returns them
 
-Which h1, where there are several in the document: the first that the head agrees with; else the only one, or the first one where the head states no
-title. An h1 that is marginal (a byline, a date), generic (Menu) or the site's name is passed over. An h1 that the head does not agree with is the
-heading of a section where it stands behind paragraphs or is named as one (Ingredients, Step 1). An h1 that holds an image alone is its alternative
-text.
+Which h1, where there are several in the document: the first that the head agrees with; else the only one, or
+the first one where the head states no title. An h1 that is marginal (a byline, a date), generic (Menu) or the
+site's name is passed over. An h1 that the head does not agree with is the heading of a section where it
+stands behind paragraphs or is named as one (Ingredients, Step 1). An h1 that holds an image alone is its
+alternative text.
 
-The site's names: og:site_name, application-name, the publisher or WebSite of JSON-LD, the registered domain and its first label, what logos,
-site titles and links to the home page read, an h1 of a header with navigation, and `© 2024 My Kitchen`.
+The site's names: og:site_name, application-name, the publisher or WebSite of JSON-LD, the registered domain
+and its first label, what logos, site titles and links to the home page read, an h1 of a header with
+navigation, and `© 2024 My Kitchen`.
 """
 
 from __future__ import annotations
@@ -47,10 +49,18 @@ MAX_NAME = 80
 _TITLES = ("og:title", "twitter:title")
 _LATE_TITLES = ("dc.title", "dcterms.title", "citation_title")
 _SITES = frozenset(
-    {"og:site_name", "application-name", "apple-mobile-web-app-title", "twitter:site", "dc.publisher", "citation_journal_title"}
+    {
+        "og:site_name",
+        "application-name",
+        "apple-mobile-web-app-title",
+        "twitter:site",
+        "dc.publisher",
+        "citation_journal_title",
+    }
 )
 _LOGOS = (
-    "[class*=site-title], [class*=site-name], [class*=sitename], [class*=logo], [class*=brand], [id*=logo], [id*=site-title], [id*=site-name], "
+    "[class*=site-title], [class*=site-name], [class*=sitename], [class*=logo], [class*=brand], "
+    "[id*=logo], [id*=site-title], [id*=site-name], "
     "[rel~=home], [class*=masthead], header h1"
 )
 _LOGO = re.compile(r"logo|brand|site-?(?:title|name)|masthead", re.IGNORECASE)
@@ -60,13 +70,16 @@ _COPYRIGHT = re.compile(
     re.IGNORECASE,
 )
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8}\d?);", re.IGNORECASE)
-_ARTICLES = re.compile(r"article|posting|recipe|howto|webpage|report|creativework|course|tutorial", re.IGNORECASE)
+_ARTICLES = re.compile(
+    r"article|posting|recipe|howto|webpage|report|creativework|course|tutorial", re.IGNORECASE
+)
 _OWNERS = re.compile(r"website|organization|newsmediaorganization|corporation|blog$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """stated: titles, best first, as the page writes them; sites: names of the site; slug: last step of the page's URL."""
+    """stated: titles, best first, as the page writes them; sites: names of the site; slug: last step of the
+    page's URL."""
 
     stated: tuple[str, ...]
     sites: frozenset[str]
@@ -76,14 +89,23 @@ class Head:
         """The page's title; None where it states none. nodes: of the document; pieces: what they gave."""
         own = [text for node in _h1s(nodes) if 0 < len(text := _text_of(node)) <= LONG]
         first = next(
-            (piece.text for piece in pieces if isinstance(piece, Block) and piece.kind == "heading" and piece.text not in own), ""
+            (
+                piece.text
+                for piece in pieces
+                if isinstance(piece, Block) and piece.kind == "heading" and piece.text not in own
+            ),
+            "",
         )[:LONG]
         sites = {*self.sites, *self._bare_site(own, first)}
         folded_sites = {folded(site) for site in sites}
         h1s = [text for text in own if folded(text) not in folded_sites]
         known = [text for text in (*h1s, first) if can_be_title(text) or is_byline(text)]
         head = self._of_head(sites, known)
-        h1s = [text for text in h1s if can_be_title(text) or (is_byline(text) and folded(text) in map(folded, head))]
+        h1s = [
+            text
+            for text in h1s
+            if can_be_title(text) or (is_byline(text) and folded(text) in map(folded, head))
+        ]
         for text in h1s:
             if any(_agree(text, other) for other in head):
                 return text
@@ -102,20 +124,28 @@ class Head:
         found: list[str] = []
         for text in self.stated:
             bare = without_site(text, sites, [*known, *found], self.slug)
-            twice = is_byline(bare) and sum(folded(bare) in folded(other) for other in (*self.stated, *known)) > 1
+            twice = (
+                is_byline(bare) and sum(folded(bare) in folded(other) for other in (*self.stated, *known)) > 1
+            )
             if can_be_title(bare) or (twice and not is_date(bare)):
                 found.append(bare)
         return found
 
     def _bare_site(self, h1s: Sequence[str], first: str) -> Iterator[str]:
-        """An h1 that is the last part of <title>, where the rest of <title> is what the URL, another statement or the next heading reads.
+        """An h1 that is the last part of <title>, where the rest of <title> is what the URL, another
+        statement or the next heading reads.
 
-        The order of <title> alone is not enough: an h1 without any mark is more often the title than the name of the site."""
+        The order of <title> alone is not enough: an h1 without any mark is more often the title than the name
+        of the site."""
         others = {folded(text).replace(" ", "") for text in (first, self.slug, *self.stated)} - {""}
         for text in h1s:
             for title in self.stated:
                 rest = folded(without_site(title, [text])).replace(" ", "")
-                if rest in others and rest != folded(title).replace(" ", "") and folded(title).endswith(folded(text)):
+                if (
+                    rest in others
+                    and rest != folded(title).replace(" ", "")
+                    and folded(title).endswith(folded(text))
+                ):
                     yield text
 
 
@@ -123,28 +153,41 @@ def read_head(tree: LexborHTMLParser, url: str | None = None) -> Head:
     """What a page says of its title and its site. url: of the page, None where it is not known."""
     metas = _metas(tree)
     stated = [metas[name] for name in _TITLES if name in metas]
-    stated += [text for node in tree.css("title")[:4] if not _in_drawing(node) and (text := _clean(node.text()))][:1]
+    stated += [
+        text for node in tree.css("title")[:4] if not _in_drawing(node) and (text := _clean(node.text()))
+    ][:1]
     headlines, owners = _json_ld(tree)
     stated += headlines
-    stated += [_clean(node.attributes.get("content") or node.text()) for node in tree.css("[itemprop~=headline]")[:1]]
+    stated += [
+        _clean(node.attributes.get("content") or node.text()) for node in tree.css("[itemprop~=headline]")[:1]
+    ]
     stated += [metas[name] for name in _LATE_TITLES if name in metas]
-    sites = {text.lstrip("@") for name, text in metas.items() if name in _SITES} | {*owners, *_hosts(url), *_shown(tree, url)}
+    sites = {text.lstrip("@") for name, text in metas.items() if name in _SITES} | {
+        *owners,
+        *_hosts(url),
+        *_shown(tree, url),
+    }
     wanted = frozenset(name for name in sites if 1 < len(name) <= MAX_NAME and not is_generic(name))
-    return Head(tuple(text for text in dict.fromkeys(stated) if 0 < len(text) <= LONG)[:MANY], wanted, _slug(url))
+    return Head(
+        tuple(text for text in dict.fromkeys(stated) if 0 < len(text) <= LONG)[:MANY], wanted, _slug(url)
+    )
 
 
 def before_title(pieces: Sequence[Block | PageImage], title: str | None) -> tuple[Block | PageImage, ...]:
-    """The pieces without the marginal lines that stand before the heading of the title: breadcrumb, date, byline, share line; and without a heading
-    directly behind it that repeats it.
+    """The pieces without the marginal lines that stand before the heading of the title: breadcrumb, date,
+    byline, share line; and without a heading directly behind it that repeats it.
 
-    Only where a heading has the title's very text; only texts that are prose, a list or a heading, of at most MAX_MARGINAL characters a line, and
-    wholly marginal. Images and real paragraphs before the heading stay, and so does their order.
+    Only where a heading has the title's very text; only texts that are prose, a list or a heading, of at most
+    MAX_MARGINAL characters a line, and wholly marginal. Images and real paragraphs before the heading stay,
+    and so does their order.
     """
     at = next((index for index, piece in enumerate(pieces) if _is_heading(piece, title)), 0)
     kept = [
         piece
         for piece in pieces[:at]
-        if isinstance(piece, PageImage) or piece.kind not in ("prose", "list", "heading") or not _goes(piece.text)
+        if isinstance(piece, PageImage)
+        or piece.kind not in ("prose", "list", "heading")
+        or not _goes(piece.text)
     ]
     again = at + 1
     while again < len(pieces) and _is_heading(pieces[at], title) and _is_heading(pieces[again], title):
@@ -172,7 +215,8 @@ def _leads(text: str, pieces: Sequence[Block | PageImage]) -> bool:
 
 
 def _agree(h1: str, title: str) -> bool:
-    """Whether two titles are one: equal but for case and punctuation, or one within the other and at least half as long."""
+    """Whether two titles are one: equal but for case and punctuation, or one within the other and at least
+    half as long."""
     short, long = sorted((folded(h1), folded(title)), key=len)
     return short == long or (2 * len(short) >= len(long) and short in long)
 
@@ -251,7 +295,8 @@ def _shown(tree: LexborHTMLParser, url: str | None) -> Iterator[str]:
 
 
 def _in_document(node: LexborNode) -> bool:
-    """Whether an element lies in <main> or <article>, where `brand` and `logo` may be what the document is about."""
+    """Whether an element lies in <main> or <article>, where `brand` and `logo` may be what the document is
+    about."""
     above: LexborNode | None = node
     while above is not None:
         if above.tag in ("main", "article") or above.attributes.get("role") == "main":
@@ -298,7 +343,9 @@ def _json_ld(tree: LexborHTMLParser) -> tuple[list[str], list[str]]:
             elif isinstance(item, dict):
                 kind = item.get("@type")
                 kinds = " ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
-                headlines += _strings(item.get("headline"), item.get("name") if _ARTICLES.search(kinds) else None)
+                headlines += _strings(
+                    item.get("headline"), item.get("name") if _ARTICLES.search(kinds) else None
+                )
                 owners += _strings(item.get("name") if _OWNERS.search(kinds) else None)
                 waiting += [item[key] for key in ("@graph", "mainEntity") if key in item]
                 for key in ("publisher", "isPartOf", "sourceOrganization"):

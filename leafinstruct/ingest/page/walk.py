@@ -1,8 +1,8 @@
 """A tree's nodes -> blocks of text and images, in reading order.
 
-One pass with an explicit stack (a hostile page is deeper than Python's). Text gathers on a line; a line ends at <br>, at a list item or a
-table row; lines gather in a block; a block ends where a paragraph, heading, image, list or table begins or ends. An image inside a
-paragraph splits it, because ORDER IS THE DATA.
+One pass with an explicit stack (a hostile page is deeper than Python's). Text gathers on a line; a line ends
+at <br>, at a list item or a table row; lines gather in a block; a block ends where a paragraph, heading,
+image, list or table begins or ends. An image inside a paragraph splits it, because ORDER IS THE DATA.
 
     list      one block of Markdown (ingest.lists), split only by images, code, tables, captions and headings inside
     table     one block, a row a line, cells separated by ` | `; a table that only lays out the page is not one. The items of
@@ -78,7 +78,8 @@ def _children(node: LexborNode, tag: str) -> list[LexborNode]:
 
 
 def _is_whole(writer: Writer, node: LexborNode, tag: str) -> bool:
-    """Write an element that is taken as a whole: an image, a line break, code, a permalink sign (nothing); False for all others."""
+    """Write an element that is taken as a whole: an image, a line break, code, a permalink sign (nothing);
+    False for all others."""
     if tag in _IMAGES:
         writer.add(image(node))
     elif tag == "br":
@@ -95,7 +96,8 @@ def _is_whole(writer: Writer, node: LexborNode, tag: str) -> bool:
 
 
 def _shifted(node: LexborNode, tag: str) -> str:
-    """Text of a <sup> or <sub> in signs that keep its place (m², H₂O); empty where one of them has no such sign: 1<sup>st</sup> is 1st."""
+    """Text of a <sup> or <sub> in signs that keep its place (m², H₂O); empty where one of them has no such
+    sign: 1<sup>st</sup> is 1st."""
     text = one_line(node.text())
     return text.translate(_RAISED[tag]) if _NUMBER.issuperset(text) else ""
 
@@ -123,7 +125,9 @@ def _kind(writer: Writer, node: LexborNode, tag: str) -> TextKind | None:
     """The kind of text that an element opens, if any."""
     if tag in _HEADINGS:
         return "heading"
-    if tag in ("figcaption", "caption") or (tag in ("p", "div") and writer.after_image() and _is_caption(node)):
+    if tag in ("figcaption", "caption") or (
+        tag in ("p", "div") and writer.after_image() and _is_caption(node)
+    ):
         return "caption"
     if tag in _LISTS and writer.kinds[-1] == "prose":
         return "list"
@@ -153,7 +157,8 @@ def _begin_in_table(writer: Writer, tag: str) -> None:
 
 
 def _end(writer: Writer, tag: str, kind: TextKind | None) -> None:
-    """End an element: close the kind that it opened, else write a border. Kinds are balanced, so the innermost one is the element's own."""
+    """End an element: close the kind that it opened, else write a border. Kinds are balanced, so the
+    innermost one is the element's own."""
     if writer.kinds[-1] == "list":
         if tag in _LISTS:
             writer.end_list()
@@ -180,7 +185,9 @@ def _break(writer: Writer) -> None:
 
 def _code(node: LexborNode) -> str:
     """Text of a <pre> as it is shown, <br> being a line break."""
-    parts = ("\n" if part.tag == "br" else part.text_content or "" for part in node.traverse(include_text=True))
+    parts = (
+        "\n" if part.tag == "br" else part.text_content or "" for part in node.traverse(include_text=True)
+    )
     return "".join(parts)
 
 
@@ -188,14 +195,25 @@ def _is_caption(node: LexborNode) -> bool:
     """A short paragraph that is called caption or emphasized as a whole."""
     if node.css_first(IMAGES) is not None or len(node.text()) > _MAX_CAPTION:
         return False
-    if any(name.lower().endswith(("caption", "caption-text")) for name in (node.attributes.get("class") or "").split()):
+    if any(
+        name.lower().endswith(("caption", "caption-text"))
+        for name in (node.attributes.get("class") or "").split()
+    ):
         return True
-    children = [child for child in node.iter(include_text=True) if child.tag != "-text" or (child.text_content or "").strip()]
+    children = [
+        child
+        for child in node.iter(include_text=True)
+        if child.tag != "-text" or (child.text_content or "").strip()
+    ]
     return len(children) == 1 and children[0].tag in ("em", "i", "small")
 
 
 def _is_data(table: LexborNode) -> bool:
     """Whether a table holds data: two cells in some row, and nothing that a page is laid out with."""
-    if table.attributes.get("role") == "presentation" or table.css_first(_LAID_OUT) is not None or len(table.css("table")) > 1:
+    if (
+        table.attributes.get("role") == "presentation"
+        or table.css_first(_LAID_OUT) is not None
+        or len(table.css("table")) > 1
+    ):
         return False
     return table.css_first("td + td, td + th, th + td, th + th") is not None

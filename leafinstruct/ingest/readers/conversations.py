@@ -2,14 +2,17 @@
 
     {"id": ..., "image": [path, ...] or path, "task_name": ..., "conversations": [{"from": "human", "value": "... <image> ..."}, ...]}
 
-A .json file holds one list of records and is unrolled first (unroll); .jsonl holds one a line. `images`, and `messages` or `conversation`, are read
-as `image` and `conversations` (LLaVA, ShareGPT4V, Mantis, chat messages); `url` and `license` are the record's. Placeholders are filled from the
-images in order over all turns (turns); a record whose counts differ is lost as a whole. A conversation is an example as it is: rewrite passes it
-unchanged. What `leaf export` adds is read back: `image_info`, what is known of each image, and texts whose placeholders are `escaped`.
+A .json file holds one list of records and is unrolled first (unroll); .jsonl holds one a line. `images`, and
+`messages` or `conversation`, are read as `image` and `conversations` (LLaVA, ShareGPT4V, Mantis, chat
+messages); `url` and `license` are the record's. Placeholders are filled from the images in order over all
+turns (turns); a record whose counts differ is lost as a whole. A conversation is an example as it is: rewrite
+passes it unchanged. What `leaf export` adds is read back: `image_info`, what is known of each image, and
+texts whose placeholders are `escaped`.
 Locators: `line=N` of JSONL, `item=N` of a list, from 1.
 
-Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, bad_turns, unknown_speaker, no_answer, too_few_images,
-too_many_images, too_many_pieces, too_long; truncated or damaged for what a file breaks off at.
+Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, bad_turns,
+unknown_speaker, no_answer, too_few_images, too_many_images, too_many_pieces, too_long; truncated or damaged
+for what a file breaks off at.
 """
 
 from __future__ import annotations
@@ -42,17 +45,21 @@ SUFFIXES = (".json", ".jsonl", ".jsonl.gz", ".jsonl.zip")
 
 
 def root_of(source: ConversationsSource) -> Path:
-    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds both."""
+    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds
+    both."""
     return files.root_with(source.path, source.images)
 
 
 def plan(source: ConversationsSource, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size records within one file. Raises SourceError when path or images are missing or all files are empty."""
+    """Ranges of at most part_size records within one file. Raises SourceError when path or images are missing
+    or all files are empty."""
     files.check_images(source.images, "leave `images` out when paths are relative to the JSON")
     root = root_of(source)
     spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache, _lines_of)
     if not spans:
-        raise SourceError(f"{source.path}: the files hold no records; a .json file must hold one list of them")
+        raise SourceError(
+            f"{source.path}: the files hold no records; a .json file must hold one list of them"
+        )
     return spans
 
 
@@ -92,7 +99,9 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
     return (record for name, record in members(stream) if not name)
 
 
-def _document(source: ConversationsSource, file: str, locator: str, record: dict[str, Any], folder: PurePosixPath) -> Document:
+def _document(
+    source: ConversationsSource, file: str, locator: str, record: dict[str, Any], folder: PurePosixPath
+) -> Document:
     """Raises LostError."""
     given = _first(record, "image", "images")
     names = [] if given is None or given == "" else [given] if isinstance(given, str) else given
@@ -107,17 +116,23 @@ def _document(source: ConversationsSource, file: str, locator: str, record: dict
         ref = image_ref(name, folder)
         return Image(0, ref, url=ref.url, license=license_)
 
-    images = [_informed(image(name), info) for name, info in zip(names, _infos(record, len(names)), strict=True)]
+    images = [
+        _informed(image(name), info) for name, info in zip(names, _infos(record, len(names)), strict=True)
+    ]
     segments = segments_of(turns, images, image)
     if record.get("escaped") == ESCAPED:
-        segments = tuple(replace(item, text=unescape(item.text)) if isinstance(item, Text) else item for item in segments)
+        segments = tuple(
+            replace(item, text=unescape(item.text)) if isinstance(item, Text) else item for item in segments
+        )
     texts = [item.text for item in segments if isinstance(item, Text)]
     if problem := excess(len(segments), len(segments) - len(texts), sum(map(len, texts))):
         raise LostError(*problem)
     identity = document_id(source.name, file, locator)
     url = web(record.get("url"))
     page_url = web(record.get("page_url")) or url
-    return Document(identity, source.name, segments, Provenance(file, locator), url, license_, page_url=page_url)
+    return Document(
+        identity, source.name, segments, Provenance(file, locator), url, license_, page_url=page_url
+    )
 
 
 def _license(record: Mapping[str, Any]) -> str | None:

@@ -1,19 +1,23 @@
 """HTML: a folder of pages, their images beside them or on the web. One file, one document; locator empty.
 
-Parts are the leaves of a tree over the hash of each page's path, split until a leaf holds at most part_size pages. A page that is added or
-removed changes exactly one part (or splits or merges two), wherever its name sorts; runs of the sorted list, cut where a hash says so, were
-refused because the cap on their length makes cuts move. Parts hold two thirds of part_size on average.
+Parts are the leaves of a tree over the hash of each page's path, split until a leaf holds at most part_size
+pages. A page that is added or removed changes exactly one part (or splits or merges two), wherever its name
+sorts; runs of the sorted list, cut where a hash says so, were refused because the cap on their length makes
+cuts move. Parts hold two thirds of part_size on average.
 
-A folder is also searched for pages whose name does not end as a page's does, as mirrors of dynamic sites have them (`about`, `index.php?id=3`): they
-begin as HTML does. The folder that a browser saves beside a page (`a_files` beside `a.html`) holds parts of that page; HTML files in it (frames,
-advertisements) are no pages.
+A folder is also searched for pages whose name does not end as a page's does, as mirrors of dynamic sites have
+them (`about`, `index.php?id=3`): they begin as HTML does. The folder that a browser saves beside a page
+(`a_files` beside `a.html`) holds parts of that page; HTML files in it (frames, advertisements) are no pages.
 
-A relative address is a file below the source's root, else the web address that <base> makes of it. `/x.png` is looked for at the root of
-the source first. Percent-encoding is undone unless a file of the written name exists. Files are only looked for, never opened: a missing one
-is a reference like any other, and materializing it gives the reason. A data: address is a range of the page.
+A relative address is a file below the source's root, else the web address that <base> makes of it. `/x.png`
+is looked for at the root of the source first. Percent-encoding is undone unless a file of the written name
+exists. Files are only looked for, never opened: a missing one is a reference like any other, and
+materializing it gives the reason. A data: address is a range of the page.
 
-Whole page lost: unreadable, unsafe_path, empty, too_large, not_text, too_wide, too_deep, no_body, no_content, too_many_pieces, too_long.
-Image lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unsafe_path, unknown_scheme, bad_url.
+Whole page lost: unreadable, unsafe_path, empty, too_large, not_text, too_wide, too_deep, no_body, no_content,
+too_many_pieces, too_long.
+Image lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unsafe_path,
+unknown_scheme, bad_url.
 """
 
 from __future__ import annotations
@@ -38,7 +42,8 @@ from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 SUFFIXES = (".html", ".htm", ".xhtml")
 LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse")
 _DYNAMIC = re.compile(r"^[^.]+$|\.(?:php\d?|phtml|shtml?|aspx?|jspx?|cgi|cfm)$|[?@][^/]*$", re.IGNORECASE)
-"""Names of files that may be pages: without a dot, of a program on the server, with a query as mirrors write it."""
+"""Names of files that may be pages: without a dot, of a program on the server, with a query as mirrors write
+it."""
 _BEGINNING = 1024
 """Bytes in which a page shows that it is one."""
 _SAVED = (
@@ -64,11 +69,15 @@ def root_of(source: HtmlSource) -> Path:
 
 
 def plan(source: HtmlSource, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - a listing is the whole plan, nothing to keep
-    """Sets of at most part_size pages. Raises SourceError when the path is missing, unreadable or matches nothing."""
+    """Sets of at most part_size pages. Raises SourceError when the path is missing, unreadable or matches
+    nothing."""
     root = root_of(source)
     names = files.listing(source.path, root, SUFFIXES, begins_as_page)
     parts = saved_parts(names)
-    return [Span(group, 0, len(group)) for group in grouped([name for name in names if name not in parts], part_size)]
+    return [
+        Span(group, 0, len(group))
+        for group in grouped([name for name in names if name not in parts], part_size)
+    ]
 
 
 def begins_as_page(path: Path) -> bool:
@@ -94,7 +103,8 @@ def _stem(name: str) -> str:
 
 
 def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:  # noqa: ARG001 - one signature for all readers
-    """The documents of a span in the order of their names, each followed by the images it lost; pages that could not be read."""
+    """The documents of a span in the order of their names, each followed by the images it lost; pages that
+    could not be read."""
     root = root_of(source)
     for file in span.files[span.start : span.stop]:
         try:
@@ -119,8 +129,11 @@ def _bytes(root: Path, file: str) -> bytes:
         raise PageError("unreadable", str(error.strerror or error)) from error
 
 
-def _locate(root: Path, file: str, page: Page, embedded: Embedded, sources: tuple[str, ...]) -> tuple[Ref, str | None]:
-    """The first address that is on the web or an existing file, else the first that could be one. Raises NoReferenceError for none."""
+def _locate(
+    root: Path, file: str, page: Page, embedded: Embedded, sources: tuple[str, ...]
+) -> tuple[Ref, str | None]:
+    """The first address that is on the web or an existing file, else the first that could be one. Raises
+    NoReferenceError for none."""
     if sources and is_data(sources[0]):
         offset, length = embedded.place(sources[0])
         return Ref(file=file, offset=offset, length=length), None
@@ -163,7 +176,9 @@ def _folder(file: str, base: str | None) -> str:
     if base is None or web(base):
         return posixpath.dirname(file)
     written = unquote(base)
-    place = written.lstrip("/") if written.startswith("/") else posixpath.join(posixpath.dirname(file), written)
+    place = (
+        written.lstrip("/") if written.startswith("/") else posixpath.join(posixpath.dirname(file), written)
+    )
     return posixpath.dirname(place)
 
 
@@ -172,18 +187,26 @@ def _local(root: Path, folder: str, page: Page, parts: SplitResult) -> Ref:
     meant = _below_root(folder, unquote(parts.path))
     if meant is None:
         raise NoReferenceError("unsafe_path", f"{parts.path[:100]} leads out of the source's folder")
-    as_written = {parts.path, f"{unquote(parts.path)}?{parts.query}"} - {unquote(parts.path), f"{unquote(parts.path)}?"}
+    as_written = {parts.path, f"{unquote(parts.path)}?{parts.query}"} - {
+        unquote(parts.path),
+        f"{unquote(parts.path)}?",
+    }
     names = [meant, *(name for written in sorted(as_written) if (name := _below_root(folder, written)))]
     site = web(page.canonical) or web(page.og_url)
     at_root = parts.path.startswith("/") and site is not None
     if len(names) == 1 and not at_root:
         return Ref(file=meant)
     existing = next((name for name in names if files.exists(root, name)), None)
-    return Ref(url=join(site, parts.geturl())) if existing is None and at_root else Ref(file=existing or meant)
+    return (
+        Ref(url=join(site, parts.geturl())) if existing is None and at_root else Ref(file=existing or meant)
+    )
 
 
 def _below_root(folder: str, written: str) -> str | None:
-    """The name relative to the root; None when it leads out of it, is the folder itself, or no file can have it."""
-    name = posixpath.normpath(written.lstrip("/") if written.startswith("/") else posixpath.join(folder, written))
+    """The name relative to the root; None when it leads out of it, is the folder itself, or no file can have
+    it."""
+    name = posixpath.normpath(
+        written.lstrip("/") if written.startswith("/") else posixpath.join(folder, written)
+    )
     hostile = name in (".", "..") or name.startswith(("../", "/")) or any(char < " " for char in name)
     return None if hostile or len(name) > 1024 else name

@@ -1,16 +1,20 @@
-"""Any table with a declared mapping: Parquet, JSONL and WebDataset tar files, and datasets of the Hugging Face Hub (hub_stream).
+"""Any table with a declared mapping: Parquet, JSONL and WebDataset tar files, and datasets of the Hugging
+Face Hub (hub_stream).
 
-A record is a row of named columns, whatever its file is; mapping makes segments of it. Images are not read here: a cell of Parquet is a
-member of its file, a member of a tar is a range of it, a string is a file's name or an address. Locators: `row=N` from 0 (Parquet), `line=N`
-(JSONL), `key=NAME` (tar).
+A record is a row of named columns, whatever its file is; mapping makes segments of it. Images are not read
+here: a cell of Parquet is a member of its file, a member of a tar is a range of it, a string is a file's name
+or an address. Locators: `row=N` from 0 (Parquet), `line=N` (JSONL), `key=NAME` (tar).
 
-A column that no Parquet file has is a wrong recipe, since footers tell, and stops the build with the nearest name; a file that lacks what others
-have is a reason. Rows of JSONL and tar may each have other columns, so there a missing one is null.
+A column that no Parquet file has is a wrong recipe, since footers tell, and stops the build with the nearest
+name; a file that lacks what others have is a reason. Rows of JSONL and tar may each have other columns, so
+there a missing one is null.
 
-Whole record lost: truncated, damaged, too_large, not_parquet, not_a_tar, long_header, sparse_member, missing_columns (once for the file), empty,
-placeholder_without_image, those of parquet, of lines and JSON (mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text,
-bad_reference, unsafe_path, not_an_image_value, unnamed_image. unmapped_placeholder: what looks like an image placeholder in a text and is none of the
-recipe's, so the images are in another order than the text means; nothing is lost by it, and `leaf build` reports it once a source and pattern.
+Whole record lost: truncated, damaged, too_large, not_parquet, not_a_tar, long_header, sparse_member,
+missing_columns (once for the file), empty, placeholder_without_image, those of parquet, of lines and JSON
+(mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text, bad_reference, unsafe_path,
+not_an_image_value, unnamed_image. unmapped_placeholder: what looks like an image placeholder in a text and is
+none of the recipe's, so the images are in another order than the text means; nothing is lost by it, and `leaf
+build` reports it once a source and pattern.
 """
 
 from __future__ import annotations
@@ -49,7 +53,8 @@ MAX_MEMBER = 8 << 20
 
 
 def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed = NOTHING) -> None:
-    """Keep the rows of a dataset of the Hub as Parquet in a folder; what is there is not streamed again. See hub_stream."""
+    """Keep the rows of a dataset of the Hub as Parquet in a folder; what is there is not streamed again. See
+    hub_stream."""
     from leafinstruct.ingest.tables import hub_stream
 
     hub_stream.spool(source, folder, engine, removed)
@@ -77,11 +82,14 @@ def root_of(source: HubSource) -> Path:
 def plan(source: HubSource, part_size: int, cache: Path) -> list[Span]:
     """Ranges of at most part_size records within one file.
 
-    Raises SourceError when the path is missing, unreadable or empty; RecipeError when a Parquet file has no column of a name in the mapping.
+    Raises SourceError when the path is missing, unreadable or empty; RecipeError when a Parquet file has no
+    column of a name in the mapping.
     """
     root = root_of(source)
     names = files.listing(_path(source), root, SUFFIXES)
-    _check_columns(source, {file: parquet.footer(root / file, cache) for file in names if _is(file, parquet.SUFFIXES)})
+    _check_columns(
+        source, {file: parquet.footer(root / file, cache) for file in names if _is(file, parquet.SUFFIXES)}
+    )
     spans: list[Span] = []
     for file in names:
         spans += ranges(file, _records(source, root / file, cache), part_size)
@@ -91,7 +99,8 @@ def plan(source: HubSource, part_size: int, cache: Path) -> list[Span]:
 
 
 def read(source: HubSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
-    """The documents of a span, each followed by the pieces it lost; records and files that could not be read."""
+    """The documents of a span, each followed by the pieces it lost; records and files that could not be
+    read."""
     root = root_of(source)
     (file,) = span.files
     path = files.inside(root, file)
@@ -139,8 +148,11 @@ def _records(source: HubSource, path: Path, cache: Path) -> int:
 
 
 def _missing(source: HubSource, footer: parquet.Footer) -> list[str]:
-    """Columns that a file lacks. Of numbered ones it may have none: tables of fewer images have fewer columns."""
-    return [column for column in columns.names_of(source) if NUMBER not in column and column not in footer.names]
+    """Columns that a file lacks. Of numbered ones it may have none: tables of fewer images have fewer
+    columns."""
+    return [
+        column for column in columns.names_of(source) if NUMBER not in column and column not in footer.names
+    ]
 
 
 def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
@@ -150,7 +162,12 @@ def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator
         yield Rejected(file, "", *footer.problem)
         return
     if missing := _missing(source, footer):
-        yield Rejected(file, "", "missing_columns", f"no column {' and '.join(missing)}; the file has {', '.join(footer.names)[:200]}")
+        yield Rejected(
+            file,
+            "",
+            "missing_columns",
+            f"no column {' and '.join(missing)}; the file has {', '.join(footer.names)[:200]}",
+        )
         return
     for number, row in parquet.rows(path, span.start, span.stop, columns.columns_of(source, footer.names)):
         if isinstance(row, LostError):
@@ -159,7 +176,9 @@ def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator
             yield from of_row(source, file, number, row, footer.columns)
 
 
-def of_row(source: HubSource, file: str, number: int, row: Mapping[str, Any], known: Sequence[str]) -> Iterator[Document | Rejected]:
+def of_row(
+    source: HubSource, file: str, number: int, row: Mapping[str, Any], known: Sequence[str]
+) -> Iterator[Document | Rejected]:
     """The document of a row of Parquet and what it lost. known: all columns of the file."""
     return _record(source, file, f"row={number}", row, partial(_cell, file, number), known)
 
@@ -187,10 +206,19 @@ def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Doc
             locator = f"key={one_line(sample.key)}"
             names = list(sample.members)
             of_images = {
-                column for name in images for column in (name, name.partition(".")[0], *(numbered(name, names) if NUMBER in name else ()))
+                column
+                for name in images
+                for column in (
+                    name,
+                    name.partition(".")[0],
+                    *(numbered(name, names) if NUMBER in name else ()),
+                )
             }
             wanted = set(columns.columns_of(source, names)) - of_images
-            row: dict[str, Any] = {name: Ref(file=file, offset=place[0], length=place[1]) for name, place in sample.members.items()}
+            row: dict[str, Any] = {
+                name: Ref(file=file, offset=place[0], length=place[1])
+                for name, place in sample.members.items()
+            }
             try:
                 for column in sorted(wanted & row.keys()):
                     offset, length = sample.members[column]
@@ -219,7 +247,12 @@ def _text_member(column: str, data: bytes) -> Any:
 
 
 def _record(
-    source: HubSource, file: str, locator: str, row: Mapping[str, Any], refer: cells.Refer, known: Sequence[str]
+    source: HubSource,
+    file: str,
+    locator: str,
+    row: Mapping[str, Any],
+    refer: cells.Refer,
+    known: Sequence[str],
 ) -> Iterator[Document | Rejected]:
     """known: the columns of the table, also those that the recipe does not map."""
     lost: list[LostError] = []
@@ -232,15 +265,22 @@ def _record(
     else:
         url = web(_text(row, source.url_column))
         identity, title = document_id(source.name, file, locator), of_heading(segments)
-        yield Document(identity, source.name, segments, Provenance(file, locator), url, license_, title, page_url=url)
+        yield Document(
+            identity, source.name, segments, Provenance(file, locator), url, license_, title, page_url=url
+        )
         yield from _unmapped(source, file, locator, segments, known)
     yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 
-def _unmapped(source: HubSource, file: str, locator: str, segments: Sequence[Segment], known: Sequence[str]) -> Iterator[Rejected]:
-    """What looks like an image placeholder in the texts of a row and fits no declared pattern, by the pattern of its kind."""
+def _unmapped(
+    source: HubSource, file: str, locator: str, segments: Sequence[Segment], known: Sequence[str]
+) -> Iterator[Rejected]:
+    """What looks like an image placeholder in the texts of a row and fits no declared pattern, by the pattern
+    of its kind."""
     images = columns.image_columns(source)
-    taken = {name.partition(".")[0] for name in columns.names_of(source)} - {name.partition(".")[0] for name in images}
+    taken = {name.partition(".")[0] for name in columns.names_of(source)} - {
+        name.partition(".")[0] for name in images
+    }
     meant = [name for name in known if name not in taken]
     patterns = columns.patterns_of(source)
     found = Counter(
@@ -251,8 +291,13 @@ def _unmapped(source: HubSource, file: str, locator: str, segments: Sequence[Seg
     )
     for pattern, times in found.items():
         hint = placeholders.hint(pattern, meant, [name for name in images if NUMBER not in name])
-        detail = f'"{pattern}" in the text looks like an image placeholder and fits none of the recipe, so it stays text; {hint}'
-        yield placeholders.Unmapped(file, locator, "unmapped_placeholder", detail, False, source.name, pattern, times, 1, hint)
+        detail = (
+            f'"{pattern}" in the text looks like an image placeholder and fits none of the recipe, so it '
+            f"stays text; {hint}"
+        )
+        yield placeholders.Unmapped(
+            file, locator, "unmapped_placeholder", detail, False, source.name, pattern, times, 1, hint
+        )
 
 
 def _text(row: Mapping[str, Any], column: str | None) -> str | None:
@@ -261,7 +306,8 @@ def _text(row: Mapping[str, Any], column: str | None) -> str | None:
 
 
 def _cell(file: str, row: int, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:
-    """An image of a Parquet row: a struct or bytes in its own cell, or a name or address, also in a struct that was written without bytes."""
+    """An image of a Parquet row: a struct or bytes in its own cell, or a name or address, also in a struct
+    that was written without bytes."""
     if isinstance(value, str) or (isinstance(value, dict) and value.get("bytes", b"") is None):
         return _named(file, value, column, item)
     if not isinstance(value, (dict, bytes)):

@@ -2,17 +2,19 @@
 
     {"url": ..., "text_list": [sentence, ...], "image_info": [{"image_name", "raw_url", "matched_text_index"}, ...]}
 
-The format has lost where images stood; `matched_text_index` says which sentence each one was assigned to. An image is placed directly
-BEFORE its sentence, ties by list order: the convention that MMC4's own users train with. A sentence that holds line breaks (quoted code)
-keeps them. `similarity_matrix` and `matched_sim` are not read: our own alignment scores replace them, whatever model made theirs.
+The format has lost where images stood; `matched_text_index` says which sentence each one was assigned to. An
+image is placed directly BEFORE its sentence, ties by list order: the convention that MMC4's own users train
+with. A sentence that holds line breaks (quoted code) keeps them. `similarity_matrix` and `matched_sim` are
+not read: our own alignment scores replace them, whatever model made theirs.
 
-An image is the file `<images>/<image_name>`. Where that folder does not exist by default, or the entry has no name, its `raw_url` is the
-reference: published shards come without images.
+An image is the file `<images>/<image_name>`. Where that folder does not exist by default, or the entry has no
+name, its `raw_url` is the reference: published shards come without images.
 
-Whole record lost: empty_line (once for a run of blank lines), line_too_long, too_many_values, not_utf8, broken_json, not_an_object,
-no_text_list, empty, and, above the caps that hold for all readers (caps), too_many_pieces and too_long; truncated or damaged for what a
-file breaks off at.
-Piece lost, the document goes on: null_text, not_text, bad_image_info, no_image_name, unsafe_path, no_text_index, index_out_of_range.
+Whole record lost: empty_line (once for a run of blank lines), line_too_long, too_many_values, not_utf8,
+broken_json, not_an_object, no_text_list, empty, and, above the caps that hold for all readers (caps),
+too_many_pieces and too_long; truncated or damaged for what a file breaks off at.
+Piece lost, the document goes on: null_text, not_text, bad_image_info, no_image_name, unsafe_path,
+no_text_index, index_out_of_range.
 """
 
 from __future__ import annotations
@@ -34,19 +36,31 @@ from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import lines
 from leafinstruct.ingest.tables.lines import Damage, Line
 from leafinstruct.ingest.tables.parse import parsed_line
-from leafinstruct.records.document import Document, Image, OwnerFound, Provenance, Ref, Rejected, Segment, Text, document_id
+from leafinstruct.records.document import (
+    Document,
+    Image,
+    OwnerFound,
+    Provenance,
+    Ref,
+    Rejected,
+    Segment,
+    Text,
+    document_id,
+)
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zip")
 LIBRARIES: tuple[str, ...] = ()
 
 
 def root_of(source: Mmc4Source) -> Path:
-    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds both."""
+    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds
+    both."""
     return files.root_with(source.path, source.images)
 
 
 def plan(source: Mmc4Source, part_size: int, cache: Path) -> list[Span]:
-    """Line ranges of at most part_size lines within one file. Raises SourceError when path or images are missing or all files are empty."""
+    """Line ranges of at most part_size lines within one file. Raises SourceError when path or images are
+    missing or all files are empty."""
     files.check_images(source.images, "leave `images` out when they lie in `images` beside the JSONL")
     root = root_of(source)
     spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache)
@@ -56,7 +70,8 @@ def plan(source: Mmc4Source, part_size: int, cache: Path) -> list[Span]:
 
 
 def read(source: Mmc4Source, span: Span, cache: Path) -> Iterator[Document | Rejected]:
-    """The documents of a span, each followed by the pieces it lost; records that could not be read; where a stream breaks off."""
+    """The documents of a span, each followed by the pieces it lost; records that could not be read; where a
+    stream breaks off."""
     root = root_of(source)
     (file,) = span.files
     path = files.inside(root, file)
@@ -75,7 +90,8 @@ def read(source: Mmc4Source, span: Span, cache: Path) -> Iterator[Document | Rej
 
 
 def _images(source: Mmc4Source, root: Path, file: str) -> str | None:
-    """The image folder relative to root; None where the default one does not exist and images are on the web only."""
+    """The image folder relative to root; None where the default one does not exist and images are on the web
+    only."""
     if source.images is not None:
         return Path(source.images).absolute().relative_to(root).as_posix()
     beside = PurePosixPath(file).parent / "images"
@@ -92,12 +108,17 @@ def _parse(line: Line) -> dict[str, Any]:
 
 
 def _excess(sentences: list[Any], entries: object) -> tuple[str, str] | None:
-    """Whether a record holds more than a document may, by its lists as they stand: before anything is made of them."""
+    """Whether a record holds more than a document may, by its lists as they stand: before anything is made of
+    them."""
     images = len(entries) if isinstance(entries, list) else 0
-    return excess(len(sentences) + images, images, sum(len(item) for item in sentences if isinstance(item, str)))
+    return excess(
+        len(sentences) + images, images, sum(len(item) for item in sentences if isinstance(item, str))
+    )
 
 
-def _document(source: Mmc4Source, file: str, locator: str, record: dict[str, Any], images: str | None) -> Iterator[Document | Rejected]:
+def _document(
+    source: Mmc4Source, file: str, locator: str, record: dict[str, Any], images: str | None
+) -> Iterator[Document | Rejected]:
     """The record's document, then what it lost. Raises LostError when nothing is left of it."""
     lost: list[LostError] = []
     placed = _placed(record, images, lost)
@@ -107,14 +128,25 @@ def _document(source: Mmc4Source, file: str, locator: str, record: dict[str, Any
         owner = len(segments) + len(placed_here) if text else None
         for ref, url in placed_here:
             found: OwnerFound = "unknown" if owner is None else "stated"
-            segments.append(Image(len(segments), ref, url=url, license=source.license, owner=owner, owner_found=found))
+            segments.append(
+                Image(len(segments), ref, url=url, license=source.license, owner=owner, owner_found=found)
+            )
         if text:
             segments.append(Text(len(segments), text))
     if not segments:
         raise LostError("empty", "no text and no image")
     identity = document_id(source.name, file, locator)
     url, title = web(record.get("url")), of_prose(segments)
-    yield Document(identity, source.name, tuple(segments), Provenance(file, locator), url, source.license, title, page_url=url)
+    yield Document(
+        identity,
+        source.name,
+        tuple(segments),
+        Provenance(file, locator),
+        url,
+        source.license,
+        title,
+        page_url=url,
+    )
     yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 
@@ -126,7 +158,9 @@ def _sentence(sentence: object, index: int, lost: list[LostError]) -> str:
     return ""
 
 
-def _placed(record: dict[str, Any], images: str | None, lost: list[LostError]) -> dict[int, list[tuple[Ref, str | None]]]:
+def _placed(
+    record: dict[str, Any], images: str | None, lost: list[LostError]
+) -> dict[int, list[tuple[Ref, str | None]]]:
     """Sentence index -> references and addresses of its images, in list order."""
     entries = record.get("image_info") or []
     placed: dict[int, list[tuple[Ref, str | None]]] = {}
@@ -151,7 +185,9 @@ def _entry(entry: object, sentences: int, images: str | None) -> tuple[int, Ref,
     if isinstance(index, bool) or not isinstance(index, int):
         raise LostError("no_text_index", f"matched_text_index is {shown(index)}")
     if not 0 <= index < sentences:
-        raise LostError("index_out_of_range", f"matched_text_index is {index}, the record has {sentences} sentences")
+        raise LostError(
+            "index_out_of_range", f"matched_text_index is {index}, the record has {sentences} sentences"
+        )
     name, url = entry.get("image_name"), web(entry.get("raw_url"))
     if isinstance(name, str) and name.strip() and images is not None:
         return index, Ref(file=f"{images}/{safe_name(name)}" if images != "." else safe_name(name)), url

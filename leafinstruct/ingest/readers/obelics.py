@@ -2,16 +2,17 @@
 
     images: [address | null, ...]   texts: [text | null, ...]   metadata: JSON [object | null, ...]   general_metadata: JSON object
 
-The lists are parallel: at each place stands either an image or a text, and their order is the page's. A text holds the paragraphs between
-two images; each becomes a piece of its own, so that an image is compared with the paragraph beside it and not with a whole chapter. The
-image's `metadata` gives its alternative text and original address (`src`); `general_metadata` the page's address. Where its WARC is named
-there, that is the page's history, not a place to read from, and is left in the file.
+The lists are parallel: at each place stands either an image or a text, and their order is the page's. A text
+holds the paragraphs between two images; each becomes a piece of its own, so that an image is compared with
+the paragraph beside it and not with a whole chapter. The image's `metadata` gives its alternative text and
+original address (`src`); `general_metadata` the page's address. Where its WARC is named there, that is the
+page's history, not a place to read from, and is left in the file.
 
-An image is its address on the web, or a file relative to the Parquet file. Locator: `row=N`, from 0. Rows are streamed (parquet); the JSON is
-bounded by MAX_JSON, read by the standard library.
+An image is its address on the web, or a file relative to the Parquet file. Locator: `row=N`, from 0. Rows are
+streamed (parquet); the JSON is bounded by MAX_JSON, read by the standard library.
 
-Whole record lost: not_parquet, truncated, missing_columns (once for the file), those of parquet, no_lists, unequal_lists, empty,
-too_many_pieces, too_long.
+Whole record lost: not_parquet, truncated, missing_columns (once for the file), those of parquet, no_lists,
+unequal_lists, empty, too_many_pieces, too_long.
 Piece lost, the document goes on: both_given, not_text, bad_reference, unsafe_path, bad_metadata.
 """
 
@@ -46,7 +47,8 @@ def root_of(source: ObelicsSource) -> Path:
 
 
 def plan(source: ObelicsSource, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size rows within one file. Raises SourceError when the path is missing or all files are empty."""
+    """Ranges of at most part_size rows within one file. Raises SourceError when the path is missing or all
+    files are empty."""
     return parquet.spans(source.path, root_of(source), part_size, cache)
 
 
@@ -65,7 +67,10 @@ def read(source: ObelicsSource, span: Span, cache: Path) -> Iterator[Document | 
     if missing := [name for name in _NEEDED if name not in footer.columns]:
         if span.start == 0:
             yield Rejected(
-                file, "", "missing_columns", f"no column {' and '.join(missing)}; the file has {', '.join(footer.columns)[:200]}"
+                file,
+                "",
+                "missing_columns",
+                f"no column {' and '.join(missing)}; the file has {', '.join(footer.columns)[:200]}",
             )
         return
     columns = [name for name in (*_NEEDED, *_OPTIONAL) if name in footer.columns]
@@ -76,7 +81,9 @@ def read(source: ObelicsSource, span: Span, cache: Path) -> Iterator[Document | 
             yield from _record(source, file, f"row={number}", row)
 
 
-def _record(source: ObelicsSource, file: str, locator: str, row: dict[str, Any]) -> Iterator[Document | Rejected]:
+def _record(
+    source: ObelicsSource, file: str, locator: str, row: dict[str, Any]
+) -> Iterator[Document | Rejected]:
     lost: list[LostError] = []
     try:
         yield _document(source, file, locator, row, lost)
@@ -85,21 +92,32 @@ def _record(source: ObelicsSource, file: str, locator: str, row: dict[str, Any])
     yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 
-def _document(source: ObelicsSource, file: str, locator: str, row: dict[str, Any], lost: list[LostError]) -> Document:
+def _document(
+    source: ObelicsSource, file: str, locator: str, row: dict[str, Any], lost: list[LostError]
+) -> Document:
     """The row's document. Raises LostError when there is none; pieces that are lost are added to `lost`."""
     images, texts = row["images"], row["texts"]
     if not isinstance(images, list) or not isinstance(texts, list):
         raise LostError("no_lists", f"images is {shown(images)}, texts is {shown(texts)}")
     if len(images) != len(texts):
-        raise LostError("unequal_lists", f"{len(images)} images stand against {len(texts)} texts, so their order is not known")
-    if problem := excess(len(texts), sum(item is not None for item in images), sum(len(item) for item in texts if isinstance(item, str))):
+        raise LostError(
+            "unequal_lists",
+            f"{len(images)} images stand against {len(texts)} texts, so their order is not known",
+        )
+    if problem := excess(
+        len(texts),
+        sum(item is not None for item in images),
+        sum(len(item) for item in texts if isinstance(item, str)),
+    ):
         raise LostError(*problem)
     about = _parsed(row.get("metadata"), list, lost)
     page = _parsed(row.get("general_metadata"), dict, lost)
     segments: list[Segment] = []
     for place, (image, text) in enumerate(zip(images, texts, strict=True)):
         try:
-            segments += _place(source, file, image, text, about[place] if place < len(about) else None, len(segments))
+            segments += _place(
+                source, file, image, text, about[place] if place < len(about) else None, len(segments)
+            )
         except LostError as piece:
             lost.append(LostError(piece.reason, f"place {place}: {piece.detail}"))
     if not segments:
@@ -108,13 +126,26 @@ def _document(source: ObelicsSource, file: str, locator: str, row: dict[str, Any
         raise LostError(*problem)
     identity = document_id(source.name, file, locator)
     url, title = web(page.get("url")), of_prose(segments)
-    return Document(identity, source.name, tuple(segments), Provenance(file, locator), url, source.license, title, page_url=url)
+    return Document(
+        identity,
+        source.name,
+        tuple(segments),
+        Provenance(file, locator),
+        url,
+        source.license,
+        title,
+        page_url=url,
+    )
 
 
-def _place(source: ObelicsSource, file: str, image: object, text: object, about: object, position: int) -> list[Segment]:
+def _place(
+    source: ObelicsSource, file: str, image: object, text: object, about: object, position: int
+) -> list[Segment]:
     """What stands at one place of the lists. Raises LostError."""
     if image is not None and text is not None:
-        raise LostError("both_given", "an image and a text stand at the same place, so their order is not known")
+        raise LostError(
+            "both_given", "an image and a text stand at the same place, so their order is not known"
+        )
     if text is not None:
         if not isinstance(text, str):
             raise LostError("not_text", f"the text is {shown(text)}")

@@ -1,12 +1,15 @@
-"""Any video with subtitles beside it: `a.mp4` with `a.vtt`, `a.en.vtt`, `a.srt` or `a.en.srt`. One video, one document or more (steps).
+"""Any video with subtitles beside it: `a.mp4` with `a.vtt`, `a.en.vtt`, `a.srt` or `a.en.srt`. One video, one
+document or more (steps).
 
-Of several subtitle files the one of `language` is taken, else the one without a language in its name, else the only one; anything else would be
-a guess. Where the choice falls among formats, .vtt counts before .srt. Videos without subtitles are reasons, unless the recipe has their speech
-recognized (speech). Parts hold few videos, since one costs seconds where a page costs milliseconds.
+Of several subtitle files the one of `language` is taken, else the one without a language in its name, else
+the only one; anything else would be a guess. Where the choice falls among formats, .vtt counts before .srt.
+Videos without subtitles are reasons, unless the recipe has their speech recognized (speech). Parts hold few
+videos, since one costs seconds where a page costs milliseconds.
 
-Whole video lost: empty, not_a_video, no_video_stream, too_many_pixels, truncated, no_subtitles, several_subtitles, no_cues, no_frames,
-unsafe_path, too_many_pieces, too_long. Piece lost: bad_subtitles, bad_time, empty_cue, not_speech, reversed_cue, zero_length_segment,
-segment_past_end, video_ends_early, no_frame_in_step.
+Whole video lost: empty, not_a_video, no_video_stream, too_many_pixels, truncated, no_subtitles,
+several_subtitles, no_cues, no_frames, unsafe_path, too_many_pieces, too_long. Piece lost: bad_subtitles,
+bad_time, empty_cue, not_speech, reversed_cue, zero_length_segment, segment_past_end, video_ends_early,
+no_frame_in_step.
 """
 
 from __future__ import annotations
@@ -46,7 +49,8 @@ def plan(source: VideoSource, part_size: int, cache: Path) -> list[Span]:  # noq
 
 
 def read(source: VideoSource, span: Span, cache: Path) -> Iterator[Document | Frame | Rejected]:
-    """The documents of a span's videos, each followed by the pieces it lost; videos that could not be read."""
+    """The documents of a span's videos, each followed by the pieces it lost; videos that could not be
+    read."""
     root = root_of(source)
     for file in span.files[span.start : span.stop]:
         path = files.inside(root, file)
@@ -56,7 +60,9 @@ def read(source: VideoSource, span: Span, cache: Path) -> Iterator[Document | Fr
         yield from _video(source, root, path, file, cache)
 
 
-def _video(source: VideoSource, root: Path, path: Path, file: str, cache: Path) -> Iterator[Document | Frame | Rejected]:
+def _video(
+    source: VideoSource, root: Path, path: Path, file: str, cache: Path
+) -> Iterator[Document | Frame | Rejected]:
     facts = film.facts(path, file)
     if isinstance(facts, Rejected):
         yield facts
@@ -69,10 +75,14 @@ def _video(source: VideoSource, root: Path, path: Path, file: str, cache: Path) 
     kept = list(film.within(steps.sentences(found), facts.duration, lost))
     if not kept:
         yield Rejected(file, "", "no_cues", "its subtitles say nothing while the video runs")
-    yield from film.told(source.name, source.license, path, file, None, kept, source.frames, lost, facts.duration)
+    yield from film.told(
+        source.name, source.license, path, file, None, kept, source.frames, lost, facts.duration
+    )
 
 
-def _cues(source: VideoSource, root: Path, path: Path, file: str, cache: Path, lost: list[film.Lost]) -> list[Cue] | Rejected:
+def _cues(
+    source: VideoSource, root: Path, path: Path, file: str, cache: Path, lost: list[film.Lost]
+) -> list[Cue] | Rejected:
     """What is said in a video, from its subtitles or by recognizing it."""
     names = subtitles_of(root, file)
     if not names and source.speech is not None:
@@ -81,12 +91,20 @@ def _cues(source: VideoSource, root: Path, path: Path, file: str, cache: Path, l
         return speech.cues(path, source.speech, cache)
     if not names:
         return Rejected(
-            file, "", "no_subtitles", "no .vtt or .srt beside it; add one, or have its speech recognized (speech: {model: small})"
+            file,
+            "",
+            "no_subtitles",
+            "no .vtt or .srt beside it; add one, or have its speech recognized (speech: {model: small})",
         )
     name = _choice(file, names, source.language)
     if name is None or (beside := files.inside(root, name)) is None:
         listed = ", ".join(PurePosixPath(name).name for name in names)
-        return Rejected(file, "", "several_subtitles", f"{listed}: say which with language: (two or more letters, as in the file names)")
+        return Rejected(
+            file,
+            "",
+            "several_subtitles",
+            f"{listed}: say which with language: (two or more letters, as in the file names)",
+        )
     found, problems = cues(beside)
     lost += problems
     return found
@@ -98,13 +116,21 @@ def subtitles_of(root: Path, file: str) -> list[str]:
     folder = root / video.parent
     names = _listed(folder, folder.stat().st_mtime_ns)
     dots = video.stem.count(".") + 2  # the suffix, and a language before it
-    return [(video.parent / name).as_posix() for name in names if name.startswith(f"{video.stem}.") and name.count(".") <= dots]
+    return [
+        (video.parent / name).as_posix()
+        for name in names
+        if name.startswith(f"{video.stem}.") and name.count(".") <= dots
+    ]
 
 
 @lru_cache(maxsize=4)
 def _listed(folder: Path, changed: int) -> tuple[str, ...]:  # noqa: ARG001 - the time is part of the key
     """Subtitle files of a folder, listed once for all its videos."""
-    return tuple(sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(SUBTITLES) and path.is_file()))
+    return tuple(
+        sorted(
+            path.name for path in folder.iterdir() if path.name.lower().endswith(SUBTITLES) and path.is_file()
+        )
+    )
 
 
 def _choice(file: str, names: list[str], language: str | None) -> str | None:

@@ -3,19 +3,22 @@
     {"images": [{"id", "url_o", "license", ...}],
      "annotations": [[{"story_id", "photo_flickr_id", "worker_arranged_photo_order", "original_text"}], ...]}
 
-A sentence is `original_text`, as its writer typed it; `text` is tokenized and its names are replaced. Each photograph stands directly before its
-sentence, which is its owner, in the order that the writer arranged them. A photograph is `<photo_flickr_id>.<jpg|jpeg|png|gif>` in the folder of
-images, where it is there, else its address on the web (url_o, the largest, else url_l, url_c, url_m). Flickr's licenses are numbers
+A sentence is `original_text`, as its writer typed it; `text` is tokenized and its names are replaced. Each
+photograph stands directly before its sentence, which is its owner, in the order that the writer arranged
+them. A photograph is `<photo_flickr_id>.<jpg|jpeg|png|gif>` in the folder of images, where it is there, else
+its address on the web (url_o, the largest, else url_l, url_c, url_m). Flickr's licenses are numbers
 (flickr.photos.licenses.getInfo).
 
-The file is joined once, when it is planned, and its stories are written as lines (unroll). Photographs and sentences may stand in any order, so
-they wait in a database that SQLite keeps in a temporary file and removes: 40,000 stories, as many as are published for training, made up in a
-file of 115 MB, take 8 s and 6 MB here. Dictionaries were refused: 130 MB, and more for a longer file. Stories keep the order of their first line.
+The file is joined once, when it is planned, and its stories are written as lines (unroll). Photographs and
+sentences may stand in any order, so they wait in a database that SQLite keeps in a temporary file and
+removes: 40,000 stories, as many as are published for training, made up in a file of 115 MB, take 8 s and 6 MB
+here. Dictionaries were refused: 130 MB, and more for a longer file. Stories keep the order of their first
+line.
 Locators: `story=ID`, `annotation=N` from 1.
 
-Whole record lost: bad_story, no_photographs, too_many_pieces, unsafe_path, and those of lines and parse; truncated or damaged for what a file
-breaks off at, with the story that stood there. Piece lost: no_photograph, null_text, same_place (two pieces of a story claim one place: the first
-counts).
+Whole record lost: bad_story, no_photographs, too_many_pieces, unsafe_path, and those of lines and parse;
+truncated or damaged for what a file breaks off at, with the story that stood there. Piece lost:
+no_photograph, null_text, same_place (two pieces of a story claim one place: the first counts).
 """
 
 from __future__ import annotations
@@ -40,7 +43,16 @@ from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import lines
 from leafinstruct.ingest.tables.lines import MAX_LINE, Damage
 from leafinstruct.ingest.tables.unroll import members, record_of, unrolled
-from leafinstruct.records.document import Document, Image, Provenance, Ref, Rejected, Segment, Text, document_id
+from leafinstruct.records.document import (
+    Document,
+    Image,
+    Provenance,
+    Ref,
+    Rejected,
+    Segment,
+    Text,
+    document_id,
+)
 
 LIBRARIES: tuple[str, ...] = ()
 SUFFIXES = (".json",)
@@ -66,17 +78,21 @@ LICENSES = {
 
 
 def root_of(source: VistSource) -> Path:
-    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds both."""
+    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds
+    both."""
     return files.root_with(source.path, source.images)
 
 
 def plan(source: VistSource, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size stories within one file. Raises SourceError when path or images are missing or there is no story."""
+    """Ranges of at most part_size stories within one file. Raises SourceError when path or images are missing
+    or there is no story."""
     files.check_images(source.images, "without `images` the photographs' addresses are used")
     root = root_of(source)
     spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache, _lines_of)
     if not spans:
-        raise SourceError(f"{source.path}: no story; VIST's story-in-sequence files have `annotations` with a story_id")
+        raise SourceError(
+            f"{source.path}: no story; VIST's story-in-sequence files have `annotations` with a story_id"
+        )
     return spans
 
 
@@ -105,7 +121,14 @@ def read(source: VistSource, span: Span, cache: Path) -> Iterator[Document | Rej
         yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 
-def _document(source: VistSource, root: Path, file: str, locator: str, pieces: list[dict[str, Any]], lost: list[LostError]) -> Document:
+def _document(
+    source: VistSource,
+    root: Path,
+    file: str,
+    locator: str,
+    pieces: list[dict[str, Any]],
+    lost: list[LostError],
+) -> Document:
     """Raises LostError: too_many_pieces, no_photographs."""
     if len(pieces) > MAX_PLACES:
         raise LostError("too_many_pieces", f"more than {MAX_PLACES} pieces say that they are of this story")
@@ -121,14 +144,25 @@ def _document(source: VistSource, root: Path, file: str, locator: str, pieces: l
         if (image := _image(source, root, piece, len(segments))) is not None:
             segments.append(replace(image, owner=len(segments) + 1, owner_found="stated") if text else image)
         else:
-            lost.append(LostError("no_photograph", f"photograph {shown(piece['photo'])} has neither a file nor an address"))
+            lost.append(
+                LostError(
+                    "no_photograph", f"photograph {shown(piece['photo'])} has neither a file nor an address"
+                )
+            )
         if text:
             segments.append(Text(len(segments), text))
         else:
             lost.append(LostError("null_text", f"place {place} has no sentence"))
     if not any(isinstance(segment, Image) for segment in segments):
         raise LostError("no_photographs", f"none of {len(pieces)} photographs has a file or an address")
-    return Document(document_id(source.name, file, locator), source.name, tuple(segments), Provenance(file, locator), None, source.license)
+    return Document(
+        document_id(source.name, file, locator),
+        source.name,
+        tuple(segments),
+        Provenance(file, locator),
+        None,
+        source.license,
+    )
 
 
 def _image(source: VistSource, root: Path, piece: dict[str, Any], position: int) -> Image | None:
@@ -139,7 +173,9 @@ def _image(source: VistSource, root: Path, piece: dict[str, Any], position: int)
         folder = Path(source.images).absolute()
         name = _photographs(str(folder)).get(piece["photo"])
         if name is not None:
-            return Image(position, Ref(file=(folder.relative_to(root) / name).as_posix()), url=url, license=license_)
+            return Image(
+                position, Ref(file=(folder.relative_to(root) / name).as_posix()), url=url, license=license_
+            )
     return None if url is None else Image(position, Ref(url=url), url=url, license=license_)
 
 
@@ -174,8 +210,8 @@ _JOINED = """
 
 
 def _stories(stream: BinaryIO) -> Iterator[bytes]:
-    """The stories of a file, their photographs joined in, as lines. Raises LostError where the file breaks off, SourceError when the disk is
-    full."""
+    """The stories of a file, their photographs joined in, as lines. Raises LostError where the file breaks
+    off, SourceError when the disk is full."""
     broken: LostError | None = None
     try:
         with closing(sqlite3.connect("")) as store:  # no name: a file of its own, removed when it is closed
@@ -184,12 +220,16 @@ def _stories(stream: BinaryIO) -> Iterator[bytes]:
                 yield from _taken(stream, store)
             except LostError as lost:
                 broken = lost
-                store.execute("DELETE FROM pieces WHERE story = (SELECT story FROM pieces ORDER BY rowid DESC LIMIT 1)")
+                store.execute(
+                    "DELETE FROM pieces WHERE story = (SELECT story FROM pieces ORDER BY rowid DESC LIMIT 1)"
+                )
             store.execute("CREATE INDEX by_story ON pieces (story)")
             for story, rows in groupby(store.execute(_JOINED), key=lambda row: str(row[0])):
                 yield json.dumps({"locator": f"story={story}", "pieces": _pieces(rows)}).encode()
     except sqlite3.Error as error:
-        raise SourceError(f"the stories of a VIST file cannot be joined: {error}; is there room for temporary files?") from error
+        raise SourceError(
+            f"the stories of a VIST file cannot be joined: {error}; is there room for temporary files?"
+        ) from error
     if broken is not None:
         raise broken
 
@@ -205,7 +245,9 @@ def _taken(stream: BinaryIO, store: sqlite3.Connection) -> Iterator[bytes]:
             try:
                 _take_pieces(store, data)
             except LostError as lost:
-                yield json.dumps({"locator": f"annotation={number}", "lost": [lost.reason, lost.detail]}).encode()
+                yield json.dumps(
+                    {"locator": f"annotation={number}", "lost": [lost.reason, lost.detail]}
+                ).encode()
 
 
 def _take_photograph(store: sqlite3.Connection, data: bytes) -> None:
@@ -214,7 +256,9 @@ def _take_photograph(store: sqlite3.Connection, data: bytes) -> None:
         entry = _parsed(data)
         if isinstance(entry, dict) and (identity := _identity(entry.get("id"))):
             url = next((found for field in _ADDRESSES if (found := web(entry.get(field)))), None)
-            store.execute("REPLACE INTO photographs VALUES (?, ?, ?)", (identity, url, _identity(entry.get("license"))))
+            store.execute(
+                "REPLACE INTO photographs VALUES (?, ?, ?)", (identity, url, _identity(entry.get("license")))
+            )
 
 
 def _take_pieces(store: sqlite3.Connection, data: bytes) -> None:
@@ -225,10 +269,16 @@ def _take_pieces(store: sqlite3.Connection, data: bytes) -> None:
         if isinstance(piece, dict) and (story := _identity(piece.get("story_id"))):
             text, place = piece.get("original_text"), _order(piece.get("worker_arranged_photo_order"))
             said = one_line(text) if isinstance(text, str) else ""
-            store.execute("INSERT INTO pieces VALUES (?, ?, ?, ?)", (story, _identity(piece.get("photo_flickr_id")), place, said))
+            store.execute(
+                "INSERT INTO pieces VALUES (?, ?, ?, ?)",
+                (story, _identity(piece.get("photo_flickr_id")), place, said),
+            )
     strays = [piece for piece in pieces if not (isinstance(piece, dict) and _identity(piece.get("story_id")))]
     if strays:
-        raise LostError("bad_story", f"{len(strays)} of {len(pieces)} pieces have no story_id, the first is {shown(strays[0])}")
+        raise LostError(
+            "bad_story",
+            f"{len(strays)} of {len(pieces)} pieces have no story_id, the first is {shown(strays[0])}",
+        )
 
 
 def _pieces(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:

@@ -1,16 +1,19 @@
-"""YouCook2: annotated segments of cooking videos, a sentence each. One annotated video, one document (more where it has very many segments).
+"""YouCook2: annotated segments of cooking videos, a sentence each. One annotated video, one document (more
+where it has very many segments).
 
     {"database": {"<id>": {"duration", "subset", "recipe_type", "annotations": [{"segment": [start, end], "id", "sentence"}], "video_url"}}}
 
-The video is `<id>.<suffix>` anywhere in the folder of videos; of several the first by name is read, which one it is then does not depend on the
-disk, and the others are told. `video_url` is where it came from. Segments keep the order of their start and may
-overlap; one that begins before the end of the video is cut there, one that begins after it is lost. They are not merged, however short they are,
-unless the recipe sets frames.min_seconds: somebody marked each as a step.
+The video is `<id>.<suffix>` anywhere in the folder of videos; of several the first by name is read, which one
+it is then does not depend on the disk, and the others are told. `video_url` is where it came from. Segments
+keep the order of their start and may overlap; one that begins before the end of the video is cut there, one
+that begins after it is lost. They are not merged, however short they are, unless the recipe sets
+frames.min_seconds: somebody marked each as a step.
 
-Whole video lost: no_video, bad_annotation, no_annotations, and those of film: empty, not_a_video, no_video_stream, too_many_pixels, truncated,
-no_frames, unsafe_path, too_many_pieces, too_long. Piece lost: bad_annotation, no_sentence, zero_length_segment, segment_past_end,
-video_ends_early (also where the annotated duration is longer than the file), no_frame_in_step. second_file: a file that is not read, since another is
-of the same video.
+Whole video lost: no_video, bad_annotation, no_annotations, and those of film: empty, not_a_video,
+no_video_stream, too_many_pixels, truncated, no_frames, unsafe_path, too_many_pieces, too_long. Piece lost:
+bad_annotation, no_sentence, zero_length_segment, segment_past_end, video_ends_early (also where the annotated
+duration is longer than the file), no_frame_in_step. second_file: a file that is not read, since another is of
+the same video.
 """
 
 from __future__ import annotations
@@ -47,10 +50,11 @@ def root_of(source: YouCook2Source) -> Path:
 
 
 def plan(source: YouCook2Source, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - the annotations are the whole plan
-    """Sets of annotated videos, one for fifty documents that a part may hold: the annotations' file, then the videos that exist.
+    """Sets of annotated videos, one for fifty documents that a part may hold: the annotations' file, then the
+    videos that exist.
 
-    Videos that do not, and files that are not read, are one span of their own, so that they are told once. Raises SourceError when the annotations
-    cannot be read.
+    Videos that do not, and files that are not read, are one span of their own, so that they are told once.
+    Raises SourceError when the annotations cannot be read.
     """
     root = root_of(source)
     annotations = Path(source.path).absolute().relative_to(root).as_posix()
@@ -66,7 +70,8 @@ def plan(source: YouCook2Source, part_size: int, cache: Path) -> list[Span]:  # 
 
 
 def read(source: YouCook2Source, span: Span, cache: Path) -> Iterator[Document | Frame | Rejected]:  # noqa: ARG001 - one signature for all readers
-    """The documents of a span's videos, each followed by the pieces it lost; annotated videos that are not there or cannot be read."""
+    """The documents of a span's videos, each followed by the pieces it lost; annotated videos that are not
+    there or cannot be read."""
     root = root_of(source)
     database = _wanted(source)
     if span.start == 0:
@@ -85,35 +90,63 @@ def _not_read(annotations: str, database: dict[str, Any], here: dict[str, list[s
     for name in database:
         if name not in here:
             shown_name = one_line(name)[:60]
-            yield Rejected(annotations, f"video={shown_name}", "no_video", f"no file {shown_name}.* in the folder of videos")
+            yield Rejected(
+                annotations,
+                f"video={shown_name}",
+                "no_video",
+                f"no file {shown_name}.* in the folder of videos",
+            )
             continue
         first, *others = here[name]
         for file in others:
-            yield Rejected(file, "", "second_file", f"{first} is read for the same video; keep the one of them that you mean", whole=False)
+            yield Rejected(
+                file,
+                "",
+                "second_file",
+                f"{first} is read for the same video; keep the one of them that you mean",
+                whole=False,
+            )
 
 
-def _video(source: YouCook2Source, path: Path, file: str, entry: object) -> Iterator[Document | Frame | Rejected]:
+def _video(
+    source: YouCook2Source, path: Path, file: str, entry: object
+) -> Iterator[Document | Frame | Rejected]:
     if not isinstance(entry, dict) or not isinstance(entry.get("annotations"), list):
-        yield Rejected(file, "", "bad_annotation", f"its entry is {shown(entry)}, without a list of annotations")
+        yield Rejected(
+            file, "", "bad_annotation", f"its entry is {shown(entry)}, without a list of annotations"
+        )
         return
     facts = film.facts(path, file)
     if isinstance(facts, Rejected):
         yield facts
         return
     lost: list[film.Lost] = []
-    steps = list(film.within(sorted(_steps(entry["annotations"], lost), key=lambda step: (step.start, step.end)), facts.duration, lost))
+    steps = list(
+        film.within(
+            sorted(_steps(entry["annotations"], lost), key=lambda step: (step.start, step.end)),
+            facts.duration,
+            lost,
+        )
+    )
     if not steps:
         yield Rejected(file, "", "no_annotations", "no annotated segment lies within the video")
     stated = float(entry["duration"]) if _is_time(entry.get("duration")) else None
     url = web(entry.get("video_url"))
-    yield from film.told(source.name, source.license, path, file, url, steps, source.frames, lost, facts.duration, stated)
+    yield from film.told(
+        source.name, source.license, path, file, url, steps, source.frames, lost, facts.duration, stated
+    )
 
 
 def _steps(annotations: list[Any], lost: list[film.Lost]) -> Iterator[Step]:
     for number, entry in enumerate(annotations):
         segment = entry.get("segment") if isinstance(entry, dict) else None
         if not (isinstance(segment, list) and len(segment) == 2 and all(map(_is_time, segment))):
-            lost.append(("bad_annotation", f"annotation {number} has the segment {shown(segment)}, not [start, end] in seconds"))
+            lost.append(
+                (
+                    "bad_annotation",
+                    f"annotation {number} has the segment {shown(segment)}, not [start, end] in seconds",
+                )
+            )
             continue
         sentence = entry.get("sentence")
         text = one_line(sentence) if isinstance(sentence, str) else ""
@@ -124,7 +157,12 @@ def _steps(annotations: list[Any], lost: list[film.Lost]) -> Iterator[Step]:
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value < 1e7
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and 0 <= value < 1e7
+    )
 
 
 def _wanted(source: YouCook2Source) -> dict[str, Any]:
@@ -134,7 +172,11 @@ def _wanted(source: YouCook2Source) -> dict[str, Any]:
     database = _database(str(path), stat.st_size, stat.st_mtime_ns)
     if source.subset is None:
         return database
-    return {name: entry for name, entry in database.items() if isinstance(entry, dict) and entry.get("subset") == source.subset}
+    return {
+        name: entry
+        for name, entry in database.items()
+        if isinstance(entry, dict) and entry.get("subset") == source.subset
+    }
 
 
 def annotated(path: str) -> frozenset[str]:
@@ -147,7 +189,9 @@ def _stat(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror or error}; it is YouCook2's JSON of annotations") from error
+        raise SourceError(
+            f"{path}: cannot be read: {error.strerror or error}; it is YouCook2's JSON of annotations"
+        ) from error
 
 
 @lru_cache(maxsize=2)

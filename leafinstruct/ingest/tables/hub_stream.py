@@ -1,13 +1,16 @@
-"""A dataset of the Hugging Face Hub, streamed and kept: `datasets` reads it row by row, the mapped columns go into Parquet files under the run.
+"""A dataset of the Hugging Face Hub, streamed and kept: `datasets` reads it row by row, the mapped columns go
+into Parquet files under the run.
 
-A stream has no place that an image could be found at again, so its rows are written once, images as the bytes that the Hub holds (nothing is
-decoded or encoded), and hub reads the files like anybody's. ROWS rows make a file, written by one rename; a build that was cut goes on behind the
-files that are whole. `complete.json` comes last: from then on the network is asked nothing. The commit is resolved once and noted, so that what was
+A stream has no place that an image could be found at again, so its rows are written once, images as the bytes
+that the Hub holds (nothing is decoded or encoded), and hub reads the files like anybody's. ROWS rows make a
+file, written by one rename; a build that was cut goes on behind the files that are whole. `complete.json`
+comes last: from then on the network is asked nothing. The commit is resolved once and noted, so that what was
 half read is finished from the same commit.
 
-No code of a dataset is run (`datasets` 4 and later know none); only the Hub's own login is used, and its token is never shown.
-Chosen: `datasets` streaming over downloading files, since it reads whatever format the Hub holds, and over its sharded iteration, whose resume state
-depends on its version.
+No code of a dataset is run (`datasets` 4 and later know none); only the Hub's own login is used, and its
+token is never shown.
+Chosen: `datasets` streaming over downloading files, since it reads whatever format the Hub holds, and over
+its sharded iteration, whose resume state depends on its version.
 """
 
 from __future__ import annotations
@@ -38,13 +41,20 @@ ROWS = 500
 
 
 def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed = NOTHING) -> None:
-    """Keep the dataset's rows in `folder`; what is there is not streamed again. removed: rows whose places are kept, empty.
+    """Keep the dataset's rows in `folder`; what is there is not streamed again. removed: rows whose places
+    are kept, empty.
 
-    Raises RecipeError for a dataset, configuration, split or column that does not exist, SourceError when the Hub cannot be reached.
+    Raises RecipeError for a dataset, configuration, split or column that does not exist, SourceError when the
+    Hub cannot be reached.
     """
-    wanted = digest([source.repo, source.config, source.split, source.revision, source.rows, names_of(source)])
+    wanted = digest(
+        [source.repo, source.config, source.split, source.revision, source.rows, names_of(source)]
+    )
     placeholder = folder / "complete.json"
-    known, odd = _noted(placeholder) if _noted(placeholder).get("key") == wanted else {}, made.odd_sizes(folder)
+    known, odd = (
+        _noted(placeholder) if _noted(placeholder).get("key") == wanted else {},
+        made.odd_sizes(folder),
+    )
     if known and not odd and known.get("removed") == removed.identity:
         return
     started = folder / "started.json"
@@ -59,15 +69,19 @@ def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed =
     forget(folder, back)
     commit = str(_noted(started)["commit"])
     keep = partial(_keep, source, folder, commit, removed)
-    for _ in engine.map(keep, [Part(source.name)], Needs(what=f"streaming {source.repo}", unit="rows")) if odd or back or not known else ():
+    for _ in (
+        engine.map(keep, [Part(source.name)], Needs(what=f"streaming {source.repo}", unit="rows"))
+        if odd or back or not known
+        else ()
+    ):
         pass
     made.write_sums(folder)
     save(placeholder, {"key": wanted, "repo": source.repo, "commit": commit, **made.under(removed)})
 
 
 def _without(source: HubSource, folder: Path, removed: Suppressed) -> list[str]:
-    """Empty the rows of kept files that a list takes out. Returns the files to stream again: those that cannot be read, and those that lack a row
-    whose entry is no longer in the list."""
+    """Empty the rows of kept files that a list takes out. Returns the files to stream again: those that
+    cannot be read, and those that lack a row whose entry is no longer in the list."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -90,9 +104,19 @@ def _removed(source: HubSource, table: Any, file: str, removed: Suppressed) -> d
     """Locator -> entry of the rows that a list takes out, also because they hold bytes of a removed image."""
     found: dict[str, Entry] = {}
     for number, row in enumerate(table.to_pylist() if removed.entries else ()):
-        held = removed.images.intersection(hashlib.sha256(data).hexdigest() for data in contained(row)) if removed.images else ()
-        read = (item for item in hub.of_row(source, file, number, row, table.column_names) if isinstance(item, Document))
-        entry = next((each for item in read if (each := removed.match(Shown.of_document(item))) is not None), None)
+        held = (
+            removed.images.intersection(hashlib.sha256(data).hexdigest() for data in contained(row))
+            if removed.images
+            else ()
+        )
+        read = (
+            item
+            for item in hub.of_row(source, file, number, row, table.column_names)
+            if isinstance(item, Document)
+        )
+        entry = next(
+            (each for item in read if (each := removed.match(Shown.of_document(item))) is not None), None
+        )
         if entry is not None or held:
             found[f"row={number}"] = (entry.kind, entry.value) if entry is not None else ("sha256", min(held))
     return found
@@ -121,12 +145,15 @@ def _emptied(table: Any, locators: Container[str]) -> Any:
     """A table with null in every column of these rows."""
     import pyarrow as pa
 
-    places = pa.array([None if f"row={index}" in locators else index for index in range(len(table))], pa.int64())
+    places = pa.array(
+        [None if f"row={index}" in locators else index for index in range(len(table))], pa.int64()
+    )
     return table.take(places).cast(table.schema) if None in places.to_pylist() else table
 
 
 def forget(folder: Path, names: Iterable[str]) -> None:
-    """Remove the first of some damaged files and all behind it, which are streamed again from the same commit."""
+    """Remove the first of some damaged files and all behind it, which are streamed again from the same
+    commit."""
     odd = sorted(name for name in names if name.startswith("rows-"))
     for path in sorted(folder.glob("rows-*.parquet")) if odd else ():
         if path.name >= odd[0]:
@@ -221,26 +248,34 @@ def _commit(source: HubSource) -> str:
 
 
 def _told(source: HubSource, error: BaseException) -> LeafInstructError:
-    """What went wrong, in one line with its hint; the Hub's messages are long and may quote headers. `datasets` wraps what the Hub's client raises,
-    so causes are looked at, and calls a gated dataset one that is not found, which only its words tell."""
+    """What went wrong, in one line with its hint; the Hub's messages are long and may quote headers.
+    `datasets` wraps what the Hub's client raises, so causes are looked at, and calls a gated dataset one that
+    is not found, which only its words tell."""
     where, names = f"source {source.name}: {source.repo}", {type(cause).__name__ for cause in _chain(error)}
     if "GatedRepoError" in names or ("DatasetNotFoundError" in names and "is a gated dataset" in str(error)):
         return RecipeError(f"{where} is gated; accept its terms on the Hub, then log in with `hf auth login`")
     status = next((found for cause in _chain(error) if (found := _status(cause))), None)
     if status in (401, 403) and "RepositoryNotFoundError" not in names:
-        return RecipeError(f"{where}: the Hub refuses this login (status {status}); log in anew with `hf auth login`, or check $HF_TOKEN")
+        return RecipeError(
+            f"{where}: the Hub refuses this login (status {status}); log in anew with `hf auth login`, "
+            "or check $HF_TOKEN"
+        )
     if names & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
-        return RecipeError(f"{where} is not on the Hub, or is private; check the name, or log in with `hf auth login`")
+        return RecipeError(
+            f"{where} is not on the Hub, or is private; check the name, or log in with `hf auth login`"
+        )
     if "RevisionNotFoundError" in names:
         return RecipeError(f"{where} has no revision {source.revision!r}")
     if status == 429:
         return SourceError(
-            f"{where}: the Hub limits how often it is asked (status 429); what was read is kept, run the same command again later"
+            f"{where}: the Hub limits how often it is asked (status 429); what was read is kept, run "
+            "the same command again later"
         )
     if isinstance(error, ValueError) or names & {"EmptyDatasetError", "DataFilesNotFoundError"}:
         return RecipeError(f"{where} cannot be read: {_first_line(error)}; {_nearest(source, error)}")
     return SourceError(
-        f"{where}: the Hub does not answer ({type(error).__name__}: {_first_line(error)}); what was read is kept, run the same command again"
+        f"{where}: the Hub does not answer ({type(error).__name__}: {_first_line(error)}); what was "
+        "read is kept, run the same command again"
     )
 
 

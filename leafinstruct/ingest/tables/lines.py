@@ -1,16 +1,20 @@
 """Lines of a JSONL file, plain, gzipped or zipped, one at a time.
 
-Numbers run over the whole file, from 0; over all members of a zip, in order of their names. Where a stream breaks off, a `Damage` takes one
-number too, so that the break belongs to exactly one span and everything before it stays. A run of blank lines is one item, the first of
-them: twenty million newlines, which are 20 kB of gzip, are no twenty million records to plan, read and report.
+Numbers run over the whole file, from 0; over all members of a zip, in order of their names. Where a stream
+breaks off, a `Damage` takes one number too, so that the break belongs to exactly one span and everything
+before it stays. A run of blank lines is one item, the first of them: twenty million newlines, which are 20 kB
+of gzip, are no twenty million records to plan, read and report.
 
-Cost. A plain file is entered at the nearest remembered offset. A compressed stream has no entry points, so a process keeps the one that it read
-last open where it stopped: parts come in the order of their records, and each process unpacks a file once, not once a part (1 GB in 1,030 parts:
-7 s a process, against an hour). Refused: an unpacked copy, which is the corpus once more on the disk, and an index of gzip's inner states.
-Memory: one line, at most MAX_LINE bytes; longer ones are skipped without being held, as a bomb of zeros is one line. Reading stops with
-a `Damage` (too_large) at what only a bomb holds: a line of more than ENDLESS times MAX_LINE, blank lines of more than MAX_LINE together, a compressed
-file that unpacks to more than EXPANSION times its size and FREE bytes (JSON packs about 4 to 20 times) or to more than FREE_ITEMS items and one for
-each of its bytes, all members of a zip together; a zip whose directory is longer than MAX_DIRECTORY. Such a bound ends no build: it is one reason.
+Cost. A plain file is entered at the nearest remembered offset. A compressed stream has no entry points, so a
+process keeps the one that it read last open where it stopped: parts come in the order of their records, and
+each process unpacks a file once, not once a part (1 GB in 1,030 parts: 7 s a process, against an hour).
+Refused: an unpacked copy, which is the corpus once more on the disk, and an index of gzip's inner states.
+Memory: one line, at most MAX_LINE bytes; longer ones are skipped without being held, as a bomb of zeros is
+one line. Reading stops with a `Damage` (too_large) at what only a bomb holds: a line of more than ENDLESS
+times MAX_LINE, blank lines of more than MAX_LINE together, a compressed file that unpacks to more than
+EXPANSION times its size and FREE bytes (JSON packs about 4 to 20 times) or to more than FREE_ITEMS items and
+one for each of its bytes, all members of a zip together; a zip whose directory is longer than MAX_DIRECTORY.
+Such a bound ends no build: it is one reason.
 """
 
 from __future__ import annotations
@@ -35,7 +39,8 @@ ENDLESS = 64
 EXPANSION = 200
 FREE = 64 << 20
 FREE_ITEMS = 100_000
-"""Items of a compressed file, or as many as it has bytes: a record of 50 bytes that packs 50 times takes one."""
+"""Items of a compressed file, or as many as it has bytes: a record of 50 bytes that packs 50 times takes
+one."""
 MAX_DIRECTORY = 8 << 20
 """Bytes of a zip's directory, about 100,000 members: published zips of JSONL have one to some hundred."""
 MAX_NAME = 1_000
@@ -43,7 +48,8 @@ MAX_NAME = 1_000
 STEP = 1000
 """Lines between two remembered offsets of a plain file: at most this many are read in vain."""
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, RuntimeError)
-"""What gzip and zipfile raise on damaged data; the last two on compression methods they do not know and on encrypted members."""
+"""What gzip and zipfile raise on damaged data; the last two on compression methods they do not know and on
+encrypted members."""
 
 
 class BombError(Exception):
@@ -79,7 +85,8 @@ class _Budget:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """number: of the item, from 0 over the whole file. line: in its stream, from 0. locator: for reports, from 1. offset: in its stream.
+    """number: of the item, from 0 over the whole file. line: in its stream, from 0. locator: for reports,
+    from 1. offset: in its stream.
     data: None when longer than MAX_LINE, blank for a run of blank lines."""
 
     number: int
@@ -91,8 +98,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Where reading stops; `locator` is `offset=N`: bytes, after decompression, up to the last whole line. reason: `truncated` when the
-    stream breaks off, `too_large` when it goes on and is not read."""
+    """Where reading stops; `locator` is `offset=N`: bytes, after decompression, up to the last whole line.
+    reason: `truncated` when the stream breaks off, `too_large` when it goes on and is not read."""
 
     number: int
     locator: str
@@ -106,11 +113,17 @@ def count(file: Path, cache: Path) -> int:
 
 
 def spans(
-    root: Path, names: Iterable[str], part_size: int, cache: Path, lines_of: Callable[[Path, Path], Path] = lambda file, _: file
+    root: Path,
+    names: Iterable[str],
+    part_size: int,
+    cache: Path,
+    lines_of: Callable[[Path, Path], Path] = lambda file, _: file,
 ) -> list[Span]:
-    """Ranges of at most part_size items within one file. lines_of: (file, cache) -> its lines, for a file that must be unrolled first. Raises
-    SourceError when one cannot be opened."""
-    return [span for name in names for span in ranges(name, count(lines_of(root / name, cache), cache), part_size)]
+    """Ranges of at most part_size items within one file. lines_of: (file, cache) -> its lines, for a file
+    that must be unrolled first. Raises SourceError when one cannot be opened."""
+    return [
+        span for name in names for span in ranges(name, count(lines_of(root / name, cache), cache), part_size)
+    ]
 
 
 def read(file: Path, start: int, stop: int, cache: Path) -> Iterator[Line | Damage]:
@@ -139,8 +152,8 @@ class _Cursor:
 
 
 _kept: dict[tuple[Path, int, int], _Cursor] = {}
-"""The compressed file that this process read last (path, size, time of change), where it stopped. Whoever reads takes it out, so that no two
-read from one cursor; who stops half way leaves nothing."""
+"""The compressed file that this process read last (path, size, time of change), where it stopped. Whoever
+reads takes it out, so that no two read from one cursor; who stops half way leaves nothing."""
 
 
 def _between(cursor: _Cursor, start: int, stop: int) -> Iterator[Line | Damage]:
@@ -161,7 +174,8 @@ def _index(file: Path) -> Index:
 
 
 def _items(file: Path, number: int = 0, offset: int = 0, line: int = 0) -> Iterator[Line | Damage]:
-    """All items from an entry point on: item `number` is a plain file's line `line` at `offset`; compressed ones are entered at 0."""
+    """All items from an entry point on: item `number` is a plain file's line `line` at `offset`; compressed
+    ones are entered at 0."""
     budget = _budget(file.stat().st_size) if _compressed(file) else _Budget()
     if not file.name.lower().endswith(".zip"):
         with gzip.open(file) if _compressed(file) else file.open("rb") as stream:
@@ -178,7 +192,8 @@ def _items(file: Path, number: int = 0, offset: int = 0, line: int = 0) -> Itera
 
 
 def zip_of(file: Path) -> zipfile.ZipFile:
-    """The archive, to be closed. Raises zipfile.BadZipFile where there is none, BombError where its directory is too long to be read."""
+    """The archive, to be closed. Raises zipfile.BadZipFile where there is none, BombError where its directory
+    is too long to be read."""
     with file.open("rb") as stream:
         end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]  # ZipFile reads all of the directory before anybody can look
     size = end[zipfile._ECD_SIZE] if end is not None else 0  # type: ignore[attr-defined]
@@ -189,7 +204,11 @@ def zip_of(file: Path) -> zipfile.ZipFile:
 
 def _members(archive: zipfile.ZipFile, budget: _Budget) -> Iterator[Line | Damage]:
     """All items of all members, in the order of their names."""
-    names = sorted(name for name in archive.namelist() if name.lower().endswith((".jsonl", ".json")) and not name.startswith("__MACOSX/"))
+    names = sorted(
+        name
+        for name in archive.namelist()
+        if name.lower().endswith((".jsonl", ".json")) and not name.startswith("__MACOSX/")
+    )
     number = 0
     for index, name in enumerate(names):
         if len(name) > MAX_NAME:
@@ -206,7 +225,8 @@ def _members(archive: zipfile.ZipFile, budget: _Budget) -> Iterator[Line | Damag
 
 
 def _stream(stream: _Lines, number: int, line: int, prefix: str, budget: _Budget) -> Iterator[Line | Damage]:
-    """Items of one open stream, as far as there is room; `line` is the first one's number within its member, from 0."""
+    """Items of one open stream, as far as there is room; `line` is the first one's number within its member,
+    from 0."""
     offset, blank = stream.tell(), 0
     while True:
         try:
@@ -220,7 +240,9 @@ def _stream(stream: _Lines, number: int, line: int, prefix: str, budget: _Budget
             yield Damage(number, f"{prefix}offset={offset}", f"the stream ends early ({error})")
             return
         except BombError as error:
-            yield Damage(number, f"{prefix}offset={offset}", f"{error}; what follows is not read", "too_large")
+            yield Damage(
+                number, f"{prefix}offset={offset}", f"{error}; what follows is not read", "too_large"
+            )
             return
         if not size:
             return
@@ -231,7 +253,8 @@ def _stream(stream: _Lines, number: int, line: int, prefix: str, budget: _Budget
 
 
 def _line(stream: _Lines, budget: _Budget) -> tuple[bytes, int]:
-    """The next line, or the end of a longer one than MAX_LINE; and its size in bytes. Raises BombError at a line or stream without end."""
+    """The next line, or the end of a longer one than MAX_LINE; and its size in bytes. Raises BombError at a
+    line or stream without end."""
     data = stream.readline(MAX_LINE + 1)
     size = len(data)
     budget.take(size)
@@ -249,7 +272,9 @@ def _budget(packed: int) -> _Budget:
     return _Budget(max(FREE, EXPANSION * packed), max(FREE_ITEMS, packed))
 
 
-def _member(archive: zipfile.ZipFile, member: str, number: int, prefix: str, budget: _Budget) -> Iterator[Line | Damage]:
+def _member(
+    archive: zipfile.ZipFile, member: str, number: int, prefix: str, budget: _Budget
+) -> Iterator[Line | Damage]:
     try:
         stream = archive.open(member)
     except BROKEN as error:

@@ -1,13 +1,16 @@
-"""WebDataset: a tar whose members share a key, the name up to the first dot of its base name -> records of offsets. Nothing is unpacked.
+"""WebDataset: a tar whose members share a key, the name up to the first dot of its base name -> records of
+offsets. Nothing is unpacked.
 
     0001.jpg  0001.txt  0001.json      one record with the columns jpg, txt, json
 
-Planning lists the members once and remembers where they lie; an image is then a range of the tar, as it is stored. Links, devices and anything
-else that is no regular file are passed over: they hold nothing. Compressed tars have no ranges and are refused.
+Planning lists the members once and remembers where they lie; an image is then a range of the tar, as it is
+stored. Links, devices and anything else that is no regular file are passed over: they hold nothing.
+Compressed tars have no ranges and are refused.
 
-A header that goes before a member's own (a pax header, a long name) is read whole into memory, and may be followed by others without end. A member
-with more than MAX_HEADERS of them, or a longer one than MAX_HEADER, is lost (long_header) and reading goes on behind it; so is a sparse member, whose
-bytes do not lie in one piece (sparse_member).
+A header that goes before a member's own (a pax header, a long name) is read whole into memory, and may be
+followed by others without end. A member with more than MAX_HEADERS of them, or a longer one than MAX_HEADER,
+is lost (long_header) and reading goes on behind it; so is a sparse member, whose bytes do not lie in one
+piece (sparse_member).
 """
 
 from __future__ import annotations
@@ -24,10 +27,19 @@ from leafinstruct.ingest.index import Index, remembered
 SUFFIXES = (".tar",)
 VERSION = 2
 MAX_HEADER, MAX_HEADERS = 64 << 10, 4
-"""Bytes of a header before a member's own, and how many a member has: writers make one or two of some hundred bytes."""
+"""Bytes of a header before a member's own, and how many a member has: writers make one or two of some hundred
+bytes."""
 MAX_NAME = 1_000
 """Characters of a member's name; file systems take 255 a step."""
-_BEFORE = frozenset({tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK})
+_BEFORE = frozenset(
+    {
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class TarIndex:
-    """samples: in the order of the tar. losses: (locator, reason, sentence) of members that are lost, and of the place where reading stops."""
+    """samples: in the order of the tar. losses: (locator, reason, sentence) of members that are lost, and of
+    the place where reading stops."""
 
     samples: tuple[Sample, ...]
     losses: tuple[tuple[str, str, str], ...]
@@ -56,20 +69,26 @@ def index(file: Path, cache: Path) -> TarIndex:
     try:
         stat = file.stat()
     except OSError as error:
-        raise SourceError(f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
+        raise SourceError(
+            f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions"
+        ) from error
     key = (file, cache, stat.st_size, stat.st_mtime_ns)
     if key not in _last:
         found = remembered(cache, file, _build, VERSION)
         samples = tuple(
-            Sample(name, {column: (place[0], place[1]) for column, place in members.items()}) for name, members in found["samples"]
+            Sample(name, {column: (place[0], place[1]) for column, place in members.items()})
+            for name, members in found["samples"]
         )
         _last.clear()
-        _last[key] = TarIndex(samples, tuple((where, reason, sentence) for where, reason, sentence in found["losses"]))
+        _last[key] = TarIndex(
+            samples, tuple((where, reason, sentence) for where, reason, sentence in found["losses"])
+        )
     return _last[key]
 
 
 _last: dict[tuple[Path, Path, int, int], TarIndex] = {}
-"""The index that this process read last: each part of a tar needs it, and one of 150,000 samples takes a second to read."""
+"""The index that this process read last: each part of a tar needs it, and one of 150,000 samples takes a
+second to read."""
 
 
 def _build(file: Path) -> Index:
@@ -85,7 +104,9 @@ def _build(file: Path) -> Index:
                 if not (member.isreg() and stem and column):
                     continue
                 if member.offset_data + member.size > size:
-                    losses.append((f"item={len(samples)}", "truncated", f"the tar ends within {key}.{column}"))
+                    losses.append(
+                        (f"item={len(samples)}", "truncated", f"the tar ends within {key}.{column}")
+                    )
                     break
                 if not samples or samples[-1][0] != key or column in samples[-1][1]:
                     samples.append((key, {}))
@@ -97,7 +118,8 @@ def _build(file: Path) -> Index:
 
 
 def _members(stream: BinaryIO, losses: list[tuple[str, str, str]]) -> Iterator[tarfile.TarInfo]:
-    """Members in the order of the tar; those that are lost are added to `losses`. Raises what tarfile raises on damage."""
+    """Members in the order of the tar; those that are lost are added to `losses`. Raises what tarfile raises
+    on damage."""
     start = _sound(stream, 0, losses)
     stream.seek(start)
     with tarfile.open(fileobj=stream, mode="r:") as archive:
@@ -109,10 +131,20 @@ def _members(stream: BinaryIO, losses: list[tuple[str, str, str]]) -> Iterator[t
                 raise tarfile.ReadError(f"the member at offset {start} has a size below zero")
             if len(member.name) > MAX_NAME:
                 losses.append(
-                    (f"offset={start}", "long_header", f"its name has {len(member.name):,} characters; at most {MAX_NAME:,} are read")
+                    (
+                        f"offset={start}",
+                        "long_header",
+                        f"its name has {len(member.name):,} characters; at most {MAX_NAME:,} are read",
+                    )
                 )
             elif member.issparse():
-                losses.append((f"offset={start}", "sparse_member", f"{member.name[:100]} is sparse: its bytes do not lie in one piece"))
+                losses.append(
+                    (
+                        f"offset={start}",
+                        "sparse_member",
+                        f"{member.name[:100]} is sparse: its bytes do not lie in one piece",
+                    )
+                )
             else:
                 yield member
             start = archive.offset = _sound(stream, following, losses)
@@ -121,10 +153,14 @@ def _members(stream: BinaryIO, losses: list[tuple[str, str, str]]) -> Iterator[t
 def _sound(stream: BinaryIO, start: int, losses: list[tuple[str, str, str]]) -> int:
     """Where the next member begins that has no long header; those before it are lost."""
     while (behind := _behind_long_header(stream, start)) is not None:
-        sentence = f"it has more than {MAX_HEADERS} headers before its own, or one of more than {MAX_HEADER:,} bytes"
+        sentence = (
+            f"it has more than {MAX_HEADERS} headers before its own, or one of more than {MAX_HEADER:,} bytes"
+        )
         losses.append((f"offset={start}", "long_header", sentence))
         start = behind
-    stream.seek(0)  # elsewhere: tarfile tells a cut file by a byte before the next header, and looks for it where it has to seek
+    # elsewhere: tarfile tells a cut file by a byte before the next header, and looks for it where it has to
+    # seek
+    stream.seek(0)
     return start
 
 
@@ -150,4 +186,6 @@ def _behind_long_header(stream: BinaryIO, start: int) -> int | None:
         own = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.TarError:
         return at
-    return at + tarfile.BLOCKSIZE * (1 + (-(-own.size // tarfile.BLOCKSIZE) if own.isreg() and own.size > 0 else 0))
+    return at + tarfile.BLOCKSIZE * (
+        1 + (-(-own.size // tarfile.BLOCKSIZE) if own.isreg() and own.size > 0 else 0)
+    )

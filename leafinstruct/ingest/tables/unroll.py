@@ -1,15 +1,18 @@
-"""One big JSON document -> the lines of its records, written once beside the other indexes. Memory is bounded by one record.
+"""One big JSON document -> the lines of its records, written once beside the other indexes. Memory is bounded
+by one record.
 
-A list of records in a .json file of some hundred megabytes has no lines to count or to enter at. It is read once, when it is planned, and its
-records are written as they stand, one a line, into the cache: named after the file's path, size and time, so that a changed file is unrolled
-anew. Only quotes and brackets are looked at, to find where a record ends. What it says is parsed later, by parse, like any line of JSONL; so a
-record that is no JSON (a byte that is no UTF-8, a number of five thousand digits) costs itself alone, and NaN, which Python writes, is a number.
-What has no bound to find (a cut, a quote that nothing closes) or no end (more than MAX_LINE, or MAX_BRACKETS) ends it: all whole records before it
-stay, and the last line says so.
+A list of records in a .json file of some hundred megabytes has no lines to count or to enter at. It is read
+once, when it is planned, and its records are written as they stand, one a line, into the cache: named after
+the file's path, size and time, so that a changed file is unrolled anew. Only quotes and brackets are looked
+at, to find where a record ends. What it says is parsed later, by parse, like any line of JSONL; so a record
+that is no JSON (a byte that is no UTF-8, a number of five thousand digits) costs itself alone, and NaN, which
+Python writes, is a number. What has no bound to find (a cut, a quote that nothing closes) or no end (more
+than MAX_LINE, or MAX_BRACKETS) ends it: all whole records before it stay, and the last line says so.
 
-Chosen: this scan, about 50 MB/s on one core here with the writing. ijson, even with its C parser, ends the file at the first NaN, takes minutes
-for one string of 200 MB, which it reads again from its start for each piece, and is no faster once its depth is bounded. json.load needs the
-whole file in memory, and ten times that.
+Chosen: this scan, about 50 MB/s on one core here with the writing. ijson, even with its C parser, ends the
+file at the first NaN, takes minutes for one string of 200 MB, which it reads again from its start for each
+piece, and is no faster once its depth is bounded. json.load needs the whole file in memory, and ten times
+that.
 """
 
 from __future__ import annotations
@@ -36,39 +39,47 @@ MAX_BRACKETS = 1_000_000
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|' + _STRING + rb")*+", re.DOTALL)
 _TO_SIGN = re.compile(rb'(?:[^"\[\]{},]++|' + _STRING + rb")*+", re.DOTALL)
-"""Past everything that is no bracket (or comma); stops at a quote whose string is not closed. Neither scans a place twice."""
+"""Past everything that is no bracket (or comma); stops at a quote whose string is not closed. Neither scans a
+place twice."""
 _NAME = re.compile(rb'"([^"\\]{1,100})"\s*:\s*\Z')
 _END = b" "
 """What the line begins with that tells where a document breaks off. No record does: those are stripped."""
 
 
 def unrolled(file: Path, cache: Path, records: Callable[[BinaryIO], Iterator[bytes]], kind: str) -> Path:
-    """The file's records as lines, made now or before; `record_of` reads them. records: their bytes, without line breaks, from the open file; it
-    may raise LostError where the file breaks off. kind: of records, part of the name.
+    """The file's records as lines, made now or before; `record_of` reads them. records: their bytes, without
+    line breaks, from the open file; it may raise LostError where the file breaks off. kind: of records, part
+    of the name.
 
     Raises SourceError when the file cannot be read or the disk refuses the lines.
     """
     try:
         stat = file.stat()
         key = f"{kind}\0{VERSION}\0{file}\0{stat.st_size}\0{stat.st_mtime_ns}"
-        made = cache / f"unrolled-{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:24]}.jsonl"
+        made = (
+            cache / f"unrolled-{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:24]}.jsonl"
+        )
         if not made.exists():
             with file.open("rb") as stream, writing(made) as temporary, temporary.open("wb") as out:
                 out.writelines(line + b"\n" for line in _to_the_end(records(stream)))
     except OSError as error:
-        raise SourceError(f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
+        raise SourceError(
+            f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions"
+        ) from error
     return made
 
 
 def record_of(line: Line) -> dict[str, Any]:
-    """The record on a line of an unrolled file. Raises LostError: those of parsed_line; truncated or damaged where the document breaks off."""
+    """The record on a line of an unrolled file. Raises LostError: those of parsed_line; truncated or damaged
+    where the document breaks off."""
     if line.data is not None and line.data.startswith(_END):
         raise LostError(*json.loads(line.data))
     return parsed_line(line)
 
 
 def members(stream: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """The elements of a document's lists as they are written, each with its list's name: "" for one outer list, the key in an outer object.
+    """The elements of a document's lists as they are written, each with its list's name: "" for one outer
+    list, the key in an outer object.
 
     What else an object holds is passed over. Raises LostError where bounds end: truncated, damaged.
     """
@@ -81,7 +92,8 @@ def members(stream: BinaryIO) -> Iterator[tuple[str, bytes]]:
 
 
 class _Window:
-    """The bytes that are held: from `begin`, where the piece at hand begins, over `at`, up to which it was looked at, to what is read so far."""
+    """The bytes that are held: from `begin`, where the piece at hand begins, over `at`, up to which it was
+    looked at, to what is read so far."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -95,7 +107,8 @@ class _Window:
         return self._data[self.begin : self.at].strip()
 
     def sign(self, commas: bool = False) -> bytes:
-        """The next bracket outside of strings, or comma; `at` stands on it. Raises LostError when there is none."""
+        """The next bracket outside of strings, or comma; `at` stands on it. Raises LostError when there is
+        none."""
         pattern = _TO_SIGN if commas else _TO_BRACKET
         while True:
             found = pattern.match(self._data, self.at)
@@ -113,7 +126,8 @@ class _Window:
             self.begin = self.at
 
     def opened(self) -> bytes:
-        """The bracket that the document begins with, taken. Raises LostError when it begins with something else."""
+        """The bracket that the document begins with, taken. Raises LostError when it begins with something
+        else."""
         sign = self.sign()
         if self.piece not in (b"", b"\xef\xbb\xbf") or sign not in b"[{":
             raise LostError("damaged", "the file does not begin with a bracket, as JSON in UTF-8 does")
@@ -124,13 +138,18 @@ class _Window:
         """Raises LostError when something follows the document."""
         if (self._data[self.at :] + self._stream.read(WINDOW)).strip():
             raise LostError(
-                "damaged", f"text follows the document's end at byte {self._offset + self.at:,}; a file of lines is called .jsonl"
+                "damaged",
+                f"text follows the document's end at byte {self._offset + self.at:,}; a file of "
+                "lines is called .jsonl",
             )
 
     def _read(self) -> None:
         held = len(self._data) - self.begin
         if held > MAX_LINE:
-            raise LostError("too_large", f"from byte {self._offset + self.begin:,} no record ends within {MAX_LINE:,} bytes")
+            raise LostError(
+                "too_large",
+                f"from byte {self._offset + self.begin:,} no record ends within {MAX_LINE:,} bytes",
+            )
         more = self._stream.read(max(WINDOW, min(held, MAX_LINE - held)))
         if not more:
             raise LostError("truncated", f"the document is cut at byte {self._offset + len(self._data):,}")
@@ -170,13 +189,16 @@ def _lists(window: _Window) -> Iterator[tuple[str, bytes]]:
 
 
 def _pass(window: _Window, held: bool) -> None:
-    """Go behind the bracket that closes the one taken last. Raises LostError at a record that is all brackets."""
+    """Go behind the bracket that closes the one taken last. Raises LostError at a record that is all
+    brackets."""
     depth = brackets = 1
     while depth:
         depth += 1 if window.sign() in b"[{" else -1
         brackets += held
         if brackets > MAX_BRACKETS:
-            raise LostError("too_large", f"a record of more than {MAX_BRACKETS:,} brackets; what follows is not read")
+            raise LostError(
+                "too_large", f"a record of more than {MAX_BRACKETS:,} brackets; what follows is not read"
+            )
         window.take(held)
 
 

@@ -1,9 +1,11 @@
 """Speech recognition for videos without subtitles: faster-whisper, an optional extra, off by default.
 
-A transcript is kept in the cache under the video's path, size and time and the model's name, since recognizing costs about as long as watching
-on a CPU. Text that a model made is not text that somebody wrote: recipes that use it should say so in their card.
+A transcript is kept in the cache under the video's path, size and time and the model's name, since
+recognizing costs about as long as watching on a CPU. Text that a model made is not text that somebody wrote:
+recipes that use it should say so in their card.
 
-Chosen: faster-whisper (CTranslate2, no torch, decodes with PyAV); openai-whisper is several times slower on a CPU and wants the ffmpeg program.
+Chosen: faster-whisper (CTranslate2, no torch, decodes with PyAV); openai-whisper is several times slower on a
+CPU and wants the ffmpeg program.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from leafinstruct.ingest.video.subtitles import Cue
 def cues(path: Path, settings: Transcription, cache: Path) -> list[Cue]:
     """What is said in a video, recognized now or before.
 
-    Raises RecipeError when the extra is not installed or the model cannot be opened, SourceError when the video cannot be heard.
+    Raises RecipeError when the extra is not installed or the model cannot be opened, SourceError when the
+    video cannot be heard.
     """
 
     def build(file: Path) -> Index:
@@ -47,11 +50,14 @@ def _recognized(file: Path, settings: Transcription) -> list[tuple[float, float,
     try:
         segments, _ = model.transcribe(str(file), language=settings.language, vad_filter=True)
         return [
-            (round(item.start, 3), round(item.end, 3), text) for item in segments if (text := one_line(item.text)) and item.end > item.start
+            (round(item.start, 3), round(item.end, 3), text)
+            for item in segments
+            if (text := one_line(item.text)) and item.end > item.start
         ]
     except (RuntimeError, ValueError, IndexError) as error:
         raise SourceError(
-            f"{file}: its speech cannot be recognized: {str(error)[:200]}; leave the video out, or give it subtitles"
+            f"{file}: its speech cannot be recognized: {str(error)[:200]}; leave the video out, or "
+            "give it subtitles"
         ) from error
 
 
@@ -60,10 +66,13 @@ def _model(name: str) -> Any:
     try:
         from faster_whisper import WhisperModel
     except ImportError as error:
-        raise RecipeError("speech: needs faster-whisper; install it with pip install 'leafinstruct[speech]'") from error
+        raise RecipeError(
+            "speech: needs faster-whisper; install it with pip install 'leafinstruct[speech]'"
+        ) from error
     try:
         return WhisperModel(name, device="auto", compute_type="default")
     except Exception as error:  # its loader raises what CTranslate2 and the Hub raise
         raise RecipeError(
-            f"speech.model: {name!r} cannot be opened: {str(error)[:200]}; name a faster-whisper model or its folder"
+            f"speech.model: {name!r} cannot be opened: {str(error)[:200]}; name a faster-whisper "
+            "model or its folder"
         ) from error

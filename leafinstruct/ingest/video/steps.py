@@ -1,9 +1,11 @@
-"""Cues or annotated segments -> steps, the unit that gets frames: sentences, none too short, and not too many to a document. Pure.
+"""Cues or annotated segments -> steps, the unit that gets frames: sentences, none too short, and not too many
+to a document. Pure.
 
-A cue that ends in mid-sentence goes on in the next, as subtitles are cut for the screen, unless the speaker pauses or has spoken for LONG. In a
-file without any full stop (automatic captions) each cue is a step. Annotated segments are steps as they are. A step shorter than min_seconds
-is merged with the one after it, the last with the one before, unless APART lies between: a frame from there would show neither. A merged step keeps
-the interval of each of its texts, so that a frame can be placed at the text that it shows.
+A cue that ends in mid-sentence goes on in the next, as subtitles are cut for the screen, unless the speaker
+pauses or has spoken for LONG. In a file without any full stop (automatic captions) each cue is a step.
+Annotated segments are steps as they are. A step shorter than min_seconds is merged with the one after it, the
+last with the one before, unless APART lies between: a frame from there would show neither. A merged step
+keeps the interval of each of its texts, so that a frame can be placed at the text that it shows.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ APART = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """start, end: seconds; texts: of what was merged, in order; intervals: of each text, empty where that is the step's own."""
+    """start, end: seconds; texts: of what was merged, in order; intervals: of each text, empty where that is
+    the step's own."""
 
     start: float
     end: float
@@ -46,7 +49,8 @@ class Step:
         return self.intervals or ((self.start, self.end),) * len(self.texts)
 
     def shown(self, time: float) -> int:
-        """The index of the text whose interval holds a time; of several that overlap, the one that begins last, and outside of all the nearest."""
+        """The index of the text whose interval holds a time; of several that overlap, the one that begins
+        last, and outside of all the nearest."""
 
         def distance(index: int) -> tuple[float, float, int]:
             start, end = self.spoken[index]
@@ -63,7 +67,12 @@ def sentences(cues: Sequence[Cue]) -> list[Step]:
     steps: list[Step] = []
     whole = True
     for cue in cues:
-        joins = steps and not whole and not is_before(PAUSE, cue.start - steps[-1].end) and not is_before(LONG, cue.end - steps[-1].start)
+        joins = (
+            steps
+            and not whole
+            and not is_before(PAUSE, cue.start - steps[-1].end)
+            and not is_before(LONG, cue.end - steps[-1].start)
+        )
         if joins:
             steps[-1] = replace(steps[-1], end=cue.end, texts=(" ".join((*steps[-1].texts, cue.text)),))
         else:
@@ -75,7 +84,9 @@ def sentences(cues: Sequence[Cue]) -> list[Step]:
 def documents(steps: Sequence[Step], settings: Frames) -> Iterator[tuple[str, list[Step]]]:
     """(locator, steps) of each document: empty for a video that is one document, else `steps=1-20`."""
     merged = _merged(steps, settings.min_seconds)
-    groups = [merged[start : start + settings.max_steps] for start in range(0, len(merged), settings.max_steps)]
+    groups = [
+        merged[start : start + settings.max_steps] for start in range(0, len(merged), settings.max_steps)
+    ]
     for index, group in enumerate(groups):
         first = index * settings.max_steps + 1
         yield "" if len(groups) == 1 else f"steps={first}-{first + len(group) - 1}", group
@@ -84,14 +95,27 @@ def documents(steps: Sequence[Step], settings: Frames) -> Iterator[tuple[str, li
 def _merged(steps: Sequence[Step], shortest: float) -> list[Step]:
     merged: list[Step] = []
     for step in steps:
-        if merged and length(merged[-1].start, merged[-1].end) < shortest and is_before(step.start - merged[-1].end, APART):
+        if (
+            merged
+            and length(merged[-1].start, merged[-1].end) < shortest
+            and is_before(step.start - merged[-1].end, APART)
+        ):
             merged[-1] = _joined(merged[-1], step)
         else:
             merged.append(step)
-    if len(merged) > 1 and length(merged[-1].start, merged[-1].end) < shortest and is_before(merged[-1].start - merged[-2].end, APART):
+    if (
+        len(merged) > 1
+        and length(merged[-1].start, merged[-1].end) < shortest
+        and is_before(merged[-1].start - merged[-2].end, APART)
+    ):
         merged[-2:] = [_joined(merged[-2], merged[-1])]
     return merged
 
 
 def _joined(earlier: Step, later: Step) -> Step:
-    return Step(earlier.start, max(earlier.end, later.end), (*earlier.texts, *later.texts), (*earlier.spoken, *later.spoken))
+    return Step(
+        earlier.start,
+        max(earlier.end, later.end),
+        (*earlier.texts, *later.texts),
+        (*earlier.spoken, *later.spoken),
+    )

@@ -1,17 +1,20 @@
 """Subtitle files (.vtt, .srt) -> clean cues: who reads them in order reads each spoken word once.
 
-Captions that YouTube makes roll: every line appears under the former one, then alone, then above the next, so plain reading gives each three
-times; live captions grow, word by word, until the line is full. A file is taken to roll when at least a third of its cues begin with the very
-lines that the cue before ended with, or with the last of them and more; what they add is then read once. In other files a repeated line is
-somebody who repeats himself, and stays.
+Captions that YouTube makes roll: every line appears under the former one, then alone, then above the next, so
+plain reading gives each three times; live captions grow, word by word, until the line is full. A file is
+taken to roll when at least a third of its cues begin with the very lines that the cue before ended with, or
+with the last of them and more; what they add is then read once. In other files a repeated line is somebody
+who repeats himself, and stays.
 
-Mark-up (tags, word timings, positions, ASS overrides, cues' identifiers) goes, entities are undone, sounds in brackets and music are no speech.
-Where two cues overlap the earlier one ends when the later begins; two that begin at once (two speakers) are one. Lost, each with its
-reason: empty_cue, not_speech, reversed_cue, bad_time (a line of times that is none, with what stands under it).
+Mark-up (tags, word timings, positions, ASS overrides, cues' identifiers) goes, entities are undone, sounds in
+brackets and music are no speech. Where two cues overlap the earlier one ends when the later begins; two that
+begin at once (two speakers) are one. Lost, each with its reason: empty_cue, not_speech, reversed_cue,
+bad_time (a line of times that is none, with what stands under it).
 
-Chosen: pysubs2, which reads both formats, comma or point, missing hours; webvtt-py reads the one format only and stops at the first bad time stamp.
-It takes a comment or the identifier of a WebVTT cue for the end of the cue before, so these are taken away first; and it looks for tags in a time
-that grows with the square of a line, so it is told to leave them.
+Chosen: pysubs2, which reads both formats, comma or point, missing hours; webvtt-py reads the one format only
+and stops at the first bad time stamp. It takes a comment or the identifier of a WebVTT cue for the end of the
+cue before, so these are taken away first; and it looks for tags in a time that grows with the square of a
+line, so it is told to leave them.
 """
 
 from __future__ import annotations
@@ -66,7 +69,8 @@ Lost = tuple[str, str]
 
 
 def cues(file: Path) -> tuple[list[Cue], list[Lost]]:
-    """The clean cues of a file in the order of their time, and what was lost. Raises SourceError when the disk refuses the file.
+    """The clean cues of a file in the order of their time, and what was lost. Raises SourceError when the
+    disk refuses the file.
 
     A file that is no subtitles has no cues and one loss: bad_subtitles.
     """
@@ -74,20 +78,25 @@ def cues(file: Path) -> tuple[list[Cue], list[Lost]]:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise SourceError(f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions") from error
+        raise SourceError(
+            f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions"
+        ) from error
     if len(data) > MAX_BYTES:
         return [], [("bad_subtitles", f"{file.name}: more than {MAX_BYTES:,} bytes")]
     lost: list[Lost] = []
     raw = sorted(_raw(file, data, lost), key=lambda cue: (cue.start, cue.end))
     spoken = _together(_spoken(_unrolled(raw) if _rolls(raw) else raw, lost))
-    return [replace(cue, end=min(cue.end, following.start)) for cue, following in pairwise(spoken)] + spoken[-1:], lost
+    return [replace(cue, end=min(cue.end, following.start)) for cue, following in pairwise(spoken)] + spoken[
+        -1:
+    ], lost
 
 
 def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
     webvtt = file.name.lower().endswith(".vtt")
     try:
         text = _text(data).replace("\r\n", "\n").replace("\r", "\n")
-        text = _TIMING.sub("", text)  # pysubs2 takes a line with two time stamps, as word timings make, for the head of a cue
+        # pysubs2 takes a line with two time stamps, as word timings make, for the head of a cue
+        text = _TIMING.sub("", text)
         text = _BLANK.sub("\n\n", text)
         text = _IDENTIFIER.sub("\n\n", _COMMENT.sub("", text)) if webvtt else text
         parsed = pysubs2.SSAFile.from_string(text, format_="vtt" if webvtt else "srt", keep_html_tags=True)
@@ -102,8 +111,12 @@ def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
             lost.append(("reversed_cue", f"{file.name}: a cue from {start:.3f} to {end:.3f} s"))
             continue
         written = event.text.replace("\\n", "\\N").split("\\N")
-        if (bad := next((number for number, line in enumerate(written) if _TIMES.match(line)), None)) is not None:
-            lost.append(("bad_time", f"{file.name}: {written[bad][:60]!r} after {start:.3f} s is no pair of times"))
+        if (
+            bad := next((number for number, line in enumerate(written) if _TIMES.match(line)), None)
+        ) is not None:
+            lost.append(
+                ("bad_time", f"{file.name}: {written[bad][:60]!r} after {start:.3f} s is no pair of times")
+            )
             written = written[: bad - written[bad - 1].strip().isdecimal()]  # with the number of the cue
         lines = (one_line(html.unescape(_TAG.sub("", line))) for line in written)
         kept = tuple(line for line in lines if line)
@@ -156,7 +169,10 @@ def _together(cues: Iterator[Cue]) -> list[Cue]:
             groups[-1].append(cue)
         else:
             groups.append([cue])
-    return [Cue(said[0].start, max(cue.end for cue in said), " ".join(dict.fromkeys(cue.text for cue in said))) for said in groups]
+    return [
+        Cue(said[0].start, max(cue.end for cue in said), " ".join(dict.fromkeys(cue.text for cue in said)))
+        for said in groups
+    ]
 
 
 def _spoken(raw: Sequence[_Raw] | Iterator[_Raw], lost: list[Lost]) -> Iterator[Cue]:

@@ -6,8 +6,9 @@
     one part for a list of parts         [part]; null for a list: []
     a key that no schema knows           dropped, unless it holds another value for a property ("final_score": 2)
 
-What fits already is returned as it is. What does not become valid is refused by the validator (parse.py), which knows nothing of this: so no
-rule here can let anything through, and each that has two readings ("4/10", "2" for a part, 4.5) leaves the value alone.
+What fits already is returned as it is. What does not become valid is refused by the validator (parse.py),
+which knows nothing of this: so no rule here can let anything through, and each that has two readings ("4/10",
+"2" for a part, 4.5) leaves the value alone.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ Fits = Callable[[Any, Mapping[str, Any]], bool]
 
 
 def fold(value: Any, schema: Mapping[str, Any], absent: Mapping[str, str], fits: Fits) -> Any:
-    """The value in the schema's form as far as it has one. absent: values of properties that may be missing."""
+    """The value in the schema's form as far as it has one. absent: values of properties that may be
+    missing."""
     if "anyOf" in schema:
         return _one_of(value, schema["anyOf"], absent, fits)
     kind = schema.get("type")
@@ -44,7 +46,11 @@ def fold(value: Any, schema: Mapping[str, Any], absent: Mapping[str, str], fits:
         items = value if isinstance(value, list) else [] if value is None else [value]
         folded = [fold(item, schema.get("items", {}), absent, fits) for item in items]
         return folded if isinstance(value, list) or fits(folded, schema) else value
-    if isinstance(value, str) and isinstance(schema.get("const"), str) and plain(value) == plain(schema["const"]):
+    if (
+        isinstance(value, str)
+        and isinstance(schema.get("const"), str)
+        and plain(value) == plain(schema["const"])
+    ):
         return schema["const"]
     return value
 
@@ -63,14 +69,18 @@ def storable(value: Any, copies: bool) -> Any:
     return value
 
 
-def _one_of(value: Any, branches: Collection[Mapping[str, Any]], absent: Mapping[str, str], fits: Fits) -> Any:
+def _one_of(
+    value: Any, branches: Collection[Mapping[str, Any]], absent: Mapping[str, str], fits: Fits
+) -> Any:
     """The value in the form of the only branch that it fits. A key of another branch is not dropped."""
     known = {plain(name) for branch in branches for name in branch.get("properties", ())}
     fitting: list[Any] = []
     for branch in branches:
         if _is_other(value, branch):
             continue
-        strict = isinstance(value, dict) and any(plain(key) in known - set(map(plain, branch.get("properties", ()))) for key in value)
+        strict = isinstance(value, dict) and any(
+            plain(key) in known - set(map(plain, branch.get("properties", ()))) for key in value
+        )
         folded = value if strict else fold(value, branch, absent, fits)
         if fits(folded, branch):
             fitting.append(folded)
@@ -80,8 +90,13 @@ def _one_of(value: Any, branches: Collection[Mapping[str, Any]], absent: Mapping
 def _is_other(value: Any, branch: Mapping[str, Any]) -> bool:
     """True if a constant of the branch is another one in the value."""
     given = value if isinstance(value, dict) else {}
-    constants = ((name, inner["const"]) for name, inner in branch.get("properties", {}).items() if "const" in inner)
-    return any(isinstance(given.get(name), str) and plain(given[name]) != plain(str(constant)) for name, constant in constants)
+    constants = (
+        (name, inner["const"]) for name, inner in branch.get("properties", {}).items() if "const" in inner
+    )
+    return any(
+        isinstance(given.get(name), str) and plain(given[name]) != plain(str(constant))
+        for name, constant in constants
+    )
 
 
 def _integer(value: Any, schema: Mapping[str, Any]) -> Any:
@@ -117,8 +132,11 @@ def _object(value: Any, schema: Mapping[str, Any], absent: Mapping[str, str], fi
     return out
 
 
-def _named(value: Mapping[str, Any], properties: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The value's items under the schema's names, and the others; None if two of them claim one name with different values."""
+def _named(
+    value: Mapping[str, Any], properties: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The value's items under the schema's names, and the others; None if two of them claim one name with
+    different values."""
     names = {plain(name): name for name in properties}
     out: dict[str, Any] = {}
     extra: dict[str, Any] = {}
@@ -133,8 +151,11 @@ def _named(value: Mapping[str, Any], properties: Mapping[str, Any]) -> tuple[dic
     return out, extra
 
 
-def _with_neighbors(name: str, value: Any, schema: Mapping[str, Any], extra: dict[str, Any], absent: Mapping[str, str]) -> Any:
-    """A flat value with what its object wants and the outer object has beside it: text_quality: 4, text_quality_reason: "..."."""
+def _with_neighbors(
+    name: str, value: Any, schema: Mapping[str, Any], extra: dict[str, Any], absent: Mapping[str, str]
+) -> Any:
+    """A flat value with what its object wants and the outer object has beside it: text_quality: 4,
+    text_quality_reason: "..."."""
     if not isinstance(value, (str, int, float)) or isinstance(value, bool) or schema.get("type") != "object":
         return value
     wanted = {plain(f"{name}_{other}"): other for other in schema.get("properties", ()) if other in absent}
@@ -146,9 +167,14 @@ def _with_neighbors(name: str, value: Any, schema: Mapping[str, Any], extra: dic
 
 
 def _contradicts(
-    extra: Mapping[str, Any], out: Mapping[str, Any], properties: Mapping[str, Any], absent: Mapping[str, str], fits: Fits
+    extra: Mapping[str, Any],
+    out: Mapping[str, Any],
+    properties: Mapping[str, Any],
+    absent: Mapping[str, str],
+    fits: Fits,
 ) -> bool:
-    """True if a key that no schema knows has a property in its name and another valid value for it; texts beside texts are remarks."""
+    """True if a key that no schema knows has a property in its name and another valid value for it; texts
+    beside texts are remarks."""
     for key, item in extra.items():
         for name, schema in properties.items():
             if schema.get("type") in ("string", None) or plain(name) not in plain(key):

@@ -2,11 +2,13 @@ r"""One JSON object, read with the liberties that models take, and with no guess
 
     read:     single or typographic quotes, a wide colon or comma, keys without quotes, a trailing comma, comments, None/True/False, a raw
               line break or tab in a string, an escape that JSON does not know (`\_` stays as it is written), a bare 4/5 (as a string)
-    refused:  an object that is not closed, a missing comma or value, text between tokens, NaN, a key with two different values
+    refused:  an object that is not closed, a missing comma or value, text between tokens, NaN, a key with two
+    different values
 
-The measure is that no text is read in two ways: the closing brace must be there, so a cut answer is never an answer. json-repair (MIT) was
-tried: it closes what is open and took 10 of 12 broken objects for answers in its strict mode ({"score": 4, "reas -> {"score": 4}); json5
-(Apache) and dirtyjson (MIT) read half of what is listed above and take the last of two values of a key.
+The measure is that no text is read in two ways: the closing brace must be there, so a cut answer is never an
+answer. json-repair (MIT) was tried: it closes what is open and took 10 of 12 broken objects for answers in
+its strict mode ({"score": 4, "reas -> {"score": 4}); json5 (Apache) and dirtyjson (MIT) read half of what is
+listed above and take the last of two values of a key.
 
 Reading never goes back: the position where an object breaks is where the search for the next one continues.
 """
@@ -29,12 +31,15 @@ _STRINGS = {
 }
 _ESCAPE = re.compile(r'\\(u[0-9a-fA-F]{4}|.)|"', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,400})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?:\s?/\s?[0-9]+)?(?![\w.%]|/(?![/*]))")
+_NUMBER = re.compile(
+    r"-?(?:0|[1-9][0-9]{0,400})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?:\s?/\s?[0-9]+)?(?![\w.%]|/(?![/*]))"
+)
 _LITERALS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
 
 
 class UnreadableError(Exception):
-    """The text holds no object here. at: where it breaks; keys: those read before, on the first level; is_open: the text ended first."""
+    """The text holds no object here. at: where it breaks; keys: those read before, on the first level;
+    is_open: the text ended first."""
 
     def __init__(self, detail: str, at: int, is_open: bool) -> None:
         super().__init__(detail)
@@ -81,7 +86,8 @@ def _array(text: str, at: int, depth: int) -> tuple[list[Any], int]:
 
 
 def _next(text: str, at: int, closing: str) -> int:
-    """The position of the next item or of the closing bracket, behind the comma that separates items or trails the last."""
+    """The position of the next item or of the closing bracket, behind the comma that separates items or
+    trails the last."""
     at = _skip(text, at)
     if text.startswith((",", "\uff0c"), at):
         return _skip(text, at + 1)
@@ -127,7 +133,8 @@ def _number(text: str, number: re.Match[str]) -> int | float | str:
 
 
 def finite(token: str) -> int | float | None:
-    """The number, as an int if it is a whole one, since JSON has one kind of number; None if it is out of range."""
+    """The number, as an int if it is a whole one, since JSON has one kind of number; None if it is out of
+    range."""
     value = float(token)
     return (int(value) if value.is_integer() else value) if math.isfinite(value) else None
 

@@ -2,9 +2,10 @@
 
     text -> thoughts are cut (thoughts.py) -> objects are read (lenient.py) -> put into the schema's form (fold.py) -> validated (rules.py)
 
-Servers differ in how much of a schema they enforce: some all of it, llama.cpp no integer bounds, `transformers serve` nothing at all. So
-every answer is validated here, wherever it comes from: a server, the cache, or our own offline rules. A reason is one sentence that begins with
-the rule, because it is sent back to the model, which repairs its answer by it.
+Servers differ in how much of a schema they enforce: some all of it, llama.cpp no integer bounds,
+`transformers serve` nothing at all. So every answer is validated here, wherever it comes from: a server, the
+cache, or our own offline rules. A reason is one sentence that begins with the rule, because it is sent back
+to the model, which repairs its answer by it.
 
 Of several objects after the thoughts the last valid one is the answer, unless
 
@@ -13,8 +14,9 @@ Of several objects after the thoughts the last valid one is the answer, unless
     - it is amid prose and the document says it word for word: then it is a quotation
     - the answer was cut and text follows: the model was still thinking aloud
 
-The text is hostile: it may nest ten thousand brackets, hold NaN, or half a surrogate pair that no file can store. jsonschema validates
-(the reference implementation; pydantic would want a model class per schema, and our schemas are data).
+The text is hostile: it may nest ten thousand brackets, hold NaN, or half a surrogate pair that no file can
+store. jsonschema validates (the reference implementation; pydantic would want a model class per schema, and
+our schemas are data).
 """
 
 from __future__ import annotations
@@ -32,12 +34,15 @@ from leafinstruct.llm.quoting import has_own_escapes
 from leafinstruct.llm.request import Request
 
 _MOST = 64  # objects with keys of the schema
-_TO_TIDY = re.compile(r"[\ud800-\udfff]|\\u(?:d[89a-f]|003c|ff1c|fe64|25c1|27e8|005b|ff3b|005d)", re.IGNORECASE)
+_TO_TIDY = re.compile(
+    r"[\ud800-\udfff]|\\u(?:d[89a-f]|003c|ff1c|fe64|25c1|27e8|005b|ff3b|005d)", re.IGNORECASE
+)
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 
 
 def read_answer(text: str, request: Request, is_cut: bool = False) -> dict[str, Any] | str:
-    """The schema-valid object in `text`, or the reason (a sentence) why there is none. is_cut: the server stopped at max_tokens."""
+    """The schema-valid object in `text`, or the reason (a sentence) why there is none. is_cut: the server
+    stopped at max_tokens."""
     value = _whole(text)
     if value is not None:
         if not _TO_TIDY.search(text) and fault(value, request) is None:
@@ -60,13 +65,15 @@ def answer_part(text: str) -> str:
 
 
 def is_writing(text: str, request: Request) -> bool:
-    """True if the text breaks off inside an object of the schema, behind the thoughts: the answer was cut, not the thinking."""
+    """True if the text breaks off inside an object of the schema, behind the thoughts: the answer was cut,
+    not the thinking."""
     found = find(text.lstrip("\ufeff \t\r\n"), _keys(request))
     return not found.is_thinking and found.broken is not None and found.broken[1].is_open
 
 
 def is_object(text: str) -> bool:
-    """True if the text is one JSON object and nothing else, as a server that obeys `response_format` answers."""
+    """True if the text is one JSON object and nothing else, as a server that obeys `response_format`
+    answers."""
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
@@ -74,7 +81,8 @@ def is_object(text: str) -> bool:
 
 
 def fault(value: dict[str, Any], request: Request) -> str | None:
-    """None for an answer that can be stored, fits the schema and passes the request's own check; else the first reason against it."""
+    """None for an answer that can be stored, fits the schema and passes the request's own check; else the
+    first reason against it."""
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, TypeError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
@@ -83,7 +91,8 @@ def fault(value: dict[str, Any], request: Request) -> str | None:
 
 
 def _whole(text: str) -> dict[str, Any] | None:
-    """The object that is the whole text, in strict JSON: what servers with a schema send, and our own answers."""
+    """The object that is the whole text, in strict JSON: what servers with a schema send, and our own
+    answers."""
     try:
         if len(text) > LONGEST:
             return None
@@ -110,14 +119,23 @@ def _refuse(what: str) -> NoReturn:
 
 def _chosen(text: str, found: Found, request: Request, is_cut: bool) -> dict[str, Any] | str:
     """The answer among the objects behind the thoughts."""
-    raw = [(inner, start, end) for value, start, end in found.objects if (inner := _inner(value, request)) is not None]
+    raw = [
+        (inner, start, end)
+        for value, start, end in found.objects
+        if (inner := _inner(value, request)) is not None
+    ]
     if len(raw) > _MOST:
         return f"answer with one JSON object; yours holds {len(raw)} of them"
     read = [(_mended(value, request, text), start, end) for value, start, end in raw]
-    valid = [(value, start, end) for value, start, end in read if rules.broken_rule(value, request.schema) is None]
+    valid = [
+        (value, start, end) for value, start, end in read if rules.broken_rule(value, request.schema) is None
+    ]
     end = read[-1][2] if read else 0
     if found.broken is not None and found.broken[0] >= end:
-        return f"answer with one JSON object that can be read; {found.broken[1]}, {found.broken[1].at - found.broken[0]} characters behind its start"
+        return (
+            f"answer with one JSON object that can be read; {found.broken[1]}, "
+            f"{found.broken[1].at - found.broken[0]} characters behind its start"
+        )
     if not read:
         return "answer with one JSON object; there is no JSON object in it" + _behind(found)
     value, start, end = read[-1]
@@ -137,7 +155,8 @@ def _behind(found: Found) -> str:
 
 
 def _inner(value: dict[str, Any], request: Request) -> dict[str, Any] | None:
-    """The object itself if it has a key of the schema, or the only one in it that has: {"answer": {...}}, {"arguments": "{...}"}; else None."""
+    """The object itself if it has a key of the schema, or the only one in it that has: {"answer": {...}},
+    {"arguments": "{...}"}; else None."""
     keys = _keys(request)
     if not keys or any(plain(key) in keys for key in value):
         return value
@@ -154,7 +173,12 @@ def _mended(value: dict[str, Any], request: Request, text: str) -> dict[str, Any
     """The value in the schema's form, as far as it can be read in one way."""
     try:
         if _TO_TIDY.search(text):
-            copies = not any(has_own_escapes(part) for message in request.messages for part in message.parts if isinstance(part, str))
+            copies = not any(
+                has_own_escapes(part)
+                for message in request.messages
+                for part in message.parts
+                if isinstance(part, str)
+            )
             value = storable(value, copies)
         inner = _inner(value, request)
         folded = fold(inner if inner is not None else value, request.schema, request.absent, rules.fits)
@@ -169,9 +193,19 @@ def _keys(request: Request) -> frozenset[str]:
 
 def _quotations(request: Request) -> list[Mapping[str, Any]]:
     """Objects in the schema's form that the question quotes."""
-    told = (part for message in request.messages if message.role == "user" for part in message.parts if isinstance(part, str))
+    told = (
+        part
+        for message in request.messages
+        if message.role == "user"
+        for part in message.parts
+        if isinstance(part, str)
+    )
     quoted = (string[0] for part in told for string in _STRING.finditer(part) if "{" in string[0])
-    objects = (value for string in quoted for value, _, _ in find(_decoded(string), _keys(request), has_marks=False).objects)
+    objects = (
+        value
+        for string in quoted
+        for value, _, _ in find(_decoded(string), _keys(request), has_marks=False).objects
+    )
     return [_mended(value, request, "") for value in objects]
 
 

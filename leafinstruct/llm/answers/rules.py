@@ -1,7 +1,8 @@
 """What an answer breaks, as the rule that it has to keep: the rule first and whole, then how the value began.
 
-The sentence is sent back to the model, which repairs its answer by it, so the rule is worded from the schema and never cut. Only the value is: it
-is the model's, and may be as long as it likes. jsonschema's own messages begin with the value.
+The sentence is sent back to the model, which repairs its answer by it, so the rule is worded from the schema
+and never cut. Only the value is: it is the model's, and may be as long as it likes. jsonschema's own messages
+begin with the value.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ def broken_rule(value: Any, schema: Mapping[str, Any]) -> str | None:
     if error.validator == "required" and isinstance(error.instance, dict):
         missing = [name for name in error.schema["required"] if name not in error.instance]
         return f"{rule}; missing: {', '.join(missing)}"
-    size = f" ({len(error.instance)} characters)" if isinstance(error.instance, str) and len(error.instance) > _BEGINNING else ""
+    size = (
+        f" ({len(error.instance)} characters)"
+        if isinstance(error.instance, str) and len(error.instance) > _BEGINNING
+        else ""
+    )
     return f"{rule}; your value began with: {beginning(error.instance)}{size}"
 
 
@@ -57,15 +62,31 @@ def in_words(schema: Mapping[str, Any]) -> str:
         return " or ".join(json.dumps(item, ensure_ascii=False) for item in schema["enum"])
     kind = schema.get("type")
     if kind == "object":
-        items = ", ".join(f'"{name}": {in_words(inner)}' for name, inner in schema.get("properties", {}).items())
-        return f"an object {{{items}}} with no other key" if schema.get("additionalProperties") is False else f"an object {{{items}}}"
+        items = ", ".join(
+            f'"{name}": {in_words(inner)}' for name, inner in schema.get("properties", {}).items()
+        )
+        return (
+            f"an object {{{items}}} with no other key"
+            if schema.get("additionalProperties") is False
+            else f"an object {{{items}}}"
+        )
     if kind == "array":
-        return f"a list{_range(schema, 'minItems', 'maxItems', 'items')} of {in_words(schema.get('items', {}))}"
+        return (
+            f"a list{_range(schema, 'minItems', 'maxItems', 'items')} of {in_words(schema.get('items', {}))}"
+        )
     if kind == "string":
         return f"a string{_range(schema, 'minLength', 'maxLength', 'characters')}"
     if kind in ("integer", "number"):
-        return f"{'an integer' if kind == 'integer' else 'a number'}{_range(schema, 'minimum', 'maximum', '')}"
-    return f"of type {kind}" if kind else f"valid under {json.dumps(schema, sort_keys=True)}" if schema else "anything"
+        return (
+            f"{'an integer' if kind == 'integer' else 'a number'}{_range(schema, 'minimum', 'maximum', '')}"
+        )
+    return (
+        f"of type {kind}"
+        if kind
+        else f"valid under {json.dumps(schema, sort_keys=True)}"
+        if schema
+        else "anything"
+    )
 
 
 def _range(schema: Mapping[str, Any], lower: str, upper: str, unit: str) -> str:

@@ -1,15 +1,17 @@
 """Where a model's thoughts end and its answer begins: the marks, and the objects after them.
 
-A mark is a word for thinking in brackets, however a model family spells it: <think>, </thinking>, [THINK], <seed:think>, the Kimi triangles,
-<|begin_of_thought|>, <|END_THINKING|>, <reasoning effort="low">. Four families write sentences or channels instead (gpt-oss, also where its
-special tokens were dropped on the way; Gemma; Granite). The law, from left to right:
+A mark is a word for thinking in brackets, however a model family spells it: <think>, </thinking>, [THINK],
+<seed:think>, the Kimi triangles, <|begin_of_thought|>, <|END_THINKING|>, <reasoning effort="low">. Four
+families write sentences or channels instead (gpt-oss, also where its special tokens were dropped on the way;
+Gemma; Granite). The law, from left to right:
 
     - an object that can be read is one unit: marks inside its strings are text
     - an end mark, also one without a start, makes everything before it thoughts
     - a start mark without an end means that there is no answer yet
     - what is left are the objects of the answer; parse.py chooses
 
-Work is linear: a position is read once, but for objects that break behind a mark, whose share of the work is bounded.
+Work is linear: a position is read once, but for objects that break behind a mark, whose share of the work is
+bounded.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ _PHASE = rf"(?:(?P<{{0}}>end|close|finish)|begin|start){_SEPARATOR}(?:of{_SEPARA
 
 
 def _mark(name: str, opening: str, closing: str, attributes: str) -> str:
-    """A word for thinking in brackets; an end mark is one that fills a group `name` + a letter: `</think>`, `<|end_of_thought|>`, `<think/>`."""
+    """A word for thinking in brackets; an end mark is one that fills a group `name` + a letter: `</think>`,
+    `<|end_of_thought|>`, `<think/>`."""
     bar = r"[|\uff5c]?"
     phase = _PHASE.format(f"{name}b")
     return rf"{opening}\s?{bar}\s?(?P<{name}a>/)?\s?(?:\w{{1,20}}:)?(?:{phase})?{_WORD}{attributes}(?P<{name}c>/)?{bar}{closing}"
@@ -52,7 +55,8 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(
-    r"\{(?=\s*+(?:[\"'\u201c_A-Za-z}]|/[/*]|\#))|(?=[<\uff1c\u25c1\u27e8\[][\s|\uff5c/]{0,4}\w|assistant|\Aanalysis|here)", re.IGNORECASE
+    r"\{(?=\s*+(?:[\"'\u201c_A-Za-z}]|/[/*]|\#))|(?=[<\uff1c\u25c1\u27e8\[][\s|\uff5c/]{0,4}\w|assistant|\Aanalysis|here)",
+    re.IGNORECASE,
 )
 _TRIES = 100_000  # objects begun; a thought full of formulas begins a few thousand
 LONGEST = 1 << 20  # characters of a text; 200,000 tokens of thoughts have about as many
@@ -78,7 +82,8 @@ class Found:
 def find(text: str, keys: Set[str], has_marks: bool = True) -> Found:
     """The objects after the thoughts; everywhere, if no mark counts.
 
-    keys: the schema's, as `plain` writes them; an unreadable object counts only if it has one of them, or breaks off in its first key.
+    keys: the schema's, as `plain` writes them; an unreadable object counts only if it has one of them, or
+    breaks off in its first key.
     """
     found, at, tries, reread = Found(), 0, 0, 0
     if len(text) > LONGEST:
@@ -112,7 +117,8 @@ def find(text: str, keys: Set[str], has_marks: bool = True) -> Found:
 
 
 def is_alone(text: str, found: Found, start: int, end: int) -> bool:
-    """True if nothing but a code fence and punctuation surrounds the answer at start:end; a wrapper in brackets counts as punctuation."""
+    """True if nothing but a code fence and punctuation surrounds the answer at start:end; a wrapper in
+    brackets counts as punctuation."""
     return not _FENCES.sub("", text[found.start : start] + text[end:])
 
 

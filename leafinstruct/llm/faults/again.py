@@ -10,13 +10,16 @@ _BACKOFF = wait_exponential(multiplier=0.25, max=30) + wait_random(0, 0.25)  # s
 class AgainError(Exception):
     """This try gave no answer; the next may. after: None = back off, else seconds to wait at least."""
 
-    def __init__(self, detail: str, after: float | None = None, silent: bool = False, outage: bool = False) -> None:
+    def __init__(
+        self, detail: str, after: float | None = None, silent: bool = False, outage: bool = False
+    ) -> None:
         super().__init__(detail)
         self.after, self.silent, self.outage = after, silent, outage
 
 
 def pause(state: RetryCallState) -> float:
-    """Seconds before the next try; Retry-After is a lower bound, with jitter so that not all come back in the same instant."""
+    """Seconds before the next try; Retry-After is a lower bound, with jitter so that not all come back in the
+    same instant."""
     error = state.outcome.exception() if state.outcome else None
     after = error.after if isinstance(error, AgainError) else None
     if after == 0:

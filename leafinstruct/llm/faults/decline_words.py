@@ -1,8 +1,9 @@
 """The codes and the words by which providers say what an error is about: data for declines.py.
 
-Collected from the documentation and the public issues of OpenAI, Azure, Anthropic, Gemini, OpenRouter, Together, Groq, Mistral, DeepSeek, xAI,
-Fireworks, DashScope, Moonshot, Zhipu, MiniMax, SiliconFlow, Volcengine, Hugging Face, Ollama, LM Studio, vLLM, SGLang, llama.cpp, TGI and LiteLLM.
-Everything is compared in lower case. Codes are compared whole, words are searched for.
+Collected from the documentation and the public issues of OpenAI, Azure, Anthropic, Gemini, OpenRouter,
+Together, Groq, Mistral, DeepSeek, xAI, Fireworks, DashScope, Moonshot, Zhipu, MiniMax, SiliconFlow,
+Volcengine, Hugging Face, Ollama, LM Studio, vLLM, SGLang, llama.cpp, TGI and LiteLLM. Everything is compared
+in lower case. Codes are compared whole, words are searched for.
 """
 
 from __future__ import annotations
@@ -102,9 +103,12 @@ CODES: tuple[tuple[Kind, frozenset[str]], ...] = (
             throttling.ratequota throttling.allocationquota limit_requests limit_tokens service_unavailable slow_down 1302 1303 1305"""),
     ),
 )
-"""In this order, after ACCOUNT_WORDS: these codes are also used for a narrower reason, which the words state."""
+"""In this order, after ACCOUNT_WORDS: these codes are also used for a narrower reason, which the words
+state."""
 
-UNSUPPORTED_CODES = frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"})
+UNSUPPORTED_CODES = frozenset(
+    {"unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"}
+)
 UNSUPPORTED = _any(
     r"not (?:\w+ )?support|unsupported|n't support|no longer support|does not accept|not implemented|not permitted|not allowed",
     r"unrecogni[sz]ed|unknown|unexpected|deprecated|literal_error|extra (?:inputs|fields?)|cannot find field|invalid parameter",
@@ -112,9 +116,12 @@ UNSUPPORTED = _any(
 )
 """A field or its value is not supported, as opposed to too large."""
 
-FORM = _any(r"response[_. ](?:format|schema)|json[_ -]?schema|json[_ ]object|json mode|structured[_ ]outputs?|grammar|guided[_ ]|outlines")
+FORM = _any(
+    r"response[_. ](?:format|schema)|json[_ -]?schema|json[_ ]object|json mode|structured[_ ]outputs?|grammar|guided[_ ]|outlines"
+)
 FORM_FAULT = _any(r"schema|must|invalid|unavailable|fail|compil|expected|too (?:many|complex|large)")
-"""How a server declines the form of the answer: FORM names it, and one of UNSUPPORTED and FORM_FAULT says that it is not taken."""
+"""How a server declines the form of the answer: FORM names it, and one of UNSUPPORTED and FORM_FAULT says
+that it is not taken."""
 
 CREDIT = _any(
     r"credit balance|insufficient[ _](?:account |user )?(?:balance|credit|funds|quota)|balance (?:is )?(?:insufficient|not enough|too low)",
@@ -237,7 +244,10 @@ OTHER_WORDS = (
             r"max_(?:completion_)?tokens\b.{0,60}(?:too large|too high|at most|must be|>)|temperature\b.{0,60}(?:must be|range|<=|between)",
         ),
     ),
-    (Kind.BAD_ANSWER, _any(r"failed to (?:generate|validate) json|generated (?:json|output).{0,40}(?:invalid|not match)")),
+    (
+        Kind.BAD_ANSWER,
+        _any(r"failed to (?:generate|validate) json|generated (?:json|output).{0,40}(?:invalid|not match)"),
+    ),
 )
 """In order, where neither a field of the request nor the form of the answer is meant."""
 

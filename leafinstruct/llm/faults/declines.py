@@ -1,4 +1,5 @@
-"""What an error of a server speaks of: the account, the settings, the size of the request, its content, a field of it, or the moment.
+"""What an error of a server speaks of: the account, the settings, the size of the request, its content, a
+field of it, or the moment.
 
     CREDIT KEY ACCOUNT      somebody has to pay, to give another key, to talk to the provider        the run stops, resumable
     MODEL VISION SETTING    the recipe names a model or a value that this server does not serve      the run stops, resumable
@@ -10,12 +11,14 @@
     LATER                   overloaded, loading, rate limit                                          asked again later
     UNKNOWN                 anything else                                                            `declined`; equal ones stop the run
 
-Providers word the same thing differently, and the HTTP status says little: an ended credit is 400 (Anthropic), 402 (DeepSeek, OpenRouter), 403
-(SiliconFlow), 412 (Fireworks) or 429 (OpenAI, Moonshot); a key that is not valid is 400 at Gemini and xAI. So structured fields (code, type, status,
-reason) decide first, then the words of the message, then the HTTP status.
+Providers word the same thing differently, and the HTTP status says little: an ended credit is 400
+(Anthropic), 402 (DeepSeek, OpenRouter), 403 (SiliconFlow), 412 (Fireworks) or 429 (OpenAI, Moonshot); a key
+that is not valid is 400 at Gemini and xAI. So structured fields (code, type, status, reason) decide first,
+then the words of the message, then the HTTP status.
 
-A message may quote the document, and a page may hold any of these phrases. So only the fields that hold messages are read, up to 600 characters each,
-without quotations of more than 60 characters; echoed input is never read.
+A message may quote the document, and a page may hold any of these phrases. So only the fields that hold
+messages are read, up to 600 characters each, without quotations of more than 60 characters; echoed input is
+never read.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ from leafinstruct.llm.faults.decline_words import Kind
 class Complaint:
     """The parts of an error body that mean something, in lower case.
 
-    codes: values of code, type, status, reason and the like; params: fields of the request that the server names; words: its messages.
+    codes: values of code, type, status, reason and the like; params: fields of the request that the server
+    names; words: its messages.
     """
 
     codes: frozenset[str]
@@ -66,7 +70,8 @@ _QUOTED = re.compile(r"""(?<!\w)("|'|`)(?:(?!\1).){60,}(?:\1|$)""", re.DOTALL)
 
 
 def complaint(body: object) -> Complaint:
-    """The meaningful parts of an error body of any shape: an object, a list of one (Gemini), JSON within a string (OpenRouter), plain text, HTML."""
+    """The meaningful parts of an error body of any shape: an object, a list of one (Gemini), JSON within a
+    string (OpenRouter), plain text, HTML."""
     codes: set[str] = set()
     params: list[str] = []
     words: list[str] = []
@@ -81,7 +86,8 @@ def complaint(body: object) -> Complaint:
 
 
 def _unless_message(quoted: re.Match[str]) -> str:
-    """Nothing in place of a quotation, but not of the message of an error within a message, as gateways pass it on."""
+    """Nothing in place of a quotation, but not of the message of an error within a message, as gateways pass
+    it on."""
     return quoted[0] if _MESSAGE.search(quoted.string, 0, quoted.start()) else "..."
 
 
@@ -103,7 +109,11 @@ def _walk(value: object, depth: int) -> Iterator[tuple[str, str]]:
             if name in _CODE_KEYS and isinstance(item, (str, int)):
                 yield "code", str(item)
             elif name in _PARAM_KEYS:
-                yield from (("param", str(part)) for part in (item if isinstance(item, list) else [item]) if part and part != "body")
+                yield from (
+                    ("param", str(part))
+                    for part in (item if isinstance(item, list) else [item])
+                    if part and part != "body"
+                )
             elif isinstance(item, str):
                 if name in _WORD_KEYS or name == "raw":
                     yield from _walk(item, depth + 1)
@@ -119,7 +129,8 @@ def _json(text: str, at: int) -> Any:
 
 
 def kind_of(status: int, said: Complaint, sent: Mapping[str, Any]) -> Kind:
-    """What an error speaks of. sent: the body of the request, since a field matters only if this request sent it."""
+    """What an error speaks of. sent: the body of the request, since a field matters only if this request sent
+    it."""
     if status == 429 and any("perday" in code for code in said.codes):
         return Kind.CREDIT  # Gemini names the quota, of a minute or of a day, in the details alone
     if "rate_limit_exceeded" in said.codes and (found := _by_words(said, data.REQUEST_WORDS)):
@@ -150,7 +161,11 @@ def kind_of(status: int, said: Complaint, sent: Mapping[str, Any]) -> Kind:
 
 def field_of(said: Complaint, sent: Mapping[str, Any]) -> str | None:
     """The field of `sent` that is not supported, None if the server speaks of none."""
-    if "response_format" in sent and data.FORM.search(said.words) and (said.unsupported or data.FORM_FAULT.search(said.words)):
+    if (
+        "response_format" in sent
+        and data.FORM.search(said.words)
+        and (said.unsupported or data.FORM_FAULT.search(said.words))
+    ):
         return "response_format"
     if not said.unsupported:
         return None
@@ -177,7 +192,8 @@ def _by_words(said: Complaint, table: tuple[tuple[Kind, re.Pattern[str]], ...]) 
 
 
 class Repeated:
-    """Equal declines in a row, without a completion in between: they are about the account or the settings, whatever their words."""
+    """Equal declines in a row, without a completion in between: they are about the account or the settings,
+    whatever their words."""
 
     MOST = 8
 
@@ -193,10 +209,12 @@ class Repeated:
         return self._times > 0 and self._message == normal(message)
 
     def check(self, base_url: str | None, message: str, hint: str) -> None:
-        """Count a decline. Raises ProviderError for the last that is allowed in a row. hint: what to do, without a period."""
+        """Count a decline. Raises ProviderError for the last that is allowed in a row. hint: what to do,
+        without a period."""
         self._times = self._times + 1 if self.seen(message) else 1
         self._message = normal(message)
         if self._times >= self.MOST:
             raise ProviderError(
-                f"{base_url} declines every request: {message.removesuffix('.')}. Answers so far are kept. {hint}, then run the same command again."
+                f"{base_url} declines every request: {message.removesuffix('.')}. Answers so far are "
+                f"kept. {hint}, then run the same command again."
             )

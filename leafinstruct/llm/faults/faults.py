@@ -4,8 +4,9 @@
     DeclinedError   this request is not taken as it is; `kind` says what about it (declines.py), and so what can be done
     ProviderError   no request will be taken: key, credit, account, model, a setting, redirect; somebody has to act, so the run stops
 
-The SDK alone would retry `insufficient_quota` (pointless), give up on a Retry-After beyond two minutes and take a cut body for an answer.
-Texts from a server are quoted short, on one line, and without the key, which some servers echo.
+The SDK alone would retry `insufficient_quota` (pointless), give up on a Retry-After beyond two minutes and
+take a cut body for an answer. Texts from a server are quoted short, on one line, and without the key, which
+some servers echo.
 """
 
 from __future__ import annotations
@@ -45,10 +46,12 @@ Load = Literal["", "slow", "full"]
 
 
 class BusyError(Exception):
-    """No answer now. after: seconds the server asked for; lost: it may have worked (and charged) unseen; silent: it said nothing at all.
+    """No answer now. after: seconds the server asked for; lost: it may have worked (and charged) unseen;
+    silent: it said nothing at all.
 
     load: `slow` (no answer within the timeout), `full` (declined for its load) or "".
-    hopeless: how many such responses in a row, from a server that never answered, show that it never will; 0 for an outage to be waited for.
+    hopeless: how many such responses in a row, from a server that never answered, show that it never will; 0
+    for an outage to be waited for.
     """
 
     def __init__(
@@ -66,16 +69,20 @@ class BusyError(Exception):
 
 
 class ServerError(BusyError):
-    """An error of the server itself, by its HTTP status. about_form: it names response_format, so that it may be its way to decline a form."""
+    """An error of the server itself, by its HTTP status. about_form: it names response_format, so that it may
+    be its way to decline a form."""
 
-    def __init__(self, detail: str, *, after: float | None, about_form: bool, status: int, load: Load) -> None:
+    def __init__(
+        self, detail: str, *, after: float | None, about_form: bool, status: int, load: Load
+    ) -> None:
         few = FEW if status in _NEVER else 0 if load else SEVERAL
         super().__init__(detail, after=after, load=load, hopeless=few)
         self.about_form, self.status = about_form, status
 
 
 class DeclinedError(Exception):
-    """This request is not taken as it is. field: of the request, which is not supported; stops: what to raise if no request was ever taken."""
+    """This request is not taken as it is. field: of the request, which is not supported; stops: what to raise
+    if no request was ever taken."""
 
     def __init__(self, detail: str, kind: Kind, field: str | None = None, stops: str | None = None) -> None:
         super().__init__(detail)
@@ -93,7 +100,8 @@ class Quote:
     def scrub(self, text: str) -> str:
         """Without the secrets, and without half surrogate pairs, which no file or request can carry.
 
-        A secret shorter than 8 characters is a dummy such as `ollama`, and replacing it would only mangle words.
+        A secret shorter than 8 characters is a dummy such as `ollama`, and replacing it would only mangle
+        words.
         """
         text = text.encode("utf-8", "replace").decode("utf-8")
         for secret in (self.key, *self.others):
@@ -106,20 +114,31 @@ class Quote:
             [body] = body
         if isinstance(body, Mapping):
             inner = body.get("error", body)
-            body = inner.get("message") or inner.get("detail") or inner if isinstance(inner, Mapping) else inner
+            body = (
+                inner.get("message") or inner.get("detail") or inner if isinstance(inner, Mapping) else inner
+            )
         text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, default=str)
         return " ".join(self.scrub(text).split())[:_QUOTED] or "(empty body)"
 
 
 def status_fault(
-    config: LlmConfig, quote: Quote, status: int, headers: Mapping[str, str], body: object, sent: Mapping[str, Any]
+    config: LlmConfig,
+    quote: Quote,
+    status: int,
+    headers: Mapping[str, str],
+    body: object,
+    sent: Mapping[str, Any],
 ) -> Exception:
-    """The fault behind any HTTP status that is no success; a redirect is one, as it is not followed. sent: the body of the request."""
+    """The fault behind any HTTP status that is no success; a redirect is one, as it is not followed. sent:
+    the body of the request."""
     said = quote.line(body)
     request_id = quote.scrub(headers.get("x-request-id", ""))
     where = f"HTTP {status}" + (f", request {request_id[:64]}" if request_id else "")
     if status < 400:
-        return ProviderError(f"{config.base_url} redirects to {_target(config, quote, headers)}; write the final address into llm.base_url")
+        return ProviderError(
+            f"{config.base_url} redirects to {_target(config, quote, headers)}; write the final address "
+            "into llm.base_url"
+        )
     meant = complaint(body)
     kind = kind_of(status, meant, sent)
     detail = f"{where}: {said}"
@@ -128,7 +147,9 @@ def status_fault(
     load: Load = "full" if status in _OVERLOAD or asks_to_wait(meant) else ""
     if status >= 500 and kind in (Kind.LATER, Kind.FORM):
         about_form = kind is Kind.FORM or status == 501  # not implemented: perhaps only this form
-        return ServerError(detail, after=retry_after(headers), about_form=about_form, status=status, load=load)
+        return ServerError(
+            detail, after=retry_after(headers), about_form=about_form, status=status, load=load
+        )
     if kind is Kind.LATER:
         return BusyError(detail, after=retry_after(headers), load=load)
     stops = _stopped(config, Kind.KEY, where, said) if status == 403 and kind is Kind.UNKNOWN else None
@@ -153,17 +174,24 @@ def _sentence(text: str) -> str:
 
 
 def _stopped(config: LlmConfig, kind: Kind, where: str, said: str) -> str:
-    """The message of an error that no retry and no other document can repair: what, the server's own words, what to do."""
+    """The message of an error that no retry and no other document can repair: what, the server's own words,
+    what to do."""
     said = _sentence(said)
     if kind is Kind.KEY and config.key_env is None:
-        return f"{config.base_url} wants a key ({where}): {said} Put the name of the variable that holds it into llm.key_env."
+        return (
+            f"{config.base_url} wants a key ({where}): {said} Put the name of the variable that holds it "
+            "into llm.key_env."
+        )
     what, hint = {
         Kind.CREDIT: (": no credit left", "Add credit and run the same command again."),
         Kind.KEY: (
             f" refused the key in {config.key_env}",
             f"Set {config.key_env} to a key for this server and run the same command again.",
         ),
-        Kind.ACCOUNT: (": this account may not be used", "Settle it with the provider, or set another llm.key_env or llm.base_url."),
+        Kind.ACCOUNT: (
+            ": this account may not be used",
+            "Settle it with the provider, or set another llm.key_env or llm.base_url.",
+        ),
         Kind.MODEL: (
             f" has no model {config.model!r}",
             "Check llm.model and llm.base_url (usually .../v1), and that the server has loaded it.",
@@ -172,15 +200,20 @@ def _stopped(config: LlmConfig, kind: Kind, where: str, said: str) -> str:
             f": {config.model!r} reads no images",
             "Set llm.model to one that does, or filter.judge.max_images: 0 for the judge.",
         ),
-        Kind.SETTING: (" does not accept a setting", "Check temperature, max_tokens, extra_body and model in the section llm."),
+        Kind.SETTING: (
+            " does not accept a setting",
+            "Check temperature, max_tokens, extra_body and model in the section llm.",
+        ),
     }[kind]
     return f"{config.base_url}{what} ({where}): {said} Answers so far are kept. {hint}"
 
 
 def connection_fault(error: BaseException) -> BusyError:
-    """The fault behind a connection that failed; the transport wraps the cause several times and calls a refusal a timeout.
+    """The fault behind a connection that failed; the transport wraps the cause several times and calls a
+    refusal a timeout.
 
-    What failed before the whole request was sent (no connection, no TLS, a reset while it was written) cannot have been worked on.
+    What failed before the whole request was sent (no connection, no TLS, a reset while it was written) cannot
+    have been worked on.
     """
     causes = [error]
     while causes[-1].__cause__ is not None:
@@ -200,7 +233,8 @@ def connection_fault(error: BaseException) -> BusyError:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds the server asks to wait: `Retry-After` (seconds or a date), `retry-after-ms`, else the reset of a quota that is used up, else None."""
+    """Seconds the server asks to wait: `Retry-After` (seconds or a date), `retry-after-ms`, else the reset of
+    a quota that is used up, else None."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) / unit

@@ -1,14 +1,17 @@
-"""One process at a time asks a question: a lock for each question, shared by all builds that share a folder of answers.
+"""One process at a time asks a question: a lock for each question, shared by all builds that share a folder
+of answers.
 
     <cache>/claims          one byte for each answer that any process stored; byte ranges of it are the locks
 
-A question is a byte range of one file, at an offset from its key, so a claim makes no file and ends with its process, however it ends. The size
-of the file says whether another process stored an answer since the last look; only then are the files of answers read again. A claim and
-its release take 6 us together, the look 1 us (Linux, local disk).
+A question is a byte range of one file, at an offset from its key, so a claim makes no file and ends with its
+process, however it ends. The size of the file says whether another process stored an answer since the last
+look; only then are the files of answers read again. A claim and its release take 6 us together, the look 1 us
+(Linux, local disk).
 
-Linux locks the open file (OFD locks), so two clients of one process exclude each other too; elsewhere the lock belongs to the process. Where
-the file system has no locks, and on Windows, every claim is granted: two builds that ask the same question at the same moment both pay, and
-the answers stay right. Network file systems lock where their lock service runs (NFS v4 always).
+Linux locks the open file (OFD locks), so two clients of one process exclude each other too; elsewhere the
+lock belongs to the process. Where the file system has no locks, and on Windows, every claim is granted: two
+builds that ask the same question at the same moment both pay, and the answers stay right. Network file
+systems lock where their lock service runs (NFS v4 always).
 """
 
 from __future__ import annotations
@@ -61,7 +64,8 @@ class Claims:
     def stored(self) -> None:
         """Tell the others that an answer was stored."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # a full disk: the answer itself was stored, and others look again with the next one
+            # a full disk: the answer itself was stored, and others look again with the next one
+            with contextlib.suppress(OSError):
                 os.write(self._file, b".")
                 self._size += 1
 
@@ -77,10 +81,14 @@ class Claims:
         try:
             if self._file is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._file = os.open(self._folder / _NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+                self._file = os.open(
+                    self._folder / _NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666
+                )
             if sys.platform == "linux":
                 kind = fcntl.F_WRLCK if taken else fcntl.F_UNLCK
-                fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, offset, 1, 0))
+                fcntl.fcntl(
+                    self._file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, offset, 1, 0)
+                )
             else:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB if taken else fcntl.LOCK_UN, 1, offset)
         except OSError as error:

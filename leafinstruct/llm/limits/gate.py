@@ -8,10 +8,12 @@
     timeout             at most half as many, and at most half of what was answered within the last `llm.timeout` seconds
     429, 503, ...       half as many once most recent responses say so; one in ten, as busy public servers have it, changes nothing
 
-A server that queues (Ollama works on one request at a time) otherwise spends the timeout of request 25 on the first 24. A requests-per-second
-limit cannot replace this: the rate of such a server is not known before, and differs between documents.
+A server that queues (Ollama works on one request at a time) otherwise spends the timeout of request 25 on the
+first 24. A requests-per-second limit cannot replace this: the rate of such a server is not known before, and
+differs between documents.
 
-Source: additive increase, multiplicative decrease (Chiu and Jain 1989), slow start as in TCP. Cost: 6 us a request.
+Source: additive increase, multiplicative decrease (Chiu and Jain 1989), slow start as in TCP. Cost: 6 us a
+request.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from collections.abc import AsyncGenerator, Callable
 from leafinstruct.llm import clock
 
 _FIRST = 8  # in flight after the first answer, at most
-_GROW, _SHRINK = 0.2, 0.4  # share of recent responses that report overload: growth below the first, half as many above the second
+# share of recent responses that report overload: growth below the first, half as many above the second
+_GROW, _SHRINK = 0.2, 0.4
 _WEIGHT = 0.1  # of one response in that share
 _RECENT = 0.3  # weight of one answer in the mean latency
 
@@ -66,15 +69,16 @@ class Queue:
 
 
 class Gate:
-    """The limit of one client, and the queues before it. An exchange is one question with all its tries; a flight is one request."""
+    """The limit of one client, and the queues before it. An exchange is one question with all its tries; a
+    flight is one request."""
 
     def __init__(self, most: int, timeout: float) -> None:
         self._most, self._timeout = most, timeout
         self._limit = 1.0
         self._doubling_to = float(most)  # below it, each answer adds 1
-        self._too_many = (
-            math.inf
-        )  # the limit at which a request timed out; a server with latencies above a quarter of the timeout is not led there again
+        # the limit at which a request timed out; a server with latencies above a quarter of the timeout is
+        # not led there again
+        self._too_many = math.inf
         self._cut = 0.0  # when the limit was last lowered; requests from before do not lower it again
         self._overload = 0.0  # share of recent responses
         self._mean = self._lowest = 0.0  # seconds; 0 before the first answer
@@ -93,11 +97,13 @@ class Gate:
         return self._flights.inside
 
     def exchange(self, *, first: bool = False) -> contextlib.AbstractAsyncContextManager[None]:
-        """One question. One more than may be in flight is begun, so that one that only waits does not hold up the others."""
+        """One question. One more than may be in flight is begun, so that one that only waits does not hold up
+        the others."""
         return self._exchanges.enter(first=first)
 
     def flight(self, *, again: bool) -> contextlib.AbstractAsyncContextManager[None]:
-        """One request. again: not the first try of its question, whose deadline runs, so that it goes first."""
+        """One request. again: not the first try of its question, whose deadline runs, so that it goes
+        first."""
         return self._flights.enter(first=again)
 
     def answered(self, began: float) -> None:
@@ -136,7 +142,8 @@ class Gate:
         return min(self._most, self.limit + 1) if self._answers else 1
 
     def _lower(self, limit: float) -> None:
-        if self._answers and self._answers[-1] >= self._cut:  # else the same episode: what was right before it stays the aim
+        # else the same episode: what was right before it stays the aim
+        if self._answers and self._answers[-1] >= self._cut:
             self._doubling_to = max(1.0, self._limit / 2)
         self._cut = clock.CLOCK.now()
         self._set(limit)

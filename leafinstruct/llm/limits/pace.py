@@ -1,12 +1,13 @@
 """When the next request may start: one clock for all requests of a client.
 
-A server that answers 429 speaks to the whole client, not to the one request it hit: without a common pause the other 63 in flight burn
-their tries against the same wall. `requests_per_minute` and `tokens_per_minute` space starts evenly: a request of a tenth of the tokens of a
-minute is followed by 6 s of rest. A token bucket was refused because its first burst is exactly what small per-minute quotas punish. Tokens
-are reserved as providers count them, the input and all of max_tokens, and corrected when the answer is counted.
+A server that answers 429 speaks to the whole client, not to the one request it hit: without a common pause
+the other 63 in flight burn their tries against the same wall. `requests_per_minute` and `tokens_per_minute`
+space starts evenly: a request of a tenth of the tokens of a minute is followed by 6 s of rest. A token bucket
+was refused because its first burst is exactly what small per-minute quotas punish. Tokens are reserved as
+providers count them, the input and all of max_tokens, and corrected when the answer is counted.
 
-A quota that a response's headers call used up is waited for before a request is declined for it (quota.py), up to a minute: a header is a
-forecast, and a quota of a day is only believed once a request is declined.
+A quota that a response's headers call used up is waited for before a request is declined for it (quota.py),
+up to a minute: a header is a forecast, and a quota of a day is only believed once a request is declined.
 """
 
 from __future__ import annotations
@@ -53,12 +54,15 @@ class Pace:
         """Raises RecipeError for a request of more tokens than a minute may have."""
         if self._quota is not None and tokens > self._quota:
             raise RecipeError(
-                f"llm.tokens_per_minute: one request ({purpose}) may take {tokens:,} tokens with its answer (llm.max_tokens: "
-                f"{self._max_tokens:,}), more than {self._quota:,} a minute; raise it, or lower llm.max_tokens or the size of documents"
+                f"llm.tokens_per_minute: one request ({purpose}) may take {tokens:,} tokens with its "
+                "answer (llm.max_tokens: "
+                f"{self._max_tokens:,}), more than {self._quota:,} a minute; raise it, or lower "
+                "llm.max_tokens or the size of documents"
             )
 
     async def turn(self, tokens: int, patience: float) -> bool:
-        """Wait for this caller's start. A pause that comes up while it waits holds it too, and one of more than `patience` ends the wait: False."""
+        """Wait for this caller's start. A pause that comes up while it waits holds it too, and one of more
+        than `patience` ends the wait: False."""
         if self._interval or self._token:
             async with self._order:
                 start = max(clock.CLOCK.now(), self._next)

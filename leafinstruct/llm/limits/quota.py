@@ -4,8 +4,8 @@
     anthropic-ratelimit-input-tokens-remaining, -reset                       Anthropic
     ratelimit-remaining, x-ratelimit-reset                                   IETF draft, GitHub, OpenRouter
 
-A reset is a duration ("20ms", "1s", "6m0s", "1h2m3.5s"), seconds ("7.66"), seconds or milliseconds since 1970, or a date in RFC 3339. Whatever
-else a header holds is ignored.
+A reset is a duration ("20ms", "1s", "6m0s", "1h2m3.5s"), seconds ("7.66"), seconds or milliseconds since
+1970, or a date in RFC 3339. Whatever else a header holds is ignored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _FIELDS = {"remaining", "reset"}
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One quota. kind: `requests`, `tokens`, `input-tokens`, or "" where the header does not say; reset: seconds from now, None if unknown."""
+    """One quota. kind: `requests`, `tokens`, `input-tokens`, or "" where the header does not say; reset:
+    seconds from now, None if unknown."""
 
     kind: str
     remaining: float
@@ -42,13 +43,19 @@ def quotas(headers: Mapping[str, str]) -> list[Quota]:
             words = match[1].lower().split("-")
             for field in _FIELDS & set(words):
                 found.setdefault("-".join(word for word in words if word != field), {})[field] = headers[name]
-    known = ((kind, _number(fields.get("remaining", "")), seconds(fields.get("reset", ""))) for kind, fields in found.items())
+    known = (
+        (kind, _number(fields.get("remaining", "")), seconds(fields.get("reset", "")))
+        for kind, fields in found.items()
+    )
     return [Quota(kind, left, reset) for kind, left, reset in known if left is not None]
 
 
 def wait(headers: Mapping[str, str], tokens: float) -> float | None:
-    """Seconds until a request of that many tokens fits every quota again; None if it fits now or no header says when."""
-    resets = [quota.reset for quota in quotas(headers) if quota.remaining < (tokens if "token" in quota.kind else 1)]
+    """Seconds until a request of that many tokens fits every quota again; None if it fits now or no header
+    says when."""
+    resets = [
+        quota.reset for quota in quotas(headers) if quota.remaining < (tokens if "token" in quota.kind else 1)
+    ]
     return max((reset for reset in resets if reset is not None), default=None)
 
 

@@ -1,4 +1,5 @@
-"""Was the whole prompt read? Servers with a small context window cut prompts without an error (Ollama: num_ctx, 2,048 or 4,096 tokens by default).
+"""Was the whole prompt read? Servers with a small context window cut prompts without an error (Ollama:
+num_ctx, 2,048 or 4,096 tokens by default).
 
 A count of prompt tokens arouses suspicion when
 
@@ -7,9 +8,10 @@ A count of prompt tokens arouses suspicion when
     or no count was higher before, the prompt may be longer, and the count is a multiple of 256, as context windows are, or a prompt of
     another length was counted exactly as high.
 
-The proof is one more request, with 1,000 common words before the same prompt, where no cache holds it. The prompt is cut if that does not raise
-the count, or if the count is below half of the words: no tokenizer is that coarse. So an honest server is never stopped, and is asked for a
-proof about once in a run (one count in 85 is such a number, and of n counts about ln n are the highest so far). A server that declines what is too
+The proof is one more request, with 1,000 common words before the same prompt, where no cache holds it. The
+prompt is cut if that does not raise the count, or if the count is below half of the words: no tokenizer is
+that coarse. So an honest server is never stopped, and is asked for a proof about once in a run (one count in
+85 is such a number, and of n counts about ln n are the highest so far). A server that declines what is too
 long (400) cuts nothing. Counts below 256 are no context window and prove nothing.
 """
 
@@ -25,7 +27,8 @@ from leafinstruct.llm.tokens import estimate_tokens
 _LEAST = 256  # tokens; no context window is smaller
 _FEW, _COARSEST = 0.8, 0.5  # tokens a word: below the first, words may be missing; below the second, they are
 _WINDOW = 256  # a count at a multiple of it, or one beside it, may be the size of a window
-_LONGER = 0.7  # estimated tokens a counted token; below it, the server counts more than was sent, and cuts nothing
+# estimated tokens a counted token; below it, the server counts more than was sent, and cuts nothing
+_LONGER = 0.7
 _OTHER = 0.05  # share by which estimates of prompts of another length differ
 _RISE = 250  # tokens; the filler raises an honest count by about as many as it has words
 _FILLER_WORDS = 1_000
@@ -38,16 +41,21 @@ class Context:
     """What one server's counts say about its context window."""
 
     def __init__(self) -> None:
-        self._read, self._estimate = 0, 0  # the highest count of a prompt that was read whole, and its estimate
+        # the highest count of a prompt that was read whole, and its estimate
+        self._read, self._estimate = 0, 0
         self._few = _FEW  # lowered by a proof that this server's tokens are longer
         self._before = ""  # text of the prompt before
         self._proving = asyncio.Lock()  # one proof at a time: it answers for all who wait
 
-    async def fault(self, request: Request, counted: int, longer: Callable[[], Awaitable[int | None]]) -> str | None:
-        """What is wrong if the prompt was cut, in words that follow the server's address. Ask once for each prompt.
+    async def fault(
+        self, request: Request, counted: int, longer: Callable[[], Awaitable[int | None]]
+    ) -> str | None:
+        """What is wrong if the prompt was cut, in words that follow the server's address. Ask once for each
+        prompt.
 
         counted: the server's prompt tokens, those from its cache included.
-        longer: asks again with the filler; returns the count, 0 if there is none, None if the server declines that prompt.
+        longer: asks again with the filler; returns the count, 0 if there is none, None if the server declines
+        that prompt.
         """
         if not self._is_suspicious(request, counted):
             return None
@@ -60,8 +68,10 @@ class Context:
             if not with_filler or not self._is_cut(request, counted, with_filler):
                 return None
             return (
-                f"cuts prompts without saying so: it counts {counted:,} tokens, and {with_filler:,} with 1,000 "
-                "words more. Raise its context length (Ollama: num_ctx or OLLAMA_CONTEXT_LENGTH; llama.cpp: --ctx-size; others: context or "
+                f"cuts prompts without saying so: it counts {counted:,} tokens, and {with_filler:,} "
+                "with 1,000 "
+                "words more. Raise its context length (Ollama: num_ctx or OLLAMA_CONTEXT_LENGTH; "
+                "llama.cpp: --ctx-size; others: context or "
                 "max-model length) and run the same command again; answers to cut prompts are not kept."
             )
 
@@ -76,7 +86,9 @@ class Context:
             return False
         estimate = estimate_tokens(request)
         other = abs(estimate - self._estimate) > _OTHER * estimate
-        if estimate > _LONGER * counted and ((counted == self._read and other) or (counted + 1) % _WINDOW <= 2):
+        if estimate > _LONGER * counted and (
+            (counted == self._read and other) or (counted + 1) % _WINDOW <= 2
+        ):
             return True
         self._read, self._estimate = counted, estimate
         return False
@@ -107,15 +119,22 @@ def with_filler(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages, the filler at the very beginning, where no server's cache holds it."""
     first, *rest = messages
     content = first["content"]
-    longer = f"{FILLER}\n\n{content}" if isinstance(content, str) else [{"type": "text", "text": FILLER}, *content]
+    longer = (
+        f"{FILLER}\n\n{content}" if isinstance(content, str) else [{"type": "text", "text": FILLER}, *content]
+    )
     return [{**first, "content": longer}, *rest]
 
 
 def _words_added(text: str, before: str) -> int:
     """Words after what both texts begin with."""
-    common = next((at for at, (one, other) in enumerate(zip(text, before, strict=False)) if one != other), min(len(text), len(before)))
+    common = next(
+        (at for at, (one, other) in enumerate(zip(text, before, strict=False)) if one != other),
+        min(len(text), len(before)),
+    )
     return len(text[common:].split())
 
 
 def _text(request: Request) -> str:
-    return "\n\n".join(part for message in request.messages for part in message.parts if isinstance(part, str))
+    return "\n\n".join(
+        part for message in request.messages for part in message.parts if isinstance(part, str)
+    )

@@ -4,16 +4,19 @@
     limit         max_tokens -> max_completion_tokens -> none
     temperature   as in the recipe -> none
 
-The first question of a purpose goes out alone, the others wait for it. It walks down these ladders as the server declines what it sent, and the terms
-of its first completion hold for the run. A decline counts only against what the declined request itself sent. Overload, an error of the server and an
-empty answer say nothing about terms.
+The first question of a purpose goes out alone, the others wait for it. It walks down these ladders as the
+server declines what it sent, and the terms of its first completion hold for the run. A decline counts only
+against what the declined request itself sent. Overload, an error of the server and an empty answer say
+nothing about terms.
 
-When is a 500 about the form? llama-cpp-python answers 500 to `json_schema`, and a server with a hiccup answers 500 to anything. So it is, if it
-says so, or if the same form failed three times running, the same request is then answered in another form, and the first form still fails. A 501
-(not implemented) counts as saying so; an error that says that the server is loading or overloaded does not count.
+When is a 500 about the form? llama-cpp-python answers 500 to `json_schema`, and a server with a hiccup
+answers 500 to anything. So it is, if it says so, or if the same form failed three times running, the same
+request is then answered in another form, and the first form still fails. A 501 (not implemented) counts as
+saying so; an error that says that the server is loading or overloaded does not count.
 
-Terms are kept for a client, so for a server, a model and a run, and not on disk: all that a second run would save is one to three declined requests,
-for which no provider charges, and a server that was upgraded or serves another model under the same name would keep terms that it had once declined.
+Terms are kept for a client, so for a server, a model and a run, and not on disk: all that a second run would
+save is one to three declined requests, for which no provider charges, and a server that was upgraded or
+serves another model under the same name would keep terms that it had once declined.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ _MOST_CHANGES = 8  # of terms in one exchange; there are 3 forms, 2 limits and a
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a request sends. limit: name of the field that bounds the answer, "" for none; temperature: whether it is sent."""
+    """What a request sends. limit: name of the field that bounds the answer, "" for none; temperature:
+    whether it is sent."""
 
     form: Form = Form.SCHEMA
     limit: str = _LIMITS[0]
@@ -64,7 +68,8 @@ class Negotiation:
 
     @asynccontextmanager
     async def first(self, purpose: str) -> AsyncGenerator[None, None]:
-        """Hold back the other questions of this purpose until one has shown what the server accepts, or has failed for want of a server."""
+        """Hold back the other questions of this purpose until one has shown what the server accepts, or has
+        failed for want of a server."""
         lock = self._first.setdefault(purpose, asyncio.Lock())
         if purpose not in self._open:
             async with lock:
@@ -100,7 +105,8 @@ class Ladder:
         self._negotiation, self._purpose = negotiation, purpose
         self.terms = negotiation.terms(purpose)
         self.before: Terms | None = None
-        """The terms that errors 500 without a word were the answer to, while others are tried. An answer in others must be confirmed."""
+        """The terms that errors 500 without a word were the answer to, while others are tried. An answer in
+        others must be confirmed."""
         self._changes = 0
         self._server_errors = 0
 
@@ -109,15 +115,17 @@ class Ladder:
         self.terms = self._negotiation.settle(self._purpose, terms)
 
     def learn(self, text: str) -> None:
-        """From a finished answer: a server that puts words round the object ignores response_format, and needs it in words. An empty answer says
-        nothing, and one after errors without a word must be confirmed."""
+        """From a finished answer: a server that puts words round the object ignores response_format, and
+        needs it in words. An empty answer says nothing, and one after errors without a word must be
+        confirmed."""
         if text.strip() and self.before is None:
             obeyed = self.terms.form is Form.TEXT or is_object(text)
             self.settle(self.terms if obeyed else replace(self.terms, form=Form.TEXT))
 
     def without(self, field: str) -> bool:
-        """Go on without a field that is not supported; False if it is needed or has no substitute. What is settled holds for the run, and this one
-        exchange may still differ, as a gateway may route it to another server."""
+        """Go on without a field that is not supported; False if it is needed or has no substitute. What is
+        settled holds for the run, and this one exchange may still differ, as a gateway may route it to
+        another server."""
         self._changes += 1
         settled = self._negotiation.terms(self._purpose)
         other = settled if self._sends_less(settled, field) else self.terms.without(field)
@@ -127,7 +135,8 @@ class Ladder:
         return True
 
     def after_error(self, status: int, about_form: bool) -> bool:
-        """Whether another form is tried now: the server names the form, or has failed in this one for a while without a word."""
+        """Whether another form is tried now: the server names the form, or has failed in this one for a while
+        without a word."""
         if status not in (500, 501) or self._negotiation.is_settled(self._purpose):
             return False
         self._server_errors += 1

@@ -1,4 +1,5 @@
-"""A request in the words of the chat-completions protocol: messages, images, the wanted form of the answer. Pure functions.
+"""A request in the words of the chat-completions protocol: messages, images, the wanted form of the answer.
+Pure functions.
 
 Servers differ in how they take the schema, so there are four forms, from strict to bare:
 
@@ -7,9 +8,10 @@ Servers differ in how they take the schema, so there are four forms, from strict
     PLAIN    response_format json_object                DeepSeek, Groq, OpenAI's older models, which refuse the key `schema`
     TEXT     no response_format, the schema in words    everything else; the parser finds the object
 
-The form is transport and shapes no cache key. A schema travels in the subset that strict modes share (wire_schema.py); words state it whole. Words
-are added to the END of the last user message, not as a message of their own: many chat templates insist on strictly alternating roles. Images
-travel as data: URLs in their true places among the text.
+The form is transport and shapes no cache key. A schema travels in the subset that strict modes share
+(wire_schema.py); words state it whole. Words are added to the END of the last user message, not as a message
+of their own: many chat templates insist on strictly alternating roles. Images travel as data: URLs in their
+true places among the text.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from leafinstruct.llm.protocol.wire_schema import wire_schema
 from leafinstruct.llm.quoting import unmarked
 from leafinstruct.llm.request import Message, Request, SentImage
 
-_ECHO = 16_000  # characters of a bad answer that are sent back; llm.max_tokens bounds it, but not at every server
+# characters of a bad answer that are sent back; llm.max_tokens bounds it, but not at every server
+_ECHO = 16_000
 
 
 class Form(IntEnum):
@@ -39,9 +42,13 @@ class Form(IntEnum):
 
 
 def wire_messages(
-    request: Request, form: Form, turns: list[dict[str, Any]], image: Callable[[SentImage], dict[str, Any]] | None = None
+    request: Request,
+    form: Form,
+    turns: list[dict[str, Any]],
+    image: Callable[[SentImage], dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """The request's messages, then `turns` (bad answers and their reasons), with the schema in words where the form needs it.
+    """The request's messages, then `turns` (bad answers and their reasons), with the schema in words where
+    the form needs it.
 
     image: how an image is put, by default as a data: URL.
     """
@@ -55,7 +62,10 @@ def wire_messages(
     told = [*([_text(content)] if isinstance(content, str) else content), _text(in_words(request))]
     # A string where there are only strings: plain-text servers refuse a list of parts.
     plain = all(part["type"] == "text" for part in told)
-    messages[last] = {"role": "user", "content": "\n\n".join(part["text"] for part in told) if plain else told}
+    messages[last] = {
+        "role": "user",
+        "content": "\n\n".join(part["text"] for part in told) if plain else told,
+    }
     return messages
 
 
@@ -73,9 +83,11 @@ def response_format(request: Request, form: Form) -> dict[str, Any]:
 
 
 def repair_turns(request: Request, text: str, reason: str) -> list[dict[str, Any]]:
-    """The model's own bad answer and the rule that it breaks: at temperature 0 the bare question would only bring the same answer.
+    """The model's own bad answer and the rule that it breaks: at temperature 0 the bare question would only
+    bring the same answer.
 
-    The answer goes without its thoughts and, as it may quote the document, without special tokens. The rule comes first and is never cut.
+    The answer goes without its thoughts and, as it may quote the document, without special tokens. The rule
+    comes first and is never cut.
     """
     answer = unmarked(answer_part(text))
     shown = answer if len(answer) <= _ECHO else f"{answer[:_ECHO]} [cut here]"

@@ -5,9 +5,9 @@
     rewritten const -> enum of one, oneOf -> anyOf, a list of types -> anyOf
     left out  bounds of lengths, numbers and items, pattern, format, defaults, titles, conditions, and all else
 
-Each of these modes refuses another part of JSON schema (OpenAI long refused minLength, Gemini an enum without a type, xgrammar patterns), and a
-request that is refused for its schema loses the enforcement of all of it. What is left out is checked on the answer by the full schema (parse.py).
-Pure.
+Each of these modes refuses another part of JSON schema (OpenAI long refused minLength, Gemini an enum without
+a type, xgrammar patterns), and a request that is refused for its schema loses the enforcement of all of it.
+What is left out is checked on the answer by the full schema (parse.py). Pure.
 """
 
 from __future__ import annotations
@@ -15,14 +15,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (type(None), "null"), (list, "array"), (dict, "object"))
+_TYPES = (
+    (bool, "boolean"),
+    (int, "integer"),
+    (float, "number"),
+    (str, "string"),
+    (type(None), "null"),
+    (list, "array"),
+    (dict, "object"),
+)
 
 
 def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema of an object with properties, as strict modes take it.
 
-    Every answer that fits the full schema and states every property fits it too; a value without any type is taken for a number where it has numeric
-    bounds, else for a string.
+    Every answer that fits the full schema and states every property fits it too; a value without any type is
+    taken for a number where it has numeric bounds, else for a string.
     """
     return _object(schema)
 
@@ -47,7 +55,12 @@ def _node(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
     properties = {name: _node(inner) for name, inner in schema.get("properties", {}).items()}
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def _values(values: list[Any]) -> dict[str, Any]:

@@ -5,9 +5,10 @@
     embedded corpora that were not drawn under this list; streamed rows are emptied (rows.py)
     parts of ingest LAST: they say what is meant, so a purge that was killed finds it again
 
-Whole parts are deleted and not cut: `leaf build` makes them again without what is taken out, from cached answers and fetched images. push/, inspect
-pages, tokens and samples of training may be older than the shards beside them, and an export may be of shards that are gone: one command each makes
-them again, so they go whether or not something was found.
+Whole parts are deleted and not cut: `leaf build` makes them again without what is taken out, from cached
+answers and fetched images. push/, inspect pages, tokens and samples of training may be older than the shards
+beside them, and an export may be of shards that are gone: one command each makes them again, so they go
+whether or not something was found.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ _LEFT = (".*.tmp", ".crawl-*", ".*.again")
 """Files and folders of killed writers."""
 
 
-def planned(workdir: Path, folders: list[Path], found: Found, listed: Suppressed) -> tuple[list[Path], list[Path]]:
+def planned(
+    workdir: Path, folders: list[Path], found: Found, listed: Suppressed
+) -> tuple[list[Path], list[Path]]:
     """Files and folders to delete: all but those of ingest, and those of ingest."""
     affected = [run for run in folders if found.parts[run] or found.shards[run]]
     first: list[Path] = [path for run in folders for pattern in _LEFT for path in run.rglob(pattern)]
@@ -43,9 +46,15 @@ def planned(workdir: Path, folders: list[Path], found: Found, listed: Suppressed
     if listed.entries:
         first += _exports(workdir, affected) + _hydrated(workdir, listed, found)
         first += [run / "train" / name for run in folders for name in _TRAINING]
-        first += [path for run in folders for path in (run / "push", *run.glob("*.html"), *_drawn(run, listed), *_frames(run, listed))]
+        first += [
+            path
+            for run in folders
+            for path in (run / "push", *run.glob("*.html"), *_drawn(run, listed), *_frames(run, listed))
+        ]
     for run in affected:
-        first += [run / stage / name for stage in reversed(STAGES) for name in ("record.json", "fingerprint.json")]
+        first += [
+            run / stage / name for stage in reversed(STAGES) for name in ("record.json", "fingerprint.json")
+        ]
         first += [run / "shard" / name for name in DESCRIBING]
         for shard in sorted(found.shards[run]):
             first += [run / "shard" / f"report-{shard}.json", run / "shard" / f"{shard}.parquet"]
@@ -54,7 +63,9 @@ def planned(workdir: Path, folders: list[Path], found: Found, listed: Suppressed
         last += _of_parts(run / "ingest", found.parts[run])
     planned_so_far = {*first, *last}
     first += [path for run in folders for path in _quoting(run, found.quotes, planned_so_far)]
-    return [path for path in dict.fromkeys(first) if path.exists()], [path for path in dict.fromkeys(last) if path.exists()]
+    return [path for path in dict.fromkeys(first) if path.exists()], [
+        path for path in dict.fromkeys(last) if path.exists()
+    ]
 
 
 def delete(paths: Iterable[Path]) -> None:
@@ -67,14 +78,16 @@ def delete(paths: Iterable[Path]) -> None:
 
 
 def _drawn(run: Path, listed: Suppressed) -> Iterator[Path]:
-    """Embedded corpora that were not drawn under this list: no table knows the documents that no build has read. `leaf build` draws them again."""
+    """Embedded corpora that were not drawn under this list: no table knows the documents that no build has
+    read. `leaf build` draws them again."""
     for root in sorted((run / "sketchbook").glob("*")):
         if (load(root / made.MARK) or {}).get("removed") != listed.identity:
             yield from (root / made.MARK, root)
 
 
 def _frames(run: Path, listed: Suppressed) -> Iterator[Path]:
-    """Frames of videos with bytes of an entry, also of a run that filtered none of them; filter reads the frames of others from the videos."""
+    """Frames of videos with bytes of an entry, also of a run that filtered none of them; filter reads the
+    frames of others from the videos."""
     for path in sorted((run / "ingest").glob("frames-*.parquet")) if listed.images else ():
         if shows(path, listed.images):
             yield path
@@ -87,7 +100,8 @@ def _of_parts(stage: Path, parts: set[str]) -> list[Path]:
 
 
 def _exports(workdir: Path, affected: list[Path]) -> list[Path]:
-    """Exports below the working directory, but for those that were made of the present shards of runs that hold nothing that is meant."""
+    """Exports below the working directory, but for those that were made of the present shards of runs that
+    hold nothing that is meant."""
     clean = {
         sha256
         for run in workdir.glob("[!.]*")
@@ -100,21 +114,33 @@ def _exports(workdir: Path, affected: list[Path]) -> list[Path]:
 
 
 def _hydrated(workdir: Path, listed: Suppressed, found: Found) -> list[Path]:
-    """Folders of `leaf hydrate` below the working directory with a shard that holds something, or that cannot be read.
+    """Folders of `leaf hydrate` below the working directory with a shard that holds something, or that cannot
+    be read.
 
-    Such a folder has a fingerprint, which may be damaged; a folder of somebody else that holds a `missing.jsonl` has none.
+    Such a folder has a fingerprint, which may be damaged; a folder of somebody else that holds a
+    `missing.jsonl` has none.
     """
     marks = [path.with_name("fingerprint.json") for path in workdir.rglob("missing.jsonl")]
     folders = [mark.parent for mark in marks if mark.is_file() and "shards" in (load(mark) or {"shards": {}})]
-    return [folder for folder in folders if any(_shows(shard, listed, found) for shard in folder.glob("*.parquet"))]
+    return [
+        folder
+        for folder in folders
+        if any(_shows(shard, listed, found) for shard in folder.glob("*.parquet"))
+    ]
 
 
 def _shows(shard: Path, listed: Suppressed, found: Found) -> bool:
     try:
-        rows = [Shown.of_row(row) for row in table.read(shard, ("id", "document_id", "url", "page_url", "image_info"))]
+        rows = [
+            Shown.of_row(row)
+            for row in table.read(shard, ("id", "document_id", "url", "page_url", "image_info"))
+        ]
     except (SourceError, KeyError, TypeError, ValueError):
         return True
-    return any(row.document_id in found.documents or listed.match(row) or found.images.intersection(row.sha256) for row in rows)
+    return any(
+        row.document_id in found.documents or listed.match(row) or found.images.intersection(row.sha256)
+        for row in rows
+    )
 
 
 def _exported(folder: Path) -> list[str]:
@@ -128,7 +154,12 @@ def _quoting(run: Path, quotes: Quotes, planned_so_far: set[Path]) -> Iterator[P
     """Other files of text under a run that quote what is taken out: reports, indexes, pages."""
     for path in sorted(run.rglob("*")):
         inside = path.relative_to(run).parts
-        if inside[0] in ("sketchbook", "hub") or path.suffix not in _TEXT or not path.is_file() or path.name in _OWN:
+        if (
+            inside[0] in ("sketchbook", "hub")
+            or path.suffix not in _TEXT
+            or not path.is_file()
+            or path.name in _OWN
+        ):
             continue
         if not any(each in planned_so_far for each in (path, *path.parents)) and _quotes(path, quotes):
             yield path

@@ -1,13 +1,15 @@
-"""What a list of removals means in a working directory: documents, their parts, texts, images and answers, over all runs.
+"""What a list of removals means in a working directory: documents, their parts, texts, images and answers,
+over all runs.
 
     meant      documents that an entry of the kinds url, domain and id matches, whether they were kept, dropped or only read; an id of an example
                means its document, as its text is a piece of that
     images     of an entry sha256: these bytes, everywhere. Of a document that is meant: those that no document shows that remains
     answers    about a document that is meant, unless the very question was also asked about one that remains
 
-A document that shows an image of a sha256 entry remains, as its text is not what was taken out; its part is made again without the image, and
-filter drops it. A file that cannot be read may hold anything: its part is meant. Where that is a table of documents, what it led to is not known
-either, so every answer, fetched image and code is meant that no table leads to which can be read.
+A document that shows an image of a sha256 entry remains, as its text is not what was taken out; its part is
+made again without the image, and filter drops it. A file that cannot be read may hold anything: its part is
+meant. Where that is a table of documents, what it led to is not known either, so every answer, fetched image
+and code is meant that no table leads to which can be read.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ _DOCUMENTS = (("ingest", "documents"), ("filter", "documents"), ("filter", "drop
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A document or example as one file of a run holds it. place: source, file and locator of the source's record."""
+    """A document or example as one file of a run holds it. place: source, file and locator of the source's
+    record."""
 
     part: str
     shown: Shown
@@ -49,7 +52,8 @@ class Record:
 
 @dataclass
 class Found:
-    """See above. parts: run -> parts that hold something; shards: run -> names; places: run -> records of the sources, and the entries of these."""
+    """See above. parts: run -> parts that hold something; shards: run -> names; places: run -> records of the
+    sources, and the entries of these."""
 
     documents: dict[str, Entry] = field(default_factory=dict)
     """Document -> kind and value of the entry that names it, as ingest knows it."""
@@ -75,7 +79,11 @@ class Found:
 def runs(workdir: Path) -> list[Path]:
     """Folders of runs in a working directory's `runs/`."""
     wanted = (*STAGES, "push", "train", "hub", "sketchbook")
-    return sorted(path for path in workdir.glob("[!.]*") if path.is_dir() and any((path / name).is_dir() for name in wanted))
+    return sorted(
+        path
+        for path in workdir.glob("[!.]*")
+        if path.is_dir() and any((path / name).is_dir() for name in wanted)
+    )
 
 
 def find(folders: list[Path], listed: Suppressed) -> Found:
@@ -131,7 +139,8 @@ def _sort(run: Path, record: Record, found: Found, images: frozenset[str]) -> No
 
 
 def _records(run: Path, found: Found) -> Iterator[Record]:
-    """Every document and example that a run's tables hold; the part of a table that cannot be read is added to those that are meant."""
+    """Every document and example that a run's tables hold; the part of a table that cannot be read is added
+    to those that are meant."""
     names = _Names(run, found)
     for stage, kind in _DOCUMENTS:
         for _, part, path in _files(run, kind, (stage,)):
@@ -199,13 +208,17 @@ class _Names:
 
 def _of_document(document: Document, part: str, path: Path, names: dict[str, str]) -> Record:
     sha256 = {image.position: names[str(image.ref)] for image in document.images if str(image.ref) in names}
-    texts = [segment.text if isinstance(segment, Text) else segment.alt or "" for segment in document.segments]
+    texts = [
+        segment.text if isinstance(segment, Text) else segment.alt or "" for segment in document.segments
+    ]
     place = document.source, document.provenance.file, document.provenance.locator
     return Record(part, Shown.of_document(document, sha256), (document.title or "", *texts), place, path)
 
 
 def _of_example(example: Example, part: str, path: Path) -> Record:
-    texts = [item if isinstance(item, str) else item.alt or "" for turn in example.turns for item in turn.parts]
+    texts = [
+        item if isinstance(item, str) else item.alt or "" for turn in example.turns for item in turn.parts
+    ]
     place = example.source, example.provenance.file, example.provenance.locator
     return Record(part, Shown.of_example(example), tuple(texts), place, path)
 
@@ -215,7 +228,9 @@ def _of_row(row: table.Row, path: Path) -> Record:
     return Record(path.stem, Shown.of_row(row), tuple(texts), ("", "", ""), path)
 
 
-def _files(run: Path, kind: str, stages: tuple[str, ...], suffix: str = ".parquet") -> Iterator[tuple[str, str, Path]]:
+def _files(
+    run: Path, kind: str, stages: tuple[str, ...], suffix: str = ".parquet"
+) -> Iterator[tuple[str, str, Path]]:
     for stage in stages:
         for path in sorted((run / stage).glob(f"{kind}-*{suffix}")):
             if path.is_file():
@@ -223,21 +238,31 @@ def _files(run: Path, kind: str, stages: tuple[str, ...], suffix: str = ".parque
 
 
 def _mentioning(run: Path, listed: Suppressed) -> set[str]:
-    """Parts whose reports name a URL that is meant among the records that could not be read, or cannot be read themselves."""
+    """Parts whose reports name a URL that is meant among the records that could not be read, or cannot be
+    read themselves."""
     ingest = Artifact(run / "ingest")
     reports = {part: ingest.report(part) for part in ingest.parts()}
     return {
         part
         for part, report in reports.items()
         if report is None
-        or any(listed.mentioned(f"{item['locator']} {item['detail']}") for item in report.get("rejected", ()) if item["detail"])
+        or any(
+            listed.mentioned(f"{item['locator']} {item['detail']}")
+            for item in report.get("rejected", ())
+            if item["detail"]
+        )
     }
 
 
 def _orphans(run: Path) -> set[str]:
-    """Parts of which ingest holds no documents: what other files of them hold cannot be told, and no build uses them."""
+    """Parts of which ingest holds no documents: what other files of them hold cannot be told, and no build
+    uses them."""
     known = {part for _, part, _ in _files(run, "documents", ("ingest",))}
     kinds = ("images", "embeddings", "fetches", "asked", "judged", "documents", "dropped", "examples")
     evidence = {part for kind in kinds for _, part, _ in _files(run, kind, ("filter", "rewrite"))}
     frames = {part for _, part, _ in _files(run, "frames", ("ingest",))}
-    return (evidence | frames | {part for kind in ("rows", "keys") for _, part, _ in _files(run, kind, ("shard",), ".arrow")}) - known
+    return (
+        evidence
+        | frames
+        | {part for kind in ("rows", "keys") for _, part, _ in _files(run, kind, ("shard",), ".arrow")}
+    ) - known

@@ -1,8 +1,10 @@
-"""Whether a text quotes what is taken out: shingles of WIDTH letters and digits, without case, spaces and punctuation.
+"""Whether a text quotes what is taken out: shingles of WIDTH letters and digits, without case, spaces and
+punctuation.
 
-Answers and exchanges of an earlier recipe lead to no document, so their words are compared. JSON in JSON, as prompts quote pages, is read through:
-escapes are resolved before letters are compared. What a document that remains also says is no quotation. Shingles are compared by a 64-bit
-polynomial hash, computed with numpy at some 20 MB of text a second.
+Answers and exchanges of an earlier recipe lead to no document, so their words are compared. JSON in JSON, as
+prompts quote pages, is read through: escapes are resolved before letters are compared. What a document that
+remains also says is no quotation. Shingles are compared by a 64-bit polynomial hash, computed with numpy at
+some 20 MB of text a second.
 """
 
 from __future__ import annotations
@@ -67,7 +69,9 @@ def strings(value: Any) -> Iterator[str]:
 def _hashes(text: str) -> NDArray[np.uint64]:
     """A hash of each shingle of a text."""
     plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else " ", text)
-    letters = np.frombuffer(_OTHER.sub("", plain).lower().encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
+    letters = np.frombuffer(_OTHER.sub("", plain).lower().encode("utf-32-le", "surrogatepass"), "<u4").astype(
+        np.uint64
+    )
     count = len(letters) - WIDTH + 1
     hashes = np.zeros(max(count, 0), np.uint64)
     for at in range(WIDTH if count > 0 else 0):

@@ -1,4 +1,5 @@
-"""Rows of datasets that were streamed from the Hub: those that are taken out are emptied where they lie, so that others keep their numbers.
+"""Rows of datasets that were streamed from the Hub: those that are taken out are emptied where they lie, so
+that others keep their numbers.
 
     runs/<run>/hub/<source>/rows-000000.parquet      emptied in place, and noted in emptied.jsonl
                                                      deleted, with all files behind it, where it cannot be read, or where a row is meant of which no
@@ -47,8 +48,11 @@ def erase(folders: list[Path], listed: Suppressed, found: Found, dry_run: bool) 
     return count
 
 
-def _of_file(path: Path, own: dict[Place, Entry], listed: Suppressed, found: Found) -> dict[str, Entry] | None:
-    """Locator -> entry of the rows of a file that are meant; None where that is not known of a row, or of the file."""
+def _of_file(
+    path: Path, own: dict[Place, Entry], listed: Suppressed, found: Found
+) -> dict[str, Entry] | None:
+    """Locator -> entry of the rows of a file that are meant; None where that is not known of a row, or of the
+    file."""
     entries: dict[str, Entry] = {}
     try:
         rows = pq.read_table(path).to_pylist()
@@ -66,7 +70,9 @@ def _of_file(path: Path, own: dict[Place, Entry], listed: Suppressed, found: Fou
 
 def _entry(row: dict[str, Any], listed: Suppressed) -> Entry | None:
     """The entry that names a URL that is a whole cell of a row, or bytes in it."""
-    urls = tuple(cell for cell in strings(row) if cell.startswith(("http://", "https://")) and not cell.split()[1:])
+    urls = tuple(
+        cell for cell in strings(row) if cell.startswith(("http://", "https://")) and not cell.split()[1:]
+    )
     entry = listed.match(Shown("", "", None, tuple(_digests(row)) if listed.images else (), urls))
     return None if entry is None else (entry.kind, entry.value)
 

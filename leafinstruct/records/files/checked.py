@@ -1,6 +1,7 @@
 """Our own Parquet tables, opened only while their bytes are those that were written (records/files/seal.py).
 
-What is read is compared first: the frame, and of the columns asked for every chunk. So no reader gets a changed value, and no decoder a damaged page.
+What is read is compared first: the frame, and of the columns asked for every chunk. So no reader gets a
+changed value, and no decoder a damaged page.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ Wanted = Callable[[str], bool]
 
 
 def put_seal(path: Path) -> None:
-    """Seal a Parquet file that was just written: a chunk is a column of a row group, row group by row group."""
+    """Seal a Parquet file that was just written: a chunk is a column of a row group, row group by row
+    group."""
     found = pq.read_metadata(path)
     groups = (found.row_group(number) for number in range(found.num_row_groups))
     columns = (group.column(number) for group in groups for number in range(group.num_columns))
@@ -36,18 +38,22 @@ def put_seal(path: Path) -> None:
 
 @contextmanager
 def opened(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pq.ParquetFile]:
-    """The table, its columns that are wanted compared with their checksums. Raises DamagedError, also for a file that is missing."""
+    """The table, its columns that are wanted compared with their checksums. Raises DamagedError, also for a
+    file that is missing."""
     try:
         found = seal.opened(path)
         with pq.ParquetFile(path) as file:
             found.check(_numbers(file.metadata, wanted))
             yield file
     except (seal.BrokenSealError, pa.ArrowException, OSError) as error:
-        raise DamagedError.of(path, str(error) if isinstance(error, seal.BrokenSealError) else "it cannot be read") from error
+        raise DamagedError.of(
+            path, str(error) if isinstance(error, seal.BrokenSealError) else "it cannot be read"
+        ) from error
 
 
 def fault(path: Path) -> str | None:
-    """What is wrong with a table or an Arrow file that holds a seal, None while every byte is what was written."""
+    """What is wrong with a table or an Arrow file that holds a seal, None while every byte is what was
+    written."""
     try:
         seal.opened(path).check()
     except seal.BrokenSealError as error:
@@ -56,7 +62,8 @@ def fault(path: Path) -> str | None:
 
 
 def whole_groups(file: pq.ParquetFile, path: Path) -> Iterator[int]:
-    """Numbers of the row groups of which every byte is what was written. file: opened with no column wanted."""
+    """Numbers of the row groups of which every byte is what was written. file: opened with no column
+    wanted."""
     found, columns = seal.opened(path), file.metadata.num_columns
     for group in range(file.num_row_groups):
         try:
@@ -68,8 +75,14 @@ def whole_groups(file: pq.ParquetFile, path: Path) -> Iterator[int]:
 
 def _numbers(metadata: pq.FileMetaData, wanted: Wanted) -> list[int]:
     """Chunks of the wanted columns."""
-    columns = [number for number in range(metadata.num_columns) if wanted(metadata.schema.column(number).path)]
-    return [group * metadata.num_columns + number for group in range(metadata.num_row_groups) for number in columns]
+    columns = [
+        number for number in range(metadata.num_columns) if wanted(metadata.schema.column(number).path)
+    ]
+    return [
+        group * metadata.num_columns + number
+        for group in range(metadata.num_row_groups)
+        for number in columns
+    ]
 
 
 def _start(column: pq.ColumnChunkMetaData) -> int:
@@ -77,23 +90,32 @@ def _start(column: pq.ColumnChunkMetaData) -> int:
 
 
 def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    """Stream the rows of a Parquet file, one row group in memory at a time. columns: of the top level, None for all.
+    """Stream the rows of a Parquet file, one row group in memory at a time. columns: of the top level, None
+    for all.
 
-    Raises DamagedError where the file is missing, or the bytes of these columns are not those that `write` wrote.
+    Raises DamagedError where the file is missing, or the bytes of these columns are not those that `write`
+    wrote.
     """
     with opened(path, lambda leaf: not columns or leaf.partition(".")[0] in columns) as file:
         yield from _rows(file, columns)
 
 
-def _rows(file: pq.ParquetFile, columns: Sequence[str] | None, groups: Sequence[int] | None = None) -> Iterator[Row]:
-    whole = any(pa.types.is_binary(field.type) for field in file.schema_arrow if not columns or field.name in columns)
+def _rows(
+    file: pq.ParquetFile, columns: Sequence[str] | None, groups: Sequence[int] | None = None
+) -> Iterator[Row]:
+    whole = any(
+        pa.types.is_binary(field.type) for field in file.schema_arrow if not columns or field.name in columns
+    )
     size = 64 if whole else ROWS_A_GROUP
-    for batch in file.iter_batches(batch_size=size, row_groups=groups, columns=list(columns) if columns else None):
+    for batch in file.iter_batches(
+        batch_size=size, row_groups=groups, columns=list(columns) if columns else None
+    ):
         yield from batch.to_pylist()
 
 
 def read_whole_groups(path: Path) -> Iterator[Row]:
-    """Rows of those row groups alone whose every byte is what was written; nothing of a file that is not there or whose frame is damaged."""
+    """Rows of those row groups alone whose every byte is what was written; nothing of a file that is not
+    there or whose frame is damaged."""
     try:
         with opened(path, lambda _: False) as file:
             yield from _rows(file, None, list(whole_groups(file, path)))
@@ -102,8 +124,13 @@ def read_whole_groups(path: Path) -> Iterator[Row]:
 
 
 def images(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
-    """sha256 -> bytes of the wanted images of an images-* file, each compared with its sha256. Raises DamagedError where one is not there."""
-    found = {row["sha256"]: row["bytes"] for row in read(path, ["sha256", "bytes"]) if row["sha256"] in wanted} if wanted else {}
+    """sha256 -> bytes of the wanted images of an images-* file, each compared with its sha256. Raises
+    DamagedError where one is not there."""
+    found = (
+        {row["sha256"]: row["bytes"] for row in read(path, ["sha256", "bytes"]) if row["sha256"] in wanted}
+        if wanted
+        else {}
+    )
     for name in sorted(wanted):
         if name not in found:
             raise DamagedError.of(path, f"it does not hold the image {name[:16]}")
@@ -113,15 +140,24 @@ def images(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
 
 
 def image_sizes(path: Path, wanted: Collection[str]) -> dict[str, int]:
-    """sha256 -> bytes of the wanted images of an images-* file, one row group in memory at a time. Raises DamagedError."""
-    return {row["sha256"]: len(row["bytes"]) for row in read(path, ["sha256", "bytes"]) if row["sha256"] in wanted and row["bytes"]}
+    """sha256 -> bytes of the wanted images of an images-* file, one row group in memory at a time. Raises
+    DamagedError."""
+    return {
+        row["sha256"]: len(row["bytes"])
+        for row in read(path, ["sha256", "bytes"])
+        if row["sha256"] in wanted and row["bytes"]
+    }
 
 
 def unpacked_images(path: Path) -> int:
     """Bytes that all images of an images-* file have at most, from the footer alone. Raises DamagedError."""
     with opened(path, lambda _: False) as file:
         groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-        return sum(int(group.column(at).total_uncompressed_size) for group in groups for at in range(group.num_columns))
+        return sum(
+            int(group.column(at).total_uncompressed_size)
+            for group in groups
+            for at in range(group.num_columns)
+        )
 
 
 def read_without_bytes(path: Path) -> Iterator[Row]:
@@ -132,7 +168,8 @@ def read_without_bytes(path: Path) -> Iterator[Row]:
 
 
 def key_of(path: Path) -> str | None:
-    """The key that `write` stored, None when the file does not exist or its frame is damaged (its columns are compared when they are read)."""
+    """The key that `write` stored, None when the file does not exist or its frame is damaged (its columns are
+    compared when they are read)."""
     try:
         with opened(path, lambda _: False) as file:
             return str((file.schema_arrow.metadata or {}).get(b"leafinstruct.key", b"").decode())

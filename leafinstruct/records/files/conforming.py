@@ -1,7 +1,8 @@
-"""Arrow columns in the shape of another schema: which leaves of a Parquet file to read for some columns, and how to fill what the file lacks.
+"""Arrow columns in the shape of another schema: which leaves of a Parquet file to read for some columns, and
+how to fill what the file lacks.
 
-Columns and fields are named by dotted paths through lists and structs, without the levels that Parquet puts into lists: `image_info.license`. No
-schema is built in: `public` applies this to the published row.
+Columns and fields are named by dotted paths through lists and structs, without the levels that Parquet puts
+into lists: `image_info.license`. No schema is built in: `public` applies this to the published row.
 """
 
 from __future__ import annotations
@@ -13,16 +14,24 @@ import pyarrow as pa
 
 
 def plain_path(column: str) -> str:
-    """A dotted column without the levels that Parquet puts into lists: `image_info.list.element.license` -> `image_info.license`."""
+    """A dotted column without the levels that Parquet puts into lists: `image_info.list.element.license` ->
+    `image_info.license`."""
     return column.replace(".list.element", "").replace(".list.item", "")
 
 
 def projected(schema: pa.Schema, wanted: Collection[str]) -> pa.Schema:
-    """A schema of which only the columns and fields in `wanted` (short dotted paths) are left. Raises ValueError for an unknown one."""
+    """A schema of which only the columns and fields in `wanted` (short dotted paths) are left. Raises
+    ValueError for an unknown one."""
     known = {path for field in schema for path in _paths(field.type, field.name)}
     if unknown := sorted(set(wanted) - known):
         raise ValueError(f"the published row has no column {unknown[0]}")
-    return pa.schema([field.with_type(_projected(field.type, field.name, wanted)) for field in schema if _is_wanted(field.name, wanted)])
+    return pa.schema(
+        [
+            field.with_type(_projected(field.type, field.name, wanted))
+            for field in schema
+            if _is_wanted(field.name, wanted)
+        ]
+    )
 
 
 def _paths(kind: pa.DataType, path: str) -> Iterator[str]:
@@ -44,13 +53,20 @@ def _projected(kind: pa.DataType, path: str, wanted: Collection[str]) -> pa.Data
     if pa.types.is_list(kind):
         return pa.list_(kind.value_field.with_type(_projected(kind.value_type, path, wanted)))
     inner = [(field, f"{path}.{field.name}") for field in kind]
-    return pa.struct([field.with_type(_projected(field.type, name, wanted)) for field, name in inner if _is_wanted(name, wanted)])
+    return pa.struct(
+        [
+            field.with_type(_projected(field.type, name, wanted))
+            for field, name in inner
+            if _is_wanted(name, wanted)
+        ]
+    )
 
 
 def leaves_of(kind: pa.DataType, path: str, stored: Mapping[str, str]) -> list[str]:
     """Leaves of the file that a column of type `kind` is read from. stored: short path -> path in Parquet.
 
-    A list or struct of which the file has none of the wanted fields still needs a leaf, for its lengths and nulls: the first one inside it.
+    A list or struct of which the file has none of the wanted fields still needs a leaf, for its lengths and
+    nulls: the first one inside it.
     """
     if pa.types.is_struct(kind):
         found = [leaf for field in kind for leaf in leaves_of(field.type, f"{path}.{field.name}", stored)]
@@ -61,11 +77,15 @@ def leaves_of(kind: pa.DataType, path: str, stored: Mapping[str, str]) -> list[s
     return found or [leaf for plain, leaf in stored.items() if plain.startswith(f"{path}.")][:1]
 
 
-def conformed(array: pa.Array | None, kind: pa.DataType, path: str, length: int, defaults: Mapping[str, Any]) -> pa.Array:
-    """An array of the type `kind`: missing fields are filled, fields that `kind` lacks are left out. No value is copied that need not be.
+def conformed(
+    array: pa.Array | None, kind: pa.DataType, path: str, length: int, defaults: Mapping[str, Any]
+) -> pa.Array:
+    """An array of the type `kind`: missing fields are filled, fields that `kind` lacks are left out. No value
+    is copied that need not be.
 
-    array: None where the file lacks it; path: its short dotted path; length: of the result; defaults: path -> value of what is missing, where that is
-    not null. Raises ArrowException for a type that cannot become `kind`.
+    array: None where the file lacks it; path: its short dotted path; length: of the result; defaults: path ->
+    value of what is missing, where that is not null. Raises ArrowException for a type that cannot become
+    `kind`.
     """
     if array is None:
         filled = defaults.get(path)
@@ -74,9 +94,17 @@ def conformed(array: pa.Array | None, kind: pa.DataType, path: str, length: int,
         return array
     if pa.types.is_list(kind) and pa.types.is_list(array.type):
         values = conformed(array.values, kind.value_type, path, len(array.values), defaults)
-        return pa.Array.from_buffers(kind, len(array), array.buffers()[:2], array.null_count, array.offset, [values])
+        return pa.Array.from_buffers(
+            kind, len(array), array.buffers()[:2], array.null_count, array.offset, [values]
+        )
     if pa.types.is_struct(kind) and pa.types.is_struct(array.type):
-        own = {field.name: array.field(at) for at, field in enumerate(array.type)}  # `field` heeds the offset of a slice
-        fields = [conformed(own.get(field.name), field.type, f"{path}.{field.name}", length, defaults) for field in kind]
-        return pa.StructArray.from_arrays(fields, fields=list(kind), mask=array.is_null() if array.null_count else None)
+        # `field` heeds the offset of a slice
+        own = {field.name: array.field(at) for at, field in enumerate(array.type)}
+        fields = [
+            conformed(own.get(field.name), field.type, f"{path}.{field.name}", length, defaults)
+            for field in kind
+        ]
+        return pa.StructArray.from_arrays(
+            fields, fields=list(kind), mask=array.is_null() if array.null_count else None
+        )
     return array.cast(kind)

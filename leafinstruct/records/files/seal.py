@@ -1,15 +1,19 @@
-"""A Parquet or Arrow file that holds the sha256 of its own bytes: what tells a whole file from one in which a bit has changed.
+"""A Parquet or Arrow file that holds the sha256 of its own bytes: what tells a whole file from one in which a
+bit has changed.
 
     head, chunk, chunk, ..., [seal], footer, length of the footer, magic        seal = an entry a chunk, sha256 of the frame, their number, magic
 
-An entry is place, size and sha256 of one chunk: of one column of one row group (Parquet), or of one record batch (Arrow). The frame is the name of
-the file and every byte of it that lies in no chunk, the entries included; so a file under the name of another is damaged. Readers of both formats
-find the footer from the end of the file and the chunks by absolute places, so they do not notice the seal. The file appears by one rename, as before,
-and who reads two of its columns hashes those two.
+An entry is place, size and sha256 of one chunk: of one column of one row group (Parquet), or of one record
+batch (Arrow). The frame is the name of the file and every byte of it that lies in no chunk, the entries
+included; so a file under the name of another is damaged. Readers of both formats find the footer from the end
+of the file and the chunks by absolute places, so they do not notice the seal. The file appears by one rename,
+as before, and who reads two of its columns hashes those two.
 
-Chosen over a sha256 file beside each file (twice the files, two renames that a kill can separate) and over Parquet's page checksums (32 bits, and
-neither page headers nor the footer are covered: a changed bit in a header can turn its checksum off).
-Cost: sha256 takes about 0.5 s of CPU a GB (2 GB/s), once when the file is written and once when it is read; 48 bytes a chunk on disk.
+Chosen over a sha256 file beside each file (twice the files, two renames that a kill can separate) and over
+Parquet's page checksums (32 bits, and neither page headers nor the footer are covered: a changed bit in a
+header can turn its checksum off).
+Cost: sha256 takes about 0.5 s of CPU a GB (2 GB/s), once when the file is written and once when it is read;
+48 bytes a chunk on disk.
 """
 
 from __future__ import annotations
@@ -40,7 +44,8 @@ Range = tuple[int, int]
 
 
 class BrokenSealError(Exception):
-    """The file's bytes are not those that were sealed; the message is a clause, e.g. "its footer is damaged"."""
+    """The file's bytes are not those that were sealed; the message is a clause, e.g. "its footer is
+    damaged"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +68,30 @@ class Seal:
 
 
 def put(path: Path, chunks: Sequence[Range]) -> None:
-    """Seal a finished file that nobody reads yet. chunks: in the order of their numbers, which is the order that `Seal.check` counts in."""
+    """Seal a finished file that nobody reads yet. chunks: in the order of their numbers, which is the order
+    that `Seal.check` counts in."""
     with path.open("r+b") as file:
         foot, size = _foot(file)
         file.seek(foot)
         footer = file.read(size - foot)
-        entries = b"".join(_ENTRY.pack(start, length, _sha256(file, [(start, length)])) for start, length in chunks)
+        entries = b"".join(
+            _ENTRY.pack(start, length, _sha256(file, [(start, length)])) for start, length in chunks
+        )
         padding = bytes(-(foot + len(entries) + _END.size) % _ALIGNED)
         file.seek(foot)
         file.write(padding + entries + _END.pack(bytes(32), len(chunks), _MAGIC) + footer)
         end = foot + len(padding) + len(entries)  # where the frame's sha256 lies
         file.flush()
-        frame = _sha256(file, _frame(chunks, end, size + len(padding) + len(entries) + _END.size), _name(path))
+        frame = _sha256(
+            file, _frame(chunks, end, size + len(padding) + len(entries) + _END.size), _name(path)
+        )
         file.seek(end)
         file.write(frame)
 
 
 def opened(path: Path) -> Seal:
-    """The seal of a file, its frame compared. Raises BrokenSealError, also for a file that is missing or has no seal."""
+    """The seal of a file, its frame compared. Raises BrokenSealError, also for a file that is missing or has
+    no seal."""
     with _reading(path) as file:
         foot, size = _foot(file)
         if foot < _END.size:

@@ -1,7 +1,9 @@
-"""Languages that a document can have: their codes, their English names, and other spellings that people write. Pure data.
+"""Languages that a document can have: their codes, their English names, and other spellings that people
+write. Pure data.
 
-A code is of ISO 639-1 where there is one, else of ISO 639-3. Written variants count as their language: Traditional and Simplified Chinese are `zh`,
-both written forms of Norwegian are `no`. `language.py` finds no language that is not in NAMES.
+A code is of ISO 639-1 where there is one, else of ISO 639-3. Written variants count as their language:
+Traditional and Simplified Chinese are `zh`, both written forms of Norwegian are `no`. `language.py` finds no
+language that is not in NAMES.
 """
 
 from __future__ import annotations
@@ -52,20 +54,36 @@ VARIANTS: Mapping[str, str] = {
         "ji": "yi",
     },
     **{"bh": "bho", "fil": "tl", "mo": "ro", "xx-goth": "got", "xx-bugi": "bug"},
-    **{"farsi": "fa", "mandarin": "zh", "castilian": "es", "flemish": "nl", "filipino": "tl", "myanmar": "my", "oriya": "or"},
+    **{
+        "farsi": "fa",
+        "mandarin": "zh",
+        "castilian": "es",
+        "flemish": "nl",
+        "filipino": "tl",
+        "myanmar": "my",
+        "oriya": "or",
+    },
     **{"deutsch": "de", "español": "es", "français": "fr"},
     **dict(entry.split(maxsplit=1) for entry in _LONG_CODES.strip().split(",")),
     **{"cn": "zh", "cz": "cs", "dk": "da", "gr": "el", "jp": "ja", "kr": "ko", "ua": "uk"},
 }
-"""Old codes, codes of written variants, second names, codes of three letters, and codes of countries that are no code of a language -> code, in lower
-case."""
+"""Old codes, codes of written variants, second names, codes of three letters, and codes of countries that are
+no code of a language -> code, in lower case."""
 
 
 def language_code(written: str) -> str | None:
-    """The code of a language that somebody wrote in another way (`DE`, `de-AT`, `pt_BR`, `nn`, `German`), None for an unknown one."""
+    """The code of a language that somebody wrote in another way (`DE`, `de-AT`, `pt_BR`, `nn`, `German`),
+    None for an unknown one."""
     whole = written.strip().lower().replace("_", "-")
     by_name = {name.lower(): code for code, name in NAMES.items()}
-    return next((code for part in (whole, whole.partition("-")[0]) if (code := VARIANTS.get(part, by_name.get(part, part))) in NAMES), None)
+    return next(
+        (
+            code
+            for part in (whole, whole.partition("-")[0])
+            if (code := VARIANTS.get(part, by_name.get(part, part))) in NAMES
+        ),
+        None,
+    )
 
 
 UNDETERMINED = "undetermined"
@@ -81,6 +99,8 @@ def hint(written: str) -> str:
     """What to write in place of a code that is none."""
     if code := language_code(written):
         return "write 'no', in quotes" if code == "no" else f"write {code}"
-    near = get_close_matches(written.strip().lower(), [name.lower() for name in NAMES.values()], n=1, cutoff=0.8)
+    near = get_close_matches(
+        written.strip().lower(), [name.lower() for name in NAMES.values()], n=1, cutoff=0.8
+    )
     found = language_code(near[0]) if near else None
     return f"did you mean {found} ({NAMES[found]})?" if found else "write a code of ISO 639, such as en or de"

@@ -4,22 +4,29 @@
     inferred    decided here from the page's structure, or in filter from the alignment matrix as well
     unknown     nothing decides it
 
-An image has up to two candidates: the nearest text before it and the nearest text behind it in its own section. A heading is a border that no owner
-lies behind. Where only one candidate exists, it is the owner. Where both exist, these decide, in this order:
+An image has up to two candidates: the nearest text before it and the nearest text behind it in its own
+section. A heading is a border that no owner lies behind. Where only one candidate exists, it is the owner.
+Where both exist, these decide, in this order:
 
-    1. the image's own evidence: the text before ends with a colon or points on ("as shown below"), the text behind points back ("the image
+    1. the image's own evidence: the text before ends with a colon or points on ("as shown below"), the text
+    behind points back ("the image
        above") or is a short line made of the words of the alt text, or the page groups the image with one of them (a list item, a table row)
-    2. its section: an image directly below the heading speaks for images first, one directly before the next heading for texts first
-    3. the direction of the document: the alignment matrix where one exists, else the sum of the evidence of all images, of where the first
+    2. its section: an image directly below the heading speaks for images first, one directly before the next
+    heading for texts first
+    3. the direction of the document: the alignment matrix where one exists, else the sum of the evidence of
+    all images, of where the first
        numbered step stands, of how much text stands before the first and behind the last image, and of the side on which the texts share more
        words with the alt texts, all of them together
 
-Where the page's markup groups an image with a text behind a heading (a card: image, heading, text), that text is its owner. Where every heading
-directly follows an image, the images may stand above the headings of their sections: unknown.
+Where the page's markup groups an image with a text behind a heading (a card: image, heading, text), that text
+is its owner. Where every heading directly follows an image, the images may stand above the headings of their
+sections: unknown.
 
-A document whose evidence is below `CLEAR` leaves the image unknown: a wrong owner tears an image from its text, an unknown one only costs a task.
+A document whose evidence is below `CLEAR` leaves the image unknown: a wrong owner tears an image from its
+text, an unknown one only costs a task.
 
-Chosen over a decision for each image by the larger of two cosines: two swapped images then each still find some text that fits.
+Chosen over a decision for each image by the larger of two cosines: two swapped images then each still find
+some text that fits.
 Pure, no model. Cost: about 0.1 ms for a page of 50 segments.
 """
 
@@ -35,39 +42,46 @@ from leafinstruct.records.text import signs
 from leafinstruct.records.text.places import Place, is_heading, places_of, with_headings
 
 CLEAR = 1.0
-"""Sum of evidence from which the direction of a document is decided; one image that stands directly before a heading has 1."""
+"""Sum of evidence from which the direction of a document is decided; one image that stands directly before a
+heading has 1."""
 
 Cosines = Mapping[int, Mapping[int, float]]
 """Position of an image -> position of a text -> cosine: the alignment matrix."""
 
 SURE_T, SURE_GAP = 2.0, 0.02
-"""From which t-value and which mean difference of cosines (text before minus text behind) the alignment matrix decides the direction: twice the
-standard error, and more than re-encoding an image moves. Set on the packaged CLIP; no published weights were tried."""
+"""From which t-value and which mean difference of cosines (text before minus text behind) the alignment
+matrix decides the direction: twice the standard error, and more than re-encoding an image moves. Set on the
+packaged CLIP; no published weights were tried."""
 
 _FEWEST_ALTS, ALT_GAP = 3, 0.15
-"""Alt texts, and mean share of their terms by which one side leads, from which they decide the direction together."""
+"""Alt texts, and mean share of their terms by which one side leads, from which they decide the direction
+together."""
 
 DESCRIBED = 1.5
 """What that counts: more than a doubtful layout, less than a regular one."""
 
 _FEWEST_HEADINGS = 3
-"""Headings that all follow an image directly, from which images may stand above the headings of their sections."""
+"""Headings that all follow an image directly, from which images may stand above the headings of their
+sections."""
 
 _FEWEST_GAPS, _ENDS_TEXTS = 2, 2
 """Gaps between images that make a page regular, and texts that an introduction or a closing word has."""
 
 
 def infer(document: Document) -> Document:
-    """The document with an owner for each image whose source states none. A conversation is returned as it is: who speaks is its structure."""
+    """The document with an owner for each image whose source states none. A conversation is returned as it
+    is: who speaks is its structure."""
     if document.is_conversation or not document.images:
         return document
     return _with_owners(document, _Sides(document))
 
 
 def align(document: Document, cosines: Cosines) -> Document:
-    """The document with its inferred and unknown owners decided anew, where the alignment matrix is sure of the direction; else as it is.
+    """The document with its inferred and unknown owners decided anew, where the alignment matrix is sure of
+    the direction; else as it is.
 
-    cosines: of a model that knows these images. What is stated stays, and so does what an image's own evidence decides.
+    cosines: of a model that knows these images. What is stated stays, and so does what an image's own
+    evidence decides.
     """
     if document.is_conversation or not document.images:
         return document
@@ -101,8 +115,9 @@ def _with_owners(document: Document, sides: _Sides) -> Document:
 
 
 def bound(document: Document) -> dict[int, frozenset[int]] | None:
-    """Position of each image -> positions of the texts that no border may separate it from: owner, captions, the step that a captioned figure
-    belongs to, a text before it that points on and one behind it that points back. None where the step of an image is not known.
+    """Position of each image -> positions of the texts that no border may separate it from: owner, captions,
+    the step that a captioned figure belongs to, a text before it that points on and one behind it that points
+    back. None where the step of an image is not known.
     """
     found = bonds(document)
     known = {position: texts for position, texts in found.items() if texts is not None}
@@ -121,7 +136,11 @@ def _bond(sides: _Sides, place: Place, kept: Mapping[int, Text]) -> frozenset[in
     if image.owner_found == "unknown":
         return None
     owner = kept.get(image.owner) if image.owner is not None else None
-    texts = {*place.captions, *([] if owner is None else [owner.position]), *(text.position for text in place.pointing())}
+    texts = {
+        *place.captions,
+        *([] if owner is None else [owner.position]),
+        *(text.position for text in place.pointing()),
+    }
     if owner is None or owner.kind == "caption":
         step = sides.owner(place)
         if step is None and place.both:
@@ -131,26 +150,32 @@ def _bond(sides: _Sides, place: Place, kept: Mapping[int, Text]) -> frozenset[in
 
 
 def steps_of_figures(document: Document) -> dict[int, int]:
-    """Position of each image whose owner is its caption -> position of the text of its step; without those whose step is not known."""
+    """Position of each image whose owner is its caption -> position of the text of its step; without those
+    whose step is not known."""
     if not any(text.kind == "caption" for text in document.texts):
         return {}
     sides = _Sides(document)
     figures = [place for place in sides.places if place.image.owner in place.captions]
-    return {place.image.position: step.position for place in figures if (step := sides.owner(place)) is not None}
+    return {
+        place.image.position: step.position for place in figures if (step := sides.owner(place)) is not None
+    }
 
 
 class _Sides:
     """Which text of its two candidates each image of a document belongs to."""
 
     def __init__(self, document: Document, direction: int | None = None) -> None:
-        """direction: 1 (images behind their texts) or -1 (before them) where it is known, None to take it from the structure."""
+        """direction: 1 (images behind their texts) or -1 (before them) where it is known, None to take it
+        from the structure."""
         self._segments = with_headings(document)
         self._texts = {text.position: text for text in document.texts}
         self.places = list(places_of(self._segments))
         self._above_headings = _may_stand_above_headings(self._segments, self.places)
         self._direction = self._of_structure() if direction is None else direction
         groups = groupby(self.places, key=lambda place: place.section)
-        self._sections = {number: self._of_section(list(places)) if direction is None else 0 for number, places in groups}
+        self._sections = {
+            number: self._of_section(list(places)) if direction is None else 0 for number, places in groups
+        }
 
     def owner(self, place: Place) -> Text | None:
         if place.in_row:
@@ -165,8 +190,8 @@ class _Sides:
         return None if side == 0 else place.before if side > 0 else place.behind
 
     def _grouped(self, place: Place) -> Text | None:
-        """The text that the page's markup groups an image with, where a heading or another text lies between the two (a card: image, heading,
-        text). None where there is no such group."""
+        """The text that the page's markup groups an image with, where a heading or another text lies between
+        the two (a card: image, heading, text). None where there is no such group."""
         image = place.image
         if image.owner is None or image.owner_found != "inferred":
             return None
@@ -179,7 +204,8 @@ class _Sides:
         return None if self._above_headings and place.ends else place.before or place.behind
 
     def _of_section(self, places: Sequence[Place]) -> int:
-        """By whether its first image opens it and its last one ends it; 0 where both or neither does, and for images at the top of the page."""
+        """By whether its first image opens it and its last one ends it; 0 where both or neither does, and for
+        images at the top of the page."""
         first, last = places[0], places[-1]
         opens = first.starts and first.behind is not None and first.at > 1
         closes = last.ends and last.before is not None
@@ -201,21 +227,33 @@ class _Sides:
 
     def _of_structure(self) -> int:
         """1: images stand behind their texts, -1: before them, 0: not known."""
-        votes = {(str(place.image.ref), place.image.alt): place.vote for place in self.places}  # an icon that is repeated votes once
-        total = sum(votes.values()) + _of_steps(self._segments) + _of_ends(self._segments) + _of_descriptions(self.places, self._texts)
+        # an icon that is repeated votes once
+        votes = {(str(place.image.ref), place.image.alt): place.vote for place in self.places}
+        total = (
+            sum(votes.values())
+            + _of_steps(self._segments)
+            + _of_ends(self._segments)
+            + _of_descriptions(self.places, self._texts)
+        )
         return 0 if abs(total) < CLEAR else 1 if total > 0 else -1
 
 
 def _may_stand_above_headings(segments: Sequence[Segment], places: Sequence[Place]) -> bool:
-    """Whether each heading but the title follows an image directly, and no image stands anywhere else: either an introduction with an image of
-    its own and a last section without one, or images above the headings of their sections."""
+    """Whether each heading but the title follows an image directly, and no image stands anywhere else: either
+    an introduction with an image of its own and a last section without one, or images above the headings of
+    their sections."""
     headings = [at for at, segment in enumerate(segments) if at and is_heading(segment)]
     ends = {at - 1 for at in headings}
-    return len(headings) >= _FEWEST_HEADINGS and {place.at for place in places} == ends and not any(place.captions for place in places)
+    return (
+        len(headings) >= _FEWEST_HEADINGS
+        and {place.at for place in places} == ends
+        and not any(place.captions for place in places)
+    )
 
 
 def _sure(gaps: Sequence[float], least: float = SURE_GAP) -> int:
-    """The direction that differences (before minus behind) agree on; 0 where they do not or their mean is below the least one."""
+    """The direction that differences (before minus behind) agree on; 0 where they do not or their mean is
+    below the least one."""
     if not gaps:
         return 0
     mean = sum(gaps) / len(gaps)
@@ -225,7 +263,8 @@ def _sure(gaps: Sequence[float], least: float = SURE_GAP) -> int:
 
 
 def _of_descriptions(places: Sequence[Place], texts: Mapping[int, Text]) -> float:
-    """The direction that the alt texts, or captions where there are none, agree on, all images together; 0 where they do not."""
+    """The direction that the alt texts, or captions where there are none, agree on, all images together; 0
+    where they do not."""
     leads: dict[str, float] = {}  # an alt text that is repeated counts once
     for place in places:
         description = place.image.alt or " ".join(texts[caption].text for caption in place.captions)
@@ -238,7 +277,8 @@ def _of_descriptions(places: Sequence[Place], texts: Mapping[int, Text]) -> floa
 
 
 def _of_steps(segments: Sequence[Segment]) -> float:
-    """Where the first numbered step stands: before the first image speaks for texts first, right behind it for images first."""
+    """Where the first numbered step stands: before the first image speaks for texts first, right behind it
+    for images first."""
     first = next((at for at, segment in enumerate(segments) if isinstance(segment, Image)), 0)
     for at, segment in enumerate(segments[1:], start=1):
         if isinstance(segment, Text) and segment.kind in ("prose", "list") and signs.opens(segment.text):
@@ -247,10 +287,12 @@ def _of_steps(segments: Sequence[Segment]) -> float:
 
 
 def _of_ends(segments: Sequence[Segment]) -> float:
-    """Text before the first and behind the last image of a page where one text stands in every gap between two images.
+    """Text before the first and behind the last image of a page where one text stands in every gap between
+    two images.
 
-    A page of the form text, image, text, image has a text before the first image and needs none behind the last. An introduction or a closing
-    word may hide that; where both or the wrong one of them is there, nothing is known.
+    A page of the form text, image, text, image has a text before the first image and needs none behind the
+    last. An introduction or a closing word may hide that; where both or the wrong one of them is there,
+    nothing is known.
     """
     runs = [0]
     for segment in segments:

@@ -1,4 +1,5 @@
-"""Where an image stands in its document: its section, its captions, and the two texts that it may belong to. Pure.
+"""Where an image stands in its document: its section, its captions, and the two texts that it may belong to.
+Pure.
 
 A heading is a border: no text behind it belongs to an image before it.
 """
@@ -12,16 +13,18 @@ from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.records.text import signs
 
 _LABEL_WORDS = 3
-"""Words up to which a text before an image is a label ("Facet:" and a status icon); labels say nothing about the direction of the document."""
+"""Words up to which a text before an image is a label ("Facet:" and a status icon); labels say nothing about
+the direction of the document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """An image and what stands round it.
 
-    at: its index among the segments; captions: positions of those directly behind it; before, behind: its candidates; starts, ends: whether no
-    text of its section stands before (behind) it, other images and captions aside; section: number of its section; in_row: whether it stands in
-    a row of images that is followed by as many short lines, which may be their names.
+    at: its index among the segments; captions: positions of those directly behind it; before, behind: its
+    candidates; starts, ends: whether no text of its section stands before (behind) it, other images and
+    captions aside; section: number of its section; in_row: whether it stands in a row of images that is
+    followed by as many short lines, which may be their names.
     """
 
     at: int
@@ -40,7 +43,9 @@ class Place:
 
     def pointing(self) -> Iterator[Text]:
         """The texts beside it that point at it, or introduce it with a colon."""
-        if self.before is not None and (signs.introduces(self.before) or signs.POINTS_ON.search(self.before.text[-300:])):
+        if self.before is not None and (
+            signs.introduces(self.before) or signs.POINTS_ON.search(self.before.text[-300:])
+        ):
             yield self.before
         if self.behind is not None and signs.POINTS_BACK.search(self.behind.text[:300]):
             yield self.behind
@@ -50,7 +55,11 @@ class Place:
         """For the text before (positive) or behind (negative), from the image alone."""
         if self.before is None or self.behind is None:
             return 0.0
-        if self.image.owner is not None and self.image.owner_found != "unknown" and self.image.owner not in self.captions:
+        if (
+            self.image.owner is not None
+            and self.image.owner_found != "unknown"
+            and self.image.owner not in self.captions
+        ):
             return 2.0 if self.image.owner < self.image.position else -2.0
         if not self.captions and signs.is_caption_of(self.image, self.behind, self.before):
             return -2.0
@@ -66,11 +75,18 @@ class Place:
             return 0.0
         if self.both:
             return self.evidence
-        return 1.0 if self.before is not None and self.ends else -0.5 if self.behind is not None and self.at > 1 else 0.0
+        return (
+            1.0
+            if self.before is not None and self.ends
+            else -0.5
+            if self.behind is not None and self.at > 1
+            else 0.0
+        )
 
 
 def places_of(segments: Sequence[Segment]) -> Iterator[Place]:
-    """The places of all images, in order. Images side by side have their candidates in common, so the cost is linear."""
+    """The places of all images, in order. Images side by side have their candidates in common, so the cost is
+    linear."""
     section, at = 0, 0
     while at < len(segments):
         segment = segments[at]
@@ -92,7 +108,8 @@ def places_of(segments: Sequence[Segment]) -> Iterator[Place]:
 
 
 def with_headings(document: Document) -> tuple[Segment, ...]:
-    """The segments with those texts as headings that are headings in a source that marks none: the title, and lines like "Step 2: Fold the middle".
+    """The segments with those texts as headings that are headings in a source that marks none: the title, and
+    lines like "Step 2: Fold the middle".
 
     Only for reasoning about the structure; the document keeps its kinds.
     """
@@ -104,7 +121,12 @@ def with_headings(document: Document) -> tuple[Segment, ...]:
     for at in lines:
         if over_images or any(isinstance(segment, Text) for segment in segments[at + 1 : at + 2]):
             found[at] = _as_heading(segments[at])
-    if segments and isinstance(first := segments[0], Text) and first.kind == "prose" and first.text == document.title:
+    if (
+        segments
+        and isinstance(first := segments[0], Text)
+        and first.kind == "prose"
+        and first.text == document.title
+    ):
         found[0] = _as_heading(first)
     return tuple(found)
 
@@ -124,13 +146,15 @@ def _names_a_step(segment: Segment) -> bool:
 def _has_own_text(segments: Sequence[Segment], at: int) -> bool:
     """Whether a text that names no step follows a line, with images and captions at most between."""
     following = (segments[index] for index in range(at + 1, len(segments)))
-    text = next((segment for segment in following if isinstance(segment, Text) and segment.kind != "caption"), None)
+    text = next(
+        (segment for segment in following if isinstance(segment, Text) and segment.kind != "caption"), None
+    )
     return text is not None and not _names_a_step(text)
 
 
 def neighbor(segments: Sequence[Segment], at: int, step: int) -> Text | None:
-    """The nearest text in one direction that can be an owner, up to a heading; images and captions are passed over, code and tables only up to the
-    next image."""
+    """The nearest text in one direction that can be an owner, up to a heading; images and captions are passed
+    over, code and tables only up to the next image."""
     other: Text | None = None
     index = at + step
     while 0 <= index < len(segments):
@@ -149,8 +173,8 @@ def neighbor(segments: Sequence[Segment], at: int, step: int) -> Text | None:
 
 
 def grouped(segments: Sequence[Segment], at: int, step: int) -> Text | None:
-    """The text of an image on the side on which the page's markup groups it with one: a row of a table beside it, a text behind the heading of a
-    card (image, heading, text), else the nearest that can be an owner."""
+    """The text of an image on the side on which the page's markup groups it with one: a row of a table beside
+    it, a text behind the heading of a card (image, heading, text), else the nearest that can be an owner."""
     index = at + step
     while 0 <= index < len(segments):
         segment = segments[index]
@@ -173,7 +197,9 @@ def captions(segments: Sequence[Segment], at: int) -> int:
 
 def _last_of_run(segments: Sequence[Segment], at: int) -> int:
     """Index of the last image or caption that follows the image with no other text between."""
-    while at + 1 < len(segments) and (isinstance(segment := segments[at + 1], Image) or segment.kind == "caption"):
+    while at + 1 < len(segments) and (
+        isinstance(segment := segments[at + 1], Image) or segment.kind == "caption"
+    ):
         at += 1
     return at
 
@@ -183,9 +209,12 @@ def is_heading(segment: Segment) -> bool:
 
 
 def _is_row(segments: Sequence[Segment], first: int, last: int) -> bool:
-    """Whether the images from first to last are followed by as many short lines: a table of images above their names, or something else."""
+    """Whether the images from first to last are followed by as many short lines: a table of images above
+    their names, or something else."""
     count = last - first + 1
     if count < 2 or not all(isinstance(segment, Image) for segment in segments[first : last + 1]):
         return False
     lines = segments[last + 1 : last + 1 + count]
-    return len(lines) == count and all(isinstance(segment, Text) and signs.is_line(segment) for segment in lines)
+    return len(lines) == count and all(
+        isinstance(segment, Text) and signs.is_line(segment) for segment in lines
+    )

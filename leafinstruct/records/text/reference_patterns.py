@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001 - typographic quotes and dashes, and Cyrillic letters, are what texts have
 """Wordings that refer to images, for references.py. Data only: compiled patterns, one group a kind.
 
-English, with the basic forms of German, French, Spanish, Dutch, Portuguese, Italian, Russian, Chinese and Japanese. Group `n` is a stated number of
-images or steps, group `k` the number of one figure.
+English, with the basic forms of German, French, Spanish, Dutch, Portuguese, Italian, Russian, Chinese and
+Japanese. Group `n` is a stated number of images or steps, group `k` the number of one figure.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ _SPELLED = "|".join(word for word in sorted(NUMBERS, key=len, reverse=True) if w
 _N = rf"\b(?P<n>\d{{1,2}}|{_SPELLED})\s+"
 _CJK_N = r"(?P<n>(?<!\d)\d{1,2}|十[一二]|[二两兩三四五六七八九十])\s*"
 _SIZES = (
-    "small little easy simple short quick basic big large colou?r(?:ful)? numbered kleinen? einfachen? kurzen? petites? simples? faciles? "
+    "small little easy simple short quick basic big large colou?r(?:ful)? numbered kleinen? "
+    "einfachen? kurzen? petites? simples? faciles? "
     "f[áa]ciles"
 )
 _FEW = rf"(?:(?:{'|'.join(_SIZES.split())})\s+){{0,2}}"
@@ -103,7 +104,8 @@ NOT_ALL = re.compile(
 )
 """Before a number: it is one of some images."""
 LOCAL = re.compile(
-    r"\s+(?:below|above|on|to|at|unten|oben|ci-|hieronder|abajo|abaixo|sotto|which|that|of (?:the|this|my|our))\b", re.IGNORECASE
+    r"\s+(?:below|above|on|to|at|unten|oben|ci-|hieronder|abajo|abaixo|sotto|which|that|of (?:the|this|my|our))\b",
+    re.IGNORECASE,
 )
 """Behind a number of images: those at a place or of a kind."""
 
@@ -174,8 +176,7 @@ OTHERS_SHOWN = re.compile(
 )
 """Before "shown below": something other than an image is shown."""
 CODE = re.compile(
-    r"[{};]\s*$|=>|\w\.\w+\(|\w\(\)|^[^\S\n]*+(?:\$|>>>|import|def|let|const|var)\s|```|^\|",
-    re.MULTILINE,
+    r"[{};]\s*$|=>|\w\.\w+\(|\w\(\)|^[^\S\n]*+(?:\$|>>>|import|def|let|const|var)\s|```|^\|", re.MULTILINE
 )
 """Code or a table in a text whose format does not say so."""
 UNFINISHED = re.compile(
@@ -203,7 +204,9 @@ IMAGE_STEMS = _stems(
     "picture image photo illustration screenshot bild abbildung foto imágen ilustra afbeelding plaatje "
     "imagens immagin картин изображен рисун фото 图 圖 片 写真 画像 絵 イラスト"
 )
-STEP_STEMS = _stems("step layer part stop stage phase panel scene schritt teil tape paso stap passo passi passagg шаг")
+STEP_STEMS = _stems(
+    "step layer part stop stage phase panel scene schritt teil tape paso stap passo passi passagg шаг"
+)
 SHOWN_STEMS = _stems(
     "fig diagram screen illustr draw map chart graph pic shown seen depicted displayed gezeigt sehen "
     "dargestellt abgebildet abb. grafik captur montré muestra mostrad mostrat getoond показан рис "
@@ -215,4 +218,5 @@ DIRECTION_STEMS = _stems(
     "hierboven onderstaande bovenstaande abaixo acima seguir seguinte sotto sopra seguent precedent basso "
     "ниже выше следующ 下 上 以下 次"
 )
-"""Stems, in lower case, without which no pattern of a kind matches: searching plain strings costs a hundredth of the patterns."""
+"""Stems, in lower case, without which no pattern of a kind matches: searching plain strings costs a hundredth
+of the patterns."""

@@ -5,19 +5,23 @@
     above      "the screenshot above" without an image before the text
     number     "Figure 3" where neither the captions nor the number of images give a third
 
-One definition for a document and for a finished example. Precision comes first: a reference counts only where it names an image (or is "as shown
-below"), and what can be read as a statement about some of the images ("two of the images", "another 3 photos") is no total.
+One definition for a document and for a finished example. Precision comes first: a reference counts only where
+it names an image (or is "as shown below"), and what can be read as a statement about some of the images ("two
+of the images", "another 3 photos") is no total.
 
-Totals. A number is compared exactly where the opening (before the first image, headings anywhere) or the closing (behind the last image) states it
-of the whole ("in 6 images", "it has 6 images", "follow the 6 images"); elsewhere ("these two photos", "both images") it is wrong only when
-fewer images exist. A number of steps, layers, stops and the like is a number of images only where the text says so ("look at the image of each
-layer"), or where the images follow each other as those of steps do: at least two, a short text between any two. Then fewer images than steps is a
-reference to what was lost; a step without an image is not, in a text of another form.
+Totals. A number is compared exactly where the opening (before the first image, headings anywhere) or the
+closing (behind the last image) states it of the whole ("in 6 images", "it has 6 images", "follow the 6
+images"); elsewhere ("these two photos", "both images") it is wrong only when fewer images exist. A number of
+steps, layers, stops and the like is a number of images only where the text says so ("look at the image of
+each layer"), or where the images follow each other as those of steps do: at least two, a short text between
+any two. Then fewer images than steps is a reference to what was lost; a step without an image is not, in a
+text of another form.
 
-Reach. Below reaches over two texts, above over five. Either ends at a heading, unless the image is directly behind it, and at a text that makes the
-same reference, since the image is that text's. An image whose `owner` is the text answers in both directions: formats that place an image before
-its sentence exist (MMC4). Code, tables and lists answer "as shown below" too, but not "the image below"; "as shown above" reaches back over all
-sections.
+Reach. Below reaches over two texts, above over five. Either ends at a heading, unless the image is directly
+behind it, and at a text that makes the same reference, since the image is that text's. An image whose `owner`
+is the text answers in both directions: formats that place an image before its sentence exist (MMC4). Code,
+tables and lists answer "as shown below" too, but not "the image below"; "as shown above" reaches back over
+all sections.
 
 The patterns of ten languages are in reference_patterns.py. Cost: 0.3 to 0.6 ms for 100 words.
 """
@@ -39,7 +43,8 @@ Kind = Literal["count", "below", "above", "number"]
 
 @dataclass(frozen=True, slots=True)
 class Dangling:
-    """One reference that no image answers. words: as the text has them; part: index of the text; reason: what is there instead."""
+    """One reference that no image answers. words: as the text has them; part: index of the text; reason: what
+    is there instead."""
 
     words: str
     kind: Kind
@@ -54,23 +59,27 @@ class Dangling:
 SERIES_WORDS = 80
 """Words between two images of a series of steps, at most."""
 REACH = {1: 2, -1: 5}
-"""Texts, other than headings and captions, that may be between a reference and its image: below and above. On 93 real pages 0 are below and at
-most 4 above."""
+"""Texts, other than headings and captions, that may be between a reference and its image: below and above. On
+93 real pages 0 are below and at most 4 above."""
 BEFORE, PARTS = 200, 400
-"""Characters before a reference, and parts in its direction, in which an answer is looked for: a hostile text has a million references, and a hostile
-document ten thousand parts. The longest real pages have some 300."""
+"""Characters before a reference, and parts in its direction, in which an answer is looked for: a hostile text
+has a million references, and a hostile document ten thousand parts. The longest real pages have some 300."""
 LOOKED_AT = 1_000_000
-"""Characters of all texts together that are searched for references; the text of a long novel has three times as many, a page a hundredth."""
+"""Characters of all texts together that are searched for references; the text of a long novel has three times
+as many, a page a hundredth."""
 CELL_WORDS = 2
-"""Texts of at most so many words, one behind another, are cells of a table or a diagram in a format without tables (OBELICS)."""
+"""Texts of at most so many words, one behind another, are cells of a table or a diagram in a format without
+tables (OBELICS)."""
 
 Part = Text | Image | str | None
 
 
 def dangling(parts: Sequence[Part]) -> list[Dangling]:
-    """The references of a sequence of texts and images that its images do not answer, in the order of the texts.
+    """The references of a sequence of texts and images that its images do not answer, in the order of the
+    texts.
 
-    parts: segments of a document, or parts of an example's turns; a string is prose, None an image. Text.kind and Image.owner are used where given.
+    parts: segments of a document, or parts of an example's turns; a string is prose, None an image. Text.kind
+    and Image.owner are used where given.
     """
     return list(_Sequence(parts).faults())
 
@@ -107,12 +116,17 @@ class _Sequence:
             yield from (fault for _, fault in sorted(found, key=lambda item: item[0]))
 
     def _is_series(self) -> bool:
-        """Whether the images follow each other as those of steps do: texts between any two, short and of similar length."""
+        """Whether the images follow each other as those of steps do: texts between any two, short and of
+        similar length."""
         gaps = [
             count_words([_text(part)[1] for part in self.parts[before + 1 : after]])
             for before, after in zip(self.images, self.images[1:], strict=False)
         ]
-        return bool(gaps) and min(gaps) > 0 and max(gaps) <= min(SERIES_WORDS, 4 * sorted(gaps)[len(gaps) // 2] + 20)
+        return (
+            bool(gaps)
+            and min(gaps) > 0
+            and max(gaps) <= min(SERIES_WORDS, 4 * sorted(gaps)[len(gaps) // 2] + 20)
+        )
 
     def _counts(self, at: int, kind: str, text: str) -> Iterator[tuple[int, Dangling]]:
         """Stated numbers that are wrong, each with its place in the text."""
@@ -128,7 +142,11 @@ class _Sequence:
                 elif patterns is wordings.STEP_OF:
                     is_wrong = 0 < have < number and (is_tied or self.is_series)
                 else:
-                    is_whole = patterns is wordings.TOTALS and is_outside and not wordings.LOCAL.match(text, match.end())
+                    is_whole = (
+                        patterns is wordings.TOTALS
+                        and is_outside
+                        and not wordings.LOCAL.match(text, match.end())
+                    )
                     is_wrong = have < number or (is_whole and have > number)
                 if is_wrong:
                     yield match.start(), Dangling(match[0], "count", at, _left(have))
@@ -144,16 +162,25 @@ class _Sequence:
             for match in _matches(patterns, text):
                 if not _take(match, taken):
                     continue
-                if any_kind and wordings.OTHERS_SHOWN.search(text, max(0, match.start() - BEFORE), match.start()):
+                if any_kind and wordings.OTHERS_SHOWN.search(
+                    text, max(0, match.start() - BEFORE), match.start()
+                ):
                     continue
                 if not self._is_answered(at, step, any_kind):
                     kind: Kind = "below" if step > 0 else "above"
-                    yield match.start(), Dangling(match[0], kind, at, f"no image {'follows' if step > 0 else 'precedes'} it")
+                    yield (
+                        match.start(),
+                        Dangling(match[0], kind, at, f"no image {'follows' if step > 0 else 'precedes'} it"),
+                    )
         for match in _matches(wordings.BESIDE, text):
             if not self._is_answered(at, 1, False) and not self._is_answered(at, -1, False):
                 yield match.start(), Dangling(match[0], "below", at, "no image is beside it")
         unfinished = wordings.UNFINISHED.search(text)
-        if unfinished and (at + 1 == len(self.parts) or _text(self.parts[at + 1])[0] == "heading") and not self._owns_image(at):
+        if (
+            unfinished
+            and (at + 1 == len(self.parts) or _text(self.parts[at + 1])[0] == "heading")
+            and not self._owns_image(at)
+        ):
             yield unfinished.start(), Dangling(unfinished[0], "below", at, "nothing follows it")
 
     def _owns_image(self, at: int) -> bool:
@@ -161,7 +188,8 @@ class _Sequence:
         return isinstance(own, Text) and own.position in self.owners
 
     def _is_answered(self, at: int, step: int, any_kind: bool) -> bool:
-        """Whether an image in the direction answers. any_kind: code, a table or a list does too, and above in any section."""
+        """Whether an image in the direction answers. any_kind: code, a table or a list does too, and above in
+        any section."""
         if (at, step, any_kind) not in self._answers:
             self._answers[at, step, any_kind] = self._looked(at, step, any_kind)
         return self._answers[at, step, any_kind]
@@ -171,7 +199,8 @@ class _Sequence:
             return True
         same = wordings.BELOW + wordings.SHOWN_BELOW if step > 0 else wordings.ABOVE + wordings.SHOWN_ABOVE
         is_unbounded = any_kind and step < 0
-        is_outside, passed, are_cells = False, 0, step > 0  # behind the border of the section; texts between, and whether all are cells
+        # behind the border of the section; texts between, and whether all are cells
+        is_outside, passed, are_cells = False, 0, step > 0
         for place in islice(range(at + 1, len(self.parts)) if step > 0 else range(at - 1, -1, -1), PARTS):
             part = self.parts[place]
             if _is_image(part) or (any_kind and self._is_shown(place)):
@@ -203,7 +232,12 @@ class _Sequence:
                 continue
             if number > have or (self.labels and have <= len(self.labels)):
                 numbers = ", ".join(map(str, sorted(self.labels)))
-                yield match.start(), Dangling(match[0], "number", at, f"the captions have {numbers}" if numbers else _left(have))
+                yield (
+                    match.start(),
+                    Dangling(
+                        match[0], "number", at, f"the captions have {numbers}" if numbers else _left(have)
+                    ),
+                )
 
 
 def _has(lower: str, stems: Sequence[str]) -> bool:
@@ -220,17 +254,21 @@ def _matches(patterns: wordings.Patterns, text: str) -> Iterator[re.Match[str]]:
 
 
 def _numbered(patterns: wordings.Patterns, text: str) -> Iterator[tuple[re.Match[str], int]]:
-    """Matches with the number that they state ("both": 2), but for one ("in one image") and for a number of some ("another 3 images")."""
+    """Matches with the number that they state ("both": 2), but for one ("in one image") and for a number of
+    some ("another 3 images")."""
     for match in _matches(patterns, text):
         word = match.groupdict().get("n")
         number = 2 if word is None else int(word) if word.isdecimal() else wordings.NUMBERS[word.lower()]
         begins = word is None or match.start("n") == match.start()
-        if number > 1 and not (begins and wordings.NOT_ALL.search(text, max(0, match.start() - BEFORE), match.start())):
+        if number > 1 and not (
+            begins and wordings.NOT_ALL.search(text, max(0, match.start() - BEFORE), match.start())
+        ):
             yield match, number
 
 
 def _take(match: re.Match[str], taken: bytearray) -> bool:
-    """Whether no character of a match is taken; if so, take them. A byte a character: a long text may have a million matches."""
+    """Whether no character of a match is taken; if so, take them. A byte a character: a long text may have a
+    million matches."""
     start, end = match.span()
     if taken.find(1, start, end) >= 0:
         return False

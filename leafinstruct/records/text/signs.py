@@ -1,7 +1,9 @@
-"""Signs in texts of which image they belong to: a colon, "as shown below", "the image above", the words of an alt text, a step's number. Pure.
+"""Signs in texts of which image they belong to: a colon, "as shown below", "the image above", the words of an
+alt text, a step's number. Pure.
 
-Patterns of English and, for the commonest phrases, of German, French, Spanish, Portuguese, Russian, Chinese and Japanese. A sign that is not known
-only costs a decision (records/text/owners.py); so each of them is one that a reader would take as such.
+Patterns of English and, for the commonest phrases, of German, French, Spanish, Portuguese, Russian, Chinese
+and Japanese. A sign that is not known only costs a decision (records/text/owners.py); so each of them is one
+that a reader would take as such.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from leafinstruct.records.text.words import (
 )
 
 CAPTION_WORDS = 15
-"""Words up to which a line that is no sentence can be a caption or, where the source marks none, a heading."""
+"""Words up to which a line that is no sentence can be a caption or, where the source marks none, a
+heading."""
 
 ALT_WORDS, ALT_SENTENCE = 0.6, 0.8
 """Share of the alt text's words that a line, or a short sentence, holds which says the same."""
@@ -39,7 +42,8 @@ STEP = re.compile(
     r"|[\W_]{0,2}(\d{1,3})(?:[.):]\s|[、．।။]\s*(?!\d))",  # noqa: RUF001 - the marks of other scripts are meant
     re.IGNORECASE,
 )
-"""The number of a step at the beginning of a text, in any script's digits: group 1 where it is called a step, group 2 where it is a number alone."""
+"""The number of a step at the beginning of a text, in any script's digits: group 1 where it is called a step,
+group 2 where it is a number alone."""
 _FIRST = re.compile(
     r"\W*+(?:(?:first(?:ly)?,?|to (?:start|begin)|(?:start|begin) (?:by|with)|the first (?:step|thing|stage|task|part)|once upon|at first)\b"
     r"|before\s*:)",
@@ -70,7 +74,8 @@ _MOST = 4_000
 
 
 def is_line(segment: Segment) -> bool:
-    """A short line of prose that is no sentence: a heading, a label or a caption where the source marks none."""
+    """A short line of prose that is no sentence: a heading, a label or a caption where the source marks
+    none."""
     return isinstance(segment, Text) and _is_line(segment)
 
 
@@ -79,7 +84,13 @@ def _is_line(text: Text, but: str = "") -> bool:
     if len(text.text) > _MOST:
         return False
     line = text.text.strip()
-    if text.kind != "prose" or "\n" in line or len(line) > 120 or count_words([line]) > CAPTION_WORDS or is_unmarked(line):
+    if (
+        text.kind != "prose"
+        or "\n" in line
+        or len(line) > 120
+        or count_words([line]) > CAPTION_WORDS
+        or is_unmarked(line)
+    ):
         return False
     return not ends_clause(line) or bool(but and line.endswith(but))
 
@@ -109,7 +120,8 @@ def of_alt(image: Image, before: Text, behind: Text) -> float:
 
 
 def lead_of(description: str, before: Text, behind: Text) -> float | None:
-    """By how much more of the terms of an alt text or a caption the text before holds than the text behind, in [-1, 1]; None without a term.
+    """By how much more of the terms of an alt text or a caption the text before holds than the text behind,
+    in [-1, 1]; None without a term.
 
     Terms: stems of words of four letters or more; of scripts without spaces pairs of ideographs or clusters.
     Much weaker than `of_alt`: for many images together.
@@ -123,7 +135,9 @@ def lead_of(description: str, before: Text, behind: Text) -> float | None:
 @lru_cache(maxsize=256)
 def _words(text: str) -> frozenset[str]:
     """Words of two letters or more, and ideographs and clusters of scripts without spaces."""
-    return frozenset(word for word in words_of(text[:_MOST].lower()) if len(word) > 1 or weight(word) != UNITS)
+    return frozenset(
+        word for word in words_of(text[:_MOST].lower()) if len(word) > 1 or weight(word) != UNITS
+    )
 
 
 @lru_cache(maxsize=256)
@@ -143,8 +157,8 @@ def _terms(text: str) -> frozenset[str]:
 
 
 def is_caption_of(image: Image, text: Text, before: Text) -> bool:
-    """Whether a short line behind the image says what its alt text says: two words and three fifths of them (four fifths for a sentence), and more
-    than the text before."""
+    """Whether a short line behind the image says what its alt text says: two words and three fifths of them
+    (four fifths for a sentence), and more than the text before."""
     words = _words(image.alt)
     held, other = (len(words & _words(item.text)) for item in (text, before))
     least = ALT_WORDS if _is_line(text) else ALT_SENTENCE if _is_line(text, ".") else math.inf

@@ -1,4 +1,5 @@
-"""Letters, words and sentences of a text in any script: the one module that decides what each of them is. Pure.
+"""Letters, words and sentences of a text in any script: the one module that decides what each of them is.
+Pure.
 
     word        a segment between two word boundaries of UAX 29 that has a letter or a digit: `don't`, `3.14`, `www.foo.com`; `well-known` are two
     unspaced    scripts without spaces between words have no such boundaries, so their words are counted by what is smaller:
@@ -6,11 +7,13 @@
     sentence    ends at a sentence terminal (Unicode property STerm, the ellipsis, the Tibetan shad, a semicolon behind a Greek letter) or at the
                 end of a line; not behind abbreviations, initials and the number of a list item. Thai has no such mark: a line is a sentence
 
-Counts add up over texts in sixths of a word (`word_units`), so that rounding happens once. List markers (`- `, `1. `) are markup and no words.
+Counts add up over texts in sixths of a word (`word_units`), so that rounding happens once. List markers (`-
+`, `1. `) are markup and no words.
 
-Chosen: `regex`, which has Unicode's properties in C: 50 microseconds for 100 words and 20 in ASCII, over uniseg (pure Python, 4,960) and over
-dictionaries (pythainlp, jieba), whose words move with each release and which cover one script each. The data of
-Unicode come with its version, not with Python's, so Python 3.11 to 3.13 count alike; whoever keeps a count keys it by VERSION.
+Chosen: `regex`, which has Unicode's properties in C: 50 microseconds for 100 words and 20 in ASCII, over
+uniseg (pure Python, 4,960) and over dictionaries (pythainlp, jieba), whose words move with each release and
+which cover one script each. The data of Unicode come with its version, not with Python's, so Python 3.11 to
+3.13 count alike; whoever keeps a count keys it by VERSION.
 """
 
 # ruff: noqa: RUF001 - marks of other scripts are meant
@@ -32,19 +35,22 @@ VERSION = version("regex")
 UNITS = 6
 """Units of a word: the smallest number that both constants divide."""
 CJK_A_WORD, CLUSTERS_A_WORD = 1.5, 3
-"""Ideographs or hiragana in a word; grapheme clusters in a word of Thai, Lao, Khmer, Burmese and other scripts of South-East Asia.
+"""Ideographs or hiragana in a word; grapheme clusters in a word of Thai, Lao, Khmer, Burmese and other
+scripts of South-East Asia.
 
-A mean Chinese or Japanese word has 1.5 to 2 characters. Words of sentences divided by hand: 3.1 clusters in Thai (62 words), 2.7 in Lao (18), 2.2 in
-Khmer (26), 3.1 in Burmese (21)."""
+A mean Chinese or Japanese word has 1.5 to 2 characters. Words of sentences divided by hand: 3.1 clusters in
+Thai (62 words), 2.7 in Lao (18), 2.2 in Khmer (26), 3.1 in Burmese (21)."""
 
 _JOINED = r"\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}"
 _LETTERS = r"\p{WB=ALetter}\p{WB=Hebrew_Letter}"
 _RUN = rf"{_LETTERS}\p{{WB=Numeric}}\p{{WB=ExtendNumLet}}{_JOINED}"
 _JOINTS = "{0,1000}"
-"""Of a word: `1,1,1` without end is several words, since `regex` keeps the state of each joint and runs out of memory."""
+"""Of a word: `1,1,1` without end is several words, since `regex` keeps the state of each joint and runs out
+of memory."""
 _WORD = regex.compile(
     r"(?=\p{Line_Break=Complex_Context})\X"  # a cluster of Thai, Lao, Khmer, Burmese
-    rf"|(?:(?<!\p{{WB=ExtendNumLet}})\p{{WB=ExtendNumLet}}+)?[{_LETTERS}\p{{WB=Numeric}}][{_RUN}]*+"  # WB5 to WB13b: letters and digits
+    # WB5 to WB13b: letters and digits
+    rf"|(?:(?<!\p{{WB=ExtendNumLet}})\p{{WB=ExtendNumLet}}+)?[{_LETTERS}\p{{WB=Numeric}}][{_RUN}]*+"
     r"""(?:(?=[\p{WB=MidLetter}\p{WB=MidNum}\p{WB=MidNumLet}\p{WB=Single_Quote}"])"""
     rf"(?:(?<=[{_LETTERS}][{_JOINED}]*)[\p{{WB=MidLetter}}\p{{WB=MidNumLet}}\p{{WB=Single_Quote}}][{_JOINED}]*(?=[{_LETTERS}])"
     rf"|(?<=\p{{WB=Numeric}}[{_JOINED}]*)[\p{{WB=MidNum}}\p{{WB=MidNumLet}}\p{{WB=Single_Quote}}][{_JOINED}]*(?=\p{{WB=Numeric}})"
@@ -52,8 +58,12 @@ _WORD = regex.compile(
     rf"|\p{{WB=Katakana}}[\p{{WB=Katakana}}\p{{WB=ExtendNumLet}}{_JOINED}]*+"
     rf"|[\p{{L}}\p{{N}}][{_JOINED}]*+"  # an ideograph, hiragana, a fraction
 )
-"""Written out because `\\b` of regex 2026.11 finds no boundary between an apostrophe and a vowel, and so loses the words 'Auto' and 'Eve'."""
-_ASCII_WORD = re.compile(r"(?:(?<!_)_+)?[A-Za-z0-9]\w*(?:(?:(?<=[A-Za-z])[:.'](?=[A-Za-z])|(?<=\d)[,;.'](?=\d))\w+){0,1000}", re.ASCII)
+"""Written out because `\\b` of regex 2026.11 finds no boundary between an apostrophe and a vowel, and so
+loses the words 'Auto' and 'Eve'."""
+_ASCII_WORD = re.compile(
+    r"(?:(?<!_)_+)?[A-Za-z0-9]\w*(?:(?:(?<=[A-Za-z])[:.'](?=[A-Za-z])|(?<=\d)[,;.'](?=\d))\w+){0,1000}",
+    re.ASCII,
+)
 """The same for ASCII, twice as fast."""
 _MARKERS = re.compile(r"^[ \t]*(?:(?:-|\d{1,9}\.)(?:[ \t]+|$))+", re.MULTILINE)
 _CJK = regex.compile(r"[\p{Han}\p{Hiragana}ー]")
@@ -65,7 +75,9 @@ _TERMINAL = r"[\p{Sentence_Terminal}…།༎]"
 _MARK = rf"(?:{_TERMINAL}|(?<=\p{{Greek}});)"
 """A terminal, the Tibetan shad and the Greek question mark included."""
 _CLOSERS = r"""["'\p{Pe}\p{Pf}]"""
-_END = regex.compile(rf"(?P<mark>(?:{_TERMINAL}++|(?<=\p{{Greek}});)++){_CLOSERS}*+(?P<gap>\s*+)|(?P<line>[\n\r\u2028\u2029\x85]\s*+)")
+_END = regex.compile(
+    rf"(?P<mark>(?:{_TERMINAL}++|(?<=\p{{Greek}});)++){_CLOSERS}*+(?P<gap>\s*+)|(?P<line>[\n\r\u2028\u2029\x85]\s*+)"
+)
 _LINE_END = regex.compile(r"[\n\r\u2028\u2029\x85]")
 _SPACED_MARKS = frozenset(".!?…‼⁇⁈⁉")
 """Marks behind which a space must follow; the marks of other scripts end a sentence wherever they are."""
@@ -76,8 +88,11 @@ _NO_END = regex.compile(
     r"|\b(?:am|vom|zum|ab|de[mnrs]|die|das|im|seit|bis|beim|dne|od|do)\s\p{N}{1,3}$",
     regex.IGNORECASE,
 )
-"""What a full stop belongs to: an initial, an abbreviation that something follows, the number of a list item, a German ordinal ("am 3. Oktober")."""
-_NUMBERED = regex.compile(r"(?<![\p{L}\p{M}\p{N}])(?:no|nr|n|fig|abb|vol|pp?|рис|стр|č|art|abs|kap)$", regex.IGNORECASE)
+"""What a full stop belongs to: an initial, an abbreviation that something follows, the number of a list item,
+a German ordinal ("am 3. Oktober")."""
+_NUMBERED = regex.compile(
+    r"(?<![\p{L}\p{M}\p{N}])(?:no|nr|n|fig|abb|vol|pp?|рис|стр|č|art|abs|kap)$", regex.IGNORECASE
+)
 """Abbreviations that a number follows."""
 _LONG = 100_000
 """Characters of a text whose words are counted once."""
@@ -89,7 +104,8 @@ _ENDED = regex.compile(rf"{_MARK}{_CLOSERS}*\s*$")
 _PAUSED = regex.compile(rf"[{_PAUSES}{_TERMINAL[1:-1]}]{_CLOSERS}*\s*$")
 
 TITLE_ENDS = ".:!。：！।"
-"""Marks at the end of a title that a question leaves out; who looks for a title in a question leaves them out, too."""
+"""Marks at the end of a title that a question leaves out; who looks for a title in a question leaves them
+out, too."""
 QUESTION_MARKS = "?？؟\u037e⁇⁈⁉‽"
 """Question marks of all scripts, the Greek one included."""
 
@@ -98,9 +114,11 @@ _SUPERSCRIPT = re.compile("([²³¹\u2070-\u209c]+)")
 
 _APART = r"\p{Han}\p{Hiragana}\p{Line_Break=Complex_Context}"
 _TOKEN = regex.compile(
-    rf"[{_APART}]\p{{M}}*|(?:[[\p{{L}}\p{{N}}]--[{_APART}]]\p{{M}}*)+(?:(?<=\p{{N}})[.,٫٬]\p{{N}}+)*"  # a word or a number
+    # a word or a number
+    rf"[{_APART}]\p{{M}}*|(?:[[\p{{L}}\p{{N}}]--[{_APART}]]\p{{M}}*)+(?:(?<=\p{{N}})[.,٫٬]\p{{N}}+)*"
     r"|(?<![\p{L}\p{N}])[-−–](?=\p{N})"  # a minus
-    r"|(?<=[\p{L}\p{N}])#|#(?=[\p{L}\p{N}])|(?<=[\p{L}\p{N}])[*_~^|\\](?=[\p{L}\p{N}])"  # what is markup where it stands apart
+    # what is markup where it stands apart
+    r"|(?<=[\p{L}\p{N}])#|#(?=[\p{L}\p{N}])|(?<=[\p{L}\p{N}])[*_~^|\\](?=[\p{L}\p{N}])"
     r"|[[\p{S}%&@/‰]--[~^|`´\p{Block=Geometric_Shapes}\p{Block=Box_Drawing}]]",  # symbols that are no bullets
     regex.V1,
 )
@@ -115,11 +133,13 @@ _SHORT = 1_000
 _INVISIBLE = regex.compile(r"[\p{Cf}ـ]")
 
 
-# Words --------------------------------------------------------------------------------------------------------------------------------
+# Words
+# --------------------------------------------------------------------------------------------------------------------------------
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in order, without list markers; of unspaced scripts each ideograph and each grapheme cluster by itself."""
+    """The words of a text in order, without list markers; of unspaced scripts each ideograph and each
+    grapheme cluster by itself."""
     text = without_markers(text)
     return _ASCII_WORD.findall(text) if text.isascii() else _WORD.findall(text)
 
@@ -136,7 +156,8 @@ def word_units(text: str) -> int:
 
 @lru_cache(maxsize=8)
 def _units_of_long(text: str) -> int:
-    """The same of a long text, which some dozen scores and rules ask for: 5,000,000 ideographs take a second."""
+    """The same of a long text, which some dozen scores and rules ask for: 5,000,000 ideographs take a
+    second."""
     return units_of(words_of(text))
 
 
@@ -147,14 +168,16 @@ def units_of(words: Iterable[str]) -> int:
 
 @lru_cache(maxsize=65_536)
 def weight(word: str) -> int:
-    """Sixths of a word that one of `words_of` is: 6, but 4 for an ideograph or hiragana and 2 for a grapheme cluster of an unspaced script."""
+    """Sixths of a word that one of `words_of` is: 6, but 4 for an ideograph or hiragana and 2 for a grapheme
+    cluster of an unspaced script."""
     if _CJK.match(word):
         return int(UNITS / CJK_A_WORD)
     return UNITS // CLUSTERS_A_WORD if _CLUSTERED.match(word) else UNITS
 
 
 def first_words(text: str, count: int) -> str:
-    """The beginning of a text with at most `count` words, as it is written; the whole text where it has no more."""
+    """The beginning of a text with at most `count` words, as it is written; the whole text where it has no
+    more."""
     left, end = count * UNITS, 0
     if word_units(text) <= left:
         return text
@@ -178,11 +201,13 @@ def without_markers(text: str) -> str:
     return _MARKERS.sub("", text)
 
 
-# Letters ------------------------------------------------------------------------------------------------------------------------------
+# Letters
+# ------------------------------------------------------------------------------------------------------------------------------
 
 
 class _Counter:
-    """Counts the characters of a class: those of ASCII in bytes, 30 times faster, and the others by the pattern."""
+    """Counts the characters of a class: those of ASCII in bytes, 30 times faster, and the others by the
+    pattern."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = regex.compile(pattern)
@@ -197,20 +222,25 @@ class _Counter:
 _ASCII = re.compile(r"[\x00-\x7f]+")
 
 count_letters = _Counter(r"\p{L}")
-"""Letters of all scripts (general category L); vowel signs and other marks are parts of letters and not counted."""
+"""Letters of all scripts (general category L); vowel signs and other marks are parts of letters and not
+counted."""
 count_capitals = _Counter(r"[\p{Lu}\p{Lt}](?<!\p{Cherokee})")
 """Upper-case and title-case letters. Those of Cherokee are none: it is written in them throughout."""
 count_marks = _Counter(r"[\p{M}\p{Cf}\p{GCB=V}\p{GCB=T}]")
-"""Combining marks, invisible format characters, and the vowels and final consonants of decomposed Korean syllables."""
+"""Combining marks, invisible format characters, and the vowels and final consonants of decomposed Korean
+syllables."""
 count_symbols = _Counter(_SYMBOL)
-"""Characters that are neither letters, marks, digits, white space, invisible format characters nor punctuation of prose in any script.
+"""Characters that are neither letters, marks, digits, white space, invisible format characters nor
+punctuation of prose in any script.
 
-Symbols are the categories S and C (but for the degree and numero signs), and of punctuation what markup is made of: `# * @ \\ _ { }` and bullets."""
+Symbols are the categories S and C (but for the degree and numero signs), and of punctuation what markup is
+made of: `# * @ \\ _ { }` and bullets."""
 
 
 @lru_cache(maxsize=4096)
 def folded(text: str) -> str:
-    """Words of a text without case, punctuation and symbols, one space between them: what two spellings of a title or a name have in common."""
+    """Words of a text without case, punctuation and symbols, one space between them: what two spellings of a
+    title or a name have in common."""
     return " ".join(_LETTERS_AND_DIGITS.findall(_width_folded(text).casefold()))
 
 
@@ -218,8 +248,9 @@ _LETTERS_AND_DIGITS = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
 def identity(text: str) -> str:
-    """What two copies of a text have in common that differ in typesetting only: case, white space, quotation marks, dashes, ligatures, width of
-    characters, punctuation between words and sentences. `C++` and `C#`, `-3` and `3`, `50%` and `50` stay different, and so do vowel signs.
+    """What two copies of a text have in common that differ in typesetting only: case, white space, quotation
+    marks, dashes, ligatures, width of characters, punctuation between words and sentences. `C++` and `C#`,
+    `-3` and `3`, `50%` and `50` stay different, and so do vowel signs.
     """
     text = without_markers(text)
     if text.isascii():
@@ -228,32 +259,42 @@ def identity(text: str) -> str:
 
 
 def identity_of(texts: Iterable[str]) -> str:
-    """The identity of some texts together; empty where they have no word, since texts without words are no copies of each other."""
+    """The identity of some texts together; empty where they have no word, since texts without words are no
+    copies of each other."""
     found = [(identity(text), bool(words_of(text))) for text in texts]
     return " ".join(text for text, _ in found if text) if any(has_words for _, has_words in found) else ""
 
 
 def spelled_alike(text: str) -> str:
-    """The text in small letters and in one spelling: composed, of one width, with straight apostrophes, without invisible characters and tatweel."""
-    return text.lower() if text.isascii() else _INVISIBLE.sub("", _width_folded(text).casefold()).replace("’", "'")
+    """The text in small letters and in one spelling: composed, of one width, with straight apostrophes,
+    without invisible characters and tatweel."""
+    return (
+        text.lower()
+        if text.isascii()
+        else _INVISIBLE.sub("", _width_folded(text).casefold()).replace("’", "'")
+    )
 
 
 def _width_folded(text: str) -> str:
     """NFKC, but for superscripts, subscripts and fractions: `10²` is not `102`, `2½` is `2 1/2`."""
     if text.isascii():
         return text
-    pieces = _SUPERSCRIPT.split(_FRACTION.sub(lambda found: f" {unicodedata.normalize('NFKC', found[0])} ".replace("⁄", "/"), text))
+    pieces = _SUPERSCRIPT.split(
+        _FRACTION.sub(lambda found: f" {unicodedata.normalize('NFKC', found[0])} ".replace("⁄", "/"), text)
+    )
     return "".join(piece if at % 2 else normalized(piece, "NFKC") for at, piece in enumerate(pieces))
 
 
 def normalized(text: str, form: Literal["NFC", "NFKC"]) -> str:
     """The text in a normal form.
 
-    Sorting the marks of one letter is quadratic in their number, so a run of more than 30 is divided as in Stream-Safe Text (UAX 15)."""
+    Sorting the marks of one letter is quadratic in their number, so a run of more than 30 is divided as in
+    Stream-Safe Text (UAX 15)."""
     return unicodedata.normalize(form, _MARKS.sub("\\g<0>\u034f", text) if len(text) > _SHORT else text)
 
 
-# Sentences ----------------------------------------------------------------------------------------------------------------------------
+# Sentences
+# ----------------------------------------------------------------------------------------------------------------------------
 
 
 def sentences_of(text: str) -> list[str]:
@@ -275,17 +316,20 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a text ends with a sentence terminal of any script; closing quotation marks and brackets behind it are passed over."""
+    """Whether a text ends with a sentence terminal of any script; closing quotation marks and brackets behind
+    it are passed over."""
     return _ENDED.search(text) is not None
 
 
 def ends_clause(text: str) -> bool:
-    """Whether a text ends as a sentence or a part of one does: with a sentence terminal, a colon, a semicolon or a comma."""
+    """Whether a text ends as a sentence or a part of one does: with a sentence terminal, a colon, a semicolon
+    or a comma."""
     return _PAUSED.search(text) is not None
 
 
 def is_unmarked(text: str) -> bool:
-    """Whether most of a text is Thai or Lao, which mark no end of a sentence: a line without such a mark is then no sign of a heading or a title."""
+    """Whether most of a text is Thai or Lao, which mark no end of a sentence: a line without such a mark is
+    then no sign of a heading or a title."""
     return 2 * len(_UNMARKED.findall(text)) > len(text)
 
 
@@ -306,6 +350,7 @@ def _is_end(text: str, found: regex.Match[str]) -> bool:
     if following.islower():
         return False
     before = text[max(0, found.start() - _LONGEST) : found.start()]
-    if mark != "." or not before.removesuffix("\n")[-1:].isalnum():  # each abbreviation and number ends with a letter or a digit
+    # each abbreviation and number ends with a letter or a digit
+    if mark != "." or not before.removesuffix("\n")[-1:].isalnum():
         return True
     return not (_NO_END.search(before) or (following.isnumeric() and _NUMBERED.search(before)))

@@ -1,4 +1,5 @@
-"""The middle of a record's story: its decision under the rules, of which records it is a duplicate, and what a model was asked. Pure, as story.py."""
+"""The middle of a record's story: its decision under the rules, of which records it is a duplicate, and what
+a model was asked. Pure, as story.py."""
 
 from __future__ import annotations
 
@@ -16,18 +17,24 @@ ENDS = {
 }
 
 
-def decision(page: Page, told: Mapping[str, Any] | None, scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def decision(
+    page: Page, told: Mapping[str, Any] | None, scores: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
     """Section filter: every score with the rule over it, then what was asked."""
     if told is None:
         yield "filter: not run yet"
         return
-    yield f"filter: {told['verdict']}" + (f" by {told['drops'][0]['rule']}" if told["verdict"] == "dropped" else "")
+    yield f"filter: {told['verdict']}" + (
+        f" by {told['drops'][0]['rule']}" if told["verdict"] == "dropped" else ""
+    )
     if told["verdict"] == "dropped":
         yield from page.wrapped(_why(told["drops"][0]), 2, 4)
     by_rule = {rule["rule"]: rule for rule in told["rules"]}
     for name in dict.fromkeys([*(cell["name"] for cell in scores), *by_rule]):
         cells = [cell for cell in scores if cell["name"] == name]
-        yield from _score(page, name, cells, by_rule.get(name), [drop for drop in told["drops"] if drop["rule"] == name])
+        yield from _score(
+            page, name, cells, by_rule.get(name), [drop for drop in told["drops"] if drop["rule"] == name]
+        )
     yield from _duplicates(page, told["duplicates"])
     if told["judge"]:
         yield from question(page, told["judge"])
@@ -44,15 +51,28 @@ def _why(drop: Mapping[str, Any]) -> str:
 
 
 def _score(
-    page: Page, name: str, cells: Sequence[Mapping[str, Any]], rule: Mapping[str, Any] | None, drops: Sequence[Mapping[str, Any]]
+    page: Page,
+    name: str,
+    cells: Sequence[Mapping[str, Any]],
+    rule: Mapping[str, Any] | None,
+    drops: Sequence[Mapping[str, Any]],
 ) -> Iterator[str]:
-    """One line a score, images as a range; then each image that failed, and the sentences of whoever judged."""
+    """One line a score, images as a range; then each image that failed, and the sentences of whoever
+    judged."""
     end = ENDS[rule["outcome"]] if rule else ""
     yield from page.wrapped(f"{name:<27} {_values(cells, drops):<18} {_bound(rule):<16} {end}".rstrip(), 2, 4)
-    for drop in {(drop["position"], drop["value"], drop["detail"]): drop for drop in drops if drop["position"] is not None}.values():
-        yield from page.wrapped(f"[{drop['position']}] {_number(drop['value'])} {drop['detail']}".rstrip(), 6, 4)
+    for drop in {
+        (drop["position"], drop["value"], drop["detail"]): drop
+        for drop in drops
+        if drop["position"] is not None
+    }.values():
+        yield from page.wrapped(
+            f"[{drop['position']}] {_number(drop['value'])} {drop['detail']}".rstrip(), 6, 4
+        )
     if page.full and len(cells) > 1:
-        yield from page.wrapped("  ".join(f"[{cell['position']}] {_number(cell['value'])}" for cell in cells), 6)
+        yield from page.wrapped(
+            "  ".join(f"[{cell['position']}] {_number(cell['value'])}" for cell in cells), 6
+        )
     for cell in cells:
         if cell["detail"] and cell["position"] is None:
             yield from page.wrapped(cell["detail"], 6)
@@ -76,7 +96,11 @@ def _bound(rule: Mapping[str, Any] | None) -> str:
         return ""
     if "languages" in rule:
         return ", ".join(rule["languages"])
-    bounds = [f"{word} {rule[name]:g}" for word, name in (("at least", "min"), ("at most", "max")) if rule[name] is not None]
+    bounds = [
+        f"{word} {rule[name]:g}"
+        for word, name in (("at least", "min"), ("at most", "max"))
+        if rule[name] is not None
+    ]
     return ", ".join(bounds)
 
 
@@ -101,7 +125,11 @@ def _others(found: Mapping[str, Any]) -> str:
 def question(page: Page, asked: Mapping[str, Any]) -> Iterator[str]:
     """What went out, what came back, what it took."""
     paid = asked["paid"]
-    yield from page.wrapped(f"asked {asked['model']}: {asked['state']}" + (f", {asked['detail']}" if asked["detail"] else ""), 2, 4)
+    yield from page.wrapped(
+        f"asked {asked['model']}: {asked['state']}" + (f", {asked['detail']}" if asked["detail"] else ""),
+        2,
+        4,
+    )
     if paid is None:
         yield from page.wrapped("what it took was not kept", 4)
     elif paid["requests"]:
@@ -116,7 +144,8 @@ def question(page: Page, asked: Mapping[str, Any]) -> Iterator[str]:
 
 
 def cost(paid: Mapping[str, Any], decimals: int = 6) -> str:
-    """Requests, tokens, dollars, in words. decimals: of the dollars; one question may cost a thousandth of a cent."""
+    """Requests, tokens, dollars, in words. decimals: of the dollars; one question may cost a thousandth of a
+    cent."""
     dollars = "price unknown" if paid["dollars"] is None else f"${paid['dollars']:,.{decimals}f}"
     about = "about " if paid["estimated"] else ""
     requests = "1 request" if paid["requests"] == 1 else f"{paid['requests']:,} requests"
@@ -125,7 +154,11 @@ def cost(paid: Mapping[str, Any], decimals: int = 6) -> str:
 
 def _exchange(page: Page, exchange: Mapping[str, Any]) -> Iterator[str]:
     body = exchange["sent"]
-    settings = ", ".join(f"{name} {body[name]}" for name in ("model", "temperature", "max_tokens", "max_completion_tokens") if name in body)
+    settings = ", ".join(
+        f"{name} {body[name]}"
+        for name in ("model", "temperature", "max_tokens", "max_completion_tokens")
+        if name in body
+    )
     form = (body.get("response_format") or {}).get("type", "no response_format")
     yield from page.wrapped(f"{exchange['at']} {exchange['state']}: {settings}, {form}", 4, 2)
     yield "    prompt as sent" + (", the last of its tries" if len(exchange["tries"]) > 1 else "")
@@ -147,6 +180,8 @@ def _content(content: object) -> str:
         return content
     parts = content if isinstance(content, list) else []
     return "\n".join(
-        f"[image sha256 {part['sha256']}, {part['media_type']}, {part['bytes']:,} bytes]" if part["type"] == "image" else part["text"]
+        f"[image sha256 {part['sha256']}, {part['media_type']}, {part['bytes']:,} bytes]"
+        if part["type"] == "image"
+        else part["text"]
         for part in parts
     )

@@ -1,4 +1,5 @@
-"""The lineage of one record: every step from its place in the source to its rows in the shards, for kept and dropped records alike.
+"""The lineage of one record: every step from its place in the source to its rows in the shards, for kept and
+dropped records alike.
 
     document, part, fate      which record, and what became of it (one of FATES)
     source                    name, file, locator, path on this machine, sha256 of the file, title, language, language_confidence, page_url
@@ -11,8 +12,9 @@
     cost                      requests, tokens and dollars of both questions (null: not known)
     versions                  of each stage: state, code, libraries, models, prompts and whatever else shaped it
 
-These are the keys of `leaf explain --json` under `record`; they may grow, and keep their meaning. Read are one column of a table and the row groups
-that hold the record (records/files/lookup.py). What ingest could not read has no id and no lineage: it is found by its place (`rejected`).
+These are the keys of `leaf explain --json` under `record`; they may grow, and keep their meaning. Read are
+one column of a table and the row groups that hold the record (records/files/lookup.py). What ingest could not
+read has no id and no lineage: it is found by its place (`rejected`).
 """
 
 from __future__ import annotations
@@ -47,8 +49,9 @@ _NOT_SHOWN = frozenset({"files", "input", "parts", "history", "filter"})
 
 
 def look(stages: Mapping[str, Artifact], wanted: str, kept_answers: Path) -> dict[str, Any]:
-    """The answer of `leaf explain`: `matches`, every document that may be meant, with its fate; `record`, the lineage of the only one, else None;
-    `rejected`, what ingest could not read at such a place; `unlisted`, how many more losses ingest counted by their reason without their place."""
+    """The answer of `leaf explain`: `matches`, every document that may be meant, with its fate; `record`, the
+    lineage of the only one, else None; `rejected`, what ingest could not read at such a place; `unlisted`,
+    how many more losses ingest counted by their reason without their place."""
     found = find(stages, wanted)
     record = explain(stages, found[0], kept_answers) if len(found) == 1 else None
     ends = fates(stages, found) if record is None else {record["document"]: record["fate"]}
@@ -70,10 +73,13 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
     scores = _scores(stages["filter"], part, match.document)
     verdict = _verdict(stages["filter"], part, match.document, ("documents", "kept"), ("dropped", "dropped"))
     rewritten = _verdict(stages["rewrite"], part, match.document, ("dropped", "dropped"))
-    examples = [_example(item, stages["shard"]) for item in _examples(stages["rewrite"], part, match.document)]
+    examples = [
+        _example(item, stages["shard"]) for item in _examples(stages["rewrite"], part, match.document)
+    ]
     asked = answers.asked(stages["rewrite"], part, match.document, kept_answers)
     if examples:
-        rewritten = {"verdict": "kept", "drops": (rewritten or {}).get("drops", [])}  # of pieces of a long document that became no example
+        # of pieces of a long document that became no example
+        rewritten = {"verdict": "kept", "drops": (rewritten or {}).get("drops", [])}
     return {
         "document": match.document,
         "part": part,
@@ -82,7 +88,11 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
         "segments": _segments(_decided(row, stages["filter"], part), stages["filter"], part),
         "scores": scores,
         "filter": verdict
-        and {**verdict, **decision.told(stages["filter"], part, match.document, scores, verdict["drops"]), "judge": judged},
+        and {
+            **verdict,
+            **decision.told(stages["filter"], part, match.document, scores, verdict["drops"]),
+            "judge": judged,
+        },
         "rewrite": rewritten and {**rewritten, "asked": asked},
         "examples": examples,
         "cost": answers.cost([judged, asked]),
@@ -91,7 +101,8 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
 
 
 def rejected(ingest: Artifact, wanted: str) -> list[dict[str, Any]]:
-    """What ingest could not read at a place, each entry with its part. wanted: a file, or `file locator`, both as the reports give them."""
+    """What ingest could not read at a place, each entry with its part. wanted: a file, or `file locator`,
+    both as the reports give them."""
     return [
         {"part": report["part"], **item}
         for report in ingest.reports()
@@ -101,16 +112,22 @@ def rejected(ingest: Artifact, wanted: str) -> list[dict[str, Any]]:
 
 
 def fates(stages: Mapping[str, Artifact], found: Sequence[Match]) -> dict[str, str]:
-    """document -> one of FATES, from columns of ids alone, so that thousands of records cost a scan and not a lineage each.
+    """document -> one of FATES, from columns of ids alone, so that thousands of records cost a scan and not a
+    lineage each.
 
-    A finished shard stage leaves out no example but those that somebody asked to remove (shard/suppressed.py).
+    A finished shard stage leaves out no example but those that somebody asked to remove
+    (shard/suppressed.py).
     """
     by_part: dict[str, set[str]] = {}
     for match in found:
         by_part.setdefault(match.part, set()).add(match.document)
     shards = sorted(stages["shard"].path.glob("*.parquet"))
     wanted = {match.document for match in found}
-    steps = {"sharded": {value for path in shards for _, value in numbers(path, "document_id", wanted)} if wanted else set()}
+    steps = {
+        "sharded": {value for path in shards for _, value in numbers(path, "document_id", wanted)}
+        if wanted
+        else set()
+    }
     example = "removed" if funnel.state(stages["shard"]) == "done" else "rewritten"
     for fate, stage, kind, column in (
         (example, "rewrite", "examples", "document_id"),
@@ -118,12 +135,23 @@ def fates(stages: Mapping[str, Artifact], found: Sequence[Match]) -> dict[str, s
         ("kept", "filter", "documents", "id"),
         ("dropped_by_filter", "filter", "dropped", "id"),
     ):
-        steps[fate] = {id_ for part, ids in by_part.items() for id_ in _ids([stages[stage].file(kind, part)], column, ids)}
-    return {document: next((fate for fate, ids in steps.items() if document in ids), "read") for document in wanted}
+        steps[fate] = {
+            id_
+            for part, ids in by_part.items()
+            for id_ in _ids([stages[stage].file(kind, part)], column, ids)
+        }
+    return {
+        document: next((fate for fate, ids in steps.items() if document in ids), "read")
+        for document in wanted
+    }
 
 
 def _ids(paths: Sequence[Path], column: str, wanted: set[str]) -> set[str]:
-    return {row[column] for path in paths for _, row in rows_where(path, column, one_of(wanted), [column])} if wanted else set()
+    return (
+        {row[column] for path in paths for _, row in rows_where(path, column, one_of(wanted), [column])}
+        if wanted
+        else set()
+    )
 
 
 def _row(artifact: Artifact, kind: str, part: str, document: str) -> table.Row | None:
@@ -152,7 +180,10 @@ def _source(ingest: Artifact, part: str, document: Any) -> dict[str, Any]:
 def _decided(row: table.Row, filtered: Artifact, part: str) -> table.Row:
     """The document as read, its images with the owners that filter decided on, where it did."""
     later = _row(filtered, "documents", part, row["id"]) or _row(filtered, "dropped", part, row["id"]) or row
-    found = {item["position"]: {name: item[name] for name in ("owner", "owner_found")} for item in later["segments"]}
+    found = {
+        item["position"]: {name: item[name] for name in ("owner", "owner_found")}
+        for item in later["segments"]
+    }
     return {**row, "segments": [{**item, **found.get(item["position"], {})} for item in row["segments"]]}
 
 
@@ -160,13 +191,18 @@ def _segments(row: table.Row, filtered: Artifact, part: str) -> list[dict[str, A
     shown = [segment for segment in row["segments"] if segment["type"] == "image"]
     refs = {table.image_ref(segment) for segment in shown}
     urls = {segment["ref"]["url"] for segment in shown} - {None}
-    images = {found["ref"]: found for _, found in rows_where(filtered.file("images", part), "ref", one_of(refs))}
+    images = {
+        found["ref"]: found for _, found in rows_where(filtered.file("images", part), "ref", one_of(refs))
+    }
     fetches = {log["url"]: log for _, log in rows_where(filtered.file("fetches", part), "url", one_of(urls))}
     return [_shown(segment, fetches, images) for segment in row["segments"]]
 
 
-def _shown(segment: table.Row, fetches: Mapping[str, table.Row], images: Mapping[str, table.Row]) -> dict[str, Any]:
-    """A segment; of an image also what was found at its reference, and for one on the web the log of its fetch."""
+def _shown(
+    segment: table.Row, fetches: Mapping[str, table.Row], images: Mapping[str, table.Row]
+) -> dict[str, Any]:
+    """A segment; of an image also what was found at its reference, and for one on the web the log of its
+    fetch."""
     own = {name: segment[name] for name in ("position", "kind", "time", "role")}
     if segment["type"] == "text":
         return {**own, "text": segment["text"]}
@@ -177,7 +213,9 @@ def _shown(segment: table.Row, fetches: Mapping[str, table.Row], images: Mapping
         "kind": "image",
         "ref": ref,
         **{name: segment[name] for name in ("alt", "url", "license", "owner", "owner_found")},
-        "found": None if found is None else {name: found[name] for name in ("state", "reason", "sha256", "width", "height", "format")},
+        "found": None
+        if found is None
+        else {name: found[name] for name in ("state", "reason", "sha256", "width", "height", "format")},
         "fetch": fetches.get(segment["ref"]["url"] or ""),
     }
 
@@ -203,7 +241,10 @@ def _example(example: table.Row, shards: Artifact) -> dict[str, Any]:
     turns = [
         {
             "role": turn["role"],
-            "parts": [item["text"] if item["type"] == "text" else f"[image {item['position']}]" for item in turn["parts"]],
+            "parts": [
+                item["text"] if item["type"] == "text" else f"[image {item['position']}]"
+                for item in turn["parts"]
+            ],
         }
         for turn in example["turns"]
     ]
@@ -216,7 +257,13 @@ def _shard(shards: Artifact, example: str, task: str) -> dict[str, Any] | None:
     for path in sorted(shards.path.glob("*.parquet")):
         place = named(path)
         for number, _ in numbers(path, "id", {example}) if place and place[0] == task else ():
-            return {"file": path.name, "path": str(path), "row": number, "task": task, "split": place and place[1]}
+            return {
+                "file": path.name,
+                "path": str(path),
+                "row": number,
+                "task": task,
+                "split": place and place[1],
+            }
     return None
 
 
@@ -224,4 +271,8 @@ def _version(artifact: Artifact) -> dict[str, Any]:
     """What shaped a stage, from its fingerprint, and where it stands."""
     record, fingerprint = artifact.record or {}, artifact.fingerprint or {}
     own = {name: value for name, value in fingerprint.items() if name not in _NOT_SHOWN}
-    return {"state": funnel.state(artifact), **own, **{name: record[name] for name in ("models", "prompts") if name in record}}
+    return {
+        "state": funnel.state(artifact),
+        **own,
+        **{name: record[name] for name in ("models", "prompts") if name in record},
+    }

@@ -1,7 +1,8 @@
-"""What is known of one record, told to a person: a section a step, from its place in the source to its rows in the shards.
+"""What is known of one record, told to a person: a section a step, from its place in the source to its rows
+in the shards.
 
-Pure: lines in, lines out; the command prints them. Only headings begin at the left edge, so no text of a page, however it is broken, can pass
-for one (records/printable.py).
+Pure: lines in, lines out; the command prints them. Only headings begin at the left edge, so no text of a
+page, however it is broken, can pass for one (records/printable.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Itera
     page = Page(width, full)
     source = told["source"]
     yield f"document {told['document']}: {lineage.FATES[told['fate']]}"
-    yield from page.named(source=source["name"], file=source["file"], place=source["locator"], path=source["path"], sha256=source["sha256"])
+    yield from page.named(
+        source=source["name"],
+        file=source["file"],
+        place=source["locator"],
+        path=source["path"],
+        sha256=source["sha256"],
+    )
     found, canonical = source["page_url"], source["url"]
     yield from page.named(
         part=told["part"],
@@ -51,7 +58,8 @@ def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Itera
 
 
 def _segment(page: Page, segment: Mapping[str, Any]) -> Iterator[str]:
-    """A text in one line; an image with what is known of it: address, license, what was found there, and how it was fetched."""
+    """A text in one line; an image with what is known of it: address, license, what was found there, and how
+    it was fetched."""
     at = "" if segment["time"] is None else f" at {segment['time']:.3f} s"
     role = f" ({segment['role']})" if segment["role"] else ""
     label = f"[{segment['position']}] {segment['kind']}{role}{at}: "
@@ -59,27 +67,43 @@ def _segment(page: Page, segment: Mapping[str, Any]) -> Iterator[str]:
         yield from page.one(label + printable(segment["text"]), 2, 4)
         return
     yield from page.wrapped(label + printable(segment["ref"]), 2, 4)
-    owner = "its text is not known" if segment["owner"] is None else f"belongs to [{segment['owner']}], {segment['owner_found']}"
+    owner = (
+        "its text is not known"
+        if segment["owner"] is None
+        else f"belongs to [{segment['owner']}], {segment['owner_found']}"
+    )
     yield from page.wrapped(owner, 6, 2)
     if segment["url"] and segment["url"] != segment["ref"]:
         yield from page.wrapped(f"address {printable(segment['url'])}", 6, 2)
     if segment["license"]:
         yield from page.wrapped(f"license {printable(segment['license'])}", 6, 2)
     if log := segment["fetch"]:
-        how = f"{log['status']}, {log['size']:,} bytes" if log["sha256"] else f"{log['state']}, {log['status'] or ''} {log['reason']}"
+        how = (
+            f"{log['status']}, {log['size']:,} bytes"
+            if log["sha256"]
+            else f"{log['state']}, {log['status'] or ''} {log['reason']}"
+        )
         led = f" from {log['final_url']}" if log["final_url"] and log["final_url"] != log["url"] else ""
-        yield from page.wrapped(f"fetched {log['at']}{led}: {how}; {log['attempts']} tries, {log['seconds']:.2f} s", 6, 2)
+        yield from page.wrapped(
+            f"fetched {log['at']}{led}: {how}; {log['attempts']} tries, {log['seconds']:.2f} s", 6, 2
+        )
     if found := segment["found"]:
         size = f"{found['format']}, {found['width']} x {found['height']} pixels, sha256 {found['sha256']}"
-        yield from page.wrapped(f"found {size if found['width'] else 'no image: ' + printable(found['reason'])}", 6, 2)
+        yield from page.wrapped(
+            f"found {size if found['width'] else 'no image: ' + printable(found['reason'])}", 6, 2
+        )
 
 
-def _rewrite(page: Page, rewrite: Mapping[str, Any] | None, examples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _rewrite(
+    page: Page, rewrite: Mapping[str, Any] | None, examples: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
     if rewrite is None:
         yield "rewrite: not reached"
         return
     tasks = ", ".join(f"one {printable(example['task'])}" for example in examples)
-    yield from page.wrapped(f"rewrite: {tasks}" if examples else f"rewrite: dropped by {rewrite['drops'][0]['rule']}", 0, 2)
+    yield from page.wrapped(
+        f"rewrite: {tasks}" if examples else f"rewrite: dropped by {rewrite['drops'][0]['rule']}", 0, 2
+    )
     for drop in rewrite["drops"]:
         yield from page.wrapped(drop["detail"], 2)
     if rewrite["asked"]:
@@ -101,24 +125,45 @@ def _example(page: Page, example: Mapping[str, Any]) -> Iterator[str]:
 def _version(page: Page, stage: str, version: Mapping[str, Any]) -> Iterator[str]:
     """The short facts of a stage; `--json` has all of them."""
     facts = [f"code {version['code']}"] if "code" in version else []
-    for name in ("recipe", "seed", "model", "weights", "judge", "prompt", "models", "prompts", "questions", "libraries"):
+    for name in (
+        "recipe",
+        "seed",
+        "model",
+        "weights",
+        "judge",
+        "prompt",
+        "models",
+        "prompts",
+        "questions",
+        "libraries",
+    ):
         facts += _flat(name, version.get(name))
     yield from page.wrapped(f"{stage:<9}{version['state']}{': ' if facts else ''}{', '.join(facts)}", 2, 9)
 
 
 def _flat(name: str, value: object) -> list[str]:
-    """`judge model m`, not a dictionary in brackets; libraries by their own names, a sha256 by its first 12 digits."""
+    """`judge model m`, not a dictionary in brackets; libraries by their own names, a sha256 by its first 12
+    digits."""
     if isinstance(value, Mapping):
-        return [item for key, inner in value.items() for item in _flat(key if name == "libraries" else f"{name} {key}", inner)]
+        return [
+            item
+            for key, inner in value.items()
+            for item in _flat(key if name == "libraries" else f"{name} {key}", inner)
+        ]
     text = printable(value)
     return [] if value is None else [f"{name} {text[:12] if re.fullmatch('[0-9a-f]{64}', text) else text}"]
 
 
 def matches(found: Sequence[Mapping[str, Any]], wanted: str, again: str) -> Iterator[str]:
-    """Several records may be meant: a line each, and what to type next. again: the command about one of them, `ID` in its place."""
+    """Several records may be meant: a line each, and what to type next. again: the command about one of them,
+    `ID` in its place."""
     yield f"{len(found):,} documents fit {printable(wanted, 50)}"
     for match in found[:SHOWN_LOSSES]:
-        at = f", image {', '.join(f'[{position}]' for position in match['positions'])}" if match["positions"] else ""
+        at = (
+            f", image {', '.join(f'[{position}]' for position in match['positions'])}"
+            if match["positions"]
+            else ""
+        )
         yield f"  {match['document']}  {lineage.FATES[match['fate']]:<18}  {match['by']}{at}"
     if len(found) > SHOWN_LOSSES:
         yield f"  and {len(found) - SHOWN_LOSSES:,} more; --json lists all"
@@ -132,6 +177,8 @@ def losses(rejected: Sequence[Mapping[str, Any]], width: int = 80) -> Iterator[s
         place = printable(f"{item['file']} {item['locator']}").rstrip()
         lost = "the record" if item["whole"] else "a piece of the record"
         detail = f": {printable(item['detail'], 400)}" if item["detail"] else ""
-        yield from page.wrapped(f"{place}: ingest could not read {lost}, {printable(item['reason'])}{detail}", 0, 2)
+        yield from page.wrapped(
+            f"{place}: ingest could not read {lost}, {printable(item['reason'])}{detail}", 0, 2
+        )
     if len(rejected) > SHOWN_LOSSES:
         yield f"and {len(rejected) - SHOWN_LOSSES:,} more; --json lists all"

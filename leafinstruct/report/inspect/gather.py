@@ -1,17 +1,21 @@
-"""What a run knows of its records, gathered for the page: one JSON-ready dictionary a document, and what they share.
+"""What a run knows of its records, gathered for the page: one JSON-ready dictionary a document, and what they
+share.
 
-Everything is read from the stages' tables and reports, whatever of them is there: a run with only some stages, or one that is being built, gives
-what it has, and a document without a verdict is `undecided`. Cells of scores lie in arrays parallel to the names of scores (of an image: to
-the document's images), because there are fifty of them a document and 5,000 documents a page.
+Everything is read from the stages' tables and reports, whatever of them is there: a run with only some
+stages, or one that is being built, gives what it has, and a document without a verdict is `undecided`. Cells
+of scores lie in arrays parallel to the names of scores (of an image: to the document's images), because there
+are fifty of them a document and 5,000 documents a page.
 
-A cell is its value; where there is none, its state (`not_scored`, `failed` ...); null where it was never computed, because the document was
-dropped before. The difference between the last two is what the page's question "what if this bound moved" depends on.
+A cell is its value; where there is none, its state (`not_scored`, `failed` ...); null where it was never
+computed, because the document was dropped before. The difference between the last two is what the page's
+question "what if this bound moved" depends on.
 
-Above `limit` documents a sample is shown: those with the smallest sha256 of their id. Not the smallest ids: duplicates lose to smaller ids, so
-such a sample would hold too few of them.
+Above `limit` documents a sample is shown: those with the smallest sha256 of their id. Not the smallest ids:
+duplicates lose to smaller ids, so such a sample would hold too few of them.
 
-Chosen: rows of records/table, a part at a time in a process of its own (parts.py), over data frames of the whole run: a part is the bound of
-memory everywhere else too. A part numbers its images from 0; `gather` gives them the page's numbers.
+Chosen: rows of records/table, a part at a time in a process of its own (parts.py), over data frames of the
+whole run: a part is the bound of memory everywhere else too. A part numbers its images from 0; `gather` gives
+them the page's numbers.
 """
 
 from __future__ import annotations
@@ -37,21 +41,24 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Part
 
 TEXT_BYTES, LEAST = 12_000_000, 1_500
-"""Of all text of a page together, and of one document at least: each has its share twice, for its source and for its example. The page says where
-text is cut."""
+"""Of all text of a page together, and of one document at least: each has its share twice, for its source and
+for its example. The page says where text is cut."""
 CUT = 1_000
 """Characters of an address, an alternative text, a judge's sentence."""
 _SEEN = ["ref", "sha256", "width", "height", "reason"]
 """What is shown of an image, from its part's table; the bytes are for thumbnails.py."""
 _BECAME = ["id", "document_id", "task", "turns", "models"]
-NAMES = {level: [name for name, score in SCORES.items() if score.level == level] for level in ("document", "image")}
+NAMES = {
+    level: [name for name, score in SCORES.items() if score.level == level] for level in ("document", "image")
+}
 """Of scores, in the order of a record's cells."""
 
 
 @dataclass
 class Gathered:
-    """records: as they go into the page, in the order of their parts. wanted: part -> sha256 of images that it is the first to show, in order of
-    use; an image's number in the page is its place among all of them. documents: how many the run has. models: score -> what computed it.
+    """records: as they go into the page, in the order of their parts. wanted: part -> sha256 of images that
+    it is the first to show, in order of use; an image's number in the page is its place among all of them.
+    documents: how many the run has. models: score -> what computed it.
     allowance: bytes of text of one document; cut: documents that have more."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -81,16 +88,26 @@ class _OfPart:
         return None if sha256 is None else self.images.setdefault(sha256, len(self.images))
 
 
-def gather(stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress, engine: Engine | None = None) -> Gathered:
-    """At most `limit` documents of the run, with everything that the page shows of them but the pixels. engine: None for this process."""
+def gather(
+    stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress, engine: Engine | None = None
+) -> Gathered:
+    """At most `limit` documents of the run, with everything that the page shows of them but the pixels.
+    engine: None for this process."""
     ingest = stages["ingest"]
-    ids = {part: [row["id"] for row in rows_of(ingest.file("documents", part), ["id"])] for part in ingest.parts()}
+    ids = {
+        part: [row["id"] for row in rows_of(ingest.file("documents", part), ["id"])]
+        for part in ingest.parts()
+    }
     chosen = _chosen([name for names in ids.values() for name in names], limit)
     parts = [Part(part, own) for part, names in ids.items() if (own := chosen.intersection(names))]
-    found = Gathered(documents=sum(map(len, ids.values())), allowance=max(LEAST, TEXT_BYTES // (2 * max(1, len(chosen)))))
+    found = Gathered(
+        documents=sum(map(len, ids.values())), allowance=max(LEAST, TEXT_BYTES // (2 * max(1, len(chosen))))
+    )
     shards = _shards(stages["shard"])
     numbers: dict[str, int] = {}
-    for report in in_order(partial(_read, dict(stages), found.allowance), parts, engine, len(chosen), on_progress):
+    for report in in_order(
+        partial(_read, dict(stages), found.allowance), parts, engine, len(chosen), on_progress
+    ):
         new = found.wanted[report["part"]] = [name for name in report["images"] if name not in numbers]
         numbers.update(zip(new, range(len(numbers), len(numbers) + len(new)), strict=True))
         places = [numbers[name] for name in report["images"]]
@@ -103,7 +120,11 @@ def gather(stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress, 
 
 
 def _chosen(ids: list[str], limit: int) -> set[str]:
-    return set(ids if len(ids) <= limit else nsmallest(limit, ids, key=lambda name: hashlib.sha256(name.encode()).digest()))
+    return set(
+        ids
+        if len(ids) <= limit
+        else nsmallest(limit, ids, key=lambda name: hashlib.sha256(name.encode()).digest())
+    )
 
 
 def _place(record: dict[str, Any], places: list[int], shards: Mapping[str, str]) -> None:
@@ -119,7 +140,13 @@ def _read(stages: Mapping[str, Artifact], allowance: int, part: Part) -> dict[st
     """The task of a part, whose payload is the ids of its chosen documents."""
     shared = _OfPart(allowance)
     records = list(_records(stages, part.name, part.payload, shared))
-    return {"part": part.name, "records": records, "images": list(shared.images), "models": shared.models, "cut": shared.cut}
+    return {
+        "part": part.name,
+        "records": records,
+        "images": list(shared.images),
+        "models": shared.models,
+        "cut": shared.cut,
+    }
 
 
 class _Allowance:
@@ -140,7 +167,9 @@ class _Allowance:
         return {"text": shown, "cut": len(text) - len(shown)}
 
 
-def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared: _OfPart) -> Iterator[dict[str, Any]]:
+def _records(
+    stages: Mapping[str, Artifact], part: str, chosen: set[str], shared: _OfPart
+) -> Iterator[dict[str, Any]]:
     """The records of one part, in the order of its documents."""
     filtered, rewrite = stages["filter"], stages["rewrite"]
     decided = filtered.report(part) is not None
@@ -150,9 +179,19 @@ def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared
         for row in rows_of(filtered.file(kind, part), ["id", "drops", "segments"]) if decided else ():
             if row["id"] in chosen:
                 verdicts[row["id"]] = verdict, row["drops"]
-                owners_now[row["id"]] = {one["position"]: one["owner"] for one in row["segments"] if one["type"] == "image"}
-    refused = {row["id"]: row["drops"] for row in rows_of(rewrite.file("dropped", part), ["id", "drops"]) if row["id"] in chosen}
-    examples = {row["document_id"]: row for row in rows_of(rewrite.file("examples", part), _BECAME) if row["document_id"] in chosen}
+                owners_now[row["id"]] = {
+                    one["position"]: one["owner"] for one in row["segments"] if one["type"] == "image"
+                }
+    refused = {
+        row["id"]: row["drops"]
+        for row in rows_of(rewrite.file("dropped", part), ["id", "drops"])
+        if row["id"] in chosen
+    }
+    examples = {
+        row["document_id"]: row
+        for row in rows_of(rewrite.file("examples", part), _BECAME)
+        if row["document_id"] in chosen
+    }
     cells: dict[str, list[Row]] = {}
     for row in rows_of(filtered.file("scores", part)) if decided else ():
         if row["document_id"] in chosen:
@@ -182,14 +221,18 @@ def _records(stages: Mapping[str, Artifact], part: str, chosen: set[str], shared
         }
 
 
-def _segments(row: Row, images: Mapping[str, Row], allowance: _Allowance, shared: _OfPart) -> tuple[list[dict[str, Any]], dict[int, int]]:
+def _segments(
+    row: Row, images: Mapping[str, Row], allowance: _Allowance, shared: _OfPart
+) -> tuple[list[dict[str, Any]], dict[int, int]]:
     """The segments as they are shown, and position -> index among the images."""
     shown: list[dict[str, Any]] = []
     positions: dict[int, int] = {}
     for segment in row["segments"]:
         position = segment["position"]
         if segment["type"] == "text":
-            shown.append({"at": position, "kind": segment["kind"], **_role(segment), **allowance.take(segment["text"])})
+            shown.append(
+                {"at": position, "kind": segment["kind"], **_role(segment), **allowance.take(segment["text"])}
+            )
             continue
         positions[position] = len(positions)
         ref = table.image_ref(segment)
@@ -211,8 +254,8 @@ def _segments(row: Row, images: Mapping[str, Row], allowance: _Allowance, shared
 
 
 def _minima(segments: Iterable[Row]) -> dict[str, Any]:
-    """What `min_words` is judged by: words of the whole document, and of the captions that go with each image (filter/decision: those that directly
-    follow it), in units of words.UNITS."""
+    """What `min_words` is judged by: words of the whole document, and of the captions that go with each image
+    (filter/decision: those that directly follow it), in units of words.UNITS."""
     whole, of_captions = 0, list[int]()
     in_captions = False
     for segment in segments:
@@ -229,7 +272,8 @@ def _minima(segments: Iterable[Row]) -> dict[str, Any]:
 
 
 def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -> dict[str, Any]:
-    """`scores` and `image_scores`, parallel to the NAMES and to the images; `explanations`: what judges wrote beside a score."""
+    """`scores` and `image_scores`, parallel to the NAMES and to the images; `explanations`: what judges wrote
+    beside a score."""
     own: dict[str, Any] = {}
     images: dict[str, list[Any]] = {}
     explanations: dict[str, str] = {}
@@ -250,9 +294,12 @@ def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -
     }
 
 
-def _example(row: Row | None, segments: Iterable[Row], allowance: _Allowance, shared: _OfPart) -> dict[str, Any]:
-    """Id, task, split and turns of what the document became; nothing where it became none. An image of a turn is named by its position, and a
-    text that stands in the document as it is by `segment`, so that it is not carried twice."""
+def _example(
+    row: Row | None, segments: Iterable[Row], allowance: _Allowance, shared: _OfPart
+) -> dict[str, Any]:
+    """Id, task, split and turns of what the document became; nothing where it became none. An image of a turn
+    is named by its position, and a text that stands in the document as it is by `segment`, so that it is not
+    carried twice."""
     if row is None:
         return {}
     standing = {segment["text"]: segment["position"] for segment in segments if segment["type"] == "text"}
@@ -264,10 +311,22 @@ def _example(row: Row | None, segments: Iterable[Row], allowance: _Allowance, sh
                 shared.number(part["sha256"])
                 parts.append({"at": part["position"]})
             else:
-                parts.append({"at": standing[part["text"]]} if part["text"] in standing else allowance.take(part["text"]))
+                parts.append(
+                    {"at": standing[part["text"]]}
+                    if part["text"] in standing
+                    else allowance.take(part["text"])
+                )
         turns.append({"role": turn["role"], "parts": parts})
     models = {item["name"]: item["identity"] for item in row["models"]}
-    return {"example": {"id": row["id"], "task": row["task"], "split": None, "by": models.get("rewrite"), "turns": turns}}
+    return {
+        "example": {
+            "id": row["id"],
+            "task": row["task"],
+            "split": None,
+            "by": models.get("rewrite"),
+            "turns": turns,
+        }
+    }
 
 
 def _shards(shard: Artifact) -> dict[str, str]:
@@ -275,7 +334,9 @@ def _shards(shard: Artifact) -> dict[str, str]:
     splits: dict[str, str] = {}
     for path in sorted(shard.path.glob("*.parquet")):
         if place := named(path):
-            splits.update((example, place[1]) for batch in values(path, "id") for example in batch.to_pylist())
+            splits.update(
+                (example, place[1]) for batch in values(path, "id") for example in batch.to_pylist()
+            )
     return splits
 
 

@@ -14,20 +14,31 @@ from leafinstruct.records.text.words import word_units
 
 
 def layout(row: Row, now: Mapping[int, int | None]) -> dict[str, Any]:
-    """What `drop: step` is replayed from, where an image has an owner: an entry a segment, parallel to the segments.
+    """What `drop: step` is replayed from, where an image has an owner: an entry a segment, parallel to the
+    segments.
 
-    An image is ["image", index of its owner or null]; a text is [kind, words], and a list of several items goes on with the words of its last and
-    of its first item (filter/steps), in units of words.UNITS. now: position of an image -> its owner after filter, which the alignment matrix may
-    have moved; then `realigned` is set.
+    An image is ["image", index of its owner or null]; a text is [kind, words], and a list of several items
+    goes on with the words of its last and of its first item (filter/steps), in units of words.UNITS. now:
+    position of an image -> its owner after filter, which the alignment matrix may have moved; then
+    `realigned` is set.
     """
     segments: Sequence[Row] = row["segments"]
     places = {segment["position"]: index for index, segment in enumerate(segments)}
-    given = {segment["position"]: segment["owner"] for segment in segments if segment["type"] == "image" and segment["owner"] in places}
-    moved = {"realigned": True} if any(owner != given.get(position) for position, owner in now.items()) else {}
+    given = {
+        segment["position"]: segment["owner"]
+        for segment in segments
+        if segment["type"] == "image" and segment["owner"] in places
+    }
+    moved = (
+        {"realigned": True} if any(owner != given.get(position) for position, owner in now.items()) else {}
+    )
     if not given:
         return moved
     given |= owners.steps_of_figures(table.document_of(row))
-    steps = [["image", places.get(given.get(one["position"]))] if one["type"] == "image" else _text_of_step(one) for one in segments]
+    steps = [
+        ["image", places.get(given.get(one["position"]))] if one["type"] == "image" else _text_of_step(one)
+        for one in segments
+    ]
     return {"steps": steps, **moved}
 
 

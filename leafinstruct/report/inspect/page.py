@@ -1,18 +1,23 @@
-"""A dataset as one page: its funnel, its scores with bounds that can be moved, its records as a reader sees them.
+"""A dataset as one page: its funnel, its scores with bounds that can be moved, its records as a reader sees
+them.
 
-One HTML file that opens from a disk and asks the network for nothing. What pages said is data in it, never markup: it lies as JSON in elements that
-no browser runs, and the page's own script makes text nodes of it. The policy allows nothing but that script and the chart library, both by their
-hash, images from `data:` addresses, and the style sheet by its hash; no inline script, no eval.
+One HTML file that opens from a disk and asks the network for nothing. What pages said is data in it, never
+markup: it lies as JSON in elements that no browser runs, and the page's own script makes text nodes of it.
+The policy allows nothing but that script and the chart library, both by their hash, images from `data:`
+addresses, and the style sheet by its hash; no inline script, no eval.
 
     assets/inspect.html   the shell, with names in double braces that are replaced once, so that a `{{` of a record means nothing
     assets/*.css, *.js    style; replay (a decision under other bounds), charts, gallery, inspect; no build step
 
-Chosen: Plotly, from the plotly package's own file. It draws under this policy (measured with Chromium 150: no violation, first chart of 20,000 values
-after 0.13 s; 4.8 MB), and its lines can be dragged. Bokeh is a quarter of that (1.3 MB) but styles every element inline: 1,442 refusals for one
-chart. Plotly does so once, for maps, unless an element has a certain id: `_STYLED` finds it. Plain replacement over Jinja2, whose home is
-card/template.py: nothing here is a template with logic, and the shell holds nothing of a page but the run's name.
+Chosen: Plotly, from the plotly package's own file. It draws under this policy (measured with Chromium 150: no
+violation, first chart of 20,000 values after 0.13 s; 4.8 MB), and its lines can be dragged. Bokeh is a
+quarter of that (1.3 MB) but styles every element inline: 1,442 refusals for one chart. Plotly does so once,
+for maps, unless an element has a certain id: `_STYLED` finds it. Plain replacement over Jinja2, whose home is
+card/template.py: nothing here is a template with logic, and the shell holds nothing of a page but the run's
+name.
 
-The time goes to the images (thumbnails.py, about 1.1 ms of CPU each) and to reading the tables (about 0.8 ms a document), by parts (parts.py).
+The time goes to the images (thumbnails.py, about 1.1 ms of CPU each) and to reading the tables (about 0.8 ms
+a document), by parts (parts.py).
 """
 
 from __future__ import annotations
@@ -70,25 +75,40 @@ class Inspected:
     size: int
 
 
-def inspect(stages: Mapping[str, Artifact], out: Path, limit: int, on_progress: OnProgress, engine: Engine | None = None) -> Inspected:
-    """Write the page of a run. The same run gives the same bytes. engine: whose processes a large run is shared out to; None for this one alone.
+def inspect(
+    stages: Mapping[str, Artifact],
+    out: Path,
+    limit: int,
+    on_progress: OnProgress,
+    engine: Engine | None = None,
+) -> Inspected:
+    """Write the page of a run. The same run gives the same bytes. engine: whose processes a large run is
+    shared out to; None for this one alone.
 
-    Raises LeafInstructError when the run has no document yet, SourceError when `out` cannot be written or a table is damaged.
+    Raises LeafInstructError when the run has no document yet, SourceError when `out` cannot be written or a
+    table is damaged.
     """
     name = stages["ingest"].path.parent.name
     found = gather(stages, limit, lambda done, parts: on_progress("reading", done, parts), engine)
     if not found.records:
         raise LeafInstructError(
-            f"{stages['ingest'].path.parent}: there is no document to look at yet; `leaf build` makes them, `leaf status` tells"
+            f"{stages['ingest'].path.parent}: there is no document to look at yet; `leaf build` "
+            "makes them, `leaf status` tells"
         )
     small = thumbnails(
-        stages["filter"], found.wanted, IMAGE_BYTES, lambda done, parts: on_progress("shrinking images", done, parts), engine
+        stages["filter"],
+        found.wanted,
+        IMAGE_BYTES,
+        lambda done, parts: on_progress("shrinking images", done, parts),
+        engine,
     )
     text = _page(name, _meta(name, stages, found, small), found.records, small)
     data = text.encode("utf-8", "replace")
     with last_write(), writing(out) as temporary:
         temporary.write_bytes(data)
-    return Inspected(len(found.records), found.documents, sum(item is not None for item in small.data), len(data))
+    return Inspected(
+        len(found.records), found.documents, sum(item is not None for item in small.data), len(data)
+    )
 
 
 def _page(name: str, meta: Mapping[str, Any], records: list[dict[str, Any]], small: Thumbnails) -> str:
@@ -102,14 +122,19 @@ def _page(name: str, meta: Mapping[str, Any], records: list[dict[str, Any]], sma
     groups = [f"[{','.join(encoded[at : at + GROUP])}]" for at in range(0, len(encoded), GROUP)]
     slots = {
         "policy": (
-            f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src {_hash(style)} {_hash('')}; img-src data:; "
+            f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src "
+            f"{_hash(style)} {_hash('')}; img-src data:; "
             "base-uri 'none'; form-action 'none'"
         ),
         "title": escape(f"{name}: what is in it"),
         "style": style,
         "ids": "".join(f'<i id="{name}" hidden></i>' for name in dict.fromkeys(_STYLED.findall(library))),
         "data": "\n".join(
-            [_data("meta", meta), _data("data", records), *(_element(f"images-{number}", group) for number, group in enumerate(groups))]
+            [
+                _data("meta", meta),
+                _data("data", records),
+                *(_element(f"images-{number}", group) for number, group in enumerate(groups)),
+            ]
         ),
         "library": library,
         "script": script,
@@ -147,10 +172,15 @@ def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thu
         "outcomes": _outcomes(steps),
         "notes": _notes(stages, found, small),
         "scores": {
-            level: [{"name": score, "meaning": SCORES[score].meaning, "model": found.models.get(score)} for score in NAMES[declared]]
+            level: [
+                {"name": score, "meaning": SCORES[score].meaning, "model": found.models.get(score)}
+                for score in NAMES[declared]
+            ]
             for level, declared in (("own", "document"), ("image", "image"))
         },
-        "rules": [_rule(rule) for rule in section.get("rules", ()) if rule["score"] in active & SCORES.keys()],
+        "rules": [
+            _rule(rule) for rule in section.get("rules", ()) if rule["score"] in active & SCORES.keys()
+        ],
         "minima": {"images": section.get("min_images", 0), "words": section.get("min_words", 0)},
         "share_above": section.get("alignment", {}).get("share_above"),
         "images": {"group": GROUP},
@@ -159,23 +189,38 @@ def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thu
 
 def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     level = "own" if SCORES[rule["score"]].level == "document" else "image"
-    return {"score": rule["score"], "level": level, "min": rule["min"], "max": rule["max"], "drop": rule["drop"] or "image"}
+    return {
+        "score": rule["score"],
+        "level": level,
+        "min": rule["min"],
+        "max": rule["max"],
+        "drop": rule["drop"] or "image",
+    }
 
 
 def _notes(stages: Mapping[str, Artifact], found: Gathered, small: Thumbnails) -> list[str]:
     """What a reader must know before believing the page."""
     entries = funnel.status(stages)
-    notes = [f"{entry['stage']} is {funnel.STATES[entry['state']]}." for entry in entries if entry["state"] != "done"]
+    notes = [
+        f"{entry['stage']} is {funnel.STATES[entry['state']]}."
+        for entry in entries
+        if entry["state"] != "done"
+    ]
     if len(found.records) < found.documents:
         notes.append(
-            f"This page shows {len(found.records):,} of {found.documents:,} documents, chosen by a hash of their ids. "
+            f"This page shows {len(found.records):,} of {found.documents:,} documents, chosen by a "
+            "hash of their ids. "
             "The funnel counts all of them; scores and records are of those shown."
         )
     if (stages["filter"].record or {}).get("toy"):
-        notes.append("Alignment was scored by a tiny model that knows only drawn documents; on these its scores mean nothing.")
+        notes.append(
+            "Alignment was scored by a tiny model that knows only drawn documents; on these its scores "
+            "mean nothing."
+        )
     if small.left_out:
         notes.append(
-            f"{small.left_out:,} of {found.images:,} images are left out, to keep this file small; --records N shows fewer records whole."
+            f"{small.left_out:,} of {found.images:,} images are left out, to keep this file small; "
+            "--records N shows fewer records whole."
         )
     if found.cut:
         notes.append(f"The text of {found.cut:,} records is shown up to {found.allowance:,} bytes each.")
@@ -192,7 +237,10 @@ def _funnel(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
         totals = artifact.totals()
         losses = [
             {"reason": reason, "of": of, "count": count, "sources": _by_source(artifact, kind, reason)}
-            for kind, of, counts in (("reasons", "documents", totals.reasons), ("image_reasons", "images", totals.image_reasons))
+            for kind, of, counts in (
+                ("reasons", "documents", totals.reasons),
+                ("image_reasons", "images", totals.image_reasons),
+            )
             for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         ]
         kept = {} if stage == "shard" else _by_source(artifact, "counts", documents)
@@ -218,7 +266,8 @@ def _by_source(artifact: Artifact, kind: str, name: str) -> dict[str, int]:
 
 
 def _outcomes(steps: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """What became of the documents of each source: kept, or the reason of filter or rewrite; the rest is undecided."""
+    """What became of the documents of each source: kept, or the reason of filter or rewrite; the rest is
+    undecided."""
     by_stage = {step["stage"]: step for step in steps}
     last = next((by_stage[stage] for stage in ("rewrite", "filter") if stage in by_stage), None)
     found: dict[str, dict[str, int]] = {"kept": last["sources"] if last else {}}
@@ -227,7 +276,10 @@ def _outcomes(steps: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
             if loss["of"] == "documents":
                 found[loss["reason"]] = loss["sources"]
     read = by_stage["ingest"]["sources"] if "ingest" in by_stage else {}
-    rest = {source: count - sum(counts.get(source, 0) for counts in found.values()) for source, count in read.items()}
+    rest = {
+        source: count - sum(counts.get(source, 0) for counts in found.values())
+        for source, count in read.items()
+    }
     if any(count > 0 for count in rest.values()):
         found["undecided"] = {source: max(0, count) for source, count in rest.items()}
     return found

@@ -1,7 +1,9 @@
-"""A task over the parts of a run for its page: reports in the order of the parts, from processes where that pays.
+"""A task over the parts of a run for its page: reports in the order of the parts, from processes where that
+pays.
 
-A page of 5,000 documents takes 30 s of CPU, nearly all of it by parts. A process takes a second to start, so a small run stays in this one. Order is
-restored here, because a page's bytes and what its budgets leave out depend on it; an engine answers in any.
+A page of 5,000 documents takes 30 s of CPU, nearly all of it by parts. A process takes a second to start, so
+a small run stays in this one. Order is restored here, because a page's bytes and what its budgets leave out
+depend on it; an engine answers in any.
 """
 
 from __future__ import annotations
@@ -17,8 +19,11 @@ OnProgress = Callable[[int, int], None]
 """Parts done, parts in all."""
 
 
-def in_order(task: Task, parts: Sequence[Part], engine: Engine | None, units: int, on_progress: OnProgress) -> Iterator[dict[str, Any]]:
-    """The task's report of each part. A report names its `part`. engine: None for this process; units: what there is to do, see ENOUGH."""
+def in_order(
+    task: Task, parts: Sequence[Part], engine: Engine | None, units: int, on_progress: OnProgress
+) -> Iterator[dict[str, Any]]:
+    """The task's report of each part. A report names its `part`. engine: None for this process; units: what
+    there is to do, see ENOUGH."""
     reports = map(task, parts) if engine is None or units < ENOUGH else engine.map(task, parts, Needs())
     early: dict[str, dict[str, Any]] = {}
     turns = iter(parts)

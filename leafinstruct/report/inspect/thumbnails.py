@@ -1,11 +1,14 @@
-"""Images for a page: each decoded by images/decode and encoded again, small, so that no byte of a stranger's file reaches a browser.
+"""Images for a page: each decoded by images/decode and encoded again, small, so that no byte of a stranger's
+file reaches a browser.
 
-All of them share a budget, since a page is one file that is mailed and opened from a disk. The largest side of SIDES with which all should fit
-is taken, judged by a sample of each of some parts; what does not fit after all is left out, and the page says how many.
+All of them share a budget, since a page is one file that is mailed and opened from a disk. The largest side
+of SIDES with which all should fit is taken, judged by a sample of each of some parts; what does not fit after
+all is left out, and the page says how many.
 
-Chosen: WebP, quality 60, effort 2. Of 96 px drawings, CPU time and size: WebP 0.6 ms and 0.9 kB, with effort 0 0.4 ms and 1.2 kB, and so a
-smaller side; JPEG 0.1 ms and 1.7 kB (600 bytes of tables an image); AVIF twice the time of WebP for no less. Whole parts go to processes
-(parts.py): threads share the interpreter's lock, and cost a third more CPU for the same images.
+Chosen: WebP, quality 60, effort 2. Of 96 px drawings, CPU time and size: WebP 0.6 ms and 0.9 kB, with effort
+0 0.4 ms and 1.2 kB, and so a smaller side; JPEG 0.1 ms and 1.7 kB (600 bytes of tables an image); AVIF twice
+the time of WebP for no less. Whole parts go to processes (parts.py): threads share the interpreter's lock,
+and cost a third more CPU for the same images.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ MARGIN = 0.9
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """data: WebP by the image's number, None where there is none. side: pixels of the longer side at most. left_out: for want of room."""
+    """data: WebP by the image's number, None where there is none. side: pixels of the longer side at most.
+    left_out: for want of room."""
 
     data: list[bytes | None]
     side: int
@@ -44,9 +48,14 @@ class Thumbnails:
 
 
 def thumbnails(
-    filtered: Artifact, wanted: Mapping[str, Sequence[str]], budget: int, on_progress: OnProgress, engine: Engine | None = None
+    filtered: Artifact,
+    wanted: Mapping[str, Sequence[str]],
+    budget: int,
+    on_progress: OnProgress,
+    engine: Engine | None = None,
 ) -> Thumbnails:
-    """The wanted images of a run (part -> sha256), numbered as they come, together at most `budget` bytes. Order and bytes depend on nothing else.
+    """The wanted images of a run (part -> sha256), numbered as they come, together at most `budget` bytes.
+    Order and bytes depend on nothing else.
     engine: None for this process."""
     parts = [Part(name, frozenset(own)) for name, own in wanted.items() if own]
     count = sum(len(part.payload) for part in parts)
@@ -64,17 +73,23 @@ def thumbnails(
 
 def _shrink(filtered: Artifact, side: int, part: Part) -> dict[str, Any]:
     """The task of a part, whose payload is the sha256 of its wanted images: those that decode, as WebP."""
-    small = {name: shrunk for name, data in _images(filtered, part) if (shrunk := thumbnail(data, side)) is not None}
+    small = {
+        name: shrunk
+        for name, data in _images(filtered, part)
+        if (shrunk := thumbnail(data, side)) is not None
+    }
     return {"part": part.name, "small": small}
 
 
 def thumbnail(data: bytes, side: int) -> bytes | None:
-    """An image as WebP, at most `side` pixels. None when it does not decode. Pixels alone: Pillow's WebP writer takes profile and EXIF from its
-    arguments only (those of JPEG and PNG copy what the image came with)."""
+    """An image as WebP, at most `side` pixels. None when it does not decode. Pixels alone: Pillow's WebP
+    writer takes profile and EXIF from its arguments only (those of JPEG and PNG copy what the image came
+    with)."""
     image = decode(data, 2 * side)
     if isinstance(image, Undecodable):
         return None
-    image.thumbnail((side, side), Image.Resampling.BILINEAR)  # half the time of bicubic, and no eye tells them apart at this size
+    # half the time of bicubic, and no eye tells them apart at this size
+    image.thumbnail((side, side), Image.Resampling.BILINEAR)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=QUALITY, method=EFFORT)
     return buffer.getvalue()
@@ -84,8 +99,12 @@ def _side(filtered: Artifact, parts: Sequence[Part], count: int, budget: int) ->
     """The largest side with which all `count` images should fit, the smallest where none does."""
     step = max(1, len(parts) // SAMPLED_PARTS)
     sample = [data for part in parts[::step] for _, data in islice(_images(filtered, part), SAMPLED)]
-    largest = max((max(found.width, found.height) for data in sample if isinstance(found := probe(data), Probe)), default=0)
-    for side in (SIDES[0], *(side for side in SIDES[1:] if side < largest)):  # those between make the same images
+    largest = max(
+        (max(found.width, found.height) for data in sample if isinstance(found := probe(data), Probe)),
+        default=0,
+    )
+    # those between make the same images
+    for side in (SIDES[0], *(side for side in SIDES[1:] if side < largest)):
         sizes = [len(small) for data in sample if (small := thumbnail(data, side)) is not None]
         if not sizes or sum(sizes) / len(sizes) * count <= MARGIN * budget:
             return side

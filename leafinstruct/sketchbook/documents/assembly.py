@@ -1,6 +1,8 @@
-"""Topic `assembly`: layers stacked from bottom to top - a tower of blocks, a cake, a burger, an ice cream, a tower of rings.
+"""Topic `assembly`: layers stacked from bottom to top - a tower of blocks, a cake, a burger, an ice cream, a
+tower of rings.
 
-Every layer is centred on the table and one cell high (cones and scoops two); its text names it and the layer it rests on.
+Every layer is centred on the table and one cell high (cones and scoops two); its text names it and the layer
+it rests on.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ TABLE_ROW = 7
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """first, middle and last layers as (kind, width, height in cells); `middle` is drawn from `least` to `most` times."""
+    """first, middle and last layers as (kind, width, height in cells); `middle` is drawn from `least` to
+    `most` times."""
 
     name: str
     first: tuple[tuple[str, int, int], ...]
@@ -82,15 +85,27 @@ def assembly(rng: random.Random) -> HowTo:
         below = layers[index - 1] if index else None
         body, caption = _words(layer, below, stack.name, index == count - 1, rng)
         steps.append(Step(word, body, caption, scene, (layer,)))
-    title = rng.choice(("How to build {} with {} and {}", "Make {} from {} to {}", "Build {}: start with {}, end with {}"))
+    title = rng.choice(
+        ("How to build {} with {} and {}", "Make {} from {} to {}", "Build {}: start with {}, end with {}")
+    )
     named_title = title.format(article(stack.name), a(layers[0]), a(layers[-1]))
-    return HowTo("assembly", named_title, _intro(stack.name, count, rng), tuple(steps), _outro(stack.name, layers[-1], rng))
+    return HowTo(
+        "assembly",
+        named_title,
+        _intro(stack.name, count, rng),
+        tuple(steps),
+        _outro(stack.name, layers[-1], rng),
+    )
 
 
 def _layers(stack: Stack, rng: random.Random) -> list[Item]:
     """Bottom to top, centred, no color twice."""
     count = rng.randint(stack.least, stack.most)
-    chosen = [rng.choice(stack.first), *(rng.choice(stack.middle) for _ in range(count)), rng.choice(stack.last)]
+    chosen = [
+        rng.choice(stack.first),
+        *(rng.choice(stack.middle) for _ in range(count)),
+        rng.choice(stack.last),
+    ]
     colors = rng.sample(list(COLORS), len(chosen))
     row, layers = TABLE_ROW, []
     for (kind, width, height), color in zip(chosen, colors, strict=True):
@@ -127,8 +142,14 @@ def _intro(name: str, count: int, rng: random.Random) -> str:
     return rng.choice(
         (
             f"We build {article(name)} from bottom to top. There are {count} layers, so take your time.",
-            f"{sentence(article(name))} needs {count} parts. Follow the steps and look at the picture of each layer.",
-            f"This is how to build {article(name)} with {count} layers. Every picture shows what stands on the table so far.",
+            (
+                f"{sentence(article(name))} needs {count} parts. Follow the steps and look at the "
+                "picture of each layer."
+            ),
+            (
+                f"This is how to build {article(name)} with {count} layers. Every picture shows what "
+                "stands on the table so far."
+            ),
         )
     )
 

@@ -1,8 +1,10 @@
-"""Single images with a caption that says all that they show: what a small model of this world learns drawing from, before any lesson.
+"""Single images with a caption that says all that they show: what a small model of this world learns drawing
+from, before any lesson.
 
-An image shows a thing of the lessons, whole or as far as a lesson might have come, and things around it; or a few single things. The caption names
-each in the words of lessons, in drawing order: "a house: a red wall on the left, a blue roof on top of the red wall, and a yellow sun at the top
-right". On paper and without decor, so that nothing is seen which is not said; and never a held-out combination.
+An image shows a thing of the lessons, whole or as far as a lesson might have come, and things around it; or a
+few single things. The caption names each in the words of lessons, in drawing order: "a house: a red wall on
+the left, a blue roof on top of the red wall, and a yellow sun at the top right". On paper and without decor,
+so that nothing is seen which is not said; and never a held-out combination.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ def captioned(rng: random.Random) -> tuple[Scene, str]:
 
 
 def spots(scene: Scene, index: int) -> list[Scene]:
-    """The scene with item `index` wherever its caption allows: what is named is one of nine places, and each has several cells.
+    """The scene with item `index` wherever its caption allows: what is named is one of nine places, and each
+    has several cells.
 
-    A part takes the other parts with it, along its rows; a part that is joined to an earlier one has no place of its own, and stays.
+    A part takes the other parts with it, along its rows; a part that is joined to an earlier one has no place
+    of its own, and stays.
     """
     named = scene.items[index]
     parts = [item for item in scene.items if item.kind in _PARTS]
@@ -64,7 +68,10 @@ def _thing(rng: random.Random) -> tuple[list[Item], list[str], str]:
     parts = whole[: rng.randint(1, len(whole))]
     extras = lessons.extras_of(whole, rng.choice((0, 0, 1, 2)), rng)
     words = [f"{a(parts[0])} {where(parts[0], rng)}"]
-    words += [f"{a(part)} {lessons.joint(plan, part.kind).format(*lessons.names_of(plan, parts))}" for part in parts[1:]]
+    words += [
+        f"{a(part)} {lessons.joint(plan, part.kind).format(*lessons.names_of(plan, parts))}"
+        for part in parts[1:]
+    ]
     words += [f"{a(item)} {where(item, rng)}" for item in extras]
     return [*parts, *extras], words, f"{article(name)}: "
 
@@ -72,6 +79,10 @@ def _thing(rng: random.Random) -> tuple[list[Item], list[str], str]:
 def _singles(rng: random.Random) -> tuple[list[Item], list[str]]:
     items: list[Item] = []
     for kind in rng.sample((*lessons.HIGH, *lessons.LOW), rng.randint(1, 4)):
-        spots = [Item(kind, rng.choice(list(COLORS)), column, row, 2, 2) for column in range(CELLS - 1) for row in range(CELLS - 1)]
+        spots = [
+            Item(kind, rng.choice(list(COLORS)), column, row, 2, 2)
+            for column in range(CELLS - 1)
+            for row in range(CELLS - 1)
+        ]
         items.append(rng.choice([spot for spot in spots if not any(spot.overlaps(other) for other in items)]))
     return items, [f"{a(item)} {where(item, rng)}" for item in items]

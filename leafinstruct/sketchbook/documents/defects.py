@@ -8,8 +8,8 @@
     broken       an image's file is cut off or is not an image at all                         bytes
     duplicate    the whole document again under another address (see `plan.original_of`)        document
 
-Each is what its rule must find and nothing else: a misplaced image that happens to show its text's thing would be no defect, so such
-donors are refused.
+Each is what its rule must find and nothing else: a misplaced image that happens to show its text's thing
+would be no defect, so such donors are refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ SPAM = (
 
 
 def misalign(howto: HowTo, donors: Callable[[], HowTo], rng: random.Random) -> tuple[HowTo, int]:
-    """One step's scene replaced by a donor's; `donors` gives another how-to at each call. Returns the index of the step too."""
+    """One step's scene replaced by a donor's; `donors` gives another how-to at each call. Returns the index
+    of the step too."""
     index = rng.randrange(len(howto.steps))
     step = howto.steps[index]
     scene = _foreign(step, donors, rng)
@@ -49,7 +50,8 @@ def _foreign(step: Step, donors: Callable[[], HowTo], rng: random.Random) -> Sce
 
 
 def shuffle(howto: HowTo, rng: random.Random) -> HowTo:
-    """The first step moved back or the last one moved forward, by at least two places where there are four steps or more."""
+    """The first step moved back or the last one moved forward, by at least two places where there are four
+    steps or more."""
     steps = list(howto.steps)
     least = min(2, len(steps) - 1)
     if rng.random() < 0.5:
@@ -67,15 +69,25 @@ def spam(howto: HowTo, rng: random.Random) -> HowTo:
         return " ".join([*rng.choices(phrases, k=rng.randint(2, 4)), phrases[0]])
 
     hit = set(rng.sample(range(len(howto.steps)), -(-2 * len(howto.steps) // 3)))
-    steps = tuple(replace(step, cue="", body=talk()) if index in hit else step for index, step in enumerate(howto.steps))
+    steps = tuple(
+        replace(step, cue="", body=talk()) if index in hit else step for index, step in enumerate(howto.steps)
+    )
     return replace(howto, intro=talk(), steps=steps, outro=talk())
 
 
 def cut_short(howto: HowTo, rng: random.Random) -> HowTo:
     """Title of two words, two images with a word each, no introduction."""
     words = rng.sample(("look here", "so far", "done", "a picture", "it is new"), 2)
-    steps = tuple(replace(step, cue="", body=word, caption="") for step, word in zip(howto.steps, words, strict=False))
-    return replace(howto, title=rng.choice(("A drawing", "New picture", "One day", "Short story")), intro="", steps=steps, outro="")
+    steps = tuple(
+        replace(step, cue="", body=word, caption="") for step, word in zip(howto.steps, words, strict=False)
+    )
+    return replace(
+        howto,
+        title=rng.choice(("A drawing", "New picture", "One day", "Short story")),
+        intro="",
+        steps=steps,
+        outro="",
+    )
 
 
 def break_bytes(data: bytes, rng: random.Random) -> bytes:

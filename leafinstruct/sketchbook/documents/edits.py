@@ -1,7 +1,9 @@
-"""Topic `edit`: an image before and after a change: painted, resized, moved, turned into something else, added, taken away.
+"""Topic `edit`: an image before and after a change: painted, resized, moved, turned into something else,
+added, taken away.
 
-Two or three things stand in the four quarters of the page, 2 x 2 cells when small and 4 x 4 when big; no two share a color or a kind, so a
-text names one without doubt. A document has two images, or three for two changes.
+Two or three things stand in the four quarters of the page, 2 x 2 cells when small and 4 x 4 when big; no two
+share a color or a kind, so a text names one without doubt. A document has two images, or three for two
+changes.
 """
 
 from __future__ import annotations
@@ -17,8 +19,38 @@ from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import Item, Scene
 
 KINDS = (
-    *("sun", "star", "cloud", "tree", "bush", "flower", "mushroom", "mountain", "heart", "cat", "dog", "rabbit", "bear", "duck"),
-    *("bird", "fish", "snail", "butterfly", "house", "tower", "tent", "bridge", "well", "mill", "ball", "balloon", "kite", "gift"),
+    *(
+        "sun",
+        "star",
+        "cloud",
+        "tree",
+        "bush",
+        "flower",
+        "mushroom",
+        "mountain",
+        "heart",
+        "cat",
+        "dog",
+        "rabbit",
+        "bear",
+        "duck",
+    ),
+    *(
+        "bird",
+        "fish",
+        "snail",
+        "butterfly",
+        "house",
+        "tower",
+        "tent",
+        "bridge",
+        "well",
+        "mill",
+        "ball",
+        "balloon",
+        "kite",
+        "gift",
+    ),
     *("umbrella", "apple", "drum", "bell", "cup", "hat", "car", "boat"),
 )
 QUARTERS = ((0, 0), (4, 0), (0, 4), (4, 4))
@@ -26,12 +58,16 @@ QUARTERS = ((0, 0), (4, 0), (0, 4), (4, 4))
 
 BIG_SHARE = 0.6
 
-TWO_CHANGES = (("Before:", "After the first change:", "After the second change:"), ("First,", "Then", "Finally,"))
+TWO_CHANGES = (
+    ("Before:", "After the first change:", "After the second change:"),
+    ("First,", "Then", "Finally,"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """The scene after it, the task as an order without full stop, what the new image shows, the thing to look at."""
+    """The scene after it, the task as an order without full stop, what the new image shows, the thing to look
+    at."""
 
     scene: Scene
     task: str
@@ -51,8 +87,12 @@ def edit(rng: random.Random) -> HowTo:
         steps.append(Step(word, change.shows, f"after: {_short(change.scene)}", change.scene, (change.item,)))
     tasks = sentence(" Then ".join(f"{change.task}." for change in changes))
     setting = SETTINGS[background.removesuffix("_wide")]
-    title = rng.choice(("Change a picture {1}: {0}", "Before and after {1}: {0}", "One picture {1}, a new look: {0}"))
-    return HowTo("edit", title.format(changes[0].task, setting), f"{_intro(rng)} {tasks}", tuple(steps), _outro(rng))
+    title = rng.choice(
+        ("Change a picture {1}: {0}", "Before and after {1}: {0}", "One picture {1}, a new look: {0}")
+    )
+    return HowTo(
+        "edit", title.format(changes[0].task, setting), f"{_intro(rng)} {tasks}", tuple(steps), _outro(rng)
+    )
 
 
 def _sized(item: Item) -> str:
@@ -71,13 +111,23 @@ def _quarter(item: Item) -> tuple[int, int]:
 
 def _start(background: str, rng: random.Random) -> Scene:
     count = rng.randint(2, 3)
-    kinds, colors, quarters = rng.sample(KINDS, count), rng.sample(list(COLORS), count), rng.sample(QUARTERS, count)
+    kinds, colors, quarters = (
+        rng.sample(KINDS, count),
+        rng.sample(list(COLORS), count),
+        rng.sample(QUARTERS, count),
+    )
     scene = Scene(background, rng.getrandbits(32))
-    return scene.add(*(_in_quarter(*three, big=rng.random() < BIG_SHARE) for three in zip(kinds, colors, quarters, strict=True)))
+    return scene.add(
+        *(
+            _in_quarter(*three, big=rng.random() < BIG_SHARE)
+            for three in zip(kinds, colors, quarters, strict=True)
+        )
+    )
 
 
 def _change(kind: str, scene: Scene, rng: random.Random) -> _Change:
-    """A change of the kind, or a painting where there is no room to add or move, or where taking away would not leave just two things."""
+    """A change of the kind, or a painting where there is no room to add or move, or where taking away would
+    not leave just two things."""
     full = len(scene.items) == len(QUARTERS)
     if (kind in ("add", "move") and full) or (kind == "remove" and len(scene.items) != 3):
         kind = "paint"
@@ -114,7 +164,9 @@ def _move(scene: Scene, rng: random.Random) -> _Change:
 
 
 def _add(scene: Scene, rng: random.Random) -> _Change:
-    new = _in_quarter(_new_kind(scene, rng), _new_color(scene, rng), _free_quarter(scene, rng), big=rng.random() < BIG_SHARE)
+    new = _in_quarter(
+        _new_kind(scene, rng), _new_color(scene, rng), _free_quarter(scene, rng), big=rng.random() < BIG_SHARE
+    )
     shows = f"there is a new {_sized(new)} {where(new, rng)}. {_rest(scene, None, rng)}"
     return _Change(scene.add(new), f"add a {_sized(new)} {where(new, rng)}", shows, new)
 
@@ -152,7 +204,9 @@ def _free_quarter(scene: Scene, rng: random.Random) -> tuple[int, int]:
 def _rest(scene: Scene, changed: Item | None, rng: random.Random) -> str:
     """One thing that did not change, with its place."""
     item = rng.choice([item for item in scene.items if item != changed])
-    return rng.choice((f"The {_sized(item)} is still {where(item, rng)}.", f"The {_sized(item)} stays {where(item, rng)}."))
+    return rng.choice(
+        (f"The {_sized(item)} is still {where(item, rng)}.", f"The {_sized(item)} stays {where(item, rng)}.")
+    )
 
 
 def _listing(scene: Scene, rng: random.Random) -> str:

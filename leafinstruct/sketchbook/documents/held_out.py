@@ -1,7 +1,9 @@
-"""Which lessons a model is never taught: one in ten of all (thing, color of its first part, color of its second part).
+"""Which lessons a model is never taught: one in ten of all (thing, color of its first part, color of its
+second part).
 
-A combination and not a thing or a color, so that each word and each shape has been seen and only their meeting is new. Chosen by a hash
-of the names alone: no seed, no order, no corpus changes it, and whoever trains or judges elsewhere finds the same ones.
+A combination and not a thing or a color, so that each word and each shape has been seen and only their
+meeting is new. Chosen by a hash of the names alone: no seed, no order, no corpus changes it, and whoever
+trains or judges elsewhere finds the same ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""A how-to as the generator thinks of it, before any file format: a title, an introduction, steps with a scene each, a closing line.
+"""A how-to as the generator thinks of it, before any file format: a title, an introduction, steps with a
+scene each, a closing line.
 
-A step's order shows in its words (`cue`: "Step 2:", "Then", "Finally,") and its text names what its image newly shows. So a reader of
-the texts alone can put shuffled steps back in order, and a reader of one step can tell its image from another document's.
+A step's order shows in its words (`cue`: "Step 2:", "Then", "Finally,") and its text names what its image
+newly shows. So a reader of the texts alone can put shuffled steps back in order, and a reader of one step can
+tell its image from another document's.
 """
 
 from __future__ import annotations

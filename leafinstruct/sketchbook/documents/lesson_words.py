@@ -1,7 +1,8 @@
-"""Everything that a lesson can say at each of its points: the generator draws one of these, a judge looks whether a text is among them.
+"""Everything that a lesson can say at each of its points: the generator draws one of these, a judge looks
+whether a text is among them.
 
-Each function gives all wordings of one point, in a fixed order, since what is drawn depends on it. spot: as "at the top left"; joined: as
-"on top of the red wall"; whole: as "red house".
+Each function gives all wordings of one point, in a fixed order, since what is drawn depends on it. spot: as
+"at the top left"; joined: as "on top of the red wall"; whole: as "red house".
 """
 
 from __future__ import annotations
@@ -19,15 +20,29 @@ def wanted(whole: str, detail: Item, background: str) -> str:
 
 def titles(whole: str, detail: Item, background: str) -> tuple[str, ...]:
     drawing = wanted(whole, detail, background)
-    return (f"How to draw {drawing}", f"Draw {drawing}", f"Learn to draw {drawing}", f"Drawing lesson: {drawing}")
+    return (
+        f"How to draw {drawing}",
+        f"Draw {drawing}",
+        f"Learn to draw {drawing}",
+        f"Drawing lesson: {drawing}",
+    )
 
 
 def intros(name: str, count: int) -> tuple[str, ...]:
     return (
         f"This lesson shows how to draw {article(name)} in {count} steps. You need paper and some pencils.",
-        f"You need paper, some pencils and a little time. The {name} grows step by step, and there are {count} steps.",
-        f"It is easy to draw {article(name)} when you go part by part. Follow the {count} pictures with your own pencils.",
-        f"Take your pencils. In {count} small steps you draw {article(name)}, and each picture shows the drawing so far.",
+        (
+            f"You need paper, some pencils and a little time. The {name} grows step by step, and there "
+            f"are {count} steps."
+        ),
+        (
+            f"It is easy to draw {article(name)} when you go part by part. Follow the {count} pictures "
+            "with your own pencils."
+        ),
+        (
+            f"Take your pencils. In {count} small steps you draw {article(name)}, and each picture shows "
+            "the drawing so far."
+        ),
     )
 
 

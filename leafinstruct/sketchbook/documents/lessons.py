@@ -1,7 +1,8 @@
 """Topic `lesson`: how to draw one thing, part by part, then what stands around it.
 
-Nine things, each a plan of parts on the grid in drawing order: a house is a wall, a roof, a door, a window, a chimney. The first parts are
-always drawn, some of the later ones; colors are free. Around the finished thing come up to three single items in free cells.
+Nine things, each a plan of parts on the grid in drawing order: a house is a wall, a roof, a door, a window, a
+chimney. The first parts are always drawn, some of the later ones; colors are free. Around the finished thing
+come up to three single items in free cells.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
 Part = tuple[str, int, int, int, int, str]
-"""kind, column within the thing, row, width, height in cells, and how a text joins it to earlier parts: `{0}` is "red wall"."""
+"""kind, column within the thing, row, width, height in cells, and how a text joins it to earlier parts: `{0}`
+is "red wall"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """width in cells; the first `needed` parts are always drawn; `main` is the part whose color names the whole."""
+    """width in cells; the first `needed` parts are always drawn; `main` is the part whose color names the
+    whole."""
 
     width: int
     parts: tuple[Part, ...]
@@ -132,7 +135,20 @@ PLANS: dict[str, Plan] = {
 }
 
 HIGH = ("sun", "moon", "star", "cloud", "balloon", "kite", "butterfly", "bird", "heart")
-LOW = ("bush", "flower", "mushroom", "ball", "cat", "dog", "rabbit", "duck", "snail", "gift", "drum", "umbrella")
+LOW = (
+    "bush",
+    "flower",
+    "mushroom",
+    "ball",
+    "cat",
+    "dog",
+    "rabbit",
+    "duck",
+    "snail",
+    "gift",
+    "drum",
+    "umbrella",
+)
 
 
 MOST_STEPS = 8
@@ -143,7 +159,8 @@ FEWEST_STEPS = 3
 
 
 def lesson(rng: random.Random, most: int = MOST_STEPS, scenery: bool = True) -> HowTo:
-    """most: steps, FEWEST_STEPS to MOST_STEPS; optional parts and things around give way. scenery: else on empty paper."""
+    """most: steps, FEWEST_STEPS to MOST_STEPS; optional parts and things around give way. scenery: else on
+    empty paper."""
     name = rng.choice(list(PLANS))
     plan = PLANS[name]
     parts = parts_of(plan, rng)[:most]
@@ -162,7 +179,13 @@ def lesson(rng: random.Random, most: int = MOST_STEPS, scenery: bool = True) -> 
             body, caption = _extra_words(item, whole, rng)
         steps.append(Step(word, body, caption, scene, (item,)))
     title = rng.choice(lesson_words.titles(whole, detail, background))
-    return HowTo("lesson", title, rng.choice(lesson_words.intros(name, count)), tuple(steps), rng.choice(lesson_words.outros(whole)))
+    return HowTo(
+        "lesson",
+        title,
+        rng.choice(lesson_words.intros(name, count)),
+        tuple(steps),
+        rng.choice(lesson_words.outros(whole)),
+    )
 
 
 def is_kept_back(howto: HowTo) -> bool:
@@ -189,13 +212,18 @@ def parts_of(plan: Plan, rng: random.Random) -> list[Item]:
 
 
 def extras_of(parts: list[Item], count: int, rng: random.Random) -> list[Item]:
-    """Up to `count` items of 2 x 2 cells that touch neither the parts nor each other; fewer where no cell is free."""
+    """Up to `count` items of 2 x 2 cells that touch neither the parts nor each other; fewer where no cell is
+    free."""
     taken, extras = list(parts), list[Item]()
     kinds = rng.sample(HIGH, 2) + rng.sample(LOW, 2)
     rng.shuffle(kinds)
     for kind in kinds:
         rows = (0, 1) if kind in HIGH else (5, 6)
-        spots = [Item(kind, rng.choice(list(COLORS)), column, row, 2, 2) for column in range(CELLS - 1) for row in rows]
+        spots = [
+            Item(kind, rng.choice(list(COLORS)), column, row, 2, 2)
+            for column in range(CELLS - 1)
+            for row in rows
+        ]
         free = [spot for spot in spots if not any(spot.overlaps(other) for other in taken)]
         if free and len(extras) < count:
             extras.append(rng.choice(free))
@@ -204,13 +232,16 @@ def extras_of(parts: list[Item], count: int, rng: random.Random) -> list[Item]:
 
 
 def _part_words(index: int, parts: list[Item], plan: Plan, name: str, rng: random.Random) -> tuple[str, str]:
-    """Body and caption for the part at `index`: its color, its name, and the earlier part it joins (or the place, for the first)."""
+    """Body and caption for the part at `index`: its color, its name, and the earlier part it joins (or the
+    place, for the first)."""
     item = parts[index]
     if index == 0:
         spot = where(item, rng)
         return rng.choice(lesson_words.beginnings(item, name, spot)), f"{a(item)} {spot}"
     joined = joint(plan, item.kind).format(*names_of(plan, parts))
-    return rng.choice(lesson_words.joinings(item, name, joined)), rng.choice(lesson_words.joining_captions(item, name, joined))
+    return rng.choice(lesson_words.joinings(item, name, joined)), rng.choice(
+        lesson_words.joining_captions(item, name, joined)
+    )
 
 
 def joint(plan: Plan, kind: str) -> str:
@@ -219,11 +250,14 @@ def joint(plan: Plan, kind: str) -> str:
 
 
 def names_of(plan: Plan, parts: list[Item]) -> list[str]:
-    """As "red wall" for each part of the plan, in the plan's order; only the bare noun where the part was left out."""
+    """As "red wall" for each part of the plan, in the plan's order; only the bare noun where the part was
+    left out."""
     drawn = {item.kind: named(item) for item in parts}
     return [drawn.get(part[0], part[0]) for part in plan.parts]
 
 
 def _extra_words(item: Item, whole: str, rng: random.Random) -> tuple[str, str]:
     spot = where(item, rng)
-    return rng.choice(lesson_words.surroundings(item, whole, spot)), rng.choice(lesson_words.surrounding_captions(item, whole, spot))
+    return rng.choice(lesson_words.surroundings(item, whole, spot)), rng.choice(
+        lesson_words.surrounding_captions(item, whole, spot)
+    )

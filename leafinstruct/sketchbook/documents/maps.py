@@ -1,7 +1,8 @@
-"""Topic `map`: a way through nine blocks with named landmarks; a marker goes from block to block and leaves arrows behind it.
+"""Topic `map`: a way through nine blocks with named landmarks; a marker goes from block to block and leaves
+arrows behind it.
 
-Blocks are nine spots of 2 x 2 cells, streets the cells between them. The block with the marker is lit, so each image says where the
-walk has come to.
+Blocks are nine spots of 2 x 2 cells, streets the cells between them. The block with the marker is lit, so
+each image says where the walk has come to.
 """
 
 from __future__ import annotations
@@ -13,7 +14,20 @@ from leafinstruct.sketchbook.documents.wording import named, where
 from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import Item, Scene
 
-LANDMARKS = ("house", "tower", "tent", "bridge", "well", "shop", "mill", "gate", "pond", "tree", "mountain", "mushroom")
+LANDMARKS = (
+    "house",
+    "tower",
+    "tent",
+    "bridge",
+    "well",
+    "shop",
+    "mill",
+    "gate",
+    "pond",
+    "tree",
+    "mountain",
+    "mushroom",
+)
 MARKER_COLORS = ("red", "orange", "blue", "purple", "pink")
 
 DIRECTIONS = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
@@ -38,8 +52,16 @@ def way_map(rng: random.Random) -> HowTo:
         body, caption = _words(path, index, landmarks, color, rng)
         steps.append(Step(word, body, caption, scene, (here, marker)))
     start, end = named(landmarks[path[0]]), named(landmarks[path[-1]])
-    title = rng.choice(("How to walk from the {} to the {}", "The way from the {} to the {}", "Find the way from the {} to the {}"))
-    return HowTo("map", title.format(start, end), _intro(start, end, color, count, rng), tuple(steps), _outro(end, rng))
+    title = rng.choice(
+        (
+            "How to walk from the {} to the {}",
+            "The way from the {} to the {}",
+            "Find the way from the {} to the {}",
+        )
+    )
+    return HowTo(
+        "map", title.format(start, end), _intro(start, end, color, count, rng), tuple(steps), _outro(end, rng)
+    )
 
 
 def _path(length: int, rng: random.Random) -> list[Block]:
@@ -81,7 +103,9 @@ def _arrow(start: Block, end: Block, color: str) -> Item:
     return Item(f"arrow_{_direction(start, end)}", color, column, row, 1, 1)
 
 
-def _words(path: list[Block], index: int, landmarks: dict[Block, Item], color: str, rng: random.Random) -> tuple[str, str]:
+def _words(
+    path: list[Block], index: int, landmarks: dict[Block, Item], color: str, rng: random.Random
+) -> tuple[str, str]:
     here = landmarks[path[index]]
     spot = where(here, rng)
     if index == 0:
@@ -103,14 +127,19 @@ def _words(path: list[Block], index: int, landmarks: dict[Block, Item], color: s
             f"follow the arrow {way} to the {named(here)} {spot}.",
         )
     )
-    return body, rng.choice((f"the {color} marker at the {named(here)} {spot}", f"{way} to the {named(here)}"))
+    return body, rng.choice(
+        (f"the {color} marker at the {named(here)} {spot}", f"{way} to the {named(here)}")
+    )
 
 
 def _intro(start: str, end: str, color: str, count: int, rng: random.Random) -> str:
     return rng.choice(
         (
             f"Look at the map. The {color} marker shows where you are on the way to the {end}.",
-            f"You are at the {start} and want to see the {end}. Follow the {color} marker on the map for {count} pictures.",
+            (
+                f"You are at the {start} and want to see the {end}. Follow the {color} marker on the map "
+                f"for {count} pictures."
+            ),
             f"This way has {count} stops. Look for the {color} marker on each map, and follow the arrows.",
         )
     )

@@ -1,8 +1,10 @@
-"""A how-to laid out as a page: headings, paragraphs and images in the order in which a reader meets them, with addresses.
+"""A how-to laid out as a page: headings, paragraphs and images in the order in which a reader meets them,
+with addresses.
 
-Four layouts, one a document: text then image, image then text, text then figure with a caption, and each step under its own heading.
-MMC4 knows no headings or captions and stands an image before its sentence, so its documents always have the second; OBELICS knows none either
-and keeps the page's order, so its documents have one of the first two. A video shows each image while its text is said.
+Four layouts, one a document: text then image, image then text, text then figure with a caption, and each step
+under its own heading. MMC4 knows no headings or captions and stands an image before its sentence, so its
+documents always have the second; OBELICS knows none either and keeps the page's order, so its documents have
+one of the first two. A video shows each image while its text is said.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class DrawnImage:
-    """name: unique in its page; data: the file as served, perhaps broken; px: the side that the page declares; caption: empty for none."""
+    """name: unique in its page; data: the file as served, perhaps broken; px: the side that the page
+    declares; caption: empty for none."""
 
     name: str
     data: bytes
@@ -102,7 +105,9 @@ def page(settings: Settings, index: int, kind: Format) -> Page:
     return Page(index, host, slug, howto, tuple(blocks), defect, hurt, original)
 
 
-def _hurt(settings: Settings, index: int, howto: HowTo, defect: str | None, rng: random.Random) -> tuple[HowTo, int | None]:
+def _hurt(
+    settings: Settings, index: int, howto: HowTo, defect: str | None, rng: random.Random
+) -> tuple[HowTo, int | None]:
     """The defects that change what is told; the index of the image that is wrong, if one is."""
     match defect:
         case "misaligned":
@@ -117,8 +122,11 @@ def _hurt(settings: Settings, index: int, howto: HowTo, defect: str | None, rng:
 
 
 def _another(settings: Settings, index: int, rng: random.Random) -> HowTo:
-    """A how-to that is not document `index`; of the same seed, but not necessarily in the corpus when that has one document only."""
-    return draft(settings, (index + rng.randint(1, max(5, settings.documents - 1))) % max(6, settings.documents))
+    """A how-to that is not document `index`; of the same seed, but not necessarily in the corpus when that
+    has one document only."""
+    return draft(
+        settings, (index + rng.randint(1, max(5, settings.documents - 1))) % max(6, settings.documents)
+    )
 
 
 def _lay_out(settings: Settings, howto: HowTo, kind: Format, rng: random.Random) -> list[Block]:
@@ -155,7 +163,8 @@ def _step_blocks(step: Step, image: DrawnImage, layout: str) -> list[Block]:
 
 
 def png(scene: Scene, px: int, style: Style = "pencil") -> bytes:
-    """The scene as a PNG file. Its bytes depend on the zlib inside Pillow, its pixels on nothing but the scene."""
+    """The scene as a PNG file. Its bytes depend on the zlib inside Pillow, its pixels on nothing but the
+    scene."""
     return _png(render(scene, px, style))
 
 
@@ -168,10 +177,24 @@ def _png(image: Image.Image) -> bytes:
 def _insert_icon(settings: Settings, blocks: list[Block], rng: random.Random) -> tuple[list[Block], int]:
     """A small button somewhere after the title and before the last paragraph."""
     px = rng.choice((16, 20, 24))
-    thing = Item(rng.choice(("star", "heart", "arrow_right", "bell")), rng.choice(("red", "blue", "grey", "orange")), 0, 0, 8, 8)
+    thing = Item(
+        rng.choice(("star", "heart", "arrow_right", "bell")),
+        rng.choice(("red", "blue", "grey", "orange")),
+        0,
+        0,
+        8,
+        8,
+    )
     decor = rng.getrandbits(32)
     icon = DrawnImage(
-        "icon.png", _png(render(Scene("paper", decor if settings.scenery == "marked" else None, (thing,)), px, settings.style)), px, ""
+        "icon.png",
+        _png(
+            render(
+                Scene("paper", decor if settings.scenery == "marked" else None, (thing,)), px, settings.style
+            )
+        ),
+        px,
+        "",
     )
     place = rng.randint(1, len(blocks) - 1)
     before = sum(isinstance(block, DrawnImage) for block in blocks[:place])

@@ -1,7 +1,9 @@
-"""Which document is what: topic, format and planted defect of document i, known without writing any other document.
+"""Which document is what: topic, format and planted defect of document i, known without writing any other
+document.
 
-Topics alternate, formats alternate by chunk. Defects are dealt from one seeded shuffle of all document numbers, so that each has exactly
-its share (rounded) and no document has two; a coin thrown per document would miss 2% of 1,000 by a fifth in every third corpus.
+Topics alternate, formats alternate by chunk. Defects are dealt from one seeded shuffle of all document
+numbers, so that each has exactly its share (rounded) and no document has two; a coin thrown per document
+would miss 2% of 1,000 by a fifth in every third corpus.
 Cost: one shuffle of `documents` numbers per process, 0.5 s for a million.
 """
 
@@ -58,12 +60,12 @@ class Settings:
     videos: how many besides, without defects, numbered behind the documents;
     defects: (name, share of the documents in [0, 1]) pairs, names of DEFECTS, shares summing to at most 1;
     topics, formats: keys of TOPICS and members of FORMATS, in the order in which they take turns;
-    layout: each page its own, or in each the step's text right before its image, without headings, figures and captions;
-    scenery: backgrounds with pale marks (`marked`), without (`plain`: the same scene is then the same image in every document), or `none`:
-    every lesson on empty paper;
-    style: how all is drawn; lesson_steps: at most so many steps a lesson, FEWEST_STEPS to MOST_STEPS;
-    held_out: lessons `with`, `without` or `only` those of a held-out combination (`held_out.is_held_out`).
-    Raises ValueError naming the setting, what it was and what is allowed.
+    layout: each page its own, or in each the step's text right before its image, without headings, figures
+    and captions; scenery: backgrounds with pale marks (`marked`), without (`plain`: the same scene is then
+    the same image in every document), or `none`: every lesson on empty paper; style: how all is drawn;
+    lesson_steps: at most so many steps a lesson, FEWEST_STEPS to MOST_STEPS; held_out: lessons `with`,
+    `without` or `only` those of a held-out combination (`held_out.is_held_out`). Raises ValueError naming the
+    setting, what it was and what is allowed.
     """
 
     seed: int
@@ -91,42 +93,66 @@ class Settings:
         for name, rate in self.defects:
             if name not in DEFECTS:
                 near = get_close_matches(name, DEFECTS, n=1, cutoff=0.0)[0]
-                raise ValueError(f'defects: unknown defect "{name}"; did you mean "{near}"? Known: {", ".join(DEFECTS)}')
+                raise ValueError(
+                    f'defects: unknown defect "{name}"; did you mean "{near}"? Known: {", ".join(DEFECTS)}'
+                )
             if not 0.0 <= rate <= 1.0:
                 raise ValueError(f"defects.{name}: the rate {rate} is not between 0 and 1")
         if len(dict(self.defects)) < len(self.defects):
             raise ValueError("defects: a name is given twice")
         total = sum(rate for _, rate in self.defects)
         if total > 1.0 + 1e-9:
-            raise ValueError(f"defects: the rates sum to {total:g}; at most 1, since a document has one defect")
-        if dict(self.defects).get("duplicate") and not all(_clean(self, chunk.format) for chunk in chunks(self) if chunk.format != "video"):
-            raise ValueError("defects.duplicate: no clean document is left to repeat; lower the rates or ask for more documents")
+            raise ValueError(
+                f"defects: the rates sum to {total:g}; at most 1, since a document has one defect"
+            )
+        if dict(self.defects).get("duplicate") and not all(
+            _clean(self, chunk.format) for chunk in chunks(self) if chunk.format != "video"
+        ):
+            raise ValueError(
+                "defects.duplicate: no clean document is left to repeat; lower the rates or ask for more "
+                "documents"
+            )
 
     def _check_lists(self) -> None:
-        for setting, given, known in (("topics", self.topics, tuple(TOPICS)), ("formats", self.formats, FORMATS)):
+        for setting, given, known in (
+            ("topics", self.topics, tuple(TOPICS)),
+            ("formats", self.formats, FORMATS),
+        ):
             if not given:
                 raise ValueError(f"{setting}: none is given; known: {', '.join(known)}")
             for name in given:
                 if name not in known:
                     near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
-                    raise ValueError(f'{setting}: unknown "{name}"; did you mean "{near}"? Known: {", ".join(known)}')
+                    raise ValueError(
+                        f'{setting}: unknown "{name}"; did you mean "{near}"? Known: {", ".join(known)}'
+                    )
             if len(set(given)) < len(given):
                 raise ValueError(f"{setting}: a name is given twice")
         if self.layout == "text_first" and "mmc4" in self.formats:
             others = ", ".join(name for name in FORMATS if name != "mmc4")
             raise ValueError(
-                f"layout: text_first cannot be written as mmc4, where an image stands before its sentence; set formats: [{others}]"
+                "layout: text_first cannot be written as mmc4, where an image stands before its "
+                f"sentence; set formats: [{others}]"
             )
 
     def _check_lessons(self) -> None:
         if not FEWEST_STEPS <= self.lesson_steps <= MOST_STEPS:
-            raise ValueError(f"lesson_steps: {self.lesson_steps} is not between {FEWEST_STEPS} and {MOST_STEPS}")
-        for setting, changed in (("held_out", self.held_out != "with"), ("lesson_steps", self.lesson_steps != MOST_STEPS)):
+            raise ValueError(
+                f"lesson_steps: {self.lesson_steps} is not between {FEWEST_STEPS} and {MOST_STEPS}"
+            )
+        for setting, changed in (
+            ("held_out", self.held_out != "with"),
+            ("lesson_steps", self.lesson_steps != MOST_STEPS),
+        ):
             if changed and "lesson" not in self.topics:
-                raise ValueError(f"{setting}: is about lessons, and topics has none; add lesson to topics, or leave {setting} out")
+                raise ValueError(
+                    f"{setting}: is about lessons, and topics has none; add lesson to topics, or leave "
+                    f"{setting} out"
+                )
         if self.scenery == "none" and self.topics != ("lesson",):
             raise ValueError(
-                "scenery: none is for lessons alone, since other topics tell of their scenery; set topics: [lesson], or scenery: plain"
+                "scenery: none is for lessons alone, since other topics tell of their scenery; set "
+                "topics: [lesson], or scenery: plain"
             )
 
 
@@ -154,7 +180,13 @@ def chunks(settings: Settings) -> list[Chunk]:
     ]
     last = settings.documents + settings.videos
     films = range(settings.documents, last, CHUNK_VIDEOS)
-    return [*pages, *(Chunk("video", len(pages) + k, start, min(start + CHUNK_VIDEOS, last)) for k, start in enumerate(films))]
+    return [
+        *pages,
+        *(
+            Chunk("video", len(pages) + k, start, min(start + CHUNK_VIDEOS, last))
+            for k, start in enumerate(films)
+        ),
+    ]
 
 
 def topic_of(settings: Settings, index: int) -> str:
@@ -164,7 +196,9 @@ def topic_of(settings: Settings, index: int) -> str:
 def draft(settings: Settings, index: int) -> HowTo:
     """Document `index` before any defect: a pure function of the settings and the index."""
     topic = topic_of(settings, index)
-    howto = _lesson(settings, index) if topic == "lesson" else TOPICS[topic](stream(settings.seed, topic, index))
+    howto = (
+        _lesson(settings, index) if topic == "lesson" else TOPICS[topic](stream(settings.seed, topic, index))
+    )
     return howto if settings.scenery == "marked" else _unmarked(howto)
 
 
@@ -174,12 +208,16 @@ def _lesson(settings: Settings, index: int) -> HowTo:
     again = 0
     while settings.held_out != "with" and is_kept_back(howto) != (settings.held_out == "only"):
         again += 1
-        howto = lesson(stream(settings.seed, "lesson", index, again), settings.lesson_steps, settings.scenery != "none")
+        howto = lesson(
+            stream(settings.seed, "lesson", index, again), settings.lesson_steps, settings.scenery != "none"
+        )
     return howto
 
 
 def _unmarked(howto: HowTo) -> HowTo:
-    return replace(howto, steps=tuple(replace(step, scene=replace(step.scene, decor=None)) for step in howto.steps))
+    return replace(
+        howto, steps=tuple(replace(step, scene=replace(step.scene, decor=None)) for step in howto.steps)
+    )
 
 
 @lru_cache(maxsize=4)
@@ -190,7 +228,11 @@ def defects_of(settings: Settings) -> dict[int, str]:
     rates, dealt = dict(settings.defects), dict[int, str]()
     for name in sorted(DEFECTS, key=lambda name: name != "shuffled"):
         wanted = round(rates.get(name, 0.0) * settings.documents)
-        able = [index for index in deck if index not in dealt and (name != "shuffled" or topic_of(settings, index) != "edit")]
+        able = [
+            index
+            for index in deck
+            if index not in dealt and (name != "shuffled" or topic_of(settings, index) != "edit")
+        ]
         dealt.update((index, name) for index in able[:wanted])
     return dealt
 
@@ -199,12 +241,19 @@ def defects_of(settings: Settings) -> dict[int, str]:
 def _clean(settings: Settings, kind: Format) -> list[int]:
     """Numbers of the clean documents of one format."""
     dealt = defects_of(settings)
-    return [i for chunk in chunks(settings) if chunk.format == kind for i in range(chunk.start, chunk.stop) if i not in dealt]
+    return [
+        i
+        for chunk in chunks(settings)
+        if chunk.format == kind
+        for i in range(chunk.start, chunk.stop)
+        if i not in dealt
+    ]
 
 
 def original_of(settings: Settings, index: int, kind: Format) -> int:
     """The clean document of the same format that the duplicate `index` repeats.
 
-    The format is the same so that the text is, too: where the images stand between the texts belongs to a document.
+    The format is the same so that the text is, too: where the images stand between the texts belongs to a
+    document.
     """
     return stream(settings.seed, "duplicate", index).choice(_clean(settings, kind))

@@ -1,6 +1,8 @@
-"""Topic `story`: a character, a place and a thing on nine spots of the page; in each image one of them moves or something appears.
+"""Topic `story`: a character, a place and a thing on nine spots of the page; in each image one of them moves
+or something appears.
 
-Everything stands on a 3 x 3 grid of spots of 2 x 2 cells. What flies may be in the top row, what walks stays on the ground below it.
+Everything stands on a 3 x 3 grid of spots of 2 x 2 cells. What flies may be in the top row, what walks stays
+on the ground below it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,12 @@ HANGING = ("kite", "balloon")
 SPOTS = tuple((column, row) for row in (0, 3, 6) for column in (0, 3, 6))
 """Top left cells of the nine spots, each 2 x 2 cells."""
 
-TITLES = ("The {} and the {} {}", "A story of the {} and the {} {}", "What the {} did with the {} {}", "The day of the {} and the {} {}")
+TITLES = (
+    "The {} and the {} {}",
+    "A story of the {} and the {} {}",
+    "What the {} did with the {} {}",
+    "The day of the {} and the {} {}",
+)
 
 
 class _Page:
@@ -81,7 +88,8 @@ def _opening(hero: Item, home: Item, rng: random.Random) -> str:
 
 
 def _events(count: int, rng: random.Random) -> list[str]:
-    """What happens in the images after the first: moves and arrivals; sky, friend and thing come at most once each."""
+    """What happens in the images after the first: moves and arrivals; sky, friend and thing come at most once
+    each."""
     arrivals = rng.sample(("friend", "thing", "sky", "hanging"), min(4, (count + 1) // 2))
     events = arrivals + ["move"] * (count - len(arrivals))
     rng.shuffle(events)
@@ -108,8 +116,14 @@ def _appear(page: _Page, hero: Item, event: str) -> tuple[str, str, Item]:
     new = page.place(rng.choice(kinds), flies=event != "thing")
     spot = where(new, rng)
     bodies = {
-        "friend": (f"{a(new)} comes and stays {spot}.", f"{a(new)} flies in and looks at the {named(hero)} from its place {spot}."),
-        "thing": (f"the {named(hero)} finds {a(new)} {spot}.", f"the wind brings {a(new)} and leaves it {spot}."),
+        "friend": (
+            f"{a(new)} comes and stays {spot}.",
+            f"{a(new)} flies in and looks at the {named(hero)} from its place {spot}.",
+        ),
+        "thing": (
+            f"the {named(hero)} finds {a(new)} {spot}.",
+            f"the wind brings {a(new)} and leaves it {spot}.",
+        ),
         "sky": (f"{a(new)} comes out {spot}.", f"the {named(hero)} looks up and sees {a(new)} {spot}."),
         "hanging": (f"{a(new)} flies by {spot}.", f"the wind brings {a(new)}, and it stays {spot}."),
     }[event]
@@ -120,7 +134,10 @@ def _intro(hero: Item, setting: str, count: int, rng: random.Random) -> str:
     return rng.choice(
         (
             f"This is a small story {setting}, in {count} pictures. Look at each picture before you read on.",
-            f"Here is a short story of {a(hero)} {setting}. It has {count} pictures, and in each of them something new happens.",
+            (
+                f"Here is a short story of {a(hero)} {setting}. It has {count} pictures, and in each of "
+                "them something new happens."
+            ),
             f"Read the story of the {named(hero)} {setting} and look at the {count} pictures one by one.",
         )
     )

@@ -1,7 +1,9 @@
-"""Every word that a clean document can use, its alt texts and captions included: lower case, digits of step numbers as words.
+"""Every word that a clean document can use, its alt texts and captions included: lower case, digits of step
+numbers as words.
 
-Closed on purpose. A tokenizer, a tiny CLIP or a language model for this world needs no other token, and a text with a word from outside is
-planted spam. Two tests keep the list true: no document has a word that is not here, and no word here is without a document.
+Closed on purpose. A tokenizer, a tiny CLIP or a language model for this world needs no other token, and a
+text with a word from outside is planted spam. Two tests keep the list true: no document has a word that is
+not here, and no word here is without a document.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ COLORS = _words("red orange yellow green blue purple pink brown white grey")
 
 NUMBERS = _words("1 2 3 4 5 6 7 8 first second third fourth fifth sixth seventh eighth one both")
 
-PLACES = _words("top bottom left right middle centre corner side sides high low up down over under inside near next far back")
+PLACES = _words(
+    "top bottom left right middle centre corner side sides high low up down over under inside near next "
+    "far back"
+)
 
 THINGS = _words(
     """

@@ -1,4 +1,5 @@
-"""How things and places are named: "a red house", "at the top left". The only place where an item becomes words."""
+"""How things and places are named: "a red house", "at the top left". The only place where an item becomes
+words."""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ def where(item: Item, rng: random.Random) -> str:
 
 
 def describe(items: Sequence[Item]) -> str:
-    """As "a red house on the left, and a blue ball at the bottom right": every item with its place, in the plainest words.
+    """As "a red house on the left, and a blue ball at the bottom right": every item with its place, in the
+    plainest words.
 
     Raises ValueError when there is nothing to describe.
     """

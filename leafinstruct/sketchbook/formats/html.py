@@ -1,8 +1,10 @@
-"""A page as HTML, inside what real sites put around their text: banner, navigation, side bar, comments, footer.
+"""A page as HTML, inside what real sites put around their text: banner, navigation, side bar, comments,
+footer.
 
-Four site designs, one a host. The words of the frame are the site's, not the document's, and an extractor must leave them out; they lie
-outside of `<article>` or `<main>`. Templates are plain strings: a template engine would be this room's only use of one, and every value
-that is filled in is escaped here, in `html` and `_block`.
+Four site designs, one a host. The words of the frame are the site's, not the document's, and an extractor
+must leave them out; they lie outside of `<article>` or `<main>`. Templates are plain strings: a template
+engine would be this room's only use of one, and every value that is filled in is escaped here, in `html` and
+`_block`.
 """
 
 from __future__ import annotations
@@ -86,14 +88,19 @@ def html(page: Page, source_of: Callable[[DrawnImage], str]) -> bytes:
     site = page.host.partition(".")[0].replace("-", " ").title()
     body = "\n".join(_block(block, index, source_of) for index, block in enumerate(page.blocks))
     frame = FRAMES[sum(page.host.encode()) % len(FRAMES)].format(site=site, body=body, related=_related(page))
-    return PAGE.format(title=escape(page.howto.title), site=site, url=page.url, license=LICENSE, frame=frame).encode()
+    return PAGE.format(
+        title=escape(page.howto.title), site=site, url=page.url, license=LICENSE, frame=frame
+    ).encode()
 
 
 def _block(block: Block, index: int, source_of: Callable[[DrawnImage], str]) -> str:
     if isinstance(block, Paragraph):
         tag = "p" if not block.heading else "h1" if index == 0 else "h2"
         return f"<{tag}>{escape(block.text)}</{tag}>"
-    image = f'<img src="{escape(source_of(block))}" alt="{escape(block.alt)}" width="{block.px}" height="{block.px}">'
+    image = (
+        f'<img src="{escape(source_of(block))}" alt="{escape(block.alt)}" width="{block.px}" '
+        f'height="{block.px}">'
+    )
     if block.caption:
         return f"<figure>{image}<figcaption>{escape(block.caption)}</figcaption></figure>"
     return image

@@ -1,7 +1,8 @@
 """A page as one line of MMC4: sentences, and images that name the sentence they stand with.
 
-`matched_sim` and `similarity_matrix` are absent, because no model computed them. As in the published files the order of `image_info` means
-nothing while each image has a sentence of its own; it is shuffled then, so that a reader that trusts it is found out.
+`matched_sim` and `similarity_matrix` are absent, because no model computed them. As in the published files
+the order of `image_info` means nothing while each image has a sentence of its own; it is shuffled then, so
+that a reader that trusts it is found out.
 """
 
 from __future__ import annotations

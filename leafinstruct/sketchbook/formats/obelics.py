@@ -1,7 +1,9 @@
-"""Pages as a Parquet file in the layout of OBELICS: parallel lists of images and texts, and two columns of JSON about them.
+"""Pages as a Parquet file in the layout of OBELICS: parallel lists of images and texts, and two columns of
+JSON about them.
 
-As in the published files the paragraphs between two images are one text, and exactly one of image and text is given at each place. Where those
-have an image's address, `images` has the name of a file beside (the corpus needs no network), and the address is `src` in `metadata`.
+As in the published files the paragraphs between two images are one text, and exactly one of image and text is
+given at each place. Where those have an image's address, `images` has the name of a file beside (the corpus
+needs no network), and the address is `src` in `metadata`.
 """
 
 from __future__ import annotations
@@ -47,7 +49,12 @@ def row(page: Page) -> dict[str, Any]:
             images.append(f"images/{page.file_name(image)}")
             about.append(_about(page, image))
     general = {"url": page.url, "warc_filename": None, "warc_record_offset": None, "warc_record_length": None}
-    return {"images": images, "metadata": json.dumps(about), "general_metadata": json.dumps(general), "texts": texts}
+    return {
+        "images": images,
+        "metadata": json.dumps(about),
+        "general_metadata": json.dumps(general),
+        "texts": texts,
+    }
 
 
 def _about(page: Page, image: DrawnImage) -> dict[str, Any]:
@@ -66,5 +73,10 @@ def _about(page: Page, image: DrawnImage) -> dict[str, Any]:
 def parquet(rows: Sequence[dict[str, Any]]) -> bytes:
     """The file. Same rows, same bytes for one version of pyarrow."""
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), buffer, row_group_size=ROWS_A_GROUP, compression="zstd")
+    pq.write_table(
+        pa.Table.from_pylist(list(rows), schema=SCHEMA),
+        buffer,
+        row_group_size=ROWS_A_GROUP,
+        compression="zstd",
+    )
     return buffer.getvalue()

@@ -1,7 +1,9 @@
-"""A how-to as a short video: each step's image for SECONDS, the former one dissolving into it, with subtitles and an entry like YouCook2's.
+"""A how-to as a short video: each step's image for SECONDS, the former one dissolving into it, with subtitles
+and an entry like YouCook2's.
 
-The dissolve is there so that choosing a frame matters: one from the change shows two steps at once. H.264 at a quality that keeps flat colors
-flat; one thread and no time stamps in the header, so the same page gives the same bytes with one version of PyAV.
+The dissolve is there so that choosing a frame matters: one from the change shows two steps at once. H.264 at
+a quality that keeps flat colors flat; one thread and no time stamps in the header, so the same page gives the
+same bytes with one version of PyAV.
 Cost: about 0.15 s and 25 kB a video of five steps at 128 px.
 """
 
@@ -27,11 +29,17 @@ def video(page: Page) -> bytes:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as out:
         stream = out.add_stream("libx264", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = images[0].width // 2 * 2, images[0].height // 2 * 2, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = (
+            images[0].width // 2 * 2,
+            images[0].height // 2 * 2,
+            "yuv420p",
+        )
         stream.codec_context.thread_count = 1
         stream.options = {"crf": "16", "preset": "fast", "g": "40"}
         for number, image in enumerate(_frames(images)):
-            frame = av.VideoFrame.from_ndarray(np.asarray(image.resize((stream.width, stream.height))), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.asarray(image.resize((stream.width, stream.height))), format="rgb24"
+            )
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
@@ -50,7 +58,10 @@ def _frames(images: list[Image.Image]) -> list[Image.Image]:
 
 def subtitles(page: Page) -> str:
     """WebVTT, a cue a step."""
-    cues = (f"{_clock(index * SECONDS)} --> {_clock((index + 1) * SECONDS)}\n{step.text}\n" for index, step in enumerate(page.howto.steps))
+    cues = (
+        f"{_clock(index * SECONDS)} --> {_clock((index + 1) * SECONDS)}\n{step.text}\n"
+        for index, step in enumerate(page.howto.steps)
+    )
     return "WEBVTT\n\n" + "\n".join(cues)
 
 

@@ -1,8 +1,10 @@
-"""Pages as a web archive: one response record for the page, one for each image, each record a gzip member of its own.
+"""Pages as a web archive: one response record for the page, one for each image, each record a gzip member of
+its own.
 
-FastWARC writes the records, since the readers depend on it already; warcio is as able and would be a second library for one format. Dates
-and record ids are derived, never taken from the clock. Members are compressed by `gzip` with time 0, because the library's own compressed
-stream has changed its name between versions and its header is not ours to fix.
+FastWARC writes the records, since the readers depend on it already; warcio is as able and would be a second
+library for one format. Dates and record ids are derived, never taken from the clock. Members are compressed
+by `gzip` with time 0, because the library's own compressed stream has changed its name between versions and
+its header is not ours to fix.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ _STORED = 65_535
 def head(name: str) -> bytes:
     """The `warcinfo` member that opens an archive."""
     fields = b"software: leafinstruct sketchbook\r\nformat: WARC File Format 1.1\r\nlicense: CC0-1.0\r\n"
-    return _member(WarcRecordType.warcinfo, f"urn:sketchbook:{name}", "application/warc-fields", fields, filename=name)
+    return _member(
+        WarcRecordType.warcinfo, f"urn:sketchbook:{name}", "application/warc-fields", fields, filename=name
+    )
 
 
 def members(page: Page) -> bytes:
@@ -38,9 +42,14 @@ def members(page: Page) -> bytes:
 
 
 def filler(length: int) -> bytes:
-    """A gzip member of this many bytes, with a record of blanks that no reader keeps: records behind it stay at their offsets."""
-    size = length - 18 - 5 * -(-length // _STORED)  # of a gzip member without compression; the last block may be empty
-    head = f"WARC/1.1\r\nWARC-Type: metadata\r\nWARC-Record-ID: <urn:uuid:{uuid.UUID(int=0)}>\r\nWARC-Date: {DATE}\r\nContent-Length: "
+    """A gzip member of this many bytes, with a record of blanks that no reader keeps: records behind it stay
+    at their offsets."""
+    # of a gzip member without compression; the last block may be empty
+    size = length - 18 - 5 * -(-length // _STORED)
+    head = (
+        f"WARC/1.1\r\nWARC-Type: metadata\r\nWARC-Record-ID: <urn:uuid:{uuid.UUID(int=0)}>\r\nWARC-Date: "
+        f"{DATE}\r\nContent-Length: "
+    )
     record = f"{head}{(blanks := size - len(head) - 18):010d}\r\n\r\n{' ' * blanks}\r\n\r\n".encode()
     pieces = [record[at : at + _STORED] for at in range(0, _STORED * -(-length // _STORED), _STORED)]
     ends = [number == len(pieces) - 1 for number in range(len(pieces))]
@@ -54,7 +63,9 @@ def filler(length: int) -> bytes:
 
 def _response(url: str, content_type: str, body: bytes) -> bytes:
     headers = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return _member(WarcRecordType.response, url, "application/http; msgtype=response", headers.encode() + body)
+    return _member(
+        WarcRecordType.response, url, "application/http; msgtype=response", headers.encode() + body
+    )
 
 
 def _member(kind: WarcRecordType, url: str, content_type: str, payload: bytes, filename: str = "") -> bytes:

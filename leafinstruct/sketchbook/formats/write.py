@@ -7,11 +7,13 @@
     root/video/<slug>.mp4, root/video/<slug>.vtt, root/annotations.json (like YouCook2's)
     root/labels/<chunk>.jsonl -> root/labels.jsonl
 
-A chunk is a pure function of (settings, chunk, what is removed): chunks are written in any order, twice, or by many processes, to the same bytes. A
-file appears under its name only when it is whole (temporary name in the same folder, then a rename). Its time of change is derived from its bytes, so
-that files that are written again with the same bytes count as unchanged. Cost: about 1.3 ms an image of 128 px.
+A chunk is a pure function of (settings, chunk, what is removed): chunks are written in any order, twice, or
+by many processes, to the same bytes. A file appears under its name only when it is whole (temporary name in
+the same folder, then a rename). Its time of change is derived from its bytes, so that files that are written
+again with the same bytes count as unchanged. Cost: about 1.3 ms an image of 128 px.
 
-A document that was removed is not written. Its place is kept, empty: other documents keep their lines, rows and offsets, and with them their ids.
+A document that was removed is not written. Its place is kept, empty: other documents keep their lines, rows
+and offsets, and with them their ids.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ from leafinstruct.sketchbook.formats import warc as as_warc
 __all__ = ["DEFECTS", "Chunk", "Settings", "chunks", "collect_labels", "write_chunk"]
 
 Placed = tuple[Page, str, str]
-"""A page, the file that holds it (relative to the root) and the locator inside that file, as the readers name them."""
+"""A page, the file that holds it (relative to the root) and the locator inside that file, as the readers name
+them."""
 Entry = tuple[str, str]
 Removed = Callable[[Page, str, str], Entry | None]
 """Of a placed page: kind and value of the entry that takes it out, None for a page that stays."""
@@ -66,11 +69,14 @@ def write_chunk(settings: Settings, chunk: Chunk, root: Path, removed: Removed =
             placed = _write_obelics(root, f"part-{chunk.index:04d}.parquet", pages, removed)
         case "video":
             placed = _write_videos(root, chunk.name, pages, removed)
-    _put(root / "labels" / f"{chunk.name}.jsonl", _lines([_label(*three, removed(*three)) for three in placed]))
+    _put(
+        root / "labels" / f"{chunk.name}.jsonl", _lines([_label(*three, removed(*three)) for three in placed])
+    )
 
 
 def collect_labels(settings: Settings, root: Path) -> Path:
-    """Joins the chunks' labels to `root/labels.jsonl`, in document order, resolves what each duplicate repeats, and joins the videos' annotations.
+    """Joins the chunks' labels to `root/labels.jsonl`, in document order, resolves what each duplicate
+    repeats, and joins the videos' annotations.
 
     Raises FileNotFoundError when a chunk has not been written.
     """
@@ -142,7 +148,8 @@ def _write_obelics(root: Path, name: str, pages: Iterator[Page], removed: Remove
 
 
 def _write_videos(root: Path, chunk: str, pages: Iterator[Page], removed: Removed) -> Iterator[Placed]:
-    from leafinstruct.sketchbook.formats import video as as_video  # loads a video encoder, which a corpus that stands does not need
+    # loads a video encoder, which a corpus that stands does not need
+    from leafinstruct.sketchbook.formats import video as as_video
 
     entries: dict[str, Any] = {}
     for document in pages:
@@ -157,10 +164,14 @@ def _write_videos(root: Path, chunk: str, pages: Iterator[Page], removed: Remove
 
 
 def _label(document: Page, file: str, locator: str, removed: Entry | None) -> dict[str, Any]:
-    """What is true of the document; `duplicate_of` is still the number of a document here. Of one that is left out, its place alone."""
+    """What is true of the document; `duplicate_of` is still the number of a document here. Of one that is
+    left out, its place alone."""
     if removed is not None:
         return {"file": file, "locator": locator, "removed": removed}
-    steps = [{"text": step.text, "caption": step.caption, "scene": step.scene.to_data()} for step in document.howto.steps]
+    steps = [
+        {"text": step.text, "caption": step.caption, "scene": step.scene.to_data()}
+        for step in document.howto.steps
+    ]
     return {
         "file": file,
         "locator": locator,

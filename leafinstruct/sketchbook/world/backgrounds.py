@@ -1,7 +1,9 @@
-"""Where a scene takes place: quiet backgrounds, each with a little seeded decor so that no two documents share an image.
+"""Where a scene takes place: quiet backgrounds, each with a little seeded decor so that no two documents
+share an image.
 
-Decor (tufts of grass, snow dots, paper grain, far hills) is pale, drawn below everything, and means nothing: no text speaks of it. It
-differs from document to document and stays the same through a document, as the paper of one sketchbook page does.
+Decor (tufts of grass, snow dots, paper grain, far hills) is pale, drawn below everything, and means nothing:
+no text speaks of it. It differs from document to document and stays the same through a document, as the paper
+of one sketchbook page does.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ Decorate = Callable[[Draw, int, random.Random], None]
 
 
 def _bands(size: int, bands: tuple[tuple[float, Rgb, Rgb], ...]) -> Image.Image:
-    """An image of vertical gradients; each band is (share of the height where it starts, color there, color at its end)."""
+    """An image of vertical gradients; each band is (share of the height where it starts, color there, color
+    at its end)."""
     column = Image.new("RGB", (1, size))
     starts = [round(start * size) for start, _, _ in bands] + [size]
     for (_, upper, lower), top, bottom in zip(bands, starts, starts[1:], strict=False):
@@ -46,7 +49,11 @@ def _strokes(color: Rgb, count: int, top: float, bottom: float, lean: float, ris
         for _ in range(count):
             x, y = rng.random() * size, (top + rng.random() * (bottom - top)) * size
             span = size * (0.7 + 0.6 * rng.random())
-            draw.line((round(x), round(y), round(x + lean * span), round(y - rise * span)), color, max(1, size // 128))
+            draw.line(
+                (round(x), round(y), round(x + lean * span), round(y - rise * span)),
+                color,
+                max(1, size // 128),
+            )
 
     return decorate
 
@@ -56,7 +63,11 @@ def _hills(color: Rgb, base: float) -> Decorate:
 
     def decorate(draw: Draw, size: int, rng: random.Random) -> None:
         for _ in range(3):
-            x, wide, high = rng.random() * size, (0.2 + 0.2 * rng.random()) * size, (0.05 + 0.07 * rng.random()) * size
+            x, wide, high = (
+                rng.random() * size,
+                (0.2 + 0.2 * rng.random()) * size,
+                (0.05 + 0.07 * rng.random()) * size,
+            )
             box = (round(x - wide), round(base * size - high), round(x + wide), round(base * size + high))
             draw.pieslice(box, 180, 360, color)
 
@@ -64,7 +75,8 @@ def _hills(color: Rgb, base: float) -> Decorate:
 
 
 GROUND = 0.75
-"""Where the ground begins behind one tall thing, as a share of the height: the border of cell rows 5 and 6."""
+"""Where the ground begins behind one tall thing, as a share of the height: the border of cell rows 5 and
+6."""
 
 WIDE = 0.3125
 """Where it begins behind many small things, so that the middle row of places stands on it too."""
@@ -87,7 +99,10 @@ def _open_air(horizon: float) -> dict[str, _Background]:
                 (horizon * 0.66, (140, 202, 222), (168, 218, 230)),
                 (horizon, (250, 230, 180), (244, 216, 156)),
             ),
-            (_strokes((204, 236, 242), 10, horizon * 0.7, horizon * 0.97, 0.08, 0.0), _dots((230, 200, 140), 24, low, 1.0, 0.005)),
+            (
+                _strokes((204, 236, 242), 10, horizon * 0.7, horizon * 0.97, 0.08, 0.0),
+                _dots((230, 200, 140), 24, low, 1.0, 0.005),
+            ),
         ),
         "snow": (
             ((0.0, (206, 216, 236), (234, 238, 248)), (horizon, (248, 250, 253), (226, 234, 246))),
@@ -95,7 +110,10 @@ def _open_air(horizon: float) -> dict[str, _Background]:
         ),
         "night": (
             ((0.0, (72, 78, 128), (122, 118, 168)), (horizon, (108, 132, 128), (88, 114, 114))),
-            (_dots((238, 232, 200), 22, 0.0, horizon * 0.8, 0.005), _strokes((76, 102, 104), 20, low, 1.0, 0.012, 0.035)),
+            (
+                _dots((238, 232, 200), 22, 0.0, horizon * 0.8, 0.005),
+                _strokes((76, 102, 104), 20, low, 1.0, 0.012, 0.035),
+            ),
         ),
         "sunset": (
             ((0.0, (250, 200, 176), (253, 232, 196)), (horizon, (202, 186, 150), (182, 164, 132))),
@@ -142,8 +160,8 @@ SETTINGS = {
 
 @lru_cache(maxsize=4)
 def paint(background: str, decor: int | None, size: int) -> Image.Image:
-    """The background alone, size x size pixels; without its marks where decor is None. The last few are kept, since one document draws on
-    the same one again and again.
+    """The background alone, size x size pixels; without its marks where decor is None. The last few are kept,
+    since one document draws on the same one again and again.
 
     Callers copy the image before they draw on it.
     """

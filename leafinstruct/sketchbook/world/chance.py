@@ -1,7 +1,8 @@
 """Streams of chance: every random choice of the corpus comes from a generator named by what it is for.
 
-A name (seed, purpose, document number) instead of one long stream: a document then never depends on how many choices were made before it,
-which is what lets chunks be written apart. `random` seeds from text by SHA-512, the same on every machine and Python version.
+A name (seed, purpose, document number) instead of one long stream: a document then never depends on how many
+choices were made before it, which is what lets chunks be written apart. `random` seeds from text by SHA-512,
+the same on every machine and Python version.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The ten named colors, and how an outline or a shade is made from one.
 
-Chosen by eye as colored pencils on paper: soft, yet any two differ by more than 60 of 255 in some channel, so that a small model and a
-person name them alike. An outline is the color itself darkened toward warm ink, never plain black: that is most of what makes flat
-shapes look drawn.
+Chosen by eye as colored pencils on paper: soft, yet any two differ by more than 60 of 255 in some channel, so
+that a small model and a person name them alike. An outline is the color itself darkened toward warm ink,
+never plain black: that is most of what makes flat shapes look drawn.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""A pen that draws inside one thing's cells: shapes in unit coordinates, outline included, nothing ever outside.
+"""A pen that draws inside one thing's cells: shapes in unit coordinates, outline included, nothing ever
+outside.
 
-(0, 0) is the top left and (1, 1) the bottom right of the thing's box; the box is drawn in by half a stroke, so that a line along its edge
-stays in its cells. Polygons are outlined with `ImageDraw.line`: `polygon(width=)` builds a mask of the whole image for each call.
+(0, 0) is the top left and (1, 1) the bottom right of the thing's box; the box is drawn in by half a stroke,
+so that a line along its edge stays in its cells. Polygons are outlined with `ImageDraw.line`:
+`polygon(width=)` builds a mask of the whole image for each call.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Tones:
-    """How a style puts a color down: as the body of a shape, as the edge round a body, and as a line of its own."""
+    """How a style puts a color down: as the body of a shape, as the edge round a body, and as a line of its
+    own."""
 
     body: Callable[[Rgb], Rgb]
     edge: Callable[[Rgb], Rgb]
@@ -33,9 +36,17 @@ PENCIL = Tones(body=_as_it_is, edge=outline, mark=_as_it_is)
 
 
 class Pen:
-    """Draws in `box` (pixels: left, top, right, bottom; the last two exclusive) with `color` unless told otherwise."""
+    """Draws in `box` (pixels: left, top, right, bottom; the last two exclusive) with `color` unless told
+    otherwise."""
 
-    def __init__(self, draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], color: Rgb, stroke: int, tones: Tones = PENCIL) -> None:
+    def __init__(
+        self,
+        draw: ImageDraw.ImageDraw,
+        box: tuple[int, int, int, int],
+        color: Rgb,
+        stroke: int,
+        tones: Tones = PENCIL,
+    ) -> None:
         self._draw = draw
         self._tones = tones
         self._left, self._top = box[0] + stroke / 2, box[1] + stroke / 2
@@ -48,7 +59,8 @@ class Pen:
         return round(self._left + x * self._width), round(self._top + y * self._height)
 
     def _corners(self, box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
-        """Pixels of a unit box, widened by the half stroke that Pillow draws inwards and polygons draw outwards."""
+        """Pixels of a unit box, widened by the half stroke that Pillow draws inwards and polygons draw
+        outwards."""
         half = self._stroke // 2
         (left, top), (right, bottom) = self._at(box[0], box[1]), self._at(box[2], box[3])
         return left - half, top - half, max(right + half, left - half), max(bottom + half, top - half)
@@ -61,16 +73,35 @@ class Pen:
 
     def oval(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None) -> None:
         fill = fill or self.color
-        self._draw.ellipse(self._corners((left, top, right, bottom)), self._tones.body(fill), self._tones.edge(fill), self._stroke)
+        self._draw.ellipse(
+            self._corners((left, top, right, bottom)),
+            self._tones.body(fill),
+            self._tones.edge(fill),
+            self._stroke,
+        )
 
-    def box(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None, round_by: float = 0.0) -> None:
+    def box(
+        self,
+        left: float,
+        top: float,
+        right: float,
+        bottom: float,
+        fill: Rgb | None = None,
+        round_by: float = 0.0,
+    ) -> None:
         """A rectangle; `round_by` is the corner radius as a share of the thing's shorter side."""
         fill, corners = fill or self.color, self._corners((left, top, right, bottom))
         if not round_by:
             self._draw.rectangle(corners, self._tones.body(fill), self._tones.edge(fill), self._stroke)
             return
-        radius = min(round_by * min(self._width, self._height), (corners[2] - corners[0]) / 2, (corners[3] - corners[1]) / 2)
-        self._draw.rounded_rectangle(corners, radius, self._tones.body(fill), self._tones.edge(fill), self._stroke)
+        radius = min(
+            round_by * min(self._width, self._height),
+            (corners[2] - corners[0]) / 2,
+            (corners[3] - corners[1]) / 2,
+        )
+        self._draw.rounded_rectangle(
+            corners, radius, self._tones.body(fill), self._tones.edge(fill), self._stroke
+        )
 
     def polygon(self, points: Sequence[Point], fill: Rgb | None = None) -> None:
         fill = fill or self.color
@@ -87,9 +118,20 @@ class Pen:
         pixels = [self._kept_inside(*self._at(x, y), width // 2) for x, y in points]
         self._draw.line(pixels, self._stroke_tone(fill), width, joint="curve")
 
-    def arc(self, left: float, top: float, right: float, bottom: float, start: float, end: float, fill: Rgb | None = None) -> None:
+    def arc(
+        self,
+        left: float,
+        top: float,
+        right: float,
+        bottom: float,
+        start: float,
+        end: float,
+        fill: Rgb | None = None,
+    ) -> None:
         """Part of an oval's outline, degrees clockwise from three o'clock."""
-        self._draw.arc(self._corners((left, top, right, bottom)), start, end, self._stroke_tone(fill), self._stroke)
+        self._draw.arc(
+            self._corners((left, top, right, bottom)), start, end, self._stroke_tone(fill), self._stroke
+        )
 
     def dome(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None) -> None:
         """The upper half of an oval, flat side down, filling the given box."""

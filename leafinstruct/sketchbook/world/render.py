@@ -1,7 +1,8 @@
 """Scene -> image, at any size, with Pillow alone.
 
-Drawn four times as large (three for 192 px and more) and averaged down, which is all the antialiasing flat shapes need: about 0.6 ms a
-image at 128 px. Refused: cairo and skia, which draw finer lines but are native dependencies for one room; matplotlib, many times slower.
+Drawn four times as large (three for 192 px and more) and averaged down, which is all the antialiasing flat
+shapes need: about 0.6 ms a image at 128 px. Refused: cairo and skia, which draw finer lines but are native
+dependencies for one room; matplotlib, many times slower.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ from leafinstruct.sketchbook.world.shapes.nature import NATURE
 from leafinstruct.sketchbook.world.shapes.parts import PARTS
 from leafinstruct.sketchbook.world.shapes.toys import TOYS
 
-SHAPES: dict[str, Callable[[Pen], None]] = {**NATURE, **CREATURES, **LANDMARKS, **TOYS, **PARTS, **LAYERS, **MARKS}
+SHAPES: dict[str, Callable[[Pen], None]] = {
+    **NATURE,
+    **CREATURES,
+    **LANDMARKS,
+    **TOYS,
+    **PARTS,
+    **LAYERS,
+    **MARKS,
+}
 """Every kind that an Item may name, and the function that draws it."""
 
 STROKE = 0.011
@@ -32,20 +41,25 @@ STROKE = 0.011
 
 
 Style = Literal["pencil", "chalk", "shadow"]
-"""shadow: pencil on a sunny day. Every thing casts its own shape in grey, one cell to the right and one down, under all that is drawn. So nearly all
-patches are pencil's (for a patch-local tokenizer, 97% of cells show a code of pencil drawings), and what is new is which of them stand together."""
+"""shadow: pencil on a sunny day. Every thing casts its own shape in grey, one cell to the right and one down,
+under all that is drawn. So nearly all patches are pencil's (for a patch-local tokenizer, 97% of cells show a
+code of pencil drawings), and what is new is which of them stand together."""
 
 
 def render(scene: Scene, px: int, style: Style = "pencil") -> Image.Image:
-    """The scene as an RGB image of px x px pixels (any px >= 16; cells fall on whole pixels when px is a multiple of 8)."""
+    """The scene as an RGB image of px x px pixels (any px >= 16; cells fall on whole pixels when px is a
+    multiple of 8)."""
     factor = 4 if px < 192 else 3
     size = px * factor
     if style != "chalk":
         items = scene.items if style == "pencil" else (*map(_shadow, scene.items), *scene.items)
-        image = _drawn(replace(scene, items=items), paint(scene.background, scene.decor, size).copy(), STROKE, PENCIL)
+        image = _drawn(
+            replace(scene, items=items), paint(scene.background, scene.decor, size).copy(), STROKE, PENCIL
+        )
     else:
         faint, firm = (
-            _drawn(scene, chalk.board(scene.background, size).copy(), chalk.STROKE, tones) for tones in (chalk.FAINT, chalk.FIRM)
+            _drawn(scene, chalk.board(scene.background, size).copy(), chalk.STROKE, tones)
+            for tones in (chalk.FAINT, chalk.FIRM)
         )
         image = Image.composite(firm, faint, chalk.hatching(size))
     return image.reduce(factor)

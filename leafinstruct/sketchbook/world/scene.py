@@ -1,11 +1,13 @@
 """A scene is data: a background and a list of colored things on a grid of 8 x 8 cells.
 
-The same scene is drawn at any size, compared, stored in a label and named in words, so nothing that an image shows exists only in pixels.
-The grid is the contract with small image tokenizers: at 64 px a cell is one 8 x 8 px patch, every thing covers whole cells and its
-strokes stay inside them. Things are drawn in the order of the tuple, later ones over earlier ones; a house is several things (wall, roof,
-door), added one by one by the lesson that teaches it.
+The same scene is drawn at any size, compared, stored in a label and named in words, so nothing that an image
+shows exists only in pixels. The grid is the contract with small image tokenizers: at 64 px a cell is one 8 x
+8 px patch, every thing covers whole cells and its strokes stay inside them. Things are drawn in the order of
+the tuple, later ones over earlier ones; a house is several things (wall, roof, door), added one by one by the
+lesson that teaches it.
 
-Refused: free positions and sizes in pixels. They look livelier, but a patch-local tokenizer then meets every edge at every phase.
+Refused: free positions and sizes in pixels. They look livelier, but a patch-local tokenizer then meets every
+edge at every phase.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ PLACES = ("top left", "top", "top right", "left", "middle", "right", "bottom lef
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One drawn thing. kind: a key of `render.SHAPES`; color: a key of `palette.COLORS`; the rest in cells, origin top left."""
+    """One drawn thing. kind: a key of `render.SHAPES`; color: a key of `palette.COLORS`; the rest in cells,
+    origin top left."""
 
     kind: str
     color: str
@@ -39,7 +42,8 @@ class Item:
 
     @property
     def place(self) -> str:
-        """Which of PLACES holds the centre of the thing; thirds of the grid, a centre on a border counts as middle."""
+        """Which of PLACES holds the centre of the thing; thirds of the grid, a centre on a border counts as
+        middle."""
         across = _third(2 * self.column + self.width)
         down = _third(2 * self.row + self.height)
         return PLACES[3 * down + across]
@@ -61,13 +65,15 @@ class Item:
 
 
 def _third(doubled_centre: int) -> int:
-    """0, 1 or 2 for a centre given in half cells, 0..16; the borders 16/3 and 32/3 are never hit by an integer."""
+    """0, 1 or 2 for a centre given in half cells, 0..16; the borders 16/3 and 32/3 are never hit by an
+    integer."""
     return min(2, doubled_centre * 3 // (2 * CELLS))
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """background: a key of `backgrounds.BACKGROUNDS`; decor: seed of small marks (grass, clouds of dots) that mean nothing; None for none."""
+    """background: a key of `backgrounds.BACKGROUNDS`; decor: seed of small marks (grass, clouds of dots) that
+    mean nothing; None for none."""
 
     background: str
     decor: int | None
@@ -89,7 +95,9 @@ class Scene:
 
     def to_data(self) -> dict[str, Any]:
         """Plain JSON data; `from_data` gives the same scene back."""
-        things = [[item.kind, item.color, item.column, item.row, item.width, item.height] for item in self.items]
+        things = [
+            [item.kind, item.color, item.column, item.row, item.width, item.height] for item in self.items
+        ]
         return {"background": self.background, "decor": self.decor, "items": things}
 
 

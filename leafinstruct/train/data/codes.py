@@ -2,12 +2,13 @@
 
     <folder>/<identity>/<writer>.codes      MAGIC, then records: mark, sha256 of the image, grid, size, sha256 of the record, items
 
-Each writer has a file of its own and appends a record in one write, so any number of processes work beside each other. The digest covers image,
-grid, size and items and is checked on every read: a damaged record counts as missing, its image is encoded again, and the record is overwritten
-with zeros in place. A reader that finds no record where one should begin goes on at the next mark, so damage costs one record. What follows the
-last whole record is a kill's or another process's and is passed over. Files without MAGIC are of an earlier version or damaged; they are deleted,
-and their images encoded again. Memory is the index, about 200 bytes an image. Refused, as for answers: SQLite for its locks on network file
-systems, and a file an image.
+Each writer has a file of its own and appends a record in one write, so any number of processes work beside
+each other. The digest covers image, grid, size and items and is checked on every read: a damaged record
+counts as missing, its image is encoded again, and the record is overwritten with zeros in place. A reader
+that finds no record where one should begin goes on at the next mark, so damage costs one record. What follows
+the last whole record is a kill's or another process's and is passed over. Files without MAGIC are of an
+earlier version or damaged; they are deleted, and their images encoded again. Memory is the index, about 200
+bytes an image. Refused, as for answers: SQLite for its locks on network file systems, and a file an image.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ Key = tuple[bytes, Grid | None]
 MAGIC = b"leafcodes\x002\r\n"
 _MARK = b"\xfeleaf\x00cd"
 _HEAD = struct.Struct("<8s32sIII32sI")
-"""mark, image, rows and columns of the grid (0, 0 for None), bytes that follow, sha256 of all but mark and itself, CRC-32 of the head before it: a
-changed head is found without reading the items."""
+"""mark, image, rows and columns of the grid (0, 0 for None), bytes that follow, sha256 of all but mark and
+itself, CRC-32 of the head before it: a changed head is found without reading the items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,15 @@ class Codes:
         """Damaged records that were dropped."""
         try:
             self._files = [path for path in _files(folder) if not self._dropped(path)]
-            self._places = {key: (number, place) for number, path in enumerate(self._files) for key, place in self._records(path)}
+            self._places = {
+                key: (number, place)
+                for number, path in enumerate(self._files)
+                for key, place in self._records(path)
+            }
         except OSError as error:
             raise SourceError(
-                f"{error.filename}: encoded images cannot be read: {error.strerror}; delete the file or check the disk"
+                f"{error.filename}: encoded images cannot be read: {error.strerror}; delete the file "
+                "or check the disk"
             ) from error
         self._own: int | None = None
 
@@ -100,7 +106,9 @@ class Codes:
                 if file.write(record) != len(record):
                     raise OSError(28, "No space left on device")
         except OSError as error:
-            raise SourceError(f"{self._folder}: cannot write: {error.strerror or error}; what was finished is kept") from error
+            raise SourceError(
+                f"{self._folder}: cannot write: {error.strerror or error}; what was finished is kept"
+            ) from error
         self._places[key] = (self._own, Place(offset, len(data)))
 
     def _dropped(self, path: Path) -> bool:
@@ -135,7 +143,8 @@ class Damaged:
 
 
 def scan(path: Path) -> Iterator[tuple[Key, Place] | Damaged]:
-    """The records of a file by their heads, and ranges between them that are neither records nor blank. Raises OSError."""
+    """The records of a file by their heads, and ranges between them that are neither records nor blank.
+    Raises OSError."""
     end = path.stat().st_size
     if end <= len(MAGIC):
         return
@@ -168,8 +177,9 @@ def blank(path: Path, spans: Iterable[tuple[int, int]]) -> None:
 
 
 def erase(folder: Path, image: Callable[[str], bool], dry_run: bool = False) -> int:
-    """Overwrite the records of images, by their sha256 in hex, for every identity; returns how many. Files of an earlier version, which do not say
-    what they hold, are deleted. Raises OSError. No build may run meanwhile."""
+    """Overwrite the records of images, by their sha256 in hex, for every identity; returns how many. Files of
+    an earlier version, which do not say what they hold, are deleted. Raises OSError. No build may run
+    meanwhile."""
     count = 0
     for path in _files(folder, "*/*.codes"):
         with path.open("rb") as file:
@@ -182,8 +192,16 @@ def erase(folder: Path, image: Callable[[str], bool], dry_run: bool = False) -> 
         meant = [each[1].span for each in found if not isinstance(each, Damaged) and image(each[0][0].hex())]
         count += len(meant)
         if not dry_run:
-            blank(path, [*meant, *((each.offset, each.length) for each in found if isinstance(each, Damaged))])
-            end = max((each.offset + each.length if isinstance(each, Damaged) else sum(each[1].span) for each in found), default=len(MAGIC))
+            blank(
+                path, [*meant, *((each.offset, each.length) for each in found if isinstance(each, Damaged))]
+            )
+            end = max(
+                (
+                    each.offset + each.length if isinstance(each, Damaged) else sum(each[1].span)
+                    for each in found
+                ),
+                default=len(MAGIC),
+            )
             os.truncate(path, min(max(end, len(MAGIC)), path.stat().st_size))  # half a record of a kill
     return count
 
@@ -200,16 +218,26 @@ def verify(folder: Path) -> Iterator[Damage]:
                 head = file.read(len(MAGIC))
             if not MAGIC.startswith(head):
                 path.unlink()
-                yield Damage(path, "has not the head of a file of codes", repair.replace("its image is", "its images are"))
+                yield Damage(
+                    path,
+                    "has not the head of a file of codes",
+                    repair.replace("its image is", "its images are"),
+                )
                 continue
             damaged = list(_damaged(path))
             if damaged:
                 blank(path, damaged)
         except OSError as error:
-            yield Damage(path, f"cannot be read or mended: {error.strerror or error}", "check its permissions and the disk")
+            yield Damage(
+                path,
+                f"cannot be read or mended: {error.strerror or error}",
+                "check its permissions and the disk",
+            )
             continue
         for offset, _ in damaged:
-            yield Damage(path, f"the record at byte {offset:,} does not have the digest that was recorded", repair)
+            yield Damage(
+                path, f"the record at byte {offset:,} does not have the digest that was recorded", repair
+            )
 
 
 def _damaged(path: Path) -> Iterator[tuple[int, int]]:
@@ -227,9 +255,15 @@ def _files(folder: Path, pattern: str = "*.codes") -> list[Path]:
 
 
 def _ends(mapped: mmap.mmap, at: int, behind: int, key: Key) -> bool:
-    """Whether a record ends where its head says: the next one, a blank range or half of a mark follows, or its digest holds."""
+    """Whether a record ends where its head says: the next one, a blank range or half of a mark follows, or
+    its digest holds."""
     here = mapped[behind : behind + len(_MARK)]
-    return here == _MARK or not any(here) or _MARK.startswith(here) or _opened(mapped[at:behind], key) is not None
+    return (
+        here == _MARK
+        or not any(here)
+        or _MARK.startswith(here)
+        or _opened(mapped[at:behind], key) is not None
+    )
 
 
 def _record(key: Key, data: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""What `leaf train --dry-run` says of the rows: what becomes of them at each context length, and what images take."""
+"""What `leaf train --dry-run` says of the rows: what becomes of them at each context length, and what images
+take."""
 
 from __future__ import annotations
 
@@ -14,16 +15,21 @@ def lines(tokens: Artifact, counts: Mapping[str, int], context: int) -> list[str
     """The table of `fits`, and what the rows hold."""
     found = fits(tokens, context)
     if counts["images"]:
-        mean, largest = counts["image_tokens"] / counts["images"], max(report["largest"] for report in tokens.reports())
+        mean, largest = (
+            counts["image_tokens"] / counts["images"],
+            max(report["largest"] for report in tokens.reports()),
+        )
         found.append(f"images: {mean:,.0f} tokens in the mean, {largest:,} the largest, marks included")
     found.append(
-        f"target tokens: {counts['target_tokens']:,} of {counts['tokens']:,} tokens, {counts['target_images']:,} of {counts['images']:,} images"
+        f"target tokens: {counts['target_tokens']:,} of {counts['tokens']:,} tokens, "
+        f"{counts['target_images']:,} of {counts['images']:,} images"
     )
     return found
 
 
 def fits(tokens: Artifact, context: int) -> list[str]:
-    """A table of at most 80 columns; nothing where no row was read. tokens: of train.tokens; context: the recipe's own, marked."""
+    """A table of at most 80 columns; nothing where no row was read. tokens: of train.tokens; context: the
+    recipe's own, marked."""
     rows: dict[int, Counter[str]] = {}
     for report in tokens.reports():
         for at, of in report["fits"].items():
@@ -32,6 +38,10 @@ def fits(tokens: Artifact, context: int) -> list[str]:
         return []
     found = ["  context" + "".join(f"{name:>12}" for name in COLUMNS)]
     for at, of in sorted(rows.items()):
-        found.append(f"{at:>9,}" + "".join(f"{of[name]:>12,}" for name in COLUMNS) + ("  <- this recipe" if at == context else ""))
+        found.append(
+            f"{at:>9,}"
+            + "".join(f"{of[name]:>12,}" for name in COLUMNS)
+            + ("  <- this recipe" if at == context else "")
+        )
     found.append("rows that fit whole, with smaller images, cut, or not; unusable ones left out")
     return found

@@ -29,7 +29,9 @@ class Data:
         self.train, self.validation = Artifact(out.path / "tokens"), Artifact(out.path / "tokens-validation")
         self._config, self._runs, self._seed = config, runs, seed
 
-    def make(self, backbone: Any, identity: str, files: list[Path], validate: bool, log: Callable[[str], None]) -> Mapping[str, int]:
+    def make(
+        self, backbone: Any, identity: str, files: list[Path], validate: bool, log: Callable[[str], None]
+    ) -> Mapping[str, int]:
         """Encode what does not stand. Returns the counts of what is trained on.
 
         Raises SourceError where that is nothing, BackboneError where the backbone has no vector for a token.
@@ -37,7 +39,13 @@ class Data:
         config = self._config
         images = Images(backbone, config.image_tokens, config.image_floor, self._runs / ".codes")
         counts = tokens.make(
-            backbone, identity, files, config.context, self.train, lambda done, of: log(f"reading shards: {done} of {of}"), images
+            backbone,
+            identity,
+            files,
+            config.context,
+            self.train,
+            lambda done, of: log(f"reading shards: {done} of {of}"),
+            images,
         )
         for kind, count in images.repaired().get("repaired", {}).items():
             log(f"repaired: {count:,} {kind} had changed on disk and are encoded again")
@@ -51,12 +59,17 @@ class Data:
                 log(f"no validation: {error}")
                 return counts
             try:
-                found = tokens.make(backbone, identity, there, config.context, self.validation, lambda *_: None, images)
+                found = tokens.make(
+                    backbone, identity, there, config.context, self.validation, lambda *_: None, images
+                )
             except SourceError as error:
                 raise SourceError(f"validation: {error}; train.evaluate_every: 0 trains without") from error
             rows, lost = min(found["rows"], config.evaluate_rows), sum(found[name] for name in tokens.REASONS)
             more = f" ({lost:,} more cannot be used)" if lost else ""
-            log(f"validation: {rows:,} of {found['rows']:,} rows{more}, every {config.evaluate_every:,} steps and at the end")
+            log(
+                f"validation: {rows:,} of {found['rows']:,} rows{more}, every {config.evaluate_every:,} "
+                "steps and at the end"
+            )
         return counts
 
     def _check_vocabulary(self, backbone: Any) -> None:
@@ -66,14 +79,21 @@ class Data:
                 highest = pc.max(pc.list_flatten(pa.ipc.open_file(source).read_all()["ids"])).as_py() or 0
             if highest >= size:
                 raise BackboneError(
-                    f"the tokenizer gives id {highest:,}, and the model's vocabulary has {size:,}: they are not of the same backbone"
+                    f"the tokenizer gives id {highest:,}, and the model's vocabulary has {size:,}: "
+                    "they are not of the same backbone"
                 )
 
     def shown(self) -> Packed:
         """Those of the whole run in their order, on all devices."""
         config = self._config
         length = config.steps * config.batch * config.accumulate * processes.state().num_processes
-        return Packed(self.rows, length, self._seed, config.context if config.packing else None, config.condition_dropout)
+        return Packed(
+            self.rows,
+            length,
+            self._seed,
+            config.context if config.packing else None,
+            config.condition_dropout,
+        )
 
     @property
     def rows(self) -> tokens.Rows:
@@ -95,21 +115,33 @@ class Data:
     def collator(self, backbone: Any) -> tokens.Collator:
         """For rows of this backbone."""
         config = unadapted(backbone.model).config
-        return tokens.Collator(_pad(config), getattr(config, "d_model", None) if self._config.backbone.name == "emu2" else None)
+        return tokens.Collator(
+            _pad(config), getattr(config, "d_model", None) if self._config.backbone.name == "emu2" else None
+        )
 
 
 def _rows_told(counts: Mapping[str, int], config: TrainConfig, shown: Packed) -> str:
     rows = max(1, counts["rows"])
-    names = {"cut": "cut", "smaller": "with smaller images", "too_long": "too long", "no_answer": "without an answer"}
+    names = {
+        "cut": "cut",
+        "smaller": "with smaller images",
+        "too_long": "too long",
+        "no_answer": "without an answer",
+    }
     lost = [
         f"{counts[name]:,} {meaning}"
         for name, meaning in (names | {name: name for name in tokens.REASONS if name not in names}).items()
         if counts[name]
     ]
-    packed = f", packed into rows of {config.context:,} that are {shown.share:.0%} full" if config.packing else ""
+    packed = (
+        f", packed into rows of {config.context:,} that are {shown.share:.0%} full" if config.packing else ""
+    )
     return (
-        f"{rows:,} rows of {counts['tokens'] / rows:,.0f} tokens in the mean" + (f" ({', '.join(lost)})" if lost else "") + f"{packed}, "
-        f"{counts['images']:,} images, {counts['target_tokens']:,} target tokens; {config.steps:,} steps see each row {shown.epochs:,.1f} times"
+        f"{rows:,} rows of {counts['tokens'] / rows:,.0f} tokens in the mean"
+        + (f" ({', '.join(lost)})" if lost else "")
+        + f"{packed}, "
+        f"{counts['images']:,} images, {counts['target_tokens']:,} target tokens; {config.steps:,} "
+        f"steps see each row {shown.epochs:,.1f} times"
     )
 
 

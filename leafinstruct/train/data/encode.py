@@ -2,13 +2,15 @@
 
     USER: text and images ASSISTANT: text and images (end)
 
-Loss falls on the assistant's turns, marks of images and the end included; everything else is given. The words USER and ASSISTANT are text like any
-other, because the backbones here have no chat format in common. Text is tokenized with control strings as letters (backbones.text), and a text behind
-a text begins a new line, or follows a blank line beside a list (records.joining).
+Loss falls on the assistant's turns, marks of images and the end included; everything else is given. The words
+USER and ASSISTANT are text like any other, because the backbones here have no chat format in common. Text is
+tokenized with control strings as letters (backbones.text), and a text behind a text begins a new line, or
+follows a blank line beside a list (records.joining).
 
-How long a row is follows from its texts and from the sizes in its images' headers, so an image is encoded only where it is used. A row longer
-than the context has its images made smaller first, where the backbone can; then it is cut at a segment's border: whole segments go, from the end,
-and then the end mark too, since nothing ended there. A row of which no answer is left is no row.
+How long a row is follows from its texts and from the sizes in its images' headers, so an image is encoded
+only where it is used. A row longer than the context has its images made smaller first, where the backbone
+can; then it is cut at a segment's border: whole segments go, from the end, and then the end mark too, since
+nothing ended there. A row of which no answer is left is no row.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ NAMES = {"user": "USER:", "assistant": "ASSISTANT:"}
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Tokens of a row. whole: all of it; smaller: with its images as small as they may be; least: of its shortest cut that has an answer."""
+    """Tokens of a row. whole: all of it; smaller: with its images as small as they may be; least: of its
+    shortest cut that has an answer."""
 
     whole: int
     smaller: int
@@ -41,10 +44,11 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """items: of one row. loss_mask: True for target tokens. images: how many; image_tokens: of each, marks included; drawn: images
-    that the model is to say.
-    begin: items before the prompt; answer: where the first answer begins. cut: whether segments were left out; smaller: whether images were made
-    smaller so that it fits; patches: the area that its images were given, at most."""
+    """items: of one row. loss_mask: True for target tokens. images: how many; image_tokens: of each, marks
+    included; drawn: images that the model is to say.
+    begin: items before the prompt; answer: where the first answer begins. cut: whether segments were left
+    out; smaller: whether images were made smaller so that it fits; patches: the area that its images were
+    given, at most."""
 
     items: list[Item]
     loss_mask: list[bool]
@@ -61,7 +65,8 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """No row. reason: no_answer (it has none), too_long (none fits the context), undecodable, malformed; detail: for a person; needs: of too_long."""
+    """No row. reason: no_answer (it has none), too_long (none fits the context), undecodable, malformed;
+    detail: for a person; needs: of too_long."""
 
     reason: str
     detail: str
@@ -70,7 +75,8 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """target: whether its tokens are target tokens. data, size: of an image. ends: an end mark, no part of what was written."""
+    """target: whether its tokens are target tokens. data, size: of an image. ends: an end mark, no part of
+    what was written."""
 
     target: bool
     ids: Sequence[Item] = ()
@@ -79,8 +85,11 @@ class _Part:
     ends: bool = False
 
 
-def encode(backbone: Backbone, row: Mapping[str, Any], context: int, images: Images | None = None) -> Encoded | Unusable:
-    """One published row for a backbone, at most `context` items. images: how they are encoded, None for the usual area and no cache."""
+def encode(
+    backbone: Backbone, row: Mapping[str, Any], context: int, images: Images | None = None
+) -> Encoded | Unusable:
+    """One published row for a backbone, at most `context` items. images: how they are encoded, None for the
+    usual area and no cache."""
     images = images or Images(backbone)
     start = backbone.encode([])
     parts = _parts(backbone, row, images, len(start))
@@ -90,7 +99,11 @@ def encode(backbone: Backbone, row: Mapping[str, Any], context: int, images: Ima
         return Unusable("no_answer", "the row has no answer, or an empty one")
     lengths, tried, needs = _fitting(parts, images, len(start), context)
     if needs.at(context) == "dropped":
-        return Unusable("too_long", f"its answer begins after {needs.least:,} tokens, and the context has {context:,}", needs)
+        return Unusable(
+            "too_long",
+            f"its answer begins after {needs.least:,} tokens, and the context has {context:,}",
+            needs,
+        )
     items, loss_mask, sizes, drawn = list(start), [False] * len(start), list[int](), 0
     for part, length in zip(parts, lengths, strict=True):
         if len(items) + length > context:
@@ -103,19 +116,38 @@ def encode(backbone: Backbone, row: Mapping[str, Any], context: int, images: Ima
         sizes += [length] if part.data is not None else []
         drawn += part.target and part.data is not None
     cut, smaller = needs.at(context) == "cut", tried < images.budget and bool(sizes)
-    return Encoded(items, loss_mask, len(sizes), sizes, drawn, len(start), loss_mask.index(True), needs, cut, smaller, tried)
+    return Encoded(
+        items,
+        loss_mask,
+        len(sizes),
+        sizes,
+        drawn,
+        len(start),
+        loss_mask.index(True),
+        needs,
+        cut,
+        smaller,
+        tried,
+    )
 
 
 def framed(prompt: Sequence[Segment]) -> list[Segment]:
-    """What a user says, up to where the assistant begins: a prompt as the rows have it, control strings as letters too."""
+    """What a user says, up to where the assistant begins: a prompt as the rows have it, control strings as
+    letters too."""
     return [NAMES["user"], *paragraphs(prompt), NAMES["assistant"]]
 
 
-def _fitting(parts: Sequence[_Part], images: Images, start: int, context: int) -> tuple[list[int], int, Needs]:
-    """Lengths of the parts with the largest images with which all fit, the smallest if none do; patches of those images; what the row needs."""
+def _fitting(
+    parts: Sequence[_Part], images: Images, start: int, context: int
+) -> tuple[list[int], int, Needs]:
+    """Lengths of the parts with the largest images with which all fit, the smallest if none do; patches of
+    those images; what the row needs."""
 
     def lengths(patches: int) -> list[int]:
-        return [len(part.ids) if part.data is None else images.length(images.grid(part.size, patches)) for part in parts]
+        return [
+            len(part.ids) if part.data is None else images.length(images.grid(part.size, patches))
+            for part in parts
+        ]
 
     tries = [(patches, lengths(patches)) for patches in images.budgets]
     (_, largest), (_, smallest) = tries[0], tries[-1]
@@ -131,12 +163,17 @@ def _parts(backbone: Backbone, row: Mapping[str, Any], images: Images, start: in
     of_row = iter(row["images"] or ())
     for turn in row["messages"] or ():
         if turn is None or turn["role"] not in NAMES:
-            return Unusable("malformed", f"a turn of role {turn['role']!r}" if turn else "a turn that is null")
+            return Unusable(
+                "malformed", f"a turn of role {turn['role']!r}" if turn else "a turn that is null"
+            )
         if None in (turn["content"] or ()):
             return Unusable("malformed", "a part that is null")
         answer = turn["role"] == "assistant"
         found.append(_Part(False, backbone.encode([NAMES[turn["role"]]])[start:]))
-        texts = [part["text"] if part["type"] == "text" and isinstance(part["text"], str) else part for part in turn["content"] or ()]
+        texts = [
+            part["text"] if part["type"] == "text" and isinstance(part["text"], str) else part
+            for part in turn["content"] or ()
+        ]
         for part in paragraphs(texts):
             if isinstance(part, str):
                 found.append(_Part(answer, backbone.encode([part])[start:]))

@@ -1,7 +1,9 @@
-"""Images of a row -> items, each encoded once: a cache on disk (codes.py) in front of the backbone's image encoder.
+"""Images of a row -> items, each encoded once: a cache on disk (codes.py) in front of the backbone's image
+encoder.
 
-A key is (sha256 of the image's bytes, grid); an identity is the image encoder's weights and how it writes what it sees, so neither the context
-nor the texts of a dataset matter, and all runs share the folder. Two processes may both encode an image that neither knew.
+A key is (sha256 of the image's bytes, grid); an identity is the image encoder's weights and how it writes
+what it sees, so neither the context nor the texts of a dataset matter, and all runs share the folder. Two
+processes may both encode an image that neither knew.
 """
 
 from __future__ import annotations
@@ -26,20 +28,29 @@ from leafinstruct.train.data.codes import Codes, Grid
 CODE = 1
 """Raised when the same image and the same weights give other items than before."""
 _ENDLESS = 1 << 16
-"""Pixels of a side: a square that every budget makes smaller; a power of two, so that the root of a square budget comes out whole."""
+"""Pixels of a side: a square that every budget makes smaller; a power of two, so that the root of a square
+budget comes out whole."""
 
 
 def identity(backbone: Backbone) -> str:
-    """16 hex digits over all that shapes an image's items: weights of its encoder, the ids it is written with, this code, Pillow's resampling."""
+    """16 hex digits over all that shapes an image's items: weights of its encoder, the ids it is written
+    with, this code, Pillow's resampling."""
     layout = backbone.image_layout(None)
-    written = [layout.begin, layout.steps, layout.codes.tolist(), [int(item) for item in backbone.encode(["0123456789*"])]]
+    written = [
+        layout.begin,
+        layout.steps,
+        layout.codes.tolist(),
+        [int(item) for item in backbone.encode(["0123456789*"])],
+    ]
     return digest({"code": CODE, "weights": backbone.sees, "written": written, "pillow": PIL.__version__})
 
 
 class Images:
     """A backbone's view of images. encoded: how many were, by the encoder itself."""
 
-    def __init__(self, backbone: Backbone, budget: int | None = None, floor: int = 256, folder: Path | None = None) -> None:
+    def __init__(
+        self, backbone: Backbone, budget: int | None = None, floor: int = 256, folder: Path | None = None
+    ) -> None:
         """budget, floor: patches of an image, see TrainConfig. folder: of the cache, None for none.
 
         Raises RecipeError for a budget that the backbone cannot keep.
@@ -49,10 +60,14 @@ class Images:
         self._resizing = backbone if isinstance(backbone, Resizing) else None
         if budget is not None and self._resizing is None and budget < self._usual:
             raise RecipeError(
-                f"train.image_tokens: every image of this backbone is {self._usual:,} patches, and {budget:,} are too few for one"
+                f"train.image_tokens: every image of this backbone is {self._usual:,} patches, and "
+                f"{budget:,} are too few for one"
             )
         if budget is not None and self._resizing is not None and budget > self._usual:
-            raise RecipeError(f"train.image_tokens: {budget:,} are more than this backbone's images have, {self._usual:,} patches")
+            raise RecipeError(
+                f"train.image_tokens: {budget:,} are more than this backbone's images have, "
+                f"{self._usual:,} patches"
+            )
         self.budget = budget if budget is not None and self._resizing is not None else self._usual
         self.floor = min(floor, self.budget) if self._resizing is not None else self.budget
         self._known = Codes(folder / identity(backbone)) if folder is not None else None
@@ -62,7 +77,8 @@ class Images:
 
     @property
     def budgets(self) -> list[int]:
-        """Areas to try, from the budget down to the floor by halves: few, so that rows of all lengths share what is cached."""
+        """Areas to try, from the budget down to the floor by halves: few, so that rows of all lengths share
+        what is cached."""
         found = [self.budget]
         while found[-1] > self.floor:
             found.append(max(self.floor, found[-1] // 2))
@@ -78,7 +94,10 @@ class Images:
 
     def shaped(self, segments: Sequence[Segment], patches: int) -> list[Segment]:
         """A prompt whose images have the area that they have in rows."""
-        return [part if isinstance(part, str) else self._shaped(part, self.grid(part.size, patches)) for part in segments]
+        return [
+            part if isinstance(part, str) else self._shaped(part, self.grid(part.size, patches))
+            for part in segments
+        ]
 
     def length(self, grid: Grid | None) -> int:
         """Items of an image, marks included."""
@@ -119,7 +138,9 @@ class Images:
         return found
 
     def _shaped(self, image: Image.Image, grid: Grid | None) -> Image.Image:
-        return self._resizing.shaped(image, grid) if self._resizing is not None and grid is not None else image
+        return (
+            self._resizing.shaped(image, grid) if self._resizing is not None and grid is not None else image
+        )
 
 
 def _bytes(items: Sequence[Item]) -> bytes:
@@ -133,5 +154,9 @@ def _bytes(items: Sequence[Item]) -> bytes:
 def _items(data: bytes) -> list[Item]:
     count, width = struct.unpack_from("<II", data)
     ids = np.frombuffer(data, "<i4", count, 8)
-    vectors = iter(torch.from_numpy(np.frombuffer(data, "<f4", -1, 8 + 4 * count).reshape(-1, width).copy()) if width else ())
+    vectors = iter(
+        torch.from_numpy(np.frombuffer(data, "<f4", -1, 8 + 4 * count).reshape(-1, width).copy())
+        if width
+        else ()
+    )
     return [next(vectors) if number < 0 else int(number) for number in ids]

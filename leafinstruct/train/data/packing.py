@@ -1,13 +1,16 @@
 """In which order rows are shown, and which of them share a row of the batch.
 
-Documents are packed into rows of at most `capacity` tokens, so that hardly any token is padding. None sees another: `position_ids` begin at 0 with
-each, from which transformers makes the attention mask (masking_utils.find_packed_sequence_indices) where neither a mask nor a cache is given, and
-MoSS its images. That holds for sdpa, eager and flex attention. With flash attention it does not: transformers looks at position ids there for
-batches of one row only, and Chameleon's layers do not hand them on at all, so documents would see each other without a word; it is refused.
+Documents are packed into rows of at most `capacity` tokens, so that hardly any token is padding. None sees
+another: `position_ids` begin at 0 with each, from which transformers makes the attention mask
+(masking_utils.find_packed_sequence_indices) where neither a mask nor a cache is given, and MoSS its images.
+That holds for sdpa, eager and flex attention. With flash attention it does not: transformers looks at
+position ids there for batches of one row only, and Chameleon's layers do not hand them on at all, so
+documents would see each other without a word; it is refused.
 
-Everything is a function of (seed, epoch, row): the order of an epoch is a permutation; within each WINDOW rows of it documents are packed best fit,
-longest first, and the rows that come out are shuffled. Row n of a run is found without reading those before it, so a run goes on exactly where it
-was, with any number of workers. Memory is about 30 bytes a document.
+Everything is a function of (seed, epoch, row): the order of an epoch is a permutation; within each WINDOW
+rows of it documents are packed best fit, longest first, and the rows that come out are shuffled. Row n of a
+run is found without reading those before it, so a run goes on exactly where it was, with any number of
+workers. Memory is about 30 bytes a document.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from leafinstruct.errors import TrainError
 from leafinstruct.train.data.tokens import Rows
 
 WINDOW = 4096
-"""Rows that are packed together: enough that what is left open is under one in a hundred tokens, few enough that packing costs no time."""
+"""Rows that are packed together: enough that what is left open is under one in a hundred tokens, few enough
+that packing costs no time."""
 _ORDER, _DROPPED = 0, 1
 """Streams of random numbers of an epoch."""
 
@@ -34,7 +38,8 @@ def check_attention(model: Any) -> None:
     kind = unadapted(model).config._attn_implementation
     if kind not in ("sdpa", "eager", "flex_attention"):
         raise TrainError(
-            f"train.packing: with attention {kind} the documents of a row would see each other; use sdpa, or set packing: false"
+            f"train.packing: with attention {kind} the documents of a row would see each other; use "
+            "sdpa, or set packing: false"
         )
 
 
@@ -54,11 +59,21 @@ def pack(lengths: NDArray[np.int32], capacity: int) -> list[list[int]]:
 
 
 class Packed(torch.utils.data.Dataset[dict[str, Any]]):
-    """Rows of a whole run: number n is of the epoch that n falls into. An item is as of Rows, with positions (n,) where it is packed."""
+    """Rows of a whole run: number n is of the epoch that n falls into. An item is as of Rows, with positions
+    (n,) where it is packed."""
 
-    def __init__(self, rows: Rows, length: int, seed: int, capacity: int | None, dropout: float = 0.0) -> None:
-        """length: rows that the run shows. capacity: tokens of a row, None for a document each. dropout: share of documents without their prompt."""
-        self._rows, self.length, self._seed, self._capacity, self._dropout = rows, length, seed, capacity, dropout
+    def __init__(
+        self, rows: Rows, length: int, seed: int, capacity: int | None, dropout: float = 0.0
+    ) -> None:
+        """length: rows that the run shows. capacity: tokens of a row, None for a document each. dropout:
+        share of documents without their prompt."""
+        self._rows, self.length, self._seed, self._capacity, self._dropout = (
+            rows,
+            length,
+            seed,
+            capacity,
+            dropout,
+        )
         self._tokens = rows.lengths()
         self._prompts = rows.lengths("answer") - rows.lengths("begin") if dropout else np.zeros(0, np.int32)
         self._begins = [0]
@@ -96,13 +111,19 @@ class Packed(torch.utils.data.Dataset[dict[str, Any]]):
             self._now = self._epoch(epoch)
         _, documents, starts, dropped = self._now
         at = number - self._begins[epoch]
-        return self._joined([self._shortened(int(which), bool(dropped[which])) for which in documents[starts[at] : starts[at + 1]]])
+        return self._joined(
+            [
+                self._shortened(int(which), bool(dropped[which]))
+                for which in documents[starts[at] : starts[at + 1]]
+            ]
+        )
 
     def _shown(self, dropped: NDArray[np.bool_]) -> NDArray[np.int32]:
         return np.asarray(self._tokens - dropped * self._prompts if self._dropout else self._tokens)
 
     def _epoch(self, epoch: int) -> tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """(epoch, documents in order, where each row begins among them and the end, which documents go without their prompt)."""
+        """(epoch, documents in order, where each row begins among them and the end, which documents go
+        without their prompt)."""
         count = len(self._tokens)
         order = np.random.default_rng([self._seed, epoch, _ORDER])
         dropped = np.random.default_rng([self._seed, epoch, _DROPPED]).random(count) < self._dropout
@@ -126,11 +147,16 @@ class Packed(torch.utils.data.Dataset[dict[str, Any]]):
         row = self._rows[number]
         if not dropped:
             return row
-        ids, loss_mask = (np.concatenate([row[name][: row["begin"]], row[name][row["answer"] :]]) for name in ("ids", "loss_mask"))
+        ids, loss_mask = (
+            np.concatenate([row[name][: row["begin"]], row[name][row["answer"] :]])
+            for name in ("ids", "loss_mask")
+        )
         return {**row, "ids": ids, "loss_mask": loss_mask, "vectors": row["vectors"][row["given"] :]}
 
     def _joined(self, documents: list[dict[str, Any]]) -> dict[str, Any]:
         if self._capacity is None:
             return documents[0]
-        found = {name: np.concatenate([row[name] for row in documents]) for name in ("ids", "loss_mask", "vectors")}
+        found = {
+            name: np.concatenate([row[name] for row in documents]) for name in ("ids", "loss_mask", "vectors")
+        }
         return {**found, "positions": np.concatenate([np.arange(len(row["ids"])) for row in documents])}

@@ -3,8 +3,9 @@
     tokens-<shard>.arrow     ids, loss_mask, vectors (of backbones whose patches are vectors), and where the prompt lies: SCHEMA
     report-<shard>.json      key, counts and the reasons of rows that could not be used: written last, so a report means a whole file
 
-A file stands while its shard, the backbone and what shapes a row are the same; adding a shard encodes that one. Read back by memory map and as numpy
-views, so memory is one batch and a row costs microseconds. Chosen: Arrow's own file format, as for gathering rows into shards.
+A file stands while its shard, the backbone and what shapes a row are the same; adding a shard encodes that
+one. Read back by memory map and as numpy views, so memory is one batch and a row costs microseconds. Chosen:
+Arrow's own file format, as for gathering rows into shards.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ CODE = 5
 ROWS, NUMBERS = 512, 1 << 22
 """Of a record batch: rows at most, and numbers of vectors, from which on none is added."""
 VIEWED = 4096
-"""Record batches whose views are remembered: making them costs ten times as much as reading a row, and one takes about 2 kB."""
+"""Record batches whose views are remembered: making them costs ten times as much as reading a row, and one
+takes about 2 kB."""
 LISTED = 20
 """Unusable rows that a report names."""
 CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384)
@@ -50,8 +52,8 @@ SCHEMA = pa.schema(
         ("given", pa.int32()),
     ]
 )
-"""loss_mask: 1 for target tokens, a byte each, so that it can be viewed. The prompt is ids[begin:answer]; given: numbers in `vectors` before the
-answer."""
+"""loss_mask: 1 for target tokens, a byte each, so that it can be viewed. The prompt is ids[begin:answer];
+given: numbers in `vectors` before the answer."""
 
 
 def make(
@@ -63,16 +65,26 @@ def make(
     on_file: Callable[[int, int], None],
     images: Images | None = None,
 ) -> Counter[str]:
-    """Encode what does not stand yet. identity: of the backbone's weights. on_file: told (done, of). Returns counts over all files.
+    """Encode what does not stand yet. identity: of the backbone's weights. on_file: told (done, of). Returns
+    counts over all files.
 
     Raises SourceError where no row of any file can be used, or a shard changes while it is read.
     """
     images = images or Images(backbone)
     names = [path.stem for path in files]
     if len(set(names)) < len(names):
-        raise SourceError(f"train.data: two shards are called {Counter(names).most_common(1)[0][0]}; give one folder of them")
+        raise SourceError(
+            f"train.data: two shards are called {Counter(names).most_common(1)[0][0]}; give one folder "
+            "of them"
+        )
     out.keep_only(names)
-    shaping = {"backbone": identity, "context": context, "code": CODE, "budget": images.budget, "floor": images.floor}
+    shaping = {
+        "backbone": identity,
+        "context": context,
+        "code": CODE,
+        "budget": images.budget,
+        "floor": images.floor,
+    }
     for done, path in enumerate(files):
         on_file(done, len(files))
         sha256 = file_sha256(path)
@@ -91,17 +103,24 @@ def make(
     if not counts["rows"]:
         reasons = ", ".join(f"{counts[name]:,} x {name}" for name in sorted(REASONS) if counts[name])
         raise SourceError(
-            f"no row can be trained on ({reasons or 'the shards are empty'}); is train.context of {context:,} tokens long enough?"
+            f"no row can be trained on ({reasons or 'the shards are empty'}); is train.context of "
+            f"{context:,} tokens long enough?"
         )
     return counts
 
 
-def _write(backbone: Backbone, path: Path, context: int, images: Images, target: Path) -> tuple[dict[str, Any], list[Path]]:
+def _write(
+    backbone: Backbone, path: Path, context: int, images: Images, target: Path
+) -> tuple[dict[str, Any], list[Path]]:
     counts: Counter[str] = Counter()
     fits: dict[int, Counter[str]] = {at: Counter() for at in sorted({*CONTEXTS, context})}
     unusable: list[dict[str, str]] = []
     largest = 0
-    with writing(target) as temporary, pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, SCHEMA) as sink:
+    with (
+        writing(target) as temporary,
+        pa.OSFile(str(temporary), "wb") as file,
+        pa.ipc.new_file(file, SCHEMA) as sink,
+    ):
         waiting: list[dict[str, Any]] = []
         for row in shards.rows(path):
             found = encode(backbone, row, context, images)
@@ -110,7 +129,11 @@ def _write(backbone: Backbone, path: Path, context: int, images: Images, target:
                     of[found.needs.at(at)] += 1
             if isinstance(found, Unusable):
                 counts[found.reason] += 1
-                unusable += [{"id": row["id"], "reason": found.reason, "detail": found.detail}] if len(unusable) < LISTED else []
+                unusable += (
+                    [{"id": row["id"], "reason": found.reason, "detail": found.detail}]
+                    if len(unusable) < LISTED
+                    else []
+                )
                 continue
             waiting.append(_stored(backbone, found))
             largest = max([largest, *found.image_tokens])
@@ -156,14 +179,17 @@ def _batch(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
         values = [row[field.name] for row in rows]
         if pa.types.is_list(field.type):
             starts = np.cumsum([0, *map(len, values)], dtype=np.int32)
-            columns.append(pa.ListArray.from_arrays(starts, pa.array(np.concatenate(values), field.type.value_type)))
+            columns.append(
+                pa.ListArray.from_arrays(starts, pa.array(np.concatenate(values), field.type.value_type))
+            )
         else:
             columns.append(pa.array(values, field.type))
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
 class Rows(torch.utils.data.Dataset[dict[str, Any]]):
-    """The rows of an artifact, by number: ids (n,) int32, loss_mask (n,) uint8, vectors (m,) float32, views of the file; begin, answer, given."""
+    """The rows of an artifact, by number: ids (n,) int32, loss_mask (n,) uint8, vectors (m,) float32, views
+    of the file; begin, answer, given."""
 
     def __init__(self, out: Artifact) -> None:
         self._paths = [out.file("tokens", part, ".arrow") for part in out.parts()]
@@ -207,7 +233,9 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         at = number - self._starts[place]
         found: dict[str, Any] = {}
         for name, column in self._columns(place).items():
-            found[name] = column[1][column[0][at] : column[0][at + 1]] if isinstance(column, tuple) else int(column[at])
+            found[name] = (
+                column[1][column[0][at] : column[0][at + 1]] if isinstance(column, tuple) else int(column[at])
+            )
         return found
 
 
@@ -218,23 +246,28 @@ def _viewed(column: Any) -> Any:
 
 
 class Collator:
-    """Rows -> a batch: padded on the right, labels where the model is to speak. pad: id that fills; width: of a patch's vector."""
+    """Rows -> a batch: padded on the right, labels where the model is to speak. pad: id that fills; width: of
+    a patch's vector."""
 
     def __init__(self, pad: int, width: int | None) -> None:
         self._pad, self._width = pad, width
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """input_ids, labels: (B, T), -100 where there is no loss; lengths: (B,), what is no padding; patches: (N, width) where there are vectors.
+        """input_ids, labels: (B, T), -100 where there is no loss; lengths: (B,), what is no padding; patches:
+        (N, width) where there are vectors.
 
-        Of rows with positions, position_ids (B, T), which begin at 0 with each document and with the padding, a document of its own that has no loss;
-        of others attention_mask.
+        Of rows with positions, position_ids (B, T), which begin at 0 with each document and with the padding,
+        a document of its own that has no loss; of others attention_mask.
         """
         length = max(len(row["ids"]) for row in rows)
         shape = len(rows), length
         ids, labels = torch.full(shape, self._pad), torch.full(shape, -100)
         mask, positions = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
         for at, row in enumerate(rows):
-            one, targets = torch.tensor(row["ids"], dtype=torch.long), torch.tensor(row["loss_mask"], dtype=torch.bool)
+            one, targets = (
+                torch.tensor(row["ids"], dtype=torch.long),
+                torch.tensor(row["loss_mask"], dtype=torch.bool),
+            )
             ids[at, : len(one)], mask[at, : len(one)] = one, 1
             labels[at, : len(one)] = one.masked_fill(~targets, -100)
             if "positions" in row:

@@ -1,16 +1,21 @@
-"""Which part of a page is the document: navigation, bars, banners, comments and teasers go, everything else stays.
+"""Which part of a page is the document: navigation, bars, banners, comments and teasers go, everything else
+stays.
 
-Steps on the tree, by rules that a person can read: what only scripts would show is put in its place (lazy); elements that never hold text of
-the page go; so do elements whose tag, role, style or name (names) say boilerplate, rows of teasers (teasers), and links drawn as controls; then
-the page's own <main> or <article>, cut to its named title and body (declared), else the body without the link lists around its heaviest branch.
-A rule never removes what holds the main element or a long article or, going by a name only, the page's only <h1> or more than half of the
-page's text outside links: `<div class="with-sidebar">` wraps the page, and a menu of three hundred links is still a menu.
+Steps on the tree, by rules that a person can read: what only scripts would show is put in its place (lazy);
+elements that never hold text of the page go; so do elements whose tag, role, style or name (names) say
+boilerplate, rows of teasers (teasers), and links drawn as controls; then the page's own <main> or <article>,
+cut to its named title and body (declared), else the body without the link lists around its heaviest branch. A
+rule never removes what holds the main element or a long article or, going by a name only, the page's only
+<h1> or more than half of the page's text outside links: `<div class="with-sidebar">` wraps the page, and a
+menu of three hundred links is still a menu.
 
-Measured with benchmarks/extraction.py --skeletons: 37 real articles inside 21 skeletons of common generators; words, precision and recall:
-seventeen skeletons that the rules were made with 0.975-1.000 and 1.000 (trafilatura 2.3: 0.885-1.000 and 0.544-0.980), four that were not 0.966-1.000
-and 1.000 (0.936-1.000 and 0.971-0.975; ours 0.953 at least when first measured). All images are kept, in order; a side bar named in German keeps an
-advertisement.
-A learnt classifier was refused: nobody can say why it dropped a step. What these rules miss, the text scores of `filter` still see.
+Measured with benchmarks/extraction.py --skeletons: 37 real articles inside 21 skeletons of common generators;
+words, precision and recall: seventeen skeletons that the rules were made with 0.975-1.000 and 1.000
+(trafilatura 2.3: 0.885-1.000 and 0.544-0.980), four that were not 0.966-1.000 and 1.000 (0.936-1.000 and
+0.971-0.975; ours 0.953 at least when first measured). All images are kept, in order; a side bar named in
+German keeps an advertisement.
+A learnt classifier was refused: nobody can say why it dropped a step. What these rules miss, the text scores
+of `filter` still see.
 """
 
 from __future__ import annotations
@@ -35,7 +40,8 @@ _HEAVY = 0.8
 _NEIGHBORS = 1_000
 """Children of a branch that are looked at; more of them are text."""
 _KEPT = 16
-"""Elements named boilerplate that a node may lie in and be judged by name: where that many were kept, names say nothing."""
+"""Elements named boilerplate that a node may lie in and be judged by name: where that many were kept, names
+say nothing."""
 _CONTROL, _ICON = 30, 64
 """Characters that a control's words may have; pixels that an icon's sides may have."""
 _DEPTH = 64
@@ -43,7 +49,8 @@ _DEPTH = 64
 
 
 def content(tree: LexborHTMLParser, host: str = "") -> list[LexborNode]:
-    """The nodes whose insides are the document, in order; prunes the tree. Empty for a page without a body. host: the page's own, if it says."""
+    """The nodes whose insides are the document, in order; prunes the tree. Empty for a page without a body.
+    host: the page's own, if it says."""
     body = tree.body
     if body is None:
         return []
@@ -64,15 +71,24 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
     half = weight(body) / 2
     titles = body.css("h1")
     title = around(titles) if len(titles) == 1 else set()
-    longest = [node for node in sorted(outermost(body.css("article")), key=weight)[-1:] if weight(node) >= half / 2]
+    longest = [
+        node for node in sorted(outermost(body.css("article")), key=weight)[-1:] if weight(node) >= half / 2
+    ]
     document = around([*body.css(MAIN)[:1], *longest])
     waiting = [(child, False, 0) for child in body.iter()]
     while waiting:
         node, inside, kept = waiting.pop()
         tag, attributes = node.tag or "", node.attributes
         inside = inside or tag in ("main", "article") or attributes.get("role") == "main"
-        certain = is_structure(tag, attributes) or (not inside and tag == "header" and _is_page_header(node, len(titles)))
-        named = not certain and node.mem_id not in title and kept < _KEPT and is_boilerplate(tag, attributes, inside)
+        certain = is_structure(tag, attributes) or (
+            not inside and tag == "header" and _is_page_header(node, len(titles))
+        )
+        named = (
+            not certain
+            and node.mem_id not in title
+            and kept < _KEPT
+            and is_boilerplate(tag, attributes, inside)
+        )
         if (certain or (named and weight(node) <= half)) and node.mem_id not in document:
             yield node
         else:
@@ -80,12 +96,16 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
 
 
 def _is_page_header(node: LexborNode, headings: int) -> bool:
-    """A <header> outside the article is the site's, unless it holds the page's only <h1> and no navigation."""
-    return not (headings == 1 and node.css_first("h1") is not None and node.css_first("nav, ul, form") is None)
+    """A <header> outside the article is the site's, unless it holds the page's only <h1> and no
+    navigation."""
+    return not (
+        headings == 1 and node.css_first("h1") is not None and node.css_first("nav, ul, form") is None
+    )
 
 
 def _remove_controls(body: LexborNode) -> None:
-    """Remove links drawn as controls: a small image alone (an icon, a face), and a <div> of nothing but short links."""
+    """Remove links drawn as controls: a small image alone (an icon, a face), and a <div> of nothing but short
+    links."""
     boxes: dict[int, list[LexborNode]] = {}
     for link in body.css("a"):
         if (icon := link.css_first("img")) is not None:
@@ -95,7 +115,12 @@ def _remove_controls(body: LexborNode) -> None:
             boxes.setdefault(link.parent.mem_id, []).append(link)
     for links in boxes.values():
         box = links[0].parent
-        if len(links) > 1 and box is not None and size(box) == sum(map(size, links)) and box.css_first(f"{IMAGES}, {HEADINGS}") is None:
+        if (
+            len(links) > 1
+            and box is not None
+            and size(box) == sum(map(size, links))
+            and box.css_first(f"{IMAGES}, {HEADINGS}") is None
+        ):
             box.decompose()
 
 
@@ -105,7 +130,8 @@ def _is_icon(attributes: Attributes) -> bool:
 
 
 def _remove_frame(root: LexborNode) -> None:
-    """Going down the heaviest branch, remove the neighbors that are mostly links and hold neither a heading of the page nor an image."""
+    """Going down the heaviest branch, remove the neighbors that are mostly links and hold neither a heading
+    of the page nor an image."""
     node = root
     for _ in range(_DEPTH):
         children = list(node.iter())
@@ -114,7 +140,11 @@ def _remove_frame(root: LexborNode) -> None:
             return
         heaviest = sizes.index(max(sizes))
         for index, child in enumerate(children if len(children) <= _NEIGHBORS else ()):
-            if index != heaviest and child.css_first("h1, img, pre") is None and _is_mostly_links(child, sizes[index]):
+            if (
+                index != heaviest
+                and child.css_first("h1, img, pre") is None
+                and _is_mostly_links(child, sizes[index])
+            ):
                 child.decompose()
         node = children[heaviest]
 

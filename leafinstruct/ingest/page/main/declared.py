@@ -1,8 +1,10 @@
-"""Where a page itself says its document is: <main> or <article>; inside it (or anywhere) the title and the bodies of the article by their names.
+"""Where a page itself says its document is: <main> or <article>; inside it (or anywhere) the title and the
+bodies of the article by their names.
 
-Names alone are believed with care: bodies must hold half of the text of the smallest element round title and bodies, and a quarter of the page's.
-That element is the document; what stands in it behind the last body (shares, authors, related posts, comments) goes, unless it says a quarter as much
-as they do, and what stands before the title, but for images: themes put the image of a post above its title or between title and body.
+Names alone are believed with care: bodies must hold half of the text of the smallest element round title and
+bodies, and a quarter of the page's. That element is the document; what stands in it behind the last body
+(shares, authors, related posts, comments) goes, unless it says a quarter as much as they do, and what stands
+before the title, but for images: themes put the image of a post above its title or between title and body.
 """
 
 from __future__ import annotations
@@ -14,14 +16,18 @@ from leafinstruct.ingest.page.nodes import CANDIDATES, HEADINGS, IMAGES, MAIN, c
 
 _HEAVY = 0.8
 """Share of the text of all <article>s that makes one of them the document."""
-_BODIES = "[class*=content], [class*=body], [class*=text], [class*=prose], [class*=mw-parser], [class*=markdown], [itemprop*=articleBody]"
+_BODIES = (
+    "[class*=content], [class*=body], [class*=text], [class*=prose], [class*=mw-parser], "
+    "[class*=markdown], [itemprop*=articleBody]"
+)
 """Every element that may be named a body, as the parser finds them."""
 _ASIDE = 200
 """Characters that may stand with an image before the title."""
 
 
 def declared_root(body: LexborNode) -> LexborNode:
-    """<main>, else the only or by far longest <article>, else the body; a declared root must hold a quarter of the text that is left."""
+    """<main>, else the only or by far longest <article>, else the body; a declared root must hold a quarter
+    of the text that is left."""
     declared = body.css(MAIN)[:1] or outermost(body.css("article"))
     sizes = [size(node) for node in declared]
     if not sizes or max(sizes) < max(_HEAVY * sum(sizes), size(body) / 4):
@@ -30,7 +36,8 @@ def declared_root(body: LexborNode) -> LexborNode:
 
 
 def title_outside(body: LexborNode, root: LexborNode) -> LexborNode | None:
-    """The page's <h1> when it stands alone outside the root, and no heading in it is named title: many templates put it above <article>."""
+    """The page's <h1> when it stands alone outside the root, and no heading in it is named title: many
+    templates put it above <article>."""
     titles = body.css("h1")
     if len(titles) != 1 or root.css_first("h1") is not None:
         return None
@@ -53,9 +60,12 @@ def _trimmed(body: LexborNode, root: LexborNode) -> LexborNode:
 
 
 def _title_before(root: LexborNode, body: LexborNode) -> LexborNode | None:
-    """The heading that is named title, if only one is, else the only <h1>; None when it does not stand before the body."""
+    """The heading that is named title, if only one is, else the only <h1>; None when it does not stand before
+    the body."""
     headings = root.css(HEADINGS)[:CANDIDATES]
-    named = [node for node in headings if is_title(node.attributes)] or [node for node in headings if node.tag == "h1"]
+    named = [node for node in headings if is_title(node.attributes)] or [
+        node for node in headings if node.tag == "h1"
+    ]
     if len(named) != 1:
         return None
     order = [node.mem_id for node in root.css(f"{HEADINGS}, {_BODIES}")]
@@ -85,4 +95,6 @@ def _cut_before(node: LexborNode, top: LexborNode) -> None:
 
 
 def _is_image(node: LexborNode) -> bool:
-    return not node.tag or (node.tag[0] != "-" and node.css_first(IMAGES) is not None and size(node) <= _ASIDE)
+    return not node.tag or (
+        node.tag[0] != "-" and node.css_first(IMAGES) is not None and size(node) <= _ASIDE
+    )

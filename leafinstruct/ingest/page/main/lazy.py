@@ -15,12 +15,17 @@ from leafinstruct.ingest.page.main.names import Attributes
 from leafinstruct.ingest.page.nodes import IMAGES, size
 from leafinstruct.ingest.page.sources import stands_in
 
-_NAMED = frozenset({"data-src", "srcset", "data-srcset", "data-original", "data-lazy-src", "data-lazy", "data-lazy-srcset"})
+_NAMED = frozenset(
+    {"data-src", "srcset", "data-srcset", "data-original", "data-lazy-src", "data-lazy", "data-lazy-srcset"}
+)
 _BACKGROUNDS = ("data-bg", "data-background-image", "data-bgset", "data-background")
 _WITH_BACKGROUND = ", ".join(['[style*="url("]', *(f"[{name}]" for name in _BACKGROUNDS)])
 _SENTENCE = 300
 """Characters; `You need to enable JavaScript to run this app` and what else such pages say is shorter."""
-_FOLDED = "h1 > button, h2 > button, h3 > button, h4 > button, h5 > button, h6 > button, dt > button, summary > button"
+_FOLDED = (
+    "h1 > button, h2 > button, h3 > button, h4 > button, h5 > button, h6 > button, dt > button, summary "
+    "> button"
+)
 
 
 def restore(tree: LexborHTMLParser, body: LexborNode) -> None:
@@ -50,7 +55,9 @@ def _free(hidden: LexborNode) -> None:
 def _neighbor(node: LexborNode, back: bool) -> LexborNode | None:
     """The element before or behind, if nothing but white space lies between."""
     found = node.prev if back else node.next
-    while found is not None and (found.tag == "-comment" or (found.tag == "-text" and not found.text().strip())):
+    while found is not None and (
+        found.tag == "-comment" or (found.tag == "-text" and not found.text().strip())
+    ):
         found = found.prev if back else found.next
     return found
 
@@ -60,7 +67,8 @@ def _is_placeholder(image: Attributes) -> bool:
 
 
 def _show_shell(body: LexborNode) -> None:
-    """The frame of an application holds no text of its own: what it offers without scripts is the page, if it offers more than a sentence."""
+    """The frame of an application holds no text of its own: what it offers without scripts is the page, if it
+    offers more than a sentence."""
     offered = [node for node in body.css("noscript") if len(node.text()) > _SENTENCE]
     if not offered:
         return
@@ -73,7 +81,9 @@ def _show_shell(body: LexborNode) -> None:
 
 def _show_background(tree: LexborHTMLParser, node: LexborNode) -> None:
     attributes = node.attributes
-    url = next((value for name in _BACKGROUNDS if (value := attributes.get(name))), "") or _background(attributes.get("style") or "")
+    url = next((value for name in _BACKGROUNDS if (value := attributes.get(name))), "") or _background(
+        attributes.get("style") or ""
+    )
     if not url or url.startswith("data:") or node.tag in ("body", "img", "script", "style"):
         return
     if node.text(strip=True) or node.css_first(f"{IMAGES}, video, iframe, svg") is not None:
@@ -85,7 +95,8 @@ def _show_background(tree: LexborHTMLParser, node: LexborNode) -> None:
 
 
 def _background(style: str) -> str:
-    """The address in `background: url(...)`; looked for without a pattern, which on a hostile style would look for minutes."""
+    """The address in `background: url(...)`; looked for without a pattern, which on a hostile style would
+    look for minutes."""
     for declaration in style.split(";"):
         name, _, value = declaration.partition(":")
         _, found, rest = value.partition("url(")

@@ -1,8 +1,9 @@
 """What the name, role or style of an element says: boilerplate, hidden, the body of an article, its title.
 
-Class names are words that people chose, and themes the world over choose the same ones: `post-meta`, `related-posts`, `entry-content`. So names are
-read as words (`jp-relatedPosts` is jp, related, posts), and a word counts where it says what the element is: first or last. No rule names a site.
-Names that no human wrote (`css-1x7k9`) say nothing, and then structure must (boilerplate).
+Class names are words that people chose, and themes the world over choose the same ones: `post-meta`,
+`related-posts`, `entry-content`. So names are read as words (`jp-relatedPosts` is jp, related, posts), and a
+word counts where it says what the element is: first or last. No rule names a site. Names that no human wrote
+(`css-1x7k9`) say nothing, and then structure must (boilerplate).
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from leafinstruct.ingest.fields.text import word_set
 Attributes = Mapping[str, str | None]
 
 _TAGS = word_set("nav aside footer")
-_ROLES = word_set("navigation banner contentinfo complementary search dialog alertdialog menu menubar toolbar")
+_ROLES = word_set(
+    "navigation banner contentinfo complementary search dialog alertdialog menu menubar toolbar"
+)
 _MARKS = word_set(
     """sr-only visually-hidden visuallyhidden screen-reader-text screenreader-text headerlink header-anchor hash-link anchorjs-link mw-editsection
     mw-cite-backlink linenos lineno gutter line-numbers-rows site-header skip-link print-only visible-print visible-print-block noprint no-print
     hidden-print avatar byline adsbygoogle custom-logo"""
 )
-"""Classes that are boilerplate on any element: text for screen readers or printers only, permalink signs, edit links, line numbers, faces."""
+"""Classes that are boilerplate on any element: text for screen readers or printers only, permalink signs,
+edit links, line numbers, faces."""
 _WORDS = word_set(
     """nav navbar navigation menu submenu topbar topnav breadcrumb breadcrumbs sidebar rail footer masthead branding logo dropdown megamenu offcanvas
     portlet ticker announcement skip skiplinks sitemap pagination pager paginator toc
@@ -31,17 +35,20 @@ _WORDS = word_set(
     ad ads advert adverts advertisement adsense sponsor sponsored promo promoted comments commentlist disqus tagcloud byline
     catlinks printfooter ambox hatnote reflist"""
 )
-"""Words that name boilerplate as first or last word: `site-footer`, `share-buttons`. Not here, because content wears them: widget (Elementor
-wraps all text in it), toolbar (code blocks), banner and header (titles), tags, search, discussion (a part of papers), overlay."""
+"""Words that name boilerplate as first or last word: `site-footer`, `share-buttons`. Not here, because
+content wears them: widget (Elementor wraps all text in it), toolbar (code blocks), banner and header
+(titles), tags, search, discussion (a part of papers), overlay."""
 _WEAK = word_set(
-    "comment respond reply replies discussions reviews rating ratings votes feedback meta dateline timestamp signature cart wishlist popular"
+    "comment respond reply replies discussions reviews rating ratings votes feedback meta dateline "
+    "timestamp signature cart wishlist popular"
 )
 """The same for boxes, but not for lists and cells: a table of books has ratings."""
 _ANYWHERE = word_set(
     """cookie cookies consent gdpr onetrust cmp newsletter disqus breadcrumb breadcrumbs sharedaddy adsbygoogle share sharing related comments
     sponsored advertisement"""
 )
-"""Words that name boilerplate wherever they stand in a name: `qc-cmp2-container`, `elementor-widget-share-buttons`."""
+"""Words that name boilerplate wherever they stand in a name: `qc-cmp2-container`,
+`elementor-widget-share-buttons`."""
 _PHRASES = frozenset(
     tuple(phrase.split("-"))
     for phrase in word_set(
@@ -54,14 +61,21 @@ _PHRASES = frozenset(
 )
 """Neighboring words that name boilerplate anywhere in a name."""
 _STATES = word_set("has no with without is not open closed on off enabled disabled active visible")
-"""First or last words that make a name tell how a page stands, not what an element is: `has-sidebar`, `comments-open`."""
+"""First or last words that make a name tell how a page stands, not what an element is: `has-sidebar`,
+`comments-open`."""
 _CONTAINERS = word_set("div section ul ol dl table td header p li ins")
 _BOXES = word_set("div section header p li")
-"""Only these are judged by class or id: `<h2 id="share">` is a heading about sharing, `<span class="menu">File</span>` part of a sentence."""
+"""Only these are judged by class or id: `<h2 id="share">` is a heading about sharing, `<span
+class="menu">File</span>` part of a sentence."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_UNSEEN = re.compile(r"display:none|visibility:hidden|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|clip:rect\([01](?:px)?[, ]")
-_BANNERS = frozenset({(468, 60), (728, 90), (88, 31), (234, 60), (120, 600), (160, 600), (970, 250), (970, 90), (320, 50)})
-"""Sizes (px) of the advertising trade that no image of an article has (IAB); 300 x 250 is one that articles have too."""
+_UNSEEN = re.compile(
+    r"display:none|visibility:hidden|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|clip:rect\([01](?:px)?[, ]"
+)
+_BANNERS = frozenset(
+    {(468, 60), (728, 90), (88, 31), (234, 60), (120, 600), (160, 600), (970, 250), (970, 90), (320, 50)}
+)
+"""Sizes (px) of the advertising trade that no image of an article has (IAB); 300 x 250 is one that articles
+have too."""
 _WHOSE = word_set("entry post article story blog news single page")
 _BODY = word_set("content body text prose")
 _BODIES = word_set("mw-parser-output markdown-body s-prose e-content theme-doc-markdown")
@@ -74,7 +88,8 @@ def is_structure(tag: str, attributes: Attributes) -> bool:
 
 
 def is_boilerplate(tag: str, attributes: Attributes, inside: bool) -> bool:
-    """Whether style, class or id say so, or a form is one. inside: <main> or <article>, where ids are made from headings and say nothing."""
+    """Whether style, class or id say so, or a form is one. inside: <main> or <article>, where ids are made
+    from headings and say nothing."""
     if not attributes:
         return tag == "form"
     if tag == "form" or is_hidden(attributes) or (tag == "img" and _is_banner(attributes)):
@@ -101,7 +116,8 @@ def is_hidden(attributes: Attributes) -> bool:
 
 
 def is_body(attributes: Attributes) -> bool:
-    """Whether it is declared to be the body of an article: `entry-content`, `post__body`, itemprop articleBody."""
+    """Whether it is declared to be the body of an article: `entry-content`, `post__body`, itemprop
+    articleBody."""
     if "articleBody" in (attributes.get("itemprop") or ""):
         return True
     classes = (attributes.get("class") or "").split()
@@ -125,10 +141,15 @@ def _says(name: str, box: bool) -> bool:
     if not words or words[0] in _STATES or words[-1] in _STATES:
         return False
     ends = {words[0], words[-1]}
-    known = not (_WORDS.isdisjoint(ends) and _ANYWHERE.isdisjoint(words) and _PHRASES.isdisjoint(pairwise(words)))
+    known = not (
+        _WORDS.isdisjoint(ends) and _ANYWHERE.isdisjoint(words) and _PHRASES.isdisjoint(pairwise(words))
+    )
     return known or (box and not _WEAK.isdisjoint(ends))
 
 
 def _is_banner(attributes: Attributes) -> bool:
     sides = [(attributes.get(side) or "").removesuffix("px") for side in ("width", "height")]
-    return all(side.isdecimal() and len(side) < 5 for side in sides) and (int(sides[0]), int(sides[1])) in _BANNERS
+    return (
+        all(side.isdecimal() and len(side) < 5 for side in sides)
+        and (int(sides[0]), int(sides[1])) in _BANNERS
+    )

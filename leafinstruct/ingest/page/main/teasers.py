@@ -1,9 +1,9 @@
 """Teasers go: rows of boxes that each hold an image and a text leading to one and the same other page.
 
-Their class names are often generated, they stand inside <article>, and their excerpts are prose, so neither names nor the density of links
-tell them; what they are for does. A single one is left alone (a linked image with its product beside it is part of a guide), and so are boxes
-that say much themselves, images that lead to their own larger file or to
-another site, and rows that are half of the page (a page that is a list of pages).
+Their class names are often generated, they stand inside <article>, and their excerpts are prose, so neither
+names nor the density of links tell them; what they are for does. A single one is left alone (a linked image
+with its product beside it is part of a guide), and so are boxes that say much themselves, images that lead to
+their own larger file or to another site, and rows that are half of the page (a page that is a list of pages).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _FILE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp|svg)$", re.IGNORECASE)
 
 
 def remove_teasers(body: LexborNode, host: str) -> None:
-    """Remove the rows, and the headings that are left over them. host: of the page, empty where it is not known."""
+    """Remove the rows, and the headings that are left over them. host: of the page, empty where it is not
+    known."""
     rows: dict[int, dict[int, LexborNode]] = defaultdict(dict)
     for link in body.css("a[href]"):
         item = _teaser(link, host) if link.css_first(IMAGES) is not None else None
@@ -44,7 +45,8 @@ def remove_teasers(body: LexborNode, host: str) -> None:
 
 
 def _teaser(link: LexborNode, host: str) -> LexborNode | None:
-    """The box round a linked image, with a text that leads to the same page and little beside it; None where it is no teaser."""
+    """The box round a linked image, with a text that leads to the same page and little beside it; None where
+    it is no teaser."""
     href = link.attributes.get("href") or ""
     if href.startswith("#") or _FILE.search(href.partition("?")[0]) or _leads_away(href, host):
         return None
@@ -59,17 +61,24 @@ def _teaser(link: LexborNode, host: str) -> LexborNode | None:
 
 
 def _leads_away(href: str, host: str) -> bool:
-    """Whether a link leads to another site, as those of a guide to products do; unknown where the page does not say its own."""
+    """Whether a link leads to another site, as those of a guide to products do; unknown where the page does
+    not say its own."""
     found = _HOST.match(href)
     return found is not None and host != "" and found[1].lower() != host
 
 
 def _widened(box: LexborNode) -> LexborNode:
-    """The outermost element that holds nothing more than the teaser: rows are told by what stands side by side."""
+    """The outermost element that holds nothing more than the teaser: rows are told by what stands side by
+    side."""
     images = len(box.css(IMAGES))
     for _ in range(_LEVELS):
         parent = box.parent
-        if parent is None or parent.tag in _ROOTS or not is_small(parent, _BOX) or not _says_little(parent, images):
+        if (
+            parent is None
+            or parent.tag in _ROOTS
+            or not is_small(parent, _BOX)
+            or not _says_little(parent, images)
+        ):
             break
         box = parent
     return box

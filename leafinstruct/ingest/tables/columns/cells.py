@@ -1,4 +1,5 @@
-"""The cells of a row: values at dotted names, and the images of a column with what other columns tell of them. Pure but for what `refer` does."""
+"""The cells of a row: values at dotted names, and the images of a column with what other columns tell of
+them. Pure but for what `refer` does."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ Refer = Callable[[object, str, int | None], tuple[Ref, str | None]]
 
 
 def value_of(row: Mapping[str, Any], name: str) -> Any:
-    """The value at a dotted name, a list of them where a step leads through a list; None where a step is missing."""
+    """The value at a dotted name, a list of them where a step leads through a list; None where a step is
+    missing."""
     if name in row:  # a member of a tar may have a dot in its name
         return row[name]
     value: Any = row
@@ -53,27 +55,40 @@ def numbered_entry(entry: ImageColumn, name: str, column: str) -> ImageColumn:
         return entry.model_copy(update={"image": column})
     before, _, after = name.partition(NUMBER)
     number = column[len(before) : len(column) - len(after)]
-    beside = {key: value.replace(NUMBER, number) for key in ("alt", "url", "license", "time") if (value := getattr(entry, key))}
+    beside = {
+        key: value.replace(NUMBER, number)
+        for key in ("alt", "url", "license", "time")
+        if (value := getattr(entry, key))
+    }
     return entry.model_copy(update={"image": column, **beside})
 
 
-def images(entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]) -> Iterator[tuple[str, int, Image | None]]:
-    """(column, index, image) of a column, or of all columns that its {n} fits; None where there is no image at an index. A conversation passes a
-    list that nobody reads: its placeholders are counted."""
+def images(
+    entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]
+) -> Iterator[tuple[str, int, Image | None]]:
+    """(column, index, image) of a column, or of all columns that its {n} fits; None where there is no image
+    at an index. A conversation passes a list that nobody reads: its placeholders are counted."""
     for column in columns_named(row, entry.image):
         yield from (
-            (column, index, image) for index, image in enumerate(one_column(numbered_entry(entry, entry.image, column), row, refer, lost))
+            (column, index, image)
+            for index, image in enumerate(
+                one_column(numbered_entry(entry, entry.image, column), row, refer, lost)
+            )
         )
 
 
-def one_column(entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]) -> Iterator[Image | None]:
+def one_column(
+    entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]
+) -> Iterator[Image | None]:
     value = value_of(row, entry.image)
     many = isinstance(value, (list, tuple))
     for index, item in enumerate(value if many else [value]):
         if item is None:
             yield None
             continue
-        alt, stated_url, license_ = (_text_beside(row, name, index if many else None) for name in (entry.alt, entry.url, entry.license))
+        alt, stated_url, license_ = (
+            _text_beside(row, name, index if many else None) for name in (entry.alt, entry.url, entry.license)
+        )
         time = _beside(row, entry.time, index if many else None)
         try:
             ref, url = refer(item, entry.image, index if many else None)
@@ -98,5 +113,10 @@ def _text_beside(row: Mapping[str, Any], name: str | None, index: int | None) ->
 
 
 def _seconds(value: object) -> float | None:
-    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    known = (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value >= 0
+    )
     return float(value) if known else None  # type: ignore[arg-type]  # known is a number

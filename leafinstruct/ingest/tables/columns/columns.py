@@ -5,20 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from leafinstruct.ingest.config import HubSource
-from leafinstruct.ingest.tables.columns.config import ConversationColumns, ImageColumn, InterleavedColumns, TextColumn
+from leafinstruct.ingest.tables.columns.config import (
+    ConversationColumns,
+    ImageColumn,
+    InterleavedColumns,
+    TextColumn,
+)
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
 
 
 def columns_of(source: HubSource, known: Sequence[str] = ()) -> list[str]:
-    """The top-level columns that a source's mapping needs, each once. known: those of the table, from which names with {n} are taken."""
-    found = [column for name in names_of(source) for column in (numbered(name, known) if NUMBER in name else [name])]
+    """The top-level columns that a source's mapping needs, each once. known: those of the table, from which
+    names with {n} are taken."""
+    found = [
+        column
+        for name in names_of(source)
+        for column in (numbered(name, known) if NUMBER in name else [name])
+    ]
     return list(dict.fromkeys(name.partition(".")[0] for name in found))
 
 
 def names_of(source: HubSource) -> list[str]:
     """The columns of a source's mapping as the recipe writes them, with dots and {n}, each once."""
     inner = [name for entry in source.segments for name in _names(entry)]
-    return list(dict.fromkeys([*inner, *(name for name in (source.url_column, source.license_column) if name)]))
+    return list(
+        dict.fromkeys([*inner, *(name for name in (source.url_column, source.license_column) if name)])
+    )
 
 
 def image_columns(source: HubSource) -> list[str]:
@@ -29,7 +41,14 @@ def image_columns(source: HubSource) -> list[str]:
 def patterns_of(source: HubSource) -> list[str]:
     """All declared placeholders, each once."""
     entries = (inner for entry in source.segments for inner in flat(entry))
-    return list(dict.fromkeys(pattern for entry in entries if not isinstance(entry, ImageColumn) for pattern in entry.placeholders))
+    return list(
+        dict.fromkeys(
+            pattern
+            for entry in entries
+            if not isinstance(entry, ImageColumn)
+            for pattern in entry.placeholders
+        )
+    )
 
 
 def flat(
@@ -47,7 +66,9 @@ def _names(entry: TextColumn | ImageColumn | InterleavedColumns | ConversationCo
     elif isinstance(entry, ImageColumn):
         yield from filter(None, (entry.image, entry.alt, entry.url, entry.license, entry.time))
     elif isinstance(entry, ConversationColumns):
-        yield from filter(None, (entry.conversation, entry.images, entry.alt, entry.url, entry.license, entry.time))
+        yield from filter(
+            None, (entry.conversation, entry.images, entry.alt, entry.url, entry.license, entry.time)
+        )
         for marked in entry.placeholders.values():
             yield from _names(marked)
     else:

@@ -1,7 +1,8 @@
 """Columns of a table in reading order: the `segments:` of a `hub` source. Loads pydantic and nothing else.
 
-Texts, images, parallel lists, conversations; and placeholders inside texts, each with the column of the images that it names (placeholders). What is
-wrong with a placeholder is one line when the recipe is read; whether its column exists is checked against the table.
+Texts, images, parallel lists, conversations; and placeholders inside texts, each with the column of the
+images that it names (placeholders). What is wrong with a placeholder is one line when the recipe is read;
+whether its column exists is checked against the table.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from leafinstruct.records.document import Role, TextKind
 class Section(BaseModel):
     """What the sections of a recipe about sources have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True
+    )
 
 
 class _Images(Section):
-    """What other columns tell of the images of one: each holds one value, or a list of them parallel to the images."""
+    """What other columns tell of the images of one: each holds one value, or a list of them parallel to the
+    images."""
 
     alt: str | None = Field(default=None, min_length=1)
     """Column of alternative texts."""
@@ -35,14 +39,15 @@ class _Images(Section):
 
 
 class ImageColumn(_Images):
-    """A column of images, one or a list of them: bytes, a path relative to the file, or a URL. `{n}` in its name stands for a number:
-    `{image: "problem_image_{n}"}` is problem_image_1, problem_image_2 and so on."""
+    """A column of images, one or a list of them: bytes, a path relative to the file, or a URL. `{n}` in its
+    name stands for a number: `{image: "problem_image_{n}"}` is problem_image_1, problem_image_2 and so on."""
 
     image: str = Field(min_length=1)
 
 
 class MarkedImages(ImageColumn):
-    """The images that a placeholder in a text names: one column for each number (`{n}` in its name), or one column that holds a list."""
+    """The images that a placeholder in a text names: one column for each number (`{n}` in its name), or one
+    column that holds a list."""
 
     from_: int = Field(default=1, alias="from", ge=0)
     """The number of a list's first image."""
@@ -52,19 +57,29 @@ _MARKED_KEYS = ("image", "alt", "url", "license", "time", "from")
 
 
 def _with_placeholders(placeholders: Any) -> Any:
-    """Declared placeholders with their columns as mappings: `{"[image_{n}]": images}` is short for `{"[image_{n}]": {image: images}}`. Raises
-    ValueError."""
+    """Declared placeholders with their columns as mappings: `{"[image_{n}]": images}` is short for
+    `{"[image_{n}]": {image: images}}`. Raises ValueError."""
     if not isinstance(placeholders, dict):
         return placeholders
     found: dict[Any, Any] = {}
     for pattern, given in placeholders.items():
         value = (
-            given.model_dump(by_alias=True) if isinstance(given, MarkedImages) else {"image": given} if isinstance(given, str) else given
+            given.model_dump(by_alias=True)
+            if isinstance(given, MarkedImages)
+            else {"image": given}
+            if isinstance(given, str)
+            else given
         )
-        if not isinstance(pattern, str) or not isinstance(value, dict) or not isinstance(value.get("image"), str) or not value["image"]:
+        if (
+            not isinstance(pattern, str)
+            or not isinstance(value, dict)
+            or not isinstance(value.get("image"), str)
+            or not value["image"]
+        ):
             example = '{"[image_{n}]": images}'
             raise ValueError(
-                f"the placeholder {pattern!r} needs the column of its images, such as placeholders: {example}; write both in quotes"
+                f"the placeholder {pattern!r} needs the column of its images, such as placeholders: "
+                f"{example}; write both in quotes"
             )
         for key in value:
             if key not in _MARKED_KEYS:
@@ -79,22 +94,39 @@ def _with_placeholders(placeholders: Any) -> Any:
 def _fault(pattern: str, column: str, starts: bool) -> str | None:
     """What is wrong with a placeholder, None for nothing. starts: whether `from` is given."""
     count = pattern.count("{n}")
-    other = re.search(r"\{\w{0,9}\}|\{[nN#i]|%d", pattern.replace("{n}", "") + " " + column.replace("{n}", ""))
+    other = re.search(
+        r"\{\w{0,9}\}|\{[nN#i]|%d", pattern.replace("{n}", "") + " " + column.replace("{n}", "")
+    )
     shown = pattern.replace("{n}", "").strip()
     if other is not None and not count:
-        return f"the placeholder {pattern!r} with the column {column!r}: a number is written {{n}}, not {other[0]!r}"
+        return (
+            f"the placeholder {pattern!r} with the column {column!r}: a number is written {{n}}, not "
+            f"{other[0]!r}"
+        )
     if count > 1:
         return f"the placeholder {pattern!r} has {{n}} {count} times; one number names an image"
     if not shown or (len(shown) < 2 and shown.isalnum()):
-        return f"the placeholder {pattern!r} would fit ordinary text; write what is around the number, such as '[image_{{n}}]'"
+        return (
+            f"the placeholder {pattern!r} would fit ordinary text; write what is around the number, such "
+            "as '[image_{n}]'"
+        )
     if "{n}" in column and not count:
-        return f"the column {column!r} has {{n}} and the placeholder {pattern!r} has none; write {{n}} where the placeholder has its number"
+        return (
+            f"the column {column!r} has {{n}} and the placeholder {pattern!r} has none; write {{n}} "
+            "where the placeholder has its number"
+        )
     if column.count("{n}") > 1:
         return f"the column {column!r} has {{n}} {column.count('{n}')} times; one number names an image"
     if starts and "{n}" in column:
-        return f"the placeholder {pattern!r}: `from` counts the items of a list, and {column!r} is one column for each number; leave it out"
+        return (
+            f"the placeholder {pattern!r}: `from` counts the items of a list, and {column!r} is one "
+            "column for each number; leave it out"
+        )
     return (
-        f"the placeholder {pattern!r}: `from` is for placeholders with {{n}}; this one takes the images in order"
+        (
+            f"the placeholder {pattern!r}: `from` is for placeholders with {{n}}; this one takes the "
+            "images in order"
+        )
         if starts and not count
         else None
     )
@@ -105,7 +137,8 @@ Placeholders = Annotated[dict[str, MarkedImages], BeforeValidator(_with_placehol
 
 
 class TextColumn(Section):
-    """A column of texts, one or a list of them: `{text: title, as: heading}`. Dots lead into structs and into lists of them: `steps.caption`."""
+    """A column of texts, one or a list of them: `{text: title, as: heading}`. Dots lead into structs and into
+    lists of them: `steps.caption`."""
 
     text: str = Field(min_length=1)
     as_: TextKind = Field(default="prose", alias="as")
@@ -113,7 +146,8 @@ class TextColumn(Section):
     role: Role | None = None
     """Who speaks, for conversations; None for pages."""
     placeholders: Placeholders = {}
-    """Placeholders in the text and the columns of the images that stand there: `{"[image_{n}]": "image_{n}"}`, `{"Image #{n}": images}`."""
+    """Placeholders in the text and the columns of the images that stand there: `{"[image_{n}]":
+    "image_{n}"}`, `{"Image #{n}": images}`."""
 
 
 def _which(value: Any) -> str | None:
@@ -123,19 +157,23 @@ def _which(value: Any) -> str | None:
 
 
 def at_least_one(columns: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The columns. Raises ValueError when there are none; as a minimum length it would be a second fault of every column that is wrong."""
+    """The columns. Raises ValueError when there are none; as a minimum length it would be a second fault of
+    every column that is wrong."""
     if not columns:
         raise ValueError("at least one column is needed")
     return columns
 
 
 class InterleavedColumns(Section):
-    """Parallel lists, read index by index: the first of each in this order, then the second of each. Nulls are passed over."""
+    """Parallel lists, read index by index: the first of each in this order, then the second of each. Nulls
+    are passed over."""
 
     interleave: tuple[
         Annotated[
             Annotated[TextColumn, Tag("<text>")] | Annotated[ImageColumn, Tag("<image>")],
-            Discriminator(_which, custom_error_type="columns", custom_error_message="text or image is needed"),
+            Discriminator(
+                _which, custom_error_type="columns", custom_error_message="text or image is needed"
+            ),
         ],
         ...,
     ]
@@ -147,14 +185,15 @@ class InterleavedColumns(Section):
 
 
 class ConversationColumns(_Images):
-    """A column of turns (`from`/`value` or `role`/`content`) whose `<image>` placeholders are filled from a column of images, in order."""
+    """A column of turns (`from`/`value` or `role`/`content`) whose `<image>` placeholders are filled from a
+    column of images, in order."""
 
     conversation: str = Field(min_length=1)
     images: str | None = Field(default=None, min_length=1)
     """Column of images; None when turns hold none."""
     placeholders: Placeholders = {}
-    """Other placeholders than `<image>`, and the columns of the images that they name; with these, `<image>` is a placeholder only where it is one of
-    them."""
+    """Other placeholders than `<image>`, and the columns of the images that they name; with these, `<image>`
+    is a placeholder only where it is one of them."""
 
 
 Columns = Annotated[
@@ -162,5 +201,9 @@ Columns = Annotated[
     | Annotated[ImageColumn, Tag("<image>")]
     | Annotated[InterleavedColumns, Tag("<interleave>")]
     | Annotated[ConversationColumns, Tag("<conversation>")],
-    Discriminator(_which, custom_error_type="columns", custom_error_message="one of text, image, interleave or conversation is needed"),
+    Discriminator(
+        _which,
+        custom_error_type="columns",
+        custom_error_message="one of text, image, interleave or conversation is needed",
+    ),
 ]

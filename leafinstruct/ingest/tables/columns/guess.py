@@ -1,7 +1,7 @@
 """The mapping of a table's columns, guessed from its first rows where only one reading is possible. Pure.
 
-Refused, with a sentence that lists the columns: two texts whose order nothing states, several images beside a text without placeholders. A guess
-there would put images beside the wrong sentences, and ORDER IS THE DATA.
+Refused, with a sentence that lists the columns: two texts whose order nothing states, several images beside a
+text without placeholders. A guess there would put images beside the wrong sentences, and ORDER IS THE DATA.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     if is_published(rows):
         inner = {"url": "image_info.url", "license": "image_info.license", "time": "image_info.frame_time"}
-        return {"segments": [{"conversation": "messages", "images": "images", **inner}], "url_column": "url", "license_column": "license"}
+        return {
+            "segments": [{"conversation": "messages", "images": "images", **inner}],
+            "url_column": "url",
+            "license_column": "license",
+        }
     kinds = {name: _kind(name, [row[name] for row in rows if row.get(name) is not None]) for name in names}
     if not {"image", "images", "turns"} & set(kinds.values()):
         return "holds records without a column of images"
@@ -49,7 +53,8 @@ def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | str:
         told = ", ".join(f"{name} ({kind})" for name, kind in list(kinds.items())[:_SHOWN] if kind)
         more = f" and {len(kinds) - _SHOWN} more" if len(kinds) > _SHOWN else ""
         return (
-            f"is a table whose reading order is not certain; its columns are {told}{more}; write a source of kind hub with segments by hand "
+            f"is a table whose reading order is not certain; its columns are {told}{more}; write a "
+            "source of kind hub with segments by hand "
             "(docs/sources.md)"
         )
     found: dict[str, Any] = {"segments": segments}
@@ -61,13 +66,17 @@ def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | str:
 
 
 def _segments(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[dict[str, Any]] | None:
-    of = {kind: [name for name, found in kinds.items() if found == kind] for kind in ("image", "images", "text", "texts", "turns")}
+    of = {
+        kind: [name for name, found in kinds.items() if found == kind]
+        for kind in ("image", "images", "text", "texts", "turns")
+    }
     alts = [name for name in of["text"] if _ALT.search(name)]
     titles = [name for name in of["text"] if _TITLE.search(name)]
     texts = [
         name
         for name in of["text"]
-        if name not in (*alts, *titles) and not (_ABOUT.search(name) or _URL.search(name) or _LICENSE.search(name))
+        if name not in (*alts, *titles)
+        and not (_ABOUT.search(name) or _URL.search(name) or _LICENSE.search(name))
     ]
     images = [*of["image"], *of["images"]]
     if len(of["turns"]) == 1 and len(images) == 1 and not of["texts"]:
@@ -96,8 +105,13 @@ def _segments(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> li
 
 
 def _placeholder(rows: Sequence[Mapping[str, Any]], column: str) -> str | None:
-    """The one form of image placeholders in a text; None where it has none, empty where it has several or they begin at 0."""
-    found = {placeholders.general(words) for row in rows for words in placeholders.suspects(str(row.get(column) or ""), (), ())}
+    """The one form of image placeholders in a text; None where it has none, empty where it has several or
+    they begin at 0."""
+    found = {
+        placeholders.general(words)
+        for row in rows
+        for words in placeholders.suspects(str(row.get(column) or ""), (), ())
+    }
     if not found:
         return PLACEHOLDER if any(PLACEHOLDER in str(row.get(column) or "") for row in rows) else None
     pattern = found.pop()
@@ -116,7 +130,11 @@ def is_turns(value: object) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
-        and all(isinstance(turn, dict) and ({"from", "value"} <= turn.keys() or {"role", "content"} <= turn.keys()) for turn in value)
+        and all(
+            isinstance(turn, dict)
+            and ({"from", "value"} <= turn.keys() or {"role", "content"} <= turn.keys())
+            for turn in value
+        )
     )
 
 
@@ -128,11 +146,15 @@ def is_parallel(rows: Sequence[Mapping[str, Any]], texts: str, images: str) -> b
         if not isinstance(one, list) or not isinstance(other, list) or len(one) != len(other):
             return False
         places += zip(one, other, strict=True)
-    return all((text is None or image is None) and (image is None or isinstance(image, str)) for text, image in places)
+    return all(
+        (text is None or image is None) and (image is None or isinstance(image, str))
+        for text, image in places
+    )
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with the members of its inner objects as columns of dotted names; what looks like an image stays whole."""
+    """A row with the members of its inner objects as columns of dotted names; what looks like an image stays
+    whole."""
     found: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, dict) and not _is_image(name, value):
@@ -165,7 +187,9 @@ def _kind(name: str, values: Sequence[Any]) -> str:
         return "turns"
     if all(isinstance(value, (list, tuple)) for value in values):
         items = [item for value in values for item in value if item is not None]
-        inner = _kind(name, items) if items and not any(isinstance(item, (list, tuple)) for item in items) else ""
+        inner = (
+            _kind(name, items) if items and not any(isinstance(item, (list, tuple)) for item in items) else ""
+        )
         return {"image": "images", "text": "texts"}.get(inner, "")
     if all(_is_image(name, value) for value in values):
         return "image"

@@ -1,12 +1,14 @@
 """A row of any table -> a document, by the columns that the recipe names. Pure but for what `refer` does.
 
-Columns come in reading order: texts, images, parallel lists read index by index, or a conversation with placeholders. A column that holds a list
-gives several segments; null gives none; anything else that is no text or image is a reason, and the document goes on. Dots lead into structs, and
-into each one of a list of structs. What else is known of an image (alt, url, license, time) stands in columns parallel to its own. A text is cut at
-blank lines into paragraphs, as in obelics, unless somebody says it: what is said stays whole. A text read `as: list` gets a bullet for each item,
-unless its source wrote markers: an entry of a list column is one item, and each line of a column without a list is one (lists). Where the recipe
-declares placeholders of a text column, the text is cut at each placeholder and the image that it names is placed there (placeholders), wherever else
-its column is mapped.
+Columns come in reading order: texts, images, parallel lists read index by index, or a conversation with
+placeholders. A column that holds a list gives several segments; null gives none; anything else that is no
+text or image is a reason, and the document goes on. Dots lead into structs, and into each one of a list of
+structs. What else is known of an image (alt, url, license, time) stands in columns parallel to its own. A
+text is cut at blank lines into paragraphs, as in obelics, unless somebody says it: what is said stays whole.
+A text read `as: list` gets a bullet for each item, unless its source wrote markers: an entry of a list column
+is one item, and each line of a column without a list is one (lists). Where the recipe declares placeholders
+of a text column, the text is cut at each placeholder and the image that it names is placed there
+(placeholders), wherever else its column is mapped.
 """
 
 from __future__ import annotations
@@ -20,7 +22,12 @@ from leafinstruct.ingest.caps import MAX_PIECES, excess
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.fields.reference import LostError, shown
 from leafinstruct.ingest.tables.columns.cells import Refer, images, value_of
-from leafinstruct.ingest.tables.columns.config import ConversationColumns, ImageColumn, InterleavedColumns, TextColumn
+from leafinstruct.ingest.tables.columns.config import (
+    ConversationColumns,
+    ImageColumn,
+    InterleavedColumns,
+    TextColumn,
+)
 from leafinstruct.ingest.tables.columns.placed import Placed, conversation, texts_of
 from leafinstruct.records.document import Image, Segment, Text
 
@@ -28,10 +35,13 @@ WIDE = 5 * MAX_PIECES
 """Entries of a list that is read index by index; most of them may be null."""
 
 
-def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: str | None, lost: list[LostError]) -> tuple[Segment, ...]:
+def segments(
+    source: HubSource, row: Mapping[str, Any], refer: Refer, license_: str | None, lost: list[LostError]
+) -> tuple[Segment, ...]:
     """The row's segments in reading order; pieces that are lost are added to `lost`.
 
-    Raises LostError when the whole row is: empty, placeholder_without_image, too_many_pieces, too_long, and those of turns.
+    Raises LostError when the whole row is: empty, placeholder_without_image, too_many_pieces, too_long, and
+    those of turns.
     """
     found: list[Segment] = []
     placed = Placed(source, row, refer, lost)
@@ -39,11 +49,16 @@ def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: 
         if isinstance(entry, ConversationColumns):
             found += placed.read(entry)[0] if entry.placeholders else conversation(entry, row, refer, None)
         elif isinstance(entry, InterleavedColumns):
-            read = [list(islice(_column(inner, row, refer, lost, placed, flat=False), WIDE + 1)) for inner in entry.interleave]
+            read = [
+                list(islice(_column(inner, row, refer, lost, placed, flat=False), WIDE + 1))
+                for inner in entry.interleave
+            ]
             if any(len(column) > WIDE for column in read):
                 raise LostError("too_many_pieces", f"a list of more than {WIDE:,} entries")
             for index in range(max((len(column) for column in read), default=0)):
-                found += _as_step([item for column in read if index < len(column) for item in column[index]], placed)
+                found += _as_step(
+                    [item for column in read if index < len(column) for item in column[index]], placed
+                )
         else:
             groups = _column(entry, row, refer, lost, placed, flat=True)
             while len(found) <= MAX_PIECES and (group := next(groups, None)) is not None:
@@ -58,7 +73,12 @@ def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: 
         item.position: position for position, item in enumerate(found)
     }  # of images at placeholders, whose owner is known by its number so far
     return tuple(
-        replace(item, position=position, license=item.license or license_, owner=None if item.owner is None else final[item.owner])
+        replace(
+            item,
+            position=position,
+            license=item.license or license_,
+            owner=None if item.owner is None else final[item.owner],
+        )
         if isinstance(item, Image)
         else replace(item, position=position)
         for position, item in enumerate(found)
@@ -66,8 +86,12 @@ def segments(source: HubSource, row: Mapping[str, Any], refer: Refer, license_: 
 
 
 def _as_step(group: Sequence[Segment], placed: Placed) -> list[Segment]:
-    """What parallel lists hold at one index. Its images belong to its text: the nearest one before each, else the first; that is stated."""
-    items = [replace(item, position=placed.number()) if isinstance(item, Text) and item.position == 0 else item for item in group]
+    """What parallel lists hold at one index. Its images belong to its text: the nearest one before each, else
+    the first; that is stated."""
+    items = [
+        replace(item, position=placed.number()) if isinstance(item, Text) and item.position == 0 else item
+        for item in group
+    ]
     owner = next((item.position for item in items if isinstance(item, Text)), None)
     if owner is None or any(item.role is not None for item in items):
         return items
@@ -80,9 +104,15 @@ def _as_step(group: Sequence[Segment], placed: Placed) -> list[Segment]:
 
 
 def _column(
-    entry: TextColumn | ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError], placed: Placed, flat: bool
+    entry: TextColumn | ImageColumn,
+    row: Mapping[str, Any],
+    refer: Refer,
+    lost: list[LostError],
+    placed: Placed,
+    flat: bool,
 ) -> Iterator[Sequence[Segment]]:
-    """Segments of each item of a column; `flat` is false where an item's index matters, and null is an item without segments."""
+    """Segments of each item of a column; `flat` is false where an item's index matters, and null is an item
+    without segments."""
     if isinstance(entry, ImageColumn):
         for column, index, image in images(entry, row, refer, lost):
             yield [] if image is None or placed.takes(column, index) else [image]

@@ -12,31 +12,51 @@ from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.fields.lists import marked
 from leafinstruct.ingest.fields.reference import LostError, shown
 from leafinstruct.ingest.fields.text import lines, one_line
-from leafinstruct.ingest.tables.columns.cells import Refer, columns_named, images, numbered_entry, one_column, value_of
+from leafinstruct.ingest.tables.columns.cells import (
+    Refer,
+    columns_named,
+    images,
+    numbered_entry,
+    one_column,
+    value_of,
+)
 from leafinstruct.ingest.tables.columns.columns import flat
-from leafinstruct.ingest.tables.columns.config import ConversationColumns, ImageColumn, MarkedImages, TextColumn
+from leafinstruct.ingest.tables.columns.config import (
+    ConversationColumns,
+    ImageColumn,
+    MarkedImages,
+    TextColumn,
+)
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER, Placeholder, split
 from leafinstruct.ingest.tables.columns.turns import Declared, segments_of
 from leafinstruct.records.document import Image, Segment, Text
 
 
 class Placed:
-    """The images of one row that placeholders of its texts name. All texts with placeholders are read first, in reading order, so that a column of
-    images that is mapped as well gives those alone that no placeholder names."""
+    """The images of one row that placeholders of its texts name. All texts with placeholders are read first,
+    in reading order, so that a column of images that is mapped as well gives those alone that no placeholder
+    names."""
 
-    def __init__(self, source: HubSource, row: Mapping[str, Any], refer: Refer, lost: list[LostError]) -> None:
+    def __init__(
+        self, source: HubSource, row: Mapping[str, Any], refer: Refer, lost: list[LostError]
+    ) -> None:
         self._row, self._refer, self._lost = row, refer, lost
         entries = [inner for entry in source.segments for inner in flat(entry)]
         self._mapped = {entry.image: entry for entry in entries if isinstance(entry, ImageColumn)}
-        self._with_placeholders = [entry for entry in entries if not isinstance(entry, ImageColumn) and entry.placeholders]
+        self._with_placeholders = [
+            entry for entry in entries if not isinstance(entry, ImageColumn) and entry.placeholders
+        ]
         self._images: dict[str, list[Image | None]] = {}
         self._taken: set[tuple[str, int]] = set()
         self._next: dict[str, int] = {}
         self._number = -1
-        """Position of the next segment as long as its final one is not known: segments without placeholders have 0."""
+        """Position of the next segment as long as its final one is not known: segments without placeholders
+        have 0."""
         self._read: dict[int, list[list[Segment]]] = {}
         for group in source.segments:
-            self._read_group([entry for entry in flat(group) if not isinstance(entry, ImageColumn) and entry.placeholders])
+            self._read_group(
+                [entry for entry in flat(group) if not isinstance(entry, ImageColumn) and entry.placeholders]
+            )
 
     def read(self, entry: TextColumn | ConversationColumns) -> list[list[Segment]]:
         """The segments of each item of a column with placeholders; of a conversation, all in one."""
@@ -48,23 +68,36 @@ class Placed:
 
     def unnamed(self) -> Iterator[LostError]:
         """The images that no placeholder names and that no entry maps as well."""
-        targets = {target.image: target for entry in self._with_placeholders for target in entry.placeholders.values()}
+        targets = {
+            target.image: target
+            for entry in self._with_placeholders
+            for target in entry.placeholders.values()
+        }
         for target in targets.values():
             for column in columns_named(self._row, target.image):
                 for index, image in enumerate(self._of(target, column)):
-                    if image is not None and not self.takes(column, index) and not {column, target.image} & self._mapped.keys():
+                    if (
+                        image is not None
+                        and not self.takes(column, index)
+                        and not {column, target.image} & self._mapped.keys()
+                    ):
                         item = f", item {index}" if self._is_list(column) else ""
                         yield LostError(
-                            "unnamed_image", f"{column}{item}: no placeholder of the row names it; map the column as well to keep it"
+                            "unnamed_image",
+                            f"{column}{item}: no placeholder of the row names it; map the column as "
+                            "well to keep it",
                         )
 
     def _read_group(self, group: Sequence[TextColumn | ConversationColumns]) -> None:
-        """Read a column with placeholders, or parallel ones index by index. Raises LostError: placeholder_without_image, and those of turns."""
+        """Read a column with placeholders, or parallel ones index by index. Raises LostError:
+        placeholder_without_image, and those of turns."""
         texts: list[tuple[TextColumn, Sequence[object]]] = []
         for entry in group:
             self._read[id(entry)] = []
             if isinstance(entry, ConversationColumns):
-                self._read[id(entry)].append(list(conversation(entry, self._row, self._refer, _InTurns(self, entry))))
+                self._read[id(entry)].append(
+                    list(conversation(entry, self._row, self._refer, _InTurns(self, entry)))
+                )
             else:
                 value = value_of(self._row, entry.text)
                 texts.append((entry, value if isinstance(value, (list, tuple)) else [value]))
@@ -72,12 +105,14 @@ class Placed:
             for entry, items in texts:
                 if index < len(items):
                     self._read[id(entry)].append(
-                        self._segments(entry, items[index], isinstance(value_of(self._row, entry.text), (list, tuple)))
+                        self._segments(
+                            entry, items[index], isinstance(value_of(self._row, entry.text), (list, tuple))
+                        )
                     )
 
     def _segments(self, entry: TextColumn, item: object, one_item: bool) -> list[Segment]:
-        """One text with its images. one_item: whether it is one item of a list. The owner of an image is the text before it, at the
-        beginning the text behind it."""
+        """One text with its images. one_item: whether it is one item of a list. The owner of an image is the
+        text before it, at the beginning the text behind it."""
         if not isinstance(item, str):
             if item is not None:
                 self._lost.append(LostError("not_text", f"{entry.text} holds {shown(item)}"))
@@ -91,7 +126,9 @@ class Placed:
             text = piece.lstrip(" \t") if index else piece
             text = text.rstrip() if index + 1 < len(pieces) else text
             begun = any(isinstance(segment, Text) for segment in found)
-            found += [replace(segment, position=self.number()) for segment in texts_of(entry, text, one_item, begun)]
+            found += [
+                replace(segment, position=self.number()) for segment in texts_of(entry, text, one_item, begun)
+            ]
         owner = next((segment.position for segment in found if isinstance(segment, Text)), None)
         for index, segment in enumerate(found):
             if isinstance(segment, Text):
@@ -106,8 +143,8 @@ class Placed:
         return self._number
 
     def pieces(self, placeholders: Mapping[str, MarkedImages], text: str) -> Iterator[str | Image]:
-        """A text's pieces and the images of its placeholders, in order; a placeholder of an image that is placed already is text. Raises
-        LostError."""
+        """A text's pieces and the images of its placeholders, in order; a placeholder of an image that is
+        placed already is text. Raises LostError."""
         kept = ""
         for piece in split(text, list(placeholders)):
             image = None if isinstance(piece, str) else self._image(placeholders[piece.pattern], piece)
@@ -122,12 +159,16 @@ class Placed:
             yield kept
 
     def _image(self, target: MarkedImages, placeholder: Placeholder) -> Image | None:
-        """The image that a placeholder names, None when it is placed already. Raises LostError: placeholder_without_image."""
+        """The image that a placeholder names, None when it is placed already. Raises LostError:
+        placeholder_without_image."""
         column, index = target.image, 0
         if placeholder.number is None:
             index = self._next[column] = self._next.get(column, -1) + 1
         elif NUMBER in column:
-            names = [column.replace(NUMBER, number) for number in (placeholder.number, str(int(placeholder.number)))]
+            names = [
+                column.replace(NUMBER, number)
+                for number in (placeholder.number, str(int(placeholder.number)))
+            ]
             column = next((name for name in names if value_of(self._row, name) is not None), names[-1])
         else:
             index = int(placeholder.number) - target.from_
@@ -137,9 +178,14 @@ class Placed:
         """The image of a part of a message. Raises LostError: too_few_images."""
         column = entry.images
         if column is None:
-            raise LostError("too_few_images", "a part of a message stands for an image, and the recipe names no column of images")
+            raise LostError(
+                "too_few_images",
+                "a part of a message stands for an image, and the recipe names no column of images",
+            )
         images = self._of(_beside_images(entry, column), column)
-        free = (place for place, image in enumerate(images) if image is not None and not self.takes(column, place))
+        free = (
+            place for place, image in enumerate(images) if image is not None and not self.takes(column, place)
+        )
         place = next(free, len(images)) if index is None else index
         image = self._take(_beside_images(entry, column), column, place, "a part of a message")
         if image is None:
@@ -151,7 +197,8 @@ class Placed:
         image = images[index] if 0 <= index < len(images) else None
         if image is None:
             raise LostError(
-                "placeholder_without_image", f"{one_line(words)!r} is in the text, and {self._missing(column, index, len(images))}"
+                "placeholder_without_image",
+                f"{one_line(words)!r} is in the text, and {self._missing(column, index, len(images))}",
             )
         if (column, index) in self._taken:
             return None
@@ -175,12 +222,15 @@ class Placed:
         return isinstance(value_of(self._row, column), (list, tuple))
 
     def _of(self, target: ImageColumn, column: str) -> list[Image | None]:
-        """The images of a column, read once; what else is known of them is as where the column is mapped, unless the placeholder says it itself."""
+        """The images of a column, read once; what else is known of them is as where the column is mapped,
+        unless the placeholder says it itself."""
         if column not in self._images:
             own = any((target.alt, target.url, target.license, target.time))
             entry = target if own else self._mapped.get(column) or self._mapped.get(target.image) or target
             problems: list[LostError] = [] if {column, target.image} & self._mapped.keys() else self._lost
-            self._images[column] = list(one_column(numbered_entry(entry, target.image, column), self._row, self._refer, problems))
+            self._images[column] = list(
+                one_column(numbered_entry(entry, target.image, column), self._row, self._refer, problems)
+            )
         return self._images[column]
 
 
@@ -189,7 +239,11 @@ class _InTurns:
 
     def __init__(self, placed: Placed, entry: ConversationColumns) -> None:
         self._placed, self._entry = placed, entry
-        near = {} if entry.images is None else {key: getattr(entry, key) for key in ("alt", "url", "license", "time")}
+        near = (
+            {}
+            if entry.images is None
+            else {key: getattr(entry, key) for key in ("alt", "url", "license", "time")}
+        )
         self._placeholders = {
             pattern: target.model_copy(update=near)
             if target.image == entry.images and not any((target.alt, target.url, target.license, target.time))
@@ -208,14 +262,18 @@ def _beside_images(entry: ConversationColumns, images: str) -> ImageColumn:
     return ImageColumn(image=images, alt=entry.alt, url=entry.url, license=entry.license, time=entry.time)
 
 
-def conversation(entry: ConversationColumns, row: Mapping[str, Any], refer: Refer, declared: Declared | None) -> tuple[Segment, ...]:
+def conversation(
+    entry: ConversationColumns, row: Mapping[str, Any], refer: Refer, declared: Declared | None
+) -> tuple[Segment, ...]:
     """Segments of a column of turns, which may be written as JSON. Raises LostError."""
     turns = value_of(row, entry.conversation)
     if isinstance(turns, str):
         try:
             turns = json.loads(turns)
         except (ValueError, RecursionError) as error:
-            raise LostError("bad_turns", f"the turns are a text that is no JSON: {str(error)[:100]}") from error
+            raise LostError(
+                "bad_turns", f"the turns are a text that is no JSON: {str(error)[:100]}"
+            ) from error
     items: list[Image] = []
     if entry.images is not None and declared is None:
         items = [item for _, _, item in images(_beside_images(entry, entry.images), row, refer, []) if item]
@@ -228,7 +286,8 @@ def conversation(entry: ConversationColumns, row: Mapping[str, Any], refer: Refe
 
 
 def texts_of(entry: TextColumn, item: str, one_item: bool, begun: bool = False) -> Iterator[Text]:
-    """The paragraphs of a text, or of what is between two of its placeholders; all of it in one where somebody says it, or where it is no prose.
+    """The paragraphs of a text, or of what is between two of its placeholders; all of it in one where
+    somebody says it, or where it is no prose.
     one_item: whether it is one item of a list; begun: whether text of it is before a placeholder."""
     whole = entry.role is not None or entry.as_ != "prose"
     pieces = [lines(piece) for piece in ([item] if whole else item.split("\n\n"))]
@@ -237,9 +296,14 @@ def texts_of(entry: TextColumn, item: str, one_item: bool, begun: bool = False) 
 
 
 def _listed(text: str, one_item: bool, begun: bool) -> str:
-    """Text of a list with its markers (lists); what follows a placeholder inside an item has none and is indented."""
+    """Text of a list with its markers (lists); what follows a placeholder inside an item has none and is
+    indented."""
     if not begun:
         return marked(text, one_item)
     head, line_end, rest = text.partition("\n")
-    others = "\n".join(f"  {row}" if row else "" for row in rest.split("\n")) if one_item else marked(rest, one_item=False)
+    others = (
+        "\n".join(f"  {row}" if row else "" for row in rest.split("\n"))
+        if one_item
+        else marked(rest, one_item=False)
+    )
     return f"  {head}{line_end}{others}" if rest else f"  {head}"

@@ -4,12 +4,13 @@
     {"Image #{n}": "images"}                                                 item n of a list, counted from 1, or from `from` (WEAVE)
     {"<image>": "images"}                                                    without a number: the next item of the list at each placeholder
 
-A text is split at a placeholder: the image is placed there, and the placeholder is removed, with a pair of tags that encloses it
-(`<image_start>`...`<image_end>`, `<img>`...`</img>`). Every image is in a row once, so a further mention of an image that is placed already stays
-text. A placeholder whose image is missing loses the row (placeholder_without_image): a text that speaks of an image that is not there is wrong.
+A text is split at a placeholder: the image is placed there, and the placeholder is removed, with a pair of
+tags that encloses it (`<image_start>`...`<image_end>`, `<img>`...`</img>`). Every image is in a row once, so
+a further mention of an image that is placed already stays text. A placeholder whose image is missing loses
+the row (placeholder_without_image): a text that speaks of an image that is not there is wrong.
 
-`suspects` finds what looks like a placeholder and is none of the recipe's: an undeclared placeholder leaves the images in another order than the text
-means.
+`suspects` finds what looks like a placeholder and is none of the recipe's: an undeclared placeholder leaves
+the images in another order than the text means.
 """
 
 from __future__ import annotations
@@ -43,13 +44,14 @@ _LOOKS = re.compile(
 )
 _RUN = re.compile("[0-9]+")
 MANY = 2_000
-"""Places of a text that look like placeholders which are looked at: a document has at most so many images, and a hostile text a million places."""
+"""Places of a text that look like placeholders which are looked at: a document has at most so many images,
+and a hostile text a million places."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A placeholder in a text. pattern: the declared one; number: as it is written, None where the pattern has none; words: the text of the
-    placeholder."""
+    """A placeholder in a text. pattern: the declared one; number: as it is written, None where the pattern
+    has none; words: the text of the placeholder."""
 
     pattern: str
     number: str | None
@@ -58,9 +60,11 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Unmapped(Rejected):
-    """Text that looks like an image placeholder and that no pattern of the recipe fits, in one row or, in a part's report, in several.
+    """Text that looks like an image placeholder and that no pattern of the recipe fits, in one row or, in a
+    part's report, in several.
 
-    pattern: its digits replaced by {n}; times: how often it was found; rows: in how many rows; hint: what to write into the recipe.
+    pattern: its digits replaced by {n}; times: how often it was found; rows: in how many rows; hint: what to
+    write into the recipe.
     """
 
     source: str = ""
@@ -71,7 +75,8 @@ class Unmapped(Rejected):
 
 
 def split(text: str, patterns: Sequence[str]) -> Iterator[str | Placeholder]:
-    """The text's pieces and placeholders in order, texts as they are written. Joined, with the words of the placeholders, they are the text."""
+    """The text's pieces and placeholders in order, texts as they are written. Joined, with the words of the
+    placeholders, they are the text."""
     at = 0
     for found in _compiled(tuple(patterns)).finditer(text):
         index = next(index for index, _ in enumerate(patterns) if found[f"m{index}"] is not None)
@@ -80,7 +85,9 @@ def split(text: str, patterns: Sequence[str]) -> Iterator[str | Placeholder]:
             start, end = found.span()
         if start > at:
             yield text[at:start]
-        yield Placeholder(patterns[index], found[f"n{index}"] if NUMBER in patterns[index] else None, text[start:end])
+        yield Placeholder(
+            patterns[index], found[f"n{index}"] if NUMBER in patterns[index] else None, text[start:end]
+        )
         at = end
     if at < len(text):
         yield text[at:]
@@ -94,7 +101,8 @@ def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _expression(pattern: str, index: int) -> str:
-    """A pattern as an expression: white space fits any white space, and a placeholder is no part of a longer word or number."""
+    """A pattern as an expression: white space fits any white space, and a placeholder is no part of a longer
+    word or number."""
     pieces = [r"\s+".join(map(re.escape, re.split(r"\s+", piece))) for piece in pattern.split(NUMBER)]
     before = f"(?<!{_WORD})" if re.match(_WORD, pattern) else ""
     after = f"(?!{_WORD})" if pattern.endswith(NUMBER) or re.search(f"{_WORD}\\Z", pattern) else ""
@@ -107,7 +115,9 @@ def _enclosed(text: str, start: int, end: int) -> tuple[int, int]:
     if opened is None or closed is None:
         return start, end
     name, other = opened[2].lower(), closed[3].lower()
-    is_pair = name == other if closed[2] else name.replace("start", "end").replace("begin", "end") == other != name
+    is_pair = (
+        name == other if closed[2] else name.replace("start", "end").replace("begin", "end") == other != name
+    )
     if not is_pair or not re.search(f"{_IMAGE}|vision", name):
         return start, end
     return start - len(opened[0]), end + len(closed[0])
@@ -122,8 +132,9 @@ def numbered(name: str, known: Iterable[str]) -> list[str]:
 
 
 def suspects(text: str, patterns: Sequence[str], columns: Sequence[str]) -> Iterator[str]:
-    """What looks like an image placeholder in a text and fits no declared pattern: common forms with the word image, and names of columns in brackets
-    or, where a name speaks of an image and is no plain word, without, whatever their number. columns: those that a placeholder could mean."""
+    """What looks like an image placeholder in a text and fits no declared pattern: common forms with the word
+    image, and names of columns in brackets or, where a name speaks of an image and is no plain word, without,
+    whatever their number. columns: those that a placeholder could mean."""
     for piece in split(text, patterns) if patterns else [text]:
         if not isinstance(piece, str):
             continue
@@ -138,7 +149,10 @@ def suspects(text: str, patterns: Sequence[str], columns: Sequence[str]) -> Iter
 
 @lru_cache(maxsize=64)
 def _looks(columns: tuple[str, ...]) -> re.Pattern[str]:
-    names = sorted({_RUN.sub("[0-9]{1,9}", re.escape(column)) for column in columns if column.strip()}, key=lambda name: (-len(name), name))
+    names = sorted(
+        {_RUN.sub("[0-9]{1,9}", re.escape(column)) for column in columns if column.strip()},
+        key=lambda name: (-len(name), name),
+    )
     bare = [name for name in names if re.search("[0-9_]", name) and re.search(_IMAGE, name, re.IGNORECASE)]
     found = [_LOOKS.pattern]
     if names:
@@ -155,7 +169,8 @@ def general(words: str) -> str:
 
 
 def hint(pattern: str, columns: Sequence[str], lists: Sequence[str]) -> str:
-    """What to write into the recipe for an undeclared placeholder. columns: of the table; lists: image columns of the mapping."""
+    """What to write into the recipe for an undeclared placeholder. columns: of the table; lists: image
+    columns of the mapping."""
     core = _OPENED.sub("", pattern.partition("[")[0]) + "".join(pattern.partition("[")[1:])
     core = core.partition("]")[0] if core.startswith("[") else core
     inner = core.strip("[]<>{}|" if NUMBER not in core else "[]<>|").strip()

@@ -3,12 +3,14 @@
     [{"from": "human", "value": "... <image> ..."}, {"from": "gpt", "value": "..."}]      InterleavedBench, LeafInstruct, LLaVA
     [{"role": "user", "content": "..." or [{"type": "text", "text": ...}, {"type": "image"}]}]    chat messages
 
-Placeholders are filled from the record's images in order, over all turns; a part that says which (`index`) gets that one, and a part that brings its
-own (`{"type": "image", "image": name}`, `{"type": "image_url", "image_url": {"url": ...}}`) takes none. A record with more placeholders than images,
-or fewer, is lost as a whole: any way of filling the rest would be a guess. Text is kept as it is written, less blank lines at its ends and white
-space on a placeholder's line. A system turn is what the user says first, since our rows know two speakers. Words that are no placeholder (`<img>`,
-`<image 1>`) are text, unless the caller declares other placeholders (`declared`); then those alone are placeholders, and which images they name is
-the caller's to check.
+Placeholders are filled from the record's images in order, over all turns; a part that says which (`index`)
+gets that one, and a part that brings its own (`{"type": "image", "image": name}`, `{"type": "image_url",
+"image_url": {"url": ...}}`) takes none. A record with more placeholders than images, or fewer, is lost as a
+whole: any way of filling the rest would be a guess. Text is kept as it is written, less blank lines at its
+ends and white space on a placeholder's line. A system turn is what the user says first, since our rows know
+two speakers. Words that are no placeholder (`<img>`, `<image 1>`) are text, unless the caller declares other
+placeholders (`declared`); then those alone are placeholders, and which images they name is the caller's to
+check.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ _OWN = ("image", "image_url", "url", "path")
 
 @dataclass(frozen=True, slots=True)
 class _Placeholder:
-    """The place of an image: own, the name or address that the part brings; else index, which of the record's it is, None for the next one."""
+    """The place of an image: own, the name or address that the part brings; else index, which of the record's
+    it is, None for the next one."""
 
     own: str | None = None
     index: int | None = None
@@ -50,19 +53,23 @@ class Declared(Protocol):
     """Placeholders that a recipe declares, with the images of one record."""
 
     def pieces(self, text: str) -> Iterator[str | Image]:
-        """The texts and images of a turn's text, in order. Raises LostError for a placeholder without an image."""
+        """The texts and images of a turn's text, in order. Raises LostError for a placeholder without an
+        image."""
 
     def part(self, index: int | None) -> Image:
-        """The image of a part of a chat message, None for the next one. Raises LostError when there is none."""
+        """The image of a part of a chat message, None for the next one. Raises LostError when there is
+        none."""
 
 
 def segments_of(
     turns: object, images: Sequence[Image], own: Callable[[str], Image], declared: Declared | None = None
 ) -> tuple[Segment, ...]:
-    """The segments of a conversation, positions from 0. images: in the order of their placeholders, position and role are set here; own: the image of
-    a part that names it; declared: other placeholders than `<image>`, with their own images.
+    """The segments of a conversation, positions from 0. images: in the order of their placeholders, position
+    and role are set here; own: the image of a part that names it; declared: other placeholders than
+    `<image>`, with their own images.
 
-    Raises LostError: bad_turns, unknown_speaker, no_answer, too_few_images, too_many_images, and those of `own`.
+    Raises LostError: bad_turns, unknown_speaker, no_answer, too_few_images, too_many_images, and those of
+    `own`.
     """
     if not isinstance(turns, list) or not turns:
         raise LostError("bad_turns", f"the turns are {shown(turns)}")
@@ -88,7 +95,9 @@ def segments_of(
     return tuple(segments)
 
 
-def _pieces(turns: Sequence[object], declared: Declared | None) -> Iterator[tuple[Role, str | _Placeholder | Image]]:
+def _pieces(
+    turns: Sequence[object], declared: Declared | None
+) -> Iterator[tuple[Role, str | _Placeholder | Image]]:
     """(role, text, image, or place of one) in order. Raises LostError."""
     for number, turn in enumerate(turns):
         if not isinstance(turn, dict):
@@ -96,16 +105,21 @@ def _pieces(turns: Sequence[object], declared: Declared | None) -> Iterator[tupl
         speaker = turn.get("from", turn.get("role"))
         role = _ROLES.get(speaker.strip().lower()) if isinstance(speaker, str) else None
         if role is None:
-            raise LostError("unknown_speaker", f"turn {number} is by {shown(speaker)}, none of {', '.join(_ROLES)}")
+            raise LostError(
+                "unknown_speaker", f"turn {number} is by {shown(speaker)}, none of {', '.join(_ROLES)}"
+            )
         for piece in _said(turn.get("value", turn.get("content")), number, declared):
             yield (
                 role,
-                declared.part(piece.index) if declared is not None and isinstance(piece, _Placeholder) and piece.own is None else piece,
+                declared.part(piece.index)
+                if declared is not None and isinstance(piece, _Placeholder) and piece.own is None
+                else piece,
             )
 
 
 def _said(content: object, number: int, declared: Declared | None) -> Iterator[str | _Placeholder | Image]:
-    """Texts and places of images of one turn, in order; nothing for an empty text, and no white space around a placeholder. Raises LostError."""
+    """Texts and places of images of one turn, in order; nothing for an empty text, and no white space around
+    a placeholder. Raises LostError."""
     if isinstance(content, list):
         for part in content:
             kind = part.get("type") if isinstance(part, dict) else None
@@ -120,7 +134,11 @@ def _said(content: object, number: int, declared: Declared | None) -> Iterator[s
     elif isinstance(content, str):
         pieces = _SPLIT.split(content)
         for index, piece in enumerate(pieces):
-            yield from [_Placeholder()] if piece == PLACEHOLDER else _kept(_beside(piece, index > 0, index + 1 < len(pieces)))
+            yield from (
+                [_Placeholder()]
+                if piece == PLACEHOLDER
+                else _kept(_beside(piece, index > 0, index + 1 < len(pieces)))
+            )
     else:
         raise LostError("bad_turns", f"turn {number} says {shown(content)}")
 
@@ -129,12 +147,14 @@ def _around(text: str, declared: Declared) -> Iterator[str | Image]:
     """A text's pieces around its declared placeholders. Raises LostError."""
     pieces = list(declared.pieces(text))
     for index, piece in enumerate(pieces):
-        yield from [piece] if isinstance(piece, Image) else _kept(_beside(piece, index > 0, index + 1 < len(pieces)))
+        yield from (
+            [piece] if isinstance(piece, Image) else _kept(_beside(piece, index > 0, index + 1 < len(pieces)))
+        )
 
 
 def _beside(piece: str, after: bool, before: bool) -> str:
-    """A text without the white space on the line of a placeholder before or behind it; the indentation of its other lines, which lists need,
-    stays."""
+    """A text without the white space on the line of a placeholder before or behind it; the indentation of its
+    other lines, which lists need, stays."""
     piece = piece.lstrip(_BLANK) if after else piece
     return lines(piece.rstrip() if before else piece)
 
@@ -148,7 +168,10 @@ def _placeholder(part: Mapping[str, object], number: int) -> _Placeholder:
         if isinstance(value, str) and value.strip():
             return _Placeholder(own=value)
         if part.get(key) not in (None, ""):
-            raise LostError("bad_reference", f"turn {number} holds an image as {shown(part[key])}, neither a name nor an address")
+            raise LostError(
+                "bad_reference",
+                f"turn {number} holds an image as {shown(part[key])}, neither a name nor an address",
+            )
     index = part.get("index")
     if isinstance(index, int) and not isinstance(index, bool) and index >= 0:
         return _Placeholder(index=index)

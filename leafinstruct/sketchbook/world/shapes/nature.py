@@ -13,7 +13,8 @@ LEAF = (118, 184, 104)
 
 
 def spikes(count: int, inner: float) -> list[tuple[float, float]]:
-    """Corners of a star that touches the unit box; `inner` is the ratio of the short radius to the long one."""
+    """Corners of a star that touches the unit box; `inner` is the ratio of the short radius to the long
+    one."""
     points = []
     for index in range(2 * count):
         radius = 0.5 if index % 2 == 0 else 0.5 * inner
@@ -28,8 +29,13 @@ def sun(pen: Pen) -> None:
 
 
 def moon(pen: Pen) -> None:
-    curve = [(0.5 + 0.5 * math.cos(a * math.pi / 12), 0.5 + 0.5 * math.sin(a * math.pi / 12)) for a in range(-6, 7)]
-    inside = [(0.5 + 0.16 * math.cos(a * math.pi / 12), 0.5 + 0.5 * math.sin(a * math.pi / 12)) for a in range(6, -7, -1)]
+    curve = [
+        (0.5 + 0.5 * math.cos(a * math.pi / 12), 0.5 + 0.5 * math.sin(a * math.pi / 12)) for a in range(-6, 7)
+    ]
+    inside = [
+        (0.5 + 0.16 * math.cos(a * math.pi / 12), 0.5 + 0.5 * math.sin(a * math.pi / 12))
+        for a in range(6, -7, -1)
+    ]
     pen.polygon([(x - 0.12, y) for x, y in (*curve, *inside)])
 
 

@@ -1,6 +1,8 @@
-"""Parts of what the lessons teach: a house is a wall, a roof and a door. A kind `car_body` is called "body" in a text.
+"""Parts of what the lessons teach: a house is a wall, a roof and a door. A kind `car_body` is called "body"
+in a text.
 
-Left and right pairs (arms, towers, wheels, fins) are one thing drawn at both ends of its cells, because a lesson adds them together.
+Left and right pairs (arms, towers, wheels, fins) are one thing drawn at both ends of its cells, because a
+lesson adds them together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Small things that appear, move or change: ball, balloon, kite, gift, umbrella, apple, drum, bell, cup, hat, car, boat."""
+"""Small things that appear, move or change: ball, balloon, kite, gift, umbrella, apple, drum, bell, cup, hat,
+car, boat."""
 
 from __future__ import annotations
 
