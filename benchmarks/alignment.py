@@ -1,13 +1,13 @@
-"""CLIP on the CPU: images a second, batched over documents as filter/scores/alignment does, against one image
-at a time as filters that work sample by sample do. One run, one thread, a model of ViT-B/32's size with
-random weights (speed does not depend on them), so nothing is fetched.
+"""Measure CLIP on the CPU, in images a second: batched over documents as in filter/scores/alignment, against
+one image at a time as in filters that work sample by sample. One run, one thread, a model of ViT-B/32's size
+with random weights (they do not affect speed), so nothing is downloaded.
 
     python benchmarks/alignment.py --images 64
     python benchmarks/alignment.py --pages FOLDER [--documents 12]
 
-The second measures the texts and images of HTML pages: texts in order of arrival, padded to the context
-(before), and as filter/scores/alignment embeds them. A page counts as many images as it has; where their
-files are missing, images of noise stand in for them.
+The second measures the texts and images of HTML pages. Texts are embedded in order of arrival, padded to the
+context (before), and as filter/scores/alignment embeds them. A page counts as many images as it has; missing
+files are replaced by images of noise.
 """
 
 from __future__ import annotations
@@ -51,8 +51,7 @@ def seconds(model: Clip, images: list[Image.Image]) -> float:
 
 
 def padded(model: Clip, texts: list[str]) -> np.ndarray:
-    """Unit vectors of all pieces as they were made before: in order of arrival, each padded to the
-    context."""
+    """Unit vectors of all pieces as computed before: in order of arrival, each padded to the context."""
     pieces = [piece for text in texts for piece in model._pieces(text)]
     rows = []
     with torch.inference_mode():

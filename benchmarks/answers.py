@@ -1,11 +1,11 @@
-"""Requests a second of the language-model client: cache, retries, validation and all, against a local server
-that answers in 50 ms.
+"""Measure the language-model client in requests a second, with cache, retries and validation, against a local
+server that answers in 50 ms.
 
     python benchmarks/answers.py --in-flight 128 --requests 4000
 
-The ceiling is in-flight / 50 ms. Side by side in the same run: the bare SDK (typed method, its default
-transport), which is what a caller without this room would write. The server runs in a process of its own, so
-that its work is not counted.
+The ceiling is in-flight / 50 ms. The same run measures the bare SDK (typed method, its default transport),
+which a caller would use without this package. The server runs in its own process, so that its work is not
+counted.
 """
 
 from __future__ import annotations

@@ -1,26 +1,27 @@
-"""What a damaged file of a run does, by kind of file: noticed, repaired, refused, a traceback, or silently
-wrong.
+"""Damage files of a run and record what happens, by kind of file: noticed, repaired, refused, a traceback, or
+silently wrong.
 
     python benchmarks/corruption.py --out benchmarks/corruption-after.md
     PYTHONPATH=OTHER_CHECKOUT python benchmarks/corruption.py --out benchmarks/corruption-before.md
 
-A small but complete run is built (drawn pages in four formats, a video, a Parquet file with images, images
-from a web server, a language model) and pushed to a Hub on this machine. Then one file of each kind is
-damaged: one bit flipped, cut, zeroed, emptied, removed, or exchanged with another of its kind; all choices
-follow from a seed. Each damage meets three verbs, each on a fresh copy:
+A small but complete run is built (generated pages in four formats, a video, a Parquet file with images,
+images from a web server, a language model) and pushed to a Hub on this machine. Then one file of each kind is
+damaged: one bit flipped, cut, zeroed, emptied, removed, or exchanged with another of its kind. A seed
+determines all choices. Three verbs run after each damage, each on a fresh copy:
 
-    again   `leaf build` of the finished run
-    on      `leaf build` after everything that was made FROM the file is gone, so that its bytes are read
-    push    `leaf push` to an empty repository (files of shard/ and push/ only)
+    again      `leaf build` of the finished run
+    on         `leaf build` after everything made FROM the file is removed, so that its bytes are read
+    push       `leaf push` to an empty repository (files of shard/ and push/ only)
 
-    noticed    a line names the file, or `leaf verify` does, and what is published is right
-    repaired   the file was made again, or the model or the host was asked again, and what is published is right
+    noticed    a line names the file, or `leaf verify` does, and the published data is right
+    repaired   the file was made again, or the model or the host was asked again, and the published data is
+               right
     refused    exit code 1 with a line for each fault
-    lost       entries of a cache are gone, what is left of it is whole, and what is published is right: they are asked, fetched or decoded again
-               when somebody needs them
+    lost       entries of a cache are gone, the rest is intact, and the published data is right: they are
+               asked, fetched or decoded again when needed
     traceback  anything else that ended the verb
-    unseen     exit code 0 and right bytes, but the damaged file stays and nothing says so: a later verb may read it
-    wrong      exit code 0, and what is published is wrong
+    unseen     exit code 0 and right bytes, but the damaged file remains unreported: a later verb may read it
+    wrong      exit code 0, and the published data is wrong
 
 The last two are silent, and must be 0.
 
@@ -55,7 +56,7 @@ SHARED = ("ingest", "filter", "rewrite", "shard")
 
 @dataclass(frozen=True)
 class Damaging:
-    """One way to damage a file. Returns False where it would change nothing."""
+    """One way to damage a file. Returns False if it would change nothing."""
 
     name: str
     apply: Callable[[Path, list[Path], random.Random], bool]
@@ -130,15 +131,18 @@ def kind_of(file: str) -> str:
     if name == "croissant.json":
         return f"{folder}/{name}"
     known = re.match(
-        r"(documents|frames|report|fetches|images|embeddings|keys|duplicates|judged|asked|scores|dropped|examples|rows|answers|exchanges)-",
+        (
+            r"(documents|frames|report|fetches|images|embeddings|keys|duplicates|judged|asked|scores|"
+            r"dropped|examples|rows|answers|exchanges)-"
+        ),
         name,
     )
     return f"{folder}/{known[0] if known and not folder.startswith('sketchbook') else ''}*{suffix}"
 
 
 def gone(stage: str, file: str) -> tuple[list[str], list[str]]:
-    """What is removed so that a damaged file is read by the next build, as globs below runs/, and what the
-    build is asked besides."""
+    """Return what to remove so that the next build reads a damaged file, as globs below runs/, and further
+    arguments of the build."""
     later = [f"t/{name}" for name in SHARED]
     if stage == "sketchbook":
         return later, []
@@ -179,14 +183,14 @@ class Bench:
         assert done.code == 0, done.err
 
     def _push(self) -> dict[str, bytes] | None:
-        """Push to an empty repository; what it then holds, None for nothing."""
+        """Push to an empty repository; return its content, None for nothing."""
         self.server.repos.clear()
         self.done = self.made.run(self.folder, *PUSH)
         repo = self.server.repos.get(REPO) or next(iter(self.server.repos.values()), None)
         return dict(repo.files) if self.done.code == 0 and repo is not None else None
 
     def expected(self, removed: list[str], more: list[str]) -> dict[str, str]:
-        """What an undamaged run publishes after the same removal, with the same settings."""
+        """Return what an undamaged run publishes after the same removal, with the same settings."""
         key = (*removed, "|", *more)
         if key not in self.right:
             self.made.restored(self.pristine, self.runs)
@@ -200,8 +204,8 @@ class Bench:
             for path in self.runs.glob(glob):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def trial(self, verb: str, file: str, way: Damaging, chance: random.Random) -> str | None:
-        """One damage and one verb: an outcome, None where nothing was damaged."""
+    def attempt(self, verb: str, file: str, way: Damaging, chance: random.Random) -> str | None:
+        """Apply one damage and one verb; return the outcome, None if nothing was damaged."""
         stage = kind_of(file).partition("/")[0]
         removed, more = gone(stage, file) if verb == "on" else ([], [])
         right = self.expected(removed, more)
@@ -225,7 +229,9 @@ class Bench:
             done = self.made.run(self.folder, "build", "recipe.yaml", *more, seconds=120)
             same = self.made.published(self.runs / "t/shard") == right
         if done.code != 0:
-            return "traceback" if "Traceback" in done.err or done.code != 1 or not done.said else "refused"
+            return (
+                "traceback" if "Traceback" in done.err or done.code != 1 or not done.messages else "refused"
+            )
         if not same:
             return "wrong"
         after = path.stat() if path.exists() else None
@@ -235,7 +241,7 @@ class Bench:
         if again or self.world.asked.total() > asked:
             return "repaired"
         if after is None and way.name != "removed":
-            return "repaired"  # a damaged file that is gone misleads nobody
+            return "repaired"  # a damaged file that is gone does no harm
         if path.name in done.err or path.name in done.out or "repair" in done.err or seen:
             return "noticed"
         cache = stage.startswith(".") or path.name.startswith("frames-")
@@ -253,7 +259,7 @@ class Bench:
         found = defaultdict(list)
         for path in sorted(self.pristine.rglob("*")):
             file = str(path.relative_to(self.pristine))
-            # nobody reads what they hold
+            # their content is never read
             if path.is_file() and path.stat().st_size and not path.name.endswith((".lock", "claims")):
                 found[kind_of(file)].append(file)
         return dict(sorted(found.items()))
@@ -267,7 +273,7 @@ def measured(folder: Path, seed: int, flips: int, only: str) -> dict[str, Counte
     """Outcomes by kind of file and verb."""
     bench = Bench(folder)
     table: dict[str, Counter[str]] = {}
-    details = (folder / "trials.jsonl").open("w")
+    details = (folder / "attempts.jsonl").open("w")
     for kind, files in bench.files().items():
         if not re.search(only, kind):
             continue
@@ -281,19 +287,19 @@ def measured(folder: Path, seed: int, flips: int, only: str) -> dict[str, Counte
         )
         counts: Counter[str] = Counter()
         for verb in verbs:
-            # lines there belong to no file of a certain name
+            # lines there belong to no file of a fixed name
             for way in WAYS[:-1] if stage == ".answers" else WAYS:
                 for turn in range(flips if way.name == "flip" else 1):
                     chance = random.Random(f"{seed} {kind} {verb} {way.name} {turn}")
                     file = chance.choice(files)
-                    outcome = bench.trial(verb, file, way, chance)
+                    outcome = bench.attempt(verb, file, way, chance)
                     if outcome is not None:
                         counts[outcome] += 1
                         line = next(
                             iter(
-                                bench.made.Done(0, "", (folder / ".err").read_text(errors="replace"), 0).said[
-                                    -1:
-                                ]
+                                bench.made.Done(
+                                    0, "", (folder / ".err").read_text(errors="replace"), 0
+                                ).messages[-1:]
                             ),
                             "",
                         )
@@ -324,7 +330,7 @@ def main() -> None:
     parser.add_argument("--flips", type=int, default=3)
     parser.add_argument("--only", default="", help="Regular expression over kinds of files.")
     parser.add_argument("--out", type=Path, help="Write the table here too.")
-    parser.add_argument("--trials", type=Path, help="Write a line of JSON for each trial here.")
+    parser.add_argument("--attempts", type=Path, help="Write a line of JSON for each attempt here.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         own_environment.own(os.environ, Path(place) / "home")
@@ -337,8 +343,8 @@ def main() -> None:
         print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
         if arguments.out is not None:
             arguments.out.write_text(text, encoding="utf-8")
-        if arguments.trials is not None:
-            shutil.copy(Path(place) / "work/trials.jsonl", arguments.trials)
+        if arguments.attempts is not None:
+            shutil.copy(Path(place) / "work/attempts.jsonl", arguments.attempts)
 
 
 if __name__ == "__main__":

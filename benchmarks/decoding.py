@@ -1,12 +1,12 @@
-"""Decode and resize to 256 pixels, images a CPU second, against img2dataset's Resizer: the same files, one
-run, one thread. Of each image the best of PASSES x ROUNDS counts, ours and the peer's in turn, so that what
-else the machine does counts little and alike.
+"""Decode and resize to 256 pixels, in images a CPU second, against img2dataset's Resizer: the same files, one
+run, one thread. For each image the best of PASSES x ROUNDS counts, alternating with the peer, so that other
+load on the machine has little and equal influence.
 
-python benchmarks/decoding.py FOLDER [--peer PATH/bin/python]
+    python benchmarks/decoding.py FOLDER [--peer PATH/bin/python]
 
-FOLDER is searched for JPEG files. --peer: a Python that has img2dataset installed (pip install
-img2dataset==1.47.0, in an environment of its own). Its Resizer scales the shorter side to 256 and encodes to
-JPEG again, as datasets of it hold; ours is measured the same way, decoded and encoded.
+FOLDER is searched for JPEG files. --peer: a Python with img2dataset (pip install img2dataset==1.47.0, in its
+own environment). Its Resizer scales the shorter side to 256 and encodes to JPEG again, as its datasets are
+stored; leafinstruct is measured the same way, decoded and encoded.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ for _ in range(int(sys.argv[1])):
         resizer(io.BytesIO(item))
         best[index] = min(best[index], time.process_time() - started)
 print(*best)
-"""
+"""  # noqa: E501
 
 
 def resized(data: bytes) -> bytes | None:
-    """A JPEG whose shorter side is SIDE pixels, or None for what is no image."""
+    """Return a JPEG whose shorter side is SIDE pixels, None if the data is no image."""
     header = probe(data)
     if isinstance(header, Undecodable):
         return None
@@ -54,7 +54,7 @@ def resized(data: bytes) -> bytes | None:
 
 
 def seconds(work: Callable[[bytes], object], data: list[bytes]) -> list[float]:
-    """CPU seconds for each image, at its best."""
+    """CPU seconds of each image, the best of its rounds."""
     best = [float("inf")] * len(data)
     for _ in range(ROUNDS):
         for index, item in enumerate(data):

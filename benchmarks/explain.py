@@ -1,11 +1,11 @@
-"""How long `leaf explain` looks for one record, and how that grows: runs of made-up documents, by id, sha256,
-address, and one that is not there.
+"""Measure how long `leaf explain` searches for one record, and how that grows: runs of synthetic documents,
+by id, sha256, URL, and one that does not exist.
 
     python benchmarks/explain.py [--documents 1000 5000 20000] [--part-size 100]
 
-Tables are written by our own writers with 13 segments a document (5 images of 2 KB), 40 scores, an example,
-and two exchanges in the journal. Told are milliseconds of CPU (the wall's are the same on an idle machine)
-for the search and for the lineage of what was found, best of three.
+Tables are written by the package's writers with 13 segments a document (5 images of 2 KB), 40 scores, an
+example, and two exchanges in the journal. The figures are milliseconds of CPU (wall time is the same on an
+idle machine) for the search and for the lineage of the result, best of three.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from leafinstruct.llm import lines
-from leafinstruct.records import asked, table
+from leafinstruct.records import asked, public, table
 from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
 from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.report.explain import lineage
@@ -42,10 +43,10 @@ def sha256(text: str) -> str:
 
 
 def document(number: int) -> Document:
-    address = f"https://host{number % 97}.example/page/{number}"
+    url = f"https://host{number % 97}.example/page/{number}"
     segments: list[Text | Image] = []
     for step in range(IMAGES):
-        image = f"{address}/{step}.jpg"
+        image = f"{url}/{step}.jpg"
         segments.append(Text(len(segments), f"{number}.{step} {SENTENCE}"))
         segments.append(
             Image(
@@ -63,7 +64,7 @@ def document(number: int) -> Document:
     segments += [Text(len(segments) + more, SENTENCE) for more in range(3)]
     place = Provenance(f"docs_{number // 1000:04d}.jsonl", f"line={number % 1000}")
     return Document(
-        document_id("made", place.file, place.locator), "made", tuple(segments), place, address, "CC0-1.0"
+        document_id("made", place.file, place.locator), "made", tuple(segments), place, url, "CC0-1.0"
     )
 
 
@@ -85,7 +86,9 @@ def write(stages: dict[str, Artifact], part: str, documents: list[Document], ans
     questions = [{"document_id": made.id, "key": sha256(made.id), "state": "ok"} for made in documents]
     table.write(ingest.file("documents", part), map(table.document_row, documents), table.DOCUMENTS)
     table.write(
-        filtered.file("documents", part), (table.document_row(made, []) for made in documents), table.VERDICTS
+        filtered.file("documents", part),
+        (table.document_row(made, []) for made in documents),
+        table.DECISIONS,
     )
     table.write(filtered.file("images", part), rows, table.IMAGES)
     scores = ({"document_id": made.id, **table.cell_row(cell)} for made in documents for cell in cells)
@@ -138,7 +141,9 @@ def run(folder: Path, count: int, part_size: int) -> tuple[dict[str, Artifact], 
         for number in range(count)
     )
     columns = table.EXAMPLES.field("id"), table.EXAMPLES.field("document_id")
-    table.write(stages["shard"].path / "guide.train-00000-of-00001.parquet", ids, pa.schema(columns))
+    stored = pa.schema(columns, metadata=public.schema().metadata)
+    shard = pa.Table.from_pylist(list(ids), stored)
+    pq.write_table(shard, stages["shard"].path / "guide.train-00000-of-00001.parquet")
     return stages, folder / ".answers"
 
 
@@ -162,7 +167,7 @@ def main() -> None:
     arguments.add_argument("--part-size", type=int, default=100)
     wanted = arguments.parse_args()
     sys.stdout.write(
-        f"{'documents':>9} {'id':>9} {'sha256':>9} {'address':>9} {'nothing':>9} {'lineage':>9}   ms of CPU\n"
+        f"{'documents':>9} {'id':>9} {'sha256':>9} {'url':>9} {'nothing':>9} {'lineage':>9}   ms of CPU\n"
     )
     for count in wanted.documents:
         with tempfile.TemporaryDirectory() as folder:

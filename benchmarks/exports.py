@@ -1,9 +1,9 @@
-"""leaf export: rows a CPU second and peak memory of each format, on drawn how-to documents of Sketchbook (128
-px, four to five images a row).
+"""Measure leaf export: rows a CPU second and peak memory of each format, on how-to documents drawn by
+Sketchbook (128 px, four to five images a row).
 
     python benchmarks/exports.py --rows 5000
 
-Each format is a process of its own, as a person runs it; its start (imports, 1 to 2 s of CPU) is counted.
+Each format runs in its own process, as a user would run it; startup (imports, 1 to 2 s of CPU) is included.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from leafinstruct.sketchbook.documents.plan import Settings
 FORMATS = ("conversations", "webdataset", "llama-factory", "ms-swift")
 
 
-def row(drawn: Page) -> dict[str, Any]:
-    """The title asks, the rest answers."""
-    title, *blocks = drawn.blocks
+def row(document: Page) -> dict[str, Any]:
+    """A row: the title is the question, the rest the answer."""
+    title, *blocks = document.blocks
     return {
-        "id": hashlib.sha256(drawn.url.encode()).hexdigest()[:16],
-        "document_id": hashlib.sha256(drawn.slug.encode()).hexdigest()[:16],
+        "id": hashlib.sha256(document.url.encode()).hexdigest()[:16],
+        "document_id": hashlib.sha256(document.slug.encode()).hexdigest()[:16],
         "source": "sketchbook",
         "task": "guide",
         "messages": [
@@ -49,37 +49,39 @@ def row(drawn: Page) -> dict[str, Any]:
                 ],
             },
         ],
-        "images": [{"bytes": image.data, "path": None} for image in drawn.images],
+        "images": [{"bytes": image.data, "path": None} for image in document.images],
         "image_info": [
             {
                 "sha256": hashlib.sha256(image.data).hexdigest(),
                 "ref": image.name,
-                "url": drawn.image_url(image),
+                "url": document.image_url(image),
                 "license": "CC0-1.0",
             }
-            for image in drawn.images
+            for image in document.images
         ],
         "scores": [],
-        "url": drawn.url,
+        "url": document.url,
         "license": "CC0-1.0",
         "provenance": {"recipe": "bench@1", "file": "a", "locator": "", "models": [], "prompts": []},
     }
 
 
 def write(folder: Path, rows: int) -> None:
-    """Shards of at most 2,500 rows, row groups of 500."""
+    """Write shards of at most 2,500 rows in row groups of 500."""
     settings = Settings(seed=1, documents=rows)
-    drawn: Iterator[dict[str, Any]] = (row(page(settings, index, "html")) for index in range(rows))
+    generated: Iterator[dict[str, Any]] = (row(page(settings, index, "html")) for index in range(rows))
     pieces = [range(start, min(start + 2500, rows)) for start in range(0, rows, 2500)]
     for number, piece in enumerate(pieces):
         path = folder / f"guide.train-{number:05}-of-{len(pieces):05}.parquet"
         with pq.ParquetWriter(path, public.schema(), compression="zstd") as file:
             for part in (piece[start : start + 500] for start in range(0, len(piece), 500)):
-                file.write_table(pa.Table.from_pylist([next(drawn) for _ in part], schema=public.schema()))
+                file.write_table(
+                    pa.Table.from_pylist([next(generated) for _ in part], schema=public.schema())
+                )
 
 
 def measure(folder: Path, name: str, rows: int) -> str:
-    """Peak memory is of all children so far, so it is read from the child itself."""
+    """Peak memory is read from the child itself, since the parent's figure covers all children so far."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     script = (
         "import sys, resource; from leafinstruct.cli import app; sys.argv[0] = 'leaf'; "

@@ -1,12 +1,12 @@
 """Pages a second, and words kept and lost, against trafilatura: the same pages, one run, one thread.
 
-PYTHONPATH=tests python benchmarks/extraction.py PAGES [--peer PATH/bin/python] [--skeletons]
+    PYTHONPATH=tests python benchmarks/extraction.py PAGES [--peer PATH/bin/python] [--skeletons]
 
-PAGES: a folder of HTML pages, each with a content node (main, article or div.content) whose text is taken for
-what a reader wants. Words outside it that are kept cost precision, words of it that are lost cost recall;
-images are counted likewise by their addresses. --peer: a Python that has trafilatura installed (pip install
-trafilatura lxml_html_clean, in an environment of its own). --skeletons: the content of the pages inside the
-page skeletons of tests/ingest/skeletons.py, a row each; those of skeletons_held.py were not tuned on.
+PAGES: a folder of HTML pages, each with a content node (main, article or div.content) whose text counts as
+what a reader wants. Kept words outside of it cost precision, lost words of it cost recall; images are counted
+likewise by their URLs. --peer: a Python with trafilatura (pip install trafilatura lxml_html_clean, in its own
+environment). --skeletons: the content of the pages inside the page skeletons of tests/ingest/skeletons.py,
+one row each; those of skeletons_held.py were not used for tuning.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ for _ in range(int(sys.argv[1])):
         extract(page)
     best = min(best, time.process_time() - started)
 print(json.dumps({"seconds": best, "texts": texts}))
-"""
+"""  # noqa: E501
 
 
 def words(text: str) -> Counter[str]:
-    """Words without marks of lists, tables and Markdown."""
+    """Words without the markers of lists, tables and Markdown."""
     return Counter(re.findall(r"\w+", text.lower()))
 
 
 def ours(data: bytes) -> tuple[str, list[str]]:
-    """Text and image addresses of a page."""
+    """Text and image URLs of a page."""
     pieces = parse(data).pieces
     texts = [piece.text for piece in pieces if not isinstance(piece, PageImage)]
     return "\n".join(texts), [
@@ -76,7 +76,7 @@ def measured(
 
 
 def theirs(peer: Path, pages: list[str]) -> list[Extract]:
-    """What trafilatura keeps of pages."""
+    """The parts of pages that trafilatura keeps."""
     with tempfile.TemporaryDirectory() as folder:
         names = [Path(folder) / f"{number}.html" for number in range(len(pages))]
         for name, page in zip(names, pages, strict=True):
@@ -90,8 +90,8 @@ def theirs(peer: Path, pages: list[str]) -> list[Extract]:
 
 
 def table(folder: Path, peer: Path | None) -> None:
-    """Precision and recall of words, then of images, and the share of images in order: a row a skeleton and
-    extractor."""
+    """Precision and recall of words, then of images, and the share of images in order: one row per
+    skeleton and extractor."""
     articles = [article(path) for path in sorted(folder.rglob("*.html"))]
     for name, skeleton in (SKELETONS | HELD).items():
         pages = [skeleton(found) for found in articles]
@@ -102,9 +102,9 @@ def table(folder: Path, peer: Path | None) -> None:
             scores = [
                 score(mine, true.text, true.images) for mine, true in zip(extracts, articles, strict=True)
             ]
-            held = " (held out)" if name in HELD else ""
+            note = " (held out)" if name in HELD else ""
             print(
-                f"{name + held:<28} {extractor:<13}"
+                f"{name + note:<28} {extractor:<13}"
                 + "  ".join(f"{share:.3f}" for share in sum(scores, Score()).row)
             )
 
@@ -141,12 +141,12 @@ def main() -> None:
         print("trafilatura: not given (--peer)")
         return
     command = [str(arguments.peer), "-c", PEER, str(ROUNDS), *map(str, names)]
-    told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    peer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     measured(
-        "trafilatura, words", [words(SHOWN.sub(" ", text)) for text in told["texts"]], wanted, told["seconds"]
+        "trafilatura, words", [words(SHOWN.sub(" ", text)) for text in peer["texts"]], wanted, peer["seconds"]
     )
-    measured("trafilatura, images", [Counter(SHOWN.findall(text)) for text in told["texts"]], images)
-    print(f"pages a second: {told['seconds'] / best:.2f} times trafilatura")
+    measured("trafilatura, images", [Counter(SHOWN.findall(text)) for text in peer["texts"]], images)
+    print(f"pages a second: {peer['seconds'] / best:.2f} times trafilatura")
 
 
 if __name__ == "__main__":

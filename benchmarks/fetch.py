@@ -1,11 +1,11 @@
-"""CPU of fetching images over local HTTP, against img2dataset: the same server and images, one run.
+"""CPU time of fetching images over local HTTP, against img2dataset: the same server and images, one run.
 
-python benchmarks/fetch.py FOLDER [--images 2000] [--peer PATH/bin/python]
+    python benchmarks/fetch.py FOLDER [--images 2000] [--peer PATH/bin/python]
 
-A server in a process of its own gives out the JPEGs of FOLDER, each under many addresses. CPU milliseconds an
-image are user and system time of the fetching process. Ours checks addresses, keeps bytes and a log with
-their sha256; img2dataset is its download function as its downloader calls it, a thread an image of 32,
-without decoding or writing. robots.txt is asked once by ours and not by the peer.
+A server in its own process serves the JPEGs of FOLDER, each under many URLs. CPU milliseconds an image are
+user and system time of the fetching process. leafinstruct checks IP addresses, keeps bytes and a log with
+their sha256. img2dataset is its download function as its downloader calls it, one of 32 threads an image,
+without decoding or writing. Only leafinstruct reads robots.txt, once.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ with ThreadPool(32) as pool:
     got = sum(stream is not None for _, stream, _ in pool.imap_unordered(
         lambda item: download_image_with_retry(item, timeout=10, retries=0, user_agent_token=None, disallowed_header_directives=[]), urls))
 print(got, time.process_time() - started, time.perf_counter() - began)
-"""
+"""  # noqa: E501
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Files of a folder, whatever the query says, over kept connections."""
+    """Serve the files of a folder for any query, over persistent connections."""
 
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def serve(folder: str, port: Any) -> None:
@@ -56,7 +56,7 @@ def serve(folder: str, port: Any) -> None:
 
 
 async def fetched(urls: list[str], folder: Path, host: str) -> tuple[int, int]:
-    """Images had, and the most threads seen."""
+    """Return the number of images fetched, and the maximum number of threads."""
     web = Web(
         FetchConfig(contact="bench@example.org", allow_hosts=(host,), per_host=32, in_flight=2_000),
         Store(folder),

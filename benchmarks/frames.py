@@ -1,11 +1,11 @@
-"""Frames of steps against decoding the whole video: CPU seconds, one thread, one run.
+"""Choose frames of steps, against decoding the whole video: CPU seconds, one thread, one run.
 
-python benchmarks/frames.py [VIDEO ...] [--steps SECONDS ...]
+    python benchmarks/frames.py [VIDEO ...] [--steps SECONDS ...]
 
-Without videos, three of 60 s at 720p are made first, that differ in how far apart their key frames are (GOP).
-For steps over each whole video: choosing a frame of each, with those that are kept as JPEG at once, as ingest
-does; then taking the others, as filter does. What the JPEG encoder alone takes for these frames is told
-apart. Each figure is the best of ROUNDS.
+Without videos, three of 60 s at 720p are made first, which differ in the distance of their key frames (GOP).
+For steps over each whole video two things are measured: choosing a frame of each step and keeping some as
+JPEG at once, as ingest does; then reading the others, as filter does. The time of the JPEG encoder alone for
+these frames is listed separately. Each figure is the best of ROUNDS.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def measure(path: Path, seconds: float) -> None:
-    """One line: a video, in steps of so many seconds."""
+    """Print one line: a video, in steps of so many seconds."""
     facts = frames.facts(path)
     assert not isinstance(facts, Unreadable), facts
     steps = [
@@ -102,7 +102,7 @@ def decoded(path: Path) -> int:
 
 
 def made(folder: Path) -> Iterator[Path]:
-    """A camera that moves over still scenes, with the noise of a sensor and a cut every 7 s."""
+    """Make videos: a camera moves over still scenes, with the noise of a sensor and a cut every 7 s."""
     chance = np.random.default_rng(0)
     scenes = [scene(chance) for _ in range(4)]
     noises = [chance.normal(0, 2, (HEIGHT, WIDTH, 1)).astype(np.int16) for _ in range(8)]

@@ -1,12 +1,12 @@
-"""How a step is cut and what becomes of its gradient: cosine with, and norm relative to, the gradient of one
-pass over the same rows.
+"""Compare gradients of one step split in different ways: cosine with, and norm relative to, the gradient of
+one pass over the same rows.
 
     python benchmarks/gradients.py [--source FOLDER]
 
-`leaf train` on leaf:tiny-1 with unpacked rows of unlike lengths: text alone, one image, two. Each cut shows
-the same 16 rows in its first step. The gradient is read from the checkpoint after it (AdamW's first moment),
-of both losses and of each alone, and the norm before clipping from the log. Two processes are started by
-torchrun over gloo. source: another version of leafinstruct to measure.
+`leaf train` on leaf:tiny-1 with unpacked rows of different lengths: text only, one image, two. Each split
+uses the same 16 rows in its first step. The gradient of both losses and of each alone is read from the
+checkpoint after it (AdamW's first moment), the norm before clipping from the log. torchrun starts two
+processes over gloo. source: another version of leafinstruct to measure.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from torch import Tensor
 
 from leafinstruct.records import public
 
-CUTS = {(16, 1, 1): "16 rows", (8, 2, 1): "8 rows x 2 passes", (4, 4, 1): "4 rows x 4 passes", (1, 16, 1): "1 row x 16 passes",
+CUTS = {(16, 1, 1): "16 rows", (8, 2, 1): "8 rows x 2 passes", (4, 4, 1): "4 rows x 4 passes", (1, 16, 1): "1 row x 16 passes",  # noqa: E501
         (8, 1, 2): "8 rows x 2 processes", (4, 2, 2): "4 rows x 2 passes x 2 processes"}  # fmt: skip
 LOSSES = {"both": (1.0, 1.0), "text": (1.0, 0.0), "image": (0.0, 1.0)}
 WORDS = ["a", "red", "house", "with", "a", "blue", "door", "stands", "beside", "a", "tall", "green", "tree"]
 
 
 def row(number: int) -> dict[str, Any]:
-    """Answers of no, one or two images, with more words the fewer images they have."""
+    """A row with no, one or two images in the answer, and more words the fewer images it has."""
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64), ((number * 40) % 256, (number * 90) % 256, 120)).save(buffer, "PNG")
     count = (0, 1, 2, 0)[number % 4]
@@ -61,13 +61,13 @@ def row(number: int) -> dict[str, Any]:
 def gradient(
     folder: Path, source: Path, cut: tuple[int, int, int], weights: tuple[float, float]
 ) -> tuple[Tensor, float]:
-    """Of the first step: its direction, and its norm before clipping."""
+    """Direction of the first step's gradient, and its norm before clipping."""
     batch, accumulate, processes = cut
     name = f"{batch}-{accumulate}-{processes}-{weights[0]}-{weights[1]}"
     section = {
         "data": str(folder), "backbone": {"name": "chameleon", "weights": "leaf:tiny-1"},
-        "adapter": {"r_text": 4, "r_image": 4}, "context": 512, "packing": False, "steps": 1, "warmup": 0, "schedule": "constant",
-        "batch": batch, "accumulate": accumulate, "text_loss": weights[0], "image_loss": weights[1], "save_every": 1, "evaluate_every": 0,
+        "adapter": {"r_text": 4, "r_image": 4}, "context": 512, "packing": False, "steps": 1, "warmup": 0, "schedule": "constant",  # noqa: E501
+        "batch": batch, "accumulate": accumulate, "text_loss": weights[0], "image_loss": weights[1], "save_every": 1, "evaluate_every": 0,  # noqa: E501
         "precision": "float32",
     }  # fmt: skip
     recipe = folder / f"{name}.yaml"
@@ -110,14 +110,14 @@ def main() -> None:
         table = pa.Table.from_pylist([row(number) for number in range(32)], schema=public.schema())
         pq.write_table(table, folder / "guide.train-00000-of-00001.parquet")
         whole = {name: gradient(folder, source, (16, 1, 1), weights) for name, weights in LOSSES.items()}
-        for cut, told in CUTS.items():
+        for cut, label in CUTS.items():
             figures = []
             for name, weights in LOSSES.items():
                 vector, norm = gradient(folder, source, cut, weights) if cut != (16, 1, 1) else whole[name]
                 wanted, length = whole[name]
                 cosine = float(torch.dot(vector, wanted) / (vector.norm() * wanted.norm()))
                 figures.append(f"{name} cosine {cosine:.6f}, norm x {norm / length:.5f}")
-            print(f"{told:<32} {'; '.join(figures)}", flush=True)
+            print(f"{label:<32} {'; '.join(figures)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""Regular expressions of the package that take more than linear time, found by adversarial texts of doubled
+"""Find regular expressions of the package that take more than linear time, with adversarial texts of doubled
 length.
 
     python benchmarks/hostile_patterns.py [PREFIX ...] [--seconds 6] [--jobs 2]
 
-Every pattern that a module holds, and every pattern that a call of `re` or `regex` names in the source, is
-taken apart: what each of its repeats accepts is repeated, alone, behind what stands before the repeat, and
-together with what other repeats accept; each such text ends with something that fits nothing. A pattern is
-listed with the worst text where twice the text takes more than three times the CPU seconds. Each pattern runs
-in a process of its own with a limit of CPU seconds; `ended` names the text that reached it. Whether a listed
-pattern ever meets a long text is for the reader of the code: some are matched at one place, or against texts
-with a bound.
+Every pattern in a module, and every pattern in a call of `re` or `regex`, is analyzed. The texts that each of
+its repeats accepts are repeated: alone, after what precedes the repeat, and combined with what other repeats
+accept. Each such text ends with something that matches nothing. A pattern is listed with its worst text if
+twice the text takes more than three times the CPU seconds. Each pattern runs in its own process with a limit
+of CPU seconds; `ended` names the text that reached it. Whether a listed pattern ever meets a long text has to
+be checked in the code: some are matched at one position only, or against texts of bounded length.
 """
 
 from __future__ import annotations
@@ -51,12 +50,12 @@ PREFIXES = (
     "cards",
 )
 SIZES = ((2 << 10, 0.004), (16 << 10, 0.005))
-"""Characters, and the CPU seconds that they take at least where the cost is the square of them: fewer need no
-second look."""
+"""Characters, and the minimum CPU seconds if the cost is quadratic; below that no second measurement is
+made."""
 CLEAR = 0.05
-"""CPU seconds of the longest text after which no worse text is looked for."""
+"""CPU seconds of the longest text after which no worse text is searched."""
 MANY = 160
-"""Texts of a pattern."""
+"""Maximum texts of a pattern."""
 PROPERTIES = {
     "L": "aé中",
     "M": "\u0301",
@@ -72,11 +71,11 @@ SAMPLES = "a1 \n.,'\"_-<>[](){}:;/@|=&#%!?+*A\té中\u0301\x00"
 
 
 Found = tuple[str, Any, bool]
-"""Name, compiled pattern, whether it is only matched at one place of a text."""
+"""Name, compiled pattern, whether it is only matched at one position of a text."""
 
 
 def patterns(prefixes: list[str]) -> Iterator[Found]:
-    """Each source and flags once."""
+    """Yield each pattern and flags once."""
     seen: set[tuple[Any, int]] = set()
     for info in pkgutil.walk_packages(leafinstruct.__path__, "leafinstruct."):
         name = info.name.removeprefix("leafinstruct.")
@@ -84,13 +83,13 @@ def patterns(prefixes: list[str]) -> Iterator[Found]:
             continue
         module = importlib.import_module(info.name)
         source = Path(str(module.__file__)).read_text()
-        for found, pattern, anchored in itertools.chain(_held(module, source), _named(source)):
+        for found, pattern, anchored in itertools.chain(_in_module(module, source), _named(source)):
             if (pattern.pattern, pattern.flags) not in seen and set("+*{") & set(str(pattern.pattern)):
                 seen.add((pattern.pattern, pattern.flags))
                 yield f"{name}.{found}", pattern, anchored
 
 
-def _held(module: Any, source: str) -> Iterator[Found]:
+def _in_module(module: Any, source: str) -> Iterator[Found]:
     def inside(value: Any, depth: int = 0) -> Iterator[Any]:
         if isinstance(value, (re.Pattern, regex.Pattern)):
             yield value
@@ -124,7 +123,7 @@ def _named(source: str) -> Iterator[Found]:
 
 
 def texts(pattern: Any) -> list[tuple[str, str, str]]:
-    """(beginning, what is repeated, end)."""
+    """Return (beginning, repeated unit, end) of each text."""
     source = pattern.pattern.decode("latin-1") if isinstance(pattern.pattern, bytes) else pattern.pattern
     source = re.sub(r"\\p\{(\w+(?:=\w+)?)\}", lambda found: PROPERTIES.get(found[1], "x"), source)
     source = re.sub(r"\\[GX]", "", re.sub(r"\(\?V1\)", "", source))
@@ -151,7 +150,7 @@ def texts(pattern: Any) -> list[tuple[str, str, str]]:
 
 
 def _repeats(tree: Any, before: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(a text that leads to a repeat, texts that it accepts once)."""
+    """Yield (a text that leads to a repeat, texts that it accepts once)."""
     for kind, value in tree:
         if kind in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
             low, high, inner = value
@@ -173,20 +172,20 @@ def _repeats(tree: Any, before: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _sample(tree: Any, number: int) -> str:
-    """The number-th text that a pattern accepts, roughly."""
-    said = ""
+    """Return roughly the number-th text that a pattern accepts."""
+    sample = ""
     for kind, value in tree:
         if kind is codes.LITERAL:
-            said += chr(value)
+            sample += chr(value)
         elif kind in (codes.NOT_LITERAL, codes.IN, codes.ANY):
-            said += _sign(kind, value, number)
+            sample += _sign(kind, value, number)
         elif kind in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
-            said += _sample(value[2], number) * max(min(value[0], 100), number % 3)
+            sample += _sample(value[2], number) * max(min(value[0], 100), number % 3)
         elif kind is codes.BRANCH:
-            said += _sample(value[1][number % len(value[1])], number // 2)
+            sample += _sample(value[1][number % len(value[1])], number // 2)
         elif kind in (codes.SUBPATTERN, codes.ATOMIC_GROUP):
-            said += _sample(value[-1] if kind is codes.SUBPATTERN else value, number)
-    return said
+            sample += _sample(value[-1] if kind is codes.SUBPATTERN else value, number)
+    return sample
 
 
 def _sign(kind: Any, value: Any, number: int) -> str:
@@ -247,12 +246,12 @@ def seconds(pattern: Any, anchored: bool, text: tuple[str, str, str], size: int)
     return time.process_time() - began
 
 
-def worst(pattern: Any, anchored: bool, tell: Callable[[Any], None]) -> None:
-    """Tell each text that costs more than any before it, with its CPU seconds at a size and at twice that;
-    and at the end, an empty line."""
+def worst(pattern: Any, anchored: bool, report: Callable[[Any], None]) -> None:
+    """Report each text that costs more than all before it, with its CPU seconds at a size and at twice
+    that; finally, an empty line."""
     most = 0.0
     for text in texts(pattern):
-        tell(["trying", text])
+        report(["trying", text])
         for size, least in SIZES:
             if (once := seconds(pattern, anchored, text, size)) < least:
                 break
@@ -260,35 +259,35 @@ def worst(pattern: Any, anchored: bool, tell: Callable[[Any], None]) -> None:
             if twice > 3 * once:
                 if once * (SIZES[-1][0] / size) ** 2 > most:
                     most = once * (SIZES[-1][0] / size) ** 2
-                    tell(["found", text, once, twice, size])
+                    report(["found", text, once, twice, size])
                 break
         if most > CLEAR:
             break
-    tell(["done"])
+    report(["done"])
 
 
 def measured(item: Found, limit: int) -> str:
-    """A line of the table; empty for a pattern that is linear."""
+    """Return a line of the table; empty for a linear pattern."""
     name, pattern, anchored = item
     out, into = os.pipe()
     if (child := os.fork()) == 0:
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         stream = os.fdopen(into, "w")
-        worst(pattern, anchored, lambda told: print(json.dumps(told), file=stream, flush=True))
+        worst(pattern, anchored, lambda entry: print(json.dumps(entry), file=stream, flush=True))
         os._exit(0)
     os.close(into)
     with os.fdopen(out) as lines:
-        told = [json.loads(line) for line in lines]
+        reports = [json.loads(line) for line in lines]
     os.waitpid(child, 0)
-    found = [item for item in told if item[0] == "found"]
+    found = [item for item in reports if item[0] == "found"]
     text = (
         repr(
             [
                 piece if len(piece) < 60 else f"{piece[:40]}... {len(piece)}"
-                for piece in (found[-1] if found else told[-1])[1]
+                for piece in (found[-1] if found else reports[-1])[1]
             ]
         )
-        if told[-1:] != [["done"]] or found
+        if reports[-1:] != [["done"]] or found
         else ""
     )
     times = (

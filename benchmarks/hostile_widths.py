@@ -1,10 +1,10 @@
-"""CPU time and memory of inputs that are wide where a parser expects few of something (hostile/).
+"""Measure CPU time and memory of inputs with very many of something that a parser expects few of (hostile/).
 
     python benchmarks/hostile_widths.py [WORD ...] [--limit 60] [--jobs 2]
 
-Each case runs in a process of its own with RLIMIT_CPU, so that the table ends. A line: CPU seconds, the
-longest stage, peak of memory in MB, outcome. To measure another version, run this file with that version's
-folder first on PYTHONPATH.
+Each case runs in its own process with RLIMIT_CPU, so that the table ends. A line: CPU seconds, the slowest
+stage, peak memory in MB, outcome. To measure another version, run this file with that version's folder first
+on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 MEMORY = 8 << 30
-"""Bytes of address space of a case."""
+"""Maximum bytes of address space of a case."""
 
 
 class Inline:
@@ -42,7 +42,7 @@ class Inline:
 
 
 def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
-    """A whole offline build: what it kept, and the stage that took longest."""
+    """Run a complete offline build; return what it kept, and the slowest stage."""
     import yaml
 
     from leafinstruct import pipeline
@@ -62,7 +62,7 @@ def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     seconds: dict[str, float] = {}
     began = time.process_time()
-    told, stopped = "", ""
+    summary, stopped = "", ""
     try:
         for outcome in pipeline.build(
             recipes.load(folder / "recipe.yaml", (), None), Inline(), lambda *_: None
@@ -71,7 +71,7 @@ def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
             began = time.process_time()
             if outcome.stage == "ingest":
                 pieces = {f"({name})": count for name, count in outcome.record["image_reasons"].items()}
-                told = (
+                summary = (
                     f"{outcome.record['counts'].get('documents', 0)} documents, "
                     f"{ {**outcome.record['reasons'], **pieces} }"
                 )
@@ -80,7 +80,7 @@ def built(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
         seconds[f"after {outcome.stage}" if seconds else "ingest"] = time.process_time() - began
     size = sum(path.stat().st_size for path in (folder / "runs").rglob("report-*.json")) // 1000
     slowest = max(seconds, key=lambda name: seconds[name])
-    return f"{told}, reports {size} kB{stopped}", f"{slowest} {seconds[slowest]:.1f}"
+    return f"{summary}, reports {size} kB{stopped}", f"{slowest} {seconds[slowest]:.1f}"
 
 
 def run(folder: Path, kind: str, more: dict[str, Any]) -> tuple[str, str]:
@@ -157,7 +157,7 @@ def peak() -> int:
 
 
 def measured(name: str) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     command = [sys.executable, __file__, "--one", name, "--limit", str(ARGUMENTS.limit)]
     done = subprocess.run(
         command,

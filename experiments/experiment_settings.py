@@ -1,5 +1,5 @@
-"""What an experiment is: the sections of experiments/*.yaml, and one cell of its grid. Read and checked
-before anything runs."""
+"""The settings of an experiment: the sections of experiments/*.yaml, and one run of its grid. They are read
+and checked before anything runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Part(BaseModel):
 
 
 class Data(_Part):
-    """The corpora. lessons: documents of the unfiltered one."""
+    """The corpora. lessons: number of documents of the unfiltered one."""
 
     lessons: int
     seed: int
@@ -30,7 +30,7 @@ class Data(_Part):
 
 
 class Match(_Part):
-    """The method whose trainable parameters all others are given, and its ranks."""
+    """The reference method with its ranks; all others get as many trainable parameters."""
 
     to: str
     r_text: int
@@ -40,7 +40,7 @@ class Match(_Part):
 
 
 class Rates(_Part):
-    """How a method's learning rate is chosen."""
+    """How the learning rate of a method is chosen."""
 
     grid: list[float]
     seed: int
@@ -49,7 +49,7 @@ class Rates(_Part):
 
 
 class Evaluation(_Part):
-    """Sizes and seeds of the examination."""
+    """Sizes and seeds of the evaluation."""
 
     seed: int
     lessons: int
@@ -61,7 +61,7 @@ class Evaluation(_Part):
 
 
 class Size(_Part):
-    """What is run."""
+    """A subset of the grid."""
 
     methods: list[str]
     arms: list[str]
@@ -69,7 +69,7 @@ class Size(_Part):
 
 
 class Experiment(_Part):
-    """experiments/*.yaml."""
+    """A whole file experiments/*.yaml."""
 
     name: str
     backbone: dict[str, str]
@@ -83,18 +83,18 @@ class Experiment(_Part):
     sizes: dict[str, Size]
 
     def model_post_init(self, _: Any) -> None:
-        """Raises ValueError for a name that is not declared, and for a tuning seed that is reported."""
+        """Raise ValueError for an undeclared name, and for a tuning seed that is reported."""
         for name, size in self.sizes.items():
             if unknown := [*(set(size.methods) - set(self.methods)), *(set(size.arms) - set(self.arms))]:
-                raise ValueError(f"sizes.{name}: {unknown[0]} is declared nowhere")
+                raise ValueError(f"sizes.{name}: {unknown[0]} is not declared")
             if self.rates.seed in size.seeds:
                 raise ValueError(
-                    f"sizes.{name}: seed {self.rates.seed} chooses the rates, so it cannot be reported"
+                    f"sizes.{name}: seed {self.rates.seed} is used to choose rates, so it cannot be reported"
                 )
 
 
 class Run(_Part):
-    """One cell. method: None for the base, untouched."""
+    """One run of the grid. method: None for the base without an adapter."""
 
     arm: str
     method: str | None
@@ -112,7 +112,7 @@ class Run(_Part):
 
 
 def read(path: Path) -> Experiment:
-    """Raises SystemExit with the faults."""
+    """Read an experiment. Raises SystemExit with the faults."""
     try:
         return Experiment.model_validate(yaml_in(path, text_in(path)))
     except RecipeError as error:

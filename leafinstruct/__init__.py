@@ -1,7 +1,7 @@
 """leafinstruct: interleaved instruction-tuning datasets, and training on them.
 
-Importing the package loads nothing: every room is imported by the door that needs it, so that `leaf --help`
-stays instant.
+Importing the package loads nothing: each function imports the packages that it needs, so `leaf --help` stays
+instant.
 """
 
 __version__ = "0.1.0"

@@ -2,20 +2,20 @@
 
     LeafInstructError            one line on stderr, exit code 1, no traceback
      +-- RecipeError             a setting is wrong: key, value, what is allowed, the nearest name
-     +-- DriftError              an artifact stands with another recipe: fields, old -> new
+     +-- DriftError              results exist for another recipe: fields, old -> new
      +-- SourceError             a source is unreadable: file, offset, reason
      |    +-- DamagedError       a file of a run does not hold the bytes that were recorded: file, fault
      +-- WorkerError             a worker process died: stage, part, what to lower
      +-- ProviderError           the language model's API refused after all retries: request id, never the key
-     +-- BudgetError             the next request would pass the budget; what was spent
+     +-- BudgetError             the next request would exceed the budget: what was spent
      +-- SchemaError             a row does not fit its table
      +-- BackboneError           a backbone, its weights or its vocabulary are not what they should be
      +-- TrainError              a training run cannot go on: what is kept, what to lower
-     +-- PublishError            the Hub did not take a dataset, or a dataset may not go there: what, how many, the hint
+     +-- PublishError            the Hub rejected a dataset, or a check refused to publish it: what, how many,
+                                 the hint
 
-Bad records never raise: they become reasons in a report. Whatever is not in this tree is a defect of ours and
-keeps its traceback. A message says what, where and the hint, in one line, because it is read at two in the
-morning.
+Bad records never raise: they become reasons in a report. Any other exception is a bug and keeps its
+traceback. A message names the problem, the place and a hint, in one line.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from pathlib import Path
 from typing import Self
 
 MAX_LINE, MAX_LINES = 1_000, 20
-"""Characters of one line of a message, and lines: a message may quote a value, a path or an answer of any
-length."""
+"""Maximum characters of a line of a message, and maximum lines. A message may quote a value, a path or an
+answer of any length."""
 
 
 def shortened(text: str, most: int = MAX_LINE) -> str:
-    """Return a text of at most `most` characters: what is too long loses its middle, as places are named
-    first and hints last."""
+    """Return a text of at most `most` characters. A longer text loses its middle, because messages name the
+    place first and the hint last."""
     if len(text) <= most:
         return text
     kept = most - 5
@@ -51,18 +51,20 @@ RENAMED = {
         "picture_tokens": "image_tokens",
         "marks": "placeholders",
         "together": "group_by",
+        "taps": "neighbors",
+        "taps_seed": "neighbors_seed",
     },
     **{f"picture.{name}": f"image.{name}" for name in ("decoded", "side", "aspect", "entropy", "sharpness")},
     "duplicate.pictures": "duplicate.images",
 }
-"""Keys and scores of recipes that were written for 0.1.0 before it was released: old name -> new name."""
+"""Old names of recipe keys and scores, from before the release of 0.1.0: old name -> new name."""
 
 
 def suggestion(name: str, known: Collection[str], otherwise: str = "known are") -> str:
-    """Return what to write in place of an unknown name: its new name, the nearest known name, or a list of
-    the known names.
+    """Return a hint about an unknown name: its new name, the nearest known name, or a list of all known
+    names.
 
-    otherwise: what introduces that list.
+    otherwise: text before that list.
     """
     if (renamed := RENAMED.get(name)) in known:
         return f"it is now called {renamed!r}"
@@ -71,8 +73,8 @@ def suggestion(name: str, known: Collection[str], otherwise: str = "known are") 
 
 
 class LeafInstructError(Exception):
-    """Base of all deliberate errors; `str(error)` is the whole message, one line a fault, none of them
-    long."""
+    """Base class of all deliberate errors. `str(error)` is the message: one line per fault, lines and their
+    number bounded."""
 
     def __str__(self) -> str:
         lines = super().__str__().splitlines()
@@ -85,7 +87,7 @@ class RecipeError(LeafInstructError):
 
 
 class DriftError(LeafInstructError):
-    """What stands on disk was made with another recipe, input or code version."""
+    """Existing results were made with another recipe, input or code version."""
 
 
 class SourceError(LeafInstructError):
@@ -93,8 +95,8 @@ class SourceError(LeafInstructError):
 
 
 class DamagedError(SourceError):
-    """A file of a run does not hold the bytes that were recorded. A build catches it and makes the file
-    again; other verbs show it."""
+    """A file of a run differs from what was recorded. A build catches this error and makes the file again;
+    other verbs show it."""
 
     path: Path
     fault: str
@@ -108,7 +110,7 @@ class DamagedError(SourceError):
 
 
 class WorkerError(LeafInstructError):
-    """A worker process was killed or crashed; what was finished is kept."""
+    """A worker process was killed or crashed; finished parts are kept."""
 
 
 class ProviderError(LeafInstructError):
@@ -128,9 +130,8 @@ class SchemaError(LeafInstructError):
 
 
 class TrainError(LeafInstructError):
-    """A training run cannot begin or go on; what was learnt until the last checkpoint is kept."""
+    """A training run cannot start or continue; the last checkpoint is kept."""
 
 
 class PublishError(LeafInstructError):
-    """A dataset may not be published as it is, or the Hub did not take it; nothing of it is to be seen
-    there."""
+    """A check refused to publish a dataset, or the Hub rejected it; nothing of it is visible there."""

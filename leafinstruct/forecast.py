@@ -1,4 +1,4 @@
-"""What a build would take, without making it: `leaf build --dry-run`."""
+"""Estimate of a build: documents, images, requests, tokens and cost (`leaf build --dry-run`)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine
 
 SAMPLE = 48
-"""Documents of each source that `--dry-run` looks at, at most: enough for a mean within some 15-20%, read in
-well under a second."""
+"""Maximum number of sampled documents per source: enough for a mean within 15-20%, read in well under a
+second."""
 
 
 def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
-    """What a build would take, without making it: documents, images, requests, tokens, dollars.
+    """Estimate what a build would take: documents, images, requests, tokens, dollars.
 
-    Counts of stages that stand are exact; the rest is estimated from a sample, and `estimated` lists which.
-    Requests are upper bounds, as images are not looked at; with `llm.provider: offline` there are none.
+    Counts of finished stages are exact. The others are estimated from a sample; `estimated` lists them.
+    Requests are upper bounds, because images are not read. With `llm.provider: offline` there are none.
     Nothing is left on disk.
     """
     from leafinstruct.filter import stage as filtering
@@ -55,7 +55,7 @@ def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
 
 
 def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> dict[str, Any]:
-    """Requests, tokens and dollars; answers are taken to be a quarter of `max_tokens` long."""
+    """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`."""
     llm = loaded.recipe.llm
     if llm.provider == "offline":
         return {"requests": 0, "input_tokens": 0, "output_tokens": 0, "dollars": 0.0}

@@ -1,12 +1,12 @@
-"""Are a run's bytes those that were recorded? What `leaf verify` lists, and what `leaf build` does about a
-damaged file that it meets.
+"""Damaged files of a run: how they are found, and how `leaf build` repairs them.
 
-    check_part   every file of a part of a stage: reports by their own sha256, tables by their seals, reported files by the report
-    Mending      a reader met a damaged file: look at the whole stage that it belongs to, make what is damaged miss, go back to that stage
+    check_part   compare every file of a part: reports with their own sha256, tables with their seals, other
+                 files with the report
+    Mending      after a reader met a damaged file: check its whole stage, remove what is damaged, return to
+                 that stage
 
-A build reads what it needs and nothing else, so an intermediate file that nobody reads is compared by `leaf
-verify` alone.
-Cost: 0.5 s of CPU a GB, in the engine's workers.
+A build compares only the files that it reads. `leaf verify` compares all.
+Cost: 0.5 s of CPU per GB, in the engine's workers.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ from typing import Any
 
 from leafinstruct.errors import DamagedError, SourceError
 from leafinstruct.records.files import checked
-from leafinstruct.runtime.artifact import Artifact, file_fault, load
-from leafinstruct.runtime.damage import remove
+from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
+from leafinstruct.runtime.files import ALTERED, file_fault, load, remove
 
-NO_JSON = "its bytes are not those that were recorded"
 SEALED = (".parquet", ".arrow")
 FEW = 3
-"""Files that a line names."""
+"""Files that one line names."""
 
 
 def damages(out: Artifact, engine: Engine) -> Iterator[tuple[Path, str]]:
-    """(file, fault) of every damaged file of a stage's parts, in the order of their names."""
+    """Yield (file, fault) for every damaged file of a stage's parts, sorted by name."""
     parts = [Part(name, files) for name, files in sorted(_files(out).items())]
     size = sum(path.stat().st_size for path in out.path.glob("*") if path.is_file())
     reports = list(
@@ -41,13 +40,13 @@ def damages(out: Artifact, engine: Engine) -> Iterator[tuple[Path, str]]:
 
 
 def check_part(out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: `damages` is (name, fault) of every damaged file of a part. payload: names of its files, evidence
-    included."""
+    """Task: list (name, fault) of every damaged file of a part as `damages`. payload: names of the part's
+    files, intermediate ones included."""
     found: dict[str, str] = {}
     size = 0
     report = out.report(part.name) if f"report-{part.name}.json" in part.payload else {}
     if report is None:
-        found[f"report-{part.name}.json"] = NO_JSON
+        found[f"report-{part.name}.json"] = ALTERED
     recorded: dict[str, str] = (report or {}).get("files", {})
     named = {*part.payload, *recorded, *(report or {}).get("intermediate", ())}
     for name in sorted(named - {f"report-{part.name}.json"}):
@@ -66,8 +65,8 @@ def check_part(out: Artifact, part: Part) -> dict[str, Any]:
 
 
 class Mending:
-    """What one build made again because it was damaged. notes: stage -> a clause for each file, for the line
-    at its end."""
+    """Repairs of one build. notes: stage -> one clause per damaged file, for the line at the end of the
+    build."""
 
     def __init__(self, chain: Mapping[str, Artifact]) -> None:
         self._chain = chain
@@ -75,11 +74,10 @@ class Mending:
         self.notes: defaultdict[str, list[str]] = defaultdict(list)
 
     def mend(self, error: DamagedError, engine: Engine) -> str:
-        """Make the damaged file miss, and all others of its stage that are damaged. Returns the stage to go
-        back to.
+        """Remove all damaged files of the stage that the error is about. Returns the stage to run again.
 
-        Raises the error where it is about no file of a stage, SourceError where the file was made again twice
-        already: then the disk is at fault.
+        Raises the error itself if its file belongs to no stage, and SourceError if the file was made again
+        twice already: then the disk is at fault.
         """
         stage = next((stage for stage, out in self._chain.items() if out.path == error.path.parent), None)
         if stage is None:
@@ -96,7 +94,7 @@ class Mending:
         return stage
 
     def forget(self, stage: str, path: Path) -> None:
-        """Make one file of a stage miss."""
+        """Remove one file of a stage, so that the next build makes it again."""
         out = self._chain[stage]
         if path.name.startswith("report-"):
             remove(path)
@@ -107,12 +105,12 @@ class Mending:
 
 
 def few(names: list[str]) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and the number of the others."""
     return "; ".join(names[:FEW]) + (f" and {len(names) - FEW:,} more" if len(names) > FEW else "")
 
 
 def damaged_json(out: Artifact) -> list[Path]:
-    """Reports, record and fingerprint of a stage that are not what was written."""
+    """Reports, record and fingerprint of a stage whose own sha256 does not match."""
     reports = [out.file("report", part, ".json") for part in out.parts() if out.report(part) is None]
     return reports + [
         path
@@ -122,13 +120,13 @@ def damaged_json(out: Artifact) -> list[Path]:
 
 
 def _files(out: Artifact) -> dict[str, list[str]]:
-    """Part -> names of its files."""
+    """Names of the files of each part."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     parts = out.parts()
     for part in parts:
         found[part].append(f"report-{part}.json")
     for path in sorted(out.path.glob("*")):
-        if _is_sealed(path) and path.stem not in found:  # a shard bears its part's name
+        if _is_sealed(path) and path.stem not in found:  # a shard has its part's name
             found[path.stem.partition("-")[2]].append(path.name)
     return found
 

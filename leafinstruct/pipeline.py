@@ -1,12 +1,12 @@
-"""The order of the stages: what stands is skipped, what is missing runs.
+"""Run the stages in order; skip those that are up to date.
 
     ingest -> filter -> rewrite -> shard        and from there: push
 
-Each stage has one door, `run(settings, inputs, out, engine)`, and says beforehand what shapes its bytes
-(`fingerprint`). A stage stands when its record carries the fingerprint that the recipe now gives. Otherwise:
-version `dev` goes on and the stage rebuilds the parts whose keys changed; any other version stops and says
-what changed, since a named version is a promise. `--rebuild` forgets the stage first. Nothing here prints:
-progress and outcomes are handed to whoever called.
+Each stage has one entry point, `run(settings, inputs, out, engine)`, and a `fingerprint` of everything that
+determines its output. A stage is up to date if its record has the fingerprint that the recipe gives now.
+Otherwise version `dev` rebuilds the parts whose keys changed; any other version stops and lists the changes,
+because a named version must not change. `--rebuild` deletes the stage first. Nothing here prints: the caller
+gets progress and outcomes.
 """
 
 from __future__ import annotations
@@ -28,26 +28,28 @@ from platformdirs import user_cache_path
 
 from leafinstruct.errors import DamagedError, DriftError, PublishError
 from leafinstruct.filter.config import TOY_MODEL
-from leafinstruct.integrity import NO_JSON, Mending, damaged_json
+from leafinstruct.integrity import Mending, damaged_json
 from leafinstruct.recipe.load import Loaded, is_active
 from leafinstruct.recipe.resolved import resolved
 from leafinstruct.records import removals as suppressed
-from leafinstruct.runtime.artifact import Artifact, Fingerprint, drift, one_build
+from leafinstruct.runtime.artifact import Artifact, Fingerprint, drift
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, Task, naming
+from leafinstruct.runtime.files import ALTERED
 from leafinstruct.runtime.last_write import last_write
+from leafinstruct.runtime.locks import one_build
 
 if TYPE_CHECKING:
-    from leafinstruct.publish.stage import Pushed
+    from leafinstruct.publish.push import Pushed
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 GONE = "shards that are gone:"
-"""How a change of the shard stage begins that is none of a setting."""
+"""Prefix of the change of the shard stage that is not about a setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far a stage is: what it does now, parts (or what `of` names) done of all, and how many documents
-    (or another unit) that is."""
+    """Progress of a stage: what it does now, parts done of all (or another thing that `of` names), and the
+    amount of documents done (or of another `unit`)."""
 
     stage: str
     what: str
@@ -63,8 +65,11 @@ OnProgress = Callable[[Progressed], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one stage. stood: it was done already; changes: what drifted since the last build, empty
-    for a first one; repaired: what was damaged and is made again, a clause each."""
+    """Result of one stage.
+
+    up_to_date: nothing had to run; changes: differences from the last build, empty for a first one; repaired:
+    damaged files that were made again, one clause each.
+    """
 
     stage: str
     record: dict[str, Any]
@@ -74,8 +79,8 @@ class Outcome:
 
 
 class Watched:
-    """An engine that tells of every part that comes back. repaired: sums of what the parts' reports say they
-    made again."""
+    """An engine that reports progress after every part. repaired: sums of the `repaired` counts of the parts'
+    reports."""
 
     def __init__(self, engine: Engine, stage: str, on_progress: OnProgress) -> None:
         self.workers = engine.workers
@@ -86,40 +91,40 @@ class Watched:
         """See Engine.map."""
         now = Progressed(self._stage, needs.what, 0, len(parts), 0, needs.unit)
         self._on_progress(now)
-        told = [now]  # the last that was told: a pulse tells the same with another amount
-        watched = task if needs.pulse is None else partial(self._with_pulse, task, needs.pulse, told)
+        last = [now]  # the last progress, which a pulse repeats with another amount
+        watched = task if needs.pulse is None else partial(self._with_pulse, task, needs.pulse, last)
         for done, report in enumerate(self._engine.map(watched, parts, needs), start=1):
-            amount = needs.pulse() if needs.pulse else told[0].amount + report["counts"].get(needs.unit, 0)
-            told[0] = replace(now, done=done, amount=amount)
-            self._on_progress(told[0])
+            amount = needs.pulse() if needs.pulse else last[0].amount + report["counts"].get(needs.unit, 0)
+            last[0] = replace(now, done=done, amount=amount)
+            self._on_progress(last[0])
             self.repaired.update(report.get("repaired", {}))
             yield report
 
     async def _with_pulse(
-        self, task: Task, pulse: Callable[[], int], told: list[Progressed], part: Part
+        self, task: Task, pulse: Callable[[], int], last: list[Progressed], part: Part
     ) -> dict[str, Any]:
-        """The task, with a line of progress a second while it runs."""
+        """Run the task and report progress every second."""
 
-        async def tell() -> None:
+        async def report_progress() -> None:
             while True:
                 await asyncio.sleep(1)
-                self._on_progress(replace(told[0], amount=pulse()))
+                self._on_progress(replace(last[0], amount=pulse()))
 
-        working, telling = asyncio.ensure_future(task(part)), asyncio.ensure_future(tell())
+        working, reporting = asyncio.ensure_future(task(part)), asyncio.ensure_future(report_progress())
         try:
-            await asyncio.wait({working, telling}, return_when=asyncio.FIRST_COMPLETED)
-            # only by what the listener raises, an interrupt: it shall not wait for the end of a long part
-            if telling.done():
-                await telling
+            await asyncio.wait({working, reporting}, return_when=asyncio.FIRST_COMPLETED)
+            # it ends only if the callback raises an interrupt, which must not wait for the end of a long part
+            if reporting.done():
+                await reporting
             report: dict[str, Any] = await working
             return report
         finally:
-            telling.cancel()
+            reporting.cancel()
             working.cancel()
 
 
 def artifacts(loaded: Loaded) -> dict[str, Artifact]:
-    """The directory of each stage, linked to what it is made from."""
+    """The directory of each stage, linked to the one that it is made from."""
     chain: dict[str, Artifact] = {}
     upstream = None
     for stage in STAGES:
@@ -136,12 +141,12 @@ def build(
     retry_failed: bool = False,
     retry_refused: bool = False,
 ) -> Iterator[Outcome]:
-    """Run what is missing up to and including `until`; yields an outcome a stage, when it is done.
+    """Run the stages up to and including `until` that are not up to date. Yields the outcome of each stage.
 
-    rebuild: forget what stands, from the first stage on (answers, which are paid for, are kept).
-    retry_failed, retry_refused: run stages again that hold failed units, or questions that a model refused. A
-    stage that meets a damaged file sends the build back to the stage that made it, whose outcome then comes
-    once more. Raises any LeafInstructError; what was finished is kept, and the next call goes on from there.
+    rebuild: delete all results first (answers of a language model cost money and are kept). retry_failed,
+    retry_refused: run stages again that have failed items, or questions that a model refused. After a damaged
+    file the build returns to the stage that made it and yields its outcome again. Raises any
+    LeafInstructError; finished work is kept, and the next call continues from there.
     """
     chain = artifacts(loaded)
     mending, stages = Mending(chain), list(chain)[: STAGES.index(until) + 1]
@@ -179,7 +184,7 @@ def _run_stage(
     retry_refused: bool,
     last: bool,
 ) -> Outcome:
-    from leafinstruct.ingest import origin, rot  # not at the top: they load Arrow
+    from leafinstruct.ingest import origin, rot  # not at the top, because they import Arrow
 
     out, module, settings = chain[stage], _module(stage), settings_of(loaded, stage)
     with naming(stage):
@@ -192,14 +197,12 @@ def _run_stage(
     refused = out.refused() if retry_refused else []
     again = refused or (retry_failed and record is not None and record["counts"].get("failed", 0) > 0)
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
-        damaged = tuple(
-            f"{name} (its bytes are not those that were recorded)" for name in _published(stage, out, engine)
-        )
+        damaged = tuple(f"{name} ({ALTERED})" for name in _published(stage, out, engine))
         if not damaged:
             return Outcome(stage, record, up_to_date=True, repaired=lost)
     rotted = rot.rotted(settings, out) if stage == "ingest" else []
     changes += tuple(f"{name} changed, although its size and time did not" for name in rotted)
-    # a removal is kept to before the promise of a version is, and what is gone is written as it was
+    # a removal is more important than the version; and a missing shard is written as it was
     broken = [
         line
         for line in changes
@@ -211,12 +214,12 @@ def _run_stage(
         raise DriftError(
             f"{out.path} was built with other settings: "
             f"{'; '.join(broken[:4])}{' and more' if len(broken) > 4 else ''}; "
-            "give the recipe a new version, or rebuild it with --rebuild"
+            "give the recipe a new version, or rebuild with --rebuild"
         )
     if stage in ("ingest", "filter"):
         made = origin.mend(settings_of(loaded, "ingest"), chain["ingest"], engine)
-        lost += tuple(f"{name} (its bytes are not those that were recorded)" for name in made)
-    rot.forget_files(settings, out, rotted)
+        lost += tuple(f"{name} ({ALTERED})" for name in made)
+    rot.invalidate(settings, out, rotted)
     out.begin(fingerprint)
     if refused:
         module.reopen(out, refused)
@@ -229,12 +232,12 @@ def _run_stage(
 
 
 def _stated(out: Artifact) -> tuple[dict[str, Any] | None, Fingerprint | None, tuple[str, ...]]:
-    """A stage's record, None where it is not done or lost a report since; its last fingerprint; and which of
-    those files are damaged."""
+    """A stage's record (None if the stage is not done or a report is missing), its last fingerprint, and
+    which of these files are damaged."""
     record, before, lost = (
         out.record,
         out.fingerprint,
-        tuple(f"{path.name} ({NO_JSON})" for path in damaged_json(out)),
+        tuple(f"{path.name} ({ALTERED})" for path in damaged_json(out)),
     )
     if before is None and record is not None:
         before = record["fingerprint"]
@@ -243,14 +246,13 @@ def _stated(out: Artifact) -> tuple[dict[str, Any] | None, Fingerprint | None, t
 
 
 def _published(stage: str, out: Artifact, engine: Engine) -> list[str]:
-    """Files of a finished last stage that are not what was written. Those of others are compared by the stage
-    that reads them."""
+    """Damaged files of the last stage. Files of the others are compared by the stage that reads them."""
     return list(_module(stage).damaged(out, engine)) if stage == STAGES[-1] else []
 
 
 def drifted(loaded: Loaded, engine: Engine) -> list[str]:
-    """Why a build would make the first stage that does not stand anew, `rewrite: its input` or
-    `filter.min_words 10 -> 11` each."""
+    """Why the first stage that is not up to date would be rebuilt, e.g. `rewrite: its input` or
+    `filter.min_words 10 -> 11`."""
     for stage, out in artifacts(loaded).items():
         record = out.record
         if record is None:
@@ -262,12 +264,12 @@ def drifted(loaded: Loaded, engine: Engine) -> list[str]:
 
 
 def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bool, **asked: Any) -> Pushed:
-    """Put what was built on the Hub. asked: fields of PushSettings that the recipe does not hold. Raises
+    """Publish the built dataset on the Hub. asked: fields of PushSettings that are not in the recipe. Raises
     PublishError."""
     from leafinstruct.publish.checks import Terms
-    from leafinstruct.publish.stage import PushSettings, push
+    from leafinstruct.publish.push import PushSettings, push
 
-    def told(what: str, done: int, total: int, megabytes: int) -> None:
+    def report_progress(what: str, done: int, total: int, megabytes: int) -> None:
         on_progress(Progressed("push", what, done, total, megabytes, "MB"))
 
     recipe, stages = loaded.recipe, artifacts(loaded)
@@ -282,7 +284,7 @@ def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bo
         fetch is not None and not fetch.opt_out,
     )
     if stages["shard"].fingerprint is None:
-        raise PublishError(f"{loaded.directory}: is not built yet; run `leaf build`")
+        raise PublishError(f"{loaded.directory}: has not been built yet; run `leaf build`")
     with nullcontext() if dry_run else one_build(loaded.directory):
         asked["allowed"] = frozenset({*recipe.push.allow, *asked["allowed"]})
         settings = PushSettings(
@@ -291,12 +293,12 @@ def publish(loaded: Loaded, engine: Engine, on_progress: OnProgress, dry_run: bo
             drifted=tuple(drifted(loaded, engine)),
             **asked,
         )
-        return push(settings, stages["shard"], Artifact(loaded.directory / "push"), dry_run, told)
+        return push(settings, stages["shard"], Artifact(loaded.directory / "push"), dry_run, report_progress)
 
 
 def _moved(stage: str, out: Artifact) -> tuple[str, ...]:
-    """What a fingerprint does not hold: image files that are not those that a finished filter read, shards
-    that are there no more."""
+    """Changes that a fingerprint does not show: other image files than those the filter read, missing
+    shards."""
     if stage == "filter" and (moved := _module(stage).outdated(out.upstream, out)):
         return (f"image files of {len(moved)} parts",)
     if stage == "shard" and (gone := _module(stage).gone(out)):
@@ -305,8 +307,8 @@ def _moved(stage: str, out: Artifact) -> tuple[str, ...]:
 
 
 def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
-    """What a person would call the difference: files by name, settings as `filter.rules[0].min 0.2 -> 0.3`,
-    digests by what they stand for."""
+    """Readable differences of two fingerprints: files by name, settings as `filter.rules[0].min 0.2 -> 0.3`,
+    digests by their meaning."""
     old, new = dict(before), dict(now)
     files, here = old.pop("files", {}), new.pop("files", {})
     fates = {
@@ -314,32 +316,32 @@ def _changes(stage: str, before: Fingerprint, now: Fingerprint) -> tuple[str, ..
         for name in (*files, *here)
     }
     lines = [f"{name} {fate}" for name, fate in sorted(fates.items()) if files.get(name) != here.get(name)]
-    for key, told in (
+    for key, meaning in (
         ("input", "its input"),
-        ("history", "what its card tells of earlier stages"),
+        ("history", "what its card reports about earlier stages"),
         ("parts", "its parts"),
     ):
         if old.pop(key, None) != new.pop(key, None) and not (key == "parts" and lines):
-            lines.append(told)
+            lines.append(meaning)
     settings = drift(old, new)
     return tuple([line if line.startswith(f"{stage}.") else f"{stage}.{line}" for line in settings] + lines)
 
 
 def _forget(out: Artifact) -> None:
-    """Remove a stage's directory; the record first, so that a kill in between leaves nothing that looks
+    """Delete a stage's directory. The record goes first, so that a kill in between leaves nothing that looks
     finished."""
     (out.path / "record.json").unlink(missing_ok=True)
     shutil.rmtree(out.path, ignore_errors=True)
 
 
 def answers_of(loaded: Loaded) -> Path:
-    """The language model's answers and the journal of its exchanges, shared by all runs and versions: answers
-    are paid for."""
+    """Folder of the language model's answers and the journal of its exchanges. All runs and versions share
+    it, because answers cost money."""
     return loaded.directory.parent / ".answers"
 
 
 def settings_of(loaded: Loaded, stage: str) -> Any:
-    """The settings of a stage's door, put together from the recipe's sections."""
+    """The settings of a stage, built from the sections of the recipe."""
     recipe, answers, removed = (
         loaded.recipe,
         answers_of(loaded),
@@ -363,7 +365,7 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
         fetched, images = loaded.directory.parent / ".fetched", removed.purged.images
         return FilterSettings(recipe.filter, rules, recipe.llm, judge, weights, answers, fetched, images)
     if stage == "rewrite":
-        from leafinstruct.rewrite.stage import RewriteSettings
+        from leafinstruct.rewrite.asking import RewriteSettings
 
         return RewriteSettings(
             recipe.rewrite,
@@ -381,5 +383,5 @@ def settings_of(loaded: Loaded, stage: str) -> Any:
 
 
 def _module(stage: str) -> ModuleType:
-    """A stage's room is imported when it is its turn: validating a recipe and `--help` load none of them."""
+    """Import a stage when it runs, so that checking a recipe and `--help` import none."""
     return import_module(f"leafinstruct.{stage}.stage")

@@ -1,17 +1,17 @@
-"""`leaf verify`: every digest that a run records, compared with the bytes on disk. It lists what is damaged
-and what to do.
+"""`leaf verify`: compare the bytes on disk with every recorded digest, and list damaged files with a repair.
 
-It changes nothing of a run. Damaged entries of the caches that runs share are dropped: no reader takes them,
-and a build that is up to date reads no cache, so nothing else would.
+It does not change a run. Damaged entries of the shared caches are removed: no reader uses them, and a build
+that is up to date reads no cache, so nothing else would remove them.
 
-    ingest filter rewrite shard   reports, record, fingerprint, every part's files, what lies beside the shards; indexes of archives
-    sketchbook hub                files that a build drew or streamed
+    ingest filter rewrite shard   reports, record, fingerprint, every part's files, files beside the shards;
+                                  indexes of archives
+    sketchbook hub                files that a build generated or downloaded
     push train                    shards of references; tokens, checkpoints, adapter
-    .answers .fetched .codes      what runs share, by the checks of those caches
-    an export                     its files and images, where the folder is one
+    .answers .fetched .codes      the shared caches, each with its own check
+    an export                     its files and images
 
-A run whose digests were never written (by an earlier version) is all damage: there is nothing to compare
-with. Cost: 0.5 s of CPU a GB.
+A run of an earlier version has no digests; all its files are reported as damaged.
+Cost: 0.5 s of CPU per GB.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from typing import Any
 
 from leafinstruct.errors import DamagedError
 from leafinstruct.images.web import store
-from leafinstruct.integrity import NO_JSON, damaged_json, damages
+from leafinstruct.integrity import damaged_json, damages
 from leafinstruct.llm import cache as answers
 from leafinstruct.records import table
-from leafinstruct.runtime.artifact import Artifact, file_fault, load
-from leafinstruct.runtime.damage import Damage
+from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine
+from leafinstruct.runtime.files import ALTERED, Damage, file_fault, load
 from leafinstruct.train.data import codes
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
@@ -37,19 +37,20 @@ CACHES: tuple[tuple[str, Callable[[Path], Iterator[Damage]]], ...] = (
     (".fetched", store.verify),
     (".codes", codes.verify),
 )
-"""Folders beside the run that runs share, and what checks each and drops what is damaged in it."""
+"""Folders beside the run that runs share, and the function that checks each and removes damaged entries."""
 
 
 @dataclass
 class Checked:
-    """What was found: damages in the order of the files, and how many files were compared."""
+    """Result: damages in the order of the files, and the number of files compared."""
 
     damages: list[Damage] = field(default_factory=list)
     files: int = 0
 
 
 def verify(run: Path, build: str, engine: Engine) -> Checked:
-    """Compare everything of a run's folder, or of an export's. build: the command that builds the run."""
+    """Compare all files of a run's folder, or of an export's folder. build: the command that builds the
+    run."""
     checked = Checked()
     if "export" in (Artifact(run).fingerprint or (Artifact(run).record or {}).get("fingerprint", {})):
         from leafinstruct.export.run import faults
@@ -81,7 +82,7 @@ def _stages(run: Path, build: str, engine: Engine, checked: Checked) -> Iterator
         again = f"run `{build}`, which makes it again"
         checked.files += sum(1 for path in out.path.rglob("*") if path.is_file())
         names = damaged_json(out)
-        yield from (Damage(path, NO_JSON, again) for path in names)
+        yield from (Damage(path, ALTERED, again) for path in names)
         if out.record is not None and not (out.path / "fingerprint.json").is_file():
             yield Damage(out.path / "fingerprint.json", "it is missing", again)
         found = dict(damages(out, engine))
@@ -98,8 +99,8 @@ def _stages(run: Path, build: str, engine: Engine, checked: Checked) -> Iterator
 
 
 def _repair(stage: str, path: Path, again: str, build: str) -> str:
-    """A build compares published files, and others when it reads them; so one that it has no reason to read
-    is made to miss."""
+    """How to repair a damaged file. A build compares published files always, others only when it reads them,
+    so those have to be deleted."""
     if stage == "shard" and path.suffix == ".parquet":
         return again
     if path.name.startswith("frames-"):
@@ -116,17 +117,17 @@ def _beside(out: Artifact, again: str) -> Iterator[Damage]:
 def _indexes(out: Artifact, build: str) -> Iterator[Damage]:
     for path in sorted(out.path.glob("index/*.json")):
         if path.is_file() and ((found := load(path)) is None or found.get("file", path.name) != path.name):
-            yield Damage(path, NO_JSON, f"delete it; the next `{build}` that needs it makes it again")
+            yield Damage(path, ALTERED, f"delete it; the next `{build}` that needs it makes it again")
     known = out.path / "sources.json"
     if load(known) is None and (known.is_file() or out.record is not None):
         yield Damage(
-            known, NO_JSON if known.is_file() else "it is missing", f"run `{build}`, which makes it again"
+            known, ALTERED if known.is_file() else "it is missing", f"run `{build}`, which makes it again"
         )
 
 
 def _images(out: Artifact, build: str) -> Iterator[Damage]:
-    """Parts whose images are another part's: every file is whole, and the image that a document names is not
-    there."""
+    """Parts whose files are intact but lack images of their documents, because they belong to another
+    part."""
     for part in out.parts():
         documents, images = out.file("documents", part), out.file("images", part)
         if table.key_of(documents) is None or table.key_of(images) is None:
@@ -138,13 +139,13 @@ def _images(out: Artifact, build: str) -> Iterator[Damage]:
                 for image in document.images
                 if image.sha256
             }
-            lacking = wanted - {row["sha256"] for row in table.read(images, ["sha256"])}
+            missing = wanted - {row["sha256"] for row in table.read(images, ["sha256"])}
         except DamagedError:
-            continue  # listed already
-        if lacking:
+            continue  # reported already
+        if missing:
             yield Damage(
                 images,
-                f"it holds {len(wanted) - len(lacking):,} of {len(wanted):,} images of its part",
+                f"it has {len(wanted) - len(missing):,} of {len(wanted):,} images of its part",
                 f"delete it and run `{build}`",
             )
 
@@ -152,12 +153,12 @@ def _images(out: Artifact, build: str) -> Iterator[Damage]:
 def _made(run: Path, build: str, engine: Engine, checked: Checked) -> Iterator[Damage]:
     from leafinstruct.ingest import made
 
-    for mark in sorted([*run.glob("sketchbook/*/complete.json"), *run.glob("hub/*/complete.json")]):
-        if load(mark) is None:
-            yield Damage(mark, NO_JSON, f"run `{build}`, which makes it again")
-        checked.files += sum(1 for path in mark.parent.rglob("*") if path.is_file())
-        for name, fault in made.damaged(mark.parent, engine):
-            yield Damage(mark.parent / name, fault, f"delete it and run `{build}`, which makes it again")
+    for record in sorted([*run.glob("sketchbook/*/complete.json"), *run.glob("hub/*/complete.json")]):
+        if load(record) is None:
+            yield Damage(record, ALTERED, f"run `{build}`, which makes it again")
+        checked.files += sum(1 for path in record.parent.rglob("*") if path.is_file())
+        for name, fault in made.damaged(record.parent, engine):
+            yield Damage(record.parent / name, fault, f"delete it and run `{build}`, which makes it again")
 
 
 def _push(run: Path, engine: Engine, checked: Checked) -> Iterator[Damage]:
@@ -172,11 +173,11 @@ def _train(run: Path, checked: Checked) -> Iterator[Damage]:
     again = "run `leaf train`, which makes it again"
     for name in ("tokens", "tokens-validation"):
         rows = Artifact(train.path / name)
-        yield from (Damage(path, NO_JSON, again) for path in damaged_json(rows))
+        yield from (Damage(path, ALTERED, again) for path in damaged_json(rows))
         yield from (Damage(path, fault, again) for part in rows.parts() for path, fault in rows.faults(part))
-    yield from (Damage(path, NO_JSON, "run `leaf train`") for path in damaged_json(train))
+    yield from (Damage(path, ALTERED, "run `leaf train`") for path in damaged_json(train))
     recorded: list[tuple[Path, Mapping[str, Any] | None, str]] = [
-        (path.parent, load(path), "run `leaf train`, which goes on from the checkpoint before it")
+        (path.parent, load(path), "run `leaf train`, which continues from the checkpoint before it")
         for path in train.path.glob("checkpoint-*/sums.json")
     ]
     recorded.append(
@@ -188,7 +189,7 @@ def _train(run: Path, checked: Checked) -> Iterator[Damage]:
     )
     for folder, sums, repair in recorded:
         if sums is None:
-            yield Damage(folder / "sums.json", NO_JSON, repair)
+            yield Damage(folder / "sums.json", ALTERED, repair)
         for name, sha256 in (sums or {}).items():
             if (fault := file_fault(folder / name, sha256)) is not None:
                 yield Damage(folder / name, fault, repair)

@@ -1,11 +1,10 @@
-"""Documents as ingest found them, side by side: one column a document, texts and images in order, as a PNG to
-look at.
+"""Render documents after ingest side by side as a PNG: one column per document, texts and images in order.
 
-python scripts/contact_sheet.py runs/demo ID [ID ...] --out sheet.png
+    python scripts/contact_sheet.py runs/demo ID [ID ...] --out sheet.png
 
-Each piece is labeled with its position and kind, a frame with its time. Images come from where their
-references point; one that cannot be had is shown as its reason. A column ends at HEIGHT pixels and says what
-it left out.
+Each segment is labeled with its position and kind, a video frame with its time. Images are read by their
+references; instead of an unreadable one its reason is shown. A column ends at HEIGHT pixels with the number
+of omitted segments.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.train.samples import font
 
 COLUMN, GAP, HEIGHT, IMAGE, LINE, LETTERS = 440, 30, 1500, 260, 19, 54
-"""Pixels: of a column, between columns, of the sheet at most, of an image's longer side, of a line of text;
-letters of a line."""
+"""Pixels of a column, between columns, of the sheet's maximum height, of an image's longer side, of a line of
+text; characters of a line."""
 
 INK, SOFT, PAPER, RULE = (38, 38, 42), (120, 120, 130), (255, 255, 255), (222, 222, 228)
 
 
 def sheet(documents: list[tuple[Document, Path]]) -> Image.Image:
-    """Documents, each with the folder that its files are relative to."""
+    """Render documents, each with the folder of its files."""
     columns = [_column(document, root) for document, root in documents]
     height = max(column.height for column in columns) + 2 * GAP
     whole = Image.new("RGB", (GAP + len(columns) * (COLUMN + GAP), height), PAPER)
@@ -42,22 +41,22 @@ def sheet(documents: list[tuple[Document, Path]]) -> Image.Image:
 
 
 def _column(document: Document, root: Path) -> Image.Image:
-    drawn = Image.new("RGB", (COLUMN, HEIGHT), PAPER)
-    pen = ImageDraw.Draw(drawn)
+    column = Image.new("RGB", (COLUMN, HEIGHT), PAPER)
+    pen = ImageDraw.Draw(column)
     place = f"{document.source}: {document.provenance.file} {document.provenance.locator}"
     y = _write(pen, 0, textwrap.shorten(place, 66, placeholder=" …"), 13, SOFT) + 8
     for index, segment in enumerate(document.segments):
         block = _block(segment, root)
         if y + block.height > HEIGHT - 30:
-            _write(pen, HEIGHT - 26, f"and {len(document.segments) - index} more pieces", 13, SOFT)
-            return drawn
-        drawn.paste(block, (0, y))
+            _write(pen, HEIGHT - 26, f"and {len(document.segments) - index} more segments", 13, SOFT)
+            return column
+        column.paste(block, (0, y))
         y += block.height + 10
-    return drawn.crop((0, 0, COLUMN, y))
+    return column.crop((0, 0, COLUMN, y))
 
 
 def _block(segment: Segment, root: Path) -> Image.Image:
-    """One piece with its label."""
+    """Render one segment with its label."""
     at = "" if segment.time is None else f" at {segment.time:.3f} s"
     if isinstance(segment, Text):
         heading = segment.kind == "heading"
@@ -88,13 +87,13 @@ def _block(segment: Segment, root: Path) -> Image.Image:
 
 
 def _write(pen: ImageDraw.ImageDraw, y: int, text: str, size: int, color: tuple[int, int, int]) -> int:
-    """One line; returns where the next may begin."""
+    """Write one line. Returns the y of the next."""
     pen.text((0, y), text, color, font(size))
     return y + size + 4
 
 
 def main() -> None:
-    """Find the documents in a run and draw them."""
+    """Find the documents in a run and render them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("ids", nargs="+")
@@ -103,7 +102,7 @@ def main() -> None:
     ingest = Artifact(arguments.run / "ingest")
     record = ingest.record
     if record is None:
-        parser.error(f"{ingest.path}: ingest is not done")
+        parser.error(f"{ingest.path}: ingest has not finished")
     every = (
         document for part in ingest.parts() for document in table.documents(ingest.file("documents", part))
     )

@@ -1,5 +1,4 @@
-"""One published row, or an answer of `leaf generate`, as an image for the README: the question, then the
-answer, exactly as they stand.
+"""Render one published row, or an answer of `leaf generate`, as an image for the README: question and answer.
 
 python scripts/image_of_an_example.py runs/demo/shard/guide.train-00000-of-00001.parquet --row 3 --out
 docs/example.png python scripts/image_of_an_example.py runs/tiny-lessons/answer/segments.json --out
@@ -19,13 +18,13 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
 SIDE, GAP, WIDTH = 200, 28, 5
-"""Pixels of an image, between images, and images in a line."""
+"""Pixels of an image, between images; images per line."""
 
 INK, SOFT, PAPER, BUBBLE = (38, 38, 42), (110, 110, 120), (255, 255, 255), (235, 241, 250)
 
 
-def draw(row: dict[str, Any]) -> Image.Image:
-    """A row of at most about ten images as an RGB image."""
+def image_of(row: dict[str, Any]) -> Image.Image:
+    """Render a row of at most about ten images as an RGB image."""
     steps = _steps(row)
     lines = -(-len(steps) // WIDTH)
     width = GAP + WIDTH * (SIDE + GAP)
@@ -47,8 +46,8 @@ def draw(row: dict[str, Any]) -> Image.Image:
 
 
 def _steps(row: dict[str, Any]) -> list[tuple[Image.Image, str]]:
-    """Each image of the answer with the text that stands with it: before it, or after it when the answer
-    begins with an image."""
+    """Return each image of the answer with its text: the one before it, or after it if the answer begins with
+    an image."""
     content = row["messages"][1]["content"]
     images = iter(Image.open(io.BytesIO(item["bytes"])).convert("RGB") for item in row["images"])
     leads = content[0]["type"] == "image"
@@ -68,10 +67,10 @@ def _steps(row: dict[str, Any]) -> list[tuple[Image.Image, str]]:
 
 
 def _answer(path: Path) -> dict[str, Any]:
-    """A segments.json in a row's form: a message a side, and the images' bytes."""
-    told = json.loads(path.read_text(encoding="utf-8"))
+    """Convert a segments.json to a row: a message per side, and the images' bytes."""
+    record = json.loads(path.read_text(encoding="utf-8"))
     parts: list[dict[str, str]] = []
-    for part in told["answer"]:
+    for part in record["answer"]:
         parts += (
             [{"type": "image"}]
             if part["type"] == "image"
@@ -79,16 +78,16 @@ def _answer(path: Path) -> dict[str, Any]:
         )
     images = [
         {"bytes": (path.parent / part["file"]).read_bytes()}
-        for part in told["answer"]
+        for part in record["answer"]
         if part["type"] == "image"
     ]
-    return {"messages": [{"content": told["prompt"]}, {"content": parts}], "images": images}
+    return {"messages": [{"content": record["prompt"]}, {"content": parts}], "images": images}
 
 
 def main() -> None:
-    """Draw one row, or an answer, and save it."""
+    """Render one row, or an answer, and save it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path, help="a shard, or an answer's segments.json")
+    parser.add_argument("source", type=Path, help="Shard, or segments.json of an answer.")
     parser.add_argument("--row", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -98,7 +97,7 @@ def main() -> None:
         if answer
         else pq.read_table(arguments.source).slice(arguments.row, 1).to_pylist()[0]
     )
-    draw(row).save(arguments.out, optimize=True)
+    image_of(row).save(arguments.out, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Photographs of the page of `leaf inspect` for docs/: builds 300 documents of the embedded corpus, makes the
-page, and takes two images of it.
+"""Make the screenshots of `leaf inspect` for docs/: build 300 documents of the embedded corpus, make the
+page, and take two screenshots.
 
     python scripts/inspect_images.py [--workdir DIR]        writes docs/inspect.png and docs/inspect-phone.png
 
-Needs `chromium` on the PATH; playwright drives it and downloads nothing. Images are reduced to 256 colors, a
-third of the size.
+Needs `chromium` on the PATH; playwright controls it and downloads nothing. Images are reduced to 256 colors,
+which makes them a third of the size.
 """
 
 from __future__ import annotations
@@ -28,11 +28,9 @@ RECIPE = ROOT / "pipelines" / "demo.yaml"
 
 
 def main() -> None:
-    """Build, look, write."""
+    """Build the corpus and the page, and take the screenshots."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--workdir", type=Path, help="where runs/ is, or comes to be; default a temporary folder"
-    )
+    parser.add_argument("--workdir", type=Path, help="Folder of runs/. Default: a temporary folder.")
     given = parser.parse_args().workdir
     with tempfile.TemporaryDirectory() as folder:
         loaded = recipes.load(RECIPE, (f"workdir={(given or Path(folder)).absolute()}",), 300)
@@ -41,11 +39,11 @@ def main() -> None:
                 pass
         page = Path(folder) / "inspect.html"
         inspection.inspect(pipeline.artifacts(loaded), page, inspection.RECORDS, lambda *_: None)
-        photograph(page)
+        take_screenshots(page)
 
 
-def photograph(path: Path) -> None:
-    """Both images: a moved threshold on a desk, in light; a dropped record on a telephone, in dark."""
+def take_screenshots(path: Path) -> None:
+    """Take both screenshots: a changed threshold on a desktop, light; a dropped record on a phone, dark."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
@@ -65,7 +63,7 @@ def photograph(path: Path) -> None:
 
 
 def save(page: Page, name: str) -> None:
-    """An image of what the window shows, once its charts are drawn."""
+    """Save a screenshot of the window after its charts are rendered."""
     page.wait_for_timeout(1500)
     with Image.open(io.BytesIO(page.screenshot())) as image:
         image.convert("RGB").quantize(256).save(ROOT / "docs" / name, optimize=True)

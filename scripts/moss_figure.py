@@ -1,4 +1,4 @@
-"""Draws docs/moss.svg: which rows go where, and which neighbors each kernel sees, from the code's own taps.
+"""Write docs/moss.svg: the routing of rows, and the neighbors of each kernel as the code computes them.
 
 python scripts/moss_figure.py
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leafinstruct.moss.layout import taps
+from leafinstruct.moss.layout import neighborhood
 
 CELL, GRID = 22, 5
 TEXT, PATCH, SEEN, SELF, LINE = "#f2c14e", "#7fb7be", "#7fb7be", "#d3635a", "#50514f"
@@ -33,18 +33,18 @@ def main() -> None:
     (Path(__file__).parent.parent / "docs" / "moss.svg").write_text(page, encoding="utf-8")
 
 
-def box(x: float, y: float, color: str, width: float = CELL, height: float = CELL, said: str = "") -> str:
-    """A cell, with a word in its middle."""
+def box(x: float, y: float, color: str, width: float = CELL, height: float = CELL, text: str = "") -> str:
+    """Return a cell with a text in its middle."""
     rect = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{color}" stroke="{LINE}"/>'
     return rect + (
-        f'<text x="{x + width / 2}" y="{y + height / 2 + 4}" text-anchor="middle">{said}</text>'
-        if said
+        f'<text x="{x + width / 2}" y="{y + height / 2 + 4}" text-anchor="middle">{text}</text>'
+        if text
         else ""
     )
 
 
 def arrow(x: float, y: float, to_x: float, to_y: float) -> str:
-    """A line that ends in a dot."""
+    """Return a line that ends in a dot."""
     return (
         f'<line x1="{x}" y1="{y}" x2="{to_x}" y2="{to_y}" stroke="{LINE}"/><circle cx="{to_x}" '
         f'cy="{to_y}" r="2.5"/>'
@@ -52,7 +52,7 @@ def arrow(x: float, y: float, to_x: float, to_y: float) -> str:
 
 
 def routing(x: float, y: float) -> list[str]:
-    """A sequence, and the two ways through one linear layer."""
+    """Return a sequence and the two paths through one linear layer."""
     rows = ["t", "t", "boi", *(f"p{n}" for n in range(9)), "eoi", "t", "t", "t"]
     found = [
         (
@@ -67,16 +67,14 @@ def routing(x: float, y: float) -> list[str]:
     found.append(box(x + 385, y + 80, PATCH, 300, 30, "W x + s_i B_i conv_k(A_i; X)"))
     found += [arrow(x + at * step + 20, y + CELL, x + 150, y + 80) for at in (0, 1, 2, 12, 13, 14, 15)]
     found += [arrow(x + at * step + 20, y + CELL, x + 535, y + 80) for at in range(3, 12)]
-    found.append(
-        f'<text x="{x}" y="{y + 128}">text, padding, marks around an image and ends of its rows</text>'
-    )
+    found.append(f'<text x="{x}" y="{y + 128}">text, padding, special tokens of images</text>')
     found.append(f'<text x="{x + 385}" y="{y + 128}">patches, laid on the grid of their own image</text>')
     return found
 
 
 def footprint(x: float, y: float, shape: str, kernel: int, title: str) -> list[str]:
-    """A kernel's neighbors around the patch in the middle."""
-    seen = set(taps(shape, kernel).offsets)
+    """Return a kernel's neighbors around the patch in the middle."""
+    seen = set(neighborhood(shape, kernel).offsets)
     found = [f'<text x="{x}" y="{y - 12}">{title}</text>']
     for row in range(GRID):
         for column in range(GRID):

@@ -1,21 +1,21 @@
-"""Trains `leaf:tiny-clip-1`, the small CLIP of Sketchbook, and packs it for the wheel.
+"""Train `leaf:tiny-clip-1`, the small CLIP of Sketchbook, and pack it for the wheel.
 
     python scripts/train_tiny_clip.py --seed 1 --steps 1000
 
-Pairs are an image and one of the texts that a document gives it (its step, the step under a heading, its
-caption, for the last image the title), drawn at 128 px and prepared by CLIP's own preprocessing, as the
-filter does. A batch holds one image of each of many documents, so every negative is another document's;
-introductions and closing lines, which stand beside images and describe none, are negatives too.
+A pair is an image and one of its texts (its step, the step under a heading, its caption, for the last image
+the title). Images are rendered at 128 px and prepared by CLIP's own preprocessing, as in the filter. A batch
+has one image from each of many documents, so every negative is from another document. Introductions and
+closing lines are near images but describe none, so they are negatives, too.
 
-Two losses are added. The contrastive one (Radford et al. 2021, arXiv 2103.00020) orders the texts of one
-image. The pairwise sigmoid one (Zhai et al. 2023, arXiv 2303.15343) asks for ONE cosine above which any image
-belongs to any text: what a rule with a threshold needs.
+The loss is a sum of two. The contrastive one (Radford et al. 2021, arXiv 2103.00020) ranks the texts of one
+image. The pairwise sigmoid one (Zhai et al. 2023, arXiv 2303.15343) teaches a single cosine above which an
+image matches a text, which a rule with a threshold needs.
 
-The vocabulary is closed, so training embeds only the token rows that occur and the checkpoint gets the others
-as zeros: that packs a table of 49,408 rows into almost nothing, and is how the filter counts words that the
-model does not know. Documents come from seeds of their own (`DATA_SEED`, `CHECK_SEED`), which no corpus,
-threshold or test uses. The same arguments give the same weights on the same machine; another processor or
-number of threads adds floats in another order.
+The vocabulary is closed, so training embeds only tokens that occur, and the checkpoint has zeros for the
+others: a table of 49,408 rows compresses to almost nothing, and the filter can count words unknown to the
+model. Documents have separate seeds (`DATA_SEED`, `CHECK_SEED`), which no corpus, threshold or test uses. The
+same arguments give the same weights on the same machine; another processor or number of threads adds floats
+in another order.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ clip = load_clip()
 DATA_SEED, CHECK_SEED = 20_260_101, 20_260_202
 
 SIDE = 64
-"""Input side in px; with patches of 8 px every patch is one cell of the world."""
+"""Input side in px; with patches of 8 px every patch is one cell of a scene."""
 
 CONTEXT = 40
-"""Tokens; the longest text of an image has 39."""
+"""Maximum number of tokens; the longest text of an image has 39."""
 
 IMAGE_PX = 128
 
@@ -60,38 +60,38 @@ VOCABULARY = 49_408
 """Rows of CLIP's token table."""
 
 WEIGHTS = (3, 1, 2, 0.5)
-"""How often each wording of an image is drawn: step, step without its cue, caption, title."""
+"""Sampling weights of an image's texts: step, step without its cue, caption, title."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """What is trained on: n images of some documents, tokens as numbered by Tokens."""
+    """Training data: n images of some documents, with token numbers of Tokens."""
 
     pixels: Tensor
     """(n, 64, 64, 3) uint8."""
     texts: Tensor
-    """(n, 4, 40), the wordings of each image in the order of WEIGHTS."""
-    frames: Tensor
-    """(documents, 2, 40), introduction and closing line: texts of no image."""
+    """(n, 4, 40), the texts of each image in the order of WEIGHTS."""
+    unrelated: Tensor
+    """(documents, 2, 40), introduction and closing line, which describe no image."""
     document: NDArray[np.int64]
-    """(n,), whose image it is, ascending."""
+    """(n,), document of each image, ascending."""
 
 
 class Tokens:
-    """CLIP's tokenizer with a dense numbering of the tokens that occur; their order is kept, so that the end
-    token stays the largest."""
+    """CLIP's tokenizer with a dense numbering of the tokens that occur. Their order is kept, so that the end
+    token has the largest number."""
 
     def __init__(self, texts: list[str]) -> None:
         self._rows = dict(zip(texts, clip.tokenize(texts, context_length=CONTEXT), strict=True))
         self.used = torch.unique(torch.cat([torch.zeros(1, dtype=torch.int32), *self._rows.values()]))
 
     def __call__(self, text: str) -> Tensor:
-        """(40,) numbers of the text's tokens. Raises ValueError for a token that did not occur in
+        """Return the numbers of a text's tokens, (40,). Raises ValueError for a token that does not occur in
         training."""
         row = self._rows[text] if text in self._rows else clip.tokenize([text], context_length=CONTEXT)[0]
         numbers = torch.searchsorted(self.used, row).clamp_(max=len(self.used) - 1)
         if not torch.equal(self.used[numbers], row):
-            raise ValueError(f"outside the vocabulary: {text!r}")
+            raise ValueError(f"not in the vocabulary: {text!r}")
         return numbers
 
 
@@ -101,7 +101,7 @@ _STD = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(1, 3, 1, 1)
 
 
 def squeeze(image: Image.Image) -> NDArray[np.uint8]:
-    """CLIP's preprocessing of a square image up to the point where pixels become floats: (64, 64, 3)."""
+    """Apply CLIP's preprocessing to a square image, before the conversion to floats: (64, 64, 3)."""
     return np.asarray(_RESIZE(image))
 
 
@@ -112,10 +112,10 @@ def floats(pixels: Tensor) -> Tensor:
 
 def training_pairs(documents: int) -> tuple[Pairs, Tokens]:
     settings = Settings(DATA_SEED, documents, IMAGE_PX)
-    pixels, wordings, frames, owner = [], [], [], []
+    pixels, wordings, unrelated, owner = [], [], [], []
     for index in range(documents):
         howto = draft(settings, index)
-        frames.append((howto.intro, howto.outro))
+        unrelated.append((howto.intro, howto.outro))
         for step in howto.steps:
             pixels.append(squeeze(render(step.scene, IMAGE_PX)))
             last = step is howto.steps[-1]
@@ -123,9 +123,12 @@ def training_pairs(documents: int) -> tuple[Pairs, Tokens]:
                 (step.text, sentence(step.body), sentence(step.caption), howto.title if last else step.text)
             )
             owner.append(index)
-    tokens = Tokens(sorted({text for group in (*wordings, *frames) for text in group}))
+    tokens = Tokens(sorted({text for group in (*wordings, *unrelated) for text in group}))
     return Pairs(
-        torch.from_numpy(np.stack(pixels)), _rows(tokens, wordings), _rows(tokens, frames), np.asarray(owner)
+        torch.from_numpy(np.stack(pixels)),
+        _rows(tokens, wordings),
+        _rows(tokens, unrelated),
+        np.asarray(owner),
     ), tokens
 
 
@@ -134,7 +137,7 @@ def _rows(tokens: Tokens, groups: list[Any]) -> Tensor:
 
 
 def fresh_model(tokens: Tokens) -> Any:
-    """CLIP's own class with 1.5 M parameters: a vision transformer over 8 x 8 patches and a text
+    """Return CLIP's own class with 1.5 M parameters: a vision transformer over 8 x 8 patches and a text
     transformer."""
     return clip.model.CLIP(
         embed_dim=128,
@@ -153,7 +156,8 @@ def fresh_model(tokens: Tokens) -> Any:
 def train(
     model: Any, pairs: Pairs, tokens: Tokens, steps: int, batch: int, rate: float, rng: random.Random
 ) -> None:
-    """AdamW with one warm-up and a cosine; prints the mean loss every 100 steps and the check every 500."""
+    """Train with AdamW, a warmup and a cosine schedule. Prints the mean loss every 100 steps and the check
+    every 500."""
     scale, bias = nn.Parameter(torch.tensor(math.log(10.0))), nn.Parameter(torch.tensor(-5.0))
     optimizer = torch.optim.AdamW(
         [*model.parameters(), scale, bias], lr=rate, weight_decay=0.05, betas=(0.9, 0.98)
@@ -183,40 +187,39 @@ def train(
 def cosines(
     model: Any, pairs: Pairs, images_of: list[NDArray[np.int64]], batch: int, rng: random.Random
 ) -> tuple[Tensor, Tensor]:
-    """(B, B + F) cosines of a batch's images with their texts, then with F texts of no image; and where the
-    answer is known.
+    """Return the cosines of a batch's images with their texts and with F unrelated texts, (B, B + F), and the
+    mask of pairs with a known label.
 
-    A document's own introduction is neither right nor wrong for its image: those cells are not known.
+    A document's own introduction is neither right nor wrong for its image, so the label is unknown.
     """
     documents = rng.sample(range(len(images_of)), batch)
     chosen = torch.tensor([int(rng.choice(images_of[document])) for document in documents])
     wording = torch.tensor(rng.choices(range(len(WEIGHTS)), WEIGHTS, k=batch))
-    framed = rng.sample(documents, batch // 4)
-    frames = pairs.frames[torch.tensor(framed), torch.tensor(rng.choices((0, 1), k=len(framed)))]
+    others = rng.sample(documents, batch // 4)
+    unrelated = pairs.unrelated[torch.tensor(others), torch.tensor(rng.choices((0, 1), k=len(others)))]
     with torch.autocast("cpu", torch.bfloat16):  # twice as fast on processors that have it
         images = model.encode_image(floats(pairs.pixels[chosen]))
-        texts = model.encode_text(torch.cat([pairs.texts[chosen, wording], frames]))
-    known = torch.tensor(documents)[:, None] != torch.tensor(framed)
+        texts = model.encode_text(torch.cat([pairs.texts[chosen, wording], unrelated]))
+    known = torch.tensor(documents)[:, None] != torch.tensor(others)
     cosine = functional.normalize(images.float(), dim=-1) @ functional.normalize(texts.float(), dim=-1).T
     return cosine, torch.cat([torch.ones(batch, batch, dtype=torch.bool), known], dim=1)
 
 
 def contrastive(logits: Tensor, known: Tensor) -> Tensor:
-    """Mean cross entropy of image -> text and text -> image. logits: (B, B + F)."""
+    """Return the mean cross-entropy of image -> text and text -> image. logits: (B, B + F)."""
     labels = torch.arange(len(logits))
     by_image = functional.cross_entropy(logits.masked_fill(~known, -1e4), labels)
     return (by_image + functional.cross_entropy(logits[:, : len(logits)].T, labels)) / 2
 
 
 def pairwise(logits: Tensor, known: Tensor) -> Tensor:
-    """Mean over images of the summed binary losses of their pairs. logits: (B, B + F)."""
+    """Return the mean over images of the summed binary losses of their pairs. logits: (B, B + F)."""
     signs = 2 * torch.eye(*logits.shape) - 1
     return -(functional.logsigmoid(signs * logits) * known).sum() / len(logits)
 
 
 def check(model: Any, tokens: Tokens, documents: int) -> None:
-    """Prints AUC, and what a threshold that costs 2% of the clean documents catches of the misaligned
-    ones."""
+    """Print the AUC, and the share of misaligned documents below a threshold that costs 2% of the others."""
     model.eval()
     settings = Settings(CHECK_SEED, documents, IMAGE_PX, (("misaligned", 0.3),))
     images: list[float] = []
@@ -239,8 +242,8 @@ def check(model: Any, tokens: Tokens, documents: int) -> None:
     caught = float((np.asarray(wrong) < threshold).mean())
     print(
         (
-            f"AUC {auc:.4f}; min {threshold:.3f} loses 2% of {len(worst)} clean documents, catches "
-            f"{caught:.1%} of {len(wrong)}"
+            f"AUC {auc:.4f}; a minimum of {threshold:.3f} drops 2% of {len(worst)} clean documents and "
+            f"{caught:.1%} of {len(wrong)} misaligned ones"
         ),
         flush=True,
     )
@@ -248,7 +251,7 @@ def check(model: Any, tokens: Tokens, documents: int) -> None:
 
 
 def own(model: Any, tokens: Tokens, document: Page) -> list[float]:
-    """`alignment.beside` of each image of the page, as the filter computes it."""
+    """Return `alignment.beside` of each image of the page, as the filter computes it."""
     blocks = document.blocks
     places = [place for place, block in enumerate(blocks) if isinstance(block, DrawnImage)]
     opened = [squeeze(Image.open(io.BytesIO(image.data)).convert("RGB")) for image in document.images]
@@ -260,8 +263,8 @@ def own(model: Any, tokens: Tokens, document: Page) -> list[float]:
 
 
 def own_texts(blocks: tuple[Block, ...], place: int) -> list[str]:
-    """What the filter compares an image with: the nearest text before it, and its caption or else the nearest
-    text after it."""
+    """Return the texts with which the filter compares an image: the nearest one before it, and its caption or
+    else the nearest one after it."""
     image = blocks[place]
     before = [block.text for block in blocks[:place] if isinstance(block, Paragraph) and not block.heading]
     after = [
@@ -272,8 +275,8 @@ def own_texts(blocks: tuple[Block, ...], place: int) -> list[str]:
 
 
 def pack(model: Any, tokens: Tokens) -> None:
-    """Writes the checkpoint beside its module, in half precision and xz, and prints the sha256 that
-    `tiny_clip.SHA256` must say."""
+    """Write the checkpoint beside its module, in half precision and xz, and print the value of
+    `tiny_clip.SHA256`."""
     state = {name: value.detach().half() for name, value in model.state_dict().items()}
     table = torch.zeros(VOCABULARY, state["token_embedding.weight"].shape[1], dtype=torch.half)
     table[tokens.used.long()] = state["token_embedding.weight"]
@@ -291,15 +294,12 @@ def pack(model: Any, tokens: Tokens) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train and pack leaf:tiny-clip-1.")
     parser.add_argument(
-        "--seed",
-        type=int,
-        default=1,
-        help="of the weights and the batches; the documents have seeds of their own",
+        "--seed", type=int, default=1, help="Seed of weights and batches; documents have separate seeds."
     )
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--documents", type=int, default=9_000)
-    parser.add_argument("--batch", type=int, default=128, help="images, one a document")
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="the highest learning rate")
+    parser.add_argument("--batch", type=int, default=128, help="Images per batch, one per document.")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="Highest learning rate.")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)

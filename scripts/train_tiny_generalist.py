@@ -1,24 +1,27 @@
-"""Trains `leaf:tiny-1`, the small vision-language generalist of Sketchbook, and packs it for the wheel.
+"""Train `leaf:tiny-1`, the small vision-language generalist of Sketchbook, and pack it for the wheel.
 
-    python scripts/train_tiny_generalist.py tokenizer WORK     the book of patches and the words: two minutes
-    python scripts/train_tiny_generalist.py base WORK          the decoder: an hour or so on two cores; goes on where it was killed
+    python scripts/train_tiny_generalist.py tokenizer WORK     the codebook and the text tokenizer: two
+                                                               minutes
+    python scripts/train_tiny_generalist.py base WORK          the decoder: about an hour on two cores; a
+                                                               killed run continues
     python scripts/train_tiny_generalist.py pack WORK          writes leafinstruct/backbones/tiny-1/
 
-The decoder is Chameleon's, 1.9 M parameters. It learns, each row in the frame that `leaf train` gives rows
-(train.encode):
+The decoder is Chameleon's, with 1.9 M parameters. Rows use the prompt template of `leaf train`
+(train.data.encode). There are four tasks:
 
-    draw    a caption -> one image                 tell    one image -> its caption
-    again   an image -> the same image            plan    a lesson asked for in words only -> its texts, without an image
+    draw    a caption -> one image                tell    one image -> its caption
+    again   an image -> the same image            plan    a question for a lesson in words only -> its texts,
+                                                          without images
 
-So it can draw what a caption says, copy, and tell a lesson, but it has never seen an image that differs from
-an earlier one follow from it and a text: that is what an adapter is to teach it. What is copied lies at
-distances that differ, as it does in lessons; at one distance alone, a model learns the distance. Lessons here
-come from seeds of their own (DATA_SEED) and never of a held-out combination.
+So it can generate the image of a caption, copy an image, and write a lesson. But it has never seen an image
+that follows from a different earlier image and a text: an adapter has to learn this. Copies are at various
+distances, as in lessons; with a single distance, a model would learn the distance. Lessons have a separate
+seed (DATA_SEED) and never a held-out combination.
 
-Codes' embeddings begin as a random projection of their patches, so that patches alike begin alike. Chosen:
-Muon over AdamW, and small batches: after 230 s on one core the loss of patches was 2.1 with AdamW and batches
-of 32, 1.5 with Muon, 0.96 with Muon and batches of 16. No trainer, because the backbone is what a trainer
-needs first. The same arguments give the same weights on the same machine and number of threads.
+The embeddings of codes are initialized as a random projection of their patches, so that similar patches begin
+similar. Chosen: Muon over AdamW, and small batches: after 230 s on one core the loss of patches was 2.1 with
+AdamW and batches of 32, 1.5 with Muon, 0.96 with Muon and batches of 16. The Trainer is not used, because it
+needs the backbone. The same arguments give the same weights on the same machine and number of threads.
 """
 
 from __future__ import annotations
@@ -50,43 +53,46 @@ from leafinstruct.sketchbook.world.render import render
 DATA_SEED, CHECK_SEED = 20_261_101, 20_261_102
 CODES = 3072
 STYLES = ("pencil", "pencil", "chalk")
-"""Of the images that the book is found on; the decoder is trained on pencil alone."""
+"""Styles of the images for the codebook; the decoder is trained on pencil only."""
 BOOK_IMAGES, BOOK_ROUNDS = 9_000, 40
 STEPS, WARMUP = 8_000, 50
 RATE, MUON_RATE = 2.5e-3, 0.01
-"""Of AdamW (embeddings, norms) and of Muon (all other matrices). Muon at 0.02 does as well."""
+"""Learning rates of AdamW (embeddings, norms) and of Muon (all other matrices). Muon at 0.02 is as good."""
 ROWS = {"draw": (16, 6), "tell": (16, 2), "again": (8, 3), "plan": (8, 3)}
-"""Rows of a batch, and how often a kind's batch is drawn."""
+"""Rows of a batch, and sampling weight, of each task."""
 POOL = 24_000
-"""Images that the decoder sees, drawn once."""
+"""Number of images for the decoder, rendered once."""
 SAVE_EVERY = 100
 
 
-def drawn(count: int, seed: int, styles: tuple[Any, ...] = ("pencil",)) -> Iterator[tuple[Image.Image, str]]:
-    """Images of 64 px and their captions."""
+def rendered(
+    count: int, seed: int, styles: tuple[Any, ...] = ("pencil",)
+) -> Iterator[tuple[Image.Image, str]]:
+    """Yield images of 64 px and their captions."""
     for index in range(count):
         scene, caption = captioned(stream(seed, "caption", index))
         yield render(scene, SIDE * PATCH, styles[index % len(styles)]), caption
 
 
 def plans(count: int, seed: int) -> Iterator[tuple[str, str]]:
-    """How a lesson is asked for, and its texts."""
+    """Yield questions for lessons, and their texts."""
     index = 0
     while count:
         rng = stream(seed, "plan", index)
         index += 1
-        told = lesson(rng, rng.randint(3, MOST_STEPS))
-        if not is_kept_back(told):
+        howto = lesson(rng, rng.randint(3, MOST_STEPS))
+        if not is_kept_back(howto):
             count -= 1
             yield (
-                rng.choice(guide_asks(told.title)),
-                "\n".join([told.intro, *(step.text for step in told.steps), told.outro]),
+                rng.choice(guide_asks(howto.title)),
+                "\n".join([howto.intro, *(step.text for step in howto.steps), howto.outro]),
             )
 
 
 def find_book(work: Path) -> None:
-    """k-means (Lloyd) over the distinct patches, the rare ones weighing more than their number."""
-    images = [image for image, _ in drawn(BOOK_IMAGES, DATA_SEED, STYLES)]
+    """Find the codebook by k-means (Lloyd) over the distinct patches, weighted by the root of their
+    frequency."""
+    images = [image for image, _ in rendered(BOOK_IMAGES, DATA_SEED, STYLES)]
     many, counts = np.unique(patches(images).reshape(-1, 3 * PATCH * PATCH), axis=0, return_counts=True)
     pixels, weights = torch.from_numpy(many), torch.from_numpy(counts).float() ** 0.5
     points = features(pixels)
@@ -111,7 +117,7 @@ def find_book(work: Path) -> None:
     book = (centres[:, : 3 * PATCH * PATCH] * 255).round().clamp(0, 255).to(torch.uint8)
     torch.save(book, work / "book.pt")
     for style in ("pencil", "chalk"):
-        shown = [image for image, _ in drawn(400, CHECK_SEED, (style,))]
+        shown = [image for image, _ in rendered(400, CHECK_SEED, (style,))]
         found = PatchVq(book, SIDE)
         back = [found.image(torch.tensor(found.encode(image)).view(SIDE, SIDE)) for image in shown]
         apart = np.stack(
@@ -124,22 +130,22 @@ def find_book(work: Path) -> None:
 
 
 def find_words(work: Path) -> None:
-    """A byte-level BPE in which each word of this world is one token."""
+    """Train a byte-level BPE in which each word of Sketchbook is one token."""
     texts = [captioned(stream(DATA_SEED, "caption", index))[1] for index in range(20_000)]
     texts += [text for pair in plans(20_000, DATA_SEED) for text in pair]
     text_tokenizer(texts).save(str(work / "words.json"))
 
 
 class Data:
-    """Batches by number: the same number is always the same batch. Images are drawn and encoded once, and
-    kept."""
+    """Batches by number; the same number gives the same batch. Images are rendered and encoded once, and
+    stored."""
 
     def __init__(self, work: Path) -> None:
         book = torch.load(work / "book.pt", weights_only=True)
         self.images = PatchVq(book, SIDE)
         kept = work / f"pool-{self.images.identity[:8]}-{POOL}.npz"
         if not kept.exists():
-            found = list(drawn(POOL, DATA_SEED + 1))
+            found = list(rendered(POOL, DATA_SEED + 1))
             codes = [
                 self.images.nearest(
                     torch.from_numpy(patches([image for image, _ in found[at : at + 100]]).reshape(-1, 192))
@@ -151,17 +157,17 @@ class Data:
                 codes=torch.cat(codes).numpy().astype(np.int16),
                 captions=np.array([caption for _, caption in found]),
             )
-        with np.load(kept) as held:
+        with np.load(kept) as pool:
             self.codes, self.captions = (
-                held["codes"].astype(np.int64),
-                [str(caption) for caption in held["captions"]],
+                pool["codes"].astype(np.int64),
+                [str(caption) for caption in pool["captions"]],
             )
         self.plans = list(plans(POOL, DATA_SEED + 2))
         self.net = wrapped(decoder(CODES), work / "words.json", self.images)
         self.image_layout = self.net.image_layout(None)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """ids and labels, (B, T)."""
+        """Return ids and labels, (B, T)."""
         rng = random.Random(f"batch/{number}")
         kind = rng.choices(list(ROWS), [share for _, share in ROWS.values()])[0]
         rows = [self.row(kind, rng) for _ in range(ROWS[kind][0])]
@@ -174,7 +180,7 @@ class Data:
         return ids, labels
 
     def row(self, kind: str, rng: random.Random) -> tuple[list[int], int]:
-        """Ids, and how many of them are given."""
+        """Return ids, and the length of the prompt."""
         at = rng.randrange(POOL)
 
         def words(text: str) -> list[int]:
@@ -183,39 +189,43 @@ class Data:
         image = [self.image_layout.begin, *(self.codes[at] + WORDS).tolist(), self.image_layout.steps[-1]]
         match kind:
             case "draw":
-                asked, said = (
+                asked, answer = (
                     words("USER:" + rng.choice(("Draw ", "Show me ", "")) + self.captions[at] + "ASSISTANT:"),
                     image,
                 )
             case "tell":
-                asked, said = (
+                asked, answer = (
                     [*words("USER:"), *image, *words("What does the picture show?ASSISTANT:")],
                     words(self.captions[at]),
                 )
             case "again":
                 between = rng.choice(("", f"It shows {self.captions[at]} ")) + "Draw it again.ASSISTANT:"
-                asked, said = [*words("USER:"), *image, *words(between)], image
+                asked, answer = [*words("USER:"), *image, *words(between)], image
                 if rng.random() < 0.5:
-                    said = [*image, *words(rng.choice(("Once more:", f"Again, {self.captions[at]}"))), *image]
+                    answer = [
+                        *image,
+                        *words(rng.choice(("Once more:", f"Again, {self.captions[at]}"))),
+                        *image,
+                    ]
             case _:
                 ask, text = self.plans[at]
-                asked, said = words(f"USER:In words only: {ask}ASSISTANT:"), words(text)
-        return [0, *asked, *said, self.net.end], len(asked) + 1
+                asked, answer = words(f"USER:In words only: {ask}ASSISTANT:"), words(text)
+        return [0, *asked, *answer, self.net.end], len(asked) + 1
 
 
 class Muon(torch.optim.Optimizer):  # type: ignore[misc]  # torch is not typed here
-    """Momentum, each matrix's update made orthogonal (Jordan et al. 2024) and scaled to the size of AdamW's
+    """Momentum with orthogonalized updates of matrices (Jordan et al. 2024), scaled to the size of AdamW's
     (Liu et al. 2025, section 2.2).
 
-    torch.optim.Muon does this in bfloat16, which takes ten times as long on a CPU without instructions for
-    it: 2.1 s a step against 0.2.
+    torch.optim.Muon computes in bfloat16, which takes ten times as long on a CPU without bfloat16
+    instructions: 2.1 s per step, not 0.2.
     """
 
     def __init__(self, matrices: list[Tensor]) -> None:
         super().__init__(matrices, {"lr": MUON_RATE})
 
-    def step(self) -> None:  # without the closure that nobody gives
-        """One update of all."""
+    def step(self) -> None:  # the closure is not supported
+        """Update all matrices."""
         for group in self.param_groups:
             for value in group["params"]:
                 momentum = self.state[value].setdefault("momentum", torch.zeros_like(value))
@@ -228,8 +238,8 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]  # torch is not typed h
 
 
 def _orthogonal(matrix: Tensor) -> Tensor:
-    """About U V of the matrix's U S V: five steps of Newton and Schulz with Jordan's coefficients, which
-    leave singular values in [0.7, 1.2]."""
+    """Return about U V of the matrix's U S V: five Newton-Schulz steps with Jordan's coefficients, which give
+    singular values in [0.7, 1.2]."""
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / (wide.norm() + 1e-7)
     for _ in range(5):
@@ -239,7 +249,7 @@ def _orthogonal(matrix: Tensor) -> Tensor:
 
 
 def train(work: Path, threads: int) -> None:
-    """To `work/base.pt`, from `work/state.pt` where there is one."""
+    """Train and write `work/base.pt`; continue from `work/state.pt` if it exists."""
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     data = Data(work)
@@ -255,10 +265,10 @@ def train(work: Path, threads: int) -> None:
     schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, _rate) for optimizer in optimizers]
     first, state = 0, work / "state.pt"
     if state.exists():
-        held = torch.load(state, weights_only=True)
-        for one, found in zip((model, *optimizers, *schedules), held["states"], strict=True):
+        saved = torch.load(state, weights_only=True)
+        for one, found in zip((model, *optimizers, *schedules), saved["states"], strict=True):
             one.load_state_dict(found)
-        first = held["step"]
+        first = saved["step"]
     started, tokens = time.monotonic(), 0
     means: dict[str, list[float]] = {"text": [], "image": []}
     for step in range(first, STEPS):
@@ -268,7 +278,7 @@ def train(work: Path, threads: int) -> None:
         wanted = labels[:, 1:][asked]
         losses = cross_entropy(
             model.lm_head(hidden[asked]), wanted, reduction="none"
-        )  # the head is a third of the work: not where nothing is asked
+        )  # only at labels, because the head is a third of the work
         losses.mean().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for one in (*optimizers, *schedules):
@@ -278,24 +288,24 @@ def train(work: Path, threads: int) -> None:
         for name, which in (("text", wanted < WORDS), ("image", wanted >= WORDS)):
             means[name] += [float(losses.detach()[which].mean())] if bool(which.any()) else []
         if (step + 1) % 50 == 0:
-            told = ", ".join(f"{name} {sum(found) / max(1, len(found)):.3f}" for name, found in means.items())
+            line = ", ".join(f"{name} {sum(found) / max(1, len(found)):.3f}" for name, found in means.items())
             print(
-                f"step {step + 1}/{STEPS}: {told}, {tokens / (time.monotonic() - started):,.0f} tokens/s",
+                f"step {step + 1}/{STEPS}: {line}, {tokens / (time.monotonic() - started):,.0f} tokens/s",
                 flush=True,
             )
             means = {name: [] for name in means}
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == STEPS:
-            held = {
+            saved = {
                 "states": [one.state_dict() for one in (model, *optimizers, *schedules)],
                 "step": step + 1,
             }
-            torch.save(held, work / "state.new")
+            torch.save(saved, work / "state.new")
             (work / "state.new").replace(state)
     torch.save(model.state_dict(), work / "base.pt")
 
 
 def pack(work: Path) -> None:
-    """Half precision is enough: the file holds each number once."""
+    """Write the packaged files. The weights are stored in half precision, which is enough."""
     weights = {
         name: value.half()
         for name, value in torch.load(work / "base.pt", weights_only=True).items()
@@ -320,7 +330,7 @@ def _rate(step: int) -> float:
 
 
 def main() -> None:
-    """One stage."""
+    """Run one stage."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

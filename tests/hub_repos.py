@@ -209,10 +209,10 @@ class _Endpoint(BaseHTTPRequestHandler):
             # as for one that is not there
             self._send(401, b'{"error": "Invalid username or password."}', ("X-Error-Code", "RepoNotFound"))
             return
-        said = re.search(
+        match = re.search(
             rf"{name}/(?:resolve|tree|revision|commit|preupload|branch|tag|paths-info)/([^/]+)", path
         )
-        revision = unquote(said[1]) if said else "main"
+        revision = unquote(match[1]) if match else "main"
         if kind == "preupload":
             modes = [
                 (file["path"], "lfs" if file["path"].endswith(LARGE) else "regular")
@@ -240,7 +240,7 @@ class _Endpoint(BaseHTTPRequestHandler):
         elif kind == "commit":
             self._commit(repo, name, revision, body)
         elif kind == "resolve":
-            self._file(repo, commit, unquote(path.split(f"/resolve/{said[1] if said else ''}/", 1)[1]))
+            self._file(repo, commit, unquote(path.split(f"/resolve/{match[1] if match else ''}/", 1)[1]))
         elif kind in ("tree", "paths-info"):
             self._json([_entry(at, data) for at, data in repo.commits[commit].items()])
         else:

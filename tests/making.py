@@ -25,9 +25,9 @@ from leafinstruct.records.document import Document, Image, Provenance, Ref, Text
 from leafinstruct.records.text import language, owners
 from leafinstruct.rewrite import worded
 from leafinstruct.rewrite.config import TaskFamily
-from leafinstruct.runtime.artifact import load, save
 from leafinstruct.runtime.engine.base import Needs, Part, Task
 from leafinstruct.runtime.engine.local import LocalEngine
+from leafinstruct.runtime.files import load, save
 
 ENGLISH = {"en": read_questions(packaged("questions") / "en.yaml")}
 """The packaged questions."""
@@ -89,7 +89,7 @@ def png(color: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (96
 def mmc4(
     folder: Path, documents: dict[str, list[tuple[str, bytes | None]]], name: str = "docs.jsonl"
 ) -> Path:
-    """An MMC4 source: url -> [(sentence, image that stands with it or None), ...]."""
+    """An MMC4 source: url -> [(sentence, image of it or None), ...]."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     lines = []
     for number, (url, steps) in enumerate(documents.items()):
@@ -165,7 +165,7 @@ def build(path: Path, *changes: str, engine: InlineEngine | None = None, **optio
 def messages(*turns: tuple[str, list[str | bytes]]) -> tuple[list[dict[str, Any]], list[bytes]]:
     """`messages` of a published row, and its images in order. turns: role and parts, of which bytes are
     images."""
-    said = [
+    message = [
         {
             "role": role,
             "content": [
@@ -175,7 +175,7 @@ def messages(*turns: tuple[str, list[str | bytes]]) -> tuple[list[dict[str, Any]
         }
         for role, parts in turns
     ]
-    return said, [part for _, parts in turns for part in parts if isinstance(part, bytes)]
+    return message, [part for _, parts in turns for part in parts if isinstance(part, bytes)]
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -208,7 +208,7 @@ def leaf(
 
 
 def put_beside(shards: Path, name: str, data: bytes) -> None:
-    """Write a file beside finished shards as if the build had written it: its sha256 stands in the record."""
+    """Write a file beside finished shards as if the build had written it: its sha256 is in the record."""
     record = load(shards / "record.json")
     assert record is not None
     (shards / name).parent.mkdir(exist_ok=True)

@@ -204,7 +204,7 @@ class Done:
     seconds: float
 
     @property
-    def said(self) -> list[str]:
+    def messages(self) -> list[str]:
         """Lines on stderr that are no progress."""
         return [line for line in self.err.splitlines() if line.strip() and not _progress(line)]
 
@@ -237,7 +237,7 @@ def warm() -> None:
     import leafinstruct.filter.scores.alignment
     import leafinstruct.filter.stage
     import leafinstruct.ingest.stage
-    import leafinstruct.publish.stage
+    import leafinstruct.publish.push
     import leafinstruct.rewrite.stage
     import leafinstruct.shard.stage
 

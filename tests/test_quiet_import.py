@@ -21,7 +21,7 @@ warnings.warn("compiled without GPU support")
 class nn:
     class Linear4bit: pass
     class Linear8bitLt: pass
-"""
+"""  # noqa: E501
 
 
 USES = {

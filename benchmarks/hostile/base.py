@@ -1,9 +1,9 @@
-"""Inputs that are wide where a parser expects few of something. Each is small on disk and holds one sound
-record beside the hostile one.
+"""Inputs with very many of something that a parser expects few of. Each is small on disk and contains one
+valid record beside the hostile one.
 
 CASES: name -> (kind of source, files as name -> bytes, further keys of the source). The kind `image` is
-decoded, `init` is looked at as by `leaf init --from`, `robots` and `tdmrep` are read as the files of a host;
-every other kind goes through a whole offline build.
+decoded, `init` is read as by `leaf init --from`, `robots` and `tdmrep` are read as the files of a host; every
+other kind goes through a complete offline build.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Subtitles, files of hosts, and folders as `leaf init --from` looks at them."""
+"""Subtitles, files of hosts, and folders for `leaf init --from`."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ CASES["mmc4 gzip of 500,000 members"] = (
 
 
 def _overlapping(count: int) -> bytes:
-    """Entries of a directory that share one member of 100 MB."""
+    """A zip file whose directory entries share one member of 100 MB."""
     made = _zip({"a.jsonl": b"\n".join([b'{"text_list": ["' + b"a" * 1_000_000 + b'"]}'] * 100)}, 9)
     at = made.index(b"PK\x01\x02")
     end = made.index(b"PK\x05\x06")
@@ -154,7 +154,7 @@ conversations(
     },
 )
 conversations(
-    "1,000,000 marks",
+    "1,000,000 placeholders",
     lambda: {
         "image": [],
         "conversations": [{"from": "human", "value": "<image>" * 1_000_000}, {"from": "gpt", "value": "b"}],

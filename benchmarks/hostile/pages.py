@@ -1,4 +1,4 @@
-"""Pages."""
+"""HTML pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hostile.base import CASES, STEPS, Files, numbered, png
 
 def page(name: str, body: Callable[[], str], head: Callable[[], str] = str) -> None:
     def files() -> Files:
-        html = f"<!doctype html><html><head><title>T</title>{head()}</head><body><main>{STEPS}{body()}</main></body></html>"
+        html = f"<!doctype html><html><head><title>T</title>{head()}</head><body><main>{STEPS}{body()}</main></body></html>"  # noqa: E501
         return {
             "a.html": html.encode(),
             "z.html": f"<html><body>{STEPS} It is the neighbor.</body></html>".encode(),
@@ -181,7 +181,7 @@ page("200 data: URLs not found", lambda: f"<img src='data:image/png;base64,&#65;
 page(
     "<source> of data: URLs",
     lambda: (
-        f"<picture>{('<source srcset=' + chr(39) + 'data:image/png;base64,' + 'A' * 1000 + chr(39) + '>') * 15_000}<img></picture>"
+        f"<picture>{('<source srcset=' + chr(39) + 'data:image/png;base64,' + 'A' * 1000 + chr(39) + '>') * 15_000}<img></picture>"  # noqa: E501
     ),
 )
 page("width and height of 8 MB", lambda: f"<img src=a.png width={'1' * 4_000_000} height={'1' * 4_000_000}>")

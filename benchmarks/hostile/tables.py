@@ -107,7 +107,7 @@ CASES["hub lists of 10^6"] = (
     },
     {"segments": [{"text": "t"}]},
 )
-CASES["hub text of marks"] = (
+CASES["hub text of placeholders"] = (
     "hub",
     lambda: {
         "a.jsonl": b"\n".join(
@@ -117,9 +117,9 @@ CASES["hub text of marks"] = (
             ]
         )
     },
-    {"segments": [{"text": "t", "marks": {"<image>": "i"}}]},
+    {"segments": [{"text": "t", "placeholders": {"<image>": "i"}}]},
 )
-CASES["hub text of near marks"] = (
+CASES["hub text of near placeholders"] = (
     "hub",
     lambda: {
         "a.jsonl": b"\n".join(
@@ -131,7 +131,7 @@ CASES["hub text of near marks"] = (
     },
     {"segments": [{"text": "t"}]},
 )
-CASES["hub text of distinct near marks"] = (
+CASES["hub text of distinct near placeholders"] = (
     "hub",
     lambda: {
         "a.jsonl": b"\n".join(
@@ -212,7 +212,7 @@ tar("member of slashes", lambda out: _add(out, "b/" * 1_000_000 + "c.txt", b"b")
 
 
 def _chained(kind: bytes, count: int) -> Files:
-    """Headers that each announce another: tarfile follows them by recursion."""
+    """Headers that each announce another one: tarfile follows them recursively."""
     info = tarfile.TarInfo("././@LongLink")
     info.type, info.size = kind, 4
     head = info.tobuf(tarfile.GNU_FORMAT) + b"abc\0".ljust(512, b"\0")

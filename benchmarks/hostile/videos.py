@@ -1,5 +1,5 @@
-"""Videos whose container or times say what no camera says, each with an ordinary subtitle file and beside an
-ordinary video."""
+"""Videos whose container or times state what no camera writes, each with an ordinary subtitle file and
+beside an ordinary video."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def encoded(
     streams: int = 1,
     codec: str = "mpeg4",
 ) -> bytes:
-    """A video. keys: frames from one key frame to the next; pts: time of a frame in units of the stream."""
+    """Encode a video. keys: frames from one key frame to the next; pts: time of a frame in units of the
+    stream."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as out:
         written: list[Any] = [out.add_stream(codec, rate=rate) for _ in range(streams)]

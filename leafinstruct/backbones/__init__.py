@@ -1,8 +1,7 @@
-"""Vision-language generalists: how a backbone writes images as tokens, and how text and images are drawn from
-it in turn.
+"""Vision-language generalists: encode images as tokens, and generate text and images.
 
-One small protocol (`Backbone`) says what differs; `generate` is the same for all. `load` gives
-Chameleon/Anole, Emu3 and Emu2 by name.
+A small protocol (`Backbone`) defines what differs between backbones; `generate` is the same for all. `load`
+returns Chameleon/Anole, Emu3 or Emu2 by name.
 """
 
 from __future__ import annotations

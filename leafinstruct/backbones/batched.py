@@ -1,13 +1,12 @@
-"""Many answers at once, for backbones with one vocabulary and images of one shape: what examinations draw.
+"""Generate many answers at once, for backbones with one vocabulary and images of one shape.
 
-The answers are those of `generate`, to the id, where the likeliest is taken; one lesson at a time leaves a
-small model waiting for Python. Each row has a prompt, a text and an image of its own, so rows are at
-different places of different images: prompts are padded on the left, an attention mask hides that, and the
-position of each row is its own. A finished row leaves the batch, and the KV cache with it; the convolution's
-memory (moss.conv_cache) follows the KV cache.
+With greedy sampling the answers are those of `generate`, id by id. One answer at a time leaves a small model
+waiting for Python. Rows are at different positions of different images: prompts are padded on the left, an
+attention mask hides the padding, and each row has its own position. A finished row leaves the batch and the
+KV cache; the convolution's state (moss.conv_cache) follows the KV cache.
 
-Cost: a step takes one pass for all rows, so a batch of 32 costs about as much as the longest three or four of
-its answers one by one.
+Cost: a step is one pass for all rows, so a batch of 32 costs about as much as its longest three or four
+answers one by one.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from leafinstruct.backbones.sampling import sampled
 from leafinstruct.errors import BackboneError
 
 Why = Ended | Literal["image"]
-"""Why an answer ended: see `generate`; "image" where one was asked for."""
+"""Why an answer ended: see `generate`; "image": after the requested image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """segments: text and whole images in order, as `generate` yields them; a cut image is left out. ids: all
-    that was drawn."""
+    """One answer. segments: text and complete images in order, as `generate` yields them, without a cut
+    image; ids: all generated ids."""
 
     segments: tuple[Segment, ...]
     ids: tuple[int, ...]
@@ -47,33 +46,33 @@ def answers(
     one_image: bool = False,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Answered]:
-    """One answer a prompt, in their order. prompts: ids, as `encode` gives them; one that ends with the mark
-    of an image is answered from its first patch on. one_image: an answer ends with its first whole image.
-    on_done: told how many are answered.
+    """Return one answer per prompt, in order. prompts: ids, as `encode` gives them; after one that ends with
+    the token that begins an image, the answer begins with the image's first patch. one_image: an answer ends
+    with its first complete image. on_done: called with the number of finished answers.
 
-    Raises BackboneError for a backbone whose patches are vectors, for guidance, and for a prompt that leaves
-    no room.
+    Raises BackboneError for a backbone whose patches are vectors, for guidance, and for a prompt without free
+    positions after it.
     """
     if not isinstance(backbone, Codes):
         raise BackboneError(
-            "many answers at once need a backbone with one vocabulary for words and codes, as Chameleon "
-            "and Emu3"
+            "batched answers need a backbone with one vocabulary for words and codes, such as "
+            "Chameleon or Emu3"
         )
     if settings.guidance != 1.0:
-        raise BackboneError("many answers at once are drawn without guidance")
+        raise BackboneError("batched answers do not support guidance")
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))  # little padding
     found: dict[int, Answered] = {}
     for at in range(0, len(order), batch):
         numbers = order[at : at + batch]
         rows = [_Row(backbone, prompts[number], settings, number, one_image) for number in numbers]
-        _draw(backbone, rows)
+        _generate(backbone, rows)
         found.update((row.number, row.answered()) for row in rows)
         on_done(len(found))
     return [found[number] for number in range(len(prompts))]
 
 
-def _draw(backbone: Any, rows: list[_Row]) -> None:
-    """All of them to their ends."""
+def _generate(backbone: Any, rows: list[_Row]) -> None:
+    """Generate until all rows have ended."""
     length = max(len(row.fresh) for row in rows)
     pad = int(backbone.model.config.pad_token_id or 0)
     ids = torch.tensor([[pad] * (length - len(row.fresh)) + row.fresh for row in rows])
@@ -96,10 +95,10 @@ def _draw(backbone: Any, rows: list[_Row]) -> None:
 
 
 def _pass(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> tuple[Tensor, Any]:
-    """The last position's logits, (B, V) on the CPU, and the cache."""
+    """Return the last position's logits, (B, V) on the CPU, and the cache."""
     device = model.device
     with torch.no_grad():
-        said = model(
+        out = model(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             position_ids=positions.to(device),
@@ -107,12 +106,12 @@ def _pass(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) 
             use_cache=True,
             logits_to_keep=1,
         )
-    return said.logits[:, -1].float().cpu(), said.past_key_values
+    return out.logits[:, -1].float().cpu(), out.past_key_values
 
 
 @dataclass
 class _Row:
-    """An answer that grows: what `generate` keeps in its loop."""
+    """The state of one answer, which `generate` keeps in its loop."""
 
     backbone: Any
     prompt: Sequence[Item]
@@ -134,7 +133,7 @@ class _Row:
         self._words, self._patches, self._segments = list[int](), list[Item](), list[Segment]()
 
     def take(self, logits: Tensor) -> None:
-        """The next id. logits: (V,)."""
+        """Add the next id. logits: (V,)."""
         if self._step is None:
             closed = self._shut if self._images < self.settings.max_images else self._mute
             self._text(sampled(logits.index_fill(0, closed, -torch.inf), self.settings.text, self._chance))
@@ -149,7 +148,7 @@ class _Row:
             self._end("context" if self._short else "max_tokens")
 
     def _patch(self, item: int) -> None:
-        assert self._step is not None, "take said so"
+        assert self._step is not None, "checked by take"
         self.ids.append(item)
         self._patches.append(item)
         self._step += 1
@@ -184,6 +183,6 @@ class _Row:
         self.ended = why
 
     def answered(self) -> Answered:
-        """When it has ended."""
-        assert self.ended is not None, "all rows are drawn to their end"
+        """Return the answer of a row that has ended."""
+        assert self.ended is not None, "_generate runs until all rows have ended"
         return Answered(tuple(self._segments), tuple(self.ids), self.ended)

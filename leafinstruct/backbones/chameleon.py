@@ -1,10 +1,10 @@
 """Chameleon and Anole: one vocabulary for words and codes, images of one shape.
 
-transformers' forward sets the logits of image codes to the minimum, in training too, so labels on them cost
-infinity and none is ever drawn: `Interleaved` is the same model without that step, and loads the same
-weights. Images become codes and codes images by a tokenizer that is given: the published one (vqgan), whose
-encoder transformers holds and whose decoder comes from the published `vqgan.ckpt`, or patch_vq, the packaged
-one. The published weights were never run here; keys and shapes are tested on tiny ones.
+transformers' forward sets the logits of image codes to the minimum, in training too, so labels on them have
+infinite loss and none is ever generated. `Interleaved` is the same model without that step, and loads the
+same weights. The image tokenizer is an argument: the published one (vqgan), whose encoder is in transformers
+and whose decoder is in the published `vqgan.ckpt`, or patch_vq, the packaged one. The published weights were
+never run here; keys and shapes are tested on tiny ones.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from leafinstruct.backbones.text import decode, encode
 from leafinstruct.errors import BackboneError
 
 BEGIN, END = "<racm3:break>", "<eoss>"
-"""Names of the marks around an image in the published vocabulary."""
+"""Special tokens before and after an image in the published vocabulary."""
 
 
 class Interleaved(ChameleonForConditionalGeneration):
-    """Chameleon whose codes have logits."""
+    """Chameleon with logits for image codes."""
 
     def forward(
         self,
@@ -37,7 +37,7 @@ class Interleaved(ChameleonForConditionalGeneration):
         logits_to_keep: int = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """As the parent's, for ids or embeddings. labels: (B, T), -100 where there is no loss."""
+        """See the parent class. labels: (B, T), -100 for no loss."""
         length = kwargs.pop("num_items_in_batch", None)
         outputs = self.model(input_ids=input_ids, **kwargs)
         logits = self.lm_head(outputs.last_hidden_state[:, -logits_to_keep:])
@@ -52,8 +52,8 @@ class Interleaved(ChameleonForConditionalGeneration):
 
 
 class Images(Protocol):
-    """An image tokenizer of one shape. codes: how many there are. side: patches along a side. identity: of
-    the weights that make the codes."""
+    """An image tokenizer of one shape. codes: number of codes; side: patches along a side; identity: hash of
+    the encoder's weights."""
 
     codes: int
     side: int
@@ -62,7 +62,7 @@ class Images(Protocol):
     def identity(self) -> str: ...
 
     def encode(self, image: Image.Image) -> list[int]:
-        """side * side codes in the order of reading."""
+        """Return side * side codes in reading order."""
 
     def image(self, codes: Tensor) -> Image.Image:
         """codes: (side, side)."""
@@ -72,23 +72,23 @@ class Chameleon(Codes):
     """The backbone. model: an Interleaved, adapted or not. images: its image tokenizer."""
 
     def __init__(self, model: Any, tokenizer: Any, images: Images) -> None:
-        """Raises BackboneError where the vocabulary lacks the marks of images, or has another number of
-        codes."""
+        """Raises BackboneError when the vocabulary lacks the special tokens of images, or has another number
+        of codes."""
         self._tokenizer, self.images = tokenizer, images
         config = model.config
         names = config.vocabulary_map
         for name in (BEGIN, END):
             if name not in names:
                 raise BackboneError(
-                    f"the vocabulary has no {name}, which stands beside an image; is this Chameleon?"
+                    f"the vocabulary has no {name}, which images need; is this Chameleon's tokenizer?"
                 )
         self.end, self._special_tokens = int(config.eos_token_id), (names[BEGIN], names[END])
         self._to_id = unadapted(model).model.vocabulary_mapping.img2bpe
         self._to_code = {number: code for code, number in self._to_id.items()}
-        # without any, the line below says what that means
+        # without any code, super().__init__ raises an error
         if self._to_code and len(self._to_code) != images.codes:
             raise BackboneError(
-                f"the image tokenizer has {images.codes} codes, the vocabulary {len(self._to_code)}"
+                f"the image tokenizer has {images.codes} codes, but the vocabulary {len(self._to_code)}"
             )
         super().__init__(model, torch.tensor(sorted(self._to_code)))
         closed = {
@@ -103,7 +103,7 @@ class Chameleon(Codes):
         )
 
     @property
-    def sees(self) -> str:
+    def encoder_identity(self) -> str:
         """See Backbone."""
         return self.images.identity
 
@@ -111,13 +111,12 @@ class Chameleon(Codes):
         """Raises BackboneError for another shape than the model's."""
         if grid not in (None, (self._side, self._side)):
             raise BackboneError(
-                f"Chameleon draws images of {self._side} x {self._side} patches only, not {grid[0]} x "
-                f"{grid[1]}"
+                f"Chameleon's images have {self._side} x {self._side} patches, not {grid[0]} x {grid[1]}"
             )
         return self._layout
 
     def encode(self, segments: Sequence[Segment]) -> list[Item]:
-        """Ids, from the beginning of a sequence on."""
+        """See Backbone; all items are ids."""
         found: list[Item] = [int(self.model.config.bos_token_id)]
         for segment in segments:
             if isinstance(segment, str):
@@ -131,11 +130,11 @@ class Chameleon(Codes):
         return found
 
     def decode_text(self, ids: Sequence[int]) -> str:
-        """Without marks."""
+        """See Backbone."""
         return decode(self._tokenizer, ids)
 
     def decode_image(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:  # noqa: ARG002 - codes were guided
-        """items: codes in the order of reading, then the end mark."""
+        """items: codes in reading order, then the end token."""
         codes = torch.tensor([self._to_code[int(number)] for number in items[:-1]]).view(
             self._side, self._side
         )

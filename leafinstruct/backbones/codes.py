@@ -1,4 +1,4 @@
-"""Backbones with one vocabulary for words and image codes: what Chameleon and Emu3 share."""
+"""The common part of backbones with one vocabulary for words and image codes: Chameleon and Emu3."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from leafinstruct.errors import BackboneError
 
 
 class Codes:
-    """The part of a backbone that draws and judges ids. codes: ids of patches, (C,), sorted."""
+    """Sampling and losses of ids. codes: ids of patches, (C,), sorted."""
 
     guided: Literal["patches", "decoder"] = "patches"
 
     def __init__(self, model: Any, codes: Tensor) -> None:
-        """Raises BackboneError where there is no code."""
+        """Raises BackboneError when there is no code."""
         if not len(codes):
             raise BackboneError(
-                "the vocabulary has no ids for image codes, so this backbone reads and writes text alone"
+                "the vocabulary has no ids for image codes, so this backbone only reads and writes text"
             )
         self.model, self.codes = model, codes
 
@@ -31,7 +31,7 @@ class Codes:
         return {"input_ids": torch.tensor([[int(item) for item in items]], device=self.model.device)}
 
     def step(self, items: Sequence[Item], cache: Any) -> tuple[Tensor, Any]:
-        """The last position's logits, (V,), and the cache."""
+        """Return the last position's logits, (V,), and the cache."""
         with torch.no_grad():
             found = self.model(**self.inputs(items), past_key_values=cache, use_cache=True, logits_to_keep=1)
         return found.logits[0, -1], found.past_key_values
@@ -43,13 +43,13 @@ class Codes:
     def patch(
         self, outs: Sequence[Tensor], how: Sampling, guidance: float, generator: torch.Generator
     ) -> int:
-        """A code, drawn from u + g (c - u): c are the prompted logits, u the unprompted ones."""
+        """Sample a code from u + g (c - u): c are the logits with the prompt, u those without."""
         logits = [self.words(out)[self.codes] for out in outs]
         guided = logits[0] if len(logits) == 1 else logits[1] + guidance * (logits[0] - logits[1])
         return int(self.codes[sampled(guided, how, generator)])
 
     def losses(self, inputs: Mapping[str, Tensor], labels: Tensor) -> Losses:
-        """Cross-entropy, of codes over the whole vocabulary."""
+        """See Backbone: cross-entropy over the whole vocabulary, for codes too."""
         value, norm = of_ids(self.model(**inputs, use_cache=False).logits[:, :-1], labels[:, 1:])
         found = self.targets(labels)
         return Losses(value, found.text, found.image, found.ids, norm)
@@ -62,10 +62,10 @@ class Codes:
 
 
 def of_ids(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy, and the log of the normalizer that it holds anyway: (B, T) each, 0 where wanted is -100.
+    """Return the cross-entropy and the log of its normalizer, (B, T) each, 0 where wanted is -100.
 
-    logits: (B, T, V); wanted: (B, T). Only labeled rows are made float32, because prompts are often most of a
-    batch and V is large.
+    logits: (B, T, V); wanted: (B, T). Only labeled rows are converted to float32, because prompts are often
+    most of a batch and V is large.
     """
     flat = wanted.flatten()
     places = (flat != -100).nonzero()[:, 0]

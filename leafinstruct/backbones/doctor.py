@@ -1,12 +1,11 @@
-"""Does a backbone work here? A few minutes and no data: what loads, whether images come back, whether the
-adapter is what its laws say.
+"""Check in a few minutes, without data, whether a backbone's weights work here.
 
-The published weights were never run by us, so this is how their first user finds out cheaply, and what to
-send when something is wrong.
+We never ran the published weights. With this check their first user finds out cheaply, and can report what is
+wrong.
 
-    keys        every weight of the model is in the files, and none is left over
-    text        control strings in a text are letters
-    images    a drawn test image as codes and back, PSNR in dB
+    keys        every weight of the model is in the files, and no other
+    text        control strings in a text are encoded as letters
+    images      a test image is encoded and decoded, PSNR in dB
     identity    a new adapter changes no logit
     leak        with a random adapter, a later patch changes no earlier logit
     overfit     twenty steps on one row of text and image lower the loss
@@ -33,15 +32,15 @@ from leafinstruct.errors import BackboneError
 from leafinstruct.moss import MossConfig, MossModel
 
 PSNR = 15.0
-"""dB from which a drawing of few colors is recognized; a good tokenizer gives 25 and more. Emu2's encoder
-keeps what is seen rather than where each pixel is, so of it no more is asked than to come nearer than the
-drawing's mean color does."""
+"""dB from which an image of few colors is recognizable; a good tokenizer reaches 25 and more. Emu2's encoder
+keeps the content rather than each pixel's position, so its result only has to be nearer than the mean
+color."""
 STEPS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: whether it holds, and the figures behind that."""
+    """The result of one check. ok: whether it passed; detail: the measured figures."""
 
     check: str
     ok: bool
@@ -49,8 +48,8 @@ class Finding:
 
 
 def examine(name: str, weights: Path, decoder: Path | None = None, device: str = "cpu") -> Iterator[Finding]:
-    """The findings, one by one. Raises BackboneError where there is nothing to examine. Arguments: as of
-    backbones.load."""
+    """Yield the findings. Arguments: see backbones.load. Raises BackboneError when there is nothing to
+    examine."""
     backbone, odd = load(name, weights, decoder, device)
     count = sum(value.numel() for value in backbone.model.parameters())
     yield Finding(
@@ -81,7 +80,7 @@ def examine(name: str, weights: Path, decoder: Path | None = None, device: str =
 
 
 def drawing(side: int = 512) -> Image.Image:
-    """A red square, a blue disc and a ramp on white."""
+    """Return the test image: a red square, a blue disc and a ramp on white."""
     ramp = np.linspace(90, 255, side, dtype=np.uint8)[None].repeat(side, 0)
     image = Image.fromarray(np.stack([np.full_like(ramp, 255), ramp, ramp], axis=-1))
     pen = ImageDraw.Draw(image)
@@ -91,8 +90,8 @@ def drawing(side: int = 512) -> Image.Image:
 
 
 def _text(backbone: Any) -> tuple[bool, str]:
-    said = "a </s> <eoss> <image> <|image start|> <|image token|> b"
-    ids = backbone.encode([said])[1:]
+    text = "a </s> <eoss> <image> <|image start|> <|image token|> b"
+    ids = backbone.encode([text])[1:]
     layout = backbone.image_layout(None)
     controls = sorted({layout.begin, backbone.end, *layout.closed} & set(ids))
     return (
@@ -113,14 +112,15 @@ def _images(backbone: Any, exact: bool) -> tuple[bool, str]:
     return (
         found >= bound,
         (
-            f"{found:.1f} dB at {back.width} x {back.height}, {len(items)} items; wanted {bound:.1f}, "
-            f"the mean color gives {floor:.1f}"
+            f"{found:.1f} dB at {back.width} x {back.height}, {len(items)} items; needs {bound:.1f}, "
+            "the mean "
+            f"color gives {floor:.1f}"
         ),
     )
 
 
 def _psnr(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> float:
-    """dB, of pixels up to 255."""
+    """Return the PSNR in dB, for pixels up to 255."""
     error = float(np.square(wanted - found).mean())
     return 10 * math.log10(255**2 / error) if error else math.inf
 
@@ -138,7 +138,7 @@ def _logits(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
 
 
 def _leak(backbone: Any, items: list[Any]) -> tuple[bool, str]:
-    """Another last patch must change nothing before it."""
+    """Check that another last patch changes no earlier logit."""
     model = _adapted(backbone.model, "random")
     codes = backbone.image_layout(None).codes.tolist()
     place = max(n for n, item in enumerate(items) if isinstance(item, Tensor) or item in codes)
@@ -159,18 +159,18 @@ def _leak(backbone: Any, items: list[Any]) -> tuple[bool, str]:
 def _overfit(backbone: Any, inputs: Mapping[str, Tensor]) -> tuple[bool, str]:
     weights = [value for value in backbone.model.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=1e-3)
-    told = []
+    history = []
     for _ in range(STEPS):
         losses = backbone.losses(inputs, inputs["input_ids"])
         means = [(losses.value * which).sum() / which.sum() for which in (losses.text, losses.image)]
-        told.append([float(mean.detach()) for mean in means])
+        history.append([float(mean.detach()) for mean in means])
         sum(means).backward()
         optimizer.step()
         optimizer.zero_grad()
-    (text, image), (last_text, last_image) = told[0], told[-1]
+    (text, image), (last_text, last_image) = history[0], history[-1]
     count = sum(value.numel() for value in weights)
-    said = (
+    detail = (
         f"text loss {text:.3f} -> {last_text:.3f}, image loss {image:.3f} -> {last_image:.3f} in {STEPS} "
         f"steps, {count:,} trainable parameters"
     )
-    return last_text + last_image < text + image, said
+    return last_text + last_image < text + image, detail

@@ -1,9 +1,9 @@
-"""Emu3: one vocabulary for words and codes, images of many shapes; each row of codes ends with a line end,
-the size stands before as text.
+"""Emu3: one vocabulary for words and codes, images of many shapes. The size comes first, as text; each row of
+codes ends with a line end.
 
     <|image start|> 16*24 <|image token|> (codes of a row, line end) x 16 <|extra_201|> <|image end|>
 
-transformers has both halves of its image tokenizer. The published weights were never run here.
+transformers has both halves of the image tokenizer. The published weights were never run here.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _SPECIAL_TOKENS = ("<|image start|>", "<|image token|>", "<|extra_200|>", "<|ext
 
 
 class Emu3(Codes):
-    """The backbone. model: Emu3ForConditionalGeneration, adapted or not. grid: patches of the images that it
-    draws, where nothing else is said."""
+    """The backbone. model: Emu3ForConditionalGeneration, adapted or not. grid: default (height, width) in
+    patches of generated images."""
 
     def __init__(self, model: Any, tokenizer: Any, grid: tuple[int, int] = (90, 90)) -> None:
-        """Raises BackboneError where the vocabulary lacks the marks of images."""
+        """Raises BackboneError when the vocabulary lacks the special tokens of images."""
         self._tokenizer, self._grid = tokenizer, grid
         names = tokenizer.get_vocab()
         for name in _SPECIAL_TOKENS:
@@ -60,7 +60,7 @@ class Emu3(Codes):
         self._factor = 2 ** (len(self._vq.config.channel_multiplier) - 1)
 
     @cached_property
-    def sees(self) -> str:
+    def encoder_identity(self) -> str:
         """See Backbone."""
         return weights_sha256(self._vq)
 
@@ -68,7 +68,7 @@ class Emu3(Codes):
         """Any shape of at least one patch."""
         height, width = grid or self._grid
         if height < 1 or width < 1:
-            raise BackboneError(f"an image of {height} x {width} patches cannot be drawn")
+            raise BackboneError(f"an image of {height} x {width} patches cannot be generated")
         rows = (*[None] * width, self._line) * height
         return ImageLayout(
             self._begin,
@@ -81,15 +81,15 @@ class Emu3(Codes):
         return [*encode(self._tokenizer, f"{height}*{width}"), self._codes_follow]
 
     def encode(self, segments: Sequence[Segment]) -> list[Item]:
-        """Ids, from the beginning of a sequence on."""
+        """See Backbone; all items are ids."""
         found: list[Item] = [self._start]
         for segment in segments:
             found += encode(self._tokenizer, segment) if isinstance(segment, str) else self._image(segment)
         return found
 
     def grid_of(self, size: tuple[int, int], patches: int) -> tuple[int, int]:
-        """See Resizing. Sides are whole patches, so a thin image loses some of its length where rounding up
-        its width would pass the budget."""
+        """See Resizing. Sides are whole patches; a thin image is shortened when rounding up its width would
+        exceed the budget."""
         scale = min(1.0, (patches * self._factor**2 / (size[0] * size[1])) ** 0.5)
         width, height = (max(1, int(side * scale) // self._factor) for side in size)
         if width * height > patches:  # one side is a single patch
@@ -102,7 +102,7 @@ class Emu3(Codes):
         return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
     def _image(self, image: Image.Image) -> list[int]:
-        """An image reduced to at most the area of the usual grid, its sides whole patches."""
+        """Encode an image, reduced to at most the number of patches of the default grid."""
         height, width = grid = self.grid_of(image.size, self._grid[0] * self._grid[1])
         size = (width * self._factor, height * self._factor)
         pixels = np.asarray(self.shaped(image, grid), np.float32) / 127.5 - 1.0
@@ -113,11 +113,11 @@ class Emu3(Codes):
         return [self._begin, *self._head(height, width), *rows, self._frame, self._close]
 
     def decode_text(self, ids: Sequence[int]) -> str:
-        """Without marks."""
+        """See Backbone."""
         return decode(self._tokenizer, ids)
 
     def decode_image(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:  # noqa: ARG002 - codes were guided
-        """items: of a whole script."""
+        """items: those of the layout's steps."""
         ids = [int(item) for item in items]
         rows = ids[ids.index(self._codes_follow) + 1 : -2]
         width = rows.index(self._line)

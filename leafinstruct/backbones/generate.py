@@ -1,9 +1,10 @@
-"""Drawing text and images from a backbone, in the order in which it tells them.
+"""Generate text and images with a backbone, in the order in which it writes them.
 
-Its own loop and not transformers' `generate`, because one call must change modality: temperature, top-k and
-guidance differ between words and codes, an image follows its script, and each finished segment is handed over
-at once. Guidance pushes patches away from what the same answer without the prompt would hold (codes are drawn
-from u + g (c - u), u being the unprompted logits); it costs a second pass a token, and words are not guided.
+transformers' `generate` is not used, because one call must change modality: temperature, top-k and guidance
+differ between words and codes, an image follows its layout, and each finished segment is yielded at once.
+Guidance pushes patches away from those of the same answer without the prompt (codes are sampled from
+u + g (c - u), where u are the logits without the prompt). It costs a second pass per token, and words are not
+guided.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from leafinstruct.errors import BackboneError
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """max_images: then no more are begun. max_tokens: of the answer, marks included. grid: (height, width) of
-    images in patches, where a backbone draws many shapes. guidance: 1 for none. stop: the answer ends before
-    the first of these strings, as it does at the model's own end."""
+    """How to generate an answer.
+
+    text, image: sampling of words and of patches; guidance: of images, 1 for none; max_images: maximum number
+    of images; max_tokens: maximum number of tokens, with special tokens; grid: (height, width) of images in
+    patches, for backbones with many shapes; stop: the answer ends before the first of these strings.
+    """
 
     text: Sampling = GREEDY
     image: Sampling = ANCESTRAL
@@ -37,13 +41,13 @@ class Settings:
 
 
 Ended = Literal["end", "stop", "max_tokens", "context"]
-"""Why an answer ended: at the model's own end, before a stop string, at max_tokens, or where the model's
-positions are used up."""
+"""Why an answer ended: the model's end token, a stop string, max_tokens, or no more positions of the
+model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An image that the end of the tokens cut. steps: of `of` that were written."""
+    """An image that was cut because the tokens ended. steps: written steps; of: steps of a complete image."""
 
     steps: int
     of: int
@@ -55,11 +59,11 @@ def generate(
     settings: Settings,
     on_item: Callable[[Item], None] | None = None,
 ) -> Generator[Segment | Unfinished, None, Ended]:
-    """The answer's segments, each as soon as it is whole; a cut image as Unfinished, last. on_item: called
-    with every id and every vector as it is drawn. The generator's own value is why the answer ended.
+    """Yield the answer's segments, each as soon as it is complete; a cut image as Unfinished, last. Returns
+    why the answer ended. on_item: called with every generated id and vector.
 
-    The same prompt, settings and weights give the same answer on one device. Raises BackboneError for what
-    the backbone cannot draw, and for a prompt that leaves no room for an answer.
+    The same prompt, settings and weights give the same answer on one device. Raises BackboneError for images
+    that the backbone cannot generate, and for a prompt without free positions after it.
     """
     layout = backbone.image_layout(settings.grid)
     generator = torch.Generator(device="cpu").manual_seed(settings.seed)
@@ -70,21 +74,15 @@ def generate(
         streams.append(_Stream(backbone, backbone.encode([])))
     shut, mute = shut_ids(layout)
     words: list[int] = []
-    drawn: list[Item] = []
+    patches: list[Item] = []
     images = 0
     step: int | None = None
     ended: Ended = "max_tokens" if settings.max_tokens <= left else "context"
     for _ in range(min(settings.max_tokens, left)):
         item = layout.steps[step] if step is not None else None
         if item is None:
-            outs = [stream.next() for stream in streams]
-            if step is not None:
-                item = backbone.patch(outs, settings.image, settings.guidance, generator)
-            else:
-                closed = shut if images < settings.max_images else mute
-                item = sampled(
-                    backbone.words(outs[0]).index_fill(0, closed, -torch.inf), settings.text, generator
-                )
+            closed = None if step is not None else shut if images < settings.max_images else mute
+            item = _sample(backbone, streams, closed, settings, generator)
         if on_item is not None:
             on_item(item)
         if step is None and item == backbone.end:
@@ -93,11 +91,11 @@ def generate(
         for stream in streams:
             stream.append(item)
         if step is not None:
-            drawn.append(item)
+            patches.append(item)
             step = step + 1 if step + 1 < len(layout.steps) else None
             if step is None:
-                yield backbone.decode_image(drawn, settings.guidance, generator)
-                drawn = []
+                yield backbone.decode_image(patches, settings.guidance, generator)
+                patches = []
         elif item == layout.begin:
             if text := backbone.decode_text(words):
                 yield text
@@ -115,35 +113,50 @@ def generate(
     return ended
 
 
+def _sample(
+    backbone: Backbone,
+    streams: Sequence[_Stream],
+    closed: Tensor | None,
+    settings: Settings,
+    generator: torch.Generator,
+) -> Item:
+    """Sample the next item: a patch if closed is None, otherwise an id of text outside closed."""
+    outs = [stream.next() for stream in streams]
+    if closed is None:
+        return backbone.patch(outs, settings.image, settings.guidance, generator)
+    return sampled(backbone.words(outs[0]).index_fill(0, closed, -torch.inf), settings.text, generator)
+
+
 def free_positions(backbone: Backbone, length: int) -> int:
-    """Items that may follow a prompt of so many: a model reads nonsense behind its last position, and says
-    nothing of it."""
+    """Return the number of items that may follow a prompt of `length` items. Raises BackboneError when there
+    is none: beyond its last position a model silently fails."""
     most = positions(backbone)
     if length >= most:
         raise BackboneError(
-            f"the prompt takes {length:,} tokens, and the model reads {most:,}: give less text or fewer "
+            f"the prompt has {length:,} tokens, but the model has {most:,} positions: give less text "
+            "or fewer "
             "images"
         )
     return most - length
 
 
 def positions(backbone: Backbone) -> int:
-    """That the model was made for; no limit where its configuration names none."""
+    """Return the model's number of positions; practically unlimited when its config has no limit."""
     config = unadapted(backbone.model).config
     most: int | None = getattr(getattr(config, "text_config", config), "max_position_embeddings", None)
     return most if most is not None else 1 << 62
 
 
 def shut_ids(layout: ImageLayout) -> tuple[Tensor, Tensor]:
-    """Ids that no text holds, while an image may begin and when none may any more."""
+    """Return the ids that cannot occur in text: while an image may begin, and when none may begin any
+    more."""
     shut = torch.tensor([*layout.codes.tolist(), *layout.closed])
     return shut, torch.cat([shut, torch.tensor([layout.begin])])
 
 
 def _stopped(backbone: Backbone, words: Sequence[int], stop: Sequence[str]) -> str | None:
-    """The text before the first stop string, None where there is none yet. Only the end of the text is looked
-    at until it holds one: each token is at least a byte, and decoding all words at every token would be
-    quadratic."""
+    """Return the text before the first stop string, or None. First only the end of the text is decoded,
+    because decoding all words at every token would be quadratic; each token has at least one byte."""
     if not stop:
         return None
     reach = max(len(string.encode()) for string in stop) + 8
@@ -153,13 +166,13 @@ def _stopped(backbone: Backbone, words: Sequence[int], stop: Sequence[str]) -> s
 
 
 def before_any(text: str, stop: Sequence[str]) -> str | None:
-    """What stands before the first of the strings, without white space at its end; None where none occurs."""
+    """Return the text before the first of the strings, right-stripped, or None."""
     places = [place for string in stop if (place := text.find(string)) >= 0]
     return text[: min(places)].rstrip() if places else None
 
 
 class _Stream:
-    """A sequence that grows, and its cache."""
+    """A growing sequence and its cache."""
 
     def __init__(self, backbone: Backbone, items: list[Item]) -> None:
         self._backbone, self._fresh, self._cache = backbone, items, None
@@ -168,8 +181,8 @@ class _Stream:
         self._fresh.append(item)
 
     def next(self) -> Out:
-        """What the model says behind it. Items that were given and not drawn (an image's marks) wait, so that
-        they cost no pass of their own."""
+        """Return the model's output for the next item. Fixed items (special tokens of an image) are
+        collected, so that they need no pass of their own."""
         out, self._cache = self._backbone.step(self._fresh, self._cache)
         self._fresh = []
         return out

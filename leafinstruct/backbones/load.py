@@ -1,10 +1,15 @@
-"""A backbone from folders of published weights: the one door by name.
+"""Load a backbone by name from folders of published weights.
 
-chameleon   a transformers folder (also Anole's in that form), tokenizer beside it; decoder: the published vqgan.ckpt
-            leaf:tiny-1, the packaged one, is a chameleon that needs neither
-emu3        a transformers folder, tokenizer beside it; its image decoder is in it
-emu2        the Hub folder of Emu2 or Emu2-Chat, which read images; or of Emu2-Gen (`multimodal_encoder`, `tokenizer`, `unet`, `vae`,
-            `scheduler`), which also draws; keys of the research repository's file are known, too. Code in these folders is never run.
+    chameleon   a transformers folder with its tokenizer (Anole too, in that form); decoder: the published
+                vqgan.ckpt.
+                The packaged leaf:tiny-1 is a chameleon and needs neither
+    emu3        a transformers folder with its tokenizer, image decoder included
+    emu2        the Hub folder of Emu2 or Emu2-Chat, which only read images; or of Emu2-Gen
+                (`multimodal_encoder`, `tokenizer`, `unet`,
+                `vae`, `scheduler`), which also generates them; keys of the research repository are supported,
+                too
+
+Code in these folders is never run.
 """
 
 from __future__ import annotations
@@ -32,12 +37,12 @@ BACKBONES = ("chameleon", "emu3", "emu2")
 def load(
     name: str, weights: Path, decoder: Path | None = None, device: str = "cpu", dtype: Any = "auto"
 ) -> tuple[Backbone, list[str]]:
-    """The backbone, in evaluation mode, and the keys of its weights that are missing, left over or of another
-    shape.
+    """Return the backbone in evaluation mode, and the keys of its weights that are missing, unexpected or of
+    another shape.
 
-    decoder: what turns patches into pixels, where it is not in `weights`: chameleon's vqgan.ckpt, the
-    Emu2-Gen folder. dtype: of torch; "auto": as stored. Raises BackboneError where there is no such backbone,
-    or files are missing or of something else.
+    decoder: the image decoder when it is not in `weights`: chameleon's vqgan.ckpt, the Emu2-Gen folder.
+    dtype: a torch type, or "auto" for the stored one. Raises BackboneError for an unknown backbone, and for
+    files that are missing or belong to another model.
     """
     if name not in BACKBONES:
         raise BackboneError(f"{name}: no such backbone; known are {', '.join(BACKBONES)}")
@@ -48,11 +53,11 @@ def load(
             )
         return tiny.load(device, dtype), []
     if not weights.is_dir():
-        raise BackboneError(f"{weights}: no such folder; weights are not downloaded from here")
+        raise BackboneError(f"{weights}: no such folder; leaf does not download weights")
     if name == "chameleon":
         if decoder is None:
             raise BackboneError(
-                "Chameleon's images need its decoder: give the published file with --decoder .../vqgan.ckpt"
+                "Chameleon needs its image decoder: give the published file with --decoder .../vqgan.ckpt"
             )
         model, odd = _model(name, Interleaved, weights, device, dtype)
         vq = model.model.vqmodel
@@ -67,8 +72,8 @@ def load(
     whole = (weights / "multimodal_encoder").is_dir()
     folder = weights / "multimodal_encoder" if whole else weights
     model, odd = _model(name, Emu2ForCausalLM, folder, device, dtype, key_mapping=RESEARCH_KEYS)
-    drawer = decoder or (weights if whole else None)
-    diffusion = Diffusion.load(drawer, device, model.dtype) if drawer is not None else None
+    source = decoder or (weights if whole else None)
+    diffusion = Diffusion.load(source, device, model.dtype) if source is not None else None
     return Emu2(model, _tokenizer(weights / "tokenizer" if whole else weights), diffusion), odd
 
 
@@ -78,7 +83,7 @@ def _model(
     _check_kind(name, folder)
     half = "bf16" if list(folder.glob("*.bf16*.safetensors")) else None
     bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # a face of its own, on everybody's stderr
+    logging.disable_progress_bar()  # transformers writes it to stderr
     try:
         model, info = kind.from_pretrained(
             folder, dtype=dtype, variant=half, output_loading_info=True, trust_remote_code=False, **kwargs
@@ -98,12 +103,12 @@ def _model(
 
 
 def _check_kind(name: str, folder: Path) -> None:
-    """Raises BackboneError for another model's folder: transformers would fill a model of the published size
+    """Raise BackboneError for another model's folder: transformers would fill a model of the published size
     with random numbers."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BackboneError(f"{folder}: no config.json that can be read: {_first_line(error)}") from error
+        raise BackboneError(f"{folder}: cannot read config.json: {_first_line(error)}") from error
     kind = config.get("model_type")
     if name == "emu2" and not {"d_model", "vision_config"} <= config.keys():
         raise BackboneError(
@@ -112,8 +117,9 @@ def _check_kind(name: str, folder: Path) -> None:
         )
     if name not in ("emu2", kind):
         raise BackboneError(
-            f"{folder}: config.json says model_type {kind!r}, not {name!r}; the folder must have the "
-            "form that transformers reads"
+            f"{folder}: config.json has model_type {kind!r}, not {name!r}; the folder must have the "
+            "form that "
+            "transformers reads"
         )
 
 
@@ -121,10 +127,10 @@ def _tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        # else transformers asks whether to run the folder's code
+        # otherwise transformers asks whether to run the folder's code
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        raise BackboneError(f"{folder}: no tokenizer that can be loaded: {_first_line(error)}") from error
+        raise BackboneError(f"{folder}: cannot load a tokenizer: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

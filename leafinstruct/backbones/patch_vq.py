@@ -1,14 +1,14 @@
-"""The image tokenizer of the packaged tiny generalist: each 8 x 8 patch of an image becomes the nearest of a
-book of patches.
+"""The image tokenizer of the packaged tiny generalist: each 8 x 8 patch of an image is replaced by the
+nearest patch of a codebook.
 
-Vector quantization (Linde, Buzo and Gray 1980), the book found by k-means over the patches of Sketchbook
-(scripts/train_tiny_generalist.py). A code depends on its own pixels and nothing else, so what a model must
-draw at a place does not change with what stands beside it. Nearness counts the mean color of each quarter of
-a patch besides its pixels, since a thing of the wrong color is a worse mistake than a blurred edge.
+Vector quantization (Linde, Buzo and Gray 1980) with a codebook found by k-means over the patches of
+Sketchbook (scripts/train_tiny_generalist.py). A code depends only on its own pixels, so the right code of a
+patch does not change with its neighbors. The distance includes the mean color of each quarter of a patch
+besides its pixels, because a wrong color is a worse mistake than a blurred edge.
 
 Refused: a convolutional autoencoder (VQGAN, or FSQ, Mentzer et al. 2023). It blurs borders of patches less,
-but trains for minutes to hours where this takes one, and came to fewer dB on this world in five. This one
-knows flat drawings; of a photograph it keeps a mosaic.
+but trains for minutes to hours where this takes one minute, and after five reached fewer dB on Sketchbook.
+This tokenizer is made for flat drawings; a photograph becomes a mosaic.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ COLOR = 4.0
 """Weight of a quarter's mean color beside the mean of its sixteen pixels' differences."""
 
 KNOWN = 50_000
-"""Patches whose code is remembered: drawings repeat themselves, and a dictionary is fifty times as fast as
-the search. 12 MB."""
+"""Number of patches whose code is cached (12 MB): drawings repeat patches, and a dictionary is fifty times as
+fast as the search."""
 
 
 class PatchVq:
-    """book: (K, 192) uint8, the patches, pixels row by row, channels last. side: patches along a side of an
-    image."""
+    """An image tokenizer. book: the codebook, (K, 192) uint8, pixels row by row, channels last; side: patches
+    along a side of an image."""
 
     def __init__(self, book: Tensor, side: int) -> None:
         self.book, self.codes, self.side = book, len(book), side
@@ -47,11 +47,11 @@ class PatchVq:
 
     @cached_property
     def identity(self) -> str:
-        """Of the book."""
+        """Hash of the codebook."""
         return hashlib.sha256(self.book.numpy().tobytes()).hexdigest()
 
     def encode(self, image: Image.Image) -> list[int]:
-        """Codes of the middle square of an image, in the order of reading."""
+        """Return the codes of the middle square of an image in reading order."""
         many = patches([square(image, self.side * PATCH)])[0]
         keys = [patch.tobytes() for patch in many]
         # once: another thread may clear the dictionary
@@ -66,19 +66,19 @@ class PatchVq:
         return [found[key] for key in keys]
 
     def nearest(self, many: Tensor) -> Tensor:
-        """many: (N, 192) uint8 patches. Returns (N,) int64."""
+        """Return the nearest codes, (N,) int64. many: patches, (N, 192) uint8."""
         wanted = features(many)
         return (self._norms - 2 * wanted @ self._features.T).argmin(1)
 
     def image(self, codes: Tensor) -> Image.Image:
-        """codes: (H, W)."""
+        """Return the image of codes, (H, W)."""
         height, width = codes.shape
         tiles = self.book[codes.flatten()].view(height, width, PATCH, PATCH, 3)
         return Image.fromarray(tiles.permute(0, 2, 1, 3, 4).reshape(height * PATCH, width * PATCH, 3).numpy())
 
 
 def patches(images: Sequence[Image.Image]) -> NDArray[np.uint8]:
-    """RGB images of one size, whose sides are multiples of PATCH. Returns (B, patches, 192)."""
+    """Split RGB images of one size, whose sides are multiples of PATCH. Returns (B, patches, 192)."""
     pixels = np.stack([np.asarray(image, np.uint8) for image in images])
     count, height, width = pixels.shape[0], pixels.shape[1] // PATCH, pixels.shape[2] // PATCH
     tiles = pixels.reshape(count, height, PATCH, width, PATCH, 3).transpose(0, 1, 3, 2, 4, 5)
@@ -86,7 +86,8 @@ def patches(images: Sequence[Image.Image]) -> NDArray[np.uint8]:
 
 
 def features(many: Tensor) -> Tensor:
-    """Patches in the space where nearness is measured, (N, 192 + 12) float32. many: (N, 192), [0, 255]."""
+    """Return patches in the space where distance is measured, (N, 192 + 12) float32. many: (N, 192), [0,
+    255]."""
     pixels = many.float() / 255
     half = PATCH // 2
     quarters = pixels.view(-1, 2, half, 2, half, 3).mean((2, 4)).flatten(1)

@@ -1,8 +1,8 @@
-"""Text of documents as ids: a control string within it (`<eoss>`, `<|image start|>`) is written out as
-letters, never as the control id.
+"""Encode text of documents: a control string in it (`<eoss>`, `<|image start|>`) is encoded as letters, never
+as the control id.
 
-Documents are hostile: one that says `</s>` must not end an answer, nor one that says `<image>` make room for
-an image.
+Documents may be hostile: one that contains `</s>` must not end an answer, nor one with `<image>` begin an
+image.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from leafinstruct.errors import BackboneError
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:
-    """Ids without any special one. tokenizer: of transformers. Raises BackboneError for a tokenizer that
-    cannot write control strings as letters."""
+    """Return ids without special ones. tokenizer: of transformers. Raises BackboneError for a tokenizer that
+    cannot encode control strings as letters."""
     found = [
         int(number)
         for number in tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
@@ -30,5 +30,5 @@ def encode(tokenizer: Any, text: str) -> list[int]:
 
 
 def decode(tokenizer: Any, ids: Sequence[int]) -> str:
-    """The text of ids, control ids left out."""
+    """Return the text of ids, without control ids."""
     return str(tokenizer.decode(list(ids), skip_special_tokens=True)).strip() if ids else ""

@@ -1,9 +1,9 @@
-"""`leaf:tiny-1`: a Chameleon of two million parameters that draws and tells Sketchbook and nothing else,
-shipped in the wheel.
+"""`leaf:tiny-1`: a Chameleon of two million parameters, included in the wheel, that knows only the images and
+texts of Sketchbook.
 
-A backbone without a download: the model is transformers' Chameleon in small, so adapters, packing, caches and
-checkpoints are those of the large one. Images are 64 px, 8 x 8 patches (patch_vq); words are a byte-level
-BPE, so that no text is unknown. Training: `scripts/train_tiny_generalist.py`; what it can and cannot do:
+A backbone without a download. The model is a small version of transformers' Chameleon, so adapters, packing,
+caches and checkpoints are the same as with the large one. Images are 64 px, 8 x 8 patches (patch_vq); text is
+a byte-level BPE, which covers every text. Training: `scripts/train_tiny_generalist.py`; abilities and limits:
 `tiny-1/README.md`.
 """
 
@@ -24,12 +24,12 @@ FOLDER = Path(__file__).with_name("tiny-1")
 SIDE = 8
 """Patches along a side of an image."""
 WORDS = 1024
-"""Ids of words and marks; codes come behind them."""
+"""Number of ids of text and special tokens; the ids of codes follow."""
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", BEGIN, END)
 
 
 def text_tokenizer(texts: Iterable[str]) -> Any:
-    """A `tokenizers.Tokenizer`, trained."""
+    """Train a `tokenizers.Tokenizer`."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     words = Tokenizer(models.BPE())
@@ -49,7 +49,7 @@ def text_tokenizer(texts: Iterable[str]) -> Any:
 
 
 def decoder(codes: int) -> Any:
-    """The model without weights of its own."""
+    """Return the model with random weights."""
     names = {name: number for number, name in enumerate(SPECIAL_TOKENS)}
     letters = str.maketrans("0123456789", "ABCDEFGHIJ")
     names |= {f"IMGIMG{str(code).translate(letters)}Z": WORDS + code for code in range(codes)}
@@ -81,7 +81,7 @@ def decoder(codes: int) -> Any:
 
 
 def wrapped(model: Any, words: Path, images: PatchVq) -> Chameleon:
-    """The backbone. words: the tokenizer's file."""
+    """Return the backbone. words: the tokenizer's file."""
     begin, pad, end, *others = SPECIAL_TOKENS
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(words),
@@ -94,7 +94,7 @@ def wrapped(model: Any, words: Path, images: PatchVq) -> Chameleon:
 
 
 def load(device: str = "cpu", dtype: Any = "auto") -> Chameleon:
-    """The packaged backbone, in evaluation mode. dtype: "auto" for float32, since half precision saves
+    """Return the packaged backbone in evaluation mode. dtype: "auto" is float32, because half precision saves
     nothing at this size."""
     from safetensors.torch import load_file
 

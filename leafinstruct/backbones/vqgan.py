@@ -1,11 +1,11 @@
-"""The image decoder of a VQGAN (Esser et al. 2021, arXiv 2012.09841): codes -> pixels, with the key layout of
-the published checkpoints.
+"""The image decoder of a VQGAN (Esser et al. 2021, arXiv 2012.09841): codes -> pixels, with the keys of the
+published checkpoints.
 
-transformers' Chameleon has the encoder and the codebook only. Keys here are those of the original:
+transformers' Chameleon only has the encoder and the codebook. Keys here are those of the original:
 `decoder.conv_in`, `decoder.mid.block_1`, `decoder.up.<level>.block.<n>`, `decoder.up.<level>.upsample.conv`,
-`decoder.norm_out`, `decoder.conv_out`, `post_quant_conv`, `quantize.embedding`, perhaps below `state_dict`;
-encoder and losses in the same file are passed over. Level 0 is the finest, and decoding begins with the
-coarsest. Files are read as tensors only, never as code.
+`decoder.norm_out`, `decoder.conv_out`, `post_quant_conv`, `quantize.embedding`, possibly below `state_dict`.
+Encoder and losses in the same file are ignored. Level 0 is the finest; decoding begins with the coarsest.
+Files are read as tensors only, never as code.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _OURS = ("decoder.", "post_quant_conv.", "quantize.embedding.")
 
 
 class Decoder(nn.Module):
-    """Codes of a grid -> an image."""
+    """Decodes a grid of codes to an image."""
 
     def __init__(self, config: Any) -> None:
-        """config: ChameleonVQVAEConfig, or whatever has its names."""
+        """config: ChameleonVQVAEConfig, or an object with its attributes."""
         super().__init__()
         self.codes = int(config.num_embeddings)
         self.quantize = nn.Module()
@@ -43,8 +43,8 @@ class Decoder(nn.Module):
 
     @classmethod
     def load(cls, file: Path, config: Any) -> Decoder:
-        """From the published file, .ckpt or .safetensors. Raises BackboneError where it cannot be read, or
-        holds other keys or shapes than config."""
+        """Load the published file, .ckpt or .safetensors. Raises BackboneError when it is unreadable, or its
+        keys or shapes do not match config."""
         decoder = cls(config)
         decoder.eval()
         weights = {key: value for key, value in _read(file).items() if key.startswith(_OURS)}
@@ -52,19 +52,20 @@ class Decoder(nn.Module):
         if odd := sorted(weights.keys() ^ wanted.keys()):
             where = "lacks" if odd[0] in wanted else "has"
             raise BackboneError(
-                f"{file}: {where} {odd[0]} ({len(odd)} keys differ); it is not the VQGAN of this model's "
+                f"{file}: {where} {odd[0]} ({len(odd)} keys differ); the file does not match this model's "
                 "vq_config"
             )
         for key, value in wanted.items():
             if weights[key].shape != value.shape:
                 raise BackboneError(
-                    f"{file}: {key} is {tuple(weights[key].shape)}, and vq_config says {tuple(value.shape)}"
+                    f"{file}: {key} has shape {tuple(weights[key].shape)}; vq_config needs "
+                    f"{tuple(value.shape)}"
                 )
         decoder.load_state_dict(weights)
         return decoder
 
     def forward(self, codes: Tensor) -> Tensor:
-        """codes: (B, H, W) int64. Returns (B, 3, H f, W f), about [-1, 1]."""
+        """Decode codes, (B, H, W) int64, to (B, 3, H f, W f), about [-1, 1]."""
         vectors = self.quantize.embedding(codes).permute(0, 3, 1, 2)
         found: Tensor = self.decoder(self.post_quant_conv(vectors))
         return found
@@ -77,22 +78,23 @@ class Decoder(nn.Module):
 
 
 class Vqgan:
-    """Images as codes and back. encoder: transformers' ChameleonVQVAE. Raises BackboneError for a decoder of
-    other codes."""
+    """Image tokenizer. encoder: transformers' ChameleonVQVAE. Raises BackboneError for a decoder with another
+    number of codes."""
 
     def __init__(self, encoder: Any, decoder: Decoder) -> None:
         config = encoder.config
         if decoder.codes != config.num_embeddings:
             raise BackboneError(
-                f"the image decoder knows {decoder.codes} codes, the model {config.num_embeddings}; "
-                "use the vqgan.ckpt of these weights"
+                f"the image decoder has {decoder.codes} codes, but the model "
+                f"{config.num_embeddings}; use the "
+                "vqgan.ckpt of these weights"
             )
         self._encoder, self._decoder = encoder, decoder
         self.codes, self._size = decoder.codes, int(config.resolution)
         self.side = self._size // 2 ** (len(config.channel_multiplier) - 1)
 
     def encode(self, image: Image.Image) -> list[int]:
-        """Codes of the middle square of an image, in the order of reading."""
+        """Return the codes of the middle square of an image in reading order."""
         pixels = to_pixels([square(image, self._size)]).to(self._encoder.device, self._encoder.dtype)
         with torch.no_grad():
             found = self._encoder.encode(pixels).image_tokens
@@ -104,12 +106,12 @@ class Vqgan:
 
     @cached_property
     def identity(self) -> str:
-        """Of the weights that make the codes."""
+        """Hash of the encoder's weights."""
         return weights_sha256(self._encoder)
 
 
 def square(image: Image.Image, size: int) -> Image.Image:
-    """The middle square of an image, size x size, RGB."""
+    """Crop the middle square of an image and resize it to size x size, RGB."""
     short = min(image.size)
     left, top = (image.width - short) // 2, (image.height - short) // 2
     return image.convert("RGB").resize(
@@ -118,14 +120,14 @@ def square(image: Image.Image, size: int) -> Image.Image:
 
 
 def to_pixels(images: Sequence[Image.Image]) -> Tensor:
-    """RGB images of one size as (B, 3, H, W), [-1, 1]."""
+    """Convert RGB images of one size to (B, 3, H, W), [-1, 1]."""
     return torch.from_numpy(
         np.stack([np.asarray(image, np.float32) for image in images]) / 127.5 - 1.0
     ).permute(0, 3, 1, 2)
 
 
 def weights_sha256(module: nn.Module) -> str:
-    """Of the numbers of a module, by name, shape and type."""
+    """Return the sha256 of a module's state: names, shapes, types and values."""
     found = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
@@ -134,7 +136,7 @@ def weights_sha256(module: nn.Module) -> str:
 
 
 def to_image(pixels: Tensor) -> Image.Image:
-    """pixels: (3, H, W), [-1, 1] and clipped there."""
+    """Convert pixels, (3, H, W), clipped to [-1, 1], to an image."""
     scaled = ((pixels.clamp(-1, 1) + 1) * 127.5).round().permute(1, 2, 0)
     return Image.fromarray(scaled.numpy().astype(np.uint8))
 

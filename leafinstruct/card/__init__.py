@@ -1,1 +1,1 @@
-"""What explains a dataset or an adapter: its card, Croissant, build.json and a few examples."""
+"""Files that describe a dataset or an adapter: the card, croissant.json, build.json and a few examples."""

@@ -1,16 +1,19 @@
-"""build.json: how a dataset came about, for a machine. The same build gives the same bytes.
+"""build.json: how a dataset was built, in machine-readable form. The same build gives the same bytes.
 
-    recipe       as resolved, see leafinstruct/recipe/resolved.py         versions   of leafinstruct and of the libraries that shape bytes
-    stages       per stage: what it was built with (settings, digest of them), counts, reasons, digest of its output
-    sources      per source: kind, number of files, sha256 over the list of their sha256      rows      records and images by source
-    languages    records by language, `undetermined` among them
-    scores       per score: states, least, most, quantiles; `scored` of all documents, `published` of the rows
-    variety      of all rows and of each task: turns, images in the prompt, distinct n-grams, most frequent question; see card/variety.py
-    costs        what the language model's answers cost when they were given, from the reports' `cost`; null where none was kept
-    failures     documents that were lost to something that failed                            shards    name, sha256, size, rows, images
+    recipe       resolved, see leafinstruct/recipe/resolved.py
+    versions     of leafinstruct and of the libraries that affect the bytes of shards
+    stages       per stage: code number, digest of its settings, counts, reasons, digest of its output
+    sources      per source: kind, number of files, sha256 of the list of their sha256
+    rows         records and images by source
+    languages    records by language, including `undetermined`
+    scores       per score: states, minimum, maximum, quantiles; `scored`: all documents, `published`: rows
+    variety      of all rows and of each task, see card/variety.py
+    costs        of the language model's answers, from the reports' `cost`; null if not recorded
+    failures     documents that were dropped because something failed
+    shards       name, sha256, size, rows, images
 
-Nothing of the moment is in it: no date, no machine, no path, no seconds. Costs come closest: they are of the
-answers, not of the last command, so an answer found in the cache tells what it cost once.
+It holds no date, machine, path or duration. Costs belong to the answers, not to the last command: an answer
+from the cache keeps the cost of its original request.
 """
 
 from __future__ import annotations
@@ -22,22 +25,23 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from leafinstruct.card import license, variety
+from leafinstruct.card import variety
 from leafinstruct.card.card import chain, done
 from leafinstruct.card.distribution import Distribution
 from leafinstruct.card.front import Splits
 from leafinstruct.card.tally import Tally
+from leafinstruct.records import license
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest
 
 FORMAT = "leafinstruct.build/2"
 
 NAMED = 100
-"""Failed documents that are named; all are counted."""
+"""Maximum number of failed documents that are named; all are counted."""
 
-_OF_THE_MOMENT = ("files", "parts", "roots", "input")
-"""Keys of a fingerprint that hold times and places of files, or digests of them; `input` is the output of the
-stage before."""
+_LOCAL = ("files", "parts", "roots", "input")
+"""Keys of a fingerprint that hold times and paths of files, or digests of them (`input`: the digest of the
+previous stage's output)."""
 
 
 def contents(
@@ -50,7 +54,10 @@ def contents(
     tally: Tally,
     scored: Mapping[str, Distribution],
 ) -> dict[str, Any]:
-    """What build.json holds. name: `name@version`; out: shard, its shards written; facts: of its record."""
+    """Contents of build.json.
+
+    name: `name@version`. out: the shard stage, its shards written. facts: from the shard stage's record.
+    """
     stages = chain(rewrite)
     ingest, kept, rewritten = map(done, stages)
     return {
@@ -86,8 +93,8 @@ def contents(
         "scores": {
             score: {
                 "level": "image" if found.of_images else "document",
-                "scored": found.told(),
-                "published": _told(tally.scores.get(score)),
+                "scored": found.summary(),
+                "published": None if score not in tally.scores else tally.scores[score].summary(),
             }
             for score, found in scored.items()
         },
@@ -99,8 +106,7 @@ def contents(
 
 
 def costs(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The sum of the parts' `cost`: requests, tokens, dollars. A figure that one part does not know is known
-    of none: null."""
+    """Sum of the parts' `cost`: requests, tokens, dollars. A figure that is unknown for one part is null."""
     whole: dict[str, Any] | None = None
     for report in reports:
         cost = report.get("cost")
@@ -114,10 +120,9 @@ def costs(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
     )
 
 
-def written(told: Mapping[str, Any]) -> str:
-    """As it lies on disk: keys in their order, one value a line, no character that a reader could take for
-    another."""
-    return json.dumps(told, ensure_ascii=True, indent=1, allow_nan=False) + "\n"
+def written(contents: Mapping[str, Any]) -> str:
+    """Serialize a JSON file: keys in their order, one value a line, ASCII only."""
+    return json.dumps(contents, ensure_ascii=True, indent=1, allow_nan=False) + "\n"
 
 
 def _plus(one: Any, other: Any) -> Any:
@@ -127,11 +132,11 @@ def _plus(one: Any, other: Any) -> Any:
 
 
 def _stage(record: Mapping[str, Any]) -> dict[str, Any]:
-    """fingerprint: digest of what is the same wherever the same is built."""
-    shaping = {key: value for key, value in record["fingerprint"].items() if key not in _OF_THE_MOMENT}
+    """Entry of one stage. `fingerprint`: digest of the settings that do not depend on the machine."""
+    settings = {key: value for key, value in record["fingerprint"].items() if key not in _LOCAL}
     return {
-        "code": shaping["code"],
-        "fingerprint": digest(shaping),
+        "code": settings["code"],
+        "fingerprint": digest(settings),
         "output": record["output"],
         **{name: record[name] for name in ("parts", "counts", "reasons", "image_reasons")},
     }
@@ -145,8 +150,8 @@ def _versions(fingerprinted: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _sources(recipe: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
-    """By name of the source; of the embedded corpus by the name of each file source that it was written
-    as."""
+    """Kind, number of files and digest by source name. Sketchbook counts under each file source that it
+    writes."""
     kinds = {source["name"]: source["kind"] for source in recipe["ingest"]["sources"]}
     listed: dict[str, list[str]] = defaultdict(list)
     for name, sha256 in sorted(files.items()):
@@ -160,10 +165,6 @@ def _sources(recipe: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, A
         }
         for source, lines in sorted(listed.items())
     }
-
-
-def _told(found: Distribution | None) -> dict[str, Any] | None:
-    return None if found is None else found.told()
 
 
 def _failures(kept: Mapping[str, Any], rewritten: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,7 @@
-"""The dataset card: a template of data_cards/ filled with what the build really did. Every number comes from
-the artifacts: records, reports, shards.
+"""The dataset card: a template of data_cards/, filled with figures from records, reports and shards.
 
-Nearly everything is a count under a name of ours; what a page or a recipe named (licenses, sources, texts)
-passes the filter `cell`, so that a page cannot write the card, and the front matter is made as data
-(front.py).
+Names that come from pages or recipes (licenses, sources, texts) pass the filter `cell`, so that no page can
+inject Markdown into the card. The front matter is built as data (front.py).
 """
 
 from __future__ import annotations
@@ -15,39 +13,42 @@ from typing import Any
 
 import yaml
 
-from leafinstruct.card import license
 from leafinstruct.card.distribution import Distribution
 from leafinstruct.card.front import Splits, front_matter, order
 from leafinstruct.card.limits import limits
 from leafinstruct.card.tally import Tally
 from leafinstruct.card.template import fill
+from leafinstruct.records import license
 from leafinstruct.records.text.language_names import UNDETERMINED, named
 from leafinstruct.runtime.artifact import Artifact
 
 SHOWN = 20
-"""Licenses and sources that are named; the rest is one sum."""
+"""Maximum number of licenses, sources and languages that are listed; the others are summed."""
 
 Rows = list[tuple[str | None, int, int]]
 """Name (None: not stated), records, images."""
 
 
 def render(template: str, contents: Mapping[str, Any]) -> str:
-    """The card's text. Raises RecipeError when the template uses a name that is not there or is not Jinja."""
+    """Fill a card template. Raises RecipeError if the template uses an unknown name or is not valid Jinja."""
     return fill(template, contents, "shard.card")
 
 
 def contents(
     name: str,
     recipe: Mapping[str, Any],
-    told: Mapping[str, Any],
+    stages: Mapping[str, Any],
     facts: Mapping[str, Any],
     splits: Splits,
     tally: Tally,
     scored: Mapping[str, Distribution],
     examples: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Everything that a template may name but `costs` and `variety`, which build.json holds. name:
-    `name@version`; told: `history`; scored: of all documents, tally.scores of published rows."""
+    """All names that a template may use, except `costs` and `variety`, which come from build.json.
+
+    name: `name@version`. stages: from `history`. facts: from the shard stage's record. scored: scores of all
+    documents; tally.scores are those of published rows.
+    """
     states = sum((found.states for found in tally.scores.values()), Counter[str]())
     origins = sorted({source["repo"] for source in recipe["ingest"]["sources"] if source.get("repo")})
     listing = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=120)
@@ -57,7 +58,7 @@ def contents(
         ),
         "recipe": name,
         "facts": dict(facts),
-        **told,
+        **stages,
         "splits": splits,
         "order": order,
         "rows": tally.rows,
@@ -69,17 +70,17 @@ def contents(
         "licenses": _largest(tally.rights),
         "languages": _largest(
             {
-                named(code): (told["languages"].get(code or UNDETERMINED, 0), rows)
+                named(code): (stages["languages"].get(code or UNDETERMINED, 0), rows)
                 for code, rows in tally.languages.items()
             }
         ),
-        "rules": [_rule(rule, scored) for rule in told["rules"]],
+        "rules": [_rule(rule, scored) for rule in stages["rules"]],
         "scores": [
-            (score, _bounds(score, told["rules"]), _score(found), _score(tally.scores.get(score)))
+            (score, _bounds(score, stages["rules"]), _score(found), _score(tally.scores.get(score)))
             for score, found in scored.items()
         ],
         "examples": examples,
-        "limits": limits(told, facts, tally.rights, states),
+        "limits": limits(stages, facts, tally.rights, states),
         "listing": listing,
         "fetches": recipe["filter"]["images"]["fetch"] is not None,
         "fence": "`" * max(3, 1 + max((len(run) for run in re.findall("`+", listing)), default=0)),
@@ -87,8 +88,10 @@ def contents(
 
 
 def history(rewrite: Artifact) -> dict[str, Any]:
-    """What the card tells of the stages before shard, from their records. It can change while the examples do
-    not (a page more that could not be read), so shard fingerprints it."""
+    """What the card states about the stages before shard, from their records.
+
+    It can change while the examples do not (one more unreadable page), so it is part of shard's fingerprint.
+    """
     ingest, kept, rewritten = (done(stage) for stage in chain(rewrite))
     return {
         "ingest": ingest["counts"],
@@ -102,7 +105,7 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "rewrite_dropped": _most_common(rewritten["reasons"]),
         "rewrite_model": rewritten["models"]["rewrite"],
         "offline_rewrite": not rewritten["prompts"],
-        "rules": [{**rule, "drop": _costs(rule)} for rule in kept["rules"]],
+        "rules": [{**rule, "drop": _dropped(rule)} for rule in kept["rules"]],
         "models": {**kept["models"], **rewritten["models"]},
         "weights": kept["weights"],
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
@@ -113,7 +116,7 @@ def history(rewrite: Artifact) -> dict[str, Any]:
 
 
 def _kept_languages(filtered: Artifact) -> dict[str, int]:
-    """Documents that filter kept, by language; `undetermined` is one."""
+    """Documents that filter kept, by language (including `undetermined`)."""
     found = Counter[str]()
     for report in filtered.reports():
         found.update(report["languages"]["kept"])
@@ -121,47 +124,45 @@ def _kept_languages(filtered: Artifact) -> dict[str, int]:
 
 
 def chain(rewrite: Artifact) -> tuple[Artifact, Artifact, Artifact]:
-    """ingest, filter, rewrite."""
+    """The stages ingest, filter and rewrite."""
     filtered = rewrite.upstream
-    assert filtered is not None, "rewrite was made from filter"
-    assert filtered.upstream is not None, "filter was made from ingest"
+    assert filtered is not None, "rewrite is built from filter"
+    assert filtered.upstream is not None, "filter is built from ingest"
     return filtered.upstream, filtered, rewrite
 
 
 def done(stage: Artifact) -> dict[str, Any]:
-    """The record of a stage that is done."""
+    """The record of a finished stage."""
     record = stage.record
-    assert record is not None, f"{stage.stage} is done"
+    assert record is not None, f"{stage.stage} is finished"
     return record
 
 
 def _most_common(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """The most first, equals by name: the order of a dictionary never reaches the card."""
+    """Counts in descending order, ties by name, so that the card does not depend on dictionary order."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _largest(counted: Mapping[Any, tuple[int, int]]) -> Rows:
-    """The SHOWN largest and the sum of the others."""
+    """The SHOWN largest entries and the sum of the others."""
     ordered = [(name, *counts) for name, counts in license.most_first(counted)]
     others = ordered[SHOWN:]
-    rest = (
-        [(f"{len(others):,} others", sum(row[1] for row in others), sum(row[2] for row in others))]
-        if others
-        else []
-    )
-    return [*ordered[:SHOWN], *rest]
+    if not others:
+        return ordered
+    summed = f"{len(others):,} others", sum(row[1] for row in others), sum(row[2] for row in others)
+    return [*ordered[:SHOWN], summed]
 
 
 def _rule(rule: Mapping[str, Any], scored: Mapping[str, Distribution]) -> dict[str, Any]:
-    """A rule with what it did: cells that had a value or should have had one, and how many of them failed
-    it."""
+    """A rule with its effect: number of cells with or without a value (`scored`), and how many of them failed
+    (`failing`)."""
     found = scored.get(rule["score"], Distribution())
     cells = sum(found.states.values())
     return {**rule, "scored": cells, "failing": cells - found.passed[rule.get("min"), rule.get("max")]}
 
 
 def _bounds(score: str, rules: list[dict[str, Any]]) -> str:
-    """What the rules over a score let pass."""
+    """The bounds that rules set for a score, in words."""
     signs = (("min", "at least"), ("max", "at most"))
     return ", ".join(
         f"{sign} {rule[side]:g}"
@@ -173,10 +174,10 @@ def _bounds(score: str, rules: list[dict[str, Any]]) -> str:
 
 
 def _score(found: Distribution | None) -> dict[str, float]:
-    """Number of values, and their quantiles; nothing but the number without values."""
+    """Number of values and their quantiles; only the number if there are no values."""
     return {"count": 0} if found is None else {"count": found.states["ok"], **found.quantiles()}
 
 
-def _costs(rule: Mapping[str, Any]) -> str:
-    """What a failing image costs under a rule; nothing to say for a score of the document."""
+def _dropped(rule: Mapping[str, Any]) -> str:
+    """What is dropped when an image fails a rule; empty for a score of the document."""
     return rule.get("drop", "itself") if rule["level"] == "image" else ""

@@ -1,15 +1,13 @@
-"""croissant.json: rights, collection and responsible-AI fields in the vocabulary of Croissant 1.0 and its RAI
-extension 1.0.
+"""croissant.json: rights, collection and responsible-AI fields in Croissant 1.0 and its RAI extension 1.0.
 
-The Hub makes a Croissant file of its own for every dataset (`/api/datasets/<repo>/croissant`): the columns,
-as its viewer sees them, and one license.
-This one adds what the Hub cannot know: who states which license, where the documents come from, what was
-dropped, by which rule and model, what is missing, what nobody looked at. It describes the files of a folder,
-with their sha256, and is read from that folder or a clone of the repository.
+The Hub generates a Croissant file for every dataset (`/api/datasets/<repo>/croissant`) with the columns and
+one license. This file adds what the Hub cannot know: licenses by record, the origin of the documents, what
+was dropped by which rule and model, what is missing, and what was not reviewed. It describes the files of a
+folder, with their sha256, and is read from that folder or from a clone of the repository.
 
-Written as plain JSON, because mlcroissant brings pandas and a graph library and is needed to check only.
-`messages` is told but not taken apart: lists in lists are more than Croissant's fields reach. Unknown fields
-are left out, not filled with words. Source: docs.mlcommons.org/croissant.
+Chosen: plain JSON over mlcroissant, which needs pandas and a graph library; it is only used to validate.
+`messages` is mentioned but has no fields, because Croissant cannot describe lists of lists. Unknown fields
+are left out. Source: docs.mlcommons.org/croissant.
 """
 
 from __future__ import annotations
@@ -17,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leafinstruct.card import license
 from leafinstruct.card.tally import Tally
+from leafinstruct.records import license
 
 _VOCABULARY = {
     "@language": "en",
@@ -71,23 +69,22 @@ _COLLECTED = {
     "warc": "Web Scraping",
     "sketchbook": "Software Collection",
 }
-"""Kind of source -> the RAI vocabulary's word; every other kind is somebody's dataset."""
+"""Kind of source -> term of the RAI vocabulary; every other kind is an existing dataset."""
 
 _TEXT = {
     "id": "",
     "document_id": "",
     "source": "",
     "task": "",
-    "url": "The canonical URL of the page, where it is of the same domain, else the page's own.",
+    "url": "The canonical URL of the page if it is in the same domain, else the URL of the page.",
     "page_url": "The URL at which the page was found; null for a local file.",
-    "title": "The title that the source states; null where it states none.",
+    "title": "The title that the source states; null if it states none.",
     "language": (
-        "The language of the document, identified from its text: ISO 639-1, else 639-3; null where it is "
-        "undetermined."
+        "The language of the document, identified from its text: ISO 639-1, else 639-3; null if undetermined."
     ),
     "license": "",
 }
-"""Columns of text -> what they mean, where their name does not say it."""
+"""Text columns -> description, empty where the name is enough."""
 
 _INFO = {
     "sha256": ("sc:Text", ""),
@@ -98,15 +95,15 @@ _INFO = {
     "height": ("sc:Integer", ""),
     "owner": (
         "sc:Integer",
-        "Position, in the source document, of the text that the image belongs to; null where it is unknown.",
+        "Position, in the source document, of the text that the image belongs to; null if unknown.",
     ),
     "owner_found": ("sc:Text", "How the owner was found: stated by the source, inferred, or unknown."),
 }
-"""Fields of image_info -> their type, and what they mean."""
+"""Fields of image_info -> type and description."""
 
 
-def contents(name: str, told: Mapping[str, Any], build: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
-    """What croissant.json holds. told: the card's contents; build: those of build.json."""
+def contents(name: str, card: Mapping[str, Any], build: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
+    """Contents of croissant.json. card: contents of the card; build: contents of build.json."""
     return {
         "@context": _VOCABULARY,
         "@type": "sc:Dataset",
@@ -114,25 +111,25 @@ def contents(name: str, told: Mapping[str, Any], build: Mapping[str, Any], tally
         "name": name.partition("@")[0],
         "description": (
             f"{tally.rows:,} instruction-tuning examples whose questions and answers mix text and "
-            f"{told['images']:,} images."
+            f"{card['images']:,} images."
         ),
         "version": name.partition("@")[2],
         "keywords": ["interleaved", "instruction-tuning", "leafinstruct"],
         "license": list(_licenses(tally)),
-        **({"inLanguage": spoken} if (spoken := sorted(filter(None, tally.languages))) else {}),
-        **_responsible(told, build, tally),
+        **({"inLanguage": codes} if (codes := sorted(filter(None, tally.languages))) else {}),
+        **_responsible(card, build, tally),
         "distribution": [*map(_file, build["shards"]), _file_set()],
         "recordSet": [_records()],
     }
 
 
 def _licenses(tally: Tally) -> Iterator[Any]:
-    """An address for what SPDX and the Hub know, else the words of the records, which are no address and
-    shall not be taken for one."""
+    """Licenses with a URL where SPDX knows them, else the name that the records state."""
     for stated, (records, images) in license.most_first(tally.rights)[: license.DETAILS]:
         amount = f"stated by {records:,} records and {images:,} images"
         if stated is None:
-            yield {"@type": "sc:CreativeWork", "name": "unknown", "description": f"No license is {amount}."}
+            amount = f"{records:,} records and {images:,} images state no license."
+            yield {"@type": "sc:CreativeWork", "name": "unknown", "description": amount}
         elif name := license.spdx(stated):
             yield {
                 "@type": "sc:CreativeWork",
@@ -144,13 +141,13 @@ def _licenses(tally: Tally) -> Iterator[Any]:
             yield {"@type": "sc:CreativeWork", "name": license.one_line(stated), "description": amount}
 
 
-def _responsible(told: Mapping[str, Any], build: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
+def _responsible(card: Mapping[str, Any], build: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
     sources = build["recipe"]["ingest"]["sources"]
-    models = [f"{what}: {model}" for what, model in told["models"].items() if model]
+    models = [f"{what}: {model}" for what, model in card["models"].items() if model]
     return {
         "rai:dataCollection": (
             (
-                f"{told['ingest']['documents']:,} documents with {told['ingest']['images']:,} images "
+                f"{card['ingest']['documents']:,} documents with {card['ingest']['images']:,} images "
                 "were read from "
             )
             + ", ".join(
@@ -165,53 +162,53 @@ def _responsible(told: Mapping[str, Any], build: Mapping[str, Any], tally: Tally
             {_COLLECTED.get(source["kind"], "Secondary Data Analysis") for source in sources}
         ),
         "rai:dataCollectionRawData": "; ".join(
-            f"{source}: {files['files']:,} files, sha256 over the list of theirs {files['sha256']}"
+            f"{source}: {files['files']:,} files, sha256 of the list of their sha256 {files['sha256']}"
             for source, files in build["sources"].items()
         ),
-        "rai:dataCollectionMissingData": _missing(told),
-        "rai:dataPreprocessingProtocol": [_rule(rule) for rule in told["rules"]] or ["No rule was set."],
+        "rai:dataCollectionMissingData": _missing(card),
+        "rai:dataPreprocessingProtocol": [_rule(rule) for rule in card["rules"]] or ["No rule was set."],
         "rai:dataManipulationProtocol": (
-            f"Documents became examples by {told['rewrite_model']}; images keep their order and are as found."
+            f"Documents were rewritten as examples by {card['rewrite_model']}; images are unchanged and keep "
+            "their order."
         ),
         "rai:dataAnnotationProtocol": [
-            (
-                "Scores were computed by machine for each document and each image; no person annotated "
-                "anything."
-            )
+            "Scores were computed by machine for each document and image. There are no human annotations."
         ],
         "rai:machineAnnotationTools": [f"leafinstruct {build['versions']['leafinstruct']}", *models],
         "rai:dataBiases": [
-            ("What stays is what the sources hold and the rules keep; nobody measured whom that leaves out.")
+            "The selection depends on the sources and on the rules. Representation was not measured."
         ],
         "rai:personalSensitiveInformation": [
-            "Pages may name and show people. Nothing looked for personal data, and nothing was blurred."
+            "Pages may name and show people. Personal data was not searched for, and nothing was blurred."
         ],
         "rai:dataUseCases": [
-            "Training models that answer in text and images. It was validated for no other use."
+            "Training models that answer in text and images. The data was not validated for other uses."
         ],
-        "rai:dataLimitations": told["limits"],
+        "rai:dataLimitations": card["limits"],
     }
+
+
+_DROPPED = {"itself": "itself", "image": "itself", "step": "itself and its step", "document": "its document"}
+"""`drop` of a rule -> what a failing image drops."""
 
 
 def _fetched(recipe: Mapping[str, Any]) -> str:
     fetch = recipe["filter"]["images"]["fetch"]
     if fetch is None:
         return "Nothing was fetched from the web."
-    robots = "robots.txt was obeyed" if fetch["robots"] else "robots.txt was not asked"
-    opt_out = (
-        "opt-outs in headers were obeyed" if fetch["opt_out"] else "opt-outs in headers were not asked for"
-    )
+    robots = f"robots.txt was {'obeyed' if fetch['robots'] else 'ignored'}"
+    opt_out = f"opt-outs in headers were {'obeyed' if fetch['opt_out'] else 'ignored'}"
     return f"Images on the web were fetched; {robots}, {opt_out}."
 
 
-def _missing(told: Mapping[str, Any]) -> str:
-    lost = [f"{count:,} {reason}" for reason, count in told["unreadable"]]
+def _missing(card: Mapping[str, Any]) -> str:
+    lost = [f"{count:,} {reason}" for reason, count in card["unreadable"]]
     parts = [
-        f"Could not be read: {', '.join(lost)}." if lost else "Everything could be read.",
-        f"{told['unfetched']:,} images were not fetched." if told["unfetched"] else "",
+        f"Could not be read: {', '.join(lost)}." if lost else "All records could be read.",
+        f"{card['unfetched']:,} images were not fetched." if card["unfetched"] else "",
         (
-            f"Dropped by rules: {told['filter']['documents'] - told['filter']['kept']:,} of "
-            f"{told['filter']['documents']:,} documents."
+            f"Dropped by rules: {card['filter']['documents'] - card['filter']['kept']:,} of "
+            f"{card['filter']['documents']:,} documents."
         ),
     ]
     return " ".join(part for part in parts if part)
@@ -223,14 +220,11 @@ def _rule(rule: Mapping[str, Any]) -> str:
         for side in ("min", "max")
         if side in rule
     )
-    cost = (
-        f"; an image that fails costs {'its document' if rule['drop'] == 'document' else 'itself'}"
-        if rule["drop"]
-        else ""
-    )
-    model = f"; bound set for {rule['model']}" if rule.get("model") else ""
+    dropped = f"; a failing image drops {_DROPPED[rule['drop']]}" if rule["drop"] else ""
+    model = f"; bound calibrated for {rule['model']}" if rule.get("model") else ""
     loose = "; not calibrated for the model used" if rule.get("uncalibrated") else ""
-    return f"{rule['score']}: {bounds}{cost}{model}{loose}; {rule['failing']:,} of {rule['scored']:,} failed"
+    failed = f"{rule['failing']:,} of {rule['scored']:,} failed"
+    return f"{rule['score']}: {bounds}{dropped}{model}{loose}; {failed}"
 
 
 def _file(shard: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,7 +250,7 @@ def _file_set() -> dict[str, Any]:
 
 
 def _records() -> dict[str, Any]:
-    """Columns of the published row."""
+    """The record set: the columns of the published row."""
     info = [
         _field(f"image_info/{name}", kind, "image_info", path=name, meaning=meaning)
         for name, (kind, meaning) in _INFO.items()
@@ -266,8 +260,8 @@ def _records() -> dict[str, Any]:
         "@id": "examples",
         "name": "examples",
         "description": (
-            "One example a record, over all tasks and splits. The column `messages` holds the turns; its "
-            "image parts stand for `images`."
+            "One example per record, over all tasks and splits. The column `messages` holds the turns; its "
+            "image parts refer to `images` in order."
         ),
         "key": {"@id": "examples/id"},
         "field": [

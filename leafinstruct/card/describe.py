@@ -1,10 +1,10 @@
-"""What lies beside the shards and explains them: README.md (the card), croissant.json, build.json, examples/.
+"""Write the files that describe the shards: README.md (the card), croissant.json, build.json, examples/.
 
-    count (processes)   what is in each shard, and how the scores of each part of filter are spread
-    write (here)        all four from those counts and the stages' records
+    count (in worker processes)   the contents of each shard, and the scores of each part of filter
+    write (in this process)       the four files, from those counts and the records of the stages
 
-Each file appears by one rename, and shard's record after all of them, so a kill in between only makes the
-next build write them again.
+Each file appears by one rename, and the record of the shard stage after all of them. After a kill in between,
+the next build writes the files again.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from leafinstruct.card.front import order
 from leafinstruct.card.showcase import show
 from leafinstruct.card.tally import Tally, count_scored, count_shard, plain_bytes
 from leafinstruct.records.shards import named
-from leafinstruct.runtime.artifact import Artifact, digest, writing
+from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.files import writing
 
-CODE = 4
-"""Raised when the same shards are described in other words than before; no shard is written again for it."""
+CODE = 5
+"""Increased when the same shards get another description; shards are not written again."""
 
 
 def identity(recipe: Mapping[str, Any], rewrite: Artifact) -> str:
-    """Digest of what is told and stands in no shard. Part of shard's fingerprint."""
+    """Digest of everything that the description states and the shards do not. Part of shard's fingerprint."""
     costs = [build_json.costs(stage.reports()) for stage in card.chain(rewrite)[1:]]
     return digest([CODE, recipe, card.history(rewrite), costs])
 
@@ -43,22 +44,25 @@ def describe(
     facts: Mapping[str, Any],
     engine: Engine,
 ) -> None:
-    """Write all that explains the shards of `out`. name: `name@version`; facts: of shard's record. Raises
-    RecipeError for a bad template."""
+    """Write the files that describe the shards of `out`.
+
+    name: `name@version`. template: text of the card's template. facts: from the shard stage's record.
+    Raises RecipeError for an invalid template.
+    """
     filtered = card.chain(rewrite)[1]
     tally, scored = _counted(out, engine), _scored(filtered, engine)
     splits = _splits(out)
     examples = show(out.path, _in_order(out, splits))
     build = build_json.contents(name, recipe, out, rewrite, facts, splits, tally, scored)
-    told = {
+    contents = {
         "costs": build["costs"],
         "variety": build["variety"],
         **card.contents(name, recipe, card.history(rewrite), facts, splits, tally, scored, examples),
     }
     texts = {
-        "README.md": card.render(template, told),
+        "README.md": card.render(template, contents),
         "build.json": build_json.written(build),
-        "croissant.json": build_json.written(croissant.contents(name, told, build, tally)),
+        "croissant.json": build_json.written(croissant.contents(name, contents, build, tally)),
     }
     for file, text in texts.items():
         with writing(out.path / file) as temporary:
@@ -86,14 +90,14 @@ def _scored(filtered: Artifact, engine: Engine) -> dict[str, Distribution]:
 
 
 def _place(shard: Path) -> tuple[str, str]:
-    """Task and split of a shard."""
+    """Task and split of a shard, from its name."""
     found = named(shard)
-    assert found is not None, "plan named it"
+    assert found is not None, "the shard stage named this file"
     return found
 
 
 def _splits(out: Artifact) -> dict[str, dict[str, dict[str, int]]]:
-    """Task -> split -> rows, images, bytes, bytes before compression."""
+    """Task -> split -> rows, images, bytes, and bytes before compression."""
     found: dict[str, dict[str, dict[str, int]]] = {}
     for report in out.reports():
         path = out.path / f"{report['part']}.parquet"

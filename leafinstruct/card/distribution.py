@@ -1,9 +1,9 @@
-"""How the values of a score are spread: quantiles of any number of values in bounded memory.
+"""Distribution of a score: quantiles of any number of values in bounded memory.
 
-Values are counted after rounding to three significant digits, as HDR histograms do: at most 1,800 counts a
-decade, whatever the number of values, and sums of counts do not depend on order or workers. A quantile is so
-exact to 0.5% of its value; least, most and the counts within bounds are exact. Sketches (t-digest, KLL) were
-refused, because they depend on the order in which they were merged. Cost: about 0.1 microseconds a value.
+Values are rounded to three significant digits and counted, as in HDR histograms: at most 1,800 counts per
+decade. Quantiles are exact to 0.5% of their value; minimum, maximum and the counts within bounds are exact.
+Chosen over sketches (t-digest, KLL), whose result depends on the order of merges, while sums of counts do not
+depend on order or number of workers. Cost: about 0.1 microseconds a value.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ DIGITS = 3
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 Bounds = tuple[float | None, float | None]
-"""Smallest and largest value that passes, inclusive; None for no bound."""
+"""Smallest and largest value that passes, inclusive; None: no bound."""
 
 
 @dataclass
 class Distribution:
-    """One score. values: rounded value -> how many; states: of all cells, `ok` those with a value; passed:
-    cells within each of some bounds."""
+    """Counts of one score.
+
+    values: rounded value -> count. states: state -> count over all cells; `ok` cells have a value.
+    passed: bounds -> number of cells within them.
+    """
 
     of_images: bool = False
     values: Counter[float] = field(default_factory=Counter)
@@ -36,7 +39,7 @@ class Distribution:
     most: float | None = None
 
     def add(self, values: NDArray[np.float64], bounds: Sequence[Bounds] = ()) -> None:
-        """values: (n,) of cells whose state is ok; NaN is a value of none, and fails every bound."""
+        """Count values of cells whose state is ok, shape (n,). NaN is not counted and fails every bound."""
         finite = values[np.isfinite(values)]
         if not len(finite):
             return
@@ -50,7 +53,7 @@ class Distribution:
             self.passed[low, high] += int(inside.sum())
 
     def merge(self, other: Distribution) -> None:
-        """Add what was counted elsewhere."""
+        """Add the counts of another part."""
         self.of_images |= other.of_images
         self.values.update(other.values)
         self.states.update(other.states)
@@ -59,8 +62,8 @@ class Distribution:
             self._reach(other.least, other.most)
 
     def quantiles(self) -> dict[str, float]:
-        """The smallest value that at least this share of the values does not exceed, by `5%`, `25%`, ...;
-        empty without values."""
+        """Quantiles by `5%`, `25%`, ...: the smallest value that at least this share of the values does not
+        exceed. Empty if there are no values."""
         if not self.values:
             return {}
         ordered = sorted(self.values.items())
@@ -68,8 +71,8 @@ class Distribution:
         places = [int(np.searchsorted(reached, share * reached[-1])) for share in QUANTILES]
         return {f"{share:.0%}": ordered[place][0] for share, place in zip(QUANTILES, places, strict=True)}
 
-    def told(self) -> dict[str, Any]:
-        """For build.json and the card."""
+    def summary(self) -> dict[str, Any]:
+        """Entry for build.json and the card."""
         return {
             "cells": dict(sorted(self.states.items())),
             "least": self.least,
@@ -83,7 +86,7 @@ class Distribution:
 
 
 def rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Finite values to DIGITS significant digits. -0.0 becomes 0.0."""
+    """Round finite values to DIGITS significant digits. -0.0 becomes 0.0."""
     size = np.abs(values)
     power = np.where(size > 0, np.floor(np.log10(np.where(size > 0, size, 1.0))), 0.0)
     scale = 10.0 ** (DIGITS - 1 - power)
@@ -91,7 +94,7 @@ def rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def merged(parts: Iterable[Mapping[str, Distribution]]) -> dict[str, Distribution]:
-    """The sum of some counts, by name in order; each is let go once it is added."""
+    """Sum the counts of parts, sorted by score name. Each part is released after it is added."""
     whole: dict[str, Distribution] = {}
     for part in parts:
         for name, found in part.items():

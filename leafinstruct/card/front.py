@@ -1,9 +1,8 @@
-"""The card's front matter: what the Hub reads of a dataset. Made as data and written by the YAML library, so
-that no value can end it.
+"""The card's front matter, which the Hub reads. Written by the YAML library, so that no value can end it.
 
-One configuration a task family, and `default` for all of them. `dataset_info` tells the columns and the sizes
-of each split, so that nothing must be downloaded to know: examples, bytes as they are downloaded, and bytes
-before compression, as the Parquet footers have them.
+There is one configuration per task family, and `default` for all of them. `dataset_info` lists the columns
+and the size of each split (examples, bytes to download, bytes before compression from the Parquet footers),
+so that readers need not download anything to know them.
 """
 
 from __future__ import annotations
@@ -35,14 +34,16 @@ def front_matter(
     sides: Mapping[tuple[str, str, str], int],
     origins: list[str],
 ) -> str:
-    """YAML, without the lines that fence it. rights: the license fields; languages, sides: see Tally;
-    origins: datasets of the Hub that this one draws on."""
-    spoken = sorted((code for code in languages if code), key=lambda code: (-languages[code], code))
+    """The front matter as YAML, without the `---` lines.
+
+    rights: the license fields. languages, sides: see Tally. origins: Hub datasets among the sources.
+    """
+    codes = sorted((code for code in languages if code), key=lambda code: (-languages[code], code))
     rows = sum(cell["rows"] for parts in splits.values() for cell in parts.values())
     fields = {
         "pretty_name": name,
         **rights,
-        **({"language": spoken} if spoken else {}),
+        **({"language": codes} if codes else {}),
         "task_categories": categories(sides),
         "tags": ["interleaved", "instruction-tuning", "leafinstruct"],
         "size_categories": [size_category(rows)],
@@ -60,21 +61,21 @@ def front_matter(
 
 
 def size_category(rows: int) -> str:
-    """The Hub's `size_categories` label."""
+    """The Hub's `size_categories` label for a number of rows."""
     return next((label for bound, label in _SIZES if rows < bound), "n>1T")
 
 
 def categories(sides: Mapping[tuple[str, str, str], int]) -> list[str]:
-    """The Hub's tasks, from where images stand: in questions, in answers, or in both."""
+    """The Hub's task categories: images occur in questions, in answers, or in both."""
     with_image = {(task, role) for (task, role, kind), count in sides.items() if kind == "image" and count}
     asked = {task for task, role in with_image if role == "user"}
-    drawn = {task for task, role in with_image if role == "assistant"}
-    found = {"image-text-to-text": asked, "text-to-image": drawn, "image-to-image": asked & drawn}
+    answered = {task for task, role in with_image if role == "assistant"}
+    found = {"image-text-to-text": asked, "text-to-image": answered, "image-to-image": asked & answered}
     return [name for name, tasks in found.items() if tasks] or ["text-generation"]
 
 
 class _Plain(yaml.SafeDumper):
-    """Without anchors: the same columns stand in every configuration, and a person should read them."""
+    """A dumper without anchors, since all configurations repeat the same columns and should stay readable."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - yaml's signature
         return True
@@ -89,7 +90,7 @@ def _over_tasks(splits: Splits) -> dict[str, dict[str, int]]:
 
 
 def order(splits: Mapping[str, Any]) -> list[str]:
-    """`train` first, then by name: `default` and a reader begin with it."""
+    """Order splits: `train` first, then by name."""
     return sorted(splits, key=lambda split: (split != "train", split))
 
 
@@ -99,7 +100,7 @@ def _files(task: str, parts: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _info(config: str, parts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     splits = [
-        # datasets ignores splits without
+        # `datasets` ignores splits without num_bytes and num_examples
         {"name": split, "num_bytes": parts[split]["plain_bytes"], "num_examples": parts[split]["rows"]}
         for split in order(parts)
     ]

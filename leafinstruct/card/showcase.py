@@ -1,10 +1,9 @@
-"""A few examples for the card, with their images: one of each task, the first whose record and images may all
-be shown.
+"""Examples for the card, with their images: of each task the first row whose licenses allow it.
 
-A shard's rows lie in the order of a hash, so its first rows are drawn at random, and the same ones in every
-build. Who states no license, or one that does not let anybody hand on changed copies, is not shown. Images
-are decoded, scaled and written anew as PNG, so none of the file's own bytes (EXIF, a payload behind the end)
-reach `examples/`. Memory: one row group.
+Rows of a shard are ordered by a hash, so the first rows are a random sample, and the same in every build. The
+license of the record and of each image must be stated and allow changed copies. Images are decoded, scaled
+and encoded again as PNG, so that no byte of the original file (EXIF, data after its end) reaches `examples/`.
+Memory: one row group.
 """
 
 from __future__ import annotations
@@ -17,21 +16,20 @@ from typing import Any
 
 from PIL import Image
 
-from leafinstruct.card.license import showable
 from leafinstruct.images.decode import Undecodable, decode
+from leafinstruct.records.license import showable
 from leafinstruct.records.public import PublishedShard, open_shard
 from leafinstruct.records.text.joining import joined
-from leafinstruct.runtime.artifact import writing
+from leafinstruct.runtime.files import writing
 
 FOLDER = "examples"
 SIDE = 256
-"""Longer side of a shown image, pixels: twelve of them stay below 3 MB."""
+"""Longer side of a shown image, in pixels: twelve images are less than 3 MB."""
 IMAGES, PARTS = 4, 6
-"""Images of one example and parts of one turn, at most; the rest is counted. Texts that follow each other are
-one part."""
+"""Maximum number of images of an example and of parts of a turn. Adjacent texts are one part."""
 
 SCANNED = 4096
-"""Rows whose licenses are read at a time."""
+"""Number of rows whose licenses are read at a time."""
 
 _RIGHTS = ["id", "license", "image_info.list.element.license"]
 
@@ -39,11 +37,11 @@ Shown = dict[str, Any]
 
 
 def show(folder: Path, shards: Mapping[str, Sequence[Path]]) -> list[Shown]:
-    """Write the images and return what the card tells of each example. shards: task -> its files, those to
-    look in first before others.
+    """Write the images of the examples, and return what the card shows of each example.
 
+    shards: task -> its files, in the order in which they are searched.
     Returns `id`, `task`, `url`, `license`, `source` and `turns`: role, parts (a text, or {image: path in the
-    folder}), left (number left out).
+    folder}), left (number of parts that are not shown).
     """
     found = [_prepared(folder, row) for paths in shards.values() if (row := _first(paths)) is not None]
     wanted = {
@@ -70,7 +68,7 @@ def _first(paths: Sequence[Path]) -> dict[str, Any] | None:
 
 
 def _place(shard: PublishedShard, group: int) -> int | None:
-    """Number of the first showable row in a row group."""
+    """Index of the first row in a row group that may be shown; None if there is none."""
     rows = (row for batch in shard.batches(_RIGHTS, SCANNED, [group]) for row in batch.to_pylist())
     return next((at for at, row in enumerate(rows) if _may_be_shown(row)), None)
 
@@ -98,8 +96,8 @@ def _prepared(folder: Path, row: Mapping[str, Any]) -> Shown:
 
 
 def _parts(content: Sequence[Mapping[str, Any]], images: Iterator[dict[str, str] | None]) -> dict[str, Any]:
-    """`parts` to show and how many are `left`. Takes one of `images` for each image part, shown or not, as
-    they are told in order."""
+    """`parts` to show, and the number that is `left`. Consumes one of `images` for each image part, also for
+    those that are not shown."""
     runs: list[Any] = []
     for kind, run in groupby(content, key=lambda part: part["type"]):
         parts = list(run)
@@ -111,7 +109,7 @@ def _parts(content: Sequence[Mapping[str, Any]], images: Iterator[dict[str, str]
 
 
 def _images(folder: Path, row: Mapping[str, Any]) -> Iterator[dict[str, str] | None]:
-    """One entry an image of the row, in order: where it was written, or None for one that is not shown."""
+    """Write the images of a row. Yields for each image, in order, its path, or None if it is not shown."""
     for number, image in enumerate(row["images"]):
         name = f"{FOLDER}/{row['id']}-{number + 1}.png"
         data = _png(image["bytes"]) if number < IMAGES else None
@@ -128,6 +126,6 @@ def _png(data: bytes) -> bytes | None:
     if isinstance(image, Undecodable):
         return None
     buffer = io.BytesIO()
-    # pixels only: `info` would be written, too
+    # pixels only: save() would also write `info`
     Image.frombytes("RGB", image.size, image.tobytes()).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -1,9 +1,9 @@
-"""Counts over any number of texts in bounded memory: how many are different, and how frequent the most
-frequent one is.
+"""Sketches over the hashes of any number of texts, in bounded memory: number of distinct texts, and frequency
+of the most frequent text.
 
-Texts are 64-bit hashes here. Both sketches are exact up to a size; above it they keep what is smallest, or
-merge what is close, by the hash alone. So they depend neither on the order of the texts nor on how parts were
-merged: the same dataset gives the same numbers for any number of workers.
+Texts are given as 64-bit hashes. Both sketches are exact up to a size. Above it they keep the smallest
+hashes, or merge hashes with a common prefix, so the result depends neither on the order of the texts nor on
+the order of merges: the same dataset gives the same numbers for any number of workers.
 
 Chosen for `Distinct`: the k smallest hashes (Bar-Yossef et al. 2002; Beyer et al. 2007), because one
 structure is exact for small sets and estimates large ones. HyperLogLog is smaller (a few kB) but never exact.
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 
 SIZE = 1 << 17
-"""Hashes that one sketch keeps: 1 MB of `Distinct`, 2 MB of `Frequencies`. Above it the standard error of an
-estimate is 1/sqrt(SIZE) = 0.28%."""
+"""Number of hashes in one sketch: 1 MB for `Distinct`, 2 MB for `Frequencies`. Above it the standard error of
+an estimate is 1/sqrt(SIZE) = 0.28%."""
 
 
 def _no_hashes() -> Hashes:
@@ -36,8 +36,11 @@ def _no_counts() -> NDArray[np.int64]:
 
 @dataclass
 class Distinct:
-    """How many of the added hashes are different. total: how many were added; kept: the smallest, ascending;
-    is_estimate: whether some are not kept."""
+    """Number of distinct hashes.
+
+    total: number of added hashes. kept: the smallest distinct ones, ascending. is_estimate: whether some
+    distinct hashes are not kept.
+    """
 
     total: int = 0
     kept: Hashes = field(default_factory=_no_hashes)
@@ -55,15 +58,14 @@ class Distinct:
 
     @property
     def count(self) -> int:
-        """Number of different hashes; an estimate where `is_estimate`: (k - 1) / (the k-th smallest as a
-        share of all hashes)."""
+        """Number of distinct hashes. If `is_estimate`: (k - 1) / (the k-th smallest hash / 2^64)."""
         if not self.is_estimate:
             return len(self.kept)
         return ((len(self.kept) - 1) << 64) // (int(self.kept[-1]) + 1)
 
     @property
     def share(self) -> float | None:
-        """Different hashes as a share of all; None without any."""
+        """Distinct hashes as a share of all; None if there are none."""
         return min(1.0, self.count / self.total) if self.total else None
 
     def _keep(self, hashes: Hashes) -> None:
@@ -76,11 +78,11 @@ class Distinct:
 
 @dataclass
 class Frequencies:
-    """How often the most frequent of the added hashes was added. keys: hashes without their `shift` lowest
-    bits, ascending; counts: of each.
+    """Frequency of the most frequent hash.
 
-    Where more than SIZE keys are different, the lowest bit of all goes, until they are not. Hashes with one
-    key are then counted together, so the largest count is an upper bound: too high by about total / SIZE.
+    keys: hashes without their `shift` lowest bits, ascending. counts: count of each key.
+    While there are more than SIZE distinct keys, the lowest bit of all keys is removed. Hashes with the same
+    key are then counted together, so the largest count is an upper bound, too high by about total / SIZE.
     """
 
     total: int = 0
@@ -109,7 +111,7 @@ class Frequencies:
 
     @property
     def share(self) -> float | None:
-        """The largest count as a share of all; an upper bound where `is_estimate`; None without any."""
+        """Largest count as a share of all; an upper bound if `is_estimate`; None if there are no hashes."""
         return int(self.counts.max()) / self.total if self.total else None
 
     def _count(self, keys: Hashes, counts: NDArray[np.int64]) -> None:

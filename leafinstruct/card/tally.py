@@ -1,10 +1,9 @@
-"""What is in the shards, and how everything that was ever scored is spread: counted from the files, a batch
-at a time, in processes.
+"""Counts over the shards, and distributions of all scores, in worker processes, a batch at a time.
 
-The shards are counted and not rewrite's tables, because they are what is published. Images are not read. A
-nested list is counted from its flat child array and offsets, without making a Python object of any row; texts
-alone are taken apart (see `variety`). Cost: 60,000 records of 4 images, 54 scores and 220 words each in 9
-CPU-seconds, 8 of them for the words, and 100 MB whatever their number.
+The shards are counted instead of rewrite's tables because they are what is published. Images are not read.
+Nested lists are counted from their flat child arrays and offsets, without a Python object per row; only texts
+become Python strings (see `variety`). Cost: 60,000 records of 4 images, 54 scores and 220 words each take 9
+CPU-seconds, 8 of them for the words, and 100 MB, which does not depend on the number of records.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ import pyarrow.compute as pc
 
 from leafinstruct.card import variety
 from leafinstruct.card.distribution import Bounds, Distribution
-from leafinstruct.card.license import one_line
 from leafinstruct.records.files.checked import opened
+from leafinstruct.records.license import one_line
 from leafinstruct.records.public import open_shard
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part
 
 BATCH = 2048
-"""Rows (of scores-*: 64 times as many cells) in memory at a time."""
+"""Number of rows in memory at a time (64 times as many cells of scores-* tables)."""
 
 _COLUMNS = sorted({"source", "task", "license", "language", "image_info.license", "scores", *variety.COLUMNS})
 
@@ -38,8 +37,11 @@ Ruled = Mapping[str, Sequence[Bounds]]
 
 @dataclass
 class Tally:
-    """Counts over some shards. A license that nobody stated is None. sides: (task, role, `text` or `image`)
-    -> parts of messages; variety: of each task; languages: of rows, None where it is undetermined."""
+    """Counts over shards.
+
+    licenses, image_licenses: None is a license that is not stated. sides: (task, role, `text` or `image`) ->
+    number of message parts. languages: of rows, None is undetermined. variety: by task.
+    """
 
     rows: int = 0
     sources: Counter[str] = field(default_factory=Counter)
@@ -52,7 +54,7 @@ class Tally:
     variety: dict[str, variety.Variety] = field(default_factory=dict)
 
     def merge(self, other: Tally) -> None:
-        """Add what was counted elsewhere."""
+        """Add the counts of another shard."""
         self.rows += other.rows
         for name in ("sources", "source_images", "licenses", "image_licenses", "sides", "languages"):
             getattr(self, name).update(getattr(other, name))
@@ -71,7 +73,7 @@ class Tally:
 
 
 def count_shard(out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: the Tally of one shard."""
+    """Task of an engine: the Tally of one shard."""
     tally, counting = Tally(), variety.Counting()
     for batch in open_shard(out.path / f"{part.name}.parquet").batches(_COLUMNS, BATCH):
         tally.rows += batch.num_rows
@@ -90,7 +92,7 @@ def count_shard(out: Artifact, part: Part) -> dict[str, Any]:
 
 
 def count_scored(filtered: Artifact, ruled: Ruled, part: Part) -> dict[str, Any]:
-    """Task: the Distributions of all scores of one part of filter, those of dropped documents too."""
+    """Task of an engine: Distributions of all scores of one part of filter, including dropped documents."""
     found: dict[str, Distribution] = {}
     cells = 0
     for batch in _cells(filtered.checked("scores", part.name)):
@@ -103,13 +105,12 @@ def count_scored(filtered: Artifact, ruled: Ruled, part: Part) -> dict[str, Any]
 
 
 def plain_bytes(path: Path) -> int:
-    """Size of a shard's columns before compression, from its footer."""
+    """Size of a shard's columns before compression in bytes, from its footer."""
     return open_shard(path).plain_bytes
 
 
 def _cells(path: Path) -> Iterator[pa.RecordBatch]:
-    """The cells of a table of scores, which is ours: filter wrote it, and it has no schema of the published
-    row."""
+    """Cells of a scores table of filter, in batches."""
     names = ["name", "value", "state", "position"]
     with opened(path, lambda leaf: leaf in names) as file:
         yield from file.iter_batches(batch_size=64 * BATCH, columns=names)
@@ -128,7 +129,7 @@ def _count_licenses(tally: Tally, batch: pa.RecordBatch) -> None:
 
 
 def _stated(column: pa.Array) -> Counter[str | None]:
-    """Licenses; what shows no sign states none."""
+    """Count licenses. A text without visible characters states none."""
     found: Counter[str | None] = Counter()
     for stated, count in _counted(column).items():
         found[stated if stated is not None and one_line(stated) else None] += count
@@ -156,7 +157,7 @@ def _count_scores(
     images: pa.Array,
     ruled: Ruled,
 ) -> None:
-    """Add cells to the distributions of their scores. Parallel arrays, a cell each."""
+    """Add cells to the distributions of their scores. The arrays are parallel, one entry per cell."""
     coded = pc.dictionary_encode(names)
     codes = coded.indices.to_numpy(zero_copy_only=False)
     ok = pc.equal(states, "ok").to_numpy(zero_copy_only=False)

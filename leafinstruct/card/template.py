@@ -1,7 +1,7 @@
-"""Cards (README.md) of datasets and adapters: a template of data_cards/, filled.
+"""Fill the templates of data_cards/: cards (README.md) of datasets and adapters.
 
-Chosen: Jinja2 in its sandbox without autoescape, because a card is Markdown, which that would not make safe.
-What a page or a recipe named passes the filter `cell`.
+Chosen: Jinja2 in its sandbox, without autoescape, which escapes HTML and does not make Markdown safe. Text
+that comes from a page or a recipe passes the filter `cell`.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from jinja2.sandbox import SandboxedEnvironment
 from leafinstruct.errors import RecipeError
 
 CELL = 80
-"""Characters of a page's text in a cell, before escaping."""
+"""Maximum number of characters in a table cell, before escaping."""
 MAX_INDENT = 40
-"""Spaces at the beginning of a line that are shown."""
+"""Maximum number of leading spaces that are shown."""
 
 _MARKUP = re.compile(r"[\\`*_#|\[\]<>&:@~$]|(?<=www)\.", re.IGNORECASE)
 _OPENING = re.compile(r"^(\d*)([-+=.)])")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\\": "&#92;"}
-"""A backslash is one of them, because an escaped one before a parenthesis opens a formula on the Hub."""
+"""The backslash is included because an escaped backslash before a parenthesis opens a formula on the Hub."""
 
 
 def fill(template: str, contents: Mapping[str, Any], where: str) -> str:
-    """The card's text. where: the key that names the template. Raises RecipeError when it uses a name that is
-    not there or is not Jinja."""
+    """Fill a template. where: the recipe key that names the template, for errors.
+
+    Raises RecipeError if the template uses an unknown name or is not valid Jinja.
+    """
     environment = SandboxedEnvironment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
@@ -40,10 +42,10 @@ def fill(template: str, contents: Mapping[str, Any], where: str) -> str:
 
 
 def cell(text: object, limit: int = CELL) -> str:
-    """A page's text for a cell of a Markdown table: one line of at most `limit` characters in which nothing
-    is markup, a link or an entity.
+    """Escape a text for a cell of a Markdown table: one line of at most `limit` characters without markup,
+    links or entities.
 
-    It is safe within a line of ours; at its beginning `-` and `1.` would make a list, see `paragraph`.
+    Safe inside a line. At the beginning of a line `-` and `1.` would start a list, see `paragraph`.
     """
     line = "".join(character if character.isprintable() else " " for character in str(text))
     line = line if len(line) <= limit else line[: limit - 1] + "…"
@@ -51,14 +53,12 @@ def cell(text: object, limit: int = CELL) -> str:
 
 
 def paragraph(text: object, limit: int) -> str:
-    """A page's text for a line of its own: as `cell`, and no sign at its beginning makes a list, a rule or a
-    heading's line."""
+    """Escape a text for a line of its own: as `cell`, and its beginning starts no list, rule or heading."""
     return _OPENING.sub(r"\1\\\2", " ".join(cell(text, limit).split()))
 
 
 def passage(text: object, limit: int) -> str:
-    """A page's text of several lines, as one paragraph of ours: line breaks and indentation are shown, so
-    lists can be read."""
+    """Escape a text of several lines as one paragraph that keeps line breaks and indentation."""
     shown = str(text)
     shown = shown if len(shown) <= limit else shown[: limit - 1] + "…"
     rows = [(len(row) - len(row.lstrip(" ")), paragraph(row, limit)) for row in shown.split("\n")]
@@ -66,5 +66,5 @@ def passage(text: object, limit: int) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits where there is a fraction, else all of them, in groups."""
+    """Format a number: 3 significant digits below 1000, else all digits in groups."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

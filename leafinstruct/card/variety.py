@@ -1,14 +1,15 @@
-"""How varied the questions and answers of a dataset are, and how its turns are made: for the card and
-build.json.
+"""Variety of the questions and answers of a dataset, and the structure of its turns.
 
-    distinct-n         number of different n-grams / number of n-grams, n = 1, 2, 3       (Li et al. 2016, arXiv 1510.03055)
-    most frequent      share of the questions that are the most frequent one: as they are, with the row's title replaced by `{title}`, and by their
-                       first OPENING words. Questions from a few templates differ in their titles only, which the first share does not show.
+    distinct-n      number of different n-grams / number of n-grams, n = 1, 2, 3 (Li et al. 2016, arXiv
+                    1510.03055)
+    most frequent   share of the questions that equal the most frequent one: unchanged, with the row's title
+                    replaced by `{title}`, and by their first OPENING words. Questions from a few templates
+                    differ only in their titles, which the first share does not show.
 
 The question of a row is the first text of its user turns: the instruction, without the context that may
-follow it. Its answers are all texts of its assistant turns. Words are lower-cased and divided by
-`records.words.words_of`; an n-gram does not cross the border of a text.
-Memory: nine sketches a task, 12 MB at most. Cost: 0.7 microseconds a word.
+follow it. Its answers are all texts of its assistant turns. Words are lower-cased and separated by
+`records.text.words.words_of`; an n-gram stays within one text.
+Memory: nine sketches a task, at most 12 MB. Cost: 0.7 microseconds a word.
 """
 
 from __future__ import annotations
@@ -29,22 +30,25 @@ from leafinstruct.card.sketch import Distinct, Frequencies, Hashes
 from leafinstruct.records.text.words import QUESTION_MARKS, TITLE_ENDS, words_of
 
 COLUMNS = ("task", "title", "messages")
-"""Of the published row; no image is read."""
+"""Columns of the published row that are read; images are not."""
 
 GRAMS = (1, 2, 3)
 OPENING = 4
-"""Words at the beginning of a question that are compared by themselves: they show templates of rows that
-state no title, too."""
+"""Number of words at the beginning of a question that are compared. They reveal templates also in rows
+without a title."""
 
 _CACHED = 1 << 20
-"""Words whose hashes are remembered."""
+"""Number of words whose hashes are cached."""
 _HOW_TO = re.compile(r"^how to\s+(?=\S)", re.IGNORECASE)
 
 
 @dataclass
 class Variety:
-    """Counts over some rows. turns, prompt_images: number in one row -> rows; titled: rows that state a
-    title; questions, answers: n-grams by n."""
+    """Counts over rows.
+
+    titled: number of rows with a title. turns, prompt_images: number in one row -> number of rows.
+    questions, answers: n -> n-grams. exact, template, opening: questions in the three forms described above.
+    """
 
     rows: int = 0
     titled: int = 0
@@ -57,7 +61,7 @@ class Variety:
     opening: Frequencies = field(default_factory=Frequencies)
 
     def merge(self, other: Variety) -> None:
-        """Add what was counted elsewhere."""
+        """Add other counts."""
         self.rows += other.rows
         self.titled += other.titled
         self.turns.update(other.turns)
@@ -69,8 +73,8 @@ class Variety:
             getattr(self, name).merge(getattr(other, name))
 
     def figures(self) -> dict[str, Any]:
-        """For build.json and the card. A share is null where there is nothing to count; `estimated` names the
-        shares that are not exact."""
+        """Entry for build.json and the card. A share is null if there is nothing to count; `estimated` lists
+        the shares that are not exact."""
         shares: dict[str, Distinct | Frequencies] = {
             **{f"question_distinct_{n}": found for n, found in self.questions.items()},
             **{f"answer_distinct_{n}": found for n, found in self.answers.items()},
@@ -94,15 +98,14 @@ class Variety:
 
 
 class Counting:
-    """Adds batches of rows to the Variety of each task. It remembers hashes of words from one batch to the
-    next."""
+    """Count batches of rows into the Variety of each task. Hashes of words are cached between batches."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, Variety] = {}
         self._words: dict[str, int] = {}
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """batch: rows with COLUMNS, or with the fields of them that are used."""
+        """Count a batch. batch: rows with COLUMNS, or with the fields of them that are used."""
         tasks = batch.column("task").to_pylist()
         titles = batch.column("title").to_pylist()
         messages = batch.column("messages")
@@ -156,8 +159,8 @@ class Counting:
             found[n].add(_mixed([hashes[at : len(hashes) - n + 1 + at] for at in range(n)])[whole])
 
     def _words_hashed(self, texts: Iterable[str], lengths: list[int]) -> Iterator[int]:
-        """Hashes of all words; the number of words of each text goes to `lengths`, so that only one text's
-        words are strings at a time."""
+        """Hashes of all words. Appends the number of words of each text to `lengths`. A generator, so that
+        only the words of one text are in memory as strings."""
         for text in texts:
             own = words_of(text.lower())
             lengths.append(len(own))
@@ -173,9 +176,11 @@ class Counting:
 
 
 def templated(question: str, title: str | None) -> str:
-    """A question in which the title, in any case and without a full stop at its end, is replaced by
-    `{title}`; where it is not found so, without the question mark or ellipsis at its end, and of "How to fold
-    a boat" the words "fold a boat", since people ask "How do I fold a boat?"."""
+    """Replace the title in a question by `{title}`, ignoring case and a full stop at its end.
+
+    If the title is not found, it is tried without a final question mark or ellipsis, and "How to fold a boat"
+    as "fold a boat", to match "How do I fold a boat?".
+    """
     bare = (title or "").strip().rstrip(TITLE_ENDS)
     barer = bare.rstrip(TITLE_ENDS + QUESTION_MARKS + "…")
     names = (bare, barer, _HOW_TO.sub("", bare, count=1), _HOW_TO.sub("", barer, count=1))
@@ -191,12 +196,12 @@ def templated(question: str, title: str | None) -> str:
 
 
 def _is_spaced(character: str) -> bool:
-    """Whether the character's script puts spaces between words."""
+    """Whether the writing system of a character separates words by spaces."""
     return len(words_of(f"a{character}")) == 1
 
 
 def figures(tasks: Mapping[str, Variety]) -> dict[str, Any]:
-    """`all`, the figures of all rows, and `tasks`, those of each task by its name in order."""
+    """Figures of all rows (`all`) and of each task in the order of names (`tasks`)."""
     together = Variety()
     for found in tasks.values():
         together.merge(found)
@@ -207,7 +212,7 @@ def figures(tasks: Mapping[str, Variety]) -> dict[str, Any]:
 
 
 def _spread(counted: Counter[int]) -> dict[str, float] | None:
-    """Mean, smallest and largest of some whole numbers; None without any."""
+    """Mean, minimum and maximum of counted integers; None if there are none."""
     rows = counted.total()
     if not rows:
         return None
@@ -228,7 +233,7 @@ def _hashed(texts: Iterable[str]) -> Hashes:
 
 
 def _mixed(words: Sequence[Hashes]) -> Hashes:
-    """One hash of each n-gram: the words' hashes in order, mixed by the finalizer of SplitMix64 so that all
+    """One hash per n-gram: the hashes of its words in order, mixed by the finalizer of SplitMix64 so that all
     bits depend on all words."""
     found = np.zeros(len(words[0]), np.uint64)
     for hashes in words:

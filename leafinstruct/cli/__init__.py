@@ -1,10 +1,10 @@
-"""The command `leaf`: verbs and exit codes. The only room that exits or reads the environment, and the only
-one that prints.
+"""The command `leaf`: one module per verb, and the exit codes. Only this package prints, exits or reads the
+environment.
 
-Exit codes: 0 done; 1 a LeafInstructError or a full disk, one line on stderr, or a reader of the output that
-went away (`| head`); 2 wrong usage; 130 interrupted (SIGINT, SIGTERM, SIGHUP), with what was finished kept. A
-signal after the last write leaves 0 (last_write). Anything else is a defect of ours and shows its traceback.
-Rooms are imported inside the verbs, so that `leaf --help` loads Typer and nothing more.
+Exit codes: 0 done; 1 a LeafInstructError or a full disk (one line on stderr), or the reader of the output
+closed it (`| head`); 2 wrong usage; 130 interrupted (SIGINT, SIGTERM, SIGHUP), with finished work kept. A
+signal after the last write leaves 0 (runtime/last_write.py). Any other exception is a bug and shows its
+traceback. Verbs import the package inside their functions, so `leaf --help` loads nothing but Typer.
 
 Chosen: Typer, whose options are typed signatures.
 """
@@ -19,27 +19,36 @@ from contextlib import suppress
 from typing import Annotated, TextIO
 
 import typer
+from typer import Option
 
 from leafinstruct import __version__
-from leafinstruct.cli.dataset import build, init, status
-from leafinstruct.cli.exports import export
-from leafinstruct.cli.look import explain, inspect
-from leafinstruct.cli.models import doctor, generate, train
+from leafinstruct.cli.build import build
+from leafinstruct.cli.doctor import doctor
+from leafinstruct.cli.explain import explain
+from leafinstruct.cli.export import export
+from leafinstruct.cli.generate import generate
+from leafinstruct.cli.hydrate import hydrate
+from leafinstruct.cli.init import init
+from leafinstruct.cli.inspect import inspect
 from leafinstruct.cli.output import note
-from leafinstruct.cli.publish import hydrate, push, remove
-from leafinstruct.cli.stopping import Interrupted, end, listen
+from leafinstruct.cli.push import push
+from leafinstruct.cli.remove import remove
+from leafinstruct.cli.signals import Interrupted, ignore, listen
+from leafinstruct.cli.status import status
+from leafinstruct.cli.train import train
 from leafinstruct.cli.verify import verify
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.runtime import last_write
 
 app = typer.Typer(
     name="leaf",
-    help="Build interleaved text-and-image instruction-tuning datasets from raw pages.",
+    help="Build interleaved text-and-image instruction-tuning datasets from raw pages and videos.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+# in the order of --help
 for _verb in (
     init,
     build,
@@ -54,7 +63,7 @@ for _verb in (
     train,
     generate,
     doctor,
-):  # as --help lists them
+):
     app.command()(_verb)
 
 
@@ -67,64 +76,65 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     _: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """Entry point of `leaf`."""
+    """Run `leaf` and exit."""
     listen()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # a terminal that is not UTF-8 gets question marks, not a traceback
             stream.reconfigure(errors="replace")
-    code = _code()
-    _let_go(sys.stdout)
-    _let_go(sys.stderr)
+    code = _run()
+    _flush(sys.stdout)
+    _flush(sys.stderr)
     sys.exit(code)
 
 
-def _code() -> str | int | None:
-    """Run the verb; what the process ends with."""
+def _run() -> str | int | None:
+    """Run the verb and return the exit code."""
     try:
         app()
-    except SystemExit as ended:  # Typer's way to end, also well, and where nobody reads the output any more
-        end()
+    except SystemExit as ended:  # Typer raises it on success too, and when the reader of the output is gone
+        ignore()
         return 0 if last_write.complete() else ended.code
     except LeafInstructError as error:
         _print_error(str(error))
         return 1
     except Interrupted as interrupted:
-        end()
+        ignore()
+        if last_write.complete():
+            return 0
         _print_error(
-            str(interrupted) or "interrupted; what was finished is kept, run the same command to go on",
-            unless=last_write.complete(),
+            str(interrupted) or "interrupted; finished work is kept, run the same command again to continue"
         )
-        return 0 if last_write.complete() else 130
+        return 130
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = f"{error.filename}: " if error.filename else ""
         _print_error(
-            f"{where}{os.strerror(error.errno)}; what was finished is kept, free some space and run the "
-            "same command again"
+            f"{where}{os.strerror(error.errno)}; finished work is kept, free some space and run the same "
+            "command again"
         )
         return 1
     return 0
 
 
-def _print_error(text: str, unless: bool = False) -> None:
-    """Lines on stderr, where there still is somebody to read them."""
+def _print_error(text: str) -> None:
+    """Print a message on stderr, unless its reader is gone."""
     with suppress(OSError):
-        for line in [] if unless else text.splitlines():
+        for line in text.splitlines():
             note(line)
 
 
-def _let_go(stream: TextIO) -> None:
-    """Write out what a stream holds. Where its reader is gone, the interpreter shall not complain of it a
-    second time."""
+def _flush(stream: TextIO) -> None:
+    """Flush a stream. If its reader is gone, redirect it, so that the interpreter does not report the error
+    a second time at exit."""
     try:
         stream.flush()
     except OSError:

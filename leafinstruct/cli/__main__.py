@@ -1,4 +1,4 @@
-"""`python -m leafinstruct.cli`, as torchrun wants it."""
+"""`python -m leafinstruct.cli`, the form that torchrun needs."""
 
 from leafinstruct.cli import main
 

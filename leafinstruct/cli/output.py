@@ -1,9 +1,8 @@
-"""What a person sees: progress, the funnel, an estimate, notes. With the rest of cli/ the only place that
-prints.
+"""Output of the verbs: progress, the funnel, estimates, notes.
 
-Progress goes to stderr, answers to stdout: a bar on a terminal, plain lines elsewhere. Whatever may come from
-a file goes through `printable`, since a terminal obeys what it is shown. rich is loaded only when there is
-something to draw.
+Progress and notes go to stderr, results to stdout. Progress is a bar on a terminal and plain lines elsewhere.
+Text that may come from a file goes through `printable`, because a terminal executes escape sequences. rich is
+imported only when it is used.
 """
 
 from __future__ import annotations
@@ -29,26 +28,26 @@ if TYPE_CHECKING:
 
     from leafinstruct.pipeline import OnProgress, Progressed
     from leafinstruct.recipe.load import Loaded
-    from leafinstruct.report.funnel import Step
+    from leafinstruct.report.status import Step
 
 QUIET_SECONDS = 15.0
-"""Without a terminal, a long part tells that it lives this often."""
+"""Interval of progress lines during a long part, where stderr is no terminal."""
 
 FILE_COLUMNS = 1_000
-"""Width of what is not a terminal: names are whole, so a program that reads the table finds them."""
+"""Width of output that is no terminal. Names are not wrapped there, so programs can read the table."""
 
 STORY_COLUMNS, NARROW_COLUMNS = 80, 60
-"""A story is prose, which wider lines make harder to read; below so many columns the terminal has to wrap
-it."""
+"""Maximum width of `leaf explain`, because wider prose is hard to read; and its minimum width. A narrower
+terminal wraps the lines."""
 
 BAR_FROM, BAR_COLUMNS = 72, 10
-"""A terminal of so many columns has room for bars of the funnel, and how wide they are."""
+"""Minimum width of a terminal for the bars of the funnel, and the width of a bar."""
 
 
 @contextmanager
 def progress() -> Iterator[OnProgress]:
-    """Progress on stderr: a rewritten line on a terminal; elsewhere a line a tenth, and one now and then
-    while a part takes long."""
+    """Show progress on stderr: bars on a terminal; elsewhere a line per tenth, and one every QUIET_SECONDS
+    during a long part."""
     if not sys.stderr.isatty():
         yield _plain()
         return
@@ -82,41 +81,39 @@ def progress() -> Iterator[OnProgress]:
 
 def _plain() -> OnProgress:
     began: dict[tuple[str, str], float] = {}
-    told = {"at": time.monotonic(), "done": 0.0}
+    last = {"at": time.monotonic(), "done": 0.0}  # of the last line; of the last call
 
     def show(now: Progressed) -> None:
         clock = time.monotonic()
         start = began.setdefault((now.stage, now.what), clock)
-        tenth = now.done > told["done"] and (
+        tenth = now.done > last["done"] and (
             now.done == now.total or now.done * 10 // now.total > (now.done - 1) * 10 // now.total
         )
-        if now.total and (tenth or clock - told["at"] > QUIET_SECONDS):
-            note(
-                f"{now.stage}: {now.what}: {now.done} of {now.total} {now.of} {_rate(now, clock - start)}".rstrip()
-            )
-            told["at"] = clock
-        told["done"] = now.done
+        if now.total and (tenth or clock - last["at"] > QUIET_SECONDS):
+            rate = _rate(now, clock - start)
+            note(f"{now.stage}: {now.what}: {now.done} of {now.total} {now.of} {rate}".rstrip())
+            last["at"] = clock
+        last["done"] = now.done
 
     return show
 
 
 @contextmanager
-def drawing() -> Iterator[Callable[[int, int], None]]:
-    """Progress of an answer on stderr, told by tokens and whole images: a rewritten line on a terminal;
-    elsewhere a line an image, and one now and then. Loading the weights comes before the first token and is
-    not part of the rate."""
-    began, told = dict[str, float](), {"at": time.monotonic(), "images": 0.0}
+def generation_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show the progress of an answer on stderr, in tokens and finished images: a status line on a terminal;
+    elsewhere a line per image, and one every QUIET_SECONDS. The rate does not include loading the weights."""
+    began, last = dict[str, float](), {"at": time.monotonic(), "images": 0.0}
 
     def line(tokens: int, images: int) -> str:
         seconds = time.monotonic() - began.setdefault("at", time.monotonic())
         rate = f", {tokens / seconds:,.1f} tokens/s" if seconds > 0.1 else ""
-        return f"{tokens:,} tokens, {images:,} image{'s' if images != 1 else ''}{rate}"
+        return f"{tokens:,} tokens, {counted(images, 'image')}{rate}"
 
     def plain(tokens: int, images: int) -> None:
         text = line(tokens, images)
-        if images > told["images"] or time.monotonic() - told["at"] > QUIET_SECONDS:
+        if images > last["images"] or time.monotonic() - last["at"] > QUIET_SECONDS:
             note(text)
-            told.update(at=time.monotonic(), images=images)
+            last.update(at=time.monotonic(), images=images)
 
     if not sys.stderr.isatty():
         yield plain
@@ -132,36 +129,37 @@ def _rate(now: Progressed, seconds: float) -> str:
 
 
 def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None = None) -> None:
-    """again: the command to name as the next one when something is missing. seconds: of a build that just
-    ended."""
+    """Print the state of every stage and the funnel.
+
+    again: command that builds what is missing. seconds: duration of the build that just ended.
+    """
     from leafinstruct.pipeline import artifacts
-    from leafinstruct.report import funnel
+    from leafinstruct.report import status
 
     stages = artifacts(loaded)
-    entries = funnel.status(stages)
+    entries = status.entries(stages)
     if as_json:
-        answer({"run": str(loaded.directory), "stages": entries})
+        print_json({"run": str(loaded.directory), "stages": entries})
         return
     from rich.text import Text
 
     console = _console()
-    # Text, since a path may look like rich's markup
+    # Text, because a path may look like rich markup
     console.print(Text(printable(loaded.directory), style="bold"))
-    _show_funnel(console, list(funnel.steps(entries)))
-    for line in funnel.spending(entries, seconds):
+    _show_funnel(console, list(status.steps(entries)))
+    for line in status.spending(entries, seconds):
         console.print(Text(line, style="dim"))
-    _show_languages(console, funnel.languages(entries))
-    for line in [*funnel.notices(entries, again), *funnel.unfinished(entries, again)]:
+    _show_languages(console, status.languages(entries))
+    for line in [*status.notices(entries, again), *status.unfinished(entries, again)]:
         console.print(Text(printable(line), style="yellow"))
     if entries[-1]["state"] == "done":
         _show_shards(console, entries[-1])
-        for line in funnel.after(stages, again):
+        for line in status.after(stages, again):
             console.print(Text(printable(line), style="dim"))
 
 
 def _console() -> Console:
-    """Standard output. Not a terminal, or NO_COLOR: no escape at all, bold included; a file has room for
-    every line."""
+    """Standard output. If it is no terminal, or with NO_COLOR, it gets no escape sequence, not even bold."""
     from rich.console import Console
 
     terminal = sys.stdout.isatty()
@@ -175,8 +173,8 @@ def _console() -> Console:
 
 
 def _table(first: str, *numbers: str) -> Table:
-    """Columns without lines between them, numbers to the right. Where a terminal is narrow, names wrap and no
-    number is cut."""
+    """A table without rules, numbers aligned to the right. On a narrow terminal names wrap and numbers stay
+    whole."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -187,8 +185,8 @@ def _table(first: str, *numbers: str) -> Table:
 
 
 def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
-    """A line a step: documents, which share of all read that is, images; on a terminal that has room and the
-    characters, a bar too."""
+    """One line per step: documents, their share of all documents read, images; and a bar if the terminal is
+    wide enough and UTF-8."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -203,9 +201,9 @@ def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
             if step.documents is None or step.cut or (step.stage == "ingest" and step.lost)
             else step.documents / max(1, read)
         )
-        documents, images = step.told
+        documents, images = step.counts
         cells = [documents, "" if share is None else f"{share:.1%}", *([_bar(share)] if bars else []), images]
-        # a name that wraps stays under its beginning
+        # a wrapped name stays indented
         name = Padding(Text(printable(step.what)), (0, 0, 0, 2 * step.lost))
         table.add_row(name, *cells, style="dim" if step.lost else "")
     console.print(table, soft_wrap=False)
@@ -218,7 +216,7 @@ def _bar(share: float | None) -> RenderableType:
 
 
 def _show_languages(console: Console, lines: Sequence[tuple[str, Sequence[int]]]) -> None:
-    """The funnel of each language, where there are several."""
+    """The funnel of each language, if there are several."""
     from rich.text import Text
 
     if not lines:
@@ -231,72 +229,69 @@ def _show_languages(console: Console, lines: Sequence[tuple[str, Sequence[int]]]
 
 
 def _show_shards(console: Console, entry: dict[str, Any]) -> None:
-    """What was published, by task and split, and where it lies."""
+    """The shards by task and split, and their folder."""
     from rich.text import Text
 
     table = _table("shards", "files", "rows", "images", "MB")
-    for cell in entry["shards"]:
-        numbers = (f"{cell[name]:,}" for name in ("shards", "rows", "images"))
+    for group in entry["shards"]:
+        numbers = (f"{group[name]:,}" for name in ("shards", "rows", "images"))
         table.add_row(
-            Text(printable(f"  {cell['task']}.{cell['split']}")), *numbers, f"{cell['bytes'] / 1e6:,.1f}"
+            Text(printable(f"  {group['task']}.{group['split']}")), *numbers, f"{group['bytes'] / 1e6:,.1f}"
         )
     console.print()
     console.print(table, soft_wrap=False)
     size = f"{entry['counts']['bytes'] / 1e6:,.1f}"
-    where = (
-        f"{entry['parts']} shard{'s' if entry['parts'] != 1 else ''}, {size} MB in ",
-        (printable(entry["path"]), "bold"),
-        "/ (card: README.md)",
+    place = (printable(entry["path"]), "bold")
+    console.print(
+        Text.assemble(f"{counted(entry['parts'], 'shard')}, {size} MB in ", place, "/ (card: README.md)")
     )
-    console.print(Text.assemble(*where))
 
 
-def show_story(told: dict[str, Any], again: str, full: bool) -> None:
-    """What was found of a record, headings in bold. again: the command about one of several, `ID` in its
-    place."""
+def show_story(found: dict[str, Any], again: str, full: bool) -> None:
+    """Print what was found about a record, headings in bold. again: command that explains one of several
+    records, with `ID` as a placeholder."""
     from rich.text import Text
 
     from leafinstruct.report.explain import story
 
     console = _console()
     width = min(max(console.width, NARROW_COLUMNS), STORY_COLUMNS) if sys.stdout.isatty() else STORY_COLUMNS
-    lines = list(story.story(told["record"], width, full)) if told["record"] else []
-    if len(told["matches"]) > 1:
-        lines += story.matches(told["matches"], told["wanted"], again)
-    for line in [*lines, *story.losses(told["rejected"], width)]:
+    lines = list(story.story(found["record"], width, full)) if found["record"] else []
+    if len(found["matches"]) > 1:
+        lines += story.matches(found["matches"], found["wanted"], again)
+    for line in [*lines, *story.losses(found["rejected"], width)]:
         console.print(Text(line, style="" if line.startswith(" ") else "bold"))
 
 
 def show_forecast(expected: dict[str, Any], as_json: bool) -> None:
+    """Print what a build would take."""
     if as_json:
-        answer(expected)
+        print_json(expected)
         return
-    mark = {
-        name: " (estimated)" if name in expected["estimated"] else ""
+    documents, images, requests = (
+        " (estimated)" if name in expected["estimated"] else ""
         for name in ("documents", "images", "requests")
-    }
+    )
+    asked = expected["requests"]
     dollars = (
         "price unknown (set llm.price)"
         if expected["dollars"] is None
-        else f"{expected['dollars']:,.4f} dollars{mark['requests']}"
+        else f"{expected['dollars']:,.4f} dollars{requests}"
     )
-    typer.echo(f"documents      {expected['documents']:>12,}{mark['documents']}")
-    typer.echo(f"images       {expected['images']:>12,}{mark['images']}")
-    typer.echo(
-        f"LLM requests   {expected['requests']:>12,}{' at most' + mark['requests'] if expected['requests'] else ' (offline)'}"
-    )
+    typer.echo(f"documents      {expected['documents']:>12,}{documents}")
+    typer.echo(f"images         {expected['images']:>12,}{images}")
+    typer.echo(f"LLM requests   {asked:>12,}{' at most' + requests if asked else ' (offline)'}")
     typer.echo(
         f"tokens         {expected['input_tokens']:>12,} in, {expected['output_tokens']:,} "
-        f"out{mark['requests'] if expected['requests'] else ''}"
+        f"out{requests if asked else ''}"
     )
     typer.echo(f"cost           {dollars}")
     if expected["estimated"]:
         typer.echo(f"estimated from a sample of {expected['sample']} documents")
 
 
-def again(recipe: Path | None, changes: list[str] | None, limit: int | None, *verb: str) -> str:
-    """The command about the same run, ready to paste. verb: with its first argument; by default the one that
-    builds what was asked about."""
+def command_line(recipe: Path | None, changes: list[str] | None, limit: int | None, *verb: str) -> str:
+    """A command on the same run, ready to paste. verb: the verb and its first argument; default `build`."""
     options = [*([str(recipe)] if recipe else []), *(["--limit", str(limit)] if limit else [])]
     return shlex.join(
         [
@@ -309,11 +304,15 @@ def again(recipe: Path | None, changes: list[str] | None, limit: int | None, *ve
 
 
 def note(line: str) -> None:
-    """One line on stderr; it may quote a file, which must not move the cursor or color the terminal."""
+    """Print one line on stderr. Text quoted from a file cannot move the cursor or color the terminal."""
     typer.echo(f"leaf: {printable(line)}", err=True)
 
 
-def answer(value: object) -> None:
-    """JSON in ASCII: a machine reads it the same, and a terminal gets no control character of a file's name
-    or text."""
+def print_json(value: object) -> None:
+    """Print JSON in ASCII, so that a terminal gets no control character of a file's name or text."""
     typer.echo(json.dumps(value, indent=1))
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and its noun, e.g. `1 image`, `2,000 images`."""
+    return f"{count:,} {noun}{'s' if count != 1 else ''}"

@@ -1,4 +1,4 @@
-"""The verb that compares a run's bytes with what was recorded: verify."""
+"""`leaf verify`: compare a run's files with their recorded hashes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, load_recipe
-from leafinstruct.cli.output import again, answer, note, progress
-from leafinstruct.cli.stopping import stopping
+from leafinstruct.cli.output import command_line, note, print_json, progress
+from leafinstruct.cli.signals import stopping
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.records.printable import printable
 
@@ -19,25 +20,26 @@ from leafinstruct.records.printable import printable
 def verify(
     run: Annotated[
         Path | None,
-        typer.Argument(
+        Argument(
             metavar="RUN",
-            help="Recipe, run folder, or folder of an export; default: the recipe as of leaf build.",
+            help="Recipe, run folder, or folder of an export. Default: the recipe that leaf build takes.",
         ),
     ] = None,
     limit: Limit = None,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare every file of a run with its recorded sha256. Lists damage and what to do; exits with 1 where
-    there is any."""
+    """Compare every file of a run with its recorded sha256. Lists damaged files and how to repair them; exits
+    with 1 if there are any."""
     from leafinstruct.pipeline import Watched
-    from leafinstruct.runtime.artifact import one_build
     from leafinstruct.runtime.engine.local import LocalEngine
+    from leafinstruct.runtime.locks import one_build
     from leafinstruct.verify import verify as compare
 
-    folder, build = (
-        (run, "leaf build") if run is not None and run.is_dir() else _of_recipe(run, limit, changes)
-    )
+    if run is not None and run.is_dir():
+        folder, build = run, "leaf build"
+    else:
+        folder, build = load_recipe(run, changes, limit).directory, command_line(run, changes, limit)
     if not folder.is_dir():
         raise LeafInstructError(f"{folder}: no such run; `{build}` makes it")
     with (
@@ -48,20 +50,16 @@ def verify(
         found = compare(folder, build, Watched(engine, "verify", stopping(on_progress)))
     if as_json:
         damages = [{name: str(value) for name, value in asdict(item).items()} for item in found.damages]
-        answer({"run": str(folder), "files": found.files, "damages": damages})
+        print_json({"run": str(folder), "files": found.files, "damages": damages})
     else:
         for item in found.damages:
             typer.echo(printable(f"{_short(item.file)}: {item.fault}; {item.repair}"))
-        count = f"{len(found.damages):,} damaged" if found.damages else "all are what was recorded"
-        note(f"{folder}: {found.files:,} files, {count}")
+        result = f"{len(found.damages):,} damaged" if found.damages else "all as recorded"
+        note(f"{folder}: {found.files:,} files, {result}")
     if found.damages:
         raise typer.Exit(1)
 
 
-def _of_recipe(run: Path | None, limit: int | None, changes: list[str] | None) -> tuple[Path, str]:
-    return load_recipe(run, changes, limit).directory, again(run, changes, limit)
-
-
 def _short(path: Path) -> str:
-    """From the working directory where it lies below that."""
+    """The path relative to the working directory, if it is below that."""
     return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)

@@ -1,2 +1,2 @@
-"""What a trained model can do: lessons told and drawn from an instruction alone, judged by the world's own
-truth, and what it forgot."""
+"""Evaluate a trained model: generate lessons from an instruction and compare them with the known truth, and
+measure what the model forgot."""

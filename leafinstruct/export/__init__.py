@@ -1,1 +1,1 @@
-"""A dataset's shards in the formats of other tools: one file a format."""
+"""Export shards to the formats of other tools; formats/ has one module per format."""

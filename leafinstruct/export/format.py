@@ -1,8 +1,7 @@
-"""What a format is to the rest of the room: how a sample is written, what its reader cannot take, and what a
-person must know of it.
+"""Interface of an export format: how a sample is written, what its reader rejects, and how to load it.
 
-A format is data and three short functions, so that parts, resuming, counting and the page beside the files
-are written once (run, packing, readme).
+A format is data and a few short functions; parts, resuming, counting and the README are shared by all formats
+(run, packing, readme).
 """
 
 from __future__ import annotations
@@ -18,23 +17,26 @@ Files = Mapping[str, Sequence[str]]
 
 
 def nothing(name: str, files: Files) -> dict[str, Any]:  # noqa: ARG001 - the signature of Format.beside
-    """No further file."""
+    """Default of Format.beside: no further files."""
     return {}
 
 
 def takes_all(sample: Sample) -> str | None:  # noqa: ARG001 - the signature of Format.fault
-    """No sample that the reader could not take."""
+    """Default of Format.fault: the reader accepts every sample."""
     return None
 
 
 @dataclass(frozen=True)
 class Format:
-    """packing: a list of records (.json), a record a line (.jsonl), or tar shards.
-    marks: what stands for an image, or is obeyed otherwise, in a text of this format.
-    record: a sample as its record. fault: why the format's reader cannot take a sample (a short stable name),
-    else None.
-    loading: how to load it, in Markdown. beside: further JSON files, name -> value.
-    answers: what its reader makes of images in answers, one sentence.
+    """An export format.
+
+    packing: one JSON list (.json), one record a line (.jsonl), or tar shards.
+    placeholders: strings that the format's reader interprets in texts, such as the placeholder of an image.
+    record: converts a sample to its record.
+    loading: (dataset name, files) -> how to load the files, in Markdown.
+    answers: how the reader treats images in answers, one sentence.
+    fault: a short stable reason why the reader rejects a sample, else None.
+    beside: (dataset name, files) -> further JSON files, name -> value.
     """
 
     name: str

@@ -1,9 +1,7 @@
-"""Samples -> files: lines of JSON beside images, or tar shards that hold both; and the parts of a split put
-together.
+"""Write samples to files: lines of JSON with image files, or tar shards with both; join the parts of a split.
 
-A part (one shard of the dataset) is written aside and takes its name when it is whole. Lists and lines are
-put together by copying parts, because their readers want one file a split; tar shards only take their final
-names.
+A part (one shard of the dataset) gets its name when it is complete. Lists and lines are joined by copying
+parts, because their readers expect one file per split; tar shards are only renamed.
 """
 
 from __future__ import annotations
@@ -20,27 +18,28 @@ from typing import IO, Any, Protocol
 from leafinstruct.export.format import Format
 from leafinstruct.export.formats.webdataset import key, members
 from leafinstruct.export.row import ExportedImage, Lost, Sample
-from leafinstruct.runtime.artifact import Artifact, writing
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.files import writing
 
 BLOCK = tarfile.BLOCKSIZE
 
 
 class Packer(Protocol):
-    """Takes the samples of one part, in order."""
+    """Writes the samples of one part, in order."""
 
     files: list[Path]
 
     def add(self, sample: Sample) -> Lost | None:
-        """Write a sample, or say why it cannot be."""
+        """Write a sample, or return why it cannot be written."""
 
 
 def json_line(value: object) -> bytes:
-    """Not sorted: a record's keys have an order that people read them in, and it is always the same."""
+    """One line of JSON. Keys keep their order, which is the same for every record."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 class Lines:
-    """A record a line; images as files below the export's folder, once each."""
+    """One record a line; each image is one file in the export's folder."""
 
     def __init__(self, form: Format, out: Path, parts: Artifact, part: str, closing: ExitStack) -> None:
         path = parts.file("lines", part, ".jsonl")
@@ -56,7 +55,7 @@ class Lines:
 
 
 def store(path: Path, image: ExportedImage) -> None:
-    """Write an image unless it is there: the name says what is in it, and its bytes are compared."""
+    """Write an image, unless the file exists with the same bytes."""
     if path.is_file() and path.stat().st_size == len(image.data) and path.read_bytes() == image.data:
         return
     with writing(path) as temporary:
@@ -64,7 +63,7 @@ def store(path: Path, image: ExportedImage) -> None:
 
 
 class Tars:
-    """Tar shards of at most `limit` bytes, or of one sample that is larger."""
+    """Tar shards of at most `limit` bytes, or with one larger sample."""
 
     def __init__(self, form: Format, parts: Artifact, part: str, limit: int, closing: ExitStack) -> None:
         self.files: list[Path] = []
@@ -79,8 +78,8 @@ class Tars:
         if name in self._keys:
             return Lost(
                 "duplicate_id",
-                "a row with this id stands in the same shard already, and WebDataset would take both "
-                "for one sample",
+                "the shard already contains a row with this id, and WebDataset would merge both into one "
+                "sample",
             )
         self._keys.add(name)
         pieces = [*members(sample), ("json", json_line(self._form.record(sample)))]
@@ -88,7 +87,7 @@ class Tars:
         if self._tar is None or (self._size and self._size + size + 2 * BLOCK > self._limit):
             self._tar = self._next()
         for suffix, data in pieces:
-            member = tarfile.TarInfo(f"{name}.{suffix}")  # whose time, owner and group are 0 and nobody
+            member = tarfile.TarInfo(f"{name}.{suffix}")  # time 0, no owner
             member.size = len(data)
             self._tar.addfile(member, io.BytesIO(data))
         self._size += size
@@ -105,7 +104,7 @@ class Tars:
 
 @contextmanager
 def packing(form: Format, out: Path, parts: Artifact, part: str, limit: int) -> Iterator[Packer]:
-    """The packer of a part; its files appear when the block ends well."""
+    """The packer of a part. Its files appear when the block ends without an error."""
     with ExitStack() as closing:
         yield (
             Tars(form, parts, part, limit, closing)
@@ -115,7 +114,7 @@ def packing(form: Format, out: Path, parts: Artifact, part: str, limit: int) -> 
 
 
 def put_together(form: Format, out: Path, split: str, files: Sequence[Path]) -> list[str]:
-    """The files of a split, made of those of its parts in order; their names."""
+    """Write the files of a split from the files of its parts, in order. Returns their names."""
     if form.packing == "tar":
         names = [f"{split}-{number:06}.tar" for number in range(len(files))]
         for path, name in zip(files, names, strict=True):
@@ -142,6 +141,6 @@ def _join(files: Sequence[Path], joined: IO[bytes], is_list: bool) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Indented, in ASCII: some readers open it with whatever encoding the machine has."""
+    """Write indented JSON in ASCII, since some readers open it with the encoding of the machine."""
     with writing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="ascii")

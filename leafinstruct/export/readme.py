@@ -1,7 +1,6 @@
-"""The page beside the files: what they are, of which dataset, under which licenses, how they are loaded, and
-what their reader makes of them.
+"""README.md of an export: its files, dataset and licenses, how to load it, and how readers treat its images.
 
-What a dataset named (recipes, licenses, sources) passes `cell`, because this is Markdown.
+Names from the dataset (recipes, licenses, sources) pass `cell`, because this is Markdown.
 """
 
 from __future__ import annotations
@@ -23,9 +22,12 @@ def readme(
     origins: Mapping[str, Counter[str]],
     reasons: Mapping[str, int],
 ) -> str:
-    """Markdown. counts: of the whole export; origins: what (recipe, source, license) -> rows of each;
-    reasons: why rows were left out -> how many."""
-    lost = f"\nLeft out: {_listed(reasons)}; `left-out.jsonl` says which and why.\n" if reasons else ""
+    """Text of README.md.
+
+    counts: of the whole export. origins: recipe, source or license -> name -> number of rows. reasons: why
+    rows were left out -> number of rows.
+    """
+    lost = f"\nLeft out: {_listed(reasons)}. `left-out.jsonl` lists these rows.\n" if reasons else ""
     return f"""# {cell(dataset)}, as {form.title}
 
 Written by `leaf export` of leafinstruct, from the dataset built by {_listed(origins["recipe"])}.
@@ -37,33 +39,31 @@ Written by `leaf export` of leafinstruct, from the dataset built by {_listed(ori
 ## Loading
 
 {form.loading(dataset, files)}
-Write the folder that this page lies in for THIS_FOLDER.
+Replace THIS_FOLDER by the folder of this file.
 
 ## Images in answers
 
-{counts["answer_images"]:,} of {counts["images"]:,} images stand in answers. {form.answers}
+{counts["answer_images"]:,} of {counts["images"]:,} images are in answers. {form.answers}
 
-## Marks in texts
+## Placeholders in texts
 
-A text that says `<image>`, `<|im_start|>` or another mark or control token of a format or a model has a backslash behind its first character
-(`<\\image>`), so that no reader obeys it; {counts["escaped_texts"]:,} texts of these rows do. The way back is
-`leafinstruct.records.escaping.unescape`; the key `escaped` of a record names the rule, `{ESCAPED}`. Texts that follow each other without an image
-between them are one text: a line break separates them, a blank line beside a list.
+If a text contains `<image>`, `<|im_start|>` or another placeholder or special token of a format or a model, a backslash is inserted after its first
+character (`<\\image>`), so that no reader interprets it. This affects {counts["escaped_texts"]:,} texts. `leafinstruct.records.escaping.unescape`
+restores them; the key `escaped` of a record names the rule, `{ESCAPED}`. Adjacent texts without an image between them are joined by a line break, or
+by a blank line next to a list.
 
 ## Licenses and sources
 
-The license of each row is its `license`, that of each image stands in `image_info`; empty means unknown.
+The license of each row is in `license`, the license of each image in `image_info`; empty means unknown.
 Rows by license: {_listed(origins["license"])}. Rows by source: {_listed(origins["source"])}.
-`url` and `provenance` (recipe, file, record) say where each row comes from.
-"""
+`url` and `provenance` (recipe, file, record) state the origin of each row.
+"""  # noqa: E501
 
 
 def _files(form: Format, counts: Mapping[str, int]) -> str:
     if form.packing == "tar":
-        return " in the tar shards, bytes as in the dataset"
-    return (
-        f" in {counts['image_files']:,} files below `images/`, named by their sha256, bytes as in the dataset"
-    )
+        return " (in the tar shards, with the bytes of the dataset)"
+    return f" ({counts['image_files']:,} files in `images/`, named by sha256, with the bytes of the dataset)"
 
 
 def _table(files: Files) -> str:

@@ -1,9 +1,8 @@
-"""A published row -> a sample: turns of texts and images, checked and escaped once for all formats; or the
-reason why there is none.
+"""Convert a published row to a sample (turns of texts and images), checked and escaped for all formats.
 
-Texts are escaped (records.escaping). An image's name is made of its sha256 and of what its header says it is,
-never of a name that the data holds. Its bytes are the row's. Texts that follow each other are joined as in
-what `leaf train` reads (records.joining): formats of one string a turn have no other way to say it.
+Texts are escaped (records.escaping). The file name of an image is its sha256 and the format in its header,
+never a name from the data. Its bytes are those of the row. Adjacent texts are joined as `leaf train` joins
+them (records.text.joining), because formats with one string per turn cannot separate them.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ COLUMNS = (
     "license",
     "provenance",
 )
-"""Of the published row. Scores stay behind: they are what a dataset is chosen by, not what is learnt from
-it."""
+"""Columns of the published row that are read. Scores are not exported: they select data and are not training
+data."""
 ROLES = ("user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedImage:
-    """info: sha256, url, license, ref, frame_time as the row has them."""
+    """One image. suffix: of its file name. info: sha256, url, license, ref, frame_time as in the row."""
 
     sha256: str
     suffix: str
@@ -47,14 +46,14 @@ class ExportedImage:
 
     @property
     def path(self) -> str:
-        """Below the export's folder; 256 folders, because some file systems and all people are slow in a
-        folder of a million files."""
+        """Path in the export's folder. There are 256 subfolders, because a folder of a million files is
+        slow."""
         return f"images/{self.sha256[:2]}/{self.sha256}.{self.suffix}"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """role: user or assistant; parts: texts, escaped and never two in a row, and images."""
+    """One turn. role: user or assistant. parts: images, and escaped texts, never two adjacent."""
 
     role: str
     parts: tuple[str | ExportedImage, ...]
@@ -63,21 +62,20 @@ class Turn:
     def images(self) -> tuple[ExportedImage, ...]:
         return tuple(part for part in self.parts if isinstance(part, ExportedImage))
 
-    def marked(self, mark: str) -> str:
-        """One string, a mark for each image on a line of its own, and a blank line where a Markdown parser
-        needs it beside a list."""
+    def with_placeholders(self, placeholder: str) -> str:
+        """The turn as one string: a placeholder for each image, on its own line, and a blank line next to a
+        list, which Markdown requires."""
         found, before = "", None
         for index, part in enumerate(self.parts):
             gap = "" if not index else after_placeholder(before, part) if isinstance(part, str) else "\n"
-            found += gap + (part if isinstance(part, str) else mark)
+            found += gap + (part if isinstance(part, str) else placeholder)
             before = part if isinstance(part, str) else before
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """escaped: texts that hold a mark or a control token. row: its columns that are neither messages nor
-    images."""
+    """One exportable row. escaped: number of escaped texts. row: its columns except messages and images."""
 
     turns: tuple[Turn, ...]
     escaped: int
@@ -89,12 +87,12 @@ class Sample:
 
     @property
     def answered(self) -> int:
-        """Images in answers."""
+        """Number of images in answers."""
         return sum(len(turn.images) for turn in self.turns if turn.role == "assistant")
 
     def origin(self) -> dict[str, Any]:
-        """Where it comes from and under which license. Nothing is null (unknown is empty), since `datasets`
-        takes the type of a JSON column from its first rows and refuses a text where only nulls stood."""
+        """Origin and license. Unknown values are empty strings, not null: `datasets` infers the type of a
+        JSON column from its first rows, and fails if those were all null."""
         provenance = self.row["provenance"] or {}
         return {
             **{
@@ -116,37 +114,37 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A row without a sample. reason: a short stable name; detail: for a person."""
+    """A row that cannot be exported. reason: a short stable name. detail: a message."""
 
     reason: str
     detail: str
 
 
 def sample_of(row: Mapping[str, Any]) -> Sample | Lost:
-    """The sample of a row with COLUMNS, or why it is none: bad_messages, images_differ, no_bytes,
+    """Convert a row with COLUMNS. Reasons of a Lost row: bad_messages, images_differ, no_bytes,
     sha256_differs, not_an_image."""
     messages = row["messages"] or []
     if not messages or any(
         message["role"] not in ROLES or message["content"] is None for message in messages
     ):
-        return Lost("bad_messages", f"the row has no turns of {' and '.join(ROLES)} alone")
+        return Lost("bad_messages", f"the row has no turns, or roles other than {' and '.join(ROLES)}")
     parts = [part for message in messages for part in message["content"]]
     if any(
         part["type"] not in ("text", "image") or (part["type"] == "text" and part["text"] is None)
         for part in parts
     ):
-        return Lost("bad_messages", "a part is neither a text nor the place of an image")
+        return Lost("bad_messages", "a part is neither a text nor an image")
     places, images = sum(part["type"] == "image" for part in parts), row["images"] or []
     if places != len(images):
-        return Lost("images_differ", f"{places} places of images, {len(images)} images")
+        return Lost("images_differ", f"{places} image parts in messages, {len(images)} images")
     found = []
     for at, (image, info) in enumerate(zip(images, _infos(row["image_info"], len(images)), strict=True)):
         one = _image(image, info)
         if isinstance(one, Lost):
             return Lost(one.reason, f"image {at + 1}: {one.detail}")
         found.append(one)
-    rest = iter(found)
-    turns = tuple(Turn(message["role"], tuple(_parts(message["content"], rest))) for message in messages)
+    in_order = iter(found)
+    turns = tuple(Turn(message["role"], tuple(_parts(message["content"], in_order))) for message in messages)
     escaped = sum(part["type"] == "text" and escape(part["text"]) != part["text"] for part in parts)
     return Sample(
         turns,
@@ -156,7 +154,7 @@ def sample_of(row: Mapping[str, Any]) -> Sample | Lost:
 
 
 def alternating(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """Turns of one speaker in a row as one, for readers that want them to alternate."""
+    """Merge adjacent turns of the same role, for readers that require alternating turns."""
     return tuple(
         Turn(role, _joined([part for turn in members for part in turn.parts]))
         for role, members in groupby(turns, lambda turn: turn.role)
@@ -164,7 +162,7 @@ def alternating(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 
 
 def unanswered(sample: Sample) -> str | None:
-    """Why chat trainers cannot take a row, None when they can: begins_with_answer, ends_with_question."""
+    """Why chat trainers reject a row: begins_with_answer, ends_with_question; None if they accept it."""
     if sample.turns[0].role == "assistant":
         return "begins_with_answer"
     return "ends_with_question" if sample.turns[-1].role == "user" else None
@@ -177,8 +175,7 @@ def _parts(
 
 
 def _joined(parts: Sequence[str | ExportedImage]) -> tuple[str | ExportedImage, ...]:
-    """Neighboring texts in one. No mark or control token holds a line break, so none is made where two
-    meet."""
+    """Join adjacent texts. Special tokens contain no line break, so joining by one creates none."""
     found: list[str | ExportedImage] = []
     for is_text, run in groupby(parts, lambda part: isinstance(part, str)):
         members = list(run)
@@ -187,17 +184,17 @@ def _joined(parts: Sequence[str | ExportedImage]) -> tuple[str | ExportedImage, 
 
 
 def _infos(infos: Sequence[Mapping[str, Any]] | None, count: int) -> Sequence[Mapping[str, Any]]:
-    """What is known of each image; nothing where the row does not say it for all of them."""
+    """image_info of each image; empty dictionaries if the row does not have one for each image."""
     return infos if infos is not None and len(infos) == count else [{}] * count
 
 
 def _image(image: Mapping[str, Any] | None, info: Mapping[str, Any] | None) -> ExportedImage | Lost:
     data, known = (image or {}).get("bytes"), info or {}
     if not data:
-        return Lost("no_bytes", "the dataset holds a reference to it and not its bytes")
+        return Lost("no_bytes", "the dataset holds a reference, not the bytes")
     sha256 = hashlib.sha256(data).hexdigest()
     if known.get("sha256") not in (None, "", sha256):
-        return Lost("sha256_differs", f"its bytes are {sha256}, and the row says {str(known['sha256'])[:64]}")
+        return Lost("sha256_differs", f"its sha256 is {sha256}, the row states {str(known['sha256'])[:64]}")
     found = probe(data)
     if isinstance(found, Undecodable):
         return Lost("not_an_image", found.reason)

@@ -1,13 +1,16 @@
-"""A dataset in another tool's format: shards -> a folder that its reader takes as it is.
+"""`leaf export`: write shards as a folder in the format of another tool.
 
-    DIR/  README.md  train.json | train.jsonl | train-000000.tar ...  images/  dataset_info.json (LLaMA-Factory)  left-out.jsonl (where rows were)
-          fingerprint.json   what this folder is an export of: another export is not written over it
-          record.json        counts, reasons and files, written LAST: without it the folder is not whole
-          .parts/            while it runs: what each shard gave, so that a killed export goes on behind the last whole shard
+    DIR/README.md
+        train.json | train.jsonl | train-000000.tar ...
+        images/             except for tar shards
+        dataset_info.json   for LLaMA-Factory
+        left-out.jsonl      rows that the format cannot represent, with reasons; only if there are some
+        fingerprint.json    identifies the export, so that another export does not overwrite it
+        record.json         counts, reasons and files; written LAST: without it the export is incomplete
+        .parts/             during the export: completed shards, so that a killed export continues
 
-Everything appears by one rename. Rows that a format cannot hold are left out with a reason, and listed. Same
-shards, same bytes.
-Memory: one batch of rows (records.shards).
+Every file appears by one rename. The same shards give the same bytes. Memory: one batch of rows
+(records.shards).
 """
 
 from __future__ import annotations
@@ -30,22 +33,13 @@ from leafinstruct.export.row import COLUMNS, Lost, Sample, sample_of
 from leafinstruct.export.source import Shard
 from leafinstruct.records import shards
 from leafinstruct.records.escaping import ESCAPED
-from leafinstruct.runtime.artifact import (
-    FORMAT,
-    Artifact,
-    digest,
-    drift,
-    file_fault,
-    file_sha256,
-    load,
-    one_build,
-    save,
-    writing,
-)
+from leafinstruct.runtime.artifact import FORMAT, Artifact, digest, drift
+from leafinstruct.runtime.files import file_fault, file_sha256, load, save, writing
 from leafinstruct.runtime.last_write import last_write
+from leafinstruct.runtime.locks import one_build
 
-CODE = 3
-"""Raised when the same shards give other files than before."""
+CODE = 4
+"""Increased when the same shards give other files."""
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (conversations.FORMAT, webdataset.FORMAT, llama_factory.FORMAT, ms_swift.FORMAT)
@@ -54,12 +48,13 @@ TAR_BYTES = 512 << 20
 ORIGINS = ("recipe", "source", "license")
 
 OnRows = Callable[[int, int], None]
-"""Rows done, of all."""
+"""Called with (rows done, all rows)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """stood: it was there already. answers: what the reader makes of images in answers."""
+    """Result of an export. up_to_date: nothing was written. answers: how the reader treats images in
+    answers."""
 
     record: dict[str, Any]
     up_to_date: bool
@@ -77,11 +72,11 @@ def export(
     rebuild: bool = False,
     on_rows: OnRows | None = None,
 ) -> Exported:
-    """Write the export, or go on writing it. data: `run:NAME`, `hub:ORG/NAME`, a folder, a shard or a glob;
-    split, task: of these alone.
+    """Write an export, or continue one.
 
-    Raises SourceError (no such shards, a folder of something else, no row left), SchemaError, DriftError (the
-    folder holds another export).
+    data: `run:NAME`, `hub:ORG/NAME`, a folder, a shard or a glob. split, task: export only these.
+    tar_bytes: maximum size of a tar shard. Raises SourceError (no such shards, a folder with other files, no
+    row left), SchemaError, DriftError (the folder holds another export).
     """
     chosen = source.chosen(data, runs, split, task)
     _refuse_foreign(out)
@@ -105,7 +100,7 @@ def export(
         if rebuild or _made_from(whole) not in ({}, fingerprint):
             _replace(whole, fingerprint, rebuild)
         elif (record := whole.record) is not None and not list(faults(out)):
-            shutil.rmtree(parts.path, ignore_errors=True)  # where it was killed behind its last word
+            shutil.rmtree(parts.path, ignore_errors=True)  # if the export was killed after writing its record
             return Exported(record, True, form.answers)
         whole.begin(fingerprint)
         _write_parts(form, out, parts, chosen, digest(fingerprint), tar_bytes, on_rows)
@@ -115,8 +110,8 @@ def export(
 
 
 def faults(out: Path) -> Iterator[tuple[Path, str]]:
-    """(file, fault) of what is not as it was written in a finished export; an image is named by its
-    sha256."""
+    """Compare the files of a finished export with their checksums. Yields (file, fault); images are compared
+    with their names."""
     record = Artifact(out).record or {}
     for name, sha256 in record.get("files", {}).items():
         if (fault := file_fault(out / name, sha256)) is not None:
@@ -126,11 +121,11 @@ def faults(out: Path) -> Iterator[tuple[Path, str]]:
         if (fault := file_fault(path, path.stem)) is not None:
             yield path, fault
     if len(images) < (wanted := record.get("counts", {}).get("image_files", 0)):
-        yield out / "images", f"it holds {len(images):,} of {wanted:,} files"
+        yield out / "images", f"it contains {len(images):,} of {wanted:,} files"
 
 
 def _refuse_foreign(out: Path) -> None:
-    """Raises SourceError for a file, and for a folder that holds anything and is no export."""
+    """Raise SourceError for a file, and for a folder that is not empty and not an export."""
     if out.exists() and not out.is_dir():
         raise SourceError(f"--out {out}: is a file; give a new folder")
     if (
@@ -138,12 +133,11 @@ def _refuse_foreign(out: Path) -> None:
         and any(path.name != ".lock" for path in out.iterdir())
         and "export" not in _made_from(Artifact(out))
     ):
-        raise SourceError(f"--out {out}: holds other files than an export; give a new folder")
+        raise SourceError(f"--out {out}: contains files that are not of an export; give a new folder")
 
 
 def _made_from(whole: Artifact) -> dict[str, Any]:
-    """The fingerprint of what a folder is an export of, of any format; where its file is damaged, the
-    record's copy."""
+    """The fingerprint of an export of any format; if its file is damaged, the copy in the record."""
     found = (
         load(whole.path / "fingerprint.json")
         or (load(whole.path / "record.json") or {}).get("fingerprint")
@@ -153,13 +147,13 @@ def _made_from(whole: Artifact) -> dict[str, Any]:
 
 
 def _replace(whole: Artifact, fingerprint: dict[str, Any], rebuild: bool) -> None:
-    """Remove what an export has written, record first, and nothing else. Raises DriftError where that was not
-    asked for."""
+    """Remove the files of an earlier export, record first, and nothing else. Raises DriftError unless
+    `rebuild`."""
     old = _made_from(whole)
     if not rebuild:
         changes = "; ".join(drift(old, fingerprint)[:3])
         raise DriftError(
-            f"--out {whole.path}: holds another export ({changes}); give another folder, or --rebuild to "
+            f"--out {whole.path}: contains another export ({changes}); give another folder, or --rebuild to "
             "replace it"
         )
     (whole.path / "record.json").unlink(missing_ok=True)
@@ -191,7 +185,7 @@ def _write_parts(
 ) -> None:
     rows = {shard.part: shards.opened(shard.path, COLUMNS).rows for shard in chosen}
     done, total = 0, sum(rows.values())
-    # of a killed writer
+    # temporary files of killed writers
     for path in (*parts.path.glob(".*.tmp"), *out.glob(".*.[0-9]*.tmp"), *(out / "images").glob("*/.*.tmp")):
         path.unlink()
     for shard in chosen:
@@ -209,7 +203,7 @@ def _report_progress(on_rows: OnRows | None, before: int, total: int, number: in
 
 
 def _is_up_to_date(parts: Artifact, part: str, key: str) -> bool:
-    """Whether a part is whole, and none of its files has its final name already."""
+    """Whether a part is complete, and none of its files was moved to its final name."""
     report = parts.report(part)
     return report is not None and report["key"] == key and not list(parts.faults(part))
 
@@ -234,7 +228,7 @@ def _write_part(
         temporary.open("wb") as lost,
     ):
         for number, row in enumerate(shards.rows(shard.path, COLUMNS)):
-            sample = _taken(form, sample_of(row))
+            sample = _accepted(form, sample_of(row))
             fault = sample if isinstance(sample, Lost) else packer.add(sample)
             if fault is None:
                 assert isinstance(sample, Sample)
@@ -243,17 +237,8 @@ def _write_part(
                     origins[what][name] += 1
             else:
                 reasons[fault.reason] += 1
-                lost.write(
-                    json_line(
-                        {
-                            "id": row["id"],
-                            "shard": shard.path.name,
-                            "row": number,
-                            "reason": fault.reason,
-                            "detail": fault.detail,
-                        }
-                    )
-                )
+                place = {"id": row["id"], "shard": shard.path.name, "row": number}
+                lost.write(json_line({**place, "reason": fault.reason, "detail": fault.detail}))
             on_row(number + 1)
     packed = [path.name for path in packer.files]
     parts.commit(
@@ -264,10 +249,10 @@ def _write_part(
     )
 
 
-def _taken(form: Format, sample: Sample | Lost) -> Sample | Lost:
+def _accepted(form: Format, sample: Sample | Lost) -> Sample | Lost:
     if isinstance(sample, Lost) or (fault := form.fault(sample)) is None:
         return sample
-    return Lost(fault, f"{form.title} takes no such conversation")
+    return Lost(fault, f"{form.title} does not accept such a conversation")
 
 
 def _counts(sample: Sample) -> Counter[str]:
@@ -288,15 +273,14 @@ def _origin(sample: Sample) -> dict[str, str]:
 def _finish(
     form: Format, whole: Artifact, parts: Artifact, chosen: Sequence[Shard], dataset: str
 ) -> dict[str, Any]:
-    """Put the parts together, write the pages beside them, and the record. Raises SourceError where no row is
-    left."""
+    """Join the parts, write the other files, and then the record. Raises SourceError if no row is left."""
     out, totals = whole.path, parts.totals()
     if not totals.counts["rows"]:
         why = (
             ", ".join(f"{reason} {number:,}" for reason, number in sorted(totals.reasons.items()))
             or "the shards are empty"
         )
-        hint = "; `leaf hydrate` fetches images again" if "no_bytes" in totals.reasons else ""
+        hint = "; `leaf hydrate` fetches the images" if "no_bytes" in totals.reasons else ""
         raise SourceError(f"--out {out}: no row of {dataset} can be exported: {why}{hint}")
     counts = {name: totals.counts[name] for name in ("rows", "images", "answer_images", "escaped_texts")}
     if form.packing != "tar":
@@ -340,7 +324,7 @@ def _sum(parts: Artifact, chosen: Sequence[Shard], what: str) -> Counter[str]:
 
 
 def _left(out: Path, parts: Artifact, chosen: Sequence[Shard]) -> list[str]:
-    """left-out.jsonl: the rows without a record, and why."""
+    """Write left-out.jsonl: the rows that were left out, with reasons. Returns its name."""
     with writing(out / "left-out.jsonl") as temporary, temporary.open("wb") as joined:
         for shard in chosen:
             joined.write(parts.file("left", shard.part, ".jsonl").read_bytes())

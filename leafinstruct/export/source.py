@@ -1,4 +1,4 @@
-"""What is exported: which shards of a dataset, in which order, and what the dataset is called."""
+"""Select the shards to export, in order, and name the dataset."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leafinstruct.runtime.artifact import Artifact
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One shard of the dataset, and its number, which names its part."""
+    """One shard of the dataset. part: its number, the name of its part."""
 
     path: Path
     split: str
@@ -20,7 +20,7 @@ class Shard:
 
 
 def chosen(data: str, runs: Path, split: str | None, task: str | None) -> list[Shard]:
-    """The shards, numbered. Raises SourceError."""
+    """The shards of a dataset, numbered, of a split and task if given. Raises SourceError."""
     asked = "export"
     found = [Path(data)] if Path(data).is_file() else shards.files(data, runs, None, asked)
     folder = Artifact(found[0].parent)
@@ -29,7 +29,7 @@ def chosen(data: str, runs: Path, split: str | None, task: str | None) -> list[S
     names = [(path, shards.named(path)) for path in found]
     if strange := [path for path, name in names if name is None]:
         raise SourceError(
-            f"{asked} {data}: {strange[0].name} does not say its split; shards are called "
+            f"{asked} {data}: {strange[0].name} does not name its split; shards are named "
             "TASK.SPLIT-00000-of-00001.parquet"
         )
     known = [(path, *name) for path, name in names if name is not None]
@@ -37,14 +37,13 @@ def chosen(data: str, runs: Path, split: str | None, task: str | None) -> list[S
     if not wanted:
         there = ", ".join(sorted({f"{task}.{split}" for _, task, split in known}))
         raise SourceError(
-            f"{asked} {data}: no shard of task {task or 'any'} and split {split or 'any'}; there are {there}"
+            f"{asked} {data}: no shard of task {task or 'any'} and split {split or 'any'}; available: {there}"
         )
     return [Shard(path, split, f"{number:05}") for number, (path, _, split) in enumerate(wanted)]
 
 
 def name(data: str, shard: Path) -> str:
-    """What the dataset is called: ORG/NAME, the run, or its folder; never a path, which is this machine's
-    business."""
+    """Name of the dataset: ORG/NAME, the name of the run, or of its folder; never a local path."""
     if data.startswith("hub:"):
         return data.removeprefix("hub:")
     folder = shard.resolve().parent

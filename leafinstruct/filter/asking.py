@@ -1,5 +1,5 @@
-"""Asking the judge: the question about a document, with smaller ones behind it for a server that takes no
-larger one, and the task of a part."""
+"""Ask the judge: the question about a document, smaller ones for a server that accepts no larger one, and the
+task of a part."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from leafinstruct.llm.request import Request
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import Document
 from leafinstruct.records.text.words import count_words
-from leafinstruct.runtime.artifact import Artifact, writing
+from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part
+from leafinstruct.runtime.files import writing
 
 
 def question(document: Document, images: Mapping[str, Sent], config: JudgeConfig, prompt: Prompt) -> Request:
-    """images: see judge.request."""
+    """Build the question about a document. images: see judge.request."""
     count = sum((image.sha256 or "") in images for image in document.images[: config.max_images])
     words = min(config.max_words, count_words([text.text for text in document.texts]))
     whole = Shown(count, config.image_px, words)
@@ -43,15 +44,17 @@ def question(document: Document, images: Mapping[str, Sent], config: JudgeConfig
 async def ask(
     settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part
 ) -> dict[str, Any]:
-    """Task: the judge's cells of every document alive after duplicates; writes asked-, then judged-, under
-    its key only if everyone answered."""
+    """Task: ask the judge about every document that remains after duplicates.
+
+    Writes asked-, then judged-, which gets its key only if every question was answered.
+    """
     cached = cached_scores(settings, out, part, judged=False)
     decisions = [
         decision_of(document, settings, cached)
         for document in table.documents(inputs.checked("documents", part.name))
     ]
     remaining = [decision.document for decision in decisions if decision.kept]
-    # written rules are shown the places of images, not the images
+    # written rules see the positions of images, not the images
     offline = settings.llm.provider == "offline"
     shown = (
         set()

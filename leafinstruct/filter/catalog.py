@@ -1,8 +1,9 @@
-"""The catalog of scores: name, level, pass, unit. Data only, so that a recipe is checked without loading a
+"""The catalog of scores: name, level, unit. It holds only data, so a recipe is checked without loading a
 model.
 
-A score is `<family>.<name>` and is declared here once; a family file computes it, a rule decides on it. The
-order of PASSES is the order of cost: what is cheap runs first, and what a document lost to cannot cost more.
+A score is named `<family>.<name>` and declared here once. A module in `scores/` computes it, and a rule
+decides on it. PASSES is ordered by cost: cheap passes run first, and a dropped document is not scored any
+further.
 """
 
 from __future__ import annotations
@@ -13,24 +14,24 @@ from typing import Literal
 Level = Literal["document", "image"]
 
 PASSES = ("text", "image", "alignment", "coherence", "duplicate", "reference", "judge")
-"""Families in the order in which they are computed and judged."""
+"""Families in the order in which they are computed and their rules applied."""
 
 _WITHIN = {"document": "text", "rules": "judge"}
-"""Family -> the pass of another family in which it is computed and judged."""
+"""Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
-"""The four questions of the judge, each answered 1 (worst) to 5 (best)."""
+"""The judge's four questions, each answered with 1 (worst) to 5 (best)."""
 
 CLIP_FAMILIES = ("alignment", "coherence")
-"""Families that are computed from the embeddings of a CLIP."""
+"""Families computed from CLIP embeddings."""
 
 MODEL_FAMILIES = (*CLIP_FAMILIES, "judge", "rules")
-"""Families whose values depend on a model: their rules must name it."""
+"""Families whose values depend on a model, which their rules must name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One declared score; `meaning` ends in unit or range."""
+    """One declared score. `meaning` ends with the unit or range."""
 
     name: str
     level: Level
@@ -42,7 +43,7 @@ class Score:
 
     @property
     def turn(self) -> int:
-        """Index in PASSES."""
+        """Index of the score's pass in PASSES."""
         return PASSES.index(_WITHIN.get(self.family, self.family))
 
 
@@ -56,8 +57,8 @@ _DECLARED: tuple[tuple[str, Level, str], ...] = (
         "text.words",
         "document",
         (
-            "words by UAX 29; of scripts without spaces 1.5 ideographs or 3 clusters of Thai, Lao, "
-            "Khmer, Burmese are one"
+            "words by UAX 29; in scripts without spaces, 1.5 ideographs or 3 clusters of Thai, Lao, "
+            "Khmer or Burmese count as one"
         ),
     ),
     ("text.images", "document", "image segments that the reader found"),
@@ -65,7 +66,7 @@ _DECLARED: tuple[tuple[str, Level, str], ...] = (
         "text.mean_word_length",
         "document",
         (
-            "characters a word (Gopher keeps 3 to 10); not applicable where most words are of scripts "
+            "characters per word (Gopher keeps 3 to 10); not applicable if most words are in scripts "
             "without spaces"
         ),
     ),
@@ -73,19 +74,19 @@ _DECLARED: tuple[tuple[str, Level, str], ...] = (
         "text.symbols",
         "document",
         (
-            "share of characters that are neither letters, marks, digits, white space nor punctuation of "
-            "prose, [0, 1]"
+            "share of characters that are neither letters, combining marks, digits, white space nor "
+            "punctuation of prose, [0, 1]"
         ),
     ),
     ("text.capitals", "document", "share of capitals among letters of all scripts, [0, 1]"),
-    ("text.links", "document", "web and e-mail addresses in 100 words"),
+    ("text.links", "document", "URLs and e-mail addresses per 100 words"),
     (
         "text.repetition",
         "document",
         "share of words inside a run of 5 words that occurs earlier in the document, [0, 1]",
     ),
-    ("text.exclamations", "document", "exclamation marks of all scripts in 100 words"),
-    ("image.decoded", "image", "1 when the bytes were read and decode as an image, else 0"),
+    ("text.exclamations", "document", "exclamation marks of all scripts per 100 words"),
+    ("image.decoded", "image", "1 if the bytes were read and decode as an image, else 0"),
     ("image.side", "image", "shorter side, pixels"),
     ("image.aspect", "image", "longer side over shorter side, at least 1"),
     ("image.entropy", "image", "entropy of the gray histogram, bits, [0, 8]; 0 for one flat color"),
@@ -93,12 +94,12 @@ _DECLARED: tuple[tuple[str, Level, str], ...] = (
     (
         "alignment.own",
         "image",
-        "cosine with the text that owns it; alignment.beside where no owner is known, [-1, 1]",
+        "cosine with the text that owns it; alignment.beside if no owner is known, [-1, 1]",
     ),
     (
         "alignment.beside",
         "image",
-        "largest cosine with the text next to it: nearest before, nearest behind or caption, [-1, 1]",
+        "largest cosine with a text next to it: nearest before, nearest after or caption, [-1, 1]",
     ),
     (
         "alignment.margin",
@@ -120,23 +121,16 @@ _DECLARED: tuple[tuple[str, Level, str], ...] = (
     ),
     ("coherence.adjacent", "document", "mean cosine of adjacent images, [-1, 1]; needs 2 images"),
     ("duplicate.within", "image", "earlier images of the same document with the same bytes"),
-    (
-        "duplicate.text",
-        "document",
-        "documents with a smaller id, alive so far, with the same normalized text",
-    ),
+    ("duplicate.text", "document", "remaining documents with a smaller id and the same normalized text"),
     (
         "duplicate.images",
         "document",
-        "share of its images whose bytes stand in a living document with a smaller id, [0, 1]",
+        "share of its images that a remaining document with a smaller id has too, [0, 1]",
     ),
     (
         "reference.dangling",
         "document",
-        (
-            "references to images (a stated number, 'as shown below', 'Figure 3') that the kept images "
-            "do not answer"
-        ),
+        ("references to images (a stated number, 'as shown below', 'Figure 3') that match no kept image"),
     ),
     *(
         (f"{family}.{field}", "document", f"{field.replace('_', ' ')}, 1 to 5, by {who}")

@@ -1,4 +1,4 @@
-"""The `filter:` section of a recipe. Loads pydantic and nothing else."""
+"""The `filter:` section of a recipe. Imports no library but pydantic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leafinstruct.images.config import FetchConfig
 from leafinstruct.records.text.language_names import NAMES, hint
 
 TOY_MODEL = "leaf:tiny-clip-1"
-"""The packaged CLIP, which knows only Sketchbook."""
+"""The packaged CLIP, which was trained only on Sketchbook."""
 
 
 class _Section(BaseModel):
@@ -20,8 +20,8 @@ class _Section(BaseModel):
 
 
 class Rule(_Section):
-    """A decision on one score: `{score: alignment.mean, min: 0.22, model: ViT-B/32}`. Bounds are inclusive;
-    null and NaN fail."""
+    """A rule on one score: `{score: alignment.mean, min: 0.22, model: ViT-B/32}`. Bounds are inclusive; null
+    and NaN fail."""
 
     score: str
     """`<family>.<name>` of a declared score."""
@@ -30,18 +30,19 @@ class Rule(_Section):
     max: float | None = Field(default=None, allow_inf_nan=False)
     """Largest value that passes."""
     model: str | None = None
-    """The model that the bound was set for; required for alignment, coherence, judge and rules, whose scales
-    differ by model."""
+    """Model that the bound was set for. Required for alignment, coherence, judge and rules, whose scales
+    differ between models."""
     drop: Literal["image", "step", "document"] | None = None
     """What is dropped when an image fails: `image` (default), the image and its captions; `step`, also the
-    text that owns it; `document`, the whole document. For scores of images only.
+    text that owns it; `document`, the whole document. Only for scores of images.
 
-    Under `step` the owner stays where another kept image has the same owner. Of a list of several items only
-    the item next to the image goes. A heading goes when it then heads nothing. Where the owner of an image is
-    unknown, `step` drops what `image` drops, and the drop's detail says so; a text that still refers to the
-    lost image is then counted by `reference.dangling`."""
+    `step` keeps the owner if another kept image has the same owner. In a list of several items, only the item
+    next to the image is dropped. A heading is dropped if nothing is left under it. If the owner of an image
+    is unknown, `step` drops the same as `image`, and the drop's detail reports it; `reference.dangling`
+    counts a text that still refers to the dropped image.
+    """
     uncalibrated: bool = False
-    """Accept a model that the bound was not set for; the card then says so."""
+    """Accept a model that the bound was not set for. The card reports it."""
 
     @field_validator("score")
     @classmethod
@@ -53,15 +54,15 @@ class Rule(_Section):
     @model_validator(mode="after")
     def _whole(self) -> Rule:
         if self.min is None and self.max is None:
-            raise ValueError(f"a rule over {self.score} needs min, max or both")
+            raise ValueError(f"a rule on {self.score} needs min, max or both")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}: nothing could pass")
         if self.drop is not None and self.declared.level == "document":
-            raise ValueError(f"drop: is for scores of images; {self.score} is a score of the document")
+            raise ValueError(f"drop is only for scores of images; {self.score} is a score of the document")
         if self.declared.family in MODEL_FAMILIES and self.model is None and not self.uncalibrated:
             raise ValueError(
-                f"a rule over {self.score} must name the model its bound was set for (model: ...), or "
-                "say uncalibrated: true"
+                f"a rule on {self.score} must name the model its bound was set for (model: ...), or "
+                "set uncalibrated: true"
             )
         return self
 
@@ -71,62 +72,64 @@ class Rule(_Section):
 
 
 class ImageConfig(_Section):
-    """How images are materialized."""
+    """How images are read."""
 
     max_pixels: int = Field(default=64_000_000, gt=0)
-    """Refused before decoding above this many pixels: 64 million is 192 MB decoded, and more than any camera
-    of the open web gives."""
+    """Images with more pixels are refused before decoding. 64 million pixels are 192 MB decoded, more than
+    images on the web have."""
     tolerate_failures: float = Field(default=0.02, ge=0, le=1)
-    """Share of images that may fail for a reason that could pass (an unreadable disk, a server that does not
+    """Share of images that may fail for a temporary reason (an unreadable disk, a server that does not
     answer) before the run stops."""
     fetch: FetchConfig | None = None
-    """Fetch images that are on the web. Without this section they are lost for the reason url_not_fetched."""
+    """Fetch images that are on the web. Without this section they are dropped for the reason url_not_fetched.
+    """
 
 
 class AlignmentConfig(_Section):
-    """CLIP text-image alignment. Scored only if a rule over alignment.* or coherence.* is there, or `model`
+    """CLIP text-image alignment. Computed only if there is a rule on alignment.* or coherence.*, or `model`
     or `share_above` is set."""
 
     model: str | None = None
-    """Any name that clip.available_models() lists, a checkpoint's path, or the packaged `leaf:tiny-clip-1`,
-    which knows only Sketchbook and is what rules without a model use. A model that is named here is run and
-    its scores are kept, also without a rule."""
+    """A name from clip.available_models(), the path of a checkpoint, or the packaged `leaf:tiny-clip-1`,
+    which was trained only on Sketchbook and is the default of rules without a model. The scores of a model
+    named here are computed even if no rule needs them."""
     batch_size: int = Field(default=32, gt=0)
-    """Images or texts in one forward pass; part of the fingerprint, since it can move the last digit."""
+    """Images or texts in one forward pass. Part of the fingerprint, since it can change the last digit."""
     share_above: float | None = None
-    """Cosine from which an image counts for alignment.share; no default, because scales differ by model."""
+    """Cosine from which an image counts for alignment.share. No default, because scales differ between
+    models."""
     allow_toy: bool = False
-    """Let the tiny model judge other sources than Sketchbook. Its scores mean nothing there; every row and
-    the card then say so."""
+    """Allow the tiny model on sources other than Sketchbook. Its scores mean nothing there; every row and the
+    card report it."""
 
 
 class JudgeConfig(_Section):
-    """The judge: the language model of `llm:`, or written rules where that is offline."""
+    """The judge: the language model of `llm:`, or written rules if that is offline."""
 
     enabled: bool = True
-    """Without it there are no judge.* and rules.* scores."""
+    """Compute the judge.* or rules.* scores."""
     prompt: str = "judge"
     """Name of a template: prompts/<name>.md beside the recipe, one folder up, or in the package."""
     max_words: int = Field(default=2000, gt=0)
-    """Words of a document shown to the judge; what is cut is marked as cut."""
+    """Maximum words of a document that are shown to the judge. A cut is marked."""
     max_images: int = Field(default=16, ge=0)
-    """Images shown to the judge, from the first; later ones are named but not shown."""
+    """Maximum images that are shown to the judge, from the first. Later ones are named but not shown."""
     image_px: int = Field(default=512, gt=0)
-    """Longer side of the images as sent, pixels."""
+    """Maximum longer side of the images sent to the judge, in pixels."""
 
 
 class FilterConfig(_Section):
     """Scores, and the rules that decide on them."""
 
     min_images: int = Field(default=1, ge=0)
-    """Images that a document must have; judged again after images were dropped."""
+    """Minimum images of a document, checked again after images are dropped."""
     min_words: int = Field(default=20, ge=0)
-    """Words that a document must have; judged again after an image and its captions were dropped."""
+    """Minimum words of a document, checked again after an image and its captions are dropped."""
     languages: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Languages that a document may have, as codes of ISO 639 (`[en, de]`); null for all. A document of
-    another or of an undetermined language is dropped before any image is read."""
+    """Allowed languages, as ISO 639 codes (`[en, de]`); null allows all. A document in another or an
+    undetermined language is dropped before any image is read."""
     rules: tuple[Rule, ...] = ()
-    """All must pass; each is judged in the pass of its score, cheapest first."""
+    """All rules must pass. Each is applied in the pass of its score, the cheapest first."""
     images: ImageConfig = ImageConfig()
     alignment: AlignmentConfig = AlignmentConfig()
     judge: JudgeConfig = JudgeConfig()
@@ -134,8 +137,8 @@ class FilterConfig(_Section):
     @field_validator("languages", mode="before")
     @classmethod
     def _listed(cls, written: object) -> object:
-        """The codes in one order, each once: their order has no effect. A word alone is one code; what YAML
-        read as false was `no`."""
+        """Sort the codes and remove repeated ones, since their order has no effect. A single word is one
+        code; an unquoted `no` is false in YAML."""
         codes = [written] if isinstance(written, (str, bool)) else written
         if not isinstance(codes, (list, tuple)):
             return written
@@ -148,8 +151,8 @@ class FilterConfig(_Section):
 
     @property
     def clip(self) -> str | None:
-        """The CLIP whose scores are computed; None where neither a rule nor `alignment` asks for one, so that
-        none is loaded."""
+        """The CLIP whose scores are computed; None if neither a rule nor `alignment` needs one, so that none
+        is loaded."""
         wanted = self.alignment.share_above is not None or any(
             rule.declared.family in CLIP_FAMILIES for rule in self.rules
         )
@@ -157,10 +160,10 @@ class FilterConfig(_Section):
 
     @model_validator(mode="after")
     def _scored(self) -> FilterConfig:
-        """No rule over a score that this section switches off."""
+        """Refuse rules on scores that this section disables."""
         for index, rule in enumerate(self.rules):
             if rule.score == "alignment.share" and self.alignment.share_above is None:
-                raise ValueError(f"rules[{index}] is over alignment.share, which needs alignment.share_above")
+                raise ValueError(f"rules[{index}] is on alignment.share, which needs alignment.share_above")
             if rule.declared.turn == PASSES.index("judge") and not self.judge.enabled:
-                raise ValueError(f"rules[{index}] is over {rule.score}, but judge.enabled is false")
+                raise ValueError(f"rules[{index}] is on {rule.score}, but judge.enabled is false")
         return self

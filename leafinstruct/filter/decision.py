@@ -1,15 +1,14 @@
-"""Decision apart from score: a document's decision under the rules of a recipe.
+"""The decision of a recipe's rules over one document, separate from the scores.
 
 A decision takes cells in the order of PASSES, those of images before those of the document, and applies the
-rules over them. Every verdict is data: which rule, over which image, with which value and threshold. Pure: no
-I/O, no model, so that moving a threshold is replaying decisions.
+rules on them. Every drop is data: which rule, on which image, with which value and threshold. Pure: no I/O
+and no model, so moving a threshold only repeats the decisions.
 
-`languages` is a rule over the document's language, which has no order; it is judged first, in the cheapest
-pass.
+`languages` is a rule on the document's language. It has no bound, and is applied first, in the cheapest pass.
 
-A failing image takes its captions with it, since a caption without its image is noise; under `drop: step` the
-text that owns it goes too (steps.py). Then `min_images` and `min_words` are judged again. Null and NaN fail
-every rule: what could not be computed is not known to be good.
+An image that fails a rule is dropped together with its captions, since a caption without its image is noise;
+`drop: step` also drops the text that owns it (steps.py). Then `min_images` and `min_words` are checked again.
+Null and NaN fail every rule: a value that could not be computed is not known to be good.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import Any
 from leafinstruct.filter.catalog import SCORES, Level
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.steps import without_image, without_step
-from leafinstruct.records.document import NO_VERDICT, Document, Image
+from leafinstruct.records.document import UNDECIDED, Document, Image
 from leafinstruct.records.example import Cell
 from leafinstruct.records.text import owners
 from leafinstruct.records.text.language_names import named
@@ -35,10 +34,10 @@ _DECODED = Rule(score="image.decoded", min=1)
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Why something was dropped.
+    """Why an image or a document was dropped.
 
-    position: of the image, None when it is the document; threshold: the bound that it failed; detail: about
-    the score, and under `drop: step` which text was dropped with the image.
+    position: the image's position, None for the document. threshold: the bound that the value failed. detail:
+    of the score, and for `drop: step` which text was dropped with the image.
     """
 
     rule: str
@@ -50,14 +49,16 @@ class Drop:
 
     @property
     def reason(self) -> str:
-        """The rule as counts name it, with the state where a model gave no value: that says nothing about how
-        good the document is."""
+        """The rule's name in counts. It includes the state if a model gave no value, which does not mean that
+        the document is bad."""
         return f"{self.rule} ({self.state})" if self.state in _UNANSWERED else self.rule
 
 
 def judge(rule: Rule, cell: Cell | None) -> Drop | None:
-    """A rule over one cell: None when it passes. A missing cell fails as `not_scored`; a score that has no
-    meaning for the document has no rules."""
+    """Apply a rule to one cell. Returns None if it passes.
+
+    A missing cell fails as `not_scored`. A score that is not applicable to the document passes every rule.
+    """
     if cell is None:
         return Drop(rule.score, None, _bound(rule), "not_scored")
     if cell.state == "not_applicable":
@@ -73,18 +74,17 @@ def judge(rule: Rule, cell: Cell | None) -> Drop | None:
 
 @dataclass
 class Decision:
-    """A document on its way through the passes.
+    """The decision over one document, updated by each pass.
 
-    document: as it stands now, dropped images and their captions taken out, positions unchanged.
-    verdicts: drops of the whole document, in the order found; the first is its reason. image_drops: drops of
-    images.
+    document: without the dropped images and their captions; positions are unchanged. drops: of the whole
+    document, in the order found; the first is its reason. image_drops: drops of single images.
     """
 
     document: Document
     config: FilterConfig
     rules: tuple[Rule, ...]
     cells: list[Cell] = field(default_factory=list)
-    verdicts: list[Drop] = field(default_factory=list)
+    drops: list[Drop] = field(default_factory=list)
     image_drops: list[Drop] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -92,24 +92,25 @@ class Decision:
 
     @cached_property
     def _figures(self) -> dict[int, int]:
-        """The steps of captioned figures, as the reader found the document: what was dropped since says
-        nothing about its structure."""
+        """The steps of captioned figures in the document as it was read. What was dropped since does not
+        change its structure."""
         return owners.steps_of_figures(self._read)
 
     @property
     def kept(self) -> bool:
-        return not self.verdicts
+        """Whether the document is kept so far."""
+        return not self.drops
 
-    def weigh(self, cells: Iterable[Cell]) -> None:
-        """Take cells and judge every rule over their families and levels; a dead document is weighed no
+    def apply(self, cells: Iterable[Cell]) -> None:
+        """Add cells and apply all rules on their families and levels. A dropped document is not judged any
         further."""
         if not self.kept:
             return
         fresh = list(cells)
         self.cells += fresh
-        failed = next((cell for cell in fresh if cell.state in NO_VERDICT), None)
-        if failed is not None:  # no verdict, whatever the rules: nobody knows what it would have been
-            self.verdicts.append(Drop(failed.name, None, None, failed.state, failed.position, failed.detail))
+        failed = next((cell for cell in fresh if cell.state in UNDECIDED), None)
+        if failed is not None:  # the value that the rules would have judged is unknown
+            self.drops.append(Drop(failed.name, None, None, failed.state, failed.position, failed.detail))
             return
         kinds = {(SCORES[cell.name].family, SCORES[cell.name].level) for cell in fresh}
         if ("document", "document") in kinds:
@@ -122,11 +123,11 @@ class Decision:
         self._judge_minima()
 
     def drop_rows(self) -> list[dict[str, Any]]:
-        """All drops as rows, the document's own first."""
-        return [asdict(drop) for drop in (*self.verdicts, *self.image_drops)]
+        """Return all drops as rows, the document's own first."""
+        return [asdict(drop) for drop in (*self.drops, *self.image_drops)]
 
     def with_images(self, facts: Mapping[int, Mapping[str, Any]]) -> None:
-        """Set sha256, size and format of materialized images: position -> fields of Image."""
+        """Set sha256, size and format of materialized images. facts: position -> fields of Image."""
         self.document = replace(
             self.document,
             segments=tuple(
@@ -138,28 +139,29 @@ class Decision:
         )
 
     def _rules_over(self, kinds: set[tuple[str, Level]]) -> list[Rule]:
-        """The rules over these (family, level) pairs; readable first, since an image that cannot be read has
-        no other score."""
+        """The rules on these (family, level) pairs, `image.decoded` first, since an unreadable image has no
+        other score."""
         rules = [rule for rule in self.rules if (rule.declared.family, rule.declared.level) in kinds]
         if ("image", "image") in kinds:
-            rules.append(_DECODED)  # no image at all, with or without a rule
+            rules.append(_DECODED)  # always applied, also without a rule in the recipe
         return sorted(rules, key=lambda rule: rule.score != _DECODED.score)
 
     def _judge_language(self) -> None:
-        """`languages`: it has no bound and no value; its detail names the language that was found."""
+        """Apply `languages`, which has no bound and no value. The drop's detail names the language that was
+        found."""
         allowed, found = self.config.languages, self.document.language
         if allowed is not None and found not in allowed:
             detail = (
                 f"the document's language is {named(found)}, and the recipe keeps "
                 f"{', '.join(map(named, allowed))}"
             )
-            self.verdicts.append(Drop("languages", None, None, "ok", detail=detail))
+            self.drops.append(Drop("languages", None, None, "ok", detail=detail))
 
     def _judge_document(self, rule: Rule, cells: list[Cell]) -> None:
         cell = next((cell for cell in cells if cell.name == rule.score), None)
         drop = judge(rule, cell)
         if drop is not None:
-            self.verdicts.append(drop)
+            self.drops.append(drop)
 
     def _judge_images(self, rule: Rule, cells: list[Cell]) -> None:
         by_position = {cell.position: cell for cell in cells if cell.name == rule.score}
@@ -169,7 +171,7 @@ class Decision:
                 continue
             drop = replace(drop, position=image.position)
             if rule.drop == "document":
-                self.verdicts.append(drop)
+                self.drops.append(drop)
             elif rule.drop == "step":
                 self.document, about_text = without_step(self.document, image, self._figures)
                 drop = replace(drop, detail="; ".join(filter(None, (drop.detail, about_text))))
@@ -184,7 +186,7 @@ class Decision:
             ("min_words", words, self.config.min_words),
         ):
             if have < need and self.kept:
-                self.verdicts.append(
+                self.drops.append(
                     Drop(
                         name,
                         float(have),

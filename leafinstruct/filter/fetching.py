@@ -1,13 +1,12 @@
-"""Images on the web: fetched for the documents that the text rules left alive, before anything looks at
-images.
+"""Fetch images from the web for the documents that pass the text rules, before any image is read.
 
-    fetch  (event loop)   addresses of a part's living documents -> fetches-<part>: what became of each, and where its bytes lie in the store
+    fetch  (event loop)   image URLs of a part's remaining documents
+                          -> fetches-<part>: outcome of each, and where its bytes are in the store
 
-The store (images/web) is shared by all runs of a working directory: what was fetched is never fetched again,
-a final answer (404, robots.txt, opt-out, a private address) is not asked for twice, a passing failure is
-tried again whenever filter runs. `fetches-` holds no bytes; look copies them into the part's image file like
-those of any other reference. What depends on the moment stays in `fetches-`: later keys see address, outcome
-and sha256 alone.
+All runs of a working directory share the store (images/web): an image is fetched once; a final answer (404,
+robots.txt, opt-out, a private address) is not requested again; a temporary failure is retried by every run of
+filter. `fetches-` holds no bytes; look copies them into the part's image file like those of any other
+reference. Later keys include only URL, outcome and sha256, nothing that depends on the time.
 """
 
 from __future__ import annotations
@@ -25,8 +24,9 @@ from leafinstruct.filter.passes import CODE, CachedScores, FilterSettings, decis
 from leafinstruct.images.web.store import Store, is_intact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
-from leafinstruct.runtime.artifact import Artifact, digest, writing
+from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.files import writing
 
 if TYPE_CHECKING:
     from leafinstruct.images.web.client import Web
@@ -35,14 +35,16 @@ if TYPE_CHECKING:
 def run(
     settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
 ) -> None:
-    """Fetch what no part's `fetches-` tells of. Raises SourceError when more failed for a passing reason than
-    the recipe tolerates."""
+    """Fetch the images of every part without a complete `fetches-`.
+
+    Raises SourceError if more images failed for a temporary reason than the recipe tolerates.
+    """
     config = settings.config.images.fetch
     assert config is not None, "only a recipe with filter.images.fetch comes here"
     wanted = [Part(part.name, _key(settings, inputs, part)) for part in parts]
     missing = [part for part in wanted if not _is_up_to_date(settings, inputs, out, part)]
     if missing:
-        # aiohttp takes a tenth of a second that most builds do not need
+        # imported here, since aiohttp takes 0.1 s and most builds fetch nothing
         from leafinstruct.images.web.client import Web
 
         try:
@@ -63,8 +65,8 @@ def run(
 async def fetch(
     settings: FilterSettings, inputs: Artifact, out: Artifact, web: Web, part: Part
 ) -> dict[str, Any]:
-    """Task: what becomes of every address of the part's living documents; under its key only if no failure
-    may pass. payload: the key."""
+    """Task: fetch every URL of the part's remaining documents. Writes fetches-, which gets its key only if no
+    image failed for a temporary reason. part.payload: the key."""
     documents = table.documents(inputs.checked("documents", part.name))
     urls = _urls(document for document in documents if decision_of(document, settings, CachedScores()).kept)
     answers = await asyncio.gather(*(web.fetch(url) for url in urls))
@@ -76,32 +78,28 @@ async def fetch(
 
 
 def _is_up_to_date(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> bool:
-    """Whether a part's fetches are told under this key, and the store still holds what look will read: a
-    person may have emptied it, and bytes may have changed. Images that the part's `images-` holds are not
-    read again."""
+    """Whether `fetches-` of a part has this key, and the store still has the bytes that look will read. The
+    store may have been emptied or its bytes changed. Images in the part's `images-` are not read again."""
     path, images = out.file("fetches", part.name), out.file("images", part.name)
     if table.key_of(path) != part.payload:
         return False
-    standing = table.key_of(images) == images_key(settings, inputs, part)
-    held = (
-        {row["stamp"] for row in table.read(images, ["state", "stamp"]) if row["state"] == "ok"}
-        if standing
-        else set()
-    )
+    kept: set[str] = set()
+    if table.key_of(images) == images_key(settings, inputs, part):
+        kept = {row["stamp"] for row in table.read(images, ["state", "stamp"]) if row["state"] == "ok"}
     rows = list(table.read(path, ["segment", "offset", "size", "sha256"]))
     segments = {row["segment"] for row in rows} - {None}
     return all((settings.fetched / segment).exists() for segment in segments) and all(
-        row["sha256"] in held or is_intact(settings.fetched, row) for row in rows
+        row["sha256"] in kept or is_intact(settings.fetched, row) for row in rows
     )
 
 
 def outcomes(out: Artifact, part: Part) -> str:
-    """What later passes depend on: address, outcome and sha256 of all that was fetched for a part."""
+    """Digest of what later passes depend on: URL, outcome and sha256 of all images fetched for a part."""
     return digest(list(table.read(out.file("fetches", part.name), ["url", "state", "reason", "sha256"])))
 
 
 def _urls(remaining: Iterable[Document]) -> list[str]:
-    """Addresses of images, each once, in the order of the documents."""
+    """URLs of images, each once, in the order of the documents."""
     return list(
         dict.fromkeys(
             image.ref.url
@@ -113,7 +111,8 @@ def _urls(remaining: Iterable[Document]) -> list[str]:
 
 
 def _key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
-    """Who is alive, and what is refused; how politely and how fast it is fetched changes no outcome."""
+    """Digest of what decides which documents remain and which images are refused. How politely and how fast
+    images are fetched changes no outcome."""
     early = [rule.model_dump() for rule in settings.rules if rule.declared.turn == PASSES.index("text")]
     config = settings.config.model_dump(include={"min_images", "min_words", "languages"})
     return digest(

@@ -1,10 +1,10 @@
-"""Images of living documents: reference -> bytes and measurements, in the part's image file.
+"""Read the images of remaining documents: reference -> bytes and measurements, in the part's image file.
 
-Only images of documents that the text rules left alive are read, each reference once while its file stays as
-it was (size and time; of an address: what was fetched): rows that stand are carried over when a loosened rule
-brings more documents to life. Bytes are kept as they came and streamed, never held for a whole part; decoding
-is for measuring only and happens on at most 256 px. Bad bytes are a reason, not an exception. Cost: 1-3 ms an
-image of 1 megapixel.
+Only images of documents that pass the text rules are read, each reference once while its file is unchanged
+(size and time; for a URL: what was fetched). Complete rows are kept when a loosened rule keeps more
+documents. Bytes are stored unchanged and streamed, so a part is never in memory as a whole. Images are
+decoded only for measuring, at 256 px at most. Unreadable bytes are a reason, not an exception. Cost: 1-3 ms
+per image of 1 megapixel.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ from leafinstruct.records import table
 from leafinstruct.records.document import Image, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.files import checked
-from leafinstruct.records.frames import Kept
+from leafinstruct.records.frames import KeptFrames
 from leafinstruct.records.table import Row
 
 MEASURE_PX = 256
-"""Longer side at which entropy and sharpness are measured: sharpness depends on scale, so one scale for
-all."""
+"""Longer side at which entropy and sharpness are measured. Sharpness depends on scale, so all images use the
+same one."""
 
 
 REMOVED = "removed_by_request"
-"""Reason of an image that `leaf remove --purge` took out; a document that shows it is dropped, as its text
-would go on speaking of it."""
+"""Reason of an image that `leaf remove --purge` deleted. A document that shows it is dropped, because its
+text would still refer to it."""
 
 
 class Fetched:
-    """What is at hand of a part's images: those on the web that filter/fetching left, and the frames that
-    ingest took. All others are where their reference points.
+    """The images of a part that are not read through their reference: those that filter/fetching fetched, and
+    the frames that ingest extracted.
 
-    path: the part's `fetches-`, may be missing; store: the folder of what was fetched; frames: the part's.
+    path: the part's `fetches-`, may be missing. store: folder of fetched images. frames: the part's frames.
     """
 
-    def __init__(self, path: Path, store: Path, frames: Kept) -> None:
+    def __init__(self, path: Path, store: Path, frames: KeptFrames) -> None:
         self._rows = {row["url"]: row for row in table.read(path)} if path.exists() else {}
         self._store = store
         self._frames = frames
 
     def read(self, ref: Ref, root: Path) -> bytes | Unreadable:
-        """The bytes that a reference means, or why there are none."""
+        """Return the bytes of a reference, or why there are none."""
         row = None if ref.file is not None else self._rows.get(ref.url)
         if row is None:
             frame = None if ref.time is None else self._frames.get(str(ref), stamp(ref, root))
@@ -70,36 +70,37 @@ class Fetched:
             return Unreadable("unreadable", f"{ref.url}: {error.strerror or error}", retryable=True)
 
     def stamp(self, ref: Ref, root: Path) -> str:
-        """What tells that an image may have changed: size and time of its file, or what was fetched."""
+        """Return what changes when an image may have changed: size and time of its file, or what was
+        fetched."""
         row = None if ref.file is not None else self._rows.get(ref.url)
         return stamp(ref, root) if row is None else row["sha256"] or row["reason"]
 
 
 def materialize(
     wanted: Iterable[tuple[Ref, Path]],
-    standing: Path,
+    existing: Path,
     max_pixels: int,
     counts: Counter[str],
     fetched: Fetched,
     removed: frozenset[str] = frozenset(),
 ) -> Iterator[Row]:
-    """Rows of table.IMAGES, one a reference: first those that stand, also of documents that are not wanted
-    now; then the missing ones.
+    """Yield rows of table.IMAGES, one per reference: first the existing rows that are up to date, also those
+    of other documents, then the missing ones.
 
-    wanted: (reference, root of its source). standing: the part's image file, may be missing. counts:
-    `images_read`, `images_failed`.
-    removed: sha256 of images that were taken out for good; their bytes are not kept.
+    wanted: (reference, root of its source). existing: the part's image file, may be missing. counts:
+    `images_read` and `images_failed` are increased. removed: sha256 of images that were deleted by request;
+    their bytes are not stored.
     """
     needed = {str(ref): (ref, root) for ref, root in wanted}
     reused: set[str] = set()
-    for row in table.read_whole_groups(standing):
+    for row in table.read_whole_groups(existing):
         here = needed.get(row["ref"])
         stale = row["sha256"] in removed or row["reason"].startswith(REMOVED)
         if (
             row["state"] == "ok"
             and not stale
             and (here is None or row["stamp"] == fetched.stamp(*here))
-            and _holds_its_image(row)
+            and _is_intact(row)
         ):
             reused.add(row["ref"])
             yield row
@@ -115,25 +116,24 @@ def materialize(
 
 
 def repaired(counts: Counter[str]) -> dict[str, int]:
-    """What `look` met that was damaged or had changed unseen, for the line at the end of the stage; taken out
-    of the counts."""
-    told = {
+    """Damage that `look` found and repaired, for the line at the end of the stage. Removed from the
+    counts."""
+    names = {
         "files of kept frames": "frames_damaged",
         "files of images": "images_damaged",
         "images whose file changed although its size and time did not": "rotted",
     }
-    return {what: count for what, name in told.items() if (count := counts.pop(name, 0))}
+    return {what: count for what, name in names.items() if (count := counts.pop(name, 0))}
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether a part has a file of images that is not what was written: what is whole of it is kept, and the
-    rest is read again."""
+    """Whether a part's image file exists and is damaged. Its intact row groups are kept, the rest is read
+    again."""
     return path.exists() and checked.fault(path) is not None
 
 
 def seen(path: Path) -> dict[tuple[str, str], str]:
-    """(reference, stamp) -> sha256 of the images of a part's file, nothing where that is missing or
-    damaged."""
+    """(reference, stamp) -> sha256 of the images in a part's file; empty if it is missing or damaged."""
     try:
         return {
             (row["ref"], row["stamp"]): row["sha256"]
@@ -145,8 +145,7 @@ def seen(path: Path) -> dict[tuple[str, str], str]:
 
 
 def rotted(before: Mapping[tuple[str, str], str], now: Mapping[str, Row]) -> int:
-    """Images that are other bytes than before under the same stamp. before: see `seen`; now: reference ->
-    row."""
+    """Count images whose bytes changed under the same stamp. before: see `seen`. now: reference -> row."""
     return sum(
         now[ref]["sha256"] != sha256
         for (ref, stamp), sha256 in before.items()
@@ -154,18 +153,38 @@ def rotted(before: Mapping[tuple[str, str], str], now: Mapping[str, Row]) -> int
     )
 
 
-def _holds_its_image(row: Row) -> bool:
+def _is_intact(row: Row) -> bool:
     return row["sha256"] is None or hashlib.sha256(row["bytes"] or b"").hexdigest() == row["sha256"]
 
 
 def stamp(ref: Ref, root: Path) -> str:
-    """Size and modification time of a reference's file, empty where there is none: what tells that an image
-    may have changed."""
+    """Size and modification time of a reference's file, empty if there is none. It changes when an image may
+    have changed."""
     return file_stamp(root / (ref.file or ""))
 
 
+def rows_without_bytes(path: Path) -> dict[str, Row]:
+    """reference -> row of a part's image file, without the bytes."""
+    return {row["ref"]: row for row in table.read_without_bytes(path)}
+
+
+def decoded(
+    path: Path, names: set[str], order: dict[str, None], px: int, max_pixels: int
+) -> Iterator[Pil.Image]:
+    """Decode the named images of a part's file one at a time, in the order of the file.
+
+    names: sha256. order: receives the names in the order of the images. px: longer side of the result.
+    """
+    for row in table.read(path, ["sha256", "bytes"]):
+        if row["sha256"] in names and row["sha256"] not in order:
+            image = decode(row["bytes"], px, max_pixels)
+            assert not isinstance(image, Undecodable), "it was decoded when it was materialized"
+            order[row["sha256"]] = None
+            yield image
+
+
 def cells(image: Image, row: Mapping[str, Any]) -> list[Cell]:
-    """The `image.*` cells of a document's image from its row."""
+    """The `image.*` cells of a document's image, from its row."""
     if row["state"] == "failed":
         return [Cell("image.decoded", None, "failed", image.position, None, row["reason"])]
     if row["sha256"] is None or row["width"] is None:
@@ -175,7 +194,7 @@ def cells(image: Image, row: Mapping[str, Any]) -> list[Cell]:
 
 
 def facts(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a materialized image tells of itself, as fields of records.document.Image."""
+    """What is known of a materialized image, as fields of records.document.Image."""
     return {name: row[name] for name in ("state", "sha256", "width", "height", "format")}
 
 
@@ -214,8 +233,8 @@ def _row(name: str, data: bytes | Unreadable, max_pixels: int) -> Row:
 
 
 def _measure(width: int, height: int, image: Pil.Image) -> list[dict[str, Any]]:
-    """width, height: of the original after rotation, pixels. image: RGB, at most MEASURE_PX on its longer
-    side."""
+    """Measure an image. width, height: of the original after rotation, pixels. image: RGB, at most MEASURE_PX
+    on its longer side."""
     gray = np.asarray(image.convert("L"), dtype=np.float32)  # (h, w) in [0, 255]
     values = {
         "image.side": float(min(width, height)),

@@ -1,16 +1,17 @@
 """filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores,
 images.
 
-    fetch   (event loop)  images on the web, of documents that the text rules left alive
-    look    (processes)   text scores, images of living documents, image scores -> keys
-                          between the last two, if a rule or `alignment.model` asks for them: embeddings, alignment, coherence
+    fetch   (event loop)  images on the web, of documents that pass the text rules
+    look    (processes)   text scores, images of remaining documents, image scores; embeddings, alignment and
+                          coherence if a rule or `alignment.model` needs them -> keys
     reduce  (here)        exact duplicates over the keys of all parts
-    judge   (event loop)  four questions about every document that is still alive
-    decide  (processes)   replay every document's decision with all evidence -> documents-, dropped-, scores-
+    judge   (event loop)  four questions about every remaining document
+    decide  (processes)   repeat every document's decision with all scores -> documents-, dropped-, scores-
 
-Evidence (images-, embeddings-, the judge's answers in the cache of llm/) outlives a change of rules; verdicts
-never do. So a moved threshold replays decisions, and a loosened one reads, embeds and asks only for documents
-that it brings back. Each file of a part carries the key of what shaped it, and what stands is not made again.
+Intermediate files (images-, embeddings-, the judge's answers in the cache of llm/) are kept when rules
+change; decisions are not. A moved threshold only repeats decisions; a loosened rule reads, embeds and asks
+only for the documents that it brings back. Each file of a part carries the key of what determined it, and an
+up-to-date file is not computed again.
 """
 
 from __future__ import annotations
@@ -45,12 +46,14 @@ from leafinstruct.llm.config import basename
 from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Ref
-from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, writing
+from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.files import writing
 
 
-def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
-    """Config, active rules, prompt, models, weights, libraries that shape scores, and what ingest made."""
+def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - interface of all stages
+    """Config, active rules, prompt, models, weights, libraries that can change scores, and ingest's
+    output."""
     record = inputs.record
     assert record is not None, "ingest is done"
     return {
@@ -66,10 +69,10 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
 
 
 def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
-    """Run every pass over what does not stand. Returns facts for the record.
+    """Run every pass over the parts that are not up to date. Returns facts for the record.
 
-    Raises SourceError or ProviderError when more images or answers failed than the recipe tolerates,
-    LeafInstructError when nothing is left.
+    Raises SourceError or ProviderError if more images or answers failed than the recipe tolerates,
+    LeafInstructError if no document is left.
     """
     parts = [Part(name) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
@@ -91,15 +94,15 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         pass
     totals, unfetched = out.totals(), _unfetched(settings, out, parts)
     if not totals.counts["kept"]:
-        images = f" (single images: {lost(totals.image_reasons)})" if totals.image_reasons else ""
+        images = f" (single images: {removed_by(totals.image_reasons)})" if totals.image_reasons else ""
         images += (
             f"; {unfetched:,} images are on the web: add filter.images.fetch to the recipe"
             if unfetched
             else ""
         )
         raise LeafInstructError(
-            f"no document is left after filter: {lost(totals.reasons)}{images}; `leaf explain ID` "
-            "tells about one of them"
+            f"no document is left after filter: {removed_by(totals.reasons)}{images}; `leaf explain ID` "
+            "shows why one of them was dropped"
         )
     return {
         "models": {
@@ -113,21 +116,21 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         "toy": settings.weights is not None and settings.weights.toy,
         "unfetched": unfetched,
         "failed": [item for report in out.reports() for item in report["failed"]],
-        "rules": [_told(rule) for rule in settings.rules],
+        "rules": [_described(rule) for rule in settings.rules],
     }
 
 
-def _told(rule: Rule) -> dict[str, Any]:
-    """A rule as cards and pages show it: its model by name, without the folder of this machine."""
-    told = rule.model_dump(exclude_defaults=True) | {"level": rule.declared.level}
-    return told if rule.model is None else told | {"model": basename(rule.model)}
+def _described(rule: Rule) -> dict[str, Any]:
+    """A rule as cards and pages show it, with the name of its model instead of a local path."""
+    fields = rule.model_dump(exclude_defaults=True) | {"level": rule.declared.level}
+    return fields if rule.model is None else fields | {"model": basename(rule.model)}
 
 
 def estimate(
     settings: FilterSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]
 ) -> tuple[float, float]:
-    """For `--dry-run`: the share of sampled documents that the text rules pass, and the judge's mean input
-    tokens for one of those.
+    """Estimate for `--dry-run` the share of sampled documents that pass the text rules, and the judge's mean
+    input tokens for one of those.
 
     sample: documents, each with the bytes of its images by sha256.
     """
@@ -141,8 +144,8 @@ def estimate(
 
 
 def outdated(inputs: Artifact, out: Artifact) -> set[str]:
-    """Parts with an image file that changed, came or went since it was read. Cost: 5 microseconds an image,
-    one `stat` each."""
+    """Parts with an image file that was changed, added or removed since it was read. Cost: 5 microseconds per
+    image, one `stat` each."""
     record = inputs.record
     assert record is not None, "ingest is done"
     moved = set()
@@ -157,9 +160,9 @@ def outdated(inputs: Artifact, out: Artifact) -> set[str]:
 
 
 def forget(out: Artifact, path: Path) -> None:
-    """Make a damaged file be made again. images- stays: `look` keeps its row groups that are whole and reads
-    the other images again. Embeddings of a part are computed all together, since a batch of others could give
-    other last digits."""
+    """Have a damaged file computed again. images- is kept: `look` keeps its intact row groups and reads the
+    other images again. Embeddings of a part are computed all together, since other batches could give other
+    last digits."""
     kind, _, part = path.stem.partition("-")
     if kind in INTERMEDIATE:
         gone = {"images": ("keys",), "embeddings": ("keys", "embeddings"), "asked": ("judged", "asked")}.get(
@@ -172,14 +175,15 @@ def forget(out: Artifact, path: Path) -> None:
 
 
 def reopen(out: Artifact, parts: Sequence[str]) -> None:
-    """Have the judge asked again about what it refused in these parts; other answers are in the cache."""
+    """Ask the judge again about the documents of these parts that it refused. Other answers are in the
+    cache."""
     for name in parts:
         out.file("judged", name).unlink(missing_ok=True)
         out.open(name)
 
 
-def lost(reasons: Mapping[str, int]) -> str:
-    """Which rule removed how many, the most first."""
+def removed_by(reasons: Mapping[str, int]) -> str:
+    """Which rule removed how many, the largest count first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{rule} removed {count:,}" for rule, count in ordered) or "there was none before it"
 
@@ -187,11 +191,11 @@ def lost(reasons: Mapping[str, int]) -> str:
 def _look(
     settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
 ) -> None:
-    """Run `look` where its key does not stand. Raises SourceError when too many images could not be read for
-    a passing reason."""
+    """Run `look` on the parts without a current key. Raises SourceError if too many images could not be read
+    for a temporary reason."""
     wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in parts]
-    moved = outdated(inputs, out) | _lost(settings, inputs, out, parts)
-    # "<look's key> <digest of what it saw>"
+    moved = outdated(inputs, out) | _incomplete(settings, inputs, out, parts)
+    # "<look's key> <digest of the images>"
     keys = {part.name: table.key_of(out.file("keys", part.name)) or "" for part in wanted}
     missing = [
         part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved
@@ -203,12 +207,12 @@ def _look(
         raise SourceError(
             f"{failed:,} of {read:,} images could not be read just now, more than "
             "filter.images.tolerate_failures allows; "
-            "what was read is kept, run the same command again when the disk is back"
+            "the others are saved: run the same command again when the disk is readable"
         )
 
 
-def _lost(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part]) -> set[str]:
-    """Parts without the evidence that `look` writes beside keys-: it is gone, damaged, or another part's."""
+def _incomplete(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part]) -> set[str]:
+    """Parts whose images- or embeddings- is missing, damaged, or of another part."""
 
     def is_here(part: Part) -> bool:
         images = table.key_of(out.file("images", part.name)) == images_key(settings, inputs, part)
@@ -222,7 +226,7 @@ def _lost(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequ
 
 
 def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> int:
-    """Images of living documents that are lost only because the recipe does not have them fetched."""
+    """Count images that are missing only because the recipe does not fetch them."""
     if settings.config.images.fetch is not None:
         return 0
     reasons = (
@@ -232,7 +236,7 @@ def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -
 
 
 def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
-    """Exact duplicates over all parts. Verdicts that did not change keep their file, and so their part."""
+    """Find exact duplicates over all parts. A part whose duplicates did not change keeps its file."""
     keys = [(part.name, table.read(out.file("keys", part.name))) for part in parts]
     for name, rows in duplicate.reduce(keys).items():
         key = digest(rows)
@@ -244,7 +248,7 @@ def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
 def _ask(
     settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
 ) -> None:
-    """Ask the judge where its key does not stand. Raises ProviderError when more stayed without an answer
+    """Ask the judge in the parts without a current key. Raises ProviderError if more questions have no answer
     than the recipe tolerates."""
     wanted = [Part(part.name, _ask_key(settings, out, part)) for part in parts]
     missing = [
@@ -279,7 +283,7 @@ def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
 
 
 def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
-    """What shapes the evidence and the survivors of the passes before duplicates."""
+    """Digest of what determines the results of `look` and the documents that remain before duplicates."""
     early = [rule.model_dump() for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
     config = settings.config.model_dump(
         include={"min_images": True, "min_words": True, "languages": True, "images": {"max_pixels"}}

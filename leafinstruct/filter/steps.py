@@ -1,11 +1,11 @@
-"""What leaves a document together with an image that failed a rule. Pure.
+"""Remove an image that failed a rule from its document, with the texts that belong to it. Pure.
 
     drop: image   the image and the captions that directly follow it
-    drop: step    these, the text that owns the image, and a heading that then heads nothing
+    drop: step    also the text that owns the image, and a heading under which nothing is left
 
-A position is never renumbered, and no text is rewritten but for one case: the owner is a list of several
-items. Then only the item next to the image goes (the last one before it, or the first one after it), with the
-lines that continue it, and the markers of the other items keep their numbers.
+Positions are never renumbered. A text is changed in one case only: the owner is a list of several items. Then
+only the item next to the image is removed (the last one before it, or the first one after it), with the lines
+that continue it. The markers of the other items keep their numbers.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from dataclasses import replace
 
 from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.records.text import owners
+from leafinstruct.records.text.places import is_heading
 
 _ITEM = re.compile(r"(\s*)(?:[-*•‣◦]|\d{1,3}[.)])\s")
 
 
 def without_image(document: Document, image: Image) -> Document:
-    """The document without an image and the captions that directly follow it."""
+    """Return the document without an image and the captions that directly follow it."""
     kept: list[Segment] = []
     in_captions = False
     for segment in document.segments:
@@ -38,15 +39,16 @@ def without_image(document: Document, image: Image) -> Document:
 def without_step(
     document: Document, image: Image, figures: Mapping[int, int] | None = None
 ) -> tuple[Document, str]:
-    """The document without an image, its captions and the text that owns it, and a sentence about that text.
+    """Return the document without an image, its captions and the text that owns it, and a sentence about that
+    text.
 
-    figures: position of an image whose owner is its caption -> position of the text of its step, which then
-    goes too (owners.steps_of_figures; by default those of `document`).
+    figures: position of an image whose owner is its caption -> position of the text of its step, which is
+    then removed too (owners.steps_of_figures; by default those of `document`).
 
-    The owner stays where another image of the document has the same owner, and where it is a heading that
-    still heads something. Where it is unknown, only the image and its captions go. A heading before a removed
-    segment goes too when the next segment is a heading or there is none; a heading that headed a heading
-    before (a title above sections) stays, unless the document ends there.
+    The owner is kept if another image has the same owner, or if it is a heading with content under it. If it
+    is unknown, only the image and its captions are removed. A heading before a removed segment is removed too
+    if the next segment is a heading or there is none. A heading that already preceded a heading (a title
+    above sections) is kept, unless the document ends there.
     """
     rest = without_image(document, image)
     if image.owner is None:
@@ -60,7 +62,7 @@ def without_step(
     sharing = [other.position for other in rest.images if figures.get(other.position, other.owner) == wanted]
     if owner is not None and sharing:
         return rest, f"its text [{owner.position}] stays, because image [{sharing[0]}] belongs to it too"
-    said = []
+    removed = []
     if (
         owner is not None
         and owner.kind == "list"
@@ -69,7 +71,7 @@ def without_step(
         rest = replace(
             rest, segments=tuple(shorter if segment is owner else segment for segment in rest.segments)
         )
-        said.append(
+        removed.append(
             f"the {'last' if owner.position < image.position else 'first'} item of its list "
             f"[{owner.position}]"
         )
@@ -82,26 +84,24 @@ def without_step(
         for segment in document.segments
         if segment.position not in left and segment.position != image.position
     ]
-    said += [
-        f"its {_NAMES.get(text.kind, 'text')} [{text.position}]" for text in gone if isinstance(text, Text)
+    removed += [
+        f"its {text.kind if text.kind in ('heading', 'caption') else 'text'} [{text.position}]"
+        for text in gone
+        if isinstance(text, Text)
     ]
-    if not said:
+    if not removed:
         return rest, "no text was dropped with it"
-    return rest, (
-        f"{', '.join(said[:-1])}{' and ' if said[1:] else ''}{said[-1]} {'were' if said[1:] else 'was'} "
-        "dropped with it"
-    )
-
-
-_NAMES = {"heading": "heading", "caption": "caption"}
+    *most, last = removed
+    listed = f"{', '.join(most)} and {last} were" if most else f"{last} was"
+    return rest, f"{listed} dropped with it"
 
 
 def without_item(owner: Text, last: bool) -> Text | None:
-    """The list without its last or its first item; None where it has one item only.
+    """Return the list without its last or its first item, or None if it has only one item.
 
-    An item is a line that starts with a marker, and the lines without one that follow it; lines before the
-    first marker continue an item that an image split, and count as one. The first item also takes the deeper
-    items under it.
+    An item is a line that starts with a marker and the lines without a marker that follow it. Lines before
+    the first marker continue an item that an image split, and count as one item. The first item is removed
+    together with the deeper items under it.
     """
     lines = owner.text.split("\n")
     indents = [len(found[1]) if (found := _ITEM.match(line)) else None for line in lines]
@@ -116,20 +116,16 @@ def without_item(owner: Text, last: bool) -> Text | None:
 
 
 def _without_idle_headings(before: Document, after: Document) -> Document:
-    """`after` without the headings that headed something in `before` and now head nothing."""
+    """Remove headings from `after` that had content under them in `before` and no longer have any."""
     follows = {
-        one.position: _is_heading(two) for one, two in zip(before.segments, before.segments[1:], strict=False)
+        one.position: is_heading(two) for one, two in zip(before.segments, before.segments[1:], strict=False)
     }  # whether a heading follows
     kept: list[Segment] = []
-    # from the end, so that a heading above a removed heading is seen too
+    # from the end, so that a heading above a removed heading is checked too
     for segment in reversed(after.segments):
-        if _is_heading(segment) and segment.position in follows:
+        if is_heading(segment) and segment.position in follows:
             first = segment.position == after.segments[0].position
-            if not kept or (not first and _is_heading(kept[-1]) and not follows[segment.position]):
+            if not kept or (not first and is_heading(kept[-1]) and not follows[segment.position]):
                 continue
         kept.append(segment)
     return replace(after, segments=tuple(reversed(kept)))
-
-
-def _is_heading(segment: Segment) -> bool:
-    return isinstance(segment, Text) and segment.kind == "heading"

@@ -1,1 +1,1 @@
-"""`leaf generate`: an answer of a backbone with an adapter, written as a folder to look at."""
+"""`leaf generate`: an answer of a backbone with an adapter, written to a folder."""

@@ -1,13 +1,14 @@
-"""One answer of a backbone, as a folder to look at: `leaf generate`.
+"""Generate one answer of a backbone and write it to a folder: `leaf generate`.
 
-    segments.json      prompt and answer in order, settings, seed, names and hashes of what drew them: all that the answer follows from, and
-                       no time of day, so the same command writes the same bytes
-    image-01.png     images of the answer; prompt-01.png: those of the prompt, as they were read
+    segments.json      prompt and answer in order, settings, seed, names and hashes of base and adapter: all
+                       that determines the answer.
+                       It contains no time of day, so the same command writes the same bytes
+    image-01.png       images of the answer; prompt-01.png: those of the prompt, as they were read
     index.html         the page (page)
 
-The prompt stands in the frame of training rows (encode), because the adapter has seen no other; where its run
-is known, images have that run's area. The folder appears by one rename; one that this module wrote is
-replaced, any other is left alone.
+The prompt uses the prompt template of training rows (encode), because the adapter has seen no other. If its
+run is known, images have the size that they had in that run. The folder appears by one rename; a folder that
+this module wrote is replaced, any other is left unchanged.
 """
 
 from __future__ import annotations
@@ -26,41 +27,41 @@ import torch
 from PIL import Image
 
 from leafinstruct import __version__
-from leafinstruct.backbones.backbone import Segment
+from leafinstruct.backbones.backbone import Backbone, Segment
 from leafinstruct.backbones.generate import Settings, Unfinished, generate
 from leafinstruct.backbones.sampling import Sampling
 from leafinstruct.errors import BackboneError, SourceError
 from leafinstruct.generate.adapter import Found, adapted
 from leafinstruct.generate.page import page
 from leafinstruct.images.decode import Undecodable, decode
-from leafinstruct.runtime.artifact import file_sha256, load
+from leafinstruct.runtime.files import file_sha256, load
 from leafinstruct.runtime.last_write import last_write
-from leafinstruct.train.data.encode import NAMES, framed
+from leafinstruct.train.data.encode import NAMES, in_template
 from leafinstruct.train.data.images import Images
 from leafinstruct.train.estimate import explain_out_of_memory
 from leafinstruct.train.processes import in_one_thread
 
 PLACEHOLDER = "<image>"
-"""Where an image stands in a prompt; the only string of it that is not text."""
+"""Placeholder of an image in a prompt; everything else in a prompt is text."""
 FORMAT = 2
-"""Of segments.json."""
+"""Version of segments.json."""
 SHOWN_SIDE = 1024
-"""Pixels of the longer side of a prompt's image, as it is kept beside the answer; the model gets all of
-them."""
+"""Maximum longer side, in pixels, of a prompt's image as it is stored with the answer. The model gets the
+original."""
 
-OnDrawn = Callable[[int, int], None]
-"""Tokens and whole images so far."""
+OnToken = Callable[[int, int], None]
+"""Called with the numbers of tokens and of complete images so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """page: its path. warnings: what a reader must know: nothing said, or cut."""
+    """A written answer. page: path of index.html; warnings: that the answer is empty or cut."""
 
     page: Path
     warnings: tuple[str, ...]
 
 
-def asked(
+def settings_of(
     seed: int,
     temperature: float,
     image_temperature: float,
@@ -70,10 +71,10 @@ def asked(
     max_tokens: int,
     stop: Sequence[str] | None,
 ) -> Settings:
-    """Settings of what a person says. stop: None for where the user's next turn would begin. Raises
-    SourceError for a stop that is no text: it could not be written beside the answer."""
+    """Return the settings of command-line options. stop: None for the beginning of the user's next turn.
+    Raises SourceError for a stop that is not UTF-8, which segments.json could not hold."""
     if any(_surrogate(end) for end in stop or ()):
-        raise SourceError("--stop: is not UTF-8; give the text before which the answer ends")
+        raise SourceError("--stop: the text is not UTF-8")
     words, patches = Sampling(temperature, top_k), Sampling(image_temperature, top_k)
     ends = tuple(stop if stop is not None else [NAMES["user"]])
     return Settings(
@@ -81,62 +82,61 @@ def asked(
     )
 
 
-def exact(settings: Settings) -> Settings:
-    """With the likeliest patches: what the packaged base draws is right or wrong, and chance only makes
-    mistakes."""
+def with_greedy_images(settings: Settings) -> Settings:
+    """Return the settings with greedy patches. The images of the packaged base are right or wrong, and
+    sampling only adds mistakes."""
     return replace(settings, image=replace(settings.image, temperature=0.0))
 
 
-def draw(
+def generate_answer(
     found: Found,
     prompt: Sequence[Segment],
     settings: Settings,
     device: str,
     out: Path,
-    on_drawn: OnDrawn,
+    on_token: OnToken,
     log: Callable[[str], None],
 ) -> Answer:
-    """Draw an answer into the folder `out`. device: of torch, or auto. Raises the errors of leafinstruct."""
+    """Generate an answer into the folder `out`. device: of torch, or auto. Raises the errors of
+    leafinstruct."""
     with explain_out_of_memory(
-        "ask for less (--max-tokens, --max-images), or draw on a device that has more (--device cpu)"
+        "lower --max-tokens or --max-images, or use a device with more memory (--device cpu)"
     ):
-        return _draw(found, prompt, settings, device, out, on_drawn, log)
+        return _generate_answer(found, prompt, settings, device, out, on_token, log)
 
 
-def _draw(
+def _generate_answer(
     found: Found,
     prompt: Sequence[Segment],
     settings: Settings,
     device: str,
     out: Path,
-    on_drawn: OnDrawn,
+    on_token: OnToken,
     log: Callable[[str], None],
 ) -> Answer:
     _check_free(out)
     backbone = adapted(found, _device(device), log)
     shapes = Images(backbone, _image_tokens(found))
-    settings = replace(settings, grid=shapes.drawn(shapes.budget))
+    settings = replace(settings, grid=shapes.generated_grid(shapes.budget))
     tokens, images = 0, 0
 
     def count(_: object) -> None:
         nonlocal tokens
         tokens += 1
-        on_drawn(tokens, images)
+        on_token(tokens, images)
 
-    drawing, segments = (
-        generate(backbone, framed(shapes.shaped(prompt, shapes.budget)), settings, count),
-        list[Segment | Unfinished](),
-    )
+    answer = generate(backbone, in_template(shapes.shaped(prompt, shapes.budget)), settings, count)
+    segments = list[Segment | Unfinished]()
     with in_one_thread(backbone.model):
         while True:
             try:
-                segments.append(next(drawing))
+                segments.append(next(answer))
             except StopIteration as stopped:
                 ended = stopped.value
                 break
             images = sum(isinstance(segment, Image.Image) for segment in segments)
     with _folder(out) as folder:
-        told = {
+        record = {
             "leafinstruct_answer": FORMAT,
             "prompt": [_kept(segment, "prompt", number, folder) for segment, number in _numbered(prompt)],
             "answer": [_kept(segment, "image", number, folder) for segment, number in _numbered(segments)],
@@ -144,47 +144,51 @@ def _draw(
             "tokens": tokens,
             "warnings": _warnings(segments, ended, tokens, settings),
             "settings": asdict(settings),
-            "base": {
-                "name": found.base.name,
-                "backbone": found.base.kind,
-                "type": str(backbone.model.dtype).removeprefix("torch."),
-            },
-            "adapter": {"name": found.name, "sha256": found.sha256} if found.adapter is not None else None,
-            "device": torch.device(backbone.model.device).type,
-            "versions": {
-                "leafinstruct": __version__,
-                **{name: version(name) for name in ("torch", "transformers", "peft")},
-            },
+            **_origin(found, backbone),
         }
         (folder / "segments.json").write_text(
-            json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+            json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
-        (folder / "index.html").write_text(page(told, folder), encoding="utf-8")
-    return Answer(out / "index.html", tuple(told["warnings"]))
+        (folder / "index.html").write_text(page(record, folder), encoding="utf-8")
+    return Answer(out / "index.html", tuple(record["warnings"]))
 
 
-def unasked(prompt: str, images: Sequence[Path]) -> str | None:
-    """Why this is no question, None where it is one."""
+def _origin(found: Found, backbone: Backbone) -> dict[str, Any]:
+    """Return what generated an answer: base, adapter, device and versions."""
+    return {
+        "base": {
+            "name": found.base.name,
+            "backbone": found.base.kind,
+            "type": str(backbone.model.dtype).removeprefix("torch."),
+        },
+        "adapter": {"name": found.name, "sha256": found.sha256} if found.adapter is not None else None,
+        "device": torch.device(backbone.model.device).type,
+        "versions": {
+            "leafinstruct": __version__,
+            **{name: version(name) for name in ("torch", "transformers", "peft")},
+        },
+    }
+
+
+def prompt_fault(prompt: str, images: Sequence[Path]) -> str | None:
+    """Return why a prompt is invalid, or None."""
     if not prompt.strip() and not images:
-        return "says nothing; ask something, or give an --image"
+        return "is empty; give a text or an --image"
     if _surrogate(prompt):
         return "is not UTF-8"
-    if (marks := prompt.count(PLACEHOLDER)) not in (0, len(images)):
-        return f"says {marks} times {PLACEHOLDER} for {len(images)} --image; give one for each"
+    if (count := prompt.count(PLACEHOLDER)) not in (0, len(images)):
+        return f"contains {count} x {PLACEHOLDER} for {len(images)} --image; give one for each"
     return None
 
 
 def _surrogate(text: str) -> bool:
-    """Whether it holds a byte of the command line that was not UTF-8."""
+    """Whether the text contains a byte of the command line that was not UTF-8."""
     return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _image_tokens(found: Found) -> int | None:
-    """`train.image_tokens` that the adapter was trained with, from its run's folder; None for an adapter
-    without a run.
-
-    Runs of format 1 call it `picture_tokens`.
-    """
+    """Return `train.image_tokens` of the adapter's run; None for an adapter without a run. Earlier versions
+    named it `picture_tokens`."""
     noted = load(found.adapter.resolve().parent / "fingerprint.json") if found.adapter is not None else None
     trained = (noted or {}).get("train", {})
     tokens = trained.get("image_tokens", trained.get("picture_tokens"))
@@ -192,11 +196,8 @@ def _image_tokens(found: Found) -> int | None:
 
 
 def question(prompt: str, paths: Sequence[Path]) -> list[Segment]:
-    """Text and images in order: images at their marks, or before the text where it has none. Raises
-    SourceError for what is no image.
-
-    `unasked` holds before.
-    """
+    """Return text and images in order: images at their placeholders, or before the text if it has none. Check
+    with `prompt_fault` first. Raises SourceError for a file that is not an image."""
     images = [_image(path) for path in paths]
     if PLACEHOLDER not in prompt:
         return [*images, *([prompt.strip()] if prompt.strip() else [])]
@@ -210,7 +211,7 @@ def question(prompt: str, paths: Sequence[Path]) -> list[Segment]:
 def _image(path: Path) -> Image.Image:
     try:
         if not path.is_file():
-            raise SourceError(f"--image {path}: {'no file' if path.exists() else 'no such file'}")
+            raise SourceError(f"--image {path}: {'not a file' if path.exists() else 'no such file'}")
         found = decode(path.read_bytes())
     except OSError as error:
         raise SourceError(f"--image {path}: cannot be read: {error.strerror}") from error
@@ -222,20 +223,20 @@ def _image(path: Path) -> Image.Image:
 
 
 def _device(name: str) -> str:
-    """Raises BackboneError for a device that is not here."""
+    """Resolve `auto`. Raises BackboneError for a device that is not available."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         raise BackboneError(
-            f"--device {name}: cannot be used here: {str(error).splitlines()[0][:150]}; cpu always can"
+            f"--device {name}: not available: {str(error).splitlines()[0][:150]}; cpu always is"
         ) from error
     return name
 
 
 def _numbered(segments: Sequence[Segment | Unfinished]) -> Iterator[tuple[Segment | Unfinished, int]]:
-    """Each with the number of images up to it."""
+    """Yield each segment with the number of images up to it."""
     number = 0
     for segment in segments:
         number += isinstance(segment, Image.Image)
@@ -243,7 +244,7 @@ def _numbered(segments: Sequence[Segment | Unfinished]) -> Iterator[tuple[Segmen
 
 
 def _kept(segment: Segment | Unfinished, kind: str, number: int, folder: Path) -> dict[str, Any]:
-    """A segment as segments.json tells it; an image is written beside it."""
+    """Return a segment as in segments.json; an image is written to the folder."""
     if isinstance(segment, str):
         return {"type": "text", "text": segment}
     if isinstance(segment, Unfinished):
@@ -265,14 +266,14 @@ def _kept(segment: Segment | Unfinished, kind: str, number: int, folder: Path) -
 def _warnings(
     segments: Sequence[Segment | Unfinished], ended: str, tokens: int, settings: Settings
 ) -> list[str]:
-    """What a reader could not see: that there is nothing, or not all."""
+    """Return warnings about an answer that is empty or cut."""
     found = []
     if not segments:
-        first = "the model ended at once" if ended == "end" and tokens == 1 else "no token of it can be shown"
+        first = "the model ended at once" if ended == "end" and tokens == 1 else "its tokens have no text"
         found.append(f"the answer is empty: {'it began with a stop string' if ended == 'stop' else first}")
     hint = {
         "max_tokens": f"after {settings.max_tokens:,} tokens; raise --max-tokens",
-        "context": "where the model's positions are used up; give a shorter prompt",
+        "context": "because the model has no more positions; give a shorter prompt",
     }
     if ended not in hint:
         return found
@@ -286,7 +287,7 @@ def _warnings(
 
 
 def _check_free(out: Path) -> None:
-    """Raises SourceError unless `out` is absent, empty, or an answer and nothing else."""
+    """Raise SourceError unless `out` is absent, empty, or only contains an answer."""
     try:
         if not out.exists() and not out.is_symlink():
             return
@@ -301,7 +302,9 @@ def _check_free(out: Path) -> None:
     except (OSError, ValueError, TypeError):
         ours = False
     if not ours:
-        raise SourceError(f"--out {out}: stands and is no answer of leaf generate alone; give a new folder")
+        raise SourceError(
+            f"--out {out}: exists and contains other files than an answer of leaf generate; give a new folder"
+        )
 
 
 def _replace(target: Path, fresh: Path, old: Path) -> None:
@@ -317,7 +320,7 @@ def _replace(target: Path, fresh: Path, old: Path) -> None:
 
 @contextmanager
 def _folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its place when the block ends well; otherwise nothing changes."""
+    """Yield a temporary folder that replaces `out` if the block succeeds; otherwise nothing changes."""
     target = out.resolve()
     fresh, old = (
         target.with_name(f".{target.name}.{secrets.token_hex(6)}.{word}") for word in ("tmp", "old")
@@ -330,7 +333,7 @@ def _folder(out: Path) -> Iterator[Path]:
             _replace(target, fresh, old)
     except OSError as error:
         raise SourceError(
-            f"--out {out}: cannot be written: {error.strerror or error}; give a folder where you may write"
+            f"--out {out}: cannot be written: {error.strerror or error}; give a writable folder"
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

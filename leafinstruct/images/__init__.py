@@ -1,1 +1,1 @@
-"""From a reference to an image: find the bytes, look at the header, decode."""
+"""From a reference to an image: find the bytes, read the header, decode."""

@@ -1,12 +1,11 @@
-"""One WARC response or resource record, given as the bytes of its range in the file -> what the server
-answered, decoded.
+"""Read one WARC response or resource record, given as the bytes of its range in the file, and decode its
+body.
 
-The ingest room reads pages with it and `read` reads images, so a record is taken apart in one place. FastWARC
-undoes chunks and brotli while reading; gzip and deflate are undone here, because FastWARC gives what it has
-of a cut stream and says nothing. Either way a bomb stops at the limit and is never held. Crawlers often store
-a body decoded and keep the server's headers, so a body that does not decode as announced is taken as it lies
-there; but one that decodes up to its end and lacks that end is cut, and so is one that is shorter than its
-Content-Length.
+Both ingest (pages) and `read` (images) use it. FastWARC decodes chunks and brotli while reading. gzip and
+deflate are decoded here, because FastWARC returns what it has of a cut stream without an error. In both cases
+decoding stops at the size limit, so a decompression bomb is never in memory. Crawlers often store a decoded
+body and keep the server's headers, so a body that does not decode as announced is taken as stored. But a body
+that decodes and lacks its end is cut, and so is one that is shorter than its Content-Length.
 
 Chosen: FastWARC: native code, reads .warc and .warc.gz alike, gives offsets on disk and decodes HTTP bodies;
 warcio is pure Python.
@@ -31,24 +30,23 @@ _TRIES: tuple[tuple[_Decoding, bool], ...] = (
     ("transfer", False),
     ("none", False),
 )
-"""Whether chunks, and content encodings, are undone: as announced; chunks undone by the crawler; the content;
-both."""
+"""Which decoding is tried, in turn: (chunks, content encoding). As announced; chunks already decoded by
+the crawler; content already decoded; both."""
 _GZIP = b"\x1f\x8b"
 _ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
 _FIRST_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]*)?\r\n")
 _LAST_CHUNK = re.compile(rb"(?:\A|\r\n)0+[ \t]*(?:;[^\r\n]*)?(?:\r\n(?:[^\r\n]+\r\n)*\s*)?\Z")
 MAX_MEMBERS = 100
-"""Of a body in gzip; servers send one. What follows a member is copied for each."""
+"""Maximum gzip members of a body; servers send one. The bytes after a member are copied for each."""
 _TRAILERS = 8192
-"""Bytes at a chunked body's end in which its last chunk is looked for."""
+"""Bytes at the end of a chunked body in which its last chunk is searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """url: the record's target address. status: None of a resource. media: lower case, without parameters,
-    empty when not given.
-    charset: of the HTTP header. withheld: what of it withholds the body from training (optout), empty where
-    nothing does."""
+    """The decoded response of a record. url: the record's target URI; status: None for a resource record;
+    media: lower case, without parameters, empty if not given; charset: of the HTTP header; withheld: the
+    opt-out in its headers (optout), empty if there is none."""
 
     url: str
     status: int | None
@@ -59,8 +57,8 @@ class Response:
 
 
 class RecordError(Exception):
-    """The range holds no usable response. reason: broken_record, not_a_response, truncated_record, too_large.
-    Callers turn it into data."""
+    """The range holds no usable response. reason: broken_record, not_a_response, truncated_record,
+    too_large. Callers turn it into data."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -69,7 +67,8 @@ class RecordError(Exception):
 
 
 def response(data: bytes, limit: int) -> Response:
-    """The response in a record's bytes. limit: of the decoded body, in bytes. Raises RecordError."""
+    """Return the response in a record's bytes. limit: maximum bytes of the decoded body. Raises
+    RecordError."""
     problem = ""
     for transfer, content in _TRIES:
         try:
@@ -80,8 +79,8 @@ def response(data: bytes, limit: int) -> Response:
 
 
 def beginning(data: bytes, size: int) -> bytes:
-    """The first bytes of a decoded body; of the record only a first part need be given. Raises RecordError
-    when it cannot be decoded."""
+    """Return the first bytes of a decoded body, from the first part of a record. Raises RecordError if it
+    cannot be decoded."""
     decodings: tuple[_Decoding, ...] = ("all", "content", "transfer", "none")
     for decoding in decodings:
         try:
@@ -93,15 +92,15 @@ def beginning(data: bytes, size: int) -> bytes:
 
 
 def _opened(data: bytes, decoding: _Decoding) -> WarcRecord:
-    """The record, its reader at the body. Raises RecordError when it is none that holds a body."""
+    """Return the record, its reader at the body. Raises RecordError for a record without one."""
     record = next(ArchiveIterator(io.BytesIO(data), auto_decode=decoding), None)
     if record is None:
-        raise RecordError("broken_record", "there is no record at this place")
+        raise RecordError("broken_record", "there is no record at this offset")
     if record.record_type == WarcRecordType.resource:
         return record
     if record.record_type != WarcRecordType.response or not record.is_http:
-        raise RecordError("not_a_response", "the record at this place is not an HTTP response")
-    # FastWARC 2.0 wants the decoding here and in the iterator
+        raise RecordError("not_a_response", "the record at this offset is not an HTTP response")
+    # FastWARC 2.0 needs the decoding here and in the iterator
     record.parse_http(auto_decode=decoding, quirks_mode=True)
     return record
 
@@ -111,7 +110,7 @@ def _response(data: bytes, limit: int, transfer: _Decoding, content: bool) -> Re
     if why := record.headers.get("WARC-Truncated"):
         raise RecordError("truncated_record", f"the crawler cut this record ({why[:40]})")
     if record.headers.get("WARC-Segment-Number"):
-        raise RecordError("truncated_record", "the rest of the body lies in another record (a continuation)")
+        raise RecordError("truncated_record", "the rest of the body is in another record (a continuation)")
     if record.record_type == WarcRecordType.resource:
         kind = record.headers.get("Content-Type") or ""
         return Response(
@@ -129,8 +128,8 @@ def _response(data: bytes, limit: int, transfer: _Decoding, content: bool) -> Re
 
 
 def _body(data: bytes, record: WarcRecord, limit: int, transfer: _Decoding, content: bool) -> bytes:
-    """The body of an HTTP response opened with `transfer`, its content encoding undone or not. Raises
-    RecordError when it is cut."""
+    """Return the body of an HTTP response opened with `transfer`. content: whether to decode the content
+    encoding. Raises RecordError if the body is cut."""
     head = record.http_headers
     chunked, encodings = (
         "chunked" in _tokens(head.get("Transfer-Encoding")),
@@ -155,15 +154,15 @@ def _body(data: bytes, record: WarcRecord, limit: int, transfer: _Decoding, cont
 
 
 def _check_chunks(body: bytes) -> None:
-    """Raise RecordError when a body lies there in chunks and lacks the last; FastWARC takes a stream that
-    ends between two chunks for whole."""
+    """Raise RecordError if a body is stored in chunks and lacks the last one. FastWARC accepts a stream
+    that ends between two chunks."""
     if _FIRST_CHUNK.match(body) and not _LAST_CHUNK.search(body[-_TRAILERS:]):
         raise RecordError("truncated_record", "the body ends before its last chunk")
 
 
 def _inflated(packed: bytes, limit: int) -> bytes:
-    """A body out of gzip (of one member or more) or zlib. Raises zlib.error for what is neither, RecordError
-    when it is cut or too large."""
+    """Decompress a body from gzip (one or more members) or zlib. Raises zlib.error for anything else,
+    RecordError if it is cut or too large."""
     body, members = b"", 0
     while packed and len(body) <= limit:
         members += 1
@@ -184,7 +183,7 @@ def _limited(body: bytes, limit: int) -> bytes:
 
 
 def _tokens(value: str | None) -> list[str]:
-    """The encodings that a header names."""
+    """Return the encodings that a header names."""
     return [
         token.strip().lower()
         for token in (value or "").split(",")
@@ -193,17 +192,17 @@ def _tokens(value: str | None) -> list[str]:
 
 
 def target(record: WarcRecord) -> str:
-    """The record's address; some writers put it in angle brackets."""
+    """Return the record's target URI; some writers put it in angle brackets."""
     return (record.headers.get("WARC-Target-URI") or "").strip().removeprefix("<").removesuffix(">")
 
 
 def media(record: WarcRecord) -> str:
-    """The media type of a record whose HTTP header is parsed: `text/html`, or empty."""
+    """Return the media type of a record whose HTTP header is parsed: `text/html`, or empty."""
     return media_type(record.http_content_type)
 
 
 def media_type(value: str | None) -> str:
-    """The media type that a Content-Type header names, lower case, without parameters; the first of
+    """Return the media type of a Content-Type header, in lower case, without parameters; the first of
     several."""
     return (value or "").partition(";")[0].partition(",")[0].strip().lower()
 

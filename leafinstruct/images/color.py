@@ -1,13 +1,13 @@
-"""Embedded ICC profiles -> sRGB, which is what every model that looks at our images was trained on.
+"""Convert images with an embedded ICC profile to sRGB, the color space that vision models were trained on.
 
-Of 312 images of real pages 24 carried a profile, and 7 of these were none of sRGB's many names: phones write
-Display P3, cameras Adobe RGB, presses CMYK. Taken for sRGB the first two look pale; CMYK without its profile
-is guessed at. A profile that cannot be read, or is for another kind of pixels than the image has, is passed
-over, as browsers do.
+Of 312 images of real pages 24 carried a profile, and 7 of these were not sRGB under any of its names: phones
+write Display P3, cameras Adobe RGB, printers CMYK. Read as sRGB, the first two look pale; CMYK without its
+profile can only be guessed. A profile that is unreadable, or made for another pixel layout, is ignored, as
+browsers do.
 
-Chosen: ImageCms (LittleCMS, in Pillow's wheels). Cost: a transform is made once a profile, in 1-20 ms, and
-takes 1 ms for 256 x 256 pixels; a profile that moves no color by more than NEAR levels is sRGB by another
-name and takes nothing.
+Chosen: ImageCms (LittleCMS, in Pillow's wheels). Cost: building a transform takes 1-20 ms once per profile,
+and applying it 1 ms for 256 x 256 pixels. A profile that moves no color by more than NEAR levels counts as
+sRGB and costs nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import lru_cache
 from PIL import Image, ImageCms
 
 MAX_PROFILE = 4 << 20
-"""Bytes; the profiles of presses have up to 2 MB. What is larger is passed over."""
+"""Bytes; profiles of printers have up to 2 MB. Larger ones are ignored."""
 NEAR = 2
 """Levels of 255."""
 _MODES = ("RGB", "L", "CMYK")
@@ -27,8 +27,8 @@ _LEVELS = range(0, 256, 51)
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """The image in sRGB, as RGB, by its profile; as it is without one, with an unreadable one, and where it
-    is in sRGB already."""
+    """Convert the image to sRGB as RGB. It is returned unchanged without a profile, with an unreadable
+    one, and if it is already sRGB."""
     if not profile or len(profile) > MAX_PROFILE or image.mode not in _MODES:
         return image
     transform = _transform(profile, image.mode)
@@ -37,8 +37,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From a profile's colors to those of sRGB; None when there is nothing to be done, or nothing that can
-    be."""
+    """Return the transform from a profile to sRGB; None if none is needed or possible."""
     try:
         transform = ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(profile)),
@@ -54,7 +53,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 
 def _moves_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether a transform leaves a lattice of colors where it is, within NEAR levels."""
+    """Whether a transform leaves a lattice of colors unchanged, within NEAR levels."""
     points = list(itertools.product(_LEVELS, repeat=3)) if mode == "RGB" else list(range(256))
     lattice = Image.new(mode, (len(points), 1))
     lattice.putdata(points)

@@ -1,6 +1,6 @@
 """The `filter.images.fetch:` section of a recipe. Loads pydantic and nothing else.
 
-The section's presence is the consent: nothing is asked of the web without it. A contact is required, because
+Adding the section is the consent: without it nothing is fetched from the web. A contact is required, because
 a crawler that nobody can write to is blocked, and deserves it.
 """
 
@@ -21,37 +21,36 @@ class FetchConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     contact: str
-    """An e-mail address or a web page, put into the User-Agent, so that whoever minds can say so."""
+    """An e-mail address or a web page, sent in the User-Agent, so that site owners can reach you."""
     in_flight: int = Field(default=256, ge=1, le=10_000)
-    """Requests at a time over all hosts."""
+    """Maximum concurrent requests over all hosts."""
     per_host: int = Field(default=2, ge=1, le=64)
-    """Requests at a time to one host."""
+    """Maximum concurrent requests to one host."""
     delay: float = Field(default=0.0, ge=0, le=60)
-    """Seconds between the starts of two requests to one host; a longer Crawl-delay of its robots.txt is kept
-    to."""
+    """Seconds between the starts of two requests to one host; a longer Crawl-delay of its robots.txt takes
+    precedence."""
     timeout: float = Field(default=30.0, gt=0, le=600)
     """Seconds for one image, from the first byte sent to the last one read, redirects included."""
     max_bytes: int = Field(default=20_000_000, ge=1, le=64 << 20)
-    """Of one image; reading stops there."""
+    """Maximum bytes of one image; reading stops there."""
     max_redirects: int = Field(default=5, ge=0, le=20)
-    """Of one image; each is checked like the first address."""
+    """Maximum redirects of one image; each target is checked like the first URL."""
     retries: int = Field(default=2, ge=0, le=10)
-    """Further tries after a failure that may pass."""
+    """Further tries after a temporary failure."""
     allow_hosts: tuple[str, ...] = ()
-    """Hosts (`name` or `name:port`) that may have an address of a private network: a mirror of one's own."""
+    """Hosts (`name` or `name:port`) that may have an IP address of a private network, such as your own
+    mirror."""
     robots: bool = True
-    """Ask robots.txt of each host, and keep to it."""
+    """Read robots.txt of each host and obey it."""
     opt_out: bool = True
-    """Refuse images whose headers say noai, noimageai (X-Robots-Tag) or reserve text and data mining
-    (tdm-reservation: 1), and what the /.well-known/tdmrep.json of their host reserves."""
+    """Refuse images whose headers state noai or noimageai (X-Robots-Tag) or reserve text and data mining
+    (tdm-reservation: 1), and those that their host's /.well-known/tdmrep.json reserves."""
 
     @field_validator("contact")
     @classmethod
     def _reachable(cls, contact: str) -> str:
         if not _CONTACT.fullmatch(contact):
-            raise ValueError(
-                "give an e-mail address or the address of a web page, so that hosts can reach you"
-            )
+            raise ValueError("give an e-mail address or a web page, so that site owners can reach you")
         return contact
 
     @field_validator("allow_hosts")
@@ -66,7 +65,7 @@ class FetchConfig(BaseModel):
 
     @property
     def shaping(self) -> dict[str, Any]:
-        """What can change which images a dataset holds; speed, patience and politeness cannot."""
+        """The settings that can change which images a dataset contains; speed and politeness cannot."""
         return self.model_dump(
             mode="json", include={"max_bytes", "max_redirects", "allow_hosts", "robots", "opt_out"}
         )

@@ -1,13 +1,12 @@
-"""An image in a cell of a Parquet file -> its bytes: `row=17,column=images,item=2`.
+"""Read an image from a cell of a Parquet file: `row=17,column=images,item=2`.
 
-A cell has no range on disk: its page is compressed together with its neighbors'. Images of a part are asked
-for in the order of their rows, so a cursor stays where the last one was found and reads on in small batches
-of the one column: a pass over N images decodes the column once, not once an image. A process has CURSORS of
-them, so that a table with several image columns keeps one a column; another file, a changed file or a row
-that lies behind opens a new one. Memory: of each, a page of the column and a batch of BATCH cells, fewer
-where they could be large; a cell that says more than MAX_ROW is not written out (unpacking). How large a page
-is its writer decides: `datasets` writes a hundred images a row group, while one who puts 400 MB of images
-into a row group makes pages of 200 MB.
+A cell has no range on disk: its page is compressed together with its neighbors'. The images of a part are
+requested in the order of their rows, so a cursor keeps its position and reads on in small batches of the one
+column: a pass over N images decodes the column once, not once an image. A process keeps CURSORS of them, one
+for each image column of a table. Another file, a changed file or an earlier row opens a new one. Memory of
+each: a page of the column and a batch of BATCH cells, fewer if they could be large. A cell above MAX_ROW is
+not decoded (unpacking). The writer decides how large a page is: `datasets` writes a hundred images a row
+group, but 400 MB of images in a row group make pages of 200 MB.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ from leafinstruct.images.unreadable import MAX_BYTES, Unreadable
 
 BATCH = 8
 CURSORS = 4
-"""Columns that are read side by side; a page of each is held."""
+"""Columns that are read side by side; a page of each is in memory."""
 _LIST_LEVELS = frozenset({"list", "element", "item", "array", "bag", "array_element"})
-"""Names that writers of Parquet give to the levels of a list."""
+"""Names that Parquet writers give to the levels of a list."""
 _MEMBER = re.compile(r"row=(\d{1,18}),column=(.+?)(?:,item=(\d{1,9}))?")
 
 
 def member(row: int, column: str, item: int | None) -> str:
-    """How a reference names a cell. column: dots lead into structs, also through a list of them; item: index
-    in a cell that holds a list."""
+    """Return the name of a cell in a reference. column: dots lead into structs, also through a list of
+    them; item: index in a cell that contains a list."""
     return f"row={row},column={column}" + ("" if item is None else f",item={item}")
 
 
 def cell(path: Path, name: str) -> bytes | Unreadable:
-    """The bytes in a cell. Reasons: missing_cell, not_an_image_value, too_large, truncated. Raises OSError
-    when the disk refuses the file."""
+    """Return the bytes in a cell. Reasons: missing_cell, not_an_image_value, too_large, truncated. Raises
+    OSError if the disk fails."""
     found = _MEMBER.fullmatch(name)
     if found is None:
         return Unreadable("missing_cell", f"{name[:100]} names no cell")
@@ -50,12 +49,12 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
         value = _cursor(str(path), stat.st_size, stat.st_mtime_ns, column).at(row)
     except _TooLargeError:
         return Unreadable(
-            "too_large", f"{name[:100]} of {path.name} lies in a cell of more than {MAX_ROW:,} bytes"
+            "too_large", f"{name[:100]} of {path.name} is in a cell of more than {MAX_ROW:,} bytes"
         )
     except (KeyError, IndexError, StopIteration):
         return Unreadable("missing_cell", f"{path.name} has no {name[:100]}")
     except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the disk's; Arrow's own carry no number
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk; Arrow's have no number
             raise
         return Unreadable("truncated", f"{path.name}: {' '.join(str(error).split())[:100]}")
     if item is not None:
@@ -64,10 +63,10 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
         value = value[item]
     data = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(data, bytes):
-        held = (
+        content = (
             "a path without bytes" if isinstance(value, dict) and value.get("path") else type(data).__name__
         )
-        return Unreadable("not_an_image_value", f"{name[:100]} of {path.name} holds {held}")
+        return Unreadable("not_an_image_value", f"{name[:100]} of {path.name} holds {content}")
     return (
         Unreadable("too_large", f"{name[:100]}: more than {MAX_BYTES:,} bytes")
         if len(data) > MAX_BYTES
@@ -102,7 +101,7 @@ class _Cursor:
         self._batches: Iterator[pa.RecordBatch] = iter(())
 
     def at(self, row: int) -> Any:
-        """The value in a row. Raises IndexError when the file has no such row."""
+        """Return the value in a row. Raises IndexError if the file has no such row."""
         group = next(
             (at for at in range(len(self._starts) - 1) if self._starts[at] <= row < self._starts[at + 1]),
             None,
@@ -133,8 +132,8 @@ class _Cursor:
 
 
 def _passes(leaf: list[str], steps: list[str]) -> bool:
-    """Whether a leaf column's path begins with the steps, the levels that Parquet puts between for lists left
-    out."""
+    """Whether a leaf column's path begins with the steps, ignoring the levels that Parquet inserts for
+    lists."""
     place = 0
     for step in leaf:
         if place < len(steps) and step == steps[place]:

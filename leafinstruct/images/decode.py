@@ -1,21 +1,20 @@
-"""An image's bytes -> what it is (probe: header only), and its pixels (decode: upright RGB, the colors of
-sRGB).
+"""Decode an image's bytes: `probe` reads the header only, `decode` returns upright RGB pixels in sRGB.
 
-The header is looked at first and an image above MAX_PIXELS is refused before a pixel is decoded: a 150 kB PNG
-of 30000 x 30000 pixels would take 3.6 GB. So is a JPEG of more than MAX_SCANS passes over its pixels: 300 kB
-can ask for a minute, 20 MB for hours. Only the formats of an allow-list are opened; Pillow's other decoders
-are attack surface and nothing else here. The orientation in EXIF is applied, so width, height and pixels are
-as a person sees them. Transparent pixels lie on white, as on most pages. The first frame stands for an
-animated image (`frames` says so). 16 bits a sample are scaled, not clipped.
+The header is read first, and an image above MAX_PIXELS is refused before any pixel is decoded: a 150 kB PNG
+of 30000 x 30000 pixels would take 3.6 GB. A JPEG of more than MAX_SCANS passes over its pixels is refused
+too: 300 kB can take a minute, 20 MB hours. Only the formats of an allow-list are opened; Pillow's other
+decoders would only be attack surface. The EXIF orientation is applied, so width, height and pixels are as a
+person sees them. Transparent pixels become white, as on most pages. An animated image is represented by its
+first frame (`frames` reports it). 16 bits a sample are scaled, not clipped.
 
-Colors: `color` turns those of an embedded ICC profile (Display P3, Adobe RGB, a press's CMYK) into sRGB.
+Colors: `color` converts an embedded ICC profile (Display P3, Adobe RGB, a printer's CMYK) to sRGB.
 
-Memory: Pillow holds 4 bytes a pixel, MAX_PIXELS are 256 MB; a smaller image is made of it before anything
-else is. Transparency doubles that, and the WebP decoder wants four times as much.
+Memory: Pillow needs 4 bytes a pixel, so MAX_PIXELS are 256 MB; the image is downscaled before anything else.
+Transparency doubles that, and the WebP decoder needs four times as much.
 
-Nothing raises for bad data and no warning leaves this module. Chosen: Pillow, with `draft` (libjpeg decodes
-at 1/2, 1/4, 1/8 size) when a smaller image is wanted: 236 against 169 images a second; pyvips is faster and
-drags a system library along.
+Bad data never raises, and no warning leaves this module. Chosen: Pillow, with `draft` (libjpeg decodes at
+1/2, 1/4, 1/8 size) if a smaller image is wanted: 236 against 169 images a second. pyvips is faster but needs
+a system library.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ from leafinstruct.images.color import to_srgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
-"""Pixels of one frame, 256 MB decoded; above any camera image that a web page shows."""
+"""Pixels of one frame, 256 MB decoded; more than any camera image on a web page."""
 MAX_SCANS = 100
-"""Of a JPEG: progressive ones have about 10. Each is a pass over all pixels, and costs as little as 100
-bytes."""
+"""Scans of a JPEG; progressive ones have about 10. Each is a pass over all pixels and needs as little as
+100 bytes."""
 MAX_SCANNED = 1_000_000_000
-"""Pixels that all passes look at together, about 4 s; 64 million pixels in 10 passes are 640 million."""
+"""Pixels of all passes together, about 4 s; 64 million pixels in 10 passes are 640 million."""
 _ORIENTATION = 0x0112
 _ORIENTATION_TAGS = (b"\x01\x12", b"\x12\x01")
-"""How EXIF writes it, in either order of bytes."""
+"""The tag as EXIF writes it, in either byte order."""
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -53,29 +52,31 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns the stored pixels upright, by EXIF orientation; ours and not ImageOps.exif_transpose, which
-copies upright images, writes EXIF again (and fails where it is odd), and believes XMP, which browsers do
-not."""
+"""Transpositions by EXIF orientation. Used instead of ImageOps.exif_transpose, which copies upright
+images, writes EXIF again (and fails if it is odd), and obeys XMP, which browsers do not."""
 _TURNED = frozenset({5, 6, 7, 8})
 """Orientations that swap width and height."""
 _TILES = (273, 324)
-"""TIFF tags: where its strips lie, where its tiles lie."""
+"""TIFF tags: offsets of strips, offsets of tiles."""
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")
 MAX_PROFILES = 4
 """Color profiles of a PNG, which may have one; a decoder unpacks each, 40 ms for 64 MB."""
 _SCANNED = frozenset({"JPEG", "MPO", "TIFF"})
-"""Formats that may hold a JPEG's scans."""
+"""Formats that may contain the scans of a JPEG."""
 _START_OF_SCAN = b"\xff\xda"
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8\x01])", re.DOTALL)
-"""Of a JPEG, of those that stand before a segment or end the image; bytes 0xFF that fill the space before it
-are passed over."""
+"""JPEG markers that begin a segment or end the image; 0xFF fill bytes before them are skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What the header says. width, height: upright, in pixels. mode: Pillow's name of the pixel layout.
-    frames: 1 for a still, 2 for two or more, because counting those of a hostile GIF takes minutes. rotated:
-    whether EXIF orientation turns or mirrors the stored pixels."""
+    """The facts in the header.
+
+    width, height: upright, in pixels.
+    mode: Pillow's name of the pixel layout.
+    frames: 1 for a still image, 2 for two or more, because counting those of a hostile GIF takes minutes.
+    rotated: whether the EXIF orientation turns or mirrors the stored pixels.
+    """
 
     format: str
     width: int
@@ -87,15 +88,15 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """No image. reason: empty, not_an_image, svg, too_many_pixels, too_many_scans, truncated, broken; detail:
-    for a person."""
+    """No image. reason: empty, not_an_image, svg, too_many_pixels, too_many_scans, truncated, broken;
+    detail: for a person."""
 
     reason: str
     detail: str
 
 
 def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> Probe | Undecodable:
-    """Format and size from the header; no pixel is decoded."""
+    """Read format and size from the header; no pixel is decoded."""
     if problem := _suspicious(data):
         return problem
     try:
@@ -103,10 +104,10 @@ def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> Probe | Undecodable:
             if problem := _too_much(image, data, max_pixels):
                 return problem
             orientation = _orientation(image)
-            turned = orientation in _TURNED and image.format != "TIFF"  # whose size Pillow gives upright
+            turned = orientation in _TURNED and image.format != "TIFF"  # Pillow reports its size upright
             width, height = image.size[::-1] if turned else image.size
             frames = 2 if getattr(image, "is_animated", False) else 1
-            # a JPEG file with further JPEGs behind the first
+            # MPO: a JPEG file with further JPEGs after the first
             kind = "JPEG" if image.format == "MPO" else image.format or ""
             return Probe(kind, width, height, image.mode, frames, rotated=orientation in _UPRIGHT)
     except Exception as error:  # decoders meet hostile bytes and raise whatever they like
@@ -116,7 +117,7 @@ def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> Probe | Undecodable:
 def decode(
     data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXELS
 ) -> Image.Image | Undecodable:
-    """The image as RGB, upright, its longer side at most max_side pixels (never enlarged)."""
+    """Return the image as RGB, upright, with at most max_side pixels on the longer side (never enlarged)."""
     if problem := _suspicious(data):
         return problem
     try:
@@ -136,8 +137,8 @@ def decode(
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[Image.Image]:
-    """The image, its pixels not decoded yet. Pillow's warnings are off, and so is its own pixel limit: the
-    caller's comes next."""
+    """Open the image without decoding pixels. Pillow's warnings are off, and so is its pixel limit: the
+    caller checks its own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ceiling, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -150,7 +151,7 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
 
 
 def _suspicious(data: bytes) -> Undecodable | None:
-    """What is told by the first bytes alone, in better words than a decoder has."""
+    """Check what the first bytes alone reveal, with better messages than a decoder's."""
     if not data:
         return Undecodable("empty", "0 bytes")
     if data.startswith(_SIGNATURES[0]) and data.count(b"iCCP") > MAX_PROFILES:
@@ -171,7 +172,7 @@ def _suspicious(data: bytes) -> Undecodable | None:
 
 
 def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable | None:
-    """Why the image is not decoded: what it would cost."""
+    """Return why decoding the image would cost too much, else None."""
     width, height = image.size
     if width * height > max_pixels:
         return Undecodable("too_many_pixels", f"{width} x {height} pixels, above {max_pixels:,}")
@@ -186,8 +187,8 @@ def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable |
 
 
 def _scans(image: Image.Image, data: bytes) -> int:
-    """Passes that a decoder makes over the pixels: scans of the first image of a JPEG file, not what lies
-    inside segments or behind the image (a film, another image); of JPEGs in a TIFF, scans a tile."""
+    """Count the passes that a decoder makes over the pixels: scans of the first image of a JPEG file, not
+    those inside segments or after the image (a video, another image); for JPEGs in a TIFF, scans a tile."""
     if image.format == "TIFF" and "jpeg" in image.info.get("compression", ""):
         tags = image.getexif()
         tiles = max(len(found) if isinstance(found := tags.get(tag), tuple) else 1 for tag in _TILES)
@@ -203,32 +204,32 @@ def _scans(image: Image.Image, data: bytes) -> int:
 
 
 def _draft(image: Image.Image, max_side: int) -> None:
-    """Let a JPEG be decoded at 1/2, 1/4 or 1/8, no smaller than wanted; other formats take no notice."""
+    """Let a JPEG be decoded at 1/2, 1/4 or 1/8, no smaller than wanted; no effect on other formats."""
     shrink = max_side / max(image.size)
     if shrink < 1:
         image.draft("RGB", (math.ceil(image.width * shrink), math.ceil(image.height * shrink)))
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation from the header: 1 where it has none, or none that means anything. PNG may have EXIF
-    behind its pixels, where it is not looked for."""
+    """Return the EXIF orientation of the header, 1 if it has none or an invalid one. EXIF after the pixels
+    of a PNG is ignored."""
     try:
         if image.format == "TIFF":
             return int(image.getexif().get(_ORIENTATION, 1))
         written = image.info.get("exif") or b""
-        # two of three images; reading EXIF costs as much as opening a JPEG
+        # true for two of three images; reading EXIF costs as much as opening a JPEG
         if not any(tag in written for tag in _ORIENTATION_TAGS):
             return 1
         exif = Image.Exif()
         exif.load(written)
         found = exif.get(_ORIENTATION, 1)
-    except Exception:  # EXIF is hostile too, and an image can be seen without it
+    except Exception:  # EXIF is hostile too, and not needed to see an image
         return 1
     return found if isinstance(found, int) else 1
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """A mode that can be scaled: no palette, no single bits, deep samples scaled to 8 bits."""
+    """Convert to a mode that can be scaled: no palette, no single bits, deep samples scaled to 8 bits."""
     if image.mode in ("I", "F"):
         raise ValueError("samples are 32-bit numbers of unknown range")
     if image.mode.startswith("I;16"):
@@ -241,16 +242,16 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _small(image: Image.Image, max_side: int | None) -> Image.Image:
-    """At most max_side pixels on the longer side; transparent pixels weigh nothing. HAMMING: about as sharp
-    as BICUBIC when scaling down, and half its cost (1.3 against 2.3 ms for a photograph that libjpeg has
-    shrunk already)."""
+    """Scale to at most max_side pixels on the longer side; transparent pixels have no weight. HAMMING is
+    about as sharp as BICUBIC when scaling down, at half its cost (1.3 against 2.3 ms for a photograph that
+    libjpeg has shrunk already)."""
     if max_side is not None and max(image.size) > max_side:
         image.thumbnail((max_side, max_side), Image.Resampling.HAMMING, reducing_gap=2.0)
     return image
 
 
 def _flat(image: Image.Image) -> Image.Image:
-    """Without transparency: laid on white."""
+    """Replace transparency by white."""
     if not image.has_transparency_data:
         return image
     layer = image if image.mode == "RGBA" else image.convert("RGBA")
@@ -260,14 +261,14 @@ def _flat(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """RGB of any mode that is left; never the file's own image, which is closed with it."""
+    """Convert any remaining mode to RGB; never returns the file's own image, which is closed with it."""
     if image.mode != "RGB":
         return image.convert("RGB")
     return image.copy() if type(image) is not Image.Image else image
 
 
 def _reason(error: Exception, data: bytes) -> Undecodable:
-    """The reason behind whatever the decoder raised."""
+    """Return the reason for an exception of the decoder."""
     detail = f"{error}"[:200] or type(error).__name__
     if data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 > len(data):
         return Undecodable(

@@ -1,14 +1,13 @@
-"""A reference -> the image's bytes, or the reason why there are none.
+"""Return the bytes of an image reference, or the reason why there are none.
 
-Failures are data: an image that cannot be had is one cell of a report, not the end of a run. `retryable`
-tells an outage of this moment (the disk does not answer) from a fact about the input (no such file).
+Failures are data: an unreadable image is one cell of a report, not the end of a run. `retryable` separates a
+temporary outage (the disk does not answer) from a fact about the input (no such file).
 
-References come from pages, so they are hostile: a name that leads out of the source's root, by `..`, as an
-absolute path or through a symbolic link, is refused, and so is whatever is not a regular file (a pipe would
-block for ever). For a range of an archive only that range is read. A range of a WARC file is a record, whose
-body is the image; a range of any other file is the image as it lies there, or a `data:` address of it.
-Readers of containers and videos are imported when the first such reference comes, since most runs need
-neither.
+References come from pages, so they are hostile. A name that leads out of the source's root (by `..`, as an
+absolute path or through a symbolic link) is refused, and so is anything but a regular file (a pipe would
+block forever). Only the range of an archive is read. A range of a WARC file is a record, whose body is the
+image. A range of any other file is the stored image, or a `data:` URL of it. Readers of containers and videos
+are imported on first use, since most runs need neither.
 """
 
 from __future__ import annotations
@@ -28,13 +27,12 @@ __all__ = ["MAX_BYTES", "Unreadable", "data_url", "fetch", "stamp"]
 
 ARCHIVES = (".warc", ".warc.gz")
 MAX_RANGE = 4 * MAX_BYTES // 3 + 4096
-"""Bytes of a range: an image as base64 with its head."""
+"""Maximum bytes of a range: an image as base64 with its header."""
 _MEMBER = re.compile(r"bytes=(\d{1,12}),(\d{1,12})")
 
 
 def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
-    """The bytes that a reference means, or why there are none. root: the folder that the source's files are
-    relative to.
+    """Return the bytes of a reference, or why there are none. root: the folder of the source's files.
 
     Reasons: url_not_fetched, missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive,
     broken_data_url, unreadable, and those of frames and containers. Raises nothing for bad data.
@@ -63,13 +61,12 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
     except (
         RuntimeError,
         ValueError,
-    ) as error:  # how Path tells of links in a circle and of zero bytes in a name
+    ) as error:  # Path raises these for circular links and zero bytes in a name
         return Unreadable("unsafe_path", f"{ref.file[:100]!r}: {error}")
 
 
 def stamp(path: Path) -> str:
-    """Size and modification time of a file, empty where there is none: what tells that it may have
-    changed."""
+    """Return size and modification time of a file, which reveal a change; empty if there is no file."""
     try:
         found = path.stat()
     except (OSError, ValueError):
@@ -98,7 +95,7 @@ def _whole(path: Path, ref: Ref) -> bytes | Unreadable:
 
 
 def _range(path: Path, ref: Ref) -> bytes | Unreadable:
-    """What a range of a file holds; only the range is read."""
+    """Return the content of a range of a file; only the range is read."""
     assert ref.offset is not None, "only references with an offset come here"
     length = ref.length or 0
     if length > MAX_RANGE:
@@ -129,8 +126,8 @@ def _read(path: Path, offset: int, length: int) -> bytes | Unreadable:
 
 @lru_cache(maxsize=1)
 def _body(path: Path, size: int, changed: int, offset: int, length: int) -> bytes | Unreadable:  # noqa: ARG001 - size and time are part of the key
-    """The body of a record that holds images: a page may hold 200, and they are asked for one after the
-    other."""
+    """Return the body of a record that contains images, cached: a page may contain 200, requested one
+    after the other."""
     data = _read(path, offset, length)
     return (
         data
@@ -140,7 +137,6 @@ def _body(path: Path, size: int, changed: int, offset: int, length: int) -> byte
 
 
 def _answer(record: bytes, place: str, limit: int) -> bytes | Unreadable:
-    """The body of a record."""
     try:
         return response(record, limit).body
     except RecordError as error:
@@ -149,7 +145,7 @@ def _answer(record: bytes, place: str, limit: int) -> bytes | Unreadable:
 
 
 def _inside(body: bytes, ref: Ref) -> bytes | Unreadable:
-    """The piece of a record's body that a member names: `bytes=120,4711`."""
+    """Return the piece of a record's body that a member names: `bytes=120,4711`."""
     place = _MEMBER.fullmatch(ref.member or "")
     if place is None or int(place[1]) + int(place[2]) > len(body):
         return Unreadable("not_in_archive", f"{ref}: the record's body has no such piece")
@@ -157,18 +153,18 @@ def _inside(body: bytes, ref: Ref) -> bytes | Unreadable:
 
 
 def _plain(data: bytes, ref: Ref) -> bytes | Unreadable:
-    """The image as it lies there, or out of its `data:` address."""
+    """Return the image as stored, or decoded from its `data:` URL."""
     if data[:5].lower() == b"data:":
         unpacked = data_url(data)
         if unpacked is None:
-            return Unreadable("broken_data_url", f"{ref}: its data: address cannot be decoded")
+            return Unreadable("broken_data_url", f"{ref}: its data: URL cannot be decoded")
         data = unpacked
     return _too_large(ref) if len(data) > MAX_BYTES else data
 
 
-def data_url(address: bytes) -> bytes | None:
-    """The bytes in a `data:` address (RFC 2397), base64 or percent-encoded; None when it is malformed."""
-    head, comma, rest = address[5:].partition(b",")
+def data_url(url: bytes) -> bytes | None:
+    """Decode a `data:` URL (RFC 2397), base64 or percent-encoded; None if it is malformed."""
+    head, comma, rest = url[5:].partition(b",")
     if not comma:
         return None
     body = unquote_to_bytes(rest)

@@ -1,8 +1,8 @@
-"""An image as it is sent to a language model: small enough, in a format that every server reads.
+"""Prepare an image for a language model: small enough, in a format that every server reads.
 
-What is small already and JPEG, PNG or WebP goes as it is, so that its bytes, and with them the answer's cache
-key, do not depend on an encoder's version. Everything else is decoded (rotation applied, first frame), scaled
-and sent as JPEG of quality 90.
+A small JPEG, PNG or WebP is sent unchanged, so that its bytes, and with them the answer's cache key, do not
+depend on an encoder's version. Everything else is decoded (rotation applied, first frame), scaled and sent as
+JPEG of quality 90.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _AS_IS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 
 def as_sent(data: bytes, max_side: int) -> Sent | Undecodable:
-    """An image of at most `max_side` pixels on its longer side, or why it cannot be decoded."""
+    """Return an image of at most `max_side` pixels on its longer side, or why it cannot be decoded."""
     header = probe(data)
     if isinstance(header, Undecodable):
         return header
@@ -38,17 +38,17 @@ def _as_jpeg(data: bytes, max_side: int) -> Sent | Undecodable:
     return buffer.getvalue(), "image/jpeg"
 
 
-def smaller(sent: Mapping[str, Sent], max_side: int, anew: bool) -> dict[str, Sent]:
-    """What was prepared for sending, once more with fewer pixels. anew: encode all as JPEG, also those that
-    are small enough."""
+def smaller(sent: Mapping[str, Sent], max_side: int, reencode: bool) -> dict[str, Sent]:
+    """Reduce prepared images to fewer pixels. reencode: encode all as JPEG, also those that are small
+    enough."""
     found = {
-        name: _as_jpeg(data, max_side) if anew else as_sent(data, max_side)
+        name: _as_jpeg(data, max_side) if reencode else as_sent(data, max_side)
         for name, (data, _) in sent.items()
     }
     return {name: image for name, image in found.items() if not isinstance(image, Undecodable)}
 
 
 def all_as_sent(data: Mapping[str, bytes], max_side: int) -> dict[str, Sent]:
-    """Those of the named images that decode, as they are sent."""
+    """Prepare those of the named images that can be decoded."""
     found = {name: as_sent(content, max_side) for name, content in data.items()}
     return {name: image for name, image in found.items() if not isinstance(image, Undecodable)}

@@ -1,16 +1,16 @@
-"""Rows of a Parquet file in batches that keep packed what is said again and again, and how much a batch
+"""Read rows of a Parquet file in batches that keep repeated values packed, and compute how much a batch
 unpacks to.
 
-A column's dictionary holds each of its values once: 1 kB of Parquet can say "these 20 MB, a thousand times"
-in one row of a column of lists, and the footer tells 20 MB. Arrow writes out every repetition before anything
-can look: 4 GB at the peak for a hundred, then it stops, since a column of a batch has 2 GB at most. So
-columns of lists that shrink as no text does (SHRUNK) are read as dictionaries, whose lengths say what they
-unpack to: 209 MB at the peak. Not all of them: where a column has mostly values of its own that takes three
-times as long, and Arrow repeats these values in the dictionary of every later batch, so memory and time grow
-with the rows of the group (71 MB for a million short URLs, 4 MB otherwise). So a column whose dictionary has
-no value that is long enough to be a danger (_longest_repeated) is read plainly, as is one without lists,
-which is bounded by the number of rows. One row group at a time, because Arrow has no batches of two
-dictionaries in lists.
+A column's dictionary holds each of its values once: 1 kB of Parquet can mean "these 20 MB, a thousand times"
+in one row of a column of lists, while the footer states 20 MB. Arrow writes out every repetition before
+anyone can check: 4 GB at the peak for a hundred, then it fails, since a column of a batch has 2 GB at most.
+So columns of lists that are compressed more than any text (SHRUNK) are read as dictionaries, whose lengths
+state the unpacked size: 209 MB at the peak. This is not done for all columns: if most values are distinct, it
+takes three times as long, and Arrow repeats these values in the dictionary of every later batch, so memory
+and time grow with the rows of the group (71 MB for a million short URLs, 4 MB otherwise). So a column is read
+plainly if its dictionary has no value that is long enough to be a danger (_longest_repeated), or if it has no
+lists, which bounds it by the number of rows. Row groups are read one at a time, because Arrow cannot batch
+two dictionaries in lists.
 """
 
 from __future__ import annotations
@@ -23,31 +23,30 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 PAGE = 1 << 20
-"""Bytes read at a time; without it Arrow holds whole columns of a row group, 400 MB for the one of a 400 MB
-file."""
-HELD = 128 << 20
-"""Bytes that a batch may be decoded to, as far as the file tells. Values that stand in the pages are together
-no more than the column of the row group; one that stands in the dictionary may come again in every row, and
-is no longer than the dictionary."""
+"""Bytes read at a time; without it Arrow loads whole columns of a row group, 400 MB for the column of a
+400 MB file."""
+MAX_BATCH = 128 << 20
+"""Bytes that a batch may be decoded to, as far as the file reveals. Values in the pages are together no
+more than the column of the row group. A value of the dictionary may repeat in every row, and is no longer
+than the dictionary."""
 SKEW = 256
-"""Times the mean that a row may be long where the column holds more than HELD. Without it a row group of
-100,000 pages was read one row at a time, which costs ten times as much; a file whose rows are less even than
-that costs more memory, at most the column."""
+"""Maximum length of a row, as a multiple of the mean, if the column has more than MAX_BATCH. Without it a
+row group of 100,000 pages was read one row at a time, which costs ten times as much. A file with less even
+rows costs more memory, at most the column."""
 SHRUNK = 8
-"""Times that a column is smaller on disk than the footer says of it, from which on it is read packed; texts
-shrink to a third."""
+"""Compression ratio from which on a column is read packed; texts shrink to a third."""
 MAX_ROW = 512 << 20
-"""Bytes that a row may unpack to; no document is made of so much."""
+"""Bytes that a row may unpack to; no document is that large."""
 
 
 def batches(
     path: Path, opened: pq.ParquetFile, group: int, leaves: Sequence[str], most: int
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a row group, at most `most` at a time, fewer where a row could be large. Raises what Arrow
-    raises on damage."""
+    """Yield the rows of a row group, at most `most` at a time, fewer if a row could be large. Raises what
+    Arrow raises on damage."""
     columns = {opened.schema.column(index).path: index for index in range(len(opened.schema))}
     chunks = {leaf: opened.metadata.row_group(group).column(columns[leaf]) for leaf in leaves}
-    size = max(1, min([most, *(HELD // _longest(path, chunk) for chunk in chunks.values())]))
+    size = max(1, min([most, *(MAX_BATCH // _longest(path, chunk) for chunk in chunks.values())]))
     packed = [
         leaf
         for leaf, chunk in chunks.items()
@@ -61,16 +60,16 @@ def batches(
 
 
 def _longest(path: Path, chunk: pq.ColumnChunkMetaData) -> int:
-    """Bytes that a row of a column is taken to have at most, see HELD and SKEW."""
+    """Bytes assumed as the maximum of a row of a column, see MAX_BATCH and SKEW."""
     whole = max(1, chunk.total_uncompressed_size)
-    written = 1 if whole <= HELD else min(whole, SKEW * whole // max(1, chunk.num_values))
+    written = 1 if whole <= MAX_BATCH else min(whole, SKEW * whole // max(1, chunk.num_values))
     repeated = _dictionary(path, chunk, whole) if chunk.has_dictionary_page else 1
     return max(1, written, repeated)
 
 
 def _dictionary(path: Path, chunk: pq.ColumnChunkMetaData, whole: int) -> int:
-    """Bytes of a column's unpacked dictionary: the second number of its page's header (parquet.thrift:
-    PageHeader, compact protocol). whole: the answer where the header is another."""
+    """Return the bytes of a column's unpacked dictionary: the second number of its page's header
+    (parquet.thrift: PageHeader, compact protocol). whole: returned if the header is another."""
     with path.open("rb") as stream:
         stream.seek(chunk.dictionary_page_offset)
         header = stream.read(8)
@@ -93,8 +92,8 @@ def _is_packed(column: pq.ColumnSchema, chunk: pq.ColumnChunkMetaData) -> bool:
 def _longest_repeated(
     path: Path, opened: pq.ParquetFile, group: int, leaf: str, chunk: pq.ColumnChunkMetaData
 ) -> int:
-    """Bytes of the longest value of a column's dictionary; all of the dictionary where the first row does not
-    bring exactly that one along."""
+    """Return the bytes of the longest value of a column's dictionary; the size of the dictionary if the
+    first row does not include exactly that one."""
     whole = _dictionary(path, chunk, max(1, chunk.total_uncompressed_size))
     with pq.ParquetFile(
         path, metadata=opened.metadata, read_dictionary=[leaf], pre_buffer=False, buffer_size=PAGE
@@ -112,7 +111,7 @@ def _longest_repeated(
 
 
 def unpacked(array: pa.Array) -> int:
-    """Bytes of an array's values once each is written out."""
+    """Return the bytes of an array's values once each is written out."""
     kind = array.type
     if pa.types.is_dictionary(kind) and kind.value_type in (
         pa.string(),

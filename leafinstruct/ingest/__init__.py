@@ -1,1 +1,1 @@
-"""Source files to documents: one reader a format."""
+"""Read source files into documents: one reader per format."""

@@ -1,10 +1,10 @@
-"""How much one document may hold, whatever it was read from.
+"""The maximum size of one document, for every reader.
 
-A document travels whole: through one row, one image matrix and one prompt after another. One record of a
-million pieces would stop a run that a million records do not, so it is refused as a record, with a reason,
-before it is built. The caps lie far above what anybody wrote: the longest real pages seen have some 300
-pieces, and the text of the longest novels has about 3 million characters. Cutting such a record down to the
-cap was refused, because half a page under a whole page's address is a lie.
+A document is processed whole: as one row, one image matrix, one prompt. One record of a million pieces would
+stop a run that a million records do not, so it is rejected with a reason before it is built. The caps are far
+above real documents: the longest real pages seen have some 300 pieces, and the longest novels about 3 million
+characters. Cutting a record down to the cap was rejected: half a page under the whole page's URL would be
+wrong.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ MAX_TEXT = 8_000_000
 
 
 def excess(pieces: int, images: int, characters: int) -> tuple[str, str] | None:
-    """(reason, sentence) for a document of so many pieces, images among them: too_many_pieces, too_long; None
-    when it is of a sound size."""
+    """Return (reason, sentence) when a document is too large: too_many_pieces or too_long; None otherwise.
+    pieces: images included."""
     if pieces > MAX_PIECES or images > MAX_IMAGES:
         limit = f"at most {MAX_PIECES:,} and {MAX_IMAGES:,} are read"
         return "too_many_pieces", f"{pieces:,} pieces, {images:,} of them images; {limit}"

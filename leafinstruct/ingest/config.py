@@ -1,9 +1,9 @@
-"""The `ingest:` section of a recipe: which sources, of which kind. Loads pydantic and nothing else.
+"""The `ingest:` section of a recipe: the sources and their kinds. Loads pydantic and nothing else.
 
-A source is told by `kind` (a discriminated union), so a misspelt key is checked against the keys of that kind
-only and the message names the right ones. A class per kind, not one class with optional fields: a WARC has no
-image folder, and a recipe that gives it one is wrong. Keys that hold paths are listed in PATH_KEYS: they are
-relative to the recipe, and no part of what a source says, so a project can move.
+`kind` selects the class of a source (a discriminated union), so a misspelt key is checked against the keys of
+that kind only and the message names the right ones. There is one class per kind, not one class with optional
+fields: a WARC has no image folder, and a recipe that gives it one is wrong. Keys that hold paths are listed
+in PATH_KEYS: they are relative to the recipe and not part of a source's fingerprint, so a project can move.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ class _Source(Section):
     name: Name
     """Names the source in ids, parts and rows; changing it changes every id."""
     license: str | None = None
-    """License of records that state none themselves; None says unknown."""
+    """Default license for records that state none; None means unknown."""
 
 
 class _PageSource(_Source):
     opt_out: bool = True
-    """Refuse pages whose <meta> withholds them from training (robots: noai, noimageai; tdm-reservation: 1),
-    for the reason opt_out; of web archives also pages and images whose archived HTTP headers do
+    """Refuse pages that opt out of training in a <meta> (robots: noai, noimageai; tdm-reservation: 1), with
+    the reason opt_out. In web archives also pages and images whose archived HTTP headers opt out
     (X-Robots-Tag, tdm-reservation)."""
 
 
 class Mmc4Source(_Source):
-    """Multimodal C4: one JSON record a line with sentences, image entries, and the sentence that each image
-    stands with."""
+    """Multimodal C4: one JSON record per line with sentences, image entries, and the sentence that each image
+    is assigned to."""
 
     kind: Literal["mmc4"] = "mmc4"
     path: str = Field(min_length=1)
@@ -47,8 +47,8 @@ class Mmc4Source(_Source):
 
 
 class ObelicsSource(_Source):
-    """OBELICS: Parquet with parallel lists of texts and images, of which exactly one is given at each
-    place."""
+    """OBELICS: Parquet with parallel lists of texts and images; each index holds either a text or an
+    image."""
 
     kind: Literal["obelics"] = "obelics"
     path: str = Field(min_length=1)
@@ -64,7 +64,7 @@ class HtmlSource(_PageSource):
 
 
 class WarcSource(_PageSource):
-    """Web archives: pages are response records, images are other records of the same file or of the same
+    """Web archives: pages are response records, images are other records of the same file or the same
     crawl."""
 
     kind: Literal["warc"] = "warc"
@@ -74,21 +74,19 @@ class WarcSource(_PageSource):
     """Look for images in all files of the source, through an index that is built first, not only in the
     page's own file."""
     cdxj: str | None = Field(default=None, min_length=1)
-    """A CDXJ index (file, folder or glob) of the crawl, used instead of building one; its file names are
-    looked for in the source's folder."""
+    """A CDXJ index (file, folder or glob) of the crawl, used instead of building one. Its file names are
+    resolved in the source's folder."""
 
     @model_validator(mode="after")
-    def _one_index(self) -> WarcSource:
+    def _cdxj_needs_crawl(self) -> WarcSource:
         if self.cdxj is not None and not self.crawl:
-            raise ValueError(
-                "cdxj is an index of a whole crawl; set crawl: true to have images looked for there"
-            )
+            raise ValueError("cdxj is an index of a whole crawl; set crawl: true to look for images there")
         return self
 
 
 class HubSource(_Source):
-    """A dataset of the Hugging Face Hub, streamed, or Parquet, JSONL and WebDataset tar files of one's own,
-    with a declared mapping."""
+    """A dataset of the Hugging Face Hub, streamed, or your own Parquet, JSONL and WebDataset tar files, with
+    a declared mapping of columns."""
 
     kind: Literal["hub"] = "hub"
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
@@ -101,32 +99,32 @@ class HubSource(_Source):
     split: str = "train"
     """The Hub dataset's split."""
     revision: str | None = None
-    """A commit or tag of the Hub dataset; None takes what is newest when the stream is first read, and notes
-    its commit."""
+    """A commit or tag of the Hub dataset; None uses the newest commit when the stream is first read, and
+    records it."""
     rows: int | None = Field(default=None, gt=0)
-    """At most so many rows of the stream; None for all."""
+    """Maximum number of rows of the stream; None for all."""
     segments: tuple[Columns, ...]
     """Columns in reading order."""
     url_column: str | None = None
-    """Column of each record's address."""
+    """Column of each record's URL."""
     license_column: str | None = None
     """Column of each record's license."""
 
     @field_validator("segments")
     @classmethod
-    def _some(cls, segments: tuple[Columns, ...]) -> tuple[Columns, ...]:
+    def _not_empty(cls, segments: tuple[Columns, ...]) -> tuple[Columns, ...]:
         return at_least_one(segments)
 
     @model_validator(mode="after")
-    def _one_place(self) -> HubSource:
+    def _repo_or_path(self) -> HubSource:
         if (self.repo is None) == (self.path is None):
             raise ValueError("give either repo (a dataset of the Hub) or path (local files)")
         return self
 
 
 class ConversationsSource(_Source):
-    """InterleavedBench and LeafInstruct style JSON: `conversations` whose `<image>` marks are filled from
-    `image`, in order over all turns."""
+    """InterleavedBench and LeafInstruct style JSON: `conversations` whose `<image>` placeholders are filled
+    from `image`, in order over all turns."""
 
     kind: Literal["conversations"] = "conversations"
     path: str = Field(min_length=1)
@@ -140,16 +138,16 @@ class Frames(Section):
     """How a video becomes steps of text and frames."""
 
     per_step: int = Field(default=1, ge=1, le=8)
-    """Frames a step at most; a later one must differ from those before it."""
+    """Maximum number of frames of a step; a later frame must differ from those before it."""
     min_seconds: float = Field(default=2.0, ge=0, allow_inf_nan=False)
     """A shorter step is merged with its neighbor; 0 merges none. Default 2 for subtitles, 0 for annotated
     segments."""
     max_steps: int = Field(default=20, ge=1, le=500)
-    """Steps of one document; a longer video gives several documents."""
+    """Maximum number of steps of one document; a longer video gives several documents."""
 
 
 class AnnotatedFrames(Frames):
-    """The same for annotated segments, which are steps already."""
+    """The same settings for annotated segments, which are steps already."""
 
     min_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """A shorter segment is merged with its neighbor; default 0: none."""
@@ -161,7 +159,7 @@ class Transcription(Section):
     model: str = Field(min_length=1)
     """Name or folder of a faster-whisper model."""
     language: str | None = Field(default=None, min_length=2)
-    """Language code; None lets the model tell."""
+    """Language code; None lets the model detect it."""
 
 
 class VideoSource(_Source):
@@ -171,7 +169,7 @@ class VideoSource(_Source):
     path: str = Field(min_length=1)
     """A video, a folder searched for them, or a glob. Relative to the recipe."""
     language: str | None = Field(default=None, min_length=2)
-    """Which of several subtitle files to take (`a.en.vtt`); None takes `a.vtt`, else the only one."""
+    """Which of several subtitle files to use (`a.en.vtt`); None uses `a.vtt`, else the only one."""
     frames: Frames = Frames()
     speech: Transcription | None = None
     """Recognize the speech of videos without subtitles; off by default."""
@@ -192,37 +190,37 @@ class YouCook2Source(_Source):
     @field_validator("frames", mode="before")
     @classmethod
     def _annotated(cls, frames: Any) -> Any:
-        """Settings that were made for subtitles, without the default that is theirs."""
+        """Drop the defaults of settings that were made for subtitles."""
         return frames.model_dump(exclude_unset=True) if isinstance(frames, Frames) else frames
 
 
 class VistSource(_Source):
-    """VIST, story in sequence: five photographs and a sentence for each."""
+    """VIST, story in sequence: five photographs, each with a sentence."""
 
     kind: Literal["vist"] = "vist"
     path: str = Field(min_length=1)
     """A .json file of stories, a folder searched for them, or a glob. Relative to the recipe."""
     images: str | None = Field(default=None, min_length=1)
-    """Folder of the photographs, `<photo_flickr_id>.jpg`; None refers to their addresses on the web."""
+    """Folder of the photographs, `<photo_flickr_id>.jpg`; None uses their URLs on the web."""
 
 
 class SketchbookSource(Section):
     """The embedded corpus: drawn how-to documents with ground truth, written as genuine files of several
-    formats and then read as such."""
+    formats and then read like any source."""
 
     kind: Literal["sketchbook"] = "sketchbook"
     name: Name = "sketchbook"
     """Names the source in ids, parts and rows; changing it changes every id."""
     seed: int = Field(ge=0)
-    """Everything drawn follows from it."""
+    """Seed of the whole corpus."""
     documents: int = Field(gt=0)
-    """Documents over all web formats."""
+    """Number of documents over all web formats."""
     videos: int = Field(default=0, ge=0)
-    """Videos besides, with annotations like YouCook2's and subtitles."""
+    """Number of additional videos, with annotations like YouCook2's and subtitles."""
     image_px: int = Field(default=128, ge=16, le=1024)
     """Side of an image in pixels; 128 is pretty to look at and quick to draw."""
     defects: dict[str, float] = Field(default={})
-    """Planted defects: name -> share of documents. None by default: a corpus to trust."""
+    """Planted defects: name -> share of documents. Default: none."""
     topics: tuple[Literal["lesson", "story", "edit", "assembly", "map"], ...] = (
         "lesson",
         "story",
@@ -230,24 +228,25 @@ class SketchbookSource(Section):
         "assembly",
         "map",
     )
-    """What the documents are about, in turns."""
+    """Topics of the documents, in turn."""
     formats: tuple[Literal["mmc4", "html", "warc", "obelics"], ...] = ("mmc4", "html", "warc", "obelics")
-    """What the pages are written as, in turns."""
+    """File formats of the pages, in turn."""
     layout: Literal["any", "text_first"] = "any"
-    """`any` lays each page out its own way; `text_first` stands every step's text right before its image, and
-    uses no headings, figures or captions below the title. MMC4 knows the other order only."""
+    """`any` lays out each page in its own way. `text_first` puts every step's text right before its image and
+    uses no headings, figures or captions below the title; MMC4 can only store the other order."""
     scenery: Literal["marked", "plain", "none"] = "marked"
-    """Backgrounds with pale marks, so that no two documents share an image; `plain` ones, so that the same
-    scene is always the same image; or `none`: lessons on empty paper, so that an image shows nothing that no
-    text speaks of."""
+    """`marked`: backgrounds with pale marks, so that no two documents share an image. `plain`: the same scene
+    is always the same image. `none`: lessons on empty paper, so that an image shows nothing that no text
+    mentions."""
     style: Literal["pencil", "chalk", "shadow"] = "pencil"
     """Colored pencils on paper; chalk on a board (the same things in the same places, with other colors,
     edges and texture); or pencil where every thing casts a gray shadow."""
     held_out: Literal["with", "without", "only"] = "with"
     """A tenth of the combinations of a lesson's thing and first two colors is held out: `without` draws other
-    lessons instead, `only` no others, so that a model can be judged on what it was never taught."""
+    lessons instead, `only` draws no others, so that a model can be evaluated on combinations it never saw in
+    training."""
     lesson_steps: int = Field(default=8, ge=3, le=8)
-    """Steps of a lesson at most: what fits a small model's context."""
+    """Maximum number of steps of a lesson, limited to what fits a small model's context."""
 
 
 FileSource = (
@@ -261,19 +260,19 @@ FileSource = (
     | YouCook2Source
     | VistSource
 )
-"""A source that is read from files; what is streamed or drawn becomes one of these first."""
+"""A source that is read from files; streamed and drawn sources become one of these first."""
 
 Source = Annotated[FileSource | SketchbookSource, Field(discriminator="kind")]
 
 
 class IngestConfig(Section):
-    """What is read, and what half a file means."""
+    """The sources, and what to do about a stream that ends early."""
 
     sources: list[Source] = Field(min_length=1)
     """Read in this order; names are unique."""
     truncated: Literal["fail", "keep"] = "fail"
-    """A stream that ends early: stop the build once all else is read, or keep what was before the cut. More
-    often than not half a file is a broken download, hence `fail`."""
+    """What to do when a stream ends early: `fail` stops the build after everything else is read, `keep` uses
+    the records before the cut. Half a file is usually a broken download, hence `fail`."""
 
     @field_validator("sources")
     @classmethod

@@ -1,9 +1,10 @@
-"""From a recipe's `path` to files: the folder they are relative to, and their names in a stable order.
+"""Resolve a recipe's `path` to files: the folder that they are relative to, and their names in a stable
+order.
 
-A path is a file, a folder or a glob. Names of files travel relative to the root of the source with forward
-slashes, so that a project can move and ids stay. Directory listings are sorted: their order is an accident of
-the file system. Hidden files and folders are left alone (`.git`, the `._page.html` that macOS adds to
-archives), and so are the runs of `leaf build` below a folder: a run must not become its own source.
+A path is a file, a folder or a glob. File names are relative to the source's root, with forward slashes, so
+that a project can move and ids stay the same. Directory listings are sorted, because their order depends on
+the file system. Hidden files and folders are skipped (`.git`, the `._page.html` that macOS adds to archives),
+and so are runs of `leaf build` below a folder: a run must not become its own source.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from leafinstruct.errors import SourceError
+from leafinstruct.records.document import Rejected
 
 FOREIGN = (".zst", ".xz", ".bz2", ".7z", ".tgz", ".tar.gz", ".csv", ".tsv", ".xlsx", ".arrow", ".feather")
-"""Endings that no reader knows; a file of one that is named in a recipe would become a reason a line, and
-hide the cause."""
+"""Endings that no reader supports. Reading such a file would give one loss per line and hide the cause."""
 _PACKINGS = (".zst", ".xz", ".bz2", ".gz", ".zip")
 _HINTS = {
     ".zst": "run `zstd -d` on it",
@@ -33,15 +35,15 @@ _HINTS = {
         "run `python -c \"import pandas; pandas.read_table('{0}').to_json('{0}.jsonl', orient='records', "
         'lines=True)"`'
     ),
-    ".arrow": "run `python -c \"import datasets; datasets.Dataset.from_file('{0}').to_parquet('{0}.parquet')\"`",
+    ".arrow": "run `python -c \"import datasets; datasets.Dataset.from_file('{0}').to_parquet('{0}.parquet')\"`",  # noqa: E501
     ".feather": "run `python -c \"import pandas; pandas.read_feather('{0}').to_parquet('{0}.parquet')\"`",
 }
-"""What makes a file that is read of one that is not."""
+"""How to convert an unsupported file to a supported one."""
 
 
 def root_of(path: str) -> Path:
-    """The folder that names are relative to: the folder itself, a file's folder, or a glob's part before the
-    first wildcard."""
+    """The folder that names are relative to: the folder itself, a file's folder, or the part of a glob
+    before its first wildcard."""
     given = Path(path).absolute()
     if given.is_dir():
         return given
@@ -51,14 +53,14 @@ def root_of(path: str) -> Path:
 
 
 def root_with(path: str, images: str | None) -> Path:
-    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds
-    both."""
+    """Return the folder of the records; when `images` names a folder elsewhere, the nearest folder that
+    contains both."""
     root = root_of(path)
     return root if images is None else Path(os.path.commonpath([root, Path(images).absolute()]))
 
 
 def check_images(images: str | None, without: str) -> None:
-    """Raises SourceError where the folder that a recipe names is not there. without: what to do instead of
+    """Raise SourceError when the folder that a recipe names does not exist. without: what to do instead of
     naming one."""
     if images is not None and not Path(images).is_dir():
         raise SourceError(f"{images}: no such folder of images; {without}")
@@ -67,15 +69,14 @@ def check_images(images: str | None, without: str) -> None:
 def listing(
     path: str, root: Path, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None = None
 ) -> list[str]:
-    """Names of the source's regular files relative to root, which is `root_of(path)` or a folder above it,
-    sorted.
+    """Return the names of the source's regular files relative to root, which is `root_of(path)` or a folder
+    above it, sorted.
 
-    also: whether a folder's file with none of the suffixes belongs to the source too.
+    also: whether a file with none of the suffixes, inside a folder, belongs to the source too.
 
-    A folder is searched for the suffixes, and for files of them that are packed in another way than the
-    reader undoes and do not lie there unpacked too, which are refused like a file that is named; a glob takes
-    what it matches. Raises SourceError when the path is missing, unreadable or matches nothing, when a file
-    is in a packing or format that no reader knows, or when a name is not valid UTF-8.
+    A folder is searched for the suffixes. A glob takes what it matches. Raises SourceError when the path is
+    missing, unreadable or matches nothing, when a file has a compression or format that no reader supports
+    (in a folder: unless the unpacked file lies beside it), or when a name is not valid UTF-8.
     """
     given, base = Path(path).absolute(), root_of(path)
     prefix = "" if base == root else f"{base.relative_to(root).as_posix()}/"
@@ -85,14 +86,15 @@ def listing(
         raise SourceError(f"{path}: {what}; check the path and the kind of the source")
     for name in names:
         if not name.lower().endswith(suffixes) and (name.lower().endswith(FOREIGN) or packed(name, suffixes)):
-            raise SourceError(f"{root / name}: read are {', '.join(suffixes)} files; {hint(name)}")
+            raise SourceError(f"{root / name}: this source reads {', '.join(suffixes)} files; {hint(name)}")
         if not _encodable(name):
             raise SourceError(f"{root}: the file name {name!r} is not valid UTF-8; rename the file")
     return names
 
 
 def inside(root: Path, name: str) -> Path | None:
-    """The file's path, or None when the name or a symbolic link leads out of the root, or in a circle."""
+    """Return the file's path; None when the name or a symbolic link leads out of the root, or links form a
+    circle."""
     path = root / name
     try:
         return path if path.resolve().is_relative_to(root.resolve()) else None
@@ -100,14 +102,31 @@ def inside(root: Path, name: str) -> Path | None:
         return None
 
 
+def checked(root: Path, name: str) -> Path | Rejected:
+    """Return the file's path, or a loss when it is not below root."""
+    detail = "a symbolic link leads out of the source's folder"
+    return inside(root, name) or Rejected(name, "", "unsafe_path", detail)
+
+
+@contextmanager
+def readable(file: Path) -> Iterator[None]:
+    """Turn an OSError of the block into a SourceError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions"
+        ) from error
+
+
 def is_run(folder: Path) -> bool:
-    """Whether a folder is a run of `leaf build`, which every run begins with the fingerprint of its first
+    """Whether a folder is a run of `leaf build`; every run starts by writing the fingerprint of its first
     stage."""
     return (folder / "ingest" / "fingerprint.json").is_file()
 
 
 def exists(root: Path, name: str) -> bool:
-    """Whether a name that a page gave is a file below root; a name that no file system takes is none."""
+    """Whether a name from a page is a file below root. Names that the file system rejects are not."""
     try:
         return (root / name).is_file()
     except OSError:
@@ -133,15 +152,15 @@ def _names(
 def _walk(
     folder: Path, prefix: str, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None
 ) -> Iterator[str]:
-    """Names below a folder, without those of runs and links to folders, which may lead in circles. Raises
-    SourceError on an unreadable folder."""
+    """Yield the names below a folder, without runs and without links to folders, which may form a circle.
+    Raises SourceError on an unreadable folder."""
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
         raise SourceError(
             f"{folder}: cannot be read: {error.strerror}; check the folder's permissions"
         ) from error
-    # what web servers keep beside a page
+    # web servers keep compressed copies beside a page
     copies = {entry.name + packing for entry in entries for packing in _PACKINGS}
     for entry in entries:
         if entry.name.startswith("."):
@@ -165,14 +184,14 @@ def packed(name: str, suffixes: tuple[str, ...]) -> bool:
 
 
 def hint(name: str) -> str:
-    """What to do about a file in a format or packing that no reader knows."""
+    """Return what to do about a file with a format or compression that no reader supports."""
     ending = PurePosixPath(name).suffix.lower()
     known = _HINTS.get(ending, "unpack it, or convert it to one of these").format(PurePosixPath(name).name)
     return f"{known}, and move this one away" if ending in _HINTS else known
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:
-    """Whether the entry is, or links to, a regular file: opening a pipe would block for ever."""
+    """Whether the entry is, or links to, a regular file: opening a pipe would block forever."""
     try:
         return entry.is_file()
     except OSError:

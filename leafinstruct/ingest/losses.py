@@ -1,32 +1,46 @@
-"""What a part could not read: every record and piece is counted by its reason, the first of each reason are
-listed in full.
+"""The losses of one part: every record and piece is counted by its reason; the first ones of each reason are
+listed.
 
-A file of 192 bytes can hold 50,000 lines that are no records. The counts stay exact whatever the list holds,
-so nothing is lost silently; the list is for a person who wants to see examples, and its length is bounded by
-the number of reasons.
+A file of 192 bytes can contain 50,000 lines that are no records. The counts are exact, so nothing is lost
+silently; the list gives examples, and its length is bounded by the number of reasons.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.tables.columns.placeholders import Unmapped
-from leafinstruct.records.document import Rejected
+from leafinstruct.records.document import Document, Rejected
 
 LISTED = 100
-"""Of one reason in a part: a part holds up to some thousand records, and a source that loses more than that
-has one cause."""
+"""Maximum number of listed losses per reason and part. A part has up to some thousand records; a source that
+loses more than this has one cause."""
 DETAIL = 500
-"""Characters of a sentence about a loss."""
+"""Maximum characters of a loss's detail."""
+
+
+def with_losses(
+    file: str, locator: str, build: Callable[[list[LostError]], Iterable[Document | Rejected]]
+) -> Iterator[Document | Rejected]:
+    """Yield what `build` makes of a record, then the pieces that it appends to its argument; a whole loss
+    where it raises LostError."""
+    lost: list[LostError] = []
+    try:
+        yield from build(lost)
+    except LostError as whole:
+        yield Rejected(file, locator, whole.reason, whole.detail)
+    yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 
 class Losses:
     """The losses of one part.
 
-    reasons: of whole records, pieces: of records that remain, both exact. listed: as the report holds them.
-    unlisted: how many of each reason are only counted.
+    reasons: exact counts of lost records. pieces: exact counts of lost pieces of kept records. listed:
+    entries of the report. unlisted: how many losses of each reason are counted but not listed.
     """
 
     def __init__(self) -> None:
@@ -38,8 +52,8 @@ class Losses:
         self._patterns: dict[str, dict[str, Any]] = {}
 
     def add(self, item: Rejected) -> None:
-        """Count a loss, and list it while there are few of its reason. Text that looks like an image mark is
-        one entry for each pattern, with the place of the first and the sum of all."""
+        """Count a loss, and list it while few have its reason. Text that looks like an image placeholder is
+        one entry per pattern, with the location of the first and the sum of all."""
         times = item.times if isinstance(item, Unmapped) else 1
         (self.reasons if item.whole else self.pieces)[item.reason] += times
         if isinstance(item, Unmapped) and (known := self._patterns.get(item.pattern)) is not None:

@@ -1,12 +1,11 @@
-"""Files that a build makes so that readers can read them (the embedded corpus, a streamed dataset): their
+"""Files that a build creates so that readers can read them (the embedded corpus, a streamed dataset): their
 sha256, and which are damaged.
 
-    <root>/sums.json     name -> size and sha256 of every file under the root, written after them and before `complete.json`
+    <root>/sums.json       name -> size and sha256 of every file under it, written before `complete.json`
+    <root>/emptied.jsonl   locations of documents that `leaf remove --purge` emptied: their records remain
 
-    <root>/emptied.jsonl   the places of documents that `leaf remove --purge` took out: their records are there, empty
-
-Sizes are compared in every build, at the cost of one `stat` a file; bytes when ingest or filter is about to
-read them, and by `leaf verify`.
+Sizes are compared in every build, at the cost of one `stat` per file. Bytes are compared before ingest or
+filter reads the files, and by `leaf verify`.
 """
 
 from __future__ import annotations
@@ -18,23 +17,22 @@ from pathlib import Path
 from typing import Any
 
 from leafinstruct.records.removals import Suppressed
-from leafinstruct.runtime.artifact import file_fault, file_sha256, load, save, writing
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
+from leafinstruct.runtime.files import ALTERED, file_fault, file_sha256, load, save, writing
 from leafinstruct.sketchbook.formats.write import EMPTIED, Entry
 
-SUMS, MARK = "sums.json", "complete.json"
+SUMS, COMPLETE = "sums.json", "complete.json"
 FILES_A_PART = 256
-Sums = dict[str, dict[str, Any]]
 Place = tuple[str, str]
 """File and locator of a record."""
 
 
 def write_sums(root: Path) -> None:
-    """Record what lies under a root."""
+    """Record size and sha256 of every file under a root."""
     paths = [
         path
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.suffix != ".tmp" and path.name not in (SUMS, MARK)
+        if path.is_file() and path.suffix != ".tmp" and path.name not in (SUMS, COMPLETE)
     ]
     save(
         root / SUMS,
@@ -46,14 +44,14 @@ def write_sums(root: Path) -> None:
     )
 
 
-def under(removed: Suppressed) -> dict[str, Any]:
-    """For a root's mark: the list under which its files were written; nothing without a list."""
+def removal_entry(removed: Suppressed) -> dict[str, Any]:
+    """Return the entry of `complete.json` that names the list of removals; empty without a list."""
     return {"removed": removed.identity} if removed.entries else {}
 
 
 def emptied(root: Path) -> dict[Place, Entry]:
-    """The places of a root that were emptied, and the entry that each was emptied for; nothing for a list
-    that cannot be read."""
+    """Return the emptied locations of a root, each with its entry of the removal list; nothing when the file
+    is unreadable."""
     try:
         found = map(json.loads, (root / EMPTIED).read_text(encoding="utf-8").splitlines())
         return {(each["file"], each["locator"]): (each["removed"][0], each["removed"][1]) for each in found}
@@ -62,8 +60,8 @@ def emptied(root: Path) -> dict[Place, Entry]:
 
 
 def note_emptied(root: Path, file: str, places: Mapping[str, Entry]) -> None:
-    """Replace what is noted of one file. places: locator -> entry. Written before the file: a kill in between
-    leaves a record too few, not a place of which nothing is known."""
+    """Replace the emptied locations of one file. places: locator -> entry. Call it before writing the file,
+    so that no record is empty without an explanation after a crash."""
     known = {place: entry for place, entry in emptied(root).items() if place[0] != file}
     now = known | {(file, locator): entry for locator, entry in places.items()}
     if now != emptied(root):
@@ -75,21 +73,22 @@ def note_emptied(root: Path, file: str, places: Mapping[str, Entry]) -> None:
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def odd_sizes(root: Path) -> list[str]:
-    """Names of files that are missing or of another size."""
+def wrong_sizes(root: Path) -> list[str]:
+    """Return the names of files that are missing or have another size."""
     return [name for name, made in (load(root / SUMS) or {}).items() if _size(root / name) != made["size"]]
 
 
-def odd_names(root: Path) -> list[str]:
-    """Names of files that are missing."""
+def missing(root: Path) -> list[str]:
+    """Return the names of files that are missing."""
     return [name for name in load(root / SUMS) or {} if not (root / name).is_file()]
 
 
 def damaged(root: Path, engine: Engine) -> list[tuple[str, str]]:
-    """(name, fault) of every file that is not what was made; the list itself where it is damaged."""
+    """Return (name, fault) of every file that differs from what was written; the list of sums itself when it
+    is damaged."""
     sums = load(root / SUMS)
     if sums is None:
-        return [(SUMS, "its bytes are not those that were recorded")]
+        return [(SUMS, ALTERED)]
     names = list(sums)
     pieces = [names[at : at + FILES_A_PART] for at in range(0, len(names), FILES_A_PART)]
     parts = [
@@ -104,7 +103,7 @@ def damaged(root: Path, engine: Engine) -> list[tuple[str, str]]:
 
 
 def compare(root: Path, part: Part) -> dict[str, Any]:
-    """Task: `damages` is (name, fault) of some files. payload: (name, sha256) of each."""
+    """Task: `damages` is (name, fault) of each damaged file. payload: (name, sha256) of each file."""
     wanted: Sequence[tuple[str, str]] = part.payload
     faults = [(name, file_fault(root / name, sha256)) for name, sha256 in wanted]
     return {

@@ -1,9 +1,8 @@
-"""Where the documents come from: from a recipe's sources to files that readers read, and the reader of each
-kind.
+"""From a recipe's sources to files that readers can read, and the reader of each kind.
 
-Readers read files and nothing else. What has no files gets some first, under the run: the embedded corpus is
-drawn as genuine files of several formats, and the rows of a streamed dataset are kept as Parquet, since a
-stream has no place that an image could be found at again.
+Readers only read files. Other sources become files under the run first: the embedded corpus is drawn as
+genuine files of several formats, and the rows of a streamed dataset are kept as Parquet, because an image of
+a stream could not be found again.
 """
 
 from __future__ import annotations
@@ -35,19 +34,23 @@ from leafinstruct.ingest.config import (
 )
 from leafinstruct.records.document import document_id
 from leafinstruct.records.removals import NOTHING, Shown, Suppressed
-from leafinstruct.runtime.artifact import Artifact, digest, file_sha256, load, save
+from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.files import file_sha256, load, save
 from leafinstruct.sketchbook.documents.page import Page
 from leafinstruct.sketchbook.formats import write as sketchbook
 
 SKETCHBOOK = 2
-"""Raised when the embedded corpus is drawn otherwise for the same settings."""
+"""Increase when the embedded corpus is drawn differently for the same settings."""
 
 
 @dataclass(frozen=True)
 class IngestSettings:
-    """config: the recipe's section; part_size: documents; limit: documents at most, spread over the sources,
-    None for all; removed: what was taken out for good and is not read again."""
+    """What the stage needs at run time.
+
+    config: the recipe's section. part_size: documents per part. limit: maximum number of documents, spread
+    over the sources; None for all. removed: what was removed permanently and must not be read again.
+    """
 
     config: IngestConfig
     part_size: int
@@ -56,71 +59,81 @@ class IngestSettings:
 
 
 def reader(kind: str) -> ModuleType:
-    """The module that reads a kind of source, imported when it is first needed: pages load no video decoder.
+    """Return the module that reads a kind of source. It is imported on first use, so that pages load no video
+    decoder.
 
-    Each has LIBRARIES (whose versions can change what is read), root_of, plan and read.
+    Each module has LIBRARIES (whose versions can change what is read), root_of, plan and read.
     """
     return import_module(f"leafinstruct.ingest.readers.{kind}")
 
 
+def hub_stream() -> ModuleType:
+    """Return the module that stores datasets of the Hub, imported on first use."""
+    return import_module("leafinstruct.ingest.tables.hub_stream")
+
+
 def prepare(settings: IngestSettings, out: Artifact, engine: Engine) -> None:
-    """Make files of what is drawn or streamed: the ordinary readers read files only."""
+    """Write the files of drawn and streamed sources."""
     write_sketchbook(settings, out, engine)
     for source in settings.config.sources:
-        if isinstance(source, HubSource) and source.repo is not None:
+        if isinstance(source, HubSource) and source.repo:
             most = min(source.rows or settings.limit, settings.limit) if settings.limit else source.rows
-            reader("hub").spool(
+            hub_stream().spool(
                 source.model_copy(update={"rows": most}), hub_root(source, out), engine, settings.removed
             )
 
 
 def write_sketchbook(settings: IngestSettings, out: Artifact, engine: Engine) -> None:
-    """Write the embedded corpus under the run, chunk by chunk; what stands is kept, another setting or list
-    of removals starts over."""
+    """Write the embedded corpus under the run, chunk by chunk. Complete files are kept; other settings or
+    another list of removals start over."""
     for source in settings.config.sources:
         if not isinstance(source, SketchbookSource):
             continue
         drawing = _drawing(source)
         root = sketchbook_root(source, out)
-        mark, removed = root / made.MARK, Refused(source.name, settings.removed)
-        wanted = {"settings": digest(asdict(drawing)), "code": SKETCHBOOK, **made.under(settings.removed)}
-        if (load(mark) or {}).get("key") == digest(wanted):
-            if odd := made.odd_sizes(root):
-                _draw_again(drawing, root, odd, engine, removed)
+        complete, removed = root / made.COMPLETE, RemovedPages(source.name, settings.removed)
+        wanted = {
+            "settings": digest(asdict(drawing)),
+            "code": SKETCHBOOK,
+            **made.removal_entry(settings.removed),
+        }
+        if (load(complete) or {}).get("key") == digest(wanted):
+            if damaged := made.wrong_sizes(root):
+                _draw_again(drawing, root, damaged, engine, removed)
             continue
         shutil.rmtree(root, ignore_errors=True)
         _draw_all(drawing, root, engine, removed)
         made.write_sums(root)
-        save(mark, {"key": digest(wanted), **wanted})
+        save(complete, {"key": digest(wanted), **wanted})
 
 
 def mend(settings: IngestSettings, out: Artifact, engine: Engine) -> list[str]:
-    """Compare every byte of what was drawn or streamed, and make again what is damaged. Returns the names of
+    """Compare every byte of what was drawn or streamed, and create damaged files again. Returns the names of
     those files."""
     found = []
     for source in settings.config.sources:
         root = made_root(source, out)
-        odd = (
+        damaged = (
             [name for name, _ in made.damaged(root, engine)]
-            if root is not None and (root / made.MARK).exists()
+            if root is not None and (root / made.COMPLETE).exists()
             else []
         )
-        if odd and root is not None and isinstance(source, SketchbookSource):
-            _draw_again(_drawing(source), root, odd, engine, Refused(source.name, settings.removed))
-        elif odd and root is not None:
-            (root / made.MARK).unlink()
-            reader("hub").forget(
-                root, [path.name for path in root.glob("rows-*")] if made.SUMS in odd else odd
+        if damaged and root is not None and isinstance(source, SketchbookSource):
+            _draw_again(_drawing(source), root, damaged, engine, RemovedPages(source.name, settings.removed))
+        elif damaged and root is not None:
+            (root / made.COMPLETE).unlink()
+            hub_stream().discard(
+                root, [path.name for path in root.glob("rows-*")] if made.SUMS in damaged else damaged
             )
-        found += [f"{source.name}/{name}" for name in odd]
+        found += [f"{source.name}/{name}" for name in damaged]
     if found:
         prepare(settings, out, engine)
     return found
 
 
 def emptied(config: IngestConfig, changes: Sequence[str]) -> tuple[str, ...]:
-    """How the changes of ingest begin that are of files that a build made, where the list of removals
-    changed: their records are emptied, or back."""
+    """Return the prefixes of ingest's changed files that a change of the removal list explains: the records
+    of created files were emptied or restored."""
     removal = any(line.startswith("ingest.removed") for line in changes)
     made_here = (
         source.name
@@ -131,22 +144,22 @@ def emptied(config: IngestConfig, changes: Sequence[str]) -> tuple[str, ...]:
 
 
 def made_root(source: Source, out: Artifact) -> Path | None:
-    """Where the files of a source lie that a build made; None for files of the user."""
+    """Return the folder of the files that a build created for a source; None for files of the user."""
     if isinstance(source, SketchbookSource):
         return sketchbook_root(source, out)
-    return hub_root(source, out) if isinstance(source, HubSource) and source.repo is not None else None
+    return hub_root(source, out) if isinstance(source, HubSource) and source.repo else None
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """Which documents of the embedded corpus a list takes out: those that show removed bytes too, since their
-    text speaks of the image."""
+class RemovedPages:
+    """Decide which documents of the embedded corpus a list removes. Documents that show a removed image are
+    removed too, since their text describes the image."""
 
     source: str
     removed: Suppressed
 
     def __call__(self, page: Page, file: str, locator: str) -> tuple[str, str] | None:
-        """Kind and value of the entry; None for a document that stays."""
+        """Return kind and value of the matching entry; None for a document that stays."""
         if not self.removed.entries:
             return None
         identity, images = document_id(self.source, file, locator), page.images
@@ -159,7 +172,7 @@ class Refused:
         return None if entry is None else (entry.kind, entry.value)
 
 
-def _draw_all(drawing: sketchbook.Settings, root: Path, engine: Engine, removed: Refused) -> None:
+def _draw_all(drawing: sketchbook.Settings, root: Path, engine: Engine, removed: RemovedPages) -> None:
     chunks = [Part(f"{index:05d}", chunk) for index, chunk in enumerate(sketchbook.chunks(drawing))]
     for _ in engine.map(partial(_draw, drawing, root, removed), chunks, Needs(what="drawing the Sketchbook")):
         pass
@@ -167,14 +180,14 @@ def _draw_all(drawing: sketchbook.Settings, root: Path, engine: Engine, removed:
 
 
 def _draw_again(
-    drawing: sketchbook.Settings, root: Path, names: Sequence[str], engine: Engine, removed: Refused
+    drawing: sketchbook.Settings, root: Path, names: Sequence[str], engine: Engine, removed: RemovedPages
 ) -> None:
-    """Draw the corpus beside its place and take the damaged files from there: drawing gives the same
+    """Draw the corpus into a second folder and take the damaged files from there: drawing gives the same
     bytes."""
     beside = root.with_name(f".{root.name}.again")
     shutil.rmtree(beside, ignore_errors=True)
     _draw_all(drawing, beside, engine, removed)
-    if made.SUMS in names:  # then nothing says which of the others are whole
+    if made.SUMS in names:  # then it is unknown which of the others are intact
         names = [
             str(path.relative_to(beside))
             for path in beside.rglob("*")
@@ -197,12 +210,11 @@ def sketchbook_root(source: SketchbookSource, out: Artifact) -> Path:
 
 
 def hub_root(source: HubSource, out: Artifact) -> Path:
-    """Where the rows of a streamed dataset are kept as Parquet: a stream has no place that an image could be
-    found at again."""
+    """Return the folder where the rows of a streamed dataset are kept as Parquet."""
     return out.path.parent / "hub" / source.name
 
 
-def _draw(drawing: sketchbook.Settings, root: Path, removed: Refused, part: Part) -> dict[str, Any]:
+def _draw(drawing: sketchbook.Settings, root: Path, removed: RemovedPages, part: Part) -> dict[str, Any]:
     sketchbook.write_chunk(drawing, part.payload, root, removed)
     return {"counts": {}}
 
@@ -228,10 +240,10 @@ def _drawing(source: SketchbookSource) -> sketchbook.Settings:
 
 
 def file_sources(settings: IngestSettings, out: Artifact) -> Iterator[FileSource]:
-    """The sources as files: the embedded corpus is several of them, under one name and root; a streamed one
-    is the files of its rows."""
+    """Yield the sources as file sources: the embedded corpus is several of them, with one name and root; a
+    streamed dataset is the files of its rows."""
     for source in settings.config.sources:
-        if isinstance(source, HubSource) and source.repo is not None:
+        if isinstance(source, HubSource) and source.repo:
             yield source.model_copy(
                 update={"repo": None, "revision": None, "rows": None, "path": str(hub_root(source, out))}
             )
@@ -241,7 +253,7 @@ def file_sources(settings: IngestSettings, out: Artifact) -> Iterator[FileSource
             continue
         root = sketchbook_root(source, out)
         if (root / "mmc4").is_dir():
-            # its pages say so themselves
+            # HTML and WARC pages state their license themselves
             yield Mmc4Source(name=source.name, path=str(root / "*" / "docs_*.jsonl"), license="CC0-1.0")
         if (root / "html").is_dir():
             yield HtmlSource(name=source.name, path=str(root))
@@ -259,8 +271,8 @@ def file_sources(settings: IngestSettings, out: Artifact) -> Iterator[FileSource
 
 
 def roots(settings: IngestSettings, out: Artifact) -> dict[str, str]:
-    """Source name -> the folder that its documents' files are relative to, itself relative to the artifact,
-    so that a project can move."""
+    """Return source name -> the folder that its file names are relative to. The folder is relative to the
+    artifact, so that a project can move."""
     here = out.path.resolve()
     return {
         source.name: os.path.relpath(reader(source.kind).root_of(source).resolve(), here)

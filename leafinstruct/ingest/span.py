@@ -1,8 +1,8 @@
-"""A span: the share of a source that one part reads.
+"""A span: the records of a source that one part reads.
 
-Part names are hashes of files and range, never running numbers: a file that is added names new parts and
-leaves every other name as it was. Planning knows nothing of workers; the same input and `part_size` always
-give the same spans.
+Part names are hashes of files and range, never running numbers: a new file adds part names and leaves every
+other name as it was. Planning does not depend on the workers: the same input and `part_size` always give the
+same spans.
 """
 
 from __future__ import annotations
@@ -14,29 +14,36 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """files: relative to the source's root, forward slashes. start, stop: half open; lines (mmc4), files
-    (html) or pages (warc)."""
+    """A range of records in some files.
+
+    files: relative to the source's root, with forward slashes. start, stop: half open, in lines (mmc4), files
+    (html) or pages (warc).
+    """
 
     files: tuple[str, ...]
     start: int
     stop: int
 
+    def __len__(self) -> int:
+        """Number of records; a part may have fewer documents, never more."""
+        return self.stop - self.start
+
     @property
     def name(self) -> str:
-        """12 hex digits of sha256 over files and range; two spans of ten million share a name with
+        """12 hex digits of the sha256 of files and range; among ten million spans two share a name with
         probability 0.2."""
         text = "\0".join((*self.files, str(self.start), str(self.stop)))
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:12]
 
 
 def ranges(file: str, total: int, part_size: int) -> list[Span]:
-    """One file of `total` records in spans of at most part_size."""
+    """Split one file of `total` records into spans of at most part_size records."""
     return [Span((file,), start, min(start + part_size, total)) for start in range(0, total, part_size)]
 
 
 def grouped(names: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
-    """Names in sets of at most `size`, the leaves of a tree over their hashes: a name that is added changes
-    one set, or splits it."""
+    """Split names into sets of at most `size`: the leaves of a binary tree over their hashes. A name that is
+    added changes one set, or splits it."""
     yield from _leaves([(hashlib.sha256(name.encode()).digest(), name) for name in names], size, 0)
 
 

@@ -1,15 +1,15 @@
-"""ingest: source files -> `documents-<part>.parquet`. It parses; it copies and fetches no image. Only frames
-of videos, which must be decoded to be chosen, are kept in `frames-<part>.parquet`, so that filter need not
-decode them again.
+"""ingest: read source files and write `documents-<part>.parquet`.
 
-plan (spans of every source) -> map (read a span, write its documents) -> record. A part is a span of one
-source, named after source and span, so a new file adds parts and a changed one rebuilds its own. Records that
-cannot be read are reasons in the part's report, with file and locator (losses). A stream that ends early
-stops the stage after all else is done, unless the recipe says `truncated: keep`: half a crawl file is more
-often a broken download than what somebody wants.
+It parses only; it copies and fetches no image. Only video frames, which must be decoded to be chosen, are
+kept in `frames-<part>.parquet`, so that filter need not decode them again.
 
-What is drawn or streamed is no exception: it becomes files under the run first, and the same readers read
-them (origin).
+Steps: plan spans over every source, read each span and write its documents, write the record. A part is one
+span of one source, named after both, so a new file adds parts and a changed file rebuilds only its own.
+Records that cannot be read are listed in the part's report with reason, file and locator (losses). A stream
+that ends early stops the stage after everything else is done, unless the recipe sets `truncated: keep`: half
+a crawl file is usually a broken download.
+
+Sources that are drawn or streamed first become files under the run, for the same readers (origin).
 """
 
 from __future__ import annotations
@@ -30,41 +30,33 @@ from leafinstruct.images.read import fetch
 from leafinstruct.ingest import made
 from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source, WarcSource
 from leafinstruct.ingest.losses import Losses
-from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare, reader, roots
-from leafinstruct.ingest.removed import Taken, complies
+from leafinstruct.ingest.origin import IngestSettings, file_sources, hub_stream, prepare, reader, roots
+from leafinstruct.ingest.removed_records import RemovedRecords, complies
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.video import speech
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Frame, Image, Rejected
-from leafinstruct.records.frames import adding
+from leafinstruct.records.frames import frame_writer
 from leafinstruct.records.removals import Suppressed
 from leafinstruct.records.text import language, owners
 from leafinstruct.records.text.language_names import UNDETERMINED
-from leafinstruct.runtime.artifact import (
-    Artifact,
-    Fingerprint,
-    digest,
-    file_sha256,
-    load,
-    save,
-    version,
-    writing,
-)
+from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.files import file_sha256, load, save, writing
 
 CODE = 13
-"""Raised when the same input gives other documents than before."""
+"""Increase when the same input gives other documents than before."""
 
 
 KNOWN = "sources.json"
-"""State and sha256 of every source file when it was read: what tells a file that rotted, which a change of
-size or time does not."""
+"""File with the state (size and time) and sha256 of every source file when it was read. The sha256 finds a
+file whose bytes changed although size and time did not."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A part's payload: what to read, how many documents of it at most (None: all), and which of its files
-    this part hashes for the record."""
+    """The payload of a part: what to read, the maximum number of documents (None for all), and the files
+    whose sha256 this part records."""
 
     source: FileSource
     span: Span
@@ -76,8 +68,8 @@ class Unit:
 def fingerprint(
     settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine: Engine
 ) -> Fingerprint:
-    """Everything that shapes the documents: config, and size and time of every source file. Writes the
-    embedded corpus when it is missing."""
+    """Return everything that determines the documents: the config, and size and time of every source file.
+    Writes the embedded corpus when it is missing."""
     assert inputs is None, "ingest is the first stage"
     prepare(settings, out, engine)
     if (record := out.record) is not None and load(out.path / KNOWN) is None:
@@ -106,8 +98,8 @@ def fingerprint(
 
 
 def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine: Engine) -> dict[str, Any]:
-    """Read what does not stand yet. Returns facts for the record; raises SourceError for streams that end
-    early, or when nothing was read."""
+    """Read the parts that are missing or out of date. Returns facts for the record; raises SourceError for
+    streams that end early, or when no document was read."""
     assert inputs is None, "ingest is the first stage"
     units = plan(settings, out)
     out.keep_only(part.name for part in units)
@@ -138,7 +130,7 @@ def _keep_known(out: Artifact, sources: Mapping[str, str], states: Mapping[str, 
 
 
 def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
-    """Every span of every source, as parts. Raises SourceError when a source is missing, unreadable or
+    """Return every span of every source as parts. Raises SourceError when a source is missing, unreadable or
     empty."""
     parts = []
     sources = list(file_sources(settings, out))
@@ -147,7 +139,7 @@ def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
         for span in reader(source.kind).plan(source, settings.part_size, _cache(out)):
             if left == 0:
                 break
-            cap = None if left is None else min(left, span.stop - span.start)
+            cap = None if left is None else min(left, len(span))
             left = None if left is None or cap is None else left - cap
             fresh = tuple(file for file in span.files if file not in seen)
             seen.update(span.files)
@@ -158,14 +150,15 @@ def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
 
 
 def _shares(limit: int | None, sources: int) -> list[int | None]:
-    """--limit N spread over the sources: N // sources each, one more for the first N % sources."""
+    """Spread --limit N over the sources: N // sources each, one more for the first N % sources."""
     if limit is None:
         return [None] * sources
     return [limit // sources + (index < limit % sources) for index in range(sources)]
 
 
 def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
-    """Task: read one span, write its documents, report what could not be read. removed: what is not kept."""
+    """Task: read one span, write its documents, report what could not be read. removed: the list of records
+    to leave out."""
     started = time.perf_counter()
     out.open(part.name)
     unit: Unit = part.payload
@@ -173,20 +166,20 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
     languages: Counter[str] = Counter()
     losses = Losses()
     root = reader(unit.source.kind).root_of(unit.source)
-    taken = Taken(removed, made.emptied(root))
+    removals = RemovedRecords(removed, made.emptied(root))
 
     def rows() -> Iterator[table.Row]:
-        for document in _documents(unit, _cache(out), counts, losses, keep, taken):
+        for document in _documents(unit, _cache(out), counts, losses, keep, removals):
             languages[document.language or UNDETERMINED] += 1
             yield table.document_row(document)
 
     path = out.file("documents", part.name)
     with writing(path) as temporary, _frames(out, part) as keep:
         table.write(temporary, rows(), table.DOCUMENTS)
-    if taken.frames:  # frames come before their document is known; filter decodes those of others again
+    if removals.frames:  # frames are written before their document is known; filter decodes the others again
         out.file("frames", part.name).unlink(missing_ok=True)
-    for file in taken.read:
-        speech.forget(root / file, _cache(out))
+    for file in removals.read:
+        speech.delete(root / file, _cache(out))
     report = {
         "counts": counts,
         "reasons": losses.reasons,
@@ -194,7 +187,7 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
         "languages": {"kept": languages},
         "rejected": losses.listed,
         "unlisted": losses.unlisted,
-        **taken.report,
+        **removals.report,
         "sources": {f"{unit.source.name}/{file}": file_sha256(root / file) for file in unit.hashes},
         "seconds": time.perf_counter() - started,
     }
@@ -203,43 +196,43 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
 
 @contextmanager
 def _frames(out: Artifact, part: Part) -> Iterator[Callable[[Frame], None]]:
-    """Keep the frames that the block is given. Evidence, and none of the report's files: no row depends on
-    whether it is there."""
+    """Keep the frames that the block passes on. The file is a cache and not one of the part's recorded files:
+    no row depends on whether it exists."""
     path = out.file("frames", part.name)
     path.unlink(missing_ok=True)
     with ExitStack() as stack:
-        files: list[Callable[[Frame], None]] = []  # made when the first frame comes: most sources have none
+        files: list[Callable[[Frame], None]] = []  # created with the first frame: most sources have none
 
         def keep(frame: Frame) -> None:
             if not files:
-                files.append(stack.enter_context(adding(stack.enter_context(writing(path)))))
+                files.append(stack.enter_context(frame_writer(stack.enter_context(writing(path)))))
             files[0](frame)
 
         yield keep
 
 
-DEAR, DEAR_SAMPLE = frozenset({"video", "youcook2"}), 4
-"""Kinds whose documents cost seconds each, and how many of those a sample takes."""
+COSTLY, COSTLY_SAMPLE = frozenset({"video", "youcook2"}), 4
+"""Kinds whose documents take seconds each, and how many of those documents a sample takes."""
 
 Sample = list[tuple[Document, dict[str, bytes]]]
-"""Documents as read, their images' sha256 set where the bytes could be read, and those bytes by sha256."""
+"""Documents as read, with the sha256 of each image whose bytes could be read, and those bytes by sha256."""
 
 
 def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, documents: int) -> tuple[int, Sample]:
-    """What `--dry-run` estimates from: records planned over all sources, and about `documents` of each
-    source.
+    """Return what `--dry-run` estimates from: the number of planned records over all sources, and about
+    `documents` documents of each source.
 
-    scratch: a directory that is thrown away; an embedded corpus is drawn there in small.
+    scratch: a directory that is deleted afterwards; a small embedded corpus is drawn there.
     """
     planned, found = 0, []
     for source in settings.config.sources:
-        wanted = min(documents, DEAR_SAMPLE) if source.kind in DEAR else documents
+        wanted = min(documents, COSTLY_SAMPLE) if source.kind in COSTLY else documents
         only = replace(
             settings, config=settings.config.model_copy(update={"sources": [_small(source, wanted)]})
         )
         prepare(only, scratch, engine)
         parts = plan(only, scratch)
-        planned += _planned(source) or sum(_records(part.payload) for part in parts)
+        planned += _planned(source) or sum(len(part.payload.span) for part in parts)
         for part in parts[:: -(-len(parts) // 4)]:
             found += [
                 _with_bytes(item, part.payload.source)
@@ -249,24 +242,25 @@ def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, document
 
 
 def _small(source: Source, documents: int) -> Source:
-    """The source with no more to draw or stream than a sample takes."""
+    """The source, limited to what a sample needs to draw or stream."""
     if isinstance(source, SketchbookSource):
         return source.model_copy(
             update={
                 "documents": min(source.documents, 3 * documents),
-                "videos": min(source.videos, DEAR_SAMPLE),
+                "videos": min(source.videos, COSTLY_SAMPLE),
             }
         )
-    if isinstance(source, HubSource) and source.repo is not None:
+    if isinstance(source, HubSource) and source.repo:
         return source.model_copy(update={"rows": min(source.rows or documents, documents)})
     return source
 
 
 def _planned(source: Source) -> int | None:
-    """Records of a source of which only a sample was drawn or streamed; None for files, which are counted."""
+    """Number of records of a source of which only a sample was drawn or streamed; None for files,
+    which are counted."""
     if isinstance(source, SketchbookSource):
         return source.documents + source.videos
-    return reader("hub").rows(source) if isinstance(source, HubSource) and source.repo is not None else None
+    return hub_stream().rows(source) if isinstance(source, HubSource) and source.repo else None
 
 
 def _read(unit: Unit, out: Artifact) -> Iterator[Document]:
@@ -278,7 +272,7 @@ def _read(unit: Unit, out: Artifact) -> Iterator[Document]:
 
 
 def _inferred(document: Document) -> Document:
-    """The document with what its reader cannot know: the owners of its images, and its language."""
+    """Add what the reader cannot know: the owners of the images, and the language."""
     return language.with_language(owners.infer(document))
 
 
@@ -296,16 +290,16 @@ def _with_bytes(document: Document, source: FileSource) -> tuple[Document, dict[
     }
 
 
-def _records(unit: Unit) -> int:
-    """Records of a span; its part may hold fewer documents, never more."""
-    return unit.span.stop - unit.span.start
-
-
 def _documents(
-    unit: Unit, cache: Path, counts: Counter[str], losses: Losses, keep: Callable[[Frame], None], taken: Taken
+    unit: Unit,
+    cache: Path,
+    counts: Counter[str],
+    losses: Losses,
+    keep: Callable[[Frame], None],
+    removals: RemovedRecords,
 ) -> Iterator[Document]:
-    read: Document | None = None  # held back until the pieces that it lost are known, which follow it
-    for item in taken.staying(reader(unit.source.kind).read(unit.source, unit.span, cache)):
+    read: Document | None = None  # yielded only when its lost pieces, which follow it, are counted
+    for item in removals.apply(reader(unit.source.kind).read(unit.source, unit.span, cache)):
         if isinstance(item, Rejected):
             losses.add(item)
             read = read and _without(read, item)
@@ -325,7 +319,8 @@ def _documents(
 
 
 def _without(document: Document, rejected: Rejected) -> Document:
-    """The document with a lost piece counted, if it is its own. A tracking pixel is no loss."""
+    """The document with a lost piece counted, if the piece belongs to it. A tracking pixel is no
+    loss."""
     own = (rejected.file, rejected.locator) == (document.provenance.file, document.provenance.locator)
     return (
         replace(document, lost=document.lost + 1)
@@ -335,7 +330,7 @@ def _without(document: Document, rejected: Rejected) -> Document:
 
 
 def _key(source: FileSource, span: Span, cap: int | None) -> str:
-    """A part's key: reader, its settings and libraries, span, and the state of its files."""
+    """A part's key: the reader, its settings and libraries, the span, and the state of its files."""
     how = [source.model_dump(mode="json", exclude=set(PATH_KEYS)), _libraries(source)]
     beyond = reader("warc").depends(source) if isinstance(source, WarcSource) else None
     return digest(
@@ -348,7 +343,7 @@ def _libraries(source: FileSource) -> dict[str, str]:
 
 
 def state(source: FileSource, file: str) -> str:
-    """Size and time of a source file."""
+    """Return size and time of a source file as one string."""
     stat = (reader(source.kind).root_of(source) / file).stat()
     return f"{stat.st_size} {stat.st_mtime_ns}"
 

@@ -1,2 +1,2 @@
-"""Questions to a language model and their answers: client, answer cache, budget, schema-checked answers.
-Importing it loads nothing."""
+"""Ask a language model questions: client, answer cache, budget, schema-checked answers. Importing this
+package loads nothing."""

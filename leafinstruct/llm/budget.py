@@ -1,20 +1,19 @@
-"""What the requests of one run cost: bounded before they are sent, counted from the server's own figures
-afterwards.
+"""Bound the cost of a run's requests before they are sent, and count it afterwards from the server's figures.
 
-The budget is a promise, so each request first RESERVES the most it can cost (tokens.py: an upper bound of its
-input + all of max_tokens) and settles for what it did cost. When a reservation would pass the budget while
-others are open, it waits for them, since most answers are shorter than they may be. When nothing is open and
-the bound does not fit, the likely cost is reserved instead: the largest that the server's counts suggest,
-before the first answer the estimate. Only when that does not fit either is the budget used up.
+Each request first RESERVES the most it can cost (tokens.py: an upper bound of its input plus all of
+max_tokens). Its answer replaces the reservation by the real cost. If a reservation would exceed the budget
+while other requests are open, it waits for them, because most answers are shorter than their limit. If no
+request is open and the bound does not fit, the likely cost is reserved instead: the largest that the server's
+counts suggest, or the estimate before the first answer. If that does not fit either, the budget is used up.
 
-Law: spent <= budget while bounds fit. A request reserved at its likely cost is alone in flight, and can pass
-the budget by its bound minus its likely cost: the last one of a run, or the first one where the budget is
-below its bound. A server that counts beyond the bound (more than one token a byte, or reasoning beyond
-max_tokens) does so unseen for one request, the first (gate.py), and is then reserved for.
+Law: spent <= budget while bounds fit. A request reserved at its likely cost is alone in flight and can exceed
+the budget by its bound minus its likely cost. This happens to the last request of a run, or to the first one
+if the budget is below its bound. A server that counts beyond the bound (more than one token a byte, or
+reasoning beyond max_tokens) exceeds it in one request, the first (gate.py); later reservations include it.
 
-A try that was lost on the way (timeout, cut body) settles for its likely input and all of max_tokens: the
-provider may have charged for what it generated unseen. Where a server reports no counts, or counts that
-nothing sent can explain, the estimate is used and called one.
+A try that was lost (timeout, cut body) counts as its likely input and all of max_tokens, because the provider
+may have charged for it. If a server reports no counts, or impossible ones, the estimate is used and marked as
+such.
 """
 
 from __future__ import annotations
@@ -30,24 +29,24 @@ from leafinstruct.llm.tokens import Learned, Size, is_absurd
 
 @dataclass
 class Counts:
-    """What one client did. Every count is of this run; the cache remembers no costs."""
+    """What one client did in this run. The cache remembers no costs."""
 
     answered: int = 0
-    """Questions worked out now, by a server or by an offline answerer."""
+    """Questions answered now, by a server or by an offline answerer."""
     cache_hits: int = 0
     requests: int = 0
     """HTTP requests sent, repeats included; always 0 offline."""
     input_tokens: int = 0
     output_tokens: int = 0
     estimated: bool = False
-    """True once a server left out its token counts, so that some of these are estimates."""
+    """True if a server left out token counts, so that some of these are estimates."""
     dollars: float | None = None
     """None while the price is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What is held back for one request. likely: what it costs if it is lost on the way."""
+    """Money reserved for one request. likely: what the request counts for if it is lost."""
 
     purpose: str
     size: Size
@@ -57,30 +56,31 @@ class Reservation:
 
 
 class Budget:
-    """The one owner of the run's spending."""
+    """The only owner of the run's spending."""
 
     def __init__(self, config: LlmConfig, counts: Counts) -> None:
         self._price, self._limit, self._counts = config.price, config.budget, counts
-        self._reserved, self._open = 0.0, 0  # dollars held, and by how many requests
+        self._reserved, self._open = 0.0, 0  # dollars, and the number of open requests
         self._settled = asyncio.Event()
-        self._order = asyncio.Lock()  # who came first is served first
+        self._order = asyncio.Lock()  # first come, first served
         self._learned = Learned(images=config.budget is not None)
         if config.price is not None:
             counts.dollars = 0.0
 
     async def reserve(self, purpose: str, size: Size, limit: int) -> Reservation:
-        """Hold the most that a request can cost. limit: tokens of its answer.
+        """Reserve the most that a request can cost. limit: tokens of its answer.
 
-        Raises BudgetError when not even its likely cost fits and nothing in flight can still settle for less.
+        Raises BudgetError if not even the likely cost fits and no request in flight can still turn out
+        cheaper.
         """
         async with self._order:
-            cost = 0.0 if self._limit is None else await self._room(self._limit, purpose, size, limit)
+            cost = 0.0 if self._limit is None else await self._affordable(self._limit, purpose, size, limit)
         self._reserved += cost
         self._open += 1
         return Reservation(purpose, size, limit, self._learned.likely(purpose, size, limit), cost)
 
-    async def _room(self, budget: float, purpose: str, size: Size, limit: int) -> float:
-        """Wait until the budget has room for a request. Returns the dollars to hold."""
+    async def _affordable(self, budget: float, purpose: str, size: Size, limit: int) -> float:
+        """Wait until a request fits into the budget. Returns the dollars to reserve."""
         while True:
             cost = self._cost(self._learned.most(size, limit))
             if self._spent + self._reserved + cost <= budget:
@@ -93,12 +93,12 @@ class Budget:
             raise BudgetError(self._exhausted(cost, purpose))
         return cost
 
-    def settle(self, held: Reservation, used: Usage) -> None:
+    def settle(self, reserved: Reservation, used: Usage) -> None:
         """Replace a reservation by what was used."""
         counts = self._counts
         self._open -= 1
         # Exactly zero when nothing is open: sums of floats that should cancel leave crumbs.
-        self._reserved = self._reserved - held.dollars if self._open else 0.0
+        self._reserved = self._reserved - reserved.dollars if self._open else 0.0
         counts.input_tokens += used.input_tokens
         counts.output_tokens += used.output_tokens
         counts.estimated |= used.estimated
@@ -107,24 +107,24 @@ class Budget:
         self._settled.set()  # wakes all who wait now
         self._settled.clear()
 
-    def used(self, held: Reservation, reported: Usage | None, text: str) -> Usage:
-        """The usage of an answer: what the server reported, which later reservations learn from; else the
-        estimate."""
-        if reported is not None and is_absurd(reported, held.size, held.limit):
+    def used(self, reserved: Reservation, reported: Usage | None, text: str) -> Usage:
+        """Return the usage of an answer: what the server reported, else the estimate. Later reservations
+        learn from it."""
+        if reported is not None and is_absurd(reported, reserved.size, reserved.limit):
             reported = None
-        self._learned.learn(held.purpose, held.size, reported)
-        return reported or Usage(held.size.estimate, -(-len(text.encode()) // 4), estimated=True)
+        self._learned.learn(reserved.purpose, reserved.size, reported)
+        return reported or Usage(reserved.size.estimate, -(-len(text.encode()) // 4), estimated=True)
 
     @property
     def _spent(self) -> float:
         return self._counts.dollars or 0.0
 
     def dollars(self, usage: Usage) -> float | None:
-        """What an answer cost; None while the price is unknown."""
+        """Cost of an answer in dollars; None if the price is unknown."""
         return None if self._price is None else self._cost(usage)
 
     def _cost(self, usage: Usage) -> float:
-        """Dollars; 0 while the price is unknown, which only means that there is nothing to hold back."""
+        """Dollars; 0 if the price is unknown, since then nothing is reserved."""
         if self._price is None:
             return 0.0
         return (
@@ -136,6 +136,6 @@ class Budget:
         return (
             f"llm.budget: the next request ({purpose}) may cost ${cost:.4f} and would pass "
             f"${self._limit:g}; ${self._spent:.4f} "
-            f"spent on {self._counts.requests:,} requests. The answers are kept: raise llm.budget "
+            f"spent on {self._counts.requests:,} requests. Answers so far are saved. Raise llm.budget "
             "and run the same command again."
         )

@@ -1,16 +1,18 @@
-"""Answers that were paid for once, kept for ever: append-only files (lines.py) and an index in memory.
+"""The answer cache: answers that were paid for once are kept in append-only files (lines.py), with an index
+in memory.
 
-    <cache>/answers-<random>.jsonl       one per writer, one line per answer: {"key": ..., "model", "purpose", "text", "value", "paid"}
+    <cache>/answers-<random>.jsonl   one file per writer, one line per answer:
+                                     {"key": ..., "model", "purpose", "text", "value", "paid"}
 
-The index (key -> file, offset; about 250 bytes an answer) is rebuilt from the lines when first needed,
-300,000 of them a second; only hits are parsed. Before that, every line is checked against its digest and
-damaged ones are dropped; a hit is checked again when it is read. So an answer whose bytes changed is asked
-for again, and `repaired` counts it. `paid` is what the answer took when it was given, so that a build which
-finds it here still knows what it cost.
+The index (key -> file and offset, about 250 bytes an answer) is built from the lines when it is first needed,
+300,000 lines a second; only hits are parsed. Before that, every line is checked against its digest, and
+damaged lines are dropped. A hit is checked again when it is read. An answer whose bytes changed is therefore
+asked for again and counted in `repaired`. `paid` is the cost at the time of the answer, so that a build which
+finds it here can still report it.
 
-Only schema-valid answers come in. On the way out the client validates again, since schemas and checks change:
-the stored `value`, else `text` parsed anew (a mended parser costs no money). So one key may stand in several
-lines, and the first that holds is taken.
+Only schema-valid answers are stored. The client validates again when it reads, because schemas and checks
+change: it parses `text` again, so a better parser costs no money. One key can occur in several lines; the
+first valid one is used.
 """
 
 from __future__ import annotations
@@ -27,15 +29,15 @@ from leafinstruct.llm import lines
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.request import Paid, Request, SentImage
 from leafinstruct.runtime import sealed
-from leafinstruct.runtime.damage import Damage
+from leafinstruct.runtime.files import Damage
 
 STEM, JOURNAL = "answers", "exchanges"
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One answer as it lies: the object, the raw text, and what it took (None in caches made before that was
-    kept)."""
+    """One cached answer: the object, the raw text, and the cost (None in caches written before it was
+    recorded)."""
 
     value: dict[str, Any]
     text: str
@@ -43,11 +45,11 @@ class Stored:
 
 
 def cache_key(config: LlmConfig, request: Request) -> str:
-    """64 hex digits over everything that shapes an answer, and nothing else.
+    """Return 64 hex digits over everything that shapes an answer, and nothing else.
 
-    In: the model (declared revision, else base_url + model; offline: the answerer's name), sampling and
-    extra_body, messages with each image as its sha256, logical schema, sample index. Out: purpose, pace,
-    timeouts, price, headers, and how the schema travels (json_schema or words).
+    Included: the model (declared revision, else base_url + model; offline: the answerer's name), sampling and
+    extra_body, messages with each image as its sha256, logical schema, sample index. Not included: purpose,
+    pace, timeouts, price, headers, and how the schema is sent (json_schema or words).
     """
     model: dict[str, Any]
     if config.provider == "offline":
@@ -75,17 +77,18 @@ def _part(part: str | SentImage) -> str | list[str]:
 
 
 def stored(folder: Path, key: str) -> Iterator[Stored]:
-    """Every answer under a key, for one look: without the index, which a whole run pays for. Raises
-    SourceError for an unreadable folder."""
+    """Yield every answer under one key, without building the index. Raises SourceError for an unreadable
+    folder."""
     for entry in lines.find(folder, STEM, key):
-        if (held := _held(entry)) is not None:
-            yield held
+        if (cached := _cached(entry)) is not None:
+            yield cached
 
 
 def verify(folder: Path) -> Iterator[Damage]:
-    """Damaged answers and exchanges of a folder, which are dropped; none where there is no folder."""
-    yield from lines.verify(folder, STEM, "what it answered is asked again by the `leaf build` that needs it")
-    yield from lines.verify(folder, JOURNAL, "only `leaf explain` misses it")
+    """Find and drop the damaged answers and exchanges of a folder; yields nothing if the folder does not
+    exist."""
+    yield from lines.verify(folder, STEM, "the next `leaf build` that needs the answer asks again")
+    yield from lines.verify(folder, JOURNAL, "only `leaf explain` uses it")
 
 
 def erase(
@@ -95,10 +98,11 @@ def erase(
     quotes: Callable[[dict[str, Any]], bool],
     dry_run: bool = False,
 ) -> tuple[int, int]:
-    """Overwrite answers and exchanges; returns how many of each. Raises OSError. No build may run meanwhile.
+    """Overwrite answers and exchanges; return how many of each. No build may run meanwhile. Raises OSError.
 
-    keys: of questions about what is taken out; kept: of questions about documents that remain, never erased;
-    quotes: whether an entry of another question, of an earlier recipe, holds text that is taken out.
+    keys: of questions about the removed documents.
+    kept: of questions about documents that remain; these are never erased.
+    quotes: whether an entry of any other question (of an earlier recipe) contains text that is removed.
     """
 
     def is_meant(entry: dict[str, Any]) -> bool:
@@ -116,23 +120,23 @@ def erase(
 
 
 class AnswerCache:
-    """One folder of answers, as one process sees it: what others write after the first look is seen after
+    """One folder of answers, as one process sees it. Answers of other processes become visible with
     `refresh`."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: made with the first answer; need not exist."""
+        """folder: need not exist; created with the first answer."""
         self._folder = folder
         self._files: list[Path] = []
         # key -> (number of the file, offset in bytes), ...
         self._index: dict[bytes, tuple[tuple[int, int], ...]] | None = None
-        # file -> size and offset of its last whole line at the last look
+        # file -> its size, and the offset of its last whole line, when it was last read
         self._seen: dict[Path, tuple[int, int]] = {}
         self._own = lines.Appender(folder, STEM)
         self.repaired = 0
         """Damaged entries that were dropped."""
 
     def get(self, key: str) -> Iterator[Stored]:
-        """Every answer under the key, in a fixed order. Raises SourceError for an unreadable folder."""
+        """Yield every answer under the key, in a fixed order. Raises SourceError for an unreadable folder."""
         for number, offset in self._places().get(bytes.fromhex(key), ()):
             entry = self._read(self._files[number], offset, key)
             if entry is None:
@@ -143,7 +147,7 @@ class AnswerCache:
     def put(
         self, key: str, model: str, purpose: str, value: dict[str, Any], text: str, paid: Paid | None = None
     ) -> None:
-        """Appends one answer. Raises SourceError when the disk does not take it."""
+        """Append one answer. Raises SourceError if it cannot be written to disk."""
         places = self._places()
         first = self._own.path is None
         entry = {
@@ -155,13 +159,13 @@ class AnswerCache:
         }
         offset = self._own.append(key, entry)
         if first and self._own.path is not None:
-            self._files.append(self._own.path)  # its number in the index is the last
+            self._files.append(self._own.path)  # the last number of the index
         digest = bytes.fromhex(key)
         places[digest] = (*places.get(digest, ()), (len(self._files) - 1, offset))
 
     def refresh(self) -> None:
-        """See what others stored since the last look, at the cost of reading the new lines. Raises
-        SourceError for an unreadable folder."""
+        """Read the lines that others stored since the last call. Raises SourceError for an unreadable
+        folder."""
         index = self._places()
         numbers = {path: number for number, path in enumerate(self._files)}
         try:
@@ -180,7 +184,7 @@ class AnswerCache:
             ) from error
 
     def _scan(self, path: Path, number: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
-        """(key, (number, offset)) of each line from the last one that was seen."""
+        """Yield (key, (number, offset)) of each line from the last known one on."""
         size, last = path.stat().st_size, self._seen.get(path, (0, 0))[1]
         for digest, offset in lines.scan(path, last):
             last = offset
@@ -191,7 +195,7 @@ class AnswerCache:
         self._own.close()
 
     def _places(self) -> dict[bytes, tuple[tuple[int, int], ...]]:
-        """The index, built from the files, in order of their names, when first needed."""
+        """The index, built when first needed from the files in order of their names."""
         if self._index is None:
             index: dict[bytes, tuple[tuple[int, int], ...]] = {}
             try:
@@ -209,19 +213,18 @@ class AnswerCache:
 
     @staticmethod
     def _read(path: Path, offset: int, key: str) -> Stored | None:
-        """The entry at the offset, or None for a line that is not what it was when it was indexed."""
+        """Return the entry at the offset, None if the line changed since it was indexed."""
         try:
             entry = lines.at(path, offset)
         except OSError:
-            return None  # asked again: a cache that lost a line is a smaller cache, not a broken run
-        return _held(entry) if entry is not None and entry.get("key") == key else None
+            return None  # the question is asked again
+        return _cached(entry) if entry is not None and entry.get("key") == key else None
 
 
-def _held(entry: Any) -> Stored | None:
-    """A line as an answer, None when it is none."""
+def _cached(entry: Any) -> Stored | None:
     try:
         paid = None if entry.get("paid") is None else Paid(**entry["paid"])
-        held = Stored(entry["value"], entry["text"], paid)
+        cached = Stored(entry["value"], entry["text"], paid)
     except (KeyError, TypeError, AttributeError):
         return None
-    return held if isinstance(held.value, dict) and isinstance(held.text, str) else None
+    return cached if isinstance(cached.value, dict) and isinstance(cached.text, str) else None

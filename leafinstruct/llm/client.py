@@ -1,19 +1,17 @@
-"""The door of the room: `await client.ask(request)`.
+"""The entry point of this package: `await client.ask(request)`.
 
-    cache hit -> answered at once          same question in flight -> shared          offline -> the caller's answerer
-    else: the gate (as many as the server bears) -> a claim on the question -> exchange (terms, retries,
-    repairs) -> journal -> cache too large for the server -> the smaller question, the same way; it goes first
+    cached -> returned at once     same question in flight -> shared     offline -> the caller's answerer
+    else: gate (limits requests in flight) -> claim on the question -> exchange (terms, retries, repairs)
+    -> journal -> cache; if it is too large for the server, the smaller question goes next, before all others
 
-An offline answer goes the same way as a server's: validated, stored, labeled with its own name; if it is
-invalid, that is our defect and raises. One client lives in one event loop, owns rate and budget there, and
-takes thousands of waiting `ask` calls. A question that is being answered is finished and stored even if its
-asker goes away, because it is paid for; `close` stops it. A ProviderError is raised to every asker from then
-on without another request, so that a bad key costs one try, not one per document.
+Offline answers are validated and stored like a server's; an invalid one is a defect of this package and
+raises. One client belongs to one event loop, owns rate and budget there, and takes thousands of waiting `ask`
+calls. A question in flight is finished and stored even if its caller is cancelled, because it is paid for;
+only `close` stops it. After a ProviderError every caller gets that error without another request, so that a
+bad key costs one try, not one a document.
 
 Builds that share a folder of answers do not pay twice: one claims the question, the other waits and reads the
-answer (claims.py).
-
-The SDK (0.7 s to import) is loaded with the first question that really needs a server.
+answer (claims.py). The SDK (0.7 s to import) is loaded with the first question that needs a server.
 """
 
 from __future__ import annotations
@@ -43,14 +41,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "Counts", "estimate_tokens"]
 
-_CLAIMED = 0.5  # seconds between two looks at a question that another process asks
+_CLAIMED = 0.5  # seconds between checks for the answer to a question that another process asks
 
 
 class Client:
-    """Asks one model under one `llm` section."""
+    """Ask one model, as one `llm` section configures it."""
 
     def __init__(self, config: LlmConfig, cache: Path) -> None:
-        """cache: folder of stored answers, shared freely between runs and processes. Opens no file and no
+        """cache: folder of stored answers; runs and processes may share it. Opens no file and no
         connection yet."""
         self._config = config
         self._cache = AnswerCache(cache)
@@ -63,11 +61,11 @@ class Client:
         self._in_flight: dict[str, asyncio.Task[Answer]] = {}
         self._server: Server | None = None
         self._broken: str | None = None
-        self._too_many: int | None = None  # images: the smallest number that the server has declined
+        self._too_many: int | None = None  # the smallest number of images that the server has declined
 
     @property
     def model_identity(self) -> str:
-        """The name that answers carry into rows: declared revision, else the model's name, no server.
+        """The model's name in rows: the declared revision, else the model's name; never the server.
         Offline, each Answer names its own answerer."""
         if self._config.provider == "offline":
             return "offline"
@@ -75,29 +73,29 @@ class Client:
 
     @property
     def counts(self) -> Counts:
-        """Live counts of this client."""
+        """This client's counts so far; the object is updated."""
         return self._counts
 
     def repaired(self) -> dict[str, dict[str, int]]:
-        """Damaged stored answers that were dropped since the last call, as a task reports them."""
+        """Damaged stored answers that were dropped since the last call, in the form of a task's report."""
         count, self._cache.repaired = self._cache.repaired, 0
         return {"repaired": {"stored answers": count}} if count else {}
 
     @property
     def spent(self) -> float | None:
-        """Dollars spent by this client; None while the price is unknown."""
+        """Dollars spent by this client; None if the price is unknown."""
         return self._counts.dollars
 
     async def ask(self, request: Request) -> Answer:
-        """The answer, in whatever state: a bad one is data.
+        """Return the answer in whatever state; a bad answer is data and does not raise.
 
         Raises ProviderError, BudgetError, RecipeError (the key's variable is not set) or SourceError (the
-        cache's disk): each ends the run.
+        cache cannot be written). Each ends the run.
         """
         return await self._ask(request, first=False)
 
     async def _ask(self, request: Request, *, first: bool) -> Answer:
-        """first: before all questions that wait."""
+        """first: before all waiting questions."""
         key = cache_key(self._config, request)
         if (known := self._recall(key, request)) is not None:
             return known
@@ -106,7 +104,7 @@ class Client:
         running = self._in_flight.get(key)
         if running is not None:
             answer = await asyncio.shield(running)
-            # Through the cache, since the same question may come with another check.
+            # Read through the cache, since the same question may come with another check.
             return await self._ask(request, first=first) if answer.state == "ok" else answer
         task = asyncio.create_task(self._online(key, request, first))
         self._in_flight[key] = task
@@ -114,7 +112,7 @@ class Client:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Stops what is in flight, closes connections and files. The client is not used again."""
+        """Stop what is in flight; close connections and files. The client cannot be used again."""
         running = list(self._in_flight.values())
         for task in running:
             task.cancel()
@@ -126,19 +124,18 @@ class Client:
         self._journal.close()
 
     def _recall(self, key: str, request: Request) -> Answer | None:
-        """A stored answer whose text holds under today's schema, check and parser; None to ask (again)."""
+        """Return a stored answer that is valid under the current schema, check and parser."""
+        label = request.offline_name if self._config.provider == "offline" else self.model_identity
         for stored in self._cache.get(key):
-            held = read_answer(stored.text, request)  # not `value`: it may be an older parser's misreading
-            if isinstance(held, dict):
+            value = read_answer(stored.text, request)  # `stored.value` may be an older parser's misreading
+            if isinstance(value, dict):
                 self._counts.cache_hits += 1
-                return Answer(
-                    "ok", held, self._label(request), request.shown, cached=True, key=key, paid=stored.paid
-                )
+                return Answer("ok", value, label, request.shown, cached=True, key=key, paid=stored.paid)
         return None
 
     def _offline(self, key: str, request: Request) -> Answer:
         text = json.dumps(request.offline(), ensure_ascii=False)
-        if len(text) > LONGEST:  # templates repeat the document's own text
+        if len(text) > LONGEST:  # templates repeat the document's text
             return Answer(
                 "unparsed",
                 None,
@@ -158,8 +155,8 @@ class Client:
         server = self._open()
         while True:
             outcome: Answer | Request | None = None
-            # No deadlock: all take their place in the gate first, one of them negotiates, and nobody waits
-            # for a claim while holding a place.
+            # No deadlock: each question enters the gate first, one of them negotiates, and none waits
+            # for a claim while it occupies a place in the gate.
             async with self._gate.exchange(first=first), server.negotiation.first(request.purpose):
                 if self._broken is not None:
                     raise ProviderError(self._broken)
@@ -177,14 +174,14 @@ class Client:
             await clock.CLOCK.sleep(_CLAIMED)
 
     def _answer_of_others(self, key: str, request: Request) -> Answer | None:
-        """What another process stored since the question was asked here."""
+        """Return an answer stored by another process since the question was asked here."""
         if self._claims.news():
             self._cache.refresh()
         return self._recall(key, request)
 
     async def _exchange(self, key: str, request: Request, server: Server) -> Answer | Request:
-        """The answer, or the smaller question to ask instead."""
-        from leafinstruct.llm.exchange import Exchange  # brings openai, which an offline run never loads
+        """Return the answer, or the smaller question to ask instead."""
+        from leafinstruct.llm.exchange import Exchange  # imports openai, which an offline run never needs
 
         exchange = Exchange(
             self._config,
@@ -203,7 +200,7 @@ class Client:
             self._broken = str(error)
             raise
         if exchange.excess == "format":
-            answer = replace(answer, state="declined")  # not even as JPEG: it is no question of size
+            answer = replace(answer, state="declined")  # not even as JPEG: a smaller request does not help
         if answer.state == "ok":
             answer = replace(answer, detail=request.shown)
             self._counts.answered += 1
@@ -212,27 +209,30 @@ class Client:
         self._journal.put(request, answer, exchange.sent, exchange.tries)
         return smaller or answer
 
-    def _smaller(self, request: Request, excess: Excess | None, said: str, server: Server) -> Request | None:
-        """What to ask instead of a question that is too large. Raises ProviderError where nothing was ever
-        small enough."""
+    def _smaller(
+        self, request: Request, excess: Excess | None, message: str, server: Server
+    ) -> Request | None:
+        """Return the question to ask instead of one that is too large. Raises ProviderError if none was
+        ever small enough."""
         if excess is None:
             return None
         if excess == "images":
             self._too_many = min(request.images, self._too_many or request.images)
         smaller = request.smaller(excess) if request.smaller else None
         while smaller is not None and cache_key(self._config, smaller) == cache_key(self._config, request):
-            smaller = smaller.smaller(excess) if smaller.smaller else None  # images may be that small already
+            smaller = smaller.smaller(excess) if smaller.smaller else None  # images may already be that small
         if smaller is None and excess == "format":
-            server.repeated.check(self._config.base_url, said, "Set llm.model to one that reads JPEG images")
+            server.repeated.check(
+                self._config.base_url, message, "Set llm.model to one that reads JPEG images"
+            )
         elif smaller is None and not server.accepted:
             server.repeated.check(
-                self._config.base_url, said, "Raise the context of the server or lower llm.max_tokens"
+                self._config.base_url, message, "Raise the context of the server or lower llm.max_tokens"
             )
         return smaller
 
     def _fewer_images(self, request: Request) -> Request | None:
-        """The next smaller question, where this server has declined as many images: it would be asked in the
-        end."""
+        """Return the smaller question if this server has declined as many images."""
         if self._too_many is None or request.smaller is None or request.images < self._too_many:
             return None
         return request.smaller("images")
@@ -242,13 +242,10 @@ class Client:
             from leafinstruct.llm.protocol.server import Server
 
             self._server = Server(self._config)
-            self._server.heed = self._pace.heed
+            self._server.observe = self._pace.observe
         return self._server
 
     def _keep(self, request: Request, answer: Answer, text: str) -> Answer:
         if answer.value is not None:
             self._cache.put(answer.key, answer.model, request.purpose, answer.value, text, answer.paid)
         return answer
-
-    def _label(self, request: Request) -> str:
-        return request.offline_name if self._config.provider == "offline" else self.model_identity

@@ -1,4 +1,4 @@
-"""The clock of all waiting in this package: the current time, a pause, and a time limit. Tests replace it."""
+"""The clock for all waiting in this package: current time, pause, time limit. Tests replace it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class Clock:
-    """Seconds of a clock that never goes back."""
+    """A monotonic clock, in seconds."""
 
     def now(self) -> float:
         """The current time in seconds, from an unspecified start."""

@@ -1,13 +1,13 @@
 """The recipe's `llm` section: which model answers, how fast it may be asked, what it may cost.
 
-Two providers. `offline` needs no model: the room that asks brings its own answerer (rules, templates).
-`openai` is every server that speaks the chat-completions protocol (OpenAI, vLLM, Ollama, llama.cpp, ...); one
+There are two providers. `offline` needs no model: each stage brings its own answerer (rules, templates).
+`openai` is any server that speaks the chat-completions protocol (OpenAI, vLLM, Ollama, llama.cpp, ...). One
 protocol covers them, so there is no provider per vendor.
 
-A recipe never holds a key, only the NAME of the variable that does: recipes are committed, copied into
-dataset cards and pasted into issues. For the same reason validation errors do not show the value they refuse.
-A header, or a text in `extra_body`, that is secret is written `env:NAME` and read from the environment when
-it is sent; what is written in the recipe itself is taken for public.
+A recipe never holds a key, only the NAME of the environment variable that does, because recipes are
+committed, copied into dataset cards and pasted into issues. For the same reason validation errors do not show
+the refused value. A secret header, or a secret text in `extra_body`, is written `env:NAME` and read from the
+environment when it is sent. Everything that the recipe states itself is taken for public.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _FIELDS = {
     "stream": "the client, which reads whole answers",
     "n": "the client, which reads one answer",
 }
-"""Fields of a request that extra_body may not hold, and what sets them."""
+"""Fields of a request that extra_body may not contain, and what sets them."""
 
 
 def basename(model: str) -> str:
-    """The name of a model that may be given as a path on its server: `/srv/models/m` is `m`, `org/m`
-    stays."""
+    """Return the name of a model that may be a path on its server: `m` for `/srv/models/m`; `org/m` is
+    unchanged."""
     local = (
         model.startswith(("/", "~", "./", "../", "file:")) or "\\" in model or re.match(r"[A-Za-z]:", model)
     )
@@ -51,7 +51,7 @@ def basename(model: str) -> str:
 
 
 class Price(BaseModel):
-    """What the provider charges, in dollars per million tokens."""
+    """The provider's price in dollars per million tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,8 +60,8 @@ class Price(BaseModel):
 
 
 class LlmConfig(BaseModel):
-    """Who answers, and within which limits. Rate, timeout and budget shape no answer; the fields of `model`
-    and `sampling` do."""
+    """The model that answers, and its limits. The fields of `model` and `sampling` shape answers; rate,
+    timeout and budget do not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -70,60 +70,61 @@ class LlmConfig(BaseModel):
     """Root of the API, usually ending in /v1: `https://api.openai.com/v1`, `http://localhost:11434/v1`
     (Ollama)."""
     model: str | None = Field(default=None, min_length=1)
-    """The name under which the server knows the model."""
+    """The model's name on the server."""
     revision: str | None = Field(default=None, min_length=1)
-    """Declared identity of model and weights in full, e.g. `Qwen2.5-VL-7B-Instruct@cc59489`. Answers are then
-    shared between all servers that serve these weights; without it an answer belongs to base_url + model."""
+    """Declared full identity of model and weights, e.g. `Qwen2.5-VL-7B-Instruct@cc59489`. All servers with
+    these weights then share cached answers. Without it, answers are cached by base_url + model."""
     key_env: str | None = None
-    """NAME of the environment variable that holds the key; None sends no key, as local servers want it."""
+    """NAME of the environment variable that holds the key. None sends no key, as for local servers."""
     price: Price | None = None
-    """None means the price is unknown, which reports say; it is never taken for free."""
+    """None means that the price is unknown (reports say so), not that it is zero."""
     budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Dollars that one run may spend; needs `price`. Answers from the cache cost nothing."""
+    """Maximum dollars of one run; needs `price`. Cached answers cost nothing."""
     max_in_flight: int = Field(default=64, ge=1, le=4096)
     """Maximum number of requests awaiting an answer. The number starts at 1 and adapts to the server. 64
     keeps one vLLM replica's batch full."""
     requests_per_minute: int | None = Field(default=None, ge=1)
-    """Upper bound on started requests, repeats included; None leaves the pace to max_in_flight and the
-    server's Retry-After."""
+    """Maximum number of requests started per minute, repeats included. None leaves the pace to
+    max_in_flight and the server's Retry-After."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
-    """Upper bound on tokens, input and max_tokens of each request, corrected by what the server counts. None
-    leaves it to the server."""
+    """Maximum number of tokens per minute: input and max_tokens of each request, corrected by the server's
+    counts. None leaves it to the server."""
     timeout: float = Field(default=120, gt=0, allow_inf_nan=False)
     """Seconds for one try, from connecting to the last byte."""
     deadline: float = Field(default=600, gt=0, allow_inf_nan=False)
-    """Seconds for all tries of one request and the waits between them; counted from its first try, without
-    its time in our own queues and without tries that timed out while others were in flight."""
+    """Seconds for all tries of one request and the waits between them, from its first try. Time in this
+    client's queues is not counted, nor are tries that timed out while other requests were in flight."""
     temperature: float | None = Field(default=0, ge=0, le=2, allow_inf_nan=False)
-    """0: a judge should say the same thing twice. null sends none, for models that accept only their own."""
+    """0 lets a judge give the same verdict twice. null sends none, for models that accept only their
+    default."""
     max_tokens: int = Field(default=2048, ge=1)
-    """Tokens of one answer; an answer cut there is asked for once more with twice as many."""
+    """Maximum tokens of one answer. An answer cut there is requested once more with twice as many."""
     headers: dict[str, str] = {}
-    """HTTP headers of every request, e.g. `{X-Title: leaf, api-key: env:AZURE_KEY}`; `env:NAME` is read from
-    the environment. They shape no answer."""
+    """HTTP headers of every request, e.g. `{X-Title: leaf, api-key: env:AZURE_KEY}`. `env:NAME` is read
+    from the environment. Headers do not enter the cache key."""
     extra_body: dict[str, JsonValue] = {}
-    """Further fields of every request, e.g. `{reasoning_effort: low}` or `{provider: {order: [...]}}`. They
-    shape answers, so answers are kept apart by them. A text `env:NAME` is read from the environment."""
+    """Further fields of every request, e.g. `{reasoning_effort: low}` or `{provider: {order: [...]}}`.
+    They enter the cache key. A text `env:NAME` is read from the environment."""
     tolerate_failures: float = Field(default=0.0, ge=0, le=1)
-    """Share of requests that may stay unanswered before the stage ends without a record. 0: an unanswered
-    question is not a verdict."""
+    """Share of requests that may stay unanswered before the stage fails. 0: an unanswered question is not
+    a verdict."""
 
     @property
     def known_as(self) -> str:
-        """The model as rows, cards and reports name it: its declared revision, else its name, of a path the
-        last part. No host and no folder."""
+        """The model's name in rows, cards and reports: its declared revision, else its name without any
+        host or folder."""
         return self.revision or basename(self.model or "")
 
     @property
     def answerer(self) -> str:
-        """Whose answers these are, for the keys of parts, which are not published: the declared revision,
-        else model and server."""
+        """Identity for the keys of parts, which are not published: the declared revision, else model and
+        server."""
         return self.revision or f"{self.model} at {self.base_url}"
 
     @field_validator("base_url")
     @classmethod
     def _normalized_url(cls, value: str | None) -> str | None:
-        """Without a trailing slash, so that two spellings of one server share their answers."""
+        """Remove a trailing slash, so that two spellings of one server share their answers."""
         if value is None:
             return None
         if not re.match(r"https?://[^/\s]+", value) or re.search(r"[\s?#@]", value):
@@ -151,7 +152,7 @@ class LlmConfig(BaseModel):
         for name, value in headers.items():
             if not _HEADER.fullmatch(name) or not value.isascii() or not value.isprintable():
                 raise ValueError(
-                    "a header has a name of letters, digits and dashes, and a value of one line in ASCII"
+                    "a header needs a name of letters, digits and dashes, and a value of one line in ASCII"
                 )
             if name.lower() in _OURS:
                 raise ValueError(f"{name} is set by the client")
@@ -179,7 +180,7 @@ class LlmConfig(BaseModel):
 
     @property
     def sampling_identity(self) -> dict[str, Any]:
-        """`sampling` for fingerprints, which are shown: extra_body by its digest."""
+        """`sampling` for fingerprints, which are published: extra_body as its digest."""
         sampling = self.sampling
         if self.extra_body:
             sampling["extra_body"] = hashlib.sha256(
@@ -189,7 +190,7 @@ class LlmConfig(BaseModel):
 
     @property
     def public_extra_body(self) -> dict[str, JsonValue]:
-        """extra_body for a card: without fields that are read from the environment, somewhere within."""
+        """extra_body for a card, without fields that contain a value from the environment."""
         return {name: value for name, value in self.extra_body.items() if not any(map(_named, _texts(value)))}
 
     @model_validator(mode="after")
@@ -208,8 +209,8 @@ class LlmConfig(BaseModel):
 
 
 def from_environment(values: Mapping[str, Any], setting: str) -> tuple[dict[str, Any], list[str]]:
-    """The values with every text `env:NAME` replaced, and the secrets that came in. Raises RecipeError for a
-    variable that is not set."""
+    """Replace every text `env:NAME` by the variable's value. Returns the values and the secrets among
+    them. Raises RecipeError for a variable that is not set."""
     secrets: list[str] = []
 
     def filled(value: Any) -> Any:
@@ -232,7 +233,7 @@ def from_environment(values: Mapping[str, Any], setting: str) -> tuple[dict[str,
 
 
 def _named(value: str) -> str | None:
-    """The variable that a text `env:NAME` names."""
+    """Return the NAME of a text `env:NAME`, else None."""
     name = value.removeprefix("env:")
     return name if name != value and _VARIABLE.fullmatch(name) else None
 

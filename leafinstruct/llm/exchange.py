@@ -1,13 +1,15 @@
-"""All tries of one request: the only place that repeats anything.
+"""All tries of one request: the only module that repeats requests.
 
-A try ends in an Answer or in AgainError; tenacity decides by one clock (`llm.deadline`, from the first try
-on) if another follows:
+A try ends in an Answer or in AgainError; tenacity decides by one deadline (`llm.deadline`, counted from the
+first try) whether another follows:
 
-    no answer (BusyError)          wait, at least as long as Retry-After says, backing off with jitter; at the deadline: failed
+    no answer (BusyError)          wait at least Retry-After, back off with jitter; at the deadline: failed
     cut at max_tokens              once more with twice as many; then: unparsed
-    cut before an answer is begun  the same; a run where this is the rule stops: the model thinks, and max_tokens is too small for it
-    no valid answer                at once, with the bad answer and the reason appended, at most twice; then: unparsed
-    a field or form declined       at once, with what the server may want instead (negotiation.py)
+    cut before an answer begins    the same; if most answers end like this, the run stops: the model thinks,
+                                   and max_tokens is too small for it
+    no valid answer                at once, with the bad answer and the reason appended, at most twice;
+                                   then: unparsed
+    a field or form declined       at once, with what the server may accept instead (negotiation.py)
     request too large              too_large at once; the client then asks the smaller question (fitting.py)
     content declined, refusal      at once: refused
     declined for another reason    at once: declined; equal ones in a row stop the run (declines.Repeated)
@@ -40,14 +42,14 @@ from leafinstruct.llm.request import Answer, AnswerState, Excess, Paid, Request,
 from leafinstruct.llm.tokens import size_of
 
 _REPAIRS = 2
-_UNANSWERED = 3  # questions in a row without an answer until their deadline, before the server counts as down
-# tries of one question that may time out in company at no cost to its deadline; the limit is 1 long before
+_UNANSWERED = 3  # questions in a row that reach their deadline unanswered before the server counts as down
+# tries of one question that may time out beside others without cost to its deadline; by then the gate is at 1
 _CROWDED = 8
 _PROOF_TOKENS = 16  # of an answer that is not read
 
 
 class Exchange:
-    """One request and everything that is learnt between its tries."""
+    """One request and everything learned between its tries."""
 
     def __init__(
         self,
@@ -73,23 +75,23 @@ class Exchange:
         self._crowded = 0  # tries that timed out while others were in flight
         self._last: tuple[Terms, int, int] | None = None  # terms, number of turns and limit of the last try
         self.excess: Excess | None = None
-        """What was too much, of an answer in state `too_large`."""
+        """What was too large; set if the answer's state is `too_large`."""
         self.text = ""
         """The raw text of the last answer."""
         self.tries: list[dict[str, Any]] = []
-        """Of every try, which is one request: `seconds` since the first, raw `text` (None for no answer),
-        `fault` (what was said against it)."""
+        """For every try, which is one request: `seconds` since the first, raw `text` (None for no answer),
+        `fault` (why it was rejected)."""
 
     @property
     def sent(self) -> dict[str, Any]:
-        """The body of the last try, images by name; empty before the first."""
+        """The body of the last try, with images by name; empty before the first."""
         if self._last is None:
             return {}
         terms, turns, limit = self._last
         return self._body(terms, wire_messages(self._request, terms.form, self._turns[:turns], named), limit)
 
     async def run(self) -> Answer:
-        """The answer, in whatever state. Raises ProviderError, BudgetError and RecipeError, each of which
+        """Return the answer in whatever state. Raises ProviderError, BudgetError and RecipeError; each
         ends the run."""
         if self._server.down is not None:
             return self._end("failed", self._server.down)
@@ -122,8 +124,8 @@ class Exchange:
         return self._patience() < state.upcoming_sleep
 
     def _patience(self) -> float:
-        """Seconds left before the deadline. The clock runs from the first try, and not while this question
-        waits for its turn."""
+        """Seconds left before the deadline. The clock starts with the first try and stops while this
+        question waits for its turn."""
         return self._config.deadline - (
             clock.CLOCK.now() - self._began - self._excused if self._began else 0.0
         )
@@ -146,7 +148,7 @@ class Exchange:
         )
 
     async def _turn(self, tokens: int) -> None:
-        """Wait for a start; a pause that outlasts the deadline is not waited for."""
+        """Wait for a start. Raises AgainError for a pause beyond the deadline."""
         if not await self._pace.turn(tokens, self._patience()):
             pause = self._pace.paused_for
             raise AgainError(
@@ -154,60 +156,59 @@ class Exchange:
             )
 
     async def _send(self, *, proof: bool = False) -> Reply:
-        """One HTTP request, its cost reserved before and settled after; one that is cancelled or lost settles
-        for all it may have cost.
+        """Send one HTTP request. Its cost is reserved before and settled after; one that is cancelled or lost
+        settles for all that it may have cost.
 
-        proof: with a filler before it, see context.py.
+        proof: with a filler before the prompt, see context.py.
         """
         terms, limit = self._ladder.terms, _PROOF_TOKENS if proof else self._limit
         messages = wire_messages(self._request, terms.form, self._turns)
         size = self._size.longer([FILLER] if proof else [turn["content"] for turn in self._turns])
         waiting = clock.CLOCK.now()
         async with self._gate.flight(again=bool(self._began)):
-            held = await self._budget.reserve(self._request.purpose, size, limit)
-            tokens = held.likely.input_tokens + held.likely.output_tokens
+            reserved = await self._budget.reserve(self._request.purpose, size, limit)
+            tokens = reserved.likely.input_tokens + reserved.likely.output_tokens
             used = Usage()
             try:
                 self._pace.refuse(tokens, self._request.purpose)
                 await self._turn(tokens)
-                began, company = clock.CLOCK.now(), self._gate.in_flight
+                began, in_flight = clock.CLOCK.now(), self._gate.in_flight
                 self._excused += began - waiting if self._began else 0.0
                 self._began = self._began or began
-                used = held.likely  # from here on somebody may charge for it
+                used = reserved.likely  # from here on the provider may charge for it
                 self._counts.requests += 1
                 if not proof:
                     self._last = (terms, len(self._turns), limit)
                 body = self._body(terms, with_filler(messages) if proof else messages, limit)
                 reply = await self._server.send(body, min(self._config.timeout, self._patience()))
-                used = self._budget.used(held, reply.usage, reply.text)
+                used = self._budget.used(reserved, reply.usage, reply.text)
                 reply = replace(reply, usage=None, read=0) if used.estimated else reply
                 self._gate.answered(began)
             except Exception as fault:
                 if not (isinstance(fault, BusyError) and fault.lost):
                     used = Usage()
                 if isinstance(fault, BusyError):
-                    self._heed_load(fault, began, company)
+                    self._adapt_to_load(fault, began, in_flight)
                 raise
             finally:
-                self._budget.settle(held, used)
+                self._budget.settle(reserved, used)
                 self._pace.correct(tokens, used.input_tokens + used.output_tokens)
                 self._usage += used
         return reply
 
-    def _heed_load(self, busy: BusyError, began: float, company: int) -> None:
-        """The client sends fewer requests to a server that is slow or full. A server's own queue is no fault
-        of a document that waited in it."""
+    def _adapt_to_load(self, busy: BusyError, began: float, in_flight: int) -> None:
+        """Send fewer requests to a server that is slow or full. Time in the server's own queue does not
+        count against the deadline."""
         if busy.load == "full":
             self._gate.overloaded(began)
         elif busy.load == "slow":
-            if max(company, self._gate.in_flight) > 1 and self._crowded < _CROWDED:
+            if max(in_flight, self._gate.in_flight) > 1 and self._crowded < _CROWDED:
                 self._crowded += 1
                 self._excused += clock.CLOCK.now() - began
             self._gate.timed_out(began)
 
     async def _prove_whole(self, reply: Reply) -> None:
-        """Raises ProviderError for a server that reads only the beginning or the end of a prompt without
-        saying so."""
+        """Raises ProviderError for a server that silently reads only the beginning or the end of a prompt."""
         if self._turns or not reply.read:
             return
         fault = await self._server.context.fault(self._request, reply.read, self._count_longer)
@@ -215,7 +216,7 @@ class Exchange:
             raise ProviderError(f"{self._config.base_url} {fault}")
 
     async def _count_longer(self) -> int | None:
-        """The server's count of this prompt with a filler, 0 where it does not say; None where it declines a
+        """The server's count of this prompt with a filler, 0 if it reports none; None if it declines a
         prompt of this length."""
         try:
             return (await self._send(proof=True)).read
@@ -236,7 +237,7 @@ class Exchange:
         }
 
     def _judge(self, reply: Reply) -> Answer:
-        """An answer, or AgainError with what the model must mend."""
+        """Return an answer, or raise AgainError with what the model must correct."""
         if reply.refusal or reply.finish == "content_filter":
             refusal = reply.refusal or "stopped by the provider's content filter"
             self._note(reply.text, refusal)
@@ -270,14 +271,14 @@ class Exchange:
         raise AgainError("cut at llm.max_tokens", after=0)
 
     def _unfinished(self, reply: Reply) -> AgainError:
-        """An end that no protocol knows, without a valid answer: an outage."""
+        """An unknown finish reason without a valid answer counts as an outage."""
         detail = f"an answer that ended with {reply.finish[:40]!r}"
         self._note(reply.text, detail)
         return AgainError(detail)
 
     def _after_busy(self, busy: BusyError) -> AgainError:
-        """Raises ProviderError when a server that never answered keeps sending what no working server
-        sends."""
+        """Return the error for another try. Raises ProviderError if a server never answered and keeps
+        sending what no working server sends."""
         server = self._server
         server.hopeless = server.hopeless + 1 if busy.hopeless and not server.accepted else 0
         about_form = isinstance(busy, ServerError) and busy.about_form
@@ -299,8 +300,8 @@ class Exchange:
         return AgainError(str(busy), after=busy.after, silent=busy.silent, outage=True)
 
     async def _confirm_form(self, answer: Answer) -> Answer:
-        """After an answer in a lower form: the form that failed is asked once more, and the lower one holds
-        only if it fails again."""
+        """After an answer in a lower form, try the failed form once more; the lower one is kept only if it
+        fails again."""
         ladder = self._ladder
         assert ladder.before is not None, "another form was tried"
         lower, sent, ladder.terms, self._turns = ladder.terms, self._last, ladder.before, []
@@ -310,7 +311,7 @@ class Exchange:
             self._note(None, str(again))
             ladder.settle(lower)
         except (BusyError, DeclinedError, AgainError, BudgetError) as other:
-            self._note(None, str(other))  # it says nothing about forms, and the answer is there
+            self._note(None, str(other))  # unrelated to the form, and the answer exists
         else:
             self._note(None, "asked once more in the first form, which now works")
             ladder.settle(ladder.terms)
@@ -318,13 +319,13 @@ class Exchange:
         return self._end("ok", "", answer.value)
 
     def _after_declined(self, declined: DeclinedError) -> Answer:
-        """Tries what the server may want instead; else what becomes of this request."""
+        """Try what the server may accept instead; else return the state of this request."""
         kind = declined.kind
         if kind in (Kind.FIELD, Kind.FORM) and self._ladder.without(declined.field or "response_format"):
             raise AgainError(str(declined), after=0)
         if kind is Kind.FIELD and declined.field in self._config.extra_body:
             raise ProviderError(
-                f"{self._config.base_url} does not accept {declined.field}: {declined} Take it out of "
+                f"{self._config.base_url} does not accept {declined.field}: {declined} Remove it from "
                 "llm.extra_body."
             )
         if self._limit > self._config.max_tokens:
@@ -344,7 +345,7 @@ class Exchange:
             self._request.purpose
         ) and not self._server.repeated.seen(str(declined))
         if fresh and self._ladder.without("response_format"):
-            raise AgainError(str(declined), after=0)  # a schema may be declined without a word about it
+            raise AgainError(str(declined), after=0)  # a server may decline a schema without naming it
         self._server.repeated.check(
             self._config.base_url, str(declined), "Check the account and the section llm"
         )

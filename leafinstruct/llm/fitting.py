@@ -1,13 +1,14 @@
-"""Smaller questions about a document, for a server that takes no larger one.
+"""Smaller questions about a document, for a server that declines a larger one. Pure functions.
 
-    too many images        half as many, down to 1
-    images too large       half the pixels on the longer side, down to 128
-    a format not read      the same images, encoded anew as JPEG, once
-    too long               half the pixels (down to 256), then half the images and half the words, down to 1 image and 100 words
+    too many images     half as many, down to 1
+    images too large    half the pixels on the longer side, down to 128
+    format not read     the same images, encoded again as JPEG, once
+    too long            half the pixels (down to 256), then half the images and half the words,
+                        down to 1 image and 100 words
 
-A step depends on the question and on what is too much, and on nothing else, so the same document meets the
-same server with the same questions, in any run. Each is asked and cached as a question of its own; the answer
-says what was shown. A declined request is not charged. Pure.
+A step depends only on the question and on what is too large. So the same document meets the same server with
+the same questions in any run. Each smaller question is asked and cached like any other, and its answer states
+what was shown. A declined request is not charged.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ _LEAST_PX, _LEAST_PX_OF_LONG, _LEAST_WORDS = 128, 256, 100
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a question shows.
+    """The part of a document that a question shows.
 
-    images: their number; px: longer side of each, pixels; words: None for all, which then cannot become
-    fewer; jpeg: whether all images are encoded anew.
+    images: their number.
+    px: longer side of each, pixels.
+    words: None for all, which then cannot be reduced.
+    jpeg: whether all images are encoded again as JPEG.
     """
 
     images: int
@@ -34,7 +37,7 @@ class Shown:
     jpeg: bool = False
 
     def less(self, excess: Excess) -> Shown | None:
-        """The next step, None if there is none."""
+        """Return the next step, None if there is none."""
         if excess == "images":
             return replace(self, images=self.images // 2) if self.images > 1 else None
         if excess == "pixels":
@@ -58,8 +61,8 @@ class Shown:
 
 
 def fitted(ask: Callable[[Shown], Request], whole: Shown, shown: Shown | None = None) -> Request:
-    """The question that shows `whole`, and behind it the smaller ones. ask: makes the question that shows so
-    much."""
+    """Return the question that shows `whole`, linked to the smaller ones. ask: builds the question for one
+    `Shown`."""
     now = shown or whole
 
     def smaller(excess: Excess) -> Request | None:

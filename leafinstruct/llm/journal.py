@@ -1,17 +1,17 @@
-"""What was said between us and a server, word for word: one line an exchange, for `leaf explain`. Nobody else
-reads it.
+"""The journal: every exchange with a server word for word, one line each, for `leaf explain` only.
 
-    <cache>/exchanges-<random>.jsonl     {"key", "purpose", "model", "at", "state", "detail", "sent", "tries", "paid"}
+    <cache>/exchanges-<random>.jsonl
+        {"key", "purpose", "model", "at", "state", "detail", "sent", "tries", "paid"}
 
-    sent    the body of the last try as it went out (repair turns and schema included), each image by the sha256 of the bytes sent
-    tries   of every try: seconds since the first, the raw text that came back (null when nothing did), what was said against it
+    sent    body of the last try (repair turns and schema included), each image by the sha256 of its bytes
+    tries   for every try: seconds since the first, the raw text received (null if none), why it was rejected
 
-The answer cache holds good answers alone, and no question; here stand also answers that were given up on,
-which is what a person asks about who finds a document dropped as `answer_unparsed`. Rebuilding the question
-from the recipe was refused: it would show what today's code and prompt would ask, not what was asked. Cost:
-about 4 KB an exchange (a document's text, once for each question), 0.1 ms of CPU; the files may be deleted at
-any time, and only `leaf explain` will miss them. No header is written, so no key is; what a server quotes of
-our key is scrubbed before it comes here.
+The answer cache stores only good answers, and no questions. The journal also stores answers that were
+rejected: a user who finds a document dropped as `answer_unparsed` wants to see those. Chosen over rebuilding
+the question from the recipe, which would show what the current code and prompt would ask, not what was asked.
+Cost: about 4 KB an exchange (a document's text, once for each question) and 0.1 ms of CPU. The files may be
+deleted at any time; only `leaf explain` reads them. No header is written, so no key is. Keys that a server
+echoes are removed before they reach the journal.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from leafinstruct.llm.request import Answer, Request
 
 
 class Journal:
-    """This process's part of the journal in a folder of answers."""
+    """This process's file of the journal in a folder of answers."""
 
     def __init__(self, folder: Path) -> None:
         self._own = lines.Appender(folder, JOURNAL)
@@ -36,8 +36,8 @@ class Journal:
     def put(
         self, request: Request, answer: Answer, sent: Mapping[str, Any], tries: Sequence[Mapping[str, Any]]
     ) -> None:
-        """One exchange that ended in an answer, good or bad. Raises SourceError when the disk does not take
-        it."""
+        """Append one exchange that ended in an answer, good or bad. Raises SourceError if it cannot be
+        written to disk."""
         entry = {
             "purpose": request.purpose,
             "model": answer.model,
@@ -55,6 +55,6 @@ class Journal:
 
 
 def exchanges(folder: Path, key: str) -> Iterator[dict[str, Any]]:
-    """All exchanges about one question, of all runs that share the folder, in no order of time. Raises
-    SourceError for an unreadable folder."""
+    """Yield all exchanges about one question, of all runs that share the folder, in no particular order.
+    Raises SourceError for an unreadable folder."""
     return lines.find(folder, JOURNAL, key)

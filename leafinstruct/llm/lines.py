@@ -1,13 +1,15 @@
-"""Append-only JSON lines under a key, written by many processes at once: what the answer cache and the
-journal are made of.
+"""Append-only JSON lines under a key, for many concurrent writers: the format of the answer cache and the
+journal.
 
-    <folder>/<stem>-<random>.jsonl       one per writer, one line an entry: {"key": 64 hex digits, ..., "digest": see leafinstruct/runtime/sealed.py}
+    <folder>/<stem>-<random>.jsonl   one file per writer, one line per entry:
+        {"key": 64 hex digits, ..., "digest": see leafinstruct/runtime/sealed.py}
 
-Each writer appends whole lines to a file of its own, so any number of processes share a folder without a
-lock, on any file system. A line goes out in one write, so a killed process loses at most its last one; a line
-without its newline is ignored. A line whose digest does not hold is missing: what it answered is asked again.
+Each writer appends whole lines to its own file, so any number of processes can share a folder without a lock,
+on any file system. A line is written in one call, so a killed process loses at most its last one. A line
+without its newline is ignored. A line whose digest does not match counts as missing, and its question is
+asked again.
 
-SQLite was refused (locks on network file systems, one writer at a time), and so was a file per entry (a
+Chosen over SQLite (locks on network file systems, one writer at a time) and over one file per entry (a
 million inodes).
 """
 
@@ -23,13 +25,13 @@ from typing import Any, BinaryIO
 
 from leafinstruct.errors import SourceError
 from leafinstruct.runtime import sealed
-from leafinstruct.runtime.damage import Damage
+from leafinstruct.runtime.files import Damage
 
 _LINE = re.compile(rb'\{"key":"([0-9a-f]{64})",.*\}\n', re.DOTALL)
 
 
 class Appender:
-    """This writer's file of a folder; made with its first line."""
+    """This writer's file in a folder; created with its first line."""
 
     def __init__(self, folder: Path, stem: str) -> None:
         self._folder, self._stem = folder, stem
@@ -38,13 +40,13 @@ class Appender:
         """None until the first line."""
 
     def append(self, key: str, entry: Mapping[str, Any]) -> int:
-        """Writes one line and returns its offset in `path`; after it returns the kernel has it. Raises
-        SourceError when the disk does not take it."""
+        """Write one line and return its offset in `path`; it is then in the kernel's hands. Raises
+        SourceError if it cannot be written to disk."""
         line = sealed.seal({"key": key, **entry})
         try:
             file = self._file = self._file or self._open()
             offset = file.tell()
-            # unbuffered: a disk that fills up takes a part first and raises for the rest
+            # unbuffered: a full disk accepts a part of the line first and raises for the rest
             rest = memoryview(line)
             while rest:
                 rest = rest[file.write(rest) :]
@@ -67,40 +69,40 @@ class Appender:
 
 
 def files(folder: Path, stem: str) -> list[Path]:
-    """All writers' files, in order of their names; what is no regular file is passed over."""
+    """Return all writers' files, sorted by name. Anything that is not a regular file is ignored."""
     return sorted(path for path in folder.glob(f"{stem}-*.jsonl") if path.is_file())
 
 
 def mend(folder: Path, stem: str) -> int:
-    """Drop the damaged lines of all writers' files; returns how many. Raises OSError."""
+    """Drop the damaged lines of all writers' files and return how many. Raises OSError."""
     return sum(sealed.mend(path) for path in files(folder, stem))
 
 
 def scan(path: Path, start: int = 0) -> Iterator[tuple[bytes, int]]:
-    """(key, offset) of each whole line from the offset `start` on, 300,000 of them a second. Digests are
-    checked where an entry is read."""
+    """Yield (key, offset) of each whole line from the offset `start` on, 300,000 lines a second. Digests
+    are checked only when an entry is read."""
     for (offset, _), line in sealed.lines(path, start=start):
         if line is not None and (match := _LINE.fullmatch(line)):
             yield bytes.fromhex(match[1].decode("ascii")), offset
 
 
 def at(path: Path, offset: int) -> dict[str, Any] | None:
-    """The entry of the line at an offset, None for a damaged one. Raises OSError."""
+    """Return the entry of the line at an offset, None if it is damaged. Raises OSError."""
     with path.open("rb") as file:
         file.seek(offset)
         return sealed.opened(file.readline(sealed.LONGEST))
 
 
 def verify(folder: Path, stem: str, repair: str) -> Iterator[Damage]:
-    """The damaged lines of all writers' files, which are dropped. repair: what becomes of what such a line
-    held."""
+    """Find and drop the damaged lines of all writers' files. repair: what replaces the content of such a
+    line."""
     for path in sorted(folder.glob(f"{stem}-*.jsonl")):
         yield from sealed.drop(path, repair)
 
 
 def find(folder: Path, stem: str, key: str) -> Iterator[dict[str, Any]]:
-    """Every intact entry under one key, without an index: a search through mapped bytes, about 1 GB a second.
-    Raises SourceError."""
+    """Yield every intact entry under one key, without an index: a search through mapped bytes, about 1 GB
+    a second. Raises SourceError."""
     needle = b'{"key":"%s",' % key.encode("ascii")
     for path in files(folder, stem):
         try:
@@ -112,11 +114,11 @@ def find(folder: Path, stem: str, key: str) -> Iterator[dict[str, Any]]:
 
 
 def _find(file: BinaryIO, needle: bytes) -> Iterator[dict[str, Any]]:
-    """A damaged line is passed over: a smaller journal, not a broken one."""
+    """Damaged lines are skipped: the journal becomes smaller, not unreadable."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         end = 0
         while (start := mapped.find(needle, end)) >= 0 and (end := mapped.find(b"\n", start)) >= 0:
-            # a quotation of such a line is escaped, and so begins no line
+            # a quotation of such a line is escaped, so it never begins a line
             begins = start == 0 or mapped[start - 1 : start] == b"\n"
             if (
                 begins

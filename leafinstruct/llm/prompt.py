@@ -1,8 +1,8 @@
 """A prompt template: its name, its text, and the sha256 that fingerprints and rows carry.
 
-Templates are Markdown with `{{ name }}` places, filled by plain replacement: a document's text can therefore
-never be executed as a template (Jinja's sandbox was refused as more than is needed). Where a prompt is looked
-for is the recipe's business, not ours.
+Templates are Markdown with `{{ name }}` placeholders, filled by plain replacement, so a document's text can
+never be executed as a template (Jinja's sandbox would be more than needed). The recipe decides where prompts
+are looked up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PLACE = re.compile(r"\{\{ (\w+) \}\}")
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """name: as the recipe gives it, e.g. `judge`; text: the template."""
+    """One template. name: as in the recipe, e.g. `judge`; text: the template."""
 
     name: str
     text: str
@@ -26,6 +26,5 @@ class Prompt:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def fill(self, **places: str) -> str:
-        """The text with every `{{ place }}` replaced in one pass, so that no value is looked through for
-        places."""
+        """Replace every `{{ name }}` in one pass, so that placeholders inside values are not replaced."""
         return _PLACE.sub(lambda found: places.get(found[1], found[0]), self.text)

@@ -1,21 +1,21 @@
-"""What is asked and what comes back: plain values, no network, no model.
+"""Requests and answers as plain values: no network, no model.
 
-A request says everything that shapes its answer (messages, images, schema, sample index) and brings the
-answerer that stands in when there is no model. `check` holds what a JSON schema cannot say ("placeholder 3 is
-missing"); its reason is sent back to the model, which then repairs its answer. The order of a message's parts
-is the order in which the model sees text and images.
+A request states everything that shapes its answer (messages, images, schema, sample index) and brings the
+answerer that is used without a model. `check` holds what a JSON schema cannot express ("placeholder 3 is
+missing"); its reason is sent back to the model, which then repairs its answer. The parts of a message are in
+the order in which the model sees text and images.
 
 An answer has a state, because a failure is not a verdict:
 
     ok          there is a value
-    failed      nobody answered; ask again later
-    declined    the server declined this request for a reason that we do not understand; ask again later
-    refused     the model or its provider's content filter will not answer this
-    unparsed    no valid answer after repair
-    too_large   the server takes no request of this size, not even the smallest question about it
+    failed      no answer was received; ask again later
+    declined    the server declined this request for an unknown reason; ask again later
+    refused     the model or its provider's content filter refuses to answer
+    unparsed    no valid answer after repairs
+    too_large   the server declines the request for its size, even the smallest question about the document
 
-The first two without a value are no verdicts and are asked again by the next run; the others stand until
-`leaf build --retry-refused`.
+The next run asks again after `failed` and `declined`. The other states are kept until `leaf build
+--retry-refused`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from typing import Any, Literal
 AnswerState = Literal["ok", "failed", "declined", "refused", "unparsed", "too_large"]
 
 Excess = Literal["length", "images", "pixels", "format"]
-"""What a server says is too much: the whole request, the number of images, their size; or that it cannot read
-the format of one."""
+"""What a server reports as too large: the whole request, the number of images, or their size; or a format
+that it cannot read."""
 
 
 @dataclass(frozen=True)
 class SentImage:
-    """Encoded bytes exactly as they are sent, and their media type, e.g. `image/jpeg`."""
+    """The encoded bytes exactly as sent, and their media type, e.g. `image/jpeg`."""
 
     data: bytes
     media_type: str
@@ -58,20 +58,19 @@ class Message:
 class Request:
     """A question whose answer is one JSON object.
 
-    purpose: who asks (`judge`, `rewrite`), for messages and counts; it does not enter the cache key.
-    schema: JSON schema (draft 2020-12) of the answer object. Servers with strict schemas want every property
-    required and
-        `additionalProperties: false`.
-    offline: pure function that answers without a model. It may know no more than the messages say, because
-    its answer is cached under them.
+    purpose: who asks (`judge`, `rewrite`), for messages and counts; not in the cache key.
+    schema: JSON schema (draft 2020-12) of the answer object. Servers with strict schemas require every
+        property and `additionalProperties: false`.
+    offline: pure function that answers without a model. It may use only what the messages contain, because
+        its answer is cached under them.
     offline_name: its identity, `offline-rules@4`; a change of its rules raises the number.
-    check: None for a good answer, else the reason, in words that a model can act on. Pure, as `offline`.
-    sample: index among several answers wanted to the same question.
-    smaller: the same question with less of what is too much, None if there is none; a question of its own,
-    with its own place in the cache. Pure.
+    check: None for a good answer, else the reason, in words that a model can act on. Pure, like `offline`.
+    sample: index among several answers to the same question.
+    smaller: returns the same question with less of what is too large, None if there is none. It is cached as
+        a question of its own. Pure.
     shown: what this question shows of its document, "" for all that the settings allow.
-    absent: values of properties that an answer may leave out, by name: without them a readable answer would
-    be asked for again.
+    absent: default values of properties that an answer may leave out, by name. Without them a readable answer
+        would be requested again.
     """
 
     purpose: str
@@ -87,13 +86,13 @@ class Request:
 
     @property
     def images(self) -> int:
-        """Number of images that it shows."""
+        """Number of images in the messages."""
         return sum(isinstance(part, SentImage) for message in self.messages for part in message.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of all tries of a request; `estimated` where the server gave no count."""
+    """Tokens of all tries of a request; `estimated` if the server gave no count."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -109,8 +108,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What an answer took, all tries together; `dollars` None where the price was unknown. An offline answer
-    took nothing."""
+    """Cost of an answer, all tries together. `dollars` is None if the price was unknown; offline answers
+    cost nothing."""
 
     requests: int = 0
     input_tokens: int = 0
@@ -121,11 +120,12 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`value` is there exactly if state is `ok`; `detail` says why it is not, or what a question shows that
-    had to be made smaller; `usage` is what it took now, nothing if `cached`.
+    """One answer. `value` is set exactly if `state` is `ok`.
 
-    key: under which the cache and the journal know it; paid: what it took when it was given, cached or not
-    (None: not kept).
+    detail: why there is no value, or what a reduced question shows.
+    usage: tokens of this run, none if `cached`.
+    key: of the answer cache and the journal.
+    paid: cost of the answer when it was given, cached or not (None: not recorded).
     """
 
     state: AnswerState

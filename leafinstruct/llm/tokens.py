@@ -1,12 +1,16 @@
-"""How many tokens a request takes: a rough estimate, an upper bound, and what the server's own counts teach.
+"""Number of tokens of a request: an estimate, an upper bound, and corrections learned from the server's
+counts.
 
-    estimate   UTF-8 bytes / 4 for text (English: 4 characters a token; a Chinese character: 3 bytes, about 0.75 token) and a constant for each
-               image by file size, after the 85 + 170 for each 512-px tile of OpenAI's vision guide: 255 (one tile), 765 (four), 1,105 (six)
-    bound      1 token a byte (no byte-level tokenizer makes more), 512 for the chat template, the schema twice (as `response_format` and in
-               words), and 2,833 + 5,667 for each 512-px tile of an image, at most 8 tiles: gpt-4o-mini, the highest documented charge
-    learned    the largest count for each byte and each image that the server reported; a server that counts beyond the bound raises it
+    estimate   UTF-8 bytes / 4 for text (English: 4 characters a token; Chinese: 3 bytes a character, about
+               0.75 token). For each image a constant by file size, after the 85 + 170 for each 512-px tile of
+               OpenAI's vision guide: 255 (one tile), 765 (four), 1,105 (six)
+    bound      1 token a byte (no byte-level tokenizer makes more), 512 for the chat template, the schema
+               twice (as `response_format` and in words), and for each image 2,833 + 5,667 for each 512-px
+               tile, at most 8 tiles: gpt-4o-mini, the highest documented charge
+    learned    the largest count for each byte and each image that the server reported; a server that counts
+               more than the bound raises it
 
-Where the estimate is shown it is called one. A tokenizer for each model (tiktoken) is right for one vendor
+Estimates are always labeled as such. A tokenizer for each model (tiktoken) would be right for one vendor
 only.
 """
 
@@ -29,21 +33,21 @@ _IMAGE_TOKENS = ((20_000, 255), (200_000, 765))  # (file bytes up to, tokens)
 _LARGE_IMAGE_TOKENS = 1_105
 _TEMPLATE_TOKENS = 512
 _IMAGE, _TILE, _TILE_PX, _MOST_TILES = 2_833, 5_667, 512, 8
-_MARGIN = 1.25  # over what was learned, as requests differ
-_ABSURD = 4  # times the bound: no count, but a defect
+_MARGIN = 1.25  # above what was learned, since requests differ
+_ABSURD = 4  # times the bound; a higher count is a defect of the server
 _ABSURD_OUTPUT = 1 << 20  # tokens of one answer beyond max_tokens
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of one request. text: UTF-8 bytes of messages and schemas; estimate: tokens of all."""
+    """Size of one request. text: UTF-8 bytes of messages and schemas; estimate: tokens in total."""
 
     text: int
     sent: tuple[SentImage, ...]
     estimate: int
 
     def longer(self, texts: Iterable[str]) -> Size:
-        """With more text."""
+        """Return the size with more text."""
         more = sum(len(text.encode("utf-8", "replace")) for text in texts)
         return (
             Size(self.text + more, self.sent, self.estimate + -(-more // _BYTES_PER_TOKEN)) if more else self
@@ -70,7 +74,7 @@ def size_of(request: Request) -> Size:
 
 
 def estimate_tokens(request: Request) -> int:
-    """Input tokens of one request, estimated: text, schema and images. The answer adds up to
+    """Estimate the input tokens of one request: text, schema and images. The answer adds up to
     `llm.max_tokens`."""
     return size_of(request).estimate
 
@@ -80,13 +84,13 @@ def _image_tokens(image: SentImage) -> int:
 
 
 def _most_image_tokens(data: bytes) -> int:
-    """From the image's header; of bytes that are no image, the maximum."""
+    """Upper bound from the image's header; the maximum for bytes that are no image."""
     from PIL import Image  # an offline run sends no image
 
     tiles = _MOST_TILES
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a size that PIL warns of is known all the same
+            warnings.simplefilter("ignore")  # only the size is needed, however large
             width, height = Image.open(io.BytesIO(data)).size
         tiles = min(tiles, math.ceil(width / _TILE_PX) * math.ceil(height / _TILE_PX))
     except (OSError, ValueError, Image.DecompressionBombError):
@@ -95,10 +99,10 @@ def _most_image_tokens(data: bytes) -> int:
 
 
 class Learned:
-    """What the server's own counts say about requests to come."""
+    """Predict the tokens of future requests from the server's counts."""
 
     def __init__(self, *, images: bool) -> None:
-        """images: learn the tokens of an image, for `most`."""
+        """images: whether to learn the tokens of an image, for `most`."""
         self._images = images
         self._ratio: dict[str, float] = {}  # by purpose: reported / estimated
         self._byte = 0.0  # tokens a byte of requests without images
@@ -107,7 +111,7 @@ class Learned:
         self._output = 0
 
     def learn(self, purpose: str, size: Size, reported: Usage | None) -> None:
-        """One answer, and what the server counted for it."""
+        """Learn from one answer. reported: the server's counts."""
         if reported is None:
             return
         self._ratio[purpose] = max(self._ratio.get(purpose, 0.0), reported.input_tokens / size.estimate)
@@ -119,8 +123,8 @@ class Learned:
             self._image_ratio = max(self._image_ratio, reported.input_tokens / sum(size.images))
 
     def most(self, size: Size, limit: int) -> Usage:
-        """The upper bound. A byte is taken for a token whatever was learned, as scripts differ by that much.
-        limit: tokens of the answer."""
+        """Return the upper bound. A byte counts as at least one token whatever was learned, since writing
+        systems differ that much. limit: tokens of the answer."""
         images: float = sum(size.images)
         if self._image:
             learned = [max(self._image, self._image_ratio * bound) for bound in size.images]
@@ -129,7 +133,7 @@ class Learned:
         return Usage(math.ceil(text + images) + _TEMPLATE_TOKENS, max(limit, self._output), estimated=True)
 
     def likely(self, purpose: str, size: Size, limit: int) -> Usage:
-        """The most that requests of this purpose took so far, for one of this size; before the first answer,
+        """Return the largest usage of this purpose so far, scaled to this size; before the first answer,
         the estimate."""
         ratio = self._ratio.get(purpose, 0.0)
         tokens = math.ceil(size.estimate * ratio * _MARGIN) if ratio else size.estimate
@@ -137,11 +141,11 @@ class Learned:
 
 
 def read_usage(usage: object) -> Usage | None:
-    """The server's token counts, the larger reading where they are ambiguous; None if they are absent or
-    none.
+    """Return the server's token counts, the larger reading if they are ambiguous; None if they are missing or
+    invalid.
 
-    Some servers leave reasoning out of `completion_tokens` and count it in `total_tokens` alone; others leave
-    tokens from their own cache out of `prompt_tokens`. A discount on cached tokens is not counted.
+    Some servers count reasoning only in `total_tokens`, not in `completion_tokens`. Others leave tokens from
+    their own cache out of `prompt_tokens`. A discount on cached tokens is ignored.
     """
     if not isinstance(usage, Mapping):
         return None
@@ -158,7 +162,7 @@ def read_usage(usage: object) -> Usage | None:
 
 
 def cached_tokens(usage: Mapping[str, Any]) -> int:
-    """Tokens of the prompt that the server took from its own cache."""
+    """Return the prompt tokens that the server took from its own cache."""
     details = usage.get("prompt_tokens_details")
     found = [details.get("cached_tokens")] if isinstance(details, Mapping) else []
     found += [usage.get("cache_read_input_tokens"), usage.get("prompt_cache_hit_tokens")]
@@ -166,7 +170,7 @@ def cached_tokens(usage: Mapping[str, Any]) -> int:
 
 
 def is_absurd(usage: Usage, size: Size, limit: int) -> bool:
-    """True for counts that nothing sent or generated can explain. limit: tokens of the answer."""
+    """Whether counts are impossible for what was sent and generated. limit: tokens of the answer."""
     bound = size.text + 16 * _TEMPLATE_TOKENS + (_IMAGE + _TILE * _MOST_TILES) * len(size.images)
     return usage.input_tokens > _ABSURD * bound or usage.output_tokens > limit + _ABSURD_OUTPUT
 

@@ -1,13 +1,14 @@
 """MoSS, modality-specialized adaptation (arXiv 2407.03604), as a PEFT method: a Linear LoRA for text tokens,
 a Convolutional LoRA for image tokens.
 
-    import leafinstruct.moss                       # registers the method; without it PEFT says KeyError: 'MOSS'
+    import leafinstruct.moss                       # registers the method; without it PEFT raises KeyError:
+                                                   'MOSS'
     from peft import get_peft_model
     model = get_peft_model(base, leafinstruct.moss.MossConfig())
 
 Imports torch and peft, and nothing else of leafinstruct except `_quiet_import`.
 """
-# ruff: noqa: E402 - peft is prepared before the imports
+# ruff: noqa: E402 - import_peft must come before the imports that use peft
 
 from __future__ import annotations
 

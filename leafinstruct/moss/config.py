@@ -1,4 +1,4 @@
-"""MossConfig: what an adapter is, as `adapter_config.json` keeps it.
+"""MossConfig: the settings of an adapter, as stored in `adapter_config.json`.
 
 The paper (arXiv 2407.03604) gives a Linear LoRA to text tokens and a Convolutional LoRA to image tokens; its
 kernel size, scale, initialization and target modules could not be read, so the defaults here are ours: kernel
@@ -11,80 +11,86 @@ from __future__ import annotations
 import re
 import reprlib
 import sys
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Literal, get_args
 
 from peft import PeftConfig
 
-FORMAT = 1
-"""Of adapter_config.json and of the names of the weights."""
+FORMAT = 2
+"""Version of adapter_config.json and of the names of the weights. Format 1 named `neighbors` and
+`neighbors_seed` `taps` and `taps_seed`; it is still read."""
 Method = Literal["moss", "moe_lora", "lora"]
 ConvMode = Literal["full_space", "rank", "depthwise"]
-TapShape = Literal["top_left", "raster", "shuffled", "symmetric"]
+Arrangement = Literal["top_left", "raster", "shuffled", "symmetric"]
 _ID = 2**63 - 1
-"""The largest number that a tensor of ids holds."""
+"""The largest id that an int64 tensor holds."""
 _SIDE = 2**31 - 1
-"""Of a grid, so that height x width is such a number, too."""
+"""The longest side of a grid, so that height x width fits int64, too."""
 
 
 class MossConfigError(ValueError):
-    """A setting is wrong; the message names it and what is allowed."""
+    """A setting is wrong. The message names the setting and what is allowed."""
 
 
 @dataclass
 class MossConfig(PeftConfig):
-    """A MoSS adapter. Raises MossConfigError for settings that are wrong or do not go together."""
+    """The settings of a MoSS adapter. Raises MossConfigError for wrong or incompatible settings."""
 
     target_modules: str | list[str] | None = None
-    """Regular expression over whole module names; None: the attention projections of the decoder. Lists of
-    name endings work as in PEFT."""
+    """Regular expression over whole module names, or a list of name endings as in PEFT. None: the attention
+    projections of the decoder."""
     exclude_modules: str | list[str] | None = None
     """As in PEFT."""
     r_text: int = 32
-    """Rank for text rows; of method `lora` for all rows."""
+    """Rank for text rows; with method `lora` for all rows."""
     r_image: int = 32
-    """Rank for image rows. method `lora` has none."""
+    """Rank for image rows; unused by method `lora`."""
     alpha_text: float = 64.0
     """The text half is scaled by alpha_text / r_text."""
     alpha_image: float = 64.0
     """The image half is scaled by alpha_image / r_image."""
     method: Method = "moss"
-    """moss: convolution for image rows; moe_lora: a second linear LoRA for them; lora: one for all rows, no
-    routing."""
+    """moss: a convolution for image rows; moe_lora: a second linear LoRA for image rows; lora: one LoRA for
+    all rows, without routing."""
     kernel_size: int = 2
     """k of the k x k neighborhood."""
     conv_mode: ConvMode = "full_space"
     """full_space: A is the convolution, d -> r (the paper). rank: A linear, then a convolution r -> r (Zhong
     et al. 2024). depthwise: A linear, then one k x k kernel for each of the r channels."""
-    taps: TapShape = "top_left"
-    """Which neighbors: top_left (the paper), raster (all earlier ones within k - 1), shuffled (a control:
-    itself and seeded earlier patches, as many as top_left), symmetric (an ablation that sees later patches,
-    for images that are read and never written; k odd)."""
-    taps_seed: int = 0
-    """Of shuffled taps."""
+    neighbors: Arrangement = "top_left"
+    """Which patches the convolution sees: top_left (the paper), raster (all earlier ones within k - 1),
+    shuffled (a control: the patch itself and earlier patches chosen at random, as many as top_left),
+    symmetric (an ablation that sees later patches, for images that are read and never generated; k odd)."""
+    neighbors_seed: int = 0
+    """Seed of shuffled neighbors."""
     dropout: float = 0.0
-    """On the adapter's input."""
+    """Dropout on the adapter's input."""
     init: Literal["identity", "random"] = "identity"
-    """identity: B = 0, so that the start is the base model (and the rank kernel passes a patch as it is).
-    random: B too, for tests."""
+    """identity: B = 0, so that the adapted model starts as the base model (and the rank kernel as the
+    identity). random: B is random, too; for tests."""
     image_tokens: list[list[int]] | None = None
-    """Ids of image patches as inclusive ranges, [[4, 8195]]; None: what the model's config tells (Chameleon,
-    Emu3), else `patch_pos` is needed."""
+    """Ids of image patches as inclusive ranges, [[4, 8195]]. None: taken from the model's config (Chameleon,
+    Emu3, Emu2); for other models pass `patch_pos`."""
     image_grid: list[int] | None = None
-    """[height, width] of every image in patches; None: what the model's config tells."""
+    """[height, width] of every image in patches. None: taken from the model's config."""
     end_of_line: int | None = None
-    """Id that ends each row of an image, where images have many shapes (Emu3)."""
+    """Id that ends each row of an image, for models whose images have many shapes (Emu3)."""
     modules_to_save: list[str] | None = None
     """As in PEFT."""
     bias: Literal["none"] = "none"
     """Biases stay frozen."""
     leafinstruct_format: int = field(default=FORMAT)
-    """Format of this file."""
+    """Version of the file, see FORMAT."""
+    taps: InitVar[str | None] = None
+    """`neighbors` in a file of format 1."""
+    taps_seed: InitVar[int | None] = None
+    """`neighbors_seed` in a file of format 1."""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, taps: str | None, taps_seed: int | None) -> None:
         super().__post_init__()
-        self.peft_type = "MOSS"  # the enum's member where it is registered; equal to it as text
-        for name, allowed in (("method", Method), ("conv_mode", ConvMode), ("taps", TapShape)):
+        self.peft_type = "MOSS"  # equal as text to the enum's member, which exists once registered
+        self._read_format(taps, taps_seed)
+        for name, allowed in (("method", Method), ("conv_mode", ConvMode), ("neighbors", Arrangement)):
             self._check(
                 name, getattr(self, name) in get_args(allowed), f"one of {', '.join(get_args(allowed))}"
             )
@@ -96,34 +102,44 @@ class MossConfig(PeftConfig):
             )
         self._check("dropout", _number(self.dropout) and 0.0 <= self.dropout < 1.0, "in [0, 1)")
         self._check(
-            "taps_seed",
-            _whole(self.taps_seed, -(2**63), 2**64 - 1),
+            "neighbors_seed",
+            _whole(self.neighbors_seed, -(2**63), 2**64 - 1),
             "a whole number from -2^63 to 2^64 - 1, as torch's seeds are",
         )
         self._check_images()
         self._check_modules()
-        if self.taps == "symmetric" and self.kernel_size % 2 == 0:
+        if self.neighbors == "symmetric" and self.kernel_size % 2 == 0:
             raise MossConfigError(
-                f"symmetric taps lie around a patch, so kernel_size must be odd, not {self.kernel_size}"
+                f"symmetric neighbors lie around a patch, so kernel_size must be odd, not {self.kernel_size}"
             )
         if self.image_tokens is not None and (self.image_grid is None) == (self.end_of_line is None):
             raise MossConfigError(
-                "image_tokens need image_grid or end_of_line, and not both, to tell where in its image a "
-                "patch stands"
+                "image_tokens need either image_grid or end_of_line, from which the position of a patch in "
+                "its image follows"
             )
         if self.bias != "none":
             raise MossConfigError("bias must be none: MoSS trains no biases")
-        if self.leafinstruct_format != FORMAT:
-            raise MossConfigError(
-                f"the adapter has format {self.leafinstruct_format}; this version reads {FORMAT}: "
-                "upgrade leafinstruct"
-            )
         if isinstance(self.target_modules, list):
             self.target_modules = sorted(self.target_modules)
 
-    def _check(self, name: str, holds: bool, allowed: str) -> None:
-        """The value is shortened, since a file may hold any, and what is allowed must stay in sight."""
-        if not holds:
+    def _read_format(self, taps: Any, taps_seed: Any) -> None:
+        """Convert a file of format 1 to FORMAT; refuse newer formats."""
+        if self.leafinstruct_format not in (1, FORMAT):
+            raise MossConfigError(
+                f"the adapter has format {reprlib.repr(self.leafinstruct_format)}; this version reads 1 and "
+                f"{FORMAT}: upgrade leafinstruct"
+            )
+        for old, new, value in (("taps", "neighbors", taps), ("taps_seed", "neighbors_seed", taps_seed)):
+            if value is not None and self.leafinstruct_format != 1:
+                raise MossConfigError(f"{old}: unknown setting; it is now called {new!r}")
+            if value is not None:
+                setattr(self, new, value)
+        self.leafinstruct_format = FORMAT
+
+    def _check(self, name: str, ok: bool, allowed: str) -> None:
+        """Raise unless ok. The value is shortened: a file may hold any, and what is allowed must stay
+        visible."""
+        if not ok:
             raise MossConfigError(f"{name} is {reprlib.repr(getattr(self, name))}; it must be {allowed}")
 
     def _check_images(self) -> None:
@@ -150,11 +166,11 @@ class MossConfig(PeftConfig):
                 try:
                     re.compile(given)
                 except (re.error, ValueError, OverflowError, RecursionError) as error:
-                    self._check(name, False, f"a regular expression, and is none: {error}")
+                    self._check(name, False, f"a valid regular expression: {error}")
 
     @property
     def routed(self) -> bool:
-        """Whether text rows and image rows go different ways."""
+        """Whether text rows and image rows use different weights."""
         return self.method != "lora"
 
     @property
@@ -163,7 +179,7 @@ class MossConfig(PeftConfig):
         return self.method == "moss"
 
     def to_dict(self) -> dict[str, Any]:
-        """What adapter_config.json holds."""
+        """Return the contents of adapter_config.json."""
         return {**super().to_dict(), "peft_type": "MOSS"}
 
 
@@ -172,7 +188,7 @@ def _whole(value: object, least: int, most: int = _ID) -> bool:
 
 
 def _number(value: object) -> bool:
-    """Finite; a float that an adapter's file writes without a point is an int here."""
+    """Whether value is a finite number; JSON may write a float without a point, which is read as an int."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 

@@ -1,9 +1,10 @@
-"""What a convolution must remember between two chunks of a sequence: kept on the KV cache, moved with it.
+"""The convolution's state between two chunks of a sequence, stored on the KV cache and re-ordered with it.
 
-A patch needs its neighbors' projections, so each adapted layer keeps those of the last rows of the image that
-is being written: (k - 1)(W + 1) of them, the whole image with shuffled taps. The ids so far are kept too,
-from which the place of the next patch follows. All of it lives on the KV cache object and is re-ordered with
-its beams; a cache that was cut (`crop`, assisted decoding) is noticed by its length and refused.
+A patch needs its neighbors' projections, so each adapted layer keeps those of the last patches of the
+unfinished image: (k - 1)(W + 1) of them, the whole image with shuffled neighbors. The ids so far are kept
+too, because the position of the next patch follows from them. The state is an attribute of the KV cache
+object and follows its beams. A cache that was cut (`crop`, assisted decoding) is recognized by its length and
+refused.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ _NAME = "leafinstruct_moss"
 
 
 class ConvCache:
-    """rows: (layer, adapter) -> (B, R, C). positions: (B, R, 3) of those rows. ids: (B, seen), where
-    positions are made from ids. seen: tokens."""
+    """State of the convolutions of one sequence.
+
+    rows: projections, (layer, adapter) -> (B, R, C); positions: (B, R, 3) of those rows; ids: (B, seen), None
+    when the caller passes positions; seen: number of tokens so far.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Tensor] = {}
@@ -35,9 +39,9 @@ class ConvCache:
 
 
 def of(cache: Any) -> ConvCache | None:
-    """The conv cache on a KV cache; a new one where nothing was seen yet; None without a KV cache.
+    """Return the conv cache of a KV cache: a new one for an empty KV cache, None without a KV cache.
 
-    Raises ValueError where the KV cache knows tokens that the adapters have not seen.
+    Raises ValueError when the KV cache holds tokens that the adapters have not processed.
     """
     if cache is None:
         return None
@@ -48,20 +52,20 @@ def of(cache: Any) -> ConvCache | None:
     if not isinstance(found, ConvCache) or found.seen != seen:
         known = found.seen if isinstance(found, ConvCache) else 0
         raise ValueError(
-            f"the KV cache holds {seen} tokens and the convolution remembers {known}: it was filled "
-            "with the adapter off or with gradients on, "
-            "or was cut; start from an empty cache, without assisted decoding"
+            f"the KV cache holds {seen} tokens, but the convolution has processed {known}: the cache was "
+            "filled with the adapter off or with gradients on, or was cut; start from an empty cache, "
+            "without assisted decoding"
         )
     return found
 
 
 def attach(state: ConvCache, cache: Any) -> None:
-    """Put it on a KV cache, whose re-ordering it then follows. A copy of the cache (a prompt that several
-    answers begin with) has one of its own."""
+    """Store the state on a KV cache and re-order it with the cache. A copy of the cache (a prompt shared by
+    several answers) gets a copy of the state."""
     if getattr(cache, _NAME, None) is None:
         for name in _MOVES:
             if hasattr(cache, name):
-                # no closure: copies and pickles would hold the first cache
+                # not a closure: copies and pickles would refer to the first cache
                 setattr(cache, name, partial(_moved, cache, name))
     setattr(cache, _NAME, state)
 

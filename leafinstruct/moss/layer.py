@@ -1,19 +1,20 @@
-"""MossLayer: one linear layer of the decoder with its text half and its image half.
+"""MossLayer: a linear layer of the decoder with a text half and an image half.
 
     text row i      h_i = W x_i + s_t B_t A_t x_i
     image row p     h_p = W x_p + s_i B_i conv(A_i; X)_p        X: the patches of the image, on their grid
 
-with the convolution (K taps, see layout)
+with the convolution over K neighbors (see layout)
 
     full_space      sum_t A_i[t] x_nbr(p,t)                A_i: (K, r, d), the paper's
-    rank            sum_t G[t] A_i x_nbr(p,t)              G: (K, r, r), starts as the identity at the patch itself
+    rank            sum_t G[t] A_i x_nbr(p,t)              G: (K, r, r), starts as the identity at the patch
+                                                           itself
     depthwise       sum_t g[t] * (A_i x_nbr(p,t))          g: (K, r), starts likewise
 
-Each half takes its rows by index, so that text never passes conv weights, nor patches the text's; both are
-always part of the graph, with no rows if need be, so that every parameter has a gradient on every rank. The
-projection comes before the gather: K r numbers a patch are moved, not K d. Chosen by measuring
-(benchmarks/moss.py): rows by index and `index_add`; one stacked product over all rows is faster at rank 8 and
-slower from 32 on.
+Each half selects its rows by index, so text never passes through the convolution's weights, nor patches
+through the text weights. Both halves are always part of the graph, even with no rows, so every parameter has
+a gradient in every process. The projection comes before the gather: K r numbers a patch are moved, not K d.
+Chosen by measurement (benchmarks/moss.py): selection by index and `index_add`; one stacked product over all
+rows is faster at rank 8 and slower from 32 on.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from peft.utils import resolve_quantization_backend
 from torch import Tensor, nn
 
 from leafinstruct.moss.config import MossConfig
-from leafinstruct.moss.layout import Layout, Taps, taps
+from leafinstruct.moss.layout import Layout, Neighborhood, neighborhood
 from leafinstruct.moss.running import Pass, Running
 
 
 class _AddRows(torch.autograd.Function):
-    """out.view(-1, d)[index] += rows, in place. torch's own index_add keeps the rows for its backward, which
-    needs the index alone: with both halves that is as much memory again as the layer's output."""
+    """Compute out.view(-1, d)[index] += rows in place. torch's own index_add keeps the rows for its backward,
+    which only needs the index: for both halves this is as much memory again as the layer's output."""
 
     @staticmethod
     def forward(ctx: Any, out: Tensor, index: Tensor, rows: Tensor) -> Tensor:
@@ -46,7 +47,7 @@ class _AddRows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor]:
-        """The gradient of rows is that of the rows of out."""
+        """The gradient of rows is that of the indexed rows of out."""
         (index,) = ctx.saved_tensors
         return gradient, None, gradient.reshape(-1, gradient.shape[-1])[index]
 
@@ -55,10 +56,10 @@ class MossLayer(nn.Module, BaseTunerLayer):
     """A linear layer and its adapters."""
 
     adapter_layer_names = ("moss_text_A", "moss_text_B", "moss_image_A", "moss_image_B", "moss_kernel")
-    other_param_names = ("moss_configs", "moss_dropout", "moss_taps")
+    other_param_names = ("moss_configs", "moss_dropout", "moss_neighborhoods")
 
     def __init__(self, base_layer: nn.Module, key: str, running: Running, **kwargs: Any) -> None:
-        """key: the layer's name in its model. Raises TypeError for what is no linear layer."""
+        """key: the layer's name in its model. Raises TypeError unless base_layer is a linear layer."""
         super().__init__()
         self.base_layer = base_layer
         self.quantization_backend = resolve_quantization_backend(
@@ -69,7 +70,7 @@ class MossLayer(nn.Module, BaseTunerLayer):
         self.in_features, self.out_features = int(base_layer.in_features), int(base_layer.out_features)
         self.moss_key, self.moss_running = key, running
         self.moss_configs: dict[str, MossConfig] = {}
-        self.moss_taps: dict[str, Taps] = {}
+        self.moss_neighborhoods: dict[str, Neighborhood] = {}
         self.moss_dropout = nn.ModuleDict()
         self.moss_text_A, self.moss_text_B = nn.ParameterDict(), nn.ParameterDict()
         self.moss_image_A, self.moss_image_B = nn.ParameterDict(), nn.ParameterDict()
@@ -78,18 +79,18 @@ class MossLayer(nn.Module, BaseTunerLayer):
         self.merged_adapters: list[str] = []
 
     def update_layer(self, name: str, config: MossConfig) -> None:
-        """Add an adapter, or start one anew."""
+        """Add an adapter, or reinitialize one."""
         self.moss_configs[name] = config
         self.moss_dropout[name] = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
         self.moss_text_A[name] = nn.Parameter(torch.empty(config.r_text, self.in_features))
         self.moss_text_B[name] = nn.Parameter(torch.empty(self.out_features, config.r_text))
         if config.routed:
             shape = (
-                taps(config.taps, config.kernel_size, config.taps_seed)
+                neighborhood(config.neighbors, config.kernel_size, config.neighbors_seed)
                 if config.convolves
-                else taps("top_left", 1)
+                else neighborhood("top_left", 1)
             )
-            self.moss_taps[name] = shape
+            self.moss_neighborhoods[name] = shape
             wide = shape.count if config.conv_mode == "full_space" else 1
             self.moss_image_A[name] = nn.Parameter(torch.empty(wide * config.r_image, self.in_features))
             self.moss_image_B[name] = nn.Parameter(torch.empty(self.out_features, config.r_image))
@@ -101,7 +102,7 @@ class MossLayer(nn.Module, BaseTunerLayer):
         self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
 
     def _start(self, name: str, random: bool) -> None:
-        """A as in LoRA, uniform by fan-in; B zero."""
+        """Initialize A as LoRA does (uniform by fan-in) and B with zeros, or with random numbers."""
         for down in (self.moss_text_A, self.moss_image_A):
             if name in down:
                 nn.init.kaiming_uniform_(down[name], a=math.sqrt(5))
@@ -137,16 +138,18 @@ class MossLayer(nn.Module, BaseTunerLayer):
                 else out + (scale * F.linear(F.linear(self._input(name, x), down), up)).to(out.dtype)
             )
         now, layout = self._pass(x)
-        if merged and not len(layout.image) and not layout.remembered and not torch.is_grad_enabled():
+        if merged and not len(layout.image) and not layout.cached and not torch.is_grad_enabled():
             return out
         words, patches = now.split(layout, self._input(name, x))
         if type(self.base_layer) is not nn.Linear:
-            out = out.clone()  # a plain linear layer's output is nobody else's and is added to in place
+            out = (
+                out.clone()
+            )  # only a plain linear layer's output is surely unshared and can be changed in place
         image = F.linear(
             config.alpha_image / config.r_image * self._convolved(name, patches, now, layout),
             self.moss_image_B[name],
         )
-        if merged:  # W holds the text half now, so patches take it off again
+        if merged:  # W includes the text half, so it is subtracted for patches
             image = image - scale * F.linear(F.linear(patches, down), up)
         else:
             text = F.linear(scale * F.linear(words, down), up)
@@ -166,69 +169,69 @@ class MossLayer(nn.Module, BaseTunerLayer):
         layout = now.layout if now is not None else None
         if now is None or layout is None:
             raise RuntimeError(
-                f"{self.moss_key}: no forward pass of the adapted model is under way; call the model "
-                "itself, not a part of it"
+                f"{self.moss_key}: the layer runs outside a forward pass of the adapted model; call the "
+                "model itself, not a part of it"
             )
         if x.numel() // self.in_features != layout.batch * layout.length:
             raise RuntimeError(
-                f"{self.moss_key} sees {x.numel() // self.in_features} rows where the sequence has "
-                f"{layout.batch} x {layout.length}: it is not part "
-                "of the decoder; narrow target_modules to the decoder's layers"
+                f"{self.moss_key} gets {x.numel() // self.in_features} rows, but the sequence has "
+                f"{layout.batch} x {layout.length}: the layer is not part of the decoder; restrict "
+                "target_modules to the decoder's layers"
             )
         return now, layout
 
     def _convolved(self, name: str, patches: Tensor, now: Pass, layout: Layout) -> Tensor:
         """patches: (N, d_in). Returns (N, r_image)."""
-        config, shape = self.moss_configs[name], self.moss_taps[name]
+        config, shape = self.moss_configs[name], self.moss_neighborhoods[name]
         projected = F.linear(patches, self.moss_image_A[name])  # (N, K r), or (N, r)
         if not config.convolves:
             return projected
         known = torch.cat(
             [
-                *self._remembered(name, projected, now, layout),
+                *self._cached(name, projected, now, layout),
                 projected,
                 projected.new_zeros(1, projected.shape[1]),
             ]
         )
-        self._remember(name, known, now)
+        self._store(name, known, now)
         table, rank = layout.neighbors(shape), config.r_image
         if config.conv_mode == "full_space":
             known = known.view(-1, shape.count, rank)
             return sum(
-                (known[table[:, tap], tap] for tap in range(1, shape.count)),
+                (known[table[:, at], at] for at in range(1, shape.count)),
                 projected.view(-1, shape.count, rank)[:, 0],
             )
         kernel = self.moss_kernel[name].to(projected.dtype)
         if config.conv_mode == "depthwise":
             return sum(
-                (known[table[:, tap]] * kernel[tap] for tap in range(1, shape.count)), projected * kernel[0]
+                (known[table[:, at]] * kernel[at] for at in range(1, shape.count)), projected * kernel[0]
             )
         return F.linear(known[table].flatten(1), kernel.transpose(0, 1).flatten(1))  # (N, K r) x (r, K r)
 
-    def _remembered(self, name: str, projected: Tensor, now: Pass, layout: Layout) -> list[Tensor]:
+    def _cached(self, name: str, projected: Tensor, now: Pass, layout: Layout) -> list[Tensor]:
         conv = now.conv
         rows = conv.rows.get((self.moss_key, name)) if conv is not None else None
         if rows is not None:
             return [rows.reshape(-1, projected.shape[1]).to(projected.dtype)]
-        return [projected.new_zeros(layout.remembered, projected.shape[1])] if layout.remembered else []
+        return [projected.new_zeros(layout.cached, projected.shape[1])] if layout.cached else []
 
-    def _remember(self, name: str, known: Tensor, now: Pass) -> None:
+    def _store(self, name: str, known: Tensor, now: Pass) -> None:
         if now.conv is not None and now.kept is not None:
             now.conv.rows[self.moss_key, name] = known.detach()[now.kept.flatten()].view(
                 *now.kept.shape, known.shape[1]
             )
 
     def get_delta_weight(self, name: str) -> Tensor:
-        """s_t B_t A_t, (d_out, d_in): the half that a weight can hold."""
+        """Return s_t B_t A_t, (d_out, d_in): the text half, which can be merged into the weight."""
         config = self.moss_configs[name]
         return config.alpha_text / config.r_text * (self.moss_text_B[name] @ self.moss_text_A[name])
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Add the text halves to W. Raises ValueError for quantized weights, or with safe_merge for what is
-        not finite."""
+        """Add the text halves to W. Raises ValueError for quantized weights, and with safe_merge when the sum
+        is not finite."""
         if self.quantization_backend is not None:
             raise ValueError(
-                f"{self.moss_key} is quantized, so the text half would be rounded into it; load the base "
+                f"{self.moss_key} is quantized, so merging would round the text half; load the base "
                 "unquantized to merge"
             )
         base = self.get_base_layer()
@@ -241,7 +244,7 @@ class MossLayer(nn.Module, BaseTunerLayer):
                 self.merged_adapters.append(name)
 
     def unmerge(self) -> None:
-        """Take the text halves off again."""
+        """Subtract the merged text halves from W."""
         base = self.get_base_layer()
         while self.merged_adapters:
             base.weight.data -= self.get_delta_weight(self.merged_adapters.pop()).to(base.weight.dtype)

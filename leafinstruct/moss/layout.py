@@ -1,12 +1,12 @@
-"""One forward pass as the adapters see it: which rows are text, which are patches, and who is whose neighbor.
+"""The layout of one forward pass: which rows are text, which are patches, and the neighbors of each patch.
 
-It is built once and shared by all layers. A convolution is then a gather and a sum over K taps:
-`neighbors(taps)[n, t]` is the row that stands at tap t of patch n. Several images, mixed shapes, partial
-images, padding and a KV cache change only this table. Patches of earlier chunks come first in its numbering,
-then those of this chunk, then one row of zeros for what lies outside the image.
+It is built once and shared by all layers. A convolution is then a gather and a sum over K neighbors:
+`neighbors(shape)[n, t]` is the row of neighbor t of patch n. Several images, mixed shapes, partial images,
+padding and a KV cache change only this table. Rows are numbered: patches of earlier chunks first, then those
+of this chunk, then one row of zeros for everything outside the image.
 
-The neighbors are found on a canvas, a table of every image's grid with a border as wide as the kernel, so
-that no comparison of pairs is made and no row or image can see into another.
+Neighbors are looked up on a canvas, a table of every image's grid with a border as wide as the kernel. So no
+pairs are compared, and no row or image can see into another.
 """
 
 from __future__ import annotations
@@ -18,70 +18,74 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Taps:
-    """offsets: (dy, dx) of each neighbor, itself first. drawn: how many more are earlier patches drawn with
-    `seed`."""
+class Neighborhood:
+    """The neighbors of a patch.
+
+    offsets: (dy, dx) of each neighbor, the patch itself first; random: number of further neighbors, earlier
+    patches chosen at random with `seed`.
+    """
 
     offsets: tuple[tuple[int, int], ...]
-    drawn: int = 0
+    random: int = 0
     seed: int = 0
 
     @property
     def count(self) -> int:
-        """K."""
-        return len(self.offsets) + self.drawn
+        """K, the number of neighbors."""
+        return len(self.offsets) + self.random
 
     @property
     def reach(self) -> int:
-        """The farthest row or column."""
+        """The largest distance in rows or columns."""
         return max(abs(step) for place in self.offsets for step in place)
 
 
-def taps(shape: str, kernel: int, seed: int = 0) -> Taps:
-    """The neighbors of a kernel. shape: see MossConfig.taps; top_left has kernel^2, raster (k - 1)(2k - 1) +
-    k."""
+def neighborhood(shape: str, kernel: int, seed: int = 0) -> Neighborhood:
+    """Return the neighbors of a kernel. shape: see MossConfig.neighbors; top_left has k^2, raster (k - 1)(2k
+    -
+    1) + k."""
     span = range(kernel)
     if shape == "shuffled":
-        return Taps(((0, 0),), kernel * kernel - 1, seed)
+        return Neighborhood(((0, 0),), kernel * kernel - 1, seed)
     if shape == "raster":
         above = [(-dy, dx) for dy in span for dx in range(1 - kernel, kernel) if dy or dx <= 0]
-        return Taps(tuple(sorted(above, key=lambda place: place != (0, 0))))
+        return Neighborhood(tuple(sorted(above, key=lambda place: place != (0, 0))))
     if shape == "symmetric":
         around = [(dy - kernel // 2, dx - kernel // 2) for dy in span for dx in span]
-        return Taps(tuple(sorted(around, key=lambda place: place != (0, 0))))
-    return Taps(tuple((-dy, -dx) for dy in span for dx in span))
+        return Neighborhood(tuple(sorted(around, key=lambda place: place != (0, 0))))
+    return Neighborhood(tuple((-dy, -dx) for dy in span for dx in span))
 
 
 class Layout:
-    """The rows of one forward pass. Rows are counted over the flattened (B, T)."""
+    """The rows of one forward pass, counted over the flattened (B, T)."""
 
     def __init__(self, positions: Tensor, history: Tensor | None = None) -> None:
-        """positions: patch_pos of this chunk, (B, T, 3). history: of the patches that are remembered, (B, R,
-        3), -1 where a row has fewer."""
+        """positions: patch_pos of this chunk, (B, T, 3). history: patch_pos of the cached patches, (B, R, 3),
+        -1 where a sequence has fewer."""
         self.batch, self.length = positions.shape[:2]
         flat = positions.reshape(-1, 3)
         is_patch = flat[:, 0] >= 0
         self.text = (~is_patch).nonzero()[:, 0]
-        """(N_text,) int64."""
+        """Indices of text rows, (N_text,) int64."""
         self.image = is_patch.nonzero()[:, 0]
-        """(N_image,) int64."""
+        """Indices of patches, (N_image,) int64."""
         self.positions = positions
         self._history = history if history is not None else positions.new_full((self.batch, 0, 3), -1)
-        self._tables: dict[Taps, Tensor] = {}
+        self._tables: dict[Neighborhood, Tensor] = {}
 
     @property
-    def remembered(self) -> int:
-        """B * R: rows that come before this chunk's patches in the numbering of neighbors."""
+    def cached(self) -> int:
+        """B * R: the number of cached rows, which are numbered before this chunk's patches."""
         return int(self.batch * self._history.shape[1])
 
-    def neighbors(self, shape: Taps) -> Tensor:
-        """(N_image, K) int64: for each patch of the chunk the rows at its taps; remembered + N_image stands
-        for zeros."""
+    def neighbors(self, shape: Neighborhood) -> Tensor:
+        """Return (N_image, K) int64: the rows of each patch's neighbors; cached + N_image is the row of
+        zeros."""
         if shape not in self._tables:
             self._tables[shape] = self._build(shape)
         return self._tables[shape]
 
-    def _build(self, shape: Taps) -> Tensor:
+    def _build(self, shape: Neighborhood) -> Tensor:
         rows = torch.arange(self.batch, device=self.positions.device)
         entries = torch.cat([self._history.reshape(-1, 3), self.positions.reshape(-1, 3)[self.image]])
         owner = torch.cat([rows.repeat_interleave(self._history.shape[1]), self.image // self.length])
@@ -94,37 +98,37 @@ class Layout:
         _, group = torch.stack([owner[real], place[:, 0]]).unique(dim=1, return_inverse=True)
         canvas = entries.new_full((int(group.max()) + 1, height + 2 * reach, width + 2 * reach), nothing)
         canvas[group, place[:, 1] + reach, place[:, 2] + reach] = real
-        mine = real >= self.remembered
+        mine = real >= self.cached
         group, y, x = group[mine], place[mine, 1], place[mine, 2]
         found = [canvas[group, y + reach + dy, x + reach + dx] for dy, dx in shape.offsets]
-        if shape.drawn:
-            found += self._drawn(shape, canvas, group, y, x, nothing)
+        if shape.random:
+            found += self._random(shape, canvas, group, y, x, nothing)
         return torch.stack(found, dim=1)
 
-    def _drawn(
-        self, shape: Taps, canvas: Tensor, group: Tensor, y: Tensor, x: Tensor, nothing: int
+    def _random(
+        self, shape: Neighborhood, canvas: Tensor, group: Tensor, y: Tensor, x: Tensor, nothing: int
     ) -> list[Tensor]:
-        """Earlier patches of the same image, by a hash of the patch's number and the seed: the same on every
-        device and for every prefix."""
+        """Choose earlier patches of the same image by a hash of the patch's number and the seed: the same
+        ones on every device and for every prefix."""
         inside = canvas[:, : canvas.shape[1], :] != nothing
         widths = inside.any(1).sum(1)[group]
         number = y * widths + x
         found = []
-        for tap in range(shape.drawn):
-            drawn = _hash(number * 1_000_003 + tap * 7_919 + shape.seed) % number.clamp(min=1)
-            earlier = canvas[group, drawn // widths, drawn % widths]
+        for at in range(shape.random):
+            chosen = _hash(number * 1_000_003 + at * 7_919 + shape.seed) % number.clamp(min=1)
+            earlier = canvas[group, chosen // widths, chosen % widths]
             found.append(torch.where(number > 0, earlier, torch.full_like(earlier, nothing)))
         return found
 
-    def kept(self, shapes: list[Taps]) -> tuple[Tensor, Tensor]:
-        """What the next chunk may need: rows (B, R) in the numbering of neighbors, its zero row where there
-        are fewer; positions (B, R, 3)."""
+    def kept(self, shapes: list[Neighborhood]) -> tuple[Tensor, Tensor]:
+        """Return what the next chunk may need: rows (B, R) in the numbering of `neighbors`, the row of zeros
+        where a sequence has fewer; and their positions (B, R, 3)."""
         rank = torch.full((self.batch * self.length,), -1, dtype=torch.long, device=self.positions.device)
-        rank[self.image] = self.remembered + torch.arange(len(self.image), device=rank.device)
-        before = torch.arange(self.remembered, device=rank.device).view(self.batch, -1)
+        rank[self.image] = self.cached + torch.arange(len(self.image), device=rank.device)
+        before = torch.arange(self.cached, device=rank.device).view(self.batch, -1)
         rows = torch.cat([before, rank.view(self.batch, self.length)], dim=1)
         places = torch.cat([self._history, self.positions], dim=1)
-        last = places[..., 0].max(dim=1, keepdim=True).values  # the only image that can go on
+        last = places[..., 0].max(dim=1, keepdim=True).values  # the only image that can continue
         wanted = (places[..., 0] == last) & (last >= 0)
         order = (
             torch.arange(rows.shape[1], device=rank.device)
@@ -135,21 +139,20 @@ class Layout:
         width = int(places[..., 2].max()) + 1
         need = (
             rows.shape[1]
-            if any(shape.drawn for shape in shapes)
+            if any(shape.random for shape in shapes)
             else max((shape.reach for shape in shapes), default=0) * (width + 1)
         )
         order = order[:, max(0, order.shape[1] - min(need, int(wanted.sum(1).max()))) :]
         wanted, rows = wanted.gather(1, order), rows.gather(1, order)
         places = places.gather(1, order[..., None].expand(-1, -1, 3))
-        nothing = self.remembered + len(self.image)
+        nothing = self.cached + len(self.image)
         return rows.where(wanted, torch.full_like(rows, nothing)), places.where(
             wanted[..., None], torch.full_like(places, -1)
         )
 
 
 def _hash(number: Tensor) -> Tensor:
-    """Well-mixed non-negative numbers from whole ones (the finalizer of MurmurHash3, 32 bits). number:
-    int64."""
+    """Hash int64 numbers to well-mixed non-negative ones (the 32-bit finalizer of MurmurHash3)."""
     number = (number ^ (number >> 16)) & 0xFFFFFFFF
     number = (number * 0x85EBCA6B) & 0xFFFFFFFF
     number = number ^ (number >> 13)

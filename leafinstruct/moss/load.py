@@ -1,4 +1,4 @@
-"""An adapter folder onto a base model, without PEFT's registry."""
+"""Load an adapter onto a base model without PEFT's registry."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ _PREFIX = "base_model.model."
 
 
 def load(base: nn.Module, path: str | Path, name: str = "default") -> MossModel:
-    """The base model with the adapter that `save_pretrained` wrote into the folder `path`, for inference;
-    weights from safetensors only.
+    """Load the adapter that `save_pretrained` wrote into the folder `path`, for inference. Returns the
+    adapted model. Weights are read from safetensors only.
 
-    Raises MossConfigError where the folder holds no MoSS adapter, ValueError where its weights do not fit the
+    Raises MossConfigError when the folder holds no MoSS adapter, ValueError when its weights do not fit the
     model.
     """
     folder = Path(path)
     try:
         values = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise MossConfigError(f"{folder}: no adapter_config.json that can be read: {error}") from error
+        raise MossConfigError(f"{folder}: cannot read adapter_config.json: {error}") from error
     if values.get("peft_type") != "MOSS" or "leafinstruct_format" not in values:
         raise MossConfigError(
-            f"{folder}: an adapter of type {values.get('peft_type')}, not one that leafinstruct.moss wrote"
+            f"{folder}: the adapter has type {values.get('peft_type')} and was not written by "
+            "leafinstruct.moss"
         )
     known = MossConfig.__dataclass_fields__
     config = MossConfig(
@@ -40,13 +41,13 @@ def load(base: nn.Module, path: str | Path, name: str = "default") -> MossModel:
     try:
         stored = load_file(folder / "adapter_model.safetensors")
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{folder}: no adapter_model.safetensors that can be read: {error}") from error
+        raise ValueError(f"{folder}: cannot read adapter_model.safetensors: {error}") from error
     weights = {f"{key.removeprefix(_PREFIX)}.{name}": tensor for key, tensor in stored.items()}
     wanted = {key for key in model.model.state_dict() if ".moss_" in key}
     if weights.keys() != wanted:
         odd = sorted(weights.keys() ^ wanted)[0]
         raise ValueError(
-            f"{folder}: its weights do not fit this model, beginning with {odd}; is it another base?"
+            f"{folder}: the weights do not fit this model, first {odd}; do they belong to another base?"
         )
     model.model.load_state_dict(weights, strict=False)
     return model

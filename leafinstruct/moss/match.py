@@ -1,8 +1,8 @@
-"""The same number of trainable parameters for every method, as a fair comparison needs.
+"""Choose ranks that give every method the same number of trainable parameters, for a fair comparison.
 
-A linear layer d_in -> d_out costs r (d_in + d_out) a half, with a full-space convolution r (K d_in + d_out),
-in rank space r^2 K more, depthwise r K. Both ranks of a configuration are lowered or raised together to the
-budget, then r_text alone by what is left.
+Each half of a linear layer d_in -> d_out costs r (d_in + d_out) parameters; a full-space convolution
+r (K d_in + d_out); one in rank space r^2 K more, a depthwise one r K more. Both ranks of a configuration are
+changed together to reach the budget, then r_text alone for the remainder.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import Any
 from torch import nn
 
 from leafinstruct.moss.config import MossConfig, MossConfigError
-from leafinstruct.moss.layout import taps
+from leafinstruct.moss.layout import neighborhood
 
 MAX_RANK = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """configs and parameters by name; budget: the number aimed at. As text it is a table."""
+    """Matched configurations and their numbers of parameters, by name; budget: the target number. `str` gives
+    a table."""
 
     configs: dict[str, MossConfig]
     parameters: dict[str, int]
@@ -40,13 +41,13 @@ class Matched:
 
 
 def match_params(model: nn.Module, configs: Mapping[str, MossConfig], to: str) -> Matched:
-    """The configurations with ranks that give each as many trainable parameters as `to` has. model: the base,
-    not adapted.
+    """Return the configurations with ranks that give each as many trainable parameters as `to` has. model:
+    the base without an adapter.
 
-    Raises MossConfigError when `to` is none of them, or when a regular expression hits no linear layer.
+    Raises MossConfigError when `to` is not among them, or when target_modules matches no linear layer.
     """
     if to not in configs:
-        raise MossConfigError(f"{to!r} is none of {', '.join(configs)}")
+        raise MossConfigError(f"{to!r} is not one of {', '.join(configs)}")
     budget = count(model, configs[to])
     found = {
         name: config if name == to else _fitted(model, config, budget) for name, config in configs.items()
@@ -55,7 +56,7 @@ def match_params(model: nn.Module, configs: Mapping[str, MossConfig], to: str) -
 
 
 def count(model: nn.Module, config: MossConfig) -> int:
-    """Trainable parameters of an adapter on a base model. Raises MossConfigError."""
+    """Return the number of trainable parameters of an adapter on a base model. Raises MossConfigError."""
     return sum(_of_layer(config, *shape) for shape in _shapes(model, config))
 
 
@@ -65,7 +66,9 @@ def _shapes(model: nn.Module, config: MossConfig) -> list[tuple[int, int]]:
     hit = [module for name, module in model.named_modules() if re.fullmatch(config.target_modules, name)]
     shapes = [(module.in_features, module.out_features) for module in hit if isinstance(module, nn.Linear)]
     if not shapes:
-        raise MossConfigError(f"target_modules {config.target_modules!r} hits no linear layer of the model")
+        raise MossConfigError(
+            f"target_modules {config.target_modules!r} matches no linear layer of the model"
+        )
     return shapes
 
 
@@ -73,7 +76,7 @@ def _of_layer(config: MossConfig, d_in: int, d_out: int) -> int:
     text = config.r_text * (d_in + d_out)
     if not config.routed:
         return text
-    wide = taps(config.taps, config.kernel_size).count if config.convolves else 1
+    wide = neighborhood(config.neighbors, config.kernel_size).count if config.convolves else 1
     rank = config.r_image
     if config.conv_mode == "full_space" or not config.convolves:
         return text + rank * (wide * d_in + d_out)

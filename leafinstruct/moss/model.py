@@ -1,10 +1,11 @@
-"""MossModel: puts MossLayers into a decoder, and tells them at each forward pass which rows are patches.
+"""MossModel: a decoder whose linear layers are MossLayers, which learn at each forward pass which rows are
+patches.
 
-A hook before the forward of the top model begins a pass and makes its layout from `input_ids` (or takes
-`patch_pos`); a hook after it ends the pass. Layers find the pass of their own thread (running), so one model
-serves several threads. Gradient checkpointing runs parts of a pass again, much later, perhaps after another
-pass has begun and in a thread of autograd: the checkpointing function of each block is wrapped once, and
-hands to the second run the layout of the first. A hook on each block would not do, since transformers
+A hook before the top model's forward begins a pass and makes its layout from `input_ids` (or takes
+`patch_pos`); a hook after it ends the pass. Layers look up the pass of their own thread (running), so one
+model serves several threads. Gradient checkpointing runs parts of a pass again later, perhaps after another
+pass has begun and in a thread of autograd. Therefore the checkpointing function of each block is wrapped once
+and gives the second run the layout of the first. A hook on each block would not work, because transformers
 checkpoints `forward`, below the hooks.
 """
 
@@ -23,7 +24,7 @@ from leafinstruct.moss import conv_cache
 from leafinstruct.moss.config import MossConfig, MossConfigError
 from leafinstruct.moss.four_bit import keep_4bit_layout
 from leafinstruct.moss.layer import MossLayer
-from leafinstruct.moss.layout import Layout, taps
+from leafinstruct.moss.layout import Layout, neighborhood
 from leafinstruct.moss.patches import Patches, check_filled, of_model
 from leafinstruct.moss.running import Pass, Running
 
@@ -32,13 +33,14 @@ _DECODERS = {
     "emu2": r"(.*\.)?decoder\.lm\.model\.layers\.\d+\.(self_attn|mlp)\.\w+",
     "emu3": r"(.*\.)?text_model\.(model\.)?layers\.\d+\.(self_attn|mlp)\.\w+",
 }
-"""model_type -> what lies in the decoder. Beside it these models hold an image encoder with attention of its
-own."""
+"""model_type -> linear layers of the decoder. These models also hold an image encoder with attention
+layers."""
 _DEFAULT = r"(.*\.)?layers\.\d+\.self_attn\.(q|k|v|o)_proj"
 
 
 def default_targets(kind: str | None) -> str:
-    """The attention projections of the decoder of a model_type, as a regular expression over whole names."""
+    """Return a regular expression over whole module names: the attention projections of a model_type's
+    decoder."""
     return (
         _DECODERS[kind].replace(r"(self_attn|mlp)\.\w+", r"self_attn\.(q|k|v|o)_proj")
         if kind in _DECODERS
@@ -47,8 +49,8 @@ def default_targets(kind: str | None) -> str:
 
 
 class _Checkpointing:
-    """A block's checkpointing function (inner) that runs the block as a part of the pass of its first run. It
-    is copied with the model."""
+    """Wrap a block's checkpointing function (inner) so that the second run belongs to the pass of the first.
+    A class, so that it is copied with the model."""
 
     def __init__(self, inner: Callable[..., Any], running: Running) -> None:
         self.inner, self.running = inner, running
@@ -66,7 +68,7 @@ class _Checkpointing:
 
 
 class MossModel(BaseTuner):
-    """A model with MoSS adapters; made by get_peft_model."""
+    """A model with MoSS adapters, as get_peft_model makes it."""
 
     prefix: str = "moss_"
     tuner_layer_cls = MossLayer
@@ -97,7 +99,7 @@ class MossModel(BaseTuner):
         kind = getattr(getattr(self.model, "config", None), "model_type", None)
         if kind in _DECODERS and not re.fullmatch(_DECODERS[kind], current_key):
             raise MossConfigError(
-                f"target_modules hits {current_key}, which is outside the decoder of {kind}; the "
+                f"target_modules matches {current_key}, which is outside the decoder of {kind}; the "
                 f"decoder's linear layers match {_DECODERS[kind]}"
             )
         if isinstance(target, MossLayer):
@@ -110,7 +112,7 @@ class MossModel(BaseTuner):
         self._replace_module(parent, target_name, layer, target)
 
     def _routed(self) -> list[MossConfig]:
-        """The configurations of the active adapters that route; none while adapters are off."""
+        """Return the configurations of the active adapters that route; none while adapters are disabled."""
         layer = next((module for module in self.model.modules() if isinstance(module, MossLayer)), None)
         if layer is None or layer.disable_adapters:
             return []
@@ -124,7 +126,7 @@ class MossModel(BaseTuner):
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         now = Pass()
-        self.moss_running.begin(now)  # first, because the other hook ends it however this one ends
+        self.moss_running.begin(now)  # first, because the other hook ends the pass even when this one raises
         given = kwargs.pop("patch_pos", None)
         configs = self._routed()
         if not configs:
@@ -147,7 +149,7 @@ class MossModel(BaseTuner):
         if conv is not None:
             now.kept, conv.positions = layout.kept(
                 [
-                    taps(config.taps, config.kernel_size, config.taps_seed)
+                    neighborhood(config.neighbors, config.kernel_size, config.neighbors_seed)
                     for config in configs
                     if config.convolves
                 ]
@@ -178,12 +180,12 @@ class MossModel(BaseTuner):
     ) -> Tensor:
         if ids is None:
             raise ValueError(
-                "inputs_embeds do not tell which rows are patches: pass patch_pos, (B, T, 3) of (image, "
+                "inputs_embeds do not show which rows are patches: pass patch_pos, (B, T, 3) of (image, "
                 "y, x), -1 for text"
             )
         if patches is None:
             raise ValueError(
-                "this model's config does not tell which ids are image patches: set image_tokens and "
+                "this model's config does not define which ids are image patches: set image_tokens and "
                 "image_grid in MossConfig, or pass patch_pos"
             )
         if conv is None:
@@ -194,12 +196,12 @@ class MossModel(BaseTuner):
     @staticmethod
     def _check_labels(configs: list[MossConfig], positions: Tensor, labels: Tensor | None) -> None:
         blind = labels is None or all(
-            config.taps != "symmetric" or not config.convolves for config in configs
+            config.neighbors != "symmetric" or not config.convolves for config in configs
         )
         if not blind and bool(((labels != -100) & (positions[..., 0] >= 0)).any()):
             raise ValueError(
-                "symmetric taps see later patches, so a loss on patches would be paid by copying the "
-                "answer; label patches -100, or use top_left taps"
+                "symmetric neighbors include later patches, so the model could lower a loss on patches by "
+                "copying the answer; label patches -100, or use top_left neighbors"
             )
 
     def merge_adapter(
@@ -208,14 +210,14 @@ class MossModel(BaseTuner):
         safe_merge: bool = False,
         modality: Literal["text"] = "text",
     ) -> None:
-        """Add the text halves of adapters to the weights, exactly; image rows then cost a rank r_image +
-        r_text correction, text rows nothing.
+        """Add the text halves of adapters to the weights, exactly. Text rows then need no adapter, image rows
+        a correction of rank r_image + r_text.
 
-        Raises ValueError for another modality: one weight cannot hold a half that depends on neighbors.
+        Raises ValueError for another modality: the image half depends on neighbors and fits no single weight.
         """
         if modality != "text":
             raise ValueError(
-                f"modality {modality!r}: only the text half can be merged, since image rows depend on "
+                f"modality {modality!r}: only the text half can be merged, because image rows depend on "
                 "their neighbors"
             )
         super().merge_adapter(adapter_names=adapter_names, safe_merge=safe_merge)
@@ -223,13 +225,13 @@ class MossModel(BaseTuner):
     def merge_and_unload(
         self, progressbar: bool = False, safe_merge: bool = False, adapter_names: list[str] | None = None
     ) -> nn.Module:
-        """For method lora alone. Raises ValueError for adapters that route."""
+        """Merge adapters of method `lora` and return the base model. Raises ValueError for other methods."""
         names = adapter_names or self.active_adapters
         if routed := [name for name in names if self.peft_config[name].routed]:
             raise ValueError(
-                f"adapter {routed[0]} treats text and patches differently, so no single weight can "
-                "stand for it; "
-                'merge_adapter(modality="text") merges the text half and keeps the adapter for patches'
+                f"adapter {routed[0]} treats text and patches differently, so it cannot be merged into one "
+                'weight; merge_adapter(modality="text") merges the text half and keeps the adapter '
+                "for patches"
             )
         return super().merge_and_unload(
             progressbar=progressbar, safe_merge=safe_merge, adapter_names=adapter_names
@@ -243,8 +245,8 @@ class MossModel(BaseTuner):
 
 
 def _starts(position_ids: Tensor | None, ids: Tensor | None) -> Tensor | None:
-    """Where documents begin that are packed into a row: at position 0, as transformers packs them. None
-    without a position for each token."""
+    """Return where documents packed into a row begin: at position 0, as in transformers. None unless each
+    token has a position."""
     if position_ids is None or ids is None or position_ids.shape != ids.shape:
         return None
     return position_ids == 0

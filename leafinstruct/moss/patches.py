@@ -1,11 +1,11 @@
-"""Which positions of a sequence are image patches, and where in their image: token ids -> patch_pos.
+"""Find the image patches of a sequence and their positions in the image: token ids -> patch_pos.
 
-patch_pos[b, t] = (image within the row, y, x), or -1 three times for what is no patch: text, padding, the
-tokens that begin and end an image or a row of it. It is all that the adapter knows of images, so a backbone
-without image ids (patches given as vectors) passes it itself.
+patch_pos[b, t] = (image within the row, y, x), or -1 three times for other tokens: text, padding, tokens that
+begin or end an image or a row of it. This is all that the adapter knows of images, so a backbone without
+image ids (patches given as vectors) passes it itself.
 
-Chameleon's images have one shape; Emu3's have many, and a token after each row; Emu2's patches are vectors,
-and an id holds the place of each. `of_model` reads all three from the model's config.
+Chameleon's images have one shape. Emu3's have many, with a token after each row. Emu2's patches are vectors,
+each with a placeholder id. `of_model` reads all three from the model's config.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """ids: inclusive ranges of patches' ids. grid: (height, width) of every image, or None where an id ends
-    each row."""
+    """How a model writes images.
+
+    ids: inclusive ranges of patch ids; grid: (height, width) of every image, or None when end_of_line, an id,
+    ends each row.
+    """
 
     ids: tuple[tuple[int, int], ...]
     grid: tuple[int, int] | None = None
@@ -28,13 +31,12 @@ class Patches:
 
     def __post_init__(self) -> None:
         if (self.grid is None) == (self.end_of_line is None):
-            raise ValueError("image patches need either a grid or a token that ends each row, and not both")
+            raise ValueError("image patches need either a grid or a token that ends each row")
 
     def positions(self, input_ids: Tensor, starts: Tensor | None = None) -> Tensor:
-        """patch_pos of token ids. input_ids: (B, T) from the very beginning of the sequence. Returns (B, T,
-        3) int64.
+        """Compute patch_pos, (B, T, 3) int64. input_ids: (B, T), the sequence from its beginning.
 
-        starts: (B, T) bool, the first tokens of documents that share a row; no image goes on across one.
+        starts: (B, T) bool, the first tokens of documents that share a row; no image continues across one.
         """
         patch = torch.zeros_like(input_ids, dtype=torch.bool)
         for low, high in self.ids:
@@ -46,12 +48,12 @@ class Patches:
         order = _since(patch, begins)  # 0, 1, 2 ... over the patches of a run
         if self.grid is not None:
             height, width = self.grid
-            # two images may follow each other without a token between
+            # two images may be adjacent, without a token between them
             begins = patch & (order % (height * width) == 0)
             within = order % (height * width)
             y, x = within // width, within % width
         else:
-            y = _since(line, begins) + 1  # rows ended so far
+            y = _since(line, begins) + 1  # number of rows that ended before
             x = _since(patch, begins | _before(line))
         image = begins.long().cumsum(1) - 1
         found = torch.stack([image, y, x], dim=-1)
@@ -59,7 +61,7 @@ class Patches:
 
 
 def of_model(config: Any) -> Patches | None:
-    """The patches of a transformers model by its config; None for a model that this module does not know."""
+    """Return how a transformers model writes images, by its config; None for an unknown model."""
     kind = getattr(config, "model_type", None)
     if kind == "chameleon":
         names = config.vocabulary_map
@@ -78,8 +80,8 @@ def of_model(config: Any) -> Patches | None:
 
 
 def check_filled(positions: Tensor, grid: tuple[int, int] | None, starts: Tensor | None = None) -> None:
-    """Raises ValueError for an image that is not whole, unless its sequence ends with it. positions: (B, T,
-    3). starts: see Patches.positions."""
+    """Raise ValueError for an incomplete image, unless its sequence ends with it. positions: (B, T, 3).
+    starts: see Patches.positions."""
     rows, times = (positions[..., 0] >= 0).nonzero(as_tuple=True)
     if not len(rows):
         return
@@ -107,19 +109,18 @@ def check_filled(positions: Tensor, grid: tuple[int, int] | None, starts: Tensor
         first = int(wrong[0])
         shape = f"{grid[0]} x {grid[1]}" if grid else f"{int(height[first])} x {int(width[first])}"
         raise ValueError(
-            f"an image of {int(count[first])} patches does not fill its grid of {shape} and "
-            "something follows it; "
-            "give whole images, or leave a cut one at the very end of its sequence"
+            f"an image of {int(count[first])} patches does not fill its grid of {shape}, and tokens follow "
+            "it; give whole images, or put a cut one at the end of its sequence"
         )
 
 
 def _before(flags: Tensor) -> Tensor:
-    """Each position's flag one step earlier. flags: (B, T) bool."""
+    """Return the flag of the previous position for each position. flags: (B, T) bool."""
     return torch.cat([torch.zeros_like(flags[:, :1]), flags[:, :-1]], dim=1)
 
 
 def _since(flags: Tensor, begins: Tensor) -> Tensor:
-    """Flags counted from the last beginning on, the first as 0, so -1 before any. flags, begins: (B, T) bool.
+    """Number the flags since the last beginning: 0 for the first, -1 before any. flags, begins: (B, T) bool.
     Returns (B, T) int64."""
     count = flags.long().cumsum(1)
     at_beginning = torch.where(begins, count - flags.long(), torch.zeros_like(count))
@@ -127,7 +128,7 @@ def _since(flags: Tensor, begins: Tensor) -> Tensor:
 
 
 def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
-    """Sorted numbers as inclusive ranges."""
+    """Merge sorted numbers into inclusive ranges."""
     found: list[tuple[int, int]] = []
     for number in numbers:
         if found and number == found[-1][1] + 1:

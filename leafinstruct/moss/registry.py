@@ -1,8 +1,7 @@
-"""Making PEFT know the method MOSS.
+"""Register MOSS as a method of PEFT.
 
-`register_peft_method` wants a member of the enum PeftType, which is closed, so one is added first. Where
-another package has registered a MOSS already, nothing is changed and the other's stays: `load` works without
-the registry.
+`register_peft_method` needs a member of the closed enum PeftType, so one is added first. If another package
+has registered a MOSS before, nothing changes; `load` works without the registry.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ NAME = "MOSS"
 
 
 class RegistrationError(RuntimeError):
-    """Another method is called MOSS."""
+    """Another method is registered as MOSS."""
 
 
 def register() -> None:
-    """Let get_peft_model and PeftModel.from_pretrained know MossConfig. Raises RegistrationError when another
-    MOSS is there."""
+    """Make MossConfig known to get_peft_model and PeftModel.from_pretrained. Raises RegistrationError when
+    another MOSS is registered."""
     if NAME in PeftType.__members__:
         if PEFT_TYPE_TO_CONFIG_MAPPING.get(PeftType(NAME)) is MossConfig:
             return

@@ -1,13 +1,13 @@
-"""The forward passes that are under way, and which of them a layer belongs to.
+"""The stack of running forward passes, from which a layer gets the layout of its pass.
 
-An adapted layer is called with hidden states alone, so the layout of its pass reaches it through a context
-variable: a stack of (model, pass), which each thread and each asyncio task has for itself. Threads may share
-one adapted model (a server, the replicas of nn.DataParallel), and a model may call another adapted model, or
-itself, within its own pass. An attribute of the model would be shared by all of them: with one, 44 of 120
-passes in threads were wrong without an error.
+An adapted layer only gets hidden states, so the layout reaches it through a context variable: a stack of
+(model, pass), one for each thread and asyncio task. Threads may share one adapted model (a server, the
+replicas of nn.DataParallel), and a model may call another adapted model, or itself, within its own pass. An
+attribute of the model would be shared by all of them: with one, 44 of 120 passes in threads were wrong
+without an error.
 
-A pass that an Exception ends is taken off the stack. KeyboardInterrupt leaves its pass there, since torch
-calls no hook then; the next pass of the thread lies above it.
+A pass that ends with an Exception is removed from the stack. KeyboardInterrupt leaves its pass there, because
+torch then calls no hook; the thread's next pass is above it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from leafinstruct.moss.layout import Layout
 
 
 class Pass:
-    """What one forward pass shares with the layers. layout: None while no adapter routes. conv: written as
-    the layers go. kept: see Layout.kept.
+    """What the layers of one forward pass share.
 
-    The rows of q, k and v are the same, so they are taken apart once: that is a third of the copies, and of
-    what autograd keeps.
+    layout: None while no adapter routes; conv: the conv cache, which the layers fill; kept: see Layout.kept.
+    q, k and v have the same input, so it is split once: a third of the copies, and of what autograd keeps.
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class Pass:
         self._split: tuple[Layout, bool, Tensor, Tensor, Tensor] | None = None
 
     def split(self, layout: Layout, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (..., d). Returns its text rows (N_text, d) and its patches (N_image, d)."""
+        """Split x, (..., d), into text rows (N_text, d) and patches (N_image, d)."""
         last, grad = self._split, torch.is_grad_enabled()
         if last is None or last[0] is not layout or last[1] is not grad or last[2] is not x:
             rows = x.reshape(-1, x.shape[-1])
@@ -47,8 +46,8 @@ class Pass:
 
 
 class Running:
-    """The passes of one adapted model. It holds no pass itself, so that it is copied and pickled with the
-    model."""
+    """Access to the running passes of one adapted model. It stores no pass, so it can be copied and pickled
+    with the model."""
 
     @property
     def now(self) -> Pass | None:
@@ -59,11 +58,11 @@ class Running:
         return None
 
     def begin(self, found: Pass) -> None:
-        """Put a pass on the stack."""
+        """Push a pass."""
         _passes.set((*_passes.get(), (self, found)))
 
     def end(self) -> None:
-        """Take the innermost pass of this model off the stack, and what lies above it."""
+        """Pop the innermost pass of this model and everything above it."""
         stack = _passes.get()
         own = [place for place, (running, _) in enumerate(stack) if running is self]
         if own:
@@ -71,7 +70,7 @@ class Running:
 
     @contextmanager
     def within(self, found: Pass) -> Iterator[None]:
-        """Run a block as a part of a pass."""
+        """Run a block as part of a pass."""
         before = _passes.set((*_passes.get(), (self, found)))
         try:
             yield

@@ -1,1 +1,1 @@
-"""From shards to the Hub, and images back into shards that went there without."""
+"""Publish shards and adapters on the Hub, fetch the images of published references, and remove records."""

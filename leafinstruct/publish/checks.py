@@ -1,13 +1,17 @@
-"""What must not be published: read from the shards themselves, because they are what would go out.
+"""Find faults that forbid publication. They are read from the shards, because those would be published.
 
-    license          a document states a license that is not on push.licenses        unknown-license   it states none
-    opt-out          the recipe did not ask the record's source for opt-outs (opt_out: false)
-    failed           a score could not be computed just then (state `failed`): nobody knows what it would have said
-    toy              the tiny CLIP judged images that it does not know             suppressed        `leaf remove` took the record out
-    unfinished       the build was cut short                                         drift             the recipe gives another dataset now
-    image-license  an image goes out as bytes, and its license is not on push.image_licenses
+    license           a document states a license that is not on push.licenses
+    unknown-license   a document states no license
+    image-license     an image is published as bytes, and its license is not on push.image_licenses
+    opt-out           the recipe ignores opt-outs for the record's source (opt_out: false)
+    failed            a score could not be computed because of a failure (state `failed`)
+    toy               the tiny CLIP scored images that it does not recognize
+    unfinished        the build is not complete
+    drift             the recipe, a source or the list of removals changed after the build
+    suppressed        `leaf remove` removed the record
 
-Each can be allowed by name, but for `suppressed`. Only small columns are read: about 10,000 records a second.
+Each fault except `suppressed` can be allowed by name. Only small columns are read: about 10,000 records a
+second.
 """
 
 from __future__ import annotations
@@ -19,50 +23,56 @@ from pathlib import Path
 
 from leafinstruct.errors import PublishError, SourceError
 from leafinstruct.publish.config import PushConfig
-from leafinstruct.records.document import NO_VERDICT
+from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.license import key, keys
 from leafinstruct.records.public import open_shard
 from leafinstruct.records.removals import NOTHING, Shown, Suppressed
 from leafinstruct.records.table import Row
-from leafinstruct.runtime.artifact import Artifact, file_fault
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.files import file_fault
 
 COLUMNS = ("id", "document_id", "source", "url", "page_url", "license", "image_info", "scores")
 BESIDE = ("README.md", "SHA256SUMS", "croissant.json", "build.json", "examples/*")
-"""What goes out beside the shards, where it is there."""
+"""Files that are published with the shards, if they exist."""
 NAMED = 3
-"""Ids and values that a message names of each fault."""
+"""Maximum number of ids and of values that a message lists for one fault."""
 UNKNOWN = "no license stated"
 
 HINTS = {
-    "license": "list it in push.licenses if you may hand it on, or take the records out with `leaf remove`",
+    "license": (
+        "list it in push.licenses if you may redistribute it, or remove the records with `leaf remove`"
+    ),
     "unknown-license": (
-        "set push.unknown_license: allow if you have cleared the rights, or ingest what states its license"
+        "set push.unknown_license: allow if you have cleared the rights, or use sources that state licenses"
     ),
     "image-license": "set push.images: auto or reference, or list it in push.image_licenses",
     "opt-out": "set opt_out: true and build again",
     "toy": "set filter.alignment.model: ViT-B/32 and build again",
     "failed": "run `leaf build --retry-failed`",
-    "unfinished": "run `leaf build` to its end",
+    "unfinished": "run `leaf build` until it finishes",
     "drift": "run `leaf build`",
-    "suppressed": "run `leaf build`, which leaves them out; no --allow helps",
+    "suppressed": "run `leaf build`, which leaves them out; this cannot be allowed",
 }
-"""What to do about a fault other than to allow it."""
+"""Fault -> how to fix it instead of allowing it."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What may go out. unasked: sources that the recipe did not ask for opt-outs, web_unasked: nor the hosts
-    of images on the web."""
+    """What may be published.
+
+    suppressed: the list of removals. ignored_opt_out: sources whose opt-outs the recipe ignores.
+    ignored_web_opt_out: whether it ignores the opt-outs of hosts of images.
+    """
 
     config: PushConfig
     suppressed: Suppressed = NOTHING
-    unasked: frozenset[str] = frozenset()
-    web_unasked: bool = False
+    ignored_opt_out: frozenset[str] = frozenset()
+    ignored_web_opt_out: bool = False
 
 
 @dataclass
 class Fault:
-    """One kind of fault: in how many records, of which values, and a few of their ids."""
+    """One kind of fault: number of records, values with their counts, and the first NAMED ids."""
 
     kind: str
     records: int = 0
@@ -72,29 +82,26 @@ class Fault:
     def __str__(self) -> str:
         ordered = sorted(self.values.items(), key=lambda pair: (-pair[1], pair[0]))
         values = [f"{value[:60]} ({count:,})" if self.records else value for value, count in ordered]
-        shown = ", ".join(values[:NAMED]) + (
-            f" and {len(values) - NAMED:,} others" if len(values) > NAMED else ""
-        )
         which = f"; for example {', '.join(self.ids)}" if self.ids else ""
         many = f"{self.records:,} record{'s' if self.records != 1 else ''}: " if self.records else ""
-        allow = "" if self.kind == "suppressed" else f", or say --allow {self.kind}"
-        return f"{self.kind}: {many}{shown}{which}; {HINTS[self.kind]}{allow}"
+        allow = "" if self.kind == "suppressed" else f", or give --allow {self.kind}"
+        return f"{self.kind}: {many}{few(values)}{which}; {HINTS[self.kind]}{allow}"
 
 
 @dataclass
 class Survey:
-    """What the shards hold: records, images, and faults by kind."""
+    """Contents of the shards: number of records and images, and faults by kind."""
 
     records: int = 0
     images: int = 0
     faults: dict[str, Fault] = field(default_factory=dict)
 
     def whole(self, kind: str, value: str) -> None:
-        """A fault of the dataset, not of single records."""
+        """Add a fault of the whole dataset."""
         self.faults.setdefault(kind, Fault(kind)).values[value] += 1
 
     def record(self, identity: str, found: Iterable[tuple[str, str]]) -> None:
-        """The faults of one record; found: (kind, value), a kind may come again."""
+        """Add the faults of one record. found: (kind, value); a kind may occur several times."""
         for kind, values in _grouped(found).items():
             fault = self.faults.setdefault(kind, Fault(kind))
             fault.records += 1
@@ -104,8 +111,10 @@ class Survey:
 
 
 def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None] = lambda _: None) -> Survey:
-    """Read every record of some shards. on_shard: told how many shards are read. Raises PublishError for one
-    that cannot be read."""
+    """Check every record of some shards. on_shard: called with the number of shards that are read.
+
+    Raises PublishError for a shard that cannot be read.
+    """
     found = Survey()
     documents, images = keys(terms.config.licenses), keys(terms.config.image_licenses)
     for done, path in enumerate(shards):
@@ -119,8 +128,10 @@ def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None]
 
 
 def compare(shards: Artifact, on_shard: Callable[[int], None] = lambda _: None) -> None:
-    """Compare every file that would go out with what was recorded when it was built. Raises PublishError,
-    which no --allow passes."""
+    """Compare every file to be published with the checksum from its build.
+
+    Raises PublishError for damaged or missing files; this fault cannot be allowed.
+    """
     odd = []
     for done, part in enumerate(shards.parts()):
         on_shard(done)
@@ -150,30 +161,33 @@ def compare(shards: Artifact, on_shard: Callable[[int], None] = lambda _: None) 
             if file_fault(shards.path / name, recorded.get(name, "")) is not None
         ]
     if odd:
-        which = f"{', '.join(odd[:NAMED])}{f' and {len(odd) - NAMED:,} more' if len(odd) > NAMED else ''}"
-        raise PublishError(
-            f"{shards.path}: damaged or gone: {which}; run `leaf build`, which makes that again"
-        )
+        raise PublishError(f"{shards.path}: damaged or missing: {few(odd)}; run `leaf build` to rebuild them")
+
+
+def few(names: Sequence[str]) -> str:
+    """The first NAMED names, and the number of others."""
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} others" if len(names) > NAMED else "")
 
 
 def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """Small columns of every row of a built shard. Raises PublishError for one that cannot be read."""
+    """Read small columns of every row of a built shard. Raises PublishError if it cannot be read."""
     try:
         for batch in open_shard(path).batches(columns, 1024):
             yield from batch.to_pylist()
     except SourceError as error:
         reason = (str(error.__cause__ or error).splitlines() or [""])[0][:200]
-        raise PublishError(
-            f"{path}: is missing or damaged: {reason}; run `leaf build`, which makes it again"
-        ) from error
+        raise PublishError(f"{path}: missing or damaged: {reason}; run `leaf build` to rebuild it") from error
 
 
-def refuse(found: Survey, allowed: Iterable[str], bytes_go_out: bool) -> None:
-    """Raise PublishError, a line a kind, for every fault that is not allowed."""
-    passed = {*allowed} - {"suppressed"} | (set() if bytes_go_out else {"image-license"})
+def refuse(found: Survey, allowed: Iterable[str], with_bytes: bool) -> None:
+    """Raise PublishError if a fault is not allowed, with one line for each kind.
+
+    with_bytes: whether images are published as bytes; otherwise their licenses do not matter.
+    """
+    passed = {*allowed} - {"suppressed"} | (set() if with_bytes else {"image-license"})
     lines = [str(found.faults[kind]) for kind in HINTS if kind in found.faults and kind not in passed]
     if lines:
-        raise PublishError("\n".join(["this dataset may not be published as it is:", *lines]))
+        raise PublishError("\n".join(["this dataset cannot be published:", *lines]))
 
 
 def _faults(
@@ -188,11 +202,12 @@ def _faults(
     for info in row["image_info"] or ():
         if key(info["license"] or "") not in images:
             yield "image-license", info["license"] or UNKNOWN
-    if row["source"] in terms.unasked or (
-        terms.web_unasked and any(str(info["ref"]).startswith("http") for info in row["image_info"] or ())
+    if row["source"] in terms.ignored_opt_out or (
+        terms.ignored_web_opt_out
+        and any(str(info["ref"]).startswith("http") for info in row["image_info"] or ())
     ):
         yield "opt-out", f"source {row['source']}"
-    yield from (("failed", score["name"]) for score in row["scores"] or () if score["state"] in NO_VERDICT)
+    yield from (("failed", score["name"]) for score in row["scores"] or () if score["state"] in UNDECIDED)
     if (entry := terms.suppressed.match(Shown.of_row(row))) is not None:
         yield "suppressed", f"{entry.kind} {entry.value}"
 

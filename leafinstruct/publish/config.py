@@ -1,8 +1,8 @@
-"""The `push:` section of a recipe. Loads pydantic and nothing else.
+"""The `push:` section of a recipe. It imports nothing but pydantic.
 
-Licenses are lists of what may go out, never of what may not: a license that nobody thought of is refused. The
-defaults permit everybody to copy, change and hand on; licenses that forbid changes (ND: an example is a
-changed document) or trade (NC) are a person's decision, so they have to be listed.
+Licenses are allow lists, so an unexpected license is refused. The default licenses permit everybody to copy,
+change and redistribute. Licenses that forbid changes (ND: an example is a changed document) or commercial use
+(NC) must be listed explicitly.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from leafinstruct.records.license import OPEN
 Allowance = Literal[
     "license", "unknown-license", "image-license", "opt-out", "toy", "failed", "unfinished", "drift"
 ]
-"""What may be published all the same, each said by name."""
+"""Faults that can be allowed by name; see leafinstruct/publish/checks.py."""
 
 
 class PushConfig(BaseModel):
-    """What may go to the Hub, and how."""
+    """What may be published on the Hub, and in which form."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     repo: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
-    """ORG/NAME on the Hub, for `leaf push` without --repo."""
+    """Repository ORG/NAME on the Hub, if `leaf push` is called without --repo."""
     licenses: tuple[str, ...] = OPEN
-    """Licenses of documents that may be published, as the column `license` names them; upper and lower case,
-    blanks and hyphens are alike."""
+    """Licenses of documents that may be published, as named in the column `license`. Case, blanks and hyphens
+    are ignored."""
     unknown_license: Literal["refuse", "allow"] = "refuse"
-    """Documents that state no license: most of the web. `allow` is for who has cleared the rights
-    otherwise."""
+    """Whether documents that state no license, such as most web pages, may be published. Set `allow` only
+    after you have cleared the rights."""
     image_licenses: tuple[str, ...] = OPEN
-    """Licenses of images that may go out as bytes. One image of another license, or of none, and all go out
-    as references."""
+    """Licenses of images that may be published as bytes. With `images: auto`, one image with another license,
+    or with none, makes all images references."""
     images: Literal["auto", "bytes", "reference"] = "auto"
-    """`reference`: address or locator and sha256 instead of bytes. `auto`: bytes where every image's license
-    is on the list, else reference. `bytes` insists, and is refused where one is not."""
+    """Form of the images. `reference`: URL or locator and sha256 instead of bytes. `bytes`: refused if the
+    license of an image is not on the list. `auto`: bytes if all licenses are on the list, else reference."""
     allow: tuple[Allowance, ...] = ()
-    """Faults that are published all the same, as `--allow` of the command."""
+    """Faults that are ignored, like `--allow` of `leaf push`."""

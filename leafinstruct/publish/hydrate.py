@@ -1,16 +1,17 @@
-"""`leaf hydrate`: references -> shards that hold their images again.
+"""`leaf hydrate`: fetch the images of published references and write shards with their bytes.
 
-    DIR/<task>.<split>-00000-of-00001.parquet    as it was built, to the byte and in its schema, where every image could be had
-    DIR/missing.jsonl                            every image that could not: record, address, reason (gone, changed, refused ...)
-    DIR/.fetched/                                what was fetched, so that a run that was cut goes on
+    DIR/<task>.<split>-00000-of-00001.parquet   identical to the built shard if every image was found
+    DIR/missing.jsonl                           images that were not found: record, URL, reason (gone,
+                                                changed, refused ...)
+    DIR/.fetched/                               fetched images, so that an interrupted run continues
 
-An image comes from a file or an archive of its source where the caller names the source's folder, else from
-its address, by the polite fetching of images/web: robots.txt, opt-outs and limits hold here as they hold in a
-build. Its sha256 decides whether it is the same image; another one is `changed` and is not taken. A record of
-which one image is missing is left out whole, since its text speaks of it.
+An image is read from the folder of its source if the caller names it, else fetched from its URL by the
+fetcher of images/web: robots.txt, opt-outs and limits apply as in a build. Its sha256 must match; a different
+image is `changed` and not used. A record with a missing image is left out, since its text refers to the
+image.
 
-404 and a changed image are verdicts. What may pass (no answer, 429, 5xx) is not: beyond `tolerate` nothing is
-written, and the same command goes on.
+404 and a changed image are final. Temporary failures (no answer, 429, 5xx) are not: if they exceed
+`tolerate`, nothing is written, and running the same command again continues.
 """
 
 from __future__ import annotations
@@ -38,21 +39,26 @@ from leafinstruct.records.document import Ref
 from leafinstruct.records.shards import CHECKSUMS, check
 from leafinstruct.records.table import Row
 from leafinstruct.runtime import hub
-from leafinstruct.runtime.artifact import Artifact, digest, file_sha256, writing
+from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.files import file_sha256, writing
 from leafinstruct.runtime.last_write import last_write
 
 if TYPE_CHECKING:
     from leafinstruct.images.web.store import Fetched
 
 CODE = 1
-"""Raised when the same references and images give other shards than before."""
+"""Increased when the same references and images give other shards."""
 
 
 @dataclass(frozen=True)
 class HydrateSettings:
-    """roots: source -> folder that its references are relative to, `` for every source; fetch: None when
-    nothing is asked of the web; tolerate: share of images that may fail for a passing reason."""
+    """Settings of `leaf hydrate`.
+
+    roots: source -> folder that its references are relative to; the key "" is for all other sources.
+    fetch: None if nothing is fetched from the web.
+    tolerate: maximum share of images that may fail for a temporary reason.
+    """
 
     roots: Mapping[str, Path]
     fetch: FetchConfig | None
@@ -62,7 +68,7 @@ class HydrateSettings:
 def hydrate(
     settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine
 ) -> dict[str, Any]:
-    """Write every shard that does not stand. Returns the record. Raises SourceError, SchemaError,
+    """Write every shard that is not up to date. Returns the record. Raises SourceError, SchemaError,
     PublishError."""
     asked = [
         sorted((name, str(root.resolve())) for name, root in settings.roots.items()),
@@ -77,7 +83,7 @@ def hydrate(
     for name in {name for report in out.reports() for name in report["files"]} - {
         path.name for path in shards
     }:
-        (out.path / name).unlink(missing_ok=True)  # of other references, which stood here before
+        (out.path / name).unlink(missing_ok=True)  # of other references that were hydrated here before
     out.keep_only(keys)
     missing = [
         path
@@ -103,15 +109,17 @@ def hydrate(
 def settings(
     roots: Sequence[str], contact: str | None, allow_hosts: Sequence[str], tolerate: float
 ) -> HydrateSettings:
-    """Settings from what a person says. roots: `DIR` or `SOURCE=DIR`. Raises PublishError for a folder that
-    is none, or a contact of no use."""
+    """Settings from command line values. roots: `DIR` or `SOURCE=DIR`.
+
+    Raises PublishError for a missing folder or an invalid contact.
+    """
     named: dict[str, Path] = {}
-    for said in roots:
-        source, equals, folder = said.partition("=")
-        named[source if equals else ""] = Path(folder if equals else said)
+    for given in roots:
+        source, equals, folder = given.partition("=")
+        named[source if equals else ""] = Path(folder if equals else given)
     if wrong := [path for path in named.values() if not path.is_dir()]:
         raise PublishError(
-            f"--root {wrong[0]}: no such folder; give the one that the source's files are relative to"
+            f"--root {wrong[0]}: no such folder; give the folder that the source's files are relative to"
         )
     try:
         fetch = None if contact is None else FetchConfig(contact=contact, allow_hosts=tuple(allow_hosts))
@@ -123,25 +131,27 @@ def settings(
 
 
 def shards(place: str, revision: str | None) -> list[Path]:
-    """The shards of a folder, or of ORG/NAME on the Hub, where what was had is not had again. Raises
-    PublishError where there are none."""
+    """Shards of a folder, or of ORG/NAME on the Hub (downloads are cached).
+
+    Raises PublishError if there are none.
+    """
     folder = Path(place)
     if not folder.exists():
         folder = hub.snapshot(
             place,
             ["*.parquet", "README.md", CHECKSUMS],
-            f"{place}, which is no folder here",
+            f"{place}, which is not a folder here",
             PublishError,
             revision=revision,
         )
     found = [folder] if folder.is_file() else sorted(folder.glob("*.parquet"))
     if not found:
-        raise PublishError(f"{place}: holds no shard (*.parquet)")
+        raise PublishError(f"{place}: contains no shard (*.parquet)")
     return found
 
 
 async def _ask(web: Any, found: dict[str, Fetched], part: Part) -> dict[str, Any]:
-    """Task: what becomes of a shard's addresses. payload: the addresses."""
+    """Task of an engine: fetch the URLs of a shard (its payload) and add the results to `found`."""
     answers = await asyncio.gather(*(web.fetch(url) for url in part.payload))
     found.update({answer.url: answer for answer in answers})
     return {"counts": {"images": len(answers)}}
@@ -150,7 +160,7 @@ async def _ask(web: Any, found: dict[str, Fetched], part: Part) -> dict[str, Any
 def _fetch_all(
     settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine
 ) -> dict[str, Fetched]:
-    """What became of every address that some shards need, each asked once."""
+    """Fetch every URL that some shards need, each once. Returns the results by URL."""
     wanted = {
         path.stem: [url for place in _images(path) if (url := _url(settings, *place)) is not None]
         for path in shards
@@ -160,8 +170,8 @@ def _fetch_all(
         return {}
     if settings.fetch is None:
         raise PublishError(
-            f"{count:,} images are on the web: say --contact with an address where hosts can reach "
-            "you, or name their folder with --root"
+            f"{count:,} images are on the web: give --contact with an address where hosts can reach you, or "
+            "the folder of the images with --root"
         )
     from leafinstruct.images.web.client import Web
     from leafinstruct.images.web.store import Store
@@ -181,9 +191,8 @@ def _fetch_all(
     if failed.total() > settings.tolerate * count:
         reasons = ", ".join(f"{number:,} x {reason}" for reason, number in failed.most_common(3))
         raise PublishError(
-            f"{failed.total():,} of {count:,} images could not be fetched just now ({reasons}), more "
-            f"than --tolerate {settings.tolerate:g} allows; "
-            "what was fetched is kept: run the same command again later"
+            f"{failed.total():,} of {count:,} images could not be fetched ({reasons}), more than --tolerate "
+            f"{settings.tolerate:g} allows; fetched images are saved: run the same command again later"
         )
     return found
 
@@ -191,8 +200,8 @@ def _fetch_all(
 def _write(
     path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], out: Artifact
 ) -> None:
-    """One shard in the schema of its references, row group by row group, rows one by one as shard writes
-    them."""
+    """Write one shard in the schema of its references, with the row groups and record batches of the shard
+    stage, so that the bytes are the same."""
     shard, counts, missing = public.open_shard(path), Counter[str](), list[dict[str, Any]]()
     out.open(path.stem)
     schema = public.with_images(shard.stored_schema)
@@ -223,23 +232,17 @@ def _write(
 def _filled(
     row: Row, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path
 ) -> list[dict[str, Any]]:
-    """Put the bytes into a row's `images`; returns the images that could not be had."""
+    """Set the bytes in a row's `images`. Returns an entry for each image that was not found."""
     lost: list[dict[str, Any]] = []
     infos = row["image_info"] or []
     if len(infos) != len(row["images"] or ()):
-        said = {
-            "reason": "broken_row",
-            "detail": "image_info and images are not of one length",
-            "passing": False,
-        }
-        return [{"id": row["id"], "image": None, "ref": None, "url": None, "sha256": None, **said}]
+        fault = {"reason": "broken_row", "detail": "image_info and images differ in length", "passing": False}
+        return [{"id": row["id"], "image": None, "ref": None, "url": None, "sha256": None, **fault}]
     for index, info in enumerate(infos):
-        standing = row["images"][index]
-        data = standing["bytes"] if standing else _had(info, row["source"], settings, fetched, store)
+        present = row["images"][index]
+        data = present["bytes"] if present else _bytes_of(info, row["source"], settings, fetched, store)
         if not isinstance(data, Unreadable) and hashlib.sha256(data).hexdigest() != info["sha256"]:
-            data = Unreadable(
-                "changed", "there is another image now: its sha256 is not the one that was pushed"
-            )
+            data = Unreadable("changed", "the image changed: its sha256 is not the one that was pushed")
         if isinstance(data, Unreadable):
             place = {
                 "id": row["id"],
@@ -254,9 +257,10 @@ def _filled(
     return lost
 
 
-def _had(
+def _bytes_of(
     info: Row, source: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path
 ) -> bytes | Unreadable:
+    """The bytes of one image, from the folder of its source or from the fetched images in `store`."""
     root, ref = _root(settings, source), Ref.of(info["ref"] or "")
     if root is not None and ref.file is not None:
         return read(ref, root)
@@ -264,8 +268,7 @@ def _had(
     if url is None:
         return Unreadable(
             "no_url",
-            f"it was a file of the source {source}, whose folder is not known here: name it with "
-            f"--root {source}=DIR",
+            f"the image is a file of source {source}, whose folder is unknown: give --root {source}=DIR",
         )
     found = fetched[url]
     if found.sha256 is None or found.segment is None:
@@ -283,14 +286,14 @@ def _root(settings: HydrateSettings, source: str) -> Path | None:
 
 
 def _url(settings: HydrateSettings, source: str, ref: str, url: str | None) -> str | None:
-    """Where an image is asked for on the web; None when it is read from a folder, or nowhere."""
+    """The URL from which an image is fetched; None if it is read from a folder or has no URL."""
     if ref.startswith(("http://", "https://")):
         return ref
     return None if _root(settings, source) is not None else url
 
 
 def _images(path: Path) -> Iterator[tuple[str, str, str | None]]:
-    """Source, reference and address of every image of a shard."""
+    """Source, reference and URL of every image of a shard."""
     for batch in public.open_shard(path).batches(["source", "image_info.ref", "image_info.url"], 1024):
         for row in batch.to_pylist():
             for info in row["image_info"] or ():
@@ -298,10 +301,10 @@ def _images(path: Path) -> Iterator[tuple[str, str, str | None]]:
 
 
 def _checked(shards: Sequence[Path], out: Path) -> Sequence[Path]:
-    """The shards, after a look at their schema. Raises SourceError, SchemaError, and PublishError where they
-    would be written over."""
+    """The shards, after a check of their schema. Raises SourceError, SchemaError, and PublishError if the
+    shards would be overwritten."""
     for path in shards:
         if path.resolve().parent == out.resolve():
-            raise PublishError(f"--out {out}: holds the references themselves; give another folder")
+            raise PublishError(f"--out {out}: is the folder of the references; give another folder")
         public.open_shard(path).require(sorted(public.REQUIRED))
     return shards

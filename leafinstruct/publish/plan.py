@@ -1,10 +1,9 @@
-"""What a push would change: files here against files there. Pure.
+"""Plan a push: compare the local files with those of the repository.
 
-Whose a file there is, its own list tells: `.leaf-push.json`, committed with every push, holds the sha256 of
-each file that the push wrote. A file is ours while it is what that list says; another one of the same name,
-or one that somebody edited, is a stranger's and is not overwritten unasked. What was pushed once and is built
-no more goes in the same commit, if it is still ours. A name pattern was refused as the mark: other people's
-files are called README.md, too.
+`.leaf-push.json`, committed with every push, holds the sha256 of each file that the push wrote. A remote file
+is ours if it matches this list. A file that somebody else added or edited is foreign (`strangers`) and only
+overwritten on request. Files of an earlier push that are no longer built are deleted in the same commit if
+they are still ours. Chosen: a list over name patterns, since files of others may also be called README.md.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ LIST = ".leaf-push.json"
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A file that is to be there. name: its path in the repository; data: of a small file that is made up,
-    instead of a path."""
+    """A file to be published. name: path in the repository. data: contents of a generated file without a
+    path."""
 
     name: str
     path: Path | None
@@ -32,15 +31,14 @@ class Local:
 
     @property
     def blob(self) -> str:
-        """Git's name of the contents: how the Hub tells small files apart, which it does not keep as large
-        ones."""
+        """Git blob id of the contents, by which the Hub identifies files outside of LFS."""
         return blob(self.path.read_bytes() if self.path else self.data)
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file of the repository. sha256: of a large file (LFS, Xet), None for one that lies in git; blob:
-    git's name of it."""
+    """A file in the repository. sha256: of a large file (LFS, Xet), None for a file in git. blob: git blob
+    id."""
 
     name: str
     size: int
@@ -50,8 +48,8 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one commit does. strangers: files there that are in the way and not ours; left: files of an
-    earlier push that somebody changed."""
+    """Changes of one commit. strangers: foreign files that would be overwritten. left: files of an earlier
+    push that somebody changed; they are not deleted."""
 
     new: tuple[Local, ...]
     changed: tuple[Local, ...]
@@ -66,7 +64,7 @@ class Plan:
 
     @property
     def groups(self) -> dict[str, tuple[Local, ...] | tuple[Remote, ...]]:
-        """What becomes of files, for who tells it."""
+        """Files by kind of change, for reports."""
         return {"new": self.new, "changed": self.changed, "deleted": self.deleted, "same": self.same}
 
     @property
@@ -75,8 +73,11 @@ class Plan:
 
 
 def compare(here: Iterable[Local], there: Mapping[str, Remote], listed: Mapping[str, Any]) -> Plan:
-    """here: what is to be there; there: what is; listed: `files` of the list that lies there, empty when
-    there is none."""
+    """Compare local with remote files.
+
+    here: files to be published. there: files of the repository by name. listed: `files` of its
+    `.leaf-push.json`, empty if there is none.
+    """
     wanted = {file.name: file for file in sorted(here, key=lambda file: file.name)}
     both = [(file, there[name]) for name, file in wanted.items() if name in there]
     changed = [
@@ -94,15 +95,15 @@ def compare(here: Iterable[Local], there: Mapping[str, Remote], listed: Mapping[
 
 
 def listing(files: Iterable[Local], facts: Mapping[str, Any]) -> Local:
-    """The list that goes with some files. Blobs are told of small files only: shards are large ones, and are
-    read once less."""
+    """The `.leaf-push.json` for some files. Shards get no blob id, since they are large files; this saves
+    reading them once more."""
     entries = {file.name: _listed(file) for file in sorted(files, key=lambda file: file.name)}
     data = (json.dumps({**facts, "files": entries}, indent=1) + "\n").encode()
     return Local(LIST, None, len(data), hashlib.sha256(data).hexdigest(), data)
 
 
 def listed_in(data: bytes) -> dict[str, Any]:
-    """`files` of a list; empty for what is none."""
+    """`files` of a `.leaf-push.json`; empty if it is not valid."""
     try:
         files = json.loads(data)["files"]
         return {str(name): entry for name, entry in files.items() if isinstance(entry, dict)}
@@ -111,8 +112,8 @@ def listed_in(data: bytes) -> dict[str, Any]:
 
 
 def blob(data: bytes) -> str:
-    """Git's name of some contents."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # noqa: S324 - the name that git gives, no seal
+    """Git blob id of some contents."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # noqa: S324 - git's id, not a seal
 
 
 def _listed(file: Local) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def _same(remote: Remote, sha256: object, blob_of: Any) -> bool:
 
 
 def _ours(remote: Remote, listed: Mapping[str, Any]) -> bool:
-    """Whether a file is what an earlier push wrote. The list itself has no entry: nobody else writes one."""
+    """Whether a file is what an earlier push wrote. The list itself has no entry; it is always ours."""
     entry = listed.get(remote.name)
     return (
         remote.name == LIST

@@ -1,14 +1,13 @@
-"""Shards without the images' bytes, in a folder of their own: what goes out where the bytes may not.
+"""Write shards without the bytes of images, for publication when the bytes may not be published.
 
     runs/<name>/push/<task>.<split>-00000-of-00001.parquet, README.md, SHA256SUMS
 
-The row keeps its schema and every list its length: each entry of `images` is null, and `image_info` beside it
-holds address or locator and sha256. `{"bytes": null, "path": <address>}` was refused: `datasets` would fetch
-it while it decodes, asking nobody's robots.txt and checking no sha256; null it hands on as None. Schema and
-row groups stay those of the shard, so that `leaf hydrate` gives the very bytes of the shards that were built,
-by this version or by one that wrote an older schema.
+Rows keep their schema, and lists their length: each entry of `images` is null, and `image_info` holds URL or
+locator and sha256. Chosen over `{"bytes": null, "path": <url>}`, which `datasets` would fetch while decoding,
+without robots.txt and without a check of sha256. Schema and row groups are those of the shard, so that `leaf
+hydrate` restores identical shards, also for shards of an older schema.
 
-The bytes are not even read. A shard's key is the sha256 of the shard that it was made from.
+The bytes of images are not read. A shard's key is the sha256 of the shard that it was made from.
 """
 
 from __future__ import annotations
@@ -22,24 +21,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.records import public
-from leafinstruct.runtime.artifact import Artifact, digest, writing
+from leafinstruct.runtime.artifact import Artifact, digest
+from leafinstruct.runtime.files import writing
 
 CODE = 1
-"""Raised when the same shards give other references than before."""
+"""Increased when the same shards give other references."""
 
 NOTICE = """
-> **Images are references.** This dataset holds no image: every entry of `images` is null (`None` in `datasets`), and `image_info` says where
-> the image lies (`url`, `ref`) and what its bytes were (`sha256`). `leaf hydrate {repo} --out DIR` fetches the images again, politely,
-> checks them, and writes shards that hold them.
-"""
+> **Images are references.** This dataset contains no images: every entry of `images` is null (`None` in `datasets`), and `image_info` holds the
+> location (`url`, `ref`) and the checksum (`sha256`) of each image. `leaf hydrate {repo} --out DIR` fetches the images, obeying robots.txt,
+> verifies them, and writes shards that contain them.
+"""  # noqa: E501
 _NOTICE = re.compile(r"\n> \*\*Images are references\.\*\*[^\n]*\n(?:> [^\n]*\n)*")
 _HEADING = re.compile(r"^# .*$", re.MULTILINE)
 _IMAGE = re.compile(r"!\[[^\]]*\]\(\s*(?:\./)?examples/[^)]*\)|<img\b[^>]*\bsrc=[\"'](?:\./)?examples/[^>]*>")
 
 
 def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, int], None]) -> list[Path]:
-    """Make what does not stand. Returns the files: shards, then what stands beside them. on_part: (done, of
-    how many)."""
+    """Write the references that are not up to date. on_part: called with (done, total).
+
+    Returns all files: the shards, then the files that describe them.
+    """
     parts = shards.parts()
     out.keep_only(parts)
     for done, part in enumerate(parts):
@@ -60,14 +62,13 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
 
 
 def card(text: str, repo: str) -> str:
-    """A dataset's card, for the dataset without images: a notice under its title, none of the examples'
-    images."""
+    """The card of the dataset without images: a notice under the title, and no images of examples."""
     bare = _IMAGE.sub("*(an image)*", text)
     return _HEADING.sub(lambda found: f"{found[0]}\n{NOTICE.format(repo=repo).rstrip()}", bare, count=1)
 
 
 def without_notice(text: str) -> str:
-    """The card of a dataset whose images are back."""
+    """The card without the notice, for hydrated shards."""
     return _NOTICE.sub("", text)
 
 
@@ -89,8 +90,10 @@ def _without_bytes(source: Path, target: Path) -> int:
 
 
 def _beside(shards: Artifact, out: Artifact, repo: str) -> list[Path]:
-    """README.md and build.json where they are (a build that was cut has none), and SHA256SUMS of the shards.
-    No croissant.json, which tells of the other shards' bytes; no examples/, which are images."""
+    """Write README.md and build.json, if the build wrote them, and SHA256SUMS of the new shards.
+
+    croissant.json is left out, since it describes the original shards, and examples/, since it holds images.
+    """
     made = []
     if (shards.path / "README.md").is_file():
         made.append(out.path / "README.md")

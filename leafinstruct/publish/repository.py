@@ -1,14 +1,12 @@
-"""A dataset's repository on the Hub: what is there, one file after another to its storage, and one commit
-that makes all of them visible.
+"""A dataset repository on the Hub: look at it, upload files one by one, make them visible in one commit.
 
     look      head, visibility, files with their sha256, our list, tags
-    upload    a file's contents to the Hub's storage: nothing is to be seen yet, and what the storage holds already is not sent again
-    commit    names of files -> contents, deletions with them, on top of the head that was looked at: all of it or nothing
+    upload    the contents of a file to the Hub's storage, unless they are there; nothing is visible yet
+    commit    all additions and deletions on top of the head that was looked at: all of it or nothing
 
-So a cut costs the file that was under way; the next run finds the others in the storage. Chosen:
-huggingface_hub's `preupload_lfs_files` and `create_commit`. `upload_folder` compares by its own lights and
-commits what it finds; its version for large folders made many commits, between which a reader would have seen
-half a dataset.
+An interruption costs only the file in transfer; the next run finds the others in the storage. Chosen:
+huggingface_hub's `preupload_lfs_files` and `create_commit`. `upload_folder` compares and commits whatever it
+finds, and its variant for large folders makes many commits, between which readers see half a dataset.
 """
 
 from __future__ import annotations
@@ -24,13 +22,13 @@ from leafinstruct.runtime import hub
 
 KIND = "dataset"
 TRIES = 4
-"""Commits that are tried when the repository moves on meanwhile, or does not answer."""
+"""Number of attempts to commit when the repository changes meanwhile or does not answer."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is there. head: commit id; listed: files of our list; tags: name -> commit; branch: whether the
-    asked revision is there already."""
+    """State of a repository. head: commit id. listed: files of our list. tags: name -> commit. branch:
+    whether the requested branch exists."""
 
     head: str
     private: bool
@@ -41,8 +39,8 @@ class Found:
 
 
 class Repository:
-    """ORG/NAME, and a branch of it. Methods raise what huggingface_hub raises: callers speak within
-    `hub.speaking`."""
+    """A branch of the repository ORG/NAME. Methods raise the errors of huggingface_hub; callers translate
+    them with `hub.uploading`."""
 
     def __init__(self, name: str, revision: str | None) -> None:
         from huggingface_hub import HfApi
@@ -53,8 +51,8 @@ class Repository:
         self._sent: dict[str, Any] = {}
 
     def look(self) -> Found | None:
-        """What is there now; None where there is no such repository, or none that this token may see. A
-        branch that is not there yet is looked at as what it will be made from, main."""
+        """The current state; None if the repository does not exist or this token cannot see it. For a branch
+        that does not exist yet, the state of main, from which it will be created."""
         from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
         from huggingface_hub.hf_api import RepoFile
 
@@ -84,16 +82,16 @@ class Repository:
         )
 
     def make(self, public: bool) -> None:
-        """Make the repository, private unless said otherwise; one that is there stays as it is."""
+        """Create the repository; an existing one is not changed."""
         self._api.create_repo(self.name, repo_type=KIND, private=not public, exist_ok=True)
 
     def branch_off(self, head: str) -> None:
-        """Make the branch."""
+        """Create the branch."""
         self._api.create_branch(self.name, branch=self.revision, revision=head, repo_type=KIND, exist_ok=True)
 
     def upload(self, file: Local) -> None:
-        """Send one file's contents to the storage, unless they are there; small files travel with the commit
-        instead."""
+        """Upload the contents of one file, unless the storage holds them. Small files are sent with the
+        commit."""
         from huggingface_hub import CommitOperationAdd
 
         source = str(file.path) if file.path is not None else file.data
@@ -105,11 +103,11 @@ class Repository:
         self._sent[file.name] = operation
 
     def commit(self, here: Sequence[Local], plan: Plan, head: str, message: str) -> str:
-        """One commit of everything that was uploaded. Returns its id.
+        """Commit everything that was uploaded. Returns the commit id.
 
-        A commit that the Hub refuses because the repository moved on, or whose answer does not come, is tried
-        again after looking: it may have been made, somebody may have written another file. Raises
-        PublishError when somebody wrote one of these files.
+        If the Hub refuses the commit because the repository changed, or if its answer is lost, the repository
+        is looked at again before the next attempt: the commit may exist, or somebody may have written another
+        file. Raises PublishError if somebody wrote one of these files.
         """
         import httpx2
         from huggingface_hub import CommitOperationDelete
@@ -138,14 +136,14 @@ class Repository:
                 return found.head  # the commit was made, only its answer was lost
             if found is None or now is None or _state(now) != before:
                 raise PublishError(
-                    f"{self.name}: somebody else changed files of this dataset during the push; run "
-                    "`leaf push --dry-run` and look"
+                    f"{self.name}: somebody else changed files of this dataset during the push; check with "
+                    "`leaf push --dry-run`"
                 )
             head = found.head
         raise AssertionError("the last try returns or raises")
 
     def tag(self, name: str, commit: str) -> None:
-        """Name a commit."""
+        """Tag a commit."""
         self._api.create_tag(self.name, tag=name, revision=commit, repo_type=KIND)
 
     def url(self) -> str:
@@ -160,6 +158,6 @@ class Repository:
 
 
 def _state(plan: Plan) -> tuple[frozenset[str], ...]:
-    """What a plan does to which files."""
+    """The file names of a plan by kind of change, for comparison."""
     groups = (plan.new, plan.changed, plan.same, plan.deleted)
     return (*(frozenset(file.name for file in group) for group in groups), frozenset(plan.strangers))

@@ -1,9 +1,9 @@
-"""A recipe for what a person has: recognized sources and figures of a sample -> the text of recipe.yaml, and
-a summary of it. Pure but for reading.
+"""Write a recipe for a user's files: recognized sources and statistics of a sample -> the text of recipe.yaml
+and a summary. Reads files, writes none.
 
-The recipe runs as it is, without network, GPU, key or model: rules that count, and no rule whose model is
-absent. Its comments say what was seen, what is not checked, and which lines turn that on. Same folder, same
-bytes. No bound may drop a sound document of what was seen.
+The recipe runs unchanged without network, GPU, key or model, so it has only rules that need no model. Its
+comments list what was found, what is not checked, and the lines that turn more checks on. The same folder
+gives the same text. No bound drops a sound document of the sample.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from leafinstruct.errors import LeafInstructError, RecipeError, SourceError
 from leafinstruct.images.config import FetchConfig
 from leafinstruct.ingest.config import PATH_KEYS
 from leafinstruct.ingest.draft.recognize import SUPPORTED, Found, Recognized, recognize
-from leafinstruct.ingest.draft.tasting import Figures, figures
+from leafinstruct.ingest.draft.sample import Figures, figures
 from leafinstruct.recipe.draft_text import CUT, FETCH, NO_FETCH, TEMPLATE, WHOLE
 from leafinstruct.recipe.load import OFFLINE_JUDGE
 from leafinstruct.records.printable import printable
@@ -46,12 +46,12 @@ _NAMES = {"html": "pages", "warc": "crawl", "hub": "table", "video": "videos"}
 
 
 def draft(given: Path, folder: Path, contact: str | None) -> tuple[str, tuple[str, ...]]:
-    """The text of a recipe of what is at `given`, to be written into `folder`, and a summary in lines.
+    """The text of a recipe for the files at `given`, to be written into `folder`, and the lines of a summary.
 
-    contact: sent to hosts of images; None fetches nothing.
+    contact: sent to hosts of images; None fetches no image.
 
-    Raises RecipeError for a contact that is none; SourceError when nothing there can be read, or when a build
-    would keep nothing, as where all images are on the web and there is no contact.
+    Raises RecipeError for an invalid contact. Raises SourceError if nothing there can be read, or if a build
+    would keep nothing, e.g. because all images are on the web and there is no contact.
     """
     if contact is not None:
         try:
@@ -66,7 +66,7 @@ def draft(given: Path, folder: Path, contact: str | None) -> tuple[str, tuple[st
         sources = list(_read(seen, Path(temporary)))
     if not sources:
         raise SourceError(_nothing(given, seen))
-    web, images = (sum(getattr(told, name) for _, told in sources) for name in ("web", "images"))
+    web, images = (sum(getattr(sample, name) for _, sample in sources) for name in ("web", "images"))
     if fault := _keeps_nothing(sources, contact):
         raise SourceError(f"{printable(given)}: {fault}")
     relative = not given.is_absolute()
@@ -83,33 +83,33 @@ def draft(given: Path, folder: Path, contact: str | None) -> tuple[str, tuple[st
 
 
 def _read(seen: Recognized, scratch: Path) -> Iterator[tuple[Found, Figures]]:
-    """The sources whose sample gave a document."""
+    """Yield the sources whose sample has a document."""
     for found in seen.found:
         try:
-            told = figures(found, seen.root, scratch)
+            sample = figures(found, seen.root, scratch)
         except LeafInstructError as error:
             seen.problems.append(
-                (found.names[0], f"looks like {_WHAT[found.kind]}, and cannot be read: {error}")
+                (found.names[0], f"looks like {_WHAT[found.kind]}, but cannot be read: {error}")
             )
             continue
-        if told.documents or found.kind == "youcook2":
-            yield found, told
+        if sample.documents or found.kind == "youcook2":
+            yield found, sample
         else:
             seen.problems.append(
                 (
                     found.names[0],
-                    f"looks like {_WHAT[found.kind]}, and no document of the sample can be read: "
-                    f"{told.example or 'empty'}",
+                    f"looks like {_WHAT[found.kind]}, but no document of the sample can be read: "
+                    f"{sample.example or 'empty'}",
                 )
             )
 
 
 def _keeps_nothing(sources: Sequence[tuple[Found, Figures]], contact: str | None) -> str | None:
-    """Why a build would drop all documents, None where it would not or where the sample cannot say so."""
-    if any(told.apart or not told.documents or told.local for _, told in sources):
+    """Why a build would drop all documents; None if it would not, or if the sample does not show it."""
+    if any(sample.apart or not sample.documents or sample.local for _, sample in sources):
         return None
-    documents = sum(len(told.documents) for _, told in sources)
-    web, missing = (sum(getattr(told, name) for _, told in sources) for name in ("web", "missing"))
+    documents = sum(len(sample.documents) for _, sample in sources)
+    web, missing = (sum(getattr(sample, name) for _, sample in sources) for name in ("web", "missing"))
     if web:
         return (
             None
@@ -127,7 +127,7 @@ def _keeps_nothing(sources: Sequence[tuple[Found, Figures]], contact: str | None
             "keep nothing; "
             "put the files where the reader looks (docs/sources.md)"
         )
-    return f"no image in {_documents(documents)}, and a dataset of interleaved documents needs some"
+    return f"no image in {_documents(documents)}, but a dataset of interleaved documents needs images"
 
 
 def _nothing(given: Path, seen: Recognized) -> str:
@@ -136,17 +136,15 @@ def _nothing(given: Path, seen: Recognized) -> str:
         for ending, count in sorted(seen.endings.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
     )
     problems = "; ".join(f"{printable(name, 80)} {printable(why, 300)}" for name, why in seen.problems[:2])
-    here = (
-        f"it holds {endings}" if endings else f"{seen.listed:,} files" if seen.listed else "it holds no file"
-    )
+    here = f"it has {endings}" if endings else f"{seen.listed:,} files" if seen.listed else "it has no file"
     return (
-        f"{printable(given)}: nothing to make a dataset of: "
-        f"{here}{f' ({problems})' if problems else ''}; read are {SUPPORTED}"
+        f"{printable(given)}: nothing here can become a dataset: "
+        f"{here}{f' ({problems})' if problems else ''}; supported: {SUPPORTED}"
     )
 
 
 def _named(sources: Sequence[tuple[Found, Figures]]) -> list[str]:
-    """A name for each source: of its kind, and of its place where several have one kind."""
+    """A name for each source: its kind, and its folder if several have the same kind."""
     names: list[str] = []
     for found, _ in sources:
         name = _NAMES.get(found.kind, found.kind)
@@ -165,13 +163,13 @@ def _run_name(folder: Path) -> str:
 
 
 def _slug(text: str) -> str:
-    """The letters and digits of ASCII in a name, the rest as hyphens."""
+    """A name with everything but ASCII letters, digits and `_.` replaced by hyphens."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-_.")
 
 
 def _entry(found: Found, name: str, folder: Path, relative: bool) -> dict[str, Any]:
-    """A source as the recipe has it: paths relative to the recipe's folder where the given one was
+    """A source's entry in the recipe. Paths are relative to the recipe's folder if the given path was
     relative."""
     base = folder.resolve()
     entry: dict[str, Any] = {"kind": found.kind, "name": name}
@@ -182,23 +180,23 @@ def _entry(found: Found, name: str, folder: Path, relative: bool) -> dict[str, A
         str(entry["path"]).encode()
     except UnicodeEncodeError as error:
         raise SourceError(
-            f"{printable(found.keys['path'])}: the path is not UTF-8, which a recipe is; rename the folder"
+            f"{printable(found.keys['path'])}: the path is not UTF-8, but a recipe is; rename the folder"
         ) from error
     return entry
 
 
 def _findings(seen: Recognized, sources: Sequence[tuple[Found, Figures]], given: Path) -> Iterator[str]:
-    """What was found, a line each."""
+    """One line per finding."""
     yield (
         f"{printable(given)}: {'' if seen.complete else 'at least '}{_files(seen.listed)}, "
         f"{seen.opened:,} of them opened"
     )
-    for (found, told), name in zip(sources, _named(sources), strict=True):
-        yield f"  {name}: {_WHAT[found.kind]}, {_files(found.files)}{_sampled(told)}"
+    for (found, sample), name in zip(sources, _named(sources), strict=True):
+        yield f"  {name}: {_WHAT[found.kind]}, {_files(found.files)}{_sampled(sample)}"
         yield from (f"    {note}" for note in found.notes)
-        if told.lost:
-            lost = ", ".join(f"{count:,} x {reason}" for reason, count in sorted(told.lost.items()))
-            yield f"    not read in the sample: {lost}; the first is {printable(told.example, 160)}"
+        if sample.lost:
+            lost = ", ".join(f"{count:,} x {reason}" for reason, count in sorted(sample.lost.items()))
+            yield f"    not read in the sample: {lost}; the first is {printable(sample.example, 160)}"
     for name, why in seen.problems[:_SHOWN]:
         yield f"  left out: {printable(name, 100)} {printable(why, 300)}"
     if len(seen.problems) > _SHOWN:
@@ -218,10 +216,10 @@ def _documents(count: int) -> str:
     return f"{count:,} sampled document{'' if count == 1 else 's'}"
 
 
-def _sampled(told: Figures) -> str:
-    if not told.documents:
+def _sampled(sample: Figures) -> str:
+    if not sample.documents:
         return ""
-    words, images = sorted(words for words, _ in told.documents), [images for _, images in told.documents]
+    words, images = sorted(words for words, _ in sample.documents), [images for _, images in sample.documents]
     several = sum(count > 1 for count in images)
     length = (
         f"{words[0]:,} to {words[-1]:,} words, median {statistics.median(words):,.0f}"
@@ -230,7 +228,7 @@ def _sampled(told: Figures) -> str:
     )
     places = [
         f"{count:,} {what}"
-        for count, what in ((told.local, "here"), (told.web, "on the web"), (told.missing, "missing"))
+        for count, what in ((sample.local, "here"), (sample.web, "on the web"), (sample.missing, "missing"))
         if count
     ]
     return (
@@ -243,40 +241,40 @@ def _sampled(told: Figures) -> str:
 def _unchecked(
     sources: Sequence[tuple[Found, Figures]], contact: str | None, web: int, images: int
 ) -> Iterator[str]:
-    """What the recipe does not check, a line each."""
+    """One line per thing that the recipe does not check."""
     if contact is None and web:
         yield (
             f"images on the web: {web:,} of {images:,} in the sample, lost until filter.images.fetch is "
             "set (or --contact is given)"
         )
-    if any(told.apart for _, told in sources):
+    if any(sample.apart for _, sample in sources):
         yield (
-            "images in other archives of the crawl: the sample looks in a page's own archive, the build "
-            "in all of them"
+            "images in other archives of the crawl: the sample reads a page's own archive, the build reads "
+            "all"
         )
-    if missing := sum(told.missing for _, told in sources):
+    if missing := sum(sample.missing for _, sample in sources):
         yield f"missing image files: {missing:,} of {images:,} in the sample; such images are dropped"
     if any(found.kind in ("video", "youcook2") for found, _ in sources):
-        yield "videos: none was decoded; the build reports those that cannot be"
+        yield "videos: none was decoded; the build reports those that cannot be decoded"
     yield (
         "whether images fit their text: needs a CLIP model (filter.alignment.model and a rule on "
         "alignment.own)"
     )
     yield (
-        "quality of the text: the judge is a set of written rules, which count and do not understand; "
-        "llm: sets a model"
+        "quality of the text: the rule-based judge only computes statistics and does not understand; llm: "
+        "sets a model"
     )
     yield (
         "licenses of texts and images: unknown unless the source states them; license: of a source sets "
         "a default"
     )
-    yield "personal data, and near copies: only exact copies of a text are dropped"
+    yield "personal data and near-duplicates: only exact copies of a text are dropped"
 
 
 def _min_words(sources: Sequence[tuple[Found, Figures]]) -> tuple[int, int]:
-    """The largest of some bounds that keeps all sampled documents with images, and the fewest words among
+    """The largest bound of _MIN_WORDS that keeps all sampled documents with images, and the fewest words of
     these."""
-    words = [count for _, told in sources for count, images in told.documents if images]
+    words = [count for _, sample in sources for count, images in sample.documents if images]
     if any(found.kind == "youcook2" for found, _ in sources):
         words.append(_MIN_WORDS[-2])  # a few short sentences; videos are not sampled
     fewest = min(words, default=_MIN_WORDS[0])
@@ -297,7 +295,7 @@ def _text(
     listed = yaml.safe_dump(
         list(entries), sort_keys=False, allow_unicode=plain, width=10_000, default_flow_style=False
     )
-    documents = [images for _, told in sources for _, images in told.documents]
+    documents = [images for _, sample in sources for _, images in sample.documents]
     words, fewest = _min_words(sources)
     fetch = (
         NO_FETCH
@@ -317,7 +315,9 @@ def _text(
         if documents
         else "",
         fetch=fetch,
-        truncated=CUT if any({"truncated", "damaged"} & told.lost.keys() for _, told in sources) else WHOLE,
+        truncated=CUT
+        if any({"truncated", "damaged"} & sample.lost.keys() for _, sample in sources)
+        else WHOLE,
         judge=OFFLINE_JUDGE,
     )
 

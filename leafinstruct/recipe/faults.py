@@ -1,5 +1,4 @@
-"""What is wrong with a recipe, in the words of the recipe: its keys, not the names of the classes that read
-it."""
+"""Messages about faults of a recipe, in terms of its keys instead of our classes."""
 
 from __future__ import annotations
 
@@ -12,22 +11,22 @@ from pydantic import BaseModel, ValidationError
 from leafinstruct.errors import MAX_LINES, shortened, suggestion
 
 _IN_PYTHON = re.compile(r"dictionary(?: or instance of \w+)?")
-"""What pydantic calls a mapping."""
+"""Pydantic's name for a mapping."""
 _MOST = 200
-"""Characters of a value that a message repeats."""
+"""Maximum characters of a value that a message quotes."""
 
 
 def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[str]) -> list[str]:
-    """One line a fault: key, what is wrong, the nearest known key. kinds: those of a source."""
+    """One line per fault: key, what is wrong, the nearest known key. kinds: the kinds of sources."""
     lines: list[str] = []
     faults = error.errors(include_url=False)
-    holding = {fault["loc"][:length] for fault in faults for length in range(len(fault["loc"]))}
+    parents = {fault["loc"][:length] for fault in faults for length in range(len(fault["loc"]))}
     for fault in faults:
         if len(lines) == MAX_LINES:
-            lines += [""] * (len(faults) - MAX_LINES)  # the error counts them and shows none
+            lines += [""] * (len(faults) - MAX_LINES)  # the error only counts them
             break
-        if fault["type"] == "too_short" and fault["loc"] in holding:
-            continue  # the list is only short of the items that are wrong
+        if fault["type"] == "too_short" and fault["loc"] in parents:
+            continue  # the list is short only because of its wrong items
         key = _key([step for step in fault["loc"] if step not in kinds and not str(step).startswith("<")])
         if fault["type"] == "extra_forbidden":
             name = str(fault["loc"][-1])
@@ -43,7 +42,7 @@ def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[s
             message = _IN_PYTHON.sub(
                 "mapping", fault["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
             )
-            # somebody may have written a key where its variable's name belongs
+            # a user may have written a key in place of its variable's name
             secret = fault["loc"][:1] == ("llm",)
             given = "" if fault["type"] == "value_error" or secret else f", not {_cut(repr(fault['input']))}"
             hint = "; write it in quotes" if fault["type"] == "string_type" else ""
@@ -52,8 +51,8 @@ def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[s
 
 
 def booleans_as_numbers(given: Any, read: Any, *steps: str | int) -> list[str]:
-    """One line for each true or false (in YAML also yes, no, on, off) that pydantic took for 1 or 0. read:
-    the settings as plain values."""
+    """One line per boolean (in YAML also yes, no, on, off) that pydantic read as 1 or 0. read: the settings
+    as plain values."""
     if isinstance(given, dict) and isinstance(read, dict):
         return [
             line
@@ -72,7 +71,7 @@ def booleans_as_numbers(given: Any, read: Any, *steps: str | int) -> list[str]:
 
 
 def _cut(value: str) -> str:
-    """The beginning of a value that may be a whole file."""
+    """The beginning of a value, which may be a whole file."""
     return value if len(value) <= _MOST else f"{value[:_MOST]}..."
 
 
@@ -83,7 +82,7 @@ def _key(steps: list[str | int]) -> str:
 
 
 def _known_keys(recipe: type[BaseModel], steps: tuple[str | int, ...]) -> list[str]:
-    """The fields of the section that a path of a fault leads to."""
+    """The fields of the section at the path of a fault."""
     candidates: list[Any] = [recipe]
     for step in steps:
         if isinstance(step, int):

@@ -1,11 +1,9 @@
-"""A recipe: YAML -> frozen settings.
+"""Load a recipe: YAML and --set -> checked settings (schema.py).
 
-Validated completely before anything runs, without loading anything heavy: a typo costs a tenth of a second,
-not a night. Unknown keys name their nearest neighbor. Relative paths are relative to the recipe's file, so
-that a recipe works from any folder; prompts, cards and questions are looked for beside the recipe, one folder
-up, then in the package (templates.py), and are part of what is fingerprinted.
-
-Chosen: pydantic (typed, frozen, its errors carry the key's path); runtime/settings_text.py reads the YAML.
+A recipe is checked completely before anything runs, in about 0.1 s and without heavy imports, so a typo does
+not cost a night. Errors about unknown keys name the nearest known key. Relative paths are relative to the
+recipe's file, so a recipe works from any folder. Prompts, cards and questions are searched beside the recipe,
+one folder up, then in the package (templates.py); their text is part of the fingerprint.
 """
 
 from __future__ import annotations
@@ -17,22 +15,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leafinstruct.errors import RecipeError, shortened
 from leafinstruct.filter.catalog import CLIP_FAMILIES
-from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
-from leafinstruct.ingest.config import PATH_KEYS, IngestConfig
-from leafinstruct.llm.config import LlmConfig
+from leafinstruct.filter.config import TOY_MODEL, Rule
+from leafinstruct.ingest.config import PATH_KEYS
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.publish.config import PushConfig
 from leafinstruct.recipe.faults import booleans_as_numbers, faults_of
+from leafinstruct.recipe.schema import Recipe, Training
 from leafinstruct.recipe.templates import packaged, questions_for, template
-from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.rewrite.wording import QuestionFile
 from leafinstruct.runtime.settings_text import MAX_DEPTH, text_in, yaml_in
-from leafinstruct.shard.config import ShardConfig
-from leafinstruct.train.config import TrainConfig
 
 OFFLINE_JUDGE = "offline-rules@4"
 _KINDS = (
@@ -49,63 +43,16 @@ _KINDS = (
 )
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
 _PATH, _NAME = 4000, 255
-"""Bytes of a path, and of one name in it."""
+"""Maximum bytes of a path, and of one name in it."""
 _SHOWN = 100
-"""Characters of a key of --set; the longest key of a recipe has 20."""
-
-
-class _Run(BaseModel):
-    """What names a run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
-    """Names the run's folder, `runs/<name>/`."""
-    version: str = Field(default="dev", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
-    """`dev` rebuilds what changed; any other version refuses to change and is part of the folder's name."""
-    seed: int = 0
-    """Of splits and of every drawn choice."""
-    workdir: str | None = None
-    """Folder that holds `runs/`; default the current one."""
-
-    @property
-    def directory(self) -> Path:
-        """`runs/<name>[@version]` of the working directory."""
-        return (
-            Path(self.workdir or ".")
-            / "runs"
-            / (self.name if self.version == "dev" else f"{self.name}@{self.version}")
-        )
-
-
-class Recipe(_Run):
-    """One dataset: where it comes from, what stays, how it is written."""
-
-    part_size: int = Field(default=500, gt=0)
-    """Documents a part: the unit of work, of resuming and of memory."""
-    ingest: IngestConfig
-    filter: FilterConfig = FilterConfig()
-    llm: LlmConfig = LlmConfig()
-    rewrite: RewriteConfig = RewriteConfig()
-    shard: ShardConfig = ShardConfig()
-    push: PushConfig = PushConfig()
-    train: TrainConfig | None = None
-    """Of `leaf train`, which needs this section and the keys above `ingest`, and no others."""
-
-
-class Training(_Run):
-    """What `leaf train` reads of a recipe."""
-
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    """Of the adapter's start, the order of rows and what is dropped; what NumPy's generators take."""
-    train: TrainConfig
+"""Maximum characters of a key of --set; the longest key of a recipe has 20."""
 
 
 _R = TypeVar("_R", Recipe, Training)
 
 
 class Loaded(BaseModel):
-    """A recipe with its place: what the pipeline is given."""
+    """A loaded recipe with its path: the input of the pipeline."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -113,7 +60,7 @@ class Loaded(BaseModel):
     recipe: Recipe
     limit: int | None = None
     questions: Mapping[str, QuestionFile]
-    """The questions of each language that has a file of them."""
+    """Question files by language."""
 
     @property
     def directory(self) -> Path:
@@ -127,10 +74,10 @@ class Loaded(BaseModel):
 
 
 def locate(given: Path | None, variable: str | None) -> Path:
-    """The recipe to use: the given one, else `variable` (the value of $LEAF_RECIPE), else the usual places,
-    else the packaged demo.
+    """Find the recipe: the given one, else `variable` (the value of $LEAF_RECIPE), else the first existing of
+    DEFAULT_PLACES, else the packaged demo.
 
-    Raises RecipeError when the given one does not exist.
+    Raises RecipeError if it does not exist.
     """
     chosen = given or (Path(variable) if variable else None)
     if chosen is None:
@@ -144,7 +91,7 @@ def locate(given: Path | None, variable: str | None) -> Path:
 
 
 def load(path: Path, changes: tuple[str, ...] = (), limit: int | None = None) -> Loaded:
-    """Read and check a recipe; `changes` are `key.path=value` of --set. Raises RecipeError, one line a
+    """Read and check a recipe. changes: `key.path=value` of --set. Raises RecipeError with one line per
     fault."""
     recipe = _validated(path, _raw(path, changes), Recipe)
     _check_models(path, recipe)
@@ -160,8 +107,8 @@ def load(path: Path, changes: tuple[str, ...] = (), limit: int | None = None) ->
 
 
 def load_training(path: Path, changes: tuple[str, ...] = ()) -> Training:
-    """Read and check what `leaf train` needs; a recipe that also builds is checked as a whole. Raises
-    RecipeError, one line a fault."""
+    """Read and check what `leaf train` needs. A recipe that also builds is checked as a whole. Raises
+    RecipeError with one line per fault."""
     raw = _raw(path, changes)
     if "train" not in raw:
         raise RecipeError(
@@ -199,8 +146,7 @@ def _validated(path: Path, raw: dict[str, Any], model: type[_R]) -> _R:
 
 
 def _apply(raw: dict[str, Any], change: str) -> None:
-    """Set one value in the raw recipe: `filter.rules[0].min=0.3`; the value is YAML. Of two changes of one
-    key the last one counts."""
+    """Set one value in the raw recipe, e.g. `filter.rules[0].min=0.3`; the value is YAML."""
     key, equals, text = change.partition("=")
     where = f"--set {shortened(key, _SHOWN)}"
     if not equals:
@@ -221,14 +167,14 @@ def _apply(raw: dict[str, Any], change: str) -> None:
             else:
                 place = place[step]
         if isinstance(place, list) and steps[-1] == len(place):
-            place.append(None)  # one behind the last: a new entry
+            place.append(None)  # the index after the last adds an entry
         place[steps[-1]] = value
     except (IndexError, TypeError, KeyError) as error:
         raise RecipeError(f"{where}: there is no such place in the recipe") from error
 
 
 def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Sources' paths, a checkpoint's path and the working directory, made relative to the recipe's folder."""
+    """Resolve the paths of sources and checkpoints and the working directory against the recipe's folder."""
 
     def absolute(section: object, key: str) -> None:
         if (
@@ -258,8 +204,8 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
 
 
 def _expanded(key: str, path: str) -> str:
-    """A path with `~` filled in. Raises RecipeError for one that no file system takes, or a user who is not
-    known."""
+    """A path with `~` expanded. Raises RecipeError for an unknown user or a path too long for a file
+    system."""
     found = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises, and puts `./` away
     if (
         found.startswith("~")
@@ -276,14 +222,14 @@ def _expanded(key: str, path: str) -> str:
 
 
 def _check_models(path: Path, recipe: Recipe) -> None:
-    """Rules over a model's score hold for the model they name; the tiny CLIP judges nothing but Sketchbook
-    unless told to."""
+    """Check that rules on a model's score name the model in use, and that the tiny CLIP, unless allowed, only
+    scores Sketchbook."""
     strangers = [source.name for source in recipe.ingest.sources if source.kind != "sketchbook"]
     if recipe.filter.clip == TOY_MODEL and strangers and not recipe.filter.alignment.allow_toy:
         raise RecipeError(
             f"{path}, filter.alignment.model: {TOY_MODEL} knows only Sketchbook, not {', '.join(strangers)}; "
-            "set alignment.model: ViT-B/32 or a checkpoint's path, or allow_toy: true for a trial "
-            "whose scores mean nothing"
+            "set alignment.model: ViT-B/32 or a checkpoint's path, or allow_toy: true for a test "
+            "run whose scores mean nothing"
         )
     for index, rule in enumerate(recipe.filter.rules):
         used = model_of(recipe, rule)
@@ -291,18 +237,17 @@ def _check_models(path: Path, recipe: Recipe) -> None:
             raise RecipeError(
                 f"{path}, filter.rules[{index}]: the bound of {rule.score} was set for {rule.model}, "
                 f"but {used} is used; "
-                "set it anew for that model, or say uncalibrated: true"
+                "set a bound for that model, or add uncalibrated: true to the rule"
             )
 
 
-def resting(recipe: Recipe) -> list[str]:
-    """Scores of rules that wait for another judge than this recipe has."""
+def inactive_rules(recipe: Recipe) -> list[str]:
+    """Scores of the rules that this recipe's judge does not compute."""
     return [rule.score for rule in recipe.filter.rules if not is_active(recipe, rule)]
 
 
 def model_of(recipe: Recipe, rule: Rule) -> str | None:
-    """The model whose score a rule decides on; None for plain scores, and for a judge that this recipe does
-    not use."""
+    """The model that computes a rule's score; None for scores without a model and for inactive rules."""
     family = rule.declared.family
     if family in CLIP_FAMILIES:
         return recipe.filter.clip
@@ -312,8 +257,9 @@ def model_of(recipe: Recipe, rule: Rule) -> str | None:
 
 
 def is_active(recipe: Recipe, rule: Rule) -> bool:
-    """Rules over judge.* wait for a language model, rules over rules.* for its absence: one recipe serves
-    both, and the card lists which held."""
+    """Whether a rule applies. Rules on `judge.*` are ignored when no language model is configured; rules on
+    `rules.*` are ignored when one is. So one recipe works with and without a model; the card lists which
+    rules applied."""
     family = rule.declared.family
     if family not in ("judge", "rules"):
         return True

@@ -1,11 +1,10 @@
-"""The recipe as a dataset tells of it: all defaults filled in, and nothing that shapes no byte.
+"""The recipe as a dataset publishes it: all defaults filled in, without settings that change no output.
 
-Left out: paths (of this machine; sources are known by name and by the sha256 of their files, models by the
-last part of theirs), the server of the language model, the address that hosts were given for complaints,
-hosts in a private network, pace, prices and budgets, the name of the key's variable, headers, and what
-`extra_body` reads from the environment. What is left is the same for every machine that builds the same
-dataset, and may be published. It is a recipe again once its sources have their paths, its language model its
-server, and fetching its contact and hosts.
+Left out: paths (sources are identified by name and the sha256 of their files, models by the last component of
+their path), the server of the language model, the contact sent to hosts, hosts in a private network, rates,
+prices and budgets, the name of the key's variable, headers, and what `extra_body` reads from the environment.
+The result is the same on every machine that builds the same dataset, and may be published. With paths,
+server, contact and hosts filled in it is a recipe again.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from typing import Any
 
 from leafinstruct.ingest.config import PATH_KEYS
 from leafinstruct.llm.config import basename
-from leafinstruct.recipe.load import Recipe
+from leafinstruct.recipe.schema import Recipe
 
 _LLM = ("provider", "model", "revision", "temperature", "max_tokens")
-"""Fields of `llm` that shape an answer."""
+"""Fields of `llm` that determine an answer."""
 
 
 def resolved(recipe: Recipe) -> dict[str, Any]:
-    """Plain values, in the order of the recipe's keys."""
+    """The published recipe as plain values, in the order of its keys."""
     whole = recipe.model_dump(mode="json", by_alias=True, include=_SECTIONS)
     whole["ingest"]["sources"] = [
         {key: value for key, value in source.items() if key not in PATH_KEYS and value is not None}
@@ -53,4 +52,4 @@ def resolved(recipe: Recipe) -> dict[str, Any]:
 
 
 _SECTIONS = {"name", "version", "seed", "part_size", "ingest", "filter", "llm", "rewrite", "shard"}
-"""Those of a dataset; what is done with it later (training, publishing) is none of its recipe."""
+"""Sections that determine the dataset; training and publishing do not."""

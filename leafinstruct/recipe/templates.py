@@ -1,7 +1,7 @@
-"""Prompts, cards and questions: found beside the recipe, one folder up, then in the package, and read.
+"""Find and read prompts, cards and question files: beside the recipe, one folder up, or in the package.
 
-A file of questions is checked with the recipe, before anything runs; it may come from somebody who only
-speaks the language.
+A question file is checked with the recipe, before anything runs: its author may be a speaker of the language
+who knows no code.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ QUESTIONS = "questions"
 
 
 def template(recipe: Path, folder: str, name: str) -> Prompt:
-    """The text of prompts/<name>.md or data_cards/<name>.md for a recipe. Raises RecipeError when there is
+    """The text of prompts/<name>.md or data_cards/<name>.md for a recipe. Raises RecipeError if there is
     none."""
     for place in _places(recipe, folder):
         path = place / f"{name}.md"
@@ -37,8 +37,8 @@ def template(recipe: Path, folder: str, name: str) -> Prompt:
 
 
 def packaged(folder: str) -> Path:
-    """Where the package keeps pipelines/, prompts/, questions/ and data_cards/: inside the wheel, or beside
-    the package in a checkout."""
+    """The package's folder of pipelines, prompts, questions or data_cards: inside the wheel, or beside the
+    package in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "data" / folder
     return inside if inside.is_dir() else package.parent / folder
@@ -49,40 +49,38 @@ def _places(recipe: Path, folder: str) -> tuple[Path, Path, Path]:
 
 
 def questions_for(recipe: Path, families: Sequence[TaskFamily]) -> dict[str, QuestionFile]:
-    """ISO 639 code -> the questions of questions/<code>.yaml, the first that is found. families: those of the
-    recipe. Raises RecipeError."""
+    """Question files by ISO 639 code: the first questions/<code>.yaml found for each. families: task families
+    of the recipe. Raises RecipeError."""
     paths: dict[str, Path] = {}
     for place in reversed(_places(recipe, QUESTIONS)):
         paths |= {path.stem: path for path in sorted(place.glob("*.yaml"))}
         if wrong := sorted(place.glob("*.yml")):
             raise RecipeError(
-                f"{wrong[0]}: a file of questions is called <language>.yaml; name it {wrong[0].stem}.yaml"
+                f"{wrong[0]}: a question file is called <language>.yaml; rename it to {wrong[0].stem}.yaml"
             )
     return {language: read_questions(path, families) for language, path in sorted(paths.items())}
 
 
 def read_questions(path: Path, families: Sequence[TaskFamily] = ()) -> QuestionFile:
-    """A file of questions, checked by itself and against the families of a recipe. Raises RecipeError, one
-    line a fault."""
+    """Read a question file and check it, also against the task families of a recipe. Raises RecipeError with
+    one line per fault."""
     text = text_in(path)
     raw = yaml_in(path, text)
     if not isinstance(raw, dict):
-        raise RecipeError(f"{path}: a file of questions is a mapping of {', '.join(Questions.model_fields)}")
+        raise RecipeError(f"{path}: a question file is a mapping of {', '.join(Questions.model_fields)}")
     try:
         questions = Questions.model_validate(raw)
     except ValidationError as error:
         raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Questions, ()))) from error
     if questions.language != path.stem:
         raise RecipeError(
-            f"{path}, language: {questions.language!r}, but the file is named {path.name}; name it "
+            f"{path}, language: {questions.language!r}, but the file is named {path.name}; rename it to "
             f"{questions.language}.yaml"
         )
     names = sorted({*PACKAGED_NAMES, *(family.name for family in families)})
     for name in questions.families:
         if name not in names and (near := get_close_matches(name, names, n=1)):
-            raise RecipeError(
-                f"{path}, families.{name}: no task family is called so; did you mean {near[0]!r}?"
-            )
+            raise RecipeError(f"{path}, families.{name}: unknown task family; did you mean {near[0]!r}?")
     for family in families:
         listed = questions.families.get(family.name)
         try:

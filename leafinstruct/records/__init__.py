@@ -1,1 +1,1 @@
-"""What flows through the pipeline: documents, examples, and the tables that hold them."""
+"""Documents, examples, and the tables that store them."""

@@ -1,9 +1,8 @@
-"""What a language model was asked about each document, and what that took: filter/asked-*, rewrite/asked-*.
+"""What a language model was asked about each document, and its cost: filter/asked-*, rewrite/asked-*.
 
-A row leads from a document to its answer in the cache and to its exchange in the journal (llm/). Costs stand
-here although a build that found the answer in the cache paid nothing: what is told is what the dataset cost,
-not what the last command did. Things of the moment, as in fetches-*: no row of the dataset, no digest and no
-fingerprint holds them.
+A row links a document to its answer in the cache and to its exchange in the journal (llm/). Answers from the
+cache are listed with their original costs: reports give the cost of the dataset, not of the last command. As
+in fetches-*, the rows depend on the moment, so no row of the dataset, digest or fingerprint contains them.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ ASKED = pa.schema(
         ("dollars", pa.float64()),
     ]
 )
-"""key: of the answer in llm/cache.py; costs are null where they were not kept, dollars also where the price
-was unknown."""
+"""key: of the answer in llm/cache.py. Costs are null if they were not recorded; dollars also if the price was
+unknown."""
 
 COSTS = ("requests", "input_tokens", "output_tokens", "estimated", "dollars")
-"""What an answer took, as columns of ASKED and fields of llm.request.Paid."""
+"""Costs of an answer, as columns of ASKED and fields of llm.request.Paid."""
 
 
 def row_of(document: str, answer: Mapping[str, Any]) -> Row:
-    """answer: the fields of llm.request.Answer."""
+    """Row of one answer. answer: the fields of llm.request.Answer."""
     paid = answer["paid"] or {}
     cost = {name: paid.get(name) for name in COSTS}
     return {
@@ -45,14 +44,14 @@ def row_of(document: str, answer: Mapping[str, Any]) -> Row:
 
 
 def cost_of(path: Path) -> Row:
-    """What the answers of an asked-* file took, each key once (see `summed`)."""
+    """Costs of the answers of an asked-* file, each key once (see `summed`)."""
     rows = {row["key"]: row for row in read(path)} if path.exists() else {}
     return summed(list(rows.values()))
 
 
 def unanswered(path: Path) -> dict[str, dict[str, int]]:
-    """Of an asked-* file: state of questions without an answer -> message -> how many. Numbers are left out
-    of messages, so that equal ones count together."""
+    """Count the questions without an answer in an asked-* file: state -> message -> count. Numbers are
+    removed from messages, so that similar ones count together."""
     found: dict[str, Counter[str]] = {}
     for row in read(path) if path.exists() else ():
         if row["state"] != "ok":
@@ -61,10 +60,10 @@ def unanswered(path: Path) -> dict[str, dict[str, int]]:
 
 
 def summed(costs: Sequence[Mapping[str, Any]]) -> Row:
-    """The sum of costs: `questions` (one each, unless it is told), and COSTS.
+    """The sum of costs: `questions` (default: one each) and COSTS.
 
-    A cost without `requests` was not kept: it adds nothing and makes the sum an estimate. Dollars are None as
-    soon as those of one are.
+    A cost without `requests` was not recorded: it adds nothing and makes the sum an estimate. Dollars are
+    None if those of any cost are None.
     """
     known = [cost for cost in costs if cost["requests"] is not None]
     dollars = [cost["dollars"] for cost in costs]

@@ -1,12 +1,12 @@
 """The interleaved document: an ordered tuple of text and image segments.
 
-ORDER IS THE DATA. A segment's `position` is given once, by the reader, and kept for ever: dropping a neighbor
-never renumbers, so a position names the same segment in the source, in every report and in the published row.
-A caption follows its image; alt text is an attribute of the image and never prose. There is no metadata bag:
-what a later stage needs has a field here, or does not travel.
+ORDER IS THE DATA. The reader assigns each segment's `position` once. Dropping a neighbor never renumbers, so
+a position names the same segment in the source, in every report and in the published row. A caption follows
+its image; alt text is an attribute of the image and never prose. There is no metadata dictionary: what a
+later stage needs has a field here.
 
-Frozen dataclasses rather than pydantic models: a document is made once by our own readers, a hundred thousand
-times a minute.
+Chosen: frozen dataclasses over pydantic models, because only our own readers make documents, a hundred
+thousand per minute.
 """
 
 from __future__ import annotations
@@ -21,28 +21,30 @@ Role = Literal["user", "assistant"]
 State = Literal[
     "ok", "failed", "refused", "unparsed", "too_large", "declined", "not_scored", "not_applicable"
 ]
-NO_VERDICT = frozenset({"failed", "declined"})
-"""States of what is tried again whenever its stage runs: nobody knows what it would have been."""
+UNDECIDED = frozenset({"failed", "declined"})
+"""States of an item that gave no result. Its stage tries it again whenever it runs."""
 OwnerFound = Literal["stated", "inferred", "unknown"]
 """How the owner of an image was found: the source states it (MMC4's matched sentence, a figure's caption, a
 video's step), it was inferred from the page's structure or by CLIP, or it is not known."""
 
 _LINE = re.compile(
-    r"(?P<file>.*?)(?:#bytes=(?P<offset>\d{1,15}),(?P<length>\d{1,15})|#t=(?P<time>\d{1,9}\.?\d{0,9}(?:e-\d{1,2})?))?(?:!(?P<member>(?:row|bytes)=.*))?",
+    (
+        r"(?P<file>.*?)(?:#bytes=(?P<offset>\d{1,15}),(?P<length>\d{1,15})|"
+        r"#t=(?P<time>\d{1,9}\.?\d{0,9}(?:e-\d{1,2})?))?(?:!(?P<member>(?:row|bytes)=.*))?"
+    ),
     re.DOTALL,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Where an image's bytes are: exactly one of file, file + offset + length, url, file + time; `member` may
-    stand with the first two.
+    """Where an image's bytes are: exactly one of file, file + offset + length, url, file + time. `member` may
+    be combined with the first two.
 
     `file` is relative to the root of the document's source, with forward slashes. `offset` and `length` are
-    bytes of the file as it lies on disk (for WARC: the whole, possibly compressed, record). `time` is seconds
-    from the start of a video. `member` names a piece of what the rest points at, where that piece has no
-    range of its own on disk: `row=17,column=images,item=2` of a Parquet file, `bytes=120,4711` of the decoded
-    body of a WARC record.
+    bytes of the file on disk (for WARC: of the whole, possibly compressed, record). `time` is seconds from
+    the start of a video. `member` names a piece inside that has no range of its own on disk:
+    `row=17,column=images,item=2` of a Parquet file, `bytes=120,4711` of the decoded body of a WARC record.
     """
 
     file: str | None = None
@@ -66,12 +68,12 @@ class Ref:
 
     @classmethod
     def of(cls, line: str) -> Ref:
-        """The reference that `str` made a line of. A file whose own name ends like a place inside one would
-        be misread; pages do not write those."""
+        """Parse the line that `str` writes. A file name that itself ends like a place inside a file is
+        misread; pages contain no such names."""
         if line.startswith(("http://", "https://")):
             return cls(url=line)
         found = _LINE.fullmatch(line)
-        assert found is not None, "the file may be anything"
+        assert found is not None, "the pattern matches any file name"
         offset, length = (int(found[name]) if found[name] else None for name in ("offset", "length"))
         return cls(
             found["file"],
@@ -85,7 +87,7 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A run of text; `time` in seconds for subtitles, `role` for conversation sources only."""
+    """A run of text. `time` is in seconds, for subtitles; `role` is only for conversation sources."""
 
     position: int
     text: str
@@ -96,10 +98,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image by reference; `role` for conversation sources only. sha256, width, height (pixels, after EXIF
-    rotation) and format are known once it was materialized.
+    """An image by reference. `role` is only for conversation sources. sha256, width, height (pixels, after
+    EXIF rotation) and format are known after the image is materialized.
 
-    owner: position of the text segment that the image belongs to (its sentence, caption or step), None where
+    owner: position of the text segment that the image belongs to (its sentence, caption or step), None if
     `owner_found` is unknown.
     """
 
@@ -135,11 +137,11 @@ class Provenance:
 class Document:
     """One page, record or video, as a reader found it.
 
-    url: the canonical URL of the page, if it is of the same domain, else the page's own; page_url: the URL at
-    which the page was found, None for a local file; title: the title that the source states (the page's h1,
-    else its title element), None where it states none; lost: pieces of the record (images without a usable
-    reference, broken entries) that its reader lost, so that it is not whole; language and
-    language_confidence: see records/text/language.py, both None where it is undetermined.
+    url: the canonical URL of the page if it is of the same domain, else the page's own. page_url: the URL at
+    which the page was found, None for a local file. title: the title that the source states (the page's h1,
+    else its title element), or None. lost: number of pieces of the record that the reader could not use
+    (images without a usable reference, broken entries). language, language_confidence: see
+    records/text/language.py, None if undetermined.
     """
 
     id: str
@@ -160,7 +162,7 @@ class Document:
 
     @property
     def is_conversation(self) -> bool:
-        """Whether somebody speaks in it: its source told who, so it is an example as it is."""
+        """Whether its source states who speaks, so that it is already an example."""
         return any(segment.role is not None for segment in self.segments)
 
     @property
@@ -170,8 +172,8 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What `ref`, a moment of a video, means, as JPEG: a reader decoded it to choose it. It holds while the
-    video has this `stamp` (images.read.stamp)."""
+    """A video frame as JPEG, which a reader decoded to choose it. It is valid while the video has this
+    `stamp` (images.read.stamp)."""
 
     ref: Ref
     stamp: str
@@ -180,12 +182,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record, or a piece of one, that a reader could not turn into a segment: data for the report, never an
-    exception.
+    """A record, or a piece of one, that a reader could not turn into a segment. It is data for the report,
+    never an exception.
 
-    reason: a short stable name (`broken_json`, `truncated`, ...) that reports count by; detail: one sentence
-    for a person. `whole` tells whether the record as a whole is lost, or only a piece of it (one image entry)
-    while its document goes on.
+    reason: a short stable name (`broken_json`, `truncated`, ...) by which reports count. detail: one sentence
+    for people. whole: whether the whole record is lost, or only a piece of it (one image entry).
     """
 
     file: str
@@ -196,5 +197,5 @@ class Rejected:
 
 
 def document_id(source: str, file: str, locator: str) -> str:
-    """First 16 hex digits of sha256 over source name, file relative to its root, record locator."""
+    """First 16 hex digits of the sha256 of source name, file relative to its root, and record locator."""
     return hashlib.sha256("\0".join((source, file, locator)).encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""The example: what a document became, a conversation whose turns mix text and images on both sides.
+"""The example that a document becomes: a conversation whose turns mix text and images on both sides.
 
-A turn's parts are plain strings and images: a rewritten sentence has no position in the source any more, an
-image keeps its own. The union of all parts holds every kept image of the document exactly once and in
-document order (rewrite/parse checks it).
+A turn's parts are plain strings and images: a rewritten sentence no longer has a position in the source, an
+image keeps its own. All parts together contain every kept image of the document exactly once and in document
+order (rewrite/parse checks it).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Part = str | Image
 class Cell:
     """One score of one document, or of one of its images.
 
-    name: `<family>.<name>`; position: of the image, None for a score of the whole document; value is None
-    unless state is ok, and then rounded to 1e-4; model: what computed it, None for plain arithmetic; detail:
-    one sentence (the judge's reason).
+    name: `<family>.<name>`. position: of the image, None for a score of the document. value: None unless
+    state is ok, rounded to 1e-4. model: the model that computed it, None for plain arithmetic. detail: one
+    sentence (the judge's reason).
     """
 
     name: str
@@ -44,9 +44,8 @@ class Turn:
 class Example:
     """One training example. `task` names its family (`guide`, `continuation`, `edit`, `conversation`).
 
-    language: of its document, None where it is undetermined.
-
-    models and prompts: (name, identity) pairs of whatever shaped this example, sorted by name.
+    language: of its document, None if undetermined. models, prompts: (name, identity) pairs of all that were
+    used for this example, sorted by name.
     """
 
     id: str
@@ -70,8 +69,8 @@ class Example:
 
 
 def example_id(document: str, task: str, piece: int = 0) -> str:
-    """First 16 hex digits of sha256 over document id, task family and, behind the first, the number of the
-    piece of a long document."""
+    """First 16 hex digits of the sha256 of document id, task family and, for all but the first piece of a
+    long document, the number of the piece."""
     return hashlib.sha256("\0".join((document, task, *([str(piece)] if piece else []))).encode()).hexdigest()[
         :16
     ]

@@ -1,9 +1,9 @@
-"""ingest/frames-*: frames of videos that ingest decoded to choose them, so that filter need not. The only
-file that knows the columns of this table.
+"""ingest/frames-*: video frames that ingest decoded to choose them, so that filter need not decode them
+again. Only this module knows the columns of this table.
 
-Evidence: filter takes from the video what is not here, and gets the same bytes; a file that is damaged counts
-as none. One row group a frame, since frames come one by one while a video is decoded and are wanted one by
-one, and memory holds one: 0.5 kB more a frame than in large groups. JPEG is not compressed again.
+An intermediate file: filter decodes frames that are missing here from the video, and gets the same bytes. A
+damaged file is ignored. One row group per frame, because frames are written and read one by one, and memory
+holds one: 0.5 kB more per frame than in large groups. JPEG is not compressed again.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SCHEMA = pa.schema([("ref", pa.string()), ("stamp", pa.string()), ("bytes", pa.b
 
 
 @contextmanager
-def adding(path: Path) -> Iterator[Callable[[Frame], None]]:
-    """What the block is given adds a frame to the file at `path` (the caller makes it atomic)."""
+def frame_writer(path: Path) -> Iterator[Callable[[Frame], None]]:
+    """Yield a function that adds a frame to the file at `path` (the caller makes the file atomic)."""
     with pq.ParquetWriter(
         path, SCHEMA, compression="none", use_dictionary=False, write_statistics=False
     ) as file:
@@ -41,17 +41,20 @@ def adding(path: Path) -> Iterator[Callable[[Frame], None]]:
     put_seal(path)
 
 
-def shows(path: Path, images: frozenset[str]) -> bool:
-    """Whether a file of frames holds bytes of one of these sha256; a damaged one may."""
+def contains_any(path: Path, images: frozenset[str]) -> bool:
+    """Whether a file of frames contains an image with one of these sha256. True for a damaged file, which
+    may."""
     try:
         return any(hashlib.sha256(row["bytes"]).hexdigest() in images for row in read(path, ["bytes"]))
     except DamagedError:
         return True
 
 
-class Kept:
-    """The frames of a part. path: may be missing. damaged: whether there is a file that is not what was
-    written, of which nothing is taken."""
+class KeptFrames:
+    """The frames of a part.
+
+    path: may be missing. damaged: whether the file exists and is damaged; then no frame is used.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -67,7 +70,7 @@ class Kept:
             self.damaged = True
 
     def get(self, ref: str, stamp: str) -> bytes | None:
-        """The frame that a reference means, None where it was not kept from a video of this stamp."""
+        """The frame of a reference, or None if there is none of a video with this stamp."""
         place = self._places.get((ref, stamp))
         if place is None:
             return None

@@ -1,11 +1,9 @@
-"""How a person is told of what files hold: characters that no terminal obeys, lines of a width, folded where
-they are long.
+"""Show the contents of files in a terminal: no control characters, wrapped lines, long texts folded.
 
-Whatever a file may hold (its name, addresses, licenses, page text, a model's sentence) goes through
-`printable`, since a terminal obeys what it is shown: an escape in a file name could hide the line that names
-it. Escaping by hand of each color library was refused: one filter by Unicode category also takes
-bidirectional overrides and broken surrogates. Every verb prints through it, so nothing heavy is imported
-here.
+Everything that comes from a file (its name, URLs, licenses, page text, a model's sentence) is passed through
+`printable`, because an escape sequence in a file name could hide the line that names it. Chosen over the
+escaping of each color library: one filter by Unicode category also removes bidirectional overrides and broken
+surrogates. Every verb prints through it, so it imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -14,8 +12,8 @@ import textwrap
 from collections.abc import Iterator
 
 FOLDED_LINES, FOLDED_CHARACTERS = 6, 2_000
-"""Lines of a prompt or an answer, and characters of anything else (an address may be a megabyte), unless all
-is wanted."""
+"""Unless all is requested: maximum lines of a prompt or an answer, and characters of anything else (a URL may
+have a megabyte)."""
 
 
 def printable(text: object, limit: int | None = None) -> str:
@@ -26,13 +24,13 @@ def printable(text: object, limit: int | None = None) -> str:
 
 
 class Page:
-    """Lines of a width: what is long is wrapped, or folded unless all is wanted."""
+    """Lines of a given width. Long texts are wrapped, and folded unless `full`."""
 
     def __init__(self, width: int, full: bool) -> None:
         self.width, self.full = width, full
 
     def wrapped(self, text: object, indent: int, hang: int = 0) -> Iterator[str]:
-        """All of a text, further lines `hang` deeper; an address longer than a line is broken, not cut."""
+        """The whole text, further lines indented by `hang`. A URL longer than a line is broken, not cut."""
         first, rest = " " * indent, " " * (indent + hang)
         line = printable(text, None if self.full else FOLDED_CHARACTERS)
         yield from textwrap.wrap(
@@ -40,14 +38,14 @@ class Page:
         ) or [first.rstrip()]
 
     def one(self, text: object, indent: int, hang: int = 0) -> Iterator[str]:
-        """The beginning of a text in one line; all of it where all is wanted."""
+        """The beginning of a text in one line; the whole text if `full`."""
         if self.full:
             yield from self.wrapped(text, indent, hang)
         else:
             yield (" " * indent + printable(text, self.width - indent)).rstrip()
 
     def block(self, text: str, indent: int) -> Iterator[str]:
-        """A text with its own lines, folded after FOLDED_LINES."""
+        """A text with its own line breaks, folded after FOLDED_LINES."""
         parts = (
             text.splitlines()
             if self.full
@@ -59,7 +57,7 @@ class Page:
             yield f"{' ' * indent}[of {len(text):,} characters; all of them with --full]"
 
     def named(self, **facts: object) -> Iterator[str]:
-        """Facts under their names, those that are there."""
+        """Facts with their names, without empty ones."""
         for name, value in facts.items():
             if value not in (None, ""):
                 yield from self.wrapped(f"{name.replace('_', ' '):<9} {printable(value)}", 2, 10)

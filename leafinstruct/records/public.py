@@ -1,12 +1,12 @@
-"""The published row, schema 3: what a shard holds, what `datasets` decodes, what training reads. A file of
-its own because it is a contract with strangers, while table.py's tables are ours to change.
+"""The published row, schema 3: what a shard contains, `datasets` decodes and training reads. It has a module
+of its own because users depend on it; the tables of table.py are internal.
 
 `open_shard` reads shards of every schema since the first as rows of the current one: a column or a field that
-a shard lacks is filled with null, or with the value of FILLED. What to fill follows from `features` alone, so
-a column that is added later needs no entry here, and shards that were written before it stay readable.
+a shard lacks is filled with null, or with the value in FILLED. What is filled follows from `features` alone,
+so a column that is added later needs no entry here, and older shards stay readable.
 
 `messages` has one `{"type": "image"}` part for each image, in order over all turns; `images` and `image_info`
-are parallel to those parts. Nothing of the moment (fetch time, cost) enters a row.
+are parallel to those parts. A row contains nothing that depends on the moment (fetch time, cost).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ SCHEMA_VERSION = "3"
 """Version of the published row, stored under `leafinstruct.schema` in the Parquet metadata."""
 
 READABLE = ("1", "2", SCHEMA_VERSION)
-"""Versions that this version reads. Schema 2 lacks language; schema 1 also lacks page_url, title and the
-owners of images."""
+"""Schema versions that this version reads. Schema 2 lacks language; schema 1 also lacks page_url, title and
+the owners of images."""
 
 REQUIRED = frozenset(
     (
@@ -49,16 +49,16 @@ REQUIRED = frozenset(
         "provenance",
     )
 )
-"""Columns of schema 1, which every shard has: one that is missing is an error and is not filled."""
+"""Columns of schema 1, which every shard has. A missing one is an error and is not filled."""
 
 FILLED: Mapping[str, Any] = {"image_info.owner_found": "unknown"}
 """Values of missing columns and fields other than null."""
 
 BATCH = 16
-"""Rows read at a time unless asked otherwise: a row holds its images."""
+"""Default number of rows read at a time, since a row contains its images."""
 
 PAGE = 1 << 20
-"""Bytes of each column that Arrow reads at a time. Without this limit it holds whole columns of a row group,
+"""Bytes of each column that Arrow reads at a time. Without this limit it reads whole columns of a row group,
 100 MB of images and more."""
 
 WRITER: dict[str, Any] = {
@@ -66,12 +66,12 @@ WRITER: dict[str, Any] = {
     "write_page_index": True,
     "use_content_defined_chunking": True,
 }
-"""How a shard is written, for whoever writes one: the same rows in the same row groups are the same bytes, in
-shard and after `leaf hydrate`."""
+"""How shards are written: the same rows in the same row groups give the same bytes, in shard and after `leaf
+hydrate`."""
 
 IMAGES, _IMAGES_BEFORE = b"leafinstruct.images", b"leafinstruct.pictures"
 """Key of the Parquet metadata, `reference` in a shard whose images are references: each of `images` is null,
-`image_info` says what it was. The second is its name in shards that were published before 0.1.0."""
+and `image_info` describes them. The second name is that of shards published before 0.1.0."""
 
 
 def with_images(schema: pa.Schema) -> pa.Schema:
@@ -121,7 +121,7 @@ def features() -> Any:
 
 
 def card_features() -> list[dict[str, Any]]:
-    """The columns as `dataset_info` of a dataset card tells them."""
+    """The columns as in `dataset_info` of a dataset card."""
     from datasets import DatasetInfo
     from datasets.info import DatasetInfosDict
     from huggingface_hub import DatasetCardData
@@ -134,14 +134,14 @@ def card_features() -> list[dict[str, Any]]:
 
 @cache
 def schema() -> pa.Schema:
-    """Arrow schema of the published row, with the metadata that `datasets` reads its features from, and our
+    """Arrow schema of the published row, with the metadata from which `datasets` reads its features, and our
     version."""
     schema = features().arrow_schema
     return schema.with_metadata({**(schema.metadata or {}), b"leafinstruct.schema": SCHEMA_VERSION.encode()})
 
 
 def row_of(example: Example, data: Mapping[str, bytes], recipe: str) -> Row:
-    """The published row of an example. data: sha256 -> bytes of its images; recipe: `name@version`."""
+    """The published row of an example. data: sha256 -> bytes of its images. recipe: `name@version`."""
     images = example.images
     index = {image.position: at for at, image in enumerate(images)}
     return {
@@ -198,12 +198,11 @@ def _content(part: str | Image) -> Row:
 
 
 class PublishedShard:
-    """One shard of any readable schema; `batches` gives its rows in the shape of the current schema. Make one
-    with `open_shard`.
+    """One shard of any readable schema; `batches` gives its rows in the current schema. Open it with
+    `open_shard`.
 
-    version: of its schema; rows, row_groups: how many; is_reference: whether its images are references
-    without bytes; plain_bytes: size of its columns before compression; stored_schema: Arrow schema of the
-    file as it is.
+    version: of its schema. rows, row_groups: counts. is_reference: whether its images are references without
+    bytes. plain_bytes: size of its columns before compression. stored_schema: Arrow schema of the file.
     """
 
     def __init__(self, path: Path, file: pq.ParquetFile) -> None:
@@ -222,7 +221,7 @@ class PublishedShard:
         return sum(self._file.metadata.row_group(number).total_byte_size for number in range(self.row_groups))
 
     def require(self, columns: Sequence[str]) -> None:
-        """Raise SchemaError where the file lacks a column of `columns` that every schema has."""
+        """Raise SchemaError if the file lacks a column of `columns` that every schema has."""
         asked = {plain_path(name).partition(".")[0] for name in columns} & REQUIRED
         if missing := sorted(asked - set(self.stored_schema.names)):
             raise SchemaError(
@@ -233,12 +232,12 @@ class PublishedShard:
     def batches(
         self, columns: Sequence[str] | None = None, size: int = BATCH, groups: Sequence[int] | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Rows in the shape of the current schema, at most `size` at a time; only one batch is in memory.
+        """Rows in the current schema, at most `size` at a time. Only one batch is in memory.
 
-        columns: names, dotted through lists and structs, as Parquet writes them
-        (`image_info.list.element.license`) or short (`image_info.license`); None for all. groups: numbers of
-        row groups, None for all. Columns come in the order of the schema. Raises SchemaError for a missing
-        column or one of another type, SourceError for a file that is damaged further on.
+        columns: names, dotted through lists and structs, as in Parquet (`image_info.list.element.license`) or
+        short (`image_info.license`); None for all. groups: numbers of row groups, None for all. Columns come
+        in the order of the schema. Raises SchemaError for a missing column or one of another type,
+        SourceError if the file is damaged.
         """
         wanted = schema().names if columns is None else [plain_path(name) for name in columns]
         self.require(wanted)
@@ -257,13 +256,13 @@ class PublishedShard:
                 given += batch.num_rows
         except (OSError, pa.ArrowException) as error:
             raise SourceError(
-                f"{self.path}: is damaged behind row {given:,} of {self.rows:,}: "
+                f"{self.path}: is damaged after row {given:,} of {self.rows:,}: "
                 f"{_first_line(error)}; fetch or build it again"
             ) from error
 
     def stored_group(self, number: int, without: Collection[str] = ()) -> pa.Table:
-        """One row group as the file has it, in its own schema, for whoever writes the same rows again.
-        without: columns that are not read."""
+        """One row group in the file's own schema, to write the same rows again. without: columns that are not
+        read."""
         columns = [name for name in self.stored_schema.names if name not in without]
         try:
             return self._file.read_row_group(number, columns=columns)
@@ -289,8 +288,8 @@ class PublishedShard:
 
 
 def open_shard(path: Path) -> PublishedShard:
-    """Read a shard's footer. Raises SourceError for a file that cannot be read, SchemaError for rows of a
-    schema that is not in READABLE."""
+    """Read a shard's footer. Raises SourceError for a file that cannot be read, SchemaError if its schema is
+    not in READABLE."""
     try:
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
         shard = PublishedShard(path, file)
@@ -318,8 +317,8 @@ def open_shard(path: Path) -> PublishedShard:
 
 
 def _stored_schema(file: pq.ParquetFile) -> pa.Schema:
-    """The Arrow schema that the file was written with, whose lists have fields called `item`; Arrow reads
-    them as `element`, which is Parquet's word, and a schema with it gives other bytes."""
+    """The Arrow schema that the file was written with, whose lists have fields called `item`. Arrow reads
+    them as `element`, Parquet's name, and a schema with that name gives other bytes."""
     found: pa.Schema = file.schema_arrow
     encoded = (file.metadata.metadata or {}).get(b"ARROW:schema")
     if encoded is None:

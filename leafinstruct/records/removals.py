@@ -1,25 +1,24 @@
-"""What was taken out for good: a list beside the recipe that every build and every push honours.
+"""The list of removals of a recipe: records that every build and every push leaves out.
 
-    <recipe stem>.suppressed.jsonl      {"domain": "example.org", "reason": "asked by mail"}       one line an entry, sorted
+    <recipe stem>.suppressed.jsonl    one entry a line, sorted:
+    {"domain": "example.org", "reason": "asked by mail"}
+    {"id": "8f3c...", "purged": true}
 
-A person asks that a page, a site or an image be taken out; the dataset may be built again a year later, from
-other files, on another machine.
-So the list is no state of a run: it lies beside the recipe, is plain text, and is meant to be committed with
-it. To take an entry back, delete its line.
+Somebody asks for the removal of a page, a site or an image, and the dataset may be built again a year later,
+from other files, on another machine. Therefore the list is not part of a run: it is a text file beside the
+recipe, to be committed with it. To revoke an entry, delete its line. `leaf remove --purge` sets `purged`: the
+entry is applied from the first stage on, so that removed content does not return into working files.
 
-    {"id": "8f3c...", "purged": true}        what `leaf remove --purge` adds to an entry: it holds from the first stage on, so that its content does
-                                             not come back from the sources into working files
-
-    url      the page, or any image shown, has this URL, at which it was found or which it gives as its canonical one (compared as records/url.py
-             says: http and https, case of the host, port 80 or 443, escapes, fragment and a slash at the end
-             make no difference)
-    domain   the page by either URL, or any image shown, lies on this host or on one below it
-    sha256   any image shown has these bytes
+    url      the page or an image in it has this URL, found or canonical (compared by records/url.py: http and
+             https, case of the host, port 80 or 443, escapes, fragment and a final slash do not matter)
+    domain   the page, by either URL, or an image in it is on this host or on a subdomain
+    sha256   an image has these bytes
     id       the example, or the document that it was made of
 
-An entry matches whole records: an image is never cut out of an example, whose text would go on speaking of
-it. A line that cannot be read stops whoever reads the list, because a removal that is silently forgotten is
-the one fault that must not happen.
+An entry matches whole records: an image is never removed from an example, whose text would still refer to it.
+An invalid line is an error, since no removal may be ignored silently. The list is applied by ingest
+(ingest/removed_records.py, purged entries), filter, shard (shard/removed_examples.py) and push
+(publish/checks.py); `leaf remove` (publish/remove.py) edits it.
 """
 
 from __future__ import annotations
@@ -38,14 +37,19 @@ from leafinstruct.errors import RecipeError
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Example
 from leafinstruct.records.url import full_host, normal
-from leafinstruct.runtime.artifact import Artifact, locked, writing
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.last_write import last_write
+from leafinstruct.runtime.locks import locked
 from leafinstruct.runtime.settings_text import text_in, unique
 
 Kind = Literal["url", "domain", "sha256", "id"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_BYTES = 256 << 20
-"""Of a list: more than a million entries."""
+"""Maximum size of a list: more than a million entries."""
+
+ROW_COLUMNS = ("id", "document_id", "url", "page_url", "image_info")
+"""Columns of the published row that `Shown.of_row` needs."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URLS = re.compile(r"https?://[^\s\"'<>)\]]+", re.IGNORECASE)
@@ -54,8 +58,7 @@ _DOMAIN = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|\[[0-9a-f:]+\]")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """One thing that was taken out. reason: for people; it changes nothing. purged: it is refused by ingest
-    and filter too."""
+    """One entry of the list. reason: for people, has no effect. purged: ingest and filter apply it too."""
 
     kind: Kind
     value: str
@@ -65,10 +68,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is matched of a record: its ids, both URLs of its page, sha256 and URLs of its images.
+    """The parts of a record that entries are compared with: ids, both URLs of its page, sha256 and URLs of
+    its images.
 
-    url: the canonical one; page_url: where the page was found. Both count: a page writes its canonical URL
-    itself, so with that one alone it could hide from a take-down.
+    url: the canonical URL. page_url: where the page was found. Both are compared: a page states its canonical
+    URL itself and could otherwise escape a removal.
     """
 
     id: str
@@ -80,13 +84,13 @@ class Shown:
 
     @classmethod
     def of_example(cls, example: Example) -> Shown:
-        """Of an example, before it is a row."""
+        """From an example, before it is a row."""
         images = [(image.sha256, (image.url, image.ref.url)) for image in example.images]
         return cls._of(example.id, example.document_id, example.url, example.page_url, images)
 
     @classmethod
     def of_document(cls, document: Document, sha256: Mapping[int, str] | None = None) -> Shown:
-        """Of a document. sha256: of images by position, where the document itself does not hold them."""
+        """From a document. sha256: of images by position, if the document does not hold them."""
         known = sha256 or {}
         images = [
             (image.sha256 or known.get(image.position), (image.url, image.ref.url))
@@ -96,7 +100,7 @@ class Shown:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Shown:
-        """Of a published row, of which `id`, `document_id`, `url`, `page_url` and `image_info` are needed."""
+        """From a published row with ROW_COLUMNS."""
         infos = row["image_info"] or ()
         images = [
             (info["sha256"], (info["url"], info["ref"] if _on_web(info["ref"]) else None)) for info in infos
@@ -125,14 +129,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class Suppressed:
-    """The whole list; the empty one matches nothing."""
+    """A list of removals. An empty list matches nothing."""
 
     entries: tuple[Entry, ...] = ()
 
     @property
     def identity(self) -> dict[str, object] | None:
-        """What a fingerprint holds: how many, and a digest that reasons do not enter; None for the empty
-        list."""
+        """For fingerprints: number of entries, and a digest without reasons; None for an empty list."""
         named = sorted({(entry.kind, entry.value) for entry in self.entries})
         text = json.dumps(named, ensure_ascii=False)
         return (
@@ -143,17 +146,16 @@ class Suppressed:
 
     @property
     def purged(self) -> Suppressed:
-        """The entries that hold from the first stage on."""
+        """The entries that are applied from the first stage on."""
         return Suppressed(tuple(entry for entry in self.entries if entry.purged))
 
     @property
     def images(self) -> frozenset[str]:
-        """The sha256 of images that entries name."""
+        """The sha256 of removed images."""
         return frozenset(self._by_kind["sha256"])
 
     def mentioned(self, text: str) -> bool:
-        """Whether a text, such as the detail of a record that could not be read, holds a URL that entries
-        take out."""
+        """Whether a text, such as the detail of an unreadable record, contains a removed URL."""
         return (
             any(self.match(Shown("", "", url, (), ())) is not None for url in _URLS.findall(text))
             if self.entries
@@ -161,7 +163,7 @@ class Suppressed:
         )
 
     def match(self, record: Shown) -> Entry | None:
-        """The first entry that takes a record out, in the order of KINDS; None when it stays."""
+        """The first entry that matches a record, in the order of KINDS; None if the record is kept."""
         if not self.entries:
             return None
         urls = [url for url in (record.page_url, record.url, *record.urls) if url]
@@ -192,20 +194,19 @@ class Suppressed:
 
 
 NOTHING = Suppressed()
-"""The list of who has none."""
+"""An empty list."""
 
 
 def beside(recipe: Path) -> Path:
-    """Where a recipe's list lies, whether or not there is one."""
+    """Path of a recipe's list, whether or not it exists."""
     return recipe.with_name(f"{recipe.stem}.suppressed.jsonl")
 
 
 def load(path: Path) -> Suppressed:
-    """The list of a file; the empty one where there is no file. Raises RecipeError for a line that is no
-    entry."""
+    """Read a list; empty if there is no file. Raises RecipeError for an invalid line."""
     if not os.path.lexists(path):
         return NOTHING
-    # and nowhere else: JSON leaves U+2028 and U+0085 as they are
+    # not splitlines(): JSON does not escape U+2028 and U+0085
     lines = text_in(path, MAX_BYTES).split("\n")
     return Suppressed(
         tuple(_entry(path, number, line) for number, line in enumerate(lines, start=1) if line.strip())
@@ -213,8 +214,8 @@ def load(path: Path) -> Suppressed:
 
 
 def entry(kind: Kind, value: str, reason: str = "") -> Entry:
-    """An entry as it is kept. Raises RecipeError for a value that could never match: a domain with a path,
-    half a sha256."""
+    """Make an entry with a normalized value. Raises RecipeError for a value that cannot match, such as a
+    domain with a path or an incomplete sha256."""
     value = given = value.strip()
     if kind == "sha256":
         value = value.lower()
@@ -228,13 +229,13 @@ def entry(kind: Kind, value: str, reason: str = "") -> Entry:
         wrong = (
             None
             if _DOMAIN.fullmatch(value)
-            else "a domain is the name of a host, as example.org; for one page say --url"
+            else "a domain is a host name such as example.org; for one page use --url"
         )
     elif kind == "url":
         wrong = (
             None
             if full_host(value) and value.lower().startswith(("http://", "https://"))
-            else "an address begins with http:// or https://"
+            else "a URL begins with http:// or https://"
         )
     else:
         wrong = (
@@ -248,10 +249,10 @@ def entry(kind: Kind, value: str, reason: str = "") -> Entry:
 
 
 def add(path: Path, entries: Iterable[Entry], lock: Path) -> int:
-    """Merge entries into a file by one rename; those that are in it already keep their reason. Returns how
-    many were new.
+    """Merge entries into a file by one rename; existing entries keep their reason. Returns the number of new
+    entries.
 
-    lock: held meanwhile, so that of two people who remove at once nobody is forgotten.
+    lock: path of the lock that is held meanwhile, so that simultaneous calls lose no entry.
     """
     with locked(lock):
         known = {(each.kind, each.value): each for each in load(path).entries}
@@ -270,13 +271,13 @@ def add(path: Path, entries: Iterable[Entry], lock: Path) -> int:
 
 
 def changes(out: Artifact) -> tuple[str, ...]:
-    """How the changes of a stage begin that a list makes: its own, and what follows from those of ingest, the
-    first stage."""
+    """Prefixes of the changes of a stage that a changed list causes: its own, and those that follow from
+    ingest, the first stage."""
     first = out
     while first.upstream is not None:
         first = first.upstream
     follow = (
-        ("its input", "what its card tells", "image files of")
+        ("its input", "what its card reports", "image files of")
         if first is not out and "removed" in (first.fingerprint or {})
         else ()
     )
@@ -290,21 +291,21 @@ def _line(each: Entry) -> str:
 
 def _entry(path: Path, number: int, line: str) -> Entry:
     try:
-        said = json.loads(line, object_pairs_hook=unique)
-        (kind,) = [name for name in said if name in KINDS]
-        purged = said.pop("purged", False)
+        given = json.loads(line, object_pairs_hook=unique)
+        (kind,) = [name for name in given if name in KINDS]
+        purged = given.pop("purged", False)
         if not (
-            set(said) <= {kind, "reason"}
-            and all(isinstance(value, str) for value in said.values())
+            set(given) <= {kind, "reason"}
+            and all(isinstance(value, str) for value in given.values())
             and isinstance(purged, bool)
         ):
             raise ValueError
-        return replace(entry(kind, said[kind], said.get("reason", "")), purged=purged)
+        return replace(entry(kind, given[kind], given.get("reason", "")), purged=purged)
     except RecipeError as error:
         raise RecipeError(f"{path}, line {number}: {error}") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RecipeError(
-            f'{path}, line {number}: no entry; write {{"url": ...}}, {{"domain": ...}}, {{"sha256": '
+            f'{path}, line {number}: not an entry; write {{"url": ...}}, {{"domain": ...}}, {{"sha256": '
             '...} or {"id": ...}'
         ) from error
 
@@ -314,7 +315,7 @@ def _on_web(ref: str | None) -> bool:
 
 
 def _above(host: str) -> Iterable[str]:
-    """A host and the domains that it lies in."""
+    """A host and its parent domains."""
     while host:
         yield host
         host = "" if host.startswith("[") else host.partition(".")[2]

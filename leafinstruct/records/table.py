@@ -1,13 +1,13 @@
-"""Parquet tables of documents, verdicts, scores, images and examples: with public.py and frames.py the only
-files that know a column name.
+"""Parquet tables of documents, decisions, scores, images and examples. Only this module, public.py and
+frames.py know column names.
 
-Arrow tables are built from row dictionaries under explicit schemas, so that a misspelt or mistyped field is
-an error where it is made. Segments are one list of structs, not parallel lists: an image and a sentence can
-then never drift apart (the usual defect of interleaved formats). zstd, no dictionary for image bytes, no
-statistics on them; the bytes of a file depend on its rows alone. Each file is sealed when it is written and
-compared when it is read (checked.py).
+Arrow tables are built from row dictionaries with explicit schemas, so that a misspelt or mistyped field is an
+error where it is written. Segments are one list of structs instead of parallel lists: an image and its text
+cannot get out of step (the usual defect of interleaved formats). Compressed with zstd; image bytes have no
+dictionary and no statistics. The bytes of a file depend only on its rows. Each file is sealed when it is
+written and verified when it is read (checked.py).
 
-Every reader streams by row group; memory is bounded by one part (writers) or one row group (readers).
+Every reader streams by row group. Memory is bounded by one part (writers) or one row group (readers).
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ images, key_of, count = checked.images, checked.key_of, checked.count
 image_sizes, unpacked_images = checked.image_sizes, checked.unpacked_images
 
 BYTES_A_GROUP = 32_000_000
-"""A row group ends at ROWS_A_GROUP rows or here, whichever comes first; bytes count image bytes and texts of
-segments."""
+"""A row group ends at ROWS_A_GROUP rows or at this size, whichever comes first. It counts image bytes and
+texts of segments."""
 
 _OF_PAGE = ("url", "license", "title", "page_url", "language")
-"""What documents and their examples state alike."""
+"""Fields that documents and their examples share."""
 
 _REF = pa.struct(
     [
@@ -116,12 +116,12 @@ _PART = pa.struct(
 DOCUMENTS = pa.schema(_DOCUMENT)
 """ingest/documents-*: what a reader found."""
 
-VERDICTS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP))])
-"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document and every rule that spoke against it
-or one of its images."""
+DECISIONS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP))])
+"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document, and every rule that it or one of
+its images failed."""
 
 SCORES = pa.schema([("document_id", pa.string()), *_CELL])
-"""filter/scores-*: one row a cell."""
+"""filter/scores-*: one row per cell."""
 
 IMAGES = pa.schema(
     [
@@ -133,8 +133,8 @@ IMAGES = pa.schema(
         ("bytes", pa.binary()),
     ]
 )
-"""filter/images-*: one row a reference, with size and time of its file (of an address: what was fetched) when
-it was read, and what was measured on the decoded image."""
+"""filter/images-*: one row per reference, with size and time of its file (for a URL: what was fetched) when
+it was read, and the measurements of the decoded image."""
 
 FETCHES = pa.schema(
     [
@@ -146,8 +146,8 @@ FETCHES = pa.schema(
         ("seconds", pa.float64()),
     ]
 )
-"""filter/fetches-*: what became of each address that the part's living documents show images at. Things of
-the moment stay here: no row of the dataset and no fingerprint holds them."""
+"""filter/fetches-*: the outcome for each image URL of the part's remaining documents. It depends on the
+moment, so no row of the dataset and no fingerprint contains it."""
 
 EMBEDDINGS = pa.schema(
     [
@@ -160,15 +160,16 @@ EMBEDDINGS = pa.schema(
         ("unknown_words", pa.list_(pa.float32())),
     ]
 )
-"""filter/embeddings-*: one row an image: its unit vector, its row of the document's image x segment matrix of
-cosines, and of each of those texts the share of tokens that the model never saw."""
+"""filter/embeddings-*: one row per image: its unit vector, its row of the document's image x segment matrix
+of cosines, and for each of those texts the share of tokens that were not in the model's training data."""
 
 KEYS = pa.schema([("document_id", pa.string()), ("text", pa.string()), ("images", pa.list_(pa.string()))])
-"""filter/keys-*: of each document alive after alignment, digest of its normalized text and of its images."""
+"""filter/keys-*: for each document that remains after alignment, digests of its normalized text and of its
+images."""
 
 DUPLICATES = pa.schema([("document_id", pa.string()), ("text", pa.int64()), ("images", pa.float64())])
-"""filter/duplicates-*: how many earlier living documents share the text, and which share of the images stands
-in an earlier one."""
+"""filter/duplicates-*: the number of earlier remaining documents with the same text, and the share of images
+that an earlier one has too."""
 
 EXAMPLES = pa.schema(
     [
@@ -184,15 +185,15 @@ EXAMPLES = pa.schema(
         ("prompts", _NAMED),
     ]
 )
-"""rewrite/examples-*: images by sha256; their bytes stay in filter/images-* of the same part."""
+"""rewrite/examples-*: images by sha256. Their bytes stay in filter/images-* of the same part."""
 
 
 def write(path: Path, rows: Iterable[Row], schema: pa.Schema, key: str = "") -> None:
-    """Write rows to a Parquet file at `path` (the caller makes it atomic); `key` is kept in the file's
+    """Write rows to a Parquet file at `path` (the caller makes it atomic). `key` is stored in the file's
     metadata for `key_of`.
 
-    Streams: at most one row group (512 rows, or 32 MB of image bytes and texts) is held. Raises SchemaError
-    when a row does not fit.
+    Streams: at most one row group (512 rows, or 32 MB of image bytes and texts) is in memory. Raises
+    SchemaError if a row does not fit.
     """
     schema = schema.with_metadata({"leafinstruct.key": key})
     binary = [field.name for field in schema if pa.types.is_binary(field.type)]
@@ -224,6 +225,7 @@ def _groups(rows: Iterable[Row], binary: Sequence[str]) -> Iterator[list[Row]]:
 
 
 def document_row(document: Document, drops: Sequence[Mapping[str, Any]] | None = None) -> Row:
+    """Row of DOCUMENTS, or of DECISIONS if `drops` is given."""
     row = {
         **{name: getattr(document, name) for name in _DOCUMENT_FIELDS},
         "segments": [_segment_row(segment) for segment in document.segments],
@@ -233,6 +235,7 @@ def document_row(document: Document, drops: Sequence[Mapping[str, Any]] | None =
 
 
 def document_of(row: Row) -> Document:
+    """The document of a row of DOCUMENTS or DECISIONS."""
     return Document(
         **{name: row[name] for name in _DOCUMENT_FIELDS},
         segments=tuple(_segment_of(segment) for segment in row["segments"]),
@@ -241,6 +244,7 @@ def document_of(row: Row) -> Document:
 
 
 def documents(path: Path) -> Iterator[Document]:
+    """Stream the documents of a file. Raises DamagedError."""
     return map(document_of, read(path))
 
 
@@ -253,8 +257,8 @@ def _segment_row(segment: Segment) -> Row:
 
 
 def _fields(item: Segment | Ref | Cell) -> Row:
-    """A dataclass as a dictionary, not deep: `dataclasses.asdict` copies every string and was a tenth of a
-    build."""
+    """A dataclass as a dictionary, not recursively: `dataclasses.asdict` copies every string and took a tenth
+    of a build."""
     return {name: getattr(item, name) for name in item.__slots__}
 
 
@@ -271,6 +275,7 @@ def _image_of(row: Row) -> Image:
 
 
 def cell_row(cell: Cell) -> Row:
+    """Row of SCORES, without its document_id."""
     return _fields(cell)
 
 
@@ -279,6 +284,7 @@ def cell_of(row: Row) -> Cell:
 
 
 def example_row(example: Example) -> Row:
+    """Row of EXAMPLES."""
     return {
         **{name: getattr(example, name) for name in ("id", "document_id", "source", "task", *_OF_PAGE)},
         "turns": [

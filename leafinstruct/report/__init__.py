@@ -1,1 +1,1 @@
-"""What a build did, read back from its artifacts."""
+"""Reports on a run, read from its artifacts: status, the story of a record, the inspection page."""

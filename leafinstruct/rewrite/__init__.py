@@ -1,1 +1,1 @@
-"""From a kept document to instruction, context and response."""
+"""Turn kept documents into examples: instruction, context and response."""

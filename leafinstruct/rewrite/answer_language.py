@@ -1,8 +1,8 @@
-"""Whether a model's answer is in the document's language. Pure.
+"""Check that a model's answer is in the document's language. Pure.
 
-Only a clear contradiction is a fault: enough letters, and an identifier that is sure of a language that is no
-close neighbor of the document's. A page may quote other languages, so a response may also be in the language
-that the document's own texts have in its place. A reason is sent back to the model, so it says what to do.
+Only a clear contradiction is a fault: enough letters, and an identifier that is sure of another language, not
+a close neighbor of the document's. A page may quote other languages, so an answer may also be in the language
+of the document's own texts in that place. A fault is sent back to the model, so it says what to do.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from leafinstruct.records.text.language_names import named
 from leafinstruct.records.text.words import count_letters
 
 LETTERS, CONFIDENCE = 30, 0.9
-"""Letters below which a text is too short to tell its language, and the confidence from which the identifier
-is believed. Cut at 30 letters, 7 of 285 sentences in 66 languages are taken for another language with this
-confidence, all of them for one of NEIGHBORS."""
+"""Minimum letters of a text to identify its language, and minimum confidence of the identifier. Of 285
+sentences in 66 languages cut at 30 letters, 7 are identified wrongly with this confidence, all as one of
+NEIGHBORS."""
 
 NEIGHBORS = (
     frozenset({"da", "no"}),
     frozenset({"id", "ms"}),
     frozenset({"bg", "bs", "hr", "mk", "sl", "sr"}),
 )
-"""Languages that the identifier takes for each other in a sentence or two."""
+"""Languages that the identifier confuses within a sentence or two."""
 
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
 
 def fault(value: dict[str, Any], language: str | None, own: Mapping[str, str]) -> str | None:
-    """None for an answer that does not contradict the document's language; else what to correct.
+    """What to correct; None if the answer does not contradict the document's language.
 
-    language: the document's, None where it is not known, which nothing contradicts.
-    own: the document's texts in the place of `context` and of `response`.
+    language: the document's; None if unknown, which nothing contradicts.
+    own: the document's own texts in place of `context` and of `response`.
     """
     if language is None:
         return None
@@ -56,7 +56,7 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _language_of(text: str) -> str | None:
-    """The language of a text that is long enough and clear enough; code is none."""
+    """The language of a text, None if it is too short or unclear. Code is ignored."""
     plain = _CODE.sub(" ", text)
     if count_letters(plain) < LETTERS:
         return None

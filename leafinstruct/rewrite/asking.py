@@ -1,25 +1,83 @@
-"""The rewriter's question about a piece of a document, with smaller ones behind it for a server that takes no
-larger one.
+"""Rewrite one piece of a document: choose its task, ask, and check the answer.
 
-Only images become fewer or smaller: the example is made of all words. Where the words are too many,
-`rewrite.max_words` cuts the document.
+A request has smaller versions, for a server that rejects a larger one. They only show fewer or smaller
+images: an example consists of all words. If the text is too long, `rewrite.max_words` cuts the document.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
 
 from leafinstruct.images.send import Sent, smaller
+from leafinstruct.llm.client import Client
+from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.fitting import Shown, fitted
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.llm.request import Request
+from leafinstruct.llm.request import Answer, Request
+from leafinstruct.records import table
 from leafinstruct.records.document import Document
+from leafinstruct.records.example import Cell, Example, example_id
+from leafinstruct.records.text.language_names import named
+from leafinstruct.rewrite import parse, steps, tasks
 from leafinstruct.rewrite import prompt as prompts
-from leafinstruct.rewrite.worded import Task
+from leafinstruct.rewrite.config import RewriteConfig
+from leafinstruct.rewrite.genre import genre_of
+from leafinstruct.rewrite.outcome import DANGLING, Refused, counted, example, unanswered_of
+from leafinstruct.rewrite.resemblance import resemblance
+from leafinstruct.rewrite.steps import Piece
+from leafinstruct.rewrite.tasks import Facts
+from leafinstruct.rewrite.worded import Files, Task, tasks_in
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.engine.base import Part
+
+
+@dataclass(frozen=True)
+class RewriteSettings:
+    """Settings of the stage. answers: folder of the answer cache; questions: question files by language."""
+
+    config: RewriteConfig
+    llm: LlmConfig
+    prompt: Prompt
+    answers: Path
+    questions: Files
+
+    @property
+    def model(self) -> str:
+        """Name of the rewriter; `none` in mode `keep`."""
+        if self.config.mode == "keep":
+            return "none"
+        return prompts.OFFLINE if self.offline else self.llm.known_as
+
+    @property
+    def offline(self) -> bool:
+        """Whether templates word the questions instead of a language model."""
+        return self.llm.provider == "offline"
+
+    def tasks(self, document: Document) -> list[Task]:
+        """The task families with their questions in the document's language."""
+        return tasks_in(document.language, self.config.tasks, self.questions, by_model=not self.offline)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A piece of a document, facts about the document, and its scores."""
+
+    piece: Piece
+    facts: Facts
+    cells: tuple[Cell, ...]
+
+
+def facts_of(document: Document, drops: Sequence[table.Row]) -> Facts:
+    """Whether the document is whole: its reader lost no segment and filter dropped no image."""
+    return Facts(whole=not document.lost and all(drop["position"] is None for drop in drops))
 
 
 def question(document: Document, task: Task, images: Mapping[str, Sent], px: int, prompt: Prompt) -> Request:
-    """images: see prompt.request; px: longer side of the images as sent, pixels."""
+    """The rewriter's request about a piece. images: see prompt.request; px: longer side of the images as
+    sent, in pixels."""
     named = [image.sha256 or "" for image in document.images if (image.sha256 or "") in images]
     whole = Shown(len(named), px, None)
 
@@ -30,3 +88,98 @@ def question(document: Document, task: Task, images: Mapping[str, Sent], px: int
         return prompts.request(document, task, sent, prompt)
 
     return fitted(ask, whole)
+
+
+async def rewrite_piece(
+    item: Item,
+    settings: RewriteSettings,
+    client: Client,
+    images: Mapping[str, Sent],
+    answers: list[tuple[str, Answer]],
+) -> Example | Refused:
+    """Make the example of one piece, or the reason why there is none. Appends to `answers`."""
+    config, piece, document = settings.config, item.piece, item.piece.document
+    if not document.images and piece.of > 1:
+        return Refused(
+            document, "piece_without_image", "ok", f"piece {piece.number + 1} of a long document has no image"
+        )
+    if not steps.fits(document.segments, config.max_words, config.max_images):
+        return Refused(
+            document,
+            "too_long",
+            "ok",
+            f"piece {piece.number + 1} is above the bounds and has no place to cut it at",
+        )
+    task = tasks.choose(
+        document, settings.tasks(document), item.facts, example_id(document.id, "", piece.number)
+    )
+    if task is None:
+        return _without_task(document, settings, item.facts)
+    answer = await client.ask(question(document, task, images, config.image_px, settings.prompt))
+    answers.append((document.id, answer))
+    if answer.value is None:
+        return Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
+    turns = parse.turns(answer.value, document.images)
+    unanswered = unanswered_of(document, turns)
+    if config.max_dangling is not None and len(unanswered) > config.max_dangling:
+        return Refused(document, "dangling_reference", "ok", f"piece {piece.number + 1} says {unanswered[0]}")
+    cells = tuple(counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells)
+    return example(document, task.family.name, turns, answer, cells, piece.number)
+
+
+def _without_task(document: Document, settings: RewriteSettings, facts: Facts) -> Refused:
+    """Refuse with `no_template` if a family lacks only a question in the document's language, else with
+    `no_task_fits`."""
+    asking = {task.family.name for task in settings.tasks(document) if task.wording is not None}
+    wordless = [
+        family.name
+        for family in tasks.met_by(document, settings.config.tasks, facts)
+        if family.name not in asking
+    ]
+    if not wordless:
+        names = ", ".join(task.name for task in settings.config.tasks)
+        return Refused(
+            document,
+            "no_task_fits",
+            "ok",
+            f"{len(document.images)} images, {genre_of(document)}: it does not meet the needs of {names}",
+        )
+    why = f"{', '.join(wordless)}: the document's own words make no question, and its language is not known"
+    if document.language is not None:
+        name, place = named(document.language), f"questions/{document.language}.yaml"
+        why = (
+            f"{', '.join(wordless)}: no questions in {name}, and the document's own words make none; add "
+            f"{place}, see docs/tasks.md"
+        )
+    return Refused(document, "no_template", "ok", why)
+
+
+def with_resemblance(
+    items: Sequence[Item], settings: RewriteSettings, inputs: Artifact, part: Part
+) -> list[Item]:
+    """Add the structural similarity of images to the items whose task depends on it."""
+    wanted = [
+        tasks.wants_resemblance(item.piece.document, settings.tasks(item.piece.document), item.facts)
+        for item in items
+    ]
+    names = {
+        image.sha256 or ""
+        for item, wants in zip(items, wanted, strict=True)
+        if wants
+        for image in item.piece.document.images
+    }
+    data = image_bytes(inputs, part, names) if names else {}
+
+    def resemble(document: Document) -> float:
+        pairs = pairwise(document.images)
+        return min(resemblance(data[one.sha256 or ""], data[other.sha256 or ""]) for one, other in pairs)
+
+    return [
+        replace(item, facts=replace(item.facts, resemblance=resemble(item.piece.document))) if wants else item
+        for item, wants in zip(items, wanted, strict=True)
+    ]
+
+
+def image_bytes(inputs: Artifact, part: Part, names: set[str]) -> dict[str, bytes]:
+    """The bytes of images of a part, by sha256."""
+    return table.images(inputs.file("images", part.name), names - {""})

@@ -22,57 +22,55 @@ Asked = Literal["rest", "change"]
 Genre = Literal["how_to", "story", "report"]
 
 ENGLISH, ANY = "en", "any"
-"""The language of a recipe's own questions unless they state one, and the mark of questions that fit every
-language."""
+"""Default language of a recipe's own questions, and the value for questions that fit every language."""
 
 
 class Needs(Section):
-    """What a document must have for a task."""
+    """Requirements of a task on a document."""
 
     genres: tuple[Genre, ...] = Field(default=("how_to", "story", "report"), min_length=1)
-    """What kind of text it is: instructions in steps, a story, or anything else (`report`)."""
+    """Accepted kinds of text: instructions in steps, a story, or anything else (`report`)."""
     min_steps: int = Field(default=1, ge=1)
-    """Steps at least. A step is one or more images with the texts that belong to them."""
+    """Minimum number of steps. A step is one or more images with the texts that belong to them."""
     min_images: int = Field(default=1, ge=1)
-    """Images at least."""
+    """Minimum number of images."""
     max_asked_words: int | None = Field(default=None, ge=1)
-    """Words of what is asked for, at most. None for any number."""
+    """Maximum number of words of the answer. None: no limit."""
     whole: bool = False
-    """No image of the document was dropped."""
+    """Whether no image of the document may have been dropped."""
     resemblance: float | None = Field(default=None, ge=-1, le=1, allow_inf_nan=False)
-    """Structural similarity that each image has at least with the one before it: 1 for the same image. None
-    asks for none."""
+    """Minimum structural similarity of each image with the one before it; 1 for the same image. None: no
+    minimum."""
 
 
 class TaskFamily(Section):
-    """One family of tasks: which steps are given, which are asked, what the document must have, how the
-    question is worded."""
+    """One family of tasks: which steps are given, which are asked, which documents fit, how the question is
+    worded."""
 
     name: FamilyName
-    """Names the shards of its rows, and the dataset's configuration on the Hub."""
+    """Name, also of its shards and of the dataset's configuration on the Hub."""
     given: Given = "nothing"
     """Which steps the question shows: none, the first, the first half, or all but the last."""
     asked: Asked = "rest"
     """What the answer shows: all other steps; or `change`, the second of two images, where the text between
     them asks for a change."""
     needs: Needs = Needs()
-    """What the document must have."""
+    """Requirements on the document."""
     ask: Asks | None = None
     """Questions for documents with a title; `{title}`, `{opening}` (first sentence) and `{change}` are filled
-    in. None: those of the files in questions/, one for each language."""
+    in. None: the questions of questions/<language>.yaml."""
     ask_untitled: Annotated[Asks, AfterValidator(check_untitled)] | None = None
-    """Questions for documents without a title; without any, the family is for documents with one. None: as
-    `ask`."""
+    """Questions for documents without a title; if empty, the family needs a title. None: as `ask`."""
     language: str | None = None
-    """Language of `ask` and `ask_untitled`, an ISO 639 code: they are used for documents in this language
-    only. None: English. `any`: for all documents, as the questions have no words of their own ("{title}")."""
+    """Language of `ask` and `ask_untitled`, an ISO 639 code; they are used only for documents in it. None:
+    English. `any`: for all documents, because the questions have no words of their own ("{title}")."""
 
     @field_validator("name")
     @classmethod
     def _free(cls, name: str) -> str:
         if name == "conversation":
             raise ValueError(
-                "`conversation` is the task of documents that are conversations already; choose another name"
+                "`conversation` is the task of documents that are already conversations; choose another name"
             )
         return name
 
@@ -86,16 +84,16 @@ class TaskFamily(Section):
         if not self.own_questions and (
             self.name not in PACKAGED_NAMES or self.ask == self.ask_untitled == ()
         ):
-            raise ValueError(f"the task {self.name} has no question: give ask, ask_untitled or both")
+            raise ValueError(f"the task {self.name} has no question; give ask, ask_untitled or both")
         if self.language is not None and not self.own_questions:
             raise ValueError(
-                f"the task {self.name}: language is that of ask and ask_untitled; give one of them, or "
-                "leave language out"
+                f"the task {self.name}: language needs ask or ask_untitled; give one of them, or "
+                "omit language"
             )
         if self.language == ANY and (worded := [ask for ask in self.own_questions if not is_wordless(ask)]):
             raise ValueError(
-                f"the task {self.name}: the question {worded[0]!r} has words, so it fits no other "
-                "language; name its language"
+                f"the task {self.name}: the question {worded[0]!r} has words, so it fits one language "
+                "only; give that language"
             )
         check_changes(self.name, self.own_questions, self.asked == "change")
         if self.asked == "change" and self.given != "first":
@@ -104,13 +102,12 @@ class TaskFamily(Section):
 
     @property
     def states_questions(self) -> bool:
-        """Whether the recipe states the family's questions, or that it has none for documents with or without
-        a title (`ask: []`)."""
+        """Whether the recipe has `ask` or `ask_untitled`, even if empty (`ask: []`)."""
         return self.ask is not None or self.ask_untitled is not None
 
     @property
     def own_questions(self) -> tuple[str, ...]:
-        """The questions that the recipe states."""
+        """The questions in the recipe."""
         return (*(self.ask or ()), *(self.ask_untitled or ()))
 
 
@@ -129,39 +126,39 @@ EDIT = TaskFamily(
 PACKAGED: dict[str, TaskFamily] = {
     family.name: family for family in (GUIDE, STORY, REPORT, CONTINUATION, NEXT_STEP, EDIT)
 }
-"""The families that a recipe can name without describing them. Their questions are in questions/, a file for
-each language."""
+"""Families that a recipe can use by name. Their questions are in questions/, one file per language."""
 
 
 class RewriteConfig(Section):
-    """How documents become examples."""
+    """Settings of the rewrite stage."""
 
     mode: Literal["rewrite", "keep"] = "rewrite"
-    """Conversations (segments with a role) pass unchanged in either mode; `keep` refuses everything else."""
+    """Conversations (segments with a role) are kept unchanged in both modes; `keep` drops all other
+    documents."""
     tasks: tuple[TaskFamily, ...] = tuple(PACKAGED.values())
-    """Task families: a name of the packaged ones (guide, story, report, continuation, next_step, edit), or a
-    family of your own with name, given, asked, needs and ask. Each example gets one, chosen by its id among
-    those that fit its document."""
+    """Task families: names of packaged ones (guide, story, report, continuation, next_step, edit), or your
+    own with name, given, asked, needs and ask. Each example gets one of those that fit its document, chosen
+    by its id."""
     max_words: int | None = Field(default=None, gt=0)
-    """Words of one example. A longer document becomes several, cut at its headings, else between steps. None
-    cuts nothing."""
+    """Maximum words of an example. A longer document is cut at its headings, else between steps. None: no
+    limit."""
     max_images: int | None = Field(default=None, gt=0)
-    """Images of one example; as max_words."""
+    """Maximum images of an example; a longer document is cut as for max_words."""
     max_dangling: int | None = Field(default=0, ge=0)
-    """References to images that the finished example may leave unanswered ("as shown below" with no image
-    behind it). None accepts any number."""
+    """Maximum references to images that an example does not show ("as shown below" without an image after
+    it).
+    None: no limit."""
     prompt: str = "rewrite"
-    """Name of a template: prompts/<name>.md beside the recipe, one folder up, or in the package."""
+    """Name of the prompt: prompts/<name>.md beside the recipe, one folder up, or in the package."""
     image_px: int = Field(default=512, gt=0)
-    """Longer side of the images as sent to a language model, pixels."""
+    """Longer side of the images as sent to a language model, in pixels."""
 
     @field_validator("tasks", mode="before")
     @classmethod
     def _named(cls, tasks: Any) -> Any:
-        """Names of packaged families become those families; a family of your own that bears such a name
-        changes only what it says."""
+        """Replace names by packaged families. A family with such a name only overrides the keys it states."""
         if not isinstance(tasks, (list, tuple)) or not tasks:
-            raise ValueError(f"tasks is a list of one task family or more, such as [{', '.join(PACKAGED)}]")
+            raise ValueError(f"tasks is a list of at least one task family, such as [{', '.join(PACKAGED)}]")
         found: list[Any] = []
         for task in tasks:
             if isinstance(task, str):
@@ -183,5 +180,5 @@ class RewriteConfig(Section):
     def _unique(cls, tasks: tuple[TaskFamily, ...]) -> tuple[TaskFamily, ...]:
         names = [task.name for task in tasks]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"the task {twice[0]!r} is there twice; a name belongs to one family")
+            raise ValueError(f"the task {twice[0]!r} is listed twice; give each family its own name")
         return tasks

@@ -1,7 +1,7 @@
-"""Whether the text between two images asks for a change of the first: what makes an edit. Pure; English.
+"""Find requests for a change of an image in the text between two images, for the task `edit`. Pure; English.
 
-Now make the roof blue.                      an order: it is the request
-After: the roof is blue now.                 a result: the request is to show it
+Now make the roof blue.                    an order: it is the request
+After: the roof is blue now.               a result: the request is to show it
 The next image shows the garden in May.    neither: no edit
 """
 
@@ -14,33 +14,44 @@ from leafinstruct.records.text.words import count_words
 from leafinstruct.rewrite.steps import body_of
 
 WORDS = 40
-"""A longer passage explains something else than one change."""
+"""Maximum words of the passage; a longer one explains more than one change."""
 
 _LEAD = re.compile(
-    r"^(?:\W|(?:now|then|next|after that|finally|please|(?:can|could|would|will) you(?: please)?|step \d+|\d+[.)])\b[,:]?\s*)+",
+    (
+        r"^(?:\W|(?:now|then|next|after that|finally|please|(?:can|could|would|will) you(?: please)?|"
+        r"step \d+|\d+[.)])\b[,:]?\s*)+"
+    ),
     re.IGNORECASE,
 )
-_OBJECT = r"(?:an?|the|this|that|these|those|its?|her|his|their|him|them|my|your|our|one|two|three|some|more|another|all|every\w*|each|both)\b"
+_OBJECT = (
+    r"(?:an?|the|this|that|these|those|its?|her|his|their|him|them|my|your|our|one|two|three|some|more|"
+    r"another|all|every\w*|each|both)\b"
+)
 _CHANGE = re.compile(
-    # what is done to an image needs no object that shows it
-    r"(?:blur|brighten|crop|darken|enlarge|erase|flip|mirror|recolou?r|repaint|replace|resize|rotate|sharpen|shrink|swap)\b(?!-)"
-    rf"|(?:add|colou?r|delete|draw|fill|move|paint|place|put|remove)\s+(?:in\s+)?{_OBJECT}|take .{{1,40}}? (?:away|off|out)\b"
-    r"|(?:add|draw|paint|remove)\s+(?!to\b|up\b|on\b)\w+(?:\s+\w+){0,2}?(?=\s*[.!]?$|\s+(?:to|on|in|at|from|behind|above|below|beside|around)\b)"
+    # verbs of image editing need no object
+    r"(?:blur|brighten|crop|darken|enlarge|erase|flip|mirror|recolou?r|repaint|replace|resize|rotate|"
+    r"sharpen|shrink|swap)\b(?!-)"
+    rf"|(?:add|colou?r|delete|draw|fill|move|paint|place|put|remove)\s+(?:in\s+)?{_OBJECT}|take "
+    r".{1,40}? (?:away|off|out)\b"
+    r"|(?:add|draw|paint|remove)\s+(?!to\b|up\b|on\b)\w+(?:\s+\w+){0,2}?(?=\s*[.!]?$|\s+(?:to|on|in|"
+    r"at|from|behind|above|below|beside|around)\b)"
     rf"|(?:change|convert|make|turn)\s+{_OBJECT}|give\s+(?!it a (?:try|go|shot)\b){_OBJECT}",
     re.IGNORECASE,
 )
 _OTHER = re.compile(
-    r"\b(?:your (?:own|account|order|e?-?mail|name|data|password)|(?:the|this|our) (?:form|page|cart|queue|newsletter|link)|the (?:way|most|best)\b"
-    r"|a (?:comment|reservation|donation|difference|note|decision|conclusion)|(?:it|them) a (?:try|go|shot))\b",
+    r"\b(?:your (?:own|account|order|e?-?mail|name|data|password)|(?:the|this|our) (?:form|page|cart|"
+    r"queue|newsletter|link)|the (?:way|most|best)\b"
+    r"|a (?:comment|reservation|donation|difference|note|decision|conclusion)|(?:it|them) a (?:try|"
+    r"go|shot))\b",
     re.IGNORECASE,
 )
-"""What an order that is none about an image speaks of: "Fill in the form", "Make the most of it"."""
+"""Objects of orders that are not about an image: "Fill in the form", "Make the most of it"."""
 _RESULT = re.compile(r"^(?:after(?:wards)?|result|after the change)\s*:\s*", re.IGNORECASE)
 
 
 def passage_of(document: Document) -> str | None:
-    """The passage between the two images of a document, where it asks for a change or describes its result;
-    None where it does neither."""
+    """The passage between the two images of a document, if it asks for a change or describes its result; else
+    None."""
     passage = _between(document)
     if passage is None or (_order_in(passage) is None and _result_in(passage) is None):
         return None
@@ -48,10 +59,9 @@ def passage_of(document: Document) -> str | None:
 
 
 def request_of(document: Document, result: str | None) -> str | None:
-    """The request for a change that stands between the two images of a document, as a sentence; None where
-    there is none.
+    """The request for a change between the two images of a document, as a sentence; None if there is none.
 
-    result: wording of the request where the passage describes the `{result}`; without it such a passage is no
+    result: template of the request for a passage that describes the `{result}`; None: such a passage is no
     request.
     """
     passage = _between(document)
@@ -68,7 +78,7 @@ def request_of(document: Document, result: str | None) -> str | None:
 
 
 def _between(document: Document) -> str | None:
-    """The short passage of one paragraph between the only two images."""
+    """The short paragraph between the only two images."""
     body = body_of(document)
     images = [at for at, segment in enumerate(body) if isinstance(segment, Image)]
     if len(images) != 2 or images[1] != images[0] + 2:

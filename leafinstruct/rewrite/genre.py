@@ -1,14 +1,16 @@
-"""What kind of text a document is: instructions in steps, a story, or anything else. Pure; English words, and
-numbers in any script's digits.
+"""The genre of a document: instructions in steps, a story, or anything else. Pure; English words, and numbers
+in the digits of any script.
 
-    how_to   its title or first text says so ("How to ...", "Draw a house"), or it has two steps that are called so ("Step 2") or numbered in
-             another language, or a quarter of its sentences are orders ("Connect the cable."; an eighth are enough where texts are numbered or
-             the title may be one: "Press the keys" is, "Press freedom" is not)
-    story    it opens like a story, or half of its sentences tell what somebody did, and few of them are orders
+    how_to   its title or first text says so ("How to ...", "Draw a house"), or it has two steps called so
+             ("Step 2") or,
+             in another language, numbered, or 1/4 of its sentences are orders ("Connect the cable."); 1/8 is
+             enough if
+             texts are numbered or the title may be an order ("Press the keys" is one, "Press freedom" is not)
+    story    it opens like a story, or half of its sentences narrate what somebody did and few are orders
     report   everything else, and every text in another language without steps
 
-Only the wording of the question depends on it. Chosen over a classifier: the question must be right, and
-`report` fits every text.
+Only the wording of the question depends on it. Chosen: rules over a classifier, because a wrong question is
+worse than a general one, and `report` fits every text.
 """
 
 from __future__ import annotations
@@ -20,17 +22,19 @@ from leafinstruct.records.text.signs import STEP, is_line
 from leafinstruct.records.text.words import first_words, sentences_of
 from leafinstruct.rewrite.config import Genre
 
-FEWEST_STEPS, ORDERS, SOME_ORDERS, TOLD, FEWEST_SENTENCES = 2, 0.25, 0.125, 0.5, 2
-"""Numbered steps of a how-to; share of orders in a how-to, and in one whose numbers or title hint at it;
-share of told sentences in a story; sentences below which shares mean nothing."""
+FEWEST_STEPS, ORDERS, SOME_ORDERS, NARRATED, FEWEST_SENTENCES = 2, 0.25, 0.125, 0.5, 2
+"""Minimum numbered steps of a how-to; minimum share of orders in a how-to, and in one whose numbers or title
+hint at it; minimum share of narrating sentences in a story; minimum sentences to compute shares."""
 
 _HOW_TO = re.compile(
     r"\b(?:how to|step[- ]by[- ]step|tutorial|diy|learn to|in \d+ (?:\w+ )?steps)\b", re.IGNORECASE
 )
 _SHOWS_HOW = re.compile(
-    r"^\W*+how to\b|\b(?:show(?:s|n)?|learn|explains?|describes?|here(?:'s|\u2019s| is)|find out|teach(?:es)?|guide|know"
+    r"^\W*+how to\b|\b(?:show(?:s|n)?|learn|explains?|describes?|here(?:'s|\u2019s| is)|find out|"
+    r"teach(?:es)?|guide|know"
     r"|tell you|see)\b.{0,40}\bhow (?:to|you can)\b"
-    r"|\b(?:this|the|my|our) (?:recipe|tutorial|lesson|guide)\b|\bstep[- ]by[- ]step\b|\bin \d+ (?:\w+ )?steps\b",
+    r"|\b(?:this|the|my|our) (?:recipe|tutorial|lesson|guide)\b|\bstep[- ]by[- ]step\b|\bin \d+ "
+    r"(?:\w+ )?steps\b",
     re.IGNORECASE,
 )
 _HINTS = re.compile(r"\b(?:how (?:do|can)|instructions?|lesson|recipe)\b", re.IGNORECASE)
@@ -43,38 +47,50 @@ _ORDINAL = re.compile(
     re.IGNORECASE,
 )
 _STORY = re.compile(
-    r"\b(?:once upon a time|one (?:fine |sunny |rainy )?(?:day|morning|night|evening)\b|(?:short|small|picture) story\b|the story of\b"
+    r"\b(?:once upon a time|one (?:fine |sunny |rainy )?(?:day|morning|night|evening)\b|(?:short|"
+    r"small|picture) story\b|the story of\b"
     r"|end of the story\b)",
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"^(?:\W|(?:now|then|next|first|second|third|finally|lastly|after that|please|step \d+)\b[,:]?\s*|\d+[.)]\s+)++",
+    (
+        r"^(?:\W|(?:now|then|next|first|second|third|finally|lastly|after that|please|step "
+        r"\d+)\b[,:]?\s*|\d+[.)]\s+)++"
+    ),
     re.IGNORECASE,
 )
 _ORDER = re.compile(
-    r"(?:add|adjust|apply|arrange|attach|bake|bend|boil|bring|build|carry|change|check|choose|chop|clean|click|close|color|colour|combine|connect"
-    r"|continue|cook|copy|cover|create|cut|download|drag|drain|draw|drill|drop|enter|fill|find|fold|glue|go|grab|hold|insert|install|join|keep|lay"
-    r"|leave|let|lift|look|make|mark|measure|melt|mix|mount|move|navigate|open|paint|paste|peel|pick|place|plug|position|pour|press|pull|push|put"
-    r"|remove|repeat|replace|rinse|roll|rotate|run|save|screw|select|separate|set|sew|shake|shape|slice|slide|solder|sprinkle|spread|stir|start|stick"
-    r"|switch|take|tape|tap|test|tie|tighten|touch|trim|try|turn|type|unplug|use|wait|wash|wear|wrap|write|preheat|beat|whisk|simmer|serve|season|unscrew|attach|loosen|unfold|crimp|knead|grease|toss)\b"
+    r"(?:add|adjust|apply|arrange|attach|bake|bend|boil|bring|build|carry|change|check|choose|chop|"
+    r"clean|click|close|color|colour|combine|connect"
+    r"|continue|cook|copy|cover|create|cut|download|drag|drain|draw|drill|drop|enter|fill|find|fold|"
+    r"glue|go|grab|hold|insert|install|join|keep|lay"
+    r"|leave|let|lift|look|make|mark|measure|melt|mix|mount|move|navigate|open|paint|paste|peel|pick|"
+    r"place|plug|position|pour|press|pull|push|put"
+    r"|remove|repeat|replace|rinse|roll|rotate|run|save|screw|select|separate|set|sew|shake|shape|"
+    r"slice|slide|solder|sprinkle|spread|stir|start|stick"
+    r"|switch|take|tape|tap|test|tie|tighten|touch|trim|try|turn|type|unplug|use|wait|wash|wear|wrap|"
+    r"write|preheat|beat|whisk|simmer|serve|season|unscrew|attach|loosen|unfold|crimp|knead|grease|"
+    r"toss)\b"
     r"(?!\s+(?:of|is|are|was|were|has|have|had|will|in)\b)",
     re.IGNORECASE,
 )
 _TITLE_ORDER = re.compile(rf"(?:{_ORDER.pattern})\s+(?:an?|the|your|my|this|it|up|\d+)\b", re.IGNORECASE)
 _OPENING = 1_000
-"""Characters of the first text that may say what the document is."""
-_TOLD = re.compile(
-    r"\b(?:i|we|he|she|they)\s+(?:\w+ly\s+)?(?:was|were|had|went|saw|found|came|took|made|got|felt|knew|thought|ran|ate|met|gave|left|lost|rode"
-    r"|swam|flew|fell|began|brought|bought|built|caught|drank|drove|forgot|grew|heard|held|hid|kept|led|paid|sang|sat|slept|spent|spoke|stood|threw|told"
+"""Characters of the first text in which phrases of a how-to count."""
+_NARRATES = re.compile(
+    r"\b(?:i|we|he|she|they)\s+(?:\w+ly\s+)?(?:was|were|had|went|saw|found|came|took|made|got|felt|"
+    r"knew|thought|ran|ate|met|gave|left|lost|rode"
+    r"|swam|flew|fell|began|brought|bought|built|caught|drank|drove|forgot|grew|heard|held|hid|kept|"
+    r"led|paid|sang|sat|slept|spent|spoke|stood|threw|told"
     r"|woke|won|wore|wrote|\w{2,}ed)\b",
     re.IGNORECASE,
 )
-_SAID = re.compile(r"\b(?:said|says|told reporters)\b", re.IGNORECASE)
-"""What somebody said is news as often as a story."""
+_REPORTED_SPEECH = re.compile(r"\b(?:said|says|told reporters)\b", re.IGNORECASE)
+"""Reported speech, which is as common in news as in stories."""
 
 
 def genre_of(document: Document) -> Genre:
-    """The kind of a document, from its title and its prose."""
+    """The genre of a document, from its title and its prose."""
     texts = [text for text in document.texts if text.kind in ("prose", "list", "heading")]
     title = document.title or ""
     if _HOW_TO.search(title):
@@ -88,7 +104,7 @@ def genre_of(document: Document) -> Genre:
     first = body[0].text[:_OPENING] if body else ""
     if (
         called >= FEWEST_STEPS
-        or (_SHOWS_HOW.search(first) and not _TOLD.search(first))
+        or (_SHOWS_HOW.search(first) and not _NARRATES.search(first))
         or _TITLE_ORDER.match(title)
     ):
         return "how_to"
@@ -98,18 +114,19 @@ def genre_of(document: Document) -> Genre:
     if len(sentences) < FEWEST_SENTENCES:
         return "report"
     orders = sum(_ORDER.match(_LEAD.sub("", sentence)) is not None for sentence in sentences) / len(sentences)
-    told = sum(
-        _TOLD.search(sentence) is not None and not _SAID.search(sentence) for sentence in sentences
+    narrated = sum(
+        _NARRATES.search(sentence) is not None and not _REPORTED_SPEECH.search(sentence)
+        for sentence in sentences
     ) / len(sentences)
     hinted = called + numbered >= FEWEST_STEPS or _ORDER.match(title) or _HINTS.search(title)
     if orders >= (SOME_ORDERS if hinted else ORDERS):
         return "how_to"
-    return "story" if told >= TOLD and not _REPORTS.search(title) else "report"
+    return "story" if narrated >= NARRATED and not _REPORTS.search(title) else "report"
 
 
 def _steps(texts: list[Text]) -> tuple[int, int]:
-    """Steps that are called so (`Step 2: ...`, in any kind of text), and lines that are numbered alone (`2.
-    ...`)."""
+    """Number of steps called so (`Step 2: ...`, in any kind of text), and of lines with only a number
+    (`2. ...`)."""
     called = numbered = 0
     for text in texts:
         for line in text.text.split("\n"):
@@ -121,9 +138,9 @@ def _steps(texts: list[Text]) -> tuple[int, int]:
 
 
 def first_sentence(document: Document, words: int = 25, characters: int = 160) -> str:
-    """The first sentence of the prose, cut where it is long; empty for a document without one.
+    """The first sentence of the prose, shortened if it is long; empty if there is none.
 
-    A short line that is no sentence ("Introduction") is passed over where a sentence follows.
+    A short line that is no sentence ("Introduction") is skipped if a sentence follows.
     """
     prose = [text for text in document.texts if text.kind == "prose"]
     first = next((text for text in prose if not is_line(text)), None) or next(

@@ -1,4 +1,4 @@
-"""What a document becomes: an example, or why it became none. Pure."""
+"""Results of rewriting: an example, or the reason why there is none. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from leafinstruct.records.text.references import Dangling, dangling
 from leafinstruct.rewrite.prompt import as_text
 
 DANGLING = "reference.dangling"
-"""The score of a document that a row has for its example: what filter counted is replaced by what is counted
-on the finished example."""
+"""A score of the document that a row has for its example: filter's count is replaced by the count on the
+finished example."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A document, or a piece of a long one, that became no example, and why."""
+    """A document, or a piece of one, that became no example, and why."""
 
     document: Document
     reason: str
@@ -36,6 +36,7 @@ def example(
     cells: tuple[Cell, ...],
     piece: int = 0,
 ) -> Example:
+    """The example of a document or a piece of it. Scores of dropped images are left out."""
     kept = {None, *(image.position for image in document.images)}
     models = {item.name.partition(".")[0]: item.model for item in cells if item.model is not None}
     if answer is not None:
@@ -58,18 +59,15 @@ def example(
 
 
 def keep(document: Document, cells: tuple[Cell, ...], drops: Sequence[table.Row] = ()) -> Example | Refused:
-    """A conversation as its source tells it, whole or not at all: where an image was dropped, a question or
-    an answer is about nothing. Segments without a role belong to whoever spoke last, to the user at the
-    beginning."""
+    """Keep a conversation unchanged. It is refused if an image was dropped, because a turn would then refer
+    to nothing. Segments without a role belong to the role before, at the beginning to the user."""
     if not document.is_conversation:
         return Refused(
             document, "not_a_conversation", "ok", "rewrite.mode is keep, but no segment has a role"
         )
     if drops:
         lost = f"its image at {drops[0]['position']} was dropped by {drops[0]['rule']}"
-        return Refused(
-            document, "image_dropped", "ok", f"{lost}, and a conversation is kept whole or not at all"
-        )
+        return Refused(document, "image_dropped", "ok", f"{lost}, and a conversation is only kept whole")
     role, roles = "user", []
     for segment in document.segments:
         role = segment.role or role
@@ -85,8 +83,8 @@ def keep(document: Document, cells: tuple[Cell, ...], drops: Sequence[table.Row]
 
 
 def unanswered_of(document: Document, turns: Sequence[Turn]) -> list[Dangling]:
-    """The references of a finished example that its images do not answer. Texts that are the document's own
-    are known as such, because an image answers its owner in both directions."""
+    """The references of a finished example to images that it does not show. The document's own texts are
+    recognized, because an image satisfies references of its owner in both directions."""
     own = {as_text(text): text for text in document.texts}
     return dangling(
         [own.get(part, part) if isinstance(part, str) else part for turn in turns for part in turn.parts]
@@ -94,11 +92,12 @@ def unanswered_of(document: Document, turns: Sequence[Turn]) -> list[Dangling]:
 
 
 def counted(cell: Cell, unanswered: Sequence[Dangling]) -> Cell:
-    """The score of the document as that of the example."""
+    """The score with the count of the example in place of the document's."""
     return replace(cell, value=float(len(unanswered)), detail=str(unanswered[0]) if unanswered else "")
 
 
 def dropped_row(item: Refused) -> table.Row:
+    """The row of a refused document in dropped-*.parquet."""
     drop = {
         "rule": item.reason,
         "position": None,

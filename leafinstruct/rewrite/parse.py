@@ -1,11 +1,10 @@
-"""What a rewriter must and must not return: schema, and the one-to-one check of images. Pure.
+"""Check a rewriter's answer: schema, and every image once. Pure.
 
-Images are parts of their own, `{"type": "image", "image": 3}` with the number they were shown under, not
-placeholders inside strings: a page that contains a literal `<image>` can then never count as one. The model
-may clean the text; over context and response together it must show every image once, in order, and the
-context must show exactly those that the task gives: the border between question and answer was chosen so that
-it separates no image from its text. A reason that this module returns is sent back to the model, so it says
-what to do.
+Images are separate parts, `{"type": "image", "image": 3}` with the number they were shown under, instead of
+placeholders in strings, so a literal `<image>` in a page never counts as one. The model may clean the text.
+Context and response together must show every image once and in order, and the context exactly the images that
+the task gives, because the border between them separates no image from its text. A fault is sent back to the
+model, so it says what to do.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from leafinstruct.records.document import Image
 from leafinstruct.records.example import Part, Turn
 
 MAX_INSTRUCTION = 2000
-"""Characters."""
+"""Maximum characters of an instruction."""
 
-_LISTED = 50  # numbers of images in a reason; the answer that has more is wrong anyway
+_LISTED = 50  # maximum image numbers in a fault; an answer with more is wrong anyway
 
 _PART: dict[str, Any] = {
     "anyOf": [
@@ -51,8 +50,8 @@ SCHEMA: dict[str, Any] = {
 
 
 def fault(value: dict[str, Any], given: int, images: int) -> str | None:
-    """None for an answer that shows `images` images one to one and in order, the first `given` of them in its
-    context; else what to correct."""
+    """What to correct; None if the answer shows images 1 to `images` once and in order, the first `given` of
+    them in its context."""
     context, response = _numbers(value["context"]), _numbers(value["response"])
     shown = context + response
     if shown != list(range(1, images + 1)):
@@ -73,7 +72,7 @@ def fault(value: dict[str, Any], given: int, images: int) -> str | None:
 
 
 def turns(value: dict[str, Any], images: Sequence[Image]) -> tuple[Turn, Turn]:
-    """The user's turn (instruction, then context) and the assistant's (response) of a checked answer."""
+    """The turns of a checked answer: user (instruction, then context) and assistant (response)."""
     return (
         Turn("user", (value["instruction"].strip(), *_parts(value["context"], images))),
         Turn("assistant", _parts(value["response"], images)),

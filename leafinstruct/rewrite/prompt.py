@@ -1,12 +1,11 @@
-"""From a document and its task to the question that is put to a rewriter, and the templates that answer it
-without a model. Pure, no I/O.
+"""The request to the rewriter about a document and its task, and the templates that answer it without a
+model. Pure, no I/O.
 
-The question shows the document's texts numbered and its images with the number of the text that each belongs
-to (records.owners), and says which images the context must show. It names the document's language; the
-wordings that it gives as examples are of that language or there are none. The templates use every text of the
-document, verbatim and in order, with these exceptions: the title is part of the question, and so are the
-request of an edit and, where there is neither a title nor a question in the document's language, the first of
-the given texts.
+The request shows the document's texts numbered, its images with the number of the text that each belongs to
+(records.owners), and the images that the context must show. It names the document's language; its example
+wordings are in that language, or there are none. The templates use every text of the document, verbatim and
+in order, except those that are part of the question: the title, the request of an edit and, if there is
+neither a title nor a question in the document's language, the first of the given texts.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ OFFLINE = "offline-templates@4"
 def request(
     document: Document, task: Task, images: Mapping[str, tuple[bytes, str]], prompt: Prompt
 ) -> Request:
-    """The question. images: sha256 of the original -> bytes and media type as sent; those missing are named
+    """The request. images: sha256 of the original -> bytes and media type as sent; missing images are listed
     but not shown."""
     divided = parts_of(document, task.family)
     given = sum(isinstance(segment, Image) for segment in divided.context)
@@ -65,20 +64,20 @@ def request(
 
 
 def belonging(image: Image) -> str:
-    """What a question says of an image's owner."""
+    """The note about an image's owner in a request."""
     return "" if image.owner is None else f" (belongs to [{image.owner}])"
 
 
 def goal(task: Task, given: int, images: int) -> str:
-    """What the rewriter is to make of the document, with the wordings of its language, if there are any, as
-    examples of an instruction."""
-    told = f"{task.family.name}: {_shape(task.family, given, images)}"
+    """The task for the rewriter, with the wordings of the document's language, if any, as examples of an
+    instruction."""
+    shape = f"{task.family.name}: {_shape(task.family, given, images)}"
     if task.wording is None:
-        return told
+        return shape
     wordings = " / ".join(
         json.dumps(ask, ensure_ascii=False) for ask in (*task.wording.ask, *task.wording.ask_untitled)
     )
-    return f"{told}. Instructions of this task are worded like: {wordings}"
+    return f"{shape}. Instructions of this task are worded like: {wordings}"
 
 
 def _shape(family: TaskFamily, given: int, images: int) -> str:
@@ -105,21 +104,20 @@ def _shape(family: TaskFamily, given: int, images: int) -> str:
 
 
 def by_templates(document: Document, task: Task) -> dict[str, Any]:
-    """The answer of the written templates, for a document that fits the task."""
+    """The answer of the templates, for a document that fits the task."""
     numbers = {image.position: at for at, image in enumerate(document.images, start=1)}
     if task.wording is None:
         own = in_own_words(document, task.family)
-        assert own is not None, "it fits the task"
+        assert own is not None, "the document fits the task"
         return _answer(*own, numbers)
     asks = questions(document, task)
-    # not the id: an answer is cached under what the question shows
+    # not the id, because answers are cached by the content of the request
     words = "\0".join(text.text for text in document.texts)
     return _answer(asks[number_of(words) % len(asks)], parts_of(document, task.family), numbers)
 
 
 def as_text(segment: Text) -> str:
-    """A segment as plain text that still shows what it is: code is fenced. The markers of a list are its
-    reader's (ingest/page/walk.py)."""
+    """A segment as plain text; code is fenced. List markers are in the text already (ingest/page/walk.py)."""
     return f"```\n{segment.text}\n```" if segment.kind == "code" else segment.text
 
 

@@ -1,13 +1,14 @@
-"""How much two images resemble each other: structural similarity (SSIM) of their luminance at 64 px.
+"""Similarity of two images: structural similarity (SSIM) of their luminance at 64 px.
 
-    ssim = mean over 8 x 8 windows of (2 m1 m2 + c1)(2 s12 + c2) / ((m1^2 + m2^2 + c1)(s1^2 + s2^2 + c2))        in [-1, 1]
+    ssim = mean over 8 x 8 windows of (2 m1 m2 + c1)(2 s12 + c2) / ((m1^2 + m2^2 + c1)(s1^2 + s2^2 + c2))
+    in [-1, 1]
 
-1 for the same image; two screenshots of one window 0.7 and more; photographs of different things about 0 to
-0.3. Images of other proportions (by more than 5%) do not resemble each other: 0.
+The same image scores 1, two screenshots of one window 0.7 and more, photographs of different things 0 to 0.3.
+Images whose proportions differ by more than 5% score 0.
 
 Source: Wang et al. 2004 (doi 10.1109/TIP.2003.819861), with square windows instead of Gaussian ones. Chosen
-over scikit-image, whose one function would be a dependency of 13 MB. Cost: 1 to 3 ms a pair, nearly all of it
-decoding.
+over scikit-image, because one function is not worth a dependency of 13 MB. Cost: 1 to 3 ms per pair, nearly
+all of it decoding.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def resemblance(first: bytes, second: bytes) -> float:
-    """Structural similarity of two encoded images, rounded to 1e-4; 0 where one cannot be decoded or their
+    """Structural similarity of two encoded images, rounded to 1e-4; 0 if one cannot be decoded or their
     proportions differ."""
     images = [decode(data, 4 * SIDE) for data in (first, second)]
     one, other = images

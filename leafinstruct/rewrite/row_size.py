@@ -1,5 +1,4 @@
-"""How many bytes the images of an example have: a row holds them all, and is written and read in one
-piece."""
+"""Limit the bytes of the images of an example, because a row contains them all and is read as a whole."""
 
 from __future__ import annotations
 
@@ -12,13 +11,13 @@ from leafinstruct.records.document import Document
 from leafinstruct.rewrite.outcome import Refused
 
 MAX_ROW = 512 << 20
-"""Bytes of the images of an example together. Arrow ends at 2 GiB, and whoever reads a row holds it whole. An
-image that a document shows several times counts each time, as its row holds it each time."""
+"""Maximum bytes of an example's images. Arrow's limit is 2 GiB, and readers load a whole row. An image that a
+document shows several times counts each time, because its row contains it each time."""
 
 
 def sizes(images: Path, documents: Sequence[Document]) -> dict[str, int]:
-    """sha256 -> bytes of the images of these documents; nothing while none of them can exceed MAX_ROW, so
-    that no image is read for it.
+    """Bytes of the images of these documents by sha256. Empty, without reading images, if no document can
+    exceed MAX_ROW.
 
     images: the part's images-* file. Raises DamagedError.
     """
@@ -32,7 +31,7 @@ def sizes(images: Path, documents: Sequence[Document]) -> dict[str, int]:
 
 
 def too_large(document: Document, found: Mapping[str, int]) -> Refused | None:
-    """Why the document, or this piece of one, cannot be a row. found: from `sizes`."""
+    """The refusal of a document or piece whose images exceed MAX_ROW, else None. found: from `sizes`."""
     total = sum(found.get(image.sha256 or "", 0) for image in document.images)
     if total <= MAX_ROW:
         return None
@@ -40,5 +39,8 @@ def too_large(document: Document, found: Mapping[str, int]) -> Refused | None:
         document,
         "too_large",
         "ok",
-        f"its {len(document.images):,} images have {total:,} bytes together; a row holds {MAX_ROW:,}",
+        (
+            f"its {len(document.images):,} images have {total:,} bytes together; the maximum of a row is "
+            f"{MAX_ROW:,}"
+        ),
     )

@@ -1,14 +1,14 @@
-"""A document cut into steps: one or more images with the texts that belong to them. Pure.
+"""Cut a document into steps: one or more images with the texts that belong to them. Pure.
 
-A step ends where a border is right: no image is separated from a text that it is bound to
-(records.owners.bound: its owner, its captions, a text that introduces it or points at it), and no heading
-from what it heads. Two images that share a text make one step. Where a border could be in several places, it
-is the first heading between the two images, else directly behind the first image where that follows its
-texts, else directly before the second image; in the middle where a source states matches alone (MMC4, whose
-images may have stood on either side of their sentence).
+A border never separates an image from a text that it is bound to (records.owners.bound: its owner, its
+captions, a text that introduces it or refers to it), or a heading from what follows it. Two images that share
+a text are one step. Of several possible borders between two images, the first heading is chosen; else the
+place directly after the first image, if it follows its texts; else the place directly before the second
+image. If a source only states matches (MMC4, whose images may have been on either side of their sentence), it
+is the middle one.
 
-A long document is cut into pieces at section borders (`pieces`), each whole by itself: headings first,
-borders between steps where a section alone is above the bounds.
+A long document is cut into self-contained pieces (`pieces`): at headings, or between steps if a section alone
+is above the bounds.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from leafinstruct.records.text.words import UNITS, word_units
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The segments of a document, its title's aside, in steps: concatenated they are all of them, in order.
+    """The segments of a document without its title, divided into steps, in order.
 
-    known: whether every image's step is known. If not there is one step, which holds everything.
+    known: whether every image's step is known. If not, there is one step with all segments.
     """
 
     steps: tuple[tuple[Segment, ...], ...]
     known: bool
 
     def split(self, at: int) -> tuple[list[Segment], list[Segment]]:
-        """The segments of the first `at` steps, and the rest; a negative `at` counts from the end."""
+        """The segments of the first `at` steps, and the others. A negative `at` counts from the end."""
         return [item for step in self.steps[:at] for item in step], [
             item for step in self.steps[at:] for item in step
         ]
@@ -41,8 +41,8 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a long document that is an example of its own. number: from 0; title: what it is about, None
-    where nothing says it; of: how many pieces the document has, 1 for a whole one."""
+    """A part of a document that becomes one example. number: from 0; title: its topic, None if unknown; of:
+    number of pieces of the document, 1 for a whole one."""
 
     number: int
     document: Document
@@ -51,15 +51,15 @@ class Piece:
 
 
 def body_of(document: Document) -> tuple[Segment, ...]:
-    """The segments without the one that is the title: a question states the title, so the answer does not
-    repeat it."""
+    """The segments without the title, because the question states the title and the answer does not repeat
+    it."""
     shown = False
     for at, segment in enumerate(document.segments):
         if isinstance(segment, Image):
             shown = True
         elif segment.text == document.title and (
             segment.kind == "heading" or not shown
-        ):  # behind an image only a heading is sure to be the title
+        ):  # after an image only a heading is surely the title
             return document.segments[:at] + document.segments[at + 1 :]
     return document.segments
 
@@ -70,8 +70,8 @@ def steps_of(document: Document) -> Steps:
     bound = owners.bound(document)
     if bound is None:
         return Steps((body,), False)
-    heads = {segment.position for segment in places.with_headings(document) if _heads(segment)}
-    borders = list(_borders(body, bound, heads, any(map(_heads, document.segments))))
+    headings = {segment.position for segment in places.with_headings(document) if _is_heading(segment)}
+    borders = list(_borders(body, bound, headings, any(map(_is_heading, document.segments))))
     starts = [0, *borders]
     return Steps(
         tuple(body[start:end] for start, end in zip(starts, [*borders, len(body)], strict=True)), True
@@ -79,10 +79,10 @@ def steps_of(document: Document) -> Steps:
 
 
 def _borders(
-    body: Sequence[Segment], bound: Mapping[int, frozenset[int]], heads: Set[int], marked: bool
+    body: Sequence[Segment], bound: Mapping[int, frozenset[int]], headings: Set[int], has_headings: bool
 ) -> Iterator[int]:
-    """Indices before which a step begins, the first step's aside. heads: positions of headings; marked:
-    whether the source marks them."""
+    """Yield the index of the first segment of each step but the first. headings: positions of headings;
+    has_headings: whether the source marks them."""
     index = {segment.position: at for at, segment in enumerate(body)}
     images = [(at, segment) for at, segment in enumerate(body) if isinstance(segment, Image)]
     reach = [(at, *(index[text] for text in bound[image.position] if text in index)) for at, image in images]
@@ -90,42 +90,45 @@ def _borders(
     firsts = list(accumulate(map(min, reversed(reach)), min))[::-1]  # of the images from each one on
     for number in range(1, len(images)):
         low, high = lasts[number - 1] + 1, firsts[number]
-        allowed = [at for at in range(low, high + 1) if not _goes_on(body[at - 1], body[at], heads, marked)]
-        headings = [at for at in allowed if body[at].position in heads]
+        allowed = [
+            at
+            for at in range(low, high + 1)
+            if not _are_inseparable(body[at - 1], body[at], headings, has_headings)
+        ]
+        at_headings = [at for at in allowed if body[at].position in headings]
         before, image = images[number - 1]
-        if headings:
-            yield headings[0]
+        if at_headings:
+            yield at_headings[0]
         elif allowed and max(reach[number - 1]) == before:
             yield allowed[0]
         elif allowed:
             yield allowed[len(allowed) // 2] if image.owner_found == "stated" else allowed[-1]
 
 
-def _heads(segment: Segment) -> bool:
+def _is_heading(segment: Segment) -> bool:
     return isinstance(segment, Text) and segment.kind == "heading"
 
 
-def _goes_on(before: Segment, segment: Segment, heads: Set[int], marked: bool) -> bool:
-    """Whether no border may stand between two neighbors: behind a heading, or inside an item of a list.
+def _are_inseparable(before: Segment, segment: Segment, headings: Set[int], has_headings: bool) -> bool:
+    """Whether two neighbors must not be separated: a heading and what follows, or segments of one list item.
 
-    marked: whether the source marks headings; in others a short line that is no sentence may be one.
+    has_headings: whether the source marks headings; if not, a short line that is no sentence may be one.
     """
-    if before.position in heads or (not marked and signs.is_line(before)):
+    if before.position in headings or (not has_headings and signs.is_line(before)):
         return True
     return isinstance(segment, Text) and segment.kind == "list" and segment.text[:1] == " "
 
 
 def pieces(document: Document, max_words: int | None, max_images: int | None) -> list[Piece]:
-    """The document in pieces that keep the bounds, cut at headings where that is enough and between steps
-    where it is not.
+    """Cut a document into pieces within the bounds, at headings if that is enough, else between steps.
 
-    A single step above a bound stays whole, in a piece of its own: whoever calls refuses it. Pieces without
-    an image are returned as well.
+    A single step above a bound becomes a piece of its own, which the caller refuses. Pieces without an image
+    are returned too.
     """
     whole = [Piece(0, document, document.title)]
     if fits(document.segments, max_words, max_images):
         return whole
-    sections = _tied(list(_sections(document)), document)
+    sections = _joined(list(_sections(document)), document)
     units = [unit for section in sections for unit in _units(document, section, max_words, max_images)]
     groups: list[list[Segment]] = []
     size = _Size()
@@ -137,17 +140,17 @@ def pieces(document: Document, max_words: int | None, max_images: int | None) ->
         else:
             groups.append(list(unit))
             size = own
-    marked = any(map(_heads, document.segments))
+    has_headings = any(map(_is_heading, document.segments))
     if len(groups) == 1:
         return whole
-    return [_piece(document, number, len(groups), group, marked) for number, group in enumerate(groups)]
+    return [_piece(document, number, len(groups), group, has_headings) for number, group in enumerate(groups)]
 
 
-def _tied(sections: Sequence[Sequence[Segment]], document: Document) -> list[list[Segment]]:
-    """The sections, joined where a border would separate an image from a text that it is bound to, or stand
-    beside an image whose step is not known."""
+def _joined(sections: Sequence[Sequence[Segment]], document: Document) -> list[list[Segment]]:
+    """Join sections whose border separates an image from a text that it is bound to, or is next to an image
+    whose step is unknown."""
     bonds = owners.bonds(document)
-    last: dict[int, int] = {}  # position of the first of an image and its texts -> of the last of them
+    last: dict[int, int] = {}  # first position of an image and its texts -> last position
     for image, texts in bonds.items():
         if texts:
             start = min(image, *texts)
@@ -165,7 +168,7 @@ def _tied(sections: Sequence[Sequence[Segment]], document: Document) -> list[lis
 
 
 def _is_beside(before: Sequence[Segment], behind: Sequence[Segment], images: Set[int]) -> bool:
-    """Whether one of the images stands at the border of two units, captions and headings aside."""
+    """Whether one of the images is at the border of two units, ignoring captions and headings."""
     last = next(
         (
             item
@@ -174,18 +177,18 @@ def _is_beside(before: Sequence[Segment], behind: Sequence[Segment], images: Set
         ),
         None,
     )
-    first = next((item for item in behind if not _heads(item)), None)
+    first = next((item for item in behind if not _is_heading(item)), None)
     return any(item is not None and item.position in images for item in (last, first))
 
 
-def _piece(document: Document, number: int, of: int, group: Sequence[Segment], marked: bool) -> Piece:
-    """The first piece has the document's title, a later one its heading behind that title, or none where it
-    begins with no heading."""
+def _piece(document: Document, number: int, of: int, group: Sequence[Segment], has_headings: bool) -> Piece:
+    """Make a piece. The title of the first is the document's; of later ones that and their heading, or None
+    without a heading."""
     first, title = group[0], document.title
     if number:
         heading = (
             first.text
-            if isinstance(first, Text) and (_heads(first) or (not marked and signs.is_line(first)))
+            if isinstance(first, Text) and (_is_heading(first) or (not has_headings and signs.is_line(first)))
             else None
         )
         title = None if heading is None else f"{title}: {heading}" if title else heading
@@ -194,11 +197,11 @@ def _piece(document: Document, number: int, of: int, group: Sequence[Segment], m
 
 
 def _sections(document: Document) -> Iterator[list[Segment]]:
-    """Runs of segments that begin with a heading, headings without anything under them kept with the next
-    one; the title with the first."""
+    """Yield runs of segments that begin with a heading. A heading without content is joined to the next run,
+    the title to the first."""
     section: list[Segment] = []
     for segment in document.segments:
-        if _heads(segment) and section and not _heads(section[-1]):
+        if _is_heading(segment) and section and not _is_heading(section[-1]):
             yield section
             section = []
         section.append(segment)
@@ -209,7 +212,7 @@ def _sections(document: Document) -> Iterator[list[Segment]]:
 def _units(
     document: Document, section: list[Segment], max_words: int | None, max_images: int | None
 ) -> Iterator[Sequence[Segment]]:
-    """The section, or its steps where it is above the bounds alone."""
+    """Yield the section, or its steps if it is above the bounds."""
     if fits(section, max_words, max_images):
         yield section
         return
@@ -218,14 +221,13 @@ def _units(
 
 
 def fits(segments: Sequence[Segment], max_words: int | None, max_images: int | None) -> bool:
-    """Whether some segments keep the bounds."""
+    """Whether segments are within the bounds."""
     return _Size.of(segments).keeps(max_words, max_images)
 
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """Words, in the units of words.UNITS, and images of some segments; both add up, which rounded words do
-    not."""
+    """Words, in units of words.UNITS, and images of segments. Units can be added without rounding errors."""
 
     units: int = 0
     images: int = 0

@@ -1,17 +1,18 @@
-"""Which task a document fits, what of it is given and asked, and how the question is worded. Pure; the
-families are data (rewrite/config.py).
+"""Choose the task of a document, what is given and asked, and the question. Pure; families are data
+(rewrite/config.py).
 
     given    nothing       first step     first half     all but the last step
-    asked    all of it     the rest       the rest       the last step                 `change`: the second image alone, then what follows it
+    asked    all of it     the rest       the rest       the last step                 `change`: the second
+    image alone, then what follows it
 
-A document whose owners are not all known is never cut: only families that give nothing fit it. Among the
-families that fit, those that need no title come first where the document has none.
+A document whose images are not all bound to texts is never cut: only families that give nothing fit it. For a
+document without a title, families that need none are preferred.
 
-Where the document's language has no questions (rewrite/worded.py), no sentence is added. The question is the
-beginning of the document in its own words, its title and then the given steps; the answer is what follows.
-Without a title, the first text of the given steps is the instruction; it goes before the images that it
-follows, unless it points back at them. A title alone asks for everything where no family that gives something
-fits. The passage between its images asks for an edit.
+If the document's language has no questions (rewrite/worded.py), no sentence is added. The question is then
+the beginning of the document: its title and the given steps; the answer is what follows. Without a title, the
+first text of the given steps is the instruction; it moves before the images that it follows, unless it refers
+back to them. A title alone asks for the whole document if no family that gives something fits. The passage
+between its images asks for an edit.
 """
 
 from __future__ import annotations
@@ -31,18 +32,17 @@ from leafinstruct.rewrite.parse import MAX_INSTRUCTION
 from leafinstruct.rewrite.steps import Steps, steps_of
 from leafinstruct.rewrite.worded import Task, Wording
 
-_STOP_BEHIND_MARK = re.compile(rf"([!…！{QUESTION_MARKS}])\.")  # noqa: RUF001 - the full-width mark is meant
-"""A template's full stop behind a title that ends in a mark of its own."""
+_STOP_AFTER_PUNCTUATION = re.compile(rf"([!…！{QUESTION_MARKS}])\.")  # noqa: RUF001 - the full-width mark is meant
+"""A template's full stop after a title that ends in its own punctuation."""
 
 _INSTRUCTING = ("prose", "heading", "list")
-"""Kinds of text that can be an instruction: a caption, a table or code alone asks for nothing."""
+"""Kinds of text that can be an instruction. A caption, a table or code alone asks for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a document beyond its segments. whole: no image of it was dropped or lost;
-    resemblance: the smallest structural similarity of two images that follow each other, None where it was
-    not computed."""
+    """Facts about a document beyond its segments. whole: no image was dropped or lost; resemblance: smallest
+    structural similarity of two consecutive images, None if not computed."""
 
     whole: bool = True
     resemblance: float | None = None
@@ -50,20 +50,20 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A document in what the question shows and what the answer shows."""
+    """A document divided into the segments of the question and those of the answer."""
 
     context: tuple[Segment, ...]
     response: tuple[Segment, ...]
 
 
 def fitting(document: Document, tasks: Sequence[Task], facts: Facts) -> list[Task]:
-    """The tasks whose family's needs a document meets and whose question it can be asked, in their order."""
+    """The tasks whose needs a document meets and that have a question for it, in their order."""
     met = {family.name for family in met_by(document, [task.family for task in tasks], facts)}
     return [task for task in tasks if task.family.name in met and _can_be_asked(document, task)]
 
 
 def met_by(document: Document, families: Sequence[TaskFamily], facts: Facts) -> list[TaskFamily]:
-    """The families whose needs a document meets, whether or not there is a question."""
+    """The families whose needs a document meets, with or without a question."""
     if not document.images:
         return []
     steps, genre = steps_of(document), genre_of(document)
@@ -75,31 +75,31 @@ def met_by(document: Document, families: Sequence[TaskFamily], facts: Facts) -> 
 
 
 def choose(document: Document, tasks: Sequence[Task], facts: Facts, identity: str) -> Task | None:
-    """One fitting task, chosen by an id, so that adding documents changes no other's task; None when none
+    """Choose one fitting task by an id, so that new documents do not change the task of others; None if none
     fits.
 
-    Without a title, the beginning of a document says better what is asked for than its first sentence, so
-    families that give something go first; and so they do where the question has no words but the title's.
+    Families that give something are preferred for a document without a title, because its beginning states
+    better what is asked for than its first sentence; and if the question has only the words of the title.
     """
     fits = fitting(document, tasks, facts)
-    well = [
+    preferred = [
         task
         for task in fits
         if task.family.given != "nothing" or (document.title is not None and (task.wording or task.by_model))
     ]
-    fits = well or fits
+    fits = preferred or fits
     return fits[number_of(identity) % len(fits)] if fits else None
 
 
 def wants_resemblance(document: Document, tasks: Sequence[Task], facts: Facts) -> bool:
-    """Whether the resemblance of its images decides whether a family fits."""
+    """Whether a family's fit depends on the resemblance of the images."""
     asking = [task for task in tasks if task.family.needs.resemblance is not None]
     known = Facts(facts.whole, 1.0)
     return bool(asking and fitting(document, asking, known))
 
 
 def parts_of(document: Document, family: TaskFamily) -> Parts:
-    """The segments of a document that fits the family, parted."""
+    """Divide a document that fits the family."""
     return _parted(family, steps_of(document))
 
 
@@ -115,9 +115,9 @@ def _parted(family: TaskFamily, cut: Steps) -> Parts:
 
 
 def questions(document: Document, task: Task) -> list[str]:
-    """The ways in which the task asks for this document; one of them is used. A title that begins as the
-    language's guides do is asked for as people ask, too. Of a language without questions: the document's own
-    words, or none."""
+    """The possible questions of the task for this document; one of them is used. A title that begins like a
+    guide ("How to ...") adds further questions. In a language without questions: the document's own words, or
+    none."""
     wording = task.wording
     if wording is None:
         own = in_own_words(document, task.family)
@@ -139,19 +139,19 @@ def questions(document: Document, task: Task) -> list[str]:
 
 
 def titled(wording: Wording, title: str, opening: str = "", change: str | None = None) -> list[str]:
-    """The questions for a title, and the further ones for how it begins: "How do I fold a boat?" for "How to
+    """The questions for a title, and further ones for its beginning, e.g. "How do I fold a boat?" for "How to
     fold a boat"."""
     asks = [ask.format(title=title, opening=opening, change=change) for ask in wording.ask]
     for start, further in wording.begins.items():
         rest = title[len(start) :]
         if title[: len(start)].lower() == start.lower():
             asks += [ask.format(rest=rest, lower_rest=_uncapitalized(rest)) for ask in further]
-    return [_STOP_BEHIND_MARK.sub(r"\1", ask) for ask in asks]
+    return [_STOP_AFTER_PUNCTUATION.sub(r"\1", ask) for ask in asks]
 
 
 def in_own_words(document: Document, family: TaskFamily) -> tuple[str, Parts] | None:
-    """The question of a document that nothing is added to, and the parts without it; None where its own words
-    make none."""
+    """The question in the document's own words, and the parts without it; None if its words make no
+    question."""
     parts = parts_of(document, family)
     if family.asked == "change":
         return None if request_of(document, None) is None else (passage_of(document) or "", parts)
@@ -168,7 +168,7 @@ def in_own_words(document: Document, family: TaskFamily) -> tuple[str, Parts] | 
 
 
 def _unquoted(title: str) -> str:
-    """A title without the quotation marks around the whole of it: questions put their own."""
+    """A title without quotation marks around the whole of it, because questions add their own."""
     inner = title[1:-1]
     return (
         inner
@@ -178,12 +178,13 @@ def _unquoted(title: str) -> str:
 
 
 def _uncapitalized(words: str) -> str:
-    """Words that went on behind others: `Fix a Shelf` with a small letter, `DNS works` as it is."""
+    """The rest of a title with a small first letter (`fix a Shelf`), unless it is an acronym (`DNS
+    works`)."""
     return words[:1].lower() + words[1:] if words[1:2].islower() else words
 
 
 def number_of(text: str) -> int:
-    """A number that depends on the text alone."""
+    """A number that depends only on the text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
@@ -199,7 +200,7 @@ def _meets(document: Document, family: TaskFamily, facts: Facts, steps: Steps) -
         or (needs.whole and not facts.whole)
     ):
         return False
-    if family.asked == "change":  # the patterns of a request are English
+    if family.asked == "change":  # the patterns of requests are English
         if document.language not in (None, ENGLISH) or not steps.known or passage_of(document) is None:
             return False
     elif family.given != "nothing" and (

@@ -1,12 +1,13 @@
-"""A task family as it asks in the language of one document. Pure.
+"""Find the questions of a task family in the language of a document. Pure. The first case that applies:
 
-    the recipe's own questions in that language, or in any        they are used; what the family does not state comes from the language's file
-    questions of the family in questions/<language>.yaml          they are used
-    the recipe's own questions in another language alone          the family is not used
-    none                                                          the question is made of the document's own words (tasks.py)
+    the recipe has questions in that language, or in `any`        they are used, completed from the language's
+                                                                  file
+    questions/<language>.yaml has questions of the family         they are used
+    the recipe has questions in another language only             the family is not used
+    otherwise                                                     the question is the document's own words
+                                                                  (tasks.py)
 
-A document whose language is not known has no file: it is never asked for in a language that may not be its
-own.
+A document of unknown language has no file, so no question is in a language that may not be its own.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from leafinstruct.rewrite.config import ANY, ENGLISH, PACKAGED, TaskFamily
 from leafinstruct.rewrite.wording import FamilyQuestions, QuestionFile, Questions
 
 Files = Mapping[str, QuestionFile]
-"""ISO 639 code -> the questions of that language."""
+"""Question files by ISO 639 code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The questions of a family in one language; fields as in a file of questions. question_titles: empty
-    where not everything is asked for."""
+    """The questions of a family in one language; fields as in a question file. question_titles: empty unless
+    the whole document is asked for."""
 
     ask: tuple[str, ...]
     ask_untitled: tuple[str, ...]
@@ -35,8 +36,8 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A family with its questions. wording: None where the language has none; by_model: a language model
-    words the question, so that the document's own words need not make one."""
+    """A family with its questions. wording: None if the language has none; by_model: a language model words
+    the question, so the document's own words are not needed."""
 
     family: TaskFamily
     wording: Wording | None
@@ -46,7 +47,7 @@ class Task:
 def tasks_in(
     language: str | None, families: Sequence[TaskFamily], files: Files, by_model: bool = False
 ) -> list[Task]:
-    """The families that can be used for a document in this language, in their order."""
+    """The families that can be used for documents in this language, in their order."""
     file = files.get(language or "")
     questions = None if file is None else file.questions
     found = [(family, _wording(family, language, questions)) for family in families]

@@ -1,7 +1,6 @@
-"""The questions of one language, as questions/<code>.yaml states them, and the checks that question templates
-pass. Pure.
+"""Question files, questions/<code>.yaml, and the checks of question templates. Pure.
 
-A file names the speaker who read its questions. A language without a file gets no sentence of ours: see
+A file names the speaker who read its questions. For a language without a file no sentence is added: see
 rewrite/tasks.py.
 """
 
@@ -27,11 +26,11 @@ from pydantic import (
 from leafinstruct.records.text.language_names import NAMES, hint
 
 PLACES = frozenset({"title", "opening", "change"})
-"""What a question template may name: the title, the first sentence, the request for a change."""
+"""Placeholders of a question template: the title, the first sentence, the request for a change."""
 
 
 class Section(BaseModel):
-    """A mapping of a recipe or of a file of questions."""
+    """A mapping of a recipe or of a question file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -43,20 +42,20 @@ def _listed(asks: Any) -> Any:
 
 
 def places_of(ask: str) -> list[str]:
-    """The places that a template names. Raises ValueError where it is no template, or formats what it
-    names."""
+    """The placeholders in a template. Raises ValueError for an invalid template or a placeholder with a
+    format."""
     try:
         fields = [field[1:] for field in string.Formatter().parse(ask) if field[1] is not None]
     except ValueError as error:
         raise ValueError(f"the question {ask!r} is no template: {error}; write {{{{ for a brace") from error
     if any(spec or conversion for _, spec, conversion in fields):
-        raise ValueError(f"the question {ask!r} formats what it names; write the name alone, as {{title}}")
+        raise ValueError(f"the question {ask!r} formats a placeholder; write only its name, as {{title}}")
     return [name or "" for name, _, _ in fields]
 
 
 def _template(ask: str, places: Set[str]) -> str:
     if not ask.strip():
-        raise ValueError("a question is empty; write what is asked, or leave it out")
+        raise ValueError("a question is empty; write it, or remove the entry")
     if unknown := sorted({*places_of(ask)} - places):
         near = get_close_matches(unknown[0], places, n=1)
         allowed = (
@@ -64,7 +63,7 @@ def _template(ask: str, places: Set[str]) -> str:
             if near
             else f"known are {', '.join(f'{{{name}}}' for name in sorted(places))}"
         )
-        raise ValueError(f"the question {ask!r} names {{{unknown[0]}}}; {allowed}")
+        raise ValueError(f"the question {ask!r} uses {{{unknown[0]}}}; {allowed}")
     return ask
 
 
@@ -86,49 +85,49 @@ _Result = Annotated[str, AfterValidator(partial(_template, places={"result"}))]
 
 
 FamilyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-"""Names the shards of its rows, and the dataset's configuration on the Hub."""
+"""Name of a task family, of its shards and of the dataset's configuration on the Hub."""
 
 
 def is_wordless(ask: str) -> bool:
-    """Whether a template has no word of its own, so that it fits every language: `{title}`, `“{opening}”`."""
+    """Whether a template has no words of its own and so fits every language: `{title}`, `“{opening}”`."""
     return not any(
         character.isalnum() for literal, *_ in string.Formatter().parse(ask) for character in literal
     )
 
 
 def check_untitled(asks: tuple[str, ...]) -> tuple[str, ...]:
-    """Raises ValueError where a question for documents without a title names one."""
+    """Raise ValueError if a question for documents without a title uses {title}."""
     if any("title" in places_of(ask) for ask in asks):
-        raise ValueError("a question in ask_untitled names {title}, which such a document lacks")
+        raise ValueError("a question in ask_untitled uses {title}, but such documents have none")
     return asks
 
 
 def check_changes(name: str, asks: tuple[str, ...], changing: bool) -> None:
-    """Raises ValueError unless {change} is in all questions of a family that asks for one, and in none of
-    another."""
+    """Raise ValueError unless {change} is in all questions of a family that asks for a change, and in none of
+    others."""
     if any(("change" in places_of(ask)) != changing for ask in asks):
         raise ValueError(
-            f"the task {name}: {{change}} stands in every question if asked is `change`, and in none "
-            "otherwise"
+            f"the task {name}: {{change}} must be in every question if asked is `change`, and in "
+            "none otherwise"
         )
 
 
 class FamilyQuestions(Section):
-    """How one task family asks in one language."""
+    """The questions of one task family in one language."""
 
     ask: Asks = ()
     """Questions for documents with a title; `{title}`, `{opening}` (first sentence) and `{change}` are filled
     in."""
     ask_untitled: Annotated[Asks, AfterValidator(check_untitled)] = ()
-    """Questions for documents without a title; without any, the family is for documents with one."""
+    """Questions for documents without a title; if empty, the family needs a title."""
     begins: dict[str, _Rests] = {}
-    """How a title begins -> further questions for such titles; `{rest}` is what follows, `{lower_rest}` the
+    """Beginning of a title -> further questions for such titles; `{rest}` is what follows, `{lower_rest}` the
     same with a small first letter."""
 
     @model_validator(mode="after")
     def _asks(self) -> FamilyQuestions:
         if not self.ask and not self.ask_untitled:
-            raise ValueError("there is no question: give ask, ask_untitled or both, or leave the family out")
+            raise ValueError("there is no question; give ask, ask_untitled or both, or remove the family")
         return self
 
 
@@ -140,13 +139,13 @@ class Questions(Section):
     read_by: str = Field(default="", validate_default=True)
     """The speaker of the language who read these questions."""
     question_titles: _Titles = ()
-    """Questions for documents whose title is a question, where everything is asked for. Without any such a
-    title is asked for as every other."""
+    """Questions for documents whose title is a question, if the whole document is asked for. If empty, such a
+    title is treated like any other."""
     result: _Result | None = None
-    """The request for a change that a text describes by its result, `{result}`. Without it such texts are no
-    request."""
+    """Template of the request for a change that a text describes by its `{result}`. Without it, such texts
+    are no request."""
     families: dict[FamilyName, FamilyQuestions] = Field(default={}, validate_default=True)
-    """Task family -> its questions. A family that is not listed asks in the document's own words."""
+    """Questions of each task family. A family that is not listed asks in the document's own words."""
 
     @field_validator("language")
     @classmethod
@@ -167,13 +166,13 @@ class Questions(Section):
     def _some(cls, families: dict[str, FamilyQuestions]) -> dict[str, FamilyQuestions]:
         if not families:
             raise ValueError(
-                "missing; give the questions of one task family or more, as families: {report: {ask: [...]}}"
+                "missing; give the questions of at least one task family, as families: {report: {ask: [...]}}"
             )
         return families
 
 
 def known(language: str) -> str:
-    """The code of a language. Raises ValueError where it is none."""
+    """Return a language code. Raises ValueError if it is unknown."""
     if language not in NAMES:
         raise ValueError(f"unknown language {language!r}; {hint(language)}")
     return language

@@ -1,1 +1,1 @@
-"""What runs and keeps a build: artifacts, the engine, sealed files, settings, the Hub."""
+"""Infrastructure of builds: artifacts, files, locks, the engine, settings, the Hub."""

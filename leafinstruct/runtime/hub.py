@@ -1,9 +1,9 @@
-"""Speaking with the Hugging Face Hub, up and down: its errors as one line with a hint, its own progress bars
-off, no word of a token.
+"""Uploads to and downloads from the Hugging Face Hub: errors as one line with a hint, no progress bars, no
+secrets.
 
-The token is the Hub's own (`hf auth login`, HF_TOKEN); it is neither read nor shown here. What the Hub's
-client says of a failure, in an error or in a log line about a retry, may quote an address that was signed for
-one upload, which is as good as a token for a while: queries of addresses are cut off in both.
+The token belongs to the Hub's client (`hf auth login`, HF_TOKEN); it is neither read nor shown here. Errors
+and log lines of that client may quote a URL signed for one upload, which works like a token for a while. So
+the queries of URLs are removed from both.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from pathlib import Path
 from leafinstruct.errors import LeafInstructError
 
 MOVING = frozenset({409, 412})
-"""Statuses by which a repository says that it moved on meanwhile."""
-_HINTS = {
+"""HTTP statuses that mean that the repository has changed meanwhile."""
+_UPLOAD_HINTS = {
     401: "the Hub does not accept the token: log in with `hf auth login`, or set HF_TOKEN",
     403: (
-        "the token may not write there: make one that may (huggingface.co/settings/tokens), or ask the "
+        "the token has no write access: create one that has (huggingface.co/settings/tokens), or ask the "
         "organization"
     ),
 }
-_READING = {
+_DOWNLOAD_HINTS = {
     401: "there is no such repository, or it is private: log in with `hf auth login`, or set HF_TOKEN",
-    403: "the token may not read there, or the repository's terms are not accepted yet",
+    403: "the token has no read access, or the repository's terms are not accepted yet",
     404: "there is no such repository or revision, or this token may not see it",
 }
-_LESSON = re.compile(
+_ADVICE = re.compile(
     r" For more information check: \S+| Please make sure you specified the correct .*? see https://\S+"
 )
 _QUERY = re.compile(r"\?[^\s'\")]+")
@@ -38,16 +38,16 @@ _SECRET = re.compile(r"hf_\w{4,}|Bearer \S+")
 
 
 @contextmanager
-def speaking(what: str, kept: str, raised: type[LeafInstructError]) -> Iterator[None]:
-    """While uploading: whatever the Hub's client raises becomes `raised`, in one line: `what`, what was said,
-    the hint, and what is `kept`."""
+def uploading(what: str, kept: str, raised: type[LeafInstructError]) -> Iterator[None]:
+    """Turn errors of the Hub's client into `raised`, in one line: `what`, the error, a hint, and what is
+    `kept`."""
     with _quietly():
         try:
             yield
         except _failures() as error:
-            hint = _HINTS.get(status(error) or 0)
+            hint = _UPLOAD_HINTS.get(status(error) or 0)
             raise raised(
-                f"{what}: the Hub did not take it: {said(error)}; {f'{hint}; ' if hint else ''}{kept}"
+                f"{what}: the Hub rejected it: {message(error)}; {f'{hint}; ' if hint else ''}{kept}"
             ) from error
 
 
@@ -59,12 +59,11 @@ def snapshot(
     kind: str = "dataset",
     revision: str | None = None,
 ) -> Path:
-    """The folder of the Hub's cache that holds some files of a repository; what was had is not had again, and
-    where the Hub does not answer, or not to this token, what was had last is taken, as everywhere with its
-    client.
+    """Download some files of a repository and return their folder in the Hub's cache.
 
-    files: patterns of their paths, in which `*` matches `/` too. what: as in the error `raised`, what named
-    the repository.
+    Downloads are cached. If the Hub is unreachable or rejects the token, the last cached version is used.
+    files: patterns of paths, in which `*` matches `/` too. what: start of the error message, e.g. the option
+    that names the repository.
     """
     from huggingface_hub import snapshot_download
 
@@ -72,15 +71,14 @@ def snapshot(
         try:
             return Path(snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=files))
         except _failures() as error:
-            hint = _READING.get(status(error) or 0)
+            hint = _DOWNLOAD_HINTS.get(status(error) or 0)
             raise raised(
-                f"{what}: cannot be had from the Hub: {said(error)}{f'; {hint}' if hint else ''}"
+                f"{what}: cannot be downloaded from the Hub: {message(error)}{f'; {hint}' if hint else ''}"
             ) from error
 
 
 def check_name(repo: str, option: str, raised: type[LeafInstructError]) -> None:
-    """Raises the error for what cannot be a repository's name, before work is done for it. option: what gave
-    it."""
+    """Raise `raised` for an invalid name of a repository, before any work. option: where the name is from."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, but not listed among its exports
 
@@ -88,13 +86,13 @@ def check_name(repo: str, option: str, raised: type[LeafInstructError]) -> None:
         validate_repo_id(repo)
     except HFValidationError:
         raise raised(
-            f"{option} {repo}: is no name that the Hub takes; give ORG/NAME, of letters, digits, '-', "
-            "'_' and '.'"
+            f"{option} {repo}: is no valid name on the Hub; give ORG/NAME, of letters, digits, '-', '_' "
+            "and '.'"
         ) from None
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What the Hub's client raises."""
+    """The exceptions that the Hub's client raises."""
     import httpx2
     from huggingface_hub.errors import HFValidationError
 
@@ -103,29 +101,29 @@ def _failures() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """The Hub's client without its progress bars, and without secrets in its log."""
+    """Turn off the progress bars of the Hub's client and remove secrets from its log."""
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
     )
 
-    loud = not are_progress_bars_disabled()
+    enabled = not are_progress_bars_disabled()
     handlers = logging.getLogger("huggingface_hub").handlers
     disable_progress_bars()
     for handler in handlers:
-        handler.addFilter(_discreet)
+        handler.addFilter(_redact)
     try:
         yield
     finally:
         for handler in handlers:
-            handler.removeFilter(_discreet)
-        if loud:
+            handler.removeFilter(_redact)
+        if enabled:
             enable_progress_bars()
 
 
 def status(error: BaseException) -> int | None:
-    """The HTTP status that lies behind an error of the Hub's client, which wraps some of them."""
+    """The HTTP status of an error of the Hub's client, or of its cause."""
     while error is not None:
         code = getattr(getattr(error, "response", None), "status_code", None)
         if code is not None:
@@ -136,19 +134,18 @@ def status(error: BaseException) -> int | None:
     return None
 
 
-def said(error: BaseException) -> str:
-    """What an error says, with its cause, on one line of at most 240 characters, without queries of addresses
+def message(error: BaseException) -> str:
+    """The message of an error and its cause, on one line of at most 240 characters, without queries of URLs
     and without tokens."""
     parts = [
         str(error),
         *([str(error.__cause__)] if isinstance(error, RuntimeError) and error.__cause__ is not None else []),
     ]
-    line = _LESSON.sub("", _SECRET.sub("...", _QUERY.sub("", " ".join(" ".join(parts).split()))))
+    line = _ADVICE.sub("", _SECRET.sub("...", _QUERY.sub("", " ".join(" ".join(parts).split()))))
     return line[:240] or type(error).__name__
 
 
-def _discreet(record: logging.LogRecord) -> bool:
-    """A log record without what nobody should read; it is shown all the same, since a wait of minutes wants
-    to be explained."""
+def _redact(record: logging.LogRecord) -> bool:
+    """Remove secrets from a log record. It is still shown, because it explains a wait of minutes."""
     record.msg, record.args = _SECRET.sub("...", _QUERY.sub("", record.getMessage())), ()
     return True

@@ -2,17 +2,16 @@
 
     {"key": ..., "digest": "<sha256 of all bytes of the line before this field>"}
 
-The digest is checked on every read, so a changed byte, in a value or in the key, makes the line missing and
-never gives another value. The caches that runs share are made of such lines: answers and exchanges
-(llm/lines.py), outcomes of fetches (images/web/store.py).
+The digest is checked on every read, so a line with a changed byte counts as missing and never returns another
+value. The shared caches consist of such lines: answers and exchanges (llm/lines.py), results of fetches
+(images/web/store.py).
 
-A damaged line is overwritten with spaces in place. Offsets of other lines stay valid, so any process may
-append to the file or read from it meanwhile, and a kill leaves a line that is still damaged. A last line
-without its end is what a kill leaves of a writer, or what another process is writing now; it is passed over.
+A damaged line is overwritten with spaces, in place. Offsets of other lines stay valid, so other processes may
+append and read meanwhile, and after a kill the line is still damaged. A last line without a line end was left
+by a killed writer, or is being written now; it is skipped.
 
-Files of the time before digests are read once: each line that is a JSON object is written again with a
-digest, by one rename, and from then on it is checked like all others. Cost: 0.5 GB a second on one core, most
-of it sha256.
+Files from before digests are upgraded once: each line that is a JSON object gets a digest, and the file is
+replaced by one rename. Cost: 0.5 GB per second on one core, most of it sha256.
 """
 
 from __future__ import annotations
@@ -25,17 +24,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.runtime.artifact import writing
-from leafinstruct.runtime.damage import Damage
+from leafinstruct.runtime.files import Damage, writing
 
 LONGEST = 64 << 20
-"""Bytes of a line; a longer one is damaged, and is not read into memory."""
+"""Maximum bytes of a line. A longer one is damaged and is not read into memory."""
 _TAIL = re.compile(rb',"digest":"([0-9a-f]{64})"\}\n')
 _TAIL_BYTES = 78
 _CHUNK = 1 << 20
 
 Place = tuple[int, int]
-"""Offset and length of a line in bytes, its end included."""
+"""Offset and length of a line in bytes, with its line end."""
 
 
 def seal(entry: Mapping[str, Any]) -> bytes:
@@ -45,13 +43,13 @@ def seal(entry: Mapping[str, Any]) -> bytes:
 
 
 def is_intact(line: bytes) -> bool:
-    """Whether a line is the one that was written."""
+    """Whether a line matches its digest."""
     tail = _TAIL.fullmatch(line, max(0, len(line) - _TAIL_BYTES))
     return tail is not None and hashlib.sha256(line[:-_TAIL_BYTES]).hexdigest().encode() == tail[1]
 
 
 def opened(line: bytes) -> dict[str, Any] | None:
-    """The entry of a line without its digest; None for a line that is not the one that was written."""
+    """The entry of a line, without its digest; None if the line does not match it."""
     if not is_intact(line):
         return None
     entry: dict[str, Any] = json.loads(line)
@@ -60,8 +58,8 @@ def opened(line: bytes) -> dict[str, Any] | None:
 
 
 def lines(path: Path, blank_too: bool = False, start: int = 0) -> Iterator[tuple[Place, bytes | None]]:
-    """Whole lines of a file that are not blank, or those too; None for a line longer than LONGEST. start:
-    offset of the first. Raises OSError."""
+    """Yield the complete lines of a file, without blank ones unless `blank_too`; None for a line longer than
+    LONGEST. start: offset of the first line. Raises OSError."""
     offset = start
     with path.open("rb") as file:
         file.seek(start)
@@ -69,14 +67,14 @@ def lines(path: Path, blank_too: bool = False, start: int = 0) -> Iterator[tuple
             length, whole = len(line), line.endswith(b"\n")
             while not whole and (rest := file.readline(_CHUNK)):
                 length, whole = length + len(rest), rest.endswith(b"\n")
-            # no writer is at work on zeros: a power cut left them
+            # zeros were left by a power cut, not by a writer
             if (whole or b"\0" in line) and (blank_too or line.strip(b" \n")):
                 yield (offset, length), line if length == len(line) else None
             offset += length
 
 
 def blank(path: Path, places: Iterable[Place]) -> None:
-    """Overwrite whole lines with spaces, in place; the time of change stays, as readers may order files by
+    """Overwrite lines with spaces, in place. The modification time stays, because readers may sort files by
     it. Raises OSError."""
     times = path.stat()
     with path.open("r+b") as file:
@@ -92,10 +90,10 @@ def blank(path: Path, places: Iterable[Place]) -> None:
 
 
 def erase(path: Path, is_meant: Callable[[dict[str, Any]], bool], dry_run: bool = False) -> int:
-    """Overwrite the lines whose entries are meant; returns how many. No process may append to the file
+    """Overwrite the lines whose entries are meant. Returns their number. No process may append to the file
     meanwhile. Raises OSError.
 
-    Damaged lines, and half a line at the end, are overwritten too: what they held is not known.
+    Damaged lines and an incomplete last line are overwritten too, because their content is unknown.
     """
     meant, places, end = 0, [], 0
     for place, line in lines(path, blank_too=True):
@@ -115,7 +113,7 @@ def erase(path: Path, is_meant: Callable[[dict[str, Any]], bool], dry_run: bool 
 
 
 def mend(path: Path) -> int:
-    """Blank the damaged lines of a file; returns how many. A file of the time before digests gets them.
+    """Overwrite the damaged lines of a file. Returns their number. A file from before digests is upgraded.
     Raises OSError, SourceError."""
     damaged, sealed = [], False
     for place, line in lines(path):
@@ -124,14 +122,14 @@ def mend(path: Path) -> int:
         else:
             damaged.append(place)
     if damaged and not sealed and any(_unsealed(line) is not None for _, line in lines(path)):
-        return _sealed_anew(path)
+        return _upgraded(path)
     if damaged:
         blank(path, damaged)
     return len(damaged)
 
 
-def _sealed_anew(path: Path) -> int:
-    """Give the lines of an old file their digests; returns how many could not be read and are dropped."""
+def _upgraded(path: Path) -> int:
+    """Add digests to the lines of an old file. Returns how many lines could not be read and were dropped."""
     times, dropped = path.stat(), 0
     with writing(path) as temporary:
         with temporary.open("wb") as file:
@@ -146,13 +144,13 @@ def _sealed_anew(path: Path) -> int:
 def drop(
     path: Path, repair: str, fault: Callable[[dict[str, Any]], str | None] = lambda _: None
 ) -> Iterator[Damage]:
-    """Blank the damaged lines of a file, which no reader takes anyway, and yield them. repair: what becomes
-    of what such a line held; fault: what is wrong with what an intact line leads to."""
+    """Overwrite the damaged lines of a file, which no reader uses, and yield them. repair: how the lost entry
+    comes back; fault: returns what is wrong with an intact line's entry, or None."""
     if not path.is_file():
         yield Damage(path, "is not a regular file", "delete it")
         return
     try:
-        # then a line without a digest is a damaged one
+        # if any line has a digest, a line without one is damaged
         sealed = any(line is not None and is_intact(line) for _, line in lines(path))
         found = [
             (place, wrong)
@@ -163,7 +161,9 @@ def drop(
             blank(path, [place for place, _ in found])
     except OSError as error:
         yield Damage(
-            path, f"cannot be read or mended: {error.strerror or error}", "check its permissions and the disk"
+            path,
+            f"cannot be read or repaired: {error.strerror or error}",
+            "check its permissions and the disk",
         )
         return
     for (offset, _), wrong in found:
@@ -178,7 +178,7 @@ def _fault(line: bytes | None, sealed: bool, fault: Callable[[dict[str, Any]], s
 
 
 def _unsealed(line: bytes | None) -> dict[str, Any] | None:
-    """The entry of a line that was written before lines had digests, else None."""
+    """The entry of a line from before digests, else None."""
     try:
         entry = json.loads(line or b"")
     except (ValueError, RecursionError):
@@ -187,6 +187,6 @@ def _unsealed(line: bytes | None) -> dict[str, Any] | None:
 
 
 def unsealed_or_opened(line: bytes) -> dict[str, Any] | None:
-    """The entry of a line of either time, for readers that change no file."""
+    """The entry of a line with or without a digest, for readers that do not change the file."""
     entry = opened(line)
     return _unsealed(line) if entry is None else entry

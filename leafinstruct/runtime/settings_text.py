@@ -1,13 +1,14 @@
-"""Read files of settings: recipes, questions, experiments, prompts, and the value of --set. One loader of
-YAML for all of them.
+"""Read settings: recipes, question files, experiments, prompts, and the value of --set. One YAML loader for
+all.
 
-YAML as it is accepted here is what PyYAML's safe loader reads, less what is wrong without a word:
+It accepts what PyYAML's safe loader reads, except what that misreads silently:
 
-    repeated key            an error that names both lines; the YAML loader itself keeps the last one
+    repeated key            an error with both lines; PyYAML keeps the last one
     key that is no string   `no:` is false, `1:` a number
-    alias, merge key, tag   a few bytes become gigabytes, a key is repeated unseen, a value has a type of Python
-    012, 1:30, 2024-01-01   YAML 1.1 reads 10, 90 and a date; whoever means the text writes quotes
-    \\0, \\ud800              characters that no file can hold
+    alias, merge key, tag   a few bytes become gigabytes, a key is repeated invisibly, a value gets a Python
+                            type
+    012, 1:30, 2024-01-01   YAML 1.1 reads 10, 90 and a date; a text needs quotes
+    \\0, \\ud800              characters that no file can contain
 
 `1e3` is a number, as in YAML 1.2 and JSON. Size, depth, number of values and length of a number are bounded,
 and so is the time: 256 KB of the worst YAML takes about 0.4 s.
@@ -27,12 +28,12 @@ import yaml
 from leafinstruct.errors import RecipeError, shortened
 
 MAX_BYTES = 256 * 1024
-"""Of a file of settings; the packaged ones have 1 to 10 KB."""
+"""Maximum size of a settings file; the packaged ones have 1 to 10 KB."""
 MAX_DEPTH = 32
-"""Lists and mappings in each other; a recipe needs about 7."""
+"""Maximum nesting of lists and mappings; a recipe needs about 7."""
 MAX_VALUES = 20_000
 MAX_DIGITS = 40
-"""Characters of a number."""
+"""Maximum characters of a number."""
 
 _TAG = "tag:yaml.org,2002:"
 _SEXAGESIMAL, _OCTAL = (
@@ -47,7 +48,7 @@ def text_in(path: Path, most: int = MAX_BYTES) -> str:
     """Return the text of a regular UTF-8 file of at most `most` bytes. Raises RecipeError."""
     try:
         found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # opening a pipe waits, reading a device does not end
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe blocks, reading a device never ends
             raise RecipeError(
                 f"{path}: is {'a folder' if stat.S_ISDIR(found.st_mode) else 'no regular file'}; give a "
                 "text file"
@@ -80,11 +81,11 @@ def yaml_in(where: Path | str, text: str) -> Any:
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+        found = error.problem_mark or error.context_mark
+        place = f"line {found.line + 1}, column {found.column + 1}" if found else "somewhere"
         problem = str(error.problem)
         if "another document" in problem:
-            problem = "there is a second document (---); one file holds one"
+            problem = "there is a second document (---); a file may have only one"
         elif not isinstance(error, _RefusedError):
             problem = f"not YAML: {problem}{'; indent with spaces' if repr(chr(9)) in problem else ''}"
         raise RecipeError(f"{where}, {place}: {problem}") from error
@@ -96,32 +97,31 @@ def yaml_in(where: Path | str, text: str) -> Any:
 
 
 def _composed(loader: _Loader) -> Any:
-    """Return the root node, None of an empty text. PyYAML's scanner raises bare errors for `\\UFFFFFFFF` and
-    for `%YAML 1.` with many digits."""
+    """Return the root node, None for an empty text. PyYAML raises plain ValueErrors for `\\UFFFFFFFF` and for
+    `%YAML 1.` with many digits."""
     try:
         return loader.get_single_node()
     except (ValueError, OverflowError) as error:
-        mark = loader.get_mark()
         raise yaml.scanner.ScannerError(
-            None, None, "a number here is too large (of \\U or of %YAML)", mark
+            None, None, "a number here is too large (of \\U or of %YAML)", loader.get_mark()
         ) from error
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """`object_pairs_hook` of json.loads for files that a person writes. Raises ValueError for a repeated key,
-    whose first value would be lost."""
+    """`object_pairs_hook` of json.loads for hand-written files. Raises ValueError for a repeated key, whose
+    first value would be lost."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = Counter(key for key, _ in pairs)
         raise ValueError(
-            f"the key {shortened(max(keys, key=keys.__getitem__), 60)!r} stands twice in one object; "
+            f"the key {shortened(max(keys, key=keys.__getitem__), 60)!r} is repeated in one object; "
             "keep one of them"
         )
     return found
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes within bounds; `_value` gives their values."""
+    """Composes nodes within the bounds; `_value` returns their values."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -140,9 +140,7 @@ class _Loader(yaml.SafeLoader):
                 f"a tag ({shortened(str(event.tag), 40)}) is not accepted here; write the plain value", event
             )
         if self._depth == MAX_DEPTH:
-            raise _refused(
-                "nested too deeply; lists and mappings of a few levels are all that is needed", event
-            )
+            raise _refused("nested too deeply; a few levels of lists and mappings are enough", event)
         if self._values > MAX_VALUES:
             raise _refused(f"more than {MAX_VALUES:,} values; is it the right file?", event)
         self._depth += 1
@@ -180,10 +178,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
             )
         if key in found:
             raise _refused(
-                (
-                    f"the key {shortened(key, 60)} is repeated; it is in line {lines[key]} already: keep one "
-                    "of them"
-                ),
+                (f"the key {shortened(key, 60)} is repeated, first in line {lines[key]}; keep one of them"),
                 name,
             )
         found[key], lines[key] = _value(loader, value), name.start_mark.line + 1
@@ -194,7 +189,7 @@ def _scalar(loader: _Loader, node: yaml.ScalarNode) -> Any:
     kind, text = node.tag.removeprefix(_TAG), str(node.value)
     if kind in ("str", "value", "merge"):
         if _NOT_IN_A_FILE.search(text):
-            raise _refused("a text holds \\0 or half of a character (\\ud800); no file can hold it", node)
+            raise _refused("a text has \\0 or half of a character (\\ud800), which no file can contain", node)
         return text
     if kind in ("int", "float"):
         return _number(loader, node, kind, text)
@@ -207,8 +202,8 @@ def _number(loader: _Loader, node: yaml.ScalarNode, kind: str, text: str) -> int
     if len(text) > MAX_DIGITS:
         raise _refused(
             (
-                f"{shortened(text, MAX_DIGITS)} is a number of {len(text):,} characters; {MAX_DIGITS} are "
-                "the most"
+                f"{shortened(text, MAX_DIGITS)} is a number of {len(text):,} characters; the maximum is "
+                f"{MAX_DIGITS}"
             ),
             node,
         )
@@ -233,7 +228,7 @@ def _number(loader: _Loader, node: yaml.ScalarNode, kind: str, text: str) -> int
 
 
 class _RefusedError(yaml.MarkedYAMLError):
-    """Good YAML that is not accepted."""
+    """Valid YAML that is not accepted."""
 
 
 def _refused(problem: str, at: Any) -> _RefusedError:

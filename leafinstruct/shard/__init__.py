@@ -1,1 +1,1 @@
-"""From examples to Parquet shards and a dataset card."""
+"""Write examples to Parquet shards and a dataset card."""

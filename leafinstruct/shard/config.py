@@ -11,23 +11,24 @@ GroupKey = Literal["domain", "text", "near_text", "images"]
 
 
 class ShardConfig(BaseModel):
-    """Splits, sizes and the card."""
+    """Settings of the shard stage: splits, sizes and the card."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     splits: dict[str, float] = {"train": 0.9, "validation": 0.05, "test": 0.05}
-    """Name -> share of groups: rows that one value of a `group_by` key never stand in two splits."""
+    """Share of groups for each split. Rows with an equal value of a `group_by` key are never in two
+    splits."""
     group_by: tuple[GroupKey, ...] = ("domain", "images", "near_text", "text")
-    """What groups documents on one side of a split: the registered web domain (ignored in a corpus of fewer
-    than 10 domains, and the card warns), the same text, nearly the same text (MinHash, from a Jaccard
-    similarity of about 0.75), a shared image. Name fewer where a corpus shares images by construction; with
-    none, each document is a group."""
+    """Keys that group documents into one split: the registered web domain (ignored, with a warning in the
+    card, in a corpus of fewer than 10 domains), the same text, nearly the same text (MinHash, Jaccard
+    similarity of about 0.75 or more), a shared image. Use fewer keys if all documents of a corpus share
+    images. With none, each document is a group."""
     max_bytes: int = Field(default=500_000_000, gt=0)
-    """Aimed size of a shard, bytes of images and texts: what the Hub streams well."""
+    """Target size of a shard, in bytes of images and texts. The Hub streams the default well."""
     row_group_bytes: int = Field(default=100_000_000, gt=0)
-    """Aimed size of a row group before compression, bytes."""
+    """Target size of a row group before compression, in bytes."""
     card: str = "default"
-    """Name of a card template: data_cards/<name>.md beside the recipe, one folder up, or in the package."""
+    """Name of the card template: data_cards/<name>.md beside the recipe, one folder up, or in the package."""
 
     @field_validator("group_by")
     @classmethod
@@ -45,5 +46,5 @@ class ShardConfig(BaseModel):
             raise ValueError(f"shares must be 0 or more and sum to 1, not {sum(splits.values()):g}")
         for name in splits:
             if not name.isidentifier():
-                raise ValueError(f"split {name!r} must be a plain word, as it becomes part of file names")
+                raise ValueError(f"split {name!r} must be a plain word, because it is part of file names")
         return splits

@@ -1,22 +1,22 @@
-"""Group keys of a document: two documents with an equal number in one column are on one side of a split.
+"""Group keys of a document. Documents with an equal number in one column are in the same split.
 
     text        one number      the text without its typesetting (records.words.identity)
-    near_text   BANDS numbers   MinHash of the runs of five words (records.words.spelled_alike), cut into bands: alike texts share at least one
-    images    one an image   sha256 of the bytes
+    near_text   BANDS numbers   bands of a MinHash of runs of 5 words (records.words.spelled_alike); similar
+                                texts share at least one
+    images      one per image   sha256 of the bytes
 
-Over the source document as filter left it, not over the example: a language model tells one page in two ways,
-and the page is what leaks.
+The keys are computed from the source document as filter kept it, not from the example: a language model may
+word one page in two ways, but the page would still leak into both splits.
 
-14 bands of 8 hashes over runs of 5 words, as FineWeb has them (arXiv 2406.17557): a pair whose runs overlap
-by 0.8 (Jaccard) shares a band with probability 1 - (1 - 0.8^8)^14 = 0.92, at 0.9 with 0.9996, at 0.75 with
-0.77, at 0.5 with 0.05. Candidates are not compared again: a pair grouped by chance is only on the same side,
-which harms nobody, while comparing would need all signatures beside each other in the one place that sees the
-corpus.
+14 bands of 8 hashes over runs of 5 words, as in FineWeb (arXiv 2406.17557): a pair with a Jaccard similarity
+of 0.8 shares a band with probability 1 - (1 - 0.8^8)^14 = 0.92, of 0.9 with 0.9996, of 0.75 with 0.77, of 0.5
+with 0.05. Candidates are not verified: a pair grouped by chance is in the same split, which does no harm, and
+verifying would need all signatures in the one process that sees the whole corpus.
 
-Chosen: datasketch. rensa is faster, but a signature takes 0.5 to 0.7 CPU-ms of the 1.8 that a document of 375
-words costs here (a busy core), and datasketch's hash (SHA-1) and permutations (named by `scheme`) are written
-down, so a signature is the same everywhere.
-Numbers have 64 bits: among ten million different keys the chance that any two meet is 3 in a million.
+Chosen: datasketch. rensa is faster, but a signature takes only 0.5 to 0.7 of the 1.8 CPU-ms of a document of
+375 words (a busy core), and datasketch documents its hash (SHA-1) and permutations (`scheme`), so signatures
+are the same everywhere.
+Numbers have 64 bits: among ten million different keys, the probability of any collision is 3 in a million.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from leafinstruct.records.document import Document
 from leafinstruct.records.text.words import identity_of, spelled_alike, words_of
 
 BANDS, ROWS, RUN = 14, 8, 5
-"""Bands, hashes a band, words a run."""
+"""Number of bands, hashes per band, words per run."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupKeys:
-    """A document's numbers, unsigned 64 bits each. text is None and near_text empty where there is no word:
-    such documents are not copies."""
+    """The keys of a document, unsigned 64 bits each. text is None and near_text empty for a document without
+    words, so that such documents are not grouped as copies."""
 
     text: int | None
     near_text: list[int]

@@ -1,14 +1,14 @@
-"""Groups: rows that a split may not part, the connected components over equal group keys (the same document,
-domain, text, image).
+"""Groups: rows that must be in one split, the connected components over equal group keys (document, domain,
+text, image).
 
-A global step over keys only. GroupKeys are followed one column at a time, near_text one band at a time: sort
-its numbers, link equal neighbors, merge what is linked. So memory is one number a row and one column,
-whatever the number of keys.
+A global step that reads only keys, one column at a time and near_text one band at a time: sort the numbers,
+link equal neighbors, merge linked rows. So it needs memory for one column and one number per row, whatever
+the number of keys.
 
 Chosen: scipy's connected_components over arrays. A million nodes and 1.2 million links, one thread: 0.4 CPU-s
 and 41 MB; networkx 22 CPU-s and 616 MB, scipy's DisjointSet 11 CPU-s and 322 MB. The whole plan with 4 images
-and 14 bands a row (benchmarks/planning.py): 1.1 CPU-s and 67 MB for a hundred thousand rows, 15 CPU-s and 574
-MB for a million, 258 MB of it pages of mapped keys.
+and 14 bands per row (benchmarks/planning.py): 1.1 CPU-s and 67 MB for a hundred thousand rows, 15 CPU-s and
+574 MB for a million, 258 MB of it pages of mapped keys.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from leafinstruct.records.url import domains_of
 from leafinstruct.shard.group_keys import BANDS
 
 FEW_DOMAINS = 10
-"""Below this many domains a split by domain would put nearly everything on one side."""
+"""Minimum number of domains to group by domain; with fewer, one split would get nearly all rows."""
 
 Link = tuple[NDArray[np.int64], NDArray[Any]]
-"""(k,) row numbers and (k,) the value of one group key: rows with equal values belong together. A row may
-stand in it often, or not at all."""
+"""(k,) row numbers and (k,) values of one group key. Rows with equal values are in one group. A row may occur
+any number of times."""
 
 
 @dataclass(frozen=True)
 class Groups:
-    """label: (rows,) the group of each row; group_by: keys in force; domains: how many there are.
+    """The group of each row. label: (rows,) group numbers; group_by: keys in use; domains: number of domains.
 
-    names: of each group, the smallest domain in it, or document where domains are ignored: it does not depend
-    on the order of parts, and a group of one domain keeps it while the corpus grows.
+    names: of each group, its smallest domain, or its smallest document if domains are ignored. Names do not
+    depend on the order of parts, and a group of one domain keeps its name while the corpus grows.
     """
 
     label: NDArray[np.int32]
@@ -50,7 +50,7 @@ class Groups:
 
 
 def group(rows: pa.Table, group_by: Sequence[str]) -> Groups:
-    """rows: of keys.SCHEMA. In a corpus of fewer than FEW_DOMAINS domains, these are ignored."""
+    """Group rows. rows: a table of keys.SCHEMA. With fewer than FEW_DOMAINS domains, domains are ignored."""
     domain = _domains(rows["host"])
     count = len(pc.unique(domain).drop_null())
     used = tuple(key for key in group_by if key != "domain" or count >= FEW_DOMAINS)
@@ -58,13 +58,13 @@ def group(rows: pa.Table, group_by: Sequence[str]) -> Groups:
     name = pc.coalesce(domain, document) if "domain" in used else document
     label = components(len(rows), _links(rows, name, used))
     order = pc.sort_indices(name).to_numpy()
-    _, first = np.unique(label[order], return_index=True)  # the smallest name's row of each label
+    _, first = np.unique(label[order], return_index=True)  # the row with the smallest name of each label
     return Groups(label, name.take(pa.array(order[first])).to_pylist(), used, count)
 
 
 def components(count: int, links: Iterable[Link]) -> NDArray[np.int32]:
-    """(count,) labels 0, 1, ... without gaps: equal where a chain of links leads from one row to the
-    other."""
+    """Labels 0, 1, ... of `count` rows, (count,). Two rows have the same label if a chain of links connects
+    them."""
     label: NDArray[np.int32] = np.arange(count, dtype=np.int32)
     for rows, values in links:
         order = np.argsort(values, kind="stable")
@@ -102,13 +102,13 @@ def _lists(values: pa.ChunkedArray) -> Link:
 
 
 def _band(values: pa.ChunkedArray, band: int) -> Link:
-    """One member of every list that is not empty."""
+    """The number at index `band` of every list that is not empty."""
     known = np.flatnonzero(pc.list_value_length(values).to_numpy())
     chunks = [pc.list_flatten(chunk).to_numpy()[band::BANDS] for chunk in values.chunks]
     return known, np.concatenate(chunks)
 
 
 def _domains(hosts: pa.ChunkedArray) -> pa.StringArray:
-    """The domain of each host; null where there is none. Each host is looked up once."""
+    """The domain of each host, null if it has none. Each host is looked up once."""
     coded = hosts.combine_chunks().dictionary_encode()
     return pa.array(domains_of(coded.dictionary.to_pylist()), pa.string()).take(coded.indices)

@@ -1,9 +1,8 @@
-"""What planning needs of every row: `keys-<part>.arrow`, written beside the rows of a part and read by
-column.
+"""The keys of a part's rows for planning, `keys-<part>.arrow`, written beside the rows and read by column.
 
-Arrow and memory-mapped, not JSON: a plan over a million rows touches one column after the other, whose pages
-the system may drop again, and makes no Python object of a row. Not named `.parquet`, because readers of the
-dataset take every such file for a shard.
+Chosen: memory-mapped Arrow over JSON, because a plan over a million rows reads one column after the other,
+whose pages the system may drop again, and creates no Python object per row. Not named `.parquet`, because
+readers of the dataset take every such file as a shard.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from leafinstruct.records.files import checked, seal
-from leafinstruct.runtime.artifact import Artifact, writing
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.files import writing
 
 SCHEMA = pa.schema(
     [
@@ -30,19 +30,19 @@ SCHEMA = pa.schema(
         ("images", pa.list_(pa.uint64())),
     ]
 )
-"""One row a published row, in the order of rows-<part>.arrow. bytes: of its images and texts; digest: of all
-that the row says; the last three are the group keys of its document (group_keys.py)."""
+"""One row per published row, in the order of rows-<part>.arrow. bytes: of its images and texts; digest: of
+its whole content; the last three columns are the group keys of its document (group_keys.py)."""
 
 _KEY = b"leafinstruct.key"
 
 
 def file_of(out: Artifact, part: str) -> Path:
-    """Where a part's keys lie."""
+    """The path of a part's keys."""
     return out.file("keys", part, ".arrow")
 
 
 def write(path: Path, key: str, rows: Iterable[dict[str, Any]]) -> None:
-    """A part's keys, under the key of what shaped them."""
+    """Write a part's keys. key: digest of everything they depend on."""
     table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
     with writing(path) as temporary:
         with (
@@ -54,8 +54,7 @@ def write(path: Path, key: str, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def key_of(path: Path) -> str | None:
-    """The key that `write` was given; None while there is no file, or its bytes are not those that were
-    written."""
+    """The `key` that `write` got; None if there is no file or it is damaged."""
     if checked.fault(path) is not None:
         return None
     with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
@@ -63,7 +62,7 @@ def key_of(path: Path) -> str | None:
 
 
 def read(out: Artifact, parts: Sequence[str]) -> dict[str, pa.Table]:
-    """Part -> its keys, mapped and not yet read. One mapping a part: Linux allows a process 65,530."""
+    """The keys of each part, memory-mapped. One mapping per part; Linux allows 65,530 per process."""
     found = {}
     for part in parts:
         with pa.memory_map(str(file_of(out, part))) as mapped, pa.ipc.open_file(mapped) as file:

@@ -1,9 +1,8 @@
-"""Which row stands in which shard: over keys only, so a plan of a million rows is a matter of seconds
-(figures in groups.py).
+"""Assign every row to a shard. Only keys are read, so a million rows take seconds (figures in groups.py).
 
-A group of rows that belong together (groups.py) falls into a split, a row into a shard of its task and split,
-both by hash (split.py). A shard's key is the digest of its rows' digests, so a changed row makes one shard
-anew; so does one added or removed, unless it joins or parts two groups.
+A group (groups.py) is assigned to a split and a row to a shard of its task and split, both by hash
+(split.py). A shard's key is the digest of its rows' digests, so a changed row rewrites one shard. So does an
+added or removed row, unless it joins or divides groups.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from leafinstruct.shard.split import shard_count, split_of, unit
 def plan(
     config: ShardConfig, seed: int, keys: Mapping[str, pa.Table], shaping: object
 ) -> tuple[list[Part], dict[str, Any]]:
-    """Every shard as a part, and facts of the split for the record and the card.
+    """Every shard as a part, and facts about the split for the record and the card.
 
-    keys: part -> table of keys.SCHEMA; shaping: what shapes a shard's bytes besides its rows. A shard's name
-    is `<task>.<split>-00000-of-00004`, its payload (key, places), where places is a table `part`, `index` of
-    its rows in order.
+    keys: a table of keys.SCHEMA per part; shaping: what a shard's bytes depend on besides its rows. A shard's
+    name is `<task>.<split>-00000-of-00004`. Its payload is (key, places), where places is a table (`part`,
+    `index`) of its rows, in order.
     """
     rows = pa.concat_tables(keys.values())
     groups = group(rows, config.group_by)
@@ -56,19 +55,19 @@ def _shards(config: ShardConfig, rows: pa.Table, shaping: object) -> Iterator[Pa
     for task, split, start, end in _runs(rows):
         members = rows.slice(start, end - start)
         count = shard_count(pc.sum(members["bytes"]).as_py(), config.max_bytes)
-        # rises with the order; exact, as count is a power of two
+        # increases with the order; exact, because count is a power of two
         number = (members["point"].to_numpy() * count).astype(np.int64)
         bounds = np.searchsorted(number, np.arange(count + 1))
         for at, (low, high) in enumerate(pairwise(bounds)):
             content = members.slice(low, high - low)
             identity = digest([shaping, content["digest"].to_pylist()])
-            # a copy: a slice would be sent with the whole table
+            # a copy, because a slice would be pickled with the whole table
             places = content.select(["part", "index"]).take(np.arange(len(content)))
             yield Part(f"{task}.{split}-{at:05d}-of-{count:05d}", (identity, places))
 
 
 def _runs(rows: pa.Table) -> Iterator[tuple[str, str, int, int]]:
-    """Task, split, first row and row after the last of each pair, in sorted rows."""
+    """Yield (task, split, first row, row after the last) of each pair in sorted rows."""
     codes = [rows[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in ("task", "split")]
     changes = np.flatnonzero((np.diff(codes[0]) != 0) | (np.diff(codes[1]) != 0)) + 1
     bounds = [0, *changes.tolist(), len(rows)]
@@ -77,10 +76,10 @@ def _runs(rows: pa.Table) -> Iterator[tuple[str, str, int, int]]:
 
 
 def facts(config: ShardConfig, groups: Groups, splits: Sequence[str]) -> dict[str, Any]:
-    """What the card tells of the split. splits: of each group.
+    """Facts about the split for the card. splits: the split of each group.
 
-    split_by: `domain` or `document`; group_by: keys in force; domains, groups: how many; largest_group: rows,
-    its share of all rows and its split; warnings: sentences of ours for a person, empty where all is well.
+    split_by: `domain` or `document`; group_by: keys in use; domains, groups: their numbers; largest_group:
+    its rows, its share of all rows and its split; warnings: sentences for the user.
     """
     sizes = np.bincount(groups.label)
     largest = min(np.flatnonzero(sizes == sizes.max()).tolist(), key=lambda at: groups.names[at])
@@ -105,20 +104,19 @@ def _warnings(
         few = f"{groups.domains} web domain{'s' if groups.domains > 1 else ''}"
         yield (
             f"the rows come from {few}, fewer than {FEW_DOMAINS}, so they are split by document and "
-            "pages of one domain may stand in two splits"
+            "pages of one domain may be in two splits"
         )
     small = min(wanted, key=lambda name: wanted[name])
     if largest > wanted[small]:
         hint = (
-            "; another seed, or fewer keys in shard.group_by, would part the rows otherwise"
+            "; another seed, or fewer keys in shard.group_by, would split the rows differently"
             if largest > wanted[where]
             else ""
         )
         yield (
-            f"the largest group of rows that belong together holds {largest:.1%} of all, more than "
-            f"the share of `{small}` "
-            f"({wanted[small]:.1%}), and stands in `{where}`{hint}"
+            f"the largest group has {largest:.1%} of all rows, more than the share of `{small}` "
+            f"({wanted[small]:.1%}), and is in `{where}`{hint}"
         )
     for name in wanted:
         if name not in found:
-            yield f"no row fell to split `{name}`"
+            yield f"split `{name}` has no rows"

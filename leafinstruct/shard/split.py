@@ -1,11 +1,12 @@
-"""Which split and which shard a row belongs to: hashes only, so that nothing depends on order, workers or the
-other rows.
+"""Assign a row to a split and a shard by hashes, so that nothing depends on order, workers or other rows.
 
-    split = where hash(seed, group) falls among the splits' shares      group: rows that belong together, by name (groups.py)
-    shard = range of hash(seed, id), 2^k ranges a task and split        k: smallest with at most max_bytes a shard on average
+    split = where hash(seed, group) falls among the shares of the splits     group: name of the row's group
+    (groups.py)
+    shard = range of hash(seed, id), 2^k ranges per task and split           k: smallest with at most
+    max_bytes per shard on average
 
-A power of two, because then growth doubles the number of shards once in a while instead of moving every row
-at every new megabyte.
+The number of shards is a power of two, so that growth doubles it occasionally instead of moving every row
+with every new megabyte.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def unit(seed: int, text: str) -> float:
 
 
 def split_of(seed: int, group: str, shares: Mapping[str, float]) -> str:
-    """Name of the split that a group falls into; shares sum to 1 and keep their order."""
+    """The split of a group. Shares sum to 1; their order matters."""
     point, reached = unit(seed, f"split\0{group}"), 0.0
     for name, share in shares.items():
         reached += share
@@ -31,7 +32,7 @@ def split_of(seed: int, group: str, shares: Mapping[str, float]) -> str:
 
 
 def shard_count(total_bytes: int, max_bytes: int) -> int:
-    """Smallest power of two that keeps the average shard at or below max_bytes."""
+    """The smallest power of two with at most max_bytes per shard on average."""
     count = 1
     while total_bytes > count * max_bytes:
         count *= 2

@@ -1,20 +1,20 @@
-"""shard: examples -> Parquet files of the published row with image bytes embedded, their checksums, and a
-dataset card.
+"""The shard stage: examples -> Parquet files with images embedded, checksums and a dataset card.
 
-    gather (processes)   one part's rows (`rows-<part>.arrow`, memory-mapped later) and what planning needs of them (`keys-<part>.arrow`)
-    plan   (here)        over keys only: which rows belong together, split and shard of every row
-    write  (processes)   one shard: take its rows from all parts, sorted by hash, row group by row group
+    gather (processes)   write a part's rows (`rows-<part>.arrow`, memory-mapped later) and their keys for
+                         planning (`keys-<part>.arrow`)
+    plan   (here)        from keys only: group rows, assign every row to a split and a shard
+    write  (processes)   write one shard: read its rows from all parts, sorted by hash, row group by row group
 
-The rows lie once more on disk between gather and write, because a shard draws on every part: random access
+Rows are stored once more between gather and write, because a shard needs rows of every part: random access
 into memory-mapped Arrow costs a page fault, into Parquet a whole row group. A shard's key is the digest of
-its rows' digests, so one added or removed row makes one shard anew. The card also tells what was lost on the
-way, so those counts are fingerprinted too: when only they change, the card alone is written anew.
+its rows' digests, so one added or removed row rewrites one shard. The card also reports the losses of earlier
+stages, so their counts are part of the fingerprint; if only they change, only the card is rewritten.
 
-A row's bytes are compared when a shard is written, a shard's and those of what lies beside it in every build:
-what was damaged is made again.
+A row's bytes are compared when a shard is written; shards and the files beside them are compared in every
+build, and damaged ones are made again.
 
-A part's keys mean whole rows, a shard's report a whole shard, SHA256SUMS all of them: each is removed before,
-and written after, what it vouches for.
+A part's keys mean that its rows are complete, a shard's report that the shard is, SHA256SUMS that all are. So
+each is removed before these files are written and written after them.
 """
 
 from __future__ import annotations
@@ -40,44 +40,35 @@ from leafinstruct.records.files import seal
 from leafinstruct.records.removals import NOTHING, Suppressed
 from leafinstruct.records.shards import CHECKSUMS
 from leafinstruct.records.url import host_of
-from leafinstruct.runtime.artifact import (
-    Artifact,
-    Fingerprint,
-    digest,
-    file_fault,
-    file_sha256,
-    version,
-    writing,
-)
-from leafinstruct.runtime.damage import remove
+from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
+from leafinstruct.runtime.files import file_fault, file_sha256, remove, writing
 from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.group_keys import GroupKeys, group_keys_of
 from leafinstruct.shard.plan import plan
-from leafinstruct.shard.suppressed import left_out, staying
+from leafinstruct.shard.removed_examples import left_out, remaining
 
 CODE = 8
-"""Raised when the same examples give other shards than before."""
+"""Version, increased when the same examples give other shards than before."""
 
 LIBRARIES = ("datasets", "pyarrow")
-"""Shape a shard's bytes."""
+"""Libraries that a shard's bytes depend on."""
 
 SPLITTING = ("datasketch", "publicsuffixlist")
-"""Shape which rows belong together."""
+"""Libraries that the groups depend on."""
 
 BESIDE = ("README.md", CHECKSUMS, "croissant.json", "build.json", "examples/*")
-"""What is published beside the shards; the record holds the sha256 of each."""
+"""Files published beside the shards. The record has the sha256 of each."""
 
 WINDOW = 1024
-"""Rows that are looked up together while a shard is written: each part's file is opened at most once for that
-many."""
+"""Rows read together while a shard is written. For each such window a part's file is opened at most once."""
 
 
 @dataclass(frozen=True)
 class ShardSettings:
-    """recipe: `name@version`, written into every row; card: the card's template; suppressed: what was taken
-    out for good; resolved: the recipe as build.json and the card tell it."""
+    """Settings of the stage. recipe: `name@version`, written into every row; card: the card's template;
+    suppressed: the removal list; resolved: the recipe as build.json and the card publish it."""
 
     config: ShardConfig
     seed: int
@@ -87,9 +78,9 @@ class ShardSettings:
     resolved: Mapping[str, Any] = field(default_factory=dict)
 
 
-def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - every room's door
-    """Config, seed, recipe's name, card, libraries that shape bytes, what rewrite made, and what the card
-    tells of the stages before."""
+def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - the interface of every stage
+    """Config, seed, recipe's name, card, libraries, the digest of rewrite's output, and what the card reports
+    about earlier stages."""
     record = inputs.record
     assert record is not None, "rewrite is done"
     libraries = {name: version(name) for name in (*LIBRARIES, *SPLITTING, "regex")}
@@ -108,8 +99,8 @@ def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine
 
 
 def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
-    """Write every shard that does not stand, then card and checksums. Returns facts for the record. Raises
-    LeafInstructError for no rows."""
+    """Write every shard that is not up to date, then card and checksums. Returns facts for the record. Raises
+    LeafInstructError if there are no rows."""
     removed = left_out(settings.suppressed, inputs, engine)
     parts = list(_parts(settings, inputs, removed))
     stale = [part for part in parts if not _is_gathered(out, part)]
@@ -118,7 +109,7 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     keys = keys_of.read(out, [part.name for part in parts])
     count = sum(map(len, removed.values()))
     if not any(len(rows) for rows in keys.values()):
-        why = f": {count:,} are on the list of what was removed" if count else ""
+        why = f": {count:,} are on the removal list" if count else ""
         raise LeafInstructError(f"there is no example to shard{why}; see `leaf status`")
     shaping = [CODE, settings.config.row_group_bytes, [version(library) for library in LIBRARIES]]
     shards, split = plan(settings.config, settings.seed, keys, shaping)
@@ -143,24 +134,24 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
 
 
 def checksums(out: Artifact) -> str:
-    """The content of SHA256SUMS, from the shards' reports, which were written from the bytes on disk."""
+    """The content of SHA256SUMS, from the shards' reports, whose hashes were computed from the bytes on
+    disk."""
     files = sorted((name, sha256) for report in out.reports() for name, sha256 in report["files"].items())
     return "".join(f"{sha256}  {name}\n" for name, sha256 in files)
 
 
 def gone(out: Artifact) -> list[str]:
-    """Shards that have a report and no file: somebody deleted or moved it."""
+    """Shards with a report but without a file, because it was deleted or moved."""
     return [name for name in out.parts() if not (out.path / f"{name}.parquet").exists()]
 
 
 def files_beside(out: Artifact) -> list[Path]:
-    """What lies beside the shards and is published with them."""
+    """The existing files beside the shards that are published with them."""
     return [path for pattern in BESIDE for path in sorted(out.path.glob(pattern)) if path.is_file()]
 
 
 def damaged(out: Artifact, engine: Engine) -> list[str]:
-    """Files of a finished stage that are published and are not what was written, by name. Reads every
-    shard."""
+    """Names of the damaged published files of a finished stage. Reads every shard."""
     beside: dict[str, str] = (out.record or {}).get("beside", {})
     here = {path.relative_to(out.path).as_posix() for path in files_beside(out)}
     odd = [
@@ -172,7 +163,7 @@ def damaged(out: Artifact, engine: Engine) -> list[str]:
 
 
 def damaged_shards(out: Artifact, names: Iterable[str], engine: Engine) -> list[Path]:
-    """Shards whose bytes are not those that their reports state, among those that have a report."""
+    """The damaged shards among those that have a report."""
     parts = [Part(name) for name in sorted({*names} & {*out.parts()})]
     size = sum(path.stat().st_size for path in out.path.glob("*.parquet") if path.is_file())
     reports = hashing(engine, partial(compare, out), parts, Needs(what="checking shards", unit="MB"), size)
@@ -180,8 +171,7 @@ def damaged_shards(out: Artifact, names: Iterable[str], engine: Engine) -> list[
 
 
 def compare(out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: `damaged` is the shard's name where its bytes are not those that its report states, else
-    empty."""
+    """Task: compare a shard with its report. `damaged` is its file name, or empty if it matches."""
     report, path = out.report(part.name), out.path / f"{part.name}.parquet"
     is_whole = report is not None and file_fault(path, report["files"][path.name]) is None
     size = path.stat().st_size // 1_000_000 if is_whole else 0
@@ -189,7 +179,7 @@ def compare(out: Artifact, part: Part) -> dict[str, Any]:
 
 
 def forget(out: Artifact, path: Path) -> None:
-    """Make a damaged file be made again: a shard alone, or what was gathered of a part."""
+    """Remove a damaged file so that it is made again: a shard, or the gathered rows and keys of a part."""
     kind, _, part = path.stem.partition("-")
     if kind in ("rows", "keys") and path.suffix == ".arrow":
         for name in ("keys", "rows"):
@@ -200,19 +190,19 @@ def forget(out: Artifact, path: Path) -> None:
 
 
 def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: a part's published rows as rows-<part>.arrow, and their keys as keys-<part>.arrow. payload: the
-    key."""
+    """Task: write a part's published rows to rows-<part>.arrow and their keys to keys-<part>.arrow. payload:
+    the key."""
     assert inputs.upstream is not None, "rewrite was made from filter"
     started = time.perf_counter()
     keys_of.file_of(out, part.name).unlink(missing_ok=True)
-    here = staying(settings.suppressed, inputs, part.name)
-    told = {example.document_id for example in here}
+    here = remaining(settings.suppressed, inputs, part.name)
+    used = {example.document_id for example in here}
     wanted = {image.sha256 or "" for example in here for image in example.images}
     data = table.images(inputs.upstream.file("images", part.name), wanted)
     grouping = {
         item.id: group_keys_of(item)
         for item in table.documents(inputs.upstream.checked("documents", part.name))
-        if item.id in told
+        if item.id in used
     }
     schema, keys, places = public.schema(), [], []
     with writing(out.file("rows", part.name, ".arrow")) as temporary:
@@ -229,7 +219,7 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
 
 
 def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: one shard, row groups of about `row_group_bytes`, at most one of them in memory."""
+    """Task: write one shard in row groups of about `row_group_bytes`, with one of them in memory."""
     started = time.perf_counter()
     identity, places = part.payload
     out.open(part.name)
@@ -251,8 +241,8 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
 
 
 def _rows(out: Artifact, places: pa.Table) -> Iterator[pa.RecordBatch]:
-    """One batch a place (see plan), in order. A row's bytes are mapped, not read, and outlive the file, so
-    one file is open at a time."""
+    """Yield one batch per place (see plan), in order. Rows are memory-mapped and stay valid after the file is
+    closed, so one file is open at a time."""
     for start in range(0, len(places), WINDOW):
         window = [(place["part"], place["index"]) for place in places.slice(start, WINDOW).to_pylist()]
         found: dict[tuple[str, int], pa.RecordBatch] = {}
@@ -306,7 +296,7 @@ def _is_gathered(out: Artifact, part: Part) -> bool:
 
 
 def _parts(settings: ShardSettings, inputs: Artifact, removed: Mapping[str, list[str]]) -> Iterator[Part]:
-    """What is to be gathered: rewrite's parts, the payload a key of all that shapes their rows. removed: see
+    """Yield the parts to gather, with a key of everything that their rows depend on as payload. removed: see
     `left_out`."""
     assert inputs.upstream is not None, "rewrite was made from filter"
     shaping = [CODE, [version(name) for name in (*LIBRARIES, "datasketch")], settings.recipe]
@@ -317,8 +307,7 @@ def _parts(settings: ShardSettings, inputs: Artifact, removed: Mapping[str, list
 
 
 def _clear(out: Artifact, parts: Iterable[Part], shards: Iterable[Part]) -> None:
-    """Remove what the plan does not hold: shards, and gathered rows of parts that are gone. The checksums go
-    in any case."""
+    """Remove shards and gathered rows that are no longer in the plan, and the checksums in any case."""
     (out.path / CHECKSUMS).unlink(missing_ok=True)
     shards = list(shards)
     out.keep_only([shard.name for shard in shards])

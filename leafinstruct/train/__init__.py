@@ -1,1 +1,1 @@
-"""Training a vision-language generalist with an adapter on the shards of a dataset."""
+"""Train an adapter of a vision-language generalist on the shards of a dataset."""

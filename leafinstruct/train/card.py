@@ -1,5 +1,5 @@
-"""The adapter's card: what it was trained on, how, and what it reached. Every number comes from the run
-itself; no path of this machine enters it."""
+"""The adapter's card: its data, settings and final losses. Every number comes from the run itself; the card
+contains no path of this machine."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from leafinstruct.card.template import fill
 from leafinstruct.records import shards
-from leafinstruct.runtime.artifact import writing
+from leafinstruct.runtime.files import writing
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.tally import IMAGES
 
 SHOWN = 20
-"""Licenses that are named; the rest is one sum."""
+"""Number of licenses listed by name; the others are summed."""
 LIBRARIES = ("leafinstruct", "torch", "transformers", "peft")
 
 
@@ -30,8 +30,8 @@ def write(
     reached: Mapping[str, float],
     processes: int,
 ) -> None:
-    """README.md beside the adapter. run: name[@version]; files: the shards; counts: of their rows; reached:
-    last losses. Raises RecipeError."""
+    """Write README.md beside the adapter. run: name[@version]; files: the shards; counts: counts of their
+    rows; reached: last losses. Raises RecipeError."""
     base = config.backbone.known_as
     contents = {
         "run": run,
@@ -54,8 +54,8 @@ def write(
 
 
 def dataset(data: str) -> str:
-    """What a recipe's `data` is called elsewhere: a run's name[@version], a name on the Hub, or the last part
-    of a path."""
+    """Return a portable name of a recipe's `data`: a run's name[@version], a name on the Hub, or the last
+    part of a path."""
     kind, _, name = data.partition(":")
     if kind in ("run", "hub") and name:
         return name
@@ -64,7 +64,8 @@ def dataset(data: str) -> str:
 
 
 def licenses(files: Sequence[Path]) -> list[tuple[str, int]]:
-    """Rows by license, the most first; one that is not stated is a state of its own."""
+    """Return (license, number of rows), most frequent first; rows that state no license count as
+    `unknown`."""
     found: Counter[str] = Counter()
     for path in files:
         for batch in shards.values(path, "license"):
@@ -78,7 +79,7 @@ def licenses(files: Sequence[Path]) -> list[tuple[str, int]]:
 
 
 def _losses(reached: Mapping[str, float]) -> list[tuple[str, float | None, float | None]]:
-    """What, in training, in validation; without what neither has."""
+    """Return (label, training loss, validation loss), without the losses that neither has."""
     ordinals = [
         (f"image {number}" + (" and later" if number == IMAGES else ""), f"image_loss_{number}")
         for number in range(1, IMAGES + 1)

@@ -1,8 +1,8 @@
-"""Which checkpoint a run goes on from, and what can be wrong with it.
+"""Find the checkpoint from which a run continues, and check it for damage.
 
-The Trainer writes a checkpoint file by file and its own state last, so a kill in the middle leaves one
-without it, which it would fail to read. Each holds the sha256 of its files, which are compared before a run
-goes on: one that is damaged is removed, and the run goes on from the one before.
+The Trainer writes a checkpoint file by file and its own state last, so a kill in between leaves a checkpoint
+without a state, which the Trainer cannot read. Each checkpoint records the sha256 of its files. They are
+compared before a run continues: a damaged checkpoint is removed, and the run continues from the one before.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from typing import Any
 import torch
 
 from leafinstruct.errors import TrainError
-from leafinstruct.runtime.artifact import Artifact, file_fault, file_sha256, load, save
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.files import ALTERED, file_fault, file_sha256, load, save
 
 SUMS = "sums.json"
-"""In a checkpoint: sha256 of each of its files."""
+"""File in a checkpoint with the sha256 of each of its files."""
 
 
 def last(folder: Path) -> Path | None:
-    """The last whole checkpoint; None where there is none."""
+    """Return the last complete checkpoint, or None."""
     return max((path for path in _all(folder) if _finished(path)), key=step, default=None)
 
 
-def saved(folder: Path, kept: int) -> None:
-    """Record the sha256 of the files of the checkpoint that was just written, and remove all whole ones but
-    the last so many. The Trainer's own rotation takes any folder whose name holds a checkpoint's."""
+def seal(folder: Path, kept: int) -> None:
+    """Record the sha256 of the files of the last checkpoint, and remove all complete checkpoints but the last
+    `kept`. The Trainer's own rotation would remove any folder with a similar name."""
     found = sorted((path for path in _all(folder) if _finished(path)), key=step)
     for path in found[-1:]:
         save(path / SUMS, sums(path))
@@ -39,34 +40,34 @@ def saved(folder: Path, kept: int) -> None:
 
 
 def tidy(folder: Path, log: Callable[[str], None]) -> None:
-    """Remove what a kill left half written, and what is damaged, of which a line is given to `tell`. Folders
-    that somebody else named alike stay."""
+    """Remove incomplete and damaged checkpoints; damaged ones are logged. Other folders with a similar name
+    are kept."""
     for path in _all(folder):
         fault = _fault(path) if _finished(path) else None
         if fault is not None:
-            log(f"{path.name} is damaged ({fault}) and removed")
+            log(f"removing {path.name}, which is damaged: {fault}")
         if fault is not None or not _finished(path):
             shutil.rmtree(path)
 
 
 def is_done(out: Artifact, log: Callable[[str], None]) -> bool:
-    """Whether a run has ended and its adapter is what was saved; a damaged one is a line given to `tell`."""
+    """Whether a run has ended and its adapter is undamaged. Damage is logged."""
     record = out.record
     odd = damaged(out.path / "adapter", (record or {}).get("adapter"))
     if odd is not None:
-        log(f"adapter/{odd}; it is saved again from the last checkpoint")
+        log(f"adapter/{odd}; the adapter is saved again from the last checkpoint")
     return record is not None and odd is None
 
 
 def step(path: Path | None) -> int:
-    """Of a checkpoint; 0 of None."""
+    """Return the step of a checkpoint; 0 for None."""
     return int(path.name.split("-")[1]) if path is not None else 0
 
 
 def check(path: Path, model: Any) -> None:
-    """Raises TrainError where a checkpoint does not hold what the model's adapter has, or its optimizer and
-    schedule cannot be read, without which a run would go on otherwise than it was. Shared-out ones (FSDP) are
-    folders, and looked at when they are read."""
+    """Raise TrainError when a checkpoint's weights do not fit the model's adapter, or when its optimizer or
+    schedule is unreadable: without them the run would continue differently. Sharded ones (FSDP) are folders,
+    which are checked when they are read."""
     from peft import get_peft_model_state_dict
     from safetensors import SafetensorError, safe_open
 
@@ -80,13 +81,13 @@ def check(path: Path, model: Any) -> None:
             found = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError) as error:
         raise TrainError(
-            f"{file}: cannot be read: {error}; remove {path.name} to go on from the checkpoint before it"
+            f"{file}: cannot be read: {error}; remove {path.name} to continue from the checkpoint before it"
         ) from error
     if found != wanted:
         odd = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
         raise TrainError(
-            f"{file}: is of another adapter or backbone: {len(odd)} weights differ, first {odd[0]} "
-            f"({found.get(odd[0], 'missing')}, wanted {wanted.get(odd[0], 'none')}); --rebuild starts over"
+            f"{file}: belongs to another adapter or backbone: {len(odd)} weights differ, first {odd[0]} "
+            f"({found.get(odd[0], 'missing')}, expected {wanted.get(odd[0], 'none')}); --rebuild starts over"
         )
 
     for name in ("optimizer.pt", "scheduler.pt"):
@@ -94,8 +95,8 @@ def check(path: Path, model: Any) -> None:
             _read(path / name)
 
 
-def forget(folder: Path, but: Collection[Path]) -> None:
-    """Remove what a run made, and its log, but for some."""
+def clear(folder: Path, but: Collection[Path]) -> None:
+    """Remove the files of a run, except for the paths in `but`."""
     for path in folder.iterdir():
         if path not in but:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -104,10 +105,10 @@ def forget(folder: Path, but: Collection[Path]) -> None:
 def _read(file: Path) -> None:
     try:
         torch.load(file, map_location="meta", weights_only=True)
-    except Exception as error:  # torch raises whatever it meets
+    except Exception as error:  # torch raises errors of any type
         raise TrainError(
             f"{file}: cannot be read: {str(error).splitlines()[0][:200]}; remove {file.parent.name} "
-            "to go on from the checkpoint before it"
+            "to continue from the checkpoint before it"
         ) from error
 
 
@@ -120,23 +121,23 @@ def _all(folder: Path) -> list[Path]:
 
 
 def sums(folder: Path) -> dict[str, str]:
-    """sha256 of every file below a folder, its own list of them aside."""
+    """Return the sha256 of every file below a folder, except for SUMS itself."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != SUMS]
     return {str(path.relative_to(folder)): file_sha256(path) for path in files}
 
 
 def damaged(folder: Path, recorded: Mapping[str, str] | None) -> str | None:
-    """`<file>: <fault>` of the first file that is not what was recorded; None where all are, or nothing was
-    recorded (earlier versions)."""
+    """Return `<file>: <fault>` for the first file that differs from the record; None when all agree, or
+    nothing was recorded (earlier versions)."""
     faults = ((name, file_fault(folder / name, sha256)) for name, sha256 in (recorded or {}).items())
     return next((f"{name}: {fault}" for name, fault in faults if fault is not None), None)
 
 
 def _fault(path: Path) -> str | None:
-    """What is wrong with the files of a checkpoint that states their sha256; those of earlier versions state
-    none."""
+    """Return what is wrong with the files of a checkpoint, or None. Checkpoints of earlier versions have no
+    record."""
     if (path / SUMS).exists() and load(path / SUMS) is None:
-        return f"{SUMS}: its bytes are not those that were recorded"
+        return f"{SUMS}: {ALTERED}"
     return damaged(path, load(path / SUMS))
 
 

@@ -1,16 +1,20 @@
-"""What a run will take: memory at its peak, and hours. Measured, not guessed: three real passes forward and
-backward on the device that would train, with its backbone, adapter, precision and rows, of which the first
-warms up; then scaled to the batch, the longest row and the number of steps.
+"""Estimate the peak memory and the duration of a run.
+
+Three real forward and backward passes are measured on the device that would train, with its backbone,
+adapter, precision and rows; the first is a warmup. The result is scaled to the batch, the longest row and the
+number of steps.
 
     weights        bytes of the backbone as it is loaded
     adapter        weights, gradients and AdamW's two moments, float32
-    activations    what autograd keeps for the backward pass of a whole batch: counted by its own hooks, parameters left out
-    logits         the gradient of all logits, and two temporary copies of the labeled ones in float32, alive when everything above is
+    activations    what autograd keeps for the backward pass of a whole batch, counted by its hooks, without
+                   parameters
+    logits         the gradient of all logits, and two temporary float32 copies of the labeled ones, at the
+                   moment of the peak
     program        of a process on the CPU: Python and libraries, as the system counts them now
 
-Linear in tokens, which holds for attention that keeps no (T, T) matrix; rows are padded to the longest of
-their batch, and the longest batch is what must fit. On a GPU fragmentation and the CUDA context come on top.
-A long row is probed by its first PROBE tokens.
+The scaling is linear in tokens, which holds for attention that keeps no (T, T) matrix. Rows are padded to the
+longest of their batch, and the longest batch must fit. On a GPU, fragmentation and the CUDA context come on
+top. Of a long row the first PROBE tokens are measured.
 """
 
 from __future__ import annotations
@@ -31,12 +35,12 @@ from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.data.tokens import Collator, Rows
 
 PROBE = 1024
-"""Tokens of a probed row at most."""
+"""Maximum number of tokens of the measured row."""
 PASSES = 3
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA's, Python's, and torch's on the CPU, which is a RuntimeError."""
+    """Whether an error reports missing memory: CUDA's, Python's, or torch's on the CPU, a RuntimeError."""
     message = str(error)
     known = ("not enough memory", "can't allocate memory", "out of memory", "bad_alloc")
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
@@ -46,7 +50,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def explain_out_of_memory(hint: str) -> Iterator[None]:
-    """Running out of memory in the block raises TrainError, with the hint."""
+    """Raise TrainError with the hint when the block runs out of memory."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -58,7 +62,7 @@ def explain_out_of_memory(hint: str) -> Iterator[None]:
 def report(
     config: TrainConfig, model: Any, backbone: Any, collator: Collator, rows: Rows, out: Callable[[str], None]
 ) -> None:
-    """Lines for a person. model: adapted; its adapter is changed by the trial."""
+    """Write the estimate line by line to `out`. model: adapted; the measurement changes its adapter."""
     device = (
         torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     )
@@ -69,7 +73,7 @@ def report(
         kept, seconds, tokens = _probe(
             config, model, backbone, collator, rows[lengths.index(max(lengths))], device
         )
-    # after the trial, which loads libraries and pages weights in
+    # after the measurement, which loads libraries and pages weights in
     program = _program(model) if device.type == "cpu" else 0
     parts = {
         **memory(model, config.batch, longest, kept / tokens),
@@ -88,7 +92,7 @@ def report(
 
 
 def memory(model: Any, batch: int, longest: int, kept: float) -> dict[str, float]:
-    """Bytes under what they are for. kept: bytes of activations a token."""
+    """Return bytes by purpose. kept: bytes of activations per token."""
     values = list(model.parameters())
     frozen = sum(
         value.numel() * value.element_size()
@@ -113,8 +117,8 @@ def _probe(
     row: Mapping[str, Any],
     device: torch.device,
 ) -> tuple[float, float, int]:
-    """Bytes kept for a backward pass, seconds of a pass and of an optimizer's step's share, tokens of the
-    pass."""
+    """Return the bytes kept for a backward pass, the seconds of a pass with its optimizer step, and the
+    tokens of the pass."""
     if config.gradient_checkpointing:
         model.get_base_model().activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
@@ -150,7 +154,7 @@ def _probe(
 
 
 def _cut(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's first tokens; whole where patches are vectors, whose number must fit."""
+    """Return a row's first tokens; the whole row when patches are vectors, because their number must fit."""
     whole = dict(row)
     if len(row["vectors"]):
         return whole
@@ -158,13 +162,13 @@ def _cut(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _program(model: Any) -> int:
-    """Bytes of this process beside the model; 0 where the system does not tell."""
+    """Return the bytes of this process without the model; 0 on systems without /proc."""
     status = Path("/proc/self/statm")
     if not status.exists():
         return 0
-    held = sum(value.numel() * value.element_size() for value in (*model.parameters(), *model.buffers()))
+    own = sum(value.numel() * value.element_size() for value in (*model.parameters(), *model.buffers()))
     resident = int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return max(0, resident - int(held))
+    return max(0, resident - int(own))
 
 
 def _size(count: float) -> str:

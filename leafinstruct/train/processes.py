@@ -1,7 +1,7 @@
-"""One run of several processes, as torchrun and accelerate start them: the first one encodes, writes and
-speaks, the others wait and compute.
+"""Runs of several processes, as torchrun and accelerate start them: the first one encodes, writes and logs;
+the others wait and compute.
 
-Which process this is says accelerate, from the variables that its launcher and torchrun set. On a CPU a
+accelerate reads the number of a process from the variables that its launcher and torchrun set. On a CPU a
 process keeps the memory that it frees.
 """
 
@@ -20,23 +20,23 @@ import torch
 from leafinstruct.errors import TrainError
 
 PATIENCE = timedelta(hours=12)
-"""That the others wait while the first one encodes images. `leaf train --dry-run` does that beforehand, in
-one process."""
+"""How long the others wait while the first one encodes images. `leaf train --dry-run` encodes them
+beforehand, in one process."""
 
 SMALL = 50_000_000
-"""Parameters; a product of one row with a matrix of such a model takes less than a thread to wake."""
+"""Parameters of a small model: multiplying one row by one of its matrices is faster than waking a thread."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Of mallopt(3)."""
+"""Parameters of mallopt(3)."""
 _LARGE = 1 << 30
 """Bytes."""
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what is freed, up to 1 GB; with another C library nothing is changed.
+    """Let glibc keep freed memory, up to 1 GB; does nothing with another C library.
 
-    A step frees large blocks and the next one asks for the same. By default each goes back to the kernel and
-    is faulted in anew, page by page: kept, leaf:tiny-1 learns from 4,550 tokens a second (a tenth of them
-    padding) on two cores instead of 3,600. Peak memory is the same within 2%, also of 42 M parameters.
+    A step frees large blocks, and the next one allocates the same. By default each returns to the kernel and
+    is paged in again. With freed memory kept, leaf:tiny-1 trains on 4,550 tokens a second (a tenth of them
+    padding) on two cores instead of 3,600. Peak memory is the same within 2%, also with 42 M parameters.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
@@ -46,10 +46,10 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def in_one_thread(model: torch.nn.Module) -> Iterator[None]:
-    """Draw with a SMALL model on a CPU in one thread; others as torch likes.
+    """Run a block with one thread when the model is SMALL and on a CPU; otherwise leave torch's setting.
 
-    Token by token there is nothing to share out, and two threads wait for each other: leaf:tiny-1 draws 47
-    tokens a second in one and 46 in two, but 1.3 in two beside another busy process.
+    Generating token by token cannot be split, and two threads wait for each other: leaf:tiny-1 generates 47
+    tokens a second with one thread and 46 with two, but 1.3 with two beside another busy process.
     """
     threads = torch.get_num_threads()
     small = model.device.type == "cpu" and sum(value.numel() for value in model.parameters()) < SMALL
@@ -61,35 +61,36 @@ def in_one_thread(model: torch.nn.Module) -> Iterator[None]:
 
 
 def state() -> Any:
-    """accelerate's PartialState: is_main_process, num_processes, process_index, wait_for_everyone()."""
+    """Return accelerate's PartialState: is_main_process, num_processes, process_index,
+    wait_for_everyone()."""
     from accelerate import PartialState
 
     return PartialState(cpu=alone(), timeout=PATIENCE)
 
 
 def check_gpus(arguments: Sequence[str]) -> None:
-    """Raises TrainError where one process would train on several GPUs. arguments: of `leaf`, for the command
-    that starts a process for each."""
+    """Raise TrainError when one process would train on several GPUs. arguments: those of `leaf`, for the
+    command that starts one process per GPU."""
     if (count := torch.cuda.device_count()) > 1 and state().distributed_type == "NO":
         raise one_process_for(count, arguments)
 
 
 def one_process_for(count: int, arguments: Sequence[str] = ("train", "RECIPE")) -> TrainError:
-    """The error of one process with so many GPUs. The HF Trainer would use nn.DataParallel, for which neither
-    batches nor losses are made."""
+    """Return the error for one process with `count` GPUs. The HF Trainer would use nn.DataParallel, which
+    these batches and losses do not support."""
     command = shlex.join(["torchrun", "--nproc-per-node", str(count), "-m", "leafinstruct.cli", *arguments])
     return TrainError(
-        f"{count} GPUs, and one process trains on one: run `{command}`, or choose one GPU with "
+        f"found {count} GPUs, but one process trains on one: run `{command}`, or choose one GPU with "
         "CUDA_VISIBLE_DEVICES=0"
     )
 
 
 def in_bfloat16(precision: str) -> bool:
-    """Whether products are computed in bfloat16: asked for, or left open on a GPU that has it."""
+    """Whether to compute in bfloat16: when set, or with `auto` on a GPU that supports it."""
     able = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     return precision == "bfloat16" or (precision == "auto" and able)
 
 
 def alone() -> bool:
-    """Whether there is nothing but the CPU."""
+    """Whether the CPU is the only device."""
     return not torch.accelerator.is_available()

@@ -1,9 +1,8 @@
-"""Where progress goes: a line for a person, `log.jsonl` in the run's folder, and what the recipe asks for
-(TensorBoard, Weights & Biases).
+"""Log progress: a line for the user, `log.jsonl` in the run's folder, and TensorBoard or Weights & Biases.
 
-Ours and not the Trainer's callbacks, because those read settings from the environment, send paths of this
-machine away, and write each step twice when a killed run goes on: here everything behind the checkpoint is
-taken back first. Numbers only, and the sheets of samples; never text of a row.
+The Trainer's own callbacks are not used, because they read settings from the environment, upload paths of
+this machine, and write each step twice when a killed run continues. Here, lines after the checkpoint are
+removed first. Only numbers and the sheets of samples are logged, never text of a row.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from transformers import TrainerCallback
 
 from leafinstruct._quiet_import import quiet
 from leafinstruct.errors import RecipeError, TrainError
-from leafinstruct.runtime.artifact import writing
+from leafinstruct.runtime.files import writing
 from leafinstruct.train.tally import IMAGES
 
-TOLD = ("text_loss", "image_loss", "learning_rate")
-EVALUATED = (
+TRAINING = ("text_loss", "image_loss", "learning_rate")
+VALIDATION = (
     "eval_text_loss",
     "eval_image_loss",
     *(f"eval_image_loss_{number}" for number in range(1, IMAGES + 1)),
@@ -31,14 +30,14 @@ EVALUATED = (
 
 
 def check(names: Sequence[str]) -> None:
-    """Raises RecipeError where a package is missing that these need."""
+    """Raise RecipeError when a package of `train.report_to` is not installed."""
     for name in names:
         if find_spec(name) is None:
             raise RecipeError(f"train.report_to: {name} is not installed; pip install 'leafinstruct[{name}]'")
 
 
 class Sink(Protocol):
-    """Takes numbers."""
+    """A destination of logged numbers and images."""
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None: ...
 
@@ -48,7 +47,7 @@ class Sink(Protocol):
 
 
 def sinks(names: Sequence[str], folder: Path, run: str, settings: Mapping[str, Any], step: int) -> list[Sink]:
-    """The log, and what is named. folder: of the run; step: from which it goes on."""
+    """Return the log and the named sinks. folder: the run's; step: the step from which the run continues."""
     found: list[Sink] = [Log(folder / "log.jsonl", step)]
     for name in names:
         found.append(TensorBoard(folder, step) if name == "tensorboard" else Wandb(folder, run, settings))
@@ -56,7 +55,7 @@ def sinks(names: Sequence[str], folder: Path, run: str, settings: Mapping[str, A
 
 
 class Log:
-    """JSON lines: step, and what was logged then."""
+    """JSON lines: the step and its numbers."""
 
     def __init__(self, path: Path, step: int) -> None:
         self._path = path
@@ -73,14 +72,14 @@ class Log:
             )
 
     def image(self, step: int, name: str, path: Path) -> None:
-        """It lies in the folder already."""
+        """Nothing to do: the image is in the run's folder."""
 
     def close(self) -> None:
-        """Every line is."""
+        """Nothing to do: the file is closed after each line."""
 
 
 def _step(line: str) -> float:
-    """A line that a full disk or a power cut tore is behind every step."""
+    """Return the step of a line; infinity for a line that a full disk or a power cut damaged."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
@@ -88,8 +87,7 @@ def _step(line: str) -> float:
 
 
 def reached(path: Path) -> dict[str, float]:
-    """The last losses of a log: of training, and of validation (`eval_...`); none of a run that ended before
-    its first line."""
+    """Return the last losses of a log, of training and of validation (`eval_...`); empty without a log."""
     found: dict[str, float] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         found.update(
@@ -126,8 +124,8 @@ class TensorBoard:
 
 
 class Wandb:
-    """One run of Weights & Biases, the same one when it goes on. Login, project and offline mode are wandb's
-    own."""
+    """A run of Weights & Biases; a training run that continues uses the same one. Login, project and offline
+    mode are wandb's own."""
 
     def __init__(self, folder: Path, run: str, settings: Mapping[str, Any]) -> None:
         with quiet():
@@ -148,8 +146,8 @@ class Wandb:
             )
         except wandb.errors.Error as error:
             raise TrainError(
-                f"train.report_to wandb: {str(error).splitlines()[0][:200]}; `wandb login` or `wandb "
-                "offline` hints it"
+                f"train.report_to wandb: {str(error).splitlines()[0][:200]}; run `wandb login` or `wandb "
+                "offline`"
             ) from error
         self._image = wandb.Image
 
@@ -164,10 +162,10 @@ class Wandb:
 
 
 class Reporting(TrainerCallback):
-    """Hands each line of progress on, in the process that speaks."""
+    """Sends the Trainer's logs to the user and to the sinks, in the first process."""
 
     def __init__(self, log: Callable[[str], None], to: Sequence[Sink], saved: Callable[[], None]) -> None:
-        """saved: what is to be done when a checkpoint is whole, by the process that speaks."""
+        """saved: called in the first process when a checkpoint is complete."""
         self._log, self._to, self._saved = log, to, saved
 
     def on_save(self, _: Any, state: Any, __: Any, **___: Any) -> None:
@@ -175,8 +173,8 @@ class Reporting(TrainerCallback):
             self._saved()
 
     def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
-        """A line at every checkpoint and at the end: means over the steps since the last line are those of an
-        uninterrupted run, too, where one goes on from there."""
+        """Log at every checkpoint and at the end, so that the means since the last line do not depend on
+        whether the run was interrupted at the checkpoint."""
         control.should_log = control.should_log or control.should_save or state.global_step == state.max_steps
 
     def on_log(self, _: Any, state: Any, __: Any, logs: dict[str, Any] | None = None, **___: Any) -> None:
@@ -187,12 +185,12 @@ class Reporting(TrainerCallback):
             sink.scalars(state.global_step, {name: float(value) for name, value in logs.items()})
         where = f"step {state.global_step:,} of {state.max_steps:,}"
         if "eval_loss" in logs:
-            self._log(f"{where}, validation: {_said(logs, EVALUATED)}")
+            self._log(f"{where}, validation: {_numbers(logs, VALIDATION)}")
         else:
-            self._log(f"{where}: {_said(logs, TOLD)}; {_pace(logs)}")
+            self._log(f"{where}: {_numbers(logs, TRAINING)}; {_pace(logs)}")
 
 
-def _said(logs: Mapping[str, float], names: Sequence[str]) -> str:
+def _numbers(logs: Mapping[str, float], names: Sequence[str]) -> str:
     return ", ".join(
         f"{name.removeprefix('eval_').replace('_', ' ')} {float(logs[name]):.4g}"
         for name in names

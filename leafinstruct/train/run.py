@@ -1,17 +1,17 @@
 """One training run: `runs/<name>/train/`.
 
-    tokens/             rows as the model reads them (tokens); tokens-validation/ likewise; codes of their images stand in `runs/.codes/`,
-                        for all runs
-    checkpoint-<step>/  the Trainer's: adapter, optimizer, schedule, random state; the last two
-    samples/step-<n>/   answers on validation rows, drawn (samples)
-    log.jsonl           every line of progress, as numbers (reports)
+    tokens/             encoded rows (tokens); tokens-validation/ likewise; the codes of their images are in
+                        `runs/.codes/`, for all runs
+    checkpoint-<step>/  the Trainer's: adapter, optimizer, schedule, random state; the last two are kept
+    samples/step-<n>/   answers to validation rows, as images (samples)
+    log.jsonl           the numbers of every log line (reports)
     adapter/            the trained adapter, as PEFT saves it, and its card
-    fingerprint.json    what the run was started with; record.json: what it came to, written last
+    fingerprint.json    the settings of the run; record.json: its result, written last
 
-Running again goes on from the last checkpoint, and ends with the very adapter that an uninterrupted run has.
-A changed setting stops it: what was learnt is too dear to be forgotten silently. `--rebuild` starts over,
-once the data can be used; rows that stand are not encoded again. Under torchrun and accelerate each process
-runs `train`; the first one writes and speaks (processes).
+A run that is started again continues from the last checkpoint, and ends with the same adapter as an
+uninterrupted run. Changed settings stop it with an error, because a trained adapter is too expensive to be
+discarded silently. `--rebuild` starts over, once the data is known to be usable; encoded rows are kept. Under
+torchrun and accelerate each process runs `train`; the first one writes and logs (processes).
 """
 
 from __future__ import annotations
@@ -35,40 +35,42 @@ from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
 from leafinstruct.moss import MossConfig, MossConfigError
 from leafinstruct.moss.match import count
 from leafinstruct.records import shards
-from leafinstruct.runtime.artifact import FORMAT, Artifact, drift, one_build, save
+from leafinstruct.runtime.artifact import FORMAT, Artifact, drift
+from leafinstruct.runtime.files import save
 from leafinstruct.runtime.last_write import last_write
+from leafinstruct.runtime.locks import one_build
 from leafinstruct.train import card, checkpoints, estimate, processes, reports, samples, weights
-from leafinstruct.train.config import UNSHAPING, TrainConfig
+from leafinstruct.train.config import CHANGEABLE, TrainConfig
 from leafinstruct.train.data import contexts
 from leafinstruct.train.data.data import Data
 from leafinstruct.train.data.packing import check_attention
 
 LARGE = 0.1
-"""Share of the base's parameters above which an adapter must be asked for: it is rarely meant, and its
-optimizer needs twice its size again. Of the packaged base, which is tiny, any may be had."""
+"""Share of the base's parameters above which an adapter needs `--allow-large`: it is rarely intended, and its
+optimizer takes twice its size again. The packaged base is tiny and has no limit."""
 KEPT = 2
-"""Checkpoints."""
+"""Number of checkpoints that are kept."""
 HINT = (
-    "train.gradient_checkpointing: true goes on from the last checkpoint with less; or lower train.batch "
+    "set train.gradient_checkpointing: true and run again to continue with less memory; or lower train.batch "
     "or context and start over (--rebuild)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Parameters of base and adapter; bytes of gradients and of AdamW's two moments, float32."""
+    """Numbers of parameters of base and adapter."""
 
     base: int
     trainable: int
 
     @property
     def optimizer_bytes(self) -> int:
-        """Weights, gradients and two moments of what is trained."""
+        """Bytes of the adapter's weights, gradients and AdamW's two moments, float32."""
         return 16 * self.trainable
 
     @property
     def share(self) -> float:
-        """Of the base."""
+        """Trainable parameters as a share of the base's."""
         return self.trainable / self.base
 
     def __str__(self) -> str:
@@ -78,7 +80,7 @@ class Sizes:
         )
 
 
-Told = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def train(
@@ -88,15 +90,15 @@ def train(
     rebuild: bool,
     allow_large: bool,
     dry_run: bool,
-    log: Told,
+    log: Log,
     template: str | None = None,
     arguments: Sequence[str] = ("train", "RECIPE"),
 ) -> Path | None:
-    """Train, or go on training. directory: `runs/<name>`; tell: given each line of progress; template: of the
-    adapter's card, None for no card; arguments: of `leaf`, for the message that says how to start it on
-    several GPUs.
+    """Train, or continue a run. directory: `runs/<name>`; log: called with each line of progress; template:
+    of the adapter's card, None for no card; arguments: those of `leaf`, for the command that uses several
+    GPUs.
 
-    Returns the adapter's folder; None of a dry run, and in every process but the first. Raises the errors of
+    Returns the adapter's folder; None for a dry run, and in every process but the first. Raises the errors of
     leafinstruct: TrainError, DriftError, BackboneError, SourceError, SchemaError, RecipeError.
     """
     _check_machine(config, dry_run, arguments)
@@ -109,39 +111,19 @@ def train(
     backbone = _backbone(config)
     adapter, sizes = _adapter(config, backbone)
     log(str(sizes))
-    if sizes.share > LARGE and config.backbone.weights != tiny.NAME and not (allow_large or dry_run):
-        raise TrainError(
-            f"the adapter has {sizes.share:.0%} of the base's parameters: lower its ranks, or say "
-            "--allow-large"
-        )
+    if not (allow_large or dry_run):
+        _check_size(config, sizes)
     out = Artifact(directory / "train")
     with one_build(directory, "leaf train") if first else nullcontext():
         data, counts = Data(config, out, directory.parent, seed), dict[str, int]()
         identity = weights.identity(config.backbone.name, config.backbone.weights)
         if first:
-            try:
-                counts = dict(data.make(backbone, identity, files, not dry_run, log))
-            except SourceError:
-                for line in contexts.fits(data.train, config.context) if dry_run else ():
-                    log(line)  # which context would do
-                raise
-            if rebuild and not dry_run:  # not before: the data may be of no use, and then nothing is lost
-                checkpoints.forget(out.path, (data.train.path, data.validation.path))
-            checkpoints.tidy(out.path, log)
+            counts = _prepare(config, data, backbone, identity, files, out, rebuild, dry_run, log)
         state.wait_for_everyone()
         _cast(backbone.model, config.precision)
         if dry_run:
             if first:
-                for line in contexts.lines(data.train, counts, config.context):
-                    log(line)
-                estimate.report(
-                    config,
-                    _adapted(backbone, adapter, seed),
-                    backbone,
-                    data.collator(backbone),
-                    data.rows,
-                    log,
-                )
+                _estimate(config, backbone, adapter, data, counts, seed, log)
             return None
         fingerprint = {
             "train": config.shaping,
@@ -150,13 +132,8 @@ def train(
             "rows": [report["key"] for report in data.train.reports()],
             "processes": state.num_processes,
         }
-        done = checkpoints.is_done(out, log)
-        _check_drift(
-            out,
-            {**fingerprint, "processes": (out.fingerprint or {}).get("processes")} if done else fingerprint,
-        )
-        if done:
-            log(f"nothing to do: {config.steps:,} steps are trained")
+        if _is_done(out, fingerprint, log):
+            log(f"nothing to do: all {config.steps:,} steps are done")
             return out.path / "adapter" if first else None
         state.wait_for_everyone()
         if first:
@@ -164,40 +141,103 @@ def train(
         with estimate.explain_out_of_memory(HINT):
             _fit(config, backbone, adapter, data, out.path, seed, log)
         if first:
-            reached = reports.reached(out.path / "log.jsonl")
-            if template is not None:
-                card.write(
-                    out.path / "adapter",
-                    template,
-                    config,
-                    directory.name,
-                    files,
-                    counts,
-                    sizes.trainable,
-                    reached,
-                    state.num_processes,
-                )
-            record = {
-                "format": FORMAT,
-                "fingerprint": fingerprint,
-                "counts": counts,
-                "parameters": sizes.trainable,
-                "reached": reached,
-            }
-            with last_write():
-                save(out.path / "record.json", {**record, "adapter": checkpoints.sums(out.path / "adapter")})
+            _finish(config, out, fingerprint, files, counts, sizes.trainable, template)
     return out.path / "adapter" if first else None
 
 
+def _check_size(config: TrainConfig, sizes: Sizes) -> None:
+    if sizes.share > LARGE and config.backbone.weights != tiny.NAME:
+        raise TrainError(
+            f"the adapter has {sizes.share:.0%} of the base's parameters: lower its ranks, or pass "
+            "--allow-large"
+        )
+
+
+def _prepare(
+    config: TrainConfig,
+    data: Data,
+    backbone: Any,
+    identity: str,
+    files: list[Path],
+    out: Artifact,
+    rebuild: bool,
+    dry_run: bool,
+    log: Log,
+) -> dict[str, int]:
+    """Encode the rows, then remove what must not be continued. Returns the counts of the rows."""
+    try:
+        counts = dict(data.make(backbone, identity, files, not dry_run, log))
+    except SourceError:
+        for line in contexts.fits(data.train, config.context) if dry_run else ():
+            log(line)  # shows which context would be long enough
+        raise
+    if rebuild and not dry_run:  # only now: if the data were unusable, the old run would be lost for nothing
+        checkpoints.clear(out.path, (data.train.path, data.validation.path))
+    checkpoints.tidy(out.path, log)
+    return counts
+
+
+def _estimate(
+    config: TrainConfig,
+    backbone: Any,
+    adapter: MossConfig,
+    data: Data,
+    counts: dict[str, int],
+    seed: int,
+    log: Log,
+) -> None:
+    """Log what a dry run reports."""
+    for line in contexts.lines(data.train, counts, config.context):
+        log(line)
+    adapted = _adapted(backbone, adapter, seed)
+    estimate.report(config, adapted, backbone, data.collator(backbone), data.rows, log)
+
+
+def _is_done(out: Artifact, fingerprint: dict[str, Any], log: Log) -> bool:
+    """Whether the run is complete. Raises DriftError when it was begun with other settings."""
+    done = checkpoints.is_done(out, log)
+    processes_before = (out.fingerprint or {}).get("processes")
+    _check_drift(out, {**fingerprint, "processes": processes_before} if done else fingerprint)
+    return done
+
+
+def _finish(
+    config: TrainConfig,
+    out: Artifact,
+    fingerprint: dict[str, Any],
+    files: Sequence[Path],
+    counts: dict[str, int],
+    trainable: int,
+    template: str | None,
+) -> None:
+    """Write the adapter's card and, last, the run's record."""
+    adapter = out.path / "adapter"
+    reached = reports.reached(out.path / "log.jsonl")
+    if template is not None:
+        run = out.path.parent.name
+        card.write(
+            adapter, template, config, run, files, counts, trainable, reached, fingerprint["processes"]
+        )
+    record = {
+        "format": FORMAT,
+        "fingerprint": fingerprint,
+        "counts": counts,
+        "parameters": trainable,
+        "reached": reached,
+    }
+    with last_write():
+        save(out.path / "record.json", {**record, "adapter": checkpoints.sums(adapter)})
+
+
 def _check_machine(config: TrainConfig, dry_run: bool, arguments: Sequence[str]) -> None:
-    """Before anything is loaded."""
-    if not dry_run:  # which needs one GPU
+    """Check devices and packages before anything is loaded."""
+    if not dry_run:  # a dry run uses one GPU
         processes.check_gpus(arguments)
     reports.check(config.report_to)
     if config.fsdp is not None and not dry_run and processes.state().distributed_type in ("NO", "MULTI_CPU"):
         raise RecipeError(
-            "train.fsdp: accelerate shares weights out over several GPUs only, and here it would "
-            "silently not; leave it out"
+            "train.fsdp: accelerate only shards weights over several GPUs and would silently ignore this "
+            "setting here; leave it out"
         )
 
 
@@ -208,20 +248,21 @@ def _backbone(config: TrainConfig) -> Any:
     )
     if odd:
         raise TrainError(
-            f"{given.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; `leaf doctor` "
-            "tells more"
+            f"{given.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; run `leaf doctor` "
+            "for details"
         )
     if config.packing:
         check_attention(backbone.model)
     if config.context > (most := positions(backbone)):
         raise RecipeError(
-            f"train.context: {config.context:,} tokens, and the model has {most:,} positions; lower it"
+            f"train.context: {config.context:,} tokens, but the model has {most:,} positions; lower it"
         )
     return backbone
 
 
 def _adapter(config: TrainConfig, backbone: Any) -> tuple[MossConfig, Sizes]:
-    """Raises RecipeError for settings that do not go together, or targets that hit nothing."""
+    """Return the adapter's settings and size. Raises RecipeError for incompatible settings, or target_modules
+    that match nothing."""
     from leafinstruct.moss.model import default_targets
 
     settings = config.adapter.model_dump()
@@ -240,13 +281,13 @@ def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
     before = out.fingerprint or (out.record or {}).get("fingerprint")
     if before is None and (out.path / "fingerprint.json").exists():
         raise TrainError(
-            f"{out.path}/fingerprint.json: is damaged, so nobody knows which settings the "
-            "checkpoints have; --rebuild starts over"
+            f"{out.path}/fingerprint.json: is damaged, so the settings of the checkpoints are unknown; "
+            "--rebuild starts over"
         )
-    if before is not None:  # of a version that counted more settings among them
+    if before is not None:  # earlier versions recorded more fields
         before = {
             **before,
-            "train": {name: value for name, value in before["train"].items() if name not in UNSHAPING},
+            "train": {name: value for name, value in before["train"].items() if name not in CHANGEABLE},
         }
     if before is not None and (changes := drift(before, fingerprint)):
         raise DriftError(
@@ -256,8 +297,8 @@ def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
 
 
 def _cast(model: Any, precision: str) -> None:
-    """The frozen weights; buffers stay, because angles of rotary embeddings in bfloat16 are wrong at long
-    contexts."""
+    """Convert the frozen weights. Buffers keep their type, because angles of rotary embeddings in bfloat16
+    are wrong at long contexts."""
     if precision != "auto":
         for value in model.parameters():
             value.data = value.data.to(getattr(torch, precision))
@@ -269,18 +310,18 @@ def _adapted(backbone: Any, adapter: MossConfig, seed: int) -> Any:
 
     set_seed(seed)
     with warnings.catch_warnings():
-        # peft 0.21 asks by the old name
+        # peft 0.21 uses the old name
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         model = get_peft_model(backbone.model, adapter)
     base = unadapted(model)
     model.peft_config["default"].base_model_name_or_path = base.name_or_path = (
-        None  # else every checkpoint would hold a path of this machine
+        None  # otherwise every checkpoint would contain a path of this machine
     )
     return model
 
 
 def _fit(
-    config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, folder: Path, seed: int, log: Told
+    config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, folder: Path, seed: int, log: Log
 ) -> None:
     from transformers.utils import logging
 
@@ -288,10 +329,10 @@ def _fit(
 
     collator = data.collator(backbone)
     model = _adapted(backbone, adapter, seed)
-    held_out, last = data.held_out(), checkpoints.last(folder)
+    validation, last = data.validation_rows(), checkpoints.last(folder)
     if last is not None:
         checkpoints.check(last, model)
-        log(f"going on from {last.name}")
+        log(f"continuing from {last.name}")
     first = processes.state().is_main_process
     settings = {**config.shaping, "data": card.dataset(config.data)}
     sinks = (
@@ -299,54 +340,32 @@ def _fit(
         if first
         else []
     )
-    wanted = config.samples if held_out is not None else 0
+    wanted = config.samples if validation is not None else 0
     chosen = samples.choose(data.validation_files(), wanted, backbone, config) if wanted else []
     trainer = InterleavedTrainer(
         model,
-        _arguments(config, folder, seed, held_out is not None),
-        train_dataset=data.shown(),
-        eval_dataset=held_out,
+        _arguments(config, folder, seed, validation is not None),
+        train_dataset=data.training_rows(),
+        eval_dataset=validation,
         data_collator=collator,
-        callbacks=[reports.Reporting(log, sinks, lambda: checkpoints.saved(folder, KEPT))],
+        callbacks=[reports.Reporting(log, sinks, lambda: checkpoints.seal(folder, KEPT))],
         backbone=backbone,
         weights={"text": config.text_loss, "image": config.image_loss, "z": config.z_loss},
-        samples=partial(_draw, config, backbone, chosen, folder / "samples", seed, sinks),
+        samples=partial(samples.write_step, config, backbone, chosen, folder / "samples", seed, sinks),
     )
-    loud = logging.get_verbosity()
-    logging.set_verbosity_error()  # progress has a face of its own
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # reports.Reporting logs instead
     try:
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
     finally:
-        logging.set_verbosity(loud)
+        logging.set_verbosity(verbosity)
         for sink in sinks:
             sink.close()
     whole = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
     if trainer.is_world_process_zero():
         model.peft_config["default"].base_model_name_or_path = config.backbone.known_as
-        # "auto" would ask the Hub for the base
+        # save_embedding_layers="auto" would query the Hub for the base
         model.save_pretrained(folder / "adapter", state_dict=whole, save_embedding_layers=False)
-
-
-def _draw(
-    config: TrainConfig,
-    backbone: Any,
-    chosen: list[samples.Sample],
-    folder: Path,
-    seed: int,
-    sinks: list[reports.Sink],
-    step: int,
-) -> None:
-    """The samples of one step. Shared-out weights are whole only while every process computes, so then each
-    draws, and the first one writes."""
-    first = processes.state().is_main_process
-    if not first and config.fsdp is None:
-        return
-    for number, sample in enumerate(chosen, 1):
-        said = samples.answer(backbone, sample, config.sample_tokens, config.context, seed)
-        if first:
-            path = samples.write(folder, number, sample, said, step)
-            for sink in sinks:
-                sink.image(step, str(number), path)
 
 
 def _arguments(config: TrainConfig, folder: Path, seed: int, evaluate: bool) -> Any:
@@ -367,7 +386,7 @@ def _arguments(config: TrainConfig, folder: Path, seed: int, evaluate: bool) -> 
         eval_strategy="steps" if evaluate else "no",
         eval_steps=config.evaluate_every if evaluate else None,
         per_device_eval_batch_size=config.batch,
-        ddp_find_unused_parameters=False,  # the adapter gives zeros where a modality is absent
+        ddp_find_unused_parameters=False,  # every parameter has a gradient, zero for an absent modality
         fsdp=config.fsdp is not None,
         fsdp_config=config.fsdp,
         save_steps=config.save_every,
@@ -376,6 +395,6 @@ def _arguments(config: TrainConfig, folder: Path, seed: int, evaluate: bool) -> 
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
-        train_sampling_strategy="sequential",  # the order is Packed's
+        train_sampling_strategy="sequential",  # Packed shuffles
         dataloader_pin_memory=torch.cuda.is_available(),
     )

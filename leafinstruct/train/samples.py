@@ -1,12 +1,12 @@
-"""Answers of the model in training, drawn beside those of the dataset, because a falling loss does not say
-whether images can be looked at.
+"""Render answers of the model during training beside those of the dataset, because a falling loss does not
+show whether the images are good.
 
-    samples/step-<n>/<k>.png    what was asked; below it the model's answer at this step, and the dataset's, each part in order
-    samples/step-<n>/<k>.txt    the words of the model's answer: the sheet's letters are those of Pillow's own font, which lacks many scripts
+    samples/step-<n>/<k>.png    the question; below it the model's answer at this step, and the dataset's
+    samples/step-<n>/<k>.txt    the text of the model's answer: the font of the sheet may lack its script
 
-The same rows and the same seed each time, so that sheets of two steps can be compared. Images of a prompt and
-of its answer have the area that the row's have in training: the adapter has seen no other, and larger ones
-would leave no room for an answer.
+The rows and the seed are always the same, so sheets of two steps can be compared. Images of the prompt and of
+the answer have the size that the row's images have in training: the adapter has seen no other, and larger
+ones would leave too few tokens for an answer.
 """
 
 from __future__ import annotations
@@ -25,38 +25,42 @@ from leafinstruct.errors import BackboneError
 from leafinstruct.images.decode import Undecodable, decode
 from leafinstruct.records import shards
 from leafinstruct.records.text.joining import paragraphs
-from leafinstruct.runtime.artifact import writing
+from leafinstruct.runtime.files import writing
+from leafinstruct.train import processes
 from leafinstruct.train.config import TrainConfig
 from leafinstruct.train.data.codes import Grid
 from leafinstruct.train.data.encode import NAMES, Encoded, encode
 from leafinstruct.train.data.images import Images
+from leafinstruct.train.reports import Sink
 
 TOP_K = 200
-"""Of the codes of a sampled image."""
+"""Codes among which each patch is sampled."""
 WIDTH, MARGIN, GAP = 1000, 28, 14
-"""Of a sheet, pixels."""
+"""Measures of a sheet, in pixels."""
 SMALL, LARGE = 192, 320
-"""Longer side of an image on a sheet: a smaller one is enlarged with its pixels kept square, a larger one
-reduced."""
+"""Bounds of the longer side of an image on a sheet. Smaller ones are enlarged without smoothing."""
 LETTERS = 1200
-"""Of one text on a sheet."""
+"""Maximum number of characters of a text on a sheet."""
 INK, FAINT, PAPER, BAND = "#1d1d1f", "#6e6e73", "#ffffff", "#eef1f5"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A row. asked: of the turns before the first answer; wanted: that answer. grid: of images that are
-    drawn, None for the usual one."""
+    """A validation row.
+
+    question: segments of the turns before the first answer; prompt: the same as the model reads them;
+    expected: the first answer; grid: of generated images, None for the backbone's usual one.
+    """
 
     id: str
-    asked: list[Segment]
+    question: list[Segment]
     prompt: list[Segment]
-    wanted: list[Segment]
+    expected: list[Segment]
     grid: Grid | None = None
 
 
 def choose(files: Sequence[Path], number: int, backbone: Backbone, config: TrainConfig) -> list[Sample]:
-    """The first rows of which an answer fits the context, and can be shown."""
+    """Return the first `number` rows whose answer fits the context and can be decoded."""
     images = Images(backbone, config.image_tokens, config.image_floor)
     found: list[Sample] = []
     for row in (row for path in files for row in shards.rows(path)):
@@ -69,10 +73,10 @@ def choose(files: Sequence[Path], number: int, backbone: Backbone, config: Train
 
 
 def _sample(row: Mapping[str, Any], images: Images, patches: int) -> Sample | None:
-    """None where an image of the answer cannot be decoded: of a row that is cut, those behind the cut never
-    were."""
+    """Return None when an image cannot be decoded: in a row that was cut, those after the cut were not
+    checked."""
     of_row = iter(row["images"] or ())
-    asked: list[Segment] = []
+    question: list[Segment] = []
     prompt: list[Segment] = []
     for turn in row["messages"]:
         parts: list[Segment] = []
@@ -83,18 +87,20 @@ def _sample(row: Mapping[str, Any], images: Images, patches: int) -> Sample | No
             parts.append(found)
         prompt.append(NAMES[turn["role"]])
         if turn["role"] == "assistant":
-            return Sample(row["id"], asked, prompt, parts, images.drawn(patches))
-        asked += parts
+            return Sample(row["id"], question, prompt, parts, images.generated_grid(patches))
+        question += parts
         prompt += paragraphs(images.shaped(parts, patches))
     raise AssertionError("a row that can be trained on has an answer")
 
 
-def answer(backbone: Backbone, sample: Sample, tokens: int, context: int, seed: int) -> list[Segment]:
-    """At most so many tokens, and no more than the context holds; what could not be drawn is said in
+def generate_answer(
+    backbone: Backbone, sample: Sample, tokens: int, context: int, seed: int
+) -> list[Segment]:
+    """Generate an answer of at most `tokens` tokens within the context; failures are described in
     brackets."""
-    room = context - len(backbone.encode(sample.prompt))
+    left = context - len(backbone.encode(sample.prompt))
     settings = Settings(
-        image=Sampling(1.0, TOP_K), max_tokens=max(1, min(tokens, room)), grid=sample.grid, seed=seed
+        image=Sampling(1.0, TOP_K), max_tokens=max(1, min(tokens, left)), grid=sample.grid, seed=seed
     )
     found: list[Segment] = []
     try:
@@ -106,41 +112,63 @@ def answer(backbone: Backbone, sample: Sample, tokens: int, context: int, seed: 
             )
     except BackboneError as error:
         found.append(f"[{error}]")
-    return found or ["[nothing was said]"]
+    return found or ["[the answer is empty]"]
 
 
-def write(folder: Path, number: int, sample: Sample, said: Sequence[Segment], step: int) -> Path:
-    """A sheet and its words. Returns the sheet's path."""
+def write_step(
+    config: TrainConfig,
+    backbone: Any,
+    chosen: Sequence[Sample],
+    folder: Path,
+    seed: int,
+    sinks: Sequence[Sink],
+    step: int,
+) -> None:
+    """Generate and write the samples of one step. With FSDP every process must take part in the computation;
+    only the first one writes."""
+    first = processes.state().is_main_process
+    if not first and config.fsdp is None:
+        return
+    for number, sample in enumerate(chosen, 1):
+        answer = generate_answer(backbone, sample, config.sample_tokens, config.context, seed)
+        if first:
+            path = write(folder, number, sample, answer, step)
+            for sink in sinks:
+                sink.image(step, str(number), path)
+
+
+def write(folder: Path, number: int, sample: Sample, answer: Sequence[Segment], step: int) -> Path:
+    """Write a sheet and the text of the answer. Returns the sheet's path."""
     path = folder / f"step-{step}" / f"{number}.png"
     with writing(path) as temporary:
-        sheet(sample, said, step).save(temporary, "PNG")
+        sheet(sample, answer, step).save(temporary, "PNG")
     with writing(path.with_suffix(".txt")) as temporary:
         lines = [
-            part if isinstance(part, str) else f"[image of {part.width} x {part.height}]" for part in said
+            part if isinstance(part, str) else f"[image of {part.width} x {part.height}]" for part in answer
         ]
         temporary.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
-def sheet(sample: Sample, said: Sequence[Segment], step: int) -> Image.Image:
-    """WIDTH pixels wide, as high as it must be."""
+def sheet(sample: Sample, answer: Sequence[Segment], step: int) -> Image.Image:
+    """Render a sheet, WIDTH pixels wide and as high as its contents."""
     half = (WIDTH - 3 * MARGIN) // 2
-    asked = _column(f"asked in {sample.id}", sample.asked, WIDTH - 2 * MARGIN)
+    question = _column(f"question of {sample.id}", sample.question, WIDTH - 2 * MARGIN)
     answers = [
-        _column(f"the model at step {step:,}", said, half),
-        _column("the dataset", sample.wanted, half),
+        _column(f"the model at step {step:,}", answer, half),
+        _column("the dataset", sample.expected, half),
     ]
-    top = MARGIN + asked.height + GAP
+    top = MARGIN + question.height + GAP
     whole = Image.new("RGB", (WIDTH, top + max(column.height for column in answers) + MARGIN), PAPER)
-    whole.paste(asked, (MARGIN, MARGIN))
+    whole.paste(question, (MARGIN, MARGIN))
     for number, column in enumerate(answers):
         whole.paste(column, (MARGIN + number * (half + MARGIN), top))
     return whole
 
 
 def font(size: int) -> Any:
-    """DejaVu Sans, which has the letters of most scripts of Europe, where the machine has it; else Pillow's
-    own, which has those of English."""
+    """Return DejaVu Sans, which has most scripts of Europe, if it is installed; otherwise Pillow's own font,
+    which has the letters of English."""
     try:
         return ImageFont.truetype("DejaVuSans.ttf", size)
     except OSError:
@@ -148,7 +176,7 @@ def font(size: int) -> Any:
 
 
 def _column(title: str, parts: Sequence[Segment], width: int) -> Image.Image:
-    """Parts below each other, under a title."""
+    """Render a title and parts below each other."""
     small, body = font(15), font(19)
     blocks = [_text(title, small, FAINT, width, BAND)]
     blocks += [
@@ -190,7 +218,7 @@ def _text(text: str, font: Any, ink: str, width: int, paper: str) -> Image.Image
 
 
 def _wrapped(paragraph: str, font: Any, width: int) -> Iterator[str]:
-    """Lines that fit; a word that alone is too long is broken."""
+    """Break a paragraph into lines that fit; a word that is too long for a line is split."""
     line = ""
     for word in paragraph.split():
         joined = f"{line} {word}".strip()

@@ -1,18 +1,18 @@
-"""The HF Trainer with a loss for each modality, and a validation of its own. Everything else is its own:
-optimizer, schedule, accumulation, checkpoints, exact resume, torchrun, FSDP.
+"""The HF Trainer with one loss per modality and its own validation. Optimizer, schedule, accumulation,
+checkpoints, exact resume, torchrun and FSDP are the Trainer's.
 
-loss = text_loss * mean over labeled text tokens + image_loss * mean over labeled patches + z_loss * mean
-squared log-normalizer
+    loss = text_loss * mean over labeled text tokens + image_loss * mean over labeled patches
+           + z_loss * mean squared log-normalizer
 
-Each mean is over the tokens of the whole optimizer step: of all its passes, on all processes. So the gradient
-does not depend on how the rows of a step are cut into passes and processes. A mean of the means of passes
-does: there a patch in a pass with few patches counts more than one in a full pass. Tokens are counted before
-the first pass of a step, because each pass needs the sum; over several processes that is one reduction of
+Each mean is over the tokens of the whole optimizer step: all its passes, on all processes. So the gradient
+does not depend on how the rows of a step are split into passes and processes. A mean of the means of passes
+would: a patch in a pass with few patches would count more than one in a full pass. Tokens are counted before
+the first pass of a step, because each pass needs the sum; over several processes this is one reduction of
 three numbers.
 
-The z term keeps logits from drifting: cross-entropy does not see a constant added to all of them, bf16 does
-(Chameleon, arXiv 2405.09818). Validation takes its rows in order and draws no random number, so that how
-often it is done changes nothing of what is learnt.
+The z term keeps logits from drifting: a constant added to all of them changes no cross-entropy, but it costs
+precision in bf16 (Chameleon, arXiv 2405.09818). Validation takes its rows in order and uses no random number,
+so its frequency does not change the result.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from leafinstruct.train.tally import Tally
 
 
 class InterleavedTrainer(Trainer):
-    """Give it a backbone whose model is adapted, weights (text, image, z), and what is to be drawn beside a
-    validation, given the step."""
+    """Trainer of an adapted backbone. weights: of the losses text, image and z; samples: called with the step
+    after each validation."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class InterleavedTrainer(Trainer):
         super().__init__(*args, **kwargs)
         if self.args.n_gpu > 1:
             raise processes.one_process_for(self.args.n_gpu)
-        self.remove_callback(PrinterCallback)  # progress has a face of its own
+        self.remove_callback(PrinterCallback)  # reports.Reporting logs instead
         self.model_accepts_loss_kwargs = False  # tokens are counted by get_batch_samples, for each modality
         self.loss_is_scaled_for_ga = True  # the Trainer would divide by the number of passes
         self._backbone, self._weights, self._samples = backbone, weights, samples
         self._begin = backbone.image_layout(None).begin
         self._tally, self._pace = Tally(), Pace()
-        # of the step that is under way, on all processes
+        # labeled tokens of the current step, on all processes
         self._counts = torch.zeros(3, dtype=torch.long, device=self.args.device)
 
     def compute_loss(
@@ -63,12 +63,12 @@ class InterleavedTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,  # noqa: ARG002
     ) -> Any:
-        """See Trainer. Raises TrainError for a loss that is no number."""
+        """See Trainer. Raises TrainError for a loss that is not finite."""
         given = dict(inputs)
         labels = given.pop("labels")
         self._backbone.model = model
         losses = self._backbone.losses(given, labels)
-        # The gradients of several processes are averaged, and a sum is wanted.
+        # The gradients of several processes are averaged, but their sum is needed.
         text, image, ids = (self._counts.clamp(min=1) / self.accelerator.num_processes).unbind()
         total = self._weights["text"] * losses.value[losses.text].sum() / text
         total = total + self._weights["image"] * losses.value[losses.image].sum() / image
@@ -79,7 +79,7 @@ class InterleavedTrainer(Trainer):
         return (total, {}) if return_outputs else total
 
     def _counted(self, labels: Tensor) -> Tensor:
-        """Labeled text tokens, patches and ids of a batch, (3,) int64."""
+        """Return the numbers of labeled text tokens, patches and ids of a batch, (3,) int64."""
         found = self._backbone.targets(labels.to(self.args.device))
         return torch.stack([found.text.sum(), found.image.sum(), found.ids.sum()])
 
@@ -87,29 +87,29 @@ class InterleavedTrainer(Trainer):
         value = float(number.detach())
         if not math.isfinite(value):
             raise TrainError(
-                f"{what} is {value} at step {self.state.global_step + 1}: the checkpoints before it "
-                "are kept; "
-                "lower train.learning_rate, and give the recipe another name or start over with --rebuild"
+                f"{what} is {value} at step {self.state.global_step + 1}; earlier checkpoints are "
+                "kept. Lower "
+                "train.learning_rate, and give the recipe another name or start over with --rebuild"
             )
 
     def _init_training_state(self, max_steps: int, *args: Any, **kwargs: Any) -> tuple[int, int]:
-        """See Trainer, which takes from a checkpoint how often the run before it logged, saved and validated,
-        too; what is said now is meant."""
+        """See Trainer, which would take the intervals of logging, saving and validation from a checkpoint;
+        those of the recipe apply."""
         found: tuple[int, int] = super()._init_training_state(max_steps, *args, **kwargs)
         self.state.compute_steps(self.args, max_steps)
         return found
 
     def _clip_grad_norm(self, model: Any) -> Any:
-        """See Trainer; a finite loss can have gradients that are none, and the next checkpoint would be lost
-        with them."""
+        """See Trainer. Checks the norm: a finite loss can have gradients that are not finite, which would
+        spoil the next checkpoint."""
         norm = super()._clip_grad_norm(model)
         if norm is not None:
             self._check(norm, "the norm of the gradients")
         return norm
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        """See Trainer; counts the labeled tokens of the step. The time that the batches take is time spent
-        waiting for data."""
+        """See Trainer. Counts the labeled tokens of the step, and the time that the batches take as time
+        spent waiting for data."""
         began = time.monotonic()
         batches, items = super().get_batch_samples(*args, **kwargs)
         self._pace.waited += time.monotonic() - began
@@ -121,15 +121,15 @@ class InterleavedTrainer(Trainer):
         return batches, items
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """See Trainer; with the means and the pace since the last line."""
+        """See Trainer. Adds the means and rates since the last line."""
         if "loss" in logs:
             logs.update(self._tally.means(self._together, self.args.device))
-            logs.update(self._pace.told(self._together, self.args.device))
+            logs.update(self._pace.rates(self._together, self.args.device))
         super().log(logs, *args, **kwargs)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Losses over the validation rows, named `eval_...`, and samples. Rows are dealt out to the
-        processes; each runs as many passes as the others."""
+        """Compute the losses of the validation rows, named `eval_...`, and generate samples. Rows are divided
+        among the processes, each of which runs the same number of passes."""
         began, found = time.monotonic(), Tally()
         ranks, rank, size = (
             self.args.world_size,
@@ -156,7 +156,7 @@ class InterleavedTrainer(Trainer):
         self._backbone.model = self.model
         self._samples(self.state.global_step)
         self.model.train()
-        # takes the wish to evaluate away
+        # resets control.should_evaluate
         self.callback_handler.on_evaluate(self.args, self.state, self.control, means)
         self._pace.pause(time.monotonic() - began)
         return means
@@ -167,31 +167,30 @@ class InterleavedTrainer(Trainer):
 
 
 class Pace:
-    """How fast it goes since the last line: tokens, images and seconds; padding and validation do not
-    count."""
+    """Speed since the last log line, without padding and validation."""
 
     def __init__(self) -> None:
         self.waited = 0.0
         self._began, self._counts = time.monotonic(), list[Tensor]()
 
     def count(self, lengths: Tensor, ids: Tensor, begin: int) -> None:
-        """A batch. lengths: (B,); ids: (B, T), padding behind them."""
+        """Count a batch. lengths: (B,); ids: (B, T), padded on the right."""
         real = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
         self._counts.append(torch.stack([lengths.sum(), ((ids == begin) & real).sum()]))
 
     def pause(self, seconds: float) -> None:
-        """Time that belongs to something else."""
+        """Exclude time that was spent on something else."""
         self._began += seconds
 
-    def told(self, together: Callable[[Tensor], Tensor], device: torch.device) -> dict[str, float]:
-        """Of all processes: tokens_per_second, images_per_second; waiting: share of this one's time that it
-        waited for data."""
+    def rates(self, reduce: Callable[[Tensor], Tensor], device: torch.device) -> dict[str, float]:
+        """Return tokens_per_second and images_per_second of all processes, and waiting, the share of this
+        process's time spent waiting for data. reduce: sums over processes."""
         counts = (
             torch.stack(self._counts).sum(0)
             if self._counts
             else torch.zeros(2, dtype=torch.long, device=device)
         )
-        tokens, images = together(counts).tolist()
+        tokens, images = reduce(counts).tolist()
         seconds = max(time.monotonic() - self._began, 1e-6)
         found = {
             "tokens_per_second": tokens / seconds,

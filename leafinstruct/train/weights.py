@@ -1,9 +1,8 @@
-"""Which weights these are, without reading tens of gigabytes at every start: names, sizes and samples of
-their files.
+"""Identify weights by the names, sizes and samples of their files, without reading tens of gigabytes.
 
-Two trainings of one model have the same names and sizes, and differ in every piece of their bytes. A change
-of a few bytes somewhere between the samples is not seen; hashing whole files was refused, because 14 GB take
-most of a minute from a fast disk and many from a shared one.
+Two trainings of one model have files of the same names and sizes whose bytes differ everywhere. A change of a
+few bytes between the samples goes unnoticed. Refused: hashing whole files, because 14 GB take most of a
+minute from a fast disk and many minutes from a shared one.
 """
 
 from __future__ import annotations
@@ -12,17 +11,16 @@ import hashlib
 from pathlib import Path
 
 from leafinstruct.backbones import tiny
-from leafinstruct.runtime.artifact import digest, file_sha256
+from leafinstruct.runtime.artifact import digest
+from leafinstruct.runtime.files import file_sha256
 
 BLOCKS, BLOCK = 65, 1 << 14
-"""Evenly spread pieces that are looked at, and bytes of each: the whole of a file of a megabyte."""
+"""Number of evenly spread samples, and bytes of each; a file of one megabyte is covered completely."""
 
 
 def identity(name: str, weights: str) -> str:
-    """Of a backbone of that name. weights: a folder, or the packaged base, whose files are hashed whole.
-
-    Cards say nothing of the weights, and hidden folders hold the state of a download: both are left out.
-    """
+    """Return the identity of a backbone's weights. weights: a folder, or the packaged base, whose files are
+    hashed completely. Cards and hidden folders (the state of a download) are ignored."""
     if weights == tiny.NAME:
         return digest(
             {
@@ -45,7 +43,7 @@ def identity(name: str, weights: str) -> str:
 
 
 def _sampled(path: Path) -> tuple[int, str]:
-    """Bytes, and sha256 of the samples."""
+    """Return the size of a file in bytes, and the sha256 of its samples."""
     size, found = path.stat().st_size, hashlib.sha256()
     with path.open("rb") as file:
         for number in range(BLOCKS):

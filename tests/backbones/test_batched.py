@@ -27,7 +27,7 @@ PROMPTS = (
 )
 
 
-def adapted(taps: str = "top_left", mode: str = "full_space"):
+def adapted(neighbors: str = "top_left", mode: str = "full_space"):
     """A random model that ends images and begins others: marks are made likely."""
     from peft import get_peft_model
 
@@ -37,7 +37,9 @@ def adapted(taps: str = "top_left", mode: str = "full_space"):
         model.lm_head.weight[BOI] += 0.12 * model.lm_head.weight[130:148].abs().mean(0)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        config = MossConfig(r_text=4, r_image=4, kernel_size=3, conv_mode=mode, taps=taps, init="random")
+        config = MossConfig(
+            r_text=4, r_image=4, kernel_size=3, conv_mode=mode, neighbors=neighbors, init="random"
+        )
         return tiny_chameleon(get_peft_model(model, config).eval())
 
 
@@ -53,10 +55,10 @@ def one_by_one(backbone, items, settings):
 
 
 @pytest.mark.parametrize(
-    ("taps", "mode"), [("top_left", "full_space"), ("raster", "rank"), ("shuffled", "depthwise")]
+    ("neighbors", "mode"), [("top_left", "full_space"), ("raster", "rank"), ("shuffled", "depthwise")]
 )
-def test_a_batch_draws_what_one_by_one_draws(taps, mode):
-    backbone = adapted(taps, mode)
+def test_a_batch_generates_the_same_as_one_by_one(neighbors, mode):
+    backbone = adapted(neighbors, mode)
     prompts = [backbone.encode(prompt) for prompt in PROMPTS]
     prompts[1] = [*prompts[1], BOI]
     settings = Settings(GREEDY, GREEDY, max_tokens=60, max_images=2)

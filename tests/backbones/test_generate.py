@@ -51,7 +51,7 @@ def pixels(segments: list[Any]) -> list[Any]:
 
 
 @backbones
-def test_images_are_whole_and_in_order_and_the_ids_tell_the_same(name):
+def test_images_are_whole_and_in_order_and_agree_with_the_ids(name):
     backbone, ids = eager(name), []
     segments = list(generate(backbone, ["draw a red house"], HOT, ids.append))
     layout = backbone.image_layout(None)
@@ -100,7 +100,7 @@ def test_no_more_images_than_allowed(name):
 
 
 @backbones
-def test_a_cut_image_is_told_and_the_end_is_the_end(name):
+def test_a_cut_image_is_reported_and_the_end_token_ends(name):
     backbone = eager(name, 1000.0)
     steps = len(backbone.image_layout(None).steps)
     assert list(generate(backbone, ["draw"], Settings(max_tokens=5))) == [Unfinished(4, steps)]
@@ -185,7 +185,7 @@ def test_guidance_moves_codes_away_from_the_unprompted(name):
         assert (False in seen) == (guidance != 1.0)
 
 
-def test_top_k_draws_only_from_the_likeliest():
+def test_top_k_samples_only_the_largest_logits():
     backbone, ids = eager("chameleon"), []
     list(generate(backbone, ["draw"], Settings(image=Sampling(5.0, top_k=1), max_tokens=30), ids.append))
     greedy: list[int] = []
@@ -193,18 +193,18 @@ def test_top_k_draws_only_from_the_likeliest():
     assert ids == greedy
 
 
-def test_emu3_draws_the_shape_that_is_asked_for():
+def test_emu3_generates_the_requested_shape():
     segments = list(
         generate(eager("emu3"), ["draw"], Settings(HOT.text, HOT.image, grid=(2, 4), max_tokens=60))
     )
     assert {segment.size for segment in segments if isinstance(segment, Image.Image)} == {(8, 4)}
-    with pytest.raises(BackboneError, match="an image of 0 x 4 patches cannot be drawn"):
+    with pytest.raises(BackboneError, match="an image of 0 x 4 patches cannot be generated"):
         next(generate(BACKBONES["emu3"], ["draw"], Settings(grid=(0, 4))))
-    with pytest.raises(BackboneError, match="Chameleon draws images of 4 x 4 patches only, not 2 x 4"):
+    with pytest.raises(BackboneError, match="Chameleon's images have 4 x 4 patches, not 2 x 4"):
         next(generate(BACKBONES["chameleon"], ["draw"], Settings(grid=(2, 4))))
 
 
-def test_emu2_guides_its_decoder_by_what_it_draws_for_an_empty_prompt():
+def test_emu2_guides_its_decoder_by_vectors_of_an_empty_prompt():
     backbone, seen = eager("emu2"), []
 
     class Watched(type(backbone._decoder)):
@@ -233,19 +233,18 @@ def test_emu2_guides_its_decoder_by_what_it_draws_for_an_empty_prompt():
     torch.testing.assert_close(unprompted, torch.stack([item for item in empty if isinstance(item, Tensor)]))
 
 
-def test_emu2_without_a_decoder_tells_but_does_not_draw():
+def test_emu2_without_a_decoder_writes_text_but_no_images():
     backbone = eager("emu2", 1000.0)
     backbone._decoder = None
     with pytest.raises(
-        BackboneError,
-        match="Emu2 alone draws no pixels: load the image decoder of Emu2-Gen, or set max_images to 0",
+        BackboneError, match="Emu2 has no image decoder: load the one of Emu2-Gen, or set max_images to 0"
     ):
         list(generate(backbone, ["draw"], Settings(max_tokens=30)))
     assert all(
         isinstance(item, str)
         for item in generate(backbone, ["draw"], Settings(text=Sampling(1.5), max_tokens=30, max_images=0))
     )
-    with pytest.raises(BackboneError, match="Emu2 draws images of 4 x 4 patches only, not 2 x 2"):
+    with pytest.raises(BackboneError, match="Emu2's images have 4 x 4 patches, not 2 x 2"):
         next(generate(backbone, ["draw"], Settings(grid=(2, 2))))
 
 
@@ -299,7 +298,7 @@ def test_why_an_answer_ended():
     assert ended(backbone, ["now"], Settings(max_tokens=5)) == "max_tokens"
     assert ended(backbone, ["now"], Settings(max_tokens=5, stop=("draw draw",))) == "stop"
     assert ended(backbone, ["now"], Settings(max_tokens=255)) == "context", (
-        "the model has 256 positions, and the prompt takes 2"
+        "the model has 256 positions, and the prompt has 2"
     )
     assert ended(backbone, ["now"], Settings(max_tokens=254)) == "max_tokens"
     assert list(generate(backbone, ["now"], Settings(max_tokens=999))) == [" ".join(["draw"] * 254)]
@@ -307,7 +306,7 @@ def test_why_an_answer_ended():
     assert ended(backbone, ["now"], Settings()) == "end"
     with pytest.raises(
         BackboneError,
-        match="the prompt takes 257 tokens, and the model reads 256: give less text or fewer images",
+        match="the prompt has 257 tokens, but the model has 256 positions: give less text or fewer images",
     ):
         next(generate(backbone, ["now " * 256], Settings()))
 

@@ -16,7 +16,7 @@ def test_so_near_to_zero_is_zero():
     assert sampled(LOGITS, Sampling(1e-40), generator) == sampled(LOGITS, GREEDY, generator) == 1
 
 
-def test_what_is_shut_is_never_drawn_and_top_k_shuts_the_rest():
+def test_masked_ids_are_never_sampled_and_top_k_masks_others():
     generator = torch.Generator().manual_seed(0)
     assert {sampled(LOGITS, Sampling(5.0), generator) for _ in range(200)} == {0, 1, 2}
     assert {sampled(LOGITS, Sampling(5.0, 2), generator) for _ in range(200)} == {1, 2}
@@ -24,6 +24,6 @@ def test_what_is_shut_is_never_drawn_and_top_k_shuts_the_rest():
 
 @pytest.mark.parametrize("how", [GREEDY, Sampling(1.0)])
 @pytest.mark.parametrize("logits", [torch.tensor([0.0, torch.nan]), torch.full((3,), -torch.inf)])
-def test_scores_that_are_no_numbers_are_told(how, logits):
-    with pytest.raises(BackboneError, match="the model's scores are no numbers"):
+def test_logits_that_are_not_finite_are_reported(how, logits):
+    with pytest.raises(BackboneError, match="the model's logits are not finite"):
         sampled(logits, how, torch.Generator())

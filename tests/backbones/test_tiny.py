@@ -22,14 +22,14 @@ from leafinstruct.backbones.patch_vq import PATCH, PatchVq, patches
 from leafinstruct.cli import app
 from leafinstruct.errors import BackboneError
 from leafinstruct.evaluate.sketchbook.forgetting import copied, remembered
-from leafinstruct.evaluate.sketchbook.lessons import held_out_lessons, told
+from leafinstruct.evaluate.sketchbook.lessons import held_out_lessons, true_lesson
 from leafinstruct.evaluate.sketchbook.recognizer import seen
 from leafinstruct.sketchbook.documents.captions import captioned
 from leafinstruct.sketchbook.documents.held_out import is_held_out
 from leafinstruct.sketchbook.documents.lessons import PLANS
 from leafinstruct.sketchbook.world.chance import stream
 from leafinstruct.sketchbook.world.render import render
-from leafinstruct.train.data.encode import Encoded, encode, framed
+from leafinstruct.train.data.encode import Encoded, encode, in_template
 
 SEED = 31_415
 """Of no training."""
@@ -63,13 +63,13 @@ def test_another_packaged_name_is_one_line(name, weights):
 
 
 @given(st.text(max_size=60))
-def test_no_text_is_lost_and_none_is_a_mark(backbone, text):
+def test_no_text_is_lost_and_none_becomes_a_special_token(backbone, text):
     ids = backbone.encode([text])[1:]
     assert backbone.decode_text(ids) == text.strip()
     assert not {*range(len(tiny.SPECIAL_TOKENS)), *backbone.image_layout(None).codes.tolist()} & set(ids)
 
 
-def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
+def test_adjacent_texts_are_on_separate_lines(backbone):
     """In rows for training, in prompts, and in the true lessons of the examination alike."""
     image = conftest.image_bytes(conftest.COLORS[0])
     found = encode(
@@ -86,7 +86,7 @@ def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
     assert backbone.decode_text([item for item in found.items if item not in patches]) == (
         "USER:Look.\nHow?ASSISTANT:It is far.\nFirst: go.Then stop.Now.\nRest."
     )
-    assert backbone.encode(framed(["Look.", "How?"])) == found.items[: found.answer]
+    assert backbone.encode(in_template(["Look.", "How?"])) == found.items[: found.answer]
     empty = encode(backbone, conftest.row(1, ["", "It is far.", "", "First: go.", image], ["Look."]), 512)
     assert isinstance(empty, Encoded)
     assert (
@@ -95,7 +95,7 @@ def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
     )
     assert encode(backbone, conftest.row(2, ["", ""]), 512).reason == "no_answer"
     howto = held_out_lessons(1, SEED)[0]
-    texts = [segment for segment in told(howto, "pencil") if isinstance(segment, str)]
+    texts = [segment for segment in true_lesson(howto, "pencil") if isinstance(segment, str)]
     assert texts == [
         howto.intro,
         "\n" + howto.steps[0].text,
@@ -106,7 +106,7 @@ def test_texts_that_follow_one_another_stand_in_lines_of_their_own(backbone):
 
 @pytest.mark.parametrize("mark", [*tiny.SPECIAL_TOKENS, "IMGIMGAZ"])
 def test_its_own_control_strings_are_letters(backbone, mark):
-    test_no_text_is_lost_and_none_is_a_mark.hypothesis.inner_test(backbone, f"draw {mark} now")
+    test_no_text_is_lost_and_none_becomes_a_special_token.hypothesis.inner_test(backbone, f"draw {mark} now")
     assert {BEGIN, END} < set(tiny.SPECIAL_TOKENS)
 
 
@@ -151,26 +151,26 @@ def test_captions_name_all_that_is_drawn_and_never_what_is_held_out():
     assert min(things.values()) > 10
 
 
-def test_leaf_generate_draws_from_it_by_name(tmp_path):
+def test_leaf_generate_finds_it_by_name(tmp_path):
     caption = "a house: a red wall on the left, and a blue roof on top of the red wall."
     command = ["generate", tiny.NAME, f"Draw {caption}", "--out", str(tmp_path / "one"), "--max-tokens", "80"]
     assert CliRunner().invoke(app, command).exit_code == 0
-    told = json.loads((tmp_path / "one/segments.json").read_text())
-    assert told["base"]["name"] == tiny.NAME
-    assert told["adapter"] is None
-    assert [part["width"] for part in told["answer"] if part["type"] == "image"] == [64]
+    record = json.loads((tmp_path / "one/segments.json").read_text())
+    assert record["base"]["name"] == tiny.NAME
+    assert record["adapter"] is None
+    assert [part["width"] for part in record["answer"] if part["type"] == "image"] == [64]
 
 
-def test_it_draws_what_a_caption_says_and_tells_what_an_image_shows(backbone):
+def test_it_generates_images_of_captions_and_captions_of_images(backbone):
     """52 and 34 of 60 when it was packed (tiny-1/README.md); a base that lost its weights draws and says
     nothing right."""
-    found = remembered(backbone, 24, SEED, framed, seen(backbone.images, "pencil"))
+    found = remembered(backbone, 24, SEED, in_template, seen(backbone.images, "pencil"))
     assert found["drawn"] >= 0.6
     assert found["named"] >= 0.3
 
 
 def test_it_copies_an_image_and_worse_where_a_text_says_what_it_shows(backbone):
     """53 and 23 of 60 (tiny-1/README.md)."""
-    found = copied(backbone, 24, SEED, framed, "pencil")
+    found = copied(backbone, 24, SEED, in_template, "pencil")
     assert found["alone"] >= 0.7
-    assert 0.1 <= found["told"] < found["alone"]
+    assert 0.1 <= found["captioned"] < found["alone"]

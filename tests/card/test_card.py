@@ -90,11 +90,11 @@ def test_a_list_in_a_passage_keeps_its_lines_and_indentation():
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [(0.03371, "0.0337"), (0, "0"), (48.0, "48"), (1510.4, "1,510"), (-0.25, "-0.25"), (123456, "123,456")],
 )
-def test_numbers_are_as_a_person_writes_them(value, told):
-    assert cards.number(value) == told
+def test_numbers_are_formatted(value, expected):
+    assert cards.number(value) == expected
 
 
 def made(
@@ -134,7 +134,7 @@ def body(folder: Path) -> str:
 
 def test_a_hostile_license_stays_in_its_cell(tmp_path):
     build(made(tmp_path, ["MIT", HOSTILE]))
-    # behind it stands the recipe, whose author wrote the license, in a fence
+    # the recipe follows, whose author wrote the license, in a fence
     text = body(tmp_path).split("## Build it again")[0]
     assert [line for line in text.splitlines() if "Mine" in line] == [f"| {cell(HOSTILE)} | 1 | 2 |"]
     for harm in ("<script", "](https://evil", "\n# Mine", "![p]"):
@@ -151,7 +151,7 @@ def test_many_licenses_are_shown_as_the_largest_and_the_others(tmp_path):
     assert table[SHOWN:] == ["| 5 others | 5 | 10 |"]
 
 
-def test_the_card_tells_images_dropped_from_kept_documents_from_the_rest(tmp_path):
+def test_the_card_counts_images_dropped_from_kept_documents(tmp_path):
     """s0 loses one image and is kept; s1 loses both and is dropped: three images were dropped, one of them
     from a kept document."""
     path = made(tmp_path, ["MIT", "MIT"])
@@ -159,7 +159,7 @@ def test_the_card_tells_images_dropped_from_kept_documents_from_the_rest(tmp_pat
         image.write_bytes(b"no image")
     build(path)
     text = (tmp_path / "runs/t/shard/README.md").read_text(encoding="utf-8")
-    table = text.split("| images dropped by, in kept and in dropped documents")[1].split("\n\n")
+    table = text.split("| images dropped by (in kept and in dropped documents)")[1].split("\n\n")
     assert table[0].splitlines()[2:] == ["| `image.decoded` | 3 |"]
     assert table[1].startswith("Of these, 1 were dropped from documents that were kept")
 

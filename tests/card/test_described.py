@@ -32,7 +32,7 @@ HEADINGS = [
     "Examples",
     "guide",
     "Questions and answers",
-    "How it came about",
+    "How it was built",
     "Rules, models, prompts",
     "Scores",
 ]
@@ -144,14 +144,14 @@ def test_each_configuration_loads_from_the_folder(mixed, tmp_path, caplog):
     wanted = {row["id"] for row in rows(mixed)}
     for config in ("default", "guide"):
         data = load_dataset(str(mixed), config, cache_dir=str(tmp_path / config))
-        told = next(info for info in front(mixed)["dataset_info"] if info["config_name"] == config)
+        contents = next(info for info in front(mixed)["dataset_info"] if info["config_name"] == config)
         assert [(split, len(part)) for split, part in data.items()] == [
-            (part["name"], part["num_examples"]) for part in told["splits"]
+            (part["name"], part["num_examples"]) for part in contents["splits"]
         ]
         assert {row for part in data.values() for row in part["id"]} == wanted
         assert data["train"][0]["images"][0].size == (400, 200)
-        assert told["download_size"] == sum(path.stat().st_size for path in mixed.glob("*.parquet"))
-        assert told["dataset_size"] == sum(part["num_bytes"] for part in told["splits"])
+        assert contents["download_size"] == sum(path.stat().st_size for path in mixed.glob("*.parquet"))
+        assert contents["dataset_size"] == sum(part["num_bytes"] for part in contents["splits"])
     assert not caplog.records
 
 
@@ -180,14 +180,14 @@ def test_no_page_and_no_license_writes_the_card(mixed):
     assert "$$" not in text.split("```yaml")[0].replace("\\$", "")
 
 
-def test_only_what_may_be_shown_is_shown_and_written_anew(mixed):
+def test_only_examples_with_open_licenses_are_shown_and_encoded_again(mixed):
     text = (mixed / "README.md").read_text(encoding="utf-8")
-    told = text.split("## Examples")[1].split("## How it came about")[0]
-    assert "of open, CC-BY-4.0, https\\://open.example/" in told
+    contents = text.split("## Examples")[1].split("## How it was built")[0]
+    assert "of open, CC-BY-4.0, https\\://open.example/" in contents
     files = sorted((mixed / "examples").iterdir())
     assert len(files) == 2
     for path in files:
-        assert f"(examples/{path.name})" in told
+        assert f"(examples/{path.name})" in contents
         data = path.read_bytes()
         assert b"SECRET" not in data
         with Image.open(path) as image:
@@ -203,7 +203,7 @@ def test_nothing_is_shown_where_no_license_allows_it(tmp_path, licenses):
     assert front(folder)["license"] == ("unknown" if licenses == {"a": None} else "other")
 
 
-def test_what_is_shown_no_more_is_taken_away(tmp_path):
+def test_images_that_are_no_longer_shown_are_deleted(tmp_path):
     build(written(tmp_path, {"a": "MIT"}))
     folder = tmp_path / "runs/t/shard"
     assert front(folder)["license"] == "mit"
@@ -214,31 +214,31 @@ def test_what_is_shown_no_more_is_taken_away(tmp_path):
 
 
 def test_build_json_counts_what_is_in_the_files(mixed):
-    told = json.loads((mixed / "build.json").read_text(encoding="utf-8"))
+    contents = json.loads((mixed / "build.json").read_text(encoding="utf-8"))
     published = rows(mixed)
-    assert {shard["name"]: shard["sha256"] for shard in told["shards"]} == {
+    assert {shard["name"]: shard["sha256"] for shard in contents["shards"]} == {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in mixed.glob("*.parquet")
     }
-    assert sum(shard["rows"] for shard in told["shards"]) == len(published) == 12
-    assert told["rows"]["silent"] == {"records": 3, "images": 6}
-    assert {entry["license"]: entry["images"] for entry in told["licenses"]}[None] == 6
-    assert told["stages"]["filter"]["counts"]["kept"] == 12
+    assert sum(shard["rows"] for shard in contents["shards"]) == len(published) == 12
+    assert contents["rows"]["silent"] == {"records": 3, "images": 6}
+    assert {entry["license"]: entry["images"] for entry in contents["licenses"]}[None] == 6
+    assert contents["stages"]["filter"]["counts"]["kept"] == 12
     sides = [score["value"] for row in published for score in row["scores"] if score["name"] == "image.side"]
-    assert told["scores"]["image.side"]["published"]["cells"] == {"ok": len(sides)}
-    assert told["scores"]["image.side"]["published"]["50%"] == 200
-    assert told["scores"]["image.side"]["level"] == "image"
-    assert told["scores"]["text.words"]["level"] == "document"
+    assert contents["scores"]["image.side"]["published"]["cells"] == {"ok": len(sides)}
+    assert contents["scores"]["image.side"]["published"]["50%"] == 200
+    assert contents["scores"]["image.side"]["level"] == "image"
+    assert contents["scores"]["text.words"]["level"] == "document"
 
 
-def test_build_json_tells_the_recipe_but_no_path_and_no_moment(mixed):
+def test_build_json_holds_the_recipe_but_no_path_and_no_time(mixed):
     text = (mixed / "build.json").read_text(encoding="utf-8")
-    told = json.loads(text)
-    assert [rule for rule in told["recipe"]["filter"]["rules"] if rule["score"] == "duplicate.text"] == [
+    contents = json.loads(text)
+    assert [rule for rule in contents["recipe"]["filter"]["rules"] if rule["score"] == "duplicate.text"] == [
         {"score": "duplicate.text", "max": 0}
     ]
     assert str(mixed.parents[3]) not in text
-    assert "path" not in told["recipe"]["ingest"]["sources"][0]
-    assert not {"seconds", "time", "date", "workdir", "mtime"} & {key for key, _ in _leaves(told)}
+    assert "path" not in contents["recipe"]["ingest"]["sources"][0]
+    assert not {"seconds", "time", "date", "workdir", "mtime"} & {key for key, _ in _leaves(contents)}
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -254,12 +254,12 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def test_the_recipe_in_build_json_builds_the_same_dataset(tmp_path, mixed):
     """With the paths of its sources, elsewhere, later, with other pace and prices: every published file is
     the same."""
-    told = json.loads((mixed / "build.json").read_text(encoding="utf-8"))["recipe"]
-    for source in told["ingest"]["sources"]:
+    contents = json.loads((mixed / "build.json").read_text(encoding="utf-8"))["recipe"]
+    for source in contents["ingest"]["sources"]:
         shutil.copytree(mixed.parents[2] / source["name"], tmp_path / source["name"])
         source["path"] = source["name"]
     (tmp_path / "again.yaml").write_text(
-        yaml.safe_dump({**told, "workdir": "elsewhere"}, sort_keys=False), encoding="utf-8"
+        yaml.safe_dump({**contents, "workdir": "elsewhere"}, sort_keys=False), encoding="utf-8"
     )
     build(
         tmp_path / "again.yaml",
@@ -296,9 +296,9 @@ def test_mlcroissant_takes_the_croissant_and_reads_the_records(mixed):
     assert "12 documents with 24 images" in about.data_collection
     assert any(sentence.startswith("Toy scores") for sentence in about.data_limitations)
     assert "text.words: at least 5; 0 of 12 failed" in about.data_preprocessing_protocol
-    told = {record["examples/id"].decode(): record for record in data.records("examples")}
+    contents = {record["examples/id"].decode(): record for record in data.records("examples")}
     for row in rows(mixed):
-        record = told.pop(row["id"])
+        record = contents.pop(row["id"])
         assert record["examples/source"].decode() == row["source"]
         assert [image.size for image in record["examples/images"]] == [(400, 200)] * 2
         assert [info["examples/image_info/sha256"].decode() for info in record["examples/image_info"]] == [
@@ -308,7 +308,7 @@ def test_mlcroissant_takes_the_croissant_and_reads_the_records(mixed):
             info["examples/image_info/owner_found"].decode() for info in record["examples/image_info"]
         ] == [info["owner_found"] for info in row["image_info"]]
         assert {"examples/title", "examples/page_url", "examples/language"} < set(record)
-    assert not told
+    assert not contents
 
 
 def test_card_and_croissant_describe_every_column_of_the_documents_origin(mixed):
@@ -327,9 +327,9 @@ def test_card_and_croissant_describe_every_column_of_the_documents_origin(mixed)
 
 
 def test_a_file_that_changed_is_not_what_the_croissant_names(mixed):
-    told = json.loads((mixed / "croissant.json").read_text(encoding="utf-8"))
+    contents = json.loads((mixed / "croissant.json").read_text(encoding="utf-8"))
     files = {
-        entry["contentUrl"]: entry for entry in told["distribution"] if entry["@type"] == "cr:FileObject"
+        entry["contentUrl"]: entry for entry in contents["distribution"] if entry["@type"] == "cr:FileObject"
     }
     assert {name: (entry["sha256"], entry["contentSize"]) for name, entry in files.items()} == {
         path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), f"{path.stat().st_size} B")

@@ -29,8 +29,8 @@ IMAGE = b"image"
 
 
 def row(task: str, title: str | None, *turns: tuple[str, list[str | bytes]]) -> dict[str, Any]:
-    said, _ = messages(*turns)
-    return {"task": task, "title": title, "messages": said}
+    turns_of_row, _ = messages(*turns)
+    return {"task": task, "title": title, "messages": turns_of_row}
 
 
 def figures(*batches: list[dict[str, Any]]) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def test_no_rows_give_no_shares():
         ("请介绍折纸船的方法", "折纸船", "请介绍{title}的方法"),
     ],
 )
-def test_a_title_is_left_open(question, title, expected):
+def test_a_title_is_replaced(question, title, expected):
     assert templated(question, title) == expected
 
 
@@ -206,7 +206,7 @@ def test_the_most_frequent_is_exact_up_to_the_size_and_a_close_bound_above(monke
     assert true <= found.share < true + 0.002
 
 
-def test_golden_shards_have_their_figures():
+def test_golden_shards_have_known_figures():
     tally = Tally()
     for path in SHARDS["2"]:
         tally.merge(count_shard(Artifact(path.parent), Part(path.stem))["tally"])
@@ -267,7 +267,7 @@ def test_an_estimate_is_marked_and_a_hostile_task_stays_in_its_cell():
     card = cards.fill(section, {"variety": found}, "card")
     assert "| **all** | 1.000 | ≈ 1.000 | 1.000 | - | - | - | ≈ 100.0% | 100.0% | 100.0% |" in card
     assert "| a\\|b | 1 |" in card
-    assert "`≈` marks an estimate: distinct-n with a standard error of 0.3%" in card
+    assert "`≈` marks an estimate: distinct-n has a standard error of 0.3%" in card
     assert f"{1 / sketch.SIZE**0.5:.1%}" == "0.3%"
 
 

@@ -51,7 +51,7 @@ def test_two_signals_in_quick_succession_are_one_interrupt(tmp_path, wait, pair)
     finally:
         process.kill()
     assert process.returncode == 130, noise
-    assert "run the same command to go on" in noise
+    assert "run the same command again to continue" in noise
     assert "Traceback" not in noise
 
 
@@ -74,13 +74,13 @@ def test_an_interrupt_that_an_event_loop_swallowed_stops_the_build_at_the_next_p
     assert "interrupted" in done.stderr
 
 
-def test_init_where_a_file_stands_is_one_line(tmp_path):
+def test_init_in_place_of_a_file_is_one_line(tmp_path):
     (tmp_path / "afile").write_text("x")
     for place in ("afile", "afile/below"):
         done = leaf("init", tmp_path / place)
         assert done.returncode == 1
         assert len(done.stderr.splitlines()) == 1
-        assert f"{place}: cannot be made a folder of recipes: Not a directory" in done.stderr
+        assert f"{place}: cannot create the recipe there: Not a directory" in done.stderr
         assert "give a new folder" in done.stderr
 
 
@@ -91,7 +91,7 @@ def test_init_where_nothing_can_be_written_is_one_line(tmp_path):
     done = leaf("init", place)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    assert "cannot be made a folder of recipes" in done.stderr
+    assert "cannot create the recipe there" in done.stderr
 
 
 def test_a_path_that_looks_like_markup_is_shown_as_it_is(tmp_path):
@@ -110,13 +110,13 @@ def test_status_of_a_recipe_that_was_never_built_names_the_next_command(tmp_path
         f"{stage}: missing" for stage in ("ingest", "filter", "rewrite", "shard")
     ]
     assert done.stdout.splitlines()[-1] == f"next: leaf build {path} --limit 3 --set 'filter.min_words=2 '"
-    untold = leaf("explain", "0123456789abcdef", path)
-    assert untold.returncode == 1
-    assert untold.stderr == f"leaf: {tmp_path}/runs/t: nothing is read yet; make it with: leaf build {path}\n"
+    missing = leaf("explain", "0123456789abcdef", path)
+    assert missing.returncode == 1
+    assert missing.stderr == f"leaf: {tmp_path}/runs/t: nothing has been read yet; run: leaf build {path}\n"
     assert not (tmp_path / "runs").exists()
 
 
-def test_status_of_a_run_whose_place_is_taken_by_a_file_has_nothing_to_tell(tmp_path):
+def test_status_of_a_run_whose_place_is_taken_by_a_file_shows_nothing(tmp_path):
     path = made(tmp_path)
     (tmp_path / "taken").touch()
     done = leaf("status", path, "--set", f"workdir={tmp_path}/taken/runs")
@@ -131,7 +131,7 @@ def test_status_names_a_stage_that_is_older_than_its_input(tmp_path):
     mmc4(tmp_path / "data", {"https://h.example/new": list(STEPS)}, "new.jsonl")
     build(path, until="ingest")
     lines = leaf("status", path).stdout.splitlines()
-    assert "filter: stale, its input has changed since or is not done" in lines
+    assert "filter: out of date: its input has changed or is not done" in lines
     assert lines[-1] == f"next: leaf build {path}"
     states = [stage["state"] for stage in json.loads(leaf("status", path, "--json").stdout)["stages"]]
     assert states == ["done", "stale", "stale", "stale"]
@@ -173,7 +173,7 @@ def test_a_record_that_ingest_rejected_is_explained_by_its_place(tmp_path):
     assert one.returncode == 0
     assert one.stdout.startswith("docs.jsonl line=3: ingest could not read the record, broken_json: ")
     two = leaf("explain", "docs.jsonl", path)
-    assert "2 documents fit docs.jsonl" in two.stdout
+    assert "2 documents match docs.jsonl" in two.stdout
     both = json.loads(leaf("explain", "docs.jsonl", path, "--json").stdout)["rejected"]
     assert [(item["locator"], item["reason"]) for item in both] == [
         ("line=3", "broken_json"),
@@ -184,7 +184,7 @@ def test_a_record_that_ingest_rejected_is_explained_by_its_place(tmp_path):
     assert read.stdout.splitlines()[0].endswith(": in a shard")
     none = leaf("explain", "docs.jsonl line=9", path)
     assert none.returncode == 1
-    assert "has this id, sha256, address or place" in none.stderr
+    assert "has this id, sha256, URL or place" in none.stderr
 
 
 VERBS = (
@@ -236,7 +236,7 @@ def on_a_terminal(columns: int, *arguments: str | Path, **variables: str) -> str
     try:
         while chunk := os.read(main, 65536):
             written += chunk
-    except OSError:  # Linux tells the end of a terminal so
+    except OSError:  # how Linux reports the end of a terminal
         pass
     os.close(main)
     assert process.wait(60) == 0
@@ -284,8 +284,8 @@ def test_status_in_a_file_has_no_escapes_no_bars_and_whole_names(finished):
         if line.startswith(("read", "kept", "examples", "in shards"))
     )
     assert lines[-1].startswith("next: leaf explain ")
-    told = leaf(*lines[-1].partition("    ")[0].split()[2:])  # the command that it names, as it stands
-    assert told.stdout.splitlines()[0].endswith(": dropped by filter"), told.stderr
+    shown = leaf(*lines[-1].partition("    ")[0].split()[2:])  # the command that it names, unchanged
+    assert shown.stdout.splitlines()[0].endswith(": dropped by filter"), shown.stderr
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
@@ -300,7 +300,7 @@ def test_status_fits_its_terminal_and_cuts_no_number(finished, columns):
     assert ESCAPE in shown
 
 
-def test_no_color_and_a_terminal_that_is_not_utf_8_are_honoured(finished):
+def test_no_color_and_a_terminal_that_is_not_utf_8_are_honored(finished):
     assert ESCAPE not in on_a_terminal(80, "status", finished, *CHANGE, NO_COLOR="1")
     assert ESCAPE not in on_a_terminal(
         80, "explain", "https://h.example/greek", finished, *CHANGE, NO_COLOR="1"
@@ -316,8 +316,8 @@ def test_no_color_and_a_terminal_that_is_not_utf_8_are_honoured(finished):
 
 
 def test_status_for_machines_keeps_its_keys(finished):
-    told = json.loads(leaf("status", finished, *CHANGE, "--json").stdout)
-    for entry in told["stages"]:
+    shown = json.loads(leaf("status", finished, *CHANGE, "--json").stdout)
+    for entry in shown["stages"]:
         assert {
             "stage",
             "state",
@@ -330,7 +330,7 @@ def test_status_for_machines_keeps_its_keys(finished):
             "path",
         } <= set(entry)
         assert entry["seconds"] > 0
-    assert told["stages"][-1]["shards"] == [
+    assert shown["stages"][-1]["shards"] == [
         {"task": task, "split": split, **cell}
         for task, split, cell in [
             (
@@ -338,10 +338,10 @@ def test_status_for_machines_keeps_its_keys(finished):
                 item["split"],
                 {name: item[name] for name in ("shards", "rows", "images", "bytes")},
             )
-            for item in told["stages"][-1]["shards"]
+            for item in shown["stages"][-1]["shards"]
         ]
     ]
-    assert sum(item["rows"] for item in told["stages"][-1]["shards"]) == 3
+    assert sum(item["rows"] for item in shown["stages"][-1]["shards"]) == 3
 
 
 def test_a_story_has_headings_in_bold_and_fits_eighty_columns(finished):

@@ -74,24 +74,24 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_closed_terminal_ends_a_build_as_termination_does_and_it_can_be_gone_on_with(tmp_path, number):
+def test_a_closed_terminal_ends_a_build_as_termination_does_and_it_can_be_continued(tmp_path, number):
     leaf("init", tmp_path / "a")
     # also where the tests run under nohup
     listening = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}
     process = started(tmp_path / "a", "build", "--workers", "1", start_new_session=True, **listening)
     until(process, lambda: list((tmp_path / "a/runs/my-dataset/ingest").glob("report-*.json")))
-    os.killpg(process.pid, number)  # as the kernel tells every process of a terminal
+    os.killpg(process.pid, number)  # as the kernel signals every process of a terminal
     _, noise = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, noise
     assert (
         noise.splitlines()[-1]
-        == "leaf: interrupted; what was finished is kept, run the same command to go on"
+        == "leaf: interrupted; finished work is kept, run the same command again to continue"
     )
     assert "Traceback" not in noise
     assert not (tmp_path / "a/runs/my-dataset/shard/record.json").exists()
 
 
-def test_who_ignores_a_closed_terminal_is_not_ended_by_it(small):
+def test_a_process_that_ignores_a_closed_terminal_continues(small):
     """As nohup asks for it."""
     process = started(small.parent, "build", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     until(process, (small.parent / "runs/t/.lock").exists)
@@ -145,9 +145,7 @@ def ended_well(done: Done) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_signal_at_the_last_write_of_a_build_an_export_or_a_removal_does_not_make_a_failure_of_it(
-    small, times
-):
+def test_a_signal_at_the_last_write_of_a_build_an_export_or_a_removal_does_not_make_it_fail(small, times):
     folder = small.parent
     done = run(folder, "build", before=at_last("shard/record.json", times))
     ended_well(done)
@@ -175,7 +173,7 @@ def test_a_signal_before_the_last_write_is_an_interrupt(small):
     ended_well(done)
 
 
-def test_a_signal_while_the_hub_commits_does_not_make_a_failure_of_the_push(small, tmp_path):
+def test_a_signal_while_the_hub_commits_does_not_make_the_push_fail(small, tmp_path):
     """The Hub sends it once it has made the commit, before it answers."""
     with hub(tmp_path / "home") as server:
         assert run(small.parent, "build").code == 0
@@ -200,7 +198,7 @@ def test_a_signal_while_the_hub_commits_does_not_make_a_failure_of_the_push(smal
         assert "SHA256SUMS" in repo.files
 
 
-def test_a_killed_worker_is_one_line_with_its_stage_and_a_hint_and_the_run_goes_on(tmp_path):
+def test_a_killed_worker_is_one_line_with_its_stage_and_a_hint_and_the_run_continues(tmp_path):
     leaf("init", tmp_path / "a")
     process = started(tmp_path / "a", "build", "--workers", "2")
     killed = until(process, lambda: workers(process)[:1])[0]
@@ -211,7 +209,7 @@ def test_a_killed_worker_is_one_line_with_its_stage_and_a_hint_and_the_run_goes_
     (line,) = [line for line in noise.splitlines() if not re.search(r"\d of \d", line)]
     assert line.startswith("leaf: ingest: ")
     assert line.endswith(
-        "a worker process died, killed most likely for want of memory; finished parts are kept: "
+        "a worker process died, probably because it ran out of memory; finished parts are kept: "
         "run the same command again with fewer --workers or a smaller part_size"
     )
     done = leaf("build", "--workers", "1", cwd=tmp_path / "a")
@@ -226,7 +224,7 @@ def test_ctrl_c_while_the_workers_start_is_one_line(tmp_path):
     _, noise = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, noise
     assert [line for line in noise.splitlines() if not re.search(r"\d of \d", line)] == [
-        "leaf: interrupted; what was finished is kept, run the same command to go on"
+        "leaf: interrupted; finished work is kept, run the same command again to continue"
     ]
 
 
@@ -237,12 +235,12 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     until(process, lambda: list((tmp_path / "a/runs/my-dataset").glob("sketchbook/*/labels/*.jsonl")))
     process.kill()
     process.communicate(timeout=PATIENCE)
-    _, alive = psutil.wait_procs(begun, timeout=PATIENCE)
-    assert not alive
+    _, running = psutil.wait_procs(begun, timeout=PATIENCE)
+    assert not running
 
 
 @pytest.mark.parametrize("reader", ["head -1", "true", "head -c 5"])
-def test_a_reader_that_goes_away_leaves_no_traceback(small, reader):
+def test_a_reader_that_closes_the_output_leaves_no_traceback(small, reader):
     assert leaf("build", cwd=small.parent).returncode == 0
     for verb in ("status", "status --json", "build"):
         done = subprocess.run(
@@ -278,7 +276,7 @@ def test_a_full_disk_under_the_output_is_one_line(small):
         )
     assert done.returncode == 1
     assert done.stderr == (
-        "leaf: No space left on device; what was finished is kept, free some space and run the same "
+        "leaf: No space left on device; finished work is kept, free some space and run the same "
         "command again\n"
     )
 

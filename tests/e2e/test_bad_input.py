@@ -15,7 +15,7 @@ import pytest
 from e2e.test_build import pages
 from making import build, leaf, mmc4, png, recipe, rows
 
-from leafinstruct.runtime.artifact import one_build
+from leafinstruct.runtime.locks import one_build
 
 LAX = {"min_words": 1, "alignment": {"allow_toy": True}}
 
@@ -59,7 +59,7 @@ def test_a_broken_line_is_a_reason_and_its_neighbors_live(tmp_path):
     assert len(rows(tmp_path / "runs/t/shard")) == 3
 
 
-def test_a_cut_gzip_stops_the_build_after_all_else_unless_told_to_keep(tmp_path):
+def test_a_cut_gzip_stops_the_build_after_all_else_unless_truncated_is_keep(tmp_path):
     path = mmc4(tmp_path / "data", pages(30))
     packed = gzip.compress(path.read_bytes(), mtime=0)
     path.unlink()
@@ -95,7 +95,7 @@ def test_images_that_are_missing_cut_or_no_images_are_reasons(tmp_path):
     assert reasons == ["missing", "truncated", "not_an_image"]
 
 
-def test_zero_documents_say_which_rule_took_them(tmp_path):
+def test_zero_documents_are_explained_by_their_rules(tmp_path):
     mmc4(tmp_path / "data", pages(4))
     recipe(
         tmp_path,
@@ -145,7 +145,7 @@ def test_a_second_build_in_the_same_place_is_refused_while_the_first_runs(tmp_pa
     assert "Traceback" not in second.stderr
 
 
-def test_an_interrupt_is_130_and_says_how_to_go_on(tmp_path):
+def test_an_interrupt_is_130_and_names_the_next_command(tmp_path):
     leaf("init", tmp_path / "a")
     command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "build"]
     process = subprocess.Popen(
@@ -157,7 +157,7 @@ def test_an_interrupt_is_130_and_says_how_to_go_on(tmp_path):
     process.send_signal(2)
     _, noise = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert "run the same command to go on" in noise
+    assert "run the same command again to continue" in noise
     assert "Traceback" not in noise
 
 
@@ -222,7 +222,6 @@ def test_a_cut_parquet_file_of_a_run_is_named_and_made_again(tmp_path):
     done = leaf("build", tmp_path / "recipe.yaml")
     assert done.returncode == 0, done.stderr
     assert (
-        f"leaf: ingest: damaged, and made again: {path.name} (its sha256 is not the recorded one)"
-        in done.stderr
+        f"leaf: ingest: damaged, and rebuilt: {path.name} (its sha256 is not the recorded one)" in done.stderr
     )
     assert path.read_bytes() == whole

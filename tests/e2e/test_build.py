@@ -153,7 +153,7 @@ def test_trls_vision_collator_encodes_the_rows_as_they_are(sketch):
         assert (batch["input_ids"] == 2).sum(dim=1).tolist() == [4 * len(row["images"]) for row in rows_]
 
 
-def test_the_card_says_what_was_done(sketch):
+def test_the_card_reports_what_was_done(sketch):
     import yaml
 
     text = (sketch / "runs/my-dataset/shard/README.md").read_text(encoding="utf-8")
@@ -172,14 +172,14 @@ def test_the_card_says_what_was_done(sketch):
     }
 
 
-def test_explain_tells_the_story_of_kept_and_dropped(sketch):
+def test_explain_shows_kept_and_dropped(sketch):
     run = sketch / "runs/my-dataset"
     row = rows(run / "shard")[0]
-    told = leaf("explain", row["id"], cwd=sketch).stdout
-    assert f"document {row['document_id']}" in told
-    assert "filter: kept" in told
-    assert f"example {row['id']}" in told
-    assert "shard: " in told
+    reported = leaf("explain", row["id"], cwd=sketch).stdout
+    assert f"document {row['document_id']}" in reported
+    assert "filter: kept" in reported
+    assert f"example {row['id']}" in reported
+    assert "shard: " in reported
     dropped = next(
         item for path in sorted((run / "filter").glob("dropped-*.parquet")) for item in table.read(path)
     )
@@ -229,7 +229,7 @@ def test_a_moved_threshold_reads_no_image_and_calls_no_model(own):
     rule = "filter.rules[2]={score: alignment.own, min: -1, uncalibrated: true}"
     build(own, rule, engine=tight)
     build(own, rule, "filter.rules[0].max=3", engine=tight)
-    assert tight.total("looking", "documents") == 48  # both looked again, over evidence
+    assert tight.total("looking", "documents") == 48  # both looked again, at intermediate files
     assert tight.total("looking", "images_read") == 0
     assert tight.total("looking", "images_embedded") == 0
 
@@ -299,7 +299,7 @@ def test_a_changed_file_rebuilds_its_parts_and_a_removed_one_takes_its_documents
     assert len(rows(own.parent / "runs/t/shard")) == 24
 
 
-def test_a_named_version_refuses_to_change_and_says_what_did(own):
+def test_a_named_version_refuses_to_change_and_names_the_change(own):
     build(own, "version=v1")
     done = leaf("build", own, "--set", "version=v1", "--set", "filter.min_words=11")
     assert done.returncode == 1

@@ -267,13 +267,13 @@ def test_the_record_names_every_source_file_with_its_sha256(own):
     assert "own/docs.jsonl changed" in done.stderr
 
 
-def test_what_is_rebuilt_is_told_in_words(own):
+def test_what_is_rebuilt_is_reported_in_words(own):
     build(own)
     mmc4(own.parent / "data", pages(1, start=90), name="more.jsonl")
-    told = leaf("build", own, "--set", "filter.min_words=11").stderr
-    assert "ingest: rebuilt what changed: own/more.jsonl is new" in told
-    assert "filter: rebuilt what changed: filter.min_words 10 -> 11; its input" in told
-    assert "rewrite: rebuilt what changed: its input" in told
+    reported = leaf("build", own, "--set", "filter.min_words=11").stderr
+    assert "ingest: rebuilt what changed: own/more.jsonl is new" in reported
+    assert "filter: rebuilt what changed: filter.min_words 10 -> 11; its input" in reported
+    assert "rewrite: rebuilt what changed: its input" in reported
 
 
 def test_templates_name_no_prompt_that_was_not_used(own):

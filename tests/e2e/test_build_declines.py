@@ -1,5 +1,5 @@
-"""A whole build whose language model declines: what stops it, what is asked again, what stands, and what a
-person is told."""
+"""A whole build whose language model declines: what stops it, what is asked again, what stays, and what a
+user is shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from leafinstruct import pipeline
 from leafinstruct.llm import clock as clocks
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
-from leafinstruct.report import funnel
+from leafinstruct.report.status import entries
 
 FILTERED = status(400, {"error": {"message": "The prompt was filtered.", "code": "content_filter"}})
 
@@ -53,8 +53,8 @@ def about(body: Body, *numbers: int) -> bool:
     return any(f"Number {number}." in text_of(body) for number in numbers)
 
 
-def told(path: Path) -> list[dict[str, object]]:
-    return funnel.status(pipeline.artifacts(recipes.load(path, ())))
+def reported(path: Path) -> list[dict[str, object]]:
+    return entries(pipeline.artifacts(recipes.load(path, ())))
 
 
 def asked(path: Path, stage: str) -> list[dict[str, object]]:
@@ -68,17 +68,17 @@ def asked(path: Path, stage: str) -> list[dict[str, object]]:
 def test_credit_that_ends_stops_the_build_and_the_same_command_goes_on(
     own: Path, server: Misbehaving
 ) -> None:
-    said = (
+    message = (
         "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to "
         "upgrade or purchase credits."
     )
     server.script(*[depending(answer)] * 5)
-    server.always = status(400, {"error": {"type": "invalid_request_error", "message": said}})
+    server.always = status(400, {"error": {"type": "invalid_request_error", "message": message}})
     ended = leaf("build", own)
     assert ended.returncode == 1
     [line] = [line for line in ended.stderr.splitlines() if "credit" in line]
     assert line == (
-        f"leaf: {server.url}: no credit left (HTTP 400): {said} Answers so far are kept. Add credit "
+        f"leaf: {server.url}: no credit left (HTTP 400): {message} Answers so far are saved. Add credit "
         "and run the same command again."
     )
     assert not (own.parent / "runs/t/filter/record.json").exists()
@@ -120,7 +120,7 @@ def test_what_a_filter_refused_is_counted_with_its_message_and_asked_again_on_de
     assert leaf("build", own, "--retry-refused").returncode == 0
     assert [is_judge(seen.body) for seen in server.seen] == [True] * 3 + [False] * 3
     assert len(rows(own.parent / "runs/t/shard")) == 12
-    assert [entry["unanswered"] for entry in told(own)[1:3]] == [{}, {}]
+    assert [entry["unanswered"] for entry in reported(own)[1:3]] == [{}, {}]
 
 
 def test_an_answer_that_could_not_be_read_is_asked_for_again_on_demand(
@@ -140,7 +140,7 @@ def test_an_answer_that_could_not_be_read_is_asked_for_again_on_demand(
     server.always = depending(choose)
     build(own, "rewrite.tasks=[guide]")
     assert len(rows(own.parent / "runs/t/shard")) == 10
-    entry = told(own)[2]
+    entry = reported(own)[2]
     assert entry["reasons"] == {"answer_unparsed": 1, "answer_refused": 1}
     assert entry["unanswered"] == {
         "refused": {"count": 1, "message": "HTTP #: The prompt was filtered."},
@@ -175,13 +175,15 @@ def test_a_decline_that_nobody_understands_ends_the_stage_resumable_and_can_be_t
     ) in ended.stderr
     assert leaf("build", own, "--set", "llm.tolerate_failures=0.2").returncode == 0
     assert len(rows(own.parent / "runs/t/shard")) == 11
-    assert told(own)[1]["unanswered"] == {"declined": {"count": 1, "message": "HTTP #: Bad things happen."}}
+    assert reported(own)[1]["unanswered"] == {
+        "declined": {"count": 1, "message": "HTTP #: Bad things happen."}
+    }
     server.always = depending(answer)
     assert leaf("build", own, "--set", "llm.tolerate_failures=0.2", "--retry-failed").returncode == 0
     assert len(rows(own.parent / "runs/t/shard")) == 12
 
 
-def test_a_server_that_takes_one_image_gets_one_and_the_rows_say_what_was_shown(
+def test_a_server_that_takes_one_image_gets_one_and_the_rows_record_what_was_shown(
     own: Path, server: Misbehaving
 ) -> None:
     limit = status(

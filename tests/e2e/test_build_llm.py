@@ -22,9 +22,9 @@ from leafinstruct.llm import clock as clocks
 from leafinstruct.llm.request import SentImage
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
-from leafinstruct.report import funnel
 from leafinstruct.report.explain import lineage
 from leafinstruct.report.inspect import page as inspection
+from leafinstruct.report.status import entries
 
 
 @pytest.fixture(autouse=True)
@@ -120,11 +120,11 @@ def test_judge_and_rewriter_see_the_images_in_their_places_and_a_repeat_costs_no
     assert len(server.seen) == 12
 
 
-def test_the_page_shows_what_the_judge_said_and_runs_none_of_it(own, server, tmp_path):
+def test_the_page_shows_the_judges_answer_and_runs_none_of_it(own, server, tmp_path):
     sentence = "It tells </script><b>three</b> steps, each with its image."
     kinds = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
-    told = {kind: {"score": 2 if kind == "text_quality" else 5, "reason": sentence} for kind in kinds}
-    server.always = depending(lambda body: good(told) if is_judge(body) else answer(body))
+    reported = {kind: {"score": 2 if kind == "text_quality" else 5, "reason": sentence} for kind in kinds}
+    server.always = depending(lambda body: good(reported) if is_judge(body) else answer(body))
     build(own, "filter.rules[0].min=1")
     inspection.inspect(pipeline.artifacts(recipes.load(own)), tmp_path / "page.html", 100, lambda *_: None)
     scripts = dict(Page((tmp_path / "page.html").read_text(encoding="utf-8")).scripts)
@@ -183,7 +183,7 @@ def test_an_answer_that_reorders_images_is_repaired_with_the_reason_and_else_dro
 def named(body: Body) -> Body:
     """A body as the journal has it: images by the sha256 of the bytes that were sent."""
 
-    def told(part: Any) -> Any:
+    def reported(part: Any) -> Any:
         if not isinstance(part, dict) or part["type"] != "image_url":
             return part
         head, _, data = part["image_url"]["url"].partition(",")
@@ -199,7 +199,10 @@ def named(body: Body) -> Body:
     return {
         **body,
         "messages": [
-            {**m, "content": [*map(told, m["content"])] if isinstance(m["content"], list) else m["content"]}
+            {
+                **m,
+                "content": [*map(reported, m["content"])] if isinstance(m["content"], list) else m["content"],
+            }
             for m in messages
         ],
     }
@@ -224,7 +227,7 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
     loaded = recipes.load(own, ())
     stages, kept = pipeline.artifacts(loaded), pipeline.answers_of(loaded)
 
-    def told(number: int) -> dict[str, Any]:
+    def reported(number: int) -> dict[str, Any]:
         record = lineage.look(stages, f"https://host{number}.example/{number}", kept)["record"]
         assert record is not None
         return dict(record)
@@ -237,7 +240,7 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
         ]
 
     for number, fate, tries in ((2, "sharded", 1), (3, "sharded", 2), (4, "dropped_by_rewrite", 3)):
-        record = told(number)
+        record = reported(number)
         asked = record["rewrite"]["asked"]
         (exchange,) = asked["exchanges"]
         assert record["fate"] == fate
@@ -257,13 +260,13 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
         assert judged["exchanges"][0]["sent"] == seen(number, judging=True)[-1]
         assert judged["answers"][0]["value"]["text_quality"] == {"score": 4, "reason": "fine"}
         assert record["cost"]["requests"] == tries + 1
-    assert told(4)["rewrite"]["asked"]["answers"] == []
-    costs = {entry["stage"]: entry["cost"] for entry in funnel.status(stages)}
+    assert reported(4)["rewrite"]["asked"]["answers"] == []
+    costs = {entry["stage"]: entry["cost"] for entry in entries(stages)}
     assert costs["rewrite"]["requests"] == 6 + 1 + 2
     assert costs["rewrite"]["dollars"] == pytest.approx(9 * 360 / 1e6)
     # the answers come from the cache, the price with them
     build(own, "rewrite.tasks=[guide]", price, rebuild=True)
-    assert funnel.status(stages)[1]["cost"] == costs["filter"]
+    assert entries(stages)[1]["cost"] == costs["filter"]
     shown = leaf("explain", "https://host3.example/3", own).stdout
     assert "rewrite: one guide" in shown
     assert "2 requests, 200 tokens in, 40 out, $0.000720" in shown
@@ -298,10 +301,10 @@ def test_a_tolerated_outage_drops_with_its_state_and_retry_failed_asks_again(own
     assert [(drop["rule"], drop["value"]) for row in dropped for drop in row["drops"]] == [
         ("judge.text_quality", None)
     ]
-    told = lineage.look(
+    reported = lineage.look(
         pipeline.artifacts(recipes.load(own, ())), dropped[0]["id"], own.parent / "runs/.answers"
     )["record"]
-    ends = {rule["rule"]: rule["outcome"] for rule in told["filter"]["rules"]}
+    ends = {rule["rule"]: rule["outcome"] for rule in reported["filter"]["rules"]}
     assert (ends["judge.text_quality"], ends["judge.instruction_value"]) == (
         "dropped_document",
         "not_reached",

@@ -41,15 +41,16 @@ def server() -> Iterator[Misbehaving]:
         yield server
 
 
-def own(folder: Path, server: Misbehaving, said: str = "") -> Path:
+def own(folder: Path, server: Misbehaving, message: str = "") -> Path:
     """A recipe over six lessons, each of which says this first."""
-    told = {
+    reported = {
         url: [
-            (f"{said} {text}" if number == 0 else text, image) for number, (text, image) in enumerate(steps)
+            (f"{message} {text}" if number == 0 else text, image)
+            for number, (text, image) in enumerate(steps)
         ]
         for url, steps in pages(6).items()
     }
-    mmc4(folder / "data", told)
+    mmc4(folder / "data", reported)
     return recipe(
         folder,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
@@ -144,7 +145,7 @@ def test_no_mark_of_a_page_goes_out_and_none_of_its_letters_is_lost(
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("reported", "reason"),
     [
         (dict.fromkeys(JUDGE_FIELDS, 4), judge.NO_REASON),
         (dict.fromkeys(JUDGE_FIELDS, "4"), judge.NO_REASON),
@@ -165,9 +166,9 @@ def test_no_mark_of_a_page_goes_out_and_none_of_its_letters_is_lost(
         ({**{field: {"score": 4, "reason": "clear"} for field in JUDGE_FIELDS}, "overall": 3}, "clear"),
     ],
 )
-def test_scores_are_read_without_being_asked_for_again(told: dict[str, Any], reason: str) -> None:
+def test_scores_are_read_without_being_asked_for_again(reported: dict[str, Any], reason: str) -> None:
     request = judge.request(document("one", "!a"), {}, JudgeConfig(), PROMPT)
-    assert read_answer(json.dumps(told), request) == {
+    assert read_answer(json.dumps(reported), request) == {
         field: {"score": 4, "reason": reason} for field in JUDGE_FIELDS
     }
 
@@ -175,8 +176,8 @@ def test_scores_are_read_without_being_asked_for_again(told: dict[str, Any], rea
 @pytest.mark.parametrize("score", ["4/10", 4.5, "high", True, None, 0, 6, [4], "4-5"])
 def test_a_score_that_is_none_is_not_read(score: object) -> None:
     request = judge.request(document("one", "!a"), {}, JudgeConfig(), PROMPT)
-    told = dict.fromkeys(JUDGE_FIELDS, 4) | {"text_quality": score}
-    assert str(read_answer(json.dumps(told), request)).startswith("text_quality")
+    reported = dict.fromkeys(JUDGE_FIELDS, 4) | {"text_quality": score}
+    assert str(read_answer(json.dumps(reported), request)).startswith("text_quality")
     missing = dict.fromkeys(JUDGE_FIELDS[1:], 4)
     assert str(read_answer(json.dumps(missing), request)).endswith("missing: text_quality")
 
@@ -185,12 +186,12 @@ def test_image_numbers_of_a_rewriter_may_be_strings_or_floats() -> None:
     request = prompt.request(
         document("# Two", "One thing.", "!a", "Another.", "!b"), *in_english(GUIDE), {}, PROMPT
     )
-    told = {
+    reported = {
         "instruction": "Do it.",
         "context": [],
         "response": ["So:", {"type": "image", "image": "1"}, {"type": "image", "image": 2.0}],
     }
-    value = read_answer(json.dumps(told), request)
+    value = read_answer(json.dumps(reported), request)
     assert isinstance(value, dict)
     assert [type(part.get("image")) for part in value["response"]] == [type(None), int, int]
 

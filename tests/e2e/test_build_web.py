@@ -1,5 +1,5 @@
 """Images on the web through a whole build, from a real local server: who is asked, how often, and what is
-told of it."""
+reported about it."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def web_recipe(folder: Path, gallery: Gallery, *rules: dict[str, Any], **fetch: 
     )
 
 
-def told(path: Path, name: str, *changes: str) -> dict[str, Any]:
+def reported(path: Path, name: str, *changes: str) -> dict[str, Any]:
     """lineage of the document that was called so."""
     stages = pipeline.artifacts(recipes.load(path, changes))
     (identity,) = (
@@ -135,7 +135,7 @@ def told(path: Path, name: str, *changes: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_only_images_of_documents_that_the_text_rules_left_alive_are_requested(tmp_path, gallery):
+def test_only_images_of_documents_that_the_text_rules_kept_are_requested(tmp_path, gallery):
     pages(
         tmp_path,
         gallery,
@@ -208,27 +208,27 @@ def test_within_the_tolerance_a_failed_image_costs_its_document_and_retry_failed
     assert len(rows(tmp_path / "runs" / "t" / "shard")) == 2
 
 
-def test_the_story_of_a_record_tells_the_fetch_and_the_rows_do_not(tmp_path, gallery):
+def test_explain_shows_the_fetch_and_the_rows_do_not(tmp_path, gallery):
     pages(tmp_path, gallery, {"calm": "", "missing": ""})
     gallery.moved = {"/calm-0.png": "/elsewhere.png"}
     path = web_recipe(tmp_path, gallery)
     build(path)
-    log = told(path, "calm")["segments"][0]["fetch"]
+    log = reported(path, "calm")["segments"][0]["fetch"]
     assert (log["final_url"], log["status"], log["attempts"], log["state"]) == (
         f"http://{gallery.name}/elsewhere.png",
         200,
         1,
         "ok",
     )
-    lines = " ".join(" ".join(story.story(told(path, "calm"))).split())
+    lines = " ".join(" ".join(story.story(reported(path, "calm"))).split())
     assert f"from http://{gallery.name}/elsewhere.png: 200, " in lines
     assert log["at"] in lines
     published = json.dumps([{**row, "images": None} for row in rows(tmp_path / "runs" / "t" / "shard")])
     assert log["at"] not in published
     (led,) = find.find(pipeline.artifacts(recipes.load(path)), f"http://{gallery.name}/elsewhere.png")
     assert (led.by, led.positions) == ("where an image's URL led", (0,))
-    assert led.document == told(path, "calm")["document"]
-    missing = told(path, "missing")
+    assert led.document == reported(path, "calm")["document"]
+    missing = reported(path, "missing")
     assert missing["segments"][0]["fetch"]["status"] == 404
     assert missing["filter"]["verdict"] == "dropped"
 
@@ -249,7 +249,7 @@ def test_a_private_address_is_refused_unless_its_host_is_allowed_by_name(tmp_pat
     with pytest.raises(LeafInstructError, match="no document is left"):
         build(path)
     assert not gallery.asked
-    assert told(path, "calm")["segments"][0]["found"]["reason"].startswith("private_address")
+    assert reported(path, "calm")["segments"][0]["found"]["reason"].startswith("private_address")
 
 
 def test_without_the_section_nothing_is_requested_and_the_reason_names_the_hint(tmp_path, gallery):

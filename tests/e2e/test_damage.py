@@ -92,7 +92,7 @@ def run_of(own: Path) -> Path:
     return own.parent / "runs/t"
 
 
-def told(outcomes: list[Outcome]) -> list[str]:
+def reported(outcomes: list[Outcome]) -> list[str]:
     return [line for outcome in outcomes for line in outcome.repaired]
 
 
@@ -114,7 +114,7 @@ def test_a_damaged_published_file_is_made_again(own, kind, damage):
     assert published(run_of(own)) == before
     if kind == "*.parquet" and damage is not Path.unlink:
         assert len(engine.reports["writing shards"]) == 1
-    lines = [*told(outcomes), *(line for outcome in outcomes for line in outcome.changes)]
+    lines = [*reported(outcomes), *(line for outcome in outcomes for line in outcome.changes)]
     assert len(lines) == 1
     assert path.name.removesuffix(".parquet") in lines[0]
     assert all(outcome.up_to_date and not outcome.repaired for outcome in build(own))
@@ -170,7 +170,7 @@ def test_a_damaged_report_counts_as_none_and_is_written_again(own, stage, kind, 
     before = published(run_of(own))
     path = sorted((run_of(own) / stage).glob(kind))[0]
     damage(path)
-    assert [line for line in told(build(own)) if path.name in line]
+    assert [line for line in reported(build(own)) if path.name in line]
     assert published(run_of(own)) == before
     assert all(outcome.up_to_date and not outcome.repaired for outcome in build(own))
 
@@ -191,7 +191,7 @@ def test_files_of_two_parts_that_were_swapped_are_noticed(own):
         (run / "held").rename(second)
     for path in [*run.glob("shard/*"), *run.glob("rewrite/r*.json")]:
         path.unlink() if path.is_file() else shutil.rmtree(path)
-    assert told(build(own))
+    assert reported(build(own))
     assert published(run) == before
 
 
@@ -211,7 +211,7 @@ def test_no_flipped_bit_reaches_a_shard(own):
         assert all(outcome.up_to_date for outcome in build(own)), path
 
 
-def test_a_reader_of_a_damaged_file_says_so_in_one_line(own):
+def test_a_reader_of_a_damaged_file_reports_it_in_one_line(own):
     run = run_of(own)
     flip(one(run, "ingest/documents-*"))
     part = Artifact(run / "ingest").parts()[1]
@@ -375,7 +375,7 @@ def test_an_image_file_that_rotted_never_goes_out_under_the_old_sha256(own):
     path.write_bytes(data)
     for shard in [*run.glob("shard/*.parquet"), *run.glob("shard/*.arrow"), run / "shard/record.json"]:
         shard.unlink()
-    lines = told(build(own))
+    lines = reported(build(own))
     assert "1 images whose file changed although its size and time did not" in lines
     for row in rows(run / "shard"):
         for image, info in zip(row["images"], row["image_info"], strict=True):
@@ -417,10 +417,10 @@ def test_verify_names_every_kind_of_damaged_file_and_what_it_advises_helps(own):
     assert done.returncode == 1
     damages = json.loads(done.stdout)["damages"]
     assert {Path(item["file"]) for item in damages} == set(paths)
-    said = leaf("verify", run, cwd=own.parent)
-    assert said.returncode == 1
-    assert len(said.stdout.splitlines()) == len(paths)
-    assert f"{len(paths)} damaged" in said.stderr
+    message = leaf("verify", run, cwd=own.parent)
+    assert message.returncode == 1
+    assert len(message.stdout.splitlines()) == len(paths)
+    assert f"{len(paths)} damaged" in message.stderr
     for item in damages:
         if item["repair"].startswith("delete it"):
             Path(item["file"]).unlink()
@@ -522,7 +522,7 @@ def test_a_lost_report_of_a_shard_is_listed_and_stops_a_push(own):
         "push", own, "--repo", "somebody/something", "--dry-run", "--allow", "drift", "--allow", "toy"
     )
     assert done.returncode == 1
-    assert f"damaged or gone: {lost.name}" in done.stderr
+    assert f"damaged or missing: {lost.name}" in done.stderr
     assert leaf("build", own).returncode == 0
     assert published(run) == before
 
@@ -564,7 +564,7 @@ def test_what_is_no_file_in_the_place_of_a_file_is_named_and_not_waited_for(own,
     make(path)
     assert path in [damage.file for damage in verify(run, "leaf build", InlineEngine()).damages]
     if path.is_dir():
-        with pytest.raises(SourceError, match="a folder has the place of a file; move it away"):
+        with pytest.raises(SourceError, match="a folder is in place of this file; move it away"):
             build(own)
         path.rmdir()
     build(own)

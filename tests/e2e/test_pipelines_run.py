@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hub_server import Hub
-from images.films import film
+from images.videos import write_video
 from ingest.reading import record
 from making import build, leaf, rows
 from PIL import Image
@@ -313,7 +313,7 @@ def test_youcook2(tmp_path):
     for number in range(3):
         name = f"GLd3aX16zB{number}"
         images = [Image.open(io.BytesIO(photo(number * 100 + shot))) for shot in range(6) for _ in range(4)]
-        film(folder / f"{name}.mp4", images, rate=1)
+        write_video(folder / f"{name}.mp4", images, rate=1)
         steps = [
             {"segment": [shot * 4, shot * 4 + 3], "id": shot, "sentence": sentence(number, shot)}
             for shot in range(6)
@@ -355,7 +355,7 @@ def test_vist(tmp_path):
                     "license": "4",
                 }
             )
-            told = {
+            reported = {
                 "original_text": sentence(story, order),
                 "text": sentence(story, order).lower(),
                 "photo_flickr_id": photo_id,
@@ -367,7 +367,7 @@ def test_vist(tmp_path):
                 "setting": "first-2-pick",
             }
             annotations.append(
-                [{**told, **place, "tier": "story-in-sequence", "photo_order_in_story": order}]
+                [{**reported, **place, "tier": "story-in-sequence", "photo_order_in_story": order}]
             )
     whole = {"images": images, "annotations": annotations, "albums": [], "info": {}, "type": "vist"}
     (tmp_path / "data/vist/train.story-in-sequence.json").write_text(json.dumps(whole))
@@ -380,7 +380,7 @@ def test_own_videos(tmp_path):
     (tmp_path / "data/videos").mkdir(parents=True)
     for number in range(2):
         images = [Image.open(io.BytesIO(photo(number * 100 + shot))) for shot in range(5) for _ in range(5)]
-        film(tmp_path / f"data/videos/{number}.mp4", images, rate=1)
+        write_video(tmp_path / f"data/videos/{number}.mp4", images, rate=1)
         cues = [
             f"00:00:{shot * 5:02d}.000 --> 00:00:{shot * 5 + 4:02d}.500\n{sentence(number, shot)}\n"
             for shot in range(5)
@@ -398,7 +398,7 @@ def test_interleavedbench(tmp_path):
         names = [f"wiki_images_test/{number}_0_{index}.png" for index in range(3)]
         for index in range(3):
             (folder / f"{number}_0_{index}.png").write_bytes(photo(number * 10 + index))
-        said = [
+        message = [
             {"from": "human", "value": f"<image> {sentence(number, 0)} What comes next?"},
             {"from": "gpt", "value": f"{sentence(number, 1)} <image> {sentence(number, 2)} <image>"},
         ]
@@ -407,7 +407,7 @@ def test_interleavedbench(tmp_path):
                 "id": f"wikihow_next_step_0_{number}",
                 "image": names,
                 "task_name": "wikihow_next_step",
-                "conversations": said,
+                "conversations": message,
             }
         )
     (tmp_path / "data/interleavedbench/interleaved_bench.json").write_text(json.dumps(made))
@@ -456,8 +456,8 @@ def test_hub(tmp_path):
     }
 
 
-def text(said: str) -> dict[str, Any]:
-    return {"index": None, "text": said, "type": "text"}
+def text(message: str) -> dict[str, Any]:
+    return {"index": None, "text": message, "type": "text"}
 
 
 def value(kind: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ import pytest
 from making import leaf, shard_sums
 from small_run import MOST, World, counting, killing, prepared, published, restored, run, warm
 
-TRIALS = 200
+ATTEMPTS = 200
 RULE = ("--set", "filter.rules[0].max=6")
 
 
@@ -37,7 +37,7 @@ def built(folder: Path, *changes: str) -> None:
 
 def read_again(file: str) -> tuple[list[str], tuple[str, ...]]:
     """What goes, so that a build reads a file of the run, and what the build is asked: a moved threshold
-    reads all evidence of filter."""
+    reads all intermediate files of filter."""
     stages = ["ingest", "filter", "rewrite", "shard"]
     stage = file.split("/")[1] if file.startswith("t/") else file.split("/", maxsplit=1)[0]
     if stage == "filter":
@@ -72,7 +72,7 @@ def test_two_hundred_flipped_bits_are_never_silently_wrong(tmp_path, world):
     ]
     right: dict[tuple[str, ...], dict[str, str]] = {}
     chance, outcomes, wrong = random.Random(19), Counter[str](), []
-    for trial in range(TRIALS):
+    for attempt in range(ATTEMPTS):
         file = chance.choice(files)
         gone, changes = read_again(file)
         if (key := (*gone, *changes)) not in right:
@@ -87,16 +87,18 @@ def test_two_hundred_flipped_bits_are_never_silently_wrong(tmp_path, world):
         (runs / file).write_bytes(data)
         forget(runs, gone)
         done = run(tmp_path, "build", *changes)
-        what = f"trial {trial}: {file}, byte {at}, bit {bit}"
+        what = f"attempt {attempt}: {file}, byte {at}, bit {bit}"
         if done.code == 0:
             outcome = "right" if published(runs / "t/shard") == right[key] else "silently wrong"
         else:
             outcome = (
-                "one line" if done.code == 1 and "Traceback" not in done.err and done.said else "traceback"
+                "one line"
+                if done.code == 1 and "Traceback" not in done.err and done.messages
+                else "traceback"
             )
         outcomes[outcome] += 1
         if outcome in ("silently wrong", "traceback"):
-            wrong.append(f"{what}: {outcome} {''.join(done.said[-1:])[:200]}")
+            wrong.append(f"{what}: {outcome} {''.join(done.messages[-1:])[:200]}")
     assert not wrong, f"{dict(outcomes)}\n" + "\n".join(wrong)
 
 
@@ -144,8 +146,8 @@ def test_two_hundred_kills_leave_the_same_shards_and_nothing_asked_for_twice(tmp
     assert operations > 300
     chance = random.Random(84)
     killed = 0
-    for trial in range(TRIALS - 10):
-        at = 1 + trial * operations // (TRIALS - 10) + chance.randrange(operations // TRIALS)
+    for attempt in range(ATTEMPTS - 10):
+        at = 1 + attempt * operations // (ATTEMPTS - 10) + chance.randrange(operations // ATTEMPTS)
         killed += gone_on(
             tmp_path,
             world,
@@ -154,7 +156,7 @@ def test_two_hundred_kills_leave_the_same_shards_and_nothing_asked_for_twice(tmp
             sums,
             questions,
         )
-    assert killed > 0.95 * (TRIALS - 10)
+    assert killed > 0.95 * (ATTEMPTS - 10)
 
 
 @pytest.mark.slow
@@ -165,14 +167,14 @@ def test_ten_true_kills_of_the_command_and_its_workers_leave_the_same_shards(tmp
     sums = shard_sums(tmp_path / "runs/t/shard")
     command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "build", "--workers", "2"]
     chance = random.Random(3)
-    for trial in range(10):
+    for attempt in range(10):
         shutil.rmtree(tmp_path / "runs")
         process = subprocess.Popen(
             command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ
         )
-        time.sleep(chance.uniform(0.5, 1 + trial))
+        time.sleep(chance.uniform(0.5, 1 + attempt))
         process.kill()
         process.wait()
         done = leaf("build", "--workers", "2", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert shard_sums(tmp_path / "runs/t/shard") == sums, trial
+        assert shard_sums(tmp_path / "runs/t/shard") == sums, attempt

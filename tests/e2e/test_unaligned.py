@@ -75,7 +75,7 @@ def test_the_whole_build_imports_neither_torch_nor_clip(path):
     assert json.loads(found.stdout.splitlines()[-1]) == []
 
 
-def test_no_row_no_record_and_no_file_has_a_score_of_clip_and_the_card_says_so(path):
+def test_no_row_no_record_and_no_file_has_a_score_of_clip_and_the_card_states_it(path):
     build(path)
     stages = pipeline.artifacts(recipes.load(path))
     assert names(path) == {"document", "text", "image", "duplicate", "reference", "rules"}

@@ -1,4 +1,4 @@
-"""The experiment's arithmetic on made-up results, its settings, and that a result which stands is neither run
+"""The experiment's arithmetic on made-up results, its settings, and that an existing result is neither run
 again nor overwritten."""
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     assert "| filtered | 8 | 1,000 | 920 | 800 |\n| unfiltered | 10 | 1,000 | 920 | 800 |" in page
     assert "| lora | 13, 4 | 166,912 |" in page
     assert "500 pages, 46% of them with a planted defect" in page
-    assert "refuses 0.0% of true scenes; of changed ones it takes for exact: color 2.4%" in page
+    assert "refuses 0.0% of true scenes; of changed scenes it accepts as exact: color 2.4%" in page
     assert any(line.startswith("| none (the base) | 0.900 |") for line in lines)
     # 4.303 * 0.1 / sqrt(3)
     assert any(line.startswith("| lora | 0.300 ± 0.248 | 0.400 ± 0.000 | 30.0 ± 24.8 |") for line in lines)
@@ -94,7 +94,7 @@ def test_the_report_holds_means_differences_and_what_the_filter_pays(tmp_path):
     assert "| full_space | **0.100 ± 0.000** | 0.000 ± 0.000 | **10.0 ± 0.0** |" in unfiltered
     pays = page[page.index("## Does the filter pay?") :]
     assert "| lora | **0.400 ± 0.000** |" in pays
-    assert "(7 adapters, 3 arms, 5 seeds: 105 runs) 12 stand" in page
+    assert "(7 adapters, 3 arms, 5 seeds: 105 runs) 12 were run" in page
     assert "| captions | unfiltered | filtered |" in page
     assert "| lora | 0 | 3 | 3 |" in page
     assert "what captions do not?" not in page
@@ -135,7 +135,7 @@ def test_parts_of_the_full_setting_answer_their_questions_and_two_seeds_none(tmp
         )
     ]
     assert (
-        "Filtered minus captions at equal steps, seed by seed. All that the captions teach to say is images"
+        "Filtered minus captions at equal steps, seed by seed. The only targets of the captions are images"
     ) in beyond
     assert "| full_space | 0.400 ± 0.000 | -0.500 ± 0.000 |" in beyond
     assert "| shuffled |" not in beyond
@@ -143,7 +143,7 @@ def test_parts_of_the_full_setting_answer_their_questions_and_two_seeds_none(tmp
 
 
 def test_only_runs_that_chose_rates_are_no_report(tmp_path):
-    with pytest.raises(SystemExit, match="no result stands"):
+    with pytest.raises(SystemExit, match="there are no results"):
         experiment_report.write(
             [result("filtered", "lora", 900, 1.0, 1.0)], experiment.read(RECIPE), tmp_path
         )
@@ -168,35 +168,35 @@ def test_the_committed_settings_are_whole_and_their_runs_distinct():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"methods": ["lora", "nonsense"]}, "nonsense"),
         ({"seeds": [900]}, "cannot be reported"),
         ({"seed": 1}, "unknown key; did you mean 'seeds'"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(tmp_path, change, said):
+def test_settings_that_do_not_go_together_are_refused(tmp_path, change, message):
     plan = yaml.safe_load(RECIPE.read_text())
     plan["sizes"]["small"] |= change
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
-    with pytest.raises(SystemExit, match=said):
+    with pytest.raises(SystemExit, match=message):
         experiment.read(tmp_path / "plan.yaml")
 
 
-def test_a_result_that_stands_is_not_run_again_and_other_settings_are_refused(tmp_path, monkeypatch):
+def test_an_existing_result_is_not_run_again_and_other_settings_are_refused(tmp_path, monkeypatch):
     plan = experiment.read(RECIPE)
     run = experiment.Run(arm="filtered", method="lora", seed=1, rate=0.01, steps=9)
     monkeypatch.setattr(experiment, "_base", lambda _: "weights")
     adapter = {"method": "lora", "r_text": 4}
-    told = experiment.recipe(plan, run, adapter, tmp_path)
-    settings = experiment.settings_of(plan, run, told, tmp_path)
+    values = experiment.recipe(plan, run, adapter, tmp_path)
+    settings = experiment.settings_of(plan, run, values, tmp_path)
     (tmp_path / "results").mkdir()
     path = tmp_path / "results" / f"{run.name}.json"
     path.write_text(json.dumps({"run": run.model_dump(), "settings": settings, "figures": {"made": "up"}}))
-    assert experiment.standing(tmp_path, run.name, settings)["figures"] == {"made": "up"}
+    assert experiment.existing(tmp_path, run.name, settings)["figures"] == {"made": "up"}
     before = path.read_bytes()
     with pytest.raises(experiment.Refused, match=r"adapter\.r_text 4 -> 5"):
-        experiment.standing(
+        experiment.existing(
             tmp_path,
             run.name,
             experiment.settings_of(
@@ -204,7 +204,7 @@ def test_a_result_that_stands_is_not_run_again_and_other_settings_are_refused(tm
             ),
         )
     assert path.read_bytes() == before
-    assert experiment.standing(tmp_path, "another", settings) is None
+    assert experiment.existing(tmp_path, "another", settings) is None
 
 
 def test_the_filtered_arm_alone_has_rules_and_alignment_is_bound_as_in_the_demo(tmp_path):
@@ -232,11 +232,11 @@ def test_a_small_experiment_from_its_data_to_its_report(tmp_path, capfd):
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     settings, work = experiment.read(tmp_path / "plan.yaml"), tmp_path / "work"
     experiment.run_all(settings, settings.sizes["small"], work, 2, 1)
-    standing = {path: path.read_bytes() for path in (work / "results").iterdir()}
-    assert len(standing) == 1 + 2 * 2 + 2 * 3 * 2
+    before = {path: path.read_bytes() for path in (work / "results").iterdir()}
+    assert len(before) == 1 + 2 * 2 + 2 * 3 * 2
     assert capfd.readouterr().err.count("trainable parameters") == 2 * 2 + 2 * 3 * 2
     experiment.run_all(settings, settings.sizes["small"], work, 2, 1)
-    assert {path: path.read_bytes() for path in (work / "results").iterdir()} == standing
+    assert {path: path.read_bytes() for path in (work / "results").iterdir()} == before
     assert "trainable parameters" not in capfd.readouterr().err
     experiment_report.write(list(experiment.read_all(work)), settings, tmp_path)
     page = (tmp_path / "experiment.md").read_text()

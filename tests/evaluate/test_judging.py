@@ -13,7 +13,7 @@ from making import document, in_english
 from PIL import Image
 
 from leafinstruct.evaluate.sketchbook import reading
-from leafinstruct.evaluate.sketchbook.grammar import Telling, ask_of, asks, read_instruction
+from leafinstruct.evaluate.sketchbook.grammar import State, ask_of, asks, read_instruction
 from leafinstruct.evaluate.sketchbook.guide_asks import guide_asks
 from leafinstruct.evaluate.sketchbook.judging import judge, judge_images
 from leafinstruct.rewrite import prompt
@@ -74,14 +74,14 @@ def test_every_text_of_every_lesson_is_right_at_its_own_point():
     for most in (5, 8):
         for index in range(300):
             howto = draft(replace(SETTINGS, lesson_steps=most), index)
-            telling = Telling(ask_of(howto))
-            assert telling.introduce(howto.intro)
+            state = State(ask_of(howto))
+            assert state.introduce(howto.intro)
             for step in howto.steps:
-                said = telling.step(step.text)
+                said = state.step(step.text)
                 assert said.fault is None, (howto.title, step.text, said)
                 assert step.shown[0] in said.things
-                telling.scene = telling.scene.add(step.shown[0])
-            assert telling.ends_with(howto.outro)
+                state.scene = state.scene.add(step.shown[0])
+            assert state.ends_with(howto.outro)
 
 
 HOUSE = lesson("house with")
@@ -183,12 +183,12 @@ def test_each_kind_of_wrong_image_is_caught_and_named_whether_texts_are_given_or
         assert all(step.fault is None for step in free)
 
 
-def test_a_wrong_background_and_an_image_that_was_not_drawn_are_named():
+def test_a_wrong_background_and_a_missing_image_are_named():
     other = "night" if HOUSE.steps[0].scene.background != "night" else "snow"
     assert judge_images(HOUSE, drawn(1, WALL, ROOF, background=other)[2:-1:2])[1].mistake == "background"
     images = [None, *told(HOUSE)[4:-1:2]]
     assert judge_images(HOUSE, images)[0].mistake == "no image"
-    with pytest.raises(ValueError, match=r"1 images cannot be judged by \d steps"):
+    with pytest.raises(ValueError, match=r"got 1 images for \d steps"):
         judge_images(HOUSE, [None])
 
 
@@ -245,7 +245,7 @@ def test_the_recognizer_states_its_two_errors_behind_any_tokenizer():
 
 def test_reading_refuses_what_it_cannot_compare():
     scene = Scene("paper", None)
-    with pytest.raises(ValueError, match="128 x 128 px cannot be read"):
+    with pytest.raises(ValueError, match="the image has 128 x 128 px"):
         reading.read(render(scene, 128), [scene])
     with pytest.raises(ValueError, match="no candidate"):
         reading.read(render(scene, 64), [])

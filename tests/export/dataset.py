@@ -27,13 +27,13 @@ def image_bytes(number: int, form: str = "PNG", size: tuple[int, int] = (64, 48)
 
 def row(number: int, *turns: tuple[str, list[str | bytes]], **columns: Any) -> dict[str, Any]:
     """A published row; bytes are images, and role is `user` or `assistant`."""
-    said, images = messages(*turns)
+    turns_of_row, images = messages(*turns)
     return {
         "id": f"{number:016x}",
         "document_id": f"{number + 1000:016x}",
         "source": "made",
         "task": "guide",
-        "messages": said,
+        "messages": turns_of_row,
         "images": [{"bytes": data, "path": f"../../../etc/{at}.sh"} for at, data in enumerate(images)],
         "image_info": [
             {

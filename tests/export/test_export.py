@@ -23,13 +23,13 @@ from leafinstruct.records.escaping import unescape
 CHAT = ("llama-factory", "ms-swift")
 
 
-def told(out: Path, name: str, split: str = "train") -> list[dict[str, Any]]:
+def records_of(out: Path, name: str, split: str = "train") -> list[dict[str, Any]]:
     if name == "conversations":
         return list(json.loads((out / f"{split}.json").read_text()))
     return [json.loads(line) for line in (out / f"{split}.jsonl").read_text().splitlines()]
 
 
-def said(record: dict[str, Any]) -> list[str]:
+def texts_of(record: dict[str, Any]) -> list[str]:
     return [
         turn.get("value", turn.get("content")) for turn in record.get("conversations", record.get("messages"))
     ]
@@ -64,7 +64,7 @@ def test_every_row_and_image_is_there_once(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["conversations", *CHAT])
-def test_marks_count_as_many_as_images_and_texts_come_back(tmp_path, name):
+def test_placeholders_match_images_and_texts_are_restored(tmp_path, name):
     out = tmp_path / "out"
     made(dataset(tmp_path), name, out)
     rows = {
@@ -72,13 +72,16 @@ def test_marks_count_as_many_as_images_and_texts_come_back(tmp_path, name):
         for path in sorted((tmp_path / "runs/made/shard").glob("*"))
         for item in pq.read_table(path).to_pylist()
     }
-    found = told(out, name) + told(out, name, "validation")
+    found = records_of(out, name) + records_of(out, name, "validation")
     assert {item["id"] for item in found} == set(rows)
     for item in found:
         row, paths = rows[item["id"]], item.get("image", item.get("images"))
-        assert sum(text.count("<image>") for text in said(item)) == len(paths)
+        assert sum(text.count("<image>") for text in texts_of(item)) == len(paths)
         assert not any(
-            mark in text for text in said(item) for mark in FORMATS[name].placeholders if mark != "<image>"
+            mark in text
+            for text in texts_of(item)
+            for mark in FORMATS[name].placeholders
+            if mark != "<image>"
         )
         assert [(out / path).read_bytes() for path in paths] == [image["bytes"] for image in row["images"]]
         assert [Path(path).stem for path in paths] == [info["sha256"] for info in row["image_info"]]
@@ -86,7 +89,7 @@ def test_marks_count_as_many_as_images_and_texts_come_back(tmp_path, name):
             [part["text"] if part["type"] == "text" else "<image>" for part in message["content"]]
             for message in row["messages"]
         ]
-        assert [unescape(text) if "\\" in text else text for text in said(item)] == [
+        assert [unescape(text) if "\\" in text else text for text in texts_of(item)] == [
             "\n".join(parts) for parts in lines
         ]
         assert (item["url"], item["license"], item["language"], item["provenance"]["locator"]) == (
@@ -183,11 +186,11 @@ def test_killed_behind_any_row_it_goes_on_to_the_same_bytes(tmp_path, name, at):
         made(shards, name, tmp_path / "out", on_rows=kill)
     assert not (tmp_path / "out" / "record.json").exists()
     assert list((tmp_path / "out").glob("train*")) == []
-    told: list[int] = []
-    made(shards, name, tmp_path / "out", on_rows=lambda done, _: told.append(done))
-    assert told[-1] == 11
-    # a shard that stands is told of once
-    assert len(told) == len(set(told)) + 4 - sum(at > end for end in (2, 7, 9))
+    progress: list[int] = []
+    made(shards, name, tmp_path / "out", on_rows=lambda done, _: progress.append(done))
+    assert progress[-1] == 11
+    # an up-to-date shard is reported once
+    assert len(progress) == len(set(progress)) + 4 - sum(at > end for end in (2, 7, 9))
     assert everything(tmp_path / "out") == everything(tmp_path / "whole")
 
 
@@ -249,9 +252,9 @@ def test_a_foreign_folder_is_refused_and_not_touched(tmp_path):
     (tmp_path / "mine" / "notes.txt").write_text("dear to me")
     (tmp_path / "file").write_text("x")
     for out, why in (
-        ("mine", "holds other files than an export"),
+        ("mine", "contains files that are not of an export"),
         ("file", "is a file"),
-        ("runs/made/shard", "holds other files"),
+        ("runs/made/shard", "contains files that are not of an export"),
     ):
         with pytest.raises(SourceError, match=why) as raised:
             made(shards, "ms-swift", tmp_path / out)
@@ -302,7 +305,7 @@ def test_rows_that_a_format_cannot_hold_are_left_out_with_a_reason_and_listed(tm
             "begins_with_answer": 1,
             "ends_with_question": 1,
         }
-        (first, last) = told(out, name)
+        (first, last) = records_of(out, name)
         assert [turn["content"] for turn in last["messages"]] == [
             "Be brief.\nWhat is <ima\nge>?\n<image>",
             "A mark.",
@@ -313,7 +316,7 @@ def test_rows_that_a_format_cannot_hold_are_left_out_with_a_reason_and_listed(tm
             (2, "no_bytes"),
         ]
         assert len(listed) == 7
-        assert "`left-out.jsonl` says which and why" in (out / "README.md").read_text()
+        assert "`left-out.jsonl` lists these rows" in (out / "README.md").read_text()
     assert first["image_info"][0]["license"] == ""
 
 
@@ -337,7 +340,10 @@ def test_a_split_and_a_task_alone(tmp_path):
     )
     with pytest.raises(
         SourceError,
-        match=r"no shard of task edit and split any; there are continuation.train, guide.train, guide.validation",
+        match=(
+            r"no shard of task edit and split any; available: continuation.train, guide.train, "
+            r"guide.validation"
+        ),
     ):
         made(shards, "conversations", tmp_path / "d", task="edit")
 
@@ -346,14 +352,14 @@ def test_a_folder_whose_name_looks_like_a_glob_is_a_folder(tmp_path):
     assert made(dataset(tmp_path / "runs [2]"), "conversations", tmp_path / "out")["counts"]["rows"] == 11
 
 
-def test_what_cannot_be_exported_is_said_in_one_line(tmp_path):
+def test_what_cannot_be_exported_is_reported_in_one_line(tmp_path):
     none = shard(
         tmp_path / "d" / "guide.train-00000-of-00001.parquet",
         [guide(1, images=[{"bytes": None, "path": "a"}] * 2)],
     )
     with pytest.raises(SourceError, match=r"no row of d can be exported: no_bytes 1; `leaf hydrate`"):
         made(none, "ms-swift", tmp_path / "a")
-    with pytest.raises(SourceError, match="does not say its split"):
+    with pytest.raises(SourceError, match="does not name its split"):
         made(shard(tmp_path / "e" / "rows.parquet", [guide(1)]), "ms-swift", tmp_path / "b")
     shards = dataset(tmp_path)
     (shards / "fingerprint.json").write_text("{}")
@@ -381,9 +387,7 @@ def test_the_verb(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout == "11 rows, 24 images in lf/ (how to load it: README.md)\n"
     assert "export: llama-factory: 11 of 11 rows" in done.stderr
-    assert (
-        "22 of 24 images stand in answers. LLaMA-Factory does not train a model to draw them" in done.stderr
-    )
+    assert "22 of 24 images are in answers. LLaMA-Factory does not train image generation" in done.stderr
     info = json.loads((tmp_path / "lf" / "dataset_info.json").read_text())
     assert {name: entry["file_name"] for name, entry in info.items()} == {
         "made_train": "train.jsonl",
@@ -430,7 +434,7 @@ def test_a_list_keeps_its_bytes_and_is_apart_from_the_texts_beside_it(name):
 
 
 @pytest.mark.parametrize("name", ["conversations", "llama-factory", "ms-swift"])
-def test_a_markdown_parser_finds_the_lists_around_marks(name):
+def test_a_markdown_parser_finds_the_lists_around_placeholders(name):
     parts = [
         "Do:",
         image_bytes(1),

@@ -68,7 +68,7 @@ def test_shards_are_taken_from_whichever_folder_they_lie_in(tmp_path, hub, shard
     assert again.stdout == "9 rows, 20 images in out/ (how to load it: README.md)\n"
 
 
-def test_what_cannot_be_had_is_one_line_with_the_hint(tmp_path, hub, shards):
+def test_a_failed_download_is_one_line_with_a_hint(tmp_path, hub, shards):
     none = asked(hub, tmp_path)
     repo = hub.make("me/made", private=True)
     holds(repo, {})
@@ -77,25 +77,26 @@ def test_what_cannot_be_had_is_one_line_with_the_hint(tmp_path, hub, shards):
     twice = asked(hub, tmp_path)
     (tmp_path / "home").rename(tmp_path / "old")  # the Hub's client falls back to what it had before
     private = asked(hub, tmp_path, token="")
-    told = [done.stderr.splitlines()[-1] for done in (none, empty, twice, private)]
+    messages = [done.stderr.splitlines()[-1] for done in (none, empty, twice, private)]
     assert [(done.returncode, done.stdout) for done in (none, empty, twice, private)] == [(1, "")] * 4
     # its client warns of the empty one by itself
     lines = [len(done.stderr.splitlines()) for done in (none, twice, private)]
     assert lines == [1, 1, 1]
-    assert told[0].startswith(
-        "leaf: export hub:me/made: cannot be had from the Hub: 404 Client Error. Repository Not Found "
+    assert messages[0].startswith(
+        "leaf: export hub:me/made: cannot be downloaded from the Hub: 404 Client Error. Repository Not Found "
         "for url: "
     )
-    assert told[0].endswith("/main.; there is no such repository or revision, or this token may not see it")
-    assert told[1] == (
-        "leaf: export hub:me/made: the repository holds no shard *.*-*.parquet; give a dataset that leaf "
-        "pushed"
+    assert messages[0].endswith(
+        "/main.; there is no such repository or revision, or this token may not see it"
+    )
+    assert messages[1] == (
+        "leaf: export hub:me/made: the repository has no shard *.*-*.parquet; give a dataset that leaf pushed"
     )
     assert (
-        "2 of its folders hold a shard continuation.train-00000-of-00001.parquet; download one of them"
-        in told[2]
+        "2 of its folders have a shard continuation.train-00000-of-00001.parquet; download one of them"
+        in messages[2]
     )
-    assert told[3].endswith(
+    assert messages[3].endswith(
         "; there is no such repository, or it is private: log in with `hf auth login`, or set HF_TOKEN"
     )
     assert not (tmp_path / "out").exists()
@@ -111,5 +112,5 @@ def test_a_dataset_of_references_names_what_fetches_them(tmp_path, hub, shards):
     done = asked(hub, tmp_path)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
     assert done.stderr.endswith(
-        "its images are references; `leaf hydrate` fetches them and writes shards that hold them\n"
+        "its images are references; `leaf hydrate` fetches them and writes shards with images\n"
     )

@@ -33,7 +33,7 @@ def test_images_in_their_places_score_by_their_own_texts():
 
 
 def test_two_swapped_neighbors_no_longer_pass():
-    """The first image now shows the bird: beside it stands the bird's text, behind it, so the larger of both
+    """The first image now shows the bird: the bird's text is beside it, after it, so the larger of both
     sides saw nothing wrong."""
     page = document(*TEXT_FIRST)
     found = values(page, {2: {0: 0.0, 1: 0.04, 3: 0.28}, 4: {0: 0.0, 1: 0.3, 3: 0.05}})
@@ -41,7 +41,7 @@ def test_two_swapped_neighbors_no_longer_pass():
     assert found["alignment.beside"][0] == 0.28
 
 
-def test_without_an_owner_the_larger_of_both_sides_counts_and_says_so():
+def test_without_an_owner_the_larger_of_both_sides_counts_and_is_reported():
     page = document("# T", "One word.", "!a", "Two words.", "!b", "Three words.")
     assert {image.owner for image in page.images} == {None}
     cells = image_cells(page, rows(page, {2: {1: 0.1, 3: 0.2}, 4: {3: 0.3, 5: 0.1}}), "m")

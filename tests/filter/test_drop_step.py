@@ -34,7 +34,7 @@ def lose(page: Document, *names: str, drop: str = "step", **config: int) -> Deci
     """The decision of a document whose images of these names do not decode."""
     rule = Rule.model_validate({"score": "image.decoded", "min": 1, "drop": drop})
     decision = Decision(page, FilterConfig(**{"min_images": 0, "min_words": 0, **config}), (rule,))
-    decision.weigh(
+    decision.apply(
         [
             Cell("image.decoded", float(image.sha256 not in names), position=image.position)
             for image in page.images
@@ -56,7 +56,7 @@ def test_an_image_takes_its_owner_and_captions_and_nothing_else():
     assert left(lose(page, "a", drop="image")) == [0, 1, 2, 5, 6]
 
 
-def test_an_owner_behind_its_image_goes_too():
+def test_an_owner_after_its_image_is_dropped_too():
     assert left(lose(owned("# T", "!a", "step a", "!b", "step b", a=2, b=4), "a")) == [0, 3, 4]
 
 
@@ -75,7 +75,7 @@ def test_a_captioned_figure_takes_the_text_of_its_step_along():
     assert left(lose(two, "a", "b")) == [0, 6, 7, 8]
 
 
-def test_a_text_of_two_images_goes_with_the_last_of_them():
+def test_a_text_of_two_images_is_dropped_with_the_last_of_them():
     page = owned("intro", "both", "!a", "!b", a=1, b=1)
     one = lose(page, "a")
     assert left(one) == [0, 1, 3]
@@ -97,7 +97,7 @@ def test_a_text_of_two_images_goes_with_the_last_of_them():
         (("# T", "y", "# one", "# sub", "x", "!a", "# two", "!b"), {"a": 4}, "a", [0, 1, 2, 6, 7]),
     ],
 )
-def test_a_heading_goes_when_it_then_heads_nothing(parts, owners, lost, kept):
+def test_a_heading_is_dropped_if_nothing_is_left_under_it(parts, owners, lost, kept):
     assert left(lose(owned(*parts, **owners), lost)) == kept
 
 
@@ -114,7 +114,7 @@ def test_a_heading_goes_when_it_then_heads_nothing(parts, owners, lost, kept):
         ("one line\nand another", False, None),
     ],
 )
-def test_of_a_list_only_the_item_next_to_the_image_goes(text, image_first, rest):
+def test_of_a_list_only_the_item_next_to_the_image_is_dropped(text, image_first, rest):
     parts = ("intro", "!a", f"- {text}") if image_first else ("intro", f"- {text}", "!a")
     decision = lose(owned(*parts, a=2 if image_first else 1), "a")
     assert [one.text for one in decision.document.texts] == ["intro", *([rest] if rest else [])]
@@ -124,7 +124,7 @@ def test_of_a_list_only_the_item_next_to_the_image_goes(text, image_first, rest)
         )
 
 
-def test_where_the_owner_is_unknown_only_the_image_and_its_captions_go_and_the_drop_says_so():
+def test_with_an_unknown_owner_only_the_image_and_its_captions_are_dropped_and_the_drop_reports_it():
     decision = lose(owned("x", "!a", "> of a", "y"), "a")
     assert left(decision) == [0, 3]
     assert (
@@ -136,15 +136,15 @@ def test_the_reason_of_the_score_comes_first():
     page = owned("intro", "x", "!a", a=1)
     rule = Rule(score="image.decoded", min=1, drop="step")
     decision = Decision(page, FilterConfig(min_images=0, min_words=0), (rule,))
-    decision.weigh([Cell("image.decoded", 0.0, position=2, detail="truncated: file ends early")])
+    decision.apply([Cell("image.decoded", 0.0, position=2, detail="truncated: file ends early")])
     assert decision.image_drops[0].detail == "truncated: file ends early; its text [1] was dropped with it"
 
 
 def test_minima_are_judged_again_without_the_text():
     page = owned("one two", "three four five", "!a", "six", "!b", a=1, b=3)
-    assert [(drop.rule, drop.value) for drop in lose(page, "a", min_words=4).verdicts] == [("min_words", 3.0)]
+    assert [(drop.rule, drop.value) for drop in lose(page, "a", min_words=4).drops] == [("min_words", 3.0)]
     assert lose(page, "a", min_words=3).kept
-    assert [drop.rule for drop in lose(page, "a", min_images=2).verdicts] == ["min_images"]
+    assert [drop.rule for drop in lose(page, "a", min_images=2).drops] == ["min_images"]
 
 
 @given(

@@ -18,9 +18,9 @@ def rows(*texts: str) -> list[dict[str, object]]:
 
 def test_the_smallest_id_stays_and_every_later_one_counts_those_before():
     keys = rows("same text", "Same  TEXT!", "other", "same text")
-    verdicts = duplicate.reduce([("p", keys)])["p"]
+    results = duplicate.reduce([("p", keys)])["p"]
     same = sorted(
-        (row["document_id"], row["text"]) for row in verdicts if row["document_id"] != keys[2]["document_id"]
+        (row["document_id"], row["text"]) for row in results if row["document_id"] != keys[2]["document_id"]
     )
     assert [count for _, count in same] == [0, 1, 2]
 
@@ -67,12 +67,12 @@ def test_documents_without_words_are_no_copies_of_each_other():
 
 def test_shared_images_are_a_share():
     one, two = document("x", "!a", "!b", file="1"), document("y", "!a", "!c", file="2")
-    verdicts = {
+    results = {
         row["document_id"]: row["images"]
         for row in duplicate.reduce([("p", [duplicate.key_row(one), duplicate.key_row(two)])])["p"]
     }
-    assert sorted(verdicts.values()) == [0.0, 0.5]
-    assert verdicts[min(one.id, two.id)] == 0.0
+    assert sorted(results.values()) == [0.0, 0.5]
+    assert results[min(one.id, two.id)] == 0.0
 
 
 def test_an_image_repeated_inside_a_document_counts_its_earlier_selves():

@@ -1,6 +1,6 @@
 """The judge: what the request shows, what the written rules see, and what a document may not do to them."""
 
-# ruff: noqa: RUF001 - marks of other scripts are meant
+# ruff: noqa: RUF001 - punctuation of other scripts is intended
 
 import json
 import time
@@ -108,7 +108,7 @@ def test_no_text_can_close_its_quotation(text):
 @pytest.mark.parametrize(
     "base", [STEPS, ("# T", "Finally paint it.", "!a", "First, draw a wall.", "!b"), ("hi", "!a")]
 )
-def test_a_document_that_speaks_to_the_judge_moves_no_score(plea, base):
+def test_a_document_that_addresses_the_judge_changes_no_score(plea, base):
     assert scores(*base, plea) == scores(*base)
     assert scores(base[0], plea, *base[1:]) == scores(*base)
     glued = [
@@ -187,7 +187,7 @@ def test_every_answer_of_the_rules_fits_the_schema(parts):
     validate(judge.by_rules(document(*parts)), judge.SCHEMA)
 
 
-def test_columns_tell_rules_from_a_model_and_failures_from_verdicts():
+def test_columns_distinguish_rules_from_a_model_and_failures_from_scores():
     value = judge.by_rules(document(*STEPS))
     assert {cell.name for cell in judge.cells(Answer("ok", value, "offline-rules@1"), offline=True)} == {
         f"rules.{field}" for field in value
@@ -198,7 +198,7 @@ def test_columns_tell_rules_from_a_model_and_failures_from_verdicts():
     ] * 4
 
 
-def test_a_long_document_is_cut_where_it_says_so_and_keeps_its_images():
+def test_a_long_document_is_cut_with_a_note_and_keeps_its_images():
     page = document("one two three four", "!a", "five six", "!b")
     cut = judge.shorten(page, 3)
     assert [text.text for text in cut.texts] == ["one two three [cut here]"]

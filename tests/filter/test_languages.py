@@ -11,7 +11,7 @@ from making import document
 from leafinstruct.filter.catalog import PASSES, SCORES
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.decision import Decision, Drop
-from leafinstruct.filter.passes import language_cell
+from leafinstruct.filter.scores import text
 from leafinstruct.filter.scores.text import scores
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
@@ -22,8 +22,8 @@ WITHOUT = document("12 34 56", "!a")
 
 def judged(page: Document, *rules: Rule, **config: object) -> list[Drop]:
     decision = Decision(page, FilterConfig(**{"min_words": 1, **config}), rules)  # type: ignore[arg-type]
-    decision.weigh([language_cell(page), *scores(page)])
-    return decision.verdicts
+    decision.apply([text.language(page), *scores(page)])
+    return decision.drops
 
 
 def test_a_document_of_a_listed_language_stays():
@@ -53,8 +53,8 @@ def test_confidence_is_a_score_of_the_cheapest_pass():
     declared = SCORES["document.language_confidence"]
     assert (declared.family, declared.level, PASSES[declared.turn]) == ("document", "document", "text")
     assert declared.turn == 0
-    assert language_cell(GERMAN) == Cell("document.language_confidence", 0.98)
-    assert language_cell(WITHOUT) == Cell(
+    assert text.language(GERMAN) == Cell("document.language_confidence", 0.98)
+    assert text.language(WITHOUT) == Cell(
         "document.language_confidence", None, "not_scored", detail="the language is undetermined"
     )
 

@@ -325,7 +325,7 @@ def test_the_second_of_two_lists_is_judged_too():
     assert of(*numbered("Step {number}: a", [1, 2, 3, 4, 1, 2, 3, 4])) == IN_ORDER
 
 
-def test_numbers_of_captions_code_and_tables_are_no_evidence():
+def test_numbers_of_captions_code_and_tables_are_ignored():
     page = ["> Step 3", "> Step 1", "> Step 2"]
     assert of("# How to", "!i", *page) == IN_ORDER
     assert of("# How to", "!i", *(part.removeprefix("> ") for part in page))[0] < 4
@@ -345,7 +345,7 @@ def test_numbers_of_captions_code_and_tables_are_no_evidence():
         (["Then a.", "First, b."], IN_ORDER),
     ],
 )
-def test_words_are_evidence_where_a_page_is_all_steps(parts, expected):
+def test_words_count_if_a_page_is_all_steps(parts, expected):
     assert of("# How to", *parts) == expected
 
 
@@ -381,7 +381,7 @@ between = st.lists(
     st.sampled_from(["{number}. Mix it.", "- {number}. Mix it.", "Step {number}: Mix it.", "第{number}步"]),
     st.data(),
 )
-def test_what_stands_between_steps_changes_nothing(order, form, data):
+def test_texts_between_steps_change_nothing(order, form, data):
     steps = numbered(form, list(order))
     mixed = [part for step in steps for part in (step, *data.draw(between))]
     assert of("# How to", *mixed) == of("# How to", *steps)

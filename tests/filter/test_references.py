@@ -31,7 +31,7 @@ def test_it_is_judged_after_every_rule_on_images_and_before_the_judge():
 
 
 @pytest.mark.parametrize("drop", ["image", "step"])
-def test_a_rule_on_it_drops_the_document_and_the_drop_says_why(drop):
+def test_a_rule_on_it_drops_the_document_with_the_reason(drop):
     page = document("A story in 2 pictures.", "one", "!a", "two", "!b")
     owners = {"a": 1, "b": 3}
     segments = (
@@ -39,10 +39,10 @@ def test_a_rule_on_it_drops_the_document_and_the_drop_says_why(drop):
     )
     rules = (Rule(score="image.decoded", min=1, drop=drop), Rule(score="reference.dangling", max=0))
     decision = Decision(replace(page, segments=tuple(segments)), FilterConfig(min_words=1), rules)
-    decision.weigh([Cell("image.decoded", value, position=at) for at, value in ((2, 0.0), (4, 1.0))])
+    decision.apply([Cell("image.decoded", value, position=at) for at, value in ((2, 0.0), (4, 1.0))])
     assert decision.kept
-    decision.weigh(references.scores(decision.document))
-    assert [(one.rule, one.value, one.threshold, one.detail) for one in decision.verdicts] == [
+    decision.apply(references.scores(decision.document))
+    assert [(one.rule, one.value, one.threshold, one.detail) for one in decision.drops] == [
         ("reference.dangling", 1.0, 0.0, '"in 2 pictures", but 1 image is left')
     ]
 
@@ -51,19 +51,19 @@ def test_a_build_drops_what_lost_an_image_and_keeps_what_lost_none(tmp_path):
     """The broken image is dropped by image.decoded, the repeated one by duplicate.within, which is the last
     pass that drops an image."""
     one, two = png(), png((10, 200, 30), dot=40)
-    told = "A long story of a cat and a dog in 3 pictures, which you may read aloud."
+    stated = "A long story of a cat and a dog in 3 pictures, which you may read aloud."
     pages = {
         "https://a.example/whole": [
-            (told, one),
+            (stated, one),
             ("The cat sleeps in the sun.", two),
             ("The dog barks.", png((1, 2, 250))),
         ],
         "https://a.example/broken": [
-            (told, one),
+            (stated, one),
             ("The cat runs up a tree.", two),
             ("The dog waits.", b"no image"),
         ],
-        "https://a.example/twice": [(told, one), ("The cat eats a fish.", two), ("The dog looks.", one)],
+        "https://a.example/twice": [(stated, one), ("The cat eats a fish.", two), ("The dog looks.", one)],
     }
     mmc4(tmp_path / "data", pages)
     rules = [{"score": "duplicate.within", "max": 0}, {"score": "reference.dangling", "max": 0}]

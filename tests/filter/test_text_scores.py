@@ -1,6 +1,6 @@
 """Scores of text: each is a definition, and each test a case that another definition would fail."""
 
-# ruff: noqa: RUF001 - marks of other scripts are meant
+# ruff: noqa: RUF001 - punctuation of other scripts is intended
 
 import math
 import unicodedata
@@ -53,7 +53,7 @@ def test_code_is_no_spam():
     assert {cell.name: cell.value for cell in text.scores(code)}["text.symbols"] == 0.0
 
 
-def test_a_document_without_words_has_no_rates_and_says_so():
+def test_a_document_without_words_has_no_rates_and_a_reason():
     cells = {cell.name: cell for cell in text.scores(document("!a"))}
     assert cells["text.words"].value == 0.0
     assert cells["text.links"].value is None
@@ -88,7 +88,7 @@ SPAM = {
 
 
 @pytest.mark.parametrize("language", SPAM)
-def test_a_phrase_said_again_and_again_is_repetition_in_every_script(language):
+def test_a_repeated_phrase_is_repetition_in_every_script(language):
     assert values(SPAM[language] * 40)["text.repetition"] > 0.95
     assert values(SPAM[language])["text.repetition"] == 0
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from images.films import film, shade
+from images.videos import shade, write_video
 from ingest.reading import archive, record
 from making import png
 
@@ -96,7 +96,7 @@ def sound(kind: str, folder: Path) -> tuple[str, bytes]:
         return "a.jsonl", b"\n".join([json.dumps(line).encode()] * 3)
     if kind == "html":
         head = b"<html><head><meta charset=utf-8><base href='/x/'></head><body><main><h1>T</h1>"
-        body = b"<p>text <b>of</b><img srcset='a.png 2x, b.png' src=c.png></p><table><tr><td>1<td>2</table><pre>code</pre></main></body></html>"
+        body = b"<p>text <b>of</b><img srcset='a.png 2x, b.png' src=c.png></p><table><tr><td>1<td>2</table><pre>code</pre></main></body></html>"  # noqa: E501
         return "a.html", head + body
     if kind == "warc":
         page = record("http://a.org/", b"<main><p>text<img src=0.png></main>")
@@ -238,7 +238,7 @@ def test_a_reader_gives_documents_and_reasons_or_says_in_one_line_what_is_wrong(
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
-    return folder, film(
+    return folder, write_video(
         folder / "a.mp4", [shade((index * 8, 30, 30), index) for index in range(20)], gop=5
     ).read_bytes()
 
@@ -364,7 +364,7 @@ try:
 except LeafInstructError:
     items = []
 print(time.process_time() - started, (most() - before) / 1024, len(items))
-"""
+"""  # noqa: E501
 
 
 def bomb_of_parquet() -> bytes:

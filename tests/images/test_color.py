@@ -1,5 +1,5 @@
-"""Embedded profiles: the colors that come out are those a person sees, and a profile that is none of the
-image's changes nothing."""
+"""Embedded profiles: decoded colors are those that a person sees, and an unsuitable profile changes
+nothing."""
 
 from __future__ import annotations
 

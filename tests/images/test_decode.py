@@ -1,5 +1,4 @@
-"""Decoding: what comes out of every unusual file, what is refused before a pixel is decoded, and that nothing
-raises."""
+"""Decoding: results for unusual files, refusals before a pixel is decoded, and no exceptions."""
 
 from __future__ import annotations
 
@@ -136,14 +135,14 @@ def test_a_turned_image_comes_out_upright(orientation):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_camera_may_write_its_orientation_in_either_order_of_bytes(order):
-    mark = b"II*\0" if order == "<" else b"MM\0*"
-    exif = b"Exif\0\0" + mark + struct.pack(order + "IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    signature = b"II*\0" if order == "<" else b"MM\0*"
+    exif = b"Exif\0\0" + signature + struct.pack(order + "IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
     data = encoded(Pil.new("RGB", (80, 40)), "JPEG", exif=exif)
     assert probe(data) == Probe("JPEG", 40, 80, "RGB", 1, rotated=True)
     assert decode(data).size == (40, 80)
 
 
-def test_transparent_pixels_lie_on_white():
+def test_transparent_pixels_become_white():
     for image in (
         Pil.new("RGBA", (4, 4), (0, 0, 0, 0)),
         Pil.new("LA", (4, 4), (0, 0)),

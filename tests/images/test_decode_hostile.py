@@ -1,5 +1,4 @@
-"""Files made to cost a decoder dear, or to confuse it: what each is refused for, and what it may cost at
-most."""
+"""Files made to be expensive or confusing for a decoder: why each is refused, and its maximum cost."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 data = open(sys.argv[1], "rb").read()
 before = peak()
 print(getattr(probe(data), "reason", ""), getattr(decode(data, 256), "reason", ""), (peak() - before) // 1024, sep=",")
-"""
+"""  # noqa: E501
 
 
 def cost(folder, data: bytes) -> tuple[str, str, int]:
@@ -100,7 +99,7 @@ def test_a_bomb_costs_less_than_50_megabytes(tmp_path, make, probed, decoded):
 
 
 @pytest.mark.parametrize(("mode", "times"), [("RGB", 1.0), ("RGBA", 2.0), ("P", 1.3), ("I;16", 1.5)])
-def test_a_large_image_is_held_as_seldom_as_can_be(tmp_path, mode, times):
+def test_a_large_image_is_in_memory_as_few_times_as_possible(tmp_path, mode, times):
     """24 million pixels are 96 MB in Pillow: times of that, and 20 MB for the decoder."""
     samples = np.zeros((4_000, 6_000), np.uint16) if mode == "I;16" else None
     image = Pil.new(mode, (6_000, 4_000)) if samples is None else Pil.fromarray(samples)
@@ -116,7 +115,7 @@ def scanned(again: int) -> bytes:
     return data[:-2] + last * again + data[-2:]
 
 
-def test_a_jpeg_that_asks_for_a_thousand_passes_is_refused():
+def test_a_jpeg_with_a_thousand_passes_is_refused():
     assert isinstance(decode(scanned(50)), Pil.Image)
     assert probe(scanned(1_000)).reason == decode(scanned(1_000)).reason == "too_many_scans"
     dressed = (
@@ -133,13 +132,13 @@ def test_the_passes_of_a_large_jpeg_are_fewer():
     assert probe(data[:-2] + last * 50 + data[-2:]).reason == "too_many_scans"
 
 
-def test_what_lies_in_segments_or_behind_a_jpeg_are_no_passes():
-    """A film behind a photograph, as phones write it, and a comment full of markers."""
+def test_content_of_segments_or_after_a_jpeg_is_no_pass():
+    """A video behind a photograph, as phones write it, and a comment full of markers."""
     plain = encoded(Pil.new("RGB", (40, 40), "teal"), "JPEG", comment=b"\xff\xda" * 500)
     assert isinstance(decode(plain + b"\0\2" + b"\xff\xda\0\2" * 5_000), Pil.Image)
 
 
-def test_a_tiff_whose_jpeg_asks_for_a_thousand_passes_is_refused():
+def test_a_tiff_whose_jpeg_has_a_thousand_passes_is_refused():
     data = encoded(Pil.new("L", (400, 400), 128), "TIFF", compression="jpeg")
     assert isinstance(decode(data), Pil.Image)
     assert decode(data + b"\xff\xda" * 1_000).reason == "too_many_scans"
@@ -176,7 +175,7 @@ def test_an_orientation_that_means_nothing_leaves_the_image_as_it_is(entry):
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_probe_and_decode_agree_about_what_is_up(format_, orientation):
+def test_probe_and_decode_agree_about_the_orientation(format_, orientation):
     exif = Pil.Exif()
     exif[0x0112] = orientation
     options = {"tiffinfo": {0x112: orientation}} if format_ == "TIFF" else {"exif": exif}
@@ -299,7 +298,7 @@ def test_a_file_cut_off_is_no_image(format_, options, reasons, share):
         (b"<?xml version='1.0'?><rss/>", "not_an_image"),
     ],
 )
-def test_drawings_and_pages_are_told_apart(data, reason):
+def test_svg_and_html_have_different_reasons(data, reason):
     assert probe(data).reason == decode(data).reason == reason
 
 

@@ -1,5 +1,5 @@
-"""What `choose` keeps of the frames it decoded: the same bytes as `frame` gives, no more than fits, nothing
-that is decoded only in part."""
+"""The frames that `choose` keeps: the same bytes as from `frame`, no more than fits, none decoded only in
+part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from images.films import film, shade
+from images.videos import shade, write_video
 from PIL import Image
 
 from leafinstruct.images.video import frames
@@ -63,7 +63,7 @@ def wide(path: Path, bits: str, shape: Fraction, **flags: str) -> Path:
 )
 def test_what_is_kept_is_what_frame_gives(tmp_path, name, codec, options, gop):
     """Over every way to decode: key frames alone, without those that no other refers to, all."""
-    path = film(tmp_path / name, IMAGES, gop=gop, codec=codec, **options)
+    path = write_video(tmp_path / name, IMAGES, gop=gop, codec=codec, **options)
     found = chosen(path, per_segment=2)
     kept = taken(found)
     assert set(kept) == {time for item in found for time in item.times}
@@ -85,15 +85,15 @@ def test_what_is_kept_is_upright_and_in_shape(tmp_path, bits, shape):
     }
 
 
-def test_frames_above_the_bound_are_not_held_and_the_same_ones_are_chosen(tmp_path, monkeypatch):
-    path = film(tmp_path / "a.mp4", IMAGES)
+def test_frames_above_the_bound_are_not_kept_and_the_same_ones_are_chosen(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", IMAGES)
     segments = [(0.0, 2.0), (2.0, 4.0), (4.0, 6.0)]
     whole = chosen(path, segments, 3)
     one = 96 * 64 * 3 // 2
-    monkeypatch.setattr(frames, "HELD", one - 1)
+    monkeypatch.setattr(frames, "KEPT", one - 1)
     assert [item.times for item in chosen(path, segments, 3)] == [item.times for item in whole]
     assert taken(chosen(path, segments, 3)) == {}
-    monkeypatch.setattr(frames, "HELD", 8 * one)
+    monkeypatch.setattr(frames, "KEPT", 8 * one)
     some = taken(chosen(path, segments, 3))
     assert 0 < len(some) < len(taken(whole))
     assert some.items() < taken(whole).items()
@@ -107,9 +107,9 @@ def test_an_interlaced_key_frame_is_not_kept(tmp_path):
     assert taken(found) == {}
 
 
-def test_a_frame_whose_time_another_had_before_it_is_not_kept(tmp_path, monkeypatch):
+def test_a_frame_with_the_time_of_an_earlier_frame_is_not_kept(tmp_path, monkeypatch):
     """`frame` would give the first of them."""
-    path = film(tmp_path / "a.mp4", IMAGES)
+    path = write_video(tmp_path / "a.mp4", IMAGES)
     # several frames a time
     monkeypatch.setattr(Video, "_seconds", lambda _, stamp: stamp // 4096 * 4096 / 12800)
     with_names = [item for item in chosen(path, [(0.0, 5.0)], 12) if item.times]
@@ -131,11 +131,11 @@ def test_neighbors_are_decoded_once(tmp_path, monkeypatch):
     monkeypatch.setattr(Video, "_decoded", counted)
     for gop in (2, 250):
         seen.clear()
-        kept = taken(chosen(film(tmp_path / f"{gop}.mp4", IMAGES, gop=gop, sc_threshold="0")))
+        kept = taken(chosen(write_video(tmp_path / f"{gop}.mp4", IMAGES, gop=gop, sc_threshold="0")))
         assert len(kept) >= 7
         assert len(seen) == len(set(seen)) <= 60
     seen.clear()
-    path = film(tmp_path / "a.avi", IMAGES, gop=5, codec="mpeg4", b="4M", crf="")
+    path = write_video(tmp_path / "a.avi", IMAGES, gop=5, codec="mpeg4", b="4M", crf="")
     # with key frames enough, and not; all frames are decoded either way
     chosen(path, [(0.0, 2.0), (2.0, 2.4), (2.4, 4.4), (4.4, 6.0)])
     assert len(seen) == len(set(seen))

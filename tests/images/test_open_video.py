@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from images.films import choose, film, shade, sound
+from images.videos import choose, shade, sound, write_video
 from PIL import Image
 
 from leafinstruct.images.video import frames, video
@@ -39,7 +39,7 @@ def shown(frame: av.VideoFrame | bytes) -> int:
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi", ".ts", ".flv", ".webm"])
 def test_a_time_names_one_frame_in_every_container_and_order(tmp_path, suffix, between, gop):
     options = {"bf": between} if suffix != ".webm" else {"crf": "10"}
-    path = film(tmp_path / f"a{suffix}", [shade(color, 10) for color in COLORS], gop=gop, **options)
+    path = write_video(tmp_path / f"a{suffix}", [shade(color, 10) for color in COLORS], gop=gop, **options)
     with opened(path) as whole:
         assert [(time, shown(frame)) for time, frame in whole.frames(0.0, "DEFAULT")] == [
             (index / 10, index) for index in range(60)
@@ -58,7 +58,7 @@ def test_a_time_names_one_frame_in_every_container_and_order(tmp_path, suffix, b
 def test_times_count_from_the_first_frame_and_before_it_there_is_none(tmp_path):
     """A stream that begins late, with time stamps of decoding below zero: players show its first frame at
     once."""
-    path = film(
+    path = write_video(
         tmp_path / "a.mkv",
         [shade(color, 10) for color in COLORS[:20]],
         times=[7 + index / 10 for index in range(20)],
@@ -70,17 +70,17 @@ def test_times_count_from_the_first_frame_and_before_it_there_is_none(tmp_path):
 
 @pytest.mark.parametrize("between", ["0", "2"])
 def test_reading_begins_with_a_key_frame_where_a_seek_does_not_end_at_one(tmp_path, between):
-    """MPEG-4 in a transport stream: the seek ends anywhere, and the decoder draws gray for what it has not
+    """MPEG-4 in a transport stream: the seek ends anywhere, and the decoder shows gray for what it has not
     read."""
     images = [shade(COLORS[index % 60], index % 80) for index in range(240)]
-    path = film(tmp_path / "a.ts", images, gop=50, codec="mpeg4", bf=between, crf="", b="4M")
+    path = write_video(tmp_path / "a.ts", images, gop=50, codec="mpeg4", bf=between, crf="", b="4M")
     for index in (150, 5, 93, 147, 32, 239):
         assert shown(frames.frame(path, index / 10)) == index % 60
 
 
 def test_times_count_from_the_first_sound_where_the_image_comes_later(tmp_path):
     """As subtitles do: a camera that started a second after its microphone."""
-    film(tmp_path / "silent.mp4", [shade(color, 10) for color in COLORS[:20]])
+    write_video(tmp_path / "silent.mp4", [shade(color, 10) for color in COLORS[:20]])
     sound(tmp_path / "sound.mp4")
     with (
         av.open(str(tmp_path / "silent.mp4")) as seen,
@@ -108,7 +108,7 @@ def test_times_count_from_the_first_sound_where_the_image_comes_later(tmp_path):
     assert 2.8 <= frames.facts(tmp_path / "a.mkv").duration <= 3.1
 
 
-def test_a_video_that_does_not_say_how_long_it_is(tmp_path):
+def test_a_video_without_a_stated_duration(tmp_path):
     """As a recorder leaves it that was cut off: nothing came back to the header, and there is no index."""
 
     class Pipe(io.RawIOBase):
@@ -150,7 +150,9 @@ def test_the_cover_of_a_song_is_no_video(tmp_path):
 
 
 def test_damage_in_the_middle_costs_its_segment_alone(tmp_path):
-    path = film(tmp_path / "a.mp4", [shade(color, index) for index, color in enumerate(COLORS)], gop=10)
+    path = write_video(
+        tmp_path / "a.mp4", [shade(color, index) for index, color in enumerate(COLORS)], gop=10
+    )
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
         hurt = [
@@ -168,10 +170,10 @@ def test_damage_in_the_middle_costs_its_segment_alone(tmp_path):
     assert shown(frames.frame(path, 4.0)) == 40, "although damage lies on the way from the last one"
 
 
-def test_what_a_decoder_patched_up_is_not_shown(tmp_path):
+def test_a_frame_that_the_decoder_repaired_is_not_shown(tmp_path):
     """A bit that toppled in every slice of a second: nothing is refused, and every image up to the next key
     frame is wrong."""
-    path = film(
+    path = write_video(
         tmp_path / "a.ts",
         [shade(color, index) for index, color in enumerate(COLORS)],
         gop=10,
@@ -201,7 +203,7 @@ def test_frames_have_the_shape_they_are_shown_in_unless_no_camera_has_such_sampl
 
 
 def test_a_moment_far_from_any_key_frame_is_given_up(tmp_path, monkeypatch):
-    path = film(tmp_path / "a.mp4", [shade(color, 10) for color in COLORS], sc_threshold="0")
+    path = write_video(tmp_path / "a.mp4", [shade(color, 10) for color in COLORS], sc_threshold="0")
     monkeypatch.setattr(video, "FAR", 20)
     assert choose(path, [(0.0, 1.0), (1.0, 2.0)], 1)[1] != ()  # going on from where the last one ended
     assert choose(path, [(4.0, 5.0)], 1).reason == "broken"
@@ -209,7 +211,7 @@ def test_a_moment_far_from_any_key_frame_is_given_up(tmp_path, monkeypatch):
 
 
 def test_steps_of_a_video_with_one_key_frame_are_one_pass(tmp_path, monkeypatch):
-    path = film(
+    path = write_video(
         tmp_path / "a.mp4",
         [shade((200, 30, 30), index % 80) for index in range(300)],
         gop=1000,
@@ -236,7 +238,7 @@ def peak(): return int(next(line for line in open("/proc/self/status") if line.s
 before = peak()
 print(frames.facts(Path(sys.argv[1])), list(frames.choose(Path(sys.argv[1]), [(0.0, 9.0)], 1)), frames.frame(Path(sys.argv[1]), 0.0) is None)
 print((peak() - before) // 1024)
-"""
+"""  # noqa: E501
 
 
 LINUX = pytest.mark.skipif(
@@ -272,7 +274,7 @@ def test_an_image_bomb_in_a_video_is_not_decoded_while_the_file_is_probed(tmp_pa
 @LINUX
 def test_an_image_bomb_is_not_decoded_to_learn_its_size(tmp_path):
     """FLV names no streams before its frames are probed."""
-    film(
+    write_video(
         tmp_path / "a.flv",
         [Image.new("RGB", (6_000, 6_000), "red")] * 3,
         gop=1,
@@ -284,8 +286,8 @@ def test_an_image_bomb_is_not_decoded_to_learn_its_size(tmp_path):
 
 
 def test_frames_that_grow_in_the_middle_of_a_stream_are_not_decoded(tmp_path, monkeypatch):
-    small = film(tmp_path / "a.ts", [shade((200, 30, 30), 10)] * 10).read_bytes()
-    large = film(tmp_path / "b.ts", [Image.new("RGB", (960, 640))] * 3).read_bytes()
+    small = write_video(tmp_path / "a.ts", [shade((200, 30, 30), 10)] * 10).read_bytes()
+    large = write_video(tmp_path / "b.ts", [Image.new("RGB", (960, 640))] * 3).read_bytes()
     (tmp_path / "c.ts").write_bytes(small + large)
     monkeypatch.setattr(video, "_BOUND", {"max_pixels": "100000"})
     with opened(tmp_path / "c.ts") as stream:

@@ -75,7 +75,7 @@ def test_a_file_above_the_limit_is_refused(root, monkeypatch):
     assert fetch(Ref(file="a/x.png"), root).reason == "too_large"
 
 
-def test_an_address_is_not_fetched_here_and_names_the_hint(root):
+def test_a_url_is_not_fetched_here_and_the_hint_is_given(root):
     found = fetch(Ref(url="http://a.example/x.png"), root)
     assert found.reason == "url_not_fetched"
     assert "filter.images.fetch" in found.detail

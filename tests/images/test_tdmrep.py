@@ -1,14 +1,13 @@
-"""tdmrep.json: what a host reserves from text and data mining is not asked for, and the file is asked for
-once."""
+"""tdmrep.json: images that a host reserves from text and data mining are not requested, and the file is
+requested once."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from images.test_web import fetch, one
-from images.web_server import Wild, answer, wild
+from images.web_server import answer
 from yarl import URL
 
 from leafinstruct.images.web.tdmrep import reserves, rules
@@ -17,13 +16,7 @@ FILE = "/.well-known/tdmrep.json"
 ALL = [{"location": "/", "tdm-reservation": 1}]
 
 
-@pytest.fixture
-def server() -> Iterator[Wild]:
-    with wild() as found:
-        yield found
-
-
-def test_what_the_file_reserves_is_not_asked_for_and_the_file_is_asked_once(server, tmp_path):
+def test_reserved_images_are_not_requested_and_the_file_is_read_once(server, tmp_path):
     server.tdmrep = (200, json.dumps([{"location": "/free/*.png", "tdm-reservation": 0}, *ALL]))
     found = fetch(
         tmp_path, [server.url(path) for path in ("/a.png", "/free/b.png")], allow_hosts=[server.name]
@@ -34,7 +27,7 @@ def test_what_the_file_reserves_is_not_asked_for_and_the_file_is_asked_once(serv
     assert server.asked[FILE] == 1  # kept for a day, also for another run
 
 
-def test_who_does_not_heed_opt_outs_does_not_ask_for_the_file(server, tmp_path):
+def test_the_file_is_not_read_when_opt_outs_are_ignored(server, tmp_path):
     server.tdmrep = (200, json.dumps(ALL))
     assert one(server, tmp_path, "/a.png", opt_out=False).sha256 is not None
     assert FILE not in server.asked
@@ -45,7 +38,7 @@ def test_a_header_reserves_what_the_file_does_not(server, tmp_path):
     assert one(server, tmp_path, "/reserved").reason == "opt_out"
 
 
-def test_a_host_that_robots_txt_closes_is_not_asked_for_the_file(server, tmp_path):
+def test_the_file_of_a_host_closed_by_robots_txt_is_not_requested(server, tmp_path):
     server.robots = (200, "User-agent: *\nDisallow: /\n")
     assert one(server, tmp_path, "/a.png").reason == "robots"
     assert server.asked == {"/robots.txt": 1}
@@ -55,7 +48,7 @@ def test_a_host_that_robots_txt_closes_is_not_asked_for_the_file(server, tmp_pat
     ("status", "body"),
     [(404, ""), (403, ""), (500, ""), (200, "<html>"), (200, "{}"), (200, "[" * 100_000), (200, "")],
 )
-def test_a_file_that_cannot_be_had_or_read_reserves_nothing(server, tmp_path, status, body):
+def test_a_missing_or_malformed_file_reserves_nothing(server, tmp_path, status, body):
     server.tdmrep = (status, body)
     assert one(server, tmp_path, "/a.png").sha256 is not None
 
@@ -94,7 +87,7 @@ def test_patterns_are_those_of_robots_txt(pattern, path, matches):
     assert reserves([(pattern, True)], URL(f"http://h{path}")) is matches
 
 
-def test_the_first_rule_that_matches_counts_and_what_is_no_rule_is_passed_over():
+def test_the_first_matching_rule_counts_and_invalid_rules_are_ignored():
     found = rules(
         json.dumps(
             [

@@ -1,5 +1,5 @@
-"""Fetching from a real server that misbehaves: every answer is an outcome, nothing raises, nothing hangs,
-nothing private is asked."""
+"""Fetching from a real server that misbehaves: every answer is an outcome, nothing raises, nothing hangs, no
+private IP address is requested."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,14 @@ from images.web_server import IMAGE, Wild, answer, redirect, wild
 from pydantic import ValidationError
 
 from leafinstruct.images.config import FetchConfig
-from leafinstruct.images.web.address import parsed, public
 from leafinstruct.images.web.answer import retry_after
 from leafinstruct.images.web.client import Web
+from leafinstruct.images.web.ip import parsed, public
 from leafinstruct.images.web.store import Fetched, Store, stored, verify
 
 
-@pytest.fixture
-def server() -> Iterator[Wild]:
-    with wild() as found:
-        yield found
-
-
 def fetch(folder: Path, urls: list[str], **settings: Any) -> list[Fetched]:
-    """What becomes of the addresses, fetched together."""
+    """The outcomes of the URLs, fetched together."""
 
     async def run() -> list[Fetched]:
         web = Web(FetchConfig(**{"contact": "crew@example.org", "retries": 0, **settings}), Store(folder))
@@ -98,7 +91,7 @@ def test_an_image_is_fetched_and_kept_as_it_came(server, tmp_path):
         ("/slammed", "failed", "connection"),
     ],
 )
-def test_every_misbehaviour_is_an_outcome(server, tmp_path, path, state, reason):
+def test_every_misbehavior_is_an_outcome(server, tmp_path, path, state, reason):
     found = one(server, tmp_path, path, timeout=1.0 if reason == "timeout" else 30.0)
     assert (found.state, found.reason, found.sha256) == (state, reason, None)
     json.dumps(found.media, ensure_ascii=False).encode()  # no lone surrogates: no table would hold them
@@ -110,12 +103,12 @@ def test_what_is_odd_but_honest_is_an_image(server, tmp_path, path):
     assert stored(tmp_path, found.segment, found.offset, found.size, found.sha256) == IMAGE
 
 
-def test_the_address_that_the_bytes_came_from_is_told(server, tmp_path):
+def test_the_url_of_the_bytes_is_reported(server, tmp_path):
     found = one(server, tmp_path, "/to-image")
     assert (found.url, found.final_url) == (server.url("/to-image"), server.url("/a.png"))
 
 
-def test_nothing_private_is_asked_by_default(server, tmp_path):
+def test_nothing_private_is_requested_by_default(server, tmp_path):
     private = [
         "127.0.0.1",
         "localhost",
@@ -213,11 +206,11 @@ def test_public_addresses_are_public(address):
         "data:image/png;base64,AA",
     ],
 )
-def test_addresses_that_nobody_is_asked_at(address):
+def test_urls_that_are_not_requested(address):
     assert isinstance(parsed(address), str)
 
 
-def test_robots_txt_is_kept_to_and_asked_once(server, tmp_path):
+def test_robots_txt_is_obeyed_and_read_once(server, tmp_path):
     server.robots = (200, "User-agent: *\nDisallow: /private/\nAllow: /private/open\n")
     found = fetch(
         tmp_path,
@@ -231,7 +224,7 @@ def test_robots_txt_is_kept_to_and_asked_once(server, tmp_path):
     assert server.asked["/robots.txt"] == 1  # kept for a day, also for another run
 
 
-def test_robots_txt_may_speak_to_us_alone(server, tmp_path):
+def test_robots_txt_may_name_this_agent_alone(server, tmp_path):
     server.robots = (200, "User-agent: leafinstruct\nDisallow: /\n\nUser-agent: *\nAllow: /\n")
     assert one(server, tmp_path, "/a.png").reason == "robots"
     assert one(server, tmp_path, "/a.png", robots=False).sha256 is not None
@@ -255,7 +248,7 @@ def test_a_robots_txt_that_cannot_be_unpacked_forbids_for_now(server, tmp_path):
     assert one(server, tmp_path, "/a.png").sha256 is not None
 
 
-def test_a_crawl_delay_is_kept_to(server, tmp_path):
+def test_a_crawl_delay_is_obeyed(server, tmp_path):
     server.robots = (200, "User-agent: *\nCrawl-delay: 0.3\n")
     fetch(
         tmp_path, [server.url(f"/{index}.png") for index in range(4)], allow_hosts=[server.name], per_host=4
@@ -282,13 +275,13 @@ def test_at_most_so_many_requests_to_one_host_at_a_time(server, tmp_path):
     assert server.at_once == 3
 
 
-def test_the_same_address_a_hundred_times_is_one_request(server, tmp_path):
+def test_the_same_url_a_hundred_times_is_one_request(server, tmp_path):
     found = fetch(tmp_path, [server.url("/a.png")] * 100, allow_hosts=[server.name])
     assert len(found) == 100
     assert server.asked["/a.png"] == 1
 
 
-def test_a_passing_failure_is_tried_again_and_told(server, tmp_path):
+def test_a_temporary_failure_is_tried_again_and_reported(server, tmp_path):
     server.scripts = {"/a.png": [answer(b"", 500), answer(b"", 503)]}
     found = one(server, tmp_path, "/a.png", retries=3)
     assert (found.state, found.attempts, found.sha256 is not None) == ("ok", 3, True)
@@ -302,13 +295,13 @@ def test_429_makes_the_whole_host_wait(server, tmp_path):
     assert time.monotonic() - began >= 1
 
 
-def test_who_asks_for_an_hour_is_asked_in_another_run(server, tmp_path):
+def test_a_host_that_asks_for_an_hour_waits_for_another_run(server, tmp_path):
     server.scripts = {"/a.png": [answer(b"", 429, "text/plain", "Retry-After: 3600")]}
     found = one(server, tmp_path, "/a.png", retries=3)
     assert (found.state, found.reason, found.attempts) == ("failed", "asks_to_wait", 1)
 
 
-def test_who_asks_for_an_hour_is_left_alone_by_all_others_too(server, tmp_path):
+def test_a_host_that_asks_for_an_hour_gets_no_other_requests(server, tmp_path):
     server.scripts = {"/a.png": [answer(b"", 429, "text/plain", "Retry-After: 3600")]}
     found = fetch(
         tmp_path, [server.url(f"/{name}.png") for name in "abcdefgh"], allow_hosts=[server.name], per_host=1
@@ -325,7 +318,7 @@ def test_429_without_a_time_makes_the_host_wait_twice_as_long_each_time(server, 
     assert third - second >= 2
 
 
-def test_who_pushes_back_on_end_is_given_up(server, tmp_path):
+def test_a_host_that_always_asks_for_a_pause_is_given_up(server, tmp_path):
     server.scripts = {
         f"/{index}.png": [answer(b"", 503, "text/plain", "Retry-After: 0")] * 2 for index in range(50)
     }
@@ -336,7 +329,7 @@ def test_who_pushes_back_on_end_is_given_up(server, tmp_path):
     assert server.images.total() == 8
 
 
-def test_a_host_that_drips_is_given_up(server, tmp_path):
+def test_a_slow_host_is_given_up(server, tmp_path):
     urls = [server.url(f"/drip{index}") for index in range(200)]
     found = fetch(
         tmp_path, urls, allow_hosts=[server.name], per_host=8, timeout=0.5, robots=False, opt_out=False
@@ -377,27 +370,27 @@ def test_a_dead_host_is_given_up_after_a_few_requests(tmp_path):
     assert sum(item.reason == "connection" for item in found) < 20
 
 
-def test_what_was_fetched_is_not_asked_for_again(server, tmp_path):
+def test_a_fetched_image_is_not_requested_again(server, tmp_path):
     paths = ["/a.png", "/nothing", "/page", "/noai"]
     for _ in range(3):
         fetch(tmp_path, [server.url(path) for path in paths], allow_hosts=[server.name])
     assert server.asked == {"/robots.txt": 1, "/.well-known/tdmrep.json": 1, **dict.fromkeys(paths, 1)}
 
 
-def test_a_failure_is_asked_for_again_and_then_kept(server, tmp_path):
+def test_a_failed_fetch_is_repeated_and_then_kept(server, tmp_path):
     server.scripts = {"/a.png": [answer(b"", 500)]}
     assert [one(server, tmp_path, "/a.png").state for _ in range(3)] == ["failed", "ok", "ok"]
     assert server.asked["/a.png"] == 2
 
 
-def test_a_refusal_of_ours_stands_only_under_its_terms(server, tmp_path):
+def test_a_refusal_by_settings_is_valid_only_under_those_settings(server, tmp_path):
     assert one(server, tmp_path, "/a.png", max_bytes=10).reason == "too_large"
     assert one(server, tmp_path, "/a.png", max_bytes=10).reason == "too_large"
     assert server.asked["/a.png"] == 1
     assert one(server, tmp_path, "/a.png").sha256 is not None
 
 
-def test_what_was_had_against_the_hosts_will_is_not_given_to_who_heeds_it(server, tmp_path):
+def test_an_image_fetched_despite_robots_txt_is_not_reused_by_a_run_that_obeys_it(server, tmp_path):
     server.robots = (200, "User-agent: *\nDisallow: /private/\n")
     assert one(server, tmp_path, "/noai", opt_out=False).sha256 is not None
     assert one(server, tmp_path, "/private/a.png", robots=False).sha256 is not None
@@ -406,7 +399,7 @@ def test_what_was_had_against_the_hosts_will_is_not_given_to_who_heeds_it(server
     assert server.images == {"/noai": 2, "/private/a.png": 1}
 
 
-def test_what_was_had_under_a_larger_limit_is_too_large_under_a_smaller_one(server, tmp_path):
+def test_an_image_fetched_under_a_larger_limit_is_too_large_under_a_smaller_one(server, tmp_path):
     kept = one(server, tmp_path, "/a.png")
     found = one(server, tmp_path, "/a.png", max_bytes=10)
     assert (found.state, found.reason, found.sha256) == ("ok", "too_large", None)
@@ -454,10 +447,10 @@ async def run():
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     await web.close()
 asyncio.run(run())
-"""
+"""  # noqa: E501
 
 
-def test_large_bodies_are_held_by_few_at_a_time(server, tmp_path):
+def test_few_large_bodies_are_read_at_a_time(server, tmp_path):
     """64 bodies without an end, at 10 MB each, would be 640 MB."""
     found = subprocess.run(
         [sys.executable, "-c", LARGE, str(tmp_path), server.name], capture_output=True, text=True, check=True
@@ -475,7 +468,7 @@ async def run():
     web = Web(FetchConfig(contact="a@b.org", per_host=4, allow_hosts=(sys.argv[2],)), Store(Path(sys.argv[1])))
     await asyncio.gather(*(web.fetch(f"http://{sys.argv[2]}/{index}.png") for index in range(400)))
 asyncio.run(run())
-"""
+"""  # noqa: E501
 
 
 def test_after_a_kill_nothing_is_fetched_twice(server, tmp_path):
@@ -493,7 +486,7 @@ def test_after_a_kill_nothing_is_fetched_twice(server, tmp_path):
     assert sum(server.asked.values()) - 402 <= 4 + 1  # what was in flight when it was killed, and no more
 
 
-def test_torn_and_foreign_lines_of_a_log_are_passed_over(tmp_path):
+def test_torn_and_foreign_lines_of_a_log_are_ignored(tmp_path):
     store = Store(tmp_path)
     kept = store.put(Fetched("http://a/", "ok"), b"bytes")
     store.close()
@@ -525,7 +518,7 @@ def test_two_writers_beside_each_other_see_all_when_opened_again(tmp_path):
     )
 
 
-def test_bytes_that_were_changed_on_disk_are_not_given_out(tmp_path):
+def test_bytes_that_were_changed_on_disk_are_not_returned(tmp_path):
     store = Store(tmp_path)
     kept = store.put(Fetched("http://a/", "ok"), b"bytes")
     store.close()

@@ -1,5 +1,5 @@
-"""Certificates: a bad one is a verdict beside a good one, and may be our own clock's or proxy's fault alone.
-Real servers, real handshakes."""
+"""Certificates: a bad one is a verdict only beside a good one; otherwise the local clock or a proxy may be
+the cause. Real servers, real handshakes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def run():
     await web.close()
     print(json.dumps([[item.state, item.reason] for item in found]))
 asyncio.run(run())
-"""
+"""  # noqa: E501
 
 
 class _Answer(BaseHTTPRequestHandler):

@@ -1,5 +1,5 @@
-"""A real web server that misbehaves on request, byte by byte: what it sends is what a path says. Runs in a
-thread of its own."""
+"""A real web server that misbehaves on request, byte by byte: the path selects what it sends. Runs in its own
+thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of this room share: run a reader over a source, take its output apart, write small archives
+"""Helpers of these tests: run a reader over a source, take its output apart, write small archives
 by hand."""
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def outline(document: Document) -> list[str]:
 
 
 def bare(text: str, placeholders: bool = False) -> str:
-    """A text without white space and cell borders, and without the marks of list items: what extraction must
-    not change. x² is x2."""
+    """A text without white space and cell borders, and without the markers of list items: what extraction
+    must not change. x² is x2."""
     return re.sub(
         r"[\s|]",
         "",

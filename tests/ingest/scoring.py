@@ -24,7 +24,7 @@ class Extract:
 
 
 def words(text: str) -> Counter[str]:
-    """Words without marks of lists, tables and Markdown; m² is m2."""
+    """Words without markers of lists, tables and Markdown; m² is m2."""
     return Counter(re.findall(r"\w+", unicodedata.normalize("NFKC", text).lower()))
 
 

@@ -60,7 +60,7 @@ def article(path: Path) -> Article:
 
 
 def shown(node: LexborNode) -> str:
-    """The node's text; what stands in one word stays in one word."""
+    """The node's text; one word stays one word."""
     parts = [
         part.text_content or "" if part.tag == "-text" else "" if part.tag in _INLINE else " "
         for part in node.traverse(include_text=True)
@@ -427,7 +427,7 @@ def lazy(page: Article) -> str:
 
 
 def step_page(page: Article) -> str:
-    """Each section a step with its own box; the site's chrome stands between the steps."""
+    """Each section a step with its own box; the site's chrome is between the steps."""
     groups: list[list[str]] = [[]]
     for block in page.blocks:
         if re.match(r"<h[2-4]", block) and groups[-1]:

@@ -269,7 +269,7 @@ def test_a_length_that_lies_costs_its_own_record(tmp_path, suffix, by, which):
 
 
 # --- revisits
-# ---------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def revisit(url: str, *headers: str, status: str = "200 OK", kind: str = "Content-Type: text/html") -> bytes:
@@ -291,7 +291,7 @@ TO = ("WARC-Refers-To-Target-URI: http://a.example/", "WARC-Refers-To-Date: 2024
         ),
     ],
 )
-def test_a_revisit_of_a_page_of_the_file_adds_nothing_wherever_it_stands(tmp_path, suffix, original, item):
+def test_a_revisit_of_a_page_of_the_file_adds_nothing_wherever_it_is(tmp_path, suffix, original, item):
     first = extra(record("http://a.example/", page()), *original)
     for order in ([first, item], [item, first]):
         items = read(archive(tmp_path / f"a{suffix}", *order))
@@ -308,7 +308,7 @@ def test_a_revisit_of_a_page_of_the_file_adds_nothing_wherever_it_stands(tmp_pat
             "WARC-Refers-To-Date: 2020-01-01T00:00:00Z",
             "WARC-Payload-Digest: sha1:OLD",
         ),
-        revisit("http://a.example/", TO[0]),  # says neither which payload nor when
+        revisit("http://a.example/", TO[0]),  # names neither the payload nor the date
     ],
 )
 def test_a_revisit_of_a_page_that_is_not_there_is_a_reason_once(tmp_path, item):
@@ -372,7 +372,7 @@ def test_a_revisit_of_an_image_is_found_by_its_digest(tmp_path, headers):
 
 
 # --- captures and files
-# -----------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("hops", "held"), [(5, True), (6, False)])

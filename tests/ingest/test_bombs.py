@@ -1,5 +1,5 @@
 """Archives that unpack to far more than their size: planning reads no more of them than a bound, and what
-stands beside a bomb is kept."""
+is beside a bomb is kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def page(number: int) -> bytes:
 
 
 def bomb(gigabytes: int, declared: int | None = None, sign: bytes = b"\0") -> bytes:
-    """A gzip member with a record of so many GB of one sign. declared: what its header says instead."""
+    """A gzip member with a record of so many GB of one sign. declared: the length in its header instead."""
     head = record("http://a.org/bomb", b"")
     size = (gigabytes << 30) if declared is None else declared
     before, _, rest = head.partition(b"Content-Length: ")
@@ -73,7 +73,7 @@ def test_a_record_that_holds_more_than_it_declares_is_not_unpacked(tmp_path):
     assert rejected(items) == [(f"offset={len(first)}", "damaged_record", True)]
 
 
-def test_a_record_that_goes_on_with_line_breaks_ends_the_reading_of_its_file(tmp_path):
+def test_an_endless_record_of_line_breaks_ends_the_reading_of_its_file(tmp_path):
     first = gzip.compress(page(1))
     items = crawl(tmp_path, first, *[bomb(1, declared=100, sign=b"\n")] * 40, gzip.compress(page(2)))
     assert urls(items) == ["http://a.org/1"]
@@ -172,7 +172,7 @@ def test_a_row_of_a_list_longer_than_any_document_costs_itself(tmp_path, segment
     assert [reason for _, reason, _ in rejected(items)] == ["too_many_pieces"] * 3
 
 
-def test_a_text_of_a_million_near_marks_is_kept_and_some_are_reported(tmp_path):
+def test_a_text_of_a_million_near_placeholders_is_kept_and_some_are_reported(tmp_path):
     text = " ".join(f"[a{number}_image 1]" for number in range(300_000))
     (tmp_path / "a.jsonl").write_text(json.dumps({"t": text}) + "\n")
     items = read_all(

@@ -27,7 +27,7 @@ def record(*turns: tuple[str, str], image: Any = ()) -> dict[str, Any]:
         "id": "1",
         "image": image if isinstance(image, str) else list(image),
         "task_name": "t",
-        "conversations": [{"from": who, "value": said} for who, said in turns],
+        "conversations": [{"from": who, "value": text} for who, text in turns],
     }
 
 
@@ -50,7 +50,7 @@ def written(folder: Path, records: list[Any], name: str = "data.json") -> Path:
     return path
 
 
-def test_marks_are_filled_in_order_over_all_turns(tmp_path):
+def test_placeholders_are_filled_in_order_over_all_turns(tmp_path):
     one = record(
         ("human", "<image> What\nnext? "),
         ("gpt", "First<image>then <image>"),
@@ -123,22 +123,22 @@ WORDS = st.text("abc <>image\n", max_size=12).filter(lambda text: "<image>" not 
         max_size=5,
     )
 )
-def test_texts_and_marks_come_back_in_order(turns):
-    said = [{"from": who, "value": "".join(pieces)} for who, pieces in turns]
-    placeholders = sum(turn["value"].count("<image>") for turn in said)
+def test_texts_and_placeholders_come_back_in_order(turns):
+    messages = [{"from": who, "value": "".join(pieces)} for who, pieces in turns]
+    placeholders = sum(turn["value"].count("<image>") for turn in messages)
     images = [Image(0, Ref(file=f"{number}.png")) for number in range(placeholders)]
-    if not any("".join(turn["value"].split()) for turn in said if turn["from"] == "gpt"):
+    if not any("".join(turn["value"].split()) for turn in messages if turn["from"] == "gpt"):
         with pytest.raises(LostError, match="no_answer"):
-            segments_of(said, images, lambda name: Image(0, Ref(file=name)))
+            segments_of(messages, images, lambda name: Image(0, Ref(file=name)))
         return
-    segments = segments_of(said, images, lambda name: Image(0, Ref(file=name)))
+    segments = segments_of(messages, images, lambda name: Image(0, Ref(file=name)))
     again: list[tuple[str, str]] = [
         (item.role, "<image>" if isinstance(item, Image) else item.text) for item in segments
     ]
     for role, who in (("user", "human"), ("assistant", "gpt")):
         mine = "".join(text for speaker, text in again if speaker == role)
         assert "".join(mine.split()) == "".join(
-            "".join(turn["value"] for turn in said if turn["from"] == who).split()
+            "".join(turn["value"] for turn in messages if turn["from"] == who).split()
         )
     assert [item.ref.file for item in segments if isinstance(item, Image)] == [
         f"{number}.png" for number in range(placeholders)
@@ -204,7 +204,7 @@ ANSWER = {"from": "gpt", "value": "a"}
     ],
     ids=["LLaVA", "nulls", "Mantis", "Qwen", "path", "OpenAI"],
 )
-def test_the_spellings_in_use_say_the_same(tmp_path, made):
+def test_the_spellings_in_use_mean_the_same(tmp_path, made):
     (page,) = found(written(tmp_path, [made]))
     assert page.segments == (
         Image(0, Ref(file="a.png"), role="user"),
@@ -239,10 +239,10 @@ def test_a_part_whose_image_cannot_be_had_loses_the_record(tmp_path, part, reaso
 
 
 def test_a_record_states_its_license_and_address(tmp_path):
-    said = [{"from": "human", "value": "<image>"}, ANSWER]
+    messages = [{"from": "human", "value": "<image>"}, ANSWER]
     stated = {
         "image": "a.png",
-        "conversations": said,
+        "conversations": messages,
         "license": "https://creativecommons.org/licenses/by-sa/4.0/",
         "url": "http://a.org/",
     }
@@ -251,7 +251,7 @@ def test_a_record_states_its_license_and_address(tmp_path):
     assert (given.license, given.images[0].license, given.url) == ("CC0-1.0", "CC0-1.0", None)
 
 
-def test_a_part_keeps_its_indentation_and_marks_in_it_are_words(tmp_path):
+def test_a_part_keeps_its_indentation_and_placeholders_in_it_are_words(tmp_path):
     content = [{"type": "text", "text": "    draw()\n  <image>  "}, {"type": "text", "text": " \n "}]
     (page,) = found(written(tmp_path, [{"messages": [{"role": "user", "content": content}, ANSWER]}]))
     assert [text.text for text in page.texts] == ["    draw()\n  <image>", "a"]
@@ -267,7 +267,7 @@ def test_a_part_keeps_its_indentation_and_marks_in_it_are_words(tmp_path):
         ("<image> \n   Stir. \n<image>", ["   Stir."]),
     ],
 )
-def test_the_continuation_of_a_list_keeps_its_indentation_beside_a_mark(tmp_path, value, texts):
+def test_the_continuation_of_a_list_keeps_its_indentation_beside_a_placeholder(tmp_path, value, texts):
     """An export writes an image inside a list on a line of its own; without the indentation, the text behind
     it leaves the list item."""
     images = ["a.png"] * value.count("<image>")
@@ -335,7 +335,7 @@ def test_numbers_that_json_does_not_know_and_a_byte_order_mark_lose_nothing(tmp_
 
 @pytest.mark.parametrize("made", [{"a": 1}, {"data": [record(("human", "q"), ("gpt", "a"))]}, []])
 def test_a_file_without_a_list_names_the_hint(tmp_path, made):
-    with pytest.raises(SourceError, match="must hold one list"):
+    with pytest.raises(SourceError, match="must be one list"):
         found(written(tmp_path, made))
 
 
@@ -353,12 +353,12 @@ def test_a_zipped_jsonl_and_images_elsewhere(tmp_path):
 def test_conversations_pass_a_build_unchanged_beside_pages_that_are_rewritten(tmp_path):
     for index in range(4):
         (tmp_path / f"{index}.png").write_bytes(png(dot=index * 9))
-    said = [
+    messages = [
         ("human", "Look at <image> and tell me what is on this sheet of paper"),
         ("gpt", "<image> A blue bar, and on the next <image> as well"),
         ("human", "Thanks a lot"),
     ]
-    written(tmp_path, [record(*said, image=["0.png", "1.png", "2.png"])])
+    written(tmp_path, [record(*messages, image=["0.png", "1.png", "2.png"])])
     steps = (
         "<p>Take a sharp pencil and a clean sheet of paper.</p><img src='3.png'><p>Draw one round circle "
         "in the middle of it.</p>"
@@ -437,8 +437,8 @@ def test_a_conversation_that_lost_an_image_is_dropped_and_not_published_with_a_h
 def test_rules_over_the_text_judge_conversations_as_they_judge_pages(tmp_path):
     (tmp_path / "0.png").write_bytes(png())
     talks = [
-        record(("human", said), ("gpt", "A bar on paper <image>"), image=["0.png"])
-        for said in ("Short", "What is on this sheet of paper?")
+        record(("human", question), ("gpt", "A bar on paper <image>"), image=["0.png"])
+        for question in ("Short", "What is on this sheet of paper?")
     ]
     written(tmp_path, talks)
     path = recipe(

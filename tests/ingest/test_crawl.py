@@ -90,7 +90,7 @@ def test_a_given_index_is_used_instead(tmp_path, packed):
             f"org,a)/{name} 20240506100000 {json.dumps({**about, 'filename': 'crawl/warc/images.warc'})}"
         )
     lines.append(
-        f"org,a)/none.png 2024 {json.dumps({'url': 'http://a.org/none.png', 'status': '404', 'offset': 1, 'length': 1, 'filename': 'images.warc'})}"
+        f"org,a)/none.png 2024 {json.dumps({'url': 'http://a.org/none.png', 'status': '404', 'offset': 1, 'length': 1, 'filename': 'images.warc'})}"  # noqa: E501
     )
     path = tmp_path / ("index.cdxj.gz" if packed else "index.cdxj")
     text = "\n".join(lines).encode()
@@ -227,16 +227,16 @@ def test_a_revisit_leads_to_the_capture_that_it_repeats(tmp_path):
 
 
 @pytest.mark.parametrize("crawled", [False, True])
-def test_a_revisit_that_does_not_say_of_what_is_a_reason_that_says_so(tmp_path, crawled):
-    """Neither digest nor date: whether a capture in the file is the one that it repeats cannot be told."""
+def test_a_revisit_that_names_no_page_is_a_loss_with_that_reason(tmp_path, crawled):
+    """Neither digest nor date: whether a capture in the file is the one that it repeats is unknown."""
     bare = record("http://a.org/", b"", kind="revisit")
     path = archive(tmp_path / "a.warc.gz", record("http://a.org/", page("")), bare)
     items = read_all(warc, WarcSource(name="w", path=str(path), crawl=crawled), tmp_path / "cache")
     assert len(documents(items)) == 1
-    (told,) = (item for item in items if isinstance(item, Rejected))
-    assert (told.reason, told.detail) == (
+    (loss,) = (item for item in items if isinstance(item, Rejected))
+    assert (loss.reason, loss.detail) == (
         "revisit_of_absent_page",
-        "it gives neither the digest nor address and date of the page that it repeats",
+        "it gives neither the digest nor the URL and date of the page that it repeats",
     )
 
 

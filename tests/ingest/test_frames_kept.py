@@ -1,4 +1,4 @@
-"""The evidence file of frames: filter takes from it what ingest decoded, and no row depends on whether it is
+"""The file of frames: filter reads from it what ingest decoded, and no row depends on whether it is
 there."""
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from images.films import film, shade
+from images.videos import shade, write_video
 from making import build, mmc4, png, recipe, shard_sums
 
 from leafinstruct.images.read import stamp
@@ -17,19 +17,19 @@ from leafinstruct.ingest.config import VideoSource
 from leafinstruct.ingest.readers import video
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Frame, Ref
-from leafinstruct.records.frames import adding
+from leafinstruct.records.frames import frame_writer
 from leafinstruct.runtime.artifact import Artifact
 
 COLORS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
-SAID = ["Draw a red sheet.", "Now draw a blue sheet.", "Then draw a green one.", "At last a yellow one."]
+TEXTS = ["Draw a red sheet.", "Now draw a blue sheet.", "Then draw a green one.", "At last a yellow one."]
 
 
 def clip(path: Path, first: int = 0) -> Path:
     """Two seconds of each color, with subtitles."""
-    film(path, [shade(COLORS[(first + index // 20) % 4], index) for index in range(80)])
+    write_video(path, [shade(COLORS[(first + index // 20) % 4], index) for index in range(80)])
     cues = (
-        f"{index + 1}\n00:00:0{2 * index},000 --> 00:00:0{2 * index + 2},000\n{said}\n"
-        for index, said in enumerate(SAID)
+        f"{index + 1}\n00:00:0{2 * index},000 --> 00:00:0{2 * index + 2},000\n{text}\n"
+        for index, text in enumerate(TEXTS)
     )
     path.with_suffix(".srt").write_text("\n".join(cues), encoding="utf-8")
     return path
@@ -37,12 +37,12 @@ def clip(path: Path, first: int = 0) -> Path:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    (tmp_path / "films").mkdir()
-    clip(tmp_path / "films/a.mp4")
-    clip(tmp_path / "films/b.mp4", 1)
+    (tmp_path / "videos").mkdir()
+    clip(tmp_path / "videos/a.mp4")
+    clip(tmp_path / "videos/b.mp4", 1)
     return recipe(
         tmp_path,
-        ingest={"sources": [{"kind": "video", "name": "own", "path": "films"}]},
+        ingest={"sources": [{"kind": "video", "name": "own", "path": "videos"}]},
         filter={"min_words": 5, "alignment": {"allow_toy": True}, "judge": {"enabled": False}},
     )
 
@@ -87,7 +87,7 @@ def test_without_it_everything_is_the_same(own, tmp_path, lost):
         "another video's": [replace(row, stamp="1 1", data=b"of a file that was replaced") for row in rows],
         "order": rows[::-1],
     }
-    with adding(path) as add:
+    with frame_writer(path) as add:
         for row in changed[lost]:
             add(row)
     if lost == "all":
@@ -101,13 +101,13 @@ def test_without_it_everything_is_the_same(own, tmp_path, lost):
 
 def test_a_video_that_changed_is_not_shown_as_it_was(own, tmp_path):
     build(own)
-    clip(tmp_path / "films/a.mp4", 2)
+    clip(tmp_path / "videos/a.mp4", 2)
     build(own)
     (path,) = kept(tmp_path)
     for row in table.read(path):
         file, _, time = row["ref"].partition("#t=")
-        assert row["stamp"] == stamp(tmp_path / "films" / file)
-        assert row["bytes"] == frames.frame(tmp_path / "films" / file, float(time))
+        assert row["stamp"] == stamp(tmp_path / "videos" / file)
+        assert row["bytes"] == frames.frame(tmp_path / "videos" / file, float(time))
     assert len(made(tmp_path)["images"]) == 8
 
 
@@ -129,12 +129,12 @@ def test_a_kill_before_the_report_leaves_nothing_that_is_believed(own, tmp_path,
 def test_a_part_that_gives_no_frames_any_more_keeps_none(own, tmp_path):
     build(own)
     assert kept(tmp_path)
-    (tmp_path / "films/a.mp4").write_bytes(b"")
-    film(tmp_path / "films/b.mp4", [shade(COLORS[0])])
+    (tmp_path / "videos/a.mp4").write_bytes(b"")
+    write_video(tmp_path / "videos/b.mp4", [shade(COLORS[0])])
     mmc4(tmp_path / "pages", {"https://a.example/": [("Draw a red sheet and then a blue one.", png())]})
     build(own, "ingest.sources[1]={kind: mmc4, name: pages, path: pages}")
     assert [row["ref"] for path in kept(tmp_path) for row in table.read(path)] == ["b.mp4#t=0.0"]
-    (tmp_path / "films/b.mp4").write_bytes(b"")
+    (tmp_path / "videos/b.mp4").write_bytes(b"")
     build(own, "ingest.sources[1]={kind: mmc4, name: pages, path: pages}")
     assert kept(tmp_path) == []
 
@@ -150,8 +150,8 @@ def test_a_limit_keeps_what_its_documents_show(own, tmp_path):
     assert [row["ref"] for row in table.read(path)] == [str(image.ref) for image in document.images]
 
 
-def test_a_frame_of_two_steps_is_given_once(tmp_path):
-    film(tmp_path / "a.mp4", [shade(COLORS[0])] * 40)
+def test_a_frame_of_two_steps_is_written_once(tmp_path):
+    write_video(tmp_path / "a.mp4", [shade(COLORS[0])] * 40)
     (tmp_path / "a.srt").write_text(
         "1\n00:00:00,000 --> 00:00:02,500\none.\n\n2\n00:00:00,100 --> 00:00:02,600\ntwo.\n"
     )

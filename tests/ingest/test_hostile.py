@@ -27,7 +27,7 @@ def mmc4_items(path: Path, part_size: int = 5):
 
 
 # --- trees
-# ----------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_list_may_start_at_any_number_of_digits():
 
 
 # --- lines
-# ----------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", [2, 1000])
@@ -147,7 +147,7 @@ def test_two_million_newlines_are_one_reason_and_seconds(tmp_path):
     ],
 )
 @pytest.mark.parametrize("suffix", [".gz", ".zip"])
-def test_a_bomb_stops_the_file_and_keeps_what_stood_before_it(
+def test_a_bomb_stops_the_file_and_keeps_what_was_before_it(
     tmp_path, monkeypatch, suffix, text, limits, locator
 ):
     for name, value in limits.items():
@@ -167,7 +167,7 @@ def test_a_bomb_stops_the_file_and_keeps_what_stood_before_it(
 
 
 # --- documents
-# ------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 IMAGE = {"image_name": "", "raw_url": "http://example.org/a.png", "matched_text_index": 0}
 

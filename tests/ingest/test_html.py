@@ -68,7 +68,7 @@ def test_real_pages_have_the_images_that_were_counted_by_hand(pages):
 
 
 def test_real_pages_keep_every_character_of_the_document_and_nothing_around_it(pages, real):
-    """The three templates mark the document in three ways; what stands there is what comes out, in order, to
+    """The three templates mark the document in three ways; its content is what comes out, in order, to
     the character."""
     for name, document in pages.items():
         page = (real / "html" / name / "index.html").read_text(encoding="utf-8")

@@ -181,7 +181,7 @@ def test_jsonl_names_and_addresses(tmp_path):
     ]
 
 
-def test_what_somebody_says_stays_whole(tmp_path):
+def test_a_text_with_a_role_stays_whole(tmp_path):
     (tmp_path / "d.jsonl").write_text(json.dumps({"q": "a\n\nb", "a": "c"}))
     (page,) = found(tmp_path / "d.jsonl", [{"text": "q", "role": "user"}, {"text": "a", "role": "assistant"}])
     assert [(item.text, item.role) for item in page.texts] == [("a\n\nb", "user"), ("c", "assistant")]
@@ -340,13 +340,13 @@ def test_questions_and_answers_in_structs_are_a_conversation(tmp_path):
         "texts": pa.array(texts),
     }
     pq.write_table(pa.table(made), tmp_path / "a.parquet")
-    said = {
+    columns = {
         "interleave": [
             {"text": "texts.user", "role": "user"},
             {"text": "texts.assistant", "role": "assistant"},
         ]
     }
-    (page,) = found(tmp_path / "a.parquet", [{"image": "images"}, said])
+    (page,) = found(tmp_path / "a.parquet", [{"image": "images"}, columns])
     assert [(text.role, text.text) for text in page.texts] == [
         ("user", "What?"),
         ("assistant", "A bar."),
@@ -358,11 +358,11 @@ def test_questions_and_answers_in_structs_are_a_conversation(tmp_path):
 def turns(*parts: dict[str, Any]) -> pa.Array:
     """A column of one conversation, each part a turn of the user, and an answer."""
     blank = {"type": "text", "text": None, "index": None, "image": None}
-    said = [{"role": "user", "content": [{**blank, **part}]} for part in parts]
-    return pa.array([[*said, {"role": "assistant", "content": [{**blank, "text": "Yes."}]}]])
+    messages = [{"role": "user", "content": [{**blank, **part}]} for part in parts]
+    return pa.array([[*messages, {"role": "assistant", "content": [{**blank, "text": "Yes."}]}]])
 
 
-def test_a_part_that_says_which_image_gets_that_one(tmp_path):
+def test_a_part_with_an_index_gets_that_image(tmp_path):
     images = pa.array(
         [[{"bytes": image_bytes(number), "path": None} for number in range(2)]], pa.list_(IMAGE)
     )
@@ -387,15 +387,15 @@ def test_a_part_that_names_no_image_or_leaves_one_out_loses_the_record(tmp_path,
 
 
 def test_turns_may_be_written_as_json(tmp_path):
-    said = [{"from": "human", "value": "<image> What?"}, {"from": "gpt", "value": "A bar."}]
-    made = {"turns": [json.dumps(said), "[" * 100_000], "cover": [image_bytes(1), image_bytes(2)]}
+    turns = [{"from": "human", "value": "<image> What?"}, {"from": "gpt", "value": "A bar."}]
+    made = {"turns": [json.dumps(turns), "[" * 100_000], "cover": [image_bytes(1), image_bytes(2)]}
     pq.write_table(pa.table(made), tmp_path / "a.parquet")
     page, lost = found(tmp_path / "a.parquet", [{"conversation": "turns", "images": "cover"}])
     assert [text.text for text in page.texts] == ["What?", "A bar."]
     assert (lost.locator, lost.reason) == ("row=1", "bad_turns")
 
 
-def test_what_else_is_known_of_an_image_stands_in_columns_beside_it(tmp_path):
+def test_facts_about_an_image_are_in_columns_beside_it(tmp_path):
     facts = [
         {
             "url": "http://a.org/0.png",
@@ -421,7 +421,7 @@ def test_what_else_is_known_of_an_image_stands_in_columns_beside_it(tmp_path):
     ]
 
 
-def test_a_name_that_no_struct_holds_is_told_with_its_neighbor(tmp_path):
+def test_a_name_that_no_struct_has_is_reported_with_its_neighbor(tmp_path):
     with pytest.raises(RecipeError, match=r"no column 'about\.lnk'; did you mean 'about\.link'"):
         found(table(tmp_path), [{"text": "title"}], url_column="about.lnk")
 
@@ -517,7 +517,7 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
     again = {"sources": [{**second, "license_column": "license"}]}
     build(recipe(tmp_path, name="u", ingest=again, filter=lax, rewrite={"mode": "keep"}))
 
-    def told(run: str) -> list[Any]:
+    def reasons(run: str) -> list[Any]:
         kept = ("sha256", "url", "license", "frame_time", "width", "height")
         return sorted(
             json.dumps(
@@ -531,8 +531,8 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
             for row in rows(tmp_path / "runs" / run / "shard")
         )
 
-    assert len(told("t")) == 8
-    assert told("u") == told("t")
+    assert len(reasons("t")) == 8
+    assert reasons("u") == reasons("t")
 
 
 @pytest.mark.parametrize(
@@ -555,22 +555,22 @@ def test_a_format_that_nobody_reads_is_one_line_with_the_hint(tmp_path, name, hi
 
 def test_the_hint_of_a_csv_file_hints_it(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text('title,image\n"Fold, then cut.",a.png\n')
-    with pytest.raises(SourceError) as told:
+    with pytest.raises(SourceError) as raised:
         found(tmp_path / "a.csv", [{"text": "title"}])
-    command = str(told.value).split('python -c "')[1].split('"`')[0]
+    command = str(raised.value).split('python -c "')[1].split('"`')[0]
     monkeypatch.chdir(tmp_path)
     subprocess.run([sys.executable, "-c", command], check=True)
     (document,) = found(tmp_path, [{"text": "title"}, {"image": "image"}])
     assert (document.texts[0].text, document.images[0].ref.file) == ("Fold, then cut.", "a.png")
 
 
-def test_a_packed_file_in_a_folder_is_told_unless_it_lies_there_unpacked(tmp_path):
+def test_a_packed_file_in_a_folder_is_reported_unless_it_is_there_unpacked(tmp_path):
     for name in ("a.jsonl", "a.jsonl.zst", "notes.csv"):
         (tmp_path / name).write_text('{"t": "Fold it."}\n')
     assert len(found(tmp_path, [{"text": "t"}])) == 1
     (tmp_path / "b.jsonl.zst").write_bytes(b"")
     with pytest.raises(
-        SourceError, match=r"b\.jsonl\.zst: read are .* run `zstd -d` on it, and move this one away"
+        SourceError, match=r"b\.jsonl\.zst: this source reads .* run `zstd -d` on it, and move this one away"
     ):
         found(tmp_path, [{"text": "t"}])
 
@@ -580,7 +580,7 @@ def lines(folder: Path, *rows: dict[str, Any]) -> Path:
     return folder / "d.jsonl"
 
 
-def told(page: Document) -> list[str]:
+def described(page: Document) -> list[str]:
     """A line a segment: a text, or the file of an image and the text that owns it, if that is stated."""
     texts = {text.position: text.text for text in page.texts}
     assert all((image.owner is None) == (image.owner_found == "unknown") for image in page.images)
@@ -607,7 +607,7 @@ def zebra(images: dict[str, Any]) -> dict[str, Any]:
     """A row as Zebra-CoT has them, its images as given."""
     return {
         "Question": "Where does the ball land? <image_start>[problem_image_1]<image_end>",
-        "Text Reasoning Trace": "THOUGHT 0: The ramp ends here.\n\n<image_start>[reasoning_image_2]<image_end>\n\nTHOUGHT 1: "
+        "Text Reasoning Trace": "THOUGHT 0: The ramp ends here.\n\n<image_start>[reasoning_image_2]<image_end>\n\nTHOUGHT 1: "  # noqa: E501
         "So it falls, "
         "<image_start>[reasoning_image_1]<image_end> as <image_start>[reasoning_image_2]<image_end> shows.",
         "Final Answer": "In the cup.",
@@ -615,7 +615,7 @@ def zebra(images: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_numbered_columns_stand_where_their_marks_are(tmp_path):
+def test_numbered_columns_are_placed_at_their_placeholders(tmp_path):
     images = {
         "problem_image_1": "p1.png",
         "reasoning_image_1": "r1.png",
@@ -623,7 +623,7 @@ def test_numbered_columns_stand_where_their_marks_are(tmp_path):
         "reasoning_image_3": None,
     }
     (page,) = found(lines(tmp_path, zebra(images)), TRACE)
-    assert told(page) == [
+    assert described(page) == [
         "Where does the ball land?",
         "<p1.png> of Where does the ball land?",
         "THOUGHT 0: The ramp ends here.",
@@ -636,7 +636,7 @@ def test_numbered_columns_stand_where_their_marks_are(tmp_path):
     ]
 
 
-def test_the_tags_around_a_mark_go_with_it_also_where_the_pattern_is_without_them(tmp_path):
+def test_the_tags_around_a_placeholder_go_with_it_also_where_the_pattern_is_without_them(tmp_path):
     short = {"[problem_image_{n}]": "problem_image_{n}", "[reasoning_image_{n}]": "reasoning_image_{n}"}
     images = {"problem_image_1": "p1.png", "reasoning_image_1": "r1.png", "reasoning_image_2": "r2.png"}
     path = lines(tmp_path, zebra(images))
@@ -696,15 +696,15 @@ def test_a_numbered_name_that_no_file_has_stops_the_build(tmp_path):
         ("One.\n\nTwo. [1]\n\nThree.", {"[{n}]": "i"}, ["One.", "Two.", "<a> of Two.", "Three."]),
     ],
 )
-def test_forms_of_marks(tmp_path, text, placeholders, wanted):
+def test_forms_of_placeholders(tmp_path, text, placeholders, wanted):
     pages = found(
         lines(tmp_path, {"t": text, "i": ["a", "b"], "c": "c"}), [{"text": "t", "placeholders": placeholders}]
     )
-    assert told(pages[0]) == wanted
+    assert described(pages[0]) == wanted
 
 
 @pytest.mark.parametrize("text", ["Image #12 and MyImage #1", "Image #1b", "image #1", "Image 1", "[image_1"])
-def test_what_only_begins_like_a_mark_is_text(tmp_path, text):
+def test_what_only_begins_like_a_placeholder_is_text(tmp_path, text):
     page, *_ = found(
         lines(tmp_path, {"t": text.replace("Image #12", "Image #1x"), "i": ["a"]}),
         [{"text": "t", "placeholders": {"Image #{n}": "i"}}],
@@ -718,27 +718,27 @@ def test_what_only_begins_like_a_mark_is_text(tmp_path, text):
     [
         (
             {"t": "a Image #3", "i": ["a", "b"]},
-            "'Image #3' is in the text, and i has 2 images, none of them is item 2",
+            "'Image #3' is in the text, but i has 2 images, none of them is item 2",
         ),
         (
             {"t": "a Image #0", "i": ["a", "b"]},
-            "'Image #0' is in the text, and i has 2 images, none of them is item -1",
+            "'Image #0' is in the text, but i has 2 images, none of them is item -1",
         ),
-        ({"t": "a Image #2", "i": ["a", None]}, "'Image #2' is in the text, and i, item 1, holds no image"),
-        ({"t": "a Image #1", "i": ["../up.png"]}, "'Image #1' is in the text, and i, item 0, holds no image"),
-        ({"t": "a Image #1", "i": None}, "'Image #1' is in the text, and i holds no image"),
+        ({"t": "a Image #2", "i": ["a", None]}, "'Image #2' is in the text, but i, item 1, has no image"),
+        ({"t": "a Image #1", "i": ["../up.png"]}, "'Image #1' is in the text, but i, item 0, has no image"),
+        ({"t": "a Image #1", "i": None}, "'Image #1' is in the text, but i has no image"),
         (
             {"t": "a Image #1", "ii": ["a"]},
-            "'Image #1' is in the text, and the row has no column 'i'; did you mean 'ii'?",
+            "'Image #1' is in the text, but the row has no column 'i'; did you mean 'ii'?",
         ),
         (
             {"t": "a [img_2]", "img_1": "a"},
-            "'[img_2]' is in the text, and the row has no column 'img_2'; did you mean 'img_1'?",
+            "'[img_2]' is in the text, but the row has no column 'img_2'; did you mean 'img_1'?",
         ),
-        ({"t": "a [img_1]", "img_1": None}, "'[img_1]' is in the text, and img_1 holds no image"),
+        ({"t": "a [img_1]", "img_1": None}, "'[img_1]' is in the text, but img_1 has no image"),
     ],
 )
-def test_a_mark_without_its_image_loses_the_row(tmp_path, row, detail):
+def test_a_placeholder_without_its_image_loses_the_row(tmp_path, row, detail):
     items = found(
         lines(tmp_path, row), [{"text": "t", "placeholders": {"Image #{n}": "i", "[img_{n}]": "img_{n}"}}]
     )
@@ -748,7 +748,7 @@ def test_a_mark_without_its_image_loses_the_row(tmp_path, row, detail):
     assert not any(isinstance(item, Document) for item in items)
 
 
-def test_an_image_that_no_mark_names_is_a_piece_or_stands_where_its_column_is_mapped(tmp_path):
+def test_an_image_that_no_placeholder_names_is_a_loss_or_is_where_its_column_is_mapped(tmp_path):
     row = {
         "t": "a Image #2 b",
         "i": ["a", "b", "c"],
@@ -781,7 +781,7 @@ def test_an_image_that_no_mark_names_is_a_piece_or_stands_where_its_column_is_ma
     ]
 
 
-def test_marks_in_parallel_lists_are_read_in_reading_order(tmp_path):
+def test_placeholders_in_parallel_lists_are_read_in_reading_order(tmp_path):
     row = {
         "q": ["one Image #1", "two Image #2"],
         "a": ["answer Image #2", "answer Image #1"],
@@ -791,10 +791,17 @@ def test_marks_in_parallel_lists_are_read_in_reading_order(tmp_path):
     (page,) = found(
         lines(tmp_path, row), [{"interleave": [{"text": "q", **placeholders}, {"text": "a", **placeholders}]}]
     )
-    assert told(page) == ["one", "<a> of one", "answer", "<b> of answer", "two Image #2", "answer Image #1"]
+    assert described(page) == [
+        "one",
+        "<a> of one",
+        "answer",
+        "<b> of answer",
+        "two Image #2",
+        "answer Image #1",
+    ]
 
 
-def test_what_is_known_of_an_image_comes_to_its_mark(tmp_path):
+def test_facts_about_an_image_come_to_its_placeholder(tmp_path):
     row = {
         "t": "a <image_1> b <image_2>",
         "i": ["a", "b"],
@@ -814,23 +821,23 @@ def test_what_is_known_of_an_image_comes_to_its_mark(tmp_path):
 
 
 @pytest.mark.parametrize("more", [{}, {"images": "images"}])
-def test_a_conversation_with_declared_marks(tmp_path, more):
+def test_a_conversation_with_declared_placeholders(tmp_path, more):
     """How WEAVE speaks of its images."""
-    said = [
+    turns = [
         {"from": "human", "value": "Put Image #1 on Image #2."},
         {"from": "gpt", "value": "Done: Image #3, from Image #1 and <image>."},
     ]
     rows = [
-        {"chats": said, "images": ["a", "b", "c"]},
-        {"chats": said, "images": ["a", "b"]},
-        {"chats": said, "images": ["a", "b", "c", "d"]},
+        {"chats": turns, "images": ["a", "b", "c"]},
+        {"chats": turns, "images": ["a", "b"]},
+        {"chats": turns, "images": ["a", "b", "c", "d"]},
     ]
     items = found(
         lines(tmp_path, *rows), [{"conversation": "chats", "placeholders": {"Image #{n}": "images"}, **more}]
     )
     pages = [item for item in items if isinstance(item, Document)]
     for page in pages:
-        assert [segment.ref.file if isinstance(segment, Image) else segment.text for segment in page.segments] == [
+        assert [segment.ref.file if isinstance(segment, Image) else segment.text for segment in page.segments] == [  # noqa: E501
             "Put", "a", "on", "b", ".", "Done:", "c", ", from Image #1 and <image>.",
         ]  # fmt: skip
         assert [segment.role for segment in page.segments] == ["user"] * 5 + ["assistant"] * 3
@@ -843,11 +850,11 @@ def test_a_conversation_with_declared_marks(tmp_path, more):
     assert lost == [("line=2", "placeholder_without_image", True), ("line=3", "unnamed_image", False)]
 
 
-def test_parts_of_messages_beside_declared_marks_take_the_images_that_are_left(tmp_path):
+def test_parts_of_messages_beside_declared_placeholders_take_the_images_that_are_left(tmp_path):
     parts = [{"type": "text", "text": "See Image #1."}, {"type": "image"}]
-    said = [{"role": "user", "content": parts}, {"role": "assistant", "content": "Yes."}]
+    turns = [{"role": "user", "content": parts}, {"role": "assistant", "content": "Yes."}]
     (page,) = found(
-        lines(tmp_path, {"m": said, "i": ["a", "b"]}),
+        lines(tmp_path, {"m": turns, "i": ["a", "b"]}),
         [{"conversation": "m", "images": "i", "placeholders": {"Image #{n}": "i"}}],
     )
     assert [image.ref.file for image in page.images] == ["a", "b"]
@@ -875,10 +882,10 @@ def test_numbered_members_of_a_tar_are_its_images(tmp_path):
                 "the placeholder has its number"
             ),
         ),
-        ({"[image_{i}]": "image_{n}"}, "a number is written {n}, not '{i}'"),
-        ({"[{n}_{n}]": "images"}, "has {n} 2 times; one number names an image"),
-        ({"{n}": "images"}, "would fit ordinary text"),
-        ({"": "images"}, "would fit ordinary text"),
+        ({"[image_{i}]": "image_{n}"}, "write a number as {n}, not '{i}'"),
+        ({"[{n}_{n}]": "images"}, "has {n} 2 times; use it once"),
+        ({"{n}": "images"}, "would match ordinary text"),
+        ({"": "images"}, "would match ordinary text"),
         ({"[image_{n}]": "a_{n}.b_{n}"}, "the column 'a_{n}.b_{n}' has {n} 2 times"),
         ({"[image_{n}]": {"imag": "images"}}, "needs the column of its images"),
         ({"[image_{n}]": {"image": "images", "form": 0}}, "has the unknown key 'form'; did you mean 'from'?"),
@@ -887,7 +894,7 @@ def test_numbered_members_of_a_tar_are_its_images(tmp_path):
         ({"[image_{n}]": None}, "needs the column of its images"),
     ],
 )
-def test_a_wrong_mark_is_one_line_when_the_recipe_is_read(tmp_path, placeholders, message):
+def test_a_wrong_placeholder_is_one_line_when_the_recipe_is_read(tmp_path, placeholders, message):
     source = {
         "kind": "hub",
         "name": "z",
@@ -936,7 +943,7 @@ def test_a_wrong_mark_is_one_line_when_the_recipe_is_read(tmp_path, placeholders
         ),
     ],
 )
-def test_text_that_looks_like_an_unmapped_mark_is_reported(tmp_path, text, segments, pattern, hint):
+def test_text_that_looks_like_an_unmapped_placeholder_is_reported(tmp_path, text, segments, pattern, hint):
     row = {"t": text, "reasoning_image_3": "r.png", "cover": "c.png", "i": ["a.png"]}
     page, *lost = found(lines(tmp_path, row), segments)
     (item,) = [item for item in lost if item.reason == "unmapped_placeholder"]
@@ -944,7 +951,7 @@ def test_text_that_looks_like_an_unmapped_mark_is_reported(tmp_path, text, segme
     assert item.hint == f"declare it at the text's column: placeholders: {{{hint}}}"
     assert (
         item.detail
-        == f'"{pattern}" in the text looks like an image placeholder and fits none of the recipe, so it '
+        == f'"{pattern}" in the text looks like an image placeholder but matches none of the recipe, so it '
         f"stays text; {item.hint}"
     )
     assert page.texts
@@ -960,12 +967,12 @@ def test_text_that_looks_like_an_unmapped_mark_is_reported(tmp_path, text, segme
         "an array[0]",
     ],
 )
-def test_prose_is_no_unmapped_mark(tmp_path, text):
+def test_prose_is_no_unmapped_placeholder(tmp_path, text):
     (page,) = found(lines(tmp_path, {"t": text, "title": "x"}), [{"text": "t"}, {"text": "title"}])
     assert page.texts[0].text == text
 
 
-def test_a_build_says_once_for_each_source_and_pattern_what_is_not_mapped(tmp_path):
+def test_a_build_reports_once_for_each_source_and_pattern_what_is_not_mapped(tmp_path):
     made = [
         {
             "title": f"How to draw {number} bars",
@@ -988,15 +995,15 @@ def test_a_build_says_once_for_each_source_and_pattern_what_is_not_mapped(tmp_pa
         done = leaf(*arguments)
         assert done.returncode == 0, done.stderr
         rows_read = 6 if "--limit" in arguments else 12
-        said = [line for line in done.stdout.splitlines() if "looks like an image placeholder" in line]
-        hint = "is not mapped and stays text; declare it at the text's column: placeholders:"
+        reported = [line for line in done.stdout.splitlines() if "looks like an image placeholder" in line]
+        hint = "but is not mapped, so it remains text; declare it at the text's column: placeholders:"
         count = f'{rows_read} x "Image #{{n}}" in the text of {rows_read} rows'
-        assert said == [
+        assert reported == [
             f'ingest: source own: {2 * rows_read} x "[shot_{{n}}]" in the text of {rows_read} rows '
-            f'(first: d.jsonl line=1) looks like an image placeholder, {hint} {{"[shot_{{n}}]": '
+            f'(first: d.jsonl line=1) looks like an image placeholder {hint} {{"[shot_{{n}}]": '
             '"shot_{n}"}',
             (
-                f"ingest: source own: {count} (first: d.jsonl line=1) looks like an image placeholder, "
+                f"ingest: source own: {count} (first: d.jsonl line=1) looks like an image placeholder "
                 f'{hint} {{"Image #{{n}}": "shot_1"}}'
             ),
         ]
@@ -1013,9 +1020,9 @@ def test_items_of_a_list_keep_one_marker_around_their_images(tmp_path):
     row = {"s": ["Cut it [1] here.", "[2] Fold it."], "t": "Cut it [1] here.\nFold it.", "i": ["a", "b"]}
     placeholders = {"as": "list", "placeholders": {"[{n}]": "i"}}
     (page,) = found(lines(tmp_path, row), [{"text": "s", **placeholders}])
-    assert told(page) == ["- Cut it", "<a> of - Cut it", "  here.", "<b> of - Fold it.", "- Fold it."]
+    assert described(page) == ["- Cut it", "<a> of - Cut it", "  here.", "<b> of - Fold it.", "- Fold it."]
     page, _ = found(lines(tmp_path, row), [{"text": "t", **placeholders}])
-    assert told(page) == ["- Cut it", "<a> of - Cut it", "  here.\n- Fold it."]
+    assert described(page) == ["- Cut it", "<a> of - Cut it", "  here.\n- Fold it."]
 
 
 def test_the_images_and_the_text_of_one_index_belong_together(tmp_path):

@@ -53,6 +53,7 @@ from pathlib import Path
 from leafinstruct.runtime.engine.local import LocalEngine
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.ingest.readers import hub
+from leafinstruct.ingest.tables import hub_stream
 from leafinstruct.ingest.config import HubSource
 settings, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
 class Engine:
@@ -61,7 +62,7 @@ class Engine:
         return [task(part) for part in parts]
 source = HubSource(name="h", segments=[{"text": "caption"}, {"image": "image"}], **settings)
 try:
-    hub.spool(source, folder, Engine())
+    hub_stream.spool(source, folder, Engine())
 except LeafInstructError as error:
     print(type(error).__name__, error)
     sys.exit(1)
@@ -70,7 +71,7 @@ documents = [item for span in hub.plan(local, 100, folder / "cache") for item in
 from leafinstruct.images.read import fetch
 import hashlib
 print(json.dumps([[d.texts[0].text, hashlib.sha256(fetch(d.images[0].ref, folder)).hexdigest()] for d in documents]))
-"""
+"""  # noqa: E501
 
 
 def spool(
@@ -123,7 +124,7 @@ def test_only_so_many_rows(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"repo": "org/other"}, "RecipeError source h: org/other is not on the Hub, or is private"),
         (
@@ -142,10 +143,10 @@ def test_only_so_many_rows(server, tmp_path):
         ),
     ],
 )
-def test_what_does_not_exist_is_one_line_with_its_hint(server, tmp_path, settings, said):
+def test_what_does_not_exist_is_one_line_with_its_hint(server, tmp_path, settings, message):
     done = spool(server, tmp_path / "rows", tmp_path / "home", **settings)
     assert done.returncode == 1
-    assert done.stdout.startswith(said)
+    assert done.stdout.startswith(message)
     assert len(done.stdout.splitlines()) == 1
 
 
@@ -153,7 +154,7 @@ SECRET = "hf_0123456789abcdefsecret"
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "place", "said"),
+    ("status", "code", "place", "message"),
     [
         (
             401,
@@ -169,26 +170,26 @@ SECRET = "hf_0123456789abcdefsecret"
             401,
             "",
             "/api/",
-            "RecipeError source h: org/name: the Hub refuses this login (status 401); log in anew",
+            "RecipeError source h: org/name: the Hub refuses this login (status 401); log in again",
         ),
         (
             429,
             "",
             "/api/",
-            "SourceError source h: org/name: the Hub limits how often it is asked (status 429); what was "
-            "read is kept",
+            "SourceError source h: org/name: too many requests to the Hub (status 429); the rows read "
+            "so far are kept",
         ),
     ],
 )
 def test_a_hub_that_refuses_names_the_hint_and_never_the_token(
-    server, tmp_path, monkeypatch, status, code, place, said
+    server, tmp_path, monkeypatch, status, code, place, message
 ):
     """A gated dataset shows itself to everybody and refuses its files."""
     monkeypatch.setenv("HF_TOKEN", SECRET)
     server.trouble = lambda path: (status, {"X-Error-Code": code} if code else {}) if place in path else None
     done = spool(server, tmp_path / "rows", tmp_path / "home")
     assert done.returncode == 1
-    assert done.stdout.startswith(said)
+    assert done.stdout.startswith(message)
     assert len(done.stdout.splitlines()) == 1
     assert server.tokens == {f"Bearer {SECRET}"}
     assert SECRET not in done.stdout + done.stderr

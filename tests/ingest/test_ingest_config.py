@@ -1,4 +1,4 @@
-"""The ingest section of a recipe: what is accepted, and what the message says otherwise."""
+"""The ingest section of a recipe: what is accepted, and the message otherwise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from leafinstruct.ingest.span import Span
 PAGES = {"kind": "html", "name": "pages", "path": "pages/"}
 
 
-def test_a_source_is_told_by_its_kind():
+def test_the_kind_selects_a_sources_class():
     found = IngestConfig.model_validate(
         {
             "sources": [

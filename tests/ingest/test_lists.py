@@ -22,7 +22,7 @@ from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.records import table
 
 # --- one example of each rule
-# ---------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_column_read_as_a_list_gets_bullets_unless_it_has_markers(text, one_it
 
 
 # --- the law
-# --------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def item(blocks: tuple[Any, ...], ordered: bool, draw: st.DrawFn) -> Item:
 
 def html_of(found: List) -> str:
     inner = "".join(
-        f"<li{'' if one.value is None else f' value={one.value}'}>{''.join(map(html_of_block, one.blocks))}</li>"
+        f"<li{'' if one.value is None else f' value={one.value}'}>{''.join(map(html_of_block, one.blocks))}</li>"  # noqa: E501
         for one in found.items
     )
     start = "" if found.start is None else f" start={found.start}"
@@ -335,7 +335,7 @@ def test_lines_of_a_list_have_no_space_at_their_ends(found):
 
 
 # --- real pages
-# -----------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_no_list_of_a_real_page_is_altered_on_its_way_to_the_shards(real, tmp_path):

@@ -1,4 +1,4 @@
-"""MMC4: where images stand, what is lost and why, and what a hostile record can not do."""
+"""MMC4: where images are placed, what is lost and why, and what a hostile record can not do."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_real_records_keep_every_sentence_and_every_image_in_its_place(real, tmp
         assert all((real / "mmc4" / item.ref.file).is_file() for item in document.images)
 
 
-def test_real_images_stand_directly_before_their_sentence(real, tmp_path):
+def test_real_images_are_directly_before_their_sentence(real, tmp_path):
     raw = [
         json.loads(line)
         for line in (real / "mmc4" / "docs_shard_0.jsonl").read_text(encoding="utf-8").splitlines()
@@ -94,7 +94,7 @@ def test_every_line_of_the_messy_file_has_its_reason(real, tmp_path):
     )
 
 
-def test_ties_stand_in_the_order_of_the_list(tmp_path):
+def test_images_of_one_sentence_are_in_the_order_of_the_list(tmp_path):
     record = {
         "text_list": ["a", "b"],
         "image_info": [image("2.png", 1), image("1.png", 1), image("0.png", 0)],
@@ -142,7 +142,7 @@ def test_no_line_whatever_raises_and_every_line_is_answered_for(tmp_path_factory
     items = read_all(mmc4, source(folder / "docs.jsonl"), folder / "cache")
     places = [item.provenance.locator if isinstance(item, Document) else item.locator for item in items]
     assert set(places) == {"line=1", "line=2", "line=3"}
-    # whatever is said can be written
+    # every report can be written
     json.dumps([asdict(item) for item in items], ensure_ascii=False).encode()
 
 
@@ -288,7 +288,7 @@ def test_members_of_a_zip_have_lines_of_their_own(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zip"])
-def test_a_stream_that_ends_early_keeps_what_was_before_and_says_so_once(tmp_path, suffix):
+def test_a_stream_that_ends_early_keeps_what_was_before_and_reports_it_once(tmp_path, suffix):
     packed = pack(
         write(
             tmp_path, *({"text_list": [f"{n} {n * 7919 % 1009} {n * 104729 % 10007}"]} for n in range(3000))
@@ -326,7 +326,7 @@ def test_a_compressed_file_is_unpacked_once_not_once_a_part(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zip"])
 @given(order=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 12)), max_size=8))
-def test_parts_say_the_same_in_any_order_and_when_left_half_read(tmp_path_factory, suffix, order):
+def test_parts_are_the_same_in_any_order_and_when_left_half_read(tmp_path_factory, suffix, order):
     folder = tmp_path_factory.mktemp("order")
     packed = pack(write(folder, *({"text_list": [f"s{n}"]} for n in range(100))), suffix)
     spans = mmc4.plan(source(packed), 10, folder / "cache")
@@ -384,7 +384,7 @@ def test_a_new_file_adds_parts_and_leaves_the_names_of_the_others(tmp_path):
         (lambda folder: folder / "missing.jsonl", "no such file or folder"),
         (lambda folder: folder, "holds no .jsonl or .jsonl.gz or .jsonl.zip file"),
         (lambda folder: folder / "*.jsonl", "matches no file"),
-        (write, "hold no records"),
+        (write, "contain no records"),
     ],
 )
 def test_a_source_with_nothing_to_read_is_one_line(tmp_path, make, message):

@@ -55,7 +55,7 @@ def found(path: Path, part_size: int = 4, **settings: Any) -> list[Document | Re
     ]
 
 
-def test_texts_and_images_stand_in_the_order_of_the_lists(tmp_path):
+def test_texts_and_images_are_in_the_order_of_the_lists(tmp_path):
     about = [None, {"src": "http://a.org/x.png", "alt_text": " a  cat "}, None]
     (page,) = found(
         write(

@@ -1,5 +1,5 @@
 """Archived pages and images whose HTTP headers withhold them from training: refused as those fetched from the
-web are, unless told otherwise."""
+web are, unless the recipe sets `opt_out: false`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leafinstruct.ingest.config import WarcSource
 from leafinstruct.ingest.readers import warc
 
 HTML, IMAGE = "Content-Type: text/html", "Content-Type: image/png"
-SAID = [
+STATED = [
     ("X-Robots-Tag: noai", "noai"),
     ("x-robots-tag: noindex\r\nX-Robots-Tag: NoImageAI, noai", "noai, noimageai"),
     ("X-Robots-Tag: somebot: noai", "noai"),
@@ -27,8 +27,8 @@ def page(inner: str = "") -> bytes:
     return f"<html><body><main><p>Fold the paper.</p>{inner}</main></body></html>".encode()
 
 
-@pytest.mark.parametrize(("header", "said"), SAID)
-def test_a_page_whose_headers_withhold_it_is_refused_unless_told_otherwise(tmp_path, header, said):
+@pytest.mark.parametrize(("header", "stated"), STATED)
+def test_a_page_whose_headers_withhold_it_is_refused_unless_opt_out_is_false(tmp_path, header, stated):
     path = archive(
         tmp_path / "a.warc.gz",
         record("http://a.org/", page(), headers=f"{HTML}\r\n{header}"),
@@ -37,17 +37,17 @@ def test_a_page_whose_headers_withhold_it_is_refused_unless_told_otherwise(tmp_p
     found = read_all(warc, WarcSource(name="w", path=str(path)), tmp_path / "cache")
     free = read_all(warc, WarcSource(name="w", path=str(path), opt_out=False), tmp_path / "cache")
     assert [document.url for document in documents(free)] == ["http://a.org/", "http://a.org/b"]
-    if said:
+    if stated:
         assert [document.url for document in documents(found)] == ["http://a.org/b"]
         assert rejected(found) == [("offset=0", "opt_out", True)]
-        assert found[0].detail == f"its headers withhold it from training: {said}"
+        assert found[0].detail == f"its headers opt out of training: {stated}"
     else:
         assert found == free
 
 
-@pytest.mark.parametrize(("header", "said"), SAID)
+@pytest.mark.parametrize(("header", "stated"), STATED)
 def test_an_image_whose_headers_withhold_it_is_lost_to_its_page_and_not_fetched_instead(
-    tmp_path, header, said
+    tmp_path, header, stated
 ):
     path = archive(
         tmp_path / "a.warc",
@@ -61,13 +61,13 @@ def test_an_image_whose_headers_withhold_it_is_lost_to_its_page_and_not_fetched_
     assert [image.url for image in documents(found)[0].images] == [
         "http://a.org/a.png",
         "http://a.org/b.png",
-    ][bool(said) :]
-    assert rejected(found) == ([("offset=0", "opt_out", False)] if said else [])
+    ][bool(stated) :]
+    assert rejected(found) == ([("offset=0", "opt_out", False)] if stated else [])
 
 
 @pytest.mark.parametrize("given", [False, True])
 def test_so_is_one_that_lies_in_another_archive_of_the_crawl(tmp_path, given):
-    """Also where the crawl's index came with it: a CDXJ line tells no header."""
+    """Also where the crawl's index came with it: a CDXJ line has no headers."""
     (tmp_path / "w").mkdir()
     archive(
         tmp_path / "w" / "pages.warc.gz", record("http://a.org/", page("<img src=/a.png><img src=/b.png>"))

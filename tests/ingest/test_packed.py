@@ -1,5 +1,5 @@
-"""Parquet whose dictionaries say one value many times: what it may cost, and that reading them packed loses
-and moves nothing of ordinary files."""
+"""Parquet whose dictionaries repeat one value many times: what it may cost, and that reading them packed
+loses and moves nothing of ordinary files."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ if column == "texts":
 else:
     found = [cell(path, member(row, column, 0)) for row in range(2)]
 print([getattr(item, "reason", "") for item in found], (peak() - before) // 1024, sep=";")
-"""
+"""  # noqa: E501
 
 
 def repeated(value: Any, rows: list[int]) -> pa.Array:
-    """Lists of so many times the same value, which stands in the file once."""
+    """Lists of so many times the same value, which is in the file once."""
     starts = [sum(rows[:row]) for row in range(len(rows) + 1)]
     values = pa.DictionaryArray.from_arrays(pa.array([0] * starts[-1], pa.int32()), pa.array([value]))
     return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), values)
@@ -49,7 +49,7 @@ def repeated(value: Any, rows: list[int]) -> pa.Array:
 @pytest.mark.parametrize(
     ("column", "value", "reason"), [("texts", "x" * VALUE, "too_long"), ("images", b"x" * VALUE, "too_large")]
 )
-def test_a_row_that_says_one_value_a_thousand_times_costs_the_value_once(tmp_path, column, value, reason):
+def test_a_row_that_repeats_one_value_a_thousand_times_costs_the_value_once(tmp_path, column, value, reason):
     """20 GB in 1 kB; in a process of its own, so that its peak is the bomb's."""
     path = tmp_path / "a.parquet"
     table = pa.table({"title": ["a bomb", "Fold it."], column: repeated(value, [TIMES, 0])})
@@ -68,7 +68,7 @@ def test_a_row_that_says_one_value_a_thousand_times_costs_the_value_once(tmp_pat
 
 @pytest.mark.parametrize("limit", [1, 2_000, 1 << 20])
 def test_a_dictionary_that_ends_in_the_middle_of_a_column_loses_and_moves_nothing(tmp_path, limit):
-    """Arrow's writer gives a dictionary up when it grows too large; the rest stands in the file as it is."""
+    """Arrow's writer gives a dictionary up when it grows too large; the rest is in the file unchanged."""
     texts = [
         [f"row {row} text {number} {'x' * 900}" if row > 60 else "early" for number in range(row % 4)]
         + ["the same"]

@@ -1,4 +1,4 @@
-"""One page: reading order, kinds of text, what goes as boilerplate, where an image's bytes are said to be."""
+"""One page: reading order, kinds of text, what is removed as boilerplate, where an image's bytes are."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def body(inner: str) -> list[str]:
 WORDS = "word " * 60
 
 # --- order and kinds
-# ------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_an_image_inside_a_paragraph_splits_it():
@@ -120,7 +120,7 @@ def test_definitions_are_a_list():
     assert body("<dl><dt>Term<dd>one<dd>two</dl>") == ["list: Term\n  one\n  two"]
 
 
-def test_a_table_reads_row_by_row_and_an_image_stands_in_its_cell():
+def test_a_table_reads_row_by_row_and_an_image_is_in_its_cell():
     html = (
         "<table><caption>Cap</caption><tr><th></th><th>A</th><tr><td>r<br>1</td><td><img src=q.png> "
         "w</td><td>z</td><tr><td> </td></table>"
@@ -167,7 +167,7 @@ def test_what_looks_like_a_control_token_stays_text():
 
 
 # --- boilerplate
-# ----------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 FRAMES = [
     "<nav>Home</nav>",
@@ -219,7 +219,7 @@ FRAMES = [
         "<div id=wrap><div>{}</div></div>",
     ],
 )
-def test_boilerplate_before_and_after_the_text_goes(frame, page):
+def test_boilerplate_before_and_after_the_text_is_removed(frame, page):
     content = f"<h1>Title</h1><p>{WORDS}</p><img src=a.png>"
     expected = ["heading: Title", f"prose: {WORDS.strip()}", "<a.png>"]
     assert pieces(f"<body>{frame}{page.format(content)}{frame}</body>") == expected
@@ -307,14 +307,14 @@ def test_a_gallery_and_a_page_of_teasers_stay():
     )
 
 
-def test_a_shell_without_text_is_what_it_says_without_scripts():
+def test_a_shell_without_text_has_its_text_without_scripts():
     assert (
         pieces(f"<body><div id=app></div><noscript><h1>Title</h1><p>{WORDS * 2}</p></noscript></body>")[0]
         == "heading: Title"
     )
     with pytest.raises(PageError, match="no_content"):
         parse(
-            b"<body><div id=app></div><noscript>You need to enable JavaScript to run this app.</noscript></body>"
+            b"<body><div id=app></div><noscript>You need to enable JavaScript to run this app.</noscript></body>"  # noqa: E501
         )
 
 
@@ -326,7 +326,7 @@ def test_a_title_above_the_article_belongs_to_it():
 
 
 # --- addresses
-# ------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -385,7 +385,7 @@ def test_an_empty_box_with_a_background_is_an_image_and_one_behind_text_is_decor
         ("<img src=t.gif width=1 height=1>", "tracking_pixel"),
     ],
 )
-def test_an_image_without_a_real_address_says_why(image, problem):
+def test_an_image_without_a_real_url_has_a_reason(image, problem):
     assert body(f"<p>text</p>{image}") == ["prose: text", f"<!{problem}>"]
 
 
@@ -401,13 +401,13 @@ def test_the_license_of_the_page(head, license_):
     assert parse(f"<head>{head}</head><body><p>x".encode()).license == license_
 
 
-def test_a_license_linked_in_the_footer_is_found_although_the_footer_goes():
+def test_a_license_linked_in_the_footer_is_found_although_the_footer_is_removed():
     page = parse(b'<body><p>text</p><footer><a rel="license" href="/by">license</a></footer>')
     assert (page.license, [item.text for item in page.pieces]) == ("/by", ["text"])
 
 
 # --- bad pages
-# ------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -493,7 +493,7 @@ def test_every_word_comes_out_once_and_in_order(templates):
 
 
 @pytest.mark.parametrize(
-    ("meta", "said"),
+    ("meta", "statement"),
     [
         ('name="robots" content="noindex, NoAI"', "noai"),
         ('name="ROBOTS" content="noimageai, noai"', "noai, noimageai"),
@@ -503,16 +503,16 @@ def test_every_word_comes_out_once_and_in_order(templates):
         ('name="description" content="noai"', None),
     ],
 )
-def test_a_page_that_withholds_itself_from_training_is_refused_unless_told_otherwise(tmp_path, meta, said):
+def test_a_page_that_opts_out_of_training_is_rejected_by_default(tmp_path, meta, statement):
     (tmp_path / "a.html").write_text(
         f"<html><head><meta {meta}></head><body><main><p>Fold the paper.</p></main></body></html>"
     )
     found = read_all(html, HtmlSource(name="s", path=str(tmp_path)), tmp_path)
     free = read_all(html, HtmlSource(name="s", path=str(tmp_path), opt_out=False), tmp_path)
     assert [type(item).__name__ for item in free] == ["Document"]
-    if said is None:
+    if statement is None:
         assert found == free
     else:
         assert [(item.reason, item.detail) for item in found] == [
-            ("opt_out", f"the page withholds itself from training: {said}")
+            ("opt_out", f"the page opts out of training: {statement}")
         ]

@@ -1,4 +1,4 @@
-"""The two URLs of a page: where it was found, and what it says of itself; and what its links are relative
+"""The two URLs of a page: where it was found, and what it states itself; and what its links are relative
 to."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from leafinstruct.ingest.config import (
 )
 from leafinstruct.ingest.readers import conversations, html, hub, mmc4, obelics, warc
 from leafinstruct.ingest.tables.columns.config import TextColumn
-from leafinstruct.publish.removal import remove
+from leafinstruct.publish.remove import remove
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records.document import Document
 from leafinstruct.records.removals import entry
@@ -187,7 +187,7 @@ def test_records_of_other_sources_have_the_url_at_which_they_were_found(tmp_path
 
 
 # --- through a build
-# -------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 ATTACKER, VICTIM, COPY = (
     "http://attacker.example/steal",
@@ -254,9 +254,9 @@ def test_a_canonical_link_neither_hides_a_page_nor_moves_it_under_another_remova
         ("domain", "victim.example"),
     ]
     for kind, value in (*by_page, ("url", COPY), ("url", "https://shop.example/page/")):
-        told = remove(loaded.path, loaded.directory, stages, [entry(kind, value)])
+        report = remove(loaded.path, loaded.directory, stages, [entry(kind, value)])
         listed.unlink()
-        assert (told["records"], told["examples"]) == (1, 1), value
+        assert (report["records"], report["examples"]) == (1, 1), value
     shown = {(row["url"], row["page_url"], row["title"]) for row in rows(loaded.directory / "shard")}
     assert shown == {
         (VICTIM, VICTIM, "Wall 0"),

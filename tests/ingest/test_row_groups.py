@@ -104,7 +104,7 @@ def test_a_file_that_was_written_anew_is_read_anew(tmp_path):
     assert next(parquet.rows(path, 100, 150, ["text"])) == (100, {"text": "new 100"})
 
 
-def test_damage_is_decoded_up_to_once_and_said_of_every_later_part(tmp_path, decoded):
+def test_damage_is_decoded_up_to_once_and_reported_for_every_later_part(tmp_path, decoded):
     path = tmp_path / "cut.parquet"
     texts = [json.dumps(Random(number).random()) * 20 for number in range(4000)]
     table = pa.table({"text": texts})

@@ -1,7 +1,7 @@
 """Real articles inside the skeletons of common generators and themes: words and images that are kept, against what is known to be there.
 
 FLOORS are what was measured, rounded down, for the skeletons that the rules were made with; HELD_FLOORS for those that were written afterwards.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafinstruct.ingest.config import Frames
-from leafinstruct.ingest.video.steps import Step, documents, sentences
+from leafinstruct.ingest.video.steps import Step, by_document, sentences
 from leafinstruct.ingest.video.subtitles import Cue, cues
 
 
@@ -93,7 +93,7 @@ def test_rolling_captions_give_back_exactly_what_was_said(tmp_path_factory, line
 
 @given(WORDS)
 def test_captions_that_grow_word_by_word_give_back_exactly_what_was_said(tmp_path_factory, lines):
-    # lines that are the same look like one that stands still
+    # lines that are the same look like one that does not move
     lines = [f"{number} {line}" for number, line in enumerate(lines)]
     growing: list[tuple[int, int, str]] = []
     for before, line in zip(["", *lines], lines, strict=False):  # the full line moves up when the next begins
@@ -210,7 +210,7 @@ def test_blocks_that_are_no_cues_are_passed_over(tmp_path):
 
 def test_comments_between_cues_are_not_said(tmp_path):
     """pysubs2 alone gives a comment to the cue before it."""
-    said = "NOTE\nkept, since it stands in a cue"
+    said = "NOTE\nkept, since it is in a cue"
     text = vtt((0, 1000, "One."), (1000, 2000, "Two."), (2000, 3000, said)).replace(
         "Two.", "Two.\n\nNOTE of two\nlines\n\nREGION\nid:a"
     )
@@ -222,7 +222,7 @@ def test_comments_between_cues_are_not_said(tmp_path):
     assert read(tmp_path, text.replace("\n", "\r\n"))[0] == read(tmp_path, text)[0]
 
 
-def test_times_that_are_none_are_told_and_not_said(tmp_path):
+def test_times_that_are_none_are_reported_and_not_read(tmp_path):
     srt = (
         "1\n00:00:00,000 --> 00:00:01,000\nA --> B\n\n2\n00:00:01 --> 00:00:02\nlost\n\n3\n00:00:02,000 "
         "--> 00:00:03,000\nfound\n"
@@ -311,18 +311,18 @@ def test_short_steps_are_merged_and_many_make_several_documents():
     steps = [Step(0, 1, ("a",)), Step(1, 4, ("b",)), Step(4, 8, ("c",)), Step(8, 8.5, ("d",))]
     assert [
         (locator, [(step.start, step.end, step.texts) for step in group])
-        for locator, group in documents(steps, Frames(min_seconds=2))
+        for locator, group in by_document(steps, Frames(min_seconds=2))
     ] == [("", [(0, 4, ("a", "b")), (4, 8.5, ("c", "d"))])]
     many = [Step(index, index + 1, (str(index),)) for index in range(7)]
     assert [
-        (locator, len(group)) for locator, group in documents(many, Frames(min_seconds=0, max_steps=3))
+        (locator, len(group)) for locator, group in by_document(many, Frames(min_seconds=0, max_steps=3))
     ] == [("steps=1-3", 3), ("steps=4-6", 3), ("steps=7-7", 1)]
 
 
 def test_a_short_step_is_not_merged_with_one_that_is_far_away():
     """A frame from the minutes between would show neither."""
     steps = [Step(0, 1, ("a",)), Step(300, 301, ("b",)), Step(305, 320, ("c",)), Step(500, 501, ("d",))]
-    ((_, group),) = documents(steps, Frames(min_seconds=2))
+    ((_, group),) = by_document(steps, Frames(min_seconds=2))
     assert [(step.start, step.end, step.texts) for step in group] == [
         (0, 1, ("a",)),
         (300, 320, ("b", "c")),
@@ -336,7 +336,7 @@ def test_no_text_is_lost_and_no_step_is_too_short(lengths, shortest, most):
     for index, length in enumerate(lengths):
         steps.append(Step(at, at + length, (str(index),)))
         at += length
-    groups = [group for _, group in documents(steps, Frames(min_seconds=shortest, max_steps=most))]
+    groups = [group for _, group in by_document(steps, Frames(min_seconds=shortest, max_steps=most))]
     merged = [step for group in groups for step in group]
     assert [text for step in merged for text in step.texts] == [str(index) for index in range(len(lengths))]
     assert all(step.end - step.start >= shortest - 1e-9 for step in merged) or len(merged) == 1

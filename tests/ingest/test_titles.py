@@ -86,7 +86,7 @@ def page(tmp_path: Path, head: str, body: str) -> Document:
         "<title>Untitled</title><meta property='og:title' content='Apple strudel'>",
     ],
 )
-def test_without_an_h1_the_head_states_the_title_and_the_name_of_the_site_goes(tmp_path, head):
+def test_without_an_h1_the_head_states_the_title_and_the_name_of_the_site_is_removed(tmp_path, head):
     assert page(tmp_path, head, f"<main>{BODY}</main>").title == "Apple strudel"
 
 
@@ -276,7 +276,7 @@ def test_an_archived_page_knows_its_site_by_its_host(tmp_path):
 
 
 # --- records without markup
-# -----------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def sentences(tmp_path: Path, texts: list[str], image_at: int | None = None) -> str | None:
@@ -310,7 +310,7 @@ def test_a_section_that_the_head_states_is_the_title(tmp_path):
     )
 
 
-def test_a_heading_that_repeats_the_title_behind_it_goes(tmp_path):
+def test_a_heading_that_repeats_the_title_after_it_is_removed(tmp_path):
     found = page(
         tmp_path,
         BAR,
@@ -362,7 +362,7 @@ def test_a_sentence_or_a_marginal_line_is_no_title(tmp_path, text):
     assert sentences(tmp_path, [text, "Cut the apples.", "Bake them."]) is None
 
 
-def test_a_title_stands_first_before_any_image_and_something_follows(tmp_path):
+def test_a_title_is_first_before_any_image_and_something_follows(tmp_path):
     assert sentences(tmp_path, ["Apple strudel", "Cut the apples."], image_at=0) is None
     assert sentences(tmp_path, ["Apple strudel"]) is None
     assert sentences(tmp_path, ["The apples that we picked in the", "garden were cut."]) is None

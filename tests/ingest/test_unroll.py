@@ -64,8 +64,8 @@ def test_the_elements_of_a_list_are_those_that_json_reads(values, indent, ascii_
 def test_the_lists_of_an_object_come_with_their_names_and_all_else_is_passed_over(values, window):
     pieces, reason = found(json.dumps(values).encode(), window)
     assert reason == ""
-    told = [(name, value) for name, items in values.items() if isinstance(items, list) for value in items]
-    assert [(name, json.loads(element)) for name, element in pieces] == told
+    expected = [(name, value) for name, items in values.items() if isinstance(items, list) for value in items]
+    assert [(name, json.loads(element)) for name, element in pieces] == expected
 
 
 @given(st.lists(VALUES, min_size=1, max_size=4), st.integers(0, 200), WINDOWS)
@@ -142,7 +142,7 @@ def test_a_file_is_unrolled_once_and_anew_when_it_changes(tmp_path):
     assert list(records(path, cache)) == [{"a": 3}]
 
 
-def test_no_record_can_say_that_the_document_breaks_off(tmp_path):
+def test_no_record_can_imitate_the_end_of_a_cut_document(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('[ ["truncated", "no"], {"a": 1}, {"a": 5')
     assert list(records(path, tmp_path / "cache")) == ["not_an_object", {"a": 1}, "truncated"]
@@ -173,7 +173,7 @@ def peak(): return int(next(line for line in open("/proc/self/status") if line.s
 before = peak()
 unrolled(Path(sys.argv[1]), Path(sys.argv[2]), lambda stream: (element for _, element in members(stream)), "test")
 print(peak() - before)
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.skipif(

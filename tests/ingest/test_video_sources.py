@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from images.films import film, shade, sound
+from images.videos import shade, sound, write_video
 from making import build, recipe, rows
 
 from leafinstruct.errors import RecipeError, SourceError
@@ -24,7 +24,7 @@ COLORS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
 
 def clip(path: Path, seconds: int = 8) -> Path:
     """Two seconds of each color."""
-    return film(path, [shade(COLORS[index // 20 % 4], index) for index in range(10 * seconds)])
+    return write_video(path, [shade(COLORS[index // 20 % 4], index) for index in range(10 * seconds)])
 
 
 def subtitles(path: Path, *said: str, length: float = 2.0) -> None:
@@ -94,7 +94,7 @@ def test_which_subtitles_are_taken(tmp_path):
         (tmp_path / "d.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:02.000\nvtt\n"),
     )
 
-    def said(**settings: Any) -> dict[str, str]:
+    def chosen(**settings: Any) -> dict[str, str]:
         return {
             item.provenance.file[0] if isinstance(item, Document) else item.file[0]: item.texts[0].text
             if isinstance(item, Document)
@@ -102,8 +102,14 @@ def test_which_subtitles_are_taken(tmp_path):
             for item in videos(tmp_path, **settings)
         }
 
-    assert said() == {"a": "plain", "b": "english", "c": "several_subtitles", "d": "vtt", "e": "no_subtitles"}
-    assert said(language="en") == {
+    assert chosen() == {
+        "a": "plain",
+        "b": "english",
+        "c": "several_subtitles",
+        "d": "vtt",
+        "e": "no_subtitles",
+    }
+    assert chosen(language="en") == {
         "a": "english",
         "b": "english",
         "c": "english",
@@ -233,18 +239,18 @@ def test_videos_that_are_not_there_and_subsets(tmp_path):
     assert [item.locator for item in cooked(tmp_path, database, subset="validation")] == ["video=c"]
 
 
-def test_of_several_files_of_a_video_the_first_by_name_is_read_and_the_others_are_told(tmp_path):
+def test_of_several_files_of_a_video_the_first_by_name_is_read_and_the_others_are_reported(tmp_path):
     (tmp_path / "new").mkdir()
     for name in ("a.webm", "a.mp4", "new/a.mkv"):
         clip(tmp_path / name, 2)
     items = cooked(tmp_path, {"a": entry(([0, 2], "red"), duration=2.0)})
     assert [item.provenance.file for item in items if isinstance(item, Document)] == ["a.mp4"]
-    told = [item for item in items if isinstance(item, Rejected)]
-    assert [(item.file, item.reason, item.whole) for item in told] == [
+    losses = [item for item in items if isinstance(item, Rejected)]
+    assert [(item.file, item.reason, item.whole) for item in losses] == [
         ("a.webm", "second_file", False),
         ("new/a.mkv", "second_file", False),
     ]
-    assert told[0].detail == "a.mp4 is read for the same video; keep the one of them that you mean"
+    assert losses[0].detail == "a.mp4 is read for the same video; remove the one that you do not want"
 
 
 @pytest.mark.parametrize(
@@ -257,12 +263,12 @@ def test_annotations_that_are_none_name_the_file(tmp_path, text):
         youcook2.plan(source, 10, tmp_path)
 
 
-def test_a_video_annotated_twice_is_told_not_lost(tmp_path):
+def test_a_video_annotated_twice_is_reported_not_lost(tmp_path):
     clip(tmp_path / "a.mp4", 2)
     one = json.dumps(entry(([0, 2], "red")))
     (tmp_path / "annotations.json").write_text(f'{{"database": {{"a": {one}, "a": {one}}}}}')
     source = YouCook2Source(name="y", path=str(tmp_path / "annotations.json"), videos=str(tmp_path))
-    with pytest.raises(SourceError, match="the key 'a' stands twice in one object; keep one of them"):
+    with pytest.raises(SourceError, match="the key 'a' is repeated in one object; keep one of them"):
         youcook2.plan(source, 10, tmp_path)
 
 
@@ -365,8 +371,8 @@ def test_annotated_segments_are_not_merged_by_default_and_subtitles_are(tmp_path
 
 
 @pytest.mark.parametrize("per_step", [1, 2, 3, 4])
-def test_a_frame_of_a_merged_step_stands_directly_before_the_sentence_it_shows(tmp_path, per_step):
-    film(tmp_path / "a.mp4", [shade(COLORS[index // 10 % 4], index) for index in range(40)])
+def test_a_frame_of_a_merged_step_is_directly_before_the_sentence_it_shows(tmp_path, per_step):
+    write_video(tmp_path / "a.mp4", [shade(COLORS[index // 10 % 4], index) for index in range(40)])
     subtitles(tmp_path / "a.srt", "one.", "two.", "three.", "four.", length=1.0)
     (page,) = videos(tmp_path, frames=Frames(min_seconds=9, per_step=per_step))
     said = {
@@ -383,7 +389,7 @@ def test_a_frame_of_a_merged_step_stands_directly_before_the_sentence_it_shows(t
 
 def test_no_frame_is_of_the_pause_between_two_sentences_of_a_step(tmp_path):
     pause = [shade((90, 90, 90), index) for index in range(60)]  # by far the longest shot
-    film(
+    write_video(
         tmp_path / "a.mp4",
         [
             *(shade(COLORS[0], index) for index in range(10)),
@@ -398,7 +404,9 @@ def test_no_frame_is_of_the_pause_between_two_sentences_of_a_step(tmp_path):
 
 
 def test_of_overlapping_sentences_the_one_that_begins_last_owns_the_frame(tmp_path):
-    film(tmp_path / "a.mp4", [shade(COLORS[0], 0)] * 10 + [shade(COLORS[1], index) for index in range(10)])
+    write_video(
+        tmp_path / "a.mp4", [shade(COLORS[0], 0)] * 10 + [shade(COLORS[1], index) for index in range(10)]
+    )
     (page,) = cooked(
         tmp_path,
         {"a": entry(([0, 2], "all"), ([1, 2], "end"), duration=2.0)},
@@ -472,7 +480,7 @@ def test_the_truncated_video_is_reported(real, tmp_path):
 @pytest.mark.parametrize("damage", ["cut", "zeros"])
 @pytest.mark.parametrize("suffix", [".mkv", ".webm", ".flv"])
 def test_a_cut_or_overwritten_video_of_another_container_is_reported(tmp_path, suffix, damage):
-    path = film(
+    path = write_video(
         tmp_path / f"a{suffix}", [shade(COLORS[index // 20 % 4], index) for index in range(80)], gop=10
     )
     data = path.read_bytes()
@@ -537,7 +545,7 @@ def test_an_annotated_duration_that_is_much_longer_than_the_file_is_reported(tmp
 
 
 def test_steps_in_a_damaged_middle_are_reported(tmp_path):
-    path = film(
+    path = write_video(
         tmp_path / "a.mp4",
         [shade(COLORS[index // 20 % 4], index) for index in range(80)],
         gop=20,
@@ -634,7 +642,9 @@ def test_every_step_of_a_long_video_of_few_frames_is_looked_at(tmp_path, name):
 
     None does in the AVI file: it has no presentation times, and is read from its start to go back.
     """
-    film(tmp_path / name, [shade(COLORS[index // 60 % 4], index % 60) for index in range(1_200)], rate=1)
+    write_video(
+        tmp_path / name, [shade(COLORS[index // 60 % 4], index % 60) for index in range(1_200)], rate=1
+    )
     steps = [
         {
             "segment": [2.0 * number, 2.0 * number + (2 if number % 10 or name == "a.avi" else 4)],

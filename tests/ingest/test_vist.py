@@ -80,7 +80,7 @@ def test_a_photograph_without_its_sentence_has_no_owner(tmp_path):
     ]
 
 
-def test_photographs_stand_before_their_sentences_in_the_writers_order(tmp_path):
+def test_photographs_are_before_their_sentences_in_the_writers_order(tmp_path):
     mixed = [
         piece("a", 1, "1", "Then  two."),
         piece("b", 0, "5", "Other."),
@@ -133,7 +133,7 @@ def test_what_is_missing_or_doubled_is_a_piece(tmp_path):
     ]
 
 
-def test_annotations_of_no_story_are_told_and_make_none(tmp_path):
+def test_annotations_of_no_story_are_reported_and_make_none(tmp_path):
     entries = [
         piece("a", 0, "0"),
         7,

@@ -179,7 +179,7 @@ def chunked(data: bytes) -> bytes:
         ("Content-Encoding: unheard-of", bytes),
     ],
 )
-def test_a_body_is_decoded_as_its_header_says_or_taken_as_it_lies_there(tmp_path, headers, encode):
+def test_a_body_is_decoded_as_its_header_states_or_read_unchanged(tmp_path, headers, encode):
     path = archive(
         tmp_path / "a.warc.gz",
         record(
@@ -282,7 +282,7 @@ def test_wherever_a_file_is_cut_the_whole_records_before_are_kept(tmp_path_facto
         (b"WARC/1.0\r\n\r\n", "damaged_record"),
     ],
 )
-def test_a_file_that_is_no_archive_says_so_at_offset_0(tmp_path, data, reason):
+def test_a_file_that_is_no_archive_is_a_loss_at_offset_0(tmp_path, data, reason):
     (tmp_path / "a.warc.gz").write_bytes(data)
     assert rejected(read_all(warc, source(tmp_path / "a.warc.gz"), tmp_path / "cache")) == [
         ("offset=0", reason, True)
@@ -340,7 +340,7 @@ def test_a_file_compressed_in_one_piece_is_refused_with_the_hint(tmp_path):
 
 def test_an_archive_without_pages_is_one_line(tmp_path):
     archive(tmp_path / "a.warc", record("http://a.example/x.png", PNG, headers=IMAGE))
-    with pytest.raises(SourceError, match="hold no page"):
+    with pytest.raises(SourceError, match="contain no page"):
         warc.plan(source(tmp_path), 5, tmp_path / "cache")
 
 
@@ -358,7 +358,7 @@ def test_planning_again_reads_the_index_and_not_the_file(tmp_path):
     path = archive(tmp_path / "a.warc.gz", *PAGES * 30)
     first, stat = warc.plan(source(path), 100, tmp_path / "cache"), path.stat()
     path.write_bytes(bytes(stat.st_size))
-    # the file that was indexed, as far as size and time tell
+    # the file that was indexed, by its size and time
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert warc.plan(source(path), 100, tmp_path / "cache") == first
     archive(path, *PAGES)

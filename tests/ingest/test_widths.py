@@ -1,4 +1,4 @@
-"""Bounds on how many and how wide: each is a reason with its place, and what stands beside it is kept."""
+"""Bounds on how many and how wide: each is a reason with its place, and what is beside it is kept."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from leafinstruct.ingest.config import HtmlSource, HubSource, Mmc4Source, Obelic
 from leafinstruct.ingest.losses import LISTED
 from leafinstruct.ingest.page import sources
 from leafinstruct.ingest.page.attributes import too_wide
-from leafinstruct.ingest.page.nesting import too_dear
+from leafinstruct.ingest.page.nesting import too_expensive
 from leafinstruct.ingest.page.page import PageError, parse
 from leafinstruct.ingest.readers import html, hub, mmc4, obelics, warc
 from leafinstruct.ingest.tables import lines, parquet, tar
@@ -47,7 +47,7 @@ def within_seconds():
 
 
 # --- pages
-# ------------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 NAMED = " ".join(f"a{number}=1" for number in range(100_000))
 
@@ -143,7 +143,7 @@ def test_no_tag_of_the_parser_has_more_attributes_than_are_counted(monkeypatch):
         found = max(len(node.attributes) for node in LexborHTMLParser(text).root.traverse())
         wide += found > 800
         if found > 800:
-            assert too_wide(text) or too_dear(text) == "too_wide"
+            assert too_wide(text) or too_expensive(text) == "too_wide"
     assert wide > 20
 
 
@@ -206,7 +206,7 @@ def test_candidates_are_read_as_browsers_read_them():
 
 
 # --- reports
-# ----------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_a_part_lists_few_losses_and_counts_all(tmp_path):
@@ -234,15 +234,15 @@ def test_a_part_lists_few_losses_and_counts_all(tmp_path):
         "line=403",
         "line=404",
     ]
-    told = json.loads(leaf("explain", "a.jsonl line=2", path, "--json").stdout)
+    explained = json.loads(leaf("explain", "a.jsonl line=2", path, "--json").stdout)
     gone = leaf("explain", "a.jsonl line=300", path)
-    assert [item["reason"] for item in told["rejected"]] == ["broken_json"]
+    assert [item["reason"] for item in explained["rejected"]] == ["broken_json"]
     assert gone.returncode == 1
     assert "300 losses" in gone.stderr
 
 
 # --- archives
-# ---------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def crawl(tmp_path: Path, name: str, *records: bytes) -> list:
@@ -283,7 +283,7 @@ def test_a_damaged_record_is_not_the_end_of_the_build(tmp_path):
     assert outcome.record["reasons"] == {"damaged_record": 1}
 
 
-def test_an_archive_of_damaged_records_says_where_reading_stops(tmp_path, monkeypatch):
+def test_an_archive_of_damaged_records_reports_where_reading_stops(tmp_path, monkeypatch):
     monkeypatch.setattr(archive_index, "MAX_DAMAGES", 3)
     items = crawl(tmp_path, "a.warc", page(1), *[lying("7")] * 5, page(2))
     assert [reason for _, reason, _ in rejected(items)] == ["damaged_record"] * 3 + ["too_damaged"]
@@ -324,7 +324,7 @@ def test_a_body_of_empty_gzip_members_costs_itself(tmp_path):
 
 
 # --- tables
-# -----------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 SOUND = b'{"text_list": ["One sentence.", "Another."], "image_info": []}\n'
 
@@ -497,7 +497,7 @@ def test_global_headers_do_not_add_up(tmp_path):
 
 
 # --- texts
-# ------------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_marks_by_the_million_are_normalized_in_linear_time():

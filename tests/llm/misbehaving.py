@@ -34,7 +34,7 @@ class Seen:
     at: float
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """All text of its messages."""
         return json.dumps(self.body["messages"])
 
@@ -149,7 +149,7 @@ def together(count: int) -> Step:
     return step
 
 
-def held(gate: threading.Event) -> Step:
+def after_gate(gate: threading.Event) -> Step:
     """A good answer, as soon as the gate is open."""
 
     async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
@@ -178,7 +178,7 @@ def raw(
     headers: dict[str, str] | None = None,
     code: int = 200,
 ) -> Step:
-    """Any body, with HTTP 200 unless told otherwise."""
+    """Any body, with HTTP 200 unless set otherwise."""
 
     async def step(_request: web.Request, _body: Body) -> web.StreamResponse:
         return web.Response(body=data, content_type=content_type, headers=headers, status=code)

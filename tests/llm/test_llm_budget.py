@@ -1,4 +1,4 @@
-"""Money: estimated before, counted after, never passed."""
+"""The budget: costs are bounded before, counted after, and never exceed it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_dollars_follow_the_servers_own_token_counts(server: Misbehaving, tmp_pa
     assert counts.dollars == 0, "an answer from the cache is free"
 
 
-def test_without_the_servers_counts_the_estimate_is_used_and_called_one(
+def test_without_the_servers_counts_the_estimate_is_used_and_marked(
     server: Misbehaving, tmp_path: Path
 ) -> None:
     server.always = good(usage={"prompt_tokens": -5, "completion_tokens": "many"})
@@ -54,7 +54,7 @@ def test_a_declined_try_is_free_and_a_lost_one_costs_all_it_may_have(
     assert counts.dollars == pytest.approx(0.003 + 1000 * 100 / 1e6 + estimate_tokens(question()) * 10 / 1e6)
 
 
-def test_the_budget_is_never_passed_and_its_end_says_what_was_spent(
+def test_the_budget_is_never_exceeded_and_its_end_reports_what_was_spent(
     server: Misbehaving, tmp_path: Path
 ) -> None:
     """Even with 50 slots, which could spend $0.15 at once; and answers that came before the end are kept."""
@@ -73,7 +73,7 @@ def test_the_budget_is_never_passed_and_its_end_says_what_was_spent(
     refused = [outcome for outcome in outcomes if isinstance(outcome, BudgetError)]
     assert client.spent is not None
     assert client.spent <= 0.1
-    # One request is held back at $0.01 or more, so the last one that fits starts below $0.09 and settles for
+    # One request is reserved at $0.01 or more, so the last one that fits starts below $0.09 and settles for
     # $0.003.
     assert client.spent > 0.085
     assert len(refused) == 100 - round(client.spent / 0.003)
@@ -84,7 +84,7 @@ def test_the_budget_is_never_passed_and_its_end_says_what_was_spent(
     assert counts.requests == 0
 
 
-def test_a_request_that_alone_passes_the_budget_is_not_sent(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_request_that_alone_exceeds_the_budget_is_not_sent(server: Misbehaving, tmp_path: Path) -> None:
     with pytest.raises(
         BudgetError,
         match=r"next request \(judge\) may cost \$0\.2.*would pass \$0\.01; \$0\.0000 spent on 0 requests",
@@ -121,9 +121,9 @@ def spend(config: LlmConfig, cache: Path, requests: list[Request]) -> tuple[list
 
 
 def image(side: int) -> SentImage:
-    held = io.BytesIO()
-    Image.new("RGB", (side, side)).save(held, "PNG")
-    return SentImage(held.getvalue(), "image/png")
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side)).save(buffer, "PNG")
+    return SentImage(buffer.getvalue(), "image/png")
 
 
 IMAGE = image(512)
@@ -166,7 +166,7 @@ def test_the_budget_holds_where_the_server_counts_another_number(
     )
 
 
-def test_images_that_grow_and_texts_of_another_script_keep_the_budget(
+def test_growing_images_and_another_writing_system_keep_the_budget(
     server: Misbehaving, tmp_path: Path
 ) -> None:
     """What was learned from short English questions with small images does not hold for the later ones."""
@@ -258,5 +258,5 @@ def test_counts_that_cannot_be_true_are_not_counted(server: Misbehaving, tmp_pat
         ({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 3}, Usage(100, 20)),
     ],
 )
-def test_the_larger_reading_of_a_count_is_taken_and_a_discount_is_not(usage: Body, expected: Usage) -> None:
+def test_the_larger_reading_of_a_count_is_used_and_a_discount_is_not(usage: Body, expected: Usage) -> None:
     assert read_usage(usage) == expected

@@ -1,5 +1,4 @@
-"""Answers are paid for once: the key, the files, what survives a kill, what several writers do to each
-other."""
+"""Answers are paid for once: the key, the files, killed processes, concurrent writers."""
 
 from __future__ import annotations
 
@@ -77,7 +76,7 @@ def test_the_key_changes_if_and_only_if_something_keyed_does(
 def test_nothing_but_keyed_parts_enters_the_key(
     keyed: dict[str, Any], model: dict[str, Any], pace: dict[str, Any]
 ) -> None:
-    """The other direction, where chance seldom draws two equal questions."""
+    """The other direction, where random pairs are rarely equal."""
     plain = cache_key(LlmConfig(provider="openai", **model), request_of(keyed, "judge"))
     paced = LlmConfig(
         provider="openai",
@@ -90,7 +89,7 @@ def test_nothing_but_keyed_parts_enters_the_key(
 
 
 def test_each_keyed_part_alone_changes_the_key() -> None:
-    """One change at a time, where the draws above differ in many parts at once."""
+    """One change at a time, where the samples above differ in many parts at once."""
     png = SentImage(b"bytes", "image/png")
     questions = [
         question("a", images=[png]),
@@ -113,7 +112,7 @@ def test_each_keyed_part_alone_changes_the_key() -> None:
     assert len(keys) == len(models) * len(questions)
 
 
-def test_a_declared_revision_stands_for_server_and_name() -> None:
+def test_a_declared_revision_replaces_server_and_name() -> None:
     here = online(URL, revision="tiny@abc")
     there = online("http://elsewhere/v1", revision="tiny@abc").model_copy(update={"model": "org/tiny"})
     assert cache_key(here, question()) == cache_key(there, question())
@@ -198,7 +197,7 @@ def test_a_torn_last_line_loses_itself_and_nothing_else(tmp_path: Path, torn: in
     assert [values(tmp_path, key) for key in keys] == [[{"n": 0}], [{"n": 1}], []]
 
 
-def test_a_garbled_line_is_asked_again_and_the_others_stand(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_garbled_line_is_asked_again_and_the_others_are_kept(server: Misbehaving, tmp_path: Path) -> None:
     requests = [question(str(number)) for number in range(3)]
     ask(online(server.url, max_in_flight=1), tmp_path, *requests)
     [path] = tmp_path.glob("answers-*.jsonl")
@@ -220,7 +219,7 @@ def test_a_changed_letter_in_an_answer_is_asked_again_and_counted(
     path.write_bytes(damaged)
     (found,) = verify(tmp_path)
     assert found.file == path
-    assert found.repair == "dropped; what it answered is asked again by the `leaf build` that needs it"
+    assert found.repair == "dropped; the next `leaf build` that needs the answer asks again"
     assert list(verify(tmp_path)) == []
     path.write_bytes(damaged)
     server.script(good({"score": 4, "reason": "fine"}))
@@ -228,9 +227,9 @@ def test_a_changed_letter_in_an_answer_is_asked_again_and_counted(
     async def asked() -> tuple[Any, Any, Any]:
         client = Client(online(server.url), tmp_path)
         answer = await client.ask(question())
-        told = client.repaired(), client.repaired()
+        repaired = client.repaired(), client.repaired()
         await client.close()
-        return answer, *told
+        return answer, *repaired
 
     answer, first, second = asyncio.run(asked())
     assert (answer.value, answer.cached) == ({"score": 4, "reason": "fine"}, False)
@@ -322,9 +321,9 @@ def test_an_answer_that_fails_todays_check_is_asked_again_once(server: Misbehavi
     assert lenient.cached
 
 
-def test_a_mended_parser_reads_what_was_paid_for(server: Misbehaving, tmp_path: Path) -> None:
-    """The raw text is kept: where the stored value no longer holds, the text is parsed anew before anybody is
-    asked."""
+def test_a_better_parser_reads_stored_answers(server: Misbehaving, tmp_path: Path) -> None:
+    """The raw text is kept: where the stored value no longer holds, the text is parsed again before
+    any request."""
     ask(online(server.url), tmp_path, question())
     [path] = tmp_path.glob("answers-*.jsonl")
     entry = json.loads(path.read_text())
@@ -347,7 +346,7 @@ def small_disk() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("small_disk")
-def test_a_full_disk_is_one_line_and_what_was_stored_stands(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_stored_answers_are_kept(tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path)
     put(cache, 0)
     with pytest.raises(SourceError, match=r"an answer cannot be stored: .*Free some space"):

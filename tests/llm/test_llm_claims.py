@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from llm.asking import ask, ask_and_count, online, question
-from llm.misbehaving import GOOD, Misbehaving, good, held
+from llm.misbehaving import GOOD, Misbehaving, after_gate, good
 
 from leafinstruct.llm.cache import AnswerCache
 from leafinstruct.llm.client import Client
@@ -24,7 +24,7 @@ from llm.asking import ask_and_count, online, question
 questions = [question(str(number)) for number in range(int(sys.argv[3]))]
 answers, counts = ask_and_count(online(sys.argv[1], max_in_flight=8, deadline=120), Path(sys.argv[2]), *questions)
 print(counts.requests, counts.cache_hits, *{answer.state for answer in answers})
-"""
+"""  # noqa: E501
 
 
 def build(url: str, cache: Path, count: int) -> subprocess.Popen[str]:
@@ -51,7 +51,7 @@ def test_two_processes_pay_for_each_question_once(server: Misbehaving, tmp_path:
 
 def test_a_question_of_a_killed_process_is_asked_again(server: Misbehaving, tmp_path: Path) -> None:
     gate = threading.Event()
-    server.script(held(gate))
+    server.script(after_gate(gate))
     process = build(server.url, tmp_path, 1)
     while not server.seen:
         assert process.poll() is None
@@ -88,7 +88,7 @@ def test_a_claim_is_granted_once_and_again_after_its_release(tmp_path: Path) -> 
     other.close()
 
 
-def test_news_are_what_others_stored(tmp_path: Path) -> None:
+def test_news_reports_answers_of_others(tmp_path: Path) -> None:
     one, other = Claims(tmp_path), Claims(tmp_path)
     with one.claim("0" * 64), other.claim("1" * 64):
         pass

@@ -72,5 +72,5 @@ client = Client(leafinstruct.llm.config.LlmConfig(), pathlib.Path({str(tmp_path)
 request = Request("judge", (Message("user", ("x",)),), {{"type": "object"}}, lambda: {{"a": 1}}, "offline-rules@1")
 assert asyncio.run(client.ask(request)).value == {{"a": 1}}
 assert not {{"openai", "aiohttp", "httpx2"}} & set(sys.modules)
-"""
+"""  # noqa: E501
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)

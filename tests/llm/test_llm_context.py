@@ -74,12 +74,15 @@ def asked(server: Misbehaving) -> int:
 def test_a_cut_prompt_stops_the_run_with_a_hint_and_its_answer_is_not_kept(
     server: Misbehaving, tmp_path: Path, window: int
 ) -> None:
-    """As Ollama does it: whatever is longer is cut to the window, and nothing is said."""
+    """As Ollama does it: whatever is longer is cut to the window, silently."""
     server.always = counting(lambda body: usage(min(window, tokens(text_of(body)))))
     long = " ".join(WORDS * (2 * window // len(WORDS)))
     with pytest.raises(
         ProviderError,
-        match=rf"cuts prompts.*counts {window:,} tokens, and {window:,} with 1,000 words more.*num_ctx.*--ctx-size",
+        match=(
+            rf"cuts prompts.*counts {window:,} tokens, and {window:,} with 1,000 words "
+            r"more.*num_ctx.*--ctx-size"
+        ),
     ):
         ask(
             online(server.url, max_in_flight=1),
@@ -148,7 +151,7 @@ def test_an_honest_server_is_never_stopped_and_seldom_asked_for_a_proof(
     assert len(server.seen) - 200 <= 3
 
 
-def test_tokens_that_the_servers_cache_held_are_read_too(server: Misbehaving, tmp_path: Path) -> None:
+def test_tokens_in_the_servers_cache_count_as_read(server: Misbehaving, tmp_path: Path) -> None:
     """Some servers count only what is new, with the rest in the details or nowhere."""
     before: list[str] = [""]
 

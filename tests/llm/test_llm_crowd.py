@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from llm.asking import ask, ask_and_count, online, question
 from llm.fake_clock import FakeClock
-from llm.misbehaving import GOOD, Misbehaving, good, held, together
+from llm.misbehaving import GOOD, Misbehaving, after_gate, good, together
 
 from leafinstruct.llm.client import Client
 
@@ -63,7 +63,7 @@ def test_an_answer_that_is_paid_for_is_kept_though_its_asker_went_away(
     server: Misbehaving, tmp_path: Path
 ) -> None:
     gate = threading.Event()
-    server.always = held(gate)
+    server.always = after_gate(gate)
 
     async def leave() -> None:
         client = Client(online(server.url), tmp_path)

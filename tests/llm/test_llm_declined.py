@@ -1,5 +1,5 @@
-"""What becomes of questions that a server declines: an ended run, a smaller question, a verdict, another try.
-At default concurrency."""
+"""Declined questions at default concurrency: the run ends, or a smaller question, a verdict or another try
+follows."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def in_200(body: Any) -> Step:
         ),
         (status(429, {"code": "x", "error": "Your team has used all available credits."}), "no credit left"),
         (in_200(error("Insufficient credits", 402)), "no credit left"),
-        (status(400, error("This organization has been disabled.")), "this account may not be used"),
-        (status(400, [error("API key expired. Please renew the API key.")]), "wants a key"),
+        (status(400, error("This organization has been disabled.")), "this account is not accepted"),
+        (status(400, [error("API key expired. Please renew the API key.")]), "requires a key"),
         (status(400, {"error": "Model unloaded."}), "has no model 'tiny'"),
         (status(404, error("The model `tiny` does not exist.")), "has no model 'tiny'"),
         (status(404, error("No endpoints found that support image input", 404)), "reads no images"),
@@ -79,13 +79,13 @@ def in_200(body: Any) -> Step:
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
 )
-def test_what_is_about_the_account_or_the_settings_stops_the_run_and_nothing_is_refused(
+def test_an_error_of_account_or_settings_stops_the_run_and_refuses_nothing(
     server: Misbehaving, tmp_path: Path, step: Step, what: str
 ) -> None:
     """After ten answers. Those that had arrived are kept, and the next run asks the other questions."""
     server.script(*[good()] * 10)
     server.always = step
-    with pytest.raises(ProviderError, match=f"{what}.*(?:Answers so far are kept|llm.key_env)") as raised:
+    with pytest.raises(ProviderError, match=f"{what}.*(?:Answers so far are saved|llm.key_env)") as raised:
         ask(online(server.url), tmp_path, *FORTY)
     assert "\n" not in str(raised.value)
     assert len(server.seen) <= 50
@@ -107,7 +107,10 @@ def test_equal_declines_in_a_row_stop_the_run_whatever_their_words(
     server.always = depending(lambda _: status(400, error(f"request {next(numbers)} met policy engine nine")))
     with pytest.raises(
         ProviderError,
-        match=r"declines every request: HTTP 400: request \d+ met policy engine nine\. Answers so far are kept",
+        match=(
+            r"declines every request: HTTP 400: request \d+ met policy engine nine\. Answers so far are "
+            r"saved"
+        ),
     ):
         ask(online(server.url, max_in_flight=4), tmp_path, *FORTY)
     assert len(server.seen) <= 10 + 8 + 3  # three more were in flight
@@ -144,7 +147,7 @@ def test_different_declines_between_answers_stop_nothing(server: Misbehaving, tm
 def test_a_plain_403_stops_the_run_only_while_nothing_was_answered(
     server: Misbehaving, tmp_path: Path
 ) -> None:
-    """A firewall before the server may object to one document; a server that never answered wants another
+    """A firewall before the server may reject one document; a server that never answered needs another
     key."""
     forbidden = status(403, "<html><body>403 Forbidden</body></html>")
     server.script(good())
@@ -152,7 +155,7 @@ def test_a_plain_403_stops_the_run_only_while_nothing_was_answered(
     answers = ask(online(server.url), tmp_path / "one", *FORTY)
     assert Counter(answer.state for answer in answers) == {"ok": 39, "declined": 1}
     server.always = forbidden
-    with pytest.raises(ProviderError, match="wants a key"):
+    with pytest.raises(ProviderError, match="requires a key"):
         ask(online(server.url), tmp_path / "two", *FORTY)
 
 
@@ -294,7 +297,7 @@ NO_PNG = status(400, error("Unsupported image format.", "invalid_image_format"))
     ],
     ids=["images", "bytes", "tokens", "format"],
 )
-def test_a_question_that_is_too_large_is_made_smaller_until_it_fits_and_says_so(
+def test_a_question_that_is_too_large_is_reduced_until_it_fits_and_reports_it(
     server: Misbehaving, tmp_path: Path, step: Step, fits: Any, shown: str, requests: int
 ) -> None:
     server.always = depending(lambda body: good() if fits(body) else step)
@@ -377,7 +380,7 @@ def test_two_builds_that_must_ask_less_pay_for_each_answer_once(server: Misbehav
     assert sum(len(images_of(seen.body)) == 1 for seen in server.seen) == 8
 
 
-def test_what_does_not_fit_however_small_is_a_state_of_its_own(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_question_that_never_fits_is_too_large(server: Misbehaving, tmp_path: Path) -> None:
     server.always = depending(lambda body: TOO_LONG if "huge" in str(body) else good())
     answers = ask(online(server.url), tmp_path, large(1, 10), large(2, 400, text="huge"))
     assert [answer.state for answer in answers] == ["ok", "too_large"]

@@ -1,4 +1,4 @@
-"""What the error bodies of providers speak of, in their own words."""
+"""Error bodies of providers are classified by their subject."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ is."""
 @pytest.mark.parametrize(
     "case", BODIES, ids=[f"{number}-{case['kind']}" for number, case in enumerate(BODIES)]
 )
-def test_an_error_is_sorted_by_what_it_speaks_of(case: dict[str, Any]) -> None:
+def test_an_error_is_classified(case: dict[str, Any]) -> None:
     assert kind_of(case["status"], complaint(case["body"]), SENT) is Kind(case["kind"])
 
 
-def test_a_field_that_this_request_did_not_send_is_none_of_its_business() -> None:
+def test_an_unsupported_field_that_was_not_sent_is_ignored() -> None:
     body = error(
         "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
         "'max_completion_tokens' instead."

@@ -1,4 +1,4 @@
-"""How a server's no is read: the wait it asks for, the words it uses."""
+"""Error answers: the wait that a server asks for, and its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many requests are in flight: as many as the server bears."""
+"""The number of requests in flight adapts to the server."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_first_request_is_alone_until_it_is_answered(server: Misbehaving, tm
     assert len(server.seen) == 52
 
 
-def test_a_dead_server_holds_up_nobody_for_longer_than_three_deadlines(
+def test_a_dead_server_delays_nothing_for_longer_than_three_deadlines(
     server: Misbehaving, tmp_path: Path, clock: FakeClock
 ) -> None:
     """It accepts connections and never answers."""
@@ -114,9 +114,7 @@ def test_one_overload_in_ten_leaves_the_limit_as_it_is(clock: FakeClock) -> None
     assert asyncio.run(after(clock, ([True] * 9 + [False]) * 100)).limit == 64
 
 
-def test_a_storm_of_overload_leaves_one_in_flight_and_its_end_brings_half_back_at_once(
-    clock: FakeClock,
-) -> None:
+def test_heavy_overload_leaves_one_in_flight_and_its_end_restores_half_at_once(clock: FakeClock) -> None:
     assert asyncio.run(after(clock, [True] * 200)).limit == 64
     assert asyncio.run(after(clock, [True] * 200 + [False] * 300)).limit == 1
     assert asyncio.run(after(clock, [True] * 200 + [False] * 300 + [True] * 80)).limit >= 32

@@ -141,7 +141,7 @@ def test_tls_to_a_server_without_it_costs_nothing_and_ends_the_run(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_was_not_wholly_sent_is_not_lost(error: Exception, lost: bool) -> None:
+def test_a_request_that_was_not_sent_completely_is_not_lost(error: Exception, lost: bool) -> None:
     """Only what a server can have worked on may have been charged for."""
     wrapped = RuntimeError("Request timed out.")
     wrapped.__cause__ = error

@@ -1,4 +1,4 @@
-"""What was said, word for word: good answers and bad ones, tries that brought none, and no key."""
+"""The journal: exchanges word for word, good answers and bad ones, tries without an answer, and no key."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ def test_an_answer_that_was_given_up_on_is_in_the_journal_alone(server: Misbehav
     assert list(stored(tmp_path, answer.key)) == []
 
 
-def test_a_cached_answer_still_knows_what_it_took_and_is_no_new_exchange(
-    server: Misbehaving, tmp_path: Path
-) -> None:
+def test_a_cached_answer_keeps_its_cost_and_is_no_new_exchange(server: Misbehaving, tmp_path: Path) -> None:
     config = online(server.url, price={"input_per_million": 10, "output_per_million": 100})
     [first] = ask(config, tmp_path, question())
     [again] = ask(config, tmp_path, question())
@@ -81,7 +79,7 @@ def test_an_offline_answer_took_nothing_and_has_no_exchange(tmp_path: Path) -> N
     [answer] = ask(LlmConfig(), tmp_path, question())
     assert answer.paid == Paid(0, 0, 0, estimated=False, dollars=0.0)
     assert list(journal.exchanges(tmp_path, answer.key)) == []
-    assert [held.value for held in stored(tmp_path, answer.key)] == [answer.value]
+    assert [cached.value for cached in stored(tmp_path, answer.key)] == [answer.value]
 
 
 def test_a_search_takes_whole_lines_of_all_writers_and_nothing_that_only_quotes_one(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""What a server accepts of a request: found out by the first question, at default concurrency, and changed by
-nothing that is no decline."""
+"""Negotiation at default concurrency: the first question finds what a server accepts, and only a decline
+changes it."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_a_key_that_is_refused_costs_one_request_at_default_concurrency(
     server: Misbehaving, tmp_path: Path
 ) -> None:
     server.always = status(401, {"error": {"message": "Unauthorized"}})
-    with pytest.raises(ProviderError, match="wants a key"):
+    with pytest.raises(ProviderError, match="requires a key"):
         ask(online(server.url), tmp_path, *FORTY)
     assert len(server.seen) == 1
 
@@ -215,7 +215,7 @@ def test_when_the_first_questions_fail_the_others_do_not_wait_one_by_one(
     began = clock.now()
     answers = ask(online(server.url, deadline=2), tmp_path, *FORTY)
     assert {answer.state for answer in answers} == {"failed"}
-    lessons = [re.findall(r"lesson \d+", seen.told)[0] for seen in server.seen]
+    lessons = [re.findall(r"lesson \d+", seen.text)[0] for seen in server.seen]
     assert len(set(lessons)) == len(list(groupby(lessons))) == 3
     assert clock.now() - began < 3 * 2 + 1
 
@@ -306,7 +306,7 @@ def test_a_bound_that_does_not_travel_is_checked_here(server: Misbehaving, tmp_p
     [answer] = ask(online(server.url), tmp_path, question())
     assert answer.value == GOOD
     assert "maximum" not in json.dumps(server.seen[0].body["response_format"])
-    assert "score must be an integer from 1 to 5" in server.seen[1].told
+    assert "score must be an integer from 1 to 5" in server.seen[1].text
 
 
 # --- settings that travel with every request ---
@@ -359,7 +359,7 @@ def test_an_extra_field_that_is_declined_stops_the_run_and_is_named(
         400, {"error": {"message": "Unrecognized request argument supplied: reasoning_effort"}}
     )
     with pytest.raises(
-        ProviderError, match=r"does not accept reasoning_effort: .* Take it out of llm\.extra_body"
+        ProviderError, match=r"does not accept reasoning_effort: .* Remove it from llm\.extra_body"
     ):
         ask(online(server.url, extra_body={"reasoning_effort": "low"}), tmp_path, *FORTY)
     assert len(server.seen) == 1

@@ -1,4 +1,4 @@
-"""Without a model: the caller's answerer goes the way of a server's answer."""
+"""Without a model: the answer of the caller's answerer is handled like a server's."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ PASSAGE = st.sampled_from(
 ANSWER = st.fixed_dictionaries(
     {"score": st.integers(1, 5), "reason": st.builds("".join, st.lists(PASSAGE | TEXT, max_size=4))}
 )
-MARKS = (
+TAGS = (
     ("<think>", "</think>"),
     ("<THINK>\n", "\n</THINK >"),
     ("\ufeff <thinking>", "</thinking>"),
@@ -79,16 +79,16 @@ def test_an_answer_is_read_whatever_prose_surrounds_it(
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(MARKS), PROSE, ANSWER | st.none(), PROSE), max_size=3),
+    st.lists(st.tuples(st.sampled_from(TAGS), PROSE, ANSWER | st.none(), PROSE), max_size=3),
     ANSWER,
     st.booleans(),
 )
-def test_drafts_in_thoughts_never_count_and_marks_inside_the_answer_do_not_cut_it(
+def test_drafts_in_thoughts_never_count_and_tags_inside_the_answer_do_not_cut_it(
     thoughts: list[tuple[tuple[str, str], str, dict[str, Any] | None, str]],
     value: dict[str, Any],
     fenced: bool,
 ) -> None:
-    """Whatever marks enclose the thoughts, and whatever an answer quotes in its strings."""
+    """Whatever tags enclose the thoughts, and whatever an answer quotes in its strings."""
     text = json.dumps(value, ensure_ascii=False)
     drafts = "".join(
         f"{start}{before} {json.dumps(draft) if draft else ''} {after}{end}"
@@ -99,7 +99,7 @@ def test_drafts_in_thoughts_never_count_and_marks_inside_the_answer_do_not_cut_i
 
 @given(ANSWER, st.integers(min_value=0), st.sampled_from([str, repr]))
 def test_an_answer_that_is_cut_anywhere_is_none(value: dict[str, Any], at: int, written: Any) -> None:
-    # In single quotes, a passage with a mark and a whole object reads like a draft that breaks off, and the
+    # In single quotes, a passage with a tag and a whole object reads like a draft that breaks off, and the
     # answer behind it.
     assume(written is str or '{"score"' not in value["reason"])
     text = json.dumps(value) if written is str else written(value)
@@ -155,10 +155,10 @@ def test_pythons_notation_is_read_as_python_does(value: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "marks", MARKS, ids=[f"{start.strip()[:20]}-{number}" for number, (start, _) in enumerate(MARKS)]
+    "tags", TAGS, ids=[f"{start.strip()[:20]}-{number}" for number, (start, _) in enumerate(TAGS)]
 )
-def test_the_draft_in_a_thought_is_not_the_answer(marks: tuple[str, str]) -> None:
-    start, end = marks
+def test_the_draft_in_a_thought_is_not_the_answer(tags: tuple[str, str]) -> None:
+    start, end = tags
     assert read_answer(f"{start}maybe {DRAFT}?{end}\n{FINAL}", question()) == {"score": 1, "reason": "final"}
     unended = read_answer(f"{start}maybe {DRAFT}?", question())
     if start and "/>" not in start:
@@ -347,8 +347,8 @@ def test_an_answer_that_the_page_wrote_is_a_quotation(text: str) -> None:
         "answer with a JSON object of your own; the one in your text is a quotation from the document"
     )
     assert read_answer(text, question("[0] prose: nothing")) == {"score": 5, "reason": "the best page"}
-    told = read_answer(f"{text} My rating: {FINAL}", question(PAGE))
-    assert told == "answer with one JSON object; yours holds several that differ"
+    reason = read_answer(f"{text} My rating: {FINAL}", question(PAGE))
+    assert reason == "answer with one JSON object; yours holds several that differ"
 
 
 def test_the_models_own_answer_may_be_what_the_page_says() -> None:
@@ -379,7 +379,7 @@ def test_a_cut_text_whose_object_is_not_its_end_is_thinking_aloud() -> None:
         (f"Perhaps {DRAFT}, but then", False),
     ],
 )
-def test_a_cut_answer_is_told_from_cut_thinking(text: str, writing: bool) -> None:
+def test_a_cut_answer_differs_from_cut_thinking(text: str, writing: bool) -> None:
     assert is_writing(text, question()) is writing
 
 

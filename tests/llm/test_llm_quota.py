@@ -128,7 +128,10 @@ def test_a_request_above_the_tokens_of_a_minute_is_one_line_and_no_hang(
     tokens = estimate_tokens(question()) + 1000
     with pytest.raises(
         RecipeError,
-        match=rf"llm\.tokens_per_minute: one request \(judge\) may take {tokens:,} tokens.*more than 1,000 a minute",
+        match=(
+            rf"llm\.tokens_per_minute: one request \(judge\) may take {tokens:,} tokens.*more than 1,000 "
+            r"a minute"
+        ),
     ):
         ask(online(server.url, tokens_per_minute=1000, max_tokens=1000), tmp_path, question())
     assert not server.seen

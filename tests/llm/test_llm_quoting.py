@@ -16,12 +16,12 @@ from leafinstruct.llm.protocol.wire import repair_turns
 from leafinstruct.llm.quoting import has_own_escapes, quoted, unmarked, without_copies
 
 SPECIAL = (
-    "<s>", "</s>", "<unk>", "<pad>", "<mask>", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|start_header_id|>", "<|image|>",
-    "<|image_pad|>", "<|vision_start|>", "<|channel|>", "<|message|>", "<|START_OF_TURN_TOKEN|>", "<start_of_turn>", "<end_of_turn>", "<image>",
-    "<img>", "</img>", "<IMG_CONTEXT>", "<image_soft_token>", "<unused94>", "<think>", "</think>", "<tool_call>", "<fim_prefix>", "<extra_id_0>",
-    "<0x0A>", "<loc0001>", "<reserved_106>", "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<\uff5cUser\uff5c>", "[INST]", "[/INST]", "[IMG]",
-    "[IMG_BREAK]", "[TOOL_CALLS]", "[THINK]", "[/THINK]", "[SYSTEM_PROMPT]", "[CLS]", "[SEP]", "[MASK]", "[gMASK]", "[|system|]", "[|endofturn|]",
-    "[UNUSED_TOKEN_146]", "[control_8]", "[BOS]", "[EOT]", ">>TITLE<<", "]~b]", "]~!b[", "[e~[", "]<]image[>[",
+    "<s>", "</s>", "<unk>", "<pad>", "<mask>", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|start_header_id|>", "<|image|>",  # noqa: E501
+    "<|image_pad|>", "<|vision_start|>", "<|channel|>", "<|message|>", "<|START_OF_TURN_TOKEN|>", "<start_of_turn>", "<end_of_turn>", "<image>",  # noqa: E501
+    "<img>", "</img>", "<IMG_CONTEXT>", "<image_soft_token>", "<unused94>", "<think>", "</think>", "<tool_call>", "<fim_prefix>", "<extra_id_0>",  # noqa: E501
+    "<0x0A>", "<loc0001>", "<reserved_106>", "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<\uff5cUser\uff5c>", "[INST]", "[/INST]", "[IMG]",  # noqa: E501
+    "[IMG_BREAK]", "[TOOL_CALLS]", "[THINK]", "[/THINK]", "[SYSTEM_PROMPT]", "[CLS]", "[SEP]", "[MASK]", "[gMASK]", "[|system|]", "[|endofturn|]",  # noqa: E501
+    "[UNUSED_TOKEN_146]", "[control_8]", "[BOS]", "[EOT]", ">>TITLE<<", "]~b]", "]~!b[", "[e~[", "]<]image[>[",  # noqa: E501
     "\u25c1think\u25b7", "\u25c1/think\u25b7",
 )  # fmt: skip
 """Of Llama, Qwen, gpt-oss, Cohere, Gemma, InternVL, Mistral, Pixtral, DeepSeek, BERT, GLM, EXAONE, InternLM,
@@ -97,4 +97,4 @@ def test_a_bad_answer_that_is_sent_back_holds_no_thoughts_and_no_special_token(t
     assert rule["content"].startswith("Rule: score must be an integer from 1 to 5. ")
     long, _ = repair_turns(question(), "a" * 8_000_000, "x")
     assert len(long["content"]) < 20_000
-    assert unmarked("no marks") == "no marks"
+    assert unmarked("no tokens") == "no tokens"

@@ -61,7 +61,7 @@ def test_images_travel_as_bytes_in_their_true_places(server: Misbehaving, tmp_pa
 def test_half_a_surrogate_pair_in_a_page_can_be_sent(server: Misbehaving, tmp_path: Path) -> None:
     [answer] = ask(online(server.url), tmp_path, question("broken \ud83d emoji"))
     assert answer.state == "ok"
-    assert "broken ? emoji" in server.seen[0].told
+    assert "broken ? emoji" in server.seen[0].text
 
 
 def test_half_a_surrogate_pair_in_an_answer_can_be_counted_repaired_and_stored(
@@ -138,7 +138,7 @@ def test_two_server_errors_do_not_change_the_form_of_the_question(
 def test_a_body_that_trickles_past_the_timeout_is_given_up(
     server: Misbehaving, tmp_path: Path, clock: FakeClock
 ) -> None:
-    """`timeout` bounds the whole try: a read timeout would start anew with each byte."""
+    """`timeout` bounds the whole try: a read timeout would restart with each byte."""
     server.script(trickle(500, lambda number: clock.expire() if number == 3 else None))
     [answer] = ask(online(server.url), tmp_path, question())
     assert (answer.state, len(server.seen)) == ("ok", 2)
@@ -166,13 +166,13 @@ def test_a_try_lasts_as_long_as_timeout_and_deadline_allow(
 
 
 def test_retry_after_holds_every_request_of_the_client(server: Misbehaving, tmp_path: Path) -> None:
-    """429 speaks to the whole client: nobody starts before the second is over, and nobody else burns a
+    """429 means the whole client: nothing starts before the second is over, and no other question loses a
     try."""
     server.script(status(429, headers={"Retry-After": "1"}))
     requests = [question(f"lesson {number}") for number in range(8)]
     answers, counts = ask_and_count(online(server.url, max_in_flight=2), tmp_path, *requests)
     assert {answer.state for answer in answers} == {"ok"}
-    # The second may be on its way already when the first is told to wait; the third is not.
+    # The second may be on its way already when the first has to wait; the third is not.
     assert server.seen[2].at - server.seen[0].at >= 1.0
     assert counts.requests == len(server.seen) == 9
 
@@ -235,8 +235,8 @@ SIZE = 64 << 20
 
 
 def peak_of(server: Misbehaving, cache: Path, step: Step) -> int:
-    """Most bytes that this process, the server's thread included, held beyond the start while one such body
-    was met and then a good one."""
+    """Peak memory of this process beyond the start, in bytes, the server's thread included, for one such
+    body and then a good one."""
     ask(online(server.url), cache / "warm", question("warm"))
     server.seen.clear()
     server.script(step)
@@ -301,8 +301,10 @@ def test_a_server_that_answers_500_to_json_schema_is_asked_in_the_next_form_and_
     server: Misbehaving, tmp_path: Path
 ) -> None:
     """As llama-cpp-python does it. The second question knows at once."""
-    said = "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'input': 'json_schema'}]"
-    refused = status(500, {"error": {"message": said, "type": "internal_server_error"}})
+    message = (
+        "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'input': 'json_schema'}]"
+    )
+    refused = status(500, {"error": {"message": message, "type": "internal_server_error"}})
     server.always = depending(
         lambda body: refused if body["response_format"]["type"] == "json_schema" else good()
     )
@@ -311,7 +313,7 @@ def test_a_server_that_answers_500_to_json_schema_is_asked_in_the_next_form_and_
     forms = [seen.body["response_format"] for seen in server.seen]
     assert [form["type"] for form in forms] == ["json_schema", "json_object", "json_object"]
     assert forms[1]["schema"] == wire_schema(SCHEMA)
-    assert "JSON schema" in server.seen[1].told
+    assert "JSON schema" in server.seen[1].text
 
 
 def test_a_mute_500_to_json_schema_is_understood_after_three(server: Misbehaving, tmp_path: Path) -> None:
@@ -354,16 +356,16 @@ def test_chatter_round_the_object_is_read_and_shows_that_the_server_ignores_resp
     assert [answer.value for answer in answers] == [GOOD, GOOD]
     assert "response_format" in server.seen[0].body
     assert "response_format" not in server.seen[1].body
-    assert "JSON schema" in server.seen[1].told
+    assert "JSON schema" in server.seen[1].text
 
 
 def test_newer_models_that_want_max_completion_tokens_get_it(server: Misbehaving, tmp_path: Path) -> None:
-    said = (
+    message = (
         "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
         "'max_completion_tokens' instead."
     )
     declined = status(
-        400, {"error": {"message": said, "code": "unsupported_parameter", "param": "max_tokens"}}
+        400, {"error": {"message": message, "code": "unsupported_parameter", "param": "max_tokens"}}
     )
     server.always = depending(lambda body: declined if "max_tokens" in body else good())
     answers = ask(online(server.url, max_in_flight=1), tmp_path, question("one"), question("two"))
@@ -398,7 +400,7 @@ def test_the_callers_own_check_is_repaired_the_same_way(server: Misbehaving, tmp
     server.script(good({"score": 5, "reason": "great"}))
     [answer] = ask(online(server.url), tmp_path, question(check=no_praise))
     assert answer.value == GOOD
-    assert "reason must not praise" in server.seen[1].told
+    assert "reason must not praise" in server.seen[1].text
 
 
 def test_after_two_repairs_an_answer_is_unparsed_and_not_stored(server: Misbehaving, tmp_path: Path) -> None:

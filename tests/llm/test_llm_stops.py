@@ -1,4 +1,4 @@
-"""What is a verdict on one request, what stops the run, and what becomes of the key."""
+"""Verdicts on one request, errors that stop the run, and the secrecy of the key."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_redirect_stops_the_run_and_nothing_is_sent_to_its_target(
             target.accept()
     assert (
         str(raised.value)
-        == f"{server.url} redirects to http://{host}/v1; write the final address into llm.base_url"
+        == f"{server.url} redirects to http://{host}/v1; write the final URL into llm.base_url"
     )
     assert raised.value.__cause__ is raised.value.__context__ is None
     assert len(server.seen) == 1
@@ -97,8 +97,8 @@ def test_a_redirect_stops_the_run_and_nothing_is_sent_to_its_target(
 @pytest.mark.parametrize(
     ("headers", "target"),
     [
-        ({}, "no address"),
-        ({"Location": "http://["}, "an address that is none"),
+        ({}, "no URL"),
+        ({"Location": "http://["}, "an invalid URL"),
         ({"Location": "/v2/chat/completions/"}, "http://127.0.0.1:{port}/v2"),
         ({"Location": f"https://{KEY}.example/"}, "https://[key].example"),
     ],
@@ -112,9 +112,7 @@ def test_a_redirect_to_anything_is_one_line(
     with pytest.raises(ProviderError) as raised:
         ask(online(server.url, key_env="LEAF_TEST_KEY"), tmp_path, question())
     shown = target.format(port=server.port)
-    assert (
-        str(raised.value) == f"{server.url} redirects to {shown}; write the final address into llm.base_url"
-    )
+    assert str(raised.value) == f"{server.url} redirects to {shown}; write the final URL into llm.base_url"
 
 
 @pytest.mark.parametrize("code", [402, 429])

@@ -138,7 +138,7 @@ THOUGHTS = {
     "unended": say(f"<think>Perhaps {DRAFT}? But", finish="length", usage=used(50)),
     "unmarked": say("Let me think about the steps of this", finish="length", usage=used(50)),
     "draft": say(f"Perhaps {DRAFT}? But on the other hand", finish="length", usage=used(50)),
-    "not-said": say("<think>Perhaps", usage=used(100)),
+    "not-stated": say("<think>Perhaps", usage=used(100)),
     "uncounted": say("", finish="length", usage={"none": 1}),
 }
 
@@ -150,7 +150,7 @@ def test_thinking_that_uses_up_max_tokens_stops_the_run_after_a_few_answers(
     server.always = step
     with pytest.raises(
         ProviderError,
-        match=r"4 of 4 answers used up llm\.max_tokens \(50\) for thoughts.*Raise llm\.max_tokens.*extra_body",
+        match=r"4 of 4 answers used up llm\.max_tokens \(50\) for thoughts.*Raise llm\.max_tokens.*extra_body",  # noqa: E501
     ):
         ask(online(server.url, max_tokens=50, max_in_flight=1), tmp_path, *questions(40))
     assert len(server.seen) == 4

@@ -100,7 +100,10 @@ def test_a_base_that_was_repacked_is_refused_with_a_hint(tmp_path):
     )
     with pytest.raises(
         ValueError,
-        match=r"^model\.layers\.0\.self_attn\.q_proj: bitsandbytes repacked .*; load the base again and add the adapter",
+        match=(
+            r"^model\.layers\.0\.self_attn\.q_proj: bitsandbytes repacked .*; load the base again and "
+            r"add the adapter"
+        ),
     ):
         adapted(base)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import peft
@@ -17,7 +18,7 @@ from torch.nn.functional import conv2d, linear
 
 from leafinstruct import moss
 from leafinstruct.moss.layer import MossLayer
-from leafinstruct.moss.layout import Layout, taps
+from leafinstruct.moss.layout import Layout, neighborhood
 from leafinstruct.moss.running import Pass, Running
 
 MODES: list[dict[str, Any]] = [
@@ -25,9 +26,9 @@ MODES: list[dict[str, Any]] = [
     {"conv_mode": "rank"},
     {"conv_mode": "depthwise"},
     {"conv_mode": "full_space", "kernel_size": 3},
-    {"taps": "raster"},
-    {"taps": "raster", "conv_mode": "depthwise", "kernel_size": 3},
-    {"taps": "shuffled", "conv_mode": "rank"},
+    {"neighbors": "raster"},
+    {"neighbors": "raster", "conv_mode": "depthwise", "kernel_size": 3},
+    {"neighbors": "shuffled", "conv_mode": "rank"},
     {"method": "moe_lora"},
     {"method": "lora"},
 ]
@@ -85,7 +86,7 @@ def test_the_image_half_is_torchs_convolution(conv_mode, shape, kernel):
         r_image=rank,
         alpha_image=rank,
         kernel_size=kernel,
-        taps=shape,
+        neighbors=shape,
         conv_mode=conv_mode,
         init="random",
     )
@@ -100,7 +101,7 @@ def test_the_image_half_is_torchs_convolution(conv_mode, shape, kernel):
     with layer.moss_running.within(Pass(Layout(torch.tensor(positions)[None]))):
         found = layer(x) - base(x)
 
-    offsets, reach = taps(shape, kernel).offsets, kernel - 1
+    offsets, reach = neighborhood(shape, kernel).offsets, kernel - 1
     size = 2 * reach + 1
     down = layer.moss_image_A["default"]
     if conv_mode == "full_space":
@@ -146,12 +147,12 @@ def test_no_output_depends_on_what_comes_later(backbone, mode):
         close(hidden(model, other)[:, :place], wanted[:, :place])
 
 
-def test_symmetric_taps_do_see_what_comes_later_and_refuse_labels_on_patches():
-    model, ids = adapted(chameleon, {"taps": "symmetric", "kernel_size": 3}), page(0)
+def test_symmetric_neighbors_see_later_patches_and_refuse_labels_on_patches():
+    model, ids = adapted(chameleon, {"neighbors": "symmetric", "kernel_size": 3}), page(0)
     other = ids.clone()
     other[0, 9] = 4 + (int(ids[0, 9]) - 3) % 64
     assert (hidden(model, other)[:, 8] - hidden(model, ids)[:, 8]).abs().max() > 1e-4
-    with pytest.raises(ValueError, match="symmetric taps see later patches"):
+    with pytest.raises(ValueError, match="symmetric neighbors include later patches"):
         model(input_ids=ids, labels=ids)
     model(input_ids=ids, labels=torch.where(ids < 68, -100, ids))
 
@@ -260,12 +261,13 @@ def test_save_load_and_a_second_adapter(backbone, mode, tmp_path):
     model = adapted(backbone, mode)
     wanted = hidden(model, ids)
     model.save_pretrained(tmp_path)
-    assert json.loads((tmp_path / "adapter_config.json").read_text())["leafinstruct_format"] == 1
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["leafinstruct_format"] == 2
     again = peft.PeftModel.from_pretrained(exact(backbone()), tmp_path).eval()
     assert torch.equal(hidden(again, ids), wanted)
     assert torch.equal(hidden(moss.load(exact(backbone()), tmp_path).eval(), ids), wanted)
     again.add_adapter(
-        "other", moss.MossConfig(r_text=2, r_image=2, conv_mode="depthwise", taps="raster", init="random")
+        "other",
+        moss.MossConfig(r_text=2, r_image=2, conv_mode="depthwise", neighbors="raster", init="random"),
     )
     assert torch.equal(hidden(again, ids), wanted)
     again.set_adapter("other")
@@ -275,6 +277,48 @@ def test_save_load_and_a_second_adapter(backbone, mode, tmp_path):
     assert torch.equal(hidden(again, ids), wanted)
     again.delete_adapter("other")
     assert torch.equal(hidden(again, ids), wanted)
+
+
+FORMAT_1 = {"neighbors": "taps", "neighbors_seed": "taps_seed"}
+
+
+def as_format_1(folder: Path) -> None:
+    """Rewrite an adapter's config as format 1 wrote it; the weights have the same names."""
+    path = folder / "adapter_config.json"
+    values = {FORMAT_1.get(name, name): value for name, value in json.loads(path.read_text()).items()}
+    path.write_text(json.dumps({**values, "leafinstruct_format": 1}))
+
+
+def test_an_adapter_of_format_1_loads_with_the_same_outputs(tmp_path):
+    mode = {"neighbors": "shuffled", "neighbors_seed": 5, "kernel_size": 3}
+    model, ids = adapted(chameleon, mode), page(0)
+    wanted = hidden(model, ids)
+    assert not torch.equal(wanted, hidden(adapted(chameleon, {**mode, "neighbors_seed": 6}), ids))
+    model.save_pretrained(tmp_path / "old")
+    as_format_1(tmp_path / "old")
+    assert '"taps_seed": 5' in (tmp_path / "old" / "adapter_config.json").read_text()
+
+    again = peft.PeftModel.from_pretrained(exact(chameleon()), tmp_path / "old").eval()
+    assert torch.equal(hidden(again, ids), wanted)
+    assert torch.equal(hidden(moss.load(exact(chameleon()), tmp_path / "old").eval(), ids), wanted)
+    for config in (again.peft_config["default"], peft.PeftConfig.from_pretrained(tmp_path / "old")):
+        assert (config.neighbors, config.neighbors_seed, config.leafinstruct_format) == ("shuffled", 5, 2)
+
+    again.save_pretrained(tmp_path / "new")
+    saved = json.loads((tmp_path / "new" / "adapter_config.json").read_text())
+    assert saved["leafinstruct_format"] == 2
+    assert saved["neighbors"] == "shuffled"
+    assert not saved.keys() & FORMAT_1.values()
+
+
+def test_an_adapter_of_a_newer_format_is_refused(tmp_path):
+    adapted(chameleon, {}).save_pretrained(tmp_path)
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "leafinstruct_format": 3}))
+    message = "the adapter has format 3; this version reads 1 and 2: upgrade leafinstruct"
+    for load in (peft.PeftModel.from_pretrained, moss.load):
+        with pytest.raises(moss.MossConfigError, match=message):
+            load(exact(chameleon()), tmp_path)
 
 
 @routed
@@ -421,7 +465,7 @@ def test_methods_are_matched_in_parameters():
         assert abs(matched.parameters[name] / matched.budget - 1) < 0.05, str(matched)
         assert config.alpha_text / config.r_text == 8.0
     assert len(str(matched).splitlines()) == len(MODES) + 1
-    with pytest.raises(moss.MossConfigError, match="is none of"):
+    with pytest.raises(moss.MossConfigError, match="is not one of"):
         moss.match_params(chameleon(), configs, to="x")
 
 
@@ -444,7 +488,7 @@ def test_packed_documents_are_as_alone():
     close(packed[:, len(other) :], hidden(model, document[None]))
 
 
-def test_the_ids_of_images_may_be_told(tmp_path):
+def test_the_ids_of_images_may_be_given(tmp_path):
     """A model whose config says nothing of images."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -472,7 +516,7 @@ def test_the_ids_of_images_may_be_told(tmp_path):
     positions = told.base_model._patches(told.peft_config["default"]).positions(ids)
     assert torch.equal(hidden(told, ids, patch_pos=positions), wanted)
     vectors = told.get_input_embeddings()(ids)
-    with pytest.raises(ValueError, match="inputs_embeds do not tell which rows are patches: pass patch_pos"):
+    with pytest.raises(ValueError, match="inputs_embeds do not show which rows are patches: pass patch_pos"):
         told(inputs_embeds=vectors)
     close(
         told(inputs_embeds=vectors, patch_pos=positions, output_hidden_states=True).hidden_states[-1], wanted

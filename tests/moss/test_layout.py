@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leafinstruct.moss.layout import Layout, taps
+from leafinstruct.moss.layout import Layout, neighborhood
 from leafinstruct.moss.patches import Patches, check_filled
 
 GRID = Patches(((4, 67),), grid=(2, 3))
@@ -54,7 +54,7 @@ def test_patches_need_a_grid_or_line_ends():
 def test_an_image_that_does_not_fill_its_grid_is_refused(ids, wrong):
     places = GRID.positions(torch.tensor([ids]))
     if wrong:
-        with pytest.raises(ValueError, match="does not fill its grid of 2 x 3 and something follows"):
+        with pytest.raises(ValueError, match="does not fill its grid of 2 x 3, and tokens follow"):
             check_filled(places, (2, 3))
     else:
         check_filled(places, (2, 3))
@@ -69,8 +69,8 @@ def test_rows_of_different_lengths_are_refused():
     ("shape", "kernel", "count"),
     [("top_left", 2, 4), ("top_left", 3, 9), ("raster", 2, 5), ("raster", 3, 13), ("shuffled", 2, 4)],
 )
-def test_counts_of_taps(shape, kernel, count):
-    found = taps(shape, kernel)
+def test_counts_of_neighbors(shape, kernel, count):
+    found = neighborhood(shape, kernel)
     assert found.count == count
     assert found.offsets[0] == (0, 0)
 
@@ -97,7 +97,7 @@ def test_neighbors_are_earlier_patches_of_the_same_image(shape, kernel, rows):
                 for x in range(width):
                     positions[b, at] = torch.tensor([number, y, x])
                     at += 1
-    layout, found = Layout(positions), taps(shape, kernel, seed=3)
+    layout, found = Layout(positions), neighborhood(shape, kernel, seed=3)
     table = layout.neighbors(found)
     flat, owner = positions.view(-1, 3)[layout.image].tolist(), (layout.image // length).tolist()
     index = {(b, *place): n for n, (b, place) in enumerate(zip(owner, flat, strict=True))}
@@ -113,20 +113,20 @@ def test_neighbors_are_earlier_patches_of_the_same_image(shape, kernel, rows):
             )
 
 
-def test_drawn_taps_depend_on_the_seed_and_are_no_neighborhood():
+def test_shuffled_neighbors_depend_on_the_seed():
     positions = torch.stack(
         [torch.zeros(64, dtype=torch.long), torch.arange(64) // 8, torch.arange(64) % 8], dim=1
     )[None]
-    one, other = (Layout(positions).neighbors(taps("shuffled", 2, seed)) for seed in (0, 1))
+    one, other = (Layout(positions).neighbors(neighborhood("shuffled", 2, seed)) for seed in (0, 1))
     assert not torch.equal(one, other)
     distances = (torch.arange(8, 64)[:, None] - one[8:, 1:]).float()
     assert distances.std() > 8
 
 
 @pytest.mark.parametrize("seed", [-(2**63), 2**63 - 1, 2**64 - 1])
-def test_any_seed_that_a_config_may_have_draws_earlier_patches(seed):
+def test_every_allowed_seed_chooses_earlier_patches(seed):
     ids = torch.tensor([[100, 5, 5, 5, 6, 6, 6, 101]])
-    found = Layout(GRID.positions(ids)).neighbors(taps("shuffled", 2, seed))
+    found = Layout(GRID.positions(ids)).neighbors(neighborhood("shuffled", 2, seed))
     rows = torch.arange(6)[:, None]
     assert (found[:, :1] == rows).all()
     assert ((found[1:, 1:] >= 0) & (found[1:, 1:] < rows[1:])).all()

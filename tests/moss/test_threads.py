@@ -264,7 +264,7 @@ def test_an_exception_leaves_no_layout():
     for _ in range(2):
         with block.register_forward_pre_hook(fail), pytest.raises(OSError, match="in the middle"):
             model(**given)
-        with pytest.raises(RuntimeError, match="no forward pass of the adapted model is under way"):
+        with pytest.raises(RuntimeError, match="the layer runs outside a forward pass of the adapted model"):
             model.base_model.model.model(**given)
     assert same(gradients(model, given), wanted)
 
@@ -295,7 +295,7 @@ def test_copies_are_models_of_their_own(make, copy):
 def test_two_adapters_in_turn_in_two_threads():
     model = adapted(chameleon)
     model.add_adapter(
-        "second", moss.MossConfig(r_text=2, r_image=2, init="random", taps="raster", conv_mode="rank")
+        "second", moss.MossConfig(r_text=2, r_image=2, init="random", neighbors="raster", conv_mode="rank")
     )
     model.set_adapter("second")
     given = inputs(model, 16)

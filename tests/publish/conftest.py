@@ -12,7 +12,7 @@ from hub_repos import ReposHub
 from making import InlineEngine, build, png, unjudged
 
 from leafinstruct import pipeline
-from leafinstruct.publish.stage import Pushed
+from leafinstruct.publish.push import Pushed
 from leafinstruct.recipe import load as recipes
 
 TOKEN = "hf_secretsecretsecret"

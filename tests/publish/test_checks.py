@@ -29,8 +29,8 @@ def row(number: int, **changes: Any) -> dict[str, Any]:
     }
     whole = {"source_position": 0, "frame_time": None, "width": 4, "height": 4}
     return {
-        "id": f"row{number}", "document_id": f"d{number}", "source": "web", "task": "guide", "url": None, "license": "CC-BY-4.0",
-        "messages": [], "images": [None], "image_info": [{**info, **whole}], "scores": [], "provenance": None, **changes,
+        "id": f"row{number}", "document_id": f"d{number}", "source": "web", "task": "guide", "url": None, "license": "CC-BY-4.0",  # noqa: E501
+        "messages": [], "images": [None], "image_info": [{**info, **whole}], "scores": [], "provenance": None, **changes,  # noqa: E501
     }  # fmt: skip
 
 
@@ -39,11 +39,11 @@ def surveyed(folder: Path, given: list[dict[str, Any]], **terms: Any):
     return survey([folder / "a.parquet"], Terms(**{"config": PushConfig(), **terms}))
 
 
-def told(
-    folder: Path, given: list[dict[str, Any]], *allowed: str, bytes_go_out: bool = True, **terms: Any
+def faults_of(
+    folder: Path, given: list[dict[str, Any]], *allowed: str, with_bytes: bool = True, **terms: Any
 ) -> list[str]:
     try:
-        refuse(surveyed(folder, given, **terms), allowed, bytes_go_out)
+        refuse(surveyed(folder, given, **terms), allowed, with_bytes)
     except PublishError as error:
         return str(error).splitlines()[1:]
     return []
@@ -55,14 +55,14 @@ def test_a_license_that_is_not_listed_is_named_with_its_records_and_the_hint(tmp
         *(row(number, license="CC-BY-NC-4.0") for number in range(1, 6)),
         row(7, license="All rights reserved"),
     ]
-    assert told(tmp_path, given) == [
+    assert faults_of(tmp_path, given) == [
         "license: 6 records: CC-BY-NC-4.0 (5), All rights reserved (1); for example row1, row2, row3; "
-        "list it in push.licenses if you may hand it on, or take the records out with `leaf remove`, "
-        "or say --allow license"
+        "list it in push.licenses if you may redistribute it, or remove the records with `leaf remove`, "
+        "or give --allow license"
     ]
-    assert told(tmp_path, given, "license") == []
+    assert faults_of(tmp_path, given, "license") == []
     assert (
-        told(
+        faults_of(
             tmp_path, given, config=PushConfig(licenses=("cc by nc 4.0", "CC-BY-4.0", "all rights RESERVED"))
         )
         == []
@@ -71,34 +71,34 @@ def test_a_license_that_is_not_listed_is_named_with_its_records_and_the_hint(tmp
 
 @pytest.mark.parametrize("near", ["CC-BY-3.0-DE", "CC-BY-NC-ND-4.0", "CC-BY-4.0-or-not", "CC-BY"])
 def test_nothing_is_guessed_of_a_license(tmp_path, near):
-    assert [line.partition(":")[0] for line in told(tmp_path, [row(0, license=near)])] == ["license"]
+    assert [line.partition(":")[0] for line in faults_of(tmp_path, [row(0, license=near)])] == ["license"]
 
 
 @pytest.mark.parametrize("stated", [None, "", "  "])
 def test_no_license_is_a_state_of_its_own(tmp_path, stated):
     given = [row(0, license=stated)]
-    assert [line.partition(":")[0] for line in told(tmp_path, given)] == ["unknown-license"]
-    assert told(tmp_path, given, "unknown-license") == []
-    assert told(tmp_path, given, config=PushConfig(unknown_license="allow")) == []
-    assert len(told(tmp_path, given, "license")) == 1
+    assert [line.partition(":")[0] for line in faults_of(tmp_path, given)] == ["unknown-license"]
+    assert faults_of(tmp_path, given, "unknown-license") == []
+    assert faults_of(tmp_path, given, config=PushConfig(unknown_license="allow")) == []
+    assert len(faults_of(tmp_path, given, "license")) == 1
 
 
 def test_a_license_that_holds_for_documents_does_not_for_images(tmp_path):
     given = [row(0, image={"license": "CC-BY-ND-4.0"}), row(1, image={"license": None})]
-    (line,) = told(tmp_path, given)
+    (line,) = faults_of(tmp_path, given)
     assert line.startswith(
         "image-license: 2 records: CC-BY-ND-4.0 (1), no license stated (1); for example row0, row1; "
         "set push.images: auto"
     )
-    assert told(tmp_path, given, bytes_go_out=False) == []
+    assert faults_of(tmp_path, given, with_bytes=False) == []
 
 
-def test_opt_outs_that_nobody_asked_for_are_a_fault_of_the_source(tmp_path):
+def test_ignored_opt_outs_are_a_fault_of_the_source(tmp_path):
     given = [row(0), row(1, source="pages", image={"ref": "a.png"})]
-    assert told(tmp_path, given, unasked=frozenset({"pages"}))[0].startswith(
+    assert faults_of(tmp_path, given, ignored_opt_out=frozenset({"pages"}))[0].startswith(
         "opt-out: 1 record: source pages (1); for example row1"
     )
-    assert told(tmp_path, given, web_unasked=True)[0].startswith(
+    assert faults_of(tmp_path, given, ignored_web_opt_out=True)[0].startswith(
         "opt-out: 1 record: source web (1); for example row0"
     )
 
@@ -108,17 +108,17 @@ def test_a_failed_score_is_a_fault_and_a_refused_one_is_a_verdict(tmp_path):
         {"name": "judge.text_quality", "image": None, "value": None, "state": state}
         for state in ("failed", "refused", "not_scored")
     ]
-    assert told(tmp_path, [row(0, scores=scores)]) == [
+    assert faults_of(tmp_path, [row(0, scores=scores)]) == [
         (
             "failed: 1 record: judge.text_quality (1); for example row0; run `leaf build "
-            "--retry-failed`, or say --allow failed"
+            "--retry-failed`, or give --allow failed"
         )
     ]
 
 
 def test_what_was_removed_is_let_through_by_nothing(tmp_path):
     terms = Suppressed((entry("url", "http://PICS.example/a.png"),))
-    (line,) = told(tmp_path, [row(0)], "license", "drift", "suppressed", suppressed=terms)
+    (line,) = faults_of(tmp_path, [row(0)], "license", "drift", "suppressed", suppressed=terms)
     assert line.startswith(
         "suppressed: 1 record: url http://PICS.example/a.png (1); for example row0; run `leaf build`"
     )
@@ -128,7 +128,7 @@ def test_what_was_removed_is_let_through_by_nothing(tmp_path):
 def test_toy_scores_are_refused_until_they_are_named(push, hub):
     with pytest.raises(
         PublishError,
-        match=r"toy: the packaged tiny CLIP judged images .*ViT-B/32 and build again, or say --allow toy",
+        match=r"toy: the tiny CLIP scored images .*ViT-B/32 and build again, or give --allow toy",
     ):
         push("push.allow=[]")
     assert hub.asked.total() == 0
@@ -139,7 +139,7 @@ def test_a_build_that_was_cut_is_refused_until_it_is_named(push, hub, shards):
     (shards / "record.json").unlink()
     (shards / "README.md").unlink()  # written behind the shards, too
     with pytest.raises(
-        PublishError, match=r"unfinished: .*; run `leaf build` to its end, or say --allow unfinished"
+        PublishError, match=r"unfinished: .*; run `leaf build` until it finishes, or give --allow unfinished"
     ):
         push()
     assert push(allowed=["unfinished"]).commit
@@ -149,7 +149,7 @@ def test_a_build_that_was_cut_is_refused_until_it_is_named(push, hub, shards):
 
 def test_a_recipe_that_moved_on_is_refused_with_what_changed(push, hub):
     with pytest.raises(
-        PublishError, match=r"drift: filter\.min_words 10 -> 11; run `leaf build`, or say --allow drift$"
+        PublishError, match=r"drift: filter\.min_words 10 -> 11; run `leaf build`, or give --allow drift$"
     ):
         push("filter.min_words=11")
     with pytest.raises(PublishError, match=r"drift: shard\.max_bytes 1500 -> 9000"):
@@ -164,30 +164,26 @@ def test_a_stage_that_is_behind_the_one_before_it_is_named(built, push, hub):
     )
     build(built, until="filter")
     with pytest.raises(
-        PublishError, match=r"drift: rewrite: its input; run `leaf build`, or say --allow drift$"
+        PublishError, match=r"drift: rewrite: its input; run `leaf build`, or give --allow drift$"
     ):
         push()
 
 
 def test_a_dataset_that_was_never_built_names_the_hint(push, hub):
-    with pytest.raises(PublishError, match="runs/other: is not built yet; run `leaf build`"):
+    with pytest.raises(PublishError, match="runs/other: has not been built yet; run `leaf build`"):
         push("name=other")
     assert hub.asked.total() == 0
 
 
-def test_every_fault_is_told_at_once_on_lines_of_their_own(built, hub):
+def test_all_faults_are_reported_together_one_per_line(built, hub):
     done = leaf("push", built, "--repo", "me/demo", "--set", "push.allow=[]", "--set", "push.licenses=[MIT]")
     assert done.returncode == 1
-    told = [line for line in done.stderr.splitlines() if not line.startswith("leaf: push: checking")]
-    assert [line.split(": ")[1] for line in told] == [
-        "this dataset may not be published as it is:",
-        "license",
-        "toy",
-    ]
-    assert "license: 12 records: CC0-1.0 (12); for example " in told[1]
+    found = [line for line in done.stderr.splitlines() if not line.startswith("leaf: push: checking")]
+    assert [line.split(": ")[1] for line in found] == ["this dataset cannot be published:", "license", "toy"]
+    assert "license: 12 records: CC0-1.0 (12); for example " in found[1]
 
 
-def test_a_fault_that_nobody_knows_is_wrong_usage(built):
+def test_an_unknown_fault_is_wrong_usage(built):
     done = leaf("push", built, "--repo", "me/demo", "--allow", "everything")
     assert done.returncode == 2
     assert "'everything' is none of license, unknown-license" in " ".join(

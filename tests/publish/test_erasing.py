@@ -10,13 +10,14 @@ from making import document
 
 from leafinstruct.images.web import store
 from leafinstruct.images.web.store import Fetched, Store
-from leafinstruct.ingest import removed
+from leafinstruct.ingest import removed_records
 from leafinstruct.publish.purge import run
 from leafinstruct.records import frames, table
 from leafinstruct.records.document import Frame, Ref
 from leafinstruct.records.removals import add as add_entries
 from leafinstruct.records.removals import beside, entry, load
-from leafinstruct.runtime.artifact import Artifact, writing
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.files import writing
 from leafinstruct.train.data import codes
 
 
@@ -72,7 +73,7 @@ def test_frames_that_no_build_has_filtered_are_found_by_their_bytes(tmp_path):
     with writing(ingest.file("documents", "v")) as temporary:
         table.write(temporary, [table.document_row(read)], table.DOCUMENTS)
     path = ingest.file("frames", "v")
-    with writing(path) as temporary, frames.adding(temporary) as add:
+    with writing(path) as temporary, frames.frame_writer(temporary) as add:
         for number in range(2):
             add(Frame(Ref(file="a.mp4", time=float(number)), "stamp", b"bytes of frame %d" % number))
     ingest.commit("v", "key", {"counts": {}}, [ingest.file("documents", "v")])
@@ -83,11 +84,11 @@ def test_frames_that_no_build_has_filtered_are_found_by_their_bytes(tmp_path):
 
     purge(b"bytes of another frame")
     assert path.exists()
-    before = removed.complies(load(beside(recipe)), ingest, "v")
+    before = removed_records.complies(load(beside(recipe)), ingest, "v")
     add_entries(
         beside(recipe), [entry("sha256", hashlib.sha256(b"bytes of frame 1").hexdigest())], tmp_path / ".lock"
     )
-    assert (before, removed.complies(load(beside(recipe)), ingest, "v")) == (True, False), (
+    assert (before, removed_records.complies(load(beside(recipe)), ingest, "v")) == (True, False), (
         "of a list that came from elsewhere"
     )
     purge(b"bytes of frame 1")

@@ -183,7 +183,7 @@ def test_training_on_references_names_the_hint(references):
 def test_references_go_where_one_image_is_under_no_license_of_the_list(push, hub):
     pushed = push("push.image_licenses=[MIT]")
     assert pushed.images == "reference"
-    assert pushed.why == "the images of 12 records are under no license of push.image_licenses"
+    assert pushed.why == "12 records have images whose license is not on push.image_licenses"
 
 
 def test_a_second_push_of_references_makes_and_sends_nothing(push, references, hub):
@@ -196,7 +196,7 @@ def test_a_second_push_of_references_makes_and_sends_nothing(push, references, h
     assert shard_sums(references) == sums
 
 
-def test_examples_and_what_tells_of_them_stay_here(push, shards, hub):
+def test_examples_and_their_descriptions_are_not_pushed(push, shards, hub):
     put_beside(shards, "examples/a.png", png())
     put_beside(shards, "croissant.json", b"{}")
     put_beside(
@@ -229,7 +229,7 @@ def test_from_the_hub_and_the_source_files_the_shards_come_back_to_the_byte(
     assert missing(tmp_path / "back") == []
 
 
-def test_from_the_web_the_shards_come_back_and_a_second_run_asks_nobody(addressed, shards, web, tmp_path):
+def test_shards_are_hydrated_from_the_web_and_a_second_run_fetches_nothing(addressed, shards, web, tmp_path):
     hydrate(addressed, tmp_path / "back", web)
     assert [row["images"] for row in rows(tmp_path / "back")] == [row["images"] for row in rows(shards)]
     assert web.asked["robots.txt"] == 1
@@ -274,8 +274,7 @@ def test_what_may_pass_writes_nothing_and_is_asked_again(addressed, shards, web,
     name = rows(shards)[0]["image_info"][2]["ref"].rpartition("/")[2]
     web.instead = {name: 500}
     with pytest.raises(
-        PublishError,
-        match=r"images could not be fetched just now \(1 x http_500\), more than --tolerate 0 allows",
+        PublishError, match=r"images could not be fetched \(1 x http_500\), more than --tolerate 0 allows"
     ):
         hydrate(addressed, tmp_path / "back", web, tolerate=0)
     assert not list((tmp_path / "back").glob("*.parquet"))
@@ -313,28 +312,31 @@ def test_shards_of_references_that_are_no_more_go_and_files_of_others_stay(
 
 def test_references_are_not_written_over(references):
     before = shard_sums(references)
-    with pytest.raises(PublishError, match=r"holds the references themselves; give another folder$"):
+    with pytest.raises(PublishError, match=r"is the folder of the references; give another folder$"):
         hydrate(references, references, None, "/")
     assert shard_sums(references) == before
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("place", "message"),
     [
         (
             "me/none",
-            r"^me/none, which is no folder here: cannot be had from the Hub: 404 .*; there is no such repository or revision",
+            (
+                r"^me/none, which is not a folder here: cannot be downloaded from the Hub: 404 .*; there "
+                r"is no such repository or revision"
+            ),
         ),
-        ("a/b/c", r"^a/b/c, which is no folder here: cannot be had from the Hub: Repo id must be"),
+        ("a/b/c", r"^a/b/c, which is not a folder here: cannot be downloaded from the Hub: Repo id must be"),
     ],
 )
-def test_a_place_that_is_neither_folder_nor_repository_is_one_line(hub, place, said):
-    with pytest.raises(PublishError, match=said) as caught:
+def test_a_place_that_is_neither_folder_nor_repository_is_one_line(hub, place, message):
+    with pytest.raises(PublishError, match=message) as caught:
         room.shards(place, None)
     assert "\n" not in str(caught.value)
 
 
-def test_the_command_says_what_is_missing(addressed, shards, web, tmp_path):
+def test_the_command_reports_missing_images(addressed, shards, web, tmp_path):
     web.instead = {rows(shards)[-1]["image_info"][2]["ref"].rpartition("/")[2]: 410}
     host = f"127.0.0.1:{web.server_address[1]}"
     done = leaf(
@@ -343,22 +345,22 @@ def test_the_command_says_what_is_missing(addressed, shards, web, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-3:] == [
         f"leaf: 1 image missing: http_410; see {tmp_path}/back/missing.jsonl",
-        "leaf: left out, as an image is missing: 1 record",
+        "leaf: left out, because an image is missing: 1 record",
         f"leaf: 11 records with 33 images in {len(list(shards.glob('*.parquet')))} shards",
     ]
     assert done.stdout == f"{tmp_path}/back\n"
 
 
 @pytest.mark.parametrize(
-    ("roots", "contact", "said"),
+    ("roots", "contact", "message"),
     [
-        ([], None, "images are on the web: say --contact"),
+        ([], None, "images are on the web: give --contact"),
         ([], "nobody", "--contact, --allow-host: give an e-mail address"),
         (["/nowhere"], None, "--root /nowhere: no such folder"),
     ],
 )
-def test_what_is_missing_to_fetch_is_one_line(addressed, tmp_path, roots, contact, said):
-    with pytest.raises(PublishError, match=said) as caught:
+def test_what_is_missing_to_fetch_is_one_line(addressed, tmp_path, roots, contact, message):
+    with pytest.raises(PublishError, match=message) as caught:
         room.hydrate(
             room.settings(roots, contact, [], 0),
             room.shards(str(addressed), None),
@@ -388,7 +390,7 @@ def test_an_image_of_no_known_place_is_a_reason(references, tmp_path, built):
         ("\0", "unsafe_path"),
     ],
 )
-def test_a_reference_that_nobody_would_write_is_a_reason(references, built, tmp_path, ref, reason):
+def test_an_invalid_reference_is_a_reason(references, built, tmp_path, ref, reason):
     """What comes from a repository is anybody's."""
     hydrate(reworded(references, tmp_path, "ref", ref), tmp_path / "back", None, f"{built.parent}/data")
     assert [item["reason"] for item in missing(tmp_path / "back")] == [reason]

@@ -62,7 +62,7 @@ def purge(path: Path, *entries: tuple[Any, str]) -> dict[str, Any]:
     return purging.purge(loaded.path, loaded.directory, [entry(*each) for each in entries], False)
 
 
-def said(document: Document, others: dict[str, Document]) -> list[str]:
+def texts_of(document: Document, others: dict[str, Document]) -> list[str]:
     """Sentences of a document that no other one has."""
     known = " ".join(
         text.text for other in others.values() if other.id != document.id for text in other.texts
@@ -78,25 +78,27 @@ def built(tmp_path_factory) -> Path:
     return path
 
 
-def test_a_drawn_document_is_left_out_of_every_format(built, tmp_path):
+def test_a_sketchbook_document_is_left_out_of_every_format(built, tmp_path):
     shutil.copytree(built.parent, tmp_path / "w")
     path, workdir = tmp_path / "w/recipe.yaml", tmp_path / "w/runs"
     before, drops = documents(path), {}
     for kind in (*FORMATS, "video"):
         drops[kind] = next(
-            read for read in before.values() if read.provenance.file.startswith(kind) and said(read, before)
+            read
+            for read in before.values()
+            if read.provenance.file.startswith(kind) and texts_of(read, before)
         )
-    texts = [text for each in drops.values() for text in said(each, before)]
+    texts = [text for each in drops.values() for text in texts_of(each, before)]
     assert all(holding(workdir / run / "sketchbook", text) for text in texts for run in ("t", "t-limit2"))
-    told = purge(
+    found = purge(
         path,
         *(
             ("id", each.id) if kind in ("warc", "video") else ("url", each.url or "")
             for kind, each in drops.items()
         ),
     )
-    assert told["erased"]["documents"] == 5
-    assert not any("source files" in line for line in told["remains"])
+    assert found["erased"]["documents"] == 5
+    assert not any("source files" in line for line in found["remains"])
     assert [text for text in texts if holding(workdir, text)] == []
     build(path)
     build(path, limit=2, until="ingest")
@@ -112,7 +114,7 @@ def test_a_drawn_document_is_left_out_of_every_format(built, tmp_path):
     assert documents(path) == before
 
 
-def test_bytes_of_a_drawn_image_are_not_drawn_again(built, tmp_path):
+def test_bytes_of_a_sketchbook_image_are_not_written_again(built, tmp_path):
     shutil.copytree(built.parent, tmp_path / "w")
     path, workdir = tmp_path / "w/recipe.yaml", tmp_path / "w/runs"
     image = next((workdir / "t/sketchbook/book/mmc4/images").glob("*.png")).read_bytes()
@@ -150,7 +152,7 @@ beside(path).unlink()
 build(path, until="ingest")
 found["back"] = documents(path, "t@1.0") == before
 print(json.dumps(found))
-"""
+"""  # noqa: E501
 
 
 def test_a_streamed_row_is_emptied_for_good_and_nothing_is_streamed_again(tmp_path):

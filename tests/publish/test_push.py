@@ -64,7 +64,7 @@ whole = datasets.load_dataset("me/demo", split="train")
 stream = datasets.load_dataset("me/demo", split="train", streaming=True)
 shown = lambda row: [row["id"], [[image.size, hashlib.sha256(image.tobytes()).hexdigest()] for image in row["images"]]]
 assert [shown(row) for row in stream] == [shown(row) for row in whole]
-print(json.dumps([list(whole["id"]), [len(row) for row in whole["images"]]]))"""
+print(json.dumps([list(whole["id"]), [len(row) for row in whole["images"]]]))"""  # noqa: E501
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert loaded.returncode == 0, loaded.stderr
     assert json.loads(loaded.stdout) == [[row["id"] for row in rows(shards)], [3] * 12]
@@ -119,12 +119,14 @@ def test_what_is_built_no_more_goes_in_the_same_commit_and_what_others_put_there
 def test_a_file_that_somebody_else_wrote_is_not_overwritten_unasked(push, hub):
     repo = hub.make("me/demo", private=True)
     repo.commit("main", {"README.md": b"# Mine"})
-    with pytest.raises(PublishError, match=r"README\.md there is not what leaf pushed; say --overwrite"):
+    with pytest.raises(
+        PublishError, match=r"README\.md in this repository was not pushed by leaf; give --overwrite"
+    ):
         push()
     assert (hub.sent, repo.files) == (0, {"README.md": b"# Mine"})
     push(overwrite=True)
     repo.write(README__md=b"# Edited on the Hub")
-    with pytest.raises(PublishError, match=r"README\.md there is not what leaf pushed"):
+    with pytest.raises(PublishError, match=r"README\.md in this repository was not pushed by leaf"):
         push()
 
 
@@ -136,7 +138,7 @@ def test_a_shard_that_somebody_edited_is_left_when_it_is_built_no_more(built, pu
     build(built, "shard.max_bytes=100000")
     pushed = push("shard.max_bytes=100000")
     assert repo.files[shard] == b"edited"
-    assert pushed.notes == (f"left alone, as somebody changed them since they were pushed: {shard}",)
+    assert pushed.notes == (f"not deleted, because they were changed after they were pushed: {shard}",)
 
 
 def test_a_push_that_was_cut_shows_nothing_and_goes_on_where_it_was(push, hub, shards):
@@ -145,11 +147,14 @@ def test_a_push_that_was_cut_shows_nothing_and_goes_on_where_it_was(push, hub, s
     hub.trouble = lambda method, _: 403 if method == "PUT" and len(hub.large) == 3 else None
     with pytest.raises(
         PublishError,
-        match=r"--repo me/demo: the Hub did not take it: .*the token may not write there.*run the same command again$",
+        match=(
+            r"--repo me/demo: the Hub rejected it: .*the token has no write access.*run the same command "
+            r"again$"
+        ),
     ) as caught:
         push()
     assert str(caught.value).startswith(
-        "--repo me/demo: the Hub did not take it: Error while uploading 'guide.train-"
+        "--repo me/demo: the Hub rejected it: Error while uploading 'guide.train-"
     )
     assert "\n" not in str(caught.value)
     assert "signed-secret" not in str(caught.value)
@@ -166,7 +171,7 @@ def test_trouble_that_passes_is_outlived(push, hub, trouble):
     assert hub.repos["me/demo"].branches["main"] == pushed.commit
 
 
-def test_a_retry_is_told_without_the_address_that_was_signed(push, hub, caplog):
+def test_a_retry_is_logged_without_the_signed_url(push, hub, caplog):
     once(hub, "PUT", "/lfs/", 500)
     push()
     assert "HTTP Error 500 thrown while requesting PUT" in caplog.text
@@ -216,13 +221,13 @@ def test_a_commit_of_somebody_else_to_our_files_meanwhile_stops_the_push(push, h
     ("status", "hint"),
     [
         (401, "the Hub does not accept the token: log in with `hf auth login`"),
-        (403, "the token may not write there"),
+        (403, "the token has no write access"),
     ],
     ids=["401", "403"],
 )
 def test_a_token_that_is_refused_is_one_line_with_the_hint(push, hub, status, hint):
     hub.trouble = lambda _, path: status if "create" in path else None
-    with pytest.raises(PublishError, match=f"^--repo me/demo: the Hub did not take it: .*; {hint}") as caught:
+    with pytest.raises(PublishError, match=f"^--repo me/demo: the Hub rejected it: .*; {hint}") as caught:
         push()
     assert "\n" not in str(caught.value)
 
@@ -232,7 +237,7 @@ def test_the_token_is_sent_and_never_shown(built, hub):
     done = leaf("push", built, "--repo", "me/demo")
     assert (
         done.returncode,
-        done.stderr.splitlines()[-1].count("leaf: --repo me/demo: the Hub did not take it: "),
+        done.stderr.splitlines()[-1].count("leaf: --repo me/demo: the Hub rejected it: "),
     ) == (1, 1)
     assert f"Bearer {TOKEN}" in hub.tokens
     assert TOKEN not in done.stdout + done.stderr
@@ -245,14 +250,14 @@ def test_a_name_that_the_hub_does_not_take_is_refused_before_anything_is_read_or
 ):
     for shard in shards.glob("*.parquet"):
         shard.unlink()
-    with pytest.raises(PublishError, match=r"^--repo .*: is no name that the Hub takes; give ORG/NAME"):
+    with pytest.raises(PublishError, match=r"^--repo .*: is no valid name on the Hub; give ORG/NAME"):
         push(repo=name)
     assert hub.tokens == set()
 
 
 def test_a_repository_that_everybody_sees_wants_to_be_named_public(push, hub):
     hub.make("me/demo", private=False)
-    with pytest.raises(PublishError, match="everybody can see it; say --public"):
+    with pytest.raises(PublishError, match="this repository is public; give --public"):
         push()
     assert hub.sent == 0
     assert push(public=True).commit == hub.repos["me/demo"].branches["main"]
@@ -264,7 +269,7 @@ def test_public_makes_a_public_one_and_leaves_a_private_one_private(push, hub):
     hub.make("me/demo", private=True)
     pushed = push(public=True)
     assert hub.repos["me/demo"].private
-    assert pushed.notes == ("me/demo stays private: it was made so; change it in its settings on the Hub",)
+    assert pushed.notes == ("me/demo is private and stays private; change this in its settings on the Hub",)
 
 
 def test_a_tag_names_what_is_there_and_never_moves(built, push, hub):
@@ -275,7 +280,7 @@ def test_a_tag_names_what_is_there_and_never_moves(built, push, hub):
     assert hub.repos["me/demo"].tags == {"v1": head, "v2": head}
     build(built, "shard.max_bytes=100000")
     push("shard.max_bytes=100000")
-    with pytest.raises(PublishError, match=r"--tag v1: is there already and names another commit"):
+    with pytest.raises(PublishError, match=r"--tag v1: this tag already names another commit"):
         push("shard.max_bytes=100000", tag="v1")
 
 
@@ -294,7 +299,7 @@ def test_a_dry_run_lists_and_makes_nothing(built, push, hub, shards):
     done = leaf("push", built, "--repo", "me/demo", "--dry-run")
     assert done.returncode == 0, done.stderr
     size = sum(path.stat().st_size for path in shards.glob("*.parquet"))
-    assert done.stdout.splitlines()[0] == "me/demo: would be made, private, 12 records"
+    assert done.stdout.splitlines()[0] == "me/demo: would be created, private, 12 records"
     listed = {
         line.split()[2]: int(line.split()[1].replace(",", ""))
         for line in done.stdout.splitlines()
@@ -311,17 +316,17 @@ def test_a_dry_run_that_the_hub_refuses_speaks_of_no_upload(push, hub):
     with pytest.raises(PublishError, match=r"a dry run uploads nothing$") as caught:
         push(dry_run=True)
     assert "is kept" not in str(caught.value)
-    with pytest.raises(PublishError, match=r"what was uploaded is kept, run the same command again$"):
+    with pytest.raises(PublishError, match=r"uploaded files are kept; run the same command again$"):
         push()
 
 
-def test_a_shard_that_is_not_what_its_report_says_does_not_go_out_as_if_it_were(built, push, hub, shards):
+def test_a_shard_that_differs_from_its_report_is_not_pushed(built, push, hub, shards):
     """Other bytes, whole Parquet though they are, do not take the name of those that were built: nothing is
     asked of the Hub."""
     first, second = sorted(path for path in shards.glob("*.parquet") if pq.read_metadata(path).num_rows)[:2]
     first.write_bytes(second.read_bytes())
     with pytest.raises(
-        PublishError, match=rf"damaged or gone: {first.name}; run `leaf build`, which makes that again$"
+        PublishError, match=rf"damaged or missing: {first.name}; run `leaf build` to rebuild them$"
     ):
         push(allowed=["drift", "unfinished"])
     assert hub.asked.total() == 0
@@ -333,13 +338,13 @@ def test_a_shard_that_is_not_what_its_report_says_does_not_go_out_as_if_it_were(
 def test_a_file_beside_the_shards_that_is_not_what_was_written_does_not_go_out(push, hub, shards, name):
     (shards / name).parent.mkdir(exist_ok=True)
     (shards / name).write_bytes(b"other")
-    with pytest.raises(PublishError, match=rf"damaged or gone: {name}; run `leaf build`"):
+    with pytest.raises(PublishError, match=rf"damaged or missing: {name}; run `leaf build`"):
         push()
     assert hub.asked.total() == 0
 
 
 def test_a_fault_of_this_machine_is_not_laid_at_the_hubs_door(push, hub, shards):
-    """References are made between two talks with the Hub: what goes wrong there is told as what it is."""
+    """References are made between two talks with the Hub: what goes wrong there is reported as it is."""
     put_beside(shards, "README.md", b"\xff\xfe")
     with pytest.raises(UnicodeDecodeError):
         push("push.images=reference")
@@ -348,6 +353,6 @@ def test_a_fault_of_this_machine_is_not_laid_at_the_hubs_door(push, hub, shards)
 def test_a_shard_that_cannot_be_read_is_one_line_with_the_hint(push, hub, shards):
     path = min(shards.glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(PublishError, match=rf"damaged or gone: {path.name}; run `leaf build`"):
+    with pytest.raises(PublishError, match=rf"damaged or missing: {path.name}; run `leaf build`"):
         push()
     assert hub.asked.total() == 0

@@ -12,17 +12,17 @@ from making import InlineEngine, build, leaf, rows, shard_sums
 
 from leafinstruct.errors import LeafInstructError, RecipeError
 from leafinstruct.pipeline import artifacts
-from leafinstruct.publish.removal import remove
+from leafinstruct.publish.remove import remove
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records.document import Provenance
 from leafinstruct.records.example import Example
 from leafinstruct.records.removals import Shown, Suppressed, add, beside, entry, load
-from leafinstruct.report import funnel
+from leafinstruct.report import status
 
 PAGE = Shown(
     "e1", "d1", "https://www.Shop.Example/a%20b?x=1", ("ab" * 32,), ("http://pics.example:80/p.png",)
 )
-LOOKING = "looking for what was removed"
+LOOKING = "matching removals"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ FOUND = Shown("e", "d", "https://shop.example/canonical", (), (), "https://www.s
         ("domain", "shop.example"),
     ],
 )
-def test_a_page_is_taken_out_by_the_url_at_which_it_was_found_and_by_its_canonical_one(kind, value):
+def test_a_page_is_removed_by_its_found_and_by_its_canonical_url(kind, value):
     list_ = Suppressed((entry(kind, value),))
     assert list_.match(FOUND) is not None
     row = {"id": "e", "document_id": "d", "url": FOUND.url, "page_url": FOUND.page_url, "image_info": []}
@@ -92,19 +92,19 @@ def test_a_domain_with_letters_of_its_own_is_one_however_it_is_written():
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "said"),
+    ("kind", "value", "message"),
     [
-        ("domain", "https://a.example/x", "a domain is the name of a host"),
-        ("domain", "a.example:80", "a domain is the name of a host"),
-        ("domain", "", "a domain is the name of a host"),
-        ("domain", "http://x y", "domain 'http://x y': a domain is the name of a host"),
-        ("url", "a.example/x", "an address begins with http"),
+        ("domain", "https://a.example/x", "a domain is a host name"),
+        ("domain", "a.example:80", "a domain is a host name"),
+        ("domain", "", "a domain is a host name"),
+        ("domain", "http://x y", "domain 'http://x y': a domain is a host name"),
+        ("url", "a.example/x", "a URL begins with http"),
         ("sha256", "ab", "64 hex digits"),
         ("id", "two words", "an id is one word"),
     ],
 )
-def test_what_could_never_match_is_refused(kind, value, said):
-    with pytest.raises(RecipeError, match=said):
+def test_what_could_never_match_is_refused(kind, value, message):
+    with pytest.raises(RecipeError, match=message):
         entry(kind, value)
 
 
@@ -126,7 +126,7 @@ def test_a_line_that_is_no_entry_stops_whoever_reads_the_list(tmp_path, line):
         load(path)
 
 
-def test_of_many_who_remove_at_once_nobody_is_forgotten(tmp_path):
+def test_simultaneous_removals_lose_no_entry(tmp_path):
     path = tmp_path / "r.suppressed.jsonl"
     with ThreadPoolExecutor(8) as pool:
         new = list(
@@ -163,7 +163,7 @@ def test_reasons_and_order_make_no_difference_to_a_build():
     assert Suppressed().identity is None
 
 
-def test_a_build_leaves_out_what_was_removed_and_makes_no_other_shard_anew(built, shards):
+def test_a_build_leaves_out_removed_records_and_rebuilds_no_other_shard(built, shards):
     before, whole = shard_sums(shards), rows(shards)
     gone = whole[3]
     done = leaf("remove", built, "--url", gone["url"], "--reason", "asked\nby mail")
@@ -171,8 +171,8 @@ def test_a_build_leaves_out_what_was_removed_and_makes_no_other_shard_anew(built
     assert beside(built).read_text() == json.dumps({"url": gone["url"], "reason": "asked by mail"}) + "\n"
     assert "leaf: 1 of 1 new in " in done.stderr
     assert "leaf: the list matches 1 record of the shards, 1 example of this run" in done.stderr
-    assert "leaf: next: leaf build, which makes 1 shard anew, then leaf push" in done.stderr
-    assert "stay in the working files" in done.stderr
+    assert "leaf: next: leaf build, which rebuilds 1 shard, then leaf push" in done.stderr
+    assert "remain in the working files" in done.stderr
     engine = InlineEngine()
     outcomes = {outcome.stage: outcome for outcome in build(built, engine=engine)}
     assert [stage for stage, outcome in outcomes.items() if not outcome.up_to_date] == ["shard"]
@@ -188,14 +188,14 @@ def test_a_build_leaves_out_what_was_removed_and_makes_no_other_shard_anew(built
         == 1
     )
     assert outcomes["shard"].record["suppressed"] == 1
-    told = (
-        "1 examples were taken out because somebody asked for it. Building again needs the list of them, "
+    limit = (
+        "1 examples were removed on request. Building the same dataset again needs the list of removals, "
         "which is not published."
     )
-    assert f"- {told}\n" in (shards / "README.md").read_text(encoding="utf-8")
-    assert told in json.loads((shards / "croissant.json").read_text(encoding="utf-8"))["rai:dataLimitations"]
-    steps = funnel.steps(funnel.status(artifacts(recipes.load(built))))
-    assert ("removed by request", ("-1", "")) in [(step.what, step.told) for step in steps]
+    assert f"- {limit}\n" in (shards / "README.md").read_text(encoding="utf-8")
+    assert limit in json.loads((shards / "croissant.json").read_text(encoding="utf-8"))["rai:dataLimitations"]
+    steps = status.steps(status.entries(artifacts(recipes.load(built))))
+    assert ("removed by request", ("-1", "")) in [(step.what, step.counts) for step in steps]
     assert gone["id"].encode() not in b"".join(path.read_bytes() for path in shards.glob("*.arrow"))
     beside(built).unlink()
     engine = InlineEngine()
@@ -233,14 +233,13 @@ def test_a_shard_that_cannot_be_read_is_one_line_with_the_hint(built, shards):
     done = leaf("remove", built, "--id", "x")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    assert f"{path.name}: is missing or damaged: " in done.stderr
+    assert f"{path.name}: missing or damaged: " in done.stderr
 
 
-def test_a_list_that_takes_everything_says_so(built):
+def test_a_list_that_removes_everything_is_reported(built):
     add(beside(built), [entry("domain", "example")], built.parent / ".lock")
     with pytest.raises(
-        LeafInstructError,
-        match="there is no example to shard: 12 are on the list of what was removed; see `leaf status`",
+        LeafInstructError, match="there is no example to shard: 12 are on the removal list; see `leaf status`"
     ):
         build(built)
 
@@ -255,6 +254,6 @@ def test_the_list_is_shown_with_what_each_entry_matches(built):
         ["0", "id", "x", "typo"],
     ]
     loaded = recipes.load(built)
-    told = remove(loaded.path, loaded.directory, artifacts(loaded), [])
-    assert (told["records"], told["examples"], len(told["shards"]), told["new"]) == (1, 1, 1, 0)
+    found = remove(loaded.path, loaded.directory, artifacts(loaded), [])
+    assert (found["records"], found["examples"], len(found["shards"]), found["new"]) == (1, 1, 1, 0)
     assert leaf("remove", built, "--list", "--id", "x").returncode == 2

@@ -1,4 +1,4 @@
-"""`leaf init NAME --from`: what is recognized, and that the recipe of it runs as it is. Files are genuine:
+"""`leaf init NAME --from`: what is recognized, and that its recipe runs unchanged. Files are genuine:
 Sketchbook's, libraries', real."""
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def test_a_folder_of_several_kinds_gives_a_source_each(sketchbook, tmp_path):
     found = sources(name)
     assert sorted(source["kind"] for source in found) == ["html", "mmc4", "obelics", "warc", "youcook2"]
     assert len({source["name"] for source in found}) == len(found)
-    assert "labels.jsonl" in done.output  # said to be left out
+    assert "labels.jsonl" in done.output  # reported as left out
     assert examples(name, tmp_path) > 0
 
 
@@ -350,7 +350,7 @@ def test_vist_finds_its_photographs(tmp_path):
     for number in range(5):
         (tmp_path / f"data/photos/7{number}.png").write_bytes(png(dot=10 * number))
     images = [{"id": f"7{number}", "url_o": f"https://h.example/7{number}.jpg"} for number in range(5)]
-    told = [
+    reported = [
         [
             {
                 "story_id": "1",
@@ -362,7 +362,7 @@ def test_vist_finds_its_photographs(tmp_path):
         for number in range(5)
     ]
     (tmp_path / "data/train.story-in-sequence.json").write_text(
-        json.dumps({"images": images, "type": "sis", "annotations": told})
+        json.dumps({"images": images, "type": "sis", "annotations": reported})
     )
     assert init(tmp_path / "made", tmp_path / "data").exit_code == 0
     (source,) = sources(tmp_path / "made")
@@ -379,19 +379,19 @@ def test_videos_without_words_are_named(real, tmp_path):
     assert "stream-of-water.mp4 is a video without subtitles" in done.output
 
 
-def test_an_empty_folder_and_one_without_anything_readable_say_what_is_there_and_what_is_read(tmp_path):
+def test_an_empty_folder_and_one_without_anything_readable_name_their_files_and_what_is_supported(tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "it holds no file; read are pages (.html" in refusal(tmp_path / "made", tmp_path / "empty")
+    assert "it has no file; supported: pages (.html" in refusal(tmp_path / "made", tmp_path / "empty")
     (tmp_path / "other").mkdir()
     for name in ("a.docx", "b.docx", "c.pdf", "LICENSE"):
         (tmp_path / "other" / name).write_bytes(b"\x00\x01binary")
-    assert "it holds 2 .docx, 1 .pdf, 1 no ending" in refusal(tmp_path / "made", tmp_path / "other")
+    assert "it has 2 .docx, 1 .pdf, 1 no ending" in refusal(tmp_path / "made", tmp_path / "other")
     assert "no such file or folder" in refusal(tmp_path / "made", tmp_path / "absent")
     assert "is neither a file nor a folder" in refusal(tmp_path / "made", "/dev/null")
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "wording"),
     [
         ("a.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n", "git lfs pull"),
         ("data-00000-of-00001.arrow", b"\xff\xff\xff\xff\x00\x00", "to_parquet"),
@@ -399,20 +399,20 @@ def test_an_empty_folder_and_one_without_anything_readable_say_what_is_there_and
         (
             "a.jsonl",
             gzip.compress(b'{"text_list": ["a"], "image_info": []}\n', mtime=0),
-            "rename it to end in .jsonl.gz",
+            "does not end in .jsonl.gz; rename it",
         ),
-        ("a.jsonl.gz", b'{"text_list": ["a"], "image_info": []}\n', "rename it to end in .jsonl"),
-        ("a.warc", gzip.compress(b"WARC/1.0\r\n\r\n", mtime=0), "rename it to end in .warc.gz"),
+        ("a.jsonl.gz", b'{"text_list": ["a"], "image_info": []}\n', "does not end in .jsonl; rename it"),
+        ("a.warc", gzip.compress(b"WARC/1.0\r\n\r\n", mtime=0), "does not end in .warc.gz; rename it"),
         ("a.html.gz", gzip.compress(b"<!doctype html><p>x", mtime=0), "gunzip"),
         ("a.jsonl.gz", gzip.compress(b"x" * 99_999, mtime=0)[:40], "is damaged"),
         ("a.parquet", b"PAR1" + bytes(99), "cannot be read"),
         ("a.html", b"", "is empty"),
     ],
 )
-def test_what_is_nearly_readable_says_what_to_do(tmp_path, name, data, said):
+def test_what_is_nearly_readable_gets_a_hint(tmp_path, name, data, wording):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / name).write_bytes(data)
-    assert said in refusal(tmp_path / "made", tmp_path / "data")
+    assert wording in refusal(tmp_path / "made", tmp_path / "data")
 
 
 def test_links_that_lead_out_are_left_out_and_pipes_are_not_opened(tmp_path):
@@ -492,7 +492,7 @@ def test_what_would_stop_the_build_is_not_in_the_recipe(tmp_path):
     assert "run `gunzip` on it" in refusal(tmp_path / "other", tmp_path / "www")
 
 
-def test_a_cut_file_is_said_and_kept_as_far_as_it_goes(real, tmp_path):
+def test_a_truncated_file_is_reported_and_kept_up_to_its_end(real, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data/a.warc.gz").write_bytes((real / "messy/truncated.warc.gz").read_bytes())
     done = init(tmp_path / "made", tmp_path / "data")

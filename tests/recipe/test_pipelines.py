@@ -1,4 +1,4 @@
-"""Every recipe that comes with the package parses, and tells a reader where its corpus is and under which
+"""Every recipe that comes with the package parses, and names where its corpus is and under which
 license."""
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def test_it_parses(path):
 @pytest.mark.parametrize(
     "path", [path for path in PIPELINES if path.stem in CORPORA], ids=lambda path: path.stem
 )
-def test_it_tells_where_to_get_the_corpus_and_under_which_license(path):
+def test_it_names_the_source_and_license_of_its_corpus(path):
     text = path.read_text(encoding="utf-8")
     comments = "\n".join(line for line in text.splitlines() if line.startswith("#"))
     assert re.search(r"^# Get it: ", comments, re.MULTILINE)
@@ -79,7 +79,7 @@ def test_the_papers_rank_is_a_recipe():
         section.adapter.r_text,
         section.adapter.r_image,
         section.adapter.conv_mode,
-        section.adapter.taps,
+        section.adapter.neighbors,
     ) == (256, 256, "full_space", "top_left")
     assert Path(section.backbone.weights) == path.parent.parent / "models" / "anole-hf"
     comments = "\n".join(

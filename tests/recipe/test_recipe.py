@@ -78,15 +78,15 @@ def fault(path: Path, *changes: str) -> str:
         ),
         (
             {"ingest": SKETCH, "rewrite": {"tasks": []}},
-            "rewrite.tasks: tasks is a list of one task family or more, such as [guide, ",
+            "rewrite.tasks: tasks is a list of at least one task family, such as [guide, ",
         ),
         (
             {"ingest": SKETCH, "rewrite": {"tasks": "guide"}},
-            "rewrite.tasks: tasks is a list of one task family or more, such as [guide, ",
+            "rewrite.tasks: tasks is a list of at least one task family, such as [guide, ",
         ),
         (
             {"ingest": SKETCH, "rewrite": {"tasks": [{"name": "guide", "ask": ["Hi {titel}"]}]}},
-            "rewrite.tasks[0].ask: the question 'Hi {titel}' names {titel}; did you mean {title}?",
+            "rewrite.tasks[0].ask: the question 'Hi {titel}' uses {titel}; did you mean {title}?",
         ),
         ({"ingest": []}, "ingest: input should be a valid mapping"),
         (
@@ -141,6 +141,14 @@ def test_a_wrong_key_or_value_is_one_line_with_its_place_and_hint(tmp_path, sect
             "train.picture_floor: unknown key; it is now called 'image_floor'",
         ),
         (
+            {"train": {"adapter": {"taps": "raster"}}},
+            "train.adapter.taps: unknown key; it is now called 'neighbors'",
+        ),
+        (
+            {"train": {"adapter": {"taps_seed": 1}}},
+            "train.adapter.taps_seed: unknown key; it is now called 'neighbors_seed'",
+        ),
+        (
             {"ingest": {"sources": [{"kind": "mmc4", "name": "a", "path": "x", "pictures": "y"}]}},
             "ingest.sources[0].pictures: unknown key; it is now called 'images'",
         ),
@@ -190,7 +198,7 @@ def test_two_faults_are_two_lines(tmp_path):
     assert len(found.splitlines()) == 2
 
 
-def test_what_is_not_yaml_says_where(tmp_path):
+def test_what_is_not_yaml_is_located(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text("name: a\ningest: [\n")
     assert "line 3" in fault(path)
@@ -217,7 +225,7 @@ def test_paths_are_relative_to_the_recipe_wherever_it_is_called_from(tmp_path, m
     assert (found.path, found.images) == (str(tmp_path / "data/x.jsonl"), str(tmp_path / "pics"))
 
 
-def test_the_tiny_clip_judges_strangers_only_when_told_to(tmp_path):
+def test_the_tiny_clip_scores_foreign_images_only_when_allowed(tmp_path):
     source = {"kind": "html", "name": "pages", "path": "x"}
     rule = {"score": "coherence.adjacent", "min": 0, "model": "leaf:tiny-clip-1"}
     path = recipe(tmp_path, ingest={"sources": [source]}, filter={"rules": [rule]})

@@ -41,11 +41,11 @@ def fault(tmp_path: Path, text: str | bytes, *changes: str) -> str:
     [
         (
             "filter: {min_words: 3}\nfilter: {}",
-            "line 4, column 1: the key filter is repeated; it is in line 3 already: keep one of them",
+            "line 4, column 1: the key filter is repeated, first in line 3; keep one of them",
         ),
         (
             "filter:\n  rules: []\n  min_words: 3\n  rules: []",
-            "line 6, column 3: the key rules is repeated; it is in line 4 already",
+            "line 6, column 3: the key rules is repeated, first in line 4",
         ),
         ("filter: {alignment: {model: a, model: b}}", "line 3, column 32: the key model is repeated"),
         (
@@ -74,7 +74,7 @@ def fault(tmp_path: Path, text: str | bytes, *changes: str) -> str:
         ("1: 2", "line 3, column 1: the key 1 is no text in YAML; write it in quotes"),
         ("filter: {no: 2}", "line 3, column 10: the key no is no text in YAML; write it in quotes"),
         ("? [a, b]\n: 2", "line 3, column 3: a key is a word, not a list or a mapping"),
-        ("---\nname: u", "line 3, column 1: there is a second document (---); one file holds one"),
+        ("---\nname: u", "line 3, column 1: there is a second document (---); a file may have only one"),
         (
             "version: !!python/name:os.system",
             "line 3, column 10: a tag (tag:yaml.org,2002:python/name:os.system) is not accepted here",
@@ -93,9 +93,9 @@ def fault(tmp_path: Path, text: str | bytes, *changes: str) -> str:
         ("version: '\0'", "line 3: not YAML: character U+0000 is not allowed; remove it"),
         (
             'version: "a\\0"',
-            "line 3, column 10: a text holds \\0 or half of a character (\\ud800); no file can hold it",
+            "line 3, column 10: a text has \\0 or half of a character (\\ud800), which no file can contain",
         ),
-        ('version: "\\ud800"', "line 3, column 10: a text holds \\0 or half of a character (\\ud800)"),
+        ('version: "\\ud800"', "line 3, column 10: a text has \\0 or half of a character (\\ud800)"),
         (
             "seed: 010",
             "line 3, column 7: 010 is an octal number in YAML; write it in quotes, or without its "
@@ -123,11 +123,11 @@ def fault(tmp_path: Path, text: str | bytes, *changes: str) -> str:
         ),
         ("workdir: ~nobody-is-called-so/x", "workdir: ~nobody-is-called-so/x: there is no such user"),
         (f"name2: {'9' * 1_000_000}", "larger than 256 KB; is it the right file?"),
-        (f"seed: {'9' * 200_000}", "99999999999 is a number of 200,000 characters; 40 are the most"),
-        (f"seed: 0x{'f' * 200_000}", "fffffffffff is a number of 200,002 characters; 40 are the most"),
+        (f"seed: {'9' * 200_000}", "99999999999 is a number of 200,000 characters; the maximum is 40"),
+        (f"seed: 0x{'f' * 200_000}", "fffffffffff is a number of 200,002 characters; the maximum is 40"),
         (
             f"filter: {'[' * 200_000}",
-            "line 3, column 40: nested too deeply; lists and mappings of a few levels are all that is needed",
+            "line 3, column 40: nested too deeply; a few levels of lists and mappings are enough",
         ),
         (f"filter: {'{a: ' * 60_000}", "nested too deeply"),
         (f"filter: {'- ' * 100_000}", "line 3"),
@@ -172,10 +172,10 @@ def test_of_many_faults_twenty_are_shown_and_the_others_counted(tmp_path):
 
 
 def test_an_error_of_any_kind_stays_short_and_keeps_its_place_and_its_hint():
-    said = str(LeafInstructError(f"here.yaml: {'x' * 10_000_000}; do this"))
-    assert len(said) == SHORT
-    assert said.startswith("here.yaml: xxx")
-    assert said.endswith("xxx; do this")
+    wording = str(LeafInstructError(f"here.yaml: {'x' * 10_000_000}; do this"))
+    assert len(wording) == SHORT
+    assert wording.startswith("here.yaml: xxx")
+    assert wording.endswith("xxx; do this")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_an_error_of_any_kind_stays_short_and_keeps_its_place_and_its_hint():
     [
         (
             "filter={rules: [], rules: []}",
-            "--set filter, line 1, column 13: the key rules is repeated; it is in line 1 already: keep one",
+            "--set filter, line 1, column 13: the key rules is repeated, first in line 1; keep one",
         ),
         (f"part_size={'9' * 100_000}", "--set part_size, line 1, column 1: 9999"),
         (f"part_size={'x' * 100_000}", "part_size: input should be a valid integer"),
@@ -312,7 +312,7 @@ def test_the_worst_file_needs_little_memory(tmp_path):
 def test_a_line_of_the_list_of_removals_that_is_not_one_entry_stops_with_its_number(tmp_path, line):
     path = tmp_path / "r.suppressed.jsonl"
     path.write_text(f'{{"domain": "b.org"}}\n\n{line}\n')
-    with pytest.raises(RecipeError, match=r"r\.suppressed\.jsonl, line 3: no entry; write") as caught:
+    with pytest.raises(RecipeError, match=r"r\.suppressed\.jsonl, line 3: not an entry; write") as caught:
         suppressed.load(path)
     assert len(str(caught.value)) <= SHORT
 

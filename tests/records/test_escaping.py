@@ -93,7 +93,7 @@ def test_an_escaped_text_holds_no_mark_and_no_control_token(text):
 
 
 @given(hostile)
-def test_escaping_twice_goes_back_in_two_steps(text):
+def test_escaping_twice_is_undone_in_two_steps(text):
     assert unescape(unescape(escape(escape(text)))) == text
 
 

@@ -23,7 +23,7 @@ from leafinstruct.records.text.joining import after_placeholder, joined, paragra
         (["a-b 1.5", "c"], "a-b 1.5\nc"),
     ],
 )
-def test_a_blank_line_separates_what_stands_beside_a_list(texts, together):
+def test_a_blank_line_separates_a_text_from_a_list(texts, together):
     assert joined(texts) == together
 
 

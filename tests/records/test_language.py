@@ -1,4 +1,4 @@
-"""The language of a text: right for 66 languages at one sentence and at document length, of evidence alone,
+"""The language of a text: right for 66 languages at one sentence and at document length, without noise,
 never an error, at a bounded cost."""
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def test_letters_without_a_language_are_undetermined():
     assert identify(["Anna Müller, Jean Dupont, Li Wei, Carlos García"]) == (None, None)
 
 
-def test_code_is_no_evidence():
+def test_code_is_ignored():
     code = Text(
         1,
         "for each item in the list, print the name of the owner and then close the file when it is done\n"
@@ -102,7 +102,7 @@ def test_code_is_no_evidence():
         "RTCM3x-1230 NMEA-GNS/2 <div class=the> let_it_be=[where]; ",
     ],
 )
-def test_urls_and_identifiers_are_no_evidence(noise):
+def test_urls_and_identifiers_are_ignored(noise):
     assert identify([noise * 40]) == (None, None)
     sentence = SENTENCES["fi"][1]
     assert identify([noise * 20 + sentence]) == identify([sentence])
@@ -131,7 +131,7 @@ def test_a_long_text_is_read_over_its_whole_length():
     assert identify([(DE + "\n") * (6 * PIECES * PIECE // len(DE)), preface])[0] == "de"
 
 
-def test_a_url_that_pieces_cut_is_no_evidence():
+def test_a_url_that_pieces_cut_is_ignored():
     links = ("https://example.org/" + "the-house-of-the-people-and-of-the-others" * 60 + "\n") * 40
     assert identify([links]) == (None, None)
 
@@ -219,12 +219,12 @@ def test_full_width_letters_are_letters():
     ("text", "language"),
     [
         (
-            "LED・GPIO・HDMI ケーブルをRaspberry Piに接続します。microSDカードをPCに挿入してRaspberry Pi Imagerを起動してください。",
+            "LED・GPIO・HDMI ケーブルをRaspberry Piに接続します。microSDカードをPCに挿入してRaspberry Pi Imagerを起動してください。",  # noqa: E501
             "ja",
         ),
         ("将 Raspberry Pi 连接到 HDMI 显示器。然后插入 microSD 卡并启动 Raspberry Pi Imager 程序。", "zh"),
         (
-            "Raspberry Pi를 HDMI 모니터에 연결한 다음 microSD 카드를 삽입하고 Raspberry Pi Imager를 실행하세요.",
+            "Raspberry Pi를 HDMI 모니터에 연결한 다음 microSD 카드를 삽입하고 Raspberry Pi Imager를 실행하세요.",  # noqa: E501
             "ko",
         ),
         ("เชื่อมต่อ Raspberry Pi กับจอ HDMI แล้วใส่การ์ด microSD และเปิด Raspberry Pi Imager", "th"),

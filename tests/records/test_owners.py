@@ -116,7 +116,7 @@ def test_alt_texts_decide_together_where_each_of_them_is_too_weak():
             "!c",
             "# Three",
             "Text.",
-        ],  # images may stand above their headings
+        ],  # images may be above their headings
         [
             "The evening",
             "It rained.",
@@ -231,7 +231,7 @@ def test_the_alignment_matrix_leaves_what_is_stated():
         ("<div><h2>Peel</h2><img src=a.png></div><div><h2>Bake</h2><img src=b.png></div>", None),
     ],
 )
-def test_the_markup_says_on_which_side_an_images_own_text_stands(html, side):
+def test_the_markup_shows_the_side_of_an_images_own_text(html, side):
     page = parse(
         (
             f"<html><body><main><h1>Pie</h1>{html}<p>Some more words at the end of "

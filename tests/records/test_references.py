@@ -160,7 +160,7 @@ def test_an_image_that_the_text_owns_answers_in_both_directions():
     assert dangling([replace(page[0], owner=1), *page[1:]]) == []
 
 
-def test_a_sentence_quotes_the_reference_and_says_what_is_there():
+def test_a_sentence_quotes_the_reference_and_names_what_is_there():
     assert str(dangling(["A story in 6 pictures.", I, "x", I])[0]) == '"in 6 pictures", but 2 images are left'
     assert str(dangling(["See the picture below.", "x"])[0]) == '"the picture below", but no image follows it'
     parts = ["See Fig. 2.", I, caption("Fig. 1: a"), I, caption("Fig. 3: b")]

@@ -1,7 +1,7 @@
 """What a letter, a word and a sentence are, in every script: each case is one that a definition made for
 English gets wrong."""
 
-# ruff: noqa: RUF001 - marks of other scripts are meant
+# ruff: noqa: RUF001 - punctuation of other scripts is intended
 
 import time
 

@@ -141,8 +141,8 @@ def _filter(artifact: Artifact, part: str, documents: Sequence[Document], data: 
         artifact,
         part,
         {
-            "documents": ([table.document_row(document, []) for document in kept], table.VERDICTS),
-            "dropped": ([table.document_row(document, [drop]) for document in dropped], table.VERDICTS),
+            "documents": ([table.document_row(document, []) for document in kept], table.DECISIONS),
+            "dropped": ([table.document_row(document, [drop]) for document in dropped], table.DECISIONS),
             "scores": ([{**blank, **cell} for cell in cells], table.SCORES),
             "images": ([_image_row(name, content) for name, content in data.items()], table.IMAGES),
         },
@@ -169,7 +169,7 @@ def _rewrite(artifact: Artifact, part: str, documents: Sequence[Document], data:
     commit(
         artifact,
         part,
-        {"examples": (rows, table.EXAMPLES), "dropped": ([], table.VERDICTS)},
+        {"examples": (rows, table.EXAMPLES), "dropped": ([], table.DECISIONS)},
         {"counts": {"examples": len(rows)}},
     )
 
@@ -191,7 +191,7 @@ def hostile(folder: Path, count: int = 30, parts: int = 1) -> dict[str, Artifact
     """A run whose texts, addresses, names and images all attack the page."""
     documents = [
         making.document(
-            f"# {HOSTILE[number % len(HOSTILE)]}", f"!p{number}", f"word{number} {HOSTILE[(number + 1) % len(HOSTILE)]}",
+            f"# {HOSTILE[number % len(HOSTILE)]}", f"!p{number}", f"word{number} {HOSTILE[(number + 1) % len(HOSTILE)]}",  # noqa: E501
             source="made", file=f"{number}<b>.html", url=HOSTILE[4] if number % 3 else f"https://example.org/{number}",
         )
         for number in range(count)

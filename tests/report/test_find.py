@@ -71,9 +71,9 @@ def found(stages: dict[str, Artifact], wanted: str) -> list[tuple[str, str, tupl
 
 
 def explained(stages: dict[str, Artifact], wanted: str) -> dict:
-    told = lineage.look(stages, wanted, Path("none"))
-    assert told["record"] is not None, told["matches"]
-    return told["record"]
+    answer = lineage.look(stages, wanted, Path("none"))
+    assert answer["record"] is not None, answer["matches"]
+    return answer["record"]
 
 
 def test_an_id_of_a_document_or_of_its_example_means_one_record(stages, ids, run):
@@ -108,11 +108,11 @@ def test_a_place_means_its_record_and_a_file_all_of_its_records(stages, ids):
     assert found(stages, "more") == []
 
 
-def test_many_matches_have_a_fate_each_and_no_record_is_told(stages, ids):
-    told = lineage.look(stages, hashlib.sha256(SHARED).hexdigest(), Path("none"))
+def test_several_matches_have_a_fate_each_and_no_record(stages, ids):
+    answer = lineage.look(stages, hashlib.sha256(SHARED).hexdigest(), Path("none"))
     first, copy = sorted((ids["two"], ids["copy"]))  # the smallest id is the original
-    assert told["record"] is None
-    assert {match["document"]: match["fate"] for match in told["matches"]} == {
+    assert answer["record"] is None
+    assert {match["document"]: match["fate"] for match in answer["matches"]} == {
         ids["one"]: "sharded",
         first: "sharded",
         copy: "dropped_by_filter",
@@ -121,10 +121,10 @@ def test_many_matches_have_a_fate_each_and_no_record_is_told(stages, ids):
 
 def test_a_copy_names_its_original_and_an_original_no_copy(stages, ids):
     first, copy = sorted((ids["two"], ids["copy"]))
-    told = explained(stages, copy)["filter"]["duplicates"]
-    assert told["text"] == {"count": 1, "of": [first]}
+    duplicates = explained(stages, copy)["filter"]["duplicates"]
+    assert duplicates["text"] == {"count": 1, "of": [first]}
     shared = next(
-        item for item in told["images"] if item["sha256"] == hashlib.sha256(SHARED).hexdigest()[:24]
+        item for item in duplicates["images"] if item["sha256"] == hashlib.sha256(SHARED).hexdigest()[:24]
     )
     assert shared["of"] == sorted(name for name in (ids["one"], first) if name < copy)
     assert explained(stages, first)["filter"]["duplicates"] is None or ids["one"] < first
@@ -134,29 +134,29 @@ def test_a_copy_names_its_original_and_an_original_no_copy(stages, ids):
     assert (rule["max"], rule["values"][0]["value"], rule["outcome"]) == (0.0, 1.0, "dropped_document")
 
 
-def test_a_dropped_image_and_the_rule_that_then_dropped_the_document_are_told_with_their_bounds(stages, ids):
-    told = explained(stages, ids["icon"])
+def test_a_dropped_image_and_the_rule_that_dropped_the_document_are_listed_with_bounds(stages, ids):
+    record = explained(stages, ids["icon"])
     ends = {
         rule["rule"]: (rule["outcome"], rule["min"], [value["value"] for value in rule["values"]])
-        for rule in told["filter"]["rules"]
+        for rule in record["filter"]["rules"]
     }
-    assert told["fate"] == "dropped_by_filter"
+    assert record["fate"] == "dropped_by_filter"
     assert ends["image.side"] == ("dropped_image", 32.0, [64.0, 12.0])
     assert ends["min_images"] == ("dropped_document", 2.0, [1.0])
     assert ends["duplicate.text"][0] == "not_reached"
     assert ends["min_words"][0] == "passed"
-    assert told["rewrite"] is None
-    assert told["examples"] == []
+    assert record["rewrite"] is None
+    assert record["examples"] == []
 
 
-def test_a_minimum_that_nobody_came_to_judge_is_not_said_to_be_passed(stages, ids):
-    told = explained(stages, ids["short"])
-    ends = {rule["rule"]: rule["outcome"] for rule in told["filter"]["rules"]}
+def test_a_minimum_that_was_not_checked_is_not_passed(stages, ids):
+    record = explained(stages, ids["short"])
+    ends = {rule["rule"]: rule["outcome"] for rule in record["filter"]["rules"]}
     assert ends["min_images"] == "dropped_document"
     assert ends["min_words"] == "not_reached"
 
 
-def test_a_record_that_somebody_asked_to_remove_is_told_so_once_it_is_gone(run, ids, tmp_path):
+def test_a_removed_record_is_reported_as_removed_after_the_build(run, ids, tmp_path):
     shutil.copytree(run.parent, tmp_path / "copy")
     path = tmp_path / "copy" / run.name
     suppressed.add(suppressed.beside(path), [suppressed.entry("id", ids["one"])], tmp_path / "lock")
@@ -165,26 +165,28 @@ def test_a_record_that_somebody_asked_to_remove_is_told_so_once_it_is_gone(run, 
     before = {**stages, "shard": Artifact(tmp_path / "shard", stages["rewrite"])}
     assert explained(before, ids["one"])["fate"] == "rewritten"
     build(path)
-    told = explained(stages, ids["one"])
-    assert (told["fate"], told["examples"][0]["shard"]) == ("removed", None)
-    assert "shard: removed by request" in story(told)
+    record = explained(stages, ids["one"])
+    assert (record["fate"], record["examples"][0]["shard"]) == ("removed", None)
+    assert "shard: removed by request" in story(record)
 
 
 def test_the_row_in_the_shard_is_the_one_that_is_named(stages, ids):
-    told = explained(stages, ids["one"])
-    (example,) = told["examples"]
+    record = explained(stages, ids["one"])
+    (example,) = record["examples"]
     row = rows(Path(example["shard"]["path"]))[example["shard"]["row"]]
     assert (row["id"], row["document_id"]) == (example["id"], ids["one"])
     assert example["shard"]["file"].startswith(f"{example['task']}.{example['shard']['split']}-")
-    assert told["source"]["license"] == "CC0-1.0"
-    assert hashlib.sha256(Path(told["source"]["path"]).read_bytes()).hexdigest() == told["source"]["sha256"]
+    assert record["source"]["license"] == "CC0-1.0"
+    assert (
+        hashlib.sha256(Path(record["source"]["path"]).read_bytes()).hexdigest() == record["source"]["sha256"]
+    )
 
 
-def test_before_the_later_stages_a_record_is_told_as_far_as_it_came(stages, ids, tmp_path):
+def test_before_the_later_stages_a_record_is_explained_up_to_its_last_stage(stages, ids, tmp_path):
     alone = {name: Artifact(tmp_path / name) for name in stages} | {"ingest": stages["ingest"]}
     (match,) = find(alone, ids["one"])
     assert match == Match(ids["one"], match.part, "document")
-    told = lineage.explain(alone, match, tmp_path)
-    assert told["fate"] == "read"
-    assert (told["filter"], told["rewrite"], told["examples"], told["scores"]) == (None, None, [], [])
-    assert told["versions"]["filter"] == {"state": "missing"}
+    record = lineage.explain(alone, match, tmp_path)
+    assert record["fate"] == "read"
+    assert (record["filter"], record["rewrite"], record["examples"], record["scores"]) == (None, None, [], [])
+    assert record["versions"]["filter"] == {"state": "missing"}

@@ -98,7 +98,7 @@ def test_our_own_script_reads_no_markup():
         assert len(path.read_text().splitlines()) <= 320
 
 
-def test_images_are_encoded_anew(hostile_page, tmp_path):
+def test_images_are_encoded_again(hostile_page, tmp_path):
     """No byte of a comment, a profile or a tail of the original; pixels as they were, nearly."""
     group = data_of(hostile_page, "images-0")
     assert len(group) == 30
@@ -138,20 +138,20 @@ def test_the_budget_makes_images_smaller_and_then_fewer(tmp_path):
     assert sum(len(item or b"") for item in starved.data) <= whole // 20
 
 
-def test_what_is_left_out_is_said(tmp_path, monkeypatch):
+def test_what_is_left_out_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(inspection, "IMAGE_BYTES", 2_000)
     notes = data_of(page_of(hostile(tmp_path / "run"), tmp_path / "page.html"), "meta")["notes"]
     assert any(re.match(r"\d+ of 30 images are left out", note) for note in notes)
 
 
-def test_long_texts_are_cut_and_the_cut_is_said(tmp_path, monkeypatch):
+def test_long_texts_are_cut_and_the_cut_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr("leafinstruct.report.inspect.gather.TEXT_BYTES", 0)
     stages = make(tmp_path / "run", [making.document("é" * 1_000, "x" * 2_000)])
     page = page_of(stages, tmp_path / "page.html")
     first, second = data_of(page, "data")[0]["segments"]
     assert (first["text"], first["cut"]) == ("é" * 750, 250)
     assert (second["text"], second["cut"]) == ("", 2_000)
-    assert "The text of 1 records is shown up to 1,500 bytes each." in data_of(page, "meta")["notes"]
+    assert "The text of 1 records is cut to 1,500 bytes each." in data_of(page, "meta")["notes"]
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path):
@@ -197,7 +197,7 @@ def test_an_image_of_several_parts_is_carried_once(tmp_path):
     assert len(data_of(page, "images-0")) == 1
 
 
-def test_a_sample_says_that_it_is_one_and_grows_by_adding(tmp_path):
+def test_a_sample_is_reported_and_grows_by_adding(tmp_path):
     stages = hostile(tmp_path / "run")
     small = page_of(stages, tmp_path / "small.html", 7)
     larger = page_of(stages, tmp_path / "larger.html", 11)
@@ -248,11 +248,11 @@ def test_a_part_that_is_being_made_is_not_half_read(tmp_path):
     page = page_of(stages, tmp_path / "page.html")
     assert [record["verdict"] for record in data_of(page, "data")] == ["undecided"]
     assert [item is not None for item in data_of(page, "images-0")] == [True]
-    assert data_of(page, "meta")["notes"][0] == "filter is unfinished, cut short or running now."
+    assert data_of(page, "meta")["notes"][0] == "filter is unfinished: interrupted, or running now."
 
 
 def test_nothing_to_look_at_is_one_line(tmp_path):
-    with pytest.raises(LeafInstructError, match="no document to look at yet"):
+    with pytest.raises(LeafInstructError, match="contains no documents yet"):
         inspection.inspect(chain(tmp_path / "run"), tmp_path / "page.html", 10, quiet)
     assert not (tmp_path / "page.html").exists()
 
@@ -277,7 +277,7 @@ def test_words_of_captions_are_counted_with_their_image(tmp_path):
     assert record["caption_words"] == [6 * 3 + 3 * 4, 0]
 
 
-def test_the_verb_writes_the_page_and_says_where(tmp_path):
+def test_the_verb_writes_the_page_and_prints_its_path(tmp_path):
     make(tmp_path / "runs" / "t", [making.document("one two three"), making.document("four", file="b.html")])
     path = making.recipe(
         tmp_path,

@@ -185,7 +185,7 @@ def browser(run) -> Iterator[Any]:
 def look(browser) -> Iterator[Any]:
     """Opens a page; afterwards it must have broken no rule of its policy, thrown nothing, and asked for
     nothing but itself."""
-    said: list[str] = []
+    logged: list[str] = []
     asked: list[str] = []
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(PATIENCE)
@@ -193,15 +193,15 @@ def look(browser) -> Iterator[Any]:
     def open_page(path: Path, width: int = 1280) -> Any:
         page = context.new_page()
         page.set_viewport_size({"width": width, "height": 900})
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda message: logged.append(message.text))
+        page.on("pageerror", lambda error: logged.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(path.as_uri())
         page.wait_for_selector("#gallery article")
         return page
 
     yield open_page
-    assert said == []
+    assert logged == []
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     context.close()
 
@@ -235,16 +235,16 @@ def fates(page: Any) -> dict[str, str]:
 def test_the_build_s_own_bounds_give_the_build_s_own_verdicts(look, run):
     page = look(run.page)
     decided = run.after[""]
-    assert page.evaluate("astray") == 0
+    assert page.evaluate("inconsistent") == 0
     assert fates(page) == decided
     assert 0 < sum(verdict == "dropped" for verdict in decided.values()) < len(decided)
-    page.evaluate("weigh()")
+    page.evaluate("replayAll()")
     assert page.locator("#what-if").is_hidden()
 
 
 def test_a_document_that_languages_dropped_stays_dropped_whatever_bound_moves(look, run):
     page = look(run.foreign)
-    assert page.evaluate("astray") == 0
+    assert page.evaluate("inconsistent") == 0
     assert sorted(fates(page).values()) == ["dropped", "kept"]
     (reason,) = page.evaluate(
         "records.filter(record => record.verdict === 'dropped').flatMap(record => record.reasons)"
@@ -292,17 +292,17 @@ def test_moved_bounds_keep_what_a_build_keeps(look, run, move_name):
         value = MOVES[move_name].get(rule["score"].replace(".", "_"))
         if value is not None:
             move(page, rule["score"], "min" if "min" in rule else "max", value)
-    told = fates(page)
-    certain = {name for name, fate in told.items() if fate != "unknown"} - run.doubles
-    assert {name: told[name] for name in certain} == {name: after[name] for name in certain}
-    assert any(told[name] != before[name] for name in certain)
-    assert len(certain) > 0.6 * len(told)
-    assert int(page.locator("#now").inner_text()) == sum(fate == "kept" for fate in told.values())
-    lost = {name for name in told if before[name] == "kept" and told[name] == "dropped"}
+    replayed = fates(page)
+    certain = {name for name, fate in replayed.items() if fate != "unknown"} - run.doubles
+    assert {name: replayed[name] for name in certain} == {name: after[name] for name in certain}
+    assert any(replayed[name] != before[name] for name in certain)
+    assert len(certain) > 0.6 * len(replayed)
+    assert int(page.locator("#now").inner_text()) == sum(fate == "kept" for fate in replayed.values())
+    lost = {name for name in replayed if before[name] == "kept" and replayed[name] == "dropped"}
     if lost:
         page.locator("#what-if button[data-state=lost]").click()
         assert matching(page) == lost
-    page.get_by_role("button", name="Put the bounds back").click()
+    page.get_by_role("button", name="Reset the bounds").click()
     assert fates(page) == before
     assert page.locator("#what-if").is_hidden()
 
@@ -393,9 +393,9 @@ def test_a_bound_counts_what_fails_and_what_is_unknown(look, run):
     move(page, "alignment.mean", "min", bound)
     failing, never = sum(value < bound for value in values), len(run.after[""]) - len(values)
     was = sum(value < 0.2 for value in values)
-    told = page.locator('[data-score="alignment.mean"] .told').inner_text()
-    assert told.startswith(f"{failing} of {len(values)} records fail (was {was})")
-    assert f"{never} unknown: dropped before it was computed" in told
+    summary = page.locator('[data-score="alignment.mean"] .summary').inner_text()
+    assert summary.startswith(f"{failing} of {len(values)} records fail (was {was})")
+    assert f"{never} unknown: dropped before it was computed" in summary
     assert never > 0
 
 

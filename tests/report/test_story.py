@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leafinstruct.records import printable as prose
 from leafinstruct.report.explain import story
-from leafinstruct.report.inspect import replay as decision
+from leafinstruct.report.inspect import decision
 
 WILD = st.text(min_size=1, max_size=200)
 HEADINGS = ("document ", "ingest: ", "filter: ", "rewrite: ", "example ", "shard: ", "cost: ", "versions")
@@ -60,7 +60,7 @@ def question(wild: str) -> dict[str, Any]:
     }
 
 
-def told(wild: str, example: str | None = None) -> dict[str, Any]:
+def lineage_of(wild: str, example: str | None = None) -> dict[str, Any]:
     """A story in which everything that a file may hold is `wild`."""
     drop = {
         "rule": "text.links",
@@ -147,15 +147,18 @@ def told(wild: str, example: str | None = None) -> dict[str, Any]:
 
 @given(WILD, st.sampled_from([None, "1" * 16]), st.integers(60, 100), st.booleans())
 def test_no_line_of_a_story_obeys_the_page_or_passes_for_a_heading(wild, example, width, full):
-    for line in story.story(told(wild, example), width, full):
+    for line in story.story(lineage_of(wild, example), width, full):
         assert line.isprintable()
         assert len(line) <= width
         assert not line or line.startswith((" ", *HEADINGS))
 
 
-def test_what_is_folded_is_told_whole_when_all_is_wanted():
+def test_folded_texts_are_complete_with_full():
     page = "\n".join(f"line {number} of the page" for number in range(40))
-    asked = {**told("x", "1" * 16), "rewrite": {"verdict": "kept", "drops": [], "asked": question(page)}}
+    asked = {
+        **lineage_of("x", "1" * 16),
+        "rewrite": {"verdict": "kept", "drops": [], "asked": question(page)},
+    }
     folded, whole = ("\n".join(story.story(asked, full=full)) for full in (False, True))
     assert folded.count("\n        line 5 of the page") == 2
     assert folded.count("\n        line 6 of the page") == 0
@@ -164,8 +167,8 @@ def test_what_is_folded_is_told_whole_when_all_is_wanted():
     assert "--full" not in whole
 
 
-def test_what_was_asked_is_told_with_its_price_its_tries_and_its_images():
-    lines = [line.strip() for line in story.story(told("x"))]
+def test_a_question_is_shown_with_its_price_tries_and_images():
+    lines = [line.strip() for line in story.story(lineage_of("x"))]
     assert "2 requests, 1,200 tokens in, 34 out, $0.250000" in lines
     assert "try 1 after 0.5 s: no answer, x" in lines
     assert "try 2 after 1.5 s: answer as received" in lines
@@ -174,11 +177,11 @@ def test_what_was_asked_is_told_with_its_price_its_tries_and_its_images():
 
 
 def test_a_copy_names_the_records_that_it_copies():
-    lines = [line.strip() for line in story.story(told("x"))]
+    lines = [line.strip() for line in story.story(lineage_of("x"))]
     assert "same text as 0000000000000001 and 22 more" in lines
 
 
-def test_an_image_is_told_with_its_moment_its_license_and_how_it_was_fetched():
+def test_an_image_is_shown_with_its_time_license_and_fetch():
     fetch = {
         "sha256": "0",
         "status": 200,
@@ -204,12 +207,12 @@ def test_an_image_is_told_with_its_moment_its_license_and_how_it_was_fetched():
         "found": found,
         "fetch": {**fetch, "attempts": 2, "seconds": 1.25},
     }
-    lines = list(story.story({**told("x"), "segments": [{**segment, **known}]}))
+    lines = list(story.story({**lineage_of("x"), "segments": [{**segment, **known}]}))
     at = lines.index("ingest: 0 texts and 1 images")
     assert lines[at + 1 : at + 8] == [
         "  [3] image at 2.500 s: a.mp4#t=2.5",
         "      belongs to [2], stated",
-        "      address http://a/",
+        "      URL http://a/",
         "      license CC0-1.0",
         "      fetched 2026-01-02T03:04:05+00:00: 200, 34,000 bytes; 2 tries, 1.25 s",
         "      found PNG, 64 x 48 pixels, sha256",
@@ -227,7 +230,7 @@ def test_a_verdict_is_a_sentence_also_where_there_was_no_value(value):
         "state": "unparsed",
         "detail": "",
     }
-    lines = list(story.story({**told("x"), "filter": {**told("x")["filter"], "drops": [drop]}}))
+    lines = list(story.story({**lineage_of("x"), "filter": {**lineage_of("x")["filter"], "drops": [drop]}}))
     wanted = "is 0.5" if value else "has no value (unparsed)"
     assert f"  alignment.own of image [4] {wanted}, the bound is 0.13" in lines
 
@@ -246,9 +249,9 @@ def test_an_image_that_was_dropped_with_its_text_is_reported_with_the_text():
     rule = decision.rules(_Filtered({"score": "image.decoded", "min": 1, "drop": "step"}), [cell], [drop])[0]
     assert rule["outcome"] == "dropped_step"
     known = {"verdict": "kept", "drops": [drop], "rules": [rule], "duplicates": None, "judge": None}
-    lines = list(story.story({**told("x"), "filter": known, "scores": [cell]}, width=100))
+    lines = list(story.story({**lineage_of("x"), "filter": known, "scores": [cell]}, width=100))
     at = next(at for at, line in enumerate(lines) if line.startswith("  image.decoded"))
-    assert lines[at].endswith("at least 1       lost images and their text")
+    assert lines[at].endswith("at least 1       images and their text dropped")
     assert lines[at + 1] == f"      [4] 0 {detail}"
 
 
@@ -264,7 +267,7 @@ def test_many_matches_are_a_line_each_and_name_the_next_command():
     lines = list(
         story.matches([match] * (story.SHOWN_LOSSES + 5), "http://a/\x1b", "leaf explain ID my.yaml")
     )
-    assert lines[0] == "25 documents fit http://a/ "
+    assert lines[0] == "25 documents match http://a/ "
     assert lines[1] == "  2222222222222222  kept, not rewritten yet  page URL, image [3]"
     assert lines[-2:] == ["  and 5 more; --json lists all", "next: leaf explain 2222222222222222 my.yaml"]
 

@@ -38,7 +38,7 @@ def sides(row: dict, steps: list[dict]) -> list[set[str]]:
             for step, roles in zip(steps, found, strict=True):
                 written, caption = step["text"].lower().rstrip("."), step["caption"].lower().rstrip(".")
                 if text == caption and sum(other["caption"] == step["caption"] for other in steps) > 1:
-                    continue  # two steps say the same: which one this is cannot be told
+                    continue  # two steps have the same text and cannot be distinguished
                 if (
                     text in (written, caption)
                     or written.endswith(f": {text}")
@@ -77,7 +77,7 @@ def test_no_border_between_prompt_and_answer_separates_an_image_from_its_step(bu
     assert sum(divided.values()) >= 100, divided
 
 
-def test_the_owner_stands_in_the_row_with_how_it_was_found(built):
+def test_the_row_has_the_owner_and_how_it_was_found(built):
     found: Counter[tuple[str, str]] = Counter()
     for row in rows(built / "shard"):
         kind = row["provenance"]["file"].partition("/")[0]

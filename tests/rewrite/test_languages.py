@@ -83,7 +83,7 @@ def asked_in(page: Document, item: Task) -> list[str]:
 
 
 # A language without questions
-# --------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["de", None])
@@ -208,7 +208,7 @@ def test_an_edit_is_of_documents_in_english_or_in_a_language_that_is_not_known()
 
 
 # A language with questions
-# -----------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_the_questions_of_a_file_are_used_for_its_language_and_the_other_families_ask_in_own_words():
@@ -260,7 +260,7 @@ def test_what_a_title_begins_with_and_a_title_that_is_a_question_are_data_of_the
 
 
 # A recipe's own questions
-# ------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def own(**fields: object) -> TaskFamily:
@@ -312,7 +312,7 @@ def test_a_packaged_family_can_leave_out_the_questions_for_documents_with_a_titl
     [
         (
             {"ask": ["Go on: {title}"], "language": "any"},
-            "the question 'Go on: {title}' has words, so it fits no other language",
+            "the question 'Go on: {title}' has words, so it fits one language only",
         ),
         ({"ask": ["{title}"], "language": "German"}, "unknown language 'German'; write de"),
         (
@@ -321,7 +321,7 @@ def test_a_packaged_family_can_leave_out_the_questions_for_documents_with_a_titl
         ),
         (
             {"name": "guide", "given": "nothing", "language": "de"},
-            "language is that of ask and ask_untitled; give one of them",
+            "language needs ask or ask_untitled; give one of them",
         ),
     ],
 )
@@ -333,7 +333,7 @@ def test_a_wrong_language_of_a_family_is_an_error_with_a_hint(fields, message):
 
 
 # The kind of a document
-# --------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_numbered_steps_make_a_how_to_in_any_scripts_digits(language, texts, gen
 
 
 # What a language model is asked
-# ------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def system(page: Document, item: Task) -> str:
@@ -417,9 +417,7 @@ ENGLISH_TEXT = (
         ("Falte ein Boot.", f"{GERMAN_TEXT}\n```\n{ENGLISH_TEXT}\n```", None),
     ],
 )
-def test_an_answer_in_a_language_that_is_not_the_documents_is_told_what_to_correct(
-    instruction, response, place
-):
+def test_an_answer_in_another_language_than_the_document_gets_a_correction(instruction, response, place):
     page = german("# Boot", GERMAN_TEXT, "!a")
     check = prompt.request(page, task(REPORT), {}, PROMPT).check
     assert check is not None
@@ -428,7 +426,7 @@ def test_an_answer_in_a_language_that_is_not_the_documents_is_told_what_to_corre
         "context": [],
         "response": [{"type": "text", "text": response}, {"type": "image", "image": 1}],
     }
-    told = (
+    reported = (
         None
         if place is None
         else (
@@ -436,7 +434,7 @@ def test_an_answer_in_a_language_that_is_not_the_documents_is_told_what_to_corre
             "(de)"
         )
     )
-    assert check(value) == told
+    assert check(value) == reported
     unknown = prompt.request(replace(page, language=None), task(REPORT, None), {}, PROMPT).check
     assert unknown is not None
     assert unknown(value) is None

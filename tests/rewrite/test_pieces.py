@@ -82,7 +82,7 @@ def test_a_document_within_the_bounds_is_one_piece():
 
 
 def test_pieces_are_never_cut_between_an_image_and_its_owner():
-    """Cards whose image stands above its heading: the heading is no border of the page's own making."""
+    """Cards whose image is above its heading, so the heading is no border between cards."""
     cards = "".join(
         (
             f"<div><img src={name}.png alt='{name}'><h3>Fruit {name}</h3><p>The {name} is a fruit that "
@@ -108,7 +108,7 @@ def test_pieces_are_never_cut_between_an_image_and_its_owner():
         assert len(piece.document.images) == 1
 
 
-def test_no_border_of_pieces_stands_beside_an_image_whose_owner_is_unknown():
+def test_no_piece_ends_beside_an_image_whose_owner_is_unknown():
     page = document(
         "# T",
         "One word is here.",

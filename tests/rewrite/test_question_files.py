@@ -61,13 +61,13 @@ def test_files_are_found_beside_the_recipe_then_one_folder_up_then_in_the_packag
         (
             GERMAN.replace("{title}", "{titel}"),
             (
-                "families.report.ask: the question 'Erkläre mit Text und Bildern: {titel}.' names "
+                "families.report.ask: the question 'Erkläre mit Text und Bildern: {titel}.' uses "
                 "{titel}; did you"
             ),
         ),
         (
             GERMAN.replace("“{opening}”", "{title}"),
-            "families.report.ask_untitled: a question in ask_untitled names {title}",
+            "families.report.ask_untitled: a question in ask_untitled uses {title}",
         ),
         (
             GERMAN.replace("read_by: Anna Muster", ""),
@@ -87,15 +87,15 @@ def test_files_are_found_beside_the_recipe_then_one_folder_up_then_in_the_packag
         ),
         (
             GERMAN.replace("language: de", "language: fr"),
-            "language: 'fr', but the file is named de.yaml; name it fr.yaml",
+            "language: 'fr', but the file is named de.yaml; rename it to fr.yaml",
         ),
         (
             GERMAN.replace("report:", "reprot:"),
-            "families.reprot: no task family is called so; did you mean 'report'?",
+            "families.reprot: unknown task family; did you mean 'report'?",
         ),
         (
             GERMAN.replace("report:", "edit:"),
-            "families.edit: the task edit: {change} stands in every question if asked is `change`",
+            "families.edit: the task edit: {change} must be in every question if asked is `change`",
         ),
         (GERMAN.replace("ask:", "aks:"), "families.report.aks: unknown key; did you mean 'ask'?"),
         (
@@ -104,23 +104,23 @@ def test_files_are_found_beside_the_recipe_then_one_folder_up_then_in_the_packag
         ),
         (
             "language: de\nread_by: Anna\nfamilies: {report: {}}",
-            "families.report: there is no question: give ask, ask_untitled or both",
+            "families.report: there is no question; give ask, ask_untitled or both",
         ),
-        ("language: de\nread_by: Anna", "families: missing; give the questions of one task family or more"),
+        ("language: de\nread_by: Anna", "families: missing; give the questions of at least one task family"),
         (
             GERMAN + "result: 'So: {title}'",
-            "result: the question 'So: {title}' names {title}; known are {result}",
+            "result: the question 'So: {title}' uses {title}; known are {result}",
         ),
         (
             GERMAN + "question_titles: ['{title} {opening}']",
-            "question_titles: the question '{title} {opening}' names {opening}; known are {title}",
+            "question_titles: the question '{title} {opening}' uses {opening}; known are {title}",
         ),
         (GERMAN.replace("report:", '"re\\nport":'), "families.re?port.[key]: string should match pattern"),
         (GERMAN.replace("Anna Muster", f"[{'x' * 9_000}]"), "xxx...; write it in quotes"),
-        ("- a list", "a file of questions is a mapping of language, read_by, "),
+        ("- a list", "a question file is a mapping of language, read_by, "),
         ("language: [", "line 1, column 12: not YAML"),
         ("a: &a [x]\nb: *a", "line 2, column 4: not YAML: an alias (*name) is not accepted here"),
-        ("[" * 20_000, "nested too deeply; lists and mappings of a few levels"),
+        ("[" * 20_000, "nested too deeply; a few levels of lists and mappings"),
         ("#" * 300_000, "larger than 256 KB; is it the right file?"),
         (GERMAN.encode("utf-16"), "save it as UTF-8"),
         (GERMAN.encode("latin-1", "replace"), "save it as UTF-8"),
@@ -138,7 +138,7 @@ def test_a_bad_file_is_one_line_with_path_key_and_hint_before_anything_runs(tmp_
 def test_another_ending_is_an_error_not_a_file_that_is_never_read(tmp_path):
     put(tmp_path, name="de.yml")
     with pytest.raises(
-        RecipeError, match=r"de\.yml: a file of questions is called <language>\.yaml; name it de\.yaml"
+        RecipeError, match=r"de\.yml: a question file is called <language>\.yaml; rename it to de\.yaml"
     ):
         recipes.load(recipe(tmp_path, ingest=SKETCH))
 
@@ -154,7 +154,7 @@ def test_a_recipes_own_family_may_have_its_questions_in_the_file(tmp_path):
     )
     changing = {**family, "asked": "change", "ask": ["{change}"]}
     with pytest.raises(
-        RecipeError, match=r"families\.recap: the task recap: \{change\} stands in every question"
+        RecipeError, match=r"families\.recap: the task recap: \{change\} must be in every question"
     ):
         recipes.load(recipe(tmp_path, ingest=SKETCH, rewrite={"tasks": [changing]}))
 
@@ -175,7 +175,7 @@ def test_the_packaged_questions_travel_in_the_wheel_and_the_source_archive():
 
 
 # What a build does with them
-# ----------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 FOREST = (
     "<h1>Der Wald im Süden</h1><p>Der Wald liegt im Süden und ist nicht so groß, wie man denkt, aber "
@@ -262,7 +262,7 @@ def test_no_english_question_is_put_over_a_german_page_and_what_has_none_is_coun
     ).stdout.replace("\n  ", " ")
 
 
-def test_a_file_of_the_user_is_used_and_told_of_and_a_change_of_it_builds_again(pages):
+def test_a_file_of_the_user_is_used_and_reported_and_a_change_of_it_builds_again(pages):
     build(pages)
     file = put(pages.parent)
     outcomes = {outcome.stage: outcome for outcome in build(pages)}
@@ -275,9 +275,9 @@ def test_a_file_of_the_user_is_used_and_told_of_and_a_change_of_it_builds_again(
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     assert record(pages)["questions"]["de"] == {"sha256": sha256, "read_by": "Anna Muster"}
     shard = pages.parent / "runs/t/shard"
-    assert f"- questions in `de`: read by Anna Muster, sha256 `{sha256}`" in (shard / "README.md").read_text(
-        encoding="utf-8"
-    )
+    assert f"- questions in `de`: reviewed by Anna Muster, sha256 `{sha256}`" in (
+        shard / "README.md"
+    ).read_text(encoding="utf-8")
     assert (
         json.loads((shard / "build.json").read_text(encoding="utf-8"))["questions"]["de"]["read_by"]
         == "Anna Muster"
@@ -307,7 +307,7 @@ def test_the_families_of_a_recipe_are_not_used_for_other_languages(pages):
 
 
 # A language model
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -339,12 +339,12 @@ def test_an_answer_in_another_language_is_asked_again_with_the_reason(pages, ser
     def answer(body: Body) -> Step:
         text = text_of(body)
         stubborn = "guten Preis verkauft" in text
-        told = english if "in English (en)." in text or reason not in text or stubborn else german
+        reported = english if "in English (en)." in text or reason not in text or stubborn else german
         return good(
             {
                 "instruction": "Wald?",
                 "context": [],
-                "response": [{"type": "text", "text": told}, {"type": "image", "image": 1}],
+                "response": [{"type": "text", "text": reported}, {"type": "image", "image": 1}],
             }
         )
 

@@ -143,9 +143,7 @@ def test_a_literal_placeholder_stays_text_and_counts_as_no_image():
         ),
     ],
 )
-def test_an_answer_that_loses_invents_reorders_or_moves_the_border_is_told_what_to_correct(
-    shown, allowed, reason
-):
+def test_an_answer_that_loses_invents_reorders_or_moves_the_border_gets_a_correction(shown, allowed, reason):
     context, response = ([{"type": "image", "image": number} for number in numbers] for numbers in shown)
     value = {"instruction": "do", "context": context, "response": [*response, {"type": "text", "text": "x"}]}
     found = parse.fault(value, allowed, 3)
@@ -154,7 +152,7 @@ def test_an_answer_that_loses_invents_reorders_or_moves_the_border_is_told_what_
 
 
 # Which task fits
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_stories_and_reports_are_not_asked_for_as_guides():
@@ -279,7 +277,7 @@ def test_a_title_keeps_its_own_marks_and_no_second_ones(title, question):
     assert question.replace("….", "…") in tasks.questions(page, *in_english(CONTINUATION))
 
 
-def test_the_title_is_not_repeated_where_an_image_stands_above_it():
+def test_the_title_is_not_repeated_where_an_image_is_above_it():
     page = replace(document("!hero", "# Apple strudel", "Bake it:", "!a"), title="Apple strudel")
     answer = prompt.by_templates(page, *in_english(REPORT))
     assert [part.get("text") for part in answer["response"]] == [None, "Bake it:", None]
@@ -295,7 +293,7 @@ def test_tasks_are_chosen_by_id_among_those_that_fit():
 
 
 # Families as data
-# --------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_a_recipe_names_packaged_families_changes_them_and_brings_its_own():
@@ -320,17 +318,17 @@ def test_a_recipe_names_packaged_families_changes_them_and_brings_its_own():
     ("task", "message"),
     [
         ("giude", "unknown task 'giude'; did you mean 'guide'?"),
-        ({"name": "x", "ask": ["{titel}"]}, "names {titel}; did you mean {title}?"),
+        ({"name": "x", "ask": ["{titel}"]}, "uses {titel}; did you mean {title}?"),
         ({"name": "x"}, "the task x has no question"),
-        ({"name": "x", "ask_untitled": ["{title}"]}, "a question in ask_untitled names {title}"),
+        ({"name": "x", "ask_untitled": ["{title}"]}, "a question in ask_untitled uses {title}"),
         (
             {"name": "x", "asked": "change", "given": "first", "ask": ["Do it"]},
-            "{change} stands in every question",
+            "{change} must be in every question",
         ),
         ({"name": "x", "ask": ["{"]}, "is no template"),
         ({"name": "Bad Name", "ask": ["a"]}, "String should match pattern"),
-        ({"name": "x", "ask": ["{title:d}"]}, "formats what it names; write the name alone"),
-        ({"name": "x", "ask": ["{title!r:>{opening}}"]}, "formats what it names; write the name alone"),
+        ({"name": "x", "ask": ["{title:d}"]}, "formats a placeholder; write only its name"),
+        ({"name": "x", "ask": ["{title!r:>{opening}}"]}, "formats a placeholder; write only its name"),
         ({"name": "x", "ask": [" "]}, "a question is empty"),
         ({"name": "x", "ask": "Do {title}"}, "questions are a list: write ['Do {title}']"),
         ({"name": "x", "ask": ["a"], "needs": {"genres": []}}, "at least 1 item"),
@@ -347,7 +345,7 @@ def test_a_wrong_family_is_an_error_with_a_hint(task, message):
 @pytest.mark.parametrize("given_tasks", ["guide", [], None, {"name": "x"}])
 def test_tasks_that_are_no_list_are_an_error_with_a_hint(given_tasks):
     with pytest.raises(
-        ValidationError, match=r"tasks is a list of one task family or more, such as \[guide, story"
+        ValidationError, match=r"tasks is a list of at least one task family, such as \[guide, story"
     ):
         RewriteConfig.model_validate({"tasks": given_tasks})
 
@@ -391,7 +389,7 @@ def test_the_question_names_every_image_by_its_number_and_owner():
     assert "image 4" not in text
 
 
-def test_a_conversation_is_kept_as_its_source_tells_it():
+def test_a_conversation_is_kept_unchanged():
     from leafinstruct.records.document import Provenance, Ref
     from leafinstruct.records.example import Example
     from leafinstruct.rewrite.outcome import Refused, keep

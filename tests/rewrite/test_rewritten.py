@@ -63,7 +63,7 @@ def reasons(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def told(row: dict[str, Any]) -> list[list[str]]:
+def reported(row: dict[str, Any]) -> list[list[str]]:
     """The parts of each turn, an image as <image>."""
     return [
         ["<image>" if part["type"] == "image" else part["text"] for part in message["content"]]
@@ -94,7 +94,7 @@ def test_an_edit_is_a_short_request_between_two_images_that_resemble_each_other(
     ]
     found = built(tmp_path, tasks=[tasks[0]])
     assert [row["provenance"]["file"] for row in found] == ["edit/index.html"]
-    assert told(found[0]) == [
+    assert reported(found[0]) == [
         ["Make the dot red.", "Here is an image with a dot:", "<image>"],
         ["<image>", "Appendix", "Write to us."],
     ]
@@ -126,7 +126,7 @@ def test_a_long_page_becomes_several_examples_each_whole_by_itself(tmp_path):
     page(tmp_path / "pages", "long", LONG, a=drawing(1), b=drawing(2), c=drawing(3))
     found = built(tmp_path, tasks=["report"], max_images=1)
     assert [row["title"] for row in found] == ["Radios", "Radios: Range", "Radios: Power"]
-    assert [told(row)[1] for row in found] == [
+    assert [reported(row)[1] for row in found] == [
         ["All about radios and waves:", "<image>"],
         ["Their range is long enough:", "<image>"],
         ["Their power is low enough:", "<image>"],
@@ -134,7 +134,7 @@ def test_a_long_page_becomes_several_examples_each_whole_by_itself(tmp_path):
     assert len({row["id"] for row in found}) == 3
     assert len({row["document_id"] for row in found}) == 1
     assert all(
-        title in told(row)[0][0]
+        title in reported(row)[0][0]
         for title, row in zip(["Radios", "Radios: Range", "Radios: Power"], found, strict=True)
     )
     again = built(tmp_path, tasks=["report"], max_words=6)
@@ -147,7 +147,7 @@ def test_a_step_above_the_bounds_is_dropped_with_a_reason(tmp_path):
     page(tmp_path / "pages", "small", "<h1>Small</h1><p>A few words:</p><img src=a.png>", a=drawing(2))
     found = built(tmp_path, tasks=["report"], max_words=20)
     assert [row["title"] for row in found] == ["Small"]
-    assert reasons(tmp_path) == [("too_long", "piece 1 is above the bounds and has no border to cut it at")]
+    assert reasons(tmp_path) == [("too_long", "piece 1 is above the bounds and has no place to cut it at")]
 
 
 @pytest.mark.parametrize("allowed", [0, None])
@@ -173,7 +173,7 @@ def test_a_finished_example_with_a_reference_that_no_image_answers_is_dropped_or
     )
 
 
-def test_resemblance_tells_a_change_from_another_image():
+def test_resemblance_distinguishes_a_change_from_another_image():
     assert resemblance(drawing(1), drawing(1)) == 1.0
     assert resemblance(drawing(1), drawing(1, "red")) > 0.8
     assert all(resemblance(drawing(seed), drawing(seed + 100)) < 0.5 for seed in range(20))

@@ -35,8 +35,10 @@ def test_a_page_whose_images_no_row_can_hold_is_dropped_with_its_bytes(tmp_path,
     assert [Path(row["provenance"]["file"]).parent.name for row in rows(tmp_path / "runs/t/shard")] == [
         "light"
     ]
-    said = f"its 11 images have {11 * len(image):,} bytes together; a row holds {10 * len(image):,}"
-    assert reasons(tmp_path) == [("too_large", said)]
+    message = (
+        f"its 11 images have {11 * len(image):,} bytes together; the maximum of a row is {10 * len(image):,}"
+    )
+    assert reasons(tmp_path) == [("too_large", message)]
 
 
 def test_a_conversation_whose_images_no_row_can_hold_is_dropped(tmp_path, monkeypatch):

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from leafinstruct.errors import DriftError, LeafInstructError, SourceError
-from leafinstruct.runtime.artifact import Artifact, digest, drift, load, one_build, save, writing
+from leafinstruct.runtime.artifact import Artifact, digest, drift
+from leafinstruct.runtime.files import load, save, writing
+from leafinstruct.runtime.locks import one_build
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -57,7 +59,7 @@ def test_a_directory_of_another_format_is_refused_with_the_hint(tmp_path):
     assert (artifact.fingerprint, artifact.record) == ({}, None)
 
 
-def test_a_part_stands_by_its_key_and_not_with_failures(tmp_path):
+def test_a_part_is_up_to_date_by_its_key_and_without_failures(tmp_path):
     artifact = Artifact(tmp_path)
     path = artifact.file("documents", "p")
     path.write_bytes(b"data")

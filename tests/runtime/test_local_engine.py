@@ -66,11 +66,11 @@ def die_of_memory(part: Part) -> dict[str, int]:
     return {}
 
 
-def test_a_killed_worker_is_told_with_its_part_alone():
+def test_a_killed_worker_is_reported_with_only_its_part():
     with LocalEngine(workers=2) as engine, pytest.raises(WorkerError) as caught:
         list(engine.map(die_of_memory, [Part("a"), Part("b")], Needs(what="reading")))
     assert str(caught.value) == (
-        "reading: part b: a worker process died, killed most likely for want of memory; finished "
+        "reading: part b: a worker process died, probably because it ran out of memory; finished "
         "parts are kept: "
         "run the same command again with fewer --workers or a smaller part_size"
     )
@@ -153,7 +153,7 @@ def test_an_interrupt_waits_for_no_running_part(tmp_path):
 
 
 def waiting(part: Part) -> dict[str, object]:
-    """How this worker's threads wait, as OpenMP itself was told when torch loaded it."""
+    """How this worker's threads wait, as OpenMP read it when torch loaded it."""
     return {"policy": os.environ.get("OMP_WAIT_POLICY"), "torch": "torch" in sys.modules}
 
 

@@ -61,7 +61,7 @@ def test_a_value_under_the_key_of_another_is_none(tmp_path):
     assert sealed.opened(one[:-78] + two[-78:]) is None
 
 
-def test_a_file_without_digests_gets_them_and_keeps_what_it_holds(tmp_path):
+def test_a_file_without_digests_gets_them_and_keeps_its_entries(tmp_path):
     path = tmp_path / "answers-17-abcd.jsonl"
     path.write_bytes(
         b"".join(json.dumps(entry).encode() + b"\n" for entry in ENTRIES[:3]) + b"{broken\n" + b'{"half'
@@ -87,7 +87,7 @@ def test_an_unsealed_line_among_sealed_ones_is_damage(tmp_path):
     assert entries(path) == [ENTRIES[0]]
 
 
-def test_a_line_longer_than_memory_is_damage_and_never_held(tmp_path, monkeypatch):
+def test_a_line_longer_than_memory_is_damage_and_is_never_loaded(tmp_path, monkeypatch):
     monkeypatch.setattr(sealed, "LONGEST", 200)
     path = tmp_path / "a.jsonl"
     lines = [sealed.seal(entry) for entry in ENTRIES[:2]]

@@ -1,4 +1,4 @@
-"""What holds two documents together: registered domains, the same words, nearly the same words, images."""
+"""Keys that group two documents: registered domains, the same words, nearly the same words, images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_hosts():
         ("ü" * 70 + ".de", "ü" * 70 + ".de"),  # no name that can be looked up
     ],
 )
-def test_the_domain_is_what_somebody_registered(host, domain):
+def test_the_domain_is_the_registered_one(host, domain):
     assert domains_of([host]) == [domain]
 
 
@@ -159,7 +159,7 @@ def test_images_tie_by_their_bytes():
 
 
 def test_numbers_are_the_same_everywhere():
-    """They decide what stands in which split: another library, version or machine may not move them
+    """They decide the split of each row: another library, version or machine may not move them
     unseen."""
     ties = group_keys_of(document("Draw a red wall on the grass, then a brown roof on top of it."))
     assert ties.text == 10973298203478583324

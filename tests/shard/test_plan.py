@@ -1,4 +1,4 @@
-"""The plan: what belongs together stands together, nothing depends on order, and one changed row changes one
+"""The plan: groups stay in one split, nothing depends on order, and one changed row changes one
 shard."""
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def row(
     images: Any = (),
     **more: Any,
 ) -> dict[str, Any]:
-    """A row of keys.SCHEMA that is tied to none but by what is given; `band` is the last of its bands."""
+    """A row of keys.SCHEMA that shares only the given keys with others; `band` is the last of its bands."""
     own = 10_000 + number * 100
     near = [own + at for at in range(BANDS - 1)] + [own + BANDS if band is None else band]
     return {
@@ -186,7 +186,7 @@ def test_copies_on_two_domains_stand_on_one_side_only_where_they_tie(tie):
 
 
 def test_parts_without_rows_and_rows_without_words_are_planned():
-    """A part whose documents were all dropped, documents of images alone, and pictureless ones."""
+    """A part whose documents were all dropped, documents of images alone, and documents without images."""
     rows = [
         row(
             number,
@@ -245,7 +245,7 @@ def test_few_domains_are_split_by_document_within_copies_and_the_card_warns():
     assert planned(rows, group_by=["text"])[1]["warnings"] == []
 
 
-def test_a_group_larger_than_a_split_is_told():
+def test_a_group_larger_than_a_split_is_reported():
     rows = [row(number, images=[1] if number < 30 else []) for number in range(100)]
     facts = planned(rows, splits={"train": 0.75, "test": 0.25})[1]
     assert facts["largest_group"] == {
@@ -253,16 +253,14 @@ def test_a_group_larger_than_a_split_is_told():
         "share": 0.3,
         "split": splits(rows, splits={"train": 0.75, "test": 0.25})[rows[0]["id"]],
     }
-    assert [line.split(",")[0] for line in facts["warnings"]] == [
-        "the largest group of rows that belong together holds 30.0% of all"
-    ]
+    assert [line.split(",")[0] for line in facts["warnings"]] == ["the largest group has 30.0% of all rows"]
     assert planned(rows, splits={"train": 0.65, "test": 0.35})[1]["warnings"] == []
     everything = planned([row(number, images=[1]) for number in range(9)])[1]
-    assert len([line for line in everything["warnings"] if line.startswith("no row fell to split")]) == 1
+    assert len([line for line in everything["warnings"] if line.endswith("has no rows")]) == 1
     assert "another seed" in everything["warnings"][0]
     roomy = [row(number, f"s{number % 100}.com", images=[1] if number < 30 else []) for number in range(100)]
-    told = planned(roomy, splits={"train": 0.999, "test": 0.001})[1]["warnings"][0]
-    assert told.endswith("and stands in `train`")  # where it has room, nothing needs a hint
+    reported = planned(roomy, splits={"train": 0.999, "test": 0.001})[1]["warnings"][0]
+    assert reported.endswith("and is in `train`")  # no hint is needed in a large split
 
 
 def test_a_group_of_one_domain_keeps_its_split_while_the_corpus_grows():

@@ -216,7 +216,7 @@ def test_a_kill_leaves_no_checksums_of_other_shards(small):
     assert (shard_sums(folder), (folder / "SHA256SUMS").read_text()) == whole
 
 
-def test_a_shard_that_somebody_deleted_is_written_again(small):
+def test_a_deleted_shard_is_written_again(small):
     folder = small.parent / "runs/t/shard"
     before = shard_sums(folder)
     (folder / f"{SHARD}.parquet").unlink()
@@ -247,11 +247,11 @@ def test_files_of_another_plan_or_an_older_version_are_removed(small):
 
 def test_rows_without_images_fill_shards_too(tmp_path):
     """64 conversations of some 1,050 bytes are 67 kB: at 5,000 bytes a shard, 13.4, and so 16."""
-    said = [("human", "Tell me a story of about one thousand letters"), ("gpt", "x" * 1000)]
+    message = [("human", "Tell me a story of about one thousand letters"), ("gpt", "x" * 1000)]
     talks = [
         {
             "id": str(number),
-            "conversations": [{"from": who, "value": f"{text} {number:02}"} for who, text in said],
+            "conversations": [{"from": who, "value": f"{text} {number:02}"} for who, text in message],
         }
         for number in range(64)
     ]
@@ -283,7 +283,7 @@ def test_row_groups_are_a_setting_and_pages_are_indexed(small):
     assert all(column.has_offset_index for column in columns)
 
 
-def test_another_choice_of_ties_gathers_nothing_and_is_told(small):
+def test_another_choice_of_group_keys_gathers_nothing_and_is_reported(small):
     engine = InlineEngine()
     build(small, "shard.group_by=[text]", "shard.splits={train: 0.5, test: 0.5}", engine=engine)
     assert engine.reports.get("gathering", []) == []
@@ -305,7 +305,7 @@ def test_another_choice_of_ties_gathers_nothing_and_is_told(small):
     )
 
 
-def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
+def test_a_nearly_equal_page_of_another_site_is_in_the_same_split(tmp_path):
     """24 pages of 24 domains in pairs: the second of a pair says one word otherwise and shows other images.
     Source to shard."""
     source = random.Random(3)
@@ -313,8 +313,8 @@ def test_a_nearly_equal_page_of_another_site_stands_on_the_same_side(tmp_path):
     for pair in range(12):
         words = [f"word{source.randrange(900)}" for _ in range(120)]
         for side, site in enumerate(("maker", "copycat")):
-            told = [*words[:60], "indeed" if side else "surely", *words[60:]]
-            steps = [" ".join(told[at : at + 41]) for at in (0, 41, 82)]
+            reported = [*words[:60], "indeed" if side else "surely", *words[60:]]
+            steps = [" ".join(reported[at : at + 41]) for at in (0, 41, 82)]
             shown = [png((20 * pair, 90 * side, 70 * at), dot=at + 3 * side) for at in range(3)]
             pages[f"https://{site}{pair}.com/page"] = list(zip(steps, shown, strict=True))
     # these words are of no language, so the first steps are the question

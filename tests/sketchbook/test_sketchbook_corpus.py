@@ -285,7 +285,7 @@ def test_no_temporary_file_stays_behind(corpus):
         ({"defects": (("spam", 1.5),)}, r"defects\.spam: the rate 1\.5 is not between 0 and 1"),
         ({"defects": (("spam", 0.6), ("icon", 0.6))}, r"sum to 1\.2; at most 1"),
         ({"defects": (("spam", 0.1), ("spam", 0.1))}, "given twice"),
-        ({"defects": (("duplicate", 1.0),)}, "no clean document is left to repeat"),
+        ({"defects": (("duplicate", 1.0),)}, "there is no document without a defect to repeat"),
         ({"documents": 0}, "documents: 0 is too few"),
         ({"image_px": 8}, "image_px: 8 is not between 32 and 1024"),
     ],

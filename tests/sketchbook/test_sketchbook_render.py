@@ -76,6 +76,6 @@ def test_later_things_cover_earlier_ones():
     assert middle == COLORS["blue"]
 
 
-def test_named_colors_are_told_apart():
+def test_named_colors_are_distinguishable():
     for one, other in combinations(COLORS, 2):
         assert max(abs(a - b) for a, b in zip(COLORS[one], COLORS[other], strict=True)) > 60, (one, other)

@@ -33,7 +33,7 @@ def items(draw: st.DrawFn) -> Item:
 
 
 @given(items())
-def test_the_mirror_image_of_a_thing_stands_at_the_mirrored_place(item):
+def test_the_mirror_image_of_a_thing_has_the_mirrored_place(item):
     mirrored = item.at(CELLS - item.column - item.width, item.row)
     words = [LEFT_TO_RIGHT.get(word, word) for word in item.place.split()]
     assert mirrored.place == " ".join(words)

@@ -39,7 +39,7 @@ def texts(settings: Settings, index: int, kind: str) -> str:
     return json.dumps([document.url, document.defect, blocks, scenes])
 
 
-def test_the_defaults_tell_and_place_what_they_did_before_there_was_a_choice():
+def test_the_defaults_give_the_same_texts_and_scenes_as_before():
     settings = Settings(seed=3, documents=350, image_px=64, defects=tuple((name, 0.06) for name in DEFECTS))
     told = "\n".join(
         texts(settings, index, chunk.format)
@@ -76,7 +76,7 @@ def test_only_what_was_asked_for_is_written(tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", WEB)
-def test_text_first_stands_each_text_right_before_its_image_and_writes_no_captions(kind):
+def test_text_first_puts_each_text_before_its_image_without_captions(kind):
     for index in range(60):
         document = page(LESSONS, index, kind)
         title, intro, *steps, outro = document.blocks
@@ -109,7 +109,7 @@ def test_without_scenery_lessons_are_on_empty_paper_and_no_text_names_a_place_ou
         setting in told.title for told in lessons for name, setting in SETTINGS.items() if name != "paper"
     )
     with pytest.raises(
-        ValueError, match=r"scenery: none is for lessons alone, .* set topics: \[lesson\], or scenery: plain"
+        ValueError, match=r"scenery: none is for lessons only, .* set topics: \[lesson\], or scenery: plain"
     ):
         Settings(seed=1, documents=10, topics=("lesson", "map"), scenery="none")
 
@@ -189,7 +189,7 @@ def test_a_shadow_is_the_thing_in_gray_one_cell_on_and_lies_under_all_things():
     assert render(edge, 64, "shadow").tobytes() == render(edge, 64).tobytes()
 
 
-def test_chalk_tells_all_colors_apart_and_forgets_the_background():
+def test_chalk_keeps_colors_distinguishable_and_drops_the_background():
     boards = {render(Scene(background, 7), 64, "chalk").tobytes() for background in ("paper", "sea", "night")}
     assert len(boards) == 1
     means = []
@@ -221,18 +221,15 @@ def _darkest(image: DrawnImage) -> list[int]:
     ("wrong", "message"),
     [
         ({"topics": ("lessons",)}, 'topics: unknown "lessons"; did you mean "lesson"'),
-        ({"topics": ()}, "topics: none is given; known: lesson, story"),
+        ({"topics": ()}, "topics: the list is empty; known: lesson, story"),
         ({"topics": ("map", "map")}, "topics: a name is given twice"),
         ({"formats": ("pdf",)}, r'formats: unknown "pdf"; .*Known: mmc4, html, warc, obelics'),
         (
             {"layout": "text_first"},
-            r"layout: text_first cannot be written as mmc4.*set formats: \[html, warc, obelics\]",
+            r"layout: text_first is impossible in mmc4.*set formats: \[html, warc, obelics\]",
         ),
-        (
-            {"topics": ("map",), "held_out": "only"},
-            "held_out: is about lessons, and topics has none; add lesson to topics",
-        ),
-        ({"topics": ("map",), "lesson_steps": 5}, "lesson_steps: is about lessons"),
+        ({"topics": ("map",), "held_out": "only"}, "held_out: applies to lessons only; add lesson to topics"),
+        ({"topics": ("map",), "lesson_steps": 5}, "lesson_steps: applies to lessons only"),
         ({"lesson_steps": 2}, "lesson_steps: 2 is not between 3 and 8"),
         ({"lesson_steps": 9}, "lesson_steps: 9 is not between 3 and 8"),
     ],

@@ -97,7 +97,7 @@ def in_order(howto: HowTo) -> bool:
     return all(place is None or place == index for index, place in enumerate(told))
 
 
-def test_the_words_alone_tell_a_document_in_order_from_a_shuffled_one(howtos):
+def test_the_words_alone_distinguish_an_ordered_document_from_a_shuffled_one(howtos):
     for howto in howtos:
         assert in_order(howto)
         if len(howto.steps) >= 3:

@@ -69,7 +69,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     return Clip(Weights(tiny_clip.NAME, str(path), tiny_clip.SHA256), batch_size=64)
 
 
-def test_it_tells_an_image_with_its_own_text_from_one_with_another_documents_text(model):
+def test_it_distinguishes_its_own_text_from_another_documents_text(model):
     """AUC over the pairs of 60 documents that training never saw."""
     howtos = [draft(Settings(seed=987_654, documents=60), index) for index in range(60)]
     steps = [(index, step) for index, howto in enumerate(howtos) for step in howto.steps]

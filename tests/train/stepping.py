@@ -86,9 +86,9 @@ def steps(
                 found[state.global_step - 1][1].update(logs)
 
     arguments = TrainingArguments(
-        str(folder), num_train_epochs=1, per_device_train_batch_size=batch, gradient_accumulation_steps=accumulate, learning_rate=0.0,
-        max_grad_norm=0, logging_steps=1, save_strategy="no", report_to=[], disable_tqdm=True, remove_unused_columns=False, use_cpu=True,
-        train_sampling_strategy="sequential", dataloader_pin_memory=False, ddp_find_unused_parameters=False, **settings,
+        str(folder), num_train_epochs=1, per_device_train_batch_size=batch, gradient_accumulation_steps=accumulate, learning_rate=0.0,  # noqa: E501
+        max_grad_norm=0, logging_steps=1, save_strategy="no", report_to=[], disable_tqdm=True, remove_unused_columns=False, use_cpu=True,  # noqa: E501
+        train_sampling_strategy="sequential", dataloader_pin_memory=False, ddp_find_unused_parameters=False, **settings,  # noqa: E501
     )  # fmt: skip
     trainer = InterleavedTrainer(
         backbone.model,

@@ -24,7 +24,7 @@ from leafinstruct.train import run
 loaded = recipes.load_training(Path(sys.argv[1]))
 run.train(loaded.train, loaded.directory, loaded.seed, False, True, sys.argv[2] == "dry", print)
 print("peak", 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))  # ru_maxrss holds the parent's, too
-"""
+"""  # noqa: E501
 LIMITED = (
     MEASURED.replace("import re,", "import ctypes, re,")
     .replace("print)", "told)")
@@ -74,7 +74,10 @@ def test_peak_memory_is_what_was_estimated(recipe, tmp_path):
     assert parts.pop("peak memory, estimated") == pytest.approx(sum(parts.values()), rel=0.1)
     assert parts["activations"] > 50e6
     assert re.search(
-        r"^about [\d.,]+ (seconds|minutes|hours) on this cpu: [\d,]+ tokens/s, measured over 2 passes of 1,024$",
+        (
+            r"^about [\d.,]+ (seconds|minutes|hours) on this cpu: [\d,]+ tokens/s, measured over 2 "
+            r"passes of 1,024$"
+        ),
         said[-2],
         re.M,
     )
@@ -100,17 +103,17 @@ def test_out_of_memory_says_what_to_lower(recipe, tmp_path):
     done = run(path, "train", LIMITED)
     last = done.stderr.splitlines()[-1]
     assert last == (
-        "leafinstruct.errors.TrainError: out of memory: train.gradient_checkpointing: true goes on "
-        "from the last checkpoint with less; "
+        "leafinstruct.errors.TrainError: out of memory: set train.gradient_checkpointing: true and run again "
+        "to continue with less memory; "
         "or lower train.batch or context and start over (--rebuild)"
     ), done.stderr
 
 
 @pytest.mark.parametrize(
     ("dry", "hint"),
-    [(True, "lower train.context, or set"), (False, "train.gradient_checkpointing: true goes on")],
+    [(True, "lower train.context, or set"), (False, "set train.gradient_checkpointing: true and run again")],
 )
-def test_a_model_that_does_not_fit_a_gpu_is_told(recipe, monkeypatch, dry, hint):
+def test_a_model_that_does_not_fit_a_gpu_is_reported(recipe, monkeypatch, dry, hint):
     """The first thing that runs out on a small one; here said by hand."""
 
     def full(*_, **__):

@@ -61,7 +61,7 @@ def test_the_curve_is_that_of_an_uninterrupted_run_wherever_lines_and_checkpoint
     assert steps(train(path, until="step 6 ")) == [2, 4, 5, 6]
     path = recipe(steps=8, save_every=5, log_every=4)
     told = train(path)
-    assert "going on from checkpoint-5" in told
+    assert "continuing from checkpoint-5" in told
     assert steps(told) == [8], "as often as is said now, not as before"
     assert without_pace(tmp_path)[-1] == whole[-1]
     assert all(torch.equal(value, wanted[name]) for name, value in trained(tmp_path).items())
@@ -77,7 +77,7 @@ def test_what_teaches_nothing_may_change_meanwhile(recipe, tmp_path):
     shutil.move(tmp_path / "runs/demo/shard", tmp_path / "moved")
     data = str(tmp_path / "moved")
     told = train(recipe(**given, data=data, evaluate_every=1, save_every=1, gradient_checkpointing=True))
-    assert "going on from checkpoint-2" in told
+    assert "continuing from checkpoint-2" in told
     assert [line.split(":")[0] for line in told if "validation: " in line and line.startswith("step")] == [
         f"step {step} of 6, validation" for step in (3, 4, 5, 6)
     ]
@@ -101,7 +101,7 @@ def test_other_weights_of_the_same_size_are_another_base(recipe, tmp_path, chame
     (other / ".cache").mkdir()
     (other / ".cache/state").write_text("of a download")
     train(recipe(), until="step 3 ")
-    assert "going on from checkpoint-2" in train(recipe(backbone=backbone), until="step 4 ")
+    assert "continuing from checkpoint-2" in train(recipe(backbone=backbone), until="step 4 ")
     weights = load_file(other / "model.safetensors")
     save_file(
         {name: value + 0.5 for name, value in weights.items()}, other / "model.safetensors", {"format": "pt"}
@@ -121,9 +121,10 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(recipe, tmp_path
     path.write_bytes(data)
     told = train(recipe())
     assert (
-        "checkpoint-4 is damaged (adapter_model.safetensors: its sha256 is not the recorded one) and removed"
+        "removing checkpoint-4, which is damaged: adapter_model.safetensors: its sha256 is not the "
+        "recorded one"
     ) in told
-    assert "going on from checkpoint-2" in told
+    assert "continuing from checkpoint-2" in told
 
 
 def test_a_checkpoint_that_lacks_a_part_is_not_gone_on_from_silently(recipe, tmp_path):
@@ -134,11 +135,14 @@ def test_a_checkpoint_that_lacks_a_part_is_not_gone_on_from_silently(recipe, tmp
     (folder / "optimizer.pt").write_bytes((folder / "optimizer.pt").read_bytes()[:200])
     with pytest.raises(
         TrainError,
-        match=r"optimizer\.pt: cannot be read: .*; remove checkpoint-4 to go on from the checkpoint before it$",
+        match=(
+            r"optimizer\.pt: cannot be read: .*; remove checkpoint-4 to continue from the checkpoint "
+            r"before it$"
+        ),
     ):
         train(recipe())
     shutil.rmtree(folder)
-    assert "going on from checkpoint-2" in train(recipe())
+    assert "continuing from checkpoint-2" in train(recipe())
 
 
 def test_a_damaged_adapter_is_saved_again_to_the_byte(recipe, tmp_path):
@@ -147,11 +151,12 @@ def test_a_damaged_adapter_is_saved_again_to_the_byte(recipe, tmp_path):
     before = path.read_bytes()
     path.write_bytes(bytes([*before[:-5], before[-5] ^ 1, *before[-4:]]))
     assert (
-        "adapter/adapter_model.safetensors: its sha256 is not the recorded one; it is saved again from "
+        "adapter/adapter_model.safetensors: its sha256 is not the recorded one; the adapter is saved "
+        "again from "
         "the last checkpoint"
     ) in train(recipe())
     assert path.read_bytes() == before
-    assert "nothing to do: 6 steps are trained" in train(recipe())
+    assert "nothing to do: all 6 steps are done" in train(recipe())
 
 
 def test_folders_that_are_named_like_checkpoints_stay(recipe, tmp_path):
@@ -161,7 +166,7 @@ def test_folders_that_are_named_like_checkpoints_stay(recipe, tmp_path):
     mine.mkdir()
     (mine / "adapter_model.safetensors").write_bytes(b"mine")
     (folder / "checkpoint-notes.txt").write_text("mine, too")
-    assert "going on from checkpoint-2" in train(recipe())
+    assert "continuing from checkpoint-2" in train(recipe())
     assert (mine / "adapter_model.safetensors").read_bytes() == b"mine"
     assert (folder / "checkpoint-notes.txt").exists()
 
@@ -173,7 +178,7 @@ def test_rebuild_forgets_nothing_while_the_data_cannot_be_used(recipe, tmp_path)
     before = adapter.read_bytes()
     file = tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet"
     shard(file, [row(0, ["now", b"no image"])])
-    with pytest.raises(SourceError, match="no row can be trained on"):
+    with pytest.raises(SourceError, match="no row is usable"):
         train(recipe(), rebuild=True)
     assert adapter.read_bytes() == before
     assert (folder / "record.json").exists()
@@ -201,7 +206,10 @@ def test_a_loss_that_becomes_no_number_leaves_the_checkpoints_before_it(recipe, 
     )
     with pytest.raises(
         TrainError,
-        match=r"^the loss is nan at step 5: the checkpoints before it are kept; lower train\.learning_rate, and give",
+        match=(
+            r"^the loss is nan at step 5; earlier checkpoints are kept\. Lower train\.learning_rate, and "
+            r"give"
+        ),
     ):
         train(recipe())
     kept = sorted(path.name for path in (tmp_path / "runs/trained/train").glob("checkpoint-*"))
@@ -225,10 +233,10 @@ def test_out_of_memory_leaves_the_checkpoints_and_its_hint_goes_on_from_them(rec
         return learn(self, *given, **more)
 
     monkeypatch.setattr(InterleavedTrainer, "compute_loss", full)
-    with pytest.raises(TrainError, match=r"^out of memory: train\.gradient_checkpointing: true goes on"):
+    with pytest.raises(TrainError, match=r"^out of memory: set train\.gradient_checkpointing: true and run"):
         train(recipe())
     monkeypatch.undo()
-    assert "going on from checkpoint-4" in train(recipe(gradient_checkpointing=True))
+    assert "continuing from checkpoint-4" in train(recipe(gradient_checkpointing=True))
     with pytest.raises(DriftError, match=r"train\.context 80 -> 70; --rebuild starts over"):
         train(recipe(context=70))
 

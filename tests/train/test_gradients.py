@@ -184,7 +184,7 @@ def test_several_gpus_without_torchrun_are_refused_before_anything_is_loaded(gpu
     with pytest.raises(TrainError) as caught:
         train(path)
     assert str(caught.value).startswith(
-        "4 GPUs, and one process trains on one: run `torchrun --nproc-per-node 4 -m leafinstruct.cli "
+        "found 4 GPUs, but one process trains on one: run `torchrun --nproc-per-node 4 -m leafinstruct.cli "
         "train RECIPE`"
     )
     assert not (tmp_path / "runs/trained").exists()
@@ -205,7 +205,7 @@ def test_the_refusal_has_the_command_as_it_was_given(recipe):
         "CUDA_VISIBLE_DEVICES=0"
     )
     assert done.stderr == (
-        "leaf: 4 GPUs, and one process trains on one: run `torchrun --nproc-per-node 4 -m "
+        "leaf: found 4 GPUs, but one process trains on one: run `torchrun --nproc-per-node 4 -m "
         f"leafinstruct.cli {wanted}\n"
     )
 
@@ -248,5 +248,5 @@ def test_the_trainer_alone_refuses_several_gpus(tmp_path):
     backbone = backbone_of("chameleon")
     arguments = TrainingArguments(str(tmp_path), use_cpu=True, report_to=[])
     arguments._n_gpu = 2  # as TrainingArguments counts them
-    with pytest.raises(TrainError, match="2 GPUs, and one process trains on one"):
+    with pytest.raises(TrainError, match="found 2 GPUs, but one process trains on one"):
         InterleavedTrainer(backbone.model, arguments, backbone=backbone, weights=WEIGHTS)

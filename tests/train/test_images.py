@@ -251,7 +251,7 @@ def settings(**changes):
         (None, 30, "cut", (3, 3)),
     ],
 )
-def test_a_sample_stands_in_the_frame_of_its_row_and_its_images_have_that_area(
+def test_a_sample_uses_the_prompt_template_and_the_image_sizes_of_its_row(
     budget, context, becomes, drawn, tmp_path, monkeypatch
 ):
     backbone = big_emu3()
@@ -263,29 +263,29 @@ def test_a_sample_stands_in_the_frame_of_its_row_and_its_images_have_that_area(
     (sample,) = samples.choose([shard(tmp_path / "a.parquet", [one])], 1, backbone, config)
     assert backbone.encode(sample.prompt) == trained.items[: trained.answer]
     assert sample.grid == drawn
-    assert [part.size for part in (*sample.asked, *sample.wanted) if not isinstance(part, str)] == [
+    assert [part.size for part in (*sample.question, *sample.expected) if not isinstance(part, str)] == [
         (16, 16)
     ] * 2, "shown as in the dataset"
     begin = torch.tensor([backbone.image_layout(None).begin])
     monkeypatch.setattr(
         backbone, "words", lambda out: type(backbone).words(backbone, out).index_fill(0, begin, 99.0)
     )
-    said = samples.answer(backbone, sample, 100, context, 0)
+    said = samples.generate_answer(backbone, sample, 100, context, 0)
     side = 2 * (drawn or (8, 8))[0]
     assert {part.size for part in said if not isinstance(part, str)} == (
         {(side, side)} if becomes != "cut" else set()
     )
 
 
-def test_images_that_are_drawn_are_squares_within_the_budget_or_the_usual_one():
+def test_generated_images_are_squares_within_the_budget_or_the_usual_one():
     for budget in range(1, 64):
         images, side = Images(big_emu3(), budget), int(budget**0.5)
-        assert images.drawn(budget) == (side, side)
-    assert images.drawn(64) is None
+        assert images.generated_grid(budget) == (side, side)
+    assert images.generated_grid(64) is None
     prompt = ["draw", Image.new("RGB", (40, 30))]
     for make in (tiny_chameleon, tiny_emu2):  # of one shape
         images = Images(make(), 20)
-        assert images.drawn(images.budget) is None
+        assert images.generated_grid(images.budget) is None
         assert all(
             part is given for part, given in zip(images.shaped(prompt, images.budget), prompt, strict=True)
         )
@@ -311,9 +311,9 @@ def test_a_row_whose_image_behind_the_cut_is_broken_is_no_sample(tmp_path):
 @pytest.mark.parametrize(
     ("name", "budget", "sentence"),
     [
-        ("chameleon", 15, "every image of this backbone is 16 patches, and 15 are too few"),
-        ("emu2", 15, "every image of this backbone is 16 patches"),
-        ("emu3", 7, "7 are more than this backbone's images have, 6 patches"),
+        ("chameleon", 15, "every image of this backbone has 16 patches, so 15 are too few"),
+        ("emu2", 15, "every image of this backbone has 16 patches"),
+        ("emu3", 7, "7 are more than the 6 patches of this backbone's images"),
     ],
 )
 def test_a_budget_that_a_backbone_cannot_keep_is_refused(name, budget, sentence):
@@ -345,7 +345,7 @@ def test_dry_run_says_what_becomes_of_the_rows(recipe, tmp_path):
     assert "1 cut" in told(lines)
     assert table["920"] == ["2", "0", "1", "1"]
     assert any(line.endswith("<- this recipe") and line.split()[0] == "920" for line in lines)
-    assert "images: 18 tokens in the mean, 18 the largest, marks included" in lines
+    assert "images: 18 tokens in the mean, 18 the largest, including special tokens" in lines
     assert (tmp_path / "runs/.codes").is_dir()
     assert not (tmp_path / "runs/trained/train/record.json").exists()
 
@@ -389,7 +389,7 @@ def test_an_empty_shard_adds_nothing(recipe, tmp_path):
     shard(tmp_path / "runs/demo/shard/edit.train-00000-of-00001.parquet", [])
     assert told(train(written, dry_run=True)).startswith("12 rows")
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", [])
-    with pytest.raises(SourceError, match=r"no row can be trained on \(the shards are empty\)"):
+    with pytest.raises(SourceError, match=r"no row is usable \(the shards are empty\)"):
         train(written, dry_run=True)
 
 
@@ -405,7 +405,7 @@ def test_a_shard_that_is_cut_or_damaged_is_named(recipe, tmp_path):
         damaged[at] ^= 0xFF
     path.write_bytes(damaged)
     with pytest.raises(
-        SourceError, match=r"guide.train-00000-of-00001.parquet: is damaged behind row 0 of 12"
+        SourceError, match=r"guide.train-00000-of-00001.parquet: is damaged after row 0 of 12"
     ):
         train(written, dry_run=True)
     table = pq.read_table(io.BytesIO(whole))

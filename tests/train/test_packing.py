@@ -77,7 +77,7 @@ def passed(backbone, batch):
 @pytest.mark.parametrize("implementation", ["sdpa", "eager"])
 @pytest.mark.parametrize("name", MAKERS)
 def test_packed_documents_learn_as_if_each_stood_alone(name, implementation, tmp_path):
-    backbone = adapted(name, implementation, kernel_size=3, taps="raster")
+    backbone = adapted(name, implementation, kernel_size=3, neighbors="raster")
     rows = encoded(backbone, tmp_path, DOCUMENTS)
     whole = Packed(rows, 2, 3, 110 if name != "emu3" else 90)
     batch = collator(name)([whole[0], whole[1]])
@@ -100,7 +100,7 @@ def test_packed_documents_learn_as_if_each_stood_alone(name, implementation, tmp
 @pytest.mark.parametrize("name", ["chameleon", "emu3"])
 def test_an_image_that_is_cut_does_not_go_on_in_the_next_document(name):
     """Documents of other packers may end within an image, and the next may begin with one."""
-    backbone = adapted(name, kernel_size=3, taps="raster")
+    backbone = adapted(name, kernel_size=3, neighbors="raster")
     layout = backbone.image_layout(None)
     codes = [layout.codes[at].item() for at in (3, 5, 7, 9)]
     first, second = [*codes[:2]], [*codes[2:], *codes[:1]]
@@ -163,7 +163,7 @@ def test_a_row_is_the_same_whoever_asks_first(tmp_path):
     assert lengths == [max(map(len, wanted[at : at + 4])) for at in range(0, 200, 4)]
 
 
-def test_packing_leaves_little_room():
+def test_packing_leaves_few_tokens_empty():
     lengths = np.random.default_rng(0).integers(20, 900, 4096).astype(np.int32)
     rows = pack(lengths, 1024)
     assert sorted(number for found in rows for number in found) == list(range(4096))
@@ -205,7 +205,10 @@ def test_attention_that_would_let_documents_see_each_other_is_refused():
     unadapted(backbone.model).config._attn_implementation = "flash_attention_2"
     with pytest.raises(
         TrainError,
-        match="with attention flash_attention_2 the documents of a row would see each other; use sdpa, or set",
+        match=(
+            "with attention flash_attention_2 the documents of a row would attend to each other; use "
+            "sdpa, or set"
+        ),
     ):
         check_attention(backbone.model)
 

@@ -131,7 +131,7 @@ def test_validation_and_samples_change_nothing_of_what_is_learnt(recipe, tmp_pat
     assert sheets[0].with_suffix(".txt").read_text().strip()
 
 
-def test_a_log_goes_on_where_the_checkpoint_stands(recipe, tmp_path):
+def test_a_log_continues_from_the_checkpoint(recipe, tmp_path):
     held_out(tmp_path)
     path = recipe(context=160, evaluate_every=3, samples=0, steps=5)
     folder = tmp_path / "runs/trained/train"
@@ -149,7 +149,7 @@ def test_a_log_goes_on_where_the_checkpoint_stands(recipe, tmp_path):
     with (folder / "log.jsonl").open("a") as file:
         file.write('{"step": 5, "loss"')
     told = train(path)
-    assert "going on from checkpoint-4" in told
+    assert "continuing from checkpoint-4" in told
     assert not (folder / "checkpoint-9").exists()
     again = lines(tmp_path)
     steps = [(line["step"], "eval_loss" in line) for line in again]
@@ -178,7 +178,7 @@ def test_without_a_validation_split_one_line_says_so(recipe):
     told = train(recipe(steps=1))
     (line,) = [line for line in told if line.startswith("no validation: train.data run:demo: no shard ")]
     assert line.endswith(
-        "/runs/demo/shard/*.validation-*.parquet; by shard.splits of the recipe demo it has no row"
+        "/runs/demo/shard/*.validation-*.parquet; with shard.splits of the recipe demo it has no rows"
     )
 
 
@@ -189,7 +189,7 @@ def test_precision_and_gradients_that_are_no_numbers(recipe, tmp_path, precision
     path = recipe(steps=4, precision=precision, evaluate_every=0, text_loss=1e30, save_every=1)
     with pytest.raises(
         TrainError,
-        match=r"^the norm of the gradients is (inf|nan) at step 1: the checkpoints before it are kept; lower",
+        match=r"^the norm of the gradients is (inf|nan) at step 1; earlier checkpoints are kept. Lower",
     ):
         train(path, rebuild=True)
     assert not list((tmp_path / "runs/trained/train").glob("checkpoint-*"))
@@ -207,7 +207,7 @@ def test_a_damaged_or_strange_checkpoint_without_sums_is_one_line(recipe, tmp_pa
     weights.write_bytes(weights.read_bytes()[:200])
     with pytest.raises(
         TrainError,
-        match=r"checkpoint-4/adapter_model\.safetensors: cannot be read: .*; remove checkpoint-4 to go on",
+        match=r"checkpoint-4/adapter_model\.safetensors: cannot be read: .*; remove checkpoint-4 to continue",
     ):
         train(path)
     shutil.rmtree(folder / "checkpoint-4")
@@ -216,19 +216,19 @@ def test_a_damaged_or_strange_checkpoint_without_sums_is_one_line(recipe, tmp_pa
     weights = folder / "checkpoint-2/adapter_model.safetensors"
     save_file({name: value[:1].clone() for name, value in load_file(weights).items()}, weights)
     with pytest.raises(
-        TrainError, match=r"is of another adapter or backbone: [0-9]+ weights differ, first .*wanted"
+        TrainError, match=r"belongs to another adapter or backbone: [0-9]+ weights differ, first .*expected"
     ):
         train(path)
 
 
 def test_a_tokenizer_of_another_vocabulary_and_a_backbone_without_images(recipe, chameleon_folder, tmp_path):
     other = shutil.copytree(chameleon_folder, tmp_path / "other")
-    held = json.loads((other / "tokenizer.json").read_text())
-    held["model"]["vocab"]["draw"] = 5000
-    (other / "tokenizer.json").write_text(json.dumps(held))
+    stored = json.loads((other / "tokenizer.json").read_text())
+    stored["model"]["vocab"]["draw"] = 5000
+    (other / "tokenizer.json").write_text(json.dumps(stored))
     backbone = {"name": "chameleon", "weights": str(other), "decoder": str(other / "vqgan.ckpt")}
     with pytest.raises(
-        LeafInstructError, match="the tokenizer gives id 5,000, and the model's vocabulary has 200"
+        LeafInstructError, match="the tokenizer gives id 5,000, but the model's vocabulary has 200"
     ):
         train(recipe(backbone=backbone))
     config = json.loads((other / "config.json").read_text())
@@ -239,7 +239,7 @@ def test_a_tokenizer_of_another_vocabulary_and_a_backbone_without_images(recipe,
     with pytest.raises(LeafInstructError) as caught:
         train(recipe(backbone=backbone))
     assert "\n" not in str(caught.value)
-    assert "the vocabulary has no ids for image codes, so this backbone reads and writes text alone" in str(
+    assert "the vocabulary has no ids for image codes, so this backbone only reads and writes text" in str(
         caught.value
     )
 

@@ -35,15 +35,15 @@ def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp
         failed = leaf("train", path, "--push-to", "me/lessons")
         assert failed.returncode == 1
         last = failed.stderr.splitlines()[-1]
-        assert last.startswith("leaf: --push-to me/lessons: the Hub did not take it: "), failed.stderr
+        assert last.startswith("leaf: --push-to me/lessons: the Hub rejected it: "), failed.stderr
         assert last.endswith(
-            f"the adapter is kept in {tmp_path}/runs/trained/train/adapter, run the same command again"
+            f"the adapter is saved in {tmp_path}/runs/trained/train/adapter; run the same command again"
         )
         assert (hub.repos["me/lessons"].private, hub.repos["me/lessons"].files) == (True, {})
         hub.trouble = lambda *_: None
         again = leaf("train", path, "--push-to", "me/lessons")
         assert again.returncode == 0, again.stderr
-        assert "leaf: nothing to do: 2 steps are trained" in again.stderr
+        assert "leaf: nothing to do: all 2 steps are done" in again.stderr
         assert f"leaf: uploaded to {hub.url}/me/lessons" in again.stderr
         assert hub.tokens >= {f"Bearer {TOKEN}"}
         assert TOKEN not in failed.stdout + failed.stderr + again.stdout + again.stderr
@@ -53,7 +53,7 @@ def test_an_adapter_is_uploaded_after_a_failure_and_loads_from_there(recipe, tmp
         card = files["README.md"].decode()
         for said in (
             "An adapter for tiny, trained",
-            "| method | moss, full_space, taps top_left, kernel 2 |",
+            "| method | moss, full_space, neighbors top_left, kernel 2 |",
             "demo: 12 rows, 12 images, 396 tokens",
             "| CC-BY-4.0 | 9 |\n| \\# Mine \\|x | 3 |",
             "2 steps of 4 rows, context 80",
@@ -80,13 +80,13 @@ print(type(peft.PeftModel.from_pretrained(interleaved(), "me/lessons").base_mode
         seen = leaf("train", path, "--push-to", "me/seen")
         assert (seen.returncode, hub.repos["me/seen"].files) == (1, {})
         assert seen.stderr.splitlines()[-1].startswith(
-            "leaf: --push-to me/seen: is there already and everybody can see it; say --public"
+            "leaf: --push-to me/seen: this repository is public; give --public"
         )
 
 
 def test_a_name_that_is_none_is_one_line(tmp_path):
     with pytest.raises(
-        TrainError, match=r"^--push-to a/b/c: the Hub did not take it: [^\n]+; the adapter is kept in"
+        TrainError, match=r"^--push-to a/b/c: the Hub rejected it: [^\n]+; the adapter is saved in"
     ) as caught:
         push(tmp_path, "a/b/c", public=False)
     assert "\n" not in str(caught.value)
@@ -95,9 +95,9 @@ def test_a_name_that_is_none_is_one_line(tmp_path):
 def test_an_upload_that_cannot_be_is_refused_before_anything_is_trained(recipe, tmp_path):
     path = recipe()
     for more, sentence in (
-        (["--push-to", "a/b/c"], "--push-to a/b/c: is no name that the Hub takes; give ORG/NAME"),
-        (["--public"], "says who may see an upload, and there is none; add --push-to ORG/NAME"),
-        (["--push-to", "a/b", "--dry-run"], "a dry run makes nothing to upload; leave one of the two out"),
+        (["--push-to", "a/b/c"], "--push-to a/b/c: is no valid name on the Hub; give ORG/NAME"),
+        (["--public"], "makes an upload public; add --push-to ORG/NAME"),
+        (["--push-to", "a/b", "--dry-run"], "has nothing to upload after --dry-run; omit one"),
     ):
         done = CliRunner().invoke(app, ["train", str(path), *more])
         assert sentence in f"{done.exception} {' '.join(done.output.replace('│', ' ').split())}"

@@ -61,7 +61,7 @@ def test_two_processes_learn_what_one_learns_and_go_on_after_a_kill(recipe, tmp_
     )
     assert again.returncode == 0, again.stdout
     told = again.stdout.splitlines()
-    assert f"leaf: going on from checkpoint-{reached}" in told
+    assert f"leaf: continuing from checkpoint-{reached}" in told
     assert [line.split(":")[1] for line in told if "leaf: step " in line and "validation" not in line] == [
         f" step {step} of 8" for step in range(reached + 1, 9)
     ], "one process speaks"
@@ -86,9 +86,7 @@ def test_two_processes_learn_what_one_learns_and_go_on_after_a_kill(recipe, tmp_
 
 def test_shared_out_weights_are_refused_where_they_would_not_be(recipe):
     path = recipe(fsdp={})
-    with pytest.raises(
-        RecipeError, match=r"^train\.fsdp: accelerate shares weights out over several GPUs only"
-    ):
+    with pytest.raises(RecipeError, match=r"^train\.fsdp: accelerate only shards weights over several GPUs"):
         train(path)
     assert any("peak memory" in line for line in train(path, dry_run=True))
 

@@ -28,7 +28,7 @@ from leafinstruct.errors import (
     TrainError,
 )
 from leafinstruct.recipe import load as recipes
-from leafinstruct.runtime.artifact import one_build
+from leafinstruct.runtime.locks import one_build
 from leafinstruct.train import run
 from leafinstruct.train.data.encode import Encoded, Unusable, encode
 from leafinstruct.train.data.tokens import Collator
@@ -179,7 +179,7 @@ def test_killed_and_run_again_it_ends_with_the_same_adapter(recipe, tmp_path):
     assert again.stdout.strip() == str(tmp_path / "runs/trained/train/adapter")
     lines = again.stderr.splitlines()
     assert all(line.startswith("leaf: ") for line in lines), again.stderr
-    assert f"leaf: going on from checkpoint-{reached}" in lines
+    assert f"leaf: continuing from checkpoint-{reached}" in lines
     assert [line.split(":")[1] for line in lines if "leaf: step " in line] == [
         f" step {step} of 12" for step in range(reached + 1, 13)
     ]
@@ -222,7 +222,7 @@ def test_done_is_done_and_moved_weights_are_the_same(recipe, tmp_path, chameleon
         "decoder": str(moved / "vqgan.ckpt"),
         "base": "tiny",
     }
-    assert train(recipe(backbone=backbone))[-1] == "nothing to do: 6 steps are trained"
+    assert train(recipe(backbone=backbone))[-1] == "nothing to do: all 6 steps are done"
     assert adapter.stat().st_mtime_ns == written
 
 
@@ -244,7 +244,7 @@ def test_a_large_adapter_must_be_asked_for(recipe):
     path = recipe(adapter={"r_text": 12, "r_image": 12}, steps=1)
     with pytest.raises(
         TrainError,
-        match=r"the adapter has 13% of the base's parameters: lower its ranks, or say --allow-large",
+        match=r"the adapter has 13% of the base's parameters: lower its ranks, or pass --allow-large",
     ):
         train(path)
     assert train(path, dry_run=True)
@@ -282,7 +282,10 @@ def test_a_damaged_validation_shard_is_no_missing_one(recipe, tmp_path):
     (shards / "guide.validation-00000-of-00001.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(
         SourceError,
-        match=r"^validation: .*cannot be read as Parquet.*; train\.evaluate_every: 0 trains without$",
+        match=(
+            r"^validation: .*cannot be read as Parquet.*; to train without validation, set "
+            r"train\.evaluate_every: 0$"
+        ),
     ):
         train(path)
     assert any(line.startswith("step 6 of 6") for line in train(recipe(evaluate_every=0)))
@@ -304,7 +307,7 @@ def test_bad_rows_are_counted_and_the_rest_is_trained_on(recipe, tmp_path):
     shard(tmp_path / "runs/demo/shard/guide.train-00000-of-00001.parquet", bad)
     with pytest.raises(
         SourceError,
-        match=r"no row can be trained on \(1 x too_long, 1 x undecodable\); is train.context of 80 tokens long",
+        match=r"no row is usable \(1 x too_long, 1 x undecodable\); is train.context of 80 tokens long",
     ):
         train(recipe(), dry_run=True)
 
@@ -316,17 +319,17 @@ def test_bad_rows_are_counted_and_the_rest_is_trained_on(recipe, tmp_path):
         ({"adapter": {"r_texts": 3}}, "train.adapter.r_texts: unknown key; did you mean 'r_text'?"),
         (
             {"adapter": {"target_modules": "nothing"}},
-            "train.adapter: target_modules 'nothing' hits no linear layer",
+            "train.adapter: target_modules 'nothing' matches no linear layer",
         ),
         (
             {"backbone": {"name": "janus", "weights": "x"}},
             "train.backbone.name: input should be 'chameleon', 'emu3' or 'emu2'",
         ),
         ({"backbone": {"name": "emu3", "weights": "nowhere"}}, "nowhere: no such folder"),
-        ({"context": 5000}, "train.context: 5,000 tokens, and the model has 4,096 positions; lower it"),
+        ({"context": 5000}, "train.context: 5,000 tokens, but the model has 4,096 positions; lower it"),
         (
             {"text_loss": 1e300},
-            "the loss is inf at step 1: the checkpoints before it are kept; lower train.learning_rate",
+            "the loss is inf at step 1; earlier checkpoints are kept. Lower train.learning_rate",
         ),
     ],
 )

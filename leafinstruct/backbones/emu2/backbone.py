@@ -1,8 +1,8 @@
-"""Emu2: words are ids, patches are vectors that the model regresses; there is nothing to sample in them, so
-temperature and top-k say nothing here.
+"""Emu2: words are ids, patches are vectors that the model regresses. Nothing in them is sampled, so
+temperature and top-k of images have no effect.
 
-An image is 64 vectors of its encoder, and its decoder is a diffusion model that Emu2-Gen brings; with Emu2
-and Emu2-Chat alone images are read but not drawn. The published weights were never run here.
+An image is 64 vectors of its encoder. Its decoder is a diffusion model that only Emu2-Gen contains; Emu2 and
+Emu2-Chat alone read images but do not generate them. The published weights were never run here.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27
 
 
 class Emu2:
-    """The backbone. model: an Emu2ForCausalLM, adapted or not. decoder: of images, None where they are only
-    read."""
+    """The backbone. model: an Emu2ForCausalLM, adapted or not. decoder: the image decoder, None if images are
+    only read."""
 
     guided: Literal["patches", "decoder"] = "decoder"
 
     def __init__(self, model: Any, tokenizer: Any, decoder: Diffusion | None = None) -> None:
-        """Raises BackboneError where the vocabulary lacks the marks of images, or the decoder draws vectors
-        of another width."""
+        """Raises BackboneError when the vocabulary lacks the special tokens of images, or the decoder needs
+        vectors of another width."""
         self.model, self._tokenizer, self._decoder = model, tokenizer, decoder
         names = tokenizer.get_vocab()
         for name in (BEGIN, PLACE, END):
@@ -51,7 +51,7 @@ class Emu2:
         config.image_token_id = self._place
         if decoder is not None and decoder.width != config.d_model:
             raise BackboneError(
-                f"the image decoder draws vectors of {decoder.width}, the model says vectors of "
+                f"the image decoder needs vectors of size {decoder.width}, but the model generates size "
                 f"{config.d_model}"
             )
         self.end, self._start = int(config.eos_token_id), int(config.bos_token_id)
@@ -65,7 +65,7 @@ class Emu2:
         )
 
     @cached_property
-    def sees(self) -> str:
+    def encoder_identity(self) -> str:
         """See Backbone."""
         return weights_sha256(unadapted(self.model).model.visual)
 
@@ -73,12 +73,12 @@ class Emu2:
         """Raises BackboneError for another shape than the model's."""
         if grid not in (None, (self._side, self._side)):
             raise BackboneError(
-                f"Emu2 draws images of {self._side} x {self._side} patches only, not {grid[0]} x {grid[1]}"
+                f"Emu2's images have {self._side} x {self._side} patches, not {grid[0]} x {grid[1]}"
             )
         return self._layout
 
     def encode(self, segments: Sequence[Segment]) -> list[Item]:
-        """Ids and vectors, from the beginning of a sequence on."""
+        """See Backbone."""
         found: list[Item] = [self._start]
         for segment in segments:
             if isinstance(segment, str):
@@ -88,7 +88,8 @@ class Emu2:
         return found
 
     def _vectors(self, image: Image.Image) -> Tensor:
-        """An image, pressed into a square as the encoder was trained, as (n_query, d)."""
+        """Return an image's vectors, (n_query, d). It is resized to a square, as in the encoder's
+        training."""
         square = image.convert("RGB").resize((self._size, self._size), Image.Resampling.BICUBIC)
         pixels = (np.asarray(square, np.float32) / 255 - np.array(_MEAN, np.float32)) / np.array(
             _STD, np.float32
@@ -102,7 +103,7 @@ class Emu2:
         return found[0]
 
     def inputs(self, items: Sequence[Item]) -> dict[str, Tensor]:
-        """See Backbone; `patches`, (N, d), where there are any."""
+        """See Backbone; with `patches`, (N, d), if there are any."""
         ids = [self._place if isinstance(item, Tensor) else item for item in items]
         found = {"input_ids": torch.tensor([ids], device=self.model.device)}
         if vectors := [item for item in items if isinstance(item, Tensor)]:
@@ -127,11 +128,11 @@ class Emu2:
         guidance: float,  # noqa: ARG002
         generator: torch.Generator,  # noqa: ARG002
     ) -> Tensor:
-        """The vector that the model says."""
-        return _said(outs[0])
+        """Return the vector that the model regresses."""
+        return _vector(outs[0])
 
     def losses(self, inputs: Mapping[str, Tensor], labels: Tensor) -> Losses:
-        """Cross-entropy of ids, mean squared error of vectors."""
+        """See Backbone: cross-entropy of ids, mean squared error of vectors."""
         found = self.model(**inputs, use_cache=False)
         which = self.targets(labels)
         text, norm = of_ids(found.logits[:, :-1], labels[:, 1:].masked_fill(which.image, -100))
@@ -145,30 +146,28 @@ class Emu2:
         return Targets(text, image, text)
 
     def decode_text(self, ids: Sequence[int]) -> str:
-        """Without marks."""
+        """See Backbone."""
         return decode(self._tokenizer, ids)
 
     def decode_image(self, items: Sequence[Item], guidance: float, generator: torch.Generator) -> Image.Image:
-        """items: vectors in reading order, then the end mark."""
+        """items: vectors in reading order, then the end token."""
         if self._decoder is None:
-            raise BackboneError(
-                "Emu2 alone draws no pixels: load the image decoder of Emu2-Gen, or set max_images to 0"
-            )
+            raise BackboneError("Emu2 has no image decoder: load the one of Emu2-Gen, or set max_images to 0")
         vectors = torch.stack([item for item in items if isinstance(item, Tensor)])
         return self._decoder.image(
             vectors, self._unprompted() if guidance != 1.0 else None, guidance, generator
         )
 
     def _unprompted(self) -> Tensor:
-        """The vectors that the model draws for an empty prompt, (n_query, d)."""
+        """Return the vectors that the model generates for an empty prompt, (n_query, d)."""
         found: list[Tensor] = []
         cache: Any = None
         for _ in range(self._side**2):
             out, cache = self.step(found[-1:] or [self._start, self._begin], cache)
-            found.append(_said(out))
+            found.append(_vector(out))
         return torch.stack(found)
 
 
-def _said(out: Emu2Output) -> Tensor:
+def _vector(out: Emu2Output) -> Tensor:
     assert out.patches is not None
     return out.patches[0, -1]

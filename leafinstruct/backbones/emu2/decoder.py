@@ -1,13 +1,16 @@
-"""Emu2 (arXiv 2312.13286) as a transformers model: a Llama that reads and says images as 64 vectors each.
+"""Emu2 (arXiv 2312.13286) as a transformers model: a Llama that reads and generates images as 64 vectors
+each.
 
-transformers does not have it; the published one is code from the Hub, which is not run here. Keys are those
-of the published weights, so they load as they are: `model.visual.*`, `model.decoder.lm.*` (a Llama),
-`project_up` (vector -> decoder), `project_down` (decoder -> vector).
+transformers does not contain Emu2; the published code is on the Hub and is not run here. Keys are those of
+the published weights, so these load unchanged: `model.visual.*`, `model.decoder.lm.*` (a Llama), `project_up`
+(vector -> decoder), `project_down` (decoder -> vector).
 
-    an image       [IMG] <image> x 64 [/IMG]       each <image> holds the place of a vector
+    an image        [IMG] <image> x 64 [/IMG]       each <image> is the placeholder of a vector
     in              embedding of an id, or project_up(vector)
-    out             at each place logits of the next id, and project_down(hidden) for the next vector: [IMG] says the first
-    loss            cross-entropy of labeled ids + mean squared error of labeled vectors (section 2.2 of the paper)
+    out             at each position logits of the next id, and project_down(hidden) for the next vector, the
+                    first after [IMG]
+    loss            cross-entropy of labeled ids + mean squared error of labeled vectors (section 2.2 of the
+                    paper)
 """
 
 from __future__ import annotations
@@ -44,17 +47,17 @@ RESEARCH_KEYS = {
     r"^decoder\.lm\.project_": "project_",
     r"^decoder\.": "model.decoder.",
 }
-"""Names in the weights of the research repository -> names on the Hub."""
+"""Keys of the research repository's weights -> keys on the Hub."""
 
 
 class Emu2Config(LlamaConfig):
-    """config.json as published: a Llama's, d_model (width of an image's vectors) and vision_config."""
+    """The published config.json: a Llama's with d_model (size of an image's vectors) and vision_config."""
 
     model_type = "emu2"
     d_model: int = 1792
     vision_config: dict[str, Any] | None = None
     image_token_id: int = 32003
-    """Of <image>; the tokenizer's decides (backbones.emu2.backbone)."""
+    """Id of <image>; replaced by the tokenizer's (backbones.emu2.backbone)."""
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.vision_config = {**PUBLISHED_VISION, **(self.vision_config or {})}
@@ -63,8 +66,8 @@ class Emu2Config(LlamaConfig):
 
 @dataclass
 class Emu2Output(ModelOutput):
-    """logits: (B, T, V). patches: (B, T, d_model), the vector said next. text_loss, image_loss: means over
-    what is labeled."""
+    """Output of a forward pass. logits: (B, T, V); patches: (B, T, d_model), the next vectors; text_loss,
+    image_loss: means over labeled items."""
 
     loss: Tensor | None = None
     logits: Tensor | None = None
@@ -89,12 +92,12 @@ class _Halves(nn.Module):
 
 
 class Emu2ForCausalLM(PreTrainedModel):
-    """The model. The image encoder is used by `vectors` alone, never in a forward pass."""
+    """The model. Only `vectors` uses the image encoder, never a forward pass."""
 
     config_class = Emu2Config
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
-    # the loss is a mean already, so the HF Trainer divides by its accumulation steps
+    # the loss is already a mean, so the HF Trainer divides by its accumulation steps
     accepts_loss_kwargs = False
     _no_split_modules = ("LlamaDecoderLayer", "_Block")
     _supports_sdpa = True
@@ -108,21 +111,21 @@ class Emu2ForCausalLM(PreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """Of ids."""
+        """Return the embeddings of ids."""
         found: nn.Module = self.model.decoder.lm.get_input_embeddings()
         return found
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Of ids."""
+        """Set the embeddings of ids."""
         self.model.decoder.lm.set_input_embeddings(value)
 
     def get_output_embeddings(self) -> nn.Module:
-        """Of ids."""
+        """Return the head of ids."""
         found: nn.Module = self.model.decoder.lm.lm_head
         return found
 
     def vectors(self, pixels: Tensor) -> Tensor:
-        """pixels: (B, 3, S, S), normalized as CLIP's. Returns (B, n_query, d_model)."""
+        """Encode pixels, (B, 3, S, S), normalized as CLIP's, to (B, n_query, d_model)."""
         with torch.no_grad():
             found: Tensor = self.model.visual(pixels)
         return found
@@ -135,16 +138,16 @@ class Emu2ForCausalLM(PreTrainedModel):
         logits_to_keep: int = 0,
         **kwargs: Any,
     ) -> Emu2Output:
-        """input_ids: (B, T). patches: (N, d_model), the vectors of all <image> places in order. labels: (B,
-        T), -100 where there is no loss; at an <image> the vector that stands there is wanted.
+        """input_ids: (B, T). patches: (N, d_model), the vectors of all <image> placeholders in order. labels:
+        (B, T), -100 for no loss; the target of an <image> is its vector.
 
-        Raises BackboneError where there are not as many vectors as places.
+        Raises BackboneError when the numbers of vectors and placeholders differ.
         """
         lm, place = self.model.decoder.lm, input_ids == self.config.image_token_id
         given = 0 if patches is None else len(patches)
         if given != int(place.sum()):
             raise BackboneError(
-                f"input_ids have {int(place.sum())} places for patches, and {given} vectors are given"
+                f"input_ids have {int(place.sum())} placeholders of patches, but {given} vectors are given"
             )
         embedded = self.get_input_embeddings()(input_ids)
         if patches is not None:
@@ -152,10 +155,10 @@ class Emu2ForCausalLM(PreTrainedModel):
             embedded = embedded.masked_scatter(place[..., None], projected)
         outputs = lm.model(inputs_embeds=embedded, **kwargs)
         hidden = outputs.last_hidden_state[:, -logits_to_keep:]
-        logits, said = lm.lm_head(hidden), self.project_down(hidden)
+        logits, vectors = lm.lm_head(hidden), self.project_down(hidden)
         found = Emu2Output(
             logits=logits,
-            patches=said,
+            patches=vectors,
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
         )
@@ -166,26 +169,26 @@ class Emu2ForCausalLM(PreTrainedModel):
                 cross_entropy(logits[:, :-1].float().transpose(1, 2), ids, reduction="none"), ids != -100
             )
             found.image_loss = _mean(
-                patch_losses(said[:, :-1], input_ids, patches, self.config.image_token_id), wanted
+                patch_losses(vectors[:, :-1], input_ids, patches, self.config.image_token_id), wanted
             )
             found.loss = found.text_loss + found.image_loss
         return found
 
 
-def patch_losses(said: Tensor, input_ids: Tensor, patches: Tensor | None, image_token: int) -> Tensor:
-    """Mean squared error at each place whose successor is a patch. said: (B, T - 1, d). Returns (B, T - 1), 0
-    elsewhere, with said in the graph."""
+def patch_losses(vectors: Tensor, input_ids: Tensor, patches: Tensor | None, image_token: int) -> Tensor:
+    """Return the mean squared error at each position before a patch, (B, T - 1), 0 elsewhere. vectors: (B, T
+    - 1, d), the model's; they are always part of the graph."""
     place = input_ids[:, 1:] == image_token
     if patches is None:
-        return said.float().sum(-1) * 0.0
-    # a row may begin within an image, and nothing says its first patch
+        return vectors.float().sum(-1) * 0.0
+    # a row may begin within an image, whose first patch then has no prediction
     first = input_ids[:, 0] == image_token
     counts = (input_ids == image_token).sum(1).tolist()
     rows = [part[int(start) :] for part, start in zip(patches.split(counts), first.tolist(), strict=True)]
-    target = torch.zeros_like(said).masked_scatter(place[..., None], torch.cat(rows).to(said.dtype))
-    return mse_loss(said.float(), target.float(), reduction="none").mean(-1) * place
+    target = torch.zeros_like(vectors).masked_scatter(place[..., None], torch.cat(rows).to(vectors.dtype))
+    return mse_loss(vectors.float(), target.float(), reduction="none").mean(-1) * place
 
 
 def _mean(values: Tensor, which: Tensor) -> Tensor:
-    """Over which; 0, with gradients of 0, where there is none."""
+    """Return the mean over `which`; 0, with zero gradients, if it is empty."""
     return (values * which).sum() / which.sum().clamp(min=1)

@@ -1,9 +1,9 @@
-"""Emu2's vectors -> pixels: the diffusion decoder of Emu2-Gen (folders `unet`, `vae`, `scheduler`), an SDXL
-whose text is an image's 64 vectors.
+"""Decode Emu2's vectors to pixels: the diffusion decoder of Emu2-Gen (folders `unet`, `vae`, `scheduler`), an
+SDXL conditioned on an image's 64 vectors instead of text.
 
-Guidance acts here: the noise is u + g (c - u), where u is the noise for the vectors that the model draws for
-an empty prompt. Chosen: diffusers' own modules and scheduler (`pip install 'leafinstruct[emu2]'`), the loop
-over them being ours, because the published pipeline is code from the Hub that holds the language model, too.
+Guidance applies here: the noise is u + g (c - u), where u is the noise for the vectors that the model
+generates for an empty prompt. Chosen: diffusers' modules and scheduler (`pip install 'leafinstruct[emu2]'`)
+with our own loop, because the published pipeline is code from the Hub that also contains the language model.
 The published weights were never run here.
 """
 
@@ -23,7 +23,7 @@ from leafinstruct.backbones.vqgan import to_image
 from leafinstruct.errors import BackboneError
 
 STEPS = 50
-"""Of denoising, as published."""
+"""Denoising steps, as published."""
 
 
 class Diffusion:
@@ -37,8 +37,8 @@ class Diffusion:
     def load(
         cls, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32, steps: int = STEPS
     ) -> Diffusion:
-        """From the folders of Emu2-Gen; weights from safetensors only. Raises BackboneError where they or
-        diffusers are missing."""
+        """Load the folders of Emu2-Gen; weights are read from safetensors only. Raises BackboneError when
+        they or diffusers are missing."""
         try:
             with quiet():
                 from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
@@ -57,15 +57,15 @@ class Diffusion:
 
     @property
     def width(self) -> int:
-        """Of the vectors that it draws."""
+        """Size of the vectors."""
         return int(self._unet.config.cross_attention_dim)
 
     def image(
         self, vectors: Tensor, unprompted: Tensor | None, guidance: float, generator: torch.Generator
     ) -> Image.Image:
-        """vectors: (N, d); unprompted: the same for an empty prompt, None for no guidance. generator: of the
-        CPU, of the first noise."""
-        # it counts steps, and another thread may draw at the same time
+        """Decode vectors, (N, d). unprompted: those of an empty prompt, None for no guidance; generator: on
+        the CPU, for the first noise."""
+        # a scheduler counts steps, and another thread may use it at the same time
         unet, scheduler = self._unet, deepcopy(self._scheduler)
         device, dtype = unet.device, unet.dtype
         side = unet.config.sample_size

@@ -1,9 +1,8 @@
-"""The image encoder of Emu2: EVA-CLIP's vision transformer, with the key layout of the published weights
+"""The image encoder of Emu2: EVA-CLIP's vision transformer, with the keys of the published weights
 (`visual.*`).
 
-Positions are learnt, queries and values have biases and keys have none, there is no last norm, and each
-block's norms stand behind its halves (`postnorm`) rather than before them. Published: 448 px, patches of 14,
-width 1792, 64 blocks.
+Positions are learned; queries and values have biases, keys have none; there is no final norm, and each
+block's norms come after its halves (`postnorm`). Published: 448 px, patches of 14, width 1792, 64 blocks.
 Sources: EVA-CLIP (arXiv 2303.15389), Emu2 (arXiv 2312.13286, section 2).
 """
 
@@ -19,25 +18,27 @@ from torch.nn.functional import avg_pool2d, gelu, linear, scaled_dot_product_att
 from leafinstruct.errors import BackboneError
 
 UNKNOWN = ("rope", "naiveswiglu", "subln", "init_value", "global_average_pool")
-"""Settings of EVA's other sizes; with one of them the weights mean something else."""
+"""Settings of other EVA models, with which the weights have another meaning."""
 
 
 class Eva(nn.Module):
-    """Images -> vectors on a grid."""
+    """Encodes images to vectors on a grid."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """config: `vision_config` as published. Raises BackboneError for settings that Emu2 has not."""
+        """config: `vision_config` as published. Raises BackboneError for settings that Emu2 does not have."""
         super().__init__()
         if odd := [name for name in UNKNOWN if config.get(name)]:
             raise BackboneError(
-                f"vision_config.{odd[0]} is {config[odd[0]]}; Emu2's encoder has none, and other "
-                "kinds of EVA are not known here"
+                f"vision_config.{odd[0]} is {config[odd[0]]}; Emu2's encoder has no such setting, and other "
+                "kinds of EVA are not supported"
             )
         width, side = int(config["width"]), int(config["image_size"]) // int(config["patch_size"])
         self.side = round(int(config["n_query"]) ** 0.5)
         """Vectors along each side of the grid."""
         if side % self.side or self.side**2 != config["n_query"]:
-            raise BackboneError(f"n_query {config['n_query']} is no square grid over {side} x {side} patches")
+            raise BackboneError(
+                f"n_query {config['n_query']} is not a square grid over {side} x {side} patches"
+            )
         self.patch_embed = nn.Module()
         self.patch_embed.proj = nn.Conv2d(3, width, config["patch_size"], config["patch_size"])
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
@@ -45,8 +46,8 @@ class Eva(nn.Module):
         self.blocks = nn.ModuleList(_Block(width, config) for _ in range(config["layers"]))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """pixels: (B, 3, S, S), normalized as CLIP's. Returns (B, n_query, width) in reading order: patches
-        averaged over squares."""
+        """Encode pixels, (B, 3, S, S), normalized as CLIP's, to (B, n_query, width) in reading order: patches
+        are averaged over squares."""
         patches = self.patch_embed.proj(pixels).flatten(2).transpose(1, 2)
         x = torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1) + self.pos_embed
         for block in self.blocks:

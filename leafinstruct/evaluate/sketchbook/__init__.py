@@ -1,1 +1,1 @@
-"""Lessons that a model tells and draws, judged exactly, since Sketchbook knows what is true."""
+"""Evaluation of generated lessons, which is exact because Sketchbook knows the truth."""

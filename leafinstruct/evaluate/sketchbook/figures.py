@@ -1,25 +1,24 @@
-"""From verdicts to the figures of a table: shares with what they are shares of. Nothing here draws or
-judges."""
+"""Compute the figures of a table from verdicts."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from leafinstruct.evaluate.sketchbook.judging import Shown
-from leafinstruct.evaluate.sketchbook.lessons import Drawn, Told
+from leafinstruct.evaluate.sketchbook.judging import ImageVerdict
+from leafinstruct.evaluate.sketchbook.lessons import ForcedImages, FreeAnswer
 from leafinstruct.sketchbook.documents.lessons import FEWEST_STEPS
 
 STEPS = 5
-"""Images that have a figure of their own; a lesson has three to five."""
+"""Number of image positions with a figure of their own; a lesson has three to five images."""
 
 Figures = dict[str, float | None]
-"""Shares, [0, 1]; None of nothing."""
+"""Shares, [0, 1]; None when there is nothing to count."""
 
 
-def of_told(found: Sequence[Told]) -> Figures:
-    """Free-running. How many steps a lesson takes is the model's choice, but none takes fewer than
-    FEWEST_STEPS, so missing ones are counted."""
+def free_figures(found: Sequence[FreeAnswer]) -> Figures:
+    """Return the figures of free-running answers. The model chooses the number of steps, but a lesson has at
+    least FEWEST_STEPS, so missing ones count as wrong."""
     shown = [[step.image for step in one.verdict.steps] for one in found]
     counts = [max(FEWEST_STEPS, len(row)) for row in shown]
     return {
@@ -32,15 +31,15 @@ def of_told(found: Sequence[Told]) -> Figures:
     }
 
 
-def of_drawn(found: Sequence[Drawn]) -> Figures:
-    """Teacher-forced, of the steps of the true lessons."""
-    return _images([one.shown for one in found], [len(one.question.howto.steps) for one in found])
+def forced_figures(found: Sequence[ForcedImages]) -> Figures:
+    """Return the figures of teacher-forced images, one per step of the true lessons."""
+    return _images([one.verdicts for one in found], [len(one.question.howto.steps) for one in found])
 
 
-def _images(shown: Sequence[Sequence[Shown]], counts: Sequence[int]) -> Figures:
-    """exact: of all steps; image_N: of the lessons that have an N-th. kept: of the second and later images,
-    those that show all that was there before as it was. counts: steps of each lesson, at least as many as are
-    shown."""
+def _images(shown: Sequence[Sequence[ImageVerdict]], counts: Sequence[int]) -> Figures:
+    """Return shares of exact images: `exact` of all steps, `image_N` of the lessons with an N-th image; and
+    `kept`, the share of later images that keep all earlier things. counts: steps of each lesson, at least the
+    number of its images."""
     every = [one for row in shown for one in row]
     later = [one for row in shown for one in row[1:]]
     found: Figures = {
@@ -49,19 +48,19 @@ def _images(shown: Sequence[Sequence[Shown]], counts: Sequence[int]) -> Figures:
     }
     for place in range(STEPS):
         wanted = [row for row, count in zip(shown, counts, strict=True) if count > place]
-        found[f"picture_{place + 1}"] = _share(
+        found[f"image_{place + 1}"] = _share(
             sum(len(row) > place and row[place].exact for row in wanted), len(wanted)
         )
     return found
 
 
-def mistakes(shown: Iterable[Shown]) -> Counter[str]:
-    """Of the images that are not exact."""
+def mistakes(shown: Iterable[ImageVerdict]) -> Counter[str]:
+    """Count the mistakes of images that are not exact."""
     return Counter(one.mistake for one in shown if one.mistake is not None)
 
 
-def faults(found: Sequence[Told]) -> Counter[str]:
-    """Of the texts that are not right."""
+def faults(found: Sequence[FreeAnswer]) -> Counter[str]:
+    """Count the faults of texts that are not right."""
     return Counter(step.fault for one in found for step in one.verdict.steps if step.fault is not None)
 
 

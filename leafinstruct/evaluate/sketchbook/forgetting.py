@@ -1,9 +1,10 @@
-"""What an adapter made its base forget: the two tasks that the base was trained on, in the style that it was
-trained on.
+"""Measure what an adapter made its base forget: the tasks of the base, in the style of its training.
 
-caption -> image      exact, read back by the recognizer, with each thing anywhere within the place that the caption names
-image -> caption      right when it says the same, in whichever of the wordings of a place
-image -> itself       right to the last patch; what a lesson's next image needs first, so the base's card says how well it does
+caption -> image      right if the recognizer finds it exact, with each thing anywhere within the place that
+                      the caption names
+image -> caption      right if it is equal, up to the wordings of a place
+image -> itself       right if all patches are equal; the next image of a lesson depends on this, so the
+                      base's card reports it
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from leafinstruct.sketchbook.world.scene import Scene
 
 ASKED = "What does the picture show?"
 MOST_TOKENS = 160
-"""Of a caption, or of an image with its marks and what may stand before it."""
+"""Maximum number of tokens of a caption, or of an image with special tokens and some text before it."""
 _PLAINEST = {wording: wordings[0] for wordings in AT.values() for wording in wordings}
 _PLACE = re.compile("|".join(sorted(_PLAINEST, key=len, reverse=True)))
 
 
 def same_caption(one: str, other: str) -> bool:
-    """Whether two captions differ in wordings of places at most."""
+    """Whether two captions are equal up to the wordings of places."""
     plain = [_PLACE.sub(lambda found: _PLAINEST[found[0]], text.strip()) for text in (one, other)]
     return plain[0] == plain[1]
 
 
 def _placed(image: Image.Image, scene: Scene, view: Seen) -> Scene:
-    """The scene with each thing where the image comes nearest, of what its caption allows. One after another,
-    since things lie apart."""
+    """Return the scene with each thing moved to the allowed place that is nearest to the image. Things are
+    placed one by one, because they do not overlap."""
     for index in range(len(scene.items)):
         choices = spots(scene, index)
         scene = choices[read(image, choices, view).best]
@@ -56,17 +57,18 @@ def remembered(
     batch: int = 64,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> dict[str, float]:
-    """drawn, named: shares of `count` captions and images. view: of the base's own style."""
+    """Return the shares of right images (`drawn`) and captions (`named`) among `count`. view: the base's
+    style."""
     known = [captioned(stream(seed, "caption", index)) for index in range(count)]
     settings = Settings(GREEDY, GREEDY, max_images=1, max_tokens=MOST_TOKENS, stop=("USER:",))
-    asked = [backbone.encode(template([f"Draw {caption}"])) for _, caption in known]
-    drawn = answers(backbone, asked, settings, batch, one_image=True, on_done=on_done)
+    prompts = [backbone.encode(template([f"Draw {caption}"])) for _, caption in known]
+    found = answers(backbone, prompts, settings, batch, one_image=True, on_done=on_done)
     exact = 0
-    for (scene, _), answer in zip(known, drawn, strict=True):
+    for (scene, _), answer in zip(known, found, strict=True):
         image = first_image(answer)
         exact += image is not None and read(image, [_placed(image, scene, view)], view).exact
-    shown = [backbone.encode(template([render(scene, PX, view.style), ASKED])) for scene, _ in known]
-    named = answers(backbone, shown, settings, batch, on_done=lambda done: on_done(count + done))
+    prompts = [backbone.encode(template([render(scene, PX, view.style), ASKED])) for scene, _ in known]
+    named = answers(backbone, prompts, settings, batch, on_done=lambda done: on_done(count + done))
     right = 0
     for (_, caption), answer in zip(known, named, strict=True):
         right += (
@@ -80,20 +82,19 @@ def remembered(
 def copied(
     backbone: Any, count: int, seed: int, template: PromptTemplate, style: Style, batch: int = 64
 ) -> dict[str, float]:
-    """alone, told: shares, 0 to 1, of `count` images whose codes all come again; told: with the image's
-    caption before "Draw it again."
-
-    frame: puts a question as rows for training have it; style: of the images; batch: answers drawn together.
-    """
+    """Return the shares, 0 to 1, of `count` images that are copied with all codes equal: `alone`, and
+    `captioned` with the image's caption before "Draw it again."."""
     known = [
         (render(scene, PX, style), caption)
         for scene, caption in (captioned(stream(seed, "caption", index)) for index in range(count))
     ]
     settings = Settings(GREEDY, GREEDY, max_images=1, max_tokens=MOST_TOKENS, stop=("USER:",))
     found = {}
-    for name, between in (("alone", "Draw it again."), ("told", "It shows {} Draw it again.")):
-        asked = [backbone.encode(template([image, between.format(caption)])) for image, caption in known]
-        again = [first_image(answer) for answer in answers(backbone, asked, settings, batch, one_image=True)]
+    for name, text in (("alone", "Draw it again."), ("captioned", "It shows {} Draw it again.")):
+        prompts = [backbone.encode(template([image, text.format(caption)])) for image, caption in known]
+        again = [
+            first_image(answer) for answer in answers(backbone, prompts, settings, batch, one_image=True)
+        ]
         same = (
             one is not None and backbone.images.encode(one) == backbone.images.encode(image)
             for one, (image, _) in zip(again, known, strict=True)

@@ -1,4 +1,4 @@
-"""How rows for training ask for a lesson: the packaged English questions for guides."""
+"""The questions of training rows for a lesson: the packaged English questions for guides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FILES = {"en": read_questions(packaged("questions") / "en.yaml")}
 
 
 def guide_asks(title: str) -> list[str]:
-    """The ways in which a guide of this title is asked for."""
+    """Return the questions that ask for a guide of this title."""
     wording = tasks_in("en", (GUIDE,), _FILES)[0].wording
     assert wording is not None, "English has questions for guides"
     return titled(wording, title)

@@ -1,10 +1,10 @@
-"""Means of a few seeds with what they are worth: 95% intervals by Student's t, which at n = 3 are 4.3
-standard errors wide on each side and not 2.
+"""Means of a few seeds with 95% intervals by Student's t, which at n = 3 extend 4.3 standard errors on each
+side, not 2.
 
     mean +- t(n - 1) * s / sqrt(n)        s: standard deviation with n - 1
 
-A difference between two methods is taken seed by seed (paired), because a seed moves both. Refused: bootstrap
-over three numbers.
+A difference between two methods is computed seed by seed (paired), because a seed affects both. Refused:
+bootstrap over three numbers.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ T = (
     2.101,
     2.093,
 )
-"""The 0.975 quantile for 1, 2 ... 19 degrees of freedom; scipy is no dependency for nineteen numbers."""
+"""The 0.975 quantile for 1, 2 ... 19 degrees of freedom; nineteen numbers do not justify scipy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """half: of the 95% interval; None for one number alone."""
+    """A mean of n numbers. half: half of the 95% interval's width, None for a single number."""
 
     mean: float
     half: float | None
@@ -50,16 +50,16 @@ class Interval:
         return self.half is not None and abs(self.mean) > self.half
 
     def text(self, scale: float = 1.0, digits: int = 1) -> str:
-        """As "12.3 ± 4.5"."""
-        told = f"{self.mean * scale:.{digits}f}"
-        return told if self.half is None else f"{told} ± {self.half * scale:.{digits}f}"
+        """Format as "12.3 ± 4.5"."""
+        mean = f"{self.mean * scale:.{digits}f}"
+        return mean if self.half is None else f"{mean} ± {self.half * scale:.{digits}f}"
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """Of at least one and at most twenty numbers. Raises ValueError otherwise."""
+    """Return mean and interval of 1 to 20 numbers. Raises ValueError for other counts."""
     n = len(values)
     if not 1 <= n <= len(T) + 1:
-        raise ValueError(f"{n} numbers; an interval is of 1 to {len(T) + 1}")
+        raise ValueError(f"got {n} numbers; an interval needs 1 to {len(T) + 1}")
     mean = math.fsum(values) / n
     if n == 1:
         return Interval(mean, None, 1)
@@ -68,6 +68,7 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def paired(mine: Mapping[int, float], other: Mapping[int, float]) -> Interval | None:
-    """Mean of mine minus other over the seeds that both have; None for none. Keys are seeds."""
+    """Return the interval of mine minus other over the seeds (keys) that both have; None if there are
+    none."""
     both = sorted(mine.keys() & other.keys())
     return interval([mine[seed] - other[seed] for seed in both]) if both else None

@@ -1,13 +1,14 @@
-"""Scores a lesson that a model told and drew: which texts are right, which images are exact, what is wrong
-with the others.
+"""Judge a generated lesson: which texts are right, which images are exact, and what is wrong with the others.
 
-    judge(ask, segments)              free-running: nothing but the instruction is given; an image is judged by its own step's text
-    judge_images(howto, images)   teacher-forced: each step's true text was given; an image is judged by the true scene
+    judge(ask, segments)              free-running: only the instruction was given; an image is judged by its
+                                      own step's text
+    judge_images(howto, images)       teacher-forced: the true lesson before it was given; an image is judged
+                                      by the true scene
 
-An image is exact when it shows the scene so far and the thing that its text names, at a place that the words
-allow. Where it is not, it is read as one of the ways to go wrong, each a scene of its own; an image that is
-none of them is `unreadable`. The scene so far is what the texts have told, placed where the images came
-nearest, so one forgotten thing costs every image that does not show it.
+An image is exact if it shows the scene so far and the thing that its text names, at a place that the words
+allow. Otherwise it is compared with the scenes of all possible mistakes; an image that matches none is
+`unreadable`. The scene so far contains the things that the texts have named, at the places nearest to the
+images, so a forgotten thing makes every image without it wrong.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from leafinstruct.evaluate.sketchbook.grammar import Ask, Fault, Telling
+from leafinstruct.evaluate.sketchbook.grammar import Ask, Fault, State
 from leafinstruct.evaluate.sketchbook.reading import View, cell_errors, read, strain
 from leafinstruct.sketchbook.documents.howto import HowTo
 from leafinstruct.sketchbook.documents.lesson_words import intros
@@ -41,35 +42,35 @@ Mistake = Literal[
     "no text",
     "no image",
 ]
-"""Of an image. color, thing, missing, moved: of what is new; forgotten, recolored: of what was there (moved
-is told of it, too)."""
+"""Mistakes of an image. color, thing, missing: of the new thing; forgotten, recolored: of an earlier thing;
+moved: of either."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An image. kept: every earlier thing is still as it was; mistake: None for an exact one; error: mean
-    over cells, [0, 1]."""
+class ImageVerdict:
+    """The verdict on an image. kept: whether every earlier thing is unchanged; mistake: None for an exact
+    image; error: mean over cells, [0, 1]."""
 
     exact: bool
     kept: bool
     mistake: Mistake | None
     error: float
     scene: Scene
-    """What it should show, at the place that it comes nearest to."""
+    """The expected scene, with the new thing at the nearest allowed place."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepVerdict:
-    """fault: None for a right text."""
+    """The verdict on a step. fault: None for a right text."""
 
     text: str
     fault: Fault | None
-    image: Shown
+    image: ImageVerdict
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A whole lesson. complete: every part that was asked for was told, in as many steps as announced."""
+    """The verdict on a lesson. complete: it names every requested part, in as many steps as announced."""
 
     intro: bool
     steps: tuple[StepVerdict, ...]
@@ -97,9 +98,9 @@ class Verdict:
 def judge(
     ask: Ask, segments: Sequence[str | Image.Image], style: View = "pencil", tolerance: float = 1.0
 ) -> Verdict:
-    """A lesson as it was generated: texts and 64 px images in their order; several paragraphs may stand in
-    one text."""
-    telling, steps, waiting = Telling(ask), list[StepVerdict](), list[str]()
+    """Judge a generated lesson. segments: texts, which may have several paragraphs, and 64 px images, in
+    order."""
+    state, steps, waiting = State(ask), list[StepVerdict](), list[str]()
     intro = False
     for is_text, run in groupby(segments, key=lambda segment: isinstance(segment, str)):
         if is_text:
@@ -108,17 +109,17 @@ def judge(
         for image in run:
             assert isinstance(image, Image.Image)
             if not steps:
-                intro = len(waiting) == 2 and telling.introduce(waiting[0])
-            steps.append(_step(telling, waiting[-1] if waiting else "", image, style, tolerance))
+                intro = len(waiting) == 2 and state.introduce(waiting[0])
+            steps.append(_step(state, waiting[-1] if waiting else "", image, style, tolerance))
             waiting = []
-    outro = waiting.pop() if waiting and telling.ends_with(waiting[-1]) else None
-    steps += [_step(telling, text, None, style, tolerance) for text in (waiting if steps else waiting[1:])]
-    return Verdict(intro, tuple(steps), outro is not None, _is_complete(telling))
+    outro = waiting.pop() if waiting and state.ends_with(waiting[-1]) else None
+    steps += [_step(state, text, None, style, tolerance) for text in (waiting if steps else waiting[1:])]
+    return Verdict(intro, tuple(steps), outro is not None, _is_complete(state))
 
 
 def _paragraphs(text: str, ask: Ask) -> list[str]:
-    """Lines, and an introduction apart from what was written behind it in the same line, with or without a
-    space: rows for training join paragraphs as they are."""
+    """Split a text into lines, and an introduction from what follows it in the same line, with or without a
+    space: training rows may join paragraphs."""
     lines = []
     for line in filter(None, (line.strip() for line in text.splitlines())):
         known = (intro for count in range(1, MOST_STEPS + 1) for intro in intros(ask.thing, count))
@@ -127,50 +128,45 @@ def _paragraphs(text: str, ask: Ask) -> list[str]:
     return lines
 
 
-def _step(
-    telling: Telling, text: str, image: Image.Image | None, style: View, tolerance: float
-) -> StepVerdict:
-    before = telling.scene
-    said = telling.step(text)
-    wanted = [before.add(thing) for thing in said.things]
+def _step(state: State, text: str, image: Image.Image | None, style: View, tolerance: float) -> StepVerdict:
+    before = state.scene
+    verdict = state.step(text)
+    wanted = [before.add(thing) for thing in verdict.things]
     if image is None:
-        shown = Shown(False, False, "no image", 1.0, wanted[0] if wanted else before)
+        shown = ImageVerdict(False, False, "no image", 1.0, wanted[0] if wanted else before)
     elif not wanted:
         error = read(image, [before], style, tolerance).error
-        shown = Shown(False, _is_kept(image, before, before, style, tolerance), "no text", error, before)
+        kept = _is_kept(image, before, before, style, tolerance)
+        shown = ImageVerdict(False, kept, "no text", error, before)
     else:
         shown = look(image, before, wanted, style, tolerance)
-    telling.scene = shown.scene
-    return StepVerdict(text, said.fault, shown)
+    state.scene = shown.scene
+    return StepVerdict(text, verdict.fault, shown)
 
 
-def _is_complete(telling: Telling) -> bool:
-    drawn = [telling.ask.kinds.index(item.kind) for item in telling.parts]
-    needed = {*range(telling.ask.plan.needed), telling.ask.last}
-    return (
-        needed <= set(drawn)
-        and not telling.lost
-        and any(count == telling.told for _, count in telling.styles)
-    )
+def _is_complete(state: State) -> bool:
+    named = {state.ask.kinds.index(item.kind) for item in state.parts}
+    needed = {*range(state.ask.plan.needed), state.ask.last}
+    return needed <= named and not state.lost and any(count == state.steps for _, count in state.styles)
 
 
 def judge_images(
     howto: HowTo, images: Sequence[Image.Image | None], style: View = "pencil", tolerance: float = 1.0
-) -> tuple[Shown, ...]:
-    """Images that were drawn for the true texts, one a step; None for one that was not drawn.
+) -> tuple[ImageVerdict, ...]:
+    """Judge images generated for the true texts, one per step; None for a missing image.
 
     Raises ValueError when there are more or fewer images than steps.
     """
     if len(images) != len(howto.steps):
         raise ValueError(
-            f"{len(images)} images cannot be judged by {len(howto.steps)} steps; one a step, None where "
-            "there is none"
+            f"got {len(images)} images for {len(howto.steps)} steps; give one per step, None for a "
+            "missing one"
         )
-    verdicts: list[Shown] = []
+    verdicts: list[ImageVerdict] = []
     before = Scene(howto.steps[0].scene.background, None)
     for step, image in zip(howto.steps, images, strict=True):
         scene = replace(step.scene, decor=None)
-        missing = Shown(False, False, "no image", 1.0, scene)
+        missing = ImageVerdict(False, False, "no image", 1.0, scene)
         verdicts.append(missing if image is None else look(image, before, [scene], style, tolerance))
         before = scene
     return tuple(verdicts)
@@ -178,8 +174,9 @@ def judge_images(
 
 def look(
     image: Image.Image, before: Scene, wanted: Sequence[Scene], style: View = "pencil", tolerance: float = 1.0
-) -> Shown:
-    """before: the scene so far; wanted: it with the new thing, at each place where it may stand."""
+) -> ImageVerdict:
+    """Judge an image. before: the scene so far; wanted: that scene with the new thing at each allowed
+    place."""
     reading = read(image, wanted, style, tolerance)
     scene = wanted[reading.best]
     mistake: Mistake | None = "unreadable"
@@ -190,19 +187,18 @@ def look(
         rivals = list(_rivals(before, scene))
         nearest = read(image, [one for _, one in rivals], style, tolerance)
         mistake = rivals[nearest.best][0] if nearest.exact else mistake
-    return Shown(
-        mistake is None, _is_kept(image, before, scene, style, tolerance), mistake, reading.error, scene
-    )
+    kept = _is_kept(image, before, scene, style, tolerance)
+    return ImageVerdict(mistake is None, kept, mistake, reading.error, scene)
 
 
 def _colors(scene: Scene) -> list[tuple[Mistake, Scene]]:
-    """The new thing in every other color."""
+    """Return the scene with the new thing in every other color."""
     new = scene.items[-1]
     return [("color", scene.swap(new, new.painted(color))) for color in COLORS if color != new.color]
 
 
 def _rivals(before: Scene, scene: Scene) -> list[tuple[Mistake, Scene]]:
-    """One scene for each way to go wrong."""
+    """Return one scene for each possible mistake."""
     new, olds = scene.items[-1], before.items
     kinds = [*HIGH, *LOW, *(item.kind for item in olds)]
     wrong: list[tuple[Mistake, Scene]] = [*_colors(scene), ("missing", before)]
@@ -223,13 +219,13 @@ def _rivals(before: Scene, scene: Scene) -> list[tuple[Mistake, Scene]]:
 
 
 def _around(item: Item) -> list[Item]:
-    """The thing at every other place, in its row or its column."""
+    """Return the thing at every other place in its row or its column."""
     across = [item.at(column, item.row) for column in range(CELLS - item.width + 1) if column != item.column]
     return across + [item.at(item.column, row) for row in range(CELLS - item.height + 1) if row != item.row]
 
 
 def _shifts(items: tuple[Item, ...]) -> list[tuple[Item, ...]]:
-    """The whole drawing further left or right."""
+    """Return all things shifted left or right."""
     left, right = min(item.column for item in items), max(item.column + item.width for item in items)
     return [
         tuple(item.at(item.column + by, item.row) for item in items)
@@ -239,7 +235,7 @@ def _shifts(items: tuple[Item, ...]) -> list[tuple[Item, ...]]:
 
 
 def _is_kept(image: Image.Image, before: Scene, scene: Scene, style: View, tolerance: float) -> bool:
-    """Whether the cells of earlier things, but for those that the new thing covers, are as they should be."""
+    """Whether the cells of earlier things are right, except for those that the new thing covers."""
     cells = np.zeros((CELLS, CELLS), dtype=bool)
     for item in before.items:
         cells[item.row : item.row + item.height, item.column : item.column + item.width] = True

@@ -1,5 +1,5 @@
-"""Losses of true lessons that a backbone has not seen: per modality, and per image's place, since later
-images are the harder ones."""
+"""Losses of held-out true lessons: per modality, and per position of an image, because later images are
+harder."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-from leafinstruct.evaluate.sketchbook.lessons import PromptTemplate, Question, told
+from leafinstruct.evaluate.sketchbook.lessons import PromptTemplate, Question, true_lesson
 from leafinstruct.sketchbook.world.render import Style
 
 
 def losses(
     backbone: Any, questions: Sequence[Question], template: PromptTemplate, style: Style, batch: int = 16
 ) -> dict[str, float]:
-    """Means over tokens, nats: text, image, image_1, image_2 ... Loss falls on the answer and its end, as in
-    training."""
+    """Return means over tokens in nats: text, image, image_1, image_2 ... The labels are the answer and its
+    end token, as in training."""
     start, begin = len(backbone.encode([])), backbone.image_layout(None).begin
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for at in range(0, len(questions), batch):
@@ -45,7 +45,8 @@ def losses(
 def _row(
     backbone: Any, question: Question, template: PromptTemplate, style: Style, start: int
 ) -> tuple[list[int], int]:
-    """Ids, and how many of them are given."""
-    asked = backbone.encode(template([question.prompt]))
-    said = [item for segment in told(question.howto, style) for item in backbone.encode([segment])[start:]]
-    return [int(item) for item in [*asked, *said, backbone.end]], len(asked)
+    """Return the ids of prompt and answer, and the length of the prompt."""
+    prompt = backbone.encode(template([question.prompt]))
+    lesson = true_lesson(question.howto, style)
+    answer = [item for segment in lesson for item in backbone.encode([segment])[start:]]
+    return [int(item) for item in [*prompt, *answer, backbone.end]], len(prompt)

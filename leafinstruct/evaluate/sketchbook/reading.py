@@ -1,18 +1,16 @@
-"""Which scene an image shows: a recognizer for images that a model drew, without a model.
+"""Recognize which scene a generated image shows, without a model.
 
-Things cover whole cells, so an image is compared with each candidate's own drawing cell by cell, in two ways:
-the mean absolute difference of the pixels (above SLACK times the cell's detail, since a lossy image tokenizer
-loses detail first) and the difference of the cell's mean color (which it keeps). The nearest candidate is
-what the image shows; exactly, when no cell is TAU or TINT away in either. A sum over the image would let a
-forgotten hat hide behind 60 well drawn cells; pixels alone take a thin red flag for a pink one ten times as
-often.
+Things cover whole cells, so an image is compared with each rendered candidate cell by cell, in two ways: the
+mean absolute difference of the pixels (above SLACK times the cell's detail, because a lossy image tokenizer
+loses detail first) and the difference of the cell's mean color (which it keeps). The image shows the nearest
+candidate, and shows it exactly if no cell exceeds TAU or TINT. With a sum over the image, 60 right cells
+would outweigh a forgotten hat; pixels alone confuse a thin red flag with a pink one ten times as often.
 
-Both bounds are a trade: `measure` states the recognizer's two errors behind whatever tokenizer made the
-images. Where the tokenizer is at hand, candidates go through it as well (`Seen`), and the bounds only measure
-what the model did: behind leaf:tiny-1's tokenizer they refuse no true scene, where they would refuse more
-than a third of them without.
-Refused: a trained classifier, whose errors would be as unknown as those of the model that it is to judge.
-Cost: 0.1 ms a candidate once it is drawn (0.6 ms; the last DRAWN are kept).
+Both bounds are a compromise: `measure` states the recognizer's two errors for a given tokenizer. If the
+tokenizer is available, candidates pass through it, too (`Seen`), and the bounds only measure the model: with
+leaf:tiny-1's tokenizer they then refuse no true scene, otherwise more than a third.
+Refused: a trained classifier, whose errors would be as unknown as those of the model under test.
+Cost: 0.1 ms per candidate, and 0.6 ms to render it (the last CACHED are kept).
 """
 
 from __future__ import annotations
@@ -31,34 +29,34 @@ from leafinstruct.sketchbook.world.render import Style, render
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
 PX = 64
-"""Side of the images that are read: a cell is 8 x 8 px."""
+"""Side of the images in pixels; a cell is 8 x 8."""
 
 SLACK = 0.8
-"""How much of a cell's detail may be lost: detail is what a blur of one pixel takes from the drawing, mean
-absolute difference, [0, 1]."""
+"""How much of a cell's detail may be lost. Detail is the mean absolute difference that a blur of one pixel
+makes, [0, 1]."""
 
 TAU = 0.06
-"""A cell whose pixels are this much further away than SLACK times its detail is wrong; mean absolute
+"""A cell is wrong if its pixels differ by this much more than SLACK times its detail; mean absolute
 difference, [0, 1]."""
 
 TINT = 0.035
-"""A cell whose mean color is this far away is wrong; mean absolute difference over the channels, [0, 1].
+"""A cell is wrong if its mean color differs by this much; mean absolute difference over the channels, [0, 1].
 
-With both bounds, behind a stand-in for a patch-local tokenizer (8 x 8 blocks of JPEG, full color, 28.3 dB):
-no more than 1% of true pencil scenes refused, at most 3% of any one change accepted, and no change of color.
+With both bounds and a substitute for a patch-local tokenizer (8 x 8 blocks of JPEG, full color, 28.3 dB): at
+most 1% of true pencil scenes refused, at most 3% of any change accepted, and no change of color.
 """
 
-DRAWN = 20_000
-"""Candidates whose drawings are kept, 12 kB each."""
+CACHED = 20_000
+"""Number of rendered candidates that are cached, 12 kB each."""
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A style as an image tokenizer gives it back: then candidates are drawn, encoded and decoded, too, so
-    that what the tokenizer loses of every drawing is no mistake of the model that drew. eq=False: drawings
-    are kept for this very object. through: an image -> what comes back."""
+    """A style after an image tokenizer: candidates are rendered, encoded and decoded, so that losses of the
+    tokenizer do not count as mistakes of the model. through: encodes and decodes an image. eq=False, because
+    candidates are cached per object."""
 
     style: Style
     through: Callable[[Image.Image], Image.Image]
@@ -70,8 +68,8 @@ Cells = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """best: index of the nearest candidate; error: mean absolute difference to it, [0, 1]; worst: its worst
-    cell in units of the bounds; exact: worst < tolerance."""
+    """The recognized candidate. best: its index; error: mean absolute difference to it, [0, 1]; worst: the
+    worst cell in units of the bounds; exact: worst < tolerance."""
 
     best: int
     error: float
@@ -82,14 +80,14 @@ class Reading:
 def read(
     image: Image.Image, candidates: Sequence[Scene], style: View = "pencil", tolerance: float = 1.0
 ) -> Reading:
-    """The candidate that the image shows. Decor is left out of the candidates' drawings.
+    """Find the candidate that an image shows; candidates are rendered without decor.
 
     image: PX x PX; tolerance: factor on TAU and TINT. Raises ValueError for another size or no candidates.
     """
     if image.size != (PX, PX):
-        raise ValueError(f"a picture of {image.width} x {image.height} px cannot be read; only {PX} x {PX}")
+        raise ValueError(f"the image has {image.width} x {image.height} px; it must have {PX} x {PX}")
     if not candidates:
-        raise ValueError("there is no candidate to read the picture as")
+        raise ValueError("there are no candidates")
     errors, tints = cell_errors(np.asarray(image.convert("RGB")), candidates, style)  # (candidates, 64) each
     best = int((errors + tints).mean(axis=1).argmin())
     worst = float(strain(errors[best], tints[best], candidates[best], style).max())
@@ -97,7 +95,8 @@ def read(
 
 
 def strain(errors: Cells, tints: Cells, scene: Scene, style: View = "pencil") -> Cells:
-    """(cells,): how far each cell is from the scene, in units of the bounds; 1 and more is wrong."""
+    """Return the distance of each cell from the scene, (cells,), in units of the bounds; 1 and more is
+    wrong."""
     strained: Cells = np.maximum(
         (errors - _forgiven(scene.background, scene.items, style)) / TAU, tints / TINT
     )
@@ -105,11 +104,8 @@ def strain(errors: Cells, tints: Cells, scene: Scene, style: View = "pencil") ->
 
 
 def cell_errors(image: Pixels, candidates: Sequence[Scene], style: View = "pencil") -> tuple[Cells, Cells]:
-    """Of each cell, row by row from the top left: mean absolute difference of its pixels, and of its mean
-    color; (candidates, cells) each.
-
-    image: (PX, PX, 3).
-    """
+    """Return the mean absolute differences of pixels and of mean color for each cell in reading order,
+    (candidates, cells) each. image: (PX, PX, 3)."""
     drawings = np.stack([drawing(scene.background, scene.items, style) for scene in candidates])
     apart = drawings.astype(np.int16) - image.astype(np.int16)
     tints: Cells = np.abs(_cells_of(apart).mean(axis=(2, 4), dtype=np.float32)).mean(axis=-1) / np.float32(
@@ -131,31 +127,31 @@ def _by_cell(apart: NDArray[np.int16]) -> Cells:
     return flat
 
 
-@lru_cache(maxsize=DRAWN)
+@lru_cache(maxsize=CACHED)
 def _forgiven(background: str, items: tuple[Item, ...], style: View) -> Cells:
     """(cells,): SLACK times the detail of each cell."""
-    drawn = drawing(background, items, style)
-    blurred = np.asarray(Image.fromarray(drawn).filter(ImageFilter.BoxBlur(1)))
-    detail: Cells = _by_cell((drawn.astype(np.int16) - blurred.astype(np.int16))[None])[0]
+    sharp = drawing(background, items, style)
+    blurred = np.asarray(Image.fromarray(sharp).filter(ImageFilter.BoxBlur(1)))
+    detail: Cells = _by_cell((sharp.astype(np.int16) - blurred.astype(np.int16))[None])[0]
     return detail * np.float32(SLACK)
 
 
-@lru_cache(maxsize=DRAWN)
+@lru_cache(maxsize=CACHED)
 def drawing(background: str, items: tuple[Item, ...], style: View) -> Pixels:
-    """The scene without decor, (PX, PX, 3); kept, so not to be written to."""
+    """Render a scene without decor, (PX, PX, 3). Cached, therefore read-only."""
     scene = Scene(background, None, items)
-    drawn = (
+    image = (
         style.through(render(scene, PX, style.style)) if isinstance(style, Seen) else render(scene, PX, style)
     )
-    pixels = np.asarray(drawn)
+    pixels = np.asarray(image)
     pixels.flags.writeable = False
     return pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """refused: share of true scenes that are not read as exact; accepted: change -> share of changed scenes
-    that are; decibels: mean PSNR."""
+    """Errors of the recognizer. refused: share of true scenes that are not exact; accepted: change -> share
+    of changed scenes that are; decibels: mean PSNR."""
 
     refused: float
     accepted: dict[str, float]
@@ -170,11 +166,11 @@ def measure(
     tolerance: float = 1.0,
     seed: int = 0,
 ) -> Errors:
-    """Both errors of the recognizer behind a lossy tokenizer.
+    """Measure both errors of the recognizer with a lossy tokenizer.
 
-    reconstruct: images (N, PX, PX, 3) -> what the tokenizer gives back of them. Each scene is drawn,
-    reconstructed and read as itself; then each of its `changes` is drawn, reconstructed and read as the scene
-    that it is not.
+    reconstruct: encodes and decodes images, (N, PX, PX, 3). Each scene is rendered, reconstructed and
+    compared with itself; then each of its `changes` is rendered, reconstructed and compared with the
+    unchanged scene.
     """
     rng = random.Random(seed)  # noqa: S311 - a sample
     plain = style.style if isinstance(style, Seen) else style
@@ -182,9 +178,9 @@ def measure(
     accepted: dict[str, list[bool]] = {}
     for scene in scenes:
         others = changes(scene, rng)
-        drawn = np.stack([drawing(one.background, one.items, plain) for one in (scene, *others.values())])
-        seen = reconstruct(drawn)
-        square = np.mean((drawn[0].astype(np.float64) - seen[0]) ** 2)
+        images = np.stack([drawing(one.background, one.items, plain) for one in (scene, *others.values())])
+        seen = reconstruct(images)
+        square = np.mean((images[0].astype(np.float64) - seen[0]) ** 2)
         psnr.append(10 * np.log10(255**2 / max(square, 1e-9)))
         worst = [read(Image.fromarray(image), [scene], style).worst for image in seen]
         refused.append(worst[0] >= tolerance)
@@ -195,9 +191,9 @@ def measure(
 
 
 def changes(scene: Scene, rng: random.Random) -> dict[str, Scene]:
-    """The scene with one attribute of one thing changed: color, kind, moved, missing, and with a thing added.
+    """Return the scene with one change each: color, kind, moved, missing, added.
 
-    A change that leaves the image the same, because something covers it, is left out: no image could tell it.
+    A change that does not change the image, because something covers it, is left out.
     """
     item = rng.choice(scene.items)
     color = rng.choice([name for name in COLORS if name != item.color])
@@ -241,4 +237,4 @@ ADDED = (
     "drum",
     "umbrella",
 )
-"""Kinds that stand in for others in `changes`."""
+"""Kinds that replace others in `changes`."""

@@ -1,8 +1,8 @@
-"""How often the recognizer itself is wrong behind a backbone's own image tokenizer: the figure beside every
-figure of exact images.
+"""Measure the recognizer's own errors with a backbone's image tokenizer; they accompany every figure of exact
+images.
 
-Candidates go through the tokenizer, too (reading.Seen), so an image that a model drew code for code is exact.
-What is left is what the tokenizer makes alike: a scene and a changed one whose codes are nearly the same.
+Candidates pass through the tokenizer, too (reading.Seen), so an image with all codes right is exact. What
+remains are scenes that the tokenizer makes almost equal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from leafinstruct.sketchbook.world.render import Style
 
 
 def through(images: Any) -> Callable[[Image.Image], Image.Image]:
-    """There and back. images: an image tokenizer (backbones.chameleon.Images)."""
+    """Return a function that encodes and decodes an image. images: an image tokenizer
+    (backbones.chameleon.Images)."""
 
     def back(image: Image.Image) -> Image.Image:
         codes = torch.tensor(images.encode(image)).view(images.side, images.side)
@@ -32,17 +33,18 @@ def through(images: Any) -> Callable[[Image.Image], Image.Image]:
 
 
 def seen(images: Any, style: Style) -> Seen:
-    """The style as the tokenizer gives it back; keep it, since drawings are remembered for it."""
+    """Return the style after the tokenizer. Reuse the object, because rendered candidates are cached for
+    it."""
     return Seen(style, through(images))
 
 
 def errors(images: Any, view: Seen, scenes: int, seed: int) -> Errors:
-    """On scenes of held-out lessons."""
+    """Measure the errors on scenes of held-out lessons."""
     rng = random.Random(seed)  # noqa: S311 - a sample
-    drawn = [step.scene for howto in held_out_lessons(scenes, seed) for step in howto.steps]
+    steps = [step.scene for howto in held_out_lessons(scenes, seed) for step in howto.steps]
     back = through(images)
 
     def reconstruct(many: Pixels) -> Pixels:
         return np.stack([np.asarray(back(Image.fromarray(one))) for one in many])
 
-    return measure(reconstruct, rng.sample(drawn, scenes), view, seed=seed)
+    return measure(reconstruct, rng.sample(steps, scenes), view, seed=seed)

@@ -1,1 +1,1 @@
-"""One module a format of another tool."""
+"""Export formats, one module per format."""

@@ -1,10 +1,11 @@
-"""InterleavedBench's and LeafInstruct's JSON, which `kind: conversations` reads back.
+"""JSON of InterleavedBench and LeafInstruct, which the source `kind: conversations` reads.
 
-    [{"id", "image": [path, ...], "task_name", "conversations": [{"from": "human" | "gpt", "value": "... <image> ..."}, ...], ...}]
+    [{"id", "image": [path, ...], "task_name",
+      "conversations": [{"from": "human" | "gpt", "value": "... <image> ..."}, ...], ...}]
 
-Images stand for `<image>` in order over all turns, questions and answers. Beside these keys a record says
-where it comes from; `escaped` names the rule of its texts, and ingest goes the way back. Source: the public
-files of InterleavedBench (arXiv 2406.14643).
+The images replace `<image>` in order over all turns, in questions and answers. A record also states its
+origin; `escaped` names the escaping rule of its texts, which ingest reverses. Source: the public files of
+InterleavedBench (arXiv 2406.14643).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def record(sample: Sample) -> dict[str, Any]:
         "image": [image.path for image in sample.images],
         "task_name": sample.row["task"] or "",
         "conversations": [
-            {"from": SPEAKERS[turn.role], "value": turn.marked(PLACEHOLDER)} for turn in sample.turns
+            {"from": SPEAKERS[turn.role], "value": turn.with_placeholders(PLACEHOLDER)}
+            for turn in sample.turns
         ],
         **sample.origin(),
         "escaped": ESCAPED,
@@ -33,12 +35,12 @@ def record(sample: Sample) -> dict[str, Any]:
 
 
 def loading(name: str, files: Files) -> str:  # noqa: ARG001 - the signature of Format.loading
-    return f"""Each `.json` file is one list of records; paths of images are relative to this folder. In Python:
+    return f"""Each `.json` file is a list of records. Paths of images are relative to this folder. In Python:
 
     import json
     records = json.load(open("{next(iter(files.values()))[0]}", encoding="utf-8"))
 
-`leaf build` reads it back, texts unescaped, with this source in a recipe:
+`leaf build` reads the file, and unescapes its texts, with this source in a recipe:
 
     ingest:
       sources:
@@ -53,5 +55,5 @@ FORMAT = Format(
     placeholders=(PLACEHOLDER,),
     record=record,
     loading=loading,
-    answers="They are part of the format: `<image>` in an answer is an image that the answer shows.",
+    answers="They are part of the format: `<image>` in an answer is an image of the answer.",
 )

@@ -1,13 +1,15 @@
 """LLaMA-Factory's sharegpt format with images, and its `dataset_info.json`.
 
-    {"messages": [{"role": "user" | "assistant", "content": "... <image> ..."}, ...], "images": [path, ...], ...}
+    {"messages": [{"role": "user" | "assistant", "content": "... <image> ..."}, ...],
+     "images": [path, ...], ...}
 
-Read in llamafactory 0.9.5 (data/converter.py, data/mm_plugin.py, data/processor/supervised.py): contents are
-strings; `<image>` is counted over all turns and must match `images`; turns alternate, beginning with the user
-and ending with the assistant, or the row is skipped with a warning in the log, so such rows are left out here
-with a reason. Turns of one speaker in a row become one. Relative paths are looked for below `media_dir`,
-which is `dataset_dir` unless given. Loss falls on every assistant turn; an image in an answer is an input
-like any other, but the tokens that hold its place are among the labels. No key says otherwise.
+Source: llamafactory 0.9.5 (data/converter.py, data/mm_plugin.py, data/processor/supervised.py). Contents are
+strings. The number of `<image>` over all turns must match `images`. Turns must alternate, beginning with the
+user and ending with the assistant; other rows would be skipped with a warning in the log, so they are left
+out here with a reason.
+Adjacent turns of the same role are merged. Relative paths are resolved in `media_dir`, by default
+`dataset_dir`. The loss covers every assistant turn; an image in an answer is an input, but its placeholder
+tokens are among the labels. No key changes that.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from leafinstruct.records.escaping import ESCAPED
 def record(sample: Sample) -> dict[str, Any]:
     return {
         "messages": [
-            {"role": turn.role, "content": turn.marked("<image>")} for turn in alternating(sample.turns)
+            {"role": turn.role, "content": turn.with_placeholders("<image>")}
+            for turn in alternating(sample.turns)
         ],
         "images": [image.path for image in sample.images],
         "id": sample.row["id"] or "",
@@ -34,12 +37,12 @@ def record(sample: Sample) -> dict[str, Any]:
 
 
 def entry(name: str, split: str) -> str:
-    """A dataset's name for its command line, where commas separate names."""
+    """Name of a dataset on LLaMA-Factory's command line, where commas separate names."""
     return re.sub(r"[^0-9a-z]+", "_", f"{name}_{split}".lower()).strip("_")
 
 
 def beside(name: str, files: Files) -> dict[str, Any]:
-    """dataset_info.json."""
+    """Contents of dataset_info.json."""
     tags = {
         "role_tag": "role",
         "content_tag": "content",
@@ -63,14 +66,14 @@ def beside(name: str, files: Files) -> dict[str, Any]:
 
 def loading(name: str, files: Files) -> str:
     trained = entry(name, "train" if "train" in files else next(iter(files)))
-    return f"""Datasets of `dataset_info.json`: {", ".join(f"`{entry(name, split)}`" for split in files)}. Run where you like:
+    return f"""Datasets in `dataset_info.json`: {", ".join(f"`{entry(name, split)}`" for split in files)}. Run in any folder:
 
     llamafactory-cli train --stage sft --do_train --model_name_or_path Qwen/Qwen2.5-VL-7B-Instruct --template qwen2_vl \\
         --dataset_dir THIS_FOLDER --dataset {trained} --finetuning_type lora --output_dir OUT
 
-Images are found because `media_dir` is `dataset_dir` unless it is given. To use it beside other datasets, copy the entries into their
+Images are found because `media_dir` defaults to `dataset_dir`. To combine this dataset with others, copy the entries into their
 `dataset_info.json` and give `--media_dir THIS_FOLDER`. Keys other than `messages` and `images` are not read.
-"""
+"""  # noqa: E501
 
 
 FORMAT = Format(
@@ -81,9 +84,8 @@ FORMAT = Format(
     record=record,
     loading=loading,
     answers=(
-        "LLaMA-Factory does not train a model to draw them: they are inputs, seen by the words "
-        "behind them, and the tokens that hold their places "
-        "are among the labels. `leaf train` trains image output."
+        "LLaMA-Factory does not train image generation: images in answers are inputs for the text after "
+        "them, and their placeholder tokens are among the labels. `leaf train` trains image generation."
     ),
     fault=unanswered,
     beside=beside,

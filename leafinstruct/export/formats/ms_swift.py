@@ -1,14 +1,15 @@
 """ms-swift's JSONL of messages and images.
 
-    {"messages": [{"role": "user" | "assistant", "content": "... <image> ..."}, ...], "images": [path, ...], ...}
+    {"messages": [{"role": "user" | "assistant", "content": "... <image> ..."}, ...],
+     "images": [path, ...], ...}
 
-Read in ms-swift 4.6.0 (swift/template/base.py and template_inputs.py, swift/dataset/preprocessor): `<image>`
-stands for the images in order over all turns; surplus images are put before the first turn, and a literal
-`<video>`, `<bbox>` or `<img>PATH</img>` is obeyed, so texts are escaped. Turns of one speaker in a row would
-be glued without a space; here they become one with a line break. A row that ends with the user has nothing to
-learn and one that begins with the assistant gets an empty question, so both are left out with a reason.
-Relative paths are looked for below the current folder and below ROOT_IMAGE_DIR. Loss falls on assistant
-turns, never on the patches of an image; a message could say `"loss": false`, and ours need not.
+Source: ms-swift 4.6.0 (swift/template/base.py and template_inputs.py, swift/dataset/preprocessor). The images
+replace `<image>` in order over all turns; surplus images are put before the first turn, and a literal
+`<video>`, `<bbox>` or `<img>PATH</img>` is interpreted, so texts are escaped. ms-swift would join adjacent
+turns of the same role without a space; here they are merged with a line break. A row that ends with the user
+has no target, and a row that begins with the assistant would get an empty question, so both are left out with
+a reason. Relative paths are resolved in the current folder and in ROOT_IMAGE_DIR. The loss covers assistant
+turns, never the patches of an image; the key `"loss": false` of a message is not needed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def loading(name: str, files: Files) -> str:  # noqa: ARG001 - the signature of 
     ROOT_IMAGE_DIR=THIS_FOLDER swift sft --model Qwen/Qwen2.5-VL-7B-Instruct --dataset THIS_FOLDER/{train[0]}{validation}
 
 Keys other than `messages` and `images` are not read.
-"""
+"""  # noqa: E501
 
 
 FORMAT = Format(
@@ -51,9 +52,8 @@ FORMAT = Format(
     record=record,
     loading=loading,
     answers=(
-        "ms-swift does not train a model to draw them: they are inputs, seen by the words behind "
-        "them, and their patches bear no loss. "
-        "`leaf train` trains image output."
+        "ms-swift does not train image generation: images in answers are inputs for the text after them, "
+        "and the loss does not cover their patches. `leaf train` trains image generation."
     ),
     fault=unanswered,
 )

@@ -1,12 +1,13 @@
-"""WebDataset: tar shards, one sample = a JSON member and its images.
+"""WebDataset: tar shards in which a sample is a JSON member and its images.
 
-    <key>.000.png  <key>.001.jpg  ...  <key>.json      {"messages": [{"role", "content": [{"type": "text", "text"} | {"type": "image"}]}],
-                                                        "images": ["000.png", "001.jpg"], ...}
+    <key>.000.png  <key>.001.jpg  ...  <key>.json
+    {"messages": [{"role", "content": [{"type": "text", "text"} | {"type": "image"}]}],
+     "images": ["000.png", "001.jpg"], ...}
 
-`images` names the members in the order of the `{"type": "image"}` parts, over all turns; there are no marks
-in texts. A key is the row's id where that is letters, digits, `-` and `_`, else a hash of it: WebDataset cuts
-a name at its first point, and a name from the data could be a path. Bytes depend on the rows alone: members
-in the order of their names, no time, no owner, mode 644.
+`images` lists the members in the order of the `{"type": "image"}` parts over all turns; texts contain no
+placeholders. The key is the row's id if it consists of letters, digits, `-` and `_`, else a hash of it:
+WebDataset cuts a name at its first dot, and a name from the data could be a path. Bytes depend only on the
+rows: members in the order of their names, no time, no owner, mode 644.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def key(sample: Sample) -> str:
 
 
 def members(sample: Sample) -> list[tuple[str, bytes]]:
-    """Suffix and bytes of the images' members, in order; zero-padded, so that sorting them keeps it."""
+    """Suffix and bytes of the images' members. Numbers are zero-padded, so that sorting keeps the order."""
     digits = max(3, len(str(len(sample.images))))
     return [(f"{at:0{digits}}.{image.suffix}", image.data) for at, image in enumerate(sample.images)]
 
@@ -60,7 +61,7 @@ def loading(name: str, files: Files) -> str:  # noqa: ARG001 - the signature of 
         row = sample["json"]
         images = [sample[name] for name in row["images"]]
 
-`{{"type": "image"}}` parts of `messages` stand for the images in order, over all turns.
+The `{{"type": "image"}}` parts of `messages` refer to the images in order, over all turns.
 """
 
 
@@ -72,7 +73,6 @@ FORMAT = Format(
     record=record,
     loading=loading,
     answers=(
-        "They are parts of the assistant's content like any other; what is made of them is up to the "
-        "code that reads the samples."
+        "They are parts of the assistant's content; the code that reads the samples decides how to use them."
     ),
 )

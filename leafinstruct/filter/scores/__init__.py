@@ -1,1 +1,1 @@
-"""One module a family of scores; catalog.py beside this folder lists them."""
+"""One module per family of scores, listed in catalog.py."""

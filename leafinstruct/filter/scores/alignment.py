@@ -1,24 +1,24 @@
 """CLIP text-image alignment, and the embeddings that coherence uses too.
 
-The whole image x segment matrix of each document is computed and kept: `alignment.own`, the margin and any
-later re-assignment are then arithmetic on it, and moving a threshold runs no model. Images and texts of a
-part are embedded in batches across its documents, and a batch never crosses a part, so results do not depend
-on workers; cosines are rounded to 1e-4 before they are stored or judged.
+The whole image x segment matrix of each document is computed and cached. `alignment.own`, the margin and any
+later re-assignment of owners are computed from it, and moving a threshold runs no model. Images and texts of
+a part are embedded in batches across its documents. A batch never crosses a part, so results do not depend on
+the number of workers; cosines are rounded to 1e-4 before they are stored or judged.
 
-Equal texts of a part are embedded once, in batches sorted by length and padded to their own longest. CLIP's
-text transformer is causal and reads its vector at the end token, so padding behind that changes nothing but
-rounding: cosines differ by less than 1e-6. Real pages have 20 tokens a text, and padding them to the
-context's 77 was most of what CLIP cost there: 4.25 CPU-s a page, now 1.29 (37 pages, ViT-B/32's size,
+Equal texts of a part are embedded once, in batches sorted by length and padded to their own longest text.
+CLIP's text transformer is causal and reads its vector at the end token, so padding after it changes only the
+rounding: cosines differ by less than 1e-6. Real pages have 20 tokens per text, and padding them to the
+context's 77 was most of CLIP's cost there: 4.25 CPU-s per page, now 1.29 (37 pages, ViT-B/32's size,
 float32).
 
 `alignment.own` is the cosine with the text that owns the image (records.owners), so two swapped neighbors
-fail. `alignment.beside` is the larger of two cosines: the nearest text before it, and its captions (or,
-without one, the nearest text behind it). A text longer than the model's context is split into sentences (a
-longer sentence into windows), embedded piecewise and mean-pooled; nothing is cut silently.
+fail. `alignment.beside` is the larger of two cosines: with the nearest text before it, and with its captions
+(or, without one, the nearest text after it). A text longer than the model's context is split into sentences
+(a longer sentence into windows), embedded in pieces and mean-pooled; nothing is cut.
 
-Chosen: clip-anytorch (`clip.load`), which opens every published OpenAI checkpoint and any other in that form;
-scales differ by model, so rules name theirs. Cost: benchmarks/alignment.py; ViT-B/32 in batches 11 images a
-CPU-second (8.3 one at a time), the tiny one 600.
+Chosen: clip-anytorch (`clip.load`), which opens every published OpenAI checkpoint and any other of that form.
+Scales differ between models, so rules name theirs. Cost: benchmarks/alignment.py; ViT-B/32 in batches 11
+images per CPU-second (8.3 one at a time), the tiny one 600.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ from leafinstruct.records.text import owners, places
 from leafinstruct.records.text.words import sentences_of
 
 DECODE_PX = 1024
-"""Longer side at which images are decoded for CLIP: leaves 336 px, the largest published resolution, on the
-shorter side up to 3:1."""
+"""Longer side at which images are decoded for CLIP. Up to an aspect of 3:1, the shorter side then has 336 px,
+the largest published resolution."""
 
 Piece = tuple[int, ...]
-"""Token ids of a text, or of a part of one that is longer than the context."""
+"""Token ids of a text, or of a piece of a text that is longer than the context."""
 
 NO_OWNER = "no owner is known: the larger of both sides"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Which CLIP: `name` as the recipe gives it, `file` its checkpoint (None: a published name that clip
-    fetches), sha256 of the file.
+    """Which CLIP is used.
 
-    toy: the packaged tiny model judges images that it does not know.
+    name: as in the recipe. file: its checkpoint, None for a published name that clip downloads. sha256: of
+    the file. toy: the packaged tiny model is used on images that it was not trained on.
     """
 
     name: str
@@ -72,14 +72,14 @@ class Weights:
 
     @property
     def label(self) -> str:
-        """The name that every score, row and card carries; of a checkpoint's path its last part."""
+        """The name in scores, rows and the card; for a checkpoint's path the last part."""
         name = basename(self.name)
         return f"{name} (toy: knows only Sketchbook)" if self.toy else name
 
     @property
     def identity(self) -> str:
-        """What keys and fingerprints hold: the file's sha256, or the published name, whose file clip
-        checks."""
+        """What keys and fingerprints contain: the file's sha256, or the published name, whose file clip
+        verifies."""
         return self.sha256 or self.name
 
 
@@ -87,7 +87,7 @@ def load_clip() -> Any:
     """The `clip` module."""
     torchvision_import.mend()
     with warnings.catch_warnings():
-        # constraints.txt keeps setuptools that has it
+        # constraints.txt pins a setuptools that has it
         warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
         import clip
 
@@ -98,7 +98,8 @@ class Clip:
     """A loaded model: embeds images and texts as unit rows."""
 
     def __init__(self, weights: Weights, batch_size: int) -> None:
-        """Raises RecipeError when the name is unknown, or the weights cannot be opened or fetched."""
+        """Load the model. Raises RecipeError if the name is unknown, or the weights cannot be opened or
+        downloaded."""
         import torch
 
         clip = load_clip()
@@ -128,10 +129,10 @@ class Clip:
         self._tokenizer = SimpleTokenizer()
         self._context = int(self._model.context_length)
         rows = self._model.token_embedding.weight.detach()
-        self._known = (rows != 0).any(dim=1).numpy()  # (vocabulary,): rows that training ever touched
+        self._known = (rows != 0).any(dim=1).numpy()  # (vocabulary,): rows that were trained
 
     def images(self, images: Iterable[Pil.Image]) -> NDArray[np.float32]:
-        """RGB images -> (n, d) unit rows."""
+        """Embed RGB images as (n, d) unit rows."""
         torch = self._torch
         batches = []
         with torch.inference_mode():
@@ -141,8 +142,8 @@ class Clip:
         return _unit(np.concatenate(batches)) if batches else np.zeros((0, 1), np.float32)
 
     def texts(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Texts -> (n, d) unit rows, pooled over their pieces, and (n,) the share of tokens that training
-        never saw."""
+        """Embed texts as (n, d) unit rows, pooled over their pieces. Also returns (n,), the share of tokens
+        that were not in the training data."""
         groups = [self._pieces(text) for text in texts]
         vectors = self._of_pieces({piece for group in groups for piece in group})
         pooled = [np.mean([vectors[piece] for piece in group], axis=0) for group in groups]
@@ -150,8 +151,8 @@ class Clip:
         return _unit(np.stack(pooled)) if pooled else np.zeros((0, 1), np.float32), np.asarray(unknown)
 
     def _of_pieces(self, pieces: Iterable[Piece]) -> dict[Piece, NDArray[np.float32]]:
-        """Each piece's unit vector. Shortest first, each batch padded to its own longest instead of the
-        context: see the module's text."""
+        """Each piece's unit vector. The shortest come first, and each batch is padded to its own longest; see
+        the module's docstring."""
         torch = self._torch
         vectors: dict[Piece, NDArray[np.float32]] = {}
         with torch.inference_mode():
@@ -165,15 +166,14 @@ class Clip:
     def _pieces(self, text: str) -> list[Piece]:
         """Token rows of at most the context length, each from start token to end token."""
         start, end = self._tokenizer.encoder["<|startoftext|>"], self._tokenizer.encoder["<|endoftext|>"]
-        room = self._context - 2
+        size = self._context - 2
         whole = self._encode(text)
-        runs = [whole] if len(whole) <= room else [self._encode(sentence) for sentence in sentences_of(text)]
-        windows = [run[at : at + room] for run in runs for at in range(0, max(1, len(run)), room)]
+        runs = [whole] if len(whole) <= size else [self._encode(sentence) for sentence in sentences_of(text)]
+        windows = [run[at : at + size] for run in runs for at in range(0, max(1, len(run)), size)]
         return [(start, *window, end) for window in windows]
 
     def _encode(self, text: str) -> list[int]:
-        # The tokenizer takes a literal <|endoftext|> for its control token; in a document it is text like any
-        # other.
+        # the tokenizer would read a literal <|endoftext|> in a document as its control token
         return list(self._tokenizer.encode(text.replace("<|", "< |")))
 
     def _unknown(self, pieces: Sequence[Sequence[int]]) -> float:
@@ -183,13 +183,13 @@ class Clip:
 
 @lru_cache(maxsize=1)
 def load(weights: Weights, batch_size: int) -> Clip:
-    """The model of this process, loaded once for all its parts."""
+    """The model of this process, loaded once for all parts."""
     return Clip(weights, batch_size)
 
 
 def weights_of(name: str, tiny: Path | None, strangers: bool) -> Weights:
-    """Where a recipe's model is: the unpacked tiny one, a checkpoint's path, else a name that clip knows and
-    checks by its own sha256.
+    """Find the weights of a recipe's model: the unpacked tiny one, a checkpoint's path, or a name that clip
+    knows and verifies by its sha256.
 
     strangers: whether there are sources other than Sketchbook, which make the tiny model a toy. Raises
     RecipeError for a missing file.
@@ -214,11 +214,11 @@ def embed(
     names: Iterable[str],
     images: Iterable[Pil.Image],
 ) -> Iterator[Row]:
-    """Rows of table.EMBEDDINGS for the named images of each document.
+    """Yield rows of table.EMBEDDINGS for the given images of each document.
 
-    documents: as ingest made them, all texts included, so that a row depends on no rule; each with those of
-    its images (materialized) that have no row yet. images: RGB, streamed, each once; names: their sha256 in
-    the same order, complete once `images` is exhausted.
+    documents: as ingest wrote them, with all texts, so that a row depends on no rule; each with those of its
+    (materialized) images that have no row yet. images: RGB, streamed, each once. names: their sha256 in the
+    same order, complete once `images` is exhausted.
     """
     vectors = model.images(images)  # (n, d)
     index = {name: at for at, name in enumerate(names)}
@@ -243,7 +243,7 @@ def embed(
 
 def texts_beside(document: Document, image: Image) -> list[int]:
     """Positions of the texts on both sides of an image: the nearest before it, and its captions or else the
-    nearest behind it."""
+    nearest after it."""
     index = next(at for at, segment in enumerate(document.segments) if segment.position == image.position)
     captions = [
         text.position for text in document.segments[index + 1 : places.captions(document.segments, index)]
@@ -263,19 +263,19 @@ def texts_beside(document: Document, image: Image) -> list[int]:
 
 
 def with_owners(document: Document, rows: Mapping[int, Row]) -> Document:
-    """The document with its inferred owners decided anew by the alignment matrix (position -> row), where
-    that is sure. See records.owners."""
+    """Decide the document's inferred owners again with the alignment matrix (position -> row), where it is
+    conclusive. See records.owners."""
     return owners.align(
         document, {position: _of_kept_texts(document, row, "cosines") for position, row in rows.items()}
     )
 
 
 def image_cells(document: Document, rows: Mapping[int, Row], model: str) -> list[Cell]:
-    """`alignment.own`, `alignment.beside` and `alignment.margin` of the document's images from their matrix
+    """`alignment.own`, `alignment.beside` and `alignment.margin` of the document's images, from their matrix
     rows (position -> row).
 
-    own: the cosine with the text of the image's owner; where the owner is unknown, or its text was dropped,
-    that of `beside`, and the detail says so.
+    own: the cosine with the text of the image's owner. If the owner is unknown or its text was dropped, it is
+    that of `beside`, and the detail reports it.
     """
     cells = []
     for image in document.images:
@@ -324,8 +324,7 @@ def document_cells(
 
 
 def _of_kept_texts(document: Document, row: Row, name: str) -> dict[int, float]:
-    """position -> value of a row's list that is parallel to its texts, for texts that still stand (captions
-    go with their image)."""
+    """position -> value of a row's list that is parallel to its texts, for texts that are still kept."""
     kept = {text.position for text in document.texts}
     return {
         position: value
@@ -335,8 +334,7 @@ def _of_kept_texts(document: Document, row: Row, name: str) -> dict[int, float]:
 
 
 def published_sha256(name: str) -> str | None:
-    """sha256 of the checkpoint that clip fetched for a published name into its own cache; None when it is not
-    there."""
+    """sha256 of the checkpoint of a published name in clip's own cache; None if it is not there."""
     path = Path("~/.cache/clip").expanduser() / f"{name.replace('/', '-')}.pt"
     if not path.is_file():
         return None

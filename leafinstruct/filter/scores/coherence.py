@@ -1,15 +1,14 @@
-"""Coherence of a document's images, taken as a sequence.
+"""Coherence of a document's images as a sequence.
 
     coherence.sequence = mean cosine(adjacent images) - mean cosine(all pairs)        document, [-2, 2]
     coherence.adjacent = mean cosine(adjacent images)                                 document, [-1, 1]
 
-A lesson that develops scores above 0, an unordered set about 0, one image repeated exactly 0 (and is caught
-by duplicate.within). One perceptual cut-off, the usual choice, cannot tell "same scene, next step" from "same
-image again" or "another story".
+A lesson that develops step by step scores above 0, an unordered set about 0, one repeated image exactly 0
+(duplicate.within catches it). A single perceptual threshold, the usual choice, cannot separate "same scene,
+next step" from "same image again" or "another story".
 
-Source: the image-sequence criterion of CoMM (arXiv 2406.10462); ours uses the embeddings that alignment
-already keeps.
-Cost: O(n^2 d) for the n images of one document; no model call.
+Source: the image-sequence criterion of CoMM (arXiv 2406.10462), computed on the embeddings that alignment
+caches. Cost: O(n^2 d) for the n images of one document; no model call.
 """
 
 from __future__ import annotations
@@ -40,10 +39,10 @@ def scores(vectors: Vectors, model: str) -> list[Cell]:
 
 
 def sequence(vectors: Vectors) -> float:
-    """Adjacent minus all-pairs cosine similarity of (n, d) unit rows.
+    """Mean cosine similarity of adjacent images minus that of all pairs, for (n, d) unit rows.
 
-    Returns NaN for n < 3, where adjacent pairs and all pairs are the same thing; a rule over NaN fails, and
-    says so.
+    Returns NaN for n < 3, where adjacent pairs and all pairs coincide. A rule on NaN fails and reports the
+    reason.
     """
     count = len(vectors)
     if count < 3:

@@ -1,13 +1,13 @@
 """Exact duplicates: inside a document, and across all documents and sources.
 
     duplicate.within    image      earlier images of the document with the same bytes
-    duplicate.text      document   living documents with a smaller id and the same normalized text
-    duplicate.images  document   share of its images that stand in a living document with a smaller id
+    duplicate.text      document   remaining documents with a smaller id and the same normalized text
+    duplicate.images    document   share of its images that a remaining document with a smaller id has too
 
-"Living" means alive after alignment and coherence: a copy is not refused for the sake of an original that was
-itself dropped. The keeper is the smallest id, which depends on no order of files or workers. Across documents
-it is a global step: keys per part, one reduction over keys only, verdicts per part. Cost: about 100 bytes of
-memory for each document and each image while the reduction runs.
+"Remaining" means not dropped up to alignment and coherence: a copy is not dropped in favor of an original
+that was itself dropped. The document with the smallest id is kept, which depends on no order of files or
+workers. Duplicates across documents need a global step: keys per part, one reduction over the keys, results
+per part. Cost: about 100 bytes of memory per document and image during the reduction.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from leafinstruct.records.text.words import identity_of
 
 
 def within(document: Document) -> list[Cell]:
-    """One cell an image: how many earlier images of this document have its bytes (materialized images
+    """One cell per image: how many earlier images of this document have the same bytes (materialized images
     only)."""
     seen: dict[str | None, int] = {}
     cells = []
@@ -35,14 +35,14 @@ def within(document: Document) -> list[Cell]:
 
 
 def text_digest(document: Document) -> str:
-    """Digest of the text, its typesetting aside (records.words.identity); a document without words is no copy
-    of another."""
+    """Digest of the text without its typesetting (records.words.identity). A document without words is a copy
+    of no other."""
     words = identity_of(text.text for text in document.texts) or f"\0{document.id}"
     return hashlib.sha256(words.encode()).hexdigest()[:24]
 
 
 def key_row(document: Document) -> Row:
-    """What the reduction needs of one living document."""
+    """What the reduction needs to know of one remaining document."""
     return {
         "document_id": document.id,
         "text": text_digest(document),
@@ -51,20 +51,20 @@ def key_row(document: Document) -> Row:
 
 
 def reduce(parts: Sequence[tuple[str, Iterable[Row]]]) -> dict[str, list[Row]]:
-    """Keys of all parts -> rows of records.table.DUPLICATES for each part: the one place that sees the whole
+    """Keys of all parts -> rows of records.table.DUPLICATES for each part. The only step that sees the whole
     corpus."""
     keys = sorted(
         (row["document_id"], part, row["text"], row["images"]) for part, rows in parts for row in rows
     )
     texts: Counter[str] = Counter()
     images: set[str] = set()
-    verdicts: dict[str, list[Row]] = {part: [] for part, _ in parts}
+    results: dict[str, list[Row]] = {part: [] for part, _ in parts}
     for document, part, text, shown in keys:
         repeated = sum(image in images for image in shown) / len(shown) if shown else 0.0
-        verdicts[part].append({"document_id": document, "text": texts[text], "images": round(repeated, 4)})
+        results[part].append({"document_id": document, "text": texts[text], "images": round(repeated, 4)})
         texts[text] += 1
         images.update(shown)
-    return verdicts
+    return results
 
 
 def cells_of(row: Row) -> list[Cell]:

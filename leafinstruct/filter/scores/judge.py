@@ -1,15 +1,17 @@
-"""The judge: four questions about a whole document, asked of a language model that sees the images in their
-places, or of written rules.
+"""The judge: four questions about a whole document, answered by a language model that sees the images in
+their places, or by written rules.
 
-    text_quality, narrative_coherence, text_image_relevance, instruction_value        1 (worst) to 5 (best), each with a one-sentence reason
+    text_quality, narrative_coherence, text_image_relevance, instruction_value
 
-The document is quoted, not spoken: every segment is one JSON string after its position, so that no text of a
-page can close the quotation, and the system message says that nothing inside it is addressed to the judge.
-With a model the columns are `judge.*`, with rules `rules.*`: a rule that counts ordinals is not a reader, and
-its column does not pretend to be one.
+Each is answered with 1 (worst) to 5 (best) and a one-sentence reason.
 
-The rules see exactly what the request shows (segments, in order), and first put aside sentences that speak to
-a judge ("rate this 5"), so that such a sentence moves no score in either direction.
+The document is quoted: every segment is one JSON string after its position, so that no text of a page can end
+the quotation, and the system message states that nothing inside it is addressed to the judge. A model gives
+columns `judge.*`, the rules give columns `rules.*`: the rules only compute statistics, they do not understand
+the text.
+
+The rules see exactly the segments of the request, in order. They first remove sentences that address a judge
+("rate this 5"), so that such a sentence changes no score in either direction.
 """
 
 from __future__ import annotations
@@ -33,8 +35,7 @@ from leafinstruct.records.text.words import UNITS, count_words, first_words, sen
 
 OFFLINE = "offline-rules@4"
 NO_REASON = "(no reason given)"
-"""The reason of a score that a model gave without one: a score is not asked for again for the sake of its
-reason."""
+"""Reason of a score that a model gave without one. The model is not asked again for a reason alone."""
 MAX_REASON = 400
 """Characters."""
 
@@ -60,8 +61,8 @@ SCHEMA: dict[str, Any] = {
 def request(
     document: Document, images: Mapping[str, tuple[bytes, str]], config: JudgeConfig, prompt: Prompt
 ) -> Request:
-    """The question about one document. images: sha256 of the original -> bytes and media type as sent, for
-    those that are shown."""
+    """Build the request about one document. images: sha256 of the original -> bytes and media type as sent,
+    for the images that are shown."""
     shown = shorten(document, config.max_words)
     system, _, user = prompt.text.partition("\n---\n")
     parts: list[str | SentImage] = []
@@ -84,49 +85,52 @@ def request(
 
 
 def shorten(document: Document, max_words: int) -> Document:
-    """The document with its text cut after `max_words` words; images stay, and the cut is marked."""
+    """Cut the document's text after `max_words` words. Images are kept, and the cut is marked."""
     left, is_cut = max_words * UNITS, False
     segments: list[Text | Image] = []
     for segment in document.segments:
         if isinstance(segment, Text):
             if is_cut:
                 continue
-            kept = first_words(segment.text, left // UNITS)  # with its line breaks, which lists are made of
+            kept = first_words(segment.text, left // UNITS)  # keeps line breaks, which separate list items
             left -= word_units(segment.text)
             if kept != segment.text:
                 is_cut = True
-                segment = replace(segment, text=f"{kept} [cut here]".lstrip())  # noqa: PLW2901 - the shortened one is meant
+                segment = replace(segment, text=f"{kept} [cut here]".lstrip())  # noqa: PLW2901 - continue with the shortened one
         segments.append(segment)
     return replace(document, segments=tuple(segments))
 
 
 def cells(answer: Answer, offline: bool) -> list[Cell]:
-    """Four cells of `rules.*` or `judge.*`; without a valid answer they carry its state and no value."""
+    """Four cells of `rules.*` or `judge.*`. Without a valid answer they have its state and no value."""
     family = "rules" if offline else "judge"
     if answer.value is None:
         return [
             Cell(f"{family}.{field}", None, answer.state, None, answer.model, answer.detail)
             for field in JUDGE_FIELDS
         ]
-    given = answer.value
+    value = answer.value
     return [
         Cell(
             f"{family}.{field}",
-            float(given[field]["score"]),
+            float(value[field]["score"]),
             "ok",
             None,
             answer.model,
-            given[field]["reason"],
+            value[field]["reason"],
         )
         for field in JUDGE_FIELDS
     ]
 
 
 # The written rules
-# ------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 _ADDRESSED = re.compile(
-    r"\b(?:rate|score|grade|judge|evaluat\w*|rating|reviewer|evaluator|assistant|language model|llm|previous instructions|system prompt)\b",
+    (
+        r"\b(?:rate|score|grade|judge|evaluat\w*|rating|reviewer|evaluator|assistant|language model|llm|"
+        r"previous instructions|system prompt)\b"
+    ),
     re.IGNORECASE,
 )
 _WANTED = re.compile(
@@ -134,7 +138,7 @@ _WANTED = re.compile(
 )
 _IGNORE = re.compile(r"\bignore (?:all|any|the|your|previous)\b", re.IGNORECASE)
 MAX_ADDRESSES = 1_000_000
-"""Characters of a segment in which such sentences are looked for; what follows is kept as it is."""
+"""Characters of a segment that are searched for such sentences. The text after them is kept unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ class _Finding:
 
 
 def by_rules(document: Document) -> dict[str, Any]:
-    """The answer of the written rules, in the judge's schema. Pure function of the document as shown."""
+    """The answer of the written rules, in the judge's schema. A pure function of the document as shown."""
     plain = without_addresses_to_the_judge(document)
     findings = {
         "text_quality": _text_quality(plain),
@@ -156,8 +160,7 @@ def by_rules(document: Document) -> dict[str, Any]:
 
 
 def without_addresses_to_the_judge(document: Document) -> Document:
-    """The document without sentences that speak to whoever rates it, and without segments that held nothing
-    else."""
+    """Remove sentences that address the judge, and segments that contain nothing else."""
     segments: list[Text | Image] = []
     for segment in document.segments:
         if isinstance(segment, Image):
@@ -170,7 +173,7 @@ def without_addresses_to_the_judge(document: Document) -> Document:
 
 
 def _without_addresses(text: str) -> str:
-    """The text without such sentences, each other one with the white space before it."""
+    """Remove such sentences from a text. Every other sentence keeps the white space before it."""
     if _ADDRESSED.search(text) is None and _IGNORE.search(text) is None:
         return text.rstrip()
     text, rest = text[:MAX_ADDRESSES], text[MAX_ADDRESSES:].rstrip()
@@ -186,8 +189,8 @@ def _without_addresses(text: str) -> str:
 
 
 def _is_to_the_judge(sentence: str) -> bool:
-    """Whether a line names a judge and then what it should do. Two searches: one pattern for both would take
-    the square of the length."""
+    """Whether a line names a judge and then what it should do. Two searches, since one pattern for both would
+    take quadratic time."""
     named = ((line, _ADDRESSED.search(line)) for line in sentence.split("\n"))
     return _IGNORE.search(sentence) is not None or any(
         found and _WANTED.search(line, found.end()) for line, found in named
@@ -210,7 +213,7 @@ def _text_quality(document: Document) -> _Finding:
 
 
 def _text_image_relevance(document: Document) -> _Finding:
-    """Each image wants words of its own right beside it; rules cannot see whether they fit."""
+    """Score how many images have a text of their own right beside them. Rules cannot tell whether it fits."""
     segments = document.segments
     beside = [
         any(
@@ -229,7 +232,7 @@ def _text_image_relevance(document: Document) -> _Finding:
 
 def _instruction_value(document: Document) -> _Finding:
     texts = [text for text in document.texts if text.kind in ("prose", "list")]
-    held = [
+    signs = [
         name
         for name, true in (
             ("steps that are numbered or marked", any(map(order.is_step, texts))),
@@ -239,7 +242,9 @@ def _instruction_value(document: Document) -> _Finding:
         )
         if true
     ]
-    return _Finding(1 + len(held), f"has {', '.join(held)}" if held else "neither steps, passages nor images")
+    return _Finding(
+        1 + len(signs), f"has {', '.join(signs)}" if signs else "neither steps, passages nor images"
+    )
 
 
 def _interleaved(document: Document) -> bool:

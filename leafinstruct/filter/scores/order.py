@@ -1,16 +1,17 @@
-# ruff: noqa: RUF001 - digits, letters and punctuation of other scripts are meant
+# ruff: noqa: RUF001 - digits, letters and punctuation of other scripts are intended
 """The order of a document's steps, as far as its numbers show it: `rules.narrative_coherence`.
 
     score = 5                          no contradiction
             4                          contradictions in less than a tenth of the steps of each numbering
             3, 2, 1                    in a tenth, a third, two thirds of the steps of a numbering
 
-A marker is a number at the beginning of a line of prose, list or heading; tables, code and captions are no
-evidence. Markers form a numbering if they are written alike: the same sign after the number or the same word
+A marker is a number at the beginning of a line of prose, list or heading; tables, code and captions are
+ignored. Markers form a numbering if they are written alike: the same sign after the number or the same word
 for step, headings apart from texts, and in lists the same indentation. An image or a text between two steps
 changes nothing.
 
-    number + sign     1.  1)  1:  1、  1-  (1)  【1】  ①  一、  (一)          numbers in the decimal digits of any script
+    number + sign     1.  1)  1:  1、  1-  (1)  【1】  ①  一、  (一)          numbers in the decimal digits of any
+                                                                        script
     word + number     Step 1, Schritt 1, Étape 1, Шаг 1, الخطوة 1, 手順1, 第一步, 1단계        with or without "of 3"
     ordinal           First, / The second step / On the third day (English), 첫째 (Korean)
 
@@ -38,7 +39,7 @@ is all steps; then an opening word after two others or a closing word before two
 words are English enough; other languages are judged by numbers.
 
 Cost: about 2 microseconds a line; linear in the length of a line.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -53,8 +54,8 @@ from leafinstruct.records.document import Document, Text
 from leafinstruct.records.text.words import normalized
 
 Key = tuple[str, bool, int]
-"""What markers of one numbering have in common: their sign or word, whether they are headings, their column
-in a list."""
+"""What markers of one numbering share: their sign or word, whether they are headings, their column in a list.
+"""
 Cue = Literal["opening", "middle", "closing"]
 
 _FEWEST = 4
@@ -62,8 +63,8 @@ _FEWEST_NAMED = 3
 _SHARES = (0.1, 1 / 3, 2 / 3)
 """Shares of contradictions from which a numbering scores 3, 2, 1."""
 _DENSE = 2 / 3
-"""Of the numbers from the smallest to the largest, the share that occurs in a numbering; dates and quantities
-are scattered."""
+"""Share of the numbers from the smallest to the largest that must occur in a numbering. Dates and quantities
+are sparser."""
 _COUNT_DOWN = 4
 _COUNT_DOWN_IN_LIST = 3
 _RUN_OF_CUES = 3
@@ -78,35 +79,39 @@ _STEP_WORDS = (
     "ຂັ້ນຕອນທີ ជំហានទី အဆင့် 步骤 步驟 手順 工程 ステップ 단계"
 )
 _LEAD = r"(?:(?![(\[（【$€£¥+±=~≈@&])\W)*+"
-"""Signs before a number: emphasis, quotes, marks of direction; no bracket, currency or sign of arithmetic."""
+"""Signs before a number: emphasis, quotes, marks of direction; no bracket, currency or arithmetic sign."""
 _HAN = r"[一二三四五六七八九十]{1,3}"
 _CIRCLED = "[①-⒛➀-➓❶-❿]"
 _NAMED = re.compile(
-    rf"{_LEAD}(?:(?P<word>{'|'.join(sorted(_STEP_WORDS.split(), key=len, reverse=True))})\s{{0,2}}(?:no\.|nr\.|n[º°]|№|#|ya|ke-)?\s{{0,2}}"
+    rf"{_LEAD}(?:(?P<word>{'|'.join(sorted(_STEP_WORDS.split(), key=len, reverse=True))})\s{{0,2}}(?:no\.|nr\.|n[º°]|№|#|ya|ke-)?\s{{0,2}}"  # noqa: E501
     rf"(?P<number>\d{{1,3}}(?!\d|[.,]\d|[A-Za-z])|{_HAN}|{_CIRCLED})"
     rf"|第?\s?(?P<before>\d{{1,3}}|{_HAN})\s?(?P<unit>步骤|步驟|步|段階|阶段|階段|工程|ステップ|단계))",
     re.IGNORECASE,
 )
 _PLAIN = re.compile(
     rf"{_LEAD}(?:(?P<digits>\d{{1,3}})"
-    r"(?:\s?(?P<sign>\.[-º]|[.):။៖])(?:\s+|$)|(?P<wide>[、．：）])(?!\d)|(?P<tight>\.)(?=[^\W\d_a-z])|\ufe0f?\u20e3"
+    r"(?:\s?(?P<sign>\.[-º]|[.):။៖])(?:\s+|$)|(?P<wide>[、．：）])(?!\d)|(?P<tight>\.)(?=[^\W\d_a-z])|"
+    r"\ufe0f?\u20e3"
     r"|(?P<dash>[-–—](?:\s+(?!\d)|(?=[\u0590-\u08ff]))))"
-    rf"|(?P<han>{_HAN})、|[(（](?P<in_brackets>\d{{1,3}}|{_HAN})[)）]|【(?P<boxed>\d{{1,3}}|{_HAN})】|(?P<circled>{_CIRCLED}))"
+    rf"|(?P<han>{_HAN})、|[(（](?P<in_brackets>\d{{1,3}}|{_HAN})[)）]|【(?P<boxed>\d{{1,3}}|{_HAN})】|"
+    rf"(?P<circled>{_CIRCLED}))"
 )
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|(?P<digits>\d{1,9})[.)])(?:[ \t]+|$)")
-"""A marker that a reader writes (ingest.lists); several may begin one line."""
+"""A marker that a reader writes (ingest.lists). A line may begin with several."""
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _KOREAN = ("첫째", "둘째", "셋째", "넷째", "다섯째", "여섯째", "일곱째", "여덟째", "아홉째", "열째")
 _ORDINAL = re.compile(
     rf"\W*+(?:(?:the\s+)?(?P<alone>{'|'.join(_ORDINALS)})\s*(?:[,:]|$)"
-    rf"|(?:\w+\s+){{0,2}}?(?P<of>{'|'.join(_ORDINALS)})\s+(?P<noun>step|part|stage|change|layer|picture|image|day|week|round|chapter|scene)\b"
+    rf"|(?:\w+\s+){{0,2}}?(?P<of>{'|'.join(_ORDINALS)})\s+(?P<noun>step|part|stage|change|layer|"
+    r"picture|image|day|week|round|chapter|scene)\b"
     rf"|(?P<korean>{'|'.join(_KOREAN)}))",
     re.IGNORECASE,
 )
 _CUES: dict[Cue, re.Pattern[str]] = {
     "opening": re.compile(
-        r"\W*+(?:first(?:ly)?\s*(?:,|$)|at first\b|first of all\b|to (?:start|begin)\b|(?:start|begin) (?:by|with|here)\b"
+        r"\W*+(?:first(?:ly)?\s*(?:,|$)|at first\b|first of all\b|to (?:start|begin)\b|(?:start|"
+        r"begin) (?:by|with|here)\b"
         r"|at the (?:start|beginning)\b|in the beginning\b|once upon\b|before\s*:)",
         re.IGNORECASE,
     ),
@@ -120,7 +125,8 @@ _CUES: dict[Cue, re.Pattern[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """The number that a line begins with; named: with a word for step; in_list: in a segment of kind list."""
+    """The number at the beginning of a line. named: it has a word for step. in_list: it is in a segment of
+    kind list."""
 
     key: Key
     number: int
@@ -132,8 +138,7 @@ class Marker:
 class _Run:
     """Successive numbers, from `start` at place `begin` to `last` at place `end` of a numbering.
 
-    continues: whether a list that ended before `start - 1` was there, which this one may continue after lost
-    steps.
+    continues: whether a list ended before `start - 1`, which this one may continue after lost steps.
     """
 
     start: int
@@ -147,7 +152,7 @@ def coherence(document: Document) -> tuple[int, str]:
     """The score from 1 to 5 and its reason in one sentence."""
     texts = [
         text
-        for at, text in enumerate(_evidence(document))
+        for at, text in enumerate(_numbered(document))
         if at or text.text.strip() != (document.title or "").strip()
     ]
     numberings: dict[Key, list[Marker]] = {}
@@ -164,14 +169,15 @@ def is_step(text: Text) -> bool:
 
 
 def markers(text: Text) -> Iterator[Marker]:
-    """The markers of a text, of each line in order."""
+    """The markers of a text, line by line."""
     composed = text.text if text.text.isascii() else normalized(text.text, "NFC")
     for number, line in enumerate(composed.split("\n")):
         yield from _of_line(line, text.kind, number == 0)
 
 
 def contradictions(numbers: Sequence[int]) -> list[int]:
-    """The numbers of one numbering whose predecessors come only later, by the law of this module."""
+    """The numbers of one numbering whose predecessors come only later, as defined in this module's
+    docstring."""
     runs: list[_Run] = []
     open_runs: dict[int, list[_Run]] = {}
     for place, number in enumerate(numbers):
@@ -197,13 +203,13 @@ def contradictions(numbers: Sequence[int]) -> list[int]:
     return found
 
 
-def _evidence(document: Document) -> list[Text]:
+def _numbered(document: Document) -> list[Text]:
     return [text for text in document.texts if text.kind in ("prose", "list", "heading")]
 
 
 def _of_line(line: str, kind: str, is_first: bool) -> Iterator[Marker]:
-    """A line's markers: those that a reader wrote, each in its column, then at most one that the text itself
-    begins with."""
+    """A line's markers: those that a reader wrote, each in its column, then at most one at the beginning of
+    the text itself."""
     heading, in_list, at = kind == "heading", kind == "list", 0
     while in_list and (item := _ITEM.match(line, at)):
         if item["digits"] and len(item["digits"]) <= 3:
@@ -228,7 +234,7 @@ def _of_line(line: str, kind: str, is_first: bool) -> Iterator[Marker]:
 
 
 def _value(digits: str) -> int:
-    """Of decimal digits of any script, circled numbers, or Chinese numerals up to 99."""
+    """Value of decimal digits of any script, circled numbers, or Chinese numerals up to 99."""
     if digits.isdecimal():
         return int(digits)
     if digits[0] not in "一二三四五六七八九十":
@@ -260,7 +266,8 @@ def _judged(numbering: Sequence[Marker]) -> tuple[int, str]:
 
 
 def _without_count_downs(numbering: Sequence[Marker]) -> list[int]:
-    """Its numbers: none if they fall throughout, else those outside of runs that fall by 1 down to 1."""
+    """The numbers of a numbering: none if they fall throughout, else those outside of runs that fall by 1
+    down to 1."""
     if all(before.number > after.number for before, after in pairwise(numbering)):
         return []
     kept: list[int] = []
@@ -281,7 +288,7 @@ def _cue(text: str) -> Cue | None:
 
 
 def _cues_judged(texts: Sequence[Text]) -> tuple[int, str]:
-    """Score and reason of the words that texts begin with."""
+    """Score and reason of the words at the beginning of texts."""
     least = max(_RUN_OF_CUES, sum(text.kind != "heading" for text in texts) / 2)
     for run in _runs_of_cues(texts):
         if len(run) < least:
@@ -295,7 +302,8 @@ def _cues_judged(texts: Sequence[Text]) -> tuple[int, str]:
 
 
 def _runs_of_cues(texts: Sequence[Text]) -> Iterator[list[Cue]]:
-    """Words of texts that follow each other; the text below a heading that has such a word belongs to it."""
+    """Opening words of texts that follow each other. The text below a heading that has such a word belongs to
+    it."""
     run: list[Cue] = []
     below = False
     for text in texts:

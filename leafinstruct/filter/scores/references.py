@@ -1,10 +1,10 @@
-"""Score of references to images that are not there: `reference.dangling`, plain counting.
+"""Score of references to images that are not there: `reference.dangling`, by counting.
 
-    reference.dangling   document   references of the document, as it is after all rules on images, that its images do not answer
+    reference.dangling   document   references that match none of the images kept by all rules on images
 
-It is computed after every pass that can drop an image and before the judge, which would be asked about a
-broken text. What counts as a reference is defined in records/text/references.py, because a finished example
-is counted in the same way.
+It is computed after every pass that can drop an image and before the judge, which would otherwise be asked
+about an inconsistent text. References are defined in records/text/references.py, because finished examples
+are checked in the same way.
 """
 
 from __future__ import annotations
@@ -15,6 +15,6 @@ from leafinstruct.records.text.references import dangling
 
 
 def scores(document: Document) -> list[Cell]:
-    """The one cell of a document; its detail quotes the first reference."""
+    """The one cell of a document. Its detail quotes the first reference."""
     found = dangling(document.segments)
     return [Cell("reference.dangling", float(len(found)), detail=str(found[0]) if found else "")]

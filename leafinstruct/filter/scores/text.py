@@ -1,12 +1,12 @@
-"""Scores of a document's text: plain counting, no model, no I/O.
+"""Scores of a document's text by counting; no model, no I/O.
 
 Definitions follow Gopher (Rae et al. 2021, arXiv 2112.11446, table A1) and C4 (Raffel et al. 2020) where
-those have one; each is a share or a rate, so that one bound fits short and long documents, and what a letter,
-a word and a symbol is holds for every script (records/text/words.py). Code segments are counted as words but
-not judged for symbols or capitals: a page about programming is not spam. List markers at the beginnings of
-lines (`- `, `1. `) and indentation are neither words nor characters: they are markup that readers write.
-Captions are not judged for repetition: they repeat the step beside them by design.
-Cost: about 100 microseconds for 100 English words.
+those have one. Each score is a share or a rate, so that one bound fits short and long documents. Letters,
+words and symbols are defined for every script (records/text/words.py). Words of code segments are counted,
+but their symbols and capitals are not: a page about programming is not spam. List markers at the beginning of
+lines (`- `, `1. `) and indentation are markup that readers write, and count neither as words nor as
+characters. Captions do not count as repetition, since they often repeat the step beside them. Cost: about 100
+microseconds for 100 English words.
 """
 
 from __future__ import annotations
@@ -33,46 +33,49 @@ from leafinstruct.records.text.words import (
 )
 
 _LETTER = r"[[\p{L}\p{M}\p{N}]--[\p{Han}\p{Hiragana}\p{Katakana}\p{Line_Break=Complex_Context}]]"
-"""Of an international domain name. Text in a script without spaces follows a URL immediately, so it ends
-one."""
+"""A letter of an international domain name. Text in a script without spaces follows a URL immediately, so it
+ends one."""
 _LABELS = "{1,127}"
-"""A domain name has at most 127 labels (RFC 1035, section 2.3.4). Without the bound, `a.a.a.` takes the
-square of its length."""
+"""A domain name has at most 127 labels (RFC 1035, section 2.3.4). Without this bound, `a.a.a.` takes
+quadratic time."""
 _DOMAIN = rf"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.){_LABELS}"
 _REST = rf"(?:(?!(?<![/=])https?://)(?:[!-~]|{_LETTER}))*"
-"""Of a URL. Another one begins inside it, unless it is its path or a parameter:
+"""The rest of a URL. Another URL ends it, unless that is its path or a parameter:
 `web.archive.org/web/2020/https://foo.com`."""
 _LINK = regex.compile(
     rf"(?:https?|ftp)://(?!https?://)(?:[!-~]|[\p{{L}}\p{{N}}]){_REST}"
     rf"|(?<![a-z0-9@._-])www\.(?!https?://)(?:[!-~]|{_LETTER}){_REST}"
-    rf"|(?<![._%+-]|{_LETTER})(?:[._%+-]|{_LETTER})++@(?!\dx\.)(?:{_LETTER}(?:(?:-|{_LETTER})*{_LETTER})?\.){_LABELS}(?:xn--[a-z0-9-]+|{_LETTER}{{2,}})"
+    rf"|(?<![._%+-]|{_LETTER})(?:[._%+-]|{_LETTER})++@(?!\dx\.)(?:{_LETTER}(?:(?:-|"
+    rf"{_LETTER})*{_LETTER})?\.){_LABELS}(?:xn--[a-z0-9-]+|{_LETTER}{{2,}})"
     rf"|(?<![a-z0-9@._-])(?!(?:asp|vb|ado|ml|javax?)\.net\b|(?:com|net|org)\.[a-z])"
-    rf"{_DOMAIN}(?-i:com|net|org|shop|biz|info|xyz|COM|NET|ORG|SHOP|BIZ|INFO|XYZ)(?![a-z0-9_]|\.[a-z]{{3,}})(?:[/?:#]{_REST})?",
+    rf"{_DOMAIN}(?-i:com|net|org|shop|biz|info|xyz|COM|NET|ORG|SHOP|BIZ|INFO|XYZ)(?![a-z0-9_]|"
+    rf"\.[a-z]{{3,}})(?:[/?:#]{_REST})?",
     regex.IGNORECASE | regex.V1,
 )
-"""One match for each web or e-mail address, with a scheme, with `www.` or bare. `@name` is none: it is as
-often a decorator; neither are names of packages (`com.example.app`, `java.net.URL`) and of images for high
-resolutions (`logo@2x.png`)."""
+"""Matches each URL or e-mail address: with a scheme, with `www.` or bare. It does not match `@name`, which is
+as often a decorator, names of packages (`com.example.app`, `java.net.URL`) and names of high-resolution
+images (`logo@2x.png`)."""
 _MAY_LINK = re.compile(r"://|www\.|@|\.(?:com|net|org|shop|biz|info|xyz)", re.IGNORECASE)
-"""A run without white space and without a match has no address; most texts have none."""
-_EXCLAMATION = regex.compile(r"[!！‼⁉՜]")  # noqa: RUF001 - the marks of other scripts are meant
+"""A run of characters without white space and without this match contains no address; most texts have none.
+"""
+_EXCLAMATION = regex.compile(r"[!！‼⁉՜]")  # noqa: RUF001 - marks of other scripts are intended
 _RUN = 5
-"""Words of a run that is looked for earlier in the document."""
+"""Words of a run that is searched for earlier in the document."""
 _LOOKED_AT = 200_000
-"""Words, or characters of a phrase without spaces, in which repetition is looked for; a novel has twice as
+"""Words (or characters of a phrase without spaces) that are searched for repetition. A novel has twice as
 many, a page a hundredth."""
 _LONG = 1_000_000
-"""Characters of a document whose scores are kept between passes; and those of its prose in which addresses
-are counted."""
+"""Characters from which the scores of a document are cached between passes, and characters of its prose that
+are searched for addresses."""
 _RUN_LENGTH = 20_000
-"""Characters without white space in which addresses are looked for at a time: `regex` runs out of memory in a
+"""Characters without white space that are searched for addresses at a time: `regex` runs out of memory on a
 URL of 7 MB."""
 _LONGEST = 50
-"""Characters of a word; compounds in German, Finnish and Turkish have up to 45."""
+"""Maximum characters of a word; compounds in German, Finnish and Turkish have up to 45."""
 
 
 def scores(document: Document) -> list[Cell]:
-    """All `text.*` cells of a document; rates are per word, NaN (stored as null) for a document without
+    """All `text.*` cells of a document. Rates are per word; NaN (stored as null) for a document without
     words."""
     long = sum(len(text.text) for text in document.texts) > _LONG
     return list(_of_long(document) if long else _computed(document))
@@ -80,7 +83,7 @@ def scores(document: Document) -> list[Cell]:
 
 @lru_cache(maxsize=4)
 def _of_long(document: Document) -> list[Cell]:
-    """The cells of a long document, which several passes ask for: 8 MB of text take seconds."""
+    """The cells of a long document, cached because several passes need them: 8 MB of text take seconds."""
     return _computed(document)
 
 
@@ -105,6 +108,16 @@ def _computed(document: Document) -> list[Cell]:
     ]
 
 
+def language(document: Document) -> Cell:
+    """The cell of the confidence that ingest has in the document's language."""
+    name, share = "document.language_confidence", document.language_confidence
+    return (
+        Cell(name, share)
+        if share is not None
+        else Cell(name, None, "not_scored", detail="the language is undetermined")
+    )
+
+
 def cell(name: str, value: float, position: int | None = None, model: str | None = None) -> Cell:
     """A computed cell: rounded to 1e-4, NaN as null with state `not_scored`."""
     if math.isnan(value):
@@ -113,7 +126,7 @@ def cell(name: str, value: float, position: int | None = None, model: str | None
 
 
 def count_links(text: str) -> int:
-    """Web and e-mail addresses."""
+    """Count URLs and e-mail addresses."""
     if _MAY_LINK.search(text) is None:
         return 0
     runs = (
@@ -124,19 +137,21 @@ def count_links(text: str) -> int:
 
 def capital_share(text: str) -> float:
     """Share of capitals among all letters, in [0, 1]; 0 for a text without letters. Scripts without case have
-    letters and no capitals."""
+    letters but no capitals."""
     letters = count_letters(text)
     return count_capitals(text) / letters if letters else 0.0
 
 
 def repetition(words: Sequence[str]) -> float:
-    """Share of a text, measured in words, that a run of 5 words covers which occurs earlier in it; 0 for
-    fewer than 5 words. Runs of numbers alone do not count: tables of measured values repeat them. Of a longer
-    text the first _LOOKED_AT words are looked at.
+    """Share of a text, in words, covered by runs of 5 words that occur earlier in it; 0 for fewer than 5
+    words.
 
-    words: as `words_of` divides them. Of scripts without spaces a run is the fewest ideographs or clusters
-    that make 5 words; what has more than _LONGEST characters is no word but a phrase without its spaces, and
-    6 of its characters count as one.
+    Runs of numbers alone do not count, since tables of measured values repeat them. Only the first _LOOKED_AT
+    words are searched.
+
+    words: as `words_of` divides them. In scripts without spaces, a run is the fewest ideographs or clusters
+    that make 5 words. More than _LONGEST characters are a phrase without its spaces, of which 6 characters
+    count as one word.
     """
     pieces, weights = list[str](), list[int]()
     for word in words:
@@ -167,7 +182,7 @@ def repetition(words: Sequence[str]) -> float:
 
 
 def _mean_word_length(words: Sequence[str]) -> Cell:
-    """Characters a word, combining marks aside, over words of scripts with spaces between words."""
+    """Characters per word without combining marks, over words of scripts with spaces between words."""
     name, spaced = "text.mean_word_length", [word for word in words if weight(word) == UNITS]
     if 2 * UNITS * len(spaced) < units_of(words):
         return Cell(

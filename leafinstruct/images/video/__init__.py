@@ -1,1 +1,1 @@
-"""Frames of videos: a file opened safely, the frames of a step, where a video ends."""
+"""Frames of videos: open a file safely, choose the frames of a step, find where a video ends."""

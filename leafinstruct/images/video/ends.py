@@ -1,5 +1,5 @@
-"""Where the frames of a video end, which may be before the time that its header states: a download that was
-cut, or a sound track that is longer."""
+"""Find where the frames of a video end, which may be before the time that its header states (a cut
+download, a longer sound track)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _LEADS = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0, math.inf)
 
 
 def end(video: Video, decoded: bool) -> float | None:
-    """Where the last frame ends, seconds from the start of the stream; None when there is none.
+    """Return where the last frame ends, seconds from the start of the stream; None if there is none.
 
-    It is the last frame that is stored; where `decoded`, the last one that can be decoded. The header's
-    duration is only a place to begin at: the file is read from ever earlier before it. Of a complete file
-    that is two seconds of packets, and nothing of them is decoded.
+    The last frame is the last one stored or, with `decoded`, the last one that can be decoded. The header's
+    duration is only the place to begin: the file is read from ever earlier before it. For a complete file
+    that is two seconds of packets, none of them decoded.
     """
     stated = video.facts.duration or 0.0
     for lead in _LEADS:
@@ -32,7 +32,7 @@ def end(video: Video, decoded: bool) -> float | None:
 
 
 def _decoded(video: Video, since: float) -> Iterator[Interval]:
-    """The frames behind a moment that can be decoded: of the key frames first, then of all frames from the
+    """Yield the frames after a moment that can be decoded: first key frames only, then all frames from the
     last of these on."""
     passes: tuple[Skip, ...] = ("DEFAULT",) if video.counted else ("NONKEY", "DEFAULT")
     for skip in passes:

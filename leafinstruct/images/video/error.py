@@ -1,4 +1,4 @@
-"""Why no frames can be had of a video."""
+"""Why a video gives no frames."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import av
 from leafinstruct.images.unreadable import Unreadable
 
 MAX_FRAME = 8_192 * 4_320
-"""Pixels of a frame: cameras end at 8K. A decoder may hold sixteen frames back, so twice as many would be 2.2
-GB for a file of 190 kB."""
+"""Maximum pixels of a frame: cameras end at 8K. A decoder may keep sixteen frames, so twice as many would
+be 2.2 GB for a file of 190 kB."""
 
 
 class VideoError(Exception):
-    """No frames can be had. Becomes an `Unreadable`: empty, not_a_video, no_video_stream, too_many_pixels,
-    truncated, broken."""
+    """The video gives no frames. Becomes an `Unreadable`: empty, not_a_video, no_video_stream,
+    too_many_pixels, truncated, broken."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -32,7 +32,7 @@ def too_many_pixels(name: str, width: int, height: int) -> VideoError:
 
 
 def is_of_the_disk(error: Exception) -> bool:
-    """Whether the disk failed; a damaged file makes decoders seek to where no file reaches, which is an
+    """Whether the disk failed. A damaged file makes decoders seek beyond any file's size, which is an
     OSError, too."""
     return (
         isinstance(error, OSError)

@@ -1,20 +1,20 @@
-"""Frames of videos: which ones stand for a step (`choose`), and the bytes of one (`frame`).
+"""Frames of videos: `choose` selects those that represent a step, `frame` returns the bytes of one.
 
-Choosing looks at no more than it needs. A segment that holds enough key frames is judged by those alone,
-which costs a tenth of decoding it; else its frames are decoded from the key frame before it, or from where
-the last segment ended, to its end, DECODED at most, and frames that no other refers to are passed over where
-the codec allows it. CANDIDATES of them, evenly spread, and key frames between them, become small gray images,
-which are judged by shots, sharpness and novelty (shots).
+Choosing decodes no more than it needs. A segment with enough key frames is judged by those alone, which costs
+a tenth of decoding it. Otherwise its frames are decoded from the key frame before it, or from where the last
+segment ended, to its end, at most DECODED, skipping frames that no other refers to if the codec allows it.
+CANDIDATES of them, evenly spread, and key frames between them, become small gray images, which are judged by
+shots, sharpness and novelty (shots).
 
-Candidates are held as they were decoded, HELD bytes of them, until their segment is judged, and a chosen one
-becomes JPEG at once: to come to it a second time would cost as much as choosing did. Of one that is not held
-(frames of 8K; an interlaced key frame, of which a decoder that passes over all but key frames may have only
-one field) the time alone is given.
+Candidates are kept as decoded, at most KEPT bytes, until their segment is judged, and a chosen one becomes
+    JPEG at once: decoding it a second time would cost as much as choosing did. For a candidate that is not
+    kept only the time is returned (frames of 8K; an interlaced key frame, of which a decoder that skips all
+    but key frames may have only one field).
 
-`frame` gives the very frame of a time that `choose` named, the same bytes: a decoded video has lost more than
-JPEG of quality 95 loses, and PNG is five times larger. A process keeps one decoder open and goes on from
-where it stands, since images of a part come in order; it seeks where that saves decoding.
-Cost: benchmarks/frames.py.
+`frame` returns exactly the frame of a time that `choose` named, with the same bytes: video coding has lost
+more than JPEG of quality 95 loses, and PNG is five times larger. A process keeps one decoder open and
+continues from its position, since images of a part come in order; it seeks if that saves decoding. Cost:
+benchmarks/frames.py.
 """
 
 from __future__ import annotations
@@ -37,32 +37,32 @@ from leafinstruct.images.video.shots import Candidate, best, candidate
 from leafinstruct.images.video.video import Facts, Interval, Skip, Video, opened
 
 CANDIDATES = 12
-"""Frames of a segment that are looked at."""
+"""Frames of a segment that are compared."""
 ENOUGH = 3
-"""Key frames for each frame wanted, from which they alone are looked at."""
+"""Key frames for each frame wanted, from which on only key frames are compared."""
 DECODED = 1_500
-"""Frames of a segment that are decoded at most: 50 s at 30 a second. What lies behind is not looked at."""
-HELD = 192 << 20
-"""Bytes of decoded candidates that are held at most: 64 frames of 1080p, 16 of 4K, 3 of 8K."""
+"""Maximum frames of a segment that are decoded: 50 s at 30 a second. Later ones are ignored."""
+KEPT = 192 << 20
+"""Maximum bytes of decoded candidates in memory: 64 frames of 1080p, 16 of 4K, 3 of 8K."""
 QUALITY = 95
 """Of JPEG."""
 GIVEN_UP = 4
-"""Segments that fail until the rest of a damaged video is left alone: each may cost as much as a sound
+"""Failed segments after which the rest of a damaged video is skipped: each may cost as much as a sound
 one."""
 AGAIN, TIMES_AGAIN = 10_000, 4
-"""Frames that are decoded again at most, and for each one that is new. Segments that do not overlap decode
-few frames twice; without a bound, 2,000 that overlap for a minute decode an hour and more."""
+"""Maximum frames that are decoded again: a constant, and a multiple of the new ones. Segments that do not
+overlap decode few frames twice; without a bound, 2,000 that overlap for a minute decode an hour and more."""
 SEGMENTS, SEGMENTS_A_FRAME = 100, 10
-"""Segments that are looked at, at most, and for each frame that is new: without it, 100,000 within one frame
-encode that as often."""
+"""Maximum segments that are searched: a constant, and a multiple of the new frames. Without it, 100,000
+segments within one frame encode it as often."""
 _WIDTH = 96
 _SAME_TIME = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Of a segment. times: of its frames, in order, seconds; taken: (time, JPEG as `frame` gives it) of those
-    that were held; looked: False where no frame was looked for, see AGAIN."""
+    """The frames of a segment. times: in order, seconds; taken: (time, JPEG as `frame` returns it) of
+    those that were kept; looked: False if no frame was searched, see AGAIN."""
 
     times: tuple[float, ...]
     taken: tuple[tuple[float, bytes], ...]
@@ -73,7 +73,7 @@ _NOTHING, _NOT_LOOKED = Chosen((), ()), Chosen((), (), looked=False)
 
 
 def facts(path: Path) -> Facts | Unreadable:
-    """What a video's header says, or why it is none. Raises OSError when the disk refuses the file."""
+    """Return the facts of a video's header, or why it is no video. Raises OSError if the disk fails."""
     try:
         with opened(path) as video:
             return video.facts
@@ -82,10 +82,10 @@ def facts(path: Path) -> Facts | Unreadable:
 
 
 def end(path: Path, decoded: bool) -> float | None:
-    """Where a video's frames end, seconds: the last one stored or, where `decoded`, the last one that can be
-    decoded; None when there is none.
+    """Return where a video's frames end, seconds: the last one stored or, with `decoded`, the last one that
+    can be decoded; None if there is none.
 
-    Raises OSError when the disk refuses the file.
+    Raises OSError if the disk fails.
     """
     try:
         with opened(path) as video:
@@ -100,12 +100,12 @@ def choose(
     per_segment: int,
     inside: Iterable[Sequence[Interval]] | None = None,
 ) -> Iterator[Chosen | Unreadable]:
-    """At most per_segment frames of each segment, in order; none where the video shows nothing there. Last,
-    why no segment has any.
+    """Yield at most per_segment frames of each segment, in order; none if the video shows nothing there.
+    Finally, an Unreadable if no segment has any because of damage.
 
-    segments: (start, end) in seconds, end not included, any order. inside: for each segment the intervals
-    that frames are taken from, default all of it. Memory is bounded by one segment. Raises OSError when the
-    disk refuses the file.
+    segments: (start, end) in seconds, end not included, any order.
+    inside: for each segment the intervals that frames are taken from, default all of it.
+    Memory is bounded by one segment. Raises OSError if the disk fails.
     """
     before: list[Candidate] = []
     problems: list[VideoError] = []
@@ -128,9 +128,7 @@ def choose(
                         if len(problems) < GIVEN_UP
                         else (_NOTHING, [])
                     )
-                except (
-                    VideoError
-                ) as error:  # damage in the middle of a file need not reach its other segments
+                except VideoError as error:  # damage in the middle of a file may spare its other segments
                     problems.append(error)
                     chosen, picked = _NOTHING, []
                 before = picked or before
@@ -144,7 +142,7 @@ def choose(
 
 
 def _union(intervals: Sequence[Interval]) -> list[Interval]:
-    """The same moments as intervals that do not overlap, in order."""
+    """Return the same moments as intervals that do not overlap, in order."""
     found: list[Interval] = []
     for start, end in sorted(intervals):
         if found and start <= found[-1][1]:
@@ -157,7 +155,7 @@ def _union(intervals: Sequence[Interval]) -> list[Interval]:
 def _segment(
     video: Video, parts: Sequence[Interval], per_segment: int, before: Sequence[Candidate]
 ) -> tuple[Chosen, list[Candidate]]:
-    """What is chosen of a segment, and the candidates that were, held no more. Raises VideoError."""
+    """Return the choice of a segment, and the chosen candidates without their frames. Raises VideoError."""
     picked = best(_candidates(video, parts, per_segment), per_segment, before)
     ordered = sorted(picked, key=lambda item: item.time)
     taken = ((item.time, _taken(video, item.frame)) for item in ordered if item.frame is not None)
@@ -168,7 +166,8 @@ def _segment(
 
 
 def _taken(video: Video, frame: VideoFrame) -> bytes | None:
-    """The frame as JPEG; None where its pixels cannot be converted, of which `frame` will tell the reason."""
+    """Return the frame as JPEG; None if its pixels cannot be converted, for which `frame` will report the
+    reason."""
     try:
         return _jpeg(video.upright(frame))
     except VideoError:
@@ -176,14 +175,12 @@ def _taken(video: Video, frame: VideoFrame) -> bytes | None:
 
 
 def _candidates(video: Video, parts: Sequence[Interval], per_segment: int) -> list[Candidate]:
-    """Evenly spread frames of a segment: its key frames where they are enough, else of all its frames."""
+    """Return evenly spread frames of a segment: its key frames if they are enough, else of all its frames."""
     enough = ENOUGH * per_segment
     if not video.counted and sum(video.key_frames(start, end) or 0 for start, end in parts) >= enough:
         try:
             keys = _within(video, parts, "NONKEY")
-        except (
-            VideoError
-        ):  # decoders give a key frame late, so damage may hide it from this pass and not from the next
+        except VideoError:  # decoders return a key frame late, so damage may hide it from this pass only
             keys = []
         if len(keys) >= enough:
             return keys
@@ -191,19 +188,20 @@ def _candidates(video: Video, parts: Sequence[Interval], per_segment: int) -> li
         try:
             if found := _within(video, parts, video.quick):
                 return found
-        except VideoError:  # a decoder holds back other frames in a quick pass, so the last one before a cut may come in the next pass alone
+        except VideoError:
+            # a decoder delays other frames in a quick pass, so only the next may reach the last before a cut
             pass
-    # a very short segment may hold no other frame than those that are passed over
+    # all frames of a very short segment may be among those that a quick pass skips
     return _within(video, parts, "DEFAULT")
 
 
 def _within(video: Video, parts: Sequence[Interval], skip: Skip) -> list[Candidate]:
-    """At most twice CANDIDATES of a segment's frames: from each of that many moments to the next the first,
-    and the first key frame."""
+    """Return at most twice CANDIDATES of a segment's frames: after each of that many moments the first
+    frame and the first key frame."""
     found: list[Candidate] = []
     moments = _spread(parts)
     remaining = list(parts)
-    room, before = HELD, -math.inf
+    budget, before = KEPT, -math.inf
     try:
         for number, (time, frame) in enumerate(video.onward(parts[0][0], skip)):
             while remaining and time >= remaining[0][1]:
@@ -217,20 +215,20 @@ def _within(video: Video, parts: Sequence[Interval], skip: Skip) -> list[Candida
             if due or (frame.key_frame and found and not found[-1].key):
                 moments = [moment for moment in moments if moment > time]
                 size = sum(plane.buffer_size for plane in frame.planes)
-                held = size <= room and named and (skip != "NONKEY" or _whole(frame))
-                room -= size if held else 0
-                found.append(candidate(time, video.gray(frame, _WIDTH), frame, held))
+                kept = size <= budget and named and (skip != "NONKEY" or _whole(frame))
+                budget -= size if kept else 0
+                found.append(candidate(time, video.gray(frame, _WIDTH), frame, kept))
     except VideoError:
-        if not found:  # a damaged end leaves what was before it
+        if not found:  # frames before a damaged end are used
             raise
     return found
 
 
 def _spread(parts: Sequence[Interval]) -> list[float]:
-    """CANDIDATES moments, evenly spread over intervals that do not overlap."""
+    """Return CANDIDATES moments, evenly spread over intervals that do not overlap."""
     total = sum(end - start for start, end in parts)
     found: list[float] = []
-    skipped = parts[0][0]  # the time that is in none of the intervals up to here
+    skipped = parts[0][0]  # time up to here that is in none of the intervals
     before = parts[0][0]
     for start, end in parts:
         skipped += start - before
@@ -241,14 +239,13 @@ def _spread(parts: Sequence[Interval]) -> list[float]:
 
 
 def _whole(frame: VideoFrame) -> bool:
-    """Whether a frame that was decoded without all but key frames needed no other: of two fields the second
-    may refer to the first."""
+    """Whether a frame decoded in a pass over key frames only needed no other: of two fields the second may
+    refer to the first."""
     return frame.pict_type == PictureType.I and not frame.interlaced_frame
 
 
 def frame(path: Path, time: float) -> bytes | Unreadable:
-    """The frame of a time that `choose` named, as JPEG, upright. Raises OSError when the disk refuses the
-    file."""
+    """Return the frame of a time that `choose` named, as JPEG, upright. Raises OSError if the disk fails."""
     stat = path.stat()
     key = (str(path), stat.st_size, stat.st_mtime_ns)
     try:
@@ -270,28 +267,28 @@ def _jpeg(image: Image.Image) -> bytes:
 
 
 class _Cursor:
-    """The one video that this process has open, standing where it was last read."""
+    """The one video that this process has open, at the position where it was last read."""
 
     def __init__(self) -> None:
         self.key: tuple[str, int, int] | None = None
         self._stack = ExitStack()
 
     def open(self, path: Path, key: tuple[str, int, int]) -> None:
-        """Another video. Raises VideoError."""
+        """Open another video. Raises VideoError."""
         self.close()
         self._video = self._stack.enter_context(opened(path))
         self.key = key
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the video."""
         self.key = None
         self._stack.close()
 
     def at(self, time: float) -> Image.Image | None:
-        """The frame of exactly that time, upright; None when there is none. Raises VideoError."""
+        """Return the frame of exactly that time, upright; None if there is none. Raises VideoError."""
         for skip in dict.fromkeys(
             (self._video.quick, "DEFAULT")
-        ):  # a frame that is passed over in a quick pass is rarely one that was chosen
+        ):  # a frame that a quick pass skips was rarely chosen
             shown = next(self._video.onward(time, skip), None)
             if shown is not None and abs(shown[0] - time) <= _SAME_TIME:
                 return self._video.upright(shown[1])

@@ -1,9 +1,10 @@
-"""Which of a segment's candidates, small gray images in the order of time, stand for it.
+"""Select which of a segment's candidates, small gray images in the order of time, represent it.
 
-shots       a jump between neighbors above CUT begins a new shot; the first and last of a shot stand aside while others are left,
-            since there the cut is, and so does a frame that changes more than the others do: it may be of a dissolve
-sharpness   the sharpest of the longest shot, or the first that nearly is, is the segment's first frame
-novelty     a further frame, and one that follows another segment's, must differ by more than SAME from those before it
+shots      a jump between neighbors above CUT begins a new shot. The first and last frame of a shot, next to a
+           cut, are used only if no others remain; so is a frame that changes more than the others, which may
+           belong to a dissolve
+sharpness  the segment's first frame is the sharpest of the longest shot, or the first that is nearly as sharp
+novelty    a further frame, and one after another segment's, must differ by more than SAME from earlier ones
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from numpy.typing import NDArray
 from leafinstruct.images.video.times import is_before
 
 CUT = 0.15
-"""Mean difference of gray levels, of [0, 1], from which two neighboring candidates are of two shots."""
+"""Mean difference of gray levels, of [0, 1], above which two neighboring candidates belong to two shots."""
 SAME = 0.015
 """Mean difference up to which two frames show the same."""
 STEADY, RESTLESS = 0.004, 2.0
-"""Change from one candidate to the next that is still noise; and how many times a shot's usual change is a
-dissolve's."""
+"""Change from one candidate to the next that is still noise; and the multiple of a shot's usual change
+that indicates a dissolve."""
 APART = 1.0
-"""Seconds; candidates further apart tell nothing of dissolves."""
+"""Seconds; candidates further apart reveal nothing about dissolves."""
 AS_SHARP = 0.95
-"""Of frames that are nearly as sharp as the sharpest a key frame is taken, else the earliest: less must be
-decoded to come to it."""
+"""Among frames nearly as sharp as the sharpest a key frame is chosen, else the earliest: fewer frames must
+be decoded to reach it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """time: seconds; gray: (h, w) in [0, 1]; sharpness: deviation of its Laplacian; key: whether it is
-    decoded from itself alone; frame: as decoded, None where it is not held."""
+    """One candidate. time: seconds; gray: (h, w) in [0, 1]; sharpness: deviation of its Laplacian; key:
+    whether it is a key frame; frame: as decoded, None if it is not kept."""
 
     time: float
     gray: NDArray[np.float32]
@@ -45,14 +46,14 @@ class Candidate:
     frame: VideoFrame | None
 
 
-def candidate(time: float, gray: NDArray[np.float32], frame: VideoFrame, held: bool) -> Candidate:
-    """A frame, judged by its small image."""
+def candidate(time: float, gray: NDArray[np.float32], frame: VideoFrame, kept: bool) -> Candidate:
+    """Judge a frame by its small image."""
     laplacian = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * gray[1:-1, 1:-1]
-    return Candidate(time, gray, float(laplacian.std()), bool(frame.key_frame), frame if held else None)
+    return Candidate(time, gray, float(laplacian.std()), bool(frame.key_frame), frame if kept else None)
 
 
 def best(candidates: Sequence[Candidate], count: int, before: Sequence[Candidate]) -> list[Candidate]:
-    """The chosen ones, the most telling first."""
+    """Return the chosen candidates, the most representative first."""
     shots = sorted(_shots(candidates), key=len, reverse=True)  # stable: of equal ones the earlier
     picked: list[Candidate] = []
     for shot in shots:
@@ -83,8 +84,8 @@ def _shots(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
 
 
 def _settled(shot: Sequence[Candidate]) -> Sequence[Candidate]:
-    """A shot without its ends, and without what changes more than the rest of it; of a shot that moves on and
-    on, all but the ends."""
+    """Return a shot without its ends and without frames that change more than the rest; of a shot in
+    constant motion, all but the ends."""
     if len(shot) <= 2:
         return shot
     changes = [

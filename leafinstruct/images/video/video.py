@@ -1,20 +1,21 @@
-"""A video file, opened safely: its frames from a moment on, at exact times. The only place that opens one.
+"""Open a video file safely and read its frames from a moment on, at exact times. The only module that opens
+videos.
 
-Hostile files are the rule on the web: only containers of an allow-list are probed, no protocol may be opened
-from inside one (playlists name other files), no frame above MAX_FRAME is decoded, neither while a file is
-probed nor where a stream grows in its middle, and nothing of ffmpeg's chatter leaves this module.
+Hostile files are the rule on the web. Only containers of an allow-list are probed, no protocol may be opened
+from inside one (playlists name other files), and no frame above MAX_FRAME is decoded, neither while a file is
+probed nor if a stream grows in its middle. None of ffmpeg's messages leave this module.
 
 Times are seconds of the frame's own presentation time stamp, rounded to 1e-6: with a variable frame rate
 there is no other exact name of a frame. They count from the first thing that is shown or heard, as players
-and subtitles count. Frames are given upright (display matrix) and in the shape that they are shown in (sample
-aspect ratio).
+and subtitles count. Frames are returned upright (display matrix) and in their display shape (sample aspect
+ratio).
 
 The same time must name the same frame wherever reading began. Containers with an index (MP4, Matroska) seek
-to the key frame before a moment; MPEG-TS and FLV may come out behind it or between key frames, so decoding
+to the key frame before a moment. MPEG-TS and FLV may end up after it or between key frames, so decoding
 begins with a key frame, and the seek is repeated from ever earlier until that is early enough. AVI and ASF
-note no presentation times: the nth frame shown has the nth time, and where frames are stored out of order
-they are read from the start. What a decoder says it patched up after damage is not shown, nor what follows it
-up to the next key frame.
+store no presentation times: the nth frame shown has the nth time, and files with frames out of order are read
+from the start. A frame that the decoder repaired after damage is not shown, nor are the frames after it up to
+the next key frame.
 
 Chosen: PyAV, which gives time stamps and seeks; torchcodec's wheels are CUDA builds, decord is not
 maintained, OpenCV counts frames instead of reading their times. One thread a video, since the engine gives
@@ -48,24 +49,24 @@ CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv")
 FORWARD, SAVED = 3.0, 0.4
 """Seconds that are decoded rather than sought without an index (about the distance of two key frames); and
-that a seek must save with one, since after it a decoder needs some frames until it gives one."""
+seconds that a seek must save with one, since after it a decoder needs some frames before it returns one."""
 FAR = 9_000
-"""Frames that are decoded, or packets that are read without one, at most to come from a key frame to a
-moment: 5 min at 30 a second."""
+"""Maximum frames decoded, or packets read without a frame, to get from a key frame to a moment: 5 min at
+30 a second."""
 LINEAR = 200_000
 """The same for a video that must be read from its start: 2 h at 30 a second."""
 MAX_ASPECT = 8
-"""Of a sample: no camera stores pixels so wide or high. Beyond it the header is not believed."""
+"""Maximum aspect ratio of a sample: no camera stores pixels so wide or high. Beyond it the header is
+ignored."""
 STREAMS = 64
 """Streams of a file whose decoders are bounded while the file is probed; a file with more is refused."""
 _MARGIN = 1e-6
 _UNTIMED = ("avi", "asf")
 _EARLIER = (0.0, 2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
-"""Seconds before a moment from which it is tried to come to it."""
+"""Seconds before a moment from which the seek is tried."""
 _BOUND = {"max_pixels": str(MAX_FRAME)}
 _SEPARABLE = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
-"""Codecs in which no frame is decoded from one that is passed over as NONREF; in those with temporal layers
-it may be."""
+"""Codecs in which no frame is decoded from one that NONREF skips; in those with temporal layers it may be."""
 
 Skip = Literal["DEFAULT", "NONREF", "NONKEY"]
 """Which frames are not decoded: none; those that no other refers to; all but key frames."""
@@ -79,7 +80,7 @@ av.logging.set_level(None)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """duration: seconds, None when the file does not say. width, height: as stored, pixels."""
+    """Facts of a header. duration: seconds, None if not stated; width, height: as stored, pixels."""
 
     duration: float | None
     width: int
@@ -87,7 +88,7 @@ class Facts:
 
 
 class Video:
-    """An open video. Made by `opened`."""
+    """An open video. Created by `opened`."""
 
     def __init__(self, container: Any, name: str) -> None:
         moving = [
@@ -116,9 +117,9 @@ class Video:
             and 0 <= container.start_time / av.time_base < self._start * self._base
         ):
             self._start = round(container.start_time / (av.time_base * self._base))
-        self.counted = container.format.name in _UNTIMED  # so no frame can be passed over
+        self.counted = container.format.name in _UNTIMED  # so no frame can be skipped
         self._linear = self.counted and context.has_b_frames
-        # a frame's own makes its tables anew: ten times as slow
+        # a frame's own builds its tables each time: ten times as slow
         self._to_rgb, self._to_gray = VideoReformatter(), VideoReformatter()
         self._going: Iterator[Shown] = iter(())
         self._last: Shown | None = None
@@ -128,11 +129,10 @@ class Video:
         self._decoding: Skip = "DEFAULT"
         self._furthest: dict[Skip, float] = {}
         self.fresh = self.again = 0
-        """Frames that were decoded for the first time, and those that a pass of the same kind had come to
-        before."""
+        """Frames decoded for the first time, and those that an earlier pass of the same kind had decoded."""
         self._keys: tuple[int, list[float]] = (0, [])
         self.quick: Skip = "NONREF" if context.name in _SEPARABLE and not self.counted else "DEFAULT"
-        """The way to a frame that decodes least and gives what decoding all gives."""
+        """The kind of pass that decodes least and still gives the same frames as decoding all."""
 
     @property
     def _aspect(self) -> Fraction | None:
@@ -142,7 +142,7 @@ class Video:
 
     @property
     def facts(self) -> Facts:
-        """What the header says."""
+        """The facts that the header states."""
         length = self._stream.duration
         late = self._seconds(self._stream.start_time or 0)
         seconds = (
@@ -159,8 +159,8 @@ class Video:
         )
 
     def stored(self, since: float) -> Iterator[Interval]:
-        """(start, end) of the frames that are stored behind a moment, seconds, in the order of the file, up
-        to where it is cut; none is decoded."""
+        """Yield (start, end) of the frames stored after a moment, seconds, in the order of the file, up to
+        a cut; none is decoded."""
         self._last = None
         try:
             self._seek(since)
@@ -179,21 +179,21 @@ class Video:
         return float(1 / self._stream.average_rate) if self._stream.average_rate else 0.0
 
     def _seek(self, at: float) -> None:
-        """To the key frame before a moment; 0 is the start of the file."""
+        """Seek to the key frame before a moment; 0 is the start of the file."""
         self._container.seek(
             max(0, self._start + int(at / self._base)) if at > 0 else 0, stream=self._stream, backward=True
         )
 
     def key_frames(self, start: float, end: float) -> int | None:
-        """How many key frames the container's index tells of within a range, seconds; None when it has no
-        index. Nothing is decoded."""
+        """Count the key frames in the container's index within a range, seconds; None without an index.
+        Nothing is decoded."""
         times = self._key_times()
         return max(0, bisect_left(times, end) - bisect_left(times, start)) if times else None
 
     def _key_times(self) -> list[float]:
-        """Times of the key frames that the container's index tells of, sorted."""
+        """Times of the key frames in the container's index, sorted."""
         count = len(self._stream.index_entries)
-        if count != self._keys[0]:  # some containers learn theirs while they are read
+        if count != self._keys[0]:  # some containers build their index while they are read
             self._keys = (
                 count,
                 sorted(
@@ -205,7 +205,7 @@ class Video:
         return self._keys[1]
 
     def onward(self, since: float, skip: Skip) -> Iterator[Shown]:
-        """Like `frames`, going on from where the last call stopped where that is less to decode than to seek.
+        """Like `frames`, but continue from where the last call stopped if that decodes less than seeking.
         Raises VideoError, too."""
         if (
             self._last is None
@@ -220,7 +220,7 @@ class Video:
         try:
             try:
                 first = self._next(since)
-            except VideoError:  # there may be damage on the way that a seek leaves out
+            except VideoError:  # a seek may avoid damage on the way
                 if fresh:
                     raise
                 self._begin(since, skip)
@@ -236,7 +236,7 @@ class Video:
         self._going, self._last, self._skip, self._passed = self.frames(since, skip), None, skip, since
 
     def _next(self, since: float) -> Shown | None:
-        """The next frame at or after `since`. Raises VideoError."""
+        """Return the next frame at or after `since`. Raises VideoError."""
         for item in self._going:
             self._passed = self._last[0] + 2 * _MARGIN if self._last is not None else since
             self._last = item
@@ -245,14 +245,14 @@ class Video:
         return None
 
     def _leads_further(self, here: float, since: float) -> bool:
-        """Whether seeking to `since` saves decoding what is between."""
+        """Whether seeking to `since` saves decoding what is in between."""
         if self._linear or not (times := self._key_times()):
             return not self._linear and since - here > FORWARD
         return bisect_left(times, since + _MARGIN) > bisect_right(times, here + SAVED)
 
     def frames(self, since: float, skip: Skip) -> Iterator[Shown]:
-        """Frames in the order they are shown in, from the first one at or after `since`, seconds. Raises
-        VideoError in the middle of a damaged stream, and where more than FAR frames would have to be decoded
+        """Yield frames in display order, from the first one at or after `since`, seconds. Raises
+        VideoError in the middle of a damaged stream, and if more than FAR frames would have to be decoded
         first."""
         self._last = None
         self._decoding = skip
@@ -274,12 +274,12 @@ class Video:
                 )
 
     def _places(self, since: float) -> list[float]:
-        """Where to seek to for a moment, in turn; 0 is the start of the file."""
+        """Return where to seek to for a moment, in turn; 0 is the start of the file."""
         return [*(since - lead for lead in _EARLIER if since > lead and not self._linear), 0.0]
 
     def _decoded(self, at: float) -> Iterator[Shown]:
-        """All that is decoded from the first key frame after seeking, at the start of a file from the first
-        frame. Raises VideoError."""
+        """Yield everything decoded from the first key frame after seeking, at the start of a file from the
+        first frame. Raises VideoError."""
         order: list[int] = []
         idle = 0
         begun = at <= 0
@@ -308,7 +308,7 @@ class Video:
             ) from error
 
     def _count(self, time: float) -> None:
-        """Count a decoded frame as new, or as one that this kind of pass came to before."""
+        """Count a decoded frame as new, or as one that this kind of pass reached before."""
         is_new = time > self._furthest.get(self._decoding, -math.inf)
         if is_new:
             self._furthest[self._decoding] = time
@@ -316,8 +316,8 @@ class Video:
         self.again += not is_new
 
     def upright(self, frame: VideoFrame) -> Image.Image:
-        """The frame as RGB pixels as a player shows it. Raises VideoError for a pixel format that nothing
-        converts."""
+        """Return the frame as RGB pixels as a player shows it. Raises VideoError for a pixel format that
+        cannot be converted."""
         try:
             # to_image copies row by row
             image = Image.fromarray(self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray())
@@ -332,8 +332,8 @@ class Video:
         return image.rotate(frame.rotation, expand=True) if frame.rotation else image
 
     def gray(self, frame: VideoFrame, width: int) -> NDArray[np.float32]:
-        """The frame as stored, small: (h, width) in [0, 1], h as its shape asks for, at least 3 and at most 4
-        times the width. Raises VideoError."""
+        """Return the frame as stored, small: (h, width) in [0, 1], h by its shape, at least 3 and at most
+        4 times the width. Raises VideoError."""
         height = max(3, min(round(width * frame.height / frame.width), 4 * width))
         try:
             small = self._to_gray.reformat(
@@ -346,13 +346,13 @@ class Video:
         return small.astype(np.float32) / np.float32(255)
 
     def _seconds(self, stamp: int) -> float:
-        """From the start of the stream."""
+        """Seconds from the start of the stream."""
         return round((stamp - self._start) * self._up / self._down, 6)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Video]:
-    """The video in a file. Raises VideoError, and OSError when the disk refuses the file."""
+    """Open the video in a file. Raises VideoError, and OSError if the disk fails."""
     with path.open("rb") as stream:
         try:
             container = _container(stream)
@@ -371,13 +371,14 @@ def _container(stream: BinaryIO) -> Any:
     bounds: Any = [_BOUND] * STREAMS  # PyAV's stub says list[str]
     try:
         return av.open(stream, options=safe, stream_options=bounds)
-    except ValueError:  # FLV and MPEG-PS name no streams before they are probed: what their headers say is read first, without any decoder
+    except ValueError:
+        # FLV and MPEG-PS name no streams before they are probed: read their headers first, without a decoder
         stream.seek(0)
         with av.open(stream, options={**safe, "codec_whitelist": "none"}) as headers:
             sizes = [
-                (told.codec_context.width, told.codec_context.height)
-                for told in headers.streams.video
-                if told.codec_context
+                (inner.codec_context.width, inner.codec_context.height)
+                for inner in headers.streams.video
+                if inner.codec_context
             ]
         for width, height in sizes:
             if width * height > MAX_FRAME:
@@ -387,7 +388,7 @@ def _container(stream: BinaryIO) -> Any:
 
 
 def _unopened(path: Path, stream: BinaryIO, error: Exception) -> VideoError:
-    """Why a file does not open as a video."""
+    """Return why a file does not open as a video."""
     stream.seek(0)
     head = stream.read(64)
     if not head:

@@ -1,1 +1,1 @@
-"""Images on the web: address -> bytes, politely (robots, hosts), safely (address), once (store)."""
+"""Fetch images from the web: politely (robots, hosts), safely (ip), once (store)."""

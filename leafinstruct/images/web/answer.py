@@ -1,8 +1,8 @@
-"""What a server's answer means: an image, a redirect, a verdict, or a failure that may pass. No I/O.
+"""Interpret a server's answer: an image, a redirect, a final verdict, or a temporary failure. No I/O.
 
-A verdict is what will be so tomorrow (404, a page instead of an image, an opt-out); a failure is what may not
-be (429, 5xx, no answer). RFC 9309 for robots.txt, RFC 9110 for statuses and Retry-After; what is an opt-out
-says `optout`.
+A verdict will be the same tomorrow (404, a page instead of an image, an opt-out); a failure may not (429,
+5xx, no answer). Sources: RFC 9309 for robots.txt, RFC 9110 for statuses and Retry-After; `optout` defines
+opt-outs.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from leafinstruct.images.optout import withheld
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PUSHING = frozenset({429, 503})
-"""Statuses by which a server asks to be left alone for a while."""
+"""Statuses by which a server asks for a pause."""
 _PASSING = frozenset({408, 425, 429})
 _PLAIN_MEDIA = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one try gave. url: the last address asked; body: None without an image; wait: seconds that the
-    server asks for."""
+    """The result of one try. url: the last URL requested; body: None without an image; wait: seconds that
+    the server asks for."""
 
     state: Literal["ok", "failed"]
     reason: str = ""
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def of_status(status: int, headers: Mapping[str, str]) -> Outcome | None:
-    """What a status other than a redirect means; None for 200."""
+    """Interpret a status other than a redirect; None for 200."""
     if status == 200:
         return None
     passing = status in _PASSING or status >= 500
@@ -59,11 +59,11 @@ def of_status(status: int, headers: Mapping[str, str]) -> Outcome | None:
 
 
 def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome | None:
-    """Why the body is not read, None when it is: an opt-out, no image, too large, an encoding that is not
-    undone."""
+    """Return why the body is not read, else None: an opt-out, no image, too large, an encoding that is not
+    supported."""
     media = media_of(headers)
-    if opt_out and (said := withheld(headers.items())):
-        return Outcome("ok", "opt_out", f"its headers say {said}", status=200, media=media)
+    if opt_out and (opt_outs := withheld(headers.items())):
+        return Outcome("ok", "opt_out", f"its headers say {opt_outs}", status=200, media=media)
     if media not in _PLAIN_MEDIA and not media.startswith("image/"):
         return Outcome("ok", "not_an_image", f"the server sent {media[:60]}", status=200, media=media)
     declared = headers.get("Content-Length", "")
@@ -80,22 +80,22 @@ def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome
 
 
 def of_redirect(url: URL, location: str, status: int) -> Outcome | str:
-    """The address that a redirect leads to, or that it leads nowhere."""
+    """Return the URL that a redirect leads to, or the outcome of an invalid one."""
     try:
         return (
             str(url.join(URL(location)))
             if location
-            else Outcome("ok", "bad_url", "a redirect to nowhere", status=status)
+            else Outcome("ok", "bad_url", "a redirect without a target", status=status)
         )
     except ValueError as error:
-        return Outcome("ok", "bad_url", f"a redirect to no address: {error}", status=status)
+        return Outcome("ok", "bad_url", f"a redirect to no URL: {error}", status=status)
 
 
 def of_error(error: Exception, certified: bool) -> Outcome:
-    """What an error of the client means; malformed answers will be so tomorrow, connections may not.
+    """Interpret an error of the client: malformed answers are final, connection failures are temporary.
 
-    certified: whether another certificate was found good; until then a bad one may be our clock's, or a
-    proxy's that stands in for all hosts.
+    certified: whether another certificate was valid in this run. Until then the cause may be the local clock,
+        or a proxy that replaces all certificates.
     """
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
     if isinstance(cause, ssl.CertificateError):
@@ -108,23 +108,23 @@ def of_error(error: Exception, certified: bool) -> Outcome:
 
 
 def media_of(headers: Mapping[str, str]) -> str:
-    """The media type without parameters, lower case; empty when not given."""
+    """Return the media type without parameters, in lower case; empty if not given."""
     return printable(headers.get("Content-Type", "")).partition(";")[0].strip().lower()[:100]
 
 
 def printable(text: str) -> str:
-    """What a server said, as text that every table holds: bytes that are no UTF-8 come from aiohttp as lone
+    """Make a server's text valid in any table: aiohttp returns bytes that are not UTF-8 as lone
     surrogates."""
     return text.encode("utf-8", "replace").decode()
 
 
 def unpacked(body: bytes, headers: Mapping[str, str], limit: int) -> bytes | None:
-    """The body without its content encoding, at most one byte more than `limit`; None when it is damaged or
-    cut off."""
+    """Decode the body's content encoding, at most one byte more than `limit`; None if it is damaged or cut
+    off."""
     coding = headers.get("Content-Encoding", "identity").lower().strip()
     if coding in ("identity", ""):
         return body
-    unpacking = zlib.decompressobj(wbits=47)  # gzip or zlib, told by the header
+    unpacking = zlib.decompressobj(wbits=47)  # gzip or zlib, detected from the header
     try:
         data = unpacking.decompress(body, limit + 1)
     except zlib.error:
@@ -133,7 +133,7 @@ def unpacked(body: bytes, headers: Mapping[str, str], limit: int) -> bytes | Non
 
 
 def retry_after(value: str) -> float | None:
-    """Seconds of a Retry-After, from a number or a date; None when it says nothing."""
+    """Return the seconds of a Retry-After, from a number or a date; None if it has neither."""
     if re.fullmatch(r"\d{1,9}", value.strip()):
         return float(value)
     try:

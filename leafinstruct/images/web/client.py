@@ -1,20 +1,19 @@
-"""Addresses -> what became of them: many at a time, in one event loop.
+"""Fetch many URLs at a time, in one event loop, and return the outcome of each.
 
-    fetch(address)  store? -> name -> robots.txt, tdmrep.json -> host's turn -> request -> redirect? (from the top) -> headers -> body -> store
+    fetch(url)  store? -> name -> robots.txt, tdmrep.json -> host's turn -> request
+                -> redirect? (from the top) -> headers -> body -> store
 
 Thousands of fetches may wait at once: each is a coroutine, not a thread (names are resolved in a few
-threads). What waits for a host holds nothing that others need, so a slow host slows only itself; what waits
-for a redirect's host has let go of the first one's slot, so two hosts that point at each other cannot block
-one another. Nothing that the web does raises here.
+threads). A fetch that waits for a host occupies nothing that others need, so a slow host slows only itself. A
+fetch that waits for a redirect's host has released the first host's slot, so two hosts that redirect to each
+other cannot block one another. Nothing that a server does raises here.
 
-Redirects are followed by hand, because each hop is an address of its own: checked, asked for its robots.txt,
-paced. No cookies, no proxy or password from the environment, certificates verified, no decompression beyond
-the size limit.
+Redirects are followed here, because each is a URL of its own: checked, looked up in its robots.txt, paced. No
+cookies, no proxy or password from the environment, certificates verified, no decompression beyond the limit.
 
-Chosen: aiohttp, 0.26 ms a request against 1.25 for httpx2, and its resolver can be replaced, which is what
-makes the address check hold.
-tenacity for tries: exponential waits with jitter, so that failures of one moment do not come back in one
-moment.
+Chosen: aiohttp, 0.26 ms a request against 1.25 for httpx2; its resolver can be replaced, which makes the
+check of IP addresses reliable. tenacity for tries: exponential waits with jitter, so that simultaneous
+failures are not repeated simultaneously.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ from yarl import URL
 from leafinstruct import __version__
 from leafinstruct.images.config import FetchConfig
 from leafinstruct.images.web import answer
-from leafinstruct.images.web.address import origin, parsed, refusal
 from leafinstruct.images.web.answer import PUSHING, Outcome, printable
 from leafinstruct.images.web.hosts import LONGEST_WAIT, Host
+from leafinstruct.images.web.ip import origin, parsed, refusal
 from leafinstruct.images.web.names import Ask, Names, getaddrinfo
 from leafinstruct.images.web.robots import Robots
 from leafinstruct.images.web.store import Fetched, Store
@@ -53,26 +52,27 @@ from leafinstruct.images.web.wellknown import MAX_BYTES, now
 
 CHUNK = 64 << 10
 LARGE = 1 << 20
-"""Bytes of a body from which on it is read among few."""
+"""Bytes from which on a body occupies one of the slots for large bodies."""
 LARGE_AT_ONCE = 16
-"""Such bodies at a time: 256 in flight, each as large as it may be, would be 5 GB."""
+"""Maximum number of large bodies at a time: 256 in flight, each of the maximum size, would be 5 GB."""
 FIRST_WAIT = 1.0
-"""Seconds at most before the second try."""
+"""Maximum seconds before the second try."""
 _OURS = frozenset({"private_address", "bad_url", "robots", "opt_out", "too_large", "too_many_redirects"})
-"""Refusals of ours, which stand only under the terms they were made under."""
+"""Refusals of this client, valid only under the settings they were made under."""
 _NO_SECOND_TRY = frozenset(
     {"host_down", "asks_to_wait", "robots_unknown", "opt_out_unknown", "name_not_resolved"}
 )
-"""Failures that were tried again already, for the host as a whole."""
+"""Failures that were already tried again, for the host as a whole."""
 _FILE_REDIRECTS = 5
-"""Of a robots.txt, by RFC 9309, and of a tdmrep.json."""
+"""Maximum redirects of a robots.txt (RFC 9309) and of a tdmrep.json."""
 
 
 class Web:
-    """Fetches images. Use within one event loop, and close it there. answered: fetches that came to an end,
-    kept ones included.
+    """Fetches images. Use and close it within one event loop. answered: completed fetches, stored ones
+    included.
 
-    ask: the resolver of names. refused: sha256 of images whose bytes are not kept.
+    ask: the resolver of names.
+    refused: sha256 of images whose bytes must not be kept.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class Web:
         self._certified = False  # whether a certificate was found good in this run
 
     async def fetch(self, url: str) -> Fetched:
-        """What became of an address: kept, or asked now. The same address asked twice at once is asked once.
-        Raises OSError when the disk refuses what is to be kept."""
+        """Return the outcome of a URL, stored or requested now. Concurrent calls for one URL share a
+        request. Raises OSError if the result cannot be written to disk."""
         task = self._running.get(url)
         if task is None:
             task = self._running[url] = asyncio.ensure_future(self._fetch(url))
@@ -105,12 +105,12 @@ class Web:
         return found
 
     def repaired(self) -> dict[str, dict[str, int]]:
-        """Damaged entries of the store that were dropped since the last call, as a task reports them."""
+        """Damaged entries that were dropped since the last call, in the form of a task's report."""
         count, self._store.repaired = self._store.repaired, 0
         return {"repaired": {"fetched images": count}} if count else {}
 
     async def close(self) -> None:
-        """End what is running, close all connections and the store's files."""
+        """Cancel what is running; close all connections and the store's files."""
         for task in self._running.values():
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -120,7 +120,7 @@ class Web:
         self._store.close()
 
     async def _fetch(self, url: str) -> Fetched:
-        kept = self._standing(url)
+        kept = self._up_to_date(url)
         if kept is not None:
             return kept
         started, attempts = time.monotonic(), 0
@@ -149,11 +149,12 @@ class Web:
             and self._not_kept
             and hashlib.sha256(outcome.body).hexdigest() in self._not_kept
         ):
-            return replace(entry, reason="removed_by_request", detail="these bytes were taken out for good")
+            return replace(entry, reason="removed_by_request", detail="these bytes were removed permanently")
         return self._store.put(entry, outcome.body)
 
-    def _standing(self, url: str) -> Fetched | None:
-        """The kept outcome of an address, if it is what asking again under our terms would give."""
+    def _up_to_date(self, url: str) -> Fetched | None:
+        """Return the stored outcome of a URL if a new request under the current settings would give the
+        same."""
         kept = self._store.intact(url)
         if kept is None or kept.state == "failed" or kept.terms not in ("", self._terms):
             return None
@@ -166,7 +167,7 @@ class Web:
 
     @property
     def _strict(self) -> bool:
-        """Whether every refusal of the host is heeded: what such a run was given, any run may have."""
+        """Whether every refusal of the host is obeyed: any run may use the images of such a run."""
         return self._config.robots and self._config.opt_out
 
     async def _file(self, url: URL) -> Outcome:
@@ -176,8 +177,8 @@ class Web:
         return await self._tried(once)
 
     async def _tried(self, once: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        """One try, and further ones after failures that may pass; most fetches are spared tenacity's
-        bookkeeping, a tenth of their cost."""
+        """Try once, and again after temporary failures. Most fetches avoid tenacity's bookkeeping, a tenth
+        of their cost."""
         first = await once()
         if not _may_be_tried_again(first) or not self._config.retries:
             return first
@@ -191,13 +192,13 @@ class Web:
         outcome: Outcome = await tries(once)
         return outcome
 
-    async def _follow(self, address: str, limit: int, image: bool) -> Outcome:
-        """One try, through its redirects. image: else it is a file about the host, for which no such file is
-        asked."""
+    async def _follow(self, target: str, limit: int, image: bool) -> Outcome:
+        """Make one try, through its redirects. image: False for a file about the host, for which no such
+        file is read."""
         left = self._config.timeout
         hops = self._config.max_redirects if image else _FILE_REDIRECTS
         for _ in range(hops + 1):
-            url = parsed(address)
+            url = parsed(target)
             if isinstance(url, str):
                 return Outcome("ok", "bad_url", url)
             if no := await self._refused(url, image):
@@ -216,11 +217,11 @@ class Web:
             left -= time.monotonic() - began
             if isinstance(found, Outcome):
                 return replace(found, url=str(url))
-            address = found
-        return Outcome("ok", "too_many_redirects", f"more than {hops}", address)
+            target = found
+        return Outcome("ok", "too_many_redirects", f"more than {hops}", target)
 
     async def _refused(self, url: URL, image: bool) -> Outcome | None:
-        """Why an address is not asked; None when it is."""
+        """Return why a URL is not requested, if so."""
         if private := refusal(url, self._config.allow_hosts):
             return Outcome("ok", "private_address", private, str(url))
         if no := await self._names.problem(url):
@@ -230,7 +231,7 @@ class Web:
         return await self._forbidden(url) or await self._reserved(url)
 
     async def _forbidden(self, url: URL) -> Outcome | None:
-        """Why the host's robots.txt keeps an address from us; None when it does not, or is not asked."""
+        """Return why the host's robots.txt forbids a URL, if it does."""
         if not self._config.robots:
             return None
         rules = await self._robots.rules(url)
@@ -249,7 +250,7 @@ class Web:
         return None
 
     async def _reserved(self, url: URL) -> Outcome | None:
-        """Why the host's tdmrep.json keeps an address from us; None when it does not, or is not asked."""
+        """Return why the host's tdmrep.json forbids a URL, if it does."""
         if not self._config.opt_out:
             return None
         reserved = await self._reservations.reserved(url)
@@ -264,7 +265,7 @@ class Web:
         )
 
     async def _request(self, url: URL, host: Host, limit: int, seconds: float, image: bool) -> Outcome | str:
-        """One request: what it gave, or the address that it redirects to."""
+        """Make one request; return its outcome, or the URL that it redirects to."""
         try:
             async with asyncio.timeout(max(seconds, 0.001)) as clock:
                 async with self._connected().get(url, allow_redirects=False) as response:
@@ -296,7 +297,7 @@ class Web:
             return outcome
         body = await self._body(response, min(limit, LARGE))
         if len(body) > LARGE:
-            async with self._among_few(clock):
+            async with self._large_slot(clock):
                 body += await self._body(response, limit - len(body))
         data = answer.unpacked(bytes(body), headers, limit)
         if data is None:
@@ -309,15 +310,15 @@ class Web:
 
     @staticmethod
     async def _body(response: aiohttp.ClientResponse, limit: int) -> bytearray:
-        """The next bytes of a body: all that are left, or a little more than `limit`."""
+        """Return the next bytes of a body: all remaining, or a little more than `limit`."""
         body = bytearray()
         while len(body) <= limit and (chunk := await response.content.read(CHUNK)):
             body += chunk
         return body
 
     @asynccontextmanager
-    async def _among_few(self, clock: asyncio.Timeout) -> AsyncIterator[None]:
-        """One of the places of large bodies; the wait for it is no time of the server's."""
+    async def _large_slot(self, clock: asyncio.Timeout) -> AsyncIterator[None]:
+        """Wait for one of the slots for large bodies; the wait does not count as the server's time."""
         loop = asyncio.get_running_loop()
         left = (clock.when() or 0.0) - loop.time()
         clock.reschedule(None)
@@ -332,7 +333,7 @@ class Web:
         return self._hosts[key]
 
     def _connected(self) -> aiohttp.ClientSession:
-        """The session, made in the loop that uses it."""
+        """Return the session, created in the loop that uses it."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, resolver=self._names, use_dns_cache=False),
@@ -353,6 +354,5 @@ def _may_be_tried_again(outcome: Outcome) -> bool:
 
 
 def _last(state: RetryCallState) -> Any:
-    """After the last try, its outcome."""
     assert state.outcome is not None
     return state.outcome.result()

@@ -1,18 +1,16 @@
-"""Names -> the addresses that are connected to, each name asked once in a while, and what it means that there
-are none.
+"""Resolve names to the IP addresses that are connected to, and interpret a failure to find any.
 
-That a host does not exist is a verdict; that the resolver is out of order is not, and getaddrinfo tells the
-two apart badly: in a container without network, on a laptop that is offline, behind the portal of a hotel
-every name "does not exist", or is at a private address. So the resolver's no is believed only beside a yes:
-WITNESSES, names that exist and will, are asked at the same time, and unless one of them is at a public
-address, the failure is one that may pass.
+A host that does not exist is a verdict; a broken resolver is not, and getaddrinfo hardly separates the two:
+in a container without network, on a laptop offline, behind a hotel's portal every name "does not exist" or
+has a private IP address. So a negative answer counts only beside a positive one: WITNESSES, names that
+certainly exist, are resolved at the same time, and unless one of them has a public IP address, the failure is
+temporary.
 
-aiohttp resolves through `Names.resolve`, which gives out what was found here, less every private address:
-what was checked is what is connected to, whatever the name server says a second time. Names are looked up
-before a request takes its host's turn or its time, so that slow name servers of dead hosts cost living hosts
-nothing.
+aiohttp resolves through `Names.resolve`, which returns what was found here without private IP addresses: the
+connection goes to what was checked, whatever the name server answers a second time. Names are resolved before
+a request uses its host's turn or its time, so that slow name servers of dead hosts cost other hosts nothing.
 
-Chosen: getaddrinfo in a few threads over aiodns: it knows /etc/hosts and costs no dependency.
+Chosen: getaddrinfo in a few threads over aiodns: it knows /etc/hosts and needs no dependency.
 """
 
 from __future__ import annotations
@@ -28,27 +26,27 @@ from dataclasses import dataclass
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from leafinstruct.images.web.address import allowed, literal, public
 from leafinstruct.images.web.answer import Outcome
+from leafinstruct.images.web.ip import allowed, literal, public
 
 WITNESSES = ("iana.org", "example.org", "wikipedia.org")
-"""Names whose absence tells of the resolver and not of them."""
+"""If none of these names is found, the resolver is broken."""
 THREADS = 16
-"""Lookups at a time: a dead name server holds a thread for some 10 seconds."""
+"""Concurrent lookups; a dead name server occupies a thread for some 10 seconds."""
 AGE = 600.0
-"""Seconds that an answer is kept."""
+"""Seconds that an answer is cached."""
 WITNESS_AGE = 30.0
-"""Seconds that a witness is believed."""
+"""Seconds that the answer for a witness is cached."""
 _DENIALS = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 Ask = Callable[[str], list[str]]
-"""A name -> its IP addresses. Raises socket.gaierror, OSError or UnicodeError. Blocks."""
+"""Resolves a name to its IP addresses. Raises socket.gaierror, OSError or UnicodeError. Blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """addresses: as the resolver gave them; error: why there are none; denied: whether it says that there is
-    no such name; at: monotonic seconds."""
+    """Result of a lookup. addresses: as the resolver gave them; error: why there are none; denied: whether
+    the resolver states that there is no such name; at: monotonic seconds."""
 
     addresses: tuple[str, ...]
     at: float
@@ -57,15 +55,15 @@ class _Found:
 
 
 def getaddrinfo(host: str) -> list[str]:
-    """What the system's resolver says."""
+    """Ask the system's resolver."""
     return list(
         dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
     )
 
 
 class Names(AbstractResolver):
-    """The names of a run. hosts: those that may be at any address (`name` or `name:port`); retries: further
-    lookups after one that failed."""
+    """The names of a run. hosts: those that may have any IP address (`name` or `name:port`); retries:
+    further lookups after a failed one."""
 
     def __init__(self, hosts: Collection[str], retries: int, ask: Ask = getaddrinfo) -> None:
         self._hosts, self._retries, self._ask = hosts, retries, ask
@@ -73,8 +71,8 @@ class Names(AbstractResolver):
         self._threads = ThreadPoolExecutor(THREADS, "names")
 
     async def problem(self, url: URL) -> Outcome | None:
-        """Why an address's host cannot be connected to; None when it can, and for literal addresses, which
-        have no name to look up."""
+        """Return why a URL's host cannot be connected to; None if it can, and for literal IP addresses,
+        which need no lookup."""
         if literal(url):
             return None
         host = url.raw_host or ""
@@ -87,23 +85,23 @@ class Names(AbstractResolver):
         if not found.error:
             reason, detail = (
                 "private_address",
-                f"{host} is at {', '.join(found.addresses[:3])}, no address of the public internet",
+                f"{host} is at {', '.join(found.addresses[:3])}, not an IP address of the public internet",
             )
         if await self._resolver_works():
             return Outcome("ok", reason, detail, str(url))
         return Outcome(
-            "failed", "name_not_resolved", f"{detail}; but neither are names found that do exist", str(url)
+            "failed", "name_not_resolved", f"{detail}; but names that do exist are not found either", str(url)
         )
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """For aiohttp: addresses that may be connected to. Raises OSError when there is none."""
+        """For aiohttp: return IP addresses that may be connected to. Raises OSError if there are none."""
         addresses = self._usable(host, port, await self._found(host, AGE))
         kinds = [(address, socket.AF_INET6 if ":" in address else socket.AF_INET) for address in addresses]
         good = [(address, kind) for address, kind in kinds if family in (socket.AF_UNSPEC, kind)]
         if not good:
-            raise OSError(None, f"{host} is at no address that may be connected to")
+            raise OSError(None, f"{host} has no IP address that may be connected to")
         return [
             ResolveResult(
                 hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST
@@ -112,7 +110,7 @@ class Names(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Let go of the threads; a lookup that hangs is not waited for."""
+        """Release the threads without waiting for a lookup that hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _usable(self, host: str, port: int, found: _Found) -> list[str]:
@@ -127,7 +125,8 @@ class Names(AbstractResolver):
         return False
 
     async def _found(self, host: str, age: float) -> _Found:
-        """What is known of a name, no older than that many seconds; looked up once, whoever waits."""
+        """Return what is known of a name, at most that many seconds old. Concurrent callers share a
+        lookup."""
         key = host.lower()
         task = self._known.get(key)
         if task is None or (task.done() and (task.cancelled() or task.result().at + age < time.monotonic())):

@@ -1,15 +1,16 @@
-"""What was fetched, kept for all runs: append-only segments of bytes and logs of outcomes.
+"""The fetch store: images and outcomes of all runs, in append-only segments of bytes and logs.
 
     <folder>/<writer>.bin      bytes of images, one after another
-    <folder>/<writer>.jsonl    one line a fetch, written after its bytes: address, outcome, and where the bytes lie; with a digest (runtime/sealed.py)
+    <folder>/<writer>.jsonl    one line per fetch, written after its bytes: URL, outcome, and the position of
+                               the bytes; with a digest (runtime/sealed.py)
 
-Each writer (one a build) has files of its own, so builds can work beside each other, also over a network file
-system; opening reads all logs, the last line of an address counts. Lines and bytes are checked on every read:
-a damaged line is dropped, and an image whose bytes are not those that were fetched counts as not fetched, so
-it is fetched again. A kill leaves at most bytes without a line, or half a line, which is no line. Logs are
-JSON, never pickle. Cost: opening reads about 200,000 lines a second, and holds some 500 bytes an address; one
-file an image was refused, as a million small files is what file systems and backups are worst at, and SQLite
-for its locks on network file systems.
+Each writer (one per build) has its own files, so builds can work side by side, also on a network file system.
+Opening reads all logs; the last line of a URL counts. Lines and bytes are checked on every read: a damaged
+line is dropped, and an image with changed bytes counts as not fetched and is fetched again. A killed process
+leaves at most bytes without a line, or half a line, which is ignored. Logs are JSON, never pickle. Cost:
+opening reads about 200,000 lines a second and needs some 500 bytes a URL. Chosen over one file per image (a
+million small files are the worst case of file systems and backups) and over SQLite (its locks on network file
+systems).
 """
 
 from __future__ import annotations
@@ -23,17 +24,20 @@ from typing import Any, BinaryIO, Literal
 from uuid import uuid4
 
 from leafinstruct.runtime import sealed
-from leafinstruct.runtime.damage import Damage
+from leafinstruct.runtime.files import Damage
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of one address.
+    """The outcome of one URL.
 
-    state: `ok` for an answer that stands, with an image or, where sha256 is None, without one (404,
-    robots.txt, opt-out, a private address); `failed` for what may pass (no answer, 429, 5xx). reason: a short
-    stable name, empty with an image. segment, offset, size: where the bytes lie in the store. at: when, UTC;
-    seconds: how long, all tries together. terms: what was asked under, where the reason is a refusal of ours.
+    state: `ok` for a final answer, with an image or, if sha256 is None, without one (404, robots.txt,
+        opt-out, a private IP address); `failed` for a temporary failure (no answer, 429, 5xx).
+    reason: a short stable name, empty with an image.
+    segment, offset, size: where the bytes are in the store.
+    at: time, UTC.
+    seconds: duration, all tries together.
+    terms: hash of the settings, if the reason is a refusal of this client.
     """
 
     url: str
@@ -57,8 +61,8 @@ _FIELDS = tuple(field.name for field in fields(Fetched))
 
 
 class Store:
-    """What was fetched, of this and all earlier runs. folder: made when something is kept. Raises OSError
-    when it cannot be read."""
+    """The outcomes of this and all earlier runs. folder: created with the first entry. Raises OSError if
+    it cannot be read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -67,19 +71,18 @@ class Store:
         self._bytes: BinaryIO | None = None
         self._log: BinaryIO | None = None
         self.repaired = 0
-        """Damaged entries that were dropped, and images whose bytes were damaged, which are fetched again."""
+        """Damaged entries that were dropped, and images with damaged bytes, which are fetched again."""
         for log in _logs(folder):
             self.repaired += sealed.mend(log)
             for entry in _entries(log):
                 self._keep(entry)
 
     def get(self, url: str) -> Fetched | None:
-        """The last outcome of an address; a passing failure is told too."""
+        """Return the last outcome of a URL, temporary failures included."""
         return self._known.get(url)
 
     def intact(self, url: str) -> Fetched | None:
-        """The last outcome of a URL; None where its bytes are not those that were fetched, which is
-        counted."""
+        """Return the last outcome of a URL; None if its bytes changed, which is counted."""
         entry = self._known.get(url)
         if entry is None or is_intact(self.folder, entry):
             return entry
@@ -87,8 +90,7 @@ class Store:
         return None
 
     def put(self, entry: Fetched, data: bytes | None) -> Fetched:
-        """Keep an outcome, and the image's bytes if there are any. Returns it with its place. Raises OSError
-        when the disk refuses."""
+        """Store an outcome, and the image's bytes if any. Returns it with its position. Raises OSError."""
         blob, log = self._files()
         if data is not None:
             offset = blob.tell()
@@ -103,15 +105,15 @@ class Store:
         return entry
 
     def close(self) -> None:
-        """Let go of the writer's files."""
+        """Close the writer's files."""
         for stream in (self._bytes, self._log):
             if stream is not None:
                 stream.close()
         self._bytes = self._log = None
 
     def _keep(self, entry: Fetched) -> None:
-        """An answer that stands is never replaced by a failure, nor by an earlier one, whatever the order of
-        the logs."""
+        """A final answer is never replaced by a failure or by an earlier answer, whatever the order of the
+        logs."""
         before = self._known.get(entry.url)
         if before is None or before.state == "failed" or (entry.state == "ok" and entry.at >= before.at):
             self._known[entry.url] = entry
@@ -125,7 +127,7 @@ class Store:
 
 
 def stored(folder: Path, segment: str, offset: int, size: int, sha256: str) -> bytes:
-    """Bytes of the store. Raises OSError when they are not there, or are not what was fetched."""
+    """Return bytes of the store. Raises OSError if they are missing or changed."""
     with (folder / Path(segment).name).open("rb") as stream:
         stream.seek(offset)
         data = stream.read(size)
@@ -135,8 +137,8 @@ def stored(folder: Path, segment: str, offset: int, size: int, sha256: str) -> b
 
 
 def is_intact(folder: Path, entry: Fetched | Mapping[str, Any]) -> bool:
-    """Whether an outcome without bytes, or the bytes that were fetched, is what the store holds. entry: or a
-    row of `fetches-`."""
+    """Whether the store contains an outcome's bytes unchanged; True for outcomes without bytes. entry: an
+    outcome, or a row of `fetches-`."""
     place = (
         entry
         if isinstance(entry, Mapping)
@@ -152,8 +154,8 @@ def is_intact(folder: Path, entry: Fetched | Mapping[str, Any]) -> bool:
 
 
 def verify(folder: Path) -> Iterator[Damage]:
-    """Damaged lines of the logs, and lines whose bytes are not those that were fetched; they are dropped.
-    Reads every byte that a log names."""
+    """Find and drop damaged lines of the logs, and lines whose bytes changed. Reads every byte that a log
+    names."""
 
     def fault(entry: dict[str, Any]) -> str | None:
         found = _fetched(entry)
@@ -169,8 +171,8 @@ def verify(folder: Path) -> Iterator[Damage]:
 
 
 def _is_superseded(folder: Path, damaged: Fetched) -> bool:
-    """Whether the image was fetched again since (times are in seconds), so that nobody reads this line any
-    more."""
+    """Whether the image was fetched again since (times are in seconds), so that this line is no longer
+    read."""
     later = (
         other
         for log in _logs(folder)
@@ -181,10 +183,10 @@ def _is_superseded(folder: Path, damaged: Fetched) -> bool:
 
 
 def erase(folder: Path, is_meant: Callable[[Fetched], bool], dry_run: bool = False) -> int:
-    """Overwrite outcomes and their bytes; returns how many. Places of all others stay. Raises OSError. No
-    build may run meanwhile.
+    """Overwrite outcomes and their bytes; return how many. The positions of all others stay. No build may run
+    meanwhile. Raises OSError.
 
-    Bytes that no line names, of a kill or a damaged line, are overwritten too.
+    Bytes that no line names, left by a killed process or a damaged line, are overwritten too.
     """
     count = 0
     for log in _logs(folder):
@@ -193,20 +195,20 @@ def erase(folder: Path, is_meant: Callable[[Fetched], bool], dry_run: bool = Fal
         )
     for blob in sorted(folder.glob("*.bin")) if not dry_run else ():
         log = blob.with_suffix(".jsonl")
-        held = [
+        ranges = [
             (entry.offset or 0, entry.size or 0)
             for entry in (_entries(log) if log.is_file() else ())
             if entry.segment is not None
         ]
-        _zero_others(blob, sorted(held))
+        _zero_others(blob, sorted(ranges))
     return count
 
 
-def _zero_others(blob: Path, held: Sequence[tuple[int, int]]) -> None:
-    """Overwrite what lies between these places with zeros."""
+def _zero_others(blob: Path, ranges: Sequence[tuple[int, int]]) -> None:
+    """Overwrite everything between these ranges with zeros."""
     size, at = blob.stat().st_size, 0
     with blob.open("r+b") as file:
-        for offset, length in [*held, (size, 0)]:
+        for offset, length in [*ranges, (size, 0)]:
             file.seek(at)
             while at < offset:
                 step = min(offset - at, 1 << 20)
@@ -218,7 +220,7 @@ def _zero_others(blob: Path, held: Sequence[tuple[int, int]]) -> None:
 
 
 def _logs(folder: Path) -> list[Path]:
-    """The logs that can be read, in order of their last change."""
+    """Return the readable logs, ordered by their last change."""
     return sorted(
         (log for log in folder.glob("*.jsonl") if log.is_file()),
         key=lambda log: (log.stat().st_mtime_ns, log.name),
@@ -226,20 +228,20 @@ def _logs(folder: Path) -> list[Path]:
 
 
 def _entries(log: Path, whole: bool = False) -> Iterator[Fetched]:
-    """Intact lines of a log whose bytes are there; whole: those too whose bytes are not. A line of another
-    program is passed over."""
+    """Yield the intact lines of a log whose bytes exist; whole: lines without bytes too. Lines of other
+    programs are ignored."""
     blob = log.with_suffix(".bin")
-    held = blob.stat().st_size if blob.is_file() else 0
+    written = blob.stat().st_size if blob.is_file() else 0
     for _, line in sealed.lines(log):
         entry = _fetched(sealed.unsealed_or_opened(line or b"") or {})
         if entry is None:
             continue
-        if whole or entry.segment is None or (entry.offset or 0) + (entry.size or 0) <= held:
+        if whole or entry.segment is None or (entry.offset or 0) + (entry.size or 0) <= written:
             yield entry
 
 
 def _fetched(entry: Mapping[str, Any]) -> Fetched | None:
-    """A line's entry as an outcome, None for one of another program."""
+    """Return a line's entry as an outcome, None if another program wrote it."""
     try:
         return Fetched(**{name: value for name, value in entry.items() if name in _FIELDS})
     except TypeError:

@@ -1,13 +1,13 @@
-"""/.well-known/tdmrep.json of a host: which of its files are reserved from text and data mining (TDMRep, W3C
-community group report).
+"""Apply /.well-known/tdmrep.json of a host: which of its files are reserved from text and data mining
+(TDMRep, W3C community group report).
 
-A list of rules `{"location": "/photos/*.jpg", "tdm-reservation": 1}`, of which the first whose pattern
-matches an address's path counts; patterns are those of robots.txt (`*`, and `$` for the end). A file that is
-missing or malformed says nothing, nor does a server that has no answer but an error for it: so the report has
-it. Only where the server gives no answer at all, or asks to be left alone, it is not known, which may pass.
+The file is a list of rules `{"location": "/photos/*.jpg", "tdm-reservation": 1}`. The first rule whose
+pattern matches a URL's path counts; patterns are those of robots.txt (`*`, and `$` for the end). Following
+the report, a missing or malformed file reserves nothing, and neither does an error answer of the server. Only
+if the server gives no answer, or asks for a pause, the reservation is unknown, which is temporary.
 
-The report lets an image's own header override the file. We do not ask for a reserved image to see whether its
-header does: the file is believed when it reserves, and the header is looked at whenever it does not.
+The report lets an image's own header override the file. A reserved image is not requested to find out whether
+its header does. If the file does not reserve an image, its header is checked.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import json
 
 from yarl import URL
 
-from leafinstruct.images.web.address import origin
 from leafinstruct.images.web.answer import PUSHING, Outcome
+from leafinstruct.images.web.ip import origin
 from leafinstruct.images.web.store import Store
 from leafinstruct.images.web.wellknown import Get, HostFile
 
 MAX_RULES = 10_000
-"""Of a file; what follows is not read."""
+"""Maximum rules of a file; later ones are not read."""
 
 
 class Reservations:
@@ -33,7 +33,7 @@ class Reservations:
         self._rules: dict[str, list[tuple[str, bool]]] = {}
 
     async def reserved(self, url: URL) -> bool | Outcome:
-        """Whether an address is reserved, or the failure that may pass, by which it is not known."""
+        """Return whether a URL is reserved, or the temporary failure to find out."""
         body = await self._files.of(url)
         if isinstance(body, Outcome):
             return body if body.status is None or body.status in PUSHING else False
@@ -44,7 +44,7 @@ class Reservations:
 
 
 def rules(body: bytes) -> list[tuple[str, bool]]:
-    """Pattern and whether it reserves, in the file's order; a rule that is none is passed over."""
+    """Return (pattern, whether it reserves) in the file's order; invalid rules are ignored."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -59,14 +59,14 @@ def rules(body: bytes) -> list[tuple[str, bool]]:
 
 
 def reserves(found: list[tuple[str, bool]], url: URL) -> bool:
-    """What the first rule says that matches an address; False when none does."""
+    """Apply the first rule that matches a URL; False if none does."""
     path = url.raw_path_qs
     return next((reserved for pattern, reserved in found if _matches(pattern, path)), False)
 
 
 def _matches(pattern: str, path: str) -> bool:
-    """Whether a path begins as a pattern says. Each piece is looked for where the one before ended: linear,
-    whatever the pattern."""
+    """Whether a path begins as a pattern describes. Each piece is searched from the end of the one before:
+    linear for any pattern."""
     whole = pattern.endswith("$")
     first, *rest = [_plain(piece) for piece in pattern.removesuffix("$").split("*")]
     first = first if first.startswith("/") or (rest and not first) else f"/{first}"
@@ -85,7 +85,7 @@ def _matches(pattern: str, path: str) -> bool:
 
 
 def _plain(piece: str) -> str:
-    """A piece of a pattern, spelt as yarl spells paths."""
+    """Spell a piece of a pattern as yarl spells paths."""
     try:
         return URL(f"http://h/{piece}").raw_path_qs[1:]
     except ValueError:

@@ -1,9 +1,9 @@
-"""Files by which a host speaks about all it has (robots.txt, tdmrep.json): each asked once a run, and once a
-day at most.
+"""Files in which a host states rules for all its content (robots.txt, tdmrep.json): each read once a run, at
+most once a day.
 
-They are kept in the store like images, with their age, so another run does not ask again. What cannot be had
-for a passing reason is kept for the run only, so that a host whose robots.txt fails costs a few requests, not
-a few an image.
+They are kept in the store like images, with their age, so another run does not request them again. Temporary
+failures are cached for the run only, so that a host whose robots.txt fails costs a few requests, not a few an
+image.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from datetime import UTC, datetime, timedelta
 
 from yarl import URL
 
-from leafinstruct.images.web.address import origin
 from leafinstruct.images.web.answer import Outcome
+from leafinstruct.images.web.ip import origin
 from leafinstruct.images.web.store import Fetched, Store, stored
 
 MAX_BYTES = 500 << 10
-"""Of such a file; RFC 9309 asks for at least that much of a robots.txt, and what follows is not read."""
+"""Maximum bytes of such a file; RFC 9309 requires at least that much of a robots.txt. The rest is not
+read."""
 AGE = timedelta(hours=24)
 
 Get = Callable[[URL], Awaitable[Outcome]]
-"""Asks for an address, without asking for the files of its host first."""
+"""Requests a URL without reading the files of its host first."""
 
 
 class HostFile:
@@ -35,8 +36,7 @@ class HostFile:
         self._asked: dict[str, asyncio.Future[bytes | Outcome]] = {}
 
     async def of(self, url: URL) -> bytes | Outcome:
-        """The file of an address's host, empty where there is none; or the failure that may pass, by which it
-        is not known."""
+        """Return the file of a URL's host, empty if there is none; or the temporary failure to read it."""
         key = f"{url.scheme}://{origin(url)}"
         if key not in self._asked:
             self._asked[key] = asyncio.ensure_future(self._ask(url.origin() / self._path))
@@ -49,7 +49,7 @@ class HostFile:
         outcome = await self._get(url)
         if outcome.state == "failed":
             return outcome
-        # there is a file, and what it forbids is not known
+        # there is a file, but its rules are unknown
         if outcome.reason in ("broken_encoding", "unknown_encoding"):
             return replace(outcome, state="failed")
         body = outcome.body or b""
@@ -60,7 +60,7 @@ class HostFile:
         return body
 
     def _kept(self, url: str) -> bytes | None:
-        """The file as it was fetched in the last 24 hours, also by another run."""
+        """Return the file as fetched in the last 24 hours, also by another run."""
         kept = self._store.intact(url)
         if kept is None or kept.segment is None or kept.sha256 is None or not _young(kept):
             return None
@@ -71,7 +71,7 @@ class HostFile:
 
 
 def now() -> str:
-    """The moment, UTC, to the second."""
+    """The current time, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -1,5 +1,5 @@
-"""What the records of a compressed WARC file may unpack to while it is planned. FastWARC unpacks every record
-to find the next one."""
+"""Limit what the records of a compressed WARC file may unpack to during planning. FastWARC unpacks every
+record to find the next one."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import BinaryIO, cast
 from leafinstruct.ingest.archive.archive_ends import HEADER, next_start, unpacks_to_more
 
 FREE, EXPANSION = 512 << 20, 200
-"""Bytes that the records of a compressed file unpack to together, counting only records that unpack to more
-than EXPANSION times their size. Pages pack 4 to 20 times; gzip packs zeros 1,000 times, and 4 GB of them take
-9 s to unpack."""
+"""Bytes that the records of a compressed file may unpack to together, counting only records that unpack to
+more than EXPANSION times their size. Pages pack 4 to 20 times; gzip packs zeros 1,000 times, and 4 GB of them
+take 9 s to unpack."""
 TAIL, WASTE = 16 << 20, 8
-"""Bytes that a record may hold beyond what it declares before reading of its file ends; and how many times
-they count of FREE."""
+"""Bytes that a record may contain beyond its declared length before reading of its file stops; and how many
+times these count against FREE."""
 
 
 class UnpackingBudget:
-    """What the records of a compressed file may unpack to: each record EXPANSION times its size, and those
-    that unpack to more FREE bytes together.
+    """The remaining budget of a compressed file: each record may unpack to EXPANSION times its size, and
+    those that unpack to more, to FREE bytes together.
 
-    left: of FREE; negative behind records that hold more than they declare. FastWARC passes over line breaks
-    between records, WASTE times as slowly as over a record.
+    left: of FREE; negative after records that are longer than they declare. FastWARC skips line breaks
+    between records WASTE times more slowly than a record.
     """
 
     def __init__(self, file: Path) -> None:
@@ -32,11 +32,11 @@ class UnpackingBudget:
         self.begin(0)
 
     def begin(self, offset: int) -> None:
-        """Begin to read at an offset."""
+        """Start reading at an offset."""
         self._offset, self._declared, self._is_sound = offset, 0, True
 
     def take(self, offset: int, declared: int) -> bool:
-        """Whether the record at an offset, which declares so many bytes, is unpacked."""
+        """Return whether to unpack the record at an offset, which declares so many bytes."""
         if self._packed is None:
             return True
         if offset > self._offset:
@@ -44,8 +44,8 @@ class UnpackingBudget:
                 self.left -= self._declared
             self._packed.seek(offset - 4)
             # a gzip member ends with its size
-            behind = int.from_bytes(self._packed.read(4), "little") - self._declared
-            self.left -= WASTE * behind if behind > 2 * HEADER else 0
+            excess = int.from_bytes(self._packed.read(4), "little") - self._declared
+            self.left -= WASTE * excess if excess > 2 * HEADER else 0
         if self.left < 0:
             return False
         if declared > self.left:
@@ -56,8 +56,8 @@ class UnpackingBudget:
         return True
 
     def reader(self, stream: BinaryIO) -> BinaryIO:
-        """The stream, whose read method raises OSError behind a record that holds far more than it declares:
-        FastWARC would unpack it all."""
+        """Wrap the stream: read raises OSError after a record that is far longer than it declares, since
+        FastWARC would unpack all of it."""
         begin = stream.tell()
         stream.seek(0)
         self._packed = self._file.open("rb", buffering=0) if stream.read(2) == b"\x1f\x8b" else None
@@ -65,12 +65,12 @@ class UnpackingBudget:
         return cast(BinaryIO, _Reader(stream, self))
 
     def close(self) -> None:
-        """End what `reader` began."""
+        """Close what `reader` opened."""
         if self._packed is not None:
             self._packed.close()
 
     def reaches(self, position: int) -> bool:
-        """Whether reading goes on at a position in the file."""
+        """Return whether reading may continue at a position in the file."""
         if self._packed is None or self._is_sound or position <= self._offset + self._declared + HEADER:
             return True
         self._is_sound = not unpacks_to_more(self._packed, self._offset, self._declared + TAIL)
@@ -80,13 +80,13 @@ class UnpackingBudget:
 
 
 class _Reader:
-    """A file that is read forward as far as a room allows."""
+    """A file that is read forward as far as a budget allows."""
 
     def __init__(self, stream: BinaryIO, budget: UnpackingBudget) -> None:
         self._stream, self._budget, self.tell = stream, budget, stream.tell
 
     def read(self, size: int) -> bytes:
-        """As of a file."""
+        """Read like a file. Raises OSError where the budget ends."""
         if not self._budget.reaches(self._stream.tell()):
-            raise OSError("the record goes on behind its declared length")
+            raise OSError("the record is longer than its declared length")
         return self._stream.read(size)

@@ -1,5 +1,5 @@
-"""Where a record of a WARC file begins and ends, told without FastWARC, which says nothing of it when a file
-is cut or damaged."""
+"""Find where a record of a WARC file begins and ends, without FastWARC, which does not report that a file is
+cut or damaged."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from typing import BinaryIO
 
 TRUNCATED, DAMAGED = "truncated", "damaged_record"
 MAX_DECLARED = 1 << 40
-"""Bytes that a record may declare: 1 TiB. No archive is so long, so a record that declares more is damaged
-and the file is not cut."""
+"""Maximum bytes that a record may declare: 1 TiB. No archive is that long, so a record that declares more is
+damaged; the file is not cut."""
 _START = {True: re.compile(rb"\x1f\x8b\x08[\x00-\x1f]"), False: re.compile(rb"(?<=\r\n\r\n)WARC/1\.")}
 """How a record begins in a compressed file, and in a plain one."""
 HEADER = 64 << 10
 """Bytes within which a record's header must end."""
 LOOK = 1024
-"""Bytes of a gzip member that tell whether it holds a record, and of a body that tell whether it is HTML."""
+"""Bytes of a gzip member that show whether it contains a record, and of a body that show whether it is
+HTML."""
 _BREAK, _PADDING = b"\r\n\r\n", 64
-"""What ends a header, and a record; and bytes of line breaks that may follow it in its gzip member."""
+"""What ends a header, and a record; and the maximum bytes of line breaks after it in its gzip member."""
 
 
 def end_of(file: Path, offset: int) -> int | str:
-    """Where the record at an offset ends; else why that cannot be said: TRUNCATED when the file ends before
-    it does, or DAMAGED.
+    """Return where the record at an offset ends; TRUNCATED when the file ends before the record does, DAMAGED
+    when the end cannot be determined.
 
-    A record ends with two line breaks behind its declared length; where something else stands there, the
-    length lies.
+    A record ends with two line breaks after its declared length; if something else is there, the declared
+    length is wrong.
     """
     with file.open("rb") as stream:
         stream.seek(offset)
@@ -44,14 +45,15 @@ def end_of(file: Path, offset: int) -> int | str:
             )
         end = offset + length
         stream.seek(end)
-        behind = stream.read(len(_BREAK))
+        following = stream.read(len(_BREAK))
     if end > size:
         return DAMAGED if length > MAX_DECLARED else TRUNCATED
-    return DAMAGED if behind.strip(_BREAK) else end + len(behind)
+    return DAMAGED if following.strip(_BREAK) else end + len(following)
 
 
 def _declared(head: bytes) -> int | None:
-    """Bytes of a record by its own header, which is the first part of `head`; None when it does not say."""
+    """The bytes of a record by its own header, which is the first part of `head`; None when it has no
+    valid length."""
     header, separator, _ = head.partition(_BREAK)
     declared = re.search(rb"(?mi)^content-length:\s*(\d{1,18})\s*$", header)
     return (
@@ -59,7 +61,7 @@ def _declared(head: bytes) -> int | None:
     )
 
 
-def more_behind(file: Path, end: int) -> bool:
+def more_after(file: Path, end: int) -> bool:
     """Whether anything but padding follows; FastWARC takes the first bytes of a record for the end of the
     file."""
     with file.open("rb") as stream:
@@ -68,8 +70,8 @@ def more_behind(file: Path, end: int) -> bool:
 
 
 def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | str:
-    """The end of the gzip member that begins with `chunk`, if it holds what its record declares; its contents
-    pass through and are not kept, and no more of them is unpacked than is declared."""
+    """The end of the gzip member that begins with `chunk`, if it contains what its record declares.
+    Its content is unpacked only to the declared length and not kept."""
     member = zlib.decompressobj(wbits=31)
     end, size, head, tail = offset, 0, b"", b""
     declared: int | None = None
@@ -91,12 +93,12 @@ def _end_of_member(stream: BinaryIO, offset: int, chunk: bytes) -> int | str:
         return TRUNCATED
     if declared is None:
         return DAMAGED
-    behind = size - declared
-    return end if behind == 0 or (0 < behind <= _PADDING and not tail[-behind:].strip(_BREAK)) else DAMAGED
+    excess = size - declared
+    return end if excess == 0 or (0 < excess <= _PADDING and not tail[-excess:].strip(_BREAK)) else DAMAGED
 
 
 def unpacks_to_more(stream: BinaryIO, offset: int, size: int) -> bool:
-    """Whether the gzip member at an offset unpacks to more than so many bytes; damage ends it."""
+    """Whether the gzip member at an offset unpacks to more than `size` bytes; unpacking stops at damage."""
     member, count = zlib.decompressobj(wbits=31), 0
     stream.seek(offset)
     try:
@@ -110,7 +112,7 @@ def unpacks_to_more(stream: BinaryIO, offset: int, size: int) -> bool:
 
 
 def next_start(file: Path, offset: int) -> int | None:
-    """Where the first record at or after an offset begins; None when there is none."""
+    """Return where the first record at or after an offset begins; None when there is none."""
     with file.open("rb") as stream:
         compressed = stream.read(2) == b"\x1f\x8b"
         base = max(0, offset - 4)
@@ -121,7 +123,7 @@ def next_start(file: Path, offset: int) -> int | None:
             for match in _START[compressed].finditer(window):
                 begin = match.start()
                 if begin > len(window) - LOOK and following:
-                    break  # it is looked at whole in the next window
+                    break  # the next window contains it completely
                 if base + begin >= offset and (not compressed or _holds_record(window[begin : begin + LOOK])):
                     return base + begin
             kept = window[1 - LOOK :] if following else b""
@@ -131,7 +133,7 @@ def next_start(file: Path, offset: int) -> int | None:
 
 
 def _holds_record(data: bytes) -> bool:
-    """Whether a gzip member begins with these bytes and, in it, a record."""
+    """Whether a gzip member that contains a record begins with these bytes."""
     try:
         return zlib.decompressobj(wbits=31).decompress(data, 5) == b"WARC/"
     except zlib.error:

@@ -1,18 +1,18 @@
-"""What a WARC file holds and where: its pages, its images by address, its redirects, and where it breaks off.
+"""Index a WARC file: its pages, its images by URL, its redirects, and where it is cut or damaged.
 
-One pass over the file (about 400 MB on disk a second), remembered, so that parts can be planned by pages and
-an image is found without reading the file again. A record's length is the distance to the next one: bytes on
+One pass over the file (about 400 MB on disk per second), cached, so that parts can be planned by pages and an
+image is found without reading the file again. A record's length is the distance to the next one: bytes on
 disk, compressed or not.
 
-FastWARC ends quietly when a stream is cut off, so the last record is checked: a gzip member must reach its
-end mark, a plain record its declared length. A length that lies shows where the next record does not begin:
-then the record that lied is damaged, not the one behind it. Behind a record that cannot be read the next one
-is looked for, by the first bytes of a gzip member that holds one, or of a plain record (in a plain file the
-text of a damaged page can pass for one). Records of a .warc.gz must be gzip members of their own, as the
-format demands; a file compressed in one piece has no ranges, and one of zstd is not read.
+FastWARC ends without an error when a stream is cut, so the last record is checked: a gzip member must reach
+its end marker, a plain record its declared length. When a declared length is wrong, no record begins after
+it: then the record that declared it is damaged, not the next one. After an unreadable record the next one is
+found by the first bytes of a gzip member that contains one, or of a plain record (in a plain file the text of
+a damaged page can look like one). Records of a .warc.gz must be separate gzip members, as the format demands;
+a file compressed in one piece has no ranges, and one of zstd is not read.
 
-A revisit whose original is a page of the file is nothing new: that page is read where it lies. One whose
-original is not there is kept as such, for the reader to look for in the crawl or to report.
+A revisit whose original is a page of the file adds nothing: that page is read at its own place. Other
+revisits are kept, and the reader looks for them in the crawl or reports them.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from leafinstruct.ingest.archive.archive_ends import (
     MAX_DECLARED,
     TRUNCATED,
     end_of,
-    more_behind,
+    more_after,
     next_start,
 )
 from leafinstruct.ingest.archive.archive_record import NAME, NOT_HTTP, Record, described, looks_like_html
 from leafinstruct.ingest.fields.url import key
-from leafinstruct.ingest.index import Index, remembered
+from leafinstruct.ingest.index import Index, cached_index
 
 VERSION = 7
-"""Raised when an index says something else about the same file."""
-_HOPS = 5
-"""Redirects that are followed for one image; browsers stop at 20, honest sites need 2."""
+"""Increase when the index of the same file changes."""
+HOPS = 5
+"""Maximum redirects for one image; browsers stop at 20, honest sites need 2."""
 TOO_DAMAGED, TOO_LARGE, NOT_BY_RECORD = "too_damaged", "too_large", "not_by_record"
-_SENTENCES = {
+_DETAILS = {
     TRUNCATED: "the file ends before this record does",
     DAMAGED: "a record cannot be read",
-    NOT_HTTP: "the record of a web address holds no HTTP response",
-    TOO_DAMAGED: "too many records before this one are damaged, or what they unpack to; what follows is not read",
+    NOT_HTTP: "the record of a web URL contains no HTTP response",
+    TOO_DAMAGED: "too many records before this one are damaged or unpack to too much; the rest is not read",
     NOT_BY_RECORD: (
-        "a gzip member holds several records, which cannot be read one by one; run `fastwarc recompress` "
+        "a gzip member contains several records, which cannot be read one by one; run `fastwarc recompress` "
         "on the file and use the result"
     ),
     TOO_LARGE: (
@@ -62,20 +62,24 @@ _SENTENCES = {
     ),
 }
 MAX_DAMAGES = 1_000
-"""Damaged records of a file behind which the next one is looked for; a file with more is no archive."""
+"""Maximum damaged records after which the next one is searched; a file with more is no archive."""
 _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
-"""How a zstd frame begins, or the skippable one that holds a dictionary."""
+"""How a zstd frame begins, or the skippable frame of a dictionary."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveIndex:
-    """pages: (offset, length), in the order of the file. images: address key -> (offset, length). redirects:
-    address key -> address.
-    damages: (offset, reason, sentence) of what cannot be read: `truncated` where the file ends early,
+    """The index of one file.
+
+    pages: (offset, length), in the order of the file.
+    images: URL key -> (offset, length).
+    redirects: URL key -> URL.
+    damages: (offset, reason, detail) of what cannot be read: `truncated` where the file ends early,
     `damaged_record`, `too_damaged`, `too_large`, `not_by_record`, `not_http`.
-    revisits: (offset, names) of pages that are not in the file. names: of all pages of the file, NAME
-    characters each, in one string.
-    withheld: offsets of images whose HTTP head keeps them from training."""
+    revisits: (offset, names) of pages that are not in the file.
+    names: of all pages of the file, NAME characters each, in one string.
+    withheld: offsets of images whose HTTP headers opt out of training.
+    """
 
     pages: tuple[tuple[int, int], ...]
     images: dict[str, tuple[int, int]]
@@ -87,13 +91,14 @@ class ArchiveIndex:
 
     @property
     def items(self) -> int:
-        """Pages, damages, revisits, in this order, so that the report of each belongs to exactly one part."""
+        """Number of pages, damages and revisits, in this order, so that the report of each belongs to exactly
+        one part."""
         return len(self.pages) + len(self.damages) + len(self.revisits)
 
     def find(self, url: str) -> tuple[int, int] | None:
-        """Range of the image at an absolute address, through the file's own redirects. Raises ValueError for
-        a malformed address."""
-        for _ in range(_HOPS + 1):
+        """Return the range of the image at an absolute URL, through the file's own redirects. Raises
+        ValueError for a malformed URL."""
+        for _ in range(HOPS + 1):
             place = key(url)
             if place in self.images:
                 return self.images[place]
@@ -104,32 +109,32 @@ class ArchiveIndex:
 
 
 def index(file: Path, cache: Path) -> ArchiveIndex:
-    """The file's index, built or remembered. Raises SourceError when it cannot be read or is not compressed
-    record by record."""
+    """Return the file's index, cached. Raises SourceError when it cannot be read or is not compressed record
+    by record."""
     stat = file.stat()
     return _loaded(file, cache, (stat.st_size, stat.st_mtime_ns))
 
 
 @lru_cache(maxsize=2)
 def _loaded(file: Path, cache: Path, _state: tuple[int, int]) -> ArchiveIndex:
-    """The index of a file of a size and time of change, kept between its parts: that of 60,000 records takes
-    0.7 s to load."""
-    found = remembered(cache, file, _build, VERSION)
+    """The index of a file in a state (size, modification time), kept between its parts: an index of
+    60,000 records takes 0.7 s to load."""
+    found = cached_index(cache, file, _build, VERSION)
     images = {url: (place[0], place[1]) for url, place in found["images"].items()}
-    damages = tuple((offset, reason, _SENTENCES[reason]) for offset, reason in found["damages"])
+    damages = tuple((offset, reason, _DETAILS[reason]) for offset, reason in found["damages"])
     revisits = tuple((offset, names_of(names)) for offset, names in found["revisits"])
     pages, withheld = tuple(map(tuple, found["pages"])), frozenset(found["withheld"])
     return ArchiveIndex(pages, images, found["redirects"], damages, revisits, found["names"], withheld)
 
 
 def names_of(text: str) -> tuple[str, ...]:
-    """The names of pages that an index keeps in one string."""
+    """Split the string of an index into the names of pages."""
     return tuple(text[start : start + NAME] for start in range(0, len(text), NAME))
 
 
 def _build(file: Path) -> Index:
-    """One pass, in stretches from one damaged record to the next. Of several captures of one address the
-    first counts."""
+    """Index the file in one pass, in stretches between damaged records. Of several captures of one URL the
+    first is used."""
     _refuse_zstd(file)
     found = _Found()
     damages: list[tuple[int, str]] = []
@@ -148,9 +153,10 @@ def _build(file: Path) -> Index:
 
 
 def _stretch(file: Path, start: int, budget: UnpackingBudget) -> tuple[list[Record], int, str]:
-    """The records from an offset on, where they end, and why there: the reason is empty at the file's end.
+    """The records from an offset on, where they end, and the reason; the reason is empty at the file's
+    end.
 
-    Where reading stops before it, the last record stays only if it is whole.
+    Where reading stops earlier, the last record is kept only if it is complete.
     """
     records: list[Record] = []
     reason = ""
@@ -173,7 +179,7 @@ def _stretch(file: Path, start: int, budget: UnpackingBudget) -> tuple[list[Reco
     end = end_of(file, records[-1].offset) if records else start
     if isinstance(end, str):
         return records[:-1], records[-1].offset, end
-    if not records or more_behind(file, end):
+    if not records or more_after(file, end):
         following = end_of(file, end)
         reason = following if isinstance(following, str) else DAMAGED
     return records, end, reason
@@ -181,8 +187,8 @@ def _stretch(file: Path, start: int, budget: UnpackingBudget) -> tuple[list[Reco
 
 @dataclass(slots=True)
 class _Found:
-    """An index while it grows. revisits wait until all of the file is known: the capture that they repeat may
-    stand behind them."""
+    """An index under construction. revisits are resolved at the end: the capture that they repeat may come
+    after them."""
 
     pages: list[tuple[int, int]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -194,7 +200,7 @@ class _Found:
     withheld: list[int] = field(default_factory=list)
 
     def gather(self, file: Path, records: list[Record], end: int) -> None:
-        """Take in a stretch of records, which ends at `end`."""
+        """Add a stretch of records, which ends at `end`."""
         stops = [*(record.offset for record in records[1:]), end]
         for record, stop in zip(records, stops, strict=bool(records)):
             place = (record.offset, stop - record.offset)
@@ -215,7 +221,7 @@ class _Found:
                 self.losses.append((record.offset, record.loss))
 
     def index(self, damages: list[tuple[int, str]]) -> Index:
-        """The index as JSON holds it."""
+        """Return the index as JSON values."""
         absent, known = [], set(self.names) if self.revisits else set()
         for record in self.revisits:
             if record.page:
@@ -237,8 +243,8 @@ class _Found:
 
 
 def _is_page(file: Path, place: tuple[int, int]) -> bool:
-    """Whether a record without a media type is HTML. One that cannot be decoded is taken for a page, so that
-    its reason is told."""
+    """Whether a record without a media type is HTML. One that cannot be decoded counts as a page, so that its
+    reason is reported."""
     with file.open("rb") as stream:
         stream.seek(place[0])
         data = stream.read(min(place[1], HEADER))
@@ -257,8 +263,9 @@ def _refuse_zstd(file: Path) -> None:
 
 
 def _of_one_member(file: Path, records: list[Record]) -> tuple[list[Record], int, str]:
-    """What `_stretch` returns where a gzip member holds several records, which have no ranges of their own.
-    Raises SourceError when it is the only member with records: the file is compressed in one piece."""
+    """The result of `_stretch` where a gzip member contains several records, which have no ranges of
+    their own. Raises SourceError when it is the only member with records: the file is compressed in one
+    piece."""
     if next_start(file, 1) is None:
         raise SourceError(
             f"{file}: compressed in one piece, so its records cannot be read one by one; run "

@@ -1,15 +1,15 @@
-"""What one record of a WARC file is to the reader: a page, an image, a redirect, a revisit, a loss, or
+"""Classify one record of a WARC file for the reader: a page, an image, a redirect, a revisit, a loss, or
 nothing.
 
-    response   status 200: a page or an image by the media type of its HTTP head; a redirect to its Location
-    resource   a page or an image by the Content-Type of the WARC header, which has no HTTP head behind it (wget, browsers, FTP)
-    revisit    the capture of an address whose payload is kept by another record: by its digest, or by address and date
-    not_http   a response of a web address whose head is none: what it was cannot be told, so it is a loss
+    response   status 200: a page or an image by the media type in its HTTP headers; or a redirect
+    resource   a page or an image by the Content-Type of the WARC header, without HTTP headers (wget, FTP)
+    revisit    a capture whose payload is stored in another record, named by digest, or by URL and date
+    not_http   a response of a web URL without HTTP headers: its type is unknown, so it is a loss
 
-Nothing to us, by their type: scripts, style sheets, fonts, JSON, plain text, errors, requests, metadata, DNS
-answers, conversions. A file holds millions of them and they are no bad records. A record without a media type
-is looked at (`looks_like_html`, after the table of the WHATWG's MIME Sniffing Standard, section 7.1), and is
-else taken for an image if a page asks for it.
+Ignored, by their type: scripts, style sheets, fonts, JSON, plain text, errors, requests, metadata, DNS
+answers, conversions. A file contains millions of them and they are no bad records. The content of a record
+without a media type decides (`looks_like_html`, after the table of the WHATWG's MIME Sniffing Standard,
+section 7.1); if it is no HTML, it counts as an image when a page refers to it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from leafinstruct.ingest.fields.url import join, key, web
 PAGES = frozenset({"text/html", "application/xhtml+xml"})
 NOT_HTTP = "not_http"
 NAME = 16
-"""Characters of a page's name: 64 bits, so that a million pages share one with odds of one in thirty
+"""Characters of a page's name: 64 bits, so that two of a million pages share one with odds of one in thirty
 million."""
 _UNKNOWN = frozenset({"unknown/unknown", "application/unknown", "*/*"})
-"""Media types that say nothing (MIME Sniffing Standard, section 7)."""
+"""Media types without meaning (MIME Sniffing Standard, section 7)."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--|<(?:!doctype\s+html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>])",
@@ -39,14 +39,14 @@ _HTML = re.compile(
 
 
 class Record(NamedTuple):
-    """A record's start and what it is: at most one of page, image, revisit, and `location` (a redirect), or
-    `loss`, a reason. A tuple, because a file has millions and a frozen dataclass takes three times as long to
-    make.
+    """A record's start and its class: at most one of page, image, revisit, `location` (a redirect) and `loss`
+    (a reason). A tuple, because a file has millions of records and a frozen dataclass takes three times as
+    long to create.
 
-    unnamed: it has no media type, so its body decides between page and image. names: by which revisits call a
-    page, and which of them a revisit of a page calls. digest: of the payload of an image, or of a revisit of
-    one. withheld: an image, and its HTTP head keeps it from training; a page's is looked at when the page is
-    read.
+    unnamed: it has no media type, so its body decides between page and image. names: the names by which
+    revisits refer to a page, or those that a revisit of a page refers to. digest: of the payload of an image,
+    or of a revisit of one. withheld: an image whose HTTP headers opt out of training; those of a page are
+    checked when the page is read.
     """
 
     offset: int
@@ -63,44 +63,44 @@ class Record(NamedTuple):
 
 
 def described(record: WarcRecord) -> Record:
-    """What a record is. Parses its HTTP head and reads nothing of its body."""
+    """Classify a record. Parses its HTTP headers and does not read its body."""
     offset, kind = record.stream_pos, record.record_type
     if kind == WarcRecordType.response:
         return _response(offset, record)
     if kind == WarcRecordType.revisit:
         return _revisit(offset, record)
     if kind == WarcRecordType.resource:
-        return _kept(offset, record, media_type(record.headers.get("Content-Type")))
+        return _payload(offset, record, media_type(record.headers.get("Content-Type")))
     return Record(offset)
 
 
 def looks_like_html(data: bytes) -> bool:
-    """Whether a body without a media type begins as HTML does."""
+    """Whether a body without a media type begins like HTML."""
     return _HTML.match(data) is not None
 
 
 def _response(offset: int, record: WarcRecord) -> Record:
     if not record.is_http:
-        # else the answer of another protocol: dns:
+        # other protocols, such as dns:, are ignored
         return Record(offset, loss=NOT_HTTP if web(target(record)) else "")
     record.parse_http(quirks_mode=True)
     status = record.http_headers.status_code
     if status is None:
         return Record(offset, loss=NOT_HTTP)
     if status == 200:
-        return _kept(offset, record, media(record))
+        return _payload(offset, record, media(record))
     return _redirect(offset, record) if status in _REDIRECTS else Record(offset)
 
 
-def _kept(offset: int, record: WarcRecord, kind: str) -> Record:
-    """A record with a payload of its own: a page, or what may be an image."""
+def _payload(offset: int, record: WarcRecord, kind: str) -> Record:
+    """Classify a record with its own payload: a page, or a possible image."""
     page, unnamed = kind in PAGES, "/" not in kind or kind in _UNKNOWN
     if not page and kind.startswith("text/"):
         return Record(offset)
     digest = _digest(record)
     try:
         url = key(target(record))
-    except ValueError:  # a malformed address can be neither found nor followed
+    except ValueError:  # a malformed URL can be neither found nor followed
         return Record(offset, page=page, unnamed=unnamed, names=_names(digest, "", ""))
     if page:
         return Record(
@@ -111,8 +111,10 @@ def _kept(offset: int, record: WarcRecord, kind: str) -> Record:
             digest=digest,
         )
     names = _names(digest, url, record.headers.get("WARC-Date") or "") if unnamed else ()
-    kept = bool(record.http_headers is not None and withheld(record.http_headers.items()))
-    return Record(offset, url, image=not unnamed, unnamed=unnamed, names=names, digest=digest, withheld=kept)
+    opted_out = bool(record.http_headers is not None and withheld(record.http_headers.items()))
+    return Record(
+        offset, url, image=not unnamed, unnamed=unnamed, names=names, digest=digest, withheld=opted_out
+    )
 
 
 def _redirect(offset: int, record: WarcRecord) -> Record:
@@ -124,8 +126,8 @@ def _redirect(offset: int, record: WarcRecord) -> Record:
 
 
 def _revisit(offset: int, record: WarcRecord) -> Record:
-    """A capture that says "as that one": of a page, a redirect, or of an image. One without an HTTP head is
-    taken for an image's."""
+    """Classify a revisit: of a page, a redirect, or an image. One without HTTP headers counts as an
+    image's."""
     status, kind = None, ""
     if record.is_http:
         record.parse_http(quirks_mode=True)
@@ -156,8 +158,8 @@ def _digest(record: WarcRecord) -> str:
 
 
 def _names(digest: str, url: str, date: str) -> tuple[str, ...]:
-    """Names of a page: of its payload, and of its address at a time (to the second), as far as they are
-    known."""
+    """The names of a page: one of its payload, one of its URL and time (to the second), as far as they
+    are known."""
     texts = [digest] if digest else []
     texts += [f"{date[:19]} {url}"] if url and date else []
     return tuple(

@@ -1,22 +1,21 @@
-"""Where the images of a whole crawl lie: one sorted file for all archives of a source, looked up by
-bisection.
+"""Where the images of a whole crawl are: one sorted file for all archives of a source, searched by bisection.
 
-    <address key> TAB <archive> TAB <offset> TAB <length>        an image
-    <address key> TAB > TAB <address>                            a redirect, or a revisit of another address
-    <page>NAME TAB > TAB                                         a page that a revisit in another archive names
-    <withheld>OFFSET ARCHIVE TAB > TAB                           an image whose HTTP head keeps it from training
+    <URL key> TAB <archive> TAB <offset> TAB <length>        an image
+    <URL key> TAB > TAB <URL>                                a redirect, or a revisit of another URL
+    <page>NAME TAB > TAB                                     a page that a revisit in another archive names
+    <withheld>OFFSET ARCHIVE TAB > TAB                       an image whose HTTP headers opt out of training
 
-Crawlers spread the images of a page over many archives. The indexes that planning leaves for each archive, or
-a CDXJ index that the crawl came with, are sorted in runs of RUN lines and merged, so that memory does not
-grow with the crawl; workers map the file and read a few pages of it for a look-up. Of several captures of an
-address the first counts, in the order of archives and offsets: which one a page showed is not known, and a
-rule that does not move keeps documents what they were.
+Crawlers spread the images of a page over many archives. The indexes that planning creates for each archive,
+or a CDXJ index that came with the crawl, are sorted in runs of RUN lines and merged, so that memory does not
+grow with the crawl. Workers map the file and read a few pages of it per lookup. Of several captures of a URL
+the first is used, in the order of archives and offsets: which one a page showed is unknown, and a fixed rule
+keeps documents stable.
 
-CDXJ lines are `<key> <time> {json}`; their `url` is keyed anew by our own rules, so that no second canonical
-form of addresses (SURT) decides what is found. Archives are named there by path or name; those that the
-source does not hold are passed over and counted. Redirects and revisits carry no address to go to in CDXJ;
-they come from the archives' own indexes, which planning makes in any case. A revisit that names an image by
-nothing but its digest is resolved within its own archive only.
+CDXJ lines are `<key> <time> {json}`; their `url` is keyed again by our own rules, so that no second canonical
+form of URLs (SURT) decides what is found. Archives are named there by path or name; those that are not in the
+source are skipped and counted. Redirects and revisits have no target in CDXJ; they come from the archives'
+own indexes, which planning creates in any case. A revisit that names an image only by its digest is resolved
+within its own archive only.
 """
 
 from __future__ import annotations
@@ -37,32 +36,32 @@ from leafinstruct.ingest.archive import archive_index
 from leafinstruct.ingest.archive.archive_index import ArchiveIndex, names_of
 from leafinstruct.ingest.config import WarcSource
 from leafinstruct.ingest.fields.url import key
-from leafinstruct.runtime.artifact import digest, writing
+from leafinstruct.runtime.artifact import digest
+from leafinstruct.runtime.files import writing
 
 VERSION = 3
 RUN = 200_000
 """Lines that are sorted in memory at a time: about 40 MB."""
 OPEN = 64
 """Runs that are merged at a time: open files are limited."""
-HOPS = 5
-"""Redirects that are followed for one image; browsers stop at 20, honest sites need 2."""
 SUFFIXES = (".cdxj", ".cdxj.gz")
 MAX_LINE = 1 << 16
 FREE, EXPANSION = 64 << 20, 200
-"""Bytes that an index may unpack to, or as many times its size; CDXJ packs 5 to 20 times."""
+"""Bytes that an index may always unpack to, and otherwise how many times its size; CDXJ packs 5 to 20
+times."""
 Place = tuple[str, int, int]
 """Archive relative to the source's root, offset, length."""
 Indexes = Callable[[], Iterator[tuple[int, str, ArchiveIndex]]]
 """The archives' indexes with number and name, one in memory at a time."""
 _LAST = "\U0010ffff"
-"""Sorts behind all places: a redirect counts where no image has its address."""
+"""Sorts after all places: a redirect is used only where no image has its URL."""
 _PAGE, _WITHHELD = "<page>", "<withheld>"
-"""No key of an address begins so: it would be quoted."""
+"""Prefixes that no URL key has: keys would quote them."""
 
 
 def built(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path) -> Path:
-    """The index of a source's crawl, made now or before. Raises SourceError when an archive or the given
-    index cannot be read."""
+    """Return the index of a source's crawl, cached. Raises SourceError when an archive or the given index
+    cannot be read."""
     made = cache / f"crawl-{depends(source, root, archives)}.tsv"
     if not made.exists():
         indexes = partial(_indexes_of, root, archives, cache)
@@ -72,7 +71,7 @@ def built(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path
 
 
 def depends(source: WarcSource, root: Path, archives: tuple[str, ...]) -> str:
-    """What tells one crawl from another: names, sizes and times of its archives and of the given index."""
+    """Return a digest of the crawl: names, sizes and times of its archives and of the given index."""
     given = (
         [] if source.cdxj is None else [str(files.root_of(source.cdxj) / name) for name in _indexes(source)]
     )
@@ -83,9 +82,9 @@ def depends(source: WarcSource, root: Path, archives: tuple[str, ...]) -> str:
 
 
 def find(index: Path, url: str) -> Place | None:
-    """The place of the image at an absolute address, through redirects. Raises ValueError for a malformed
-    address."""
-    for _ in range(HOPS + 1):
+    """Return the place of the image at an absolute URL, through redirects. Raises ValueError for a malformed
+    URL."""
+    for _ in range(archive_index.HOPS + 1):
         line = _line(_mapped(index), key(url).encode(errors="surrogateescape"))
         if line is None:
             return None
@@ -97,12 +96,12 @@ def find(index: Path, url: str) -> Place | None:
 
 
 def holds_page(index: Path, names: tuple[str, ...]) -> bool:
-    """Whether an archive of the crawl holds a page that a revisit calls by one of these names."""
+    """Whether an archive of the crawl contains a page with one of the names that a revisit gives."""
     return any(_line(_mapped(index), (_PAGE + name).encode()) is not None for name in names)
 
 
 def withholds(index: Path, archive: str, offset: int) -> bool:
-    """Whether the image at a place keeps itself from training."""
+    """Whether the image at a place opts out of training."""
     return (
         _line(_mapped(index), f"{_WITHHELD}{offset} {archive}".encode(errors="surrogateescape")) is not None
     )
@@ -118,7 +117,7 @@ def _line(data: mmap.mmap | bytes, wanted: bytes) -> bytes | None:
     """The first line of a key in the sorted file; None when there is none."""
     prefix = wanted + b"\t"
     low, high = 0, len(data)
-    while low < high:  # invariant: the line of the key begins at low or after it, and before high
+    while low < high:  # invariant: the line of the key begins at or after low, and before high
         middle = (low + high) // 2
         start = data.rfind(b"\n", low, middle) + 1 or low
         end = data.find(b"\n", start) + 1
@@ -150,8 +149,8 @@ def _redirects(indexes: Indexes) -> Iterator[str]:
 
 
 def _pages(indexes: Indexes) -> Iterator[str]:
-    """Lines of the pages that are named by a revisit in an archive that does not hold them: few, where all
-    pages would be most of the index."""
+    """Yield the lines of pages that a revisit in another archive names: few, while all pages would be most of
+    the index."""
     wanted = {name for _, _, index in indexes() for _, names in index.revisits for name in names}
     if wanted:
         for _, _, index in indexes():
@@ -160,15 +159,15 @@ def _pages(indexes: Indexes) -> Iterator[str]:
 
 
 def _withheld(indexes: Indexes) -> Iterator[str]:
-    """Lines of the images that keep themselves from training, told by the archives' own indexes: a CDXJ index
-    knows nothing of it."""
+    """Yield the lines of images that opt out of training, from the archives' own indexes: a CDXJ index has no
+    headers."""
     for _, name, index in indexes():
         for offset in index.withheld:
             yield _entry(f"{_WITHHELD}{offset} {name}", _LAST, ">\t")
 
 
 def _given(source: WarcSource, archives: tuple[str, ...]) -> Iterator[str]:
-    """Lines of the images that a CDXJ index names. Raises SourceError when none of its archives is one of the
+    """Yield the lines of the images in a CDXJ index. Raises SourceError when none of its archives is in the
     source."""
     assert source.cdxj is not None
     known = {name: name for name in archives}
@@ -194,7 +193,7 @@ def _given(source: WarcSource, archives: tuple[str, ...]) -> Iterator[str]:
 
 
 def _image(record: dict[str, object], name: str) -> str | None:
-    """The line of a record that is an image, by its media type or for want of one."""
+    """The line of a record that is an image by its media type, or that has none."""
     kind = str(record.get("mime", "unk")).lower()
     if str(record.get("status", "200")) != "200" or not (
         kind.startswith("image/") or kind in ("unk", "", "application/octet-stream")
@@ -217,8 +216,8 @@ def _indexes(source: WarcSource) -> list[str]:
 
 
 def _records(file: Path) -> Iterator[dict[str, object]]:
-    """The JSON of every line; what is no CDXJ line (headers, damage) is passed over. Raises SourceError when
-    it cannot be read, or unpacks to more than an index does."""
+    """Yield the JSON of every line; other lines (headers, damage) are skipped. Raises SourceError when the
+    file cannot be read, or unpacks to more than an index does."""
     try:
         left = max(FREE, EXPANSION * file.stat().st_size)
         with gzip.open(file) if file.name.lower().endswith(".gz") else file.open("rb") as stream:
@@ -240,14 +239,14 @@ def _records(file: Path) -> Iterator[dict[str, object]]:
 
 
 def _entry(url: str, order: str, rest: str) -> str:
-    """A line with what it is sorted by among its equals, which is cut off when it is written; empty for what
+    """Return a line with its sort order among equal keys, which is cut off when it is written; empty for what
     no line can hold."""
     line = f"{url}\t{order}\x01{rest}"
     return "" if any(sign in url + rest.replace("\t", "") for sign in "\t\n\r\x01") else line
 
 
 def _sorted(lines: Iterable[str], made: Path) -> None:
-    """Sort by runs, merge, keep the first line of each address, and let the file appear by one rename."""
+    """Sort in runs, merge, keep the first line of each URL, and create the file by one rename."""
     with (
         TemporaryDirectory(dir=made.parent, prefix=".crawl-")
         if made.parent.is_dir()

@@ -1,1 +1,1 @@
-"""What a folder holds, for `leaf init --from`: files recognized, tasted by their readers."""
+"""What a folder contains, for `leaf init --from`: recognized files, and a sample of their documents."""

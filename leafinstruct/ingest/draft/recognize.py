@@ -1,11 +1,12 @@
-"""What a folder or a file holds: the sources that a recipe of it needs, and what is left out and why.
+"""Recognize a folder or a file: the sources that a recipe of it needs, and what is left out and why.
 
-    names (all, without opening) -> kinds of files (at most OPENED of an ending are opened) -> sources -> figures of a small sample (sample)
+    names (all, without opening) -> kinds of files (at most OPENED of an ending are opened) -> sources
+    -> counts of a small sample (sample)
 
-The look is bounded: names are listed up to LISTED, a file that is not opened has the kind of the last opened
-one of its ending in its order, and no large file is read whole. Names are sorted, so the same folder gives
-the same answer. A source is the highest folder that holds nothing else that its reader would take, since a
-reader searches a whole folder.
+The search is bounded: at most LISTED names are listed, a file that is not opened has the kind of the last
+opened one with its ending, and no large file is read whole. Names are sorted, so the same folder gives the
+same answer. A source is the highest folder with no other file that its reader would read, since a reader
+searches a whole folder.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from leafinstruct.ingest.tables import parquet
 from leafinstruct.ingest.tables.columns.guess import IMAGE_SUFFIXES
 
 LISTED, BESIDE, OPENED, PLACES = 200_000, 20_000, 200, 20
-"""Names of a folder, and of the folder of a file, that are listed at most; files of one ending that are
+"""Maximum names of a folder, and of the folder of a file, that are listed; files of one ending that are
 opened; sources of one kind."""
 SUPPORTED = (
     "pages (.html, .htm, .xhtml), web archives (.warc, .warc.gz), MMC4 and conversations (.jsonl, "
@@ -42,8 +43,8 @@ SUPPORTED = (
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One source. keys: of the recipe, with absolute paths, without a name; files: how many; names: of them,
-    relative to the root of the look."""
+    """One source. keys: of the recipe, with absolute paths, without a name. files: number of files. names: of
+    the files, relative to the root of the search."""
 
     keys: dict[str, Any]
     files: int
@@ -57,8 +58,8 @@ class Found:
 
 @dataclass(slots=True)
 class Recognized:
-    """listed, opened: files; complete: whether all names were listed. problems: (name, sentence). endings: of
-    files that no source reads."""
+    """What was found. listed, opened: numbers of files. complete: whether all names were listed. problems:
+    (name, sentence). endings: of files that no source reads."""
 
     root: Path
     found: list[Found] = field(default_factory=list)
@@ -70,11 +71,12 @@ class Recognized:
 
 
 def recognize(given: Path, scratch: Path) -> Recognized:
-    """What is at a path. Raises SourceError when it is missing, unreadable or no file or folder."""
+    """Recognize what is at a path. Raises SourceError if it is missing, unreadable or neither a file nor a
+    folder."""
     given = given.resolve() if ".." in given.parts else given.absolute()
     if not given.is_dir() and not given.is_file():
         raise SourceError(
-            f"{given}: {'is neither a file nor a folder' if given.exists() else 'no such file or folder'}; give what you want to read"
+            f"{given}: {'is neither a file nor a folder' if given.exists() else 'no such file or folder'}; give what you want to read"  # noqa: E501
         )
     root = given if given.is_dir() else given.parent
     whole = Recognized(root)
@@ -124,7 +126,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[str]:
 
 
 def _kinds(whole: Recognized, names: Sequence[str], scratch: Path) -> dict[str, Sniffed]:
-    """What each file is, images left out."""
+    """What each file is, without images."""
     of: dict[str, list[str]] = {}
     for name in names:
         if not name.lower().endswith(IMAGE_SUFFIXES) or len(names) == 1:
@@ -153,7 +155,7 @@ def _of(root: Path, name: str, scratch: Path) -> Sniffed:
 
 
 def _groups(kinds: dict[str, Sniffed]) -> list[tuple[str, str, list[str]]]:
-    """(kind, mapping, names) of what readers read, in a stable order."""
+    """(kind, mapping, names) of the files that readers read, in a stable order."""
     found: dict[tuple[str, str], list[str]] = {}
     for name, item in kinds.items():
         if item.kind not in ("", "subtitles", "cdxj"):
@@ -176,26 +178,14 @@ def _sources(
     kind, mapping, names = group
     root, images = whole.root, [name for name in near if name.lower().endswith(IMAGE_SUFFIXES)]
     if kind == "html":
-        parts = saved_parts(names)
-        pages = [name for name in names if name not in parts]
-        notes = (
-            (f"files that a browser saved beside a page are parts of it: {len(parts):,}",) if parts else ()
-        )
-        whole.found.append(Found({"kind": kind, "path": str(given)}, len(pages), tuple(pages), notes))
+        whole.found.append(_pages(given, names))
         return
     if kind == "youcook2":
         for name in names:
             _annotated(whole, name, [file for file in near if file.lower().endswith(VIDEOS)])
         return
     if kind == "video":
-        taken = {file for source in whole.found if source.kind == "youcook2" for file in source.names}
-        subtitled = [name for name in names if name not in taken and subtitles_of(root, name)]
-        silent = [name for name in names if name not in taken and name not in subtitled]
-        whole.problems += [
-            (name, "is a video without subtitles (.vtt, .srt) beside it, and no annotations name it")
-            for name in silent
-        ]
-        names = subtitled
+        names = _subtitled(whole, names)
     suffixes = suffixes_of(kind)
     readable = set(kinds) if given.is_dir() else set(names)
     others = [
@@ -203,7 +193,7 @@ def _sources(
         for name in readable
         if name not in names and (name.lower().endswith(suffixes) or files.packed(name, suffixes))
     ]
-    # which a folder is not searched for
+    # files that readers do not search a folder for
     strays = [name for name in names if not name.lower().endswith(suffixes)]
     searched = [name for name in names if name not in strays]
     places = [names[0]] if not given.is_dir() and names else [*_places(searched, others), *strays]
@@ -212,7 +202,7 @@ def _sources(
         whole.problems.append(
             (
                 names[0],
-                f"and {len(names) - 1:,} more files of {kind} lie among other {ending} files; move them "
+                f"and {len(names) - 1:,} more files of {kind} are among other {ending} files; move them "
                 "to a folder of their own",
             )
         )
@@ -224,7 +214,7 @@ def _sources(
             if name == place or (name in searched and (place == "" or name.startswith(f"{place}/")))
         ]
         keys: dict[str, Any] = {"kind": kind, "path": str(root / place) if place else str(root)}
-        said: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
         if mapping:
             keys |= json.loads(mapping)
         if kind in ("mmc4", "conversations", "vist"):
@@ -232,14 +222,32 @@ def _sources(
         if kind == "warc" and len(own) > 1:
             keys["crawl"] = True
         if kind == "warc" and any(item.kind == "cdxj" for item in kinds.values()):
-            said = (
-                "a CDXJ index lies beside the archives; the build makes its own, cdxj: PATH uses that one",
+            notes = (
+                "a CDXJ index is beside the archives; the build makes its own, cdxj: PATH uses that one",
             )
-        whole.found.append(Found(keys, len(own), tuple(own), said))
+        whole.found.append(Found(keys, len(own), tuple(own), notes))
+
+
+def _pages(given: Path, names: Sequence[str]) -> Found:
+    """The source of HTML pages, without the files that a browser saved beside them."""
+    parts = saved_parts(names)
+    pages = [name for name in names if name not in parts]
+    notes = (f"files that a browser saved beside a page are parts of it: {len(parts):,}",) if parts else ()
+    return Found({"kind": "html", "path": str(given)}, len(pages), tuple(pages), notes)
+
+
+def _subtitled(whole: Recognized, names: Sequence[str]) -> list[str]:
+    """The videos with subtitles that no annotated source has. The others are added to the problems."""
+    taken = {file for source in whole.found if source.kind == "youcook2" for file in source.names}
+    videos = [name for name in names if name not in taken]
+    subtitled = [name for name in videos if subtitles_of(whole.root, name)]
+    problem = "is a video without subtitles (.vtt, .srt) beside it, and no annotations name it"
+    whole.problems += [(name, problem) for name in videos if name not in subtitled]
+    return subtitled
 
 
 def suffixes_of(kind: str) -> tuple[str, ...]:
-    """What names of files end in that the reader of a kind searches a folder for."""
+    """Endings of files for which the reader of a kind searches a folder."""
     if kind in ("video", "obelics"):
         return VIDEOS if kind == "video" else parquet.SUFFIXES
     suffixes: tuple[str, ...] = reader(kind).SUFFIXES
@@ -247,7 +255,7 @@ def suffixes_of(kind: str) -> tuple[str, ...]:
 
 
 def _places(names: Sequence[str], others: Sequence[str]) -> list[str]:
-    """The fewest folders and files that hold all names and none of the others; "" for the root."""
+    """The fewest folders and files that contain all names and none of the others; "" for the root."""
     if not names:
         return []
     if not others:
@@ -263,7 +271,7 @@ def _places(names: Sequence[str], others: Sequence[str]) -> list[str]:
 
 
 def _annotated(whole: Recognized, name: str, videos: Sequence[str]) -> None:
-    """A YouCook2 source: annotations whose videos are in the folder."""
+    """Add a YouCook2 source: annotations whose videos are in the folder."""
     try:
         wanted = annotated(str(whole.root / name))
     except SourceError as error:
@@ -289,7 +297,7 @@ def _annotated(whole: Recognized, name: str, videos: Sequence[str]) -> None:
 def _images(
     kind: str, root: Path, records: Sequence[str], images: Sequence[str], here: Sequence[str]
 ) -> dict[str, str]:
-    """Where the images of records are, if not where the reader looks by itself."""
+    """Where the images of records are, if the reader does not find them itself."""
     beside = [PurePosixPath(name).parent for name in records]
     if kind == "mmc4" and any((root / folder / "images").is_dir() for folder in beside):
         return {}

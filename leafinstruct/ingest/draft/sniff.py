@@ -1,9 +1,9 @@
-"""What one file is, by its first bytes: the kind of source that reads it, and the mapping of its columns
-where it is a table. Reads no whole file.
+"""Recognize a file by its first bytes: the kind of source that reads it, and the mapping of its columns if it
+is a table. Reads no whole file.
 
-Large files are looked at through a copy of their first HEAD bytes, which the ordinary readers take for a file
-that was cut: no format has a second parser here. A name counts only where content has no mark of its own (a
-page that begins with a comment, subtitles).
+Large files are read through a copy of their first HEAD bytes, which the ordinary readers accept as a cut
+file, so no format has a second parser here. The name counts only if the content cannot be recognized (a page
+that begins with a comment, subtitles).
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from leafinstruct.ingest.tables.unroll import members
 from leafinstruct.ingest.video import subtitles
 
 HEAD = 8 << 20
-"""Bytes of a large file that are looked at."""
+"""Bytes of a large file that are read."""
 ROWS = 16
-"""Records of a file that are looked at."""
+"""Records of a file that are read."""
 _START, _END = 64 << 10, 64 << 10
 """Bytes at the beginning and at the end of a file that show its format."""
 _LFS = b"version https://git-lfs.github.com/spec/"
 _TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _KEYS = {"mmc4": (b'"text_list"',), "conversations": (b'"conversations"', b'"messages"')}
-"""Keys that show what a record is when it is longer than what is looked at."""
+"""Keys that show the kind of a record that is longer than what is read."""
 _TURNS = ("conversations", "messages", "conversation")
 
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """kind: of the source that reads the file, or `subtitles`, `cdxj`; empty where none does. mapping: of a
-    table, as JSON. images: names of images that its first records give. problem: why a file that is nearly
+    """What a file is. kind: of the source that reads it, or `subtitles`, `cdxj`; empty if none does. mapping:
+    of a table, as JSON. images: names of images in its first records. problem: why a file that is nearly
     readable is not read."""
 
     kind: str
@@ -58,8 +58,8 @@ class Sniffed:
 
 
 def head_of(path: Path, scratch: Path) -> Path:
-    """The file itself, or a copy of its beginning under scratch: where it is longer than twice HEAD, or may
-    unpack to more than that."""
+    """The file itself, or a copy of its beginning under scratch if it is longer than twice HEAD or may unpack
+    to more."""
     name, size = path.name, path.stat().st_size
     packed = name.lower().endswith((".jsonl.gz", ".jsonl.zip"))
     if size <= (HEAD // 8 if packed else 2 * HEAD):
@@ -73,7 +73,7 @@ def head_of(path: Path, scratch: Path) -> Path:
 
 
 def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
-    """The lines of a packed file: of a zip, those of its first member."""
+    """The lines of a packed file; of a zip, those of its first member."""
     if path.name.lower().endswith(".gz"):
         return gzip.open(path)
     archive = lines.zip_of(path)
@@ -82,7 +82,7 @@ def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
 
 
 def sniff(path: Path, scratch: Path) -> Sniffed:
-    """What a file is. Never raises: what cannot be read is a problem."""
+    """Recognize a file. Never raises: an unreadable file is a problem."""
     try:
         return _sniffed(path, scratch)
     except (OSError, SourceError) as error:
@@ -136,8 +136,8 @@ def _sniffed(path: Path, scratch: Path) -> Sniffed:
 def _named(
     path: Path, found: Sniffed, packed: bool = False, needs: tuple[str, ...] = (), ending: str = ""
 ) -> Sniffed:
-    """What was found, unless the file's name keeps the reader from reading it: packing is told by the name
-    alone."""
+    """Return what was found, unless the file's name keeps the reader from reading it: readers detect packing
+    by the name alone."""
     name = path.name.lower()
     wanted = tuple(suffix + ".gz" for suffix in needs) if packed else needs
     wrong = name.endswith((".gz", ".zip")) if not packed else not name.endswith(".gz")
@@ -146,8 +146,8 @@ def _named(
         suffix = f"{ending}.gz" if packed else ending
         return Sniffed(
             "",
-            problem=f"holds {'gzip-packed ' if packed else ''}{found.kind} records, which its name hides; "
-            f"rename it to end in {suffix}",
+            problem=f"contains {'gzip-packed ' if packed else ''}{found.kind} records, but its name does not "
+            f"end in {suffix}; rename it",
         )
     return found
 
@@ -174,7 +174,7 @@ def _of_parquet(path: Path, scratch: Path) -> Sniffed:
     if {"images", "texts"} <= set(footer.columns) and columns_guess.is_parallel(rows, "texts", "images"):
         return Sniffed("obelics")
     if not path.name.lower().endswith(parquet.SUFFIXES):
-        return Sniffed("", problem="holds Parquet, which its name hides; rename it to end in .parquet")
+        return Sniffed("", problem="contains Parquet, but its name does not end in .parquet; rename it")
     return _of_rows([columns_guess.flat(row) for row in rows])
 
 
@@ -193,7 +193,7 @@ def _of_tar(path: Path, scratch: Path) -> Sniffed:
 
 
 def _of_json(path: Path, content: bytes, packed: bool, scratch: Path) -> Sniffed:
-    """One object or list over the whole file, or a record a line."""
+    """One object or list over the whole file, or one record per line."""
     if content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"[":
         return _of_list(path) if path.name.lower().endswith(".json") and not packed else Sniffed("")
     line, _, rest = content.lstrip().partition(b"\n")
@@ -201,7 +201,7 @@ def _of_json(path: Path, content: bytes, packed: bool, scratch: Path) -> Sniffed
         return whole
     if path.name.lower().endswith(".gz") == packed and not path.name.lower().endswith(".zip"):
         return _of_lines(path, content, scratch)
-    copy = scratch / "misnamed.jsonl"  # the reader of lines goes by the name
+    copy = scratch / "misnamed.jsonl"  # the reader of lines depends on the name
     copy.write_bytes(content)
     return _of_lines(copy, content, scratch)
 
@@ -214,7 +214,7 @@ def _is_object(line: bytes) -> bool:
 
 
 def _of_object(path: Path, content: bytes) -> Sniffed:
-    """YouCook2 and VIST are one object a file; VIST's stories may lie behind a long list of photographs."""
+    """YouCook2 and VIST files are one object; VIST's stories may be after a long list of photographs."""
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - _END))
         both = content + stream.read()
@@ -244,12 +244,14 @@ def _of_list(path: Path) -> Sniffed:
                     break
     except (LostError, ValueError, RecursionError):
         pass
-    if rows and _speaks(rows[0]):
+    if rows and _is_conversation(rows[0]):
         return Sniffed("conversations", images=_names(rows))
     return (
         Sniffed(
             "",
-            problem="is one JSON list, and its records are no conversations; write one record a line (.jsonl)",
+            problem=(
+                "is one JSON list, and its records are not conversations; write one record per line (.jsonl)"
+            ),
         )
         if rows
         else Sniffed("")
@@ -274,7 +276,7 @@ def _of_lines(path: Path, content: bytes, scratch: Path) -> Sniffed:
             "mmc4",
             images=tuple(str(entry["image_name"]) for entry in entries[:ROWS] if entry.get("image_name")),
         )
-    if _speaks(rows[0]) and not columns_guess.is_published(rows):
+    if _is_conversation(rows[0]) and not columns_guess.is_published(rows):
         return Sniffed("conversations", images=_names(rows))
     return _of_rows([columns_guess.flat(row) for row in rows])
 
@@ -286,9 +288,8 @@ def _of_rows(rows: list[dict[str, Any]]) -> Sniffed:
     return Sniffed("hub", mapping=json.dumps(found))
 
 
-def _speaks(row: Mapping[str, Any]) -> bool:
-    """Whether a record is a conversation as the reader of conversations knows it, with images of its own
-    keys."""
+def _is_conversation(row: Mapping[str, Any]) -> bool:
+    """Whether the reader of conversations accepts a record, with images in its own keys."""
     turns = next((row[key] for key in _TURNS if isinstance(row.get(key), list)), None)
     given = row.get("image", row.get("images"))
     named = isinstance(given, str) or (

@@ -1,1 +1,1 @@
-"""What readers do to the fields of a record: texts, titles, addresses, references, licenses, lists."""
+"""Fields of a record, common to all readers: text, titles, URLs, references, lists."""

@@ -1,8 +1,8 @@
-"""Lines that are none of a document's text: bylines, dates, breadcrumbs, share lines; and where a sentence
-ends, in any script. Pure.
+"""Recognize lines that are not part of a document's text: bylines, dates, breadcrumbs, share lines; and
+sentences, in any script. Pure.
 
-Word lists cover the languages of the large crawls. They are matched against whole lines, so that a word of
-them inside a title or a sentence does no harm, and what is longer than MAX_MARGINAL is never marginal.
+Word lists cover the languages of the large crawls. They are matched against whole lines, so such a word
+inside a title or a sentence has no effect. A text longer than MAX_MARGINAL is never marginal.
 """
 
 # ruff: noqa: RUF001, RUF002 - marks of other scripts
@@ -17,64 +17,75 @@ from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.records.text.words import ends_clause, folded, sentences_of
 
 MAX_MARGINAL = 120
-"""Characters; a longer line before the h1 is a paragraph whatever it begins with."""
+"""Maximum characters of a marginal line; a longer line before the h1 is a paragraph."""
 
 MAX_LOOKED_AT = 2_000
-"""Characters of a list that may be a path of pages: eight items of 60, with their markers."""
+"""Maximum characters of a list that may be a path of pages: eight items of 60, with their markers."""
 
 _LONG_END = re.compile(r"[^\W\d_]{3,}[.!?…]+\W*$|[^.!?…\w\s]$")
-"""The end of a sentence within a line: behind a word of three letters or more, so that `Mt. Fuji` and `No. 5`
-are none."""
+"""The end of a sentence within a line: after a word of three letters or more, to exclude `Mt. Fuji` and `No.
+5`."""
 
 _PATH = re.compile(r"\s*(?:(?<![-=])>|[›»→▸⟩❯])\s*|\s+/\s+|\s*::\s*|\s+[|·•]\s+")
 STRICT_PATH = re.compile(r"\s+>\s+|\s*[›»⟩❯]\s*")
 
 _HOME = word_set(
-    """home homepage start startpage startseite accueil inicio início home-page hem hjem etusivu główna strona_główna domů главная головна
-    首页 主页 首頁 ホーム トップ 홈 الرئيسية בית मुख्यपृष्ठ หน้าแรก ana_sayfa anasayfa beranda trang_chủ αρχική pagina_inicial página_inicial main_page
-    hauptseite portada"""
+    """home homepage start startpage startseite accueil inicio início home-page hem hjem etusivu główna
+    strona_główna domů главная головна 首页 主页 首頁 ホーム トップ 홈 الرئيسية בית मुख्यपृष्ठ หน้าแรก ana_sayfa
+    anasayfa beranda trang_chủ αρχική pagina_inicial página_inicial main_page hauptseite portada"""
 )
 _GENERIC = _HOME | word_set(
-    """untitled untitled_document untitled_page no_title document new_page new_document index index.html index.htm index.php default default.aspx
-    welcome loading please_wait just_a_moment attention_required access_denied forbidden not_found page_not_found error server_error
-    internal_server_error bad_gateway service_unavailable site_maintenance 404 403 500 404_not_found 403_forbidden 404_error error_404
-    blog news archive archives menu navigation main_menu main_navigation site_navigation search search_results login log_in sign_in register
-    skip_to_content skip_to_main_content primary_navigation table_of_contents sidebar comments leave_a_reply leave_a_comment share
-    unbenannt unbenanntes_dokument ohne_titel sans_titre document_sans_titre sin_título sin_titulo documento_sin_título sem_título senza_titolo
-    seite_nicht_gefunden page_introuvable página_no_encontrada без_названия 无标题 无标题文档 無標題 無題 제목_없음 بدون_عنوان
-    null undefined none title page test react_app vite_app vite_react vite_react_ts vite_vue vue_app svelte_app sveltekit_app create_next_app
-    next_app nuxt_app angular_app my_app web_app gatsby_default_starter"""
+    """untitled untitled_document untitled_page no_title document new_page new_document index index.html
+    index.htm index.php default default.aspx welcome loading please_wait just_a_moment attention_required
+    access_denied forbidden not_found page_not_found error server_error internal_server_error bad_gateway
+    service_unavailable site_maintenance 404 403 500 404_not_found 403_forbidden 404_error error_404 blog
+    news archive archives menu navigation main_menu main_navigation site_navigation search search_results
+    login log_in sign_in register skip_to_content skip_to_main_content primary_navigation
+    table_of_contents sidebar comments leave_a_reply leave_a_comment share unbenannt unbenanntes_dokument
+    ohne_titel sans_titre document_sans_titre sin_título sin_titulo documento_sin_título sem_título
+    senza_titolo seite_nicht_gefunden page_introuvable página_no_encontrada без_названия 无标题 无标题文档 無標題 無題
+    제목_없음 بدون_عنوان null undefined none title page test react_app vite_app vite_react vite_react_ts
+    vite_vue vue_app svelte_app sveltekit_app create_next_app next_app nuxt_app angular_app my_app web_app
+    gatsby_default_starter"""  # noqa: E501
 )
-"""Titles of no page in particular, with `_` for a space."""
+"""Titles that name no specific page, with `_` for a space."""
 _SHARE = word_set(
-    """share sharing this on tweet post pin it save print email e-mail mail copy link like follow us subscribe facebook twitter x pinterest whatsapp
-    linkedin reddit telegram instagram youtube tumblr bluesky mastodon threads jump to recipe skip content and via with now a pdf comment comments
-    teilen drucken merken partager imprimer compartir imprimir condividi stampa 分享 シェア ツイート поделиться"""
+    """share sharing this on tweet post pin it save print email e-mail mail copy link like follow us
+    subscribe facebook twitter x pinterest whatsapp linkedin reddit telegram instagram youtube tumblr
+    bluesky mastodon threads jump to recipe skip content and via with now a pdf comment comments teilen
+    drucken merken partager imprimer compartir imprimir condividi stampa 分享 シェア ツイート поделиться"""
 )
 _SHARE_VERBS = word_set(
-    """share sharing tweet pin save print email e-mail copy like follow subscribe jump skip facebook twitter pinterest teilen drucken merken
-    partager imprimer compartir imprimir condividi stampa 分享 シェア ツイート поделиться"""
+    """share sharing tweet pin save print email e-mail copy like follow subscribe jump skip facebook twitter
+    pinterest teilen drucken merken partager imprimer compartir imprimir condividi stampa 分享 シェア ツイート
+    поделиться"""
 )
 _MONTHS = word_set(
-    """january february march april may june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec
-    januar februar märz mai juni juli oktober dezember jän mrz okt dez janvier février mars avril juin juillet août septembre octobre novembre
-    décembre janv févr avr juil enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre ene abr dic
-    janeiro fevereiro março maio junho julho setembro outubro novembro dezembro fev gennaio febbraio aprile maggio giugno luglio settembre
-    ottobre dicembre giu lug ott januari februari maart mei augustus января февраля марта апреля мая июня июля августа сентября октября
-    ноября декабря stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia ocak şubat mart nisan mayıs
-    haziran temmuz ağustos eylül ekim kasım aralık يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر"""
+    """january february march april may june july august september october november december jan feb mar apr
+    jun jul aug sep sept oct nov dec januar februar märz mai juni juli oktober dezember jän mrz okt dez
+    janvier février mars avril juin juillet août septembre octobre novembre décembre janv févr avr juil
+    enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre ene
+    abr dic janeiro fevereiro março maio junho julho setembro outubro novembro dezembro fev gennaio
+    febbraio aprile maggio giugno luglio settembre ottobre dicembre giu lug ott januari februari maart mei
+    augustus января февраля марта апреля мая июня июля августа сентября октября ноября декабря stycznia
+    lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia ocak şubat
+    mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık يناير فبراير مارس أبريل مايو يونيو
+    يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر"""
 )
 _ALSO_WORDS = frozenset({"mars", "mart"})
-"""Months that are other words too (`Mars 2020`): a date needs two numbers beside them."""
+"""Months that are also other words (`Mars 2020`): a date needs two numbers beside them."""
 _DATE_WORDS = word_set(
-    """monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun montag dienstag mittwoch donnerstag
-    freitag samstag sonntag lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miércoles jueves viernes sábado domingo
-    of the on at in de del den der le am um vom el il en à date published updated posted created modified last edited first since reviewed
-    veröffentlicht aktualisiert stand erstellt zuletzt publié mis jour modifié publicado actualizado fecha pubblicato aggiornato il опубликовано
-    обновлено г года uhr st nd rd th pm utc gmt est edt pst pdt cet cest z t o clock bis h min read minutes minute reading time lesezeit"""
+    """monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun
+    montag dienstag mittwoch donnerstag freitag samstag sonntag lundi mardi mercredi jeudi vendredi samedi
+    dimanche lunes martes miércoles jueves viernes sábado domingo of the on at in de del den der le am um
+    vom el il en à date published updated posted created modified last edited first since reviewed
+    veröffentlicht aktualisiert stand erstellt zuletzt publié mis jour modifié publicado actualizado fecha
+    pubblicato aggiornato il опубликовано обновлено г года uhr st nd rd th pm utc gmt est edt pst pdt cet
+    cest z t o clock bis h min read minutes minute reading time lesezeit"""
 )
 _NUMERIC_DATE = re.compile(
-    r"\d{4}\s*[-/.年]\s*\d{1,2}\s*[-/.月]\s*\d{1,2}\s*日?|\d{1,2}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*(?:\d{4}|\d{2})\b|\d{4}\s*年\s*\d{1,2}\s*月|\d{4}\s*년"
+    r"\d{4}\s*[-/.年]\s*\d{1,2}\s*[-/.月]\s*\d{1,2}\s*日?|\d{1,2}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*(?:\d{4}|"
+    r"\d{2})\b|\d{4}\s*年\s*\d{1,2}\s*月|\d{4}\s*년"
 )
 _TOKEN = re.compile(r"\d+|[^\W\d_]+", re.UNICODE)
 _READING = re.compile(
@@ -82,9 +93,12 @@ _READING = re.compile(
     re.IGNORECASE,
 )
 _BY = re.compile(
-    r"(?:(?P<sure>(?:posted|written|published|created|submitted|shared|photographed|edited|reviewed|updated|authored|story|words|text|photos?"
-    r"(?: and text)?|article|recipe|words and photos)\s+by|author\s*:|authors\s*:|autore?\s*:|auteur\s*:|autor(?:in)?\s*:|автор\s*:?|автор статьи"
-    r"|作者\s*[:：]|文\s*[/／:：]|撰文\s*[:：]|著者\s*[:：]|執筆\s*[:：]|投稿者\s*[:：]|글쓴이\s*:|الكاتب\s*:?|بقلم\s*:?)|(?P<word>by|von|par|por|di|af|av|door|przez))"
+    r"(?:(?P<sure>(?:posted|written|published|created|submitted|shared|photographed|edited|reviewed|"
+    r"updated|authored|story|words|text|photos?"
+    r"(?: and text)?|article|recipe|words and photos)\s+by|author\s*:|authors\s*:|autore?\s*:|"
+    r"auteur\s*:|autor(?:in)?\s*:|автор\s*:?|автор статьи"
+    r"|作者\s*[:：]|文\s*[/／:：]|撰文\s*[:：]|著者\s*[:：]|執筆\s*[:：]|投稿者\s*[:：]|글쓴이\s*:|الكاتب\s*:?|بقلم\s*:?)|"
+    r"(?P<word>by|von|par|por|di|af|av|door|przez))"
     r"\s*(?P<who>.*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -92,13 +106,13 @@ WEB_OR_MAIL = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+", re.IGNORECASE)
 
 
 def is_sentence(text: str) -> bool:
-    """Whether a line is prose: it ends as a sentence or a part of one does, or a sentence ends within it."""
+    """Whether a line is prose: it ends like a sentence or a part of one, or a sentence ends within it."""
     return ends_clause(text) or any(_LONG_END.search(sentence) for sentence in sentences_of(text)[:-1])
 
 
 def is_generic(text: str) -> bool:
-    """Whether a line is the title of no page in particular (Untitled, Home, Index of /x, 404, Menu), a URL,
-    or no word at all."""
+    """Whether a line is a title that names no specific page (Untitled, Home, Index of /x, 404, Menu), a URL,
+    or has no word."""
     plain = folded(text)
     if not plain or WEB_OR_MAIL.fullmatch(text.strip()):
         return True
@@ -106,7 +120,10 @@ def is_generic(text: str) -> bool:
         return True
     return (
         re.match(
-            r"index of\b|(?:error\s+)?(?:40[0-9]|50[0-9])\b\W*(?:error|page|not|forbidden|unauthorized|bad|internal|service|gateway|$)",
+            (
+                r"index of\b|(?:error\s+)?(?:40[0-9]|50[0-9])\b\W*(?:error|page|not|forbidden|"
+                r"unauthorized|bad|internal|service|gateway|$)"
+            ),
             plain,
         )
         is not None
@@ -114,7 +131,7 @@ def is_generic(text: str) -> bool:
 
 
 def is_date(text: str) -> bool:
-    """Whether a line is a date, or a word about one and the date: `3 May 2024`, `Last updated: 2024-05-03
+    """Whether a line is a date, with or without a word about it: `3 May 2024`, `Last updated: 2024-05-03
     10:15`, `2024年5月3日`; `5 min read`."""
     line = text.strip(" |·•,.–—-()[]/")
     if len(line) > MAX_MARGINAL or not any(char.isdigit() for char in line):
@@ -132,9 +149,11 @@ def is_date(text: str) -> bool:
 
 
 def is_byline(text: str) -> bool:
-    """Whether a line says who wrote it, perhaps when: `By Jane Doe`, `Posted by Ann on 3 May 2024`, `作者：王伟`.
+    """Whether a line names the author, with or without the date: `By Jane Doe`, `Posted by Ann on 3 May
+    2024`, `作者：王伟`.
 
-    A bare `By` needs names behind it (capital letters, at most six words), so that `By the sea` is a title.
+    A bare `By` must be followed by names (capital letters, at most six words), so that `By the sea` is a
+    title.
     """
     line = text.strip(" |·•–—-")
     if len(line) > MAX_MARGINAL or ends_clause(line.rstrip(".")):
@@ -238,8 +257,8 @@ def is_share_line(text: str) -> bool:
 
 
 def is_marginal(text: str) -> bool:
-    """Whether a line says where, when or by whom, and nothing of the document: a breadcrumb, a date, a
-    byline, a share line, `Home`."""
+    """Whether a line only states where, when or by whom: a breadcrumb, a date, a byline, a share line,
+    `Home`."""
     return len(text) <= MAX_LOOKED_AT and _is_marginal(text)
 
 

@@ -1,7 +1,7 @@
-"""An image as a record writes it -> a reference, for readers whose records name files or addresses.
+"""An image in a record -> a reference, for readers whose records name files or URLs.
 
-A name is relative to a folder, with forward slashes, and stays below it on every system; an address is of the
-web. Everything else is a reason: a record is as hostile as a page.
+A name is relative to a folder, with forward slashes, and stays below it on every system; a URL is http or
+https. Everything else is rejected with a reason, since a record may be as hostile as a page.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.records.document import Ref
 
 
-class LostError(Exception):
-    """A record or a piece that cannot be used. Never leaves a reader: it becomes a `Rejected`."""
+class RejectedError(Exception):
+    """Base of errors that readers turn into a `Rejected`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -22,13 +22,17 @@ class LostError(Exception):
         self.detail = detail
 
 
+class LostError(RejectedError):
+    """A record or a piece of one cannot be used."""
+
+
 def image_ref(value: object, folder: PurePosixPath) -> Ref:
-    """The reference of an image's name or address, or of the struct `{path: name}` that `datasets` writes.
-    folder: that names are relative to, below the source's root. Raises LostError: bad_reference,
-    unsafe_path."""
+    """The reference of an image's name or URL, or of the struct `{path: name}` that `datasets` writes.
+    folder: that names are relative to, below the source's root. Raises LostError: bad_reference, unsafe_path.
+    """
     value = value.get("path") if isinstance(value, dict) else value
     if not isinstance(value, str) or not value.strip():
-        raise LostError("bad_reference", f"the image is {shown(value)}, neither a name nor an address")
+        raise LostError("bad_reference", f"the image is {shown(value)}, neither a name nor a URL")
     if value.strip().lower().startswith(("http://", "https://")):
         return Ref(url=one_line(value))
     if "://" in value or value.lower().startswith("data:"):
@@ -37,7 +41,7 @@ def image_ref(value: object, folder: PurePosixPath) -> Ref:
 
 
 def safe_name(name: str) -> str:
-    """The name, if it stays below its folder on every system. Raises LostError: unsafe_path."""
+    """Return the name if it stays below its folder on every system. Raises LostError: unsafe_path."""
     path = PurePosixPath(name)
     hostile = (
         "\\" in name
@@ -50,7 +54,7 @@ def safe_name(name: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value in a report: short, ASCII, and never a nested one, which may be deep enough to overflow."""
+    """A value in a report: short, ASCII, and never nested, since nesting may be deep enough to overflow."""
     if isinstance(value, (dict, list)):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, bytes):

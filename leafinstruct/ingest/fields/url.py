@@ -1,4 +1,4 @@
-"""Addresses of the web, as pages write them: joined, told apart, compared."""
+"""Web URLs as pages write them: recognized, joined, compared."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ from leafinstruct.ingest.fields.text import one_line
 _IGNORED = re.compile(r"[\t\n\r]")
 _DEFAULT_PORTS = re.compile(r":(80|443)$")
 _KEPT = "/%:@!$&'()*+,;=~-._"
-"""Characters that a path keeps as they are; `%` among them, so that what is quoted already is not quoted
-twice."""
+"""Characters that a path keeps; `%` is included so that quoted characters are not quoted twice."""
 
 
 def web(value: object) -> str | None:
-    """The value, if it is an http(s) address; whatever else a record may hold is none."""
+    """Return the value if it is an http(s) URL, else None."""
     text = one_line(value) if isinstance(value, str) else ""
     return text if re.match(r"https?://[^/\s]", text, re.IGNORECASE) else None
 
 
 def join(base: str | None, url: str) -> str:
-    """The address seen from base, as browsers join them: inner line breaks ignored, backslashes read as
-    slashes.
+    """Resolve a URL against base as browsers do: inner line breaks ignored, backslashes read as slashes.
 
-    Raises ValueError when one of the two is malformed (`http://[`).
+    Raises ValueError if one of the two is malformed (`http://[`).
     """
     url = _IGNORED.sub("", url.strip()).replace("\\", "/")
     joined = urljoin(base, url) if base else url
@@ -32,10 +30,10 @@ def join(base: str | None, url: str) -> str:
 
 
 def key(url: str) -> str:
-    """Equal for addresses that name the same thing in an archive: http and https, fragments, quoting of
-    spaces, default ports.
+    """Key of a URL in an archive, which ignores http and https, fragments, quoting of spaces, and default
+    ports.
 
-    Raises ValueError for a malformed address.
+    Raises ValueError for a malformed URL.
     """
     parts = urlsplit(url)
     host = _DEFAULT_PORTS.sub("", parts.netloc.lower())
@@ -44,5 +42,5 @@ def key(url: str) -> str:
 
 
 def without_fragment(url: str) -> str:
-    """The address as a server is asked for it. Raises ValueError for a malformed one."""
+    """The URL as it is requested from a server. Raises ValueError for a malformed one."""
     return urlunsplit(urlsplit(url)._replace(fragment=""))

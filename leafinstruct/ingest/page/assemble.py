@@ -1,7 +1,7 @@
-"""A page taken apart -> a document: positions, references, and the pieces that were lost on the way.
+"""Turn a parsed page into a document: positions, references, and the pieces that were lost.
 
-Where an image's bytes are is the reader's to know (a file beside the page, a record of the archive, the web),
-so it brings `locate`.
+The reader knows where an image's bytes are (a file beside the page, a record of the archive, the web), so it
+provides `locate`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import chain, islice
 
 from leafinstruct.ingest.caps import excess
-from leafinstruct.ingest.fields.license import named
+from leafinstruct.ingest.fields.reference import RejectedError
 from leafinstruct.ingest.fields.url import join, web
 from leafinstruct.ingest.page.grouping import Side
 from leafinstruct.ingest.page.page import Page
@@ -29,44 +29,41 @@ from leafinstruct.records.document import (
     Text,
     document_id,
 )
+from leafinstruct.records.license import named
 from leafinstruct.records.text import places
 from leafinstruct.records.url import one_domain
 
 _PROBLEMS = {
     "tracking_pixel": "an image of one pixel",
-    "data_uri": "a data: address too short for an image, or of a drawing",
-    "no_source": "an <img> without any address",
-    "too_many_sources": f"an image with more than {MOST} addresses",
+    "data_uri": "a data: URL too short for an image, or of a drawing",
+    "no_source": "an <img> without any URL",
+    "too_many_sources": f"an image with more than {MOST} URLs",
 }
 
 
 MAX_EMBEDDED = 200
-"""Images of one page as `data:` URLs: each is looked for in the page's bytes."""
+"""Maximum images of one page as `data:` URLs; each is searched for in the page's bytes."""
 MAX_BEGINNINGS = 20_000
 _DATA = re.compile(rb"data:", re.IGNORECASE)
 
 
-class NoReferenceError(Exception):
-    """None of an image's addresses can be a reference. Never leaves the readers: it becomes a `Rejected`."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
+class NoReferenceError(RejectedError):
+    """None of an image's URLs can be a reference."""
 
 
 Locate = Callable[[tuple[str, ...]], tuple[Ref, str | None]]
-"""Addresses as written, best first -> reference and web address. Raises NoReferenceError."""
+"""URLs as written, the best first -> reference and web URL. Raises NoReferenceError."""
 
 
 def assemble(
     page: Page, source: str, provenance: Provenance, url: str | None, license_: str | None, locate: Locate
 ) -> Iterator[Document | Rejected]:
-    """The page's document, then a `Rejected` for each image that has no reference; or one for the whole when
-    nothing is left, or when it holds more than a document may (caps: too_many_pieces, too_long).
+    """Yield the page's document, then a `Rejected` for each image without a reference. Yields only one for
+    the whole page if nothing is left, or if it exceeds the limits of a document (caps: too_many_pieces,
+    too_long).
 
-    url: of the page where it was found, None for a local file; license_: of pages that state none. A relative
-    link of the page (canonical, license) is relative to its <base>, else to its own URL, as in browsers.
+    url: where the page was found, None for a local file. license_: of pages that state none. A relative link
+    of the page (canonical, license) is relative to its <base>, else to its own URL, as in browsers.
     """
     if problem := _excess(page):
         yield Rejected(provenance.file, provenance.locator, *problem)
@@ -105,15 +102,13 @@ def assemble(
             page_url=url,
         )
     else:
-        yield Rejected(
-            provenance.file, provenance.locator, "no_content", "nothing but images without an address"
-        )
+        yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but images without a URL")
     yield from lost
 
 
 def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segment, ...]:
-    """The segments with the owners that the page's markup groups them with: position of an image -> side on
-    which its own text stands."""
+    """Set the owners with which the page's markup groups images. sides: position of an image -> side of its
+    own text."""
     owned = list(segments)
     for at, side in sides.items():
         image, text = owned[at], places.grouped(segments, at, -1 if side == "before" else 1)
@@ -123,10 +118,10 @@ def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segm
 
 
 class Embedded:
-    """The places of `data:` URLs in a page's bytes.
+    """Finds `data:` URLs in a page's bytes.
 
-    A URL is compared only where the page writes `data:`, at most at MAX_BEGINNINGS places: a search of the
-    whole page for each URL that the page writes with escapes takes 80 ms of 25 MB.
+    A URL is compared only where the page has `data:`, at most at MAX_BEGINNINGS places: searching the whole
+    page for each URL that is written with escapes takes 80 ms for 25 MB.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -137,21 +132,17 @@ class Embedded:
         return [found.start() for found in islice(_DATA.finditer(self._body), MAX_BEGINNINGS)]
 
     def place(self, url: str) -> tuple[int, int]:
-        """Offset and length of an address, as it stands there. Raises NoReferenceError for one that is
-        written otherwise, or one too many."""
+        """Offset and length of a URL in the bytes. Raises NoReferenceError for one that is written
+        differently, or one too many."""
         self._left -= 1
         if self._left < 0:
-            raise NoReferenceError(
-                "data_uri", f"the page holds more than {MAX_EMBEDDED} images as data: addresses"
-            )
+            raise NoReferenceError("data_uri", f"the page has more than {MAX_EMBEDDED} images as data: URLs")
         wanted = url.encode("ascii", errors="replace")
         first = bisect_left(self._beginnings, self._from)
         places = chain(self._beginnings[first:], self._beginnings[:first])  # images come in order
         found = next((place for place in places if self._body.startswith(wanted, place)), None)
         if found is None:
-            raise NoReferenceError(
-                "data_uri", "a data: address that the page writes with escapes or line breaks"
-            )
+            raise NoReferenceError("data_uri", "a data: URL that the page writes with escapes or line breaks")
         self._from = found
         return found, len(wanted)
 
@@ -168,16 +159,16 @@ def _located(piece: PageImage, locate: Locate) -> tuple[Ref, str | None]:
 
 
 def _base(url: str | None, page: Page) -> str | None:
-    """What the page's links are relative to; None for a local file whose <base> is not on the web."""
+    """The URL that the page's links are relative to; None for a local file whose <base> is not on the web."""
     return web(_joined(url, page.base)) or url
 
 
 def _canonical(url: str | None, base: str | None, page: Page) -> str | None:
-    """The URL that the page gives for itself: its canonical link, else og:url, each only on the registered
+    """The URL that the page states for itself: its canonical link, else og:url, each only on the registered
     domain at which the page was found.
 
-    A page can write any URL there. One of another domain would move the page out of reach of a take-down, or
-    under somebody else's. A local file has no URL but these, so they are taken as they are.
+    A page can write any URL there. One of another domain could move the page out of reach of a removal, or
+    under another site's name. A local file has no other URL, so its own are taken unchanged.
     """
     for written in (page.canonical, page.og_url):
         joined = web(_joined(base, written))

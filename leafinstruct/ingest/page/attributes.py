@@ -1,14 +1,13 @@
-"""Whether the tags of a page hold so many attributes that parsing them would take seconds, judged before the
-page is parsed.
+"""Detect pages whose tags have so many attributes that parsing them would take seconds, before parsing.
 
 The parser compares each attribute of a tag with those before it, so the cost is the sum of the squares:
 40,000 attributes of one tag take 2 s, 500,000 do not end. The attributes of all <html> tags are those of one
 element, and so are those of all <body> tags.
 
-Every sign `<` counts as the beginning of a tag, also in scripts and comments: which of them are tags depends
-on states of the parser that a hostile page can confuse. Values without quotes that hold `<` and a quote can
-hide attributes from this view, and not from that of nesting, which follows the states. Cost: linear, since a
-place is looked at from at most MANY signs before it; 0.2 microseconds a tag.
+Every `<` counts as the beginning of a tag, also in scripts and comments, because a hostile page can confuse
+the parser's states that decide which of them are tags. Unquoted values that contain `<` and a quote can hide
+attributes from this check, but not from that of nesting, which follows the states. Cost: linear, since a
+place is read from at most MANY signs before it; 0.2 microseconds per tag.
 """
 
 from __future__ import annotations
@@ -16,22 +15,24 @@ from __future__ import annotations
 import re
 
 MANY = 64
-"""Attributes of a tag from which on they are counted; the widest tag of the real pages in the tests has 5."""
+"""Attributes of a tag from which they are counted; the widest tag of the real pages in the tests has 5."""
 EFFORT = 400_000_000
-"""Comparisons: one tag of 20,000 attributes, about 0.5 s of parsing."""
-_SPACE = r" \t\n\f\r"
+"""Maximum comparisons: one tag of 20,000 attributes, about 0.5 s of parsing."""
+SPACE = r" \t\n\f\r"
+"""White space of HTML. A no-break space is part of a name; a pattern that reads it as a space would miss
+tags."""
 _PIECE = (
-    rf"[{_SPACE}/]*+[^{_SPACE}/>][^{_SPACE}/>=<]*+"
-    rf"""(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>"'<][^{_SPACE}><]*+)?+)?+"""
+    rf"[{SPACE}/]*+[^{SPACE}/>][^{SPACE}/>=<]*+"
+    rf"""(?:[{SPACE}]*+=[{SPACE}]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{SPACE}>"'<][^{SPACE}><]*+)?+)?+"""
 )
 """An attribute, or a part of one that begins with `<`."""
 _ATTRIBUTE = re.compile(_PIECE)
-_WIDE = re.compile(rf"<(?:[^{_SPACE}/><]*+|[^{_SPACE}><]*+)(?:{_PIECE}){{{MANY}}}+")
-_ROOT = re.compile(rf"<(?:html|body)(?=[{_SPACE}/])((?:{_PIECE}){{0,{MANY}}}+)", re.IGNORECASE)
+_WIDE = re.compile(rf"<(?:[^{SPACE}/><]*+|[^{SPACE}><]*+)(?:{_PIECE}){{{MANY}}}+")
+_ROOT = re.compile(rf"<(?:html|body)(?=[{SPACE}/])((?:{_PIECE}){{0,{MANY}}}+)", re.IGNORECASE)
 
 
 def too_wide(text: str) -> str:
-    """What makes a page too wide to be parsed, in words; empty for other pages."""
+    """Describe what makes a page too wide to be parsed; empty for other pages."""
     effort = 0
     for found in _WIDE.finditer(text):
         count, place = MANY, found.end()

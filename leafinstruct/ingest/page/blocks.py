@@ -1,4 +1,4 @@
-"""Text gathers on lines, lines in blocks: what the walk over a page's nodes writes with."""
+"""Gather text into lines and lines into blocks, for the walk over a page's nodes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.records.document import TextKind
 
 FLOWING = frozenset[TextKind]({"heading", "caption", "table"})
-"""Kinds inside which a block's border is a space: a cell, a title or a caption is one line whatever it is
-made of."""
+"""Kinds in which the border of a block is a space: a cell, a title or a caption is one line, whatever
+elements it has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A run of text, clean, never empty."""
+    """A run of clean text, never empty."""
 
     text: str
     kind: TextKind
@@ -28,11 +28,11 @@ class Block:
 class Writer:
     """Gathers text into lines, lines into blocks.
 
-    kinds: what is open, innermost last; lists: the open lists of a block of kind list; deeper: open lists
-    below the deepest level; first: number of pieces before that block; gap: whether a blank line goes before
-    the next line if that line continues an item; gap_before_list: likewise if it begins a list; continues:
-    whether the block has only lines without a marker so far, behind a split; in_cell: the open lists of a
-    cell or caption; cells: of the open row so far.
+    kinds: of the open blocks, innermost last. lists: the open lists of a block of kind list. deeper: open
+    lists below the deepest level. first: number of pieces before that block. gap: whether a blank line is
+    written before the next line if that line continues an item. gap_before_list: the same if it begins a
+    list. continues: whether the block has only lines without a marker so far, after a split. in_cell: the
+    open lists of a cell or caption. cells: of the open row so far.
     """
 
     pieces: list[Block | PageImage] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Writer:
             self.done.clear()
 
     def border(self) -> None:
-        """The border of a block element, which means less inside a cell, a title or a list item."""
+        """Write the border of a block element, which is weaker inside a cell, a title or a list item."""
         if self.kinds[-1] in FLOWING:
             self.line.append(" ")
         elif self.kinds[-1] == "list":
@@ -126,7 +126,7 @@ class Writer:
         self.gap_before_list = False
 
     def end_item(self) -> None:
-        """End an item. One without text keeps its number, before its image if it has one."""
+        """End an item. An item without text keeps its number, before its image if it has one."""
         items = self.lists[-1]
         if items.keeps_number():
             # CommonMark: an empty item cannot follow a paragraph without a blank line
@@ -146,8 +146,8 @@ class Writer:
         self.done.append((self._prefix() + text).rstrip())
 
     def _is_apart(self) -> bool:
-        """Whether a blank line goes before the next line: what the outermost item that begins with it wants,
-        if one does."""
+        """Whether a blank line is needed before the next line, according to the outermost item that begins
+        with it, if any."""
         return next((items.gap for items in self.lists if items.fresh), self.gap)
 
     def _prefix(self) -> str:
@@ -155,7 +155,7 @@ class Writer:
 
     def _insert(self, at: int, gap: str, line: str) -> None:
         """Insert a line of the open list before piece number `at`: into the block of this list that ends
-        there, if one does."""
+        there, if there is one."""
         before = self.pieces[at - 1] if at > self.first else None
         if isinstance(before, Block) and before.kind == "list":
             self.pieces[at - 1] = Block(f"{before.text}{gap}{line}", "list")
@@ -163,7 +163,7 @@ class Writer:
             self.pieces.insert(at, Block(line, "list"))
 
     def _split(self) -> None:
-        """Note for each item without text so far that it begins with the next piece."""
+        """Record for each item without text so far that it begins with the next piece."""
         for items in self.lists:
             if items.marker and items.split is None:
                 items.split = len(self.pieces)

@@ -1,9 +1,9 @@
-"""Bytes of a page -> text, without mojibake.
+"""Decode the bytes of a page.
 
-Pages lie about their charset. Measured order of trust: a byte order mark; then UTF-8 itself, whatever is
-declared, because text in another charset that happens to be valid UTF-8 does not occur outside ASCII; then
-the declared charset (HTTP before <meta>), if all bytes fit it; then detection. A page that is UTF-8 up to a
-few damaged bytes (cut in mid-character, one pasted line) stays UTF-8 with U+FFFD there.
+Pages often declare a wrong charset. Order of trust, by measurement: a byte order mark; then UTF-8, whatever
+is declared, because text in another charset is never valid UTF-8 by chance beyond ASCII; then the declared
+charset (HTTP before <meta>), if all bytes fit it; then detection. A page in UTF-8 with a few damaged bytes
+(cut within a character, one pasted line) stays UTF-8 with U+FFFD there.
 
 Chosen: resiliparse (uchardet in native code, and the WHATWG table of names: latin-1 means cp1252) over
 charset-normalizer, which is pure Python.
@@ -19,17 +19,17 @@ from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META = re.compile(rb"""<meta[^>]{0,200}?charset\s*+=\s*+["']?\s*+([A-Za-z0-9_.:-]{1,40})""", re.IGNORECASE)
 _DAMAGED = 0.02
-"""Share of damaged characters among the non-ASCII ones up to which a page is still taken for UTF-8."""
+"""Maximum share of damaged characters among the non-ASCII ones of a page in UTF-8."""
 
 
 def decode(data: bytes, http: str | None = None) -> str:
-    """The page's text. http: the charset of its Content-Type header, if any. Never raises; undecodable bytes
-    become U+FFFD."""
+    """Return the page's text. http: the charset of its Content-Type header, if any. Never raises; undecodable
+    bytes become U+FFFD."""
     for mark, name in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(name, errors="replace")
     declared = _declared(data, http)
-    # the one family of charsets that hides in ASCII bytes
+    # the only family of charsets that uses ASCII bytes for other characters
     if declared is None or not declared.startswith("iso2022"):
         text = data.decode("utf-8", errors="replace")
         if _is_utf8(text):
@@ -43,7 +43,7 @@ def decode(data: bytes, http: str | None = None) -> str:
 
 
 def _declared(data: bytes, http: str | None) -> str | None:
-    """The first charset named by HTTP or <meta> that Python knows, as browsers read that name."""
+    """The first charset named by HTTP or <meta> that Python knows, with names read as in browsers."""
     meta = _META.search(data, 0, 4096)
     for label in (http, meta.group(1).decode() if meta else None):
         name = map_encoding_to_html5(label, fallback_utf8=False) if label else None

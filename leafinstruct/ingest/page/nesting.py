@@ -1,17 +1,18 @@
-"""Whether a page's tree can be built in about a second, judged from its tags before it is built.
+"""Detect pages whose tree would take more than about a second to build, from their tags, before parsing.
 
 Building an HTML5 tree is quadratic in two ways, and a page of 100 kB can use either to take minutes and
 gigabytes:
 
     depth     each tag may walk all open elements: 100 kB of `<div>`
-    copies    a formatting element that its block closed over is opened again in the next one: `<p><b id=1><p><b id=2>...`
+    copies    a formatting element whose block was closed is opened again in the next one:
+              `<p><b id=1><p><b id=2>...`
 
-So one pass keeps the open elements as the HTML standard would, roughly, and where it is rough it counts too
-many: an end tag counts only if its element is open and no border lies between, `/>` closes nothing outside of
-drawings and formulas, quoted attributes, comments and raw text hold no tags; a script ends where the standard
-has it end, which `<!--<script>` in it puts off. Cost: about 1 microsecond a tag, pages of few tags nothing.
-Refused: parsing in a process of its own with a time limit, which costs more than the parsing and makes the
-verdict depend on the machine.
+One pass tracks the open elements approximately as the HTML standard does, and counts too many where it is not
+exact: an end tag counts only if its element is open and no border is between; `/>` only closes elements of
+drawings and formulas; quoted attributes, comments and raw text contain no tags; a script ends as in the
+standard, which `<!--<script>` in it delays. Cost: about 1 microsecond per tag, nothing for pages of few tags.
+Rejected: parsing in a process of its own with a time limit, which costs more than the parsing and makes the
+result depend on the machine.
 """
 
 from __future__ import annotations
@@ -22,63 +23,60 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from leafinstruct.ingest.fields.text import word_set
-from leafinstruct.ingest.page.attributes import EFFORT, MANY
+from leafinstruct.ingest.page.attributes import EFFORT, MANY, SPACE
 
 _EFFORT = 100_000_000
-"""Nesting depth times number of tags: about one second of tree building. Real pages stay a hundred times
-below."""
+"""Maximum of nesting depth times number of tags: about one second of tree building. Real pages have a
+hundredth of it."""
 _COPIES = 200_000
-"""Open formatting elements, summed over the tags after which they may be opened again; and four more a tag,
-as a long page may have that is only long."""
-_SPACE = r" \t\n\f\r"
-"""White space of HTML. A no-break space is part of a name; a page could hide tags from a pattern that takes
-it for a space."""
+"""Maximum open formatting elements, summed over the tags after which they may be opened again; plus four per
+tag, for pages that are only long."""
 _NAMED = (
-    rf"[{_SPACE}/]*+[^{_SPACE}/>][^{_SPACE}/>=]*+"
-    rf"""(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>"'][^{_SPACE}>]*+)?+)?+"""
+    rf"[{SPACE}/]*+[^{SPACE}/>][^{SPACE}/>=]*+"
+    rf"""(?:[{SPACE}]*+=[{SPACE}]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{SPACE}>"'][^{SPACE}>]*+)?+)?+"""
 )
 """An attribute."""
 _SMALL = 100_000
-"""Characters of a page of few tags that is not looked at: all of them in one tag are 50,000 attributes and 3
-s."""
+"""Characters of a page of few tags that is not checked: all of them in one tag are 50,000 attributes and 3 s.
+"""
 _TAG = re.compile(
-    rf"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*|</(?![a-zA-Z])[^>]*|<(?P<end>/?)(?P<name>[a-zA-Z][^{_SPACE}/>]*)"""
-    rf"""(?:{_NAMED})*+(?P<tail>[{_SPACE}/]*+)(?:>|\Z)""",
+    rf"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*|</(?![a-zA-Z])[^>]*|<(?P<end>/?)(?P<name>[a-zA-Z][^{SPACE}/>]*)"""
+    rf"""(?:{_NAMED})*+(?P<tail>[{SPACE}/]*+)(?:>|\Z)""",
     re.DOTALL,
 )
 _ATTRIBUTE = re.compile(_NAMED)
-"""Comments and declarations (no name), and tags with their attributes, whose values may hold any sign. Never
-scans a place twice."""
+"""Comments and declarations (no name), and tags with their attributes, whose values may contain any
+character. Never reads a place twice."""
 _UNNESTED = word_set(
-    """area base br col embed hr img input link meta param source track wbr p li dt dd td tr th thead tbody tfoot option optgroup rp rt
-    html head body"""
+    """area base br col embed hr img input link meta param source track wbr p li dt dd td tr th thead tbody
+    tfoot option optgroup rp rt html head body"""
 )
-"""Void elements, and those whose end tag may be left out: they do not nest by themselves."""
+"""Void elements, and those whose end tag is optional: they do not nest."""
 _FORMATTING = word_set("a b big code em font i nobr s small strike strong tt u")
 _BORDERS = word_set("table template select object applet marquee foreignobject svg math")
-"""No end tag outside of them closes what is inside; cells and captions, which are others, stand in a
-table."""
+"""No end tag outside of them closes an element inside. Cells and captions, which are borders too, are inside
+tables."""
 _BLOCKS = _BORDERS | word_set(
-    """address article aside blockquote button center details dir div dl fieldset figcaption figure footer form frameset h1 h2 h3 h4 h5 h6
-    header hgroup iframe listing main menu nav noembed noframes noscript ol plaintext pre script section style summary textarea title
-    ul xmp"""
+    """address article aside blockquote button center details dir div dl fieldset figcaption figure footer
+    form frameset h1 h2 h3 h4 h5 h6 header hgroup iframe listing main menu nav noembed noframes noscript
+    ol plaintext pre script section style summary textarea title ul xmp"""
 ) - {"svg", "math"}
-"""What the end tag of an inline element does not reach through."""
+"""Elements that the end tag of an inline element does not close."""
 _HTML = _BLOCKS | _UNNESTED | _FORMATTING | word_set("span sub sup var ruby")
-"""What ends a drawing or formula that it stands in."""
+"""Tags that end the drawing or formula around them."""
 _INSIDE_OUT = word_set("foreignobject desc title annotation-xml mi mo mn ms mtext")
-"""Elements of drawings and formulas that hold HTML again."""
+"""Elements of drawings and formulas that contain HTML."""
 _TEXT = word_set("script style textarea title xmp iframe noembed noframes")
-_RAW = {name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE) for name in _TEXT}
-"""Elements that hold text and no tags -> where it ends."""
-_SCRIPT = re.compile(rf"<!--|-->|</?script(?=[{_SPACE}/>])", re.IGNORECASE)
+_RAW = {name: re.compile(rf"</{name}(?=[{SPACE}/>])", re.IGNORECASE) for name in _TEXT}
+"""Elements that contain text and no tags -> where it ends."""
+_SCRIPT = re.compile(rf"<!--|-->|</?script(?=[{SPACE}/>])", re.IGNORECASE)
 _REACH = 64
-"""Open elements among which an end tag looks for its own; a page that leaves more open is counted as deeper
-than it is."""
+"""Open elements among which an end tag is matched. A page that leaves more open counts as deeper than it is.
+"""
 
 
-def too_dear(text: str) -> str:
-    """Why building the tree of a page would take more than about a second: too_deep, too_wide; empty where it
+def too_expensive(text: str) -> str:
+    """Why building the tree of a page would take more than about a second: too_deep, too_wide; empty if it
     would not."""
     tags = text.count("<")
     if tags * tags <= _COPIES and len(text) <= _SMALL:
@@ -102,8 +100,8 @@ def too_dear(text: str) -> str:
 
 
 def _after(text: str, match: re.Match[str], name: str, foreign: bool) -> int:
-    """Where the next tag is looked for: behind a tag, and behind the text that an element of raw text or a
-    CDATA section holds."""
+    """Where the next tag is searched for: after a tag, and after the content of an element of raw text or a
+    CDATA section."""
     if foreign and match[0].startswith("<![CDATA["):
         stop = text.find("]]>", match.start())
     elif name == "script" and not match["end"] and not foreign:
@@ -117,8 +115,8 @@ def _after(text: str, match: re.Match[str], name: str, foreign: bool) -> int:
 
 
 def _end_of_script(text: str, start: int) -> int:
-    """Where the </script> of a script stands; -1 when it has none. In `<!-- ... -->` a <script> takes the
-    next </script> for itself."""
+    """Offset of the </script> of a script, -1 if it has none. In `<!-- ... -->`, a <script> is closed by the
+    next </script>."""
     escaped = doubly = False
     place = start
     while match := _SCRIPT.search(text, place):
@@ -139,9 +137,12 @@ def _end_of_script(text: str, start: int) -> int:
 
 @dataclass(slots=True)
 class _Open:
-    """The open elements, outermost first, each with whether it is one of a drawing or formula; and the open
-    formatting elements, which outlive their blocks: name -> start tags, of which no more than three are
-    alike, as the standard has it."""
+    """The open elements, outermost first, each with whether it belongs to a drawing or formula.
+
+    formatting: the open formatting elements, which stay open after their blocks: name -> start tags. alike:
+    number of equal start tags, of which only three count, as in the standard. again: number of open
+    formatting elements. copies: their sum over the tags.
+    """
 
     elements: list[tuple[str, bool]] = field(default_factory=list)
     formatting: dict[str, list[str]] = field(default_factory=dict)
@@ -170,8 +171,8 @@ class _Open:
             self.elements.append((name, foreign))
 
     def end(self, name: str) -> None:
-        """Close the innermost element of a name with all inside it; a formatting one by itself. A border
-        before it: nothing happens."""
+        """Close the innermost element of a name with everything inside it, a formatting one alone. Nothing
+        happens if a border is before it."""
         borders = _BORDERS if name in _BLOCKS or name in _FORMATTING else _BLOCKS
         for back, (inner, _) in enumerate(islice(reversed(self.elements), _REACH), 1):
             if inner == name and name in _FORMATTING:
@@ -181,7 +182,7 @@ class _Open:
                 del self.elements[-back:]
             if inner == name or inner in borders:
                 return
-        if len(self.elements) < _REACH:  # its block closed over it, so it is open in name only
+        if len(self.elements) < _REACH:  # its block is closed, so only its formatting is still open
             self._unformat(name)
 
     def _format(self, name: str, tag: str) -> None:

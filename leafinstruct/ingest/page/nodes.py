@@ -1,4 +1,4 @@
-"""What the rules of this room ask of a tree, with bounds: a hostile page has ten thousand of everything."""
+"""Queries on a page's tree, with bounds: a hostile page has ten thousand of everything."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from itertools import islice
 from selectolax.lexbor import LexborNode
 
 IMAGES = "img, amp-img, amp-anim"
-"""What shows an image."""
+"""Elements that show an image."""
+IMAGE_TAGS = frozenset(IMAGES.split(", "))
 MAIN = "main, [role=main]"
 HEADINGS = "h1, h2, h3, h4"
 CANDIDATES = 64
-"""Nodes of a kind that are looked at; the article is among the first of them or nowhere."""
+"""Maximum nodes of a kind that are checked; the article is one of the first or does not exist."""
 
 
 def size(node: LexborNode) -> int:
-    """Characters of text, white space between elements aside."""
+    """Characters of text without white space between elements."""
     return len(node.text(strip=True))
 
 
 def weight(node: LexborNode) -> int:
-    """Characters of text outside links: what tells an article from a menu of the same length."""
+    """Characters of text outside links, which distinguish an article from a menu of the same length."""
     return size(node) - sum(size(link) for link in node.css("a"))
 
 
 def is_small(node: LexborNode, nodes: int) -> bool:
-    """Whether fewer nodes than that lie in it; the rest of a large one is not looked at."""
+    """Whether a node contains fewer nodes than this. Stops counting there."""
     return sum(1 for _ in islice(node.traverse(include_text=True), nodes)) < nodes
 
 
 def around(nodes: Sequence[LexborNode]) -> set[int]:
-    """The nodes and all that they lie in, by their place in memory."""
+    """The nodes and all elements around them, by their memory address."""
     found: set[int] = set()
     for node in nodes:
         inner: LexborNode | None = node
@@ -42,8 +43,8 @@ def around(nodes: Sequence[LexborNode]) -> set[int]:
 
 
 def outermost(nodes: Sequence[LexborNode]) -> list[LexborNode]:
-    """Those of the nodes, given in the order of the document, that lie in no other one; of the first ones
-    only."""
+    """The nodes, given in the order of the document, that are inside no other one. Only the first CANDIDATES
+    are checked."""
     found: list[LexborNode] = []
     chosen: set[int] = set()
     for node in nodes[:CANDIDATES]:
@@ -57,7 +58,7 @@ def outermost(nodes: Sequence[LexborNode]) -> list[LexborNode]:
 
 
 def common(nodes: Sequence[LexborNode], root: LexborNode) -> LexborNode:
-    """The innermost element of root in which all the nodes lie."""
+    """The innermost element of root that contains all the nodes."""
     shared = around(nodes[:1])
     for node in nodes[1:]:
         shared &= around([node])

@@ -1,14 +1,13 @@
-"""Where an <img> says its bytes are: every real address it offers, the best first.
+"""Find the URLs of an <img>, the best first.
 
-Lazy loading, responsive sizes and <picture> mean that `src` is often a placeholder and the image stands
-elsewhere. The order is: srcset candidates from large to small (a training image can be made smaller, not
-larger), then the lazy attributes, then `src`; any other data- attribute that is the address of an image
-stands before a `src` that only keeps the place (`blank.gif`), and behind a real one. The reader takes the
-first one that it can find, so an archive that holds only the small one still gives an image.
+With lazy loading, responsive sizes and <picture>, `src` is often a placeholder and the image is elsewhere.
+The order is: srcset candidates from large to small (a training image can be made smaller, not larger), then
+the lazy attributes, then `src`. Any other data- attribute with the URL of an image comes before a `src` that
+is a placeholder (`blank.gif`), and after a real one. The reader takes the first one that it can find, so an
+archive with only the small one still gives an image.
 
-A data: address counts only when nothing else is there, and then only one that is long enough to be more than
-a placeholder (a transparent pixel, a blurred preview) and no drawing. Not taken: formats that no decoder here
-reads.
+A data: URL is used only if there is no other, and only if it is too long for a placeholder (a transparent
+pixel, a blurred preview) and not a drawing. Formats that cannot be decoded here are skipped.
 """
 
 from __future__ import annotations
@@ -26,25 +25,28 @@ from leafinstruct.ingest.page.grouping import Side, side_of
 _LAZY = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-hi-res-src", "data-image")
 _SRCSETS = ("srcset", "data-srcset", "data-lazy-srcset")
 _CANDIDATE = re.compile(r"[\s,]*+(\S++)(?:(?<=,)|([^,]*+))")
-"""An address and its descriptors; one that ends with a comma has none (HTML Standard, parsing a srcset
-attribute). Never scans a place twice."""
+"""A URL and its descriptors; one that ends with a comma has none (HTML Standard, parsing a srcset attribute).
+Never reads a place twice."""
 _SIZE = re.compile(r"(?<!\S)([0-9.]{1,20})([wx])(?!\S)")
 _FILE = re.compile(r"^\S+\.(?:jpe?g|png|gif|webp|avif)(?:\?\S*)?$", re.IGNORECASE)
-_STAND_IN = re.compile(
-    r"(?:^|[/_.-])(?:blank|spacer|placeholder|transparent|trans|pixel|1x1|lazy|loading|loader)[\w.-]*\.(?:gif|png|svg)$",
+_PLACEHOLDER = re.compile(
+    (
+        r"(?:^|[/_.-])(?:blank|spacer|placeholder|transparent|trans|pixel|1x1|lazy|loading|"
+        r"loader)[\w.-]*\.(?:gif|png|svg)$"
+    ),
     re.IGNORECASE,
 )
 _LONGEST, _NAME = 2_000, 100
-"""Characters that an address in an unknown attribute may have; and those at an address's end that say whether
-it is a placeholder's."""
+"""Maximum characters of a URL in an unknown attribute; characters at the end of a URL that show whether it is
+a placeholder."""
 _READABLE = frozenset(
     f"image/{name}" for name in ("jpeg", "jpg", "png", "webp", "gif", "avif", "bmp", "tiff")
 )
 
 MOST = 256
-"""Candidates of all srcsets of an image; an image with more is not taken. Real ones have up to 30."""
+"""Maximum candidates in all srcsets of an image; an image with more is rejected. Real ones have up to 30."""
 PLACEHOLDER = 1_000
-"""Characters of a data: address below which it stands for an image that is loaded later: previews have some
+"""Characters below which a data: URL is a placeholder of an image that is loaded later; previews have some
 hundred."""
 
 Attributes = Mapping[str, str | None]
@@ -52,8 +54,8 @@ Attributes = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class PageImage:
-    """An image as the page gives it. sources: URLs as written, best first; empty when `problem` says why
-    there is none; side: of the image, on which its own text stands, where the markup groups them."""
+    """An image as in the page. sources: URLs as written, the best first; empty if `problem` states why there
+    is none. side: on which its own text is, if the markup groups them."""
 
     sources: tuple[str, ...]
     alt: str
@@ -62,7 +64,7 @@ class PageImage:
 
 
 def image(node: LexborNode) -> PageImage:
-    """The image of an <img>, with the <source>s of its <picture>."""
+    """Read an <img>, with the <source>s of its <picture>."""
     attributes = node.attributes
     alt = one_line(attributes.get("alt") or "")
     if _is_pixel(attributes):
@@ -82,17 +84,17 @@ def image(node: LexborNode) -> PageImage:
 
 
 def is_data(url: str) -> bool:
-    """Whether an address holds the image itself (RFC 2397)."""
+    """Whether a URL contains the image itself (RFC 2397)."""
     return url[:5].lower() == "data:"
 
 
-def stands_in(url: str) -> bool:
-    """Whether a src only keeps an image's place until a script puts the real one there."""
-    return not url or is_data(url) or _STAND_IN.search(url[-_NAME:]) is not None
+def is_placeholder(url: str) -> bool:
+    """Whether a src is only a placeholder until a script sets the real one."""
+    return not url or is_data(url) or _PLACEHOLDER.search(url[-_NAME:]) is not None
 
 
 def _is_whole_image(url: str) -> bool:
-    """Whether a data: address may be an image that somebody looks at."""
+    """Whether a data: URL may be a real image."""
     kind = url[5:40].lower().partition(",")[0].partition(";")[0].strip()
     return kind in _READABLE and len(url) >= PLACEHOLDER
 
@@ -109,7 +111,7 @@ def _urls(node: LexborNode, attributes: Attributes) -> Iterator[str]:
         for name, value in attributes.items()
         if name.startswith("data-") and value and len(value) <= _LONGEST and _FILE.match(value)
     ]
-    yield from [*others, src] if stands_in(src) else [src, *others]
+    yield from [*others, src] if is_placeholder(src) else [src, *others]
 
 
 def _source_sets(node: LexborNode) -> Iterator[str]:
@@ -124,11 +126,10 @@ def _source_sets(node: LexborNode) -> Iterator[str]:
 
 
 def _candidates(srcset: str) -> Iterator[tuple[float, str]]:
-    """(size, address): width in pixels, or density times 1000, which puts `2x` where 2000 px would stand."""
+    """(size, URL): size is the width in pixels, or density times 1000, so that `2x` sorts like 2000 px."""
     place = 0
-    while found := _CANDIDATE.match(
-        srcset, place
-    ):  # searched for, the run of commas before an address would be looked at from each of them
+    # match, because search would scan a run of commas before a URL from each of them
+    while found := _CANDIDATE.match(srcset, place):
         place = found.end()
         size = _SIZE.search((found[2] or "")[:_NAME])
         try:

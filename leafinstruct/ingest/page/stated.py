@@ -1,16 +1,17 @@
-"""The title that a page states: its h1, else what its head says, without the name of its site.
+"""The title that a page states: its h1, else the title in its head, without the name of its site.
 
-    head = read_head(tree, url)        before the tree is pruned: og:title, twitter:title, <title>, headlines, and the names of the site
+    head = read_head(tree, url)        before the tree is pruned: og:title, twitter:title, <title>, headlines,
+                                       and the names of the site
     head.title(nodes)                  after it: nodes as `boilerplate.content` returns them
 
-Which h1, where there are several in the document: the first that the head agrees with; else the only one, or
-the first one where the head states no title. An h1 that is marginal (a byline, a date), generic (Menu) or the
-site's name is passed over. An h1 that the head does not agree with is the heading of a section where it
-stands behind paragraphs or is named as one (Ingredients, Step 1). An h1 that holds an image alone is its
-alternative text.
+Among several h1s of the document, the title is the first that the head agrees with; else the only one, or the
+first one if the head states no title. An h1 that is marginal (a byline, a date), generic (Menu) or the site's
+name is skipped. An h1 that the head does not agree with is the heading of a section if it is after paragraphs
+or has the name of one (Ingredients, Step 1). For an h1 that only contains an image, its alternative text is
+used.
 
 The site's names: og:site_name, application-name, the publisher or WebSite of JSON-LD, the registered domain
-and its first label, what logos, site titles and links to the home page read, an h1 of a header with
+and its first label, the text of logos, site titles and links to the home page, an h1 of a header with
 navigation, and `© 2024 My Kitchen`.
 """
 
@@ -37,15 +38,15 @@ from leafinstruct.records.text.words import folded
 from leafinstruct.records.url import domain_of, host_of
 
 LEAD = 300
-"""Characters of text that may stand before an h1 that nothing else confirms as the title."""
+"""Maximum characters of text before an h1 that nothing else confirms as the title."""
 MAX_JSON = 1 << 18
-"""Characters of a JSON-LD script that are read; those of articles have a hundredth of it."""
+"""Maximum characters of a JSON-LD script that is read; those of articles have a hundredth of it."""
 LONG = 800
-"""Characters; a longer heading or title is not looked at: pages are hostile."""
+"""Maximum characters of a heading or title that is checked, since pages may be hostile."""
 MANY = 16
-"""Titles, h1s and logos of a page that are looked at."""
+"""Maximum titles, h1s and logos of a page that are checked."""
 MAX_NAME = 80
-"""Characters of a site's name."""
+"""Maximum characters of a site's name."""
 _TITLES = ("og:title", "twitter:title")
 _LATE_TITLES = ("dc.title", "dcterms.title", "citation_title")
 _SITES = frozenset(
@@ -78,15 +79,15 @@ _OWNERS = re.compile(r"website|organization|newsmediaorganization|corporation|bl
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """stated: titles, best first, as the page writes them; sites: names of the site; slug: last step of the
-    page's URL."""
+    """What the head states. stated: titles, the best first, as the page writes them. sites: names of the
+    site. slug: last step of the page's URL."""
 
     stated: tuple[str, ...]
     sites: frozenset[str]
     slug: str
 
     def title(self, nodes: Sequence[LexborNode], pieces: Sequence[Block | PageImage]) -> str | None:
-        """The page's title; None where it states none. nodes: of the document; pieces: what they gave."""
+        """The page's title, or None if it states none. nodes: of the document. pieces: parsed from them."""
         own = [text for node in _h1s(nodes) if 0 < len(text := _text_of(node)) <= LONG]
         first = next(
             (
@@ -120,7 +121,7 @@ class Head:
         return only[0] if only else None
 
     def _of_head(self, sites: set[str], known: Sequence[str]) -> list[str]:
-        """The titles of the head that can be one, without the site's name."""
+        """The titles of the head that can be the page's, without the site's name."""
         found: list[str] = []
         for text in self.stated:
             bare = without_site(text, sites, [*known, *found], self.slug)
@@ -132,11 +133,12 @@ class Head:
         return found
 
     def _bare_site(self, h1s: Sequence[str], first: str) -> Iterator[str]:
-        """An h1 that is the last part of <title>, where the rest of <title> is what the URL, another
-        statement or the next heading reads.
+        """Yield an h1 that is the last part of <title>, if the rest of <title> equals the URL, another
+        statement or the next heading.
 
-        The order of <title> alone is not enough: an h1 without any mark is more often the title than the name
-        of the site."""
+        The order in <title> alone is not enough: an h1 that nothing else confirms is more often the title
+        than the name of the site.
+        """
         others = {folded(text).replace(" ", "") for text in (first, self.slug, *self.stated)} - {""}
         for text in h1s:
             for title in self.stated:
@@ -150,7 +152,7 @@ class Head:
 
 
 def read_head(tree: LexborHTMLParser, url: str | None = None) -> Head:
-    """What a page says of its title and its site. url: of the page, None where it is not known."""
+    """Read what a page states about its title and its site. url: of the page, None if unknown."""
     metas = _metas(tree)
     stated = [metas[name] for name in _TITLES if name in metas]
     stated += [
@@ -174,12 +176,12 @@ def read_head(tree: LexborHTMLParser, url: str | None = None) -> Head:
 
 
 def before_title(pieces: Sequence[Block | PageImage], title: str | None) -> tuple[Block | PageImage, ...]:
-    """The pieces without the marginal lines that stand before the heading of the title: breadcrumb, date,
-    byline, share line; and without a heading directly behind it that repeats it.
+    """Remove the marginal lines before the heading of the title: breadcrumb, date, byline, share line; and
+    headings directly after it that repeat it.
 
-    Only where a heading has the title's very text; only texts that are prose, a list or a heading, of at most
-    MAX_MARGINAL characters a line, and wholly marginal. Images and real paragraphs before the heading stay,
-    and so does their order.
+    Only if a heading has exactly the title's text; only texts that are prose, a list or a heading, of at most
+    MAX_MARGINAL characters per line, and entirely marginal. Images and real paragraphs before the heading are
+    kept, in their order.
     """
     at = next((index for index, piece in enumerate(pieces) if _is_heading(piece, title)), 0)
     kept = [
@@ -187,7 +189,7 @@ def before_title(pieces: Sequence[Block | PageImage], title: str | None) -> tupl
         for piece in pieces[:at]
         if isinstance(piece, PageImage)
         or piece.kind not in ("prose", "list", "heading")
-        or not _goes(piece.text)
+        or not _all_marginal(piece.text)
     ]
     again = at + 1
     while again < len(pieces) and _is_heading(pieces[at], title) and _is_heading(pieces[again], title):
@@ -195,7 +197,7 @@ def before_title(pieces: Sequence[Block | PageImage], title: str | None) -> tupl
     return (*kept, *pieces[at : at + 1], *pieces[again:])
 
 
-def _goes(text: str) -> bool:
+def _all_marginal(text: str) -> bool:
     """Whether every line of a text is marginal, or the text as a whole is."""
     return is_marginal(text) or all(is_marginal(line.lstrip("-0123456789. ")) for line in text.split("\n"))
 
@@ -205,7 +207,7 @@ def _is_heading(piece: Block | PageImage, title: str | None) -> bool:
 
 
 def _leads(text: str, pieces: Sequence[Block | PageImage]) -> bool:
-    """Whether little text stands before an h1; one of an image alone is looked for by the image."""
+    """Whether there is little text before an h1. An h1 with only an image is found by the image."""
     before = 0
     for piece in pieces:
         if (piece.alt if isinstance(piece, PageImage) else piece.text) == text:
@@ -215,8 +217,8 @@ def _leads(text: str, pieces: Sequence[Block | PageImage]) -> bool:
 
 
 def _agree(h1: str, title: str) -> bool:
-    """Whether two titles are one: equal but for case and punctuation, or one within the other and at least
-    half as long."""
+    """Whether two titles are the same: equal except for case and punctuation, or one contains the other and
+    is at most twice as long."""
     short, long = sorted((folded(h1), folded(title)), key=len)
     return short == long or (2 * len(short) >= len(long) and short in long)
 
@@ -230,7 +232,7 @@ def _h1s(nodes: Sequence[LexborNode]) -> list[LexborNode]:
 
 
 def _text_of(h1: LexborNode) -> str:
-    """An h1's text as the document has it, else the alternative text of its image."""
+    """An h1's text in the document, else the alternative text of its image."""
     pieces = walk([h1])
     text = " ".join(piece.text for piece in pieces if isinstance(piece, Block))
     return text or next((piece.alt for piece in pieces if isinstance(piece, PageImage)), "")
@@ -248,7 +250,7 @@ def _metas(tree: LexborHTMLParser) -> dict[str, str]:
 
 
 def _clean(text: str) -> str:
-    """One line; entities that were escaped twice are undone."""
+    """The text on one line, without entities that were escaped twice."""
     return one_line(html.unescape(text) if _ENTITY.search(text) else text)
 
 
@@ -275,7 +277,7 @@ def _slug(url: str | None) -> str:
 
 
 def _shown(tree: LexborHTMLParser, url: str | None) -> Iterator[str]:
-    """What the page shows as the name of its site."""
+    """The names that the page shows for its site."""
     for node in tree.css(_LOGOS)[:CANDIDATES]:
         if node.tag in ("html", "body", "main", "article") or is_title(node.attributes) or _in_document(node):
             continue
@@ -295,8 +297,8 @@ def _shown(tree: LexborHTMLParser, url: str | None) -> Iterator[str]:
 
 
 def _in_document(node: LexborNode) -> bool:
-    """Whether an element lies in <main> or <article>, where `brand` and `logo` may be what the document is
-    about."""
+    """Whether an element is inside <main> or <article>, where `brand` and `logo` may be the document's
+    subject."""
     above: LexborNode | None = node
     while above is not None:
         if above.tag in ("main", "article") or above.attributes.get("role") == "main":
@@ -306,7 +308,7 @@ def _in_document(node: LexborNode) -> bool:
 
 
 def _is_logo(h1: LexborNode) -> bool:
-    """Whether an h1 is named logo or leads home, or stands in a header with navigation."""
+    """Whether an h1 is named logo, links to the home page, or is in a header with navigation."""
     if _LOGO.search(" ".join((h1.attributes.get("class") or "", h1.attributes.get("id") or ""))):
         return True
     if (link := h1.css_first("a[href]")) is not None and (link.attributes.get("href") or "") in ("/", "./"):
@@ -325,7 +327,7 @@ def _name_of(node: LexborNode) -> Iterator[str]:
 
 
 def _json_ld(tree: LexborHTMLParser) -> tuple[list[str], list[str]]:
-    """Headlines of articles and names of sites and publishers, as JSON-LD states them."""
+    """Headlines of articles and names of sites and publishers in JSON-LD."""
     headlines: list[str] = []
     owners: list[str] = []
     for script in tree.css('script[type="application/ld+json"]')[:8]:

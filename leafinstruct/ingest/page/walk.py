@@ -1,16 +1,19 @@
-"""A tree's nodes -> blocks of text and images, in reading order.
+"""Turn a tree's nodes into blocks of text and images, in reading order.
 
-One pass with an explicit stack (a hostile page is deeper than Python's). Text gathers on a line; a line ends
-at <br>, at a list item or a table row; lines gather in a block; a block ends where a paragraph, heading,
+One pass with an explicit stack, since a hostile page is deeper than Python's. Text gathers on a line; a line
+ends at <br>, at a list item or a table row; lines gather in a block; a block ends where a paragraph, heading,
 image, list or table begins or ends. An image inside a paragraph splits it, because ORDER IS THE DATA.
 
-    list      one block of Markdown (ingest.lists), split only by images, code, tables, captions and headings inside
-    table     one block, a row a line, cells separated by ` | `; a table that only lays out the page is not one. The items of
-              a list in a cell or a caption are on its line, with their markers
-    sup, sub  numbers keep their place (x², H₂O), because 10⁻⁶ is not 10-6; other text is written on the line
+    list      one block of Markdown (ingest.lists), split only by images, code, tables, captions and headings
+              inside
+    table     one block, one line per row, cells separated by ` | `; a table that only lays out the page is
+              not one. The items of a list in a cell or a caption are on its line, with their markers
+    sup, sub  numbers stay raised or lowered (x², H₂O), because 10⁻⁶ is not 10-6; other text is written on the
+              line
     code      <pre>, line breaks and indentation kept
-    caption   <figcaption>, given after the images of its figure wherever it stands in the source; and directly after an image, a
-              paragraph of class caption or one that is emphasized as a whole, which is how Markdown writes captions
+    caption   <figcaption>, written after the images of its figure wherever it is in the source; and directly
+              after an image, a paragraph of class caption or one that is emphasized as a whole, as Markdown
+              writes captions
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from selectolax.lexbor import LexborNode
 from leafinstruct.ingest.fields.lists import MAX_LEVELS, list_of
 from leafinstruct.ingest.fields.text import lines, one_line, word_set
 from leafinstruct.ingest.page.blocks import FLOWING, Block, Writer
-from leafinstruct.ingest.page.nodes import IMAGES
+from leafinstruct.ingest.page.nodes import IMAGE_TAGS, IMAGES
 from leafinstruct.ingest.page.sources import PageImage, image
 from leafinstruct.records.document import TextKind
 
@@ -33,27 +36,27 @@ _LISTS = word_set("ul ol dl")
 _ITEMS = word_set("li dt dd")
 _IN_CELL = _LISTS | {"li"}
 _BLOCKS = word_set(
-    """h1 h2 h3 h4 h5 h6 ul ol dl address article blockquote body caption center dd details div dt fieldset figcaption figure footer form
-    header hgroup hr li main p pre section summary table tbody td tfoot th thead tr"""
+    """h1 h2 h3 h4 h5 h6 ul ol dl address article blockquote body caption center dd details div dt fieldset
+    figcaption figure footer form header hgroup hr li main p pre section summary table tbody td tfoot th
+    thead tr"""
 )
 _CELLS = frozenset[TextKind]({"table", "caption"})
 """Kinds of one line in which the items of a list keep their markers."""
 _LAID_OUT = "h1, h2, h3, h4, h5, h6, pre, figure"
-"""What a table of data does not hold: one that does lays out the page."""
-_IMAGES = frozenset(IMAGES.split(", "))
+"""Elements that a table of data does not contain; a table with one lays out the page."""
 _PERMALINKS = frozenset({"¶", "#", "§", "🔗", "\u200b", ""})
 _RAISED = {
     "sup": str.maketrans("0123456789+-\u2212=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾"),
     "sub": str.maketrans("0123456789+-\u2212=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎"),
 }
 _NUMBER = frozenset("0123456789+-\u2212=()")
-"""What may be raised or lowered; Unicode has signs for these in both places."""
+"""Characters that Unicode has both raised and lowered."""
 _MAX_CAPTION = 300
-"""Characters; a longer emphasized paragraph after an image is text."""
+"""Maximum characters of an emphasized paragraph after an image that is its caption."""
 
 
 def walk(roots: Sequence[LexborNode]) -> list[Block | PageImage]:
-    """Blocks and images of the nodes, in order."""
+    """The blocks and images of the nodes, in order."""
     writer = Writer()
     stack: list[tuple[LexborNode, bool, TextKind | None]] = [(root, False, None) for root in reversed(roots)]
     while stack:
@@ -72,15 +75,15 @@ def walk(roots: Sequence[LexborNode]) -> list[Block | PageImage]:
 
 
 def _children(node: LexborNode, tag: str) -> list[LexborNode]:
-    """In the order of the document, but a figure's caption after its images."""
+    """Children in the order of the document, with a figure's caption after its images."""
     children = list(node.iter(include_text=True))
     return sorted(children, key=lambda child: child.tag == "figcaption") if tag == "figure" else children
 
 
 def _is_whole(writer: Writer, node: LexborNode, tag: str) -> bool:
-    """Write an element that is taken as a whole: an image, a line break, code, a permalink sign (nothing);
-    False for all others."""
-    if tag in _IMAGES:
+    """Write an element that is not walked: an image, a line break, code, a permalink sign (nothing). False
+    for all others."""
+    if tag in IMAGE_TAGS:
         writer.add(image(node))
     elif tag == "br":
         _break(writer)
@@ -96,14 +99,14 @@ def _is_whole(writer: Writer, node: LexborNode, tag: str) -> bool:
 
 
 def _shifted(node: LexborNode, tag: str) -> str:
-    """Text of a <sup> or <sub> in signs that keep its place (m², H₂O); empty where one of them has no such
-    sign: 1<sup>st</sup> is 1st."""
+    """Text of a <sup> or <sub> in raised or lowered characters (m², H₂O); empty if one of them does not
+    exist: 1<sup>st</sup> is 1st."""
     text = one_line(node.text())
     return text.translate(_RAISED[tag]) if _NUMBER.issuperset(text) else ""
 
 
 def _begin(writer: Writer, node: LexborNode, tag: str) -> TextKind | None:
-    """Begin a block element: the kind of text that it opens, if any, else a border."""
+    """Begin a block element: open its kind of text, if it has one, else write a border."""
     kind = _kind(writer, node, tag)
     if kind is not None:
         writer.open(kind)
@@ -174,7 +177,7 @@ def _end(writer: Writer, tag: str, kind: TextKind | None) -> None:
 
 
 def _break(writer: Writer) -> None:
-    """<br> ends a line; two of them end a paragraph, as pages without <p> have it."""
+    """End a line at <br>, and a paragraph at two of them, as in pages without <p>."""
     if writer.kinds[-1] in FLOWING:
         writer.line.append(" ")
     elif "".join(writer.line).strip():
@@ -184,7 +187,7 @@ def _break(writer: Writer) -> None:
 
 
 def _code(node: LexborNode) -> str:
-    """Text of a <pre> as it is shown, <br> being a line break."""
+    """Text of a <pre> as it is shown; <br> is a line break."""
     parts = (
         "\n" if part.tag == "br" else part.text_content or "" for part in node.traverse(include_text=True)
     )
@@ -192,7 +195,7 @@ def _code(node: LexborNode) -> str:
 
 
 def _is_caption(node: LexborNode) -> bool:
-    """A short paragraph that is called caption or emphasized as a whole."""
+    """Whether a short paragraph has the class caption or is emphasized as a whole."""
     if node.css_first(IMAGES) is not None or len(node.text()) > _MAX_CAPTION:
         return False
     if any(
@@ -209,7 +212,7 @@ def _is_caption(node: LexborNode) -> bool:
 
 
 def _is_data(table: LexborNode) -> bool:
-    """Whether a table holds data: two cells in some row, and nothing that a page is laid out with."""
+    """Whether a table contains data: two cells in some row, and no element that lays out a page."""
     if (
         table.attributes.get("role") == "presentation"
         or table.css_first(_LAID_OUT) is not None

@@ -1,18 +1,19 @@
 """InterleavedBench and LeafInstruct style JSON: one record -> one conversation.
 
-    {"id": ..., "image": [path, ...] or path, "task_name": ..., "conversations": [{"from": "human", "value": "... <image> ..."}, ...]}
+    {"id": ..., "image": [path, ...] or path, "task_name": ...,
+     "conversations": [{"from": "human", "value": "... <image> ..."}, ...]}
 
-A .json file holds one list of records and is unrolled first (unroll); .jsonl holds one a line. `images`, and
-`messages` or `conversation`, are read as `image` and `conversations` (LLaVA, ShareGPT4V, Mantis, chat
-messages); `url` and `license` are the record's. Placeholders are filled from the images in order over all
-turns (turns); a record whose counts differ is lost as a whole. A conversation is an example as it is: rewrite
-passes it unchanged. What `leaf export` adds is read back: `image_info`, what is known of each image, and
-texts whose placeholders are `escaped`.
+A .json file contains one list of records and is unrolled first (unroll); .jsonl has one record per line.
+`images`, and `messages` or `conversation`, are read as `image` and `conversations` (LLaVA, ShareGPT4V,
+Mantis, chat messages); `url` and `license` apply to the record. Placeholders are filled from the images in
+order over all turns (turns); a record whose counts differ is lost as a whole. A conversation is already an
+example: rewrite passes it on unchanged. The fields that `leaf export` adds are read back: `image_info`, facts
+about each image, and texts whose placeholders are `escaped`.
 Locators: `line=N` of JSONL, `item=N` of a list, from 1.
 
 Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, bad_turns,
 unknown_speaker, no_answer, too_few_images, too_many_images, too_many_pieces, too_long; truncated or damaged
-for what a file breaks off at.
+where a file ends early.
 """
 
 from __future__ import annotations
@@ -23,67 +24,57 @@ from math import isfinite, nan
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import ConversationsSource
-from leafinstruct.ingest.fields.license import named
 from leafinstruct.ingest.fields.reference import LostError, image_ref, shown
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import lines
 from leafinstruct.ingest.tables.columns.turns import segments_of
-from leafinstruct.ingest.tables.lines import Damage
 from leafinstruct.ingest.tables.parse import parsed_line
 from leafinstruct.ingest.tables.unroll import members, record_of, unrolled
 from leafinstruct.records.document import Document, Image, Provenance, Rejected, Text, document_id
 from leafinstruct.records.escaping import ESCAPED, unescape
+from leafinstruct.records.license import named
 
 LIBRARIES: tuple[str, ...] = ()
 SUFFIXES = (".json", ".jsonl", ".jsonl.gz", ".jsonl.zip")
 
 
 def root_of(source: ConversationsSource) -> Path:
-    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds
-    both."""
+    """The folder that the source's file names are relative to."""
     return files.root_with(source.path, source.images)
 
 
 def plan(source: ConversationsSource, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size records within one file. Raises SourceError when path or images are missing
-    or all files are empty."""
+    """Return ranges of at most part_size records, each within one file. Raises SourceError when path or
+    images are missing or all files are empty."""
     files.check_images(source.images, "leave `images` out when paths are relative to the JSON")
-    root = root_of(source)
-    spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache, _lines_of)
-    if not spans:
-        raise SourceError(
-            f"{source.path}: the files hold no records; a .json file must hold one list of them"
-        )
-    return spans
+    empty = "the files contain no records; a .json file must be one list of them"
+    return lines.spans(source.path, root_of(source), SUFFIXES, part_size, cache, _lines_of, empty)
 
 
 def read(source: ConversationsSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
-    """The conversations of a span; records that could not be read; where a file breaks off."""
+    """Yield the conversations of a span; records that could not be read; where a file ends early."""
     root = root_of(source)
     (file,) = span.files
-    path = files.inside(root, file)
-    if path is None:
-        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+    path = files.checked(root, file)
+    if isinstance(path, Rejected):
+        yield path
         return
     folder = PurePosixPath(file).parent
     if source.images is not None:
         folder = PurePosixPath(Path(source.images).absolute().relative_to(root).as_posix())
     unit, parsed = ("item", record_of) if _is_list(path) else ("line", parsed_line)
-    for item in lines.read(_lines_of(path, cache), span.start, span.stop, cache):
-        locator = item.locator.replace("line=", f"{unit}=")
-        if isinstance(item, Damage):
-            yield Rejected(file, locator, item.reason, item.detail)
-            continue
-        try:
-            yield _document(source, file, locator, parsed(item), folder)
-        except LostError as lost:
-            yield Rejected(file, locator, lost.reason, lost.detail)
+    items = (
+        replace(item, locator=item.locator.replace("line=", f"{unit}="))
+        for item in lines.read(_lines_of(path, cache), span.start, span.stop, cache)
+    )
+    yield from lines.each(
+        file, items, lambda line: [_document(source, file, line.locator, parsed(line), folder)]
+    )
 
 
 def _is_list(path: Path) -> bool:
@@ -91,7 +82,7 @@ def _is_list(path: Path) -> bool:
 
 
 def _lines_of(path: Path, cache: Path) -> Path:
-    """The file that holds a record a line: itself, or what it was unrolled to."""
+    """The file with one record per line: the file itself, or its unrolled copy."""
     return unrolled(path, cache, _records, "conversations") if _is_list(path) else path
 
 
@@ -102,7 +93,7 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
 def _document(
     source: ConversationsSource, file: str, locator: str, record: dict[str, Any], folder: PurePosixPath
 ) -> Document:
-    """Raises LostError."""
+    """Read one record. Raises LostError."""
     given = _first(record, "image", "images")
     names = [] if given is None or given == "" else [given] if isinstance(given, str) else given
     if not isinstance(names, list):
@@ -141,14 +132,14 @@ def _license(record: Mapping[str, Any]) -> str | None:
 
 
 def _infos(record: Mapping[str, Any], count: int) -> Sequence[Mapping[str, Any]]:
-    """What is known of each image; nothing where the record does not say it for all of them."""
+    """The facts about each image; empty ones when the record does not have them for every image."""
     infos = record.get("image_info")
     whole = isinstance(infos, list) and len(infos) == count and all(isinstance(info, dict) for info in infos)
     return infos if isinstance(infos, list) and whole else [{}] * count
 
 
 def _informed(image: Image, info: Mapping[str, Any]) -> Image:
-    """With its own address, license and time in a video, where they are stated."""
+    """The image with its own URL, license and time in a video, where they are stated."""
     try:
         time = float(info.get("frame_time") or "nan")
     except (TypeError, ValueError):
@@ -162,5 +153,5 @@ def _informed(image: Image, info: Mapping[str, Any]) -> Image:
 
 
 def _first(record: dict[str, Any], *keys: str) -> Any:
-    """The value of the first key that holds one."""
+    """The value of the first key that has one."""
     return next((record[key] for key in keys if record.get(key) is not None), None)

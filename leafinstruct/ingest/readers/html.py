@@ -1,22 +1,23 @@
-"""HTML: a folder of pages, their images beside them or on the web. One file, one document; locator empty.
+"""HTML: a folder of pages, their images beside them or on the web. One file, one document; the locator is
+empty.
 
-Parts are the leaves of a tree over the hash of each page's path, split until a leaf holds at most part_size
+Parts are the leaves of a tree over the hash of each page's path, split until a leaf has at most part_size
 pages. A page that is added or removed changes exactly one part (or splits or merges two), wherever its name
-sorts; runs of the sorted list, cut where a hash says so, were refused because the cap on their length makes
-cuts move. Parts hold two thirds of part_size on average.
+sorts. Rejected: runs of the sorted list, cut where a hash decides, because the cap on their length moves the
+cuts. Parts contain two thirds of part_size on average.
 
-A folder is also searched for pages whose name does not end as a page's does, as mirrors of dynamic sites have
-them (`about`, `index.php?id=3`): they begin as HTML does. The folder that a browser saves beside a page
-(`a_files` beside `a.html`) holds parts of that page; HTML files in it (frames, advertisements) are no pages.
+A folder is also searched for pages whose name lacks a page's suffix, as in mirrors of dynamic sites (`about`,
+`index.php?id=3`), if their content begins like HTML. The folder that a browser saves beside a page (`a_files`
+beside `a.html`) belongs to that page; HTML files in it (frames, advertisements) are not read as pages.
 
-A relative address is a file below the source's root, else the web address that <base> makes of it. `/x.png`
-is looked for at the root of the source first. Percent-encoding is undone unless a file of the written name
-exists. Files are only looked for, never opened: a missing one is a reference like any other, and
-materializing it gives the reason. A data: address is a range of the page.
+A relative URL is a file below the source's root, else the web URL that <base> makes of it. `/x.png` is looked
+up at the root of the source first. Percent-encoding is decoded unless a file of the written name exists.
+Image files are only looked up, never opened: a missing one is a reference like any other, and materializing
+it gives the reason. A data: URL is a range of the page.
 
 Whole page lost: unreadable, unsafe_path, empty, too_large, not_text, too_wide, too_deep, no_body, no_content,
 too_many_pieces, too_long.
-Image lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unsafe_path,
+Image lost, the document is kept: no_source, too_many_sources, data_uri, tracking_pixel, unsafe_path,
 unknown_scheme, bad_url.
 """
 
@@ -42,10 +43,10 @@ from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 SUFFIXES = (".html", ".htm", ".xhtml")
 LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse")
 _DYNAMIC = re.compile(r"^[^.]+$|\.(?:php\d?|phtml|shtml?|aspx?|jspx?|cgi|cfm)$|[?@][^/]*$", re.IGNORECASE)
-"""Names of files that may be pages: without a dot, of a program on the server, with a query as mirrors write
+"""Names of files that may be pages: without a dot, of a server program, or with a query as mirrors write
 it."""
 _BEGINNING = 1024
-"""Bytes in which a page shows that it is one."""
+"""Bytes within which a page must begin like HTML."""
 _SAVED = (
     "_files",
     ".files",
@@ -60,17 +61,17 @@ _SAVED = (
     "_pliki",
     "_soubory",
 )
-"""How browsers and Windows call the folder of a saved page."""
+"""Endings of the folder that browsers and Windows save beside a page."""
 
 
 def root_of(source: HtmlSource) -> Path:
-    """The folder itself, a page's folder, or a glob's part before the first wildcard."""
+    """The folder that the source's file names are relative to."""
     return files.root_of(source.path)
 
 
 def plan(source: HtmlSource, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - a listing is the whole plan, nothing to keep
-    """Sets of at most part_size pages. Raises SourceError when the path is missing, unreadable or matches
-    nothing."""
+    """Return sets of at most part_size pages. Raises SourceError when the path is missing, unreadable or
+    matches nothing."""
     root = root_of(source)
     names = files.listing(source.path, root, SUFFIXES, begins_as_page)
     parts = saved_parts(names)
@@ -81,7 +82,7 @@ def plan(source: HtmlSource, part_size: int, cache: Path) -> list[Span]:  # noqa
 
 
 def begins_as_page(path: Path) -> bool:
-    """Whether a file that is not named as a page may be one by its name, and begins as HTML does."""
+    """Whether a file without a page's suffix may be a page by its name, and begins like HTML."""
     if not _DYNAMIC.search(path.name):
         return False
     try:
@@ -92,19 +93,19 @@ def begins_as_page(path: Path) -> bool:
 
 
 def saved_parts(names: Sequence[str]) -> set[str]:
-    """Of the pages' names those that lie in the folder that a browser saved beside another of them."""
+    """Return the names in a folder that a browser saved beside another page."""
     beside = {stem + ending for name in names if (stem := _stem(name)) for ending in _SAVED}
     return {name for name in names if any(str(folder) in beside for folder in PurePosixPath(name).parents)}
 
 
 def _stem(name: str) -> str:
-    """A page's name without its suffix; empty where it has none."""
+    """A page's name without its suffix; empty when it has none."""
     return next((name[: -len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
 
 
 def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:  # noqa: ARG001 - one signature for all readers
-    """The documents of a span in the order of their names, each followed by the images it lost; pages that
-    could not be read."""
+    """Yield the documents of a span in the order of their names, each followed by the images it lost; pages
+    that could not be read."""
     root = root_of(source)
     for file in span.files[span.start : span.stop]:
         try:
@@ -118,7 +119,7 @@ def read(source: HtmlSource, span: Span, cache: Path) -> Iterator[Document | Rej
 
 
 def _bytes(root: Path, file: str) -> bytes:
-    """The page's bytes. Raises PageError."""
+    """Read the page's bytes. Raises PageError."""
     path = files.inside(root, file)
     if path is None:
         raise PageError("unsafe_path", "a symbolic link leads out of the source's folder")
@@ -132,13 +133,13 @@ def _bytes(root: Path, file: str) -> bytes:
 def _locate(
     root: Path, file: str, page: Page, embedded: Embedded, sources: tuple[str, ...]
 ) -> tuple[Ref, str | None]:
-    """The first address that is on the web or an existing file, else the first that could be one. Raises
-    NoReferenceError for none."""
+    """Refer to the first source that is on the web or an existing file, else the first that could be a file.
+    Raises NoReferenceError for none."""
     if sources and is_data(sources[0]):
         offset, length = embedded.place(sources[0])
         return Ref(file=file, offset=offset, length=length), None
     possible: list[Ref] = []
-    problem = NoReferenceError("no_source", "an <img> without any address")
+    problem = NoReferenceError("no_source", "an <img> without any URL")
     for url in sources:
         try:
             ref = _reference(root, file, page, url)
@@ -154,7 +155,7 @@ def _locate(
 
 
 def _reference(root: Path, file: str, page: Page, url: str) -> Ref:
-    """What one address refers to. Raises NoReferenceError."""
+    """Refer to what one URL names. Raises NoReferenceError."""
     try:
         joined = join(page.base if web(page.base) else None, url)
         parts = urlsplit(joined)
@@ -163,7 +164,7 @@ def _reference(root: Path, file: str, page: Page, url: str) -> Ref:
     except ValueError as error:
         raise NoReferenceError("bad_url", f"{url[:100]}: {error}") from error
     if parts.scheme == "file" or len(parts.scheme) == 1:
-        raise NoReferenceError("unsafe_path", f"{url[:100]} names a file of the machine")
+        raise NoReferenceError("unsafe_path", f"{url[:100]} names a file outside the source")
     if parts.scheme:
         raise NoReferenceError("unknown_scheme", f"{url[:100]} is neither a file nor on the web")
     if not parts.path:
@@ -172,7 +173,7 @@ def _reference(root: Path, file: str, page: Page, url: str) -> Ref:
 
 
 def _folder(file: str, base: str | None) -> str:
-    """The folder, relative to root, that the page's relative addresses start from."""
+    """The folder, relative to root, that the page's relative URLs start from."""
     if base is None or web(base):
         return posixpath.dirname(file)
     written = unquote(base)
@@ -183,7 +184,7 @@ def _folder(file: str, base: str | None) -> str:
 
 
 def _local(root: Path, folder: str, page: Page, parts: SplitResult) -> Ref:
-    """The file that a relative address names. Raises NoReferenceError when it leaves the root."""
+    """Refer to the file that a relative URL names. Raises NoReferenceError when it leaves the root."""
     meant = _below_root(folder, unquote(parts.path))
     if meant is None:
         raise NoReferenceError("unsafe_path", f"{parts.path[:100]} leads out of the source's folder")
@@ -203,8 +204,8 @@ def _local(root: Path, folder: str, page: Page, parts: SplitResult) -> Ref:
 
 
 def _below_root(folder: str, written: str) -> str | None:
-    """The name relative to the root; None when it leads out of it, is the folder itself, or no file can have
-    it."""
+    """The name relative to the root; None when it leads out of it, is the folder itself, or no file
+    can have it."""
     name = posixpath.normpath(
         written.lstrip("/") if written.startswith("/") else posixpath.join(folder, written)
     )

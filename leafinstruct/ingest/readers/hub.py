@@ -1,20 +1,21 @@
 """Any table with a declared mapping: Parquet, JSONL and WebDataset tar files, and datasets of the Hugging
 Face Hub (hub_stream).
 
-A record is a row of named columns, whatever its file is; mapping makes segments of it. Images are not read
-here: a cell of Parquet is a member of its file, a member of a tar is a range of it, a string is a file's name
-or an address. Locators: `row=N` from 0 (Parquet), `line=N` (JSONL), `key=NAME` (tar).
+A record is a row of named columns, whatever its file format; mapping turns it into segments. Images are not
+read here: a cell of Parquet is a member of its file, a member of a tar is a range of it, a string is a file
+name or a URL. Locators: `row=N` from 0 (Parquet), `line=N` (JSONL), `key=NAME` (tar).
 
-A column that no Parquet file has is a wrong recipe, since footers tell, and stops the build with the nearest
-name; a file that lacks what others have is a reason. Rows of JSONL and tar may each have other columns, so
-there a missing one is null.
+A column that no Parquet file has is an error in the recipe, since footers list the columns; it stops the
+build and the message names the nearest column. A file that lacks columns that others have is a loss. Rows of
+JSONL and tar may have different columns, so a missing one is null there.
 
 Whole record lost: truncated, damaged, too_large, not_parquet, not_a_tar, long_header, sparse_member,
-missing_columns (once for the file), empty, placeholder_without_image, those of parquet, of lines and JSON
-(mmc4), too_many_pieces, too_long and those of turns. Piece lost: not_text, bad_reference, unsafe_path,
-not_an_image_value, unnamed_image. unmapped_placeholder: what looks like an image placeholder in a text and is
-none of the recipe's, so the images are in another order than the text means; nothing is lost by it, and `leaf
-build` reports it once a source and pattern.
+missing_columns (once per file), empty, placeholder_without_image, those of parquet, of lines and JSON (mmc4),
+too_many_pieces, too_long and those of turns.
+Piece lost: not_text, bad_reference, unsafe_path, not_an_image_value, unnamed_image.
+unmapped_placeholder: text that looks like an image placeholder and matches no pattern of the recipe, so the
+images are in another order than the text means. Nothing is lost by it; `leaf build` reports it once per
+source and pattern.
 """
 
 from __future__ import annotations
@@ -30,60 +31,37 @@ from leafinstruct.errors import RecipeError, SourceError, suggestion
 from leafinstruct.images.containers import member
 from leafinstruct.ingest import files
 from leafinstruct.ingest.config import HubSource
-from leafinstruct.ingest.fields.license import named
 from leafinstruct.ingest.fields.reference import LostError, image_ref, shown
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.title import of_heading
 from leafinstruct.ingest.fields.url import web
+from leafinstruct.ingest.losses import with_losses
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.tables import lines, parquet, tar
 from leafinstruct.ingest.tables.columns import cells, columns, mapping, placeholders
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
-from leafinstruct.ingest.tables.lines import Damage
+from leafinstruct.ingest.tables.lines import Line
 from leafinstruct.ingest.tables.parse import parsed_line
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected, Segment, Text, document_id
-from leafinstruct.records.removals import NOTHING, Suppressed
-from leafinstruct.runtime.engine.base import Engine
+from leafinstruct.records.license import named
 
 LIBRARIES: tuple[str, ...] = ("pyarrow",)
 _JSONL = (".jsonl", ".jsonl.gz", ".jsonl.zip", ".ndjson")
 SUFFIXES = (*parquet.SUFFIXES, *tar.SUFFIXES, *_JSONL)
 MAX_MEMBER = 8 << 20
-"""Bytes of a text or JSON member of a tar."""
-
-
-def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed = NOTHING) -> None:
-    """Keep the rows of a dataset of the Hub as Parquet in a folder; what is there is not streamed again. See
-    hub_stream."""
-    from leafinstruct.ingest.tables import hub_stream
-
-    hub_stream.spool(source, folder, engine, removed)
-
-
-def forget(folder: Path, names: Sequence[str]) -> None:
-    """Make damaged files of rows that were kept miss. See hub_stream."""
-    from leafinstruct.ingest.tables import hub_stream
-
-    hub_stream.forget(folder, names)
-
-
-def rows(source: HubSource) -> int | None:
-    """Rows of a dataset of the Hub as it says itself, None when it does not."""
-    from leafinstruct.ingest.tables import hub_stream
-
-    return hub_stream.rows(source)
+"""Maximum bytes of a text or JSON member of a tar."""
 
 
 def root_of(source: HubSource) -> Path:
-    """The folder itself, a file's folder, or a glob's part before the first wildcard."""
+    """The folder that the source's file names are relative to."""
     return files.root_of(_path(source))
 
 
 def plan(source: HubSource, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size records within one file.
+    """Return ranges of at most part_size records, each within one file.
 
-    Raises SourceError when the path is missing, unreadable or empty; RecipeError when a Parquet file has no
-    column of a name in the mapping.
+    Raises SourceError when the path is missing, unreadable or empty; RecipeError when no Parquet file has a
+    column of the mapping.
     """
     root = root_of(source)
     names = files.listing(_path(source), root, SUFFIXES)
@@ -94,18 +72,18 @@ def plan(source: HubSource, part_size: int, cache: Path) -> list[Span]:
     for file in names:
         spans += ranges(file, _records(source, root / file, cache), part_size)
     if not spans:
-        raise SourceError(f"{source.path}: the files hold no records")
+        raise SourceError(f"{source.path}: the files contain no records")
     return spans
 
 
 def read(source: HubSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
-    """The documents of a span, each followed by the pieces it lost; records and files that could not be
+    """Yield the documents of a span, each followed by the pieces it lost; records and files that could not be
     read."""
     root = root_of(source)
     (file,) = span.files
-    path = files.inside(root, file)
-    if path is None:
-        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+    path = files.checked(root, file)
+    if isinstance(path, Rejected):
+        yield path
     elif _is(file, parquet.SUFFIXES):
         yield from _parquet(source, path, span, cache)
     elif _is(file, tar.SUFFIXES):
@@ -124,7 +102,7 @@ def _is(file: str, suffixes: tuple[str, ...]) -> bool:
 
 
 def _check_columns(source: HubSource, footers: Mapping[str, parquet.Footer]) -> None:
-    """Raises RecipeError for a column that no Parquet file has, if there are such files that can be read."""
+    """Raise RecipeError for a column that no readable Parquet file has."""
     whole = {file: footer for file, footer in footers.items() if footer.problem is None}
     for column in columns.names_of(source) if whole else ():
         if not any(_has(footer.names, column) for footer in whole.values()):
@@ -138,7 +116,7 @@ def _has(names: Sequence[str], column: str) -> bool:
 
 
 def _records(source: HubSource, path: Path, cache: Path) -> int:
-    """Records of a file; one for a Parquet file that is only a reason."""
+    """Number of records of a file; one for a Parquet file that is only a loss."""
     if _is(path.name, tar.SUFFIXES):
         return tar.index(path, cache).items
     if not _is(path.name, parquet.SUFFIXES):
@@ -148,8 +126,8 @@ def _records(source: HubSource, path: Path, cache: Path) -> int:
 
 
 def _missing(source: HubSource, footer: parquet.Footer) -> list[str]:
-    """Columns that a file lacks. Of numbered ones it may have none: tables of fewer images have fewer
-    columns."""
+    """The columns that a file lacks. Numbered columns may be missing: tables with fewer images have
+    fewer columns."""
     return [
         column for column in columns.names_of(source) if NUMBER not in column and column not in footer.names
     ]
@@ -162,12 +140,7 @@ def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator
         yield Rejected(file, "", *footer.problem)
         return
     if missing := _missing(source, footer):
-        yield Rejected(
-            file,
-            "",
-            "missing_columns",
-            f"no column {' and '.join(missing)}; the file has {', '.join(footer.names)[:200]}",
-        )
+        yield parquet.without_columns(file, missing, footer.names)
         return
     for number, row in parquet.rows(path, span.start, span.stop, columns.columns_of(source, footer.names)):
         if isinstance(row, LostError):
@@ -179,22 +152,18 @@ def _parquet(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator
 def of_row(
     source: HubSource, file: str, number: int, row: Mapping[str, Any], known: Sequence[str]
 ) -> Iterator[Document | Rejected]:
-    """The document of a row of Parquet and what it lost. known: all columns of the file."""
+    """Yield the document of a Parquet row and its losses. known: all columns of the file."""
     return _record(source, file, f"row={number}", row, partial(_cell, file, number), known)
 
 
 def _jsonl(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
     (file,) = span.files
-    for item in lines.read(path, span.start, span.stop, cache):
-        if isinstance(item, Damage):
-            yield Rejected(file, item.locator, item.reason, item.detail)
-            continue
-        try:
-            row = parsed_line(item)
-        except LostError as lost:
-            yield Rejected(file, item.locator, lost.reason, lost.detail)
-            continue
-        yield from _record(source, file, item.locator, row, partial(_named, file), list(row))
+
+    def record(line: Line) -> Iterator[Document | Rejected]:
+        row = parsed_line(line)
+        return _record(source, file, line.locator, row, partial(_named, file), list(row))
+
+    yield from lines.each(file, lines.read(path, span.start, span.stop, cache), record)
 
 
 def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Document | Rejected]:
@@ -234,7 +203,7 @@ def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Doc
 
 
 def _text_member(column: str, data: bytes) -> Any:
-    """A text or JSON member of a sample. Raises LostError."""
+    """Return a text or JSON member of a sample. Raises LostError."""
     if len(data) > MAX_MEMBER:
         raise LostError("line_too_long", f"{column}: longer than {MAX_MEMBER:,} bytes")
     try:
@@ -254,29 +223,25 @@ def _record(
     refer: cells.Refer,
     known: Sequence[str],
 ) -> Iterator[Document | Rejected]:
-    """known: the columns of the table, also those that the recipe does not map."""
-    lost: list[LostError] = []
+    """Yield the document of a row and its losses. known: all columns of the table, mapped or not."""
     license_ = _text(row, source.license_column)
     license_ = (named(license_) or license_ or source.license) if license_ else source.license
-    try:
+
+    def build(lost: list[LostError]) -> Iterator[Document | Rejected]:
         segments = mapping.segments(source, row, refer, license_, lost)
-    except LostError as whole:
-        yield Rejected(file, locator, whole.reason, whole.detail)
-    else:
-        url = web(_text(row, source.url_column))
-        identity, title = document_id(source.name, file, locator), of_heading(segments)
-        yield Document(
-            identity, source.name, segments, Provenance(file, locator), url, license_, title, page_url=url
-        )
+        url, title = web(_text(row, source.url_column)), of_heading(segments)
+        identity, provenance = document_id(source.name, file, locator), Provenance(file, locator)
+        yield Document(identity, source.name, segments, provenance, url, license_, title, page_url=url)
         yield from _unmapped(source, file, locator, segments, known)
-    yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
+
+    return with_losses(file, locator, build)
 
 
 def _unmapped(
     source: HubSource, file: str, locator: str, segments: Sequence[Segment], known: Sequence[str]
 ) -> Iterator[Rejected]:
-    """What looks like an image placeholder in the texts of a row and fits no declared pattern, by the pattern
-    of its kind."""
+    """Report text of a row that looks like an image placeholder and matches no declared pattern, once per
+    general pattern."""
     images = columns.image_columns(source)
     taken = {name.partition(".")[0] for name in columns.names_of(source)} - {
         name.partition(".")[0] for name in images
@@ -292,7 +257,7 @@ def _unmapped(
     for pattern, times in found.items():
         hint = placeholders.hint(pattern, meant, [name for name in images if NUMBER not in name])
         detail = (
-            f'"{pattern}" in the text looks like an image placeholder and fits none of the recipe, so it '
+            f'"{pattern}" in the text looks like an image placeholder but matches none of the recipe, so it '
             f"stays text; {hint}"
         )
         yield placeholders.Unmapped(
@@ -306,23 +271,23 @@ def _text(row: Mapping[str, Any], column: str | None) -> str | None:
 
 
 def _cell(file: str, row: int, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:
-    """An image of a Parquet row: a struct or bytes in its own cell, or a name or address, also in a struct
-    that was written without bytes."""
+    """Refer to an image of a Parquet row: a struct or bytes in its own cell, or a name or URL, also in a
+    struct without bytes."""
     if isinstance(value, str) or (isinstance(value, dict) and value.get("bytes", b"") is None):
         return _named(file, value, column, item)
     if not isinstance(value, (dict, bytes)):
-        raise LostError("not_an_image_value", f"{shown(value)} is neither bytes nor a name nor an address")
+        raise LostError("not_an_image_value", f"{shown(value)} is neither bytes nor a name nor a URL")
     return Ref(file=file, member=member(row, column, item)), None
 
 
 def _named(file: str, value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
-    """An image that is a name relative to the file, or an address."""
+    """Refer to an image by a name relative to the file, or by a URL."""
     ref = image_ref(value, PurePosixPath(file).parent)
     return ref, ref.url
 
 
 def _range(value: object, column: str, item: int | None) -> tuple[Ref, str | None]:  # noqa: ARG001 - one signature for all tables
-    """An image that is a member of the tar."""
+    """Refer to an image that is a member of the tar."""
     if not isinstance(value, Ref):
         raise LostError("not_an_image_value", f"{column} is {shown(value)}, no member of the tar")
     return value, None

@@ -1,19 +1,21 @@
-"""MMC4: one JSON record a line -> one document.
+"""MMC4: one JSON record per line -> one document.
 
-    {"url": ..., "text_list": [sentence, ...], "image_info": [{"image_name", "raw_url", "matched_text_index"}, ...]}
+    {"url": ..., "text_list": [sentence, ...],
+     "image_info": [{"image_name", "raw_url", "matched_text_index"}, ...]}
 
-The format has lost where images stood; `matched_text_index` says which sentence each one was assigned to. An
-image is placed directly BEFORE its sentence, ties by list order: the convention that MMC4's own users train
-with. A sentence that holds line breaks (quoted code) keeps them. `similarity_matrix` and `matched_sim` are
-not read: our own alignment scores replace them, whatever model made theirs.
+The format does not store the position of images; `matched_text_index` is the sentence that each image was
+assigned to. An image is placed directly BEFORE its sentence, several in list order: the convention that
+MMC4's own users train with. A sentence that contains line breaks (quoted code) keeps them.
+`similarity_matrix` and `matched_sim` are not read: our own alignment scores replace them, whatever model
+computed theirs.
 
-An image is the file `<images>/<image_name>`. Where that folder does not exist by default, or the entry has no
+An image is the file `<images>/<image_name>`. When the default folder does not exist, or the entry has no
 name, its `raw_url` is the reference: published shards come without images.
 
-Whole record lost: empty_line (once for a run of blank lines), line_too_long, too_many_values, not_utf8,
-broken_json, not_an_object, no_text_list, empty, and, above the caps that hold for all readers (caps),
-too_many_pieces and too_long; truncated or damaged for what a file breaks off at.
-Piece lost, the document goes on: null_text, not_text, bad_image_info, no_image_name, unsafe_path,
+Whole record lost: empty_line (once per run of blank lines), line_too_long, too_many_values, not_utf8,
+broken_json, not_an_object, no_text_list, empty; too_many_pieces and too_long above the caps of all readers
+(caps); truncated or damaged where a file ends early.
+Piece lost, the document is kept: null_text, not_text, bad_image_info, no_image_name, unsafe_path,
 no_text_index, index_out_of_range.
 """
 
@@ -23,7 +25,6 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import Mmc4Source
@@ -34,7 +35,7 @@ from leafinstruct.ingest.fields.title import of_prose
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import lines
-from leafinstruct.ingest.tables.lines import Damage, Line
+from leafinstruct.ingest.tables.lines import Line
 from leafinstruct.ingest.tables.parse import parsed_line
 from leafinstruct.records.document import (
     Document,
@@ -53,45 +54,38 @@ LIBRARIES: tuple[str, ...] = ()
 
 
 def root_of(source: Mmc4Source) -> Path:
-    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds
-    both."""
+    """The folder that the source's file names are relative to."""
     return files.root_with(source.path, source.images)
 
 
 def plan(source: Mmc4Source, part_size: int, cache: Path) -> list[Span]:
-    """Line ranges of at most part_size lines within one file. Raises SourceError when path or images are
-    missing or all files are empty."""
-    files.check_images(source.images, "leave `images` out when they lie in `images` beside the JSONL")
-    root = root_of(source)
-    spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache)
-    if not spans:
-        raise SourceError(f"{source.path}: the files hold no records")
-    return spans
+    """Return ranges of at most part_size lines, each within one file. Raises SourceError when path or images
+    are missing or all files are empty."""
+    files.check_images(
+        source.images, "leave `images` out when they are in the folder `images` beside the JSONL"
+    )
+    return lines.spans(source.path, root_of(source), SUFFIXES, part_size, cache)
 
 
 def read(source: Mmc4Source, span: Span, cache: Path) -> Iterator[Document | Rejected]:
-    """The documents of a span, each followed by the pieces it lost; records that could not be read; where a
-    stream breaks off."""
+    """Yield the documents of a span, each followed by the pieces it lost; records that could not be read;
+    where a stream ends early."""
     root = root_of(source)
     (file,) = span.files
-    path = files.inside(root, file)
-    if path is None:
-        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+    path = files.checked(root, file)
+    if isinstance(path, Rejected):
+        yield path
         return
     images = _images(source, root, file)
-    for item in lines.read(path, span.start, span.stop, cache):
-        if isinstance(item, Damage):
-            yield Rejected(file, item.locator, item.reason, item.detail)
-            continue
-        try:
-            yield from _document(source, file, item.locator, _parse(item), images)
-        except LostError as lost:
-            yield Rejected(file, item.locator, lost.reason, lost.detail)
+    items = lines.read(path, span.start, span.stop, cache)
+    yield from lines.each(
+        file, items, lambda line: _document(source, file, line.locator, _parse(line), images)
+    )
 
 
 def _images(source: Mmc4Source, root: Path, file: str) -> str | None:
-    """The image folder relative to root; None where the default one does not exist and images are on the web
-    only."""
+    """The image folder relative to root; None when the default one does not exist and images are only
+    on the web."""
     if source.images is not None:
         return Path(source.images).absolute().relative_to(root).as_posix()
     beside = PurePosixPath(file).parent / "images"
@@ -108,8 +102,7 @@ def _parse(line: Line) -> dict[str, Any]:
 
 
 def _excess(sentences: list[Any], entries: object) -> tuple[str, str] | None:
-    """Whether a record holds more than a document may, by its lists as they stand: before anything is made of
-    them."""
+    """Check the caps on the record's lists as they are, before anything is built from them."""
     images = len(entries) if isinstance(entries, list) else 0
     return excess(
         len(sentences) + images, images, sum(len(item) for item in sentences if isinstance(item, str))
@@ -119,7 +112,7 @@ def _excess(sentences: list[Any], entries: object) -> tuple[str, str] | None:
 def _document(
     source: Mmc4Source, file: str, locator: str, record: dict[str, Any], images: str | None
 ) -> Iterator[Document | Rejected]:
-    """The record's document, then what it lost. Raises LostError when nothing is left of it."""
+    """Yield the record's document, then the pieces it lost. Raises LostError when nothing is left of it."""
     lost: list[LostError] = []
     placed = _placed(record, images, lost)
     segments: list[Segment] = []
@@ -135,17 +128,10 @@ def _document(
             segments.append(Text(len(segments), text))
     if not segments:
         raise LostError("empty", "no text and no image")
-    identity = document_id(source.name, file, locator)
+    identity, provenance = document_id(source.name, file, locator), Provenance(file, locator)
     url, title = web(record.get("url")), of_prose(segments)
     yield Document(
-        identity,
-        source.name,
-        tuple(segments),
-        Provenance(file, locator),
-        url,
-        source.license,
-        title,
-        page_url=url,
+        identity, source.name, tuple(segments), provenance, url, source.license, title, page_url=url
     )
     yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
@@ -161,7 +147,7 @@ def _sentence(sentence: object, index: int, lost: list[LostError]) -> str:
 def _placed(
     record: dict[str, Any], images: str | None, lost: list[LostError]
 ) -> dict[int, list[tuple[Ref, str | None]]]:
-    """Sentence index -> references and addresses of its images, in list order."""
+    """Return sentence index -> reference and URL of its images, in list order."""
     entries = record.get("image_info") or []
     placed: dict[int, list[tuple[Ref, str | None]]] = {}
     if not isinstance(entries, list):
@@ -178,7 +164,7 @@ def _placed(
 
 
 def _entry(entry: object, sentences: int, images: str | None) -> tuple[int, Ref, str | None]:
-    """Sentence index, reference and address of one image. Raises LostError."""
+    """Return sentence index, reference and URL of one image. Raises LostError."""
     if not isinstance(entry, dict):
         raise LostError("bad_image_info", f"{shown(entry)} is not an object")
     index = entry.get("matched_text_index")

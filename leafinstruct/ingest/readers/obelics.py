@@ -1,25 +1,27 @@
 """OBELICS: one row of a Parquet file -> one document.
 
-    images: [address | null, ...]   texts: [text | null, ...]   metadata: JSON [object | null, ...]   general_metadata: JSON object
+    images: [URL | null, ...]              texts: [text | null, ...]
+    metadata: JSON [object | null, ...]    general_metadata: JSON object
 
-The lists are parallel: at each place stands either an image or a text, and their order is the page's. A text
-holds the paragraphs between two images; each becomes a piece of its own, so that an image is compared with
-the paragraph beside it and not with a whole chapter. The image's `metadata` gives its alternative text and
-original address (`src`); `general_metadata` the page's address. Where its WARC is named there, that is the
-page's history, not a place to read from, and is left in the file.
+The lists are parallel: each index holds either an image or a text, and their order is the page's. A text
+contains the paragraphs between two images; each becomes a segment of its own, so that an image is compared
+with the paragraph beside it and not with a whole chapter. The image's `metadata` gives its alternative text
+and original URL (`src`); `general_metadata` gives the page's URL. The WARC that it may name is where the page
+came from, not a file to read, and is ignored.
 
-An image is its address on the web, or a file relative to the Parquet file. Locator: `row=N`, from 0. Rows are
-streamed (parquet); the JSON is bounded by MAX_JSON, read by the standard library.
+An image is its URL on the web, or a file relative to the Parquet file. Locator: `row=N`, from 0. Rows are
+streamed (parquet); the JSON is limited to MAX_JSON and read by the standard library.
 
-Whole record lost: not_parquet, truncated, missing_columns (once for the file), those of parquet, no_lists,
+Whole record lost: not_parquet, truncated, missing_columns (once per file), those of parquet, no_lists,
 unequal_lists, empty, too_many_pieces, too_long.
-Piece lost, the document goes on: both_given, not_text, bad_reference, unsafe_path, bad_metadata.
+Piece lost, the document is kept: both_given, not_text, bad_reference, unsafe_path, bad_metadata.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -30,6 +32,7 @@ from leafinstruct.ingest.fields.reference import LostError, image_ref, shown
 from leafinstruct.ingest.fields.text import lines, one_line
 from leafinstruct.ingest.fields.title import of_prose
 from leafinstruct.ingest.fields.url import web
+from leafinstruct.ingest.losses import with_losses
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import parquet
 from leafinstruct.records.document import Document, Image, Provenance, Rejected, Segment, Text, document_id
@@ -38,27 +41,28 @@ LIBRARIES: tuple[str, ...] = ("pyarrow",)
 _NEEDED = ("images", "texts")
 _OPTIONAL = ("metadata", "general_metadata")
 MAX_JSON = 8 << 20
-"""Characters of one metadata cell."""
+"""Maximum characters of one metadata cell."""
 
 
 def root_of(source: ObelicsSource) -> Path:
-    """The folder itself, a file's folder, or a glob's part before the first wildcard."""
+    """The folder that the source's file names are relative to."""
     return files.root_of(source.path)
 
 
 def plan(source: ObelicsSource, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size rows within one file. Raises SourceError when the path is missing or all
-    files are empty."""
+    """Return ranges of at most part_size rows, each within one file. Raises SourceError when the path is
+    missing or all files are empty."""
     return parquet.spans(source.path, root_of(source), part_size, cache)
 
 
 def read(source: ObelicsSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
-    """The documents of a span, each followed by the pieces it lost; rows and files that could not be read."""
+    """Yield the documents of a span, each followed by the pieces it lost; rows and files that could not be
+    read."""
     root = root_of(source)
     (file,) = span.files
-    path = files.inside(root, file)
-    if path is None:
-        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+    path = files.checked(root, file)
+    if isinstance(path, Rejected):
+        yield path
         return
     footer = parquet.footer(path, cache)
     if footer.problem is not None:
@@ -66,43 +70,27 @@ def read(source: ObelicsSource, span: Span, cache: Path) -> Iterator[Document | 
         return
     if missing := [name for name in _NEEDED if name not in footer.columns]:
         if span.start == 0:
-            yield Rejected(
-                file,
-                "",
-                "missing_columns",
-                f"no column {' and '.join(missing)}; the file has {', '.join(footer.columns)[:200]}",
-            )
+            yield parquet.without_columns(file, missing, footer.columns)
         return
     columns = [name for name in (*_NEEDED, *_OPTIONAL) if name in footer.columns]
     for number, row in parquet.rows(path, span.start, span.stop, columns):
         if isinstance(row, LostError):
             yield Rejected(file, f"row={number}", row.reason, row.detail)
         else:
-            yield from _record(source, file, f"row={number}", row)
-
-
-def _record(
-    source: ObelicsSource, file: str, locator: str, row: dict[str, Any]
-) -> Iterator[Document | Rejected]:
-    lost: list[LostError] = []
-    try:
-        yield _document(source, file, locator, row, lost)
-    except LostError as whole:
-        yield Rejected(file, locator, whole.reason, whole.detail)
-    yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
+            locator = f"row={number}"
+            yield from with_losses(file, locator, partial(_document, source, file, locator, row))
 
 
 def _document(
     source: ObelicsSource, file: str, locator: str, row: dict[str, Any], lost: list[LostError]
-) -> Document:
-    """The row's document. Raises LostError when there is none; pieces that are lost are added to `lost`."""
+) -> Iterator[Document]:
+    """Yield the row's document. Raises LostError when there is none; lost pieces are appended to `lost`."""
     images, texts = row["images"], row["texts"]
     if not isinstance(images, list) or not isinstance(texts, list):
         raise LostError("no_lists", f"images is {shown(images)}, texts is {shown(texts)}")
     if len(images) != len(texts):
         raise LostError(
-            "unequal_lists",
-            f"{len(images)} images stand against {len(texts)} texts, so their order is not known",
+            "unequal_lists", f"{len(images)} images and {len(texts)} texts, so their order is unknown"
         )
     if problem := excess(
         len(texts),
@@ -124,28 +112,19 @@ def _document(
         raise LostError("empty", "no text and no image")
     if problem := excess(len(segments), 0, 0):
         raise LostError(*problem)
-    identity = document_id(source.name, file, locator)
+    identity, provenance = document_id(source.name, file, locator), Provenance(file, locator)
     url, title = web(page.get("url")), of_prose(segments)
-    return Document(
-        identity,
-        source.name,
-        tuple(segments),
-        Provenance(file, locator),
-        url,
-        source.license,
-        title,
-        page_url=url,
+    yield Document(
+        identity, source.name, tuple(segments), provenance, url, source.license, title, page_url=url
     )
 
 
 def _place(
     source: ObelicsSource, file: str, image: object, text: object, about: object, position: int
 ) -> list[Segment]:
-    """What stands at one place of the lists. Raises LostError."""
+    """The segments at one index of the lists. Raises LostError."""
     if image is not None and text is not None:
-        raise LostError(
-            "both_given", "an image and a text stand at the same place, so their order is not known"
-        )
+        raise LostError("both_given", "an image and a text have the same index, so their order is unknown")
     if text is not None:
         if not isinstance(text, str):
             raise LostError("not_text", f"the text is {shown(text)}")
@@ -161,7 +140,8 @@ def _place(
 
 
 def _parsed(value: object, kind: type[Any], lost: list[LostError]) -> Any:
-    """A metadata cell, JSON or already a value; empty, with the reason in `lost`, when it is of no use."""
+    """Return a metadata cell, JSON or already a value; empty, with the reason in `lost`, when it cannot be
+    used."""
     try:
         if isinstance(value, str):
             if len(value) > MAX_JSON:
@@ -173,5 +153,5 @@ def _parsed(value: object, kind: type[Any], lost: list[LostError]) -> Any:
             return value
         raise ValueError(f"it is {shown(value)}")
     except (ValueError, RecursionError) as error:
-        lost.append(LostError("bad_metadata", f"metadata cannot be read: {parquet.said(error)}"))
+        lost.append(LostError("bad_metadata", f"metadata cannot be read: {parquet.message_of(error)}"))
         return kind()

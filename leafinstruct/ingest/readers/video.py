@@ -1,15 +1,15 @@
 """Any video with subtitles beside it: `a.mp4` with `a.vtt`, `a.en.vtt`, `a.srt` or `a.en.srt`. One video, one
-document or more (steps).
+or more documents (steps).
 
-Of several subtitle files the one of `language` is taken, else the one without a language in its name, else
-the only one; anything else would be a guess. Where the choice falls among formats, .vtt counts before .srt.
-Videos without subtitles are reasons, unless the recipe has their speech recognized (speech). Parts hold few
-videos, since one costs seconds where a page costs milliseconds.
+Of several subtitle files the one of `language` is used, else the one without a language in its name, else the
+only one; any other choice would be a guess. Of the same subtitles in two formats .vtt is used before .srt.
+Videos without subtitles are losses, unless the recipe enables speech recognition (speech). Parts have few
+videos, since a video takes seconds where a page takes milliseconds.
 
 Whole video lost: empty, not_a_video, no_video_stream, too_many_pixels, truncated, no_subtitles,
-several_subtitles, no_cues, no_frames, unsafe_path, too_many_pieces, too_long. Piece lost: bad_subtitles,
-bad_time, empty_cue, not_speech, reversed_cue, zero_length_segment, segment_past_end, video_ends_early,
-no_frame_in_step.
+several_subtitles, no_cues, no_frames, unsafe_path, too_many_pieces, too_long.
+Piece lost: bad_subtitles, bad_time, empty_cue, not_speech, reversed_cue, zero_length_segment,
+segment_past_end, video_ends_early, no_frame_in_step, too_many_steps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from leafinstruct.images.video.video import SUFFIXES
 from leafinstruct.ingest import files
 from leafinstruct.ingest.config import VideoSource
 from leafinstruct.ingest.span import Span, grouped
-from leafinstruct.ingest.video import film, steps
+from leafinstruct.ingest.video.documents import Lost, documents, facts, within
+from leafinstruct.ingest.video.steps import sentences
 from leafinstruct.ingest.video.subtitles import SUFFIXES as SUBTITLES
 from leafinstruct.ingest.video.subtitles import Cue, cues
 from leafinstruct.records.document import Document, Frame, Rejected
@@ -31,12 +32,12 @@ LIBRARIES: tuple[str, ...] = ("av", "pysubs2", "pillow")
 
 
 def root_of(source: VideoSource) -> Path:
-    """The folder itself, a video's folder, or a glob's part before the first wildcard."""
+    """The folder that the source's file names are relative to."""
     return files.root_of(source.path)
 
 
 def plan(source: VideoSource, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - a listing is the whole plan, nothing to keep
-    """Sets of videos, one for fifty documents that a part may hold, each with its subtitle files.
+    """Return sets of videos with their subtitle files, one video per fifty documents of part_size.
 
     Raises SourceError when the path is missing, unreadable or matches no video.
     """
@@ -49,41 +50,36 @@ def plan(source: VideoSource, part_size: int, cache: Path) -> list[Span]:  # noq
 
 
 def read(source: VideoSource, span: Span, cache: Path) -> Iterator[Document | Frame | Rejected]:
-    """The documents of a span's videos, each followed by the pieces it lost; videos that could not be
+    """Yield the documents of a span's videos, each followed by the pieces it lost; videos that could not be
     read."""
     root = root_of(source)
     for file in span.files[span.start : span.stop]:
-        path = files.inside(root, file)
-        if path is None:
-            yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
-            continue
-        yield from _video(source, root, path, file, cache)
+        path = files.checked(root, file)
+        yield from [path] if isinstance(path, Rejected) else _video(source, root, path, file, cache)
 
 
 def _video(
     source: VideoSource, root: Path, path: Path, file: str, cache: Path
 ) -> Iterator[Document | Frame | Rejected]:
-    facts = film.facts(path, file)
-    if isinstance(facts, Rejected):
-        yield facts
+    header = facts(path, file)
+    if isinstance(header, Rejected):
+        yield header
         return
-    lost: list[film.Lost] = []
+    lost: list[Lost] = []
     found = _cues(source, root, path, file, cache, lost)
     if isinstance(found, Rejected):
         yield found
         return
-    kept = list(film.within(steps.sentences(found), facts.duration, lost))
+    kept = list(within(sentences(found), header.duration, lost))
     if not kept:
-        yield Rejected(file, "", "no_cues", "its subtitles say nothing while the video runs")
-    yield from film.told(
-        source.name, source.license, path, file, None, kept, source.frames, lost, facts.duration
-    )
+        yield Rejected(file, "", "no_cues", "its subtitles have no text within the video's duration")
+    yield from documents(source, path, file, kept, lost, header.duration)
 
 
 def _cues(
-    source: VideoSource, root: Path, path: Path, file: str, cache: Path, lost: list[film.Lost]
+    source: VideoSource, root: Path, path: Path, file: str, cache: Path, lost: list[Lost]
 ) -> list[Cue] | Rejected:
-    """What is said in a video, from its subtitles or by recognizing it."""
+    """The cues of a video, from its subtitles or by speech recognition."""
     names = subtitles_of(root, file)
     if not names and source.speech is not None:
         from leafinstruct.ingest.video import speech
@@ -94,7 +90,7 @@ def _cues(
             file,
             "",
             "no_subtitles",
-            "no .vtt or .srt beside it; add one, or have its speech recognized (speech: {model: small})",
+            "no .vtt or .srt beside it; add one, or enable speech recognition (speech: {model: small})",
         )
     name = _choice(file, names, source.language)
     if name is None or (beside := files.inside(root, name)) is None:
@@ -103,7 +99,7 @@ def _cues(
             file,
             "",
             "several_subtitles",
-            f"{listed}: say which with language: (two or more letters, as in the file names)",
+            f"{listed}: select one with language: (two or more letters, as in the file names)",
         )
     found, problems = cues(beside)
     lost += problems
@@ -111,7 +107,7 @@ def _cues(
 
 
 def subtitles_of(root: Path, file: str) -> list[str]:
-    """Subtitle files beside a video, relative to root, sorted."""
+    """Return the subtitle files beside a video, relative to root, sorted."""
     video = PurePosixPath(file)
     folder = root / video.parent
     names = _listed(folder, folder.stat().st_mtime_ns)
@@ -125,7 +121,7 @@ def subtitles_of(root: Path, file: str) -> list[str]:
 
 @lru_cache(maxsize=4)
 def _listed(folder: Path, changed: int) -> tuple[str, ...]:  # noqa: ARG001 - the time is part of the key
-    """Subtitle files of a folder, listed once for all its videos."""
+    """The subtitle files of a folder, listed once for all its videos."""
     return tuple(
         sorted(
             path.name for path in folder.iterdir() if path.name.lower().endswith(SUBTITLES) and path.is_file()
@@ -134,7 +130,7 @@ def _listed(folder: Path, changed: int) -> tuple[str, ...]:  # noqa: ARG001 - th
 
 
 def _choice(file: str, names: list[str], language: str | None) -> str | None:
-    """The subtitle file to take; None when that would be a guess."""
+    """The subtitle file to use; None when that would be a guess."""
     stem = PurePosixPath(file).stem
     of: dict[str, list[str]] = {}
     for name in sorted(names, key=lambda name: (not name.lower().endswith(".vtt"), name)):

@@ -1,24 +1,24 @@
-"""VIST, story in sequence: five photographs, a sentence for each -> one document a story.
+"""VIST, story in sequence: five photographs, each with a sentence -> one document per story.
 
     {"images": [{"id", "url_o", "license", ...}],
      "annotations": [[{"story_id", "photo_flickr_id", "worker_arranged_photo_order", "original_text"}], ...]}
 
 A sentence is `original_text`, as its writer typed it; `text` is tokenized and its names are replaced. Each
-photograph stands directly before its sentence, which is its owner, in the order that the writer arranged
-them. A photograph is `<photo_flickr_id>.<jpg|jpeg|png|gif>` in the folder of images, where it is there, else
-its address on the web (url_o, the largest, else url_l, url_c, url_m). Flickr's licenses are numbers
+photograph is placed directly before its sentence, which is its owner, in the order that the writer arranged
+them. A photograph is `<photo_flickr_id>.<jpg|jpeg|png|gif>` in the folder of images if that file exists, else
+its URL on the web (url_o, the largest, else url_l, url_c, url_m). Flickr's licenses are numbers
 (flickr.photos.licenses.getInfo).
 
-The file is joined once, when it is planned, and its stories are written as lines (unroll). Photographs and
-sentences may stand in any order, so they wait in a database that SQLite keeps in a temporary file and
-removes: 40,000 stories, as many as are published for training, made up in a file of 115 MB, take 8 s and 6 MB
-here. Dictionaries were refused: 130 MB, and more for a longer file. Stories keep the order of their first
-line.
+The file is joined once, during planning, and its stories are written as lines (unroll). Photographs and
+sentences may come in any order, so they are stored in a database that SQLite keeps in a temporary file and
+removes: 40,000 stories, as many as are published for training, in a synthetic file of 115 MB, take 8 s and 6
+MB here. Rejected: dictionaries, which take 130 MB, and more for a longer file. Stories keep the order of
+their first line.
 Locators: `story=ID`, `annotation=N` from 1.
 
 Whole record lost: bad_story, no_photographs, too_many_pieces, unsafe_path, and those of lines and parse;
-truncated or damaged for what a file breaks off at, with the story that stood there. Piece lost:
-no_photograph, null_text, same_place (two pieces of a story claim one place: the first counts).
+truncated or damaged where a file ends early, with the story at that point.
+Piece lost: no_photograph, null_text, same_place (two pieces of a story claim one place: the first is used).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,9 +39,10 @@ from leafinstruct.ingest.config import VistSource
 from leafinstruct.ingest.fields.reference import LostError, shown
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.url import web
+from leafinstruct.ingest.losses import with_losses
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import lines
-from leafinstruct.ingest.tables.lines import MAX_LINE, Damage
+from leafinstruct.ingest.tables.lines import MAX_LINE, Line
 from leafinstruct.ingest.tables.unroll import members, record_of, unrolled
 from leafinstruct.records.document import (
     Document,
@@ -57,9 +58,9 @@ from leafinstruct.records.document import (
 LIBRARIES: tuple[str, ...] = ()
 SUFFIXES = (".json",)
 _IMAGES = (".jpg", ".jpeg", ".png", ".gif")
-_ADDRESSES = ("url_o", "url_l", "url_c", "url_m")
+_URLS = ("url_o", "url_l", "url_c", "url_m")
 MAX_PLACES = 100
-"""Pieces of one story; published stories have five."""
+"""Maximum pieces of one story; published stories have five."""
 
 LICENSES = {
     "0": "All rights reserved",
@@ -74,64 +75,48 @@ LICENSES = {
     "9": "CC0-1.0",
     "10": "PDM-1.0",
 }
-"""Flickr's numbers, as SPDX names where there is one."""
+"""Flickr's numbers -> SPDX names where they exist."""
 
 
 def root_of(source: VistSource) -> Path:
-    """The folder of the records; when `images` names a folder elsewhere, the nearest folder that holds
-    both."""
+    """The folder that the source's file names are relative to."""
     return files.root_with(source.path, source.images)
 
 
 def plan(source: VistSource, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size stories within one file. Raises SourceError when path or images are missing
-    or there is no story."""
-    files.check_images(source.images, "without `images` the photographs' addresses are used")
-    root = root_of(source)
-    spans = lines.spans(root, files.listing(source.path, root, SUFFIXES), part_size, cache, _lines_of)
-    if not spans:
-        raise SourceError(
-            f"{source.path}: no story; VIST's story-in-sequence files have `annotations` with a story_id"
-        )
-    return spans
+    """Return ranges of at most part_size stories, each within one file. Raises SourceError when path or
+    images are missing or there is no story."""
+    files.check_images(source.images, "without `images` the URLs of the photographs are used")
+    empty = "no story; VIST's story-in-sequence files have `annotations` with a story_id"
+    return lines.spans(source.path, root_of(source), SUFFIXES, part_size, cache, _lines_of, empty)
 
 
 def read(source: VistSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
-    """The stories of a span, each followed by the pieces it lost; where the file breaks off."""
+    """Yield the stories of a span, each followed by the pieces it lost; where the file ends early."""
     root = root_of(source)
     (file,) = span.files
-    path = files.inside(root, file)
-    if path is None:
-        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+    path = files.checked(root, file)
+    if isinstance(path, Rejected):
+        yield path
         return
-    for item in lines.read(_lines_of(path, cache), span.start, span.stop, cache):
-        if isinstance(item, Damage):
-            yield Rejected(file, item.locator, item.reason, item.detail)
-            continue
-        lost: list[LostError] = []
-        locator = item.locator
-        try:
-            record = record_of(item)
-            locator = record["locator"]
-            if "lost" in record:
-                raise LostError(*record["lost"])
-            yield _document(source, root, file, locator, record["pieces"], lost)
-        except LostError as whole:
-            yield Rejected(file, locator, whole.reason, whole.detail)
-        yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
+
+    def story(line: Line) -> Iterator[Document | Rejected]:
+        record = record_of(line)
+        return with_losses(file, record["locator"], partial(_document, source, root, file, record))
+
+    yield from lines.each(file, lines.read(_lines_of(path, cache), span.start, span.stop, cache), story)
 
 
 def _document(
-    source: VistSource,
-    root: Path,
-    file: str,
-    locator: str,
-    pieces: list[dict[str, Any]],
-    lost: list[LostError],
-) -> Document:
-    """Raises LostError: too_many_pieces, no_photographs."""
+    source: VistSource, root: Path, file: str, record: dict[str, Any], lost: list[LostError]
+) -> Iterator[Document]:
+    """Yield the document of an unrolled record; lost pieces are appended to `lost`. Raises LostError: the
+    record's own, too_many_pieces, no_photographs."""
+    if "lost" in record:
+        raise LostError(*record["lost"])
+    pieces: list[dict[str, Any]] = record["pieces"]
     if len(pieces) > MAX_PLACES:
-        raise LostError("too_many_pieces", f"more than {MAX_PLACES} pieces say that they are of this story")
+        raise LostError("too_many_pieces", f"more than {MAX_PLACES} pieces have this story_id")
     segments: list[Segment] = []
     taken: set[int] = set()
     for piece in sorted(pieces, key=lambda item: int(item["place"])):
@@ -145,28 +130,23 @@ def _document(
             segments.append(replace(image, owner=len(segments) + 1, owner_found="stated") if text else image)
         else:
             lost.append(
-                LostError(
-                    "no_photograph", f"photograph {shown(piece['photo'])} has neither a file nor an address"
-                )
+                LostError("no_photograph", f"photograph {shown(piece['photo'])} has neither a file nor a URL")
             )
         if text:
             segments.append(Text(len(segments), text))
         else:
             lost.append(LostError("null_text", f"place {place} has no sentence"))
     if not any(isinstance(segment, Image) for segment in segments):
-        raise LostError("no_photographs", f"none of {len(pieces)} photographs has a file or an address")
-    return Document(
-        document_id(source.name, file, locator),
-        source.name,
-        tuple(segments),
-        Provenance(file, locator),
-        None,
-        source.license,
+        raise LostError("no_photographs", f"none of {len(pieces)} photographs has a file or a URL")
+    identity, provenance = (
+        document_id(source.name, file, record["locator"]),
+        Provenance(file, record["locator"]),
     )
+    yield Document(identity, source.name, tuple(segments), provenance, None, source.license)
 
 
 def _image(source: VistSource, root: Path, piece: dict[str, Any], position: int) -> Image | None:
-    """The photograph's file, else its address; None when it has neither."""
+    """The photograph's file, else its URL; None when it has neither."""
     url = piece["url"]
     license_ = LICENSES.get(piece["license"]) or source.license
     if source.images is not None:
@@ -181,13 +161,13 @@ def _image(source: VistSource, root: Path, piece: dict[str, Any], position: int)
 
 @lru_cache(maxsize=4)
 def _photographs(folder: str) -> dict[str, str]:
-    """Photograph -> its file's name; listed once a process, as a folder of 200,000 is."""
+    """Return photograph -> name of its file; listed once per process, since a folder may have 200,000."""
     found = (path.name for path in sorted(Path(folder).iterdir()) if path.suffix.lower() in _IMAGES)
     return {Path(name).stem: name for name in found}
 
 
 def _order(value: object) -> int:
-    """The place in the story; what is no number stands last."""
+    """The place in the story; what is no number comes last."""
     try:
         return min(int(str(value)), MAX_PLACES)
     except ValueError:
@@ -206,18 +186,18 @@ _JOINED = """
     SELECT pieces.story, photo, place, text, url, license
     FROM (SELECT story, min(rowid) AS first FROM pieces GROUP BY story) JOIN pieces USING (story) LEFT JOIN photographs ON id = photo
     ORDER BY first, pieces.rowid
-"""
+"""  # noqa: E501
 
 
 def _stories(stream: BinaryIO) -> Iterator[bytes]:
-    """The stories of a file, their photographs joined in, as lines. Raises LostError where the file breaks
-    off, SourceError when the disk is full."""
+    """Yield the stories of a file, joined with their photographs, as lines. Raises LostError where the file
+    ends early, SourceError when the disk is full."""
     broken: LostError | None = None
     try:
-        with closing(sqlite3.connect("")) as store:  # no name: a file of its own, removed when it is closed
+        with closing(sqlite3.connect("")) as store:  # no name: a temporary file, removed when it is closed
             store.executescript(_TABLES)
             try:
-                yield from _taken(stream, store)
+                yield from _stored(stream, store)
             except LostError as lost:
                 broken = lost
                 store.execute(
@@ -228,50 +208,51 @@ def _stories(stream: BinaryIO) -> Iterator[bytes]:
                 yield json.dumps({"locator": f"story={story}", "pieces": _pieces(rows)}).encode()
     except sqlite3.Error as error:
         raise SourceError(
-            f"the stories of a VIST file cannot be joined: {error}; is there room for temporary files?"
+            f"the stories of a VIST file cannot be joined: {error}; check the free space for temporary files"
         ) from error
     if broken is not None:
         raise broken
 
 
-def _taken(stream: BinaryIO, store: sqlite3.Connection) -> Iterator[bytes]:
-    """Photographs and pieces into the store; lines of annotations that are of no story."""
+def _stored(stream: BinaryIO, store: sqlite3.Connection) -> Iterator[bytes]:
+    """Write photographs and pieces to the store; yield the lines of annotations without a story."""
     number = 0
     for name, data in members(stream):
         if name == "images":
-            _take_photograph(store, data)
+            _store_photograph(store, data)
         elif name == "annotations":
             number += 1
             try:
-                _take_pieces(store, data)
+                _store_pieces(store, data)
             except LostError as lost:
                 yield json.dumps(
                     {"locator": f"annotation={number}", "lost": [lost.reason, lost.detail]}
                 ).encode()
 
 
-def _take_photograph(store: sqlite3.Connection, data: bytes) -> None:
-    """What is no photograph is told where a story wants it."""
+def _store_photograph(store: sqlite3.Connection, data: bytes) -> None:
+    """Store a photograph. Invalid entries are skipped; a story that needs one reports it."""
     with suppress(LostError):
         entry = _parsed(data)
         if isinstance(entry, dict) and (identity := _identity(entry.get("id"))):
-            url = next((found for field in _ADDRESSES if (found := web(entry.get(field)))), None)
+            url = next((found for field in _URLS if (found := web(entry.get(field)))), None)
             store.execute(
                 "REPLACE INTO photographs VALUES (?, ?, ?)", (identity, url, _identity(entry.get("license")))
             )
 
 
-def _take_pieces(store: sqlite3.Connection, data: bytes) -> None:
-    """Raises LostError: broken_json, bad_story for those of them that name no story."""
+def _store_pieces(store: sqlite3.Connection, data: bytes) -> None:
+    """Store the pieces of an annotation. Raises LostError: broken_json, bad_story for pieces without a
+    story_id."""
     entry = _parsed(data)
     pieces = entry if isinstance(entry, list) else [entry]
     for piece in pieces:
         if isinstance(piece, dict) and (story := _identity(piece.get("story_id"))):
             text, place = piece.get("original_text"), _order(piece.get("worker_arranged_photo_order"))
-            said = one_line(text) if isinstance(text, str) else ""
+            sentence = one_line(text) if isinstance(text, str) else ""
             store.execute(
                 "INSERT INTO pieces VALUES (?, ?, ?, ?)",
-                (story, _identity(piece.get("photo_flickr_id")), place, said),
+                (story, _identity(piece.get("photo_flickr_id")), place, sentence),
             )
     strays = [piece for piece in pieces if not (isinstance(piece, dict) and _identity(piece.get("story_id")))]
     if strays:
@@ -282,7 +263,7 @@ def _take_pieces(store: sqlite3.Connection, data: bytes) -> None:
 
 
 def _pieces(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """The pieces of one story: one too many, or too long for a line, where there is no end of them."""
+    """The pieces of one story, at most one more than allowed, or more text than a line can hold."""
     names = ("photo", "place", "text", "url", "license")
     pieces: list[dict[str, Any]] = []
     size = 0
@@ -295,7 +276,7 @@ def _pieces(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
 
 
 def _parsed(data: bytes) -> Any:
-    """Raises LostError: broken_json."""
+    """Parse JSON. Raises LostError: broken_json."""
     try:
         return json.loads(data.decode())
     except (ValueError, RecursionError) as error:
@@ -303,6 +284,6 @@ def _parsed(data: bytes) -> Any:
 
 
 def _identity(value: object) -> str | None:
-    """A text or a number that names something."""
+    """Return a text or a number that can be an id; else None."""
     text = one_line(str(value)) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     return text if 0 < len(text) <= 100 else None

@@ -1,30 +1,31 @@
-"""WARC: pages and images of archive files. A page is a response with status 200 and an HTML type, or a
-resource of one; its locator is `offset=N`, bytes on disk. What else a record is, and what is nothing to us,
-says archive_record.
+"""WARC: pages and images of web archive files.
 
-An image is another record of the same file, found by its address (through the file's own redirects and
-revisits; http or https, with or without fragment), and is referred to by its range on disk: nothing is
-copied. With `crawl: true` the other files of the source are looked in next (crawl). An image that is in none
-is a reference to the web; a data: address is a range of its page's decoded body.
+A page is a response with status 200 and an HTML type, or a resource of that type; its locator is `offset=N`,
+bytes on disk. archive_record describes the other records, and those that are ignored.
 
-An address that was captured twice gives two documents, each with its own place: whether they are the same is
-not the archive's to say, and exact copies are what the filter's `duplicate.*` scores are for. A revisit of a
-page is no second capture: it says that the first one still holds. Its page is read where it lies; when that
-is neither in this file nor, with `crawl: true`, in another, the revisit is a loss.
+An image is another record of the same file, found by its URL (through the file's own redirects and revisits;
+http or https, with or without fragment). The reference is its range on disk: nothing is copied. With `crawl:
+true` the other files of the source are searched next (crawl). An image that is in none is a reference to the
+web; a data: URL is a range of its page's decoded body.
 
-Parts are ranges of pages within one file, from the index that planning leaves in `cache`. A file that breaks
-off gives all whole records before the break, then `truncated`; one with records that cannot be read all
-others, then `damaged_record` for each of those, of a thousand at most (`too_damaged` says where reading stops
-then). A record that unpacks to far more than its size is not unpacked (too_large), and records that share a
-gzip member cannot be read (not_by_record).
+A URL that was captured twice gives two documents: the archive does not state whether they are the same, and
+the filter's `duplicate.*` scores find exact copies. A revisit of a page is no second capture: it states that
+the first one is unchanged. Its page is read where it was captured; when that page is neither in this file
+nor, with `crawl: true`, in another, the revisit is a loss.
 
-What withholds itself from training, a page by its <meta> or by its HTTP head, an image by its own, is refused
-(opt_out) unless `opt_out: false`; as images on the web are.
+Parts are ranges of pages within one file, from the index that planning writes to `cache`. A file that ends
+early gives all whole records before the cut, then `truncated`. A file with unreadable records gives all
+others, then `damaged_record` for each of those, for at most a thousand (`too_damaged` marks where reading
+stops then). A record that unpacks to far more than its size is not unpacked (too_large), and records that
+share a gzip member cannot be read (not_by_record).
+
+Pages that opt out of training, by their <meta> or HTTP headers, and images that do, by their headers, are
+refused (opt_out) unless `opt_out: false`; so are images on the web.
 
 Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_wide,
 too_deep, opt_out, no_body, no_content, too_many_pieces, too_long; revisit_of_absent_page; not_http;
 truncated, damaged_record, not_by_record, too_large or too_damaged for what cannot be read of the file.
-Image lost, the document goes on: no_source, too_many_sources, data_uri, tracking_pixel, unknown_scheme,
+Image lost, the document is kept: no_source, too_many_sources, data_uri, tracking_pixel, unknown_scheme,
 bad_url, opt_out.
 """
 
@@ -52,23 +53,23 @@ SUFFIXES = (".warc", ".warc.gz")
 ZSTD = ".warc.zst"
 LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc")
 MAX_RECORD = 2 * MAX_PAGE + (1 << 20)
-"""Bytes on disk of a page's record: its head, and a body that chunks make longer. Of a longer record nothing
-is read."""
+"""Maximum bytes on disk of a page's record: its headers, and a body that chunked encoding makes longer.
+Longer records are not read."""
 Lookup = Callable[[str], Ref | None]
-"""Absolute address -> the archived image. Raises ValueError for a malformed address, NoReferenceError for an
-image that withholds itself."""
+"""Absolute URL -> the archived image. Raises ValueError for a malformed URL, NoReferenceError for an image
+that opts out."""
 
 
 def root_of(source: WarcSource) -> Path:
-    """The folder itself, a file's folder, or a glob's part before the first wildcard."""
+    """The folder that the source's file names are relative to."""
     return files.root_of(source.path)
 
 
 def plan(source: WarcSource, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size pages within one file.
+    """Return ranges of at most part_size pages, each within one file.
 
     Raises SourceError when the path is missing, unreadable or matches nothing, when a file is compressed in
-    one piece, when there is no page.
+    one piece, and when there is no page.
     """
     root = root_of(source)
     spans = []
@@ -76,23 +77,24 @@ def plan(source: WarcSource, part_size: int, cache: Path) -> list[Span]:
         spans += ranges(file, archive_index.index(root / file, cache).items, part_size)
     if not spans:
         raise SourceError(
-            f"{source.path}: the archives hold no page (a response with status 200, or a resource, of "
+            f"{source.path}: the archives contain no page (a response with status 200, or a resource, of "
             "type text/html)"
         )
     if source.crawl:
-        crawl.built(source, root, _archives(source, root), cache)  # here, once, rather than by every worker
+        crawl.built(source, root, _archives(source, root), cache)  # once here, not in every worker
     return spans
 
 
 def depends(source: WarcSource) -> str | None:
-    """What a page's document depends on besides its own file: the whole crawl, where images are looked for
+    """Return what a page's document depends on besides its own file: the whole crawl, if images are searched
     there."""
     root = root_of(source)
     return crawl.depends(source, root, _archives(source, root)) if source.crawl else None
 
 
 def _archives(source: WarcSource, root: Path) -> tuple[str, ...]:
-    """The source's files. Raises SourceError for one of zstd too, which would else be passed over."""
+    """The source's files. Raises SourceError for a .warc.zst, which would otherwise be skipped
+    silently."""
     names = files.listing(source.path, root, (*SUFFIXES, ZSTD))
     if packed := next((name for name in names if name.lower().endswith(ZSTD)), None):
         raise SourceError(
@@ -103,13 +105,13 @@ def _archives(source: WarcSource, root: Path) -> tuple[str, ...]:
 
 
 def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
-    """The documents of a span, each followed by the images it lost; pages that could not be read; where the
-    file breaks off."""
+    """Yield the documents of a span, each followed by the images it lost; pages that could not be read; where
+    the file ends early."""
     root = root_of(source)
     (file,) = span.files
-    path = files.inside(root, file)
-    if path is None:
-        yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
+    path = files.checked(root, file)
+    if isinstance(path, Rejected):
+        yield path
         return
     index = archive_index.index(path, cache)
     whole = crawl.built(source, root, _archives(source, root), cache) if source.crawl else None
@@ -128,7 +130,7 @@ def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rej
 
 
 def _lost(file: str, index: ArchiveIndex, whole: Path | None, span: Span) -> Iterator[Rejected]:
-    """What a span's share of the file's losses is: they are counted behind its pages."""
+    """Yield the file's losses in a span; they are numbered after its pages."""
     pages, damages = len(index.pages), len(index.damages)
     for offset, reason, detail in index.damages[max(0, span.start - pages) : max(0, span.stop - pages)]:
         yield Rejected(file, f"offset={offset}", reason, detail)
@@ -136,10 +138,10 @@ def _lost(file: str, index: ArchiveIndex, whole: Path | None, span: Span) -> Ite
         max(0, span.start - pages - damages) : max(0, span.stop - pages - damages)
     ]:
         if not names:
-            said = "it gives neither the digest nor address and date of the page that it repeats"
-            yield Rejected(file, f"offset={offset}", "revisit_of_absent_page", said)
+            detail = "it gives neither the digest nor the URL and date of the page that it repeats"
+            yield Rejected(file, f"offset={offset}", "revisit_of_absent_page", detail)
         elif whole is None or not crawl.holds_page(whole, names):
-            where = "this file; crawl: true looks in the others too" if whole is None else "the crawl"
+            where = "this file; crawl: true searches the others too" if whole is None else "the crawl"
             yield Rejected(
                 file,
                 f"offset={offset}",
@@ -149,9 +151,9 @@ def _lost(file: str, index: ArchiveIndex, whole: Path | None, span: Span) -> Ite
 
 
 def _find(file: str, index: ArchiveIndex, whole: Path | None, opt_out: bool, url: str) -> Ref | None:
-    """The image at an address: in the page's own file, else in the crawl.
+    """Refer to the image of a URL: in the page's own file, else in the crawl.
 
-    Raises ValueError for a malformed address, NoReferenceError for an image that withholds itself.
+    Raises ValueError for a malformed URL, NoReferenceError for an image that opts out.
     """
     if (own := index.find(url)) is not None:
         place, withheld = (file, *own), own[0] in index.withheld
@@ -160,12 +162,12 @@ def _find(file: str, index: ArchiveIndex, whole: Path | None, opt_out: bool, url
     else:
         return None
     if opt_out and withheld:
-        raise NoReferenceError("opt_out", f"{url[:100]}: its headers withhold it from training")
+        raise NoReferenceError("opt_out", f"{url[:100]}: its headers opt out of training")
     return Ref(file=place[0], offset=place[1], length=place[2])
 
 
 def _bytes(path: Path, offset: int, length: int) -> bytes:
-    """A record as it lies on disk. Raises SourceError when the file went away since it was indexed."""
+    """Read a record as stored on disk. Raises SourceError when the file disappeared since it was indexed."""
     try:
         with path.open("rb") as stream:
             stream.seek(offset)
@@ -181,7 +183,7 @@ def _document(
     try:
         answer = response(data, MAX_PAGE)
         if source.opt_out and answer.withheld:
-            raise PageError("opt_out", f"its headers withhold it from training: {answer.withheld}")
+            raise PageError("opt_out", f"its headers opt out of training: {answer.withheld}")
         page = parse(answer.body, answer.charset, source.opt_out, web(answer.url))
     except (RecordError, PageError) as error:
         yield Rejected(file, provenance.locator, error.reason, error.detail)
@@ -192,7 +194,7 @@ def _document(
 
 
 def _base(answer: Response, base: str | None) -> str:
-    """What the page's addresses are relative to: its <base>, itself seen from the page's own address."""
+    """Return what the page's URLs are relative to: its <base>, which is relative to the page's own URL."""
     try:
         return join(answer.url, base) if base else answer.url
     except ValueError:
@@ -202,8 +204,8 @@ def _base(answer: Response, base: str | None) -> str:
 def _locate(
     record: Ref, lookup: Lookup, base: str, embedded: Embedded, sources: tuple[str, ...]
 ) -> tuple[Ref, str | None]:
-    """The first address that the archive holds, else the best one on the web. Raises NoReferenceError when
-    none is on the web, or the one that the archive holds withholds itself.
+    """Refer to the first source that the archive contains, else the best one on the web. Raises
+    NoReferenceError when none is on the web, or the archived one opts out.
 
     record: the page's own.
     """
@@ -211,7 +213,7 @@ def _locate(
         offset, length = embedded.place(sources[0])
         return replace(record, member=f"bytes={offset},{length}"), None
     elsewhere: list[str] = []
-    problem = NoReferenceError("no_source", "an <img> without any address")
+    problem = NoReferenceError("no_source", "an <img> without any URL")
     for url in sources:
         try:
             absolute = without_fragment(join(base, url))

@@ -1,19 +1,20 @@
-"""YouCook2: annotated segments of cooking videos, a sentence each. One annotated video, one document (more
-where it has very many segments).
+"""YouCook2: annotated segments of cooking videos, one sentence each. One annotated video, one document (more
+for a video with very many segments).
 
-    {"database": {"<id>": {"duration", "subset", "recipe_type", "annotations": [{"segment": [start, end], "id", "sentence"}], "video_url"}}}
+    {"database": {"<id>": {"duration", "subset", "recipe_type", "video_url",
+                           "annotations": [{"segment": [start, end], "id", "sentence"}]}}}
 
-The video is `<id>.<suffix>` anywhere in the folder of videos; of several the first by name is read, which one
-it is then does not depend on the disk, and the others are told. `video_url` is where it came from. Segments
-keep the order of their start and may overlap; one that begins before the end of the video is cut there, one
-that begins after it is lost. They are not merged, however short they are, unless the recipe sets
-frames.min_seconds: somebody marked each as a step.
+The video is `<id>.<suffix>` anywhere in the folder of videos. Of several files the first by name is read, so
+that the choice does not depend on the disk, and the others are reported. `video_url` is the video's source.
+Segments keep the order of their start and may overlap. A segment that begins before the end of the video is
+cut there; one that begins after it is lost. Segments are not merged, however short, unless the recipe sets
+frames.min_seconds: a person marked each as a step.
 
-Whole video lost: no_video, bad_annotation, no_annotations, and those of film: empty, not_a_video,
-no_video_stream, too_many_pixels, truncated, no_frames, unsafe_path, too_many_pieces, too_long. Piece lost:
-bad_annotation, no_sentence, zero_length_segment, segment_past_end, video_ends_early (also where the annotated
-duration is longer than the file), no_frame_in_step. second_file: a file that is not read, since another is of
-the same video.
+Whole video lost: no_video, bad_annotation, no_annotations, and those of video.documents: empty, not_a_video,
+no_video_stream, too_many_pixels, truncated, no_frames, unsafe_path, too_many_pieces, too_long.
+Piece lost: bad_annotation, no_sentence, zero_length_segment, segment_past_end, video_ends_early (also where
+the annotated duration is longer than the file), no_frame_in_step, too_many_steps.
+second_file: a file that is not read, since another one is of the same video.
 """
 
 from __future__ import annotations
@@ -34,26 +35,26 @@ from leafinstruct.ingest.fields.reference import shown
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span, grouped
-from leafinstruct.ingest.video import film
+from leafinstruct.ingest.video.documents import Lost, documents, facts, within
 from leafinstruct.ingest.video.steps import Step
 from leafinstruct.records.document import Document, Frame, Rejected
 from leafinstruct.runtime.settings_text import unique
 
 LIBRARIES: tuple[str, ...] = ("av", "pillow")
 MAX_BYTES = 256 << 20
-"""Of the annotations; the published file has 4 MB."""
+"""Maximum bytes of the annotations; the published file has 4 MB."""
 
 
 def root_of(source: YouCook2Source) -> Path:
-    """The nearest folder that holds both the annotations and the videos."""
+    """The nearest folder that contains both the annotations and the videos."""
     return Path(os.path.commonpath([Path(source.path).absolute().parent, Path(source.videos).absolute()]))
 
 
 def plan(source: YouCook2Source, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - the annotations are the whole plan
-    """Sets of annotated videos, one for fifty documents that a part may hold: the annotations' file, then the
+    """Return sets of annotated videos, one per fifty documents of part_size: the annotations' file, then the
     videos that exist.
 
-    Videos that do not, and files that are not read, are one span of their own, so that they are told once.
+    Missing videos, and files that are not read, form one span of their own, so that they are reported once.
     Raises SourceError when the annotations cannot be read.
     """
     root = root_of(source)
@@ -70,23 +71,20 @@ def plan(source: YouCook2Source, part_size: int, cache: Path) -> list[Span]:  # 
 
 
 def read(source: YouCook2Source, span: Span, cache: Path) -> Iterator[Document | Frame | Rejected]:  # noqa: ARG001 - one signature for all readers
-    """The documents of a span's videos, each followed by the pieces it lost; annotated videos that are not
-    there or cannot be read."""
+    """Yield the documents of a span's videos, each followed by the pieces it lost; annotated videos that are
+    missing or cannot be read."""
     root = root_of(source)
     database = _wanted(source)
     if span.start == 0:
         yield from _not_read(span.files[0], database, _videos(source, root))
         return
     for file in span.files[span.start : span.stop]:
-        path = files.inside(root, file)
-        if path is None:
-            yield Rejected(file, "", "unsafe_path", "a symbolic link leads out of the source's folder")
-            continue
-        yield from _video(source, path, file, database.get(PurePosixPath(file).stem))
+        path, entry = files.checked(root, file), database.get(PurePosixPath(file).stem)
+        yield from [path] if isinstance(path, Rejected) else _video(source, path, file, entry)
 
 
 def _not_read(annotations: str, database: dict[str, Any], here: dict[str, list[str]]) -> Iterator[Rejected]:
-    """Annotated videos without a file, and files behind the first of a video."""
+    """Yield a loss for annotated videos without a file, and for further files of a video."""
     for name in database:
         if name not in here:
             shown_name = one_line(name)[:60]
@@ -103,7 +101,7 @@ def _not_read(annotations: str, database: dict[str, Any], here: dict[str, list[s
                 file,
                 "",
                 "second_file",
-                f"{first} is read for the same video; keep the one of them that you mean",
+                f"{first} is read for the same video; remove the one that you do not want",
                 whole=False,
             )
 
@@ -116,28 +114,21 @@ def _video(
             file, "", "bad_annotation", f"its entry is {shown(entry)}, without a list of annotations"
         )
         return
-    facts = film.facts(path, file)
-    if isinstance(facts, Rejected):
-        yield facts
+    header = facts(path, file)
+    if isinstance(header, Rejected):
+        yield header
         return
-    lost: list[film.Lost] = []
-    steps = list(
-        film.within(
-            sorted(_steps(entry["annotations"], lost), key=lambda step: (step.start, step.end)),
-            facts.duration,
-            lost,
-        )
-    )
+    lost: list[Lost] = []
+    annotated = sorted(_steps(entry["annotations"], lost), key=lambda step: (step.start, step.end))
+    steps = list(within(annotated, header.duration, lost))
     if not steps:
         yield Rejected(file, "", "no_annotations", "no annotated segment lies within the video")
     stated = float(entry["duration"]) if _is_time(entry.get("duration")) else None
     url = web(entry.get("video_url"))
-    yield from film.told(
-        source.name, source.license, path, file, url, steps, source.frames, lost, facts.duration, stated
-    )
+    yield from documents(source, path, file, steps, lost, header.duration, stated, url)
 
 
-def _steps(annotations: list[Any], lost: list[film.Lost]) -> Iterator[Step]:
+def _steps(annotations: list[Any], lost: list[Lost]) -> Iterator[Step]:
     for number, entry in enumerate(annotations):
         segment = entry.get("segment") if isinstance(entry, dict) else None
         if not (isinstance(segment, list) and len(segment) == 2 and all(map(_is_time, segment))):
@@ -153,7 +144,7 @@ def _steps(annotations: list[Any], lost: list[film.Lost]) -> Iterator[Step]:
         if text:
             yield Step(float(segment[0]), float(segment[1]), (text,))
         else:
-            lost.append(("no_sentence", f"annotation {number} says {shown(sentence)}"))
+            lost.append(("no_sentence", f"annotation {number} has the sentence {shown(sentence)}"))
 
 
 def _is_time(value: object) -> bool:
@@ -166,7 +157,7 @@ def _is_time(value: object) -> bool:
 
 
 def _wanted(source: YouCook2Source) -> dict[str, Any]:
-    """Video id -> its entry, of the wanted subset. Raises SourceError."""
+    """Return video id -> its entry, of the selected subset. Raises SourceError."""
     path = Path(source.path)
     stat = _stat(path)
     database = _database(str(path), stat.st_size, stat.st_mtime_ns)
@@ -180,7 +171,7 @@ def _wanted(source: YouCook2Source) -> dict[str, Any]:
 
 
 def annotated(path: str) -> frozenset[str]:
-    """The ids of the videos that a file annotates. Raises SourceError."""
+    """Return the ids of the videos that a file annotates. Raises SourceError."""
     stat = _stat(Path(path))
     return frozenset(_database(path, stat.st_size, stat.st_mtime_ns))
 
@@ -190,15 +181,15 @@ def _stat(path: Path) -> os.stat_result:
         return path.stat()
     except OSError as error:
         raise SourceError(
-            f"{path}: cannot be read: {error.strerror or error}; it is YouCook2's JSON of annotations"
+            f"{path}: cannot be read: {error.strerror or error}; it must be YouCook2's JSON of annotations"
         ) from error
 
 
 @lru_cache(maxsize=2)
 def _database(path: str, size: int, changed: int) -> dict[str, Any]:  # noqa: ARG001 - the time is part of the key
-    """The annotations, read once a process: a few megabytes."""
+    """Read the annotations, a few megabytes, once per process."""
     if size > MAX_BYTES:
-        raise SourceError(f"{path}: {size:,} bytes; at most {MAX_BYTES:,} are read as annotations")
+        raise SourceError(f"{path}: {size:,} bytes; annotations may have at most {MAX_BYTES:,}")
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
     except (OSError, ValueError, RecursionError) as error:
@@ -210,7 +201,7 @@ def _database(path: str, size: int, changed: int) -> dict[str, Any]:  # noqa: AR
 
 
 def _videos(source: YouCook2Source, root: Path) -> dict[str, list[str]]:
-    """Video id -> its files relative to root, by name."""
+    """Return video id -> its files relative to root, by name."""
     found: dict[str, list[str]] = {}
     for name in files.listing(source.videos, root, SUFFIXES):
         found.setdefault(PurePosixPath(name).stem, []).append(name)

@@ -1,16 +1,16 @@
-"""A dataset of the Hugging Face Hub, streamed and kept: `datasets` reads it row by row, the mapped columns go
-into Parquet files under the run.
+"""Stream a dataset of the Hugging Face Hub and store it: `datasets` reads it row by row, and the mapped
+columns are written to Parquet files under the run.
 
-A stream has no place that an image could be found at again, so its rows are written once, images as the bytes
-that the Hub holds (nothing is decoded or encoded), and hub reads the files like anybody's. ROWS rows make a
-file, written by one rename; a build that was cut goes on behind the files that are whole. `complete.json`
-comes last: from then on the network is asked nothing. The commit is resolved once and noted, so that what was
-half read is finished from the same commit.
+An image of a stream could not be found again, so the rows are written once, with images as the bytes on the
+Hub (nothing is decoded or encoded), and hub reads these files like any others. ROWS rows make a file, created
+by one rename; an interrupted build continues after the complete files. `complete.json` is written last: from
+then on no network is used. The commit is resolved once and recorded, so that an interrupted download is
+completed from the same commit.
 
-No code of a dataset is run (`datasets` 4 and later know none); only the Hub's own login is used, and its
-token is never shown.
-Chosen: `datasets` streaming over downloading files, since it reads whatever format the Hub holds, and over
-its sharded iteration, whose resume state depends on its version.
+No code of a dataset is run (`datasets` 4 and later do not support it). Only the Hub's own login is used, and
+its token is never shown.
+Chosen: `datasets` streaming. Downloading files would not read every format on the Hub, and the resume state
+of its sharded iteration depends on its version.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ from leafinstruct.ingest.tables.columns.columns import columns_of, names_of
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
 from leafinstruct.records.document import Document
 from leafinstruct.records.removals import NOTHING, Shown, Suppressed
-from leafinstruct.runtime.artifact import digest, load, save, writing
+from leafinstruct.runtime.artifact import digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.files import load, save, writing
 from leafinstruct.sketchbook.formats.write import Entry
 
 ROWS = 500
-"""Rows of a file: what is streamed again at most after a kill."""
+"""Rows of a file: at most this many are streamed again after a crash."""
 
 
 def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed = NOTHING) -> None:
-    """Keep the dataset's rows in `folder`; what is there is not streamed again. removed: rows whose places
-    are kept, empty.
+    """Store the dataset's rows in `folder`; existing rows are not streamed again. removed: rows that are kept
+    without content.
 
     Raises RecipeError for a dataset, configuration, split or column that does not exist, SourceError when the
     Hub cannot be reached.
@@ -50,37 +51,37 @@ def spool(source: HubSource, folder: Path, engine: Engine, removed: Suppressed =
     wanted = digest(
         [source.repo, source.config, source.split, source.revision, source.rows, names_of(source)]
     )
-    placeholder = folder / "complete.json"
-    known, odd = (
-        _noted(placeholder) if _noted(placeholder).get("key") == wanted else {},
-        made.odd_sizes(folder),
+    complete = folder / "complete.json"
+    known, damaged = (
+        _noted(complete) if _noted(complete).get("key") == wanted else {},
+        made.wrong_sizes(folder),
     )
-    if known and not odd and known.get("removed") == removed.identity:
+    if known and not damaged and known.get("removed") == removed.identity:
         return
     started = folder / "started.json"
-    if _noted(started).get("key") != wanted and known:  # damaged; the same commit goes on
+    if _noted(started).get("key") != wanted and known:  # files are damaged; continue from the same commit
         save(started, known)
     if _noted(started).get("key") != wanted:
         for path in folder.glob("*"):
             path.unlink()
         save(started, {"key": wanted, "repo": source.repo, "commit": _commit(source)})
-    forget(folder, odd)
-    back = _without(source, folder, removed)
-    forget(folder, back)
+    discard(folder, damaged)
+    again = _empty_removed(source, folder, removed)
+    discard(folder, again)
     commit = str(_noted(started)["commit"])
     keep = partial(_keep, source, folder, commit, removed)
     for _ in (
         engine.map(keep, [Part(source.name)], Needs(what=f"streaming {source.repo}", unit="rows"))
-        if odd or back or not known
+        if damaged or again or not known
         else ()
     ):
         pass
     made.write_sums(folder)
-    save(placeholder, {"key": wanted, "repo": source.repo, "commit": commit, **made.under(removed)})
+    save(complete, {"key": wanted, "repo": source.repo, "commit": commit, **made.removal_entry(removed)})
 
 
-def _without(source: HubSource, folder: Path, removed: Suppressed) -> list[str]:
-    """Empty the rows of kept files that a list takes out. Returns the files to stream again: those that
+def _empty_removed(source: HubSource, folder: Path, removed: Suppressed) -> list[str]:
+    """Empty the rows of stored files that a list removes. Returns the files to stream again: those that
     cannot be read, and those that lack a row whose entry is no longer in the list."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -101,10 +102,11 @@ def _without(source: HubSource, folder: Path, removed: Suppressed) -> list[str]:
 
 
 def _removed(source: HubSource, table: Any, file: str, removed: Suppressed) -> dict[str, Entry]:
-    """Locator -> entry of the rows that a list takes out, also because they hold bytes of a removed image."""
+    """Return locator -> entry of the rows that a list removes, including rows that contain bytes of a removed
+    image."""
     found: dict[str, Entry] = {}
     for number, row in enumerate(table.to_pylist() if removed.entries else ()):
-        held = (
+        images = (
             removed.images.intersection(hashlib.sha256(data).hexdigest() for data in contained(row))
             if removed.images
             else ()
@@ -117,13 +119,15 @@ def _removed(source: HubSource, table: Any, file: str, removed: Suppressed) -> d
         entry = next(
             (each for item in read if (each := removed.match(Shown.of_document(item))) is not None), None
         )
-        if entry is not None or held:
-            found[f"row={number}"] = (entry.kind, entry.value) if entry is not None else ("sha256", min(held))
+        if entry is not None or images:
+            found[f"row={number}"] = (
+                (entry.kind, entry.value) if entry is not None else ("sha256", min(images))
+            )
     return found
 
 
 def contained(value: Any) -> Iterator[bytes]:
-    """All bytes in a cell or row."""
+    """Yield all bytes in a cell or row."""
     if isinstance(value, bytes):
         yield value
     elif isinstance(value, (dict, list)):
@@ -132,7 +136,7 @@ def contained(value: Any) -> Iterator[bytes]:
 
 
 def empty(folder: Path, name: str, entries: Mapping[str, Entry]) -> None:
-    """Write a file of rows again with null in every column of some. entries: locator -> entry."""
+    """Set every column of some rows to null and write the file again. entries: locator -> entry."""
     import pyarrow.parquet as pq
 
     if entries:
@@ -142,7 +146,7 @@ def empty(folder: Path, name: str, entries: Mapping[str, Entry]) -> None:
 
 
 def _emptied(table: Any, locators: Container[str]) -> Any:
-    """A table with null in every column of these rows."""
+    """Return a table with null in every column of these rows."""
     import pyarrow as pa
 
     places = pa.array(
@@ -151,29 +155,29 @@ def _emptied(table: Any, locators: Container[str]) -> Any:
     return table.take(places).cast(table.schema) if None in places.to_pylist() else table
 
 
-def forget(folder: Path, names: Iterable[str]) -> None:
-    """Remove the first of some damaged files and all behind it, which are streamed again from the same
+def discard(folder: Path, names: Iterable[str]) -> None:
+    """Delete the first of some damaged files and all later ones; they are streamed again from the same
     commit."""
-    odd = sorted(name for name in names if name.startswith("rows-"))
-    for path in sorted(folder.glob("rows-*.parquet")) if odd else ():
-        if path.name >= odd[0]:
+    damaged = sorted(name for name in names if name.startswith("rows-"))
+    for path in sorted(folder.glob("rows-*.parquet")) if damaged else ():
+        if path.name >= damaged[0]:
             path.unlink()
 
 
 def rows(source: HubSource) -> int | None:
-    """Rows of the split as the Hub tells them, None when it does not."""
+    """Return the number of rows that the Hub states for the split; None when it states none."""
     try:
         from datasets import load_dataset_builder
 
         splits = load_dataset_builder(source.repo, source.config, revision=source.revision).info.splits or {}
         known = splits[source.split].num_examples if source.split in splits else None
-    except Exception:  # an estimate is not worth an error; the build tells it
+    except Exception:  # an estimate is not worth an error; the build reports it
         known = None
     return min(known or source.rows, source.rows) if source.rows is not None else known
 
 
-def _keep(source: HubSource, folder: Path, commit: str, removed: Suppressed, part: Part) -> dict[str, Any]:  # noqa: ARG001 - one part, the stream
-    """Task: write the rows behind those that are kept already."""
+def _keep(source: HubSource, folder: Path, commit: str, removed: Suppressed, part: Part) -> dict[str, Any]:  # noqa: ARG001 - the stream is one part
+    """Task: write the rows after those that are stored already."""
     kept = sorted(folder.glob("rows-*.parquet"))
     done = len(kept) * ROWS
     try:
@@ -191,14 +195,14 @@ def _keep(source: HubSource, folder: Path, commit: str, removed: Suppressed, par
     except LeafInstructError:
         raise
     except Exception as error:  # what `datasets`, fsspec and the Hub's client raise has no common class
-        raise _told(source, error) from error
+        raise _explained(source, error) from error
     if not done and not count:
-        raise RecipeError(f"source {source.name}: {source.repo}, split {source.split}, holds no rows")
+        raise RecipeError(f"source {source.name}: {source.repo}, split {source.split}, has no rows")
     return {"counts": {"rows": done + count}}
 
 
 def _stream(source: HubSource, commit: str) -> Any:
-    """The dataset as a stream of Arrow tables with the mapped columns alone, images as bytes."""
+    """The dataset as a stream of Arrow tables with only the mapped columns, images as bytes."""
     from datasets import Image, List, load_dataset
 
     stream = load_dataset(source.repo, source.config, split=source.split, revision=commit, streaming=True)
@@ -219,7 +223,7 @@ def _stream(source: HubSource, commit: str) -> Any:
 
 
 def _tables(stream: Any, rows: int | None) -> Iterator[Any]:
-    """Arrow tables of ROWS rows, images that are given by a place inside the dataset read into them."""
+    """Yield Arrow tables of ROWS rows; images given by a place inside the dataset are read into them."""
     import pyarrow as pa
     from datasets.table import embed_table_storage
 
@@ -244,20 +248,20 @@ def _commit(source: HubSource) -> str:
     try:
         return str(HfApi().dataset_info(source.repo or "", revision=source.revision).sha)
     except Exception as error:  # the client's errors have no common class
-        raise _told(source, error) from error
+        raise _explained(source, error) from error
 
 
-def _told(source: HubSource, error: BaseException) -> LeafInstructError:
-    """What went wrong, in one line with its hint; the Hub's messages are long and may quote headers.
-    `datasets` wraps what the Hub's client raises, so causes are looked at, and calls a gated dataset one that
-    is not found, which only its words tell."""
+def _explained(source: HubSource, error: BaseException) -> LeafInstructError:
+    """The error in one line with a hint; the Hub's messages are long and may quote headers. `datasets`
+    wraps the errors of the Hub's client, so causes are examined. It reports a gated dataset as not found, so
+    that only its message reveals it."""
     where, names = f"source {source.name}: {source.repo}", {type(cause).__name__ for cause in _chain(error)}
     if "GatedRepoError" in names or ("DatasetNotFoundError" in names and "is a gated dataset" in str(error)):
         return RecipeError(f"{where} is gated; accept its terms on the Hub, then log in with `hf auth login`")
     status = next((found for cause in _chain(error) if (found := _status(cause))), None)
     if status in (401, 403) and "RepositoryNotFoundError" not in names:
         return RecipeError(
-            f"{where}: the Hub refuses this login (status {status}); log in anew with `hf auth login`, "
+            f"{where}: the Hub refuses this login (status {status}); log in again with `hf auth login`, "
             "or check $HF_TOKEN"
         )
     if names & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
@@ -268,19 +272,19 @@ def _told(source: HubSource, error: BaseException) -> LeafInstructError:
         return RecipeError(f"{where} has no revision {source.revision!r}")
     if status == 429:
         return SourceError(
-            f"{where}: the Hub limits how often it is asked (status 429); what was read is kept, run "
+            f"{where}: too many requests to the Hub (status 429); the rows read so far are kept, run "
             "the same command again later"
         )
     if isinstance(error, ValueError) or names & {"EmptyDatasetError", "DataFilesNotFoundError"}:
         return RecipeError(f"{where} cannot be read: {_first_line(error)}; {_nearest(source, error)}")
     return SourceError(
-        f"{where}: the Hub does not answer ({type(error).__name__}: {_first_line(error)}); what was "
-        "read is kept, run the same command again"
+        f"{where}: the Hub does not answer ({type(error).__name__}: {_first_line(error)}); the rows "
+        "read so far are kept, run the same command again"
     )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what caused it, at most ten deep."""
+    """Yield the error and its causes, at most ten."""
     for _ in range(10):
         if error is None:
             return
@@ -289,13 +293,14 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status that an error carries."""
+    """The HTTP status of an error; None when it has none."""
     found = getattr(getattr(error, "response", None), "status_code", None)
     return found if isinstance(found, int) else None
 
 
 def _nearest(source: HubSource, error: BaseException) -> str:
-    """The name among those that the message lists that is nearest to the configuration or split asked for."""
+    """Return a hint with the name in the message's list that is nearest to the requested configuration or
+    split."""
     known = re.findall(r"'([^']+)'", str(error).partition("vailable")[2])
     wanted = source.config if source.config is not None and "Config" in str(error) else source.split
     near = get_close_matches(wanted, known, n=1)

@@ -1,20 +1,21 @@
-"""Lines of a JSONL file, plain, gzipped or zipped, one at a time.
+"""Lines of a JSONL file, plain, gzipped or zipped, read one at a time.
 
-Numbers run over the whole file, from 0; over all members of a zip, in order of their names. Where a stream
-breaks off, a `Damage` takes one number too, so that the break belongs to exactly one span and everything
-before it stays. A run of blank lines is one item, the first of them: twenty million newlines, which are 20 kB
-of gzip, are no twenty million records to plan, read and report.
+Items are numbered over the whole file, from 0; in a zip over all members, in order of their names. Where a
+stream ends early, a `Damage` takes one number too, so that it belongs to exactly one span and everything
+before it is kept. A run of blank lines is one item, its first line: twenty million newlines, which are 20 kB
+of gzip, are not twenty million records to plan and report.
 
-Cost. A plain file is entered at the nearest remembered offset. A compressed stream has no entry points, so a
-process keeps the one that it read last open where it stopped: parts come in the order of their records, and
-each process unpacks a file once, not once a part (1 GB in 1,030 parts: 7 s a process, against an hour).
-Refused: an unpacked copy, which is the corpus once more on the disk, and an index of gzip's inner states.
-Memory: one line, at most MAX_LINE bytes; longer ones are skipped without being held, as a bomb of zeros is
-one line. Reading stops with a `Damage` (too_large) at what only a bomb holds: a line of more than ENDLESS
-times MAX_LINE, blank lines of more than MAX_LINE together, a compressed file that unpacks to more than
-EXPANSION times its size and FREE bytes (JSON packs about 4 to 20 times) or to more than FREE_ITEMS items and
-one for each of its bytes, all members of a zip together; a zip whose directory is longer than MAX_DIRECTORY.
-Such a bound ends no build: it is one reason.
+Cost. Reading a plain file starts at the nearest indexed offset. A compressed stream has no entry points, so a
+process keeps the one that it read last open: parts come in the order of their records, and each process
+unpacks a file once, not once per part (1 GB in 1,030 parts: 7 s per process, compared with an hour).
+Rejected: an unpacked copy, which doubles the corpus on disk, and an index of gzip's inner states.
+Memory: one line, at most MAX_LINE bytes. Longer lines are skipped without being stored: a bomb of zeros is
+one line.
+Reading stops with a `Damage` (too_large) at what only a decompression bomb contains: a line of more than
+ENDLESS times MAX_LINE; blank lines of more than MAX_LINE together; a compressed file that unpacks to more
+than FREE bytes and EXPANSION times its size (JSON packs about 4 to 20 times), or to more than FREE_ITEMS
+items and one per byte, all members of a zip together; a zip whose directory is longer than MAX_DIRECTORY.
+Such a limit does not stop the build; it is one loss.
 """
 
 from __future__ import annotations
@@ -28,36 +29,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from leafinstruct.ingest.index import Index, remembered
+from leafinstruct.errors import SourceError
+from leafinstruct.ingest import files
+from leafinstruct.ingest.fields.reference import LostError
+from leafinstruct.ingest.index import Index, cached_index
 from leafinstruct.ingest.span import Span, ranges
+from leafinstruct.records.document import Document, Rejected
 
 MAX_LINE = 32 << 20
-"""Bytes. The longest record of the published MMC4 shards is below 1 MiB."""
+"""Maximum bytes of a line. The longest record of the published MMC4 shards is below 1 MiB."""
 VERSION = 3
-"""Raised when an index says something else about the same file."""
+"""Increase when the index of the same file changes."""
 ENDLESS = 64
 EXPANSION = 200
 FREE = 64 << 20
 FREE_ITEMS = 100_000
-"""Items of a compressed file, or as many as it has bytes: a record of 50 bytes that packs 50 times takes
-one."""
+"""Items of a compressed file that are always allowed; above it, one item per byte: a record of 50 bytes that
+packs 50 times takes one byte."""
 MAX_DIRECTORY = 8 << 20
-"""Bytes of a zip's directory, about 100,000 members: published zips of JSONL have one to some hundred."""
+"""Maximum bytes of a zip's directory, about 100,000 members; published zips of JSONL have between one and
+some hundred."""
 MAX_NAME = 1_000
-"""Characters of a member's name, which is part of each locator."""
+"""Maximum characters of a member's name, which is part of each locator."""
 STEP = 1000
-"""Lines between two remembered offsets of a plain file: at most this many are read in vain."""
+"""Lines between two indexed offsets of a plain file: at most this many are read in vain."""
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, RuntimeError)
-"""What gzip and zipfile raise on damaged data; the last two on compression methods they do not know and on
-encrypted members."""
+"""Errors of gzip and zipfile on damaged data; the last two on unknown compression methods and encrypted
+members."""
 
 
 class BombError(Exception):
-    """A stream holds more than anybody wrote. It becomes a `Damage`."""
+    """A stream unpacks to more than any real file does. It becomes a `Damage`."""
 
 
 class _Lines(Protocol):
-    """What a plain file, a gzip stream and a member of a zip have in common."""
+    """The common interface of a plain file, a gzip stream and a member of a zip."""
 
     def readline(self, size: int, /) -> bytes: ...
     def tell(self) -> int: ...
@@ -65,19 +71,19 @@ class _Lines(Protocol):
 
 @dataclass(slots=True)
 class _Budget:
-    """What a file may still unpack to. size: bytes; items: records."""
+    """How much a file may still unpack to. size: bytes; items: records."""
 
     size: int = sys.maxsize
     items: int = sys.maxsize
 
     def take(self, size: int) -> None:
-        """Raises BombError where the file unpacks to more bytes."""
+        """Count bytes. Raises BombError when the file unpacks to too many."""
         self.size -= size
         if self.size < 0:
             raise BombError(f"the file unpacks to more than {EXPANSION} times its size")
 
     def take_item(self) -> None:
-        """Raises BombError where the file holds more items."""
+        """Count one item. Raises BombError when the file contains too many."""
         self.items -= 1
         if self.items < 0:
             raise BombError("the file unpacks to more records than it has bytes")
@@ -85,9 +91,11 @@ class _Budget:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """number: of the item, from 0 over the whole file. line: in its stream, from 0. locator: for reports,
-    from 1. offset: in its stream.
-    data: None when longer than MAX_LINE, blank for a run of blank lines."""
+    """One line of a file.
+
+    number: of the item, from 0 over the whole file. line: in its stream, from 0. locator: for reports, from
+    1. offset: in bytes, in its stream. data: None when longer than MAX_LINE, blank for a run of blank lines.
+    """
 
     number: int
     line: int
@@ -98,8 +106,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Where reading stops; `locator` is `offset=N`: bytes, after decompression, up to the last whole line.
-    reason: `truncated` when the stream breaks off, `too_large` when it goes on and is not read."""
+    """The place where reading stops.
+
+    locator: `offset=N`, bytes after decompression up to the last complete line. reason: `truncated` when the
+    stream ends early, `too_large` when the rest is not read.
+    """
 
     number: int
     locator: str
@@ -108,27 +119,37 @@ class Damage:
 
 
 def count(file: Path, cache: Path) -> int:
-    """Items of the file. Raises SourceError when it cannot be opened."""
-    return int(remembered(cache, file, _index, VERSION)["items"])
+    """Return the number of items of a file. Raises SourceError when it cannot be opened."""
+    return int(cached_index(cache, file, _index, VERSION)["items"])
 
 
 def spans(
+    path: str,
     root: Path,
-    names: Iterable[str],
+    suffixes: tuple[str, ...],
     part_size: int,
     cache: Path,
     lines_of: Callable[[Path, Path], Path] = lambda file, _: file,
+    empty: str = "the files contain no records",
 ) -> list[Span]:
-    """Ranges of at most part_size items within one file. lines_of: (file, cache) -> its lines, for a file
-    that must be unrolled first. Raises SourceError when one cannot be opened."""
-    return [
-        span for name in names for span in ranges(name, count(lines_of(root / name, cache), cache), part_size)
+    """Return ranges of at most part_size items, each within one file of a source.
+
+    lines_of: (file, cache) -> the file of its lines, where it must be unrolled first. Raises SourceError when
+    a file cannot be opened, and with the message `empty` when no file has an item.
+    """
+    found = [
+        span
+        for name in files.listing(path, root, suffixes)
+        for span in ranges(name, count(lines_of(root / name, cache), cache), part_size)
     ]
+    if not found:
+        raise SourceError(f"{path}: {empty}")
+    return found
 
 
 def read(file: Path, start: int, stop: int, cache: Path) -> Iterator[Line | Damage]:
-    """The items numbered start to stop - 1. Raises SourceError when the file cannot be opened."""
-    entries = remembered(cache, file, _index, VERSION)["entries"]
+    """Yield the items numbered start to stop - 1. Raises SourceError when the file cannot be opened."""
+    entries = cached_index(cache, file, _index, VERSION)["entries"]
     if entries:
         nearest = start // STEP
         yield from _between(_Cursor(_items(file, nearest * STEP, *entries[nearest])), start, stop)
@@ -143,17 +164,31 @@ def read(file: Path, start: int, stop: int, cache: Path) -> Iterator[Line | Dama
     _kept[key] = cursor
 
 
+def each(
+    file: str, items: Iterable[Line | Damage], records: Callable[[Line], Iterable[Document | Rejected]]
+) -> Iterator[Document | Rejected]:
+    """Yield what `records` makes of each line; a whole loss for a `Damage`, and where it raises LostError."""
+    for item in items:
+        if isinstance(item, Damage):
+            yield Rejected(file, item.locator, item.reason, item.detail)
+            continue
+        try:
+            yield from records(item)
+        except LostError as lost:
+            yield Rejected(file, item.locator, lost.reason, lost.detail)
+
+
 @dataclass(slots=True)
 class _Cursor:
-    """A stream that is read on: the items that follow, and the number of the first of them."""
+    """An open stream: the items that follow, and the number of the first of them."""
 
     items: Iterator[Line | Damage]
     number: int = 0
 
 
 _kept: dict[tuple[Path, int, int], _Cursor] = {}
-"""The compressed file that this process read last (path, size, time of change), where it stopped. Whoever
-reads takes it out, so that no two read from one cursor; who stops half way leaves nothing."""
+"""The compressed file that this process read last (path, size, modification time), where it stopped. A reader
+removes it first, so that no two read from one cursor; a reader that stops half way leaves nothing."""
 
 
 def _between(cursor: _Cursor, start: int, stop: int) -> Iterator[Line | Damage]:
@@ -164,7 +199,7 @@ def _between(cursor: _Cursor, start: int, stop: int) -> Iterator[Line | Damage]:
 
 
 def _index(file: Path) -> Index:
-    """How many items there are and, for a plain file, offset and line (from 0) of every STEP-th of them."""
+    """Count the items and, for a plain file, record offset and line (from 0) of every STEP-th item."""
     items, entries = 0, []
     for item in _items(file):
         items = item.number + 1
@@ -174,9 +209,11 @@ def _index(file: Path) -> Index:
 
 
 def _items(file: Path, number: int = 0, offset: int = 0, line: int = 0) -> Iterator[Line | Damage]:
-    """All items from an entry point on: item `number` is a plain file's line `line` at `offset`; compressed
-    ones are entered at 0."""
-    budget = _budget(file.stat().st_size) if _compressed(file) else _Budget()
+    """Yield all items from an entry point on: item `number` is a plain file's line `line` at `offset`.
+    Compressed files start at 0."""
+    packed, budget = file.stat().st_size, _Budget()
+    if _compressed(file):
+        budget = _Budget(max(FREE, EXPANSION * packed), max(FREE_ITEMS, packed))
     if not file.name.lower().endswith(".zip"):
         with gzip.open(file) if _compressed(file) else file.open("rb") as stream:
             stream.seek(offset)
@@ -185,17 +222,16 @@ def _items(file: Path, number: int = 0, offset: int = 0, line: int = 0) -> Itera
     try:
         with zip_of(file) as archive:
             yield from _members(archive, budget)
-    except zipfile.BadZipFile:  # its directory stands at the end, and is what a broken download lacks
+    except zipfile.BadZipFile:  # its directory is at the end, so a broken download lacks it
         yield Damage(number, "offset=0", "the zip file ends early: it has no directory")
     except BombError as error:
         yield Damage(number, "offset=0", f"{error}; no member is read", "too_large")
 
 
 def zip_of(file: Path) -> zipfile.ZipFile:
-    """The archive, to be closed. Raises zipfile.BadZipFile where there is none, BombError where its directory
-    is too long to be read."""
+    """Open a zip. Raises zipfile.BadZipFile when it is none, BombError when its directory is too long."""
     with file.open("rb") as stream:
-        end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]  # ZipFile reads all of the directory before anybody can look
+        end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]  # ZipFile reads the whole directory before its size can be checked
     size = end[zipfile._ECD_SIZE] if end is not None else 0  # type: ignore[attr-defined]
     if size > MAX_DIRECTORY:
         raise BombError(f"the zip's directory has {size:,} bytes; at most {MAX_DIRECTORY:,} are read")
@@ -203,7 +239,7 @@ def zip_of(file: Path) -> zipfile.ZipFile:
 
 
 def _members(archive: zipfile.ZipFile, budget: _Budget) -> Iterator[Line | Damage]:
-    """All items of all members, in the order of their names."""
+    """Yield all items of all members, in the order of their names."""
     names = sorted(
         name
         for name in archive.namelist()
@@ -225,7 +261,7 @@ def _members(archive: zipfile.ZipFile, budget: _Budget) -> Iterator[Line | Damag
 
 
 def _stream(stream: _Lines, number: int, line: int, prefix: str, budget: _Budget) -> Iterator[Line | Damage]:
-    """Items of one open stream, as far as there is room; `line` is the first one's number within its member,
+    """Yield the items of one open stream within the budget. line: number of the first line within its member,
     from 0."""
     offset, blank = stream.tell(), 0
     while True:
@@ -240,9 +276,7 @@ def _stream(stream: _Lines, number: int, line: int, prefix: str, budget: _Budget
             yield Damage(number, f"{prefix}offset={offset}", f"the stream ends early ({error})")
             return
         except BombError as error:
-            yield Damage(
-                number, f"{prefix}offset={offset}", f"{error}; what follows is not read", "too_large"
-            )
+            yield Damage(number, f"{prefix}offset={offset}", f"{error}; the rest is not read", "too_large")
             return
         if not size:
             return
@@ -253,8 +287,8 @@ def _stream(stream: _Lines, number: int, line: int, prefix: str, budget: _Budget
 
 
 def _line(stream: _Lines, budget: _Budget) -> tuple[bytes, int]:
-    """The next line, or the end of a longer one than MAX_LINE; and its size in bytes. Raises BombError at a
-    line or stream without end."""
+    """The next line, or the end of a line longer than MAX_LINE; and its size in bytes. Raises
+    BombError at an endless line or stream."""
     data = stream.readline(MAX_LINE + 1)
     size = len(data)
     budget.take(size)
@@ -265,11 +299,6 @@ def _line(stream: _Lines, budget: _Budget) -> tuple[bytes, int]:
             raise BombError(f"a line of more than {ENDLESS * MAX_LINE:,} bytes")
         budget.take(len(data))
     return data, size
-
-
-def _budget(packed: int) -> _Budget:
-    """What a file of `packed` compressed bytes may hold."""
-    return _Budget(max(FREE, EXPANSION * packed), max(FREE_ITEMS, packed))
 
 
 def _member(

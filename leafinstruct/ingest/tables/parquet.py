@@ -1,20 +1,21 @@
-"""Rows of Parquet files, for every reader of them: plans from footers, streams of row groups, damage as data.
+"""Rows of Parquet files, for all readers of them: plans from footers, streams of row groups, damage as
+losses.
 
 A part is a range of rows of one file. Reading decodes the row groups that the range touches, BATCH rows at a
-time and only the columns asked for. Parquet has no way to begin in the middle of a row group, and writers
-make groups of up to a million rows, so each process keeps the group open and goes on with its next part where
-it stopped: a group is decoded once a process, however many parts it has (benchmarks/parquet.py). Parts that
-come in another order are read all the same, each from the group's start. Memory is bounded by pages and one
-batch, not by the row group (one of 400 MB: 93 MB, against 505 MB as Arrow reads by default).
+time and only the requested columns. Parquet cannot be read from the middle of a row group, and writers create
+groups of up to a million rows, so each process keeps the group open and its next part continues where it
+stopped: a group is decoded once per process, however many parts it has (benchmarks/parquet.py). Parts in
+another order are read from the group's start. Memory is bounded by pages and one batch, not by the row group
+(one of 400 MB: 93 MB, compared with 505 MB as Arrow reads by default).
 
-Of an image column of `datasets` (a struct of bytes and path) only the path is read: the bytes are wanted when
-the image is (images/containers). Where the footer says that a row group holds no bytes at all, images are
-their paths, and a null in their place says so. A file that is no Parquet, or is cut (its footer stands at the
-end), is one reason, and so is a row with a value that nothing can hold (text that is no UTF-8, the year
+Of an image column of `datasets` (a struct of bytes and path) only the path is read: the bytes are read with
+the image (images/containers). Where the footer shows that a row group has no bytes at all, images are their
+paths, and a null takes the place of the bytes. A file that is not Parquet, or is cut (its footer is at the
+end), is one loss, and so is a row with a value that cannot be represented (text that is no UTF-8, the year
 10,000).
 
-Chosen: pyarrow, which datasets and our own tables use already; polars reads faster and would be a second copy
-of the same code.
+Chosen: pyarrow, which datasets and our own tables use already; polars reads faster but would be a second
+library for the same task.
 """
 
 from __future__ import annotations
@@ -32,40 +33,44 @@ from leafinstruct.errors import SourceError
 from leafinstruct.images.unpacking import MAX_ROW, PAGE, batches, unpacked
 from leafinstruct.ingest import files
 from leafinstruct.ingest.fields.reference import LostError
-from leafinstruct.ingest.index import Index, remembered
+from leafinstruct.ingest.index import Index, cached_index
 from leafinstruct.ingest.span import Span, ranges
+from leafinstruct.records.document import Rejected
 
 SUFFIXES = (".parquet",)
 BATCH = 32
 """Rows decoded at a time, fewer where a row could be large."""
 FREE, EXPANSION = 256 << 20, 200
-"""A column of a row group that unpacks to more than FREE bytes and EXPANSION times its size is a bomb: 27 kB
-can hold forty values of 20 MB, and a page is unpacked whole."""
+"""A column of a row group that unpacks to more than FREE bytes and more than EXPANSION times its size is a
+decompression bomb: 27 kB can contain forty values of 20 MB, and a page is unpacked whole."""
 FREE_PART = 64 << 20
 """Bytes that the rows of a part may unpack to together, or EXPANSION times the size of the file: 20 kB can
-hold four hundred rows of one text of 4 MB, each of them a sound document."""
+contain four hundred rows of the same text of 4 MB, each of them a valid document."""
 FREE_FILE = 1 << 30
-"""Bytes that all row groups of a file may unpack to together, or EXPANSION times what they are packed to."""
+"""Bytes that all row groups of a file may unpack to together, or EXPANSION times their packed size."""
 FREE_VALUES, VALUES_A_BYTE = 20_000_000, 100
-"""Values of a file, or as many for each of its packed bytes: a list that repeats one value takes no room, and
+"""Values of a file, or how many per packed byte: a list that repeats one value takes almost no space, and
 reading 20 million values takes seconds."""
 MAX_VALUES = 100_000
-"""Values of a row in all its lists together; a document has at most 10,000 pieces."""
+"""Maximum values of a row in all its lists together; a document has at most 10,000 pieces."""
 FREE_ROWS = 100_000
-"""Rows of a file, or one for each of its packed bytes: 737 bytes can hold a million rows of nulls, each of
-them a loss to report."""
+"""Rows of a file, or one per packed byte: 737 bytes can contain a million rows of nulls, each of them a loss
+to report."""
 FREE_GROUPS = 4_000
-"""Row groups of a file, or a tenth as many as rows: beginning one takes a millisecond. Writers make groups of
+"""Row groups of a file, or a tenth of its rows: starting one takes a millisecond. Writers create groups of
 100 rows and more."""
 DAMAGE = (pa.ArrowException, OSError, ValueError)
-"""What Arrow raises on damaged data."""
+"""Errors of Arrow on damaged data."""
 VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """rows: of the file; columns: their names; names: those and, with dots, of what structs and lists of
-    structs hold; problem: (reason, sentence) where it cannot be read, rows is 0 then."""
+    """The footer of a file.
+
+    rows: of the file. columns: their names. names: those and, with dots, of what structs and lists of structs
+    contain. problem: (reason, detail) when the file cannot be read; rows is 0 then.
+    """
 
     rows: int
     columns: tuple[str, ...]
@@ -74,44 +79,46 @@ class Footer:
 
 
 def footer(file: Path, cache: Path) -> Footer:
-    """What a file's footer says, remembered. Raises SourceError when the disk refuses it."""
-    found = remembered(cache, file, _footer, VERSION)
-    return Footer(
-        found["rows"],
-        tuple(found["columns"]),
-        tuple(found["names"]),
-        tuple(found["problem"]) if found["problem"] else None,
-    )
+    """Return a file's footer, cached. Raises SourceError when the disk fails."""
+    found = cached_index(cache, file, _footer, VERSION)
+    problem = tuple(found["problem"]) if found["problem"] else None
+    return Footer(found["rows"], tuple(found["columns"]), tuple(found["names"]), problem)
 
 
 def spans(path: str, root: Path, part_size: int, cache: Path) -> list[Span]:
-    """Ranges of at most part_size rows of all Parquet files of a source; a file that cannot be read is one
-    span, so that its reason belongs to one part. Raises SourceError when the path is missing, or all files
-    are empty."""
+    """Return ranges of at most part_size rows of all Parquet files of a source. A file that cannot be read is
+    one span, so that its reason belongs to one part. Raises SourceError when the path is missing, or all
+    files are empty."""
     footers = ((file, footer(root / file, cache)) for file in files.listing(path, root, SUFFIXES))
     found = [
         span
-        for file, told in footers
-        for span in ranges(file, told.rows if told.problem is None else 1, part_size)
+        for file, end in footers
+        for span in ranges(file, end.rows if end.problem is None else 1, part_size)
     ]
     if not found:
-        raise SourceError(f"{path}: the files hold no rows")
+        raise SourceError(f"{path}: the files contain no rows")
     return found
+
+
+def without_columns(file: str, missing: Sequence[str], names: Sequence[str]) -> Rejected:
+    """Return the loss of a file that lacks columns. names: the columns that it has."""
+    detail = f"no column {' and '.join(missing)}; the file has {', '.join(names)[:200]}"
+    return Rejected(file, "", "missing_columns", detail)
 
 
 def rows(
     file: Path, start: int, stop: int, columns: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
-    """(number, row) of a range, or why one row cannot be read: not_utf8, bad_value, too_long,
-    too_many_values; too_large for a row group that is not read; damaged, after which there is no more.
+    """Yield (number, row) of a range, or why a row cannot be read: not_utf8, bad_value, too_long,
+    too_many_values; too_large for a row group that is not read; damaged, after which nothing follows.
 
-    Goes on where this process stopped reading the same columns of the file, if that is not behind `start`.
+    Continues where this process stopped reading the same columns of the file, unless that is after `start`.
     """
     following = start
     try:
         stat = file.stat()
         key = (str(file), stat.st_size, stat.st_mtime_ns, tuple(columns))
-        # taken out, so that a second one at the same time has its own
+        # removed meanwhile, so that a second reader at the same time gets its own
         reading = _KEPT.pop(key, None) or _Reading(file, columns)
         try:
             for number, row in reading.rows(start, stop):
@@ -121,12 +128,12 @@ def rows(
             _KEPT.clear()
             _KEPT[key] = reading
     except DAMAGE as error:
-        yield following, LostError("damaged", f"the rows from here on cannot be read: {said(error)}")
+        yield following, LostError("damaged", f"the rows from here on cannot be read: {message_of(error)}")
 
 
 class _Reading:
-    """Some columns of a file, read forward: one row group at a time, a batch of it in memory, and the place
-    where reading stopped."""
+    """Some columns of a file, read forward: one row group at a time, one batch of it in memory, and the
+    position."""
 
     def __init__(self, file: Path, columns: Sequence[str]) -> None:
         self._file, self._columns = file, columns
@@ -139,16 +146,16 @@ class _Reading:
         self._rest: pa.RecordBatch | None = None
         self._damage: Exception | None = None
         self._bomb = False
-        self._room = 0
+        self._budget = 0
         self._batches: Iterator[pa.RecordBatch] = iter(())
 
     def rows(self, start: int, stop: int) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
-        """See the function `rows`. Raises what Arrow raises on damage."""
-        self._room = max(FREE_PART, EXPANSION * self._file.stat().st_size)
+        """See the function `rows`. Raises Arrow's errors on damage."""
+        self._budget = max(FREE_PART, EXPANSION * self._file.stat().st_size)
         for group, (first, end) in enumerate(pairwise(self._starts)):
             if wanted := range(max(start, first), min(stop, end)):
                 yield from self._of_group(group, wanted)
-            if self._room < 0:
+            if self._budget < 0:
                 return
 
     def _of_group(self, group: int, wanted: range) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
@@ -168,9 +175,9 @@ class _Reading:
             self._at, self._rest = first + stop, batch.slice(stop) if stop < batch.num_rows else None
             if skip < stop:
                 rows = batch.slice(skip, stop - skip)
-                # else the row itself is lost
-                self._room -= size if (size := sum(map(unpacked, rows.columns))) <= MAX_ROW else 0
-                if self._room < 0:
+                # a larger row is lost by itself
+                self._budget -= size if (size := sum(map(unpacked, rows.columns))) <= MAX_ROW else 0
+                if self._budget < 0:
                     yield (
                         first + skip,
                         LostError(
@@ -189,8 +196,8 @@ class _Reading:
         self._batches = batches(self._file, self._opened, group, leaves, BATCH)
 
     def _batch(self) -> pa.RecordBatch | None:
-        """What follows; None behind the last. Damage is kept and raised again, so that each later span of the
-        group need not decode up to it."""
+        """The next batch; None after the last. Damage is kept and raised again, so that later spans of
+        the group need not decode up to it."""
         if self._rest is not None:
             return self._rest
         if self._damage is not None:
@@ -223,8 +230,8 @@ def _chunks(opened: pq.ParquetFile, group: int, leaves: Sequence[str]) -> Iterat
 
 
 def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | LostError]:
-    """The rows of a batch; where one of them has no value in Python, or unpacks to too much, that one alone
-    is lost."""
+    """The rows of a batch. A row that cannot be represented in Python, or unpacks to too much, is lost
+    alone."""
     try:
         if (values := sum(map(_values_in, batch.columns))) > MAX_VALUES:
             lost = LostError(
@@ -237,14 +244,14 @@ def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | LostError]:
     except UnicodeDecodeError as error:
         lost = LostError("not_utf8", f"a text of this row is not UTF-8: {error.reason}")
     except (ValueError, OverflowError) as error:
-        lost = LostError("bad_value", f"a value of this row cannot be read: {said(error)}")
+        lost = LostError("bad_value", f"a value of this row cannot be read: {message_of(error)}")
     if batch.num_rows == 1:
         return [lost]
     return [row for number in range(batch.num_rows) for row in _values(batch.slice(number, 1))]
 
 
 def _values_in(array: pa.Array) -> int:
-    """How many values an array holds in its innermost lists and structs."""
+    """Count the values of an array in its innermost lists and structs."""
     kind = array.type
     if pa.types.is_struct(kind):
         return sum(map(_values_in, array.flatten()))
@@ -259,8 +266,8 @@ def _values_in(array: pa.Array) -> int:
 
 
 def _leaves(opened: pq.ParquetFile, group: int, columns: Sequence[str]) -> list[str]:
-    """The leaf columns below the wanted ones, without the `bytes` of structs that hold something else, too,
-    unless the group has none."""
+    """The leaf columns below the wanted ones, without the `bytes` of structs that have other fields,
+    unless the group has no bytes."""
     leaves = {opened.schema.column(index).path: index for index in range(len(opened.schema))}
     below = [path for path in leaves if path.partition(".")[0] in columns]
     beside = {path.rpartition(".")[0] for path in below if not path.endswith(".bytes")}
@@ -270,16 +277,16 @@ def _leaves(opened: pq.ParquetFile, group: int, columns: Sequence[str]) -> list[
         for path in below
         if not path.endswith(".bytes")
         or path.rpartition(".")[0] not in beside
-        # how Parquet calls a column of nulls
+        # Parquet's name for a column of nulls
         or opened.schema.column(leaves[path]).logical_type.type == "UNKNOWN"
         or _is_null(chunks.column(leaves[path]))
     ]
 
 
 def _is_null(chunk: pq.ColumnChunkMetaData) -> bool:
-    """Whether the footer says that a column of a row group holds nothing but nulls."""
-    told = chunk.statistics
-    return told is not None and told.has_null_count and told.null_count == chunk.num_values
+    """Whether the footer shows that a column of a row group contains only nulls."""
+    found = chunk.statistics
+    return found is not None and found.has_null_count and found.null_count == chunk.num_values
 
 
 def _footer(file: Path) -> Index:
@@ -295,14 +302,14 @@ def _footer(file: Path) -> Index:
                 "names": names,
                 "problem": None,
             }
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the disk's; Arrow's own carry no number
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:  # an error of the disk, not of Arrow
             raise
         return {"rows": 0, "columns": [], "names": [], "problem": _problem(file, error)}
 
 
 def _too_large(metadata: pq.FileMetaData) -> str:
-    """Why nothing of a file is read; empty where it is read."""
+    """Return why a file is not read at all; empty when it is read."""
     packed = unpacked_ = values = 0
     for group in range(metadata.num_row_groups):
         chunks = metadata.row_group(group)
@@ -314,16 +321,16 @@ def _too_large(metadata: pq.FileMetaData) -> str:
     if unpacked_ > max(FREE_FILE, EXPANSION * packed):
         return f"its columns unpack to {unpacked_:,} bytes, more than {EXPANSION} times their size"
     if (rows := metadata.num_rows) > max(FREE_ROWS, packed):
-        return f"its {packed:,} bytes hold {rows:,} rows"
+        return f"its {packed:,} bytes contain {rows:,} rows"
     if metadata.num_row_groups > max(FREE_GROUPS, rows // 10):
-        return f"its {rows:,} rows lie in {metadata.num_row_groups:,} row groups"
+        return f"its {rows:,} rows are in {metadata.num_row_groups:,} row groups"
     if values > max(FREE_VALUES, VALUES_A_BYTE * packed):
-        return f"its {packed:,} bytes hold {values:,} values"
+        return f"its {packed:,} bytes contain {values:,} values"
     return ""
 
 
 def _names(name: str, kind: pa.DataType) -> Iterator[str]:
-    """A column's name, and with dots those of what its structs hold, through lists."""
+    """Yield a column's name, and with dots the names of what its structs contain, through lists."""
     yield name
     while hasattr(kind, "value_type"):
         kind = kind.value_type
@@ -336,10 +343,10 @@ def _problem(file: Path, error: Exception) -> tuple[str, str]:
     with file.open("rb") as stream:
         begins = stream.read(4) == b"PAR1"
     if begins:
-        return "truncated", f"the Parquet file ends early, or its footer is damaged: {said(error)}"
-    return "not_parquet", f"no Parquet file: {said(error)}"
+        return "truncated", f"the Parquet file ends early, or its footer is damaged: {message_of(error)}"
+    return "not_parquet", f"not a Parquet file: {message_of(error)}"
 
 
-def said(error: Exception) -> str:
-    """Arrow's words in one short line."""
+def message_of(error: Exception) -> str:
+    """Return Arrow's message in one short line."""
     return " ".join(str(error).split())[:100]

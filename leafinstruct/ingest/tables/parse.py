@@ -1,9 +1,9 @@
-"""A line of JSONL -> an object, or the reason why not. For every reader of such lines.
+"""Parse a line of JSONL into an object, or give the reason why not. Shared by all readers of such lines.
 
-JSON as Python reads it: of duplicate keys the last one counts, NaN is a number. Chosen: the standard library;
-orjson refuses lone surrogates, which crawled text holds, and parsing is not where the time goes. A value in
-Python takes up to thirty times its bytes (a line of 32 MB that is all `[],[],` took 835 MB and ten seconds),
-so a line with more signs between values than MAX_VALUES is not parsed.
+JSON as Python reads it: of duplicate keys the last one is used, NaN is a number. Chosen: the standard
+library; orjson refuses lone surrogates, which crawled text contains, and parsing is not the bottleneck. A
+value in Python takes up to thirty times its bytes (a line of 32 MB that is all `[],[],` took 835 MB and ten
+seconds), so a line with more than MAX_VALUES separators is not parsed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from leafinstruct.ingest.tables import lines
 from leafinstruct.ingest.tables.lines import Line
 
 MAX_VALUES = 1_000_000
-"""Commas and opening brackets of one line. A matrix of 500 images and 1,000 sentences has half as many; prose
-has a comma every 60 characters."""
+"""Maximum commas and opening brackets of one line. A matrix of 500 images and 1,000 sentences has half as
+many; prose has a comma every 60 characters."""
 
 
 def parsed_line(line: Line) -> dict[str, Any]:
-    """The object on a line. Raises LostError: line_too_long, empty_line, too_many_values, not_utf8,
+    """Return the object on a line. Raises LostError: line_too_long, empty_line, too_many_values, not_utf8,
     broken_json, not_an_object."""
     if line.data is None:
         raise LostError("line_too_long", f"longer than {lines.MAX_LINE:,} bytes")

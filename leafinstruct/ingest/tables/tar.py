@@ -1,16 +1,16 @@
-"""WebDataset: a tar whose members share a key, the name up to the first dot of its base name -> records of
+"""WebDataset: a tar whose members share a key (their name up to the first dot of its base name) -> records of
 offsets. Nothing is unpacked.
 
     0001.jpg  0001.txt  0001.json      one record with the columns jpg, txt, json
 
-Planning lists the members once and remembers where they lie; an image is then a range of the tar, as it is
-stored. Links, devices and anything else that is no regular file are passed over: they hold nothing.
+Planning lists the members once and caches their offsets; an image is then a range of the tar, as it is
+stored. Links, devices and everything else that is no regular file are skipped: they have no content.
 Compressed tars have no ranges and are refused.
 
-A header that goes before a member's own (a pax header, a long name) is read whole into memory, and may be
-followed by others without end. A member with more than MAX_HEADERS of them, or a longer one than MAX_HEADER,
-is lost (long_header) and reading goes on behind it; so is a sparse member, whose bytes do not lie in one
-piece (sparse_member).
+A header before a member's own (a pax header, a long name) is read whole into memory, and any number of others
+may follow. A member with more than MAX_HEADERS of them, or with one longer than MAX_HEADER, is lost
+(long_header) and reading continues after it; so is a sparse member, whose bytes are not in one piece
+(sparse_member).
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from leafinstruct.errors import SourceError
-from leafinstruct.ingest.index import Index, remembered
+from leafinstruct.ingest.files import readable
+from leafinstruct.ingest.index import Index, cached_index
 
 SUFFIXES = (".tar",)
 VERSION = 2
 MAX_HEADER, MAX_HEADERS = 64 << 10, 4
-"""Bytes of a header before a member's own, and how many a member has: writers make one or two of some hundred
-bytes."""
+"""Maximum bytes of a header before a member's own, and maximum number of them: writers create one or two of
+some hundred bytes."""
 MAX_NAME = 1_000
-"""Characters of a member's name; file systems take 255 a step."""
+"""Maximum characters of a member's name; file systems allow 255 per path component."""
 _BEFORE = frozenset(
     {
         tarfile.XHDTYPE,
@@ -44,7 +45,7 @@ _BEFORE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """key: shared by the members; members: column -> (offset, length) in the tar."""
+    """One record. key: shared by the members; members: column -> (offset, length) in the tar."""
 
     key: str
     members: dict[str, tuple[int, int]]
@@ -52,43 +53,39 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class TarIndex:
-    """samples: in the order of the tar. losses: (locator, reason, sentence) of members that are lost, and of
-    the place where reading stops."""
+    """The index of one tar.
+
+    samples: in the order of the tar. losses: (locator, reason, detail) of lost members, and of the place
+    where reading stops.
+    """
 
     samples: tuple[Sample, ...]
     losses: tuple[tuple[str, str, str], ...]
 
     @property
     def items(self) -> int:
-        """Samples and losses, so that the report of each belongs to exactly one part."""
+        """Number of samples and losses, so that the report of each belongs to exactly one part."""
         return len(self.samples) + len(self.losses)
 
 
 def index(file: Path, cache: Path) -> TarIndex:
-    """The tar's index, built or remembered. Raises SourceError when the disk refuses it."""
-    try:
+    """Return the tar's index, cached. Raises SourceError when the disk fails."""
+    with readable(file):
         stat = file.stat()
-    except OSError as error:
-        raise SourceError(
-            f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions"
-        ) from error
-    key = (file, cache, stat.st_size, stat.st_mtime_ns)
-    if key not in _last:
-        found = remembered(cache, file, _build, VERSION)
-        samples = tuple(
-            Sample(name, {column: (place[0], place[1]) for column, place in members.items()})
-            for name, members in found["samples"]
-        )
-        _last.clear()
-        _last[key] = TarIndex(
-            samples, tuple((where, reason, sentence) for where, reason, sentence in found["losses"])
-        )
-    return _last[key]
+    return _loaded(file, cache, (stat.st_size, stat.st_mtime_ns))
 
 
-_last: dict[tuple[Path, Path, int, int], TarIndex] = {}
-"""The index that this process read last: each part of a tar needs it, and one of 150,000 samples takes a
-second to read."""
+@lru_cache(maxsize=1)
+def _loaded(file: Path, cache: Path, _state: tuple[int, int]) -> TarIndex:
+    """The index of a tar in a state, kept between its parts: one of 150,000 samples takes a second to
+    load."""
+    found = cached_index(cache, file, _build, VERSION)
+    samples = tuple(
+        Sample(name, {column: (place[0], place[1]) for column, place in members.items()})
+        for name, members in found["samples"]
+    )
+    losses = tuple((where, reason, detail) for where, reason, detail in found["losses"])
+    return TarIndex(samples, losses)
 
 
 def _build(file: Path) -> Index:
@@ -113,20 +110,22 @@ def _build(file: Path) -> Index:
                 samples[-1][1][column] = (member.offset_data, member.size)
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         reason = "truncated" if samples else "not_a_tar"
-        losses.append((f"item={len(samples)}", reason, f"the tar cannot be read on: {str(error)[:100]}"))
+        losses.append(
+            (f"item={len(samples)}", reason, f"the tar cannot be read from here on: {str(error)[:100]}")
+        )
     return {"samples": samples, "losses": losses}
 
 
 def _members(stream: BinaryIO, losses: list[tuple[str, str, str]]) -> Iterator[tarfile.TarInfo]:
-    """Members in the order of the tar; those that are lost are added to `losses`. Raises what tarfile raises
-    on damage."""
-    start = _sound(stream, 0, losses)
+    """Yield the members in the order of the tar; lost ones are added to `losses`. Raises tarfile's errors on
+    damage."""
+    start = _next_start(stream, 0, losses)
     stream.seek(start)
     with tarfile.open(fileobj=stream, mode="r:") as archive:
         while (member := archive.next()) is not None:
             following = archive.offset  # where tarfile reads the next header
-            archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header it saw; a tar of millions would fill the memory
-            archive.pax_headers = {}  # a copy of those of the whole file is made for each member
+            archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header; a tar of millions would fill the memory
+            archive.pax_headers = {}  # tarfile copies those of the whole file for each member
             if member.size < 0 or following <= start:
                 raise tarfile.ReadError(f"the member at offset {start} has a size below zero")
             if len(member.name) > MAX_NAME:
@@ -142,30 +141,29 @@ def _members(stream: BinaryIO, losses: list[tuple[str, str, str]]) -> Iterator[t
                     (
                         f"offset={start}",
                         "sparse_member",
-                        f"{member.name[:100]} is sparse: its bytes do not lie in one piece",
+                        f"{member.name[:100]} is sparse: its bytes are not in one piece",
                     )
                 )
             else:
                 yield member
-            start = archive.offset = _sound(stream, following, losses)
+            start = archive.offset = _next_start(stream, following, losses)
 
 
-def _sound(stream: BinaryIO, start: int, losses: list[tuple[str, str, str]]) -> int:
-    """Where the next member begins that has no long header; those before it are lost."""
-    while (behind := _behind_long_header(stream, start)) is not None:
-        sentence = (
+def _next_start(stream: BinaryIO, start: int, losses: list[tuple[str, str, str]]) -> int:
+    """Return where the next member without a long header begins; those before it are lost."""
+    while (after := _after_long_header(stream, start)) is not None:
+        detail = (
             f"it has more than {MAX_HEADERS} headers before its own, or one of more than {MAX_HEADER:,} bytes"
         )
-        losses.append((f"offset={start}", "long_header", sentence))
-        start = behind
-    # elsewhere: tarfile tells a cut file by a byte before the next header, and looks for it where it has to
-    # seek
+        losses.append((f"offset={start}", "long_header", detail))
+        start = after
+    # tarfile detects a cut file by reading a byte before the next header, but only when it has to seek
     stream.seek(0)
     return start
 
 
-def _behind_long_header(stream: BinaryIO, start: int) -> int | None:
-    """Where the member behind headers ends that are too long or too many; None where they are not."""
+def _after_long_header(stream: BinaryIO, start: int) -> int | None:
+    """The end of a member whose headers are too long or too many; None for other members."""
     at, count, wide = start, 0, False
     while True:
         stream.seek(at)
@@ -175,7 +173,7 @@ def _behind_long_header(stream: BinaryIO, start: int) -> int | None:
         try:
             size = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape").size
         except tarfile.TarError:
-            return None  # not a header; tarfile says so
+            return None  # not a header; tarfile reports it
         count, wide = count + 1, wide or not 0 <= size <= MAX_HEADER
         if size < 0:
             return None

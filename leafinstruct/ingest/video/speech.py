@@ -1,11 +1,11 @@
 """Speech recognition for videos without subtitles: faster-whisper, an optional extra, off by default.
 
-A transcript is kept in the cache under the video's path, size and time and the model's name, since
-recognizing costs about as long as watching on a CPU. Text that a model made is not text that somebody wrote:
-recipes that use it should say so in their card.
+A transcript is cached under the video's path, size and modification time and the model's name, since
+recognition on a CPU takes about as long as the video. A transcript is text by a model: recipes that use it
+should state so in their card.
 
 Chosen: faster-whisper (CTranslate2, no torch, decodes with PyAV); openai-whisper is several times slower on a
-CPU and wants the ffmpeg program.
+CPU and needs the ffmpeg program.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from typing import Any
 from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.ingest.config import Transcription
 from leafinstruct.ingest.fields.text import one_line
-from leafinstruct.ingest.index import Index, place, remembered
+from leafinstruct.ingest.index import Index, cached_index, place
 from leafinstruct.ingest.video.subtitles import Cue
 
 
 def cues(path: Path, settings: Transcription, cache: Path) -> list[Cue]:
-    """What is said in a video, recognized now or before.
+    """Return the recognized cues of a video, cached.
 
     Raises RecipeError when the extra is not installed or the model cannot be opened, SourceError when the
-    video cannot be heard.
+    audio cannot be read.
     """
 
     def build(file: Path) -> Index:
         return {"cues": _recognized(file, settings)}
 
     folder = cache / "speech" / f"{_safe(settings.model)}-{settings.language or 'any'}"
-    return [Cue(start, end, text) for start, end, text in remembered(folder, path, build)["cues"]]
+    return [Cue(start, end, text) for start, end, text in cached_index(folder, path, build)["cues"]]
 
 
-def forget(path: Path, cache: Path) -> None:
-    """Delete what was recognized in a video, by every model."""
+def delete(path: Path, cache: Path) -> None:
+    """Delete the transcripts of a video, by every model."""
     for folder in (cache / "speech").glob("*"):
         place(folder, path, __name__).unlink(missing_ok=True)
 

@@ -1,11 +1,12 @@
-"""Cues or annotated segments -> steps, the unit that gets frames: sentences, none too short, and not too many
-to a document. Pure.
+"""Cues or annotated segments -> steps: sentences, none too short, and not too many per document. Frames are
+chosen per step. Pure.
 
-A cue that ends in mid-sentence goes on in the next, as subtitles are cut for the screen, unless the speaker
-pauses or has spoken for LONG. In a file without any full stop (automatic captions) each cue is a step.
-Annotated segments are steps as they are. A step shorter than min_seconds is merged with the one after it, the
-last with the one before, unless APART lies between: a frame from there would show neither. A merged step
-keeps the interval of each of its texts, so that a frame can be placed at the text that it shows.
+Subtitles are cut for the screen, so a cue that ends in mid-sentence continues in the next one, unless the
+speaker pauses (PAUSE) or the step is long (LONG). In a file without any full stop (automatic captions) each
+cue is a step. Annotated segments are already steps. A step shorter than min_seconds is merged with the next
+one, the last with the one before it, unless the gap is APART or more: a frame from the gap would show
+neither. A merged step keeps the interval of each of its texts, so that a frame can be placed at the text that
+it shows.
 """
 
 from __future__ import annotations
@@ -22,17 +23,20 @@ Interval = tuple[float, float]
 """Start and end in seconds, the end not included."""
 
 LONG = 20.0
-"""Seconds after which a step ends, whatever the sentence does."""
+"""Seconds after which a step ends, even in mid-sentence."""
 PAUSE = 2.0
 """Seconds of silence that end a sentence."""
 APART = 10.0
-"""Seconds between two steps from which they are not merged."""
+"""Seconds between two steps from which on they are not merged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """start, end: seconds; texts: of what was merged, in order; intervals: of each text, empty where that is
-    the step's own."""
+    """A unit of text and time.
+
+    start, end: seconds. texts: of the merged steps, in order. intervals: of each text; empty when they equal
+    the step's own.
+    """
 
     start: float
     end: float
@@ -49,8 +53,8 @@ class Step:
         return self.intervals or ((self.start, self.end),) * len(self.texts)
 
     def shown(self, time: float) -> int:
-        """The index of the text whose interval holds a time; of several that overlap, the one that begins
-        last, and outside of all the nearest."""
+        """Return the index of the text whose interval contains a time: of several that overlap, the one that
+        begins last; outside of all, the nearest."""
 
         def distance(index: int) -> tuple[float, float, int]:
             start, end = self.spoken[index]
@@ -61,7 +65,7 @@ class Step:
 
 
 def sentences(cues: Sequence[Cue]) -> list[Step]:
-    """Cues joined to sentences."""
+    """Join cues into sentences."""
     if not any(ends_sentence(cue.text) for cue in cues):
         return [Step(cue.start, cue.end, (cue.text,)) for cue in cues]
     steps: list[Step] = []
@@ -81,8 +85,9 @@ def sentences(cues: Sequence[Cue]) -> list[Step]:
     return steps
 
 
-def documents(steps: Sequence[Step], settings: Frames) -> Iterator[tuple[str, list[Step]]]:
-    """(locator, steps) of each document: empty for a video that is one document, else `steps=1-20`."""
+def by_document(steps: Sequence[Step], settings: Frames) -> Iterator[tuple[str, list[Step]]]:
+    """Yield (locator, steps) of each document; the locator is empty for a video that is one document, else
+    `steps=1-20`."""
     merged = _merged(steps, settings.min_seconds)
     groups = [
         merged[start : start + settings.max_steps] for start in range(0, len(merged), settings.max_steps)

@@ -1,20 +1,20 @@
-"""Subtitle files (.vtt, .srt) -> clean cues: who reads them in order reads each spoken word once.
+"""Subtitle files (.vtt, .srt) -> clean cues, so that each spoken word appears once.
 
-Captions that YouTube makes roll: every line appears under the former one, then alone, then above the next, so
-plain reading gives each three times; live captions grow, word by word, until the line is full. A file is
-taken to roll when at least a third of its cues begin with the very lines that the cue before ended with, or
-with the last of them and more; what they add is then read once. In other files a repeated line is somebody
-who repeats himself, and stays.
+Captions made by YouTube roll: every line appears below the previous one, then alone, then above the next, so
+plain reading gives each line three times. Live captions grow, word by word, until the line is full. A file
+counts as rolling when at least a third of its cues begin with the lines that the cue before ended with, or
+with the last of them and more; only what they add is used then. In other files a repeated line is a person
+repeating something, and is kept.
 
-Mark-up (tags, word timings, positions, ASS overrides, cues' identifiers) goes, entities are undone, sounds in
-brackets and music are no speech. Where two cues overlap the earlier one ends when the later begins; two that
-begin at once (two speakers) are one. Lost, each with its reason: empty_cue, not_speech, reversed_cue,
-bad_time (a line of times that is none, with what stands under it).
+Markup (tags, word timings, positions, ASS overrides, cue identifiers) is removed and entities are decoded;
+sounds in brackets and music are no speech. Where two cues overlap, the earlier one ends when the later
+begins; two that begin together (two speakers) are one. Lost, each with its reason: empty_cue, not_speech,
+reversed_cue, bad_time (an invalid line of times, with the text below it).
 
-Chosen: pysubs2, which reads both formats, comma or point, missing hours; webvtt-py reads the one format only
-and stops at the first bad time stamp. It takes a comment or the identifier of a WebVTT cue for the end of the
-cue before, so these are taken away first; and it looks for tags in a time that grows with the square of a
-line, so it is told to leave them.
+Chosen: pysubs2, which reads both formats, comma or point, missing hours; webvtt-py reads only one format and
+stops at the first bad time stamp. pysubs2 takes a comment or the identifier of a WebVTT cue for the end of
+the previous cue, so these are removed first. Its search for tags takes time that grows with the square of a
+line, so it is switched off.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from pathlib import Path
 
 import pysubs2
 
-from leafinstruct.errors import SourceError
 from leafinstruct.images.video.times import is_before
 from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.files import readable
 from leafinstruct.ingest.page.charset import decode
 
 SUFFIXES = (".vtt", ".srt")
 MAX_BYTES = 8 << 20
-"""Some 200,000 cues, which are read in 8 s; ten hours of speech have 10,000."""
+"""Some 200,000 cues, which take 8 s to read; ten hours of speech have 10,000."""
 ROLLING = 1 / 3
-"""Share of cues that begin with the lines of the cue before, from which a file rolls."""
+"""Share of cues that begin with the lines of the cue before, from which on a file counts as rolling."""
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>|\{\\[^{}]{0,200}\}")
 _SOUND = re.compile(r"[\[(][^\])]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
 _TIMING = re.compile(r"<[\d:.]{1,20}>")
@@ -50,7 +50,7 @@ _SPEAKER = re.compile(r"^(?:>>+|-)\s*")
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """start, end: seconds; text: in one line."""
+    """One caption. start, end: seconds; text: in one line."""
 
     start: float
     end: float
@@ -65,22 +65,17 @@ class _Raw:
 
 
 Lost = tuple[str, str]
-"""Reason and sentence."""
+"""Reason and detail."""
 
 
 def cues(file: Path) -> tuple[list[Cue], list[Lost]]:
-    """The clean cues of a file in the order of their time, and what was lost. Raises SourceError when the
-    disk refuses the file.
+    """Return the clean cues of a file in the order of their time, and the losses. Raises SourceError when the
+    disk fails.
 
     A file that is no subtitles has no cues and one loss: bad_subtitles.
     """
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise SourceError(
-            f"{file}: cannot be read: {error.strerror or error}; check the file and its permissions"
-        ) from error
+    with readable(file), file.open("rb") as stream:
+        data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         return [], [("bad_subtitles", f"{file.name}: more than {MAX_BYTES:,} bytes")]
     lost: list[Lost] = []
@@ -100,7 +95,7 @@ def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
         text = _BLANK.sub("\n\n", text)
         text = _IDENTIFIER.sub("\n\n", _COMMENT.sub("", text)) if webvtt else text
         parsed = pysubs2.SSAFile.from_string(text, format_="vtt" if webvtt else "srt", keep_html_tags=True)
-    except Exception as error:  # the library raises what its parsers meet
+    except Exception as error:  # the library does not wrap errors of its parsers
         lost.append(("bad_subtitles", f"{file.name}: {type(error).__name__}: {str(error)[:100]}"))
         return
     if not parsed.events:
@@ -127,7 +122,7 @@ def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
 
 
 def _text(data: bytes) -> str:
-    """The file's text: UTF-8 or UTF-16 by its mark, else UTF-8, else what it looks like."""
+    """Decode the file: UTF-8 or UTF-16 by its byte order mark, else UTF-8, else a detected encoding."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     try:
@@ -142,7 +137,7 @@ def _rolls(raw: Sequence[_Raw]) -> bool:
 
 
 def _added(before: Sequence[str], lines: tuple[str, ...]) -> tuple[str, ...]:
-    """`lines` without those at their beginning that `before` ends with; the last of these may have grown."""
+    """Return `lines` without the leading ones that `before` ends with; the last of these may have grown."""
     for count in range(min(len(before), len(lines)), 0, -1):
         *same, last = before[-count:]
         rest = f"{lines[count - 1]} ".removeprefix(f"{last} ")
@@ -152,7 +147,7 @@ def _added(before: Sequence[str], lines: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _unrolled(raw: Sequence[_Raw]) -> Iterator[_Raw]:
-    """Each line once, with the time of the cue that it first stands in."""
+    """Yield each line once, with the time of the first cue that contains it."""
     shown: tuple[str, ...] = ()
     for cue in raw:
         fresh = _added(shown, cue.lines)
@@ -162,7 +157,7 @@ def _unrolled(raw: Sequence[_Raw]) -> Iterator[_Raw]:
 
 
 def _together(cues: Iterator[Cue]) -> list[Cue]:
-    """Cues that begin at the same time as one, what they say twice once. cues: sorted by start."""
+    """Merge cues that begin at the same time, without repeating equal texts. cues: sorted by start."""
     groups: list[list[Cue]] = []
     for cue in cues:
         if groups and not is_before(groups[-1][0].start, cue.start):
@@ -170,13 +165,13 @@ def _together(cues: Iterator[Cue]) -> list[Cue]:
         else:
             groups.append([cue])
     return [
-        Cue(said[0].start, max(cue.end for cue in said), " ".join(dict.fromkeys(cue.text for cue in said)))
-        for said in groups
+        Cue(group[0].start, max(cue.end for cue in group), " ".join(dict.fromkeys(cue.text for cue in group)))
+        for group in groups
     ]
 
 
 def _spoken(raw: Sequence[_Raw] | Iterator[_Raw], lost: list[Lost]) -> Iterator[Cue]:
-    """Cues without sounds and speakers' marks."""
+    """Yield cues without sounds and without the marks of a new speaker (`>>`, `-`)."""
     for cue in raw:
         lines = [_SPEAKER.sub("", line) for line in cue.lines if not _SOUND.fullmatch(line)]
         text = one_line(" ".join(lines))

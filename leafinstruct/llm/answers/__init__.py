@@ -1,1 +1,1 @@
-"""A model's text -> the answer object, or the reason why there is none."""
+"""Parse a model's text: the answer object, or why there is none."""

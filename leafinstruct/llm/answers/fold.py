@@ -1,14 +1,14 @@
-"""A readable object -> the same object in the schema's form, wherever it can mean one thing only.
+"""Convert a readable object to the schema's form, wherever it can mean one thing only.
 
-    {"Text-Quality": "4/5"}              the key text_quality, the integer 4
-    4 for an object                      its one property without a default; the others take theirs (`Request.absent`)
-    "some text" for a part               {"type": "text", "text": "some text"}, if no other form fits
-    one part for a list of parts         [part]; null for a list: []
-    a key that no schema knows           dropped, unless it holds another value for a property ("final_score": 2)
+    {"Text-Quality": "4/5"}      the key text_quality, the integer 4
+    4 for an object              its one property without a default; the others take theirs (`Request.absent`)
+    "some text" for a part       {"type": "text", "text": "some text"}, if no other form fits
+    one part for a list of parts [part]; null for a list: []
+    an unknown key               dropped, unless it holds another value for a property ("final_score": 2)
 
-What fits already is returned as it is. What does not become valid is refused by the validator (parse.py),
-which knows nothing of this: so no rule here can let anything through, and each that has two readings ("4/10",
-"2" for a part, 4.5) leaves the value alone.
+A value that already fits is returned unchanged. The validator (parse.py) rejects whatever does not become
+valid, and it is independent of this module, so no rule here can let an invalid answer pass. Values with two
+readings ("4/10", "2" for a part, 4.5) are left alone.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from leafinstruct.llm.quoting import without_copies
 _INTEGER = re.compile(r"\s*([+-]?\d{1,9})(?:\.0+)?\s*(?:(?:/|out of)\s*(\d{1,9})\s*)?")
 _HALF = re.compile(r"[\ud800-\udfff]")
 
-_MOST_ITEMS = 10_000  # parts that are looked at; a lesson has hundreds
+_MOST_ITEMS = 10_000  # parts that are converted; a lesson has hundreds
 
 Fits = Callable[[Any, Mapping[str, Any]], bool]
 """Whether a value is valid under a schema."""
 
 
 def fold(value: Any, schema: Mapping[str, Any], absent: Mapping[str, str], fits: Fits) -> Any:
-    """The value in the schema's form as far as it has one. absent: values of properties that may be
+    """Return the value in the schema's form, as far as possible. absent: values of properties that may be
     missing."""
     if "anyOf" in schema:
         return _one_of(value, schema["anyOf"], absent, fits)
@@ -56,7 +56,7 @@ def fold(value: Any, schema: Mapping[str, Any], absent: Mapping[str, str], fits:
 
 
 def storable(value: Any, copies: bool) -> Any:
-    """The value with half surrogate pairs, which no file can carry, as question marks.
+    """Replace half surrogate pairs, which no file can store, by question marks.
 
     copies: whether escapes in its strings are copies of the question's (quoting.py).
     """
@@ -72,7 +72,8 @@ def storable(value: Any, copies: bool) -> Any:
 def _one_of(
     value: Any, branches: Collection[Mapping[str, Any]], absent: Mapping[str, str], fits: Fits
 ) -> Any:
-    """The value in the form of the only branch that it fits. A key of another branch is not dropped."""
+    """Return the value in the form of the only branch that it fits. A key of another branch is not
+    dropped."""
     known = {plain(name) for branch in branches for name in branch.get("properties", ())}
     fitting: list[Any] = []
     for branch in branches:
@@ -88,7 +89,7 @@ def _one_of(
 
 
 def _is_other(value: Any, branch: Mapping[str, Any]) -> bool:
-    """True if a constant of the branch is another one in the value."""
+    """Whether a constant of the branch differs from the value's."""
     given = value if isinstance(value, dict) else {}
     constants = (
         (name, inner["const"]) for name, inner in branch.get("properties", {}).items() if "const" in inner
@@ -135,8 +136,8 @@ def _object(value: Any, schema: Mapping[str, Any], absent: Mapping[str, str], fi
 def _named(
     value: Mapping[str, Any], properties: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The value's items under the schema's names, and the others; None if two of them claim one name with
-    different values."""
+    """Return the value's items under the schema's names, and the others; None if two items claim one name
+    with different values."""
     names = {plain(name): name for name in properties}
     out: dict[str, Any] = {}
     extra: dict[str, Any] = {}
@@ -154,7 +155,7 @@ def _named(
 def _with_neighbors(
     name: str, value: Any, schema: Mapping[str, Any], extra: dict[str, Any], absent: Mapping[str, str]
 ) -> Any:
-    """A flat value with what its object wants and the outer object has beside it: text_quality: 4,
+    """Combine a flat value with the items beside it that belong into its object: text_quality: 4,
     text_quality_reason: "..."."""
     if not isinstance(value, (str, int, float)) or isinstance(value, bool) or schema.get("type") != "object":
         return value
@@ -173,8 +174,8 @@ def _contradicts(
     absent: Mapping[str, str],
     fits: Fits,
 ) -> bool:
-    """True if a key that no schema knows has a property in its name and another valid value for it; texts
-    beside texts are remarks."""
+    """Whether an unknown key contains a property's name and another valid value for it; texts beside texts
+    are remarks."""
     for key, item in extra.items():
         for name, schema in properties.items():
             if schema.get("type") in ("string", None) or plain(name) not in plain(key):

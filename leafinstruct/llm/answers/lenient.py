@@ -1,16 +1,17 @@
-r"""One JSON object, read with the liberties that models take, and with no guess.
+r"""Read one JSON object with the deviations that models make, without guessing.
 
-    read:     single or typographic quotes, a wide colon or comma, keys without quotes, a trailing comma, comments, None/True/False, a raw
-              line break or tab in a string, an escape that JSON does not know (`\_` stays as it is written), a bare 4/5 (as a string)
-    refused:  an object that is not closed, a missing comma or value, text between tokens, NaN, a key with two
-    different values
+    accepted:  single or typographic quotes, a wide colon or comma, keys without quotes, a trailing comma,
+               comments, None/True/False, a raw line break or tab in a string, an escape unknown to JSON
+               (`\_` stays as written), a bare 4/5 (as a string)
+    rejected:  an object that is not closed, a missing comma or value, text between tokens, NaN, a key with
+               two different values
 
-The measure is that no text is read in two ways: the closing brace must be there, so a cut answer is never an
-answer. json-repair (MIT) was tried: it closes what is open and took 10 of 12 broken objects for answers in
-its strict mode ({"score": 4, "reas -> {"score": 4}); json5 (Apache) and dirtyjson (MIT) read half of what is
-listed above and take the last of two values of a key.
+The criterion: no text may be read in two ways. The closing brace must exist, so a cut answer is never an
+answer. json-repair (MIT) was tried: in its strict mode it closes what is open and accepted 10 of 12 broken
+objects ({"score": 4, "reas -> {"score": 4}). json5 (Apache) and dirtyjson (MIT) accept half of the list above
+and use the last of two values of a key.
 
-Reading never goes back: the position where an object breaks is where the search for the next one continues.
+The reader never goes back: the search for the next object continues at the position where this one breaks.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import re
 from typing import Any, NoReturn
 
 DEPTH = 64
-"""Levels of nesting. No schema of ours has more than five."""
+"""Maximum levels of nesting. No schema of this package has more than five."""
 
 _BLANK = re.compile(r"(?:\s++|\ufeff|(?://|\#)[^\n]*+)*+")
 _STRINGS = {
@@ -38,8 +39,8 @@ _LITERALS = {"true": True, "false": False, "null": None, "True": True, "False": 
 
 
 class UnreadableError(Exception):
-    """The text holds no object here. at: where it breaks; keys: those read before, on the first level;
-    is_open: the text ended first."""
+    """There is no object here. at: where it breaks; keys: those read before, on the first level; is_open:
+    the text ended first."""
 
     def __init__(self, detail: str, at: int, is_open: bool) -> None:
         super().__init__(detail)
@@ -48,7 +49,7 @@ class UnreadableError(Exception):
 
 
 def read_object(text: str, start: int) -> tuple[dict[str, Any], int]:
-    """The object whose `{` is at `start`, and the position behind its `}`. Raises UnreadableError."""
+    """Return the object whose `{` is at `start`, and the position after its `}`. Raises UnreadableError."""
     keys: list[str] = []
     try:
         return _object(text, start, 1, keys)
@@ -86,8 +87,8 @@ def _array(text: str, at: int, depth: int) -> tuple[list[Any], int]:
 
 
 def _next(text: str, at: int, closing: str) -> int:
-    """The position of the next item or of the closing bracket, behind the comma that separates items or
-    trails the last."""
+    """Return the position of the next item or of the closing bracket, after the comma that separates items
+    or trails the last."""
     at = _skip(text, at)
     if text.startswith((",", "\uff0c"), at):
         return _skip(text, at + 1)
@@ -133,7 +134,7 @@ def _number(text: str, number: re.Match[str]) -> int | float | str:
 
 
 def finite(token: str) -> int | float | None:
-    """The number, as an int if it is a whole one, since JSON has one kind of number; None if it is out of
+    """Return the number, as an int if it is whole, since JSON has one kind of number; None if it is out of
     range."""
     value = float(token)
     return (int(value) if value.is_integer() else value) if math.isfinite(value) else None
@@ -150,7 +151,7 @@ def _string(text: str, at: int) -> tuple[str, int]:
 
 
 def _standard(escape: re.Match[str]) -> str:
-    """The escape as JSON has it."""
+    """Return the escape as standard JSON."""
     if escape[0] == '"':
         return '\\"'
     if escape[1][0] in '"\\/bfnrt' or len(escape[1]) > 1:
@@ -159,7 +160,7 @@ def _standard(escape: re.Match[str]) -> str:
 
 
 def _skip(text: str, at: int) -> int:
-    """Behind white space and comments."""
+    """Return the position after white space and comments."""
     while True:
         at = _BLANK.match(text, at).end()  # type: ignore[union-attr]  # it matches the empty text
         if not text.startswith("/*", at):

@@ -1,22 +1,22 @@
-"""A model's text -> the answer object, or the reason why there is none.
+"""Parse a model's text: return the answer object, or the reason why there is none.
 
-    text -> thoughts are cut (thoughts.py) -> objects are read (lenient.py) -> put into the schema's form (fold.py) -> validated (rules.py)
+    text -> remove thoughts (thoughts.py) -> read objects (lenient.py)
+    -> convert to the schema's form (fold.py) -> validate (rules.py)
 
-Servers differ in how much of a schema they enforce: some all of it, llama.cpp no integer bounds,
-`transformers serve` nothing at all. So every answer is validated here, wherever it comes from: a server, the
-cache, or our own offline rules. A reason is one sentence that begins with the rule, because it is sent back
-to the model, which repairs its answer by it.
+Servers enforce schemas differently: some completely, llama.cpp no integer bounds, `transformers serve` not at
+all. So every answer is validated here, whether from a server, the cache, or the offline rules. A reason is
+one sentence that begins with the rule, because it is sent back to the model, which repairs its answer by it.
 
 Of several objects after the thoughts the last valid one is the answer, unless
 
-    - another valid one says something else: which of them is meant is the model's to say
-    - one behind it has the schema's keys and is invalid, or breaks off: it may be the correction
-    - it is amid prose and the document says it word for word: then it is a quotation
-    - the answer was cut and text follows: the model was still thinking aloud
+- another valid one differs: only the model can say which is meant
+- a later one has the schema's keys and is invalid or breaks off: it may be the correction
+- it is amid prose and the document contains it word for word: then it is a quotation
+- the answer was cut and text follows: the model was still thinking aloud
 
-The text is hostile: it may nest ten thousand brackets, hold NaN, or half a surrogate pair that no file can
-store. jsonschema validates (the reference implementation; pydantic would want a model class per schema, and
-our schemas are data).
+The text is hostile: it may nest ten thousand brackets, or contain NaN or half a surrogate pair that no file
+can store. jsonschema validates (the reference implementation; pydantic would need a model class per schema,
+and these schemas are data).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from leafinstruct.llm.quoting import has_own_escapes
 from leafinstruct.llm.request import Request
 
 _MOST = 64  # objects with keys of the schema
+_BLANKS = "\ufeff \t\r\n"
 _TO_TIDY = re.compile(
     r"[\ud800-\udfff]|\\u(?:d[89a-f]|003c|ff1c|fe64|25c1|27e8|005b|ff3b|005d)", re.IGNORECASE
 )
@@ -41,15 +42,15 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 
 
 def read_answer(text: str, request: Request, is_cut: bool = False) -> dict[str, Any] | str:
-    """The schema-valid object in `text`, or the reason (a sentence) why there is none. is_cut: the server
-    stopped at max_tokens."""
+    """Return the schema-valid object in `text`, or the reason (a sentence) why there is none. is_cut: the
+    server stopped at max_tokens."""
     value = _whole(text)
     if value is not None:
         if not _TO_TIDY.search(text) and fault(value, request) is None:
-            return value  # nearly all, in a third of the time
+            return value  # the usual case, in a third of the time
         mended = _mended(value, request, text)
         return fault(mended, request) or mended
-    text = text.lstrip("\ufeff \t\r\n")
+    text = text.lstrip(_BLANKS)
     found = find(text, _keys(request))
     if found.too_much:
         return f"answer with one JSON object; {found.too_much}"
@@ -59,21 +60,21 @@ def read_answer(text: str, request: Request, is_cut: bool = False) -> dict[str, 
 
 
 def answer_part(text: str) -> str:
-    """The text without its thoughts; empty where a thought is not ended."""
-    found = find(text.lstrip("\ufeff \t\r\n"), frozenset())
-    return "" if found.is_thinking else text.lstrip("\ufeff \t\r\n")[found.start :].strip()
+    """Return the text without its thoughts; empty if a thought is not ended."""
+    text = text.lstrip(_BLANKS)
+    found = find(text, frozenset())
+    return "" if found.is_thinking else text[found.start :].strip()
 
 
 def is_writing(text: str, request: Request) -> bool:
-    """True if the text breaks off inside an object of the schema, behind the thoughts: the answer was cut,
+    """Whether the text breaks off inside an object of the schema, after the thoughts: the answer was cut,
     not the thinking."""
-    found = find(text.lstrip("\ufeff \t\r\n"), _keys(request))
+    found = find(text.lstrip(_BLANKS), _keys(request))
     return not found.is_thinking and found.broken is not None and found.broken[1].is_open
 
 
 def is_object(text: str) -> bool:
-    """True if the text is one JSON object and nothing else, as a server that obeys `response_format`
-    answers."""
+    """Whether the text is one JSON object and nothing else, as from a server that obeys `response_format`."""
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
@@ -81,8 +82,8 @@ def is_object(text: str) -> bool:
 
 
 def fault(value: dict[str, Any], request: Request) -> str | None:
-    """None for an answer that can be stored, fits the schema and passes the request's own check; else the
-    first reason against it."""
+    """Return None for an answer that can be stored, fits the schema and passes the request's check; else
+    the first reason."""
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, TypeError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
@@ -91,8 +92,8 @@ def fault(value: dict[str, Any], request: Request) -> str | None:
 
 
 def _whole(text: str) -> dict[str, Any] | None:
-    """The object that is the whole text, in strict JSON: what servers with a schema send, and our own
-    answers."""
+    """Return the object that is the whole text, in strict JSON, as servers with a schema and offline
+    answerers send it."""
     try:
         if len(text) > LONGEST:
             return None
@@ -118,7 +119,7 @@ def _refuse(what: str) -> NoReturn:
 
 
 def _chosen(text: str, found: Found, request: Request, is_cut: bool) -> dict[str, Any] | str:
-    """The answer among the objects behind the thoughts."""
+    """Choose the answer among the objects after the thoughts."""
     raw = [
         (inner, start, end)
         for value, start, end in found.objects
@@ -155,8 +156,8 @@ def _behind(found: Found) -> str:
 
 
 def _inner(value: dict[str, Any], request: Request) -> dict[str, Any] | None:
-    """The object itself if it has a key of the schema, or the only one in it that has: {"answer": {...}},
-    {"arguments": "{...}"}; else None."""
+    """Return the object itself if it has a key of the schema, or the only one in it that has: {"answer":
+    {...}}, {"arguments": "{...}"}; else None."""
     keys = _keys(request)
     if not keys or any(plain(key) in keys for key in value):
         return value
@@ -170,7 +171,7 @@ def _inner(value: dict[str, Any], request: Request) -> dict[str, Any] | None:
 
 
 def _mended(value: dict[str, Any], request: Request, text: str) -> dict[str, Any]:
-    """The value in the schema's form, as far as it can be read in one way."""
+    """Return the value in the schema's form, as far as it can be read in only one way."""
     try:
         if _TO_TIDY.search(text):
             copies = not any(
@@ -193,18 +194,18 @@ def _keys(request: Request) -> frozenset[str]:
 
 def _quotations(request: Request) -> list[Mapping[str, Any]]:
     """Objects in the schema's form that the question quotes."""
-    told = (
+    texts = (
         part
         for message in request.messages
         if message.role == "user"
         for part in message.parts
         if isinstance(part, str)
     )
-    quoted = (string[0] for part in told for string in _STRING.finditer(part) if "{" in string[0])
+    quoted = (string[0] for part in texts for string in _STRING.finditer(part) if "{" in string[0])
     objects = (
         value
         for string in quoted
-        for value, _, _ in find(_decoded(string), _keys(request), has_marks=False).objects
+        for value, _, _ in find(_decoded(string), _keys(request), has_tags=False).objects
     )
     return [_mended(value, request, "") for value in objects]
 

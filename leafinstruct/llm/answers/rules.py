@@ -1,8 +1,8 @@
-"""What an answer breaks, as the rule that it has to keep: the rule first and whole, then how the value began.
+"""Describe what an answer violates, as the rule that it must satisfy: the complete rule first, then how the
+value began.
 
-The sentence is sent back to the model, which repairs its answer by it, so the rule is worded from the schema
-and never cut. Only the value is: it is the model's, and may be as long as it likes. jsonschema's own messages
-begin with the value.
+The sentence is sent back to the model, which repairs its answer by it. So the rule is worded from the schema
+and never cut; only the value is. Chosen over jsonschema's own messages, which begin with the value.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from jsonschema.exceptions import relevance
 
 from leafinstruct.llm.quoting import unmarked
 
-_ERRORS = 100  # among which the most telling one is looked for
+_ERRORS = 100  # considered when choosing the most relevant one
 _BEGINNING = 80  # characters of a value
 
 
 def broken_rule(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """None for a value that is valid under the schema; else the rule that it breaks first of all."""
+    """Return None for a value that is valid under the schema; else the most relevant rule that it
+    violates."""
     errors = list(islice(_validator(json.dumps(schema)).iter_errors(value), _ERRORS))
     if not errors:
         return None
@@ -47,13 +48,13 @@ def fits(value: Any, schema: Mapping[str, Any]) -> bool:
 
 
 def beginning(value: Any) -> str:
-    """The first characters of a value as JSON, without special tokens."""
+    """Return the first characters of a value as JSON, without special tokens."""
     text = json.dumps(value, ensure_ascii=False)
     return unmarked(text if len(text) <= _BEGINNING else f"{text[:_BEGINNING]}...")
 
 
 def in_words(schema: Mapping[str, Any]) -> str:
-    """What a schema asks for, every limit included."""
+    """Describe what a schema requires, every limit included."""
     if "anyOf" in schema:
         return " or ".join(map(in_words, schema["anyOf"]))
     if "const" in schema:
@@ -102,7 +103,7 @@ def _range(schema: Mapping[str, Any], lower: str, upper: str, unit: str) -> str:
 
 @lru_cache(maxsize=64)
 def _validator(schema: str) -> Draft202012Validator:
-    """Schemas are few and requests many: compiling one takes longer than validating with it."""
+    """Cached: schemas are few, requests many, and compiling one takes longer than validating with it."""
     document = json.loads(schema)
     Draft202012Validator.check_schema(document)
     return Draft202012Validator(document)

@@ -1,12 +1,12 @@
-"""Answers that use up max_tokens for thoughts, before an answer is begun: where this is the rule, the run
-stops, as each is paid for twice."""
+"""Count answers that use up max_tokens for thoughts before the answer begins. If most do, the run stops,
+since each is paid for twice."""
 
 from __future__ import annotations
 
 from leafinstruct.errors import ProviderError
 from leafinstruct.llm.config import LlmConfig
 
-_LEAST = 4  # such answers, at least half of all, before the settings are blamed
+_LEAST = 4  # such answers, at least half of all, before the run stops
 _HINT = (
     "Raise llm.max_tokens, or switch thinking off, e.g. llm.extra_body: {chat_template_kwargs: "
     "{enable_thinking: false}} "
@@ -24,8 +24,8 @@ class Thinking:
         self._used_up = 0
 
     def used_up(self) -> str:
-        """Count an answer that was cut before it was begun. Returns what to do about it; raises ProviderError
-        where most answers are like this."""
+        """Count an answer that was cut before it began. Returns what to do about it; raises ProviderError
+        if most answers end like this."""
         self._used_up += 1
         if self._used_up < max(_LEAST, self.finished):
             return f", before an answer was begun. {_HINT}"

@@ -1,16 +1,16 @@
-"""Where a model's thoughts end and its answer begins: the marks, and the objects after them.
+"""Find where a model's thoughts end and its answer begins: thinking tags, and the objects after them.
 
-A mark is a word for thinking in brackets, however a model family spells it: <think>, </thinking>, [THINK],
-<seed:think>, the Kimi triangles, <|begin_of_thought|>, <|END_THINKING|>, <reasoning effort="low">. Four
-families write sentences or channels instead (gpt-oss, also where its special tokens were dropped on the way;
-Gemma; Granite). The law, from left to right:
+A thinking tag is a word for thinking in brackets, in the spelling of any model family: <think>, </thinking>,
+[THINK], <seed:think>, the Kimi triangles, <|begin_of_thought|>, <|END_THINKING|>, <reasoning effort="low">.
+Four families write sentences or channels instead (gpt-oss, also without its special tokens; Gemma; Granite).
+Rules, from left to right:
 
-    - an object that can be read is one unit: marks inside its strings are text
-    - an end mark, also one without a start, makes everything before it thoughts
-    - a start mark without an end means that there is no answer yet
-    - what is left are the objects of the answer; parse.py chooses
+- a readable object is one unit: tags inside its strings are text
+- an end tag, also one without a start, makes everything before it thoughts
+- a start tag without an end means that there is no answer yet
+- the remaining objects are candidates for the answer; parse.py chooses
 
-Work is linear: a position is read once, but for objects that break behind a mark, whose share of the work is
+The work is linear: each position is read once, except for objects that break after a tag, whose share is
 bounded.
 """
 
@@ -25,25 +25,27 @@ from leafinstruct.llm.answers.lenient import UnreadableError, read_object
 
 _SEPARATOR = r"[\s_\u2581-]?"
 _WORD = (
-    rf"(?:inner{_SEPARATOR}|internal{_SEPARATOR})?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ions?|ing)?|analysis|analyzing|"
-    rf"deliberation|rationale|monologue|scratch{_SEPARATOR}pad|chain{_SEPARATOR}of{_SEPARATOR}thoughts?|cot)(?:{_SEPARATOR}process)?"
+    rf"(?:inner{_SEPARATOR}|internal{_SEPARATOR})?(?:think(?:ing)?|thoughts?|reason(?:ing)?|"
+    r"reflect(?:ions?|ing)?|analysis|analyzing|"
+    rf"deliberation|rationale|monologue|scratch{_SEPARATOR}pad|"
+    rf"chain{_SEPARATOR}of{_SEPARATOR}thoughts?|cot)(?:{_SEPARATOR}process)?"
 )
 _PHASE = rf"(?:(?P<{{0}}>end|close|finish)|begin|start){_SEPARATOR}(?:of{_SEPARATOR})?"
 
 
-def _mark(name: str, opening: str, closing: str, attributes: str) -> str:
-    """A word for thinking in brackets; an end mark is one that fills a group `name` + a letter: `</think>`,
+def _tag(name: str, opening: str, closing: str, attributes: str) -> str:
+    """A word for thinking in brackets. An end tag fills a group `name` + a letter: `</think>`,
     `<|end_of_thought|>`, `<think/>`."""
     bar = r"[|\uff5c]?"
     phase = _PHASE.format(f"{name}b")
-    return rf"{opening}\s?{bar}\s?(?P<{name}a>/)?\s?(?:\w{{1,20}}:)?(?:{phase})?{_WORD}{attributes}(?P<{name}c>/)?{bar}{closing}"
+    return rf"{opening}\s?{bar}\s?(?P<{name}a>/)?\s?(?:\w{{1,20}}:)?(?:{phase})?{_WORD}{attributes}(?P<{name}c>/)?{bar}{closing}"  # noqa: E501
 
 
-_MARK = re.compile(
+_TAG = re.compile(
     "|".join(
         (
-            _mark("x", "[<\uff1c\u25c1\u27e8]", "[>\uff1e\u25b7\u27e9]", r"(?:\s[^<>{]{0,200}?)?\s?"),
-            _mark("y", r"\[", r"\]", ""),
+            _tag("x", "[<\uff1c\u25c1\u27e8]", "[>\uff1e\u25b7\u27e9]", r"(?:\s[^<>{]{0,200}?)?\s?"),
+            _tag("y", r"\[", r"\]", ""),
             # gpt-oss, with its special tokens and without; Gemma; MedGemma; Granite
             r"<\|channel\|>\s*(?:(?P<harmony>final)|analysis|commentary)\b",
             r"(?-i:(?P<bare>assistant\s?final)(?![a-z])|\Aanalysis(?=[A-Z]))",
@@ -55,7 +57,10 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(
-    r"\{(?=\s*+(?:[\"'\u201c_A-Za-z}]|/[/*]|\#))|(?=[<\uff1c\u25c1\u27e8\[][\s|\uff5c/]{0,4}\w|assistant|\Aanalysis|here)",
+    (
+        r"\{(?=\s*+(?:[\"'\u201c_A-Za-z}]|/[/*]|\#))|(?=[<\uff1c\u25c1\u27e8\[][\s|\uff5c/]{0,4}\w|"
+        r"assistant|\Aanalysis|here)"
+    ),
     re.IGNORECASE,
 )
 _TRIES = 100_000  # objects begun; a thought full of formulas begins a few thousand
@@ -65,25 +70,25 @@ _FENCES = re.compile(r"```\w*|[\s\ufeff\[\](),.;]")
 
 @dataclass(slots=True)
 class Found:
-    """What a text holds after its thoughts."""
+    """The content of a text after its thoughts."""
 
     start: int = 0
     """Where the answer begins."""
     is_thinking: bool = False
     """A thought was begun and not ended."""
     objects: list[tuple[dict[str, Any], int, int]] = field(default_factory=list)
-    """Each readable object with its first position and the one behind it."""
+    """Each readable object with its first position and the one after it."""
     broken: tuple[int, UnreadableError] | None = None
-    """The last object that cannot be read, if it has a key of the schema."""
+    """The last unreadable object, if it has a key of the schema."""
     too_much: str = ""
     """Why the text was not read to its end."""
 
 
-def find(text: str, keys: Set[str], has_marks: bool = True) -> Found:
-    """The objects after the thoughts; everywhere, if no mark counts.
+def find(text: str, keys: Set[str], has_tags: bool = True) -> Found:
+    """Return the objects after the thoughts; has_tags=False: all objects, tags are text.
 
-    keys: the schema's, as `plain` writes them; an unreadable object counts only if it has one of them, or
-    breaks off in its first key.
+    keys: the schema's, as `plain` writes them. An unreadable object counts only if it has one of them, or
+        breaks off in its first key.
     """
     found, at, tries, reread = Found(), 0, 0, 0
     if len(text) > LONGEST:
@@ -92,11 +97,11 @@ def find(text: str, keys: Set[str], has_marks: bool = True) -> Found:
     while (token := _TOKEN.search(text, at)) is not None:
         start = token.start()
         if not token[0]:
-            mark = _MARK.match(text, start) if has_marks else None
-            at = mark.end() if mark else start + 1
-            if mark is not None and mark.lastgroup is not None:
+            tag = _TAG.match(text, start) if has_tags else None
+            at = tag.end() if tag else start + 1
+            if tag is not None and tag.lastgroup is not None:
                 found = Found(start=at)
-            elif mark is not None:
+            elif tag is not None:
                 found.is_thinking = True
             continue
         tries += 1
@@ -106,8 +111,8 @@ def find(text: str, keys: Set[str], has_marks: bool = True) -> Found:
         except UnreadableError as error:
             if any(plain(key) in keys for key in error.keys) or (error.is_open and not error.keys):
                 found.broken = (start, error)
-            mark = _MARK.search(text, start + 1, error.at)
-            at = max(start + 1, mark.start() if mark else error.at)
+            tag = _TAG.search(text, start + 1, error.at)
+            at = max(start + 1, tag.start() if tag else error.at)
             reread += error.at - at
         if tries > _TRIES or reread > len(text) + _TRIES:
             found.too_much = "it opens more braces than an answer has"
@@ -117,16 +122,16 @@ def find(text: str, keys: Set[str], has_marks: bool = True) -> Found:
 
 
 def is_alone(text: str, found: Found, start: int, end: int) -> bool:
-    """True if nothing but a code fence and punctuation surrounds the answer at start:end; a wrapper in
-    brackets counts as punctuation."""
+    """Whether only code fences and punctuation surround the answer at start:end; a wrapper in brackets
+    counts as punctuation."""
     return not _FENCES.sub("", text[found.start : start] + text[end:])
 
 
 def is_last(text: str, end: int) -> bool:
-    """True if nothing but a code fence and punctuation follows."""
+    """Whether only a code fence and punctuation follow."""
     return not _FENCES.sub("", text[end:])
 
 
 def plain(key: str) -> str:
-    """A key without case, spaces, hyphens and underscores, in which models vary."""
+    """Return a key without case, spaces, hyphens and underscores, in which models vary."""
     return re.sub(r"[\W_]+", "", key).casefold()

@@ -1,1 +1,1 @@
-"""What a server's error means: asked again, asked otherwise, or the end of the run."""
+"""Interpret a server's errors: repeat the request, change it, or end the run."""

@@ -1,4 +1,4 @@
-"""When a try that gave no answer is repeated."""
+"""When a try without an answer is repeated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _BACKOFF = wait_exponential(multiplier=0.25, max=30) + wait_random(0, 0.25)  # s
 
 
 class AgainError(Exception):
-    """This try gave no answer; the next may. after: None = back off, else seconds to wait at least."""
+    """This try gave no answer; the next may. after: minimum seconds to wait, None to back off."""
 
     def __init__(
         self, detail: str, after: float | None = None, silent: bool = False, outage: bool = False
@@ -18,8 +18,7 @@ class AgainError(Exception):
 
 
 def pause(state: RetryCallState) -> float:
-    """Seconds before the next try; Retry-After is a lower bound, with jitter so that not all come back in the
-    same instant."""
+    """Seconds before the next try. Retry-After is a lower bound; jitter spreads the returns."""
     error = state.outcome.exception() if state.outcome else None
     after = error.after if isinstance(error, AgainError) else None
     if after == 0:

@@ -1,12 +1,14 @@
-"""What comes of a server's error: asked again, asked otherwise, or the end of the run.
+"""Convert a server's error to one of three exceptions:
 
-    BusyError       ask again later: no connection, timeout, a body that is cut, too large or no completion, overload, rate limit, 5xx
-    DeclinedError   this request is not taken as it is; `kind` says what about it (declines.py), and so what can be done
-    ProviderError   no request will be taken: key, credit, account, model, a setting, redirect; somebody has to act, so the run stops
+    BusyError      repeat later: no connection, timeout, overload, rate limit, 5xx, or a body that is cut, too
+                   large or no completion
+    DeclinedError  this request is not accepted as it is; `kind` (declines.py) says what to change
+    ProviderError  no request will be accepted: key, credit, account, model, a setting, redirect. The run
+                   stops, because someone has to act
 
-The SDK alone would retry `insufficient_quota` (pointless), give up on a Retry-After beyond two minutes and
-take a cut body for an answer. Texts from a server are quoted short, on one line, and without the key, which
-some servers echo.
+The SDK alone would retry `insufficient_quota` (useless), give up on a Retry-After beyond two minutes, and
+accept a cut body as an answer. Texts from a server are quoted briefly, on one line, and without the key,
+which some servers echo.
 """
 
 from __future__ import annotations
@@ -34,24 +36,26 @@ from leafinstruct.llm.limits import quota
 
 _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectionResetError)
 _QUOTED = 300  # characters of a server's text in a message
-_OVERLOAD = {408, 429, 503, 529}  # 503 is also what a server answers that loads its model
+_OVERLOAD = {408, 429, 503, 529}  # a server that loads its model also answers 503
 _NEVER = {501, 505, 511}  # not implemented, HTTP version, login to the network required
 FEW = 3
-"""Responses in a row that show a server will never answer, of a kind that no working server sends."""
+"""Responses in a row that show that a server will never answer, of a kind that no working server sends."""
 SEVERAL = 9
-"""The same, of a kind that a server may send while it starts; with the pauses between them about a minute."""
+"""The same, of a kind that a server may send while it starts; with the pauses in between about a minute."""
 _PAGE = re.compile(r"[\s\ufeff]*<(?:!doctype html|html|head|body|\?xml|!--)", re.IGNORECASE)
 
 Load = Literal["", "slow", "full"]
 
 
 class BusyError(Exception):
-    """No answer now. after: seconds the server asked for; lost: it may have worked (and charged) unseen;
-    silent: it said nothing at all.
+    """No answer now.
 
-    load: `slow` (no answer within the timeout), `full` (declined for its load) or "".
-    hopeless: how many such responses in a row, from a server that never answered, show that it never will; 0
-    for an outage to be waited for.
+    after: seconds the server asked for.
+    lost: the server may have worked on the request (and charged for it).
+    silent: the server sent nothing.
+    load: `slow` (no answer within the timeout), `full` (declined because of its load) or "".
+    hopeless: number of such responses in a row, from a server that never answered, that show that it never
+        will; 0 for an outage that is worth waiting for.
     """
 
     def __init__(
@@ -69,8 +73,8 @@ class BusyError(Exception):
 
 
 class ServerError(BusyError):
-    """An error of the server itself, by its HTTP status. about_form: it names response_format, so that it may
-    be its way to decline a form."""
+    """An error of the server itself, by its HTTP status. about_form: it names response_format, so it may
+    mean that the form is declined."""
 
     def __init__(
         self, detail: str, *, after: float | None, about_form: bool, status: int, load: Load
@@ -81,8 +85,8 @@ class ServerError(BusyError):
 
 
 class DeclinedError(Exception):
-    """This request is not taken as it is. field: of the request, which is not supported; stops: what to raise
-    if no request was ever taken."""
+    """This request is not accepted as it is. field: the unsupported field of the request; stops: message
+    to raise if no request was ever accepted."""
 
     def __init__(self, detail: str, kind: Kind, field: str | None = None, stops: str | None = None) -> None:
         super().__init__(detail)
@@ -91,17 +95,16 @@ class DeclinedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Makes a server's text fit to be shown and stored."""
+    """Prepare a server's text for display and storage."""
 
     key: str
     others: tuple[str, ...] = ()
-    """Further secrets: values of headers and of extra_body that come from the environment."""
+    """Further secrets: values of headers and of extra_body from the environment."""
 
     def scrub(self, text: str) -> str:
-        """Without the secrets, and without half surrogate pairs, which no file or request can carry.
+        """Remove the secrets, and half surrogate pairs, which no file or request can carry.
 
-        A secret shorter than 8 characters is a dummy such as `ollama`, and replacing it would only mangle
-        words.
+        A secret shorter than 8 characters is a dummy such as `ollama`; replacing it would only garble words.
         """
         text = text.encode("utf-8", "replace").decode("utf-8")
         for secret in (self.key, *self.others):
@@ -109,7 +112,7 @@ class Quote:
         return text
 
     def line(self, body: object) -> str:
-        """The message of an error body, in any of its usual places, on one line."""
+        """Return the message of an error body, wherever it is, on one line."""
         if isinstance(body, list) and len(body) == 1 and isinstance(body[0], Mapping):  # as Gemini sends it
             [body] = body
         if isinstance(body, Mapping):
@@ -129,22 +132,22 @@ def status_fault(
     body: object,
     sent: Mapping[str, Any],
 ) -> Exception:
-    """The fault behind any HTTP status that is no success; a redirect is one, as it is not followed. sent:
-    the body of the request."""
-    said = quote.line(body)
+    """Return the fault for an HTTP status that is no success; redirects are not followed. sent: the
+    request's body."""
+    message = quote.line(body)
     request_id = quote.scrub(headers.get("x-request-id", ""))
     where = f"HTTP {status}" + (f", request {request_id[:64]}" if request_id else "")
     if status < 400:
         return ProviderError(
-            f"{config.base_url} redirects to {_target(config, quote, headers)}; write the final address "
+            f"{config.base_url} redirects to {_target(config, quote, headers)}; write the final URL "
             "into llm.base_url"
         )
-    meant = complaint(body)
-    kind = kind_of(status, meant, sent)
-    detail = f"{where}: {said}"
+    error = complaint(body)
+    kind = kind_of(status, error, sent)
+    detail = f"{where}: {message}"
     if kind in STOPS:
-        return ProviderError(_stopped(config, kind, where, said))
-    load: Load = "full" if status in _OVERLOAD or asks_to_wait(meant) else ""
+        return ProviderError(_stopped(config, kind, where, message))
+    load: Load = "full" if status in _OVERLOAD or asks_to_wait(error) else ""
     if status >= 500 and kind in (Kind.LATER, Kind.FORM):
         about_form = kind is Kind.FORM or status == 501  # not implemented: perhaps only this form
         return ServerError(
@@ -152,35 +155,35 @@ def status_fault(
         )
     if kind is Kind.LATER:
         return BusyError(detail, after=retry_after(headers), load=load)
-    stops = _stopped(config, Kind.KEY, where, said) if status == 403 and kind is Kind.UNKNOWN else None
-    return DeclinedError(detail, kind, field_of(meant, sent), stops)
+    stops = _stopped(config, Kind.KEY, where, message) if status == 403 and kind is Kind.UNKNOWN else None
+    return DeclinedError(detail, kind, field_of(error, sent), stops)
 
 
 def _target(config: LlmConfig, quote: Quote, headers: Mapping[str, str]) -> str:
-    """Where a redirect leads, as base_url wants it: no password, no query, no path of the request."""
+    """Return the target of a redirect in the form of base_url: no password, no query, no path of the
+    request."""
     try:
         url = urlsplit(urljoin(f"{config.base_url}/chat/completions", headers.get("location", "")))
     except ValueError:
-        return "an address that is none"
+        return "an invalid URL"
     if not url.hostname or "location" not in headers:
-        return "no address"
+        return "no URL"
     host = url.netloc.rpartition("@")[2]
     return quote.line(f"{url.scheme}://{host}{url.path.rstrip('/').removesuffix('/chat/completions')}")
 
 
 def _sentence(text: str) -> str:
-    """A server's words with a period, so that ours can follow."""
+    """Return the server's message with a period."""
     return text if text.endswith((".", "!", "?", "。")) else f"{text}."
 
 
-def _stopped(config: LlmConfig, kind: Kind, where: str, said: str) -> str:
-    """The message of an error that no retry and no other document can repair: what, the server's own words,
-    what to do."""
-    said = _sentence(said)
+def _stopped(config: LlmConfig, kind: Kind, where: str, message: str) -> str:
+    """Return the message for an error that no retry and no other document can avoid."""
+    message = _sentence(message)
     if kind is Kind.KEY and config.key_env is None:
         return (
-            f"{config.base_url} wants a key ({where}): {said} Put the name of the variable that holds it "
-            "into llm.key_env."
+            f"{config.base_url} requires a key ({where}): {message} Write the name of the environment "
+            "variable that holds it into llm.key_env."
         )
     what, hint = {
         Kind.CREDIT: (": no credit left", "Add credit and run the same command again."),
@@ -189,7 +192,7 @@ def _stopped(config: LlmConfig, kind: Kind, where: str, said: str) -> str:
             f"Set {config.key_env} to a key for this server and run the same command again.",
         ),
         Kind.ACCOUNT: (
-            ": this account may not be used",
+            ": this account is not accepted",
             "Settle it with the provider, or set another llm.key_env or llm.base_url.",
         ),
         Kind.MODEL: (
@@ -205,15 +208,15 @@ def _stopped(config: LlmConfig, kind: Kind, where: str, said: str) -> str:
             "Check temperature, max_tokens, extra_body and model in the section llm.",
         ),
     }[kind]
-    return f"{config.base_url}{what} ({where}): {said} Answers so far are kept. {hint}"
+    return f"{config.base_url}{what} ({where}): {message} Answers so far are saved. {hint}"
 
 
 def connection_fault(error: BaseException) -> BusyError:
-    """The fault behind a connection that failed; the transport wraps the cause several times and calls a
-    refusal a timeout.
+    """Return the fault for a failed connection. The transport wraps the cause several times and reports a
+    refusal as a timeout.
 
-    What failed before the whole request was sent (no connection, no TLS, a reset while it was written) cannot
-    have been worked on.
+    The server cannot have worked on a request that failed before it was sent completely (no connection, no
+    TLS, a reset while writing).
     """
     causes = [error]
     while causes[-1].__cause__ is not None:
@@ -233,8 +236,8 @@ def connection_fault(error: BaseException) -> BusyError:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds the server asks to wait: `Retry-After` (seconds or a date), `retry-after-ms`, else the reset of
-    a quota that is used up, else None."""
+    """Return the seconds that the server asks to wait: `Retry-After` (seconds or a date),
+    `retry-after-ms`, else the reset of a quota that is used up, else None."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) / unit
@@ -249,12 +252,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def is_web_page(text: object) -> bool:
-    """Whether a body is HTML: of a login page, a proxy, or a web site under llm.base_url."""
+    """Whether a body is HTML, e.g. a login page, a proxy, or a web site under llm.base_url."""
     return isinstance(text, str) and bool(_PAGE.match(text[:1000]))
 
 
 def first_choice(payload: Any) -> Mapping[str, Any] | None:
-    """The first choice of a completion, or None if the payload is no completion."""
+    """Return the first choice of a completion, None if the payload is no completion."""
     choices = payload.get("choices") if isinstance(payload, Mapping) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     return choice if isinstance(choice, Mapping) and isinstance(choice.get("message"), Mapping) else None

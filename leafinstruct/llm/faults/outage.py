@@ -1,4 +1,4 @@
-"""The end of a stage whose questions stayed without an answer, in one line."""
+"""The error that ends a stage with too many unanswered questions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from leafinstruct.llm.config import LlmConfig
 def too_many_failed(
     config: LlmConfig, counts: Mapping[str, int], asked: int, why: str, who: str, done: str
 ) -> ProviderError:
-    """counts: `failed`, and how many of these the server `declined`; why: the detail of one of them; who,
-    done: `judge`, `judged`."""
+    """Return the error.
+
+    counts: `failed`, and how many of these the server `declined`.
+    why: the detail of one of them.
+    who, done: `judge`, `judged`.
+    """
     failed = counts["failed"]
     if counts["declined"] == failed:
         return ProviderError(

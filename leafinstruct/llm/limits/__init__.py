@@ -1,1 +1,1 @@
-"""How many requests, how fast, and which process asks."""
+"""Limits on requests: how many at once, how fast, and which process asks."""

@@ -1,17 +1,16 @@
-"""One process at a time asks a question: a lock for each question, shared by all builds that share a folder
-of answers.
+"""A lock for each question, so that only one of the builds that share a folder of answers asks it.
 
-    <cache>/claims          one byte for each answer that any process stored; byte ranges of it are the locks
+    <cache>/claims   one byte for each answer that any process stored; byte ranges of it are the locks
 
-A question is a byte range of one file, at an offset from its key, so a claim makes no file and ends with its
-process, however it ends. The size of the file says whether another process stored an answer since the last
-look; only then are the files of answers read again. A claim and its release take 6 us together, the look 1 us
-(Linux, local disk).
+A question is a byte range of one file, at an offset from its key. So a claim creates no file and ends with
+its process, however the process ends. The size of the file shows whether another process stored an answer
+since the last check; only then are the files of answers read again. A claim and its release take 6 us
+together, the check 1 us (Linux, local disk).
 
-Linux locks the open file (OFD locks), so two clients of one process exclude each other too; elsewhere the
-lock belongs to the process. Where the file system has no locks, and on Windows, every claim is granted: two
-builds that ask the same question at the same moment both pay, and the answers stay right. Network file
-systems lock where their lock service runs (NFS v4 always).
+Linux locks the open file (OFD locks), so two clients of one process also exclude each other; elsewhere the
+lock belongs to the process. On Windows, and on file systems without locks, every claim is granted: two builds
+that ask the same question at the same moment both pay, and the answers stay correct. Network file systems
+lock if their lock service runs (NFS v4 always).
 """
 
 from __future__ import annotations
@@ -30,21 +29,21 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _NAME = "claims"
-_HELD = {errno.EAGAIN, errno.EACCES}
+_LOCKED = {errno.EAGAIN, errno.EACCES}
 
 
 class Claims:
     """The claims of one client."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: of the answers; made with the first claim."""
+        """folder: of the answers; created with the first claim."""
         self._folder = folder
         self._file: int | None = None
-        self._size = 0  # as far as the files of answers were read
+        self._size = 0  # size of the file when the answers were last read
 
     @contextlib.contextmanager
     def claim(self, key: str) -> Generator[bool]:
-        """Claim the question of this key (64 hex digits). Gives False where another client has it."""
+        """Claim the question of this key (64 hex digits). Yields False if another client has claimed it."""
         offset = int(key[:15], 16)
         granted = self._lock(offset, taken=True)
         try:
@@ -62,9 +61,9 @@ class Claims:
         return changed
 
     def stored(self) -> None:
-        """Tell the others that an answer was stored."""
+        """Announce to other processes that an answer was stored."""
         if self._file is not None:
-            # a full disk: the answer itself was stored, and others look again with the next one
+            # a full disk: the answer itself was stored, and others see it with the next one
             with contextlib.suppress(OSError):
                 os.write(self._file, b".")
                 self._size += 1
@@ -75,7 +74,7 @@ class Claims:
             self._file = None
 
     def _lock(self, offset: int, *, taken: bool) -> bool:
-        """Whether the byte was locked or released; True where there are no locks."""
+        """Lock or release the byte. Returns whether it worked; True if there are no locks."""
         if fcntl is None:
             return True
         try:
@@ -92,5 +91,5 @@ class Claims:
             else:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB if taken else fcntl.LOCK_UN, 1, offset)
         except OSError as error:
-            return error.errno not in _HELD or self._file is None
+            return error.errno not in _LOCKED or self._file is None
         return True

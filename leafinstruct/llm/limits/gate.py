@@ -1,15 +1,17 @@
-"""How many requests are in flight: an adaptive limit, from 1 up to `llm.max_in_flight`.
+"""Number of requests in flight: an adaptive limit between 1 and `llm.max_in_flight`.
 
-    first answer        the limit is 1 until a server has completed one request: what it counts and accepts is not known before
-    after it            as many as a server that works on one request at a time would answer within half of `llm.timeout`, at most 8
-    each answer         +1 until the first sign of overload (doubling in each round), then +1 in each round; +0 while latency says no
-    latency             no growth while the mean is above a quarter of `llm.timeout` and above 1.5 x the lowest mean; -1 for each answer while
-                        it is above half of the timeout and twice the lowest mean
-    timeout             at most half as many, and at most half of what was answered within the last `llm.timeout` seconds
-    429, 503, ...       half as many once most recent responses say so; one in ten, as busy public servers have it, changes nothing
+    first answer   1 until the server has completed one request: its counts and limits are unknown before
+    after it       as many as a server that handles one request at a time would answer within half of
+                   `llm.timeout`, at most 8
+    each answer    +1 until the first sign of overload (doubling in each round), then +1 in each round
+    latency        no growth while the mean is above a quarter of `llm.timeout` and 1.5 x the lowest mean; -1
+                   for each answer while it is above half of the timeout and twice the lowest mean
+    timeout        at most half as many, and half of the number of answers within the last `llm.timeout`
+    429, 503, ...  half as many once most recent responses are of this kind; one in ten, as from busy public
+                   servers, changes nothing
 
-A server that queues (Ollama works on one request at a time) otherwise spends the timeout of request 25 on the
-first 24. A requests-per-second limit cannot replace this: the rate of such a server is not known before, and
+Without this, a server that queues (Ollama handles one request at a time) spends the timeout of request 25 on
+the first 24. A limit of requests per second cannot replace it: the rate of such a server is unknown and
 differs between documents.
 
 Source: additive increase, multiplicative decrease (Chiu and Jain 1989), slow start as in TCP. Cost: 6 us a
@@ -34,7 +36,7 @@ _RECENT = 0.3  # weight of one answer in the mean latency
 
 
 class Queue:
-    """Admits as many at once as `limit()` allows, in order of arrival."""
+    """Admits in order of arrival, at most `limit()` at once."""
 
     def __init__(self, limit: Callable[[], int]) -> None:
         self._limit = limit
@@ -43,7 +45,7 @@ class Queue:
 
     @contextlib.asynccontextmanager
     async def enter(self, *, first: bool = False) -> AsyncGenerator[None]:
-        """first: before all who wait."""
+        """first: before all that wait."""
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if first:
             self._waiting.appendleft(place)
@@ -60,7 +62,7 @@ class Queue:
             self.admit()
 
     def admit(self) -> None:
-        """Admit those for whom there is room now."""
+        """Admit as many as the limit allows now."""
         while self._waiting and self.inside < self._limit():
             place = self._waiting.popleft()
             if not place.done():  # its task was cancelled
@@ -69,17 +71,17 @@ class Queue:
 
 
 class Gate:
-    """The limit of one client, and the queues before it. An exchange is one question with all its tries; a
-    flight is one request."""
+    """The limit of one client, and its queues. An exchange is one question with all its tries; a flight is
+    one request."""
 
     def __init__(self, most: int, timeout: float) -> None:
         self._most, self._timeout = most, timeout
         self._limit = 1.0
         self._doubling_to = float(most)  # below it, each answer adds 1
-        # the limit at which a request timed out; a server with latencies above a quarter of the timeout is
-        # not led there again
+        # the limit at which a request timed out; not reached again by a server with latencies above a
+        # quarter of the timeout
         self._too_many = math.inf
-        self._cut = 0.0  # when the limit was last lowered; requests from before do not lower it again
+        self._cut = 0.0  # when the limit was last lowered; older requests do not lower it again
         self._overload = 0.0  # share of recent responses
         self._mean = self._lowest = 0.0  # seconds; 0 before the first answer
         self._answers: deque[float] = deque(maxlen=most)  # when the latest arrived
@@ -93,21 +95,21 @@ class Gate:
 
     @property
     def in_flight(self) -> int:
-        """Requests in flight, and those that wait for the budget or the pace."""
+        """Requests in flight, including those that wait for the budget or the pace."""
         return self._flights.inside
 
     def exchange(self, *, first: bool = False) -> contextlib.AbstractAsyncContextManager[None]:
-        """One question. One more than may be in flight is begun, so that one that only waits does not hold up
-        the others."""
+        """One question. One more than may be in flight is started, so that a question that only waits does
+        not delay the others."""
         return self._exchanges.enter(first=first)
 
     def flight(self, *, again: bool) -> contextlib.AbstractAsyncContextManager[None]:
-        """One request. again: not the first try of its question, whose deadline runs, so that it goes
+        """One request. again: not the first try of its question, whose deadline is running, so it goes
         first."""
         return self._flights.enter(first=again)
 
     def answered(self, began: float) -> None:
-        """A completion arrived. Called while its flight is open. began: when it was sent."""
+        """Record a completion, while its flight is open. began: time when it was sent."""
         now = clock.CLOCK.now()
         seconds = now - began
         first = not self._answers
@@ -126,13 +128,13 @@ class Gate:
                 self._set(self._limit + 1 / self._limit)
 
     def overloaded(self, began: float) -> None:
-        """The server declined a request for its load."""
+        """Record that the server declined a request because of its load."""
         self._overload += _WEIGHT * (1 - self._overload)
         if self._overload > _SHRINK and began >= self._cut:
             self._lower(self._limit / 2)
 
     def timed_out(self, began: float) -> None:
-        """A request got no answer within the timeout."""
+        """Record a request without an answer within the timeout."""
         if began >= self._cut:
             self._too_many = max(2.0, self._limit)
             since = clock.CLOCK.now() - self._timeout
@@ -142,7 +144,7 @@ class Gate:
         return min(self._most, self.limit + 1) if self._answers else 1
 
     def _lower(self, limit: float) -> None:
-        # else the same episode: what was right before it stays the aim
+        # otherwise it is the same episode, and the earlier target stays
         if self._answers and self._answers[-1] >= self._cut:
             self._doubling_to = max(1.0, self._limit / 2)
         self._cut = clock.CLOCK.now()

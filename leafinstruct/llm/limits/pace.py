@@ -1,13 +1,14 @@
-"""When the next request may start: one clock for all requests of a client.
+"""When the next request may start: one schedule for all requests of a client.
 
-A server that answers 429 speaks to the whole client, not to the one request it hit: without a common pause
-the other 63 in flight burn their tries against the same wall. `requests_per_minute` and `tokens_per_minute`
-space starts evenly: a request of a tenth of the tokens of a minute is followed by 6 s of rest. A token bucket
-was refused because its first burst is exactly what small per-minute quotas punish. Tokens are reserved as
-providers count them, the input and all of max_tokens, and corrected when the answer is counted.
+A server that answers 429 means the whole client, not the one request: without a common pause the other 63 in
+flight would waste their tries. `requests_per_minute` and `tokens_per_minute` space starts evenly: after a
+request with a tenth of a minute's tokens, nothing starts for 6 s. Chosen over a token bucket, whose first
+burst is what small per-minute quotas punish. Tokens are reserved as providers count them, the input and all
+of max_tokens, and corrected when the answer is counted.
 
-A quota that a response's headers call used up is waited for before a request is declined for it (quota.py),
-up to a minute: a header is a forecast, and a quota of a day is only believed once a request is declined.
+If a response's headers report that a quota is used up, the client waits for it before a request is declined
+(quota.py), but at most a minute: a header is a forecast, and a daily quota is believed only after a request
+was declined.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ class Pace:
         self._tokens = 0  # of the latest request
 
     def pause(self, seconds: float) -> None:
-        """No start for that long, as a server asked with Retry-After; never shortens a longer pause."""
+        """Start nothing for that long, as a server requests with Retry-After. Never shortens a longer
+        pause."""
         self._resume = max(self._resume, clock.CLOCK.now() + seconds)
 
-    def heed(self, headers: Mapping[str, str]) -> None:
+    def observe(self, headers: Mapping[str, str]) -> None:
         """Pause while a quota is used up. headers: of any response."""
         if left := quota.wait(headers, self._tokens):
             self.pause(min(left, self._forecast))
@@ -51,7 +53,7 @@ class Pace:
         return max(0.0, self._resume - clock.CLOCK.now())
 
     def refuse(self, tokens: int, purpose: str) -> None:
-        """Raises RecipeError for a request of more tokens than a minute may have."""
+        """Raises RecipeError for a request with more tokens than one minute allows."""
         if self._quota is not None and tokens > self._quota:
             raise RecipeError(
                 f"llm.tokens_per_minute: one request ({purpose}) may take {tokens:,} tokens with its "
@@ -61,8 +63,8 @@ class Pace:
             )
 
     async def turn(self, tokens: int, patience: float) -> bool:
-        """Wait for this caller's start. A pause that comes up while it waits holds it too, and one of more
-        than `patience` ends the wait: False."""
+        """Wait for this caller's start; pauses that begin meanwhile are included. Returns False for a
+        pause of more than `patience` seconds."""
         if self._interval or self._token:
             async with self._order:
                 start = max(clock.CLOCK.now(), self._next)
@@ -76,5 +78,5 @@ class Pace:
         return True
 
     def correct(self, reserved: int, used: int) -> None:
-        """A request took `used` tokens instead of those reserved with its turn."""
+        """Replace the tokens reserved for a request by those it used."""
         self._next -= (reserved - used) * self._token

@@ -1,11 +1,11 @@
-"""What a server's rate-limit headers say: how much of which quota is left, and for how long.
+"""Read a server's rate-limit headers: how much of which quota is left, and when it is reset.
 
-    x-ratelimit-remaining-requests, x-ratelimit-reset-requests, -tokens      OpenAI, Azure, Groq, vLLM gateways
-    anthropic-ratelimit-input-tokens-remaining, -reset                       Anthropic
-    ratelimit-remaining, x-ratelimit-reset                                   IETF draft, GitHub, OpenRouter
+    x-ratelimit-remaining-requests, x-ratelimit-reset-requests, -tokens   OpenAI, Azure, Groq, vLLM gateways
+    anthropic-ratelimit-input-tokens-remaining, -reset                    Anthropic
+    ratelimit-remaining, x-ratelimit-reset                                IETF draft, GitHub, OpenRouter
 
 A reset is a duration ("20ms", "1s", "6m0s", "1h2m3.5s"), seconds ("7.66"), seconds or milliseconds since
-1970, or a date in RFC 3339. Whatever else a header holds is ignored.
+1970, or a date in RFC 3339. Other values are ignored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FIELDS = {"remaining", "reset"}
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One quota. kind: `requests`, `tokens`, `input-tokens`, or "" where the header does not say; reset:
+    """One quota. kind: `requests`, `tokens`, `input-tokens`, or "" if the header does not say; reset:
     seconds from now, None if unknown."""
 
     kind: str
@@ -36,7 +36,7 @@ class Quota:
 
 
 def quotas(headers: Mapping[str, str]) -> list[Quota]:
-    """Every quota whose remaining amount is stated."""
+    """Return every quota whose remaining amount is stated."""
     found: dict[str, dict[str, str]] = {}
     for name in headers:
         if match := _NAME.fullmatch(name):
@@ -51,8 +51,8 @@ def quotas(headers: Mapping[str, str]) -> list[Quota]:
 
 
 def wait(headers: Mapping[str, str], tokens: float) -> float | None:
-    """Seconds until a request of that many tokens fits every quota again; None if it fits now or no header
-    says when."""
+    """Return the seconds until a request of that many tokens fits every quota again; None if it fits now
+    or no header states a time."""
     resets = [
         quota.reset for quota in quotas(headers) if quota.remaining < (tokens if "token" in quota.kind else 1)
     ]
@@ -60,7 +60,7 @@ def wait(headers: Mapping[str, str], tokens: float) -> float | None:
 
 
 def seconds(text: str) -> float | None:
-    """Seconds until the time that a reset header states, at least 0; None if it is none."""
+    """Return the seconds until the time that a reset header states, at least 0; None if it states none."""
     text = text.strip()
     number = _number(text)
     if number is not None:

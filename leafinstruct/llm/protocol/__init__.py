@@ -1,1 +1,1 @@
-"""The chat-completions protocol: what goes over the wire, and what one server accepts of it."""
+"""The chat-completions protocol: what is sent, and what one server accepts of it."""

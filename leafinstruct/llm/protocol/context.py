@@ -1,18 +1,19 @@
-"""Was the whole prompt read? Servers with a small context window cut prompts without an error (Ollama:
+"""Detect silently cut prompts: servers with a small context window cut prompts without an error (Ollama:
 num_ctx, 2,048 or 4,096 tokens by default).
 
-A count of prompt tokens arouses suspicion when
+A count of prompt tokens is suspicious if
 
-    it is lower than 0.8 x the number of words that the prompt adds to the one before (a tokenizer makes at least one token of a word; a
-    server may leave out what its own cache holds, which is at most what two prompts begin with),
-    or no count was higher before, the prompt may be longer, and the count is a multiple of 256, as context windows are, or a prompt of
-    another length was counted exactly as high.
+- it is lower than 0.8 x the number of words that the prompt adds to the one before (a tokenizer makes at
+  least one token of a word; a server may leave out what its own cache holds, at most the common beginning of
+  two prompts),
+- or no earlier count was higher, the prompt may be longer, and the count is a multiple of 256, as context
+  windows are, or equal to the count of a prompt of another length.
 
-The proof is one more request, with 1,000 common words before the same prompt, where no cache holds it. The
-prompt is cut if that does not raise the count, or if the count is below half of the words: no tokenizer is
-that coarse. So an honest server is never stopped, and is asked for a proof about once in a run (one count in
-85 is such a number, and of n counts about ln n are the highest so far). A server that declines what is too
-long (400) cuts nothing. Counts below 256 are no context window and prove nothing.
+The proof is one more request, with 1,000 common words before the same prompt, so that no cache contains it.
+The prompt is cut if that does not raise the count, or if the count is below half of the words: no tokenizer
+is that coarse. So an honest server is never stopped, and gets about one such request in a run (one count in
+85 is such a number, and of n counts about ln n are the highest so far). A server that declines long prompts
+(400) does not cut them. Counts below 256 are no context window and prove nothing.
 """
 
 from __future__ import annotations
@@ -38,24 +39,24 @@ FILLER = " ".join(_COMMON * (_FILLER_WORDS // len(_COMMON)))
 
 
 class Context:
-    """What one server's counts say about its context window."""
+    """What one server's counts reveal about its context window."""
 
     def __init__(self) -> None:
         # the highest count of a prompt that was read whole, and its estimate
         self._read, self._estimate = 0, 0
         self._few = _FEW  # lowered by a proof that this server's tokens are longer
         self._before = ""  # text of the prompt before
-        self._proving = asyncio.Lock()  # one proof at a time: it answers for all who wait
+        self._proving = asyncio.Lock()  # one proof at a time: it is valid for all that wait
 
     async def fault(
         self, request: Request, counted: int, longer: Callable[[], Awaitable[int | None]]
     ) -> str | None:
-        """What is wrong if the prompt was cut, in words that follow the server's address. Ask once for each
-        prompt.
+        """Return what is wrong if the prompt was cut, in words that follow the server's URL. Call once for
+        each prompt.
 
         counted: the server's prompt tokens, those from its cache included.
         longer: asks again with the filler; returns the count, 0 if there is none, None if the server declines
-        that prompt.
+            that prompt.
         """
         if not self._is_suspicious(request, counted):
             return None
@@ -64,15 +65,15 @@ class Context:
                 return None
             with_filler = await longer()
             if with_filler is None:
-                self._is_whole(request, counted)  # it says so when a prompt is too long
+                self._is_whole(request, counted)  # it reports prompts that are too long
             if not with_filler or not self._is_cut(request, counted, with_filler):
                 return None
             return (
-                f"cuts prompts without saying so: it counts {counted:,} tokens, and {with_filler:,} "
+                f"cuts prompts silently: it counts {counted:,} tokens, and {with_filler:,} "
                 "with 1,000 "
                 "words more. Raise its context length (Ollama: num_ctx or OLLAMA_CONTEXT_LENGTH; "
                 "llama.cpp: --ctx-size; others: context or "
-                "max-model length) and run the same command again; answers to cut prompts are not kept."
+                "max-model length) and run the same command again; answers to cut prompts are not saved."
             )
 
     def _is_suspicious(self, request: Request, counted: int) -> bool:
@@ -94,15 +95,15 @@ class Context:
         return False
 
     def _lacks_words(self, request: Request, counted: int) -> bool:
-        """Whether the count is lower than the words of the prompt let expect."""
+        """Whether the count is too low for the number of words."""
         return counted < self._few * len(_text(request).split())
 
     def _is_settled(self, request: Request, counted: int) -> bool:
-        """Whether a proof for another prompt answers for this one."""
+        """Whether a proof for another prompt is also valid for this one."""
         return counted < self._read and not self._lacks_words(request, counted)
 
     def _is_cut(self, request: Request, counted: int, with_filler: int) -> bool:
-        """The proof's result: the counts of one prompt without and with the filler."""
+        """Return the proof's result from the counts of one prompt without and with the filler."""
         words = len(_text(request).split())
         if with_filler < max(counted + _RISE, _COARSEST * (words + _FILLER_WORDS)):
             return True
@@ -110,13 +111,13 @@ class Context:
         return False
 
     def _is_whole(self, request: Request, counted: int) -> None:
-        """A prompt of this count was read whole."""
+        """Record that a prompt of this count was read completely."""
         self._read = max(self._read, counted + _RISE)
         self._few = min(self._few, 0.9 * counted / max(1, len(_text(request).split())))
 
 
 def with_filler(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The messages, the filler at the very beginning, where no server's cache holds it."""
+    """Put the filler at the very beginning of the messages, so that no server's cache contains the prompt."""
     first, *rest = messages
     content = first["content"]
     longer = (
@@ -126,7 +127,7 @@ def with_filler(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _words_added(text: str, before: str) -> int:
-    """Words after what both texts begin with."""
+    """Count the words after the common beginning of both texts."""
     common = next(
         (at for at, (one, other) in enumerate(zip(text, before, strict=False)) if one != other),
         min(len(text), len(before)),

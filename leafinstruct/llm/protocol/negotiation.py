@@ -1,22 +1,23 @@
-"""What one server and model accepts of a request, found out by the first question before the others start.
+"""Find out which request fields a server and model accept, with the first question, before the others start.
 
-    form          json_schema in the subset that strict modes share -> json_object with the schema -> json_object -> words
+    form          json_schema in the subset that strict modes share -> json_object with the schema
+                  -> json_object -> words
     limit         max_tokens -> max_completion_tokens -> none
     temperature   as in the recipe -> none
 
-The first question of a purpose goes out alone, the others wait for it. It walks down these ladders as the
-server declines what it sent, and the terms of its first completion hold for the run. A decline counts only
-against what the declined request itself sent. Overload, an error of the server and an empty answer say
-nothing about terms.
+The first question of a purpose is sent alone, and the others wait for it. It steps down these ladders when
+the server declines a field, and the terms of its first completion are used for the run. A decline counts only
+against what the declined request itself sent. Overload, a server error and an empty answer show nothing about
+terms.
 
-When is a 500 about the form? llama-cpp-python answers 500 to `json_schema`, and a server with a hiccup
-answers 500 to anything. So it is, if it says so, or if the same form failed three times running, the same
-request is then answered in another form, and the first form still fails. A 501 (not implemented) counts as
-saying so; an error that says that the server is loading or overloaded does not count.
+When is a 500 about the form? llama-cpp-python answers 500 to `json_schema`, and a failing server answers 500
+to anything. So a 500 is about the form if the message says so, or if the same form failed three times in a
+row, the same request is then answered in another form, and the first form still fails. A 501 (not
+implemented) counts as a message; a message about loading or overload does not count.
 
-Terms are kept for a client, so for a server, a model and a run, and not on disk: all that a second run would
-save is one to three declined requests, for which no provider charges, and a server that was upgraded or
-serves another model under the same name would keep terms that it had once declined.
+Terms are kept for a client, thus for one server, model and run, and not on disk. A second run would save only
+one to three declined requests, which no provider charges, and terms once declined would remain for a server
+that was upgraded or serves another model under the same name.
 """
 
 from __future__ import annotations
@@ -44,11 +45,11 @@ class Terms:
     temperature: bool = True
 
     def lower_form(self) -> Terms | None:
-        """With the next form, None after the last."""
+        """Return the terms with the next form, None after the last."""
         return None if self.form is Form.TEXT else replace(self, form=Form(self.form + 1))
 
     def without(self, field: str) -> Terms | None:
-        """With what is sent instead of a field that is not supported; None if nothing is."""
+        """Return the terms without an unsupported field, or with its substitute; None if there are none."""
         if field == "response_format":
             return self.lower_form()
         if field == self.limit:
@@ -68,8 +69,8 @@ class Negotiation:
 
     @asynccontextmanager
     async def first(self, purpose: str) -> AsyncGenerator[None, None]:
-        """Hold back the other questions of this purpose until one has shown what the server accepts, or has
-        failed for want of a server."""
+        """Hold back the other questions of this purpose until one has found what the server accepts, or
+        has failed without an answer."""
         lock = self._first.setdefault(purpose, asyncio.Lock())
         if purpose not in self._open:
             async with lock:
@@ -79,19 +80,19 @@ class Negotiation:
         yield
 
     def open(self, purpose: str) -> None:
-        """Let the other questions go, though nothing is known."""
+        """Release the other questions although nothing is known."""
         self._open.add(purpose)
 
     def is_settled(self, purpose: str) -> bool:
         return purpose in self._settled
 
     def settle(self, purpose: str, terms: Terms) -> Terms:
-        """The first terms that gave a completion hold. Returns those that do."""
+        """Keep the first terms that gave a completion. Returns the terms that are kept."""
         self._open.add(purpose)
         return self._settled.setdefault(purpose, terms)
 
     def terms(self, purpose: str) -> Terms:
-        """Those to start with; limit and temperature are known from any purpose."""
+        """Return the terms to start with; limit and temperature are known from any purpose."""
         if purpose in self._settled:
             return self._settled[purpose]
         known = next(iter(self._settled.values()), Terms())
@@ -99,32 +100,32 @@ class Negotiation:
 
 
 class Ladder:
-    """The terms of one exchange, and its way down while none are settled."""
+    """The terms of one exchange, and its steps down while none are settled."""
 
     def __init__(self, negotiation: Negotiation, purpose: str) -> None:
         self._negotiation, self._purpose = negotiation, purpose
         self.terms = negotiation.terms(purpose)
         self.before: Terms | None = None
-        """The terms that errors 500 without a word were the answer to, while others are tried. An answer in
-        others must be confirmed."""
+        """The terms that got errors 500 without a reason, while others are tried. An answer in other terms
+        must be confirmed."""
         self._changes = 0
         self._server_errors = 0
 
     def settle(self, terms: Terms) -> None:
-        """These gave a completion; those that hold are used from now on."""
+        """Record that these terms gave a completion, and use the ones that are kept."""
         self.terms = self._negotiation.settle(self._purpose, terms)
 
     def learn(self, text: str) -> None:
-        """From a finished answer: a server that puts words round the object ignores response_format, and
-        needs it in words. An empty answer says nothing, and one after errors without a word must be
-        confirmed."""
+        """Learn from a finished answer: a server that puts words around the object ignores response_format
+        and needs the schema in words. An empty answer shows nothing, and one after errors without a reason
+        must be confirmed."""
         if text.strip() and self.before is None:
             obeyed = self.terms.form is Form.TEXT or is_object(text)
             self.settle(self.terms if obeyed else replace(self.terms, form=Form.TEXT))
 
     def without(self, field: str) -> bool:
-        """Go on without a field that is not supported; False if it is needed or has no substitute. What is
-        settled holds for the run, and this one exchange may still differ, as a gateway may route it to
+        """Continue without an unsupported field. Returns False if it is required or has no substitute.
+        Settled terms are kept for the run, but this exchange may differ, since a gateway may route it to
         another server."""
         self._changes += 1
         settled = self._negotiation.terms(self._purpose)
@@ -135,8 +136,8 @@ class Ladder:
         return True
 
     def after_error(self, status: int, about_form: bool) -> bool:
-        """Whether another form is tried now: the server names the form, or has failed in this one for a while
-        without a word."""
+        """Whether to try another form now: the server names the form, or has failed in this one repeatedly
+        without a reason."""
         if status not in (500, 501) or self._negotiation.is_settled(self._purpose):
             return False
         self._server_errors += 1
@@ -147,14 +148,14 @@ class Ladder:
             if self._server_errors < _SERVER_ERRORS or lower is None:
                 return False
             self.before = self.terms
-        elif lower is None:  # no form is answered: it is no question of forms
+        elif lower is None:  # no form is answered, so the form is not the cause
             self.terms, self.before, self._server_errors = self.before, None, 0
             return False
         self.terms = lower
         return True
 
     def _sends_less(self, terms: Terms, field: str) -> bool:
-        """Whether others have learnt meanwhile what this request was declined for."""
+        """Whether other exchanges have meanwhile found out what this request was declined for."""
         if not self._negotiation.is_settled(self._purpose):
             return False
         if field == "response_format":

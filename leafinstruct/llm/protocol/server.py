@@ -1,18 +1,17 @@
-"""One try: a body goes out, a Reply or a fault comes back. The only file that knows openai, aiohttp or the
-key.
+"""Send one request: a body goes out, a Reply or a fault comes back. The only module that knows openai,
+aiohttp or the key.
 
-The SDK carries the protocol (headers, proxies, TLS, connection pool) with `max_retries=0`, because retrying
-belongs to exchange.py alone, and is called below its typed methods: `post(cast_to=object)` skips the walk
-over request and response types. With the aiohttp transport that makes 1,570 requests/s in one process against
-a server answering in 50 ms, 128 in flight (0.53 ms CPU each); the typed method on the SDK's default transport
-590 (1.67 ms). uvloop added nothing on top. Through the whole client, cache and retries included: 830 (1.05
-ms).
+The SDK provides the protocol (headers, proxies, TLS, connection pool) with `max_retries=0`, because only
+exchange.py retries. It is called below its typed methods: `post(cast_to=object)` skips the walk over request
+and response types. With the aiohttp transport that makes 1,570 requests/s in one process against a server
+answering in 50 ms, 128 in flight (0.53 ms CPU each); the typed method on the SDK's default transport makes
+590 (1.67 ms). uvloop added nothing. Through the whole client, cache and retries included: 830 (1.05 ms).
 
-A server is not trusted with our memory or our prompts: a body is read up to 8 MiB, errors and unpacked gzip
-included, by a hook of the HTTP client, as the SDK reads every body whole before it hands anything out (its
-streaming door covers only answers of status 200). Redirects are not followed, as they carry document and
-images to an address that no recipe names. The count costs nothing measurable (0.95 ms CPU a request through
-the whole client, with and without).
+A server is not trusted with memory or prompts. At most 8 MiB of a body are read, errors and unpacked gzip
+included. A hook of the HTTP client counts them, since the SDK reads every body completely before it returns
+anything (its streaming interface covers only answers of status 200). Redirects are not followed, because they
+would carry document and images to a URL that no recipe names. The hook costs nothing measurable (0.95 ms CPU
+a request through the whole client, with and without).
 
 Imported only by a client whose provider is `openai`, and connected only with its first request.
 """
@@ -49,12 +48,12 @@ from leafinstruct.llm.protocol.negotiation import Negotiation
 from leafinstruct.llm.request import Usage
 from leafinstruct.llm.tokens import cached_tokens, read_usage
 
-_CONNECT = 30.0  # seconds to a connection; a host that swallows packets then counts as silent, not as slow
+_CONNECT = 30.0  # seconds to connect; a host that drops packets then counts as silent, not as slow
 # of one body, unpacked: far above the longest answer, and 128 requests in flight hold 1 GiB at worst
 _MOST_BYTES = 8 << 20
 
 FINISHED = ("", "stop", "length", "content_filter", "tool_calls", "function_call")
-"""Ends of an answer, in the words of the protocol."""
+"""Finish reasons of the protocol."""
 _FINISH = {
     **dict.fromkeys(
         ("eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed", "stop_token"), "stop"
@@ -78,7 +77,7 @@ _FINISH = {
         "content_filter",
     ),
 }
-"""Other names of the same ends: Gemini, Anthropic, Cohere, Mistral, TGI, Zhipu."""
+"""Other names of the same finish reasons: Gemini, Anthropic, Cohere, Mistral, TGI, Zhipu."""
 _OUTAGES = (
     "error",
     "abort",
@@ -98,20 +97,19 @@ for _name in ("openai", "httpx2", "httpcore2", "httpx", "httpcore"):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server said: `text` may be anything, `finish` is its finish_reason, `refusal` its own words if
-    it declined to answer."""
+    """A server's completion: `text` may be anything, `finish` is its finish_reason, `refusal` is its
+    message if it declined to answer."""
 
     text: str
     finish: str
     refusal: str
     usage: Usage | None
     read: int
-    """Tokens of the prompt that the server counted, those from its own cache included; 0 where it does not
-    say."""
+    """Prompt tokens that the server counted, those from its own cache included; 0 if it reports none."""
 
 
 class Server:
-    """The connection of one client, and what was learnt about the server on the way."""
+    """The connection of one client, and what was learned about the server."""
 
     def __init__(self, config: LlmConfig) -> None:
         self._config = config
@@ -128,21 +126,21 @@ class Server:
         self.heard = 0.0
         """Monotonic time of the last response of any kind."""
         self.down: str | None = None
-        """Set once the server gave no answer for a whole deadline: nobody else waits that long again."""
+        """Set once the server gave no answer for a whole deadline; no other question then waits that long."""
         self.unanswered = 0
-        """Questions that got no answer until their deadline, since the last completion."""
+        """Questions that reached their deadline unanswered since the last completion."""
         self.hopeless = 0
         """Responses in a row of kinds that a working server never sends; see BusyError."""
         self.context = Context()
-        self.heed: Callable[[Mapping[str, str]], None] = lambda _headers: None
+        self.observe: Callable[[Mapping[str, str]], None] = lambda _headers: None
         """Called with the headers of every response."""
 
     async def send(self, body: Mapping[str, Any], seconds: float) -> Reply:
-        """One request, at most `seconds` long from connecting to the last byte.
+        """Send one request, for at most `seconds` from connecting to the last byte.
 
         Raises BusyError, DeclinedError; ProviderError if no request can succeed; RecipeError if the key is
-        not set. The SDK's own exceptions hold the request with its Authorization header, so ours are raised
-        outside of theirs and keep no reference.
+        not set. The SDK's own exceptions hold the request with its Authorization header, so these are raised
+        outside of them and keep no reference.
         """
         sdk = self._open()
         fault: Exception
@@ -154,7 +152,7 @@ class Server:
                 )
         except BusyError as error:
             self.heard = clock.CLOCK.now()
-            # without the traceback, whose frames hold the request
+            # without the traceback, which references the request
             fault = BusyError(str(error), lost=error.lost, hopeless=error.hopeless)
         except TimeoutError:
             fault = BusyError(f"no answer within {seconds:.3g} s", lost=True, silent=True, load="slow")
@@ -176,8 +174,8 @@ class Server:
             self.heard = clock.CLOCK.now()
             if (inner := _inner_error(payload)) is None:
                 return self._reply(payload)
-            code, said = inner
-            fault = status_fault(self._config, self._quote, code, {}, said, body)
+            code, inner_body = inner
+            fault = status_fault(self._config, self._quote, code, {}, inner_body, body)
         raise fault
 
     async def close(self) -> None:
@@ -186,8 +184,8 @@ class Server:
             self._sdk = None
 
     def _open(self) -> openai.AsyncOpenAI:
-        """Connects lazily, in the loop that runs; the SDK's own variables (OPENAI_API_KEY, OPENAI_ORG_ID,
-        ...) are for another server."""
+        """Connect lazily, in the running loop. The SDK's own variables (OPENAI_API_KEY, OPENAI_ORG_ID,
+        ...) belong to another server and are ignored."""
         if self._sdk is None:
             key = _key(self._config)
             headers, hidden = from_environment(self._config.headers, "headers")
@@ -207,7 +205,7 @@ class Server:
                 base_url=self._config.base_url,
                 api_key="sent in the headers of each request",
                 max_retries=0,
-                # send() owns the time of a try, as the transport's own timeout starts anew with each byte.
+                # send() limits the time of a try, since the transport's own timeout restarts with each byte.
                 timeout=openai.Timeout(None, connect=min(_CONNECT, self._config.timeout / 2)),
                 http_client=openai.DefaultAioHttpClient(
                     follow_redirects=False, event_hooks={"response": [self._listen, _bound]}
@@ -216,7 +214,7 @@ class Server:
         return self._sdk
 
     async def _listen(self, response: httpx2.Response) -> None:
-        self.heed(response.headers)
+        self.observe(response.headers)
 
     def _reply(self, payload: object) -> Reply:
         if is_web_page(payload):
@@ -245,7 +243,7 @@ class Server:
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """The unpacked body of a response, up to _MOST_BYTES; the transport closes a connection whose body was
+    """The unpacked body of a response, up to _MOST_BYTES. The transport closes a connection whose body was
     not read to its end."""
 
     def __init__(self, response: httpx2.Response) -> None:
@@ -265,8 +263,8 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 async def _bound(response: httpx2.Response) -> None:
-    """Puts a _Bounded in the place of a body that nobody has read yet. Raises BusyError if its announced
-    length is too large already."""
+    """Replace a body that is not read yet by a _Bounded. Raises BusyError if its announced length is
+    already too large."""
     length = response.headers.get("content-length", "")
     if length.isdecimal() and int(length) > _MOST_BYTES:
         raise _too_large()
@@ -286,7 +284,7 @@ def _too_large() -> BusyError:
 
 
 def _key(config: LlmConfig) -> str:
-    """The key, or "" if the recipe names no variable."""
+    """Return the key, "" if the recipe names no variable. Raises RecipeError."""
     if config.key_env is None:
         return ""
     key = os.environ.get(config.key_env, "").strip()
@@ -297,14 +295,14 @@ def _key(config: LlmConfig) -> str:
         )
     if not key.isascii() or not key.isprintable() or " " in key:
         raise RecipeError(
-            f"llm.key_env: {config.key_env} holds characters that no key has; export it again, without "
+            f"llm.key_env: {config.key_env} holds characters that no key has; export it again without "
             "quotes or blanks"
         )
     return key
 
 
 def _body(error: openai.APIStatusError) -> object:
-    """The whole error body; the SDK keeps only its inner part."""
+    """Return the whole error body; the SDK keeps only its inner part."""
     try:
         return error.response.json()
     except (ValueError, RecursionError):
@@ -312,8 +310,8 @@ def _body(error: openai.APIStatusError) -> object:
 
 
 def _inner_error(payload: object) -> tuple[int, object] | None:
-    """The HTTP status and body of an error that came with status 200, as OpenRouter and MiniMax send it; None
-    where there is none."""
+    """Return the HTTP status and body of an error that came with status 200, as OpenRouter and MiniMax
+    send it; None if there is none."""
     if not isinstance(payload, Mapping):
         return None
     choices = payload.get("choices")
@@ -330,9 +328,9 @@ def _inner_error(payload: object) -> tuple[int, object] | None:
 
 
 def _content(content: object) -> str:
-    """The answer's text; some servers send a part or a list of parts, and null where there is none.
+    """Return the answer's text; some servers send a part or a list of parts, and null if there is none.
 
-    Parts that hold thoughts are left out, as are the fields beside `content` that do (reasoning,
+    Parts with thoughts are left out, like the fields beside `content` that hold them (reasoning,
     reasoning_content, reasoning_details).
     """
     parts = (

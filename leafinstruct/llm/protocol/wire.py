@@ -1,17 +1,19 @@
-"""A request in the words of the chat-completions protocol: messages, images, the wanted form of the answer.
-Pure functions.
+"""Write a request in the chat-completions protocol: messages, images, the required form of the answer. Pure
+functions.
 
-Servers differ in how they take the schema, so there are four forms, from strict to bare:
+Servers accept the schema in different ways, so there are four forms, from strict to bare:
 
-    SCHEMA   response_format json_schema                OpenAI, vLLM, Ollama, llama.cpp's own server; enforced while decoding
-    OBJECT   response_format json_object with schema    llama-cpp-python, Fireworks; the schema is stated in words too, as others ignore it
-    PLAIN    response_format json_object                DeepSeek, Groq, OpenAI's older models, which refuse the key `schema`
-    TEXT     no response_format, the schema in words    everything else; the parser finds the object
+    SCHEMA   response_format json_schema              enforced while decoding: OpenAI, vLLM, Ollama, llama.cpp
+    OBJECT   response_format json_object with schema  llama-cpp-python, Fireworks; the schema is also sent in
+                                                      words, since other servers ignore it
+    PLAIN    response_format json_object              DeepSeek, Groq, OpenAI's older models, which reject the
+                                                      key `schema`
+    TEXT     no response_format, schema in words      everything else; the parser finds the object
 
-The form is transport and shapes no cache key. A schema travels in the subset that strict modes share
-(wire_schema.py); words state it whole. Words are added to the END of the last user message, not as a message
-of their own: many chat templates insist on strictly alternating roles. Images travel as data: URLs in their
-true places among the text.
+The form is transport and does not enter a cache key. `response_format` carries the subset of the schema that
+strict modes share (wire_schema.py); the words carry all of it. Words are added to the END of the last user
+message, not as a message of their own, since many chat templates insist on strictly alternating roles. Images
+are data: URLs, in their places among the text.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ _ECHO = 16_000
 
 
 class Form(IntEnum):
-    """How the schema is told; a higher number asks less of the server."""
+    """How the schema is sent; a higher number requires less of the server."""
 
     SCHEMA = 0
     OBJECT = 1
@@ -47,10 +49,10 @@ def wire_messages(
     turns: list[dict[str, Any]],
     image: Callable[[SentImage], dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """The request's messages, then `turns` (bad answers and their reasons), with the schema in words where
-    the form needs it.
+    """Return the request's messages, then `turns` (bad answers and their reasons), with the schema in words
+    if the form needs it.
 
-    image: how an image is put, by default as a data: URL.
+    image: how an image is written, by default as a data: URL.
     """
     messages = [_message(message, image or _image) for message in request.messages] + turns
     if form is Form.SCHEMA or turns:  # a repair turn carries the words itself
@@ -59,18 +61,18 @@ def wire_messages(
     if last is None:
         return [*messages, {"role": "user", "content": in_words(request)}]
     content = messages[last]["content"]
-    told = [*([_text(content)] if isinstance(content, str) else content), _text(in_words(request))]
-    # A string where there are only strings: plain-text servers refuse a list of parts.
-    plain = all(part["type"] == "text" for part in told)
+    parts = [*([_text(content)] if isinstance(content, str) else content), _text(in_words(request))]
+    # One string if there are no images, since text-only servers reject a list of parts.
+    plain = all(part["type"] == "text" for part in parts)
     messages[last] = {
         "role": "user",
-        "content": "\n\n".join(part["text"] for part in told) if plain else told,
+        "content": "\n\n".join(part["text"] for part in parts) if plain else parts,
     }
     return messages
 
 
 def response_format(request: Request, form: Form) -> dict[str, Any]:
-    """The body's `response_format` entry, or nothing."""
+    """Return the body's `response_format` entry, or nothing."""
     if form is Form.SCHEMA:
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", request.purpose)[:64] or "answer"
         schema = {"name": name, "strict": True, "schema": wire_schema(request.schema)}
@@ -83,11 +85,11 @@ def response_format(request: Request, form: Form) -> dict[str, Any]:
 
 
 def repair_turns(request: Request, text: str, reason: str) -> list[dict[str, Any]]:
-    """The model's own bad answer and the rule that it breaks: at temperature 0 the bare question would only
-    bring the same answer.
+    """Return the model's bad answer and the rule that it violates: at temperature 0 the bare question would
+    only give the same answer again.
 
-    The answer goes without its thoughts and, as it may quote the document, without special tokens. The rule
-    comes first and is never cut.
+    The answer goes without its thoughts and, since it may quote the document, without special tokens. The
+    rule comes first and is never cut.
     """
     answer = unmarked(answer_part(text))
     shown = answer if len(answer) <= _ECHO else f"{answer[:_ECHO]} [cut here]"
@@ -98,13 +100,13 @@ def repair_turns(request: Request, text: str, reason: str) -> list[dict[str, Any
 
 
 def in_words(request: Request) -> str:
-    """The wanted form, for servers that do not enforce it."""
+    """Describe the required form, for servers that do not enforce it."""
     schema = json.dumps(request.schema, ensure_ascii=False, sort_keys=True)
     return f"Answer with one JSON object and nothing else. It must fit this JSON schema: {schema}"
 
 
 def named(image: SentImage) -> dict[str, Any]:
-    """An image by its name instead of its bytes, for the journal."""
+    """Return an image by its name instead of its bytes, for the journal."""
     return {"type": "image", "sha256": image.sha256, "media_type": image.media_type, "bytes": len(image.data)}
 
 
@@ -125,5 +127,5 @@ def _image(image: SentImage) -> dict[str, Any]:
 
 
 def _sendable(text: str) -> str:
-    """Half surrogate pairs, which broken pages hold and UTF-8 cannot carry, become question marks."""
+    """Replace half surrogate pairs, which broken pages contain and UTF-8 cannot encode, by question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")

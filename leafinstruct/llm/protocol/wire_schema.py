@@ -1,13 +1,14 @@
-"""A JSON schema in the subset that strict modes share: OpenAI, Gemini, vLLM (xgrammar), llama.cpp, Ollama.
+"""Reduce a JSON schema to the subset that strict modes share: OpenAI, Gemini, vLLM (xgrammar), llama.cpp,
+Ollama.
 
-    kept      type, properties, items, enum, anyOf below the root, description
-    set       every property required, additionalProperties false, a type beside every enum
-    rewritten const -> enum of one, oneOf -> anyOf, a list of types -> anyOf
-    left out  bounds of lengths, numbers and items, pattern, format, defaults, titles, conditions, and all else
+    kept       type, properties, items, enum, anyOf below the root, description
+    set        every property required, additionalProperties false, a type beside every enum
+    rewritten  const -> enum of one, oneOf -> anyOf, a list of types -> anyOf
+    left out   bounds of lengths, numbers and items, pattern, format, defaults, titles, conditions, all else
 
-Each of these modes refuses another part of JSON schema (OpenAI long refused minLength, Gemini an enum without
-a type, xgrammar patterns), and a request that is refused for its schema loses the enforcement of all of it.
-What is left out is checked on the answer by the full schema (parse.py). Pure.
+Each of these modes rejects another part of JSON schema (OpenAI long rejected minLength, Gemini an enum
+without a type, xgrammar patterns), and a request rejected for its schema loses all enforcement. What is left
+out is checked on the answer by the full schema (parse.py). Pure.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ _TYPES = (
 
 
 def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of an object with properties, as strict modes take it.
+    """Return the schema of an object with properties, for strict modes.
 
-    Every answer that fits the full schema and states every property fits it too; a value without any type is
-    taken for a number where it has numeric bounds, else for a string.
+    Every answer that fits the full schema and states every property fits it too. A value without a type is
+    taken for a number if it has numeric bounds, else for a string.
     """
     return _object(schema)
 
@@ -64,7 +65,7 @@ def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _values(values: list[Any]) -> dict[str, Any]:
-    """An enum with its type; a choice of enums where the values have several."""
+    """Return an enum with its type; a choice of enums if the values have several types."""
     by_type: dict[str, list[Any]] = {}
     for value in values:
         by_type.setdefault(next(name for kind, name in _TYPES if isinstance(value, kind)), []).append(value)

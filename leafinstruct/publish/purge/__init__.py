@@ -1,2 +1,1 @@
-"""`leaf remove --purge`: erase what was taken out from the runs of a working directory and from the caches
-that they share."""
+"""`leaf remove --purge`: erase removed records from the runs of a working directory and the shared caches."""

@@ -1,14 +1,13 @@
-"""Which files of a working directory's runs hold what is taken out, in the order in which they are deleted.
+"""Files of a working directory's runs that hold removed content, in the order in which they are deleted.
 
-    exports, push/, inspect page, tokens and samples of training, shards and what describes them
-    parts of shard, rewrite and filter, whose reports go first, so that a kill leaves nothing that looks whole
-    embedded corpora that were not drawn under this list; streamed rows are emptied (rows.py)
-    parts of ingest LAST: they say what is meant, so a purge that was killed finds it again
+    1. exports, push/, inspect pages, tokens and samples of training, shards and their descriptions
+    2. parts of shard, rewrite and filter: reports first, so that a kill leaves nothing that looks complete
+    3. sketchbook sources that were written under another list; streamed rows are emptied (rows.py)
+    4. parts of ingest, LAST: they identify the removed records, so a purge that was killed finds them again
 
-Whole parts are deleted and not cut: `leaf build` makes them again without what is taken out, from cached
-answers and fetched images. push/, inspect pages, tokens and samples of training may be older than the shards
-beside them, and an export may be of shards that are gone: one command each makes them again, so they go
-whether or not something was found.
+Whole parts are deleted: `leaf build` makes them again without the removed records, from cached answers and
+fetched images. push/, inspect pages, tokens and samples of training may be older than the shards, and exports
+may be of shards that no longer exist. Each can be made again with one command, so they are always deleted.
 """
 
 from __future__ import annotations
@@ -23,23 +22,24 @@ from leafinstruct.ingest import made
 from leafinstruct.publish.purge.find import STAGES, Found
 from leafinstruct.publish.purge.quotes import Quotes
 from leafinstruct.records import table
-from leafinstruct.records.frames import shows
-from leafinstruct.records.removals import Shown, Suppressed
-from leafinstruct.runtime.artifact import Artifact, load
+from leafinstruct.records.frames import contains_any
+from leafinstruct.records.removals import ROW_COLUMNS, Shown, Suppressed
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.files import load
 
 DESCRIBING = ("SHA256SUMS", "README.md", "croissant.json", "build.json", "examples")
-"""Of shards, made with them."""
+"""Files that describe shards."""
 _TRAINING = ("tokens", "tokens-validation", "samples")
 _TEXT = (".json", ".jsonl", ".html", ".md", ".txt", ".log", ".csv", ".yaml")
 _OWN = ("complete.json", "started.json")
 _LEFT = (".*.tmp", ".crawl-*", ".*.again")
-"""Files and folders of killed writers."""
+"""Patterns of files and folders of killed writers."""
 
 
 def planned(
     workdir: Path, folders: list[Path], found: Found, listed: Suppressed
 ) -> tuple[list[Path], list[Path]]:
-    """Files and folders to delete: all but those of ingest, and those of ingest."""
+    """Files and folders to delete: first those to delete before the parts of ingest, then those of ingest."""
     affected = [run for run in folders if found.parts[run] or found.shards[run]]
     first: list[Path] = [path for run in folders for pattern in _LEFT for path in run.rglob(pattern)]
     last: list[Path] = []
@@ -49,7 +49,7 @@ def planned(
         first += [
             path
             for run in folders
-            for path in (run / "push", *run.glob("*.html"), *_drawn(run, listed), *_frames(run, listed))
+            for path in (run / "push", *run.glob("*.html"), *_sketchbook(run, listed), *_frames(run, listed))
         ]
     for run in affected:
         first += [
@@ -63,9 +63,11 @@ def planned(
         last += _of_parts(run / "ingest", found.parts[run])
     planned_so_far = {*first, *last}
     first += [path for run in folders for path in _quoting(run, found.quotes, planned_so_far)]
-    return [path for path in dict.fromkeys(first) if path.exists()], [
-        path for path in dict.fromkeys(last) if path.exists()
-    ]
+    return _existing(first), _existing(last)
+
+
+def _existing(paths: list[Path]) -> list[Path]:
+    return [path for path in dict.fromkeys(paths) if path.exists()]
 
 
 def delete(paths: Iterable[Path]) -> None:
@@ -77,31 +79,29 @@ def delete(paths: Iterable[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _drawn(run: Path, listed: Suppressed) -> Iterator[Path]:
-    """Embedded corpora that were not drawn under this list: no table knows the documents that no build has
-    read. `leaf build` draws them again."""
+def _sketchbook(run: Path, listed: Suppressed) -> Iterator[Path]:
+    """Sketchbook sources that were written under another list. They may hold documents that no build has
+    read, so no table knows them. `leaf build` writes them again."""
     for root in sorted((run / "sketchbook").glob("*")):
-        if (load(root / made.MARK) or {}).get("removed") != listed.identity:
-            yield from (root / made.MARK, root)
+        if (load(root / made.COMPLETE) or {}).get("removed") != listed.identity:
+            yield from (root / made.COMPLETE, root)
 
 
 def _frames(run: Path, listed: Suppressed) -> Iterator[Path]:
-    """Frames of videos with bytes of an entry, also of a run that filtered none of them; filter reads the
-    frames of others from the videos."""
+    """Tables of video frames that hold an image of an entry, also in runs that have not filtered it."""
     for path in sorted((run / "ingest").glob("frames-*.parquet")) if listed.images else ():
-        if shows(path, listed.images):
+        if contains_any(path, listed.images):
             yield path
 
 
 def _of_parts(stage: Path, parts: set[str]) -> list[Path]:
-    """Files of some parts of one stage, reports first."""
+    """Files of parts of one stage, reports first."""
     found = [path for path in stage.glob("*-*.*") if path.name.partition("-")[2].rpartition(".")[0] in parts]
     return sorted(found, key=lambda path: (not path.name.startswith("report-"), path.name))
 
 
 def _exports(workdir: Path, affected: list[Path]) -> list[Path]:
-    """Exports below the working directory, but for those that were made of the present shards of runs that
-    hold nothing that is meant."""
+    """Exports below the working directory, except those of current shards of runs without removed records."""
     clean = {
         sha256
         for run in workdir.glob("[!.]*")
@@ -114,14 +114,13 @@ def _exports(workdir: Path, affected: list[Path]) -> list[Path]:
 
 
 def _hydrated(workdir: Path, listed: Suppressed, found: Found) -> list[Path]:
-    """Folders of `leaf hydrate` below the working directory with a shard that holds something, or that cannot
-    be read.
+    """Folders of `leaf hydrate` below the working directory with a shard that holds a removed record, or that
+    cannot be read.
 
-    Such a folder has a fingerprint, which may be damaged; a folder of somebody else that holds a
-    `missing.jsonl` has none.
+    Such a folder has a fingerprint, possibly damaged. A foreign folder with a `missing.jsonl` has none.
     """
-    marks = [path.with_name("fingerprint.json") for path in workdir.rglob("missing.jsonl")]
-    folders = [mark.parent for mark in marks if mark.is_file() and "shards" in (load(mark) or {"shards": {}})]
+    files = [path.with_name("fingerprint.json") for path in workdir.rglob("missing.jsonl")]
+    folders = [file.parent for file in files if file.is_file() and "shards" in (load(file) or {"shards": {}})]
     return [
         folder
         for folder in folders
@@ -131,10 +130,7 @@ def _hydrated(workdir: Path, listed: Suppressed, found: Found) -> list[Path]:
 
 def _shows(shard: Path, listed: Suppressed, found: Found) -> bool:
     try:
-        rows = [
-            Shown.of_row(row)
-            for row in table.read(shard, ("id", "document_id", "url", "page_url", "image_info"))
-        ]
+        rows = [Shown.of_row(row) for row in table.read(shard, ROW_COLUMNS)]
     except (SourceError, KeyError, TypeError, ValueError):
         return True
     return any(
@@ -144,14 +140,14 @@ def _shows(shard: Path, listed: Suppressed, found: Found) -> bool:
 
 
 def _exported(folder: Path) -> list[str]:
-    """sha256 of the shards that an export was made of; none for a folder that is no export."""
+    """sha256 of the shards of an export; empty for a folder that is not an export."""
     fingerprint = Artifact(folder).fingerprint or {}
     shards = fingerprint.get("shards")
     return list(shards.values()) if "export" in fingerprint and isinstance(shards, dict) else []
 
 
 def _quoting(run: Path, quotes: Quotes, planned_so_far: set[Path]) -> Iterator[Path]:
-    """Other files of text under a run that quote what is taken out: reports, indexes, pages."""
+    """Other text files of a run that quote removed records: reports, indexes, pages."""
     for path in sorted(run.rglob("*")):
         inside = path.relative_to(run).parts
         if (
@@ -168,7 +164,7 @@ def _quoting(run: Path, quotes: Quotes, planned_so_far: set[Path]) -> Iterator[P
 def _quotes(path: Path, quotes: Quotes) -> bool:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # nobody knows what it holds
+    except OSError:  # it may hold anything
         return True
     if path.suffix == ".json":
         try:

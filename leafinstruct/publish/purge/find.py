@@ -1,15 +1,15 @@
-"""What a list of removals means in a working directory: documents, their parts, texts, images and answers,
-over all runs.
+"""Find removed content in all runs of a working directory: documents, their parts, texts, images and answers.
 
-    meant      documents that an entry of the kinds url, domain and id matches, whether they were kept, dropped or only read; an id of an example
-               means its document, as its text is a piece of that
-    images     of an entry sha256: these bytes, everywhere. Of a document that is meant: those that no document shows that remains
-    answers    about a document that is meant, unless the very question was also asked about one that remains
+    removed    documents that an entry of kind url, domain or id matches, whether kept, dropped or only read;
+               the id of an example selects its document, which contains the example's text
+    images     of an entry sha256: these bytes, everywhere. Of a removed document: images that no remaining
+               document shows
+    answers    about a removed document, unless the same question was also asked about a remaining one
 
-A document that shows an image of a sha256 entry remains, as its text is not what was taken out; its part is
-made again without the image, and filter drops it. A file that cannot be read may hold anything: its part is
-meant. Where that is a table of documents, what it led to is not known either, so every answer, fetched image
-and code is meant that no table leads to which can be read.
+A document that shows an image of a sha256 entry remains, because its text was not removed. Its part is
+rebuilt without the image, and filter drops the document. A file that cannot be read may hold anything, so its
+part counts as removed. If it is a table of documents, their answers and images are unknown too: every answer,
+fetched image and code that no readable table refers to is erased.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Example
 from leafinstruct.records.files import checked
 from leafinstruct.records.removals import Shown, Suppressed
-from leafinstruct.runtime.artifact import Artifact, file_fault
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.files import file_fault
 
 Entry = tuple[str, str]
 """Kind and value of an entry."""
@@ -40,8 +41,7 @@ _DOCUMENTS = (("ingest", "documents"), ("filter", "documents"), ("filter", "drop
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A document or example as one file of a run holds it. place: source, file and locator of the source's
-    record."""
+    """A document or example in a file of a run. place: source, file and locator of its source record."""
 
     part: str
     shown: Shown
@@ -52,17 +52,21 @@ class Record:
 
 @dataclass
 class Found:
-    """See above. parts: run -> parts that hold something; shards: run -> names; places: run -> records of the
-    sources, and the entries of these."""
+    """Removed content, as described above.
+
+    images, urls, keys: of removed documents, without kept_images, kept_urls and kept_keys of remaining ones
+    (keys of answers). parts, shards: run -> names of those with removed content. places: run -> records of
+    sources -> their entries.
+    """
 
     documents: dict[str, Entry] = field(default_factory=dict)
-    """Document -> kind and value of the entry that names it, as ingest knows it."""
-    blind: bool = False
+    """Removed document -> kind and value of its entry."""
+    unreadable: bool = False
     """Whether a table of documents, or of their images or questions, cannot be read."""
     examples: set[str] = field(default_factory=set)
     images: set[str] = field(default_factory=set)
     shown: set[str] = field(default_factory=set)
-    """Of documents that are meant."""
+    """sha256 of all images of removed documents."""
     kept_images: set[str] = field(default_factory=set)
     urls: set[str] = field(default_factory=set)
     kept_urls: set[str] = field(default_factory=set)
@@ -73,11 +77,11 @@ class Found:
     shards: dict[Path, set[str]] = field(default_factory=lambda: defaultdict(set))
     places: dict[Path, dict[tuple[str, str, str], Entry]] = field(default_factory=lambda: defaultdict(dict))
     matched: dict[Entry, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """(kind, value) of an entry -> documents."""
+    """Kind and value of an entry -> documents."""
 
 
 def runs(workdir: Path) -> list[Path]:
-    """Folders of runs in a working directory's `runs/`."""
+    """Folders of runs in a working directory."""
     wanted = (*STAGES, "push", "train", "hub", "sketchbook")
     return sorted(
         path
@@ -87,7 +91,7 @@ def runs(workdir: Path) -> list[Path]:
 
 
 def find(folders: list[Path], listed: Suppressed) -> Found:
-    """Read every table of every run."""
+    """Find removed content. Reads every table of every run."""
     found = Found()
     pages = Suppressed(tuple(entry for entry in listed.entries if entry.kind != "sha256"))
     for run in folders:
@@ -105,7 +109,7 @@ def find(folders: list[Path], listed: Suppressed) -> Found:
                     (found.keys if row["document_id"] in found.documents else found.kept_keys).add(row["key"])
             except (SourceError, KeyError, TypeError):
                 found.parts[run].add(part)
-                found.blind = True
+                found.unreadable = True
         found.parts[run] |= _orphans(run) | _mentioning(run, listed)
     found.quotes.close()
     for run in folders:
@@ -120,13 +124,13 @@ def find(folders: list[Path], listed: Suppressed) -> Found:
 
 
 def _sort(run: Path, record: Record, found: Found, images: frozenset[str]) -> None:
-    """What one record adds to what is meant, or to what remains."""
-    shown, meant = record.shown, record.shown.document_id in found.documents
+    """Add one record to the removed or to the remaining content."""
+    shown, is_removed = record.shown, record.shown.document_id in found.documents
     for sha256 in images.intersection(shown.sha256):
         found.matched[("sha256", sha256)].add(shown.document_id)
-    if meant or images.intersection(shown.sha256):
+    if is_removed or images.intersection(shown.sha256):
         (found.shards if record.part == record.file.stem else found.parts)[run].add(record.part)
-    if not meant:
+    if not is_removed:
         found.kept_images.update(shown.sha256)
         found.kept_urls.update(shown.urls)
         return
@@ -139,8 +143,7 @@ def _sort(run: Path, record: Record, found: Found, images: frozenset[str]) -> No
 
 
 def _records(run: Path, found: Found) -> Iterator[Record]:
-    """Every document and example that a run's tables hold; the part of a table that cannot be read is added
-    to those that are meant."""
+    """Every document and example in the tables of a run. Adds the part of an unreadable table to `found`."""
     names = _Names(run, found)
     for stage, kind in _DOCUMENTS:
         for _, part, path in _files(run, kind, (stage,)):
@@ -149,7 +152,7 @@ def _records(run: Path, found: Found) -> Iterator[Record]:
                     yield _of_document(document, part, path, names.of(part))
             except (SourceError, KeyError, TypeError):
                 found.parts[run].add(part)
-                found.blind = True
+                found.unreadable = True
     for _, part, path in _files(run, "examples", ("rewrite",)):
         try:
             for row in table.read(path):
@@ -171,7 +174,7 @@ def _records(run: Path, found: Found) -> Iterator[Record]:
 
 
 def _gathered(run: Path, found: Found) -> Iterator[Record]:
-    """Rows that were gathered for shards, also by a build that was cut before it wrote those."""
+    """Rows that were gathered for shards, also by a build that was killed before it wrote the shards."""
     columns = [name for name in public.schema().names if name != "images"]
     for _, part, path in _files(run, "rows", ("shard",), ".arrow"):
         if checked.fault(path) is not None:
@@ -187,7 +190,7 @@ def _gathered(run: Path, found: Found) -> Iterator[Record]:
 
 
 class _Names:
-    """sha256 of a part's images by reference, of which the documents of ingest know none."""
+    """sha256 of a part's images by reference, since the documents of ingest hold no sha256."""
 
     def __init__(self, run: Path, found: Found) -> None:
         self._filter, self._run, self._found = Artifact(run / "filter"), run, found
@@ -201,7 +204,7 @@ class _Names:
                 names = {row["ref"]: row["sha256"] for row in rows if row["sha256"]}
             except (SourceError, KeyError, TypeError):
                 self._found.parts[self._run].add(part)
-                self._found.blind = True
+                self._found.unreadable = True
             self._known = part, names
         return self._known[1]
 
@@ -238,8 +241,7 @@ def _files(
 
 
 def _mentioning(run: Path, listed: Suppressed) -> set[str]:
-    """Parts whose reports name a URL that is meant among the records that could not be read, or cannot be
-    read themselves."""
+    """Parts whose report mentions a removed URL in an unreadable record, or is unreadable itself."""
     ingest = Artifact(run / "ingest")
     reports = {part: ingest.report(part) for part in ingest.parts()}
     return {
@@ -255,14 +257,13 @@ def _mentioning(run: Path, listed: Suppressed) -> set[str]:
 
 
 def _orphans(run: Path) -> set[str]:
-    """Parts of which ingest holds no documents: what other files of them hold cannot be told, and no build
-    uses them."""
+    """Parts without documents of ingest: the contents of their other files are unknown, and no build uses
+    them."""
     known = {part for _, part, _ in _files(run, "documents", ("ingest",))}
     kinds = ("images", "embeddings", "fetches", "asked", "judged", "documents", "dropped", "examples")
-    evidence = {part for kind in kinds for _, part, _ in _files(run, kind, ("filter", "rewrite"))}
-    frames = {part for _, part, _ in _files(run, "frames", ("ingest",))}
-    return (
-        evidence
-        | frames
-        | {part for kind in ("rows", "keys") for _, part, _ in _files(run, kind, ("shard",), ".arrow")}
-    ) - known
+    files = [
+        *(file for kind in kinds for file in _files(run, kind, ("filter", "rewrite"))),
+        *_files(run, "frames", ("ingest",)),
+        *(file for kind in ("rows", "keys") for file in _files(run, kind, ("shard",), ".arrow")),
+    ]
+    return {part for _, part, _ in files} - known

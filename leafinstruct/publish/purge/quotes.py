@@ -1,10 +1,10 @@
-"""Whether a text quotes what is taken out: shingles of WIDTH letters and digits, without case, spaces and
+"""Detect texts that quote removed records: shingles of WIDTH letters and digits, without case, spaces and
 punctuation.
 
-Answers and exchanges of an earlier recipe lead to no document, so their words are compared. JSON in JSON, as
-prompts quote pages, is read through: escapes are resolved before letters are compared. What a document that
-remains also says is no quotation. Shingles are compared by a 64-bit polynomial hash, computed with numpy at
-some 20 MB of text a second.
+Answers and exchanges of an earlier recipe refer to no document, so their texts are compared. Escapes are
+resolved first, since prompts quote pages as JSON in JSON. A shingle that a remaining document also contains
+does not count. Shingles are compared by a 64-bit polynomial hash, computed with numpy at about 20 MB of text
+a second.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH = 16
-"""Letters: three or four words. A shorter quotation is not recognized."""
+"""Letters per shingle: three or four words. Shorter quotations are not detected."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|[nrtbf/\"\\])")
 _OTHER = re.compile(r"[\W_]+")
 
 
 class Quotes:
-    """The shingles of what is taken out."""
+    """The shingles of removed records."""
 
     def __init__(self) -> None:
         self._found: list[NDArray[np.uint64]] = []
         self._hashes: NDArray[np.uint64] = np.zeros(0, np.uint64)
 
     def add(self, texts: Iterable[str]) -> None:
-        """Add what the texts say; call `close` after the last."""
+        """Add texts of removed records; call `close` after the last."""
         self._found += [hashes for text in texts if len(hashes := _hashes(text))]
 
     def close(self) -> None:
@@ -39,18 +39,18 @@ class Quotes:
         self._found = []
 
     def without(self, texts: Iterable[str]) -> None:
-        """Take out what a document that remains says too."""
+        """Discard the shingles that a remaining document also contains."""
         for text in texts if len(self._hashes) else ():
             common = np.isin(self._hashes, _hashes(text))
             if common.any():
                 self._hashes = self._hashes[~common]
 
     def hit(self, text: str) -> bool:
-        """Whether a text quotes what is taken out."""
+        """Whether a text quotes a removed record."""
         return bool(len(self._hashes)) and bool(np.isin(_hashes(text), self._hashes).any())
 
     def within(self, value: Any) -> bool:
-        """Whether a string anywhere in a JSON value does."""
+        """Whether a string anywhere in a JSON value quotes a removed record."""
         return any(map(self.hit, strings(value)))
 
 

@@ -1,11 +1,10 @@
-"""Rows of datasets that were streamed from the Hub: those that are taken out are emptied where they lie, so
-that others keep their numbers.
+"""Empty removed rows of datasets that were streamed from the Hub; the other rows keep their numbers.
 
-    runs/<run>/hub/<source>/rows-000000.parquet      emptied in place, and noted in emptied.jsonl
-                                                     deleted, with all files behind it, where it cannot be read, or where a row is meant of which no
-                                                     document tells the entry, since no build has read it: `leaf build` streams those again
+    runs/<run>/hub/<source>/rows-000000.parquet
 
-Streaming leaves out what the list names (ingest/tables/hub_stream.py), so no build brings it back.
+Removed rows are emptied in place and noted in emptied.jsonl. A file is deleted, together with all later ones,
+if it cannot be read, or if the entry of a removed row is unknown because no build has read the row. `leaf
+build` streams deleted files again, without removed rows (ingest/tables/hub_stream.py).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _DAMAGE = (pa.ArrowException, OSError, ValueError)
 
 
 def erase(folders: list[Path], listed: Suppressed, found: Found, dry_run: bool) -> int:
-    """Empty rows of every run; returns how many, deleted ones included. Raises OSError."""
+    """Empty removed rows of every run. Returns their number, including deleted rows. Raises OSError."""
     count = 0
     for run in folders:
         for root in sorted((run / "hub").glob("*")) if listed.entries else ():
@@ -38,12 +37,12 @@ def erase(folders: list[Path], listed: Suppressed, found: Found, dry_run: bool) 
                 if entries is None:
                     count += hub_stream.ROWS * (len(names) - names.index(name))
                     if not dry_run:
-                        hub_stream.forget(root, [name])
+                        hub_stream.discard(root, [name])
                     break
                 count += len(entries)
                 if entries and not dry_run:
                     hub_stream.empty(root, name, entries)
-            if not dry_run and (root / made.SUMS).is_file() and not made.odd_names(root):
+            if not dry_run and (root / made.SUMS).is_file() and not made.missing(root):
                 made.write_sums(root)
     return count
 
@@ -51,8 +50,8 @@ def erase(folders: list[Path], listed: Suppressed, found: Found, dry_run: bool) 
 def _of_file(
     path: Path, own: dict[Place, Entry], listed: Suppressed, found: Found
 ) -> dict[str, Entry] | None:
-    """Locator -> entry of the rows of a file that are meant; None where that is not known of a row, or of the
-    file."""
+    """Locator -> entry of the removed rows of a file; None if the entry of a row is unknown or the file is
+    unreadable."""
     entries: dict[str, Entry] = {}
     try:
         rows = pq.read_table(path).to_pylist()
@@ -69,7 +68,7 @@ def _of_file(
 
 
 def _entry(row: dict[str, Any], listed: Suppressed) -> Entry | None:
-    """The entry that names a URL that is a whole cell of a row, or bytes in it."""
+    """The entry that matches a URL in a cell of a row, or bytes in the row."""
     urls = tuple(
         cell for cell in strings(row) if cell.startswith(("http://", "https://")) and not cell.split()[1:]
     )

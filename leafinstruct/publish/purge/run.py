@@ -1,12 +1,11 @@
-"""Erase what a list of removals names from every run of a working directory and from the caches that they
-share.
+"""Erase removed records from every run of a working directory and from the shared caches.
 
-find -> delete what was made of it -> overwrite it in the caches -> delete its parts of ingest. Every step can
-be repeated: a purge that was killed is finished by the same command. No build runs meanwhile: each run's lock
-is held.
+Find them, delete everything derived from them, overwrite them in the caches, delete their parts of ingest.
+Every step can be repeated: the same command finishes a purge that was killed. The lock of each run is held,
+so no build runs meanwhile.
 
-What is outside its reach is listed: sources, copies, the history of a repository, weights of models, other
-lists, free blocks of the disk.
+The report lists where removed content may remain: sources, copies, the history of a repository, weights of
+models, lists of other recipes, free blocks of the disk.
 """
 
 from __future__ import annotations
@@ -22,28 +21,29 @@ from leafinstruct.images.web import store
 from leafinstruct.images.web.store import Fetched
 from leafinstruct.llm import cache as answers
 from leafinstruct.publish.purge import files, rows
-from leafinstruct.publish.purge.find import Found, find, runs
+from leafinstruct.publish.purge.find import STAGES, Found, find, runs
 from leafinstruct.records import removals as suppressed
 from leafinstruct.records.removals import Entry, Shown, Suppressed
 from leafinstruct.records.url import normal
-from leafinstruct.runtime.artifact import one_build
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.locks import one_build
 from leafinstruct.train.data import codes
 
 DAMAGED = (
-    "a damaged table says nothing of its documents: answers and images that no other table leads to "
-    "are erased, and asked or fetched again"
+    "the documents of a damaged table are unknown: answers and images that no other table refers to are "
+    "erased, and will be requested or fetched again"
 )
 LISTED = 20
-"""Source files that a person is shown."""
+"""Maximum number of source files in the report."""
 
 
 def purge(recipe: Path, run: Path, entries: list[Entry], dry_run: bool) -> dict[str, Any]:
-    """Add entries to a recipe's list as purged, all of the list where none is given, and erase what they
-    name.
+    """Mark entries in a recipe's list as purged, and erase what they match.
 
-    run: the run's folder; all runs beside it are purged too. Returns what was done, or would be. Raises
-    LeafInstructError where a build is running, RecipeError for a broken list, SourceError where the disk
-    refuses.
+    run: the run's folder; all runs beside it are purged too. entries: if empty, the whole list.
+    Returns the report of what was, or would be, erased. Raises LeafInstructError if a build is running,
+    RecipeError for an invalid list, SourceError if a file cannot be erased, DriftError if a run has another
+    format, since its tables cannot be searched.
     """
     workdir, file = run.parent, suppressed.beside(recipe)
     known = suppressed.load(file)
@@ -53,10 +53,12 @@ def purge(recipe: Path, run: Path, entries: list[Entry], dry_run: bool) -> dict[
         tuple(dict.fromkeys([*wanted, *(known if dry_run else suppressed.load(file)).purged.entries]))
     )
     folders = runs(workdir)
+    for artifact in (Artifact(folder / stage) for folder in folders for stage in STAGES):
+        _ = artifact.fingerprint, artifact.record
     try:
-        with ExitStack() as held:
+        with ExitStack() as locks:
             for folder in folders:
-                held.enter_context(one_build(folder, "leaf", "run the same command again then"))
+                locks.enter_context(one_build(folder, "leaf", "run the same command again then"))
             made = {
                 path.name
                 for each in folders
@@ -84,17 +86,17 @@ def purge(recipe: Path, run: Path, entries: list[Entry], dry_run: bool) -> dict[
         "entries": matches,
         "erased": dict(erased),
         "runs": [folder.name for folder in folders if found.parts[folder] or found.shards[folder]],
-        "notes": [DAMAGED] if found.blind else [],
+        "notes": [DAMAGED] if found.unreadable else [],
         "remains": _remains(run, folders, found, made),
     }
 
 
 def _of_examples(listed: Suppressed, found: Found) -> list[Entry]:
-    """Entries for the documents of the examples that entries name: ingest knows no examples."""
+    """Entries for the documents of removed examples, since ingest does not know examples."""
     ids = {each.value for each in listed.entries if each.kind == "id"}
     documents = set[str]().union(*(found.matched[("id", value)] for value in ids & found.examples))
     return [
-        Entry("id", document, "the document of a removed example", purged=True)
+        Entry("id", document, "document of a removed example", purged=True)
         for document in sorted(documents - ids)
     ]
 
@@ -112,24 +114,24 @@ def _erase(
     kept = {normal(url) for url in found.kept_urls}
     wanted = {normal(url) for url in found.urls}
 
-    def is_meant(entry: Fetched) -> bool:
+    def is_removed(entry: Fetched) -> bool:
         if entry.sha256 is not None and entry.sha256 in found.images:
             return True
         if normal(entry.url) in kept:
             return False
         shown = Shown("", "", entry.url, (), tuple(filter(None, [entry.final_url])))
-        unknown = found.blind and entry.sha256 is not None and entry.sha256 not in found.kept_images
+        unknown = found.unreadable and entry.sha256 is not None and entry.sha256 not in found.kept_images
         return unknown or normal(entry.url) in wanted or listed.match(shown) is not None
 
     def is_encoded(sha256: str) -> bool:
-        return sha256 in found.images or (found.blind and sha256 not in found.kept_images)
+        return sha256 in found.images or (found.unreadable and sha256 not in found.kept_images)
 
     def is_quoted(entry: dict[str, Any]) -> bool:
-        return found.blind or found.quotes.within(entry)
+        return found.unreadable or found.quotes.within(entry)
 
     count = answers.erase(workdir / ".answers", found.keys, found.kept_keys, is_quoted, dry_run)
     erased["answers"], erased["exchanges"] = count
-    erased["fetched images"] = store.erase(workdir / ".fetched", is_meant, dry_run)
+    erased["fetched images"] = store.erase(workdir / ".fetched", is_removed, dry_run)
     erased["encoded images"] = codes.erase(workdir / ".codes", is_encoded, dry_run)
     if not dry_run:
         files.delete(last)
@@ -137,8 +139,8 @@ def _erase(
 
 
 def _remains(run: Path, folders: list[Path], found: Found, made: set[str]) -> list[str]:
-    """What a purge does not reach, in plain words. made: names of sources whose files leaf made."""
-    told = []
+    """Messages: where removed content may remain. made: sources whose files leafinstruct wrote."""
+    lines = []
     places = sorted(
         {
             f"{source}: {file}"
@@ -149,13 +151,13 @@ def _remains(run: Path, folders: list[Path], found: Found, made: set[str]) -> li
     )
     if places:
         more = f" and {len(places) - LISTED:,} more" if len(places) > LISTED else ""
-        told.append(
-            f"source files, which are yours to change ({', '.join(places[:LISTED])}{more}); builds do "
-            "not take it from there again"
+        lines.append(
+            f"source files, which leaf does not change ({', '.join(places[:LISTED])}{more}); builds skip the "
+            "removed records in them"
         )
     if shared := found.kept_images & found.shown:
-        told.append(
-            f"{len(shared):,} images that documents show that remain "
+        lines.append(
+            f"{len(shared):,} images that remaining documents also show "
             f"({', '.join(sorted(shared)[:3])}); --sha256 erases one everywhere"
         )
     own = run.name.partition("-limit")[0].partition("@")[0]
@@ -165,15 +167,14 @@ def _remains(run: Path, folders: list[Path], found: Found, made: set[str]) -> li
         if found.parts[each] and each.name.partition("-limit")[0].partition("@")[0] != own
     ]
     if foreign:
-        told.append(
-            f"runs of other recipes ({', '.join(foreign)}): purged too, but their next build reads "
-            "it again; remove it with their recipes"
+        lines.append(
+            f"runs of other recipes ({', '.join(foreign)}): they were purged too, but their next build reads "
+            "the records again; run `leaf remove` with their recipes"
         )
     if trained := [each.name for each in folders if (each / "train").is_dir()]:
-        told.append(f"weights that were trained on it (adapters and checkpoints of {', '.join(trained)})")
-    told.append(
-        "copies: exports and folders of `leaf hydrate` elsewhere, what the Hub holds and its "
-        "history, what others downloaded, backups, snapshots and "
-        "free blocks of the disk"
+        lines.append(f"weights trained on removed records (adapters, checkpoints of {', '.join(trained)})")
+    lines.append(
+        "copies: exports and folders of `leaf hydrate` elsewhere, the repository on the Hub and its history, "
+        "downloads by others, backups, snapshots and free blocks of the disk"
     )
-    return told
+    return lines

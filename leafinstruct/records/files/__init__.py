@@ -1,1 +1,1 @@
-"""Our own Parquet files: sealed, compared when they are read, looked into by a column."""
+"""Our own Parquet files: sealed when written, verified when read, searched by a column."""

@@ -1,7 +1,7 @@
-"""Our own Parquet tables, opened only while their bytes are those that were written (records/files/seal.py).
+"""Read our own Parquet tables, verified against their seal (records/files/seal.py).
 
-What is read is compared first: the frame, and of the columns asked for every chunk. So no reader gets a
-changed value, and no decoder a damaged page.
+Everything is verified before it is used: the frame, and every chunk of the requested columns. So no reader
+gets a changed value, and no decoder a damaged page.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from leafinstruct.records.files import seal
 Row = dict[str, Any]
 
 ROWS_A_GROUP = 512
-"""Rows of a row group at most, and of what is read at a time where no column holds whole images."""
+"""Maximum rows of a row group, and of a batch that is read, unless a column contains whole images."""
 
 Wanted = Callable[[str], bool]
 """Path of a leaf column (`segments.list.element.text`) -> whether it is read."""
 
 
 def put_seal(path: Path) -> None:
-    """Seal a Parquet file that was just written: a chunk is a column of a row group, row group by row
-    group."""
+    """Seal a Parquet file that was just written. A chunk is a column of a row group, in the order of row
+    groups."""
     found = pq.read_metadata(path)
     groups = (found.row_group(number) for number in range(found.num_row_groups))
     columns = (group.column(number) for group in groups for number in range(group.num_columns))
@@ -38,8 +38,7 @@ def put_seal(path: Path) -> None:
 
 @contextmanager
 def opened(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pq.ParquetFile]:
-    """The table, its columns that are wanted compared with their checksums. Raises DamagedError, also for a
-    file that is missing."""
+    """Open the table after verifying its wanted columns. Raises DamagedError, also for a missing file."""
     try:
         found = seal.opened(path)
         with pq.ParquetFile(path) as file:
@@ -52,8 +51,7 @@ def opened(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pq.ParquetFi
 
 
 def fault(path: Path) -> str | None:
-    """What is wrong with a table or an Arrow file that holds a seal, None while every byte is what was
-    written."""
+    """What is wrong with a sealed table or Arrow file; None if every byte is what was written."""
     try:
         seal.opened(path).check()
     except seal.BrokenSealError as error:
@@ -62,8 +60,7 @@ def fault(path: Path) -> str | None:
 
 
 def whole_groups(file: pq.ParquetFile, path: Path) -> Iterator[int]:
-    """Numbers of the row groups of which every byte is what was written. file: opened with no column
-    wanted."""
+    """Numbers of the row groups that are intact. file: opened with no column wanted."""
     found, columns = seal.opened(path), file.metadata.num_columns
     for group in range(file.num_row_groups):
         try:
@@ -93,7 +90,7 @@ def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
     """Stream the rows of a Parquet file, one row group in memory at a time. columns: of the top level, None
     for all.
 
-    Raises DamagedError where the file is missing, or the bytes of these columns are not those that `write`
+    Raises DamagedError if the file is missing, or the bytes of these columns are not those that `write`
     wrote.
     """
     with opened(path, lambda leaf: not columns or leaf.partition(".")[0] in columns) as file:
@@ -114,8 +111,7 @@ def _rows(
 
 
 def read_whole_groups(path: Path) -> Iterator[Row]:
-    """Rows of those row groups alone whose every byte is what was written; nothing of a file that is not
-    there or whose frame is damaged."""
+    """Rows of the intact row groups only; none if the file is missing or its frame is damaged."""
     try:
         with opened(path, lambda _: False) as file:
             yield from _rows(file, None, list(whole_groups(file, path)))
@@ -124,8 +120,8 @@ def read_whole_groups(path: Path) -> Iterator[Row]:
 
 
 def images(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
-    """sha256 -> bytes of the wanted images of an images-* file, each compared with its sha256. Raises
-    DamagedError where one is not there."""
+    """sha256 -> bytes of the wanted images of an images-* file, each verified. Raises DamagedError if one is
+    missing."""
     found = (
         {row["sha256"]: row["bytes"] for row in read(path, ["sha256", "bytes"]) if row["sha256"] in wanted}
         if wanted
@@ -133,9 +129,9 @@ def images(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
     )
     for name in sorted(wanted):
         if name not in found:
-            raise DamagedError.of(path, f"it does not hold the image {name[:16]}")
+            raise DamagedError.of(path, f"it does not contain the image {name[:16]}")
         if hashlib.sha256(found[name] or b"").hexdigest() != name:
-            raise DamagedError.of(path, f"it holds other bytes than those of the image {name[:16]}")
+            raise DamagedError.of(path, f"it contains other bytes than those of the image {name[:16]}")
     return found
 
 
@@ -150,7 +146,8 @@ def image_sizes(path: Path, wanted: Collection[str]) -> dict[str, int]:
 
 
 def unpacked_images(path: Path) -> int:
-    """Bytes that all images of an images-* file have at most, from the footer alone. Raises DamagedError."""
+    """Upper bound of the bytes of all images of an images-* file, from the footer alone. Raises
+    DamagedError."""
     with opened(path, lambda _: False) as file:
         groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
         return sum(
@@ -161,15 +158,15 @@ def unpacked_images(path: Path) -> int:
 
 
 def read_without_bytes(path: Path) -> Iterator[Row]:
-    """`read` of every column but those that hold whole images."""
+    """Rows with every column but those of whole images."""
     with opened(path, lambda _: False) as file:
         names = [field.name for field in file.schema_arrow if not pa.types.is_binary(field.type)]
     return read(path, names)
 
 
 def key_of(path: Path) -> str | None:
-    """The key that `write` stored, None when the file does not exist or its frame is damaged (its columns are
-    compared when they are read)."""
+    """The key that `write` stored; None if the file does not exist or its frame is damaged (columns are
+    verified when they are read)."""
     try:
         with opened(path, lambda _: False) as file:
             return str((file.schema_arrow.metadata or {}).get(b"leafinstruct.key", b"").decode())

@@ -1,8 +1,8 @@
-"""Arrow columns in the shape of another schema: which leaves of a Parquet file to read for some columns, and
-how to fill what the file lacks.
+"""Convert Arrow columns to another schema: which leaves of a Parquet file to read for some columns, and how
+to fill what the file lacks.
 
-Columns and fields are named by dotted paths through lists and structs, without the levels that Parquet puts
-into lists: `image_info.license`. No schema is built in: `public` applies this to the published row.
+Columns and fields are named by dotted paths through lists and structs, without the levels that Parquet adds
+to lists: `image_info.license`. No schema is built in; `public` applies this to the published row.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import pyarrow as pa
 
 
 def plain_path(column: str) -> str:
-    """A dotted column without the levels that Parquet puts into lists: `image_info.list.element.license` ->
+    """Remove the levels that Parquet adds to lists: `image_info.list.element.license` ->
     `image_info.license`."""
     return column.replace(".list.element", "").replace(".list.item", "")
 
 
 def projected(schema: pa.Schema, wanted: Collection[str]) -> pa.Schema:
-    """A schema of which only the columns and fields in `wanted` (short dotted paths) are left. Raises
-    ValueError for an unknown one."""
+    """A schema with only the columns and fields in `wanted` (short dotted paths). Raises ValueError for an
+    unknown one."""
     known = {path for field in schema for path in _paths(field.type, field.name)}
     if unknown := sorted(set(wanted) - known):
         raise ValueError(f"the published row has no column {unknown[0]}")
@@ -63,7 +63,7 @@ def _projected(kind: pa.DataType, path: str, wanted: Collection[str]) -> pa.Data
 
 
 def leaves_of(kind: pa.DataType, path: str, stored: Mapping[str, str]) -> list[str]:
-    """Leaves of the file that a column of type `kind` is read from. stored: short path -> path in Parquet.
+    """Leaves of the file from which a column of type `kind` is read. stored: short path -> path in Parquet.
 
     A list or struct of which the file has none of the wanted fields still needs a leaf, for its lengths and
     nulls: the first one inside it.
@@ -80,12 +80,11 @@ def leaves_of(kind: pa.DataType, path: str, stored: Mapping[str, str]) -> list[s
 def conformed(
     array: pa.Array | None, kind: pa.DataType, path: str, length: int, defaults: Mapping[str, Any]
 ) -> pa.Array:
-    """An array of the type `kind`: missing fields are filled, fields that `kind` lacks are left out. No value
-    is copied that need not be.
+    """Convert an array to the type `kind`: missing fields are filled, additional fields are left out,
+    unchanged values are not copied.
 
-    array: None where the file lacks it; path: its short dotted path; length: of the result; defaults: path ->
-    value of what is missing, where that is not null. Raises ArrowException for a type that cannot become
-    `kind`.
+    array: None if the file lacks it. path: its short dotted path. length: of the result. defaults: path ->
+    value of a missing field, if it is not null. Raises ArrowException for a type that cannot become `kind`.
     """
     if array is None:
         filled = defaults.get(path)
@@ -98,7 +97,7 @@ def conformed(
             kind, len(array), array.buffers()[:2], array.null_count, array.offset, [values]
         )
     if pa.types.is_struct(kind) and pa.types.is_struct(array.type):
-        # `field` heeds the offset of a slice
+        # `field` respects the offset of a slice
         own = {field.name: array.field(at) for at, field in enumerate(array.type)}
         fields = [
             conformed(own.get(field.name), field.type, f"{path}.{field.name}", length, defaults)

@@ -1,10 +1,9 @@
-"""Rows of a Parquet table by the value of one column, for whoever looks for one record among many.
+"""Find rows of a Parquet table by the value of one column.
 
-Only that column's leaf is read of the whole file (`segments.url` of documents-*: the addresses of images, no
-text), then those row groups that hold a hit. Ids and sha256 are hashes, so statistics of row groups rule
-nothing out, and a table sorted by them would cost every build for the sake of a question seldom asked. DuckDB
-does the same behind SQL and was refused as a second engine for one scan.
-Cost: see report/explain/find.py.
+Only that column's leaf is read of the whole file (`segments.url` of documents-*: the URLs of images, no
+text), then the row groups with a match. Ids and sha256 are hashes, so statistics of row groups exclude
+nothing, and sorting a table by them would cost every build for a rare query. DuckDB does the same behind SQL
+and was rejected as a second engine for one scan. Cost: see report/explain/find.py.
 """
 
 from __future__ import annotations
@@ -18,21 +17,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from leafinstruct.records.files.checked import Wanted, opened
+from leafinstruct.records.files.conforming import plain_path
 from leafinstruct.records.table import Row
 from leafinstruct.records.url import normal, spellings
 
 Test = Callable[[pa.Array], pa.Array]
-"""Values of a column -> which of them are meant."""
+"""Values of a column -> which of them match."""
 
 
 def one_of(wanted: Collection[str]) -> Test:
+    """Match texts that equal one of these."""
     values = pa.array(sorted(wanted), pa.string())
     return lambda column: pc.is_in(column, value_set=values)
 
 
 def same_url(wanted: Collection[str]) -> Test:
-    """Texts that are one of some URLs in their normal form (records/url.py). Only those that hold the host of
-    one are taken apart."""
+    """Match texts that equal one of some URLs in normal form (records/url.py). Only texts that contain the
+    host of one are parsed."""
     forms = {normal(url) for url in wanted}
     names = [spellings(url) for url in wanted]
     hosts = {name for each in names for name in each} if all(names) else set()
@@ -52,15 +53,16 @@ def same_url(wanted: Collection[str]) -> Test:
 
 
 def begins(prefix: str) -> Test:
+    """Match texts that begin with the prefix."""
     return lambda column: pc.starts_with(column, pattern=prefix)
 
 
 def rows_where(
     path: Path, column: str, test: Test, columns: Sequence[str] | None = None
 ) -> Iterator[tuple[int, Row]]:
-    """(number, row) of every row in which a value of the column is meant; none where the file is not there.
+    """(number, row) of every row in which a value of the column matches; none if the file does not exist.
 
-    column: dotted, through lists and structs (`provenance.file`, `segments.ref.url`); of a list one value is
+    column: dotted, through lists and structs (`provenance.file`, `segments.ref.url`); in a list one value is
     enough. columns: what is read of the rows, dotted too; by default all but bytes of images. Raises
     DamagedError.
     """
@@ -73,14 +75,14 @@ def rows_where(
 
 
 def _read_of(path: Path, *columns: Sequence[str] | None) -> Wanted:
-    """The leaves under some dotted columns, which are those that are compared."""
+    """Select the leaves under some dotted columns, which are then verified."""
     with opened(path, lambda _: False) as file:
         leaves = {leaf for names in columns for leaf in _leaves(file, names)}
     return lambda leaf: leaf in leaves
 
 
 def numbers(file: pq.ParquetFile, column: str, test: Test) -> list[int]:
-    """Numbers of the rows, ascending and each once."""
+    """Numbers of the matching rows, ascending and each once."""
     (leaf,) = _leaves(file, [column])
     values = file.read(columns=[leaf], use_threads=False).column(0).combine_chunks()
     rows = pa.array(range(len(values)), pa.int64())
@@ -110,7 +112,7 @@ def _rows(file: pq.ParquetFile, hits: list[int], columns: Sequence[str] | None) 
 
 
 def _leaves(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str]:
-    """Paths of the file's leaves under the dotted columns, without the levels that Parquet puts into
+    """Paths of the file's leaves under the dotted columns, given without the levels that Parquet adds to
     lists."""
     schema = file.schema
     leaves = [schema.column(index) for index in range(len(schema))]
@@ -120,7 +122,7 @@ def _leaves(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str]:
             for leaf in leaves
             if leaf.logical_type.type == "STRING" or leaf.physical_type != "BYTE_ARRAY"
         ]
-    plain = {leaf.path: leaf.path.replace(".list.element", "").replace(".list.item", "") for leaf in leaves}
+    plain = {leaf.path: plain_path(leaf.path) for leaf in leaves}
     return [
         path
         for path, name in plain.items()

@@ -1,19 +1,18 @@
-"""A Parquet or Arrow file that holds the sha256 of its own bytes: what tells a whole file from one in which a
-bit has changed.
+"""A Parquet or Arrow file that contains the sha256 of its own bytes, so that a changed bit is detected.
 
-    head, chunk, chunk, ..., [seal], footer, length of the footer, magic        seal = an entry a chunk, sha256 of the frame, their number, magic
+    file: head, chunk, chunk, ..., [seal], footer, length of the footer, magic
+    seal: one entry per chunk, sha256 of the frame, number of entries, magic
 
-An entry is place, size and sha256 of one chunk: of one column of one row group (Parquet), or of one record
-batch (Arrow). The frame is the name of the file and every byte of it that lies in no chunk, the entries
-included; so a file under the name of another is damaged. Readers of both formats find the footer from the end
-of the file and the chunks by absolute places, so they do not notice the seal. The file appears by one rename,
-as before, and who reads two of its columns hashes those two.
+An entry is offset, size and sha256 of one chunk: of one column of one row group (Parquet), or of one record
+batch (Arrow). The frame is the name of the file and all its bytes outside of chunks, including the entries;
+so a file under the name of another counts as damaged. Readers of both formats find the footer from the end of
+the file and the chunks by absolute offsets, so they ignore the seal. The file appears with one rename, and a
+reader of two columns hashes only those two.
 
-Chosen over a sha256 file beside each file (twice the files, two renames that a kill can separate) and over
-Parquet's page checksums (32 bits, and neither page headers nor the footer are covered: a changed bit in a
-header can turn its checksum off).
-Cost: sha256 takes about 0.5 s of CPU a GB (2 GB/s), once when the file is written and once when it is read;
-48 bytes a chunk on disk.
+Chosen over a sha256 file beside each file (twice the files, and two renames that an interruption can
+separate) and over Parquet's page checksums (32 bits, and neither page headers nor the footer are covered: a
+changed bit in a header can disable its checksum). Cost: sha256 takes about 0.5 s of CPU per GB (2 GB/s), once
+when the file is written and once when it is read; 48 bytes per chunk on disk.
 """
 
 from __future__ import annotations
@@ -33,24 +32,24 @@ _END = struct.Struct("<32sQ8s")
 """sha256 of the frame, number of entries, magic."""
 _MAGIC = b"LEAFSEAL"
 _TAILS = {b"PAR1": struct.Struct("<I4s"), b"ARROW1": struct.Struct("<i6s")}
-"""How the file ends, by format: length of the footer, magic."""
+"""The end of a file, by format: length of the footer, magic."""
 _ALIGNED = 64
-"""Arrow reads footers in place and wants them aligned."""
+"""Arrow reads footers in place and needs them aligned."""
 _BLOCK = 1 << 20
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]+\.tmp")
 
 Range = tuple[int, int]
-"""Place and size, bytes."""
+"""Offset and size, bytes."""
 
 
 class BrokenSealError(Exception):
-    """The file's bytes are not those that were sealed; the message is a clause, e.g. "its footer is
+    """The file's bytes are not those that were sealed. The message is a clause, such as "its footer is
     damaged"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """The entries of a file whose frame is whole."""
+    """The entries of a file whose frame is intact."""
 
     path: Path
     entries: bytes
@@ -59,17 +58,16 @@ class Seal:
         return len(self.entries) // _ENTRY.size
 
     def check(self, numbers: Collection[int] | None = None) -> None:
-        """Compare the chunks of these numbers, None for all. Raises BrokenSealError."""
+        """Verify the chunks with these numbers, None for all. Raises BrokenSealError."""
         with _reading(self.path) as file:
             for number in range(len(self)) if numbers is None else sorted(numbers):
                 start, size, sha256 = _ENTRY.unpack_from(self.entries, number * _ENTRY.size)
                 if _sha256(file, [(start, size)]) != sha256:
-                    raise BrokenSealError("its bytes are not those that were recorded")
+                    raise BrokenSealError("its bytes differ from what was recorded")
 
 
 def put(path: Path, chunks: Sequence[Range]) -> None:
-    """Seal a finished file that nobody reads yet. chunks: in the order of their numbers, which is the order
-    that `Seal.check` counts in."""
+    """Seal a finished file that nobody reads yet. chunks: in the order in which `Seal.check` numbers them."""
     with path.open("r+b") as file:
         foot, size = _foot(file)
         file.seek(foot)
@@ -80,7 +78,7 @@ def put(path: Path, chunks: Sequence[Range]) -> None:
         padding = bytes(-(foot + len(entries) + _END.size) % _ALIGNED)
         file.seek(foot)
         file.write(padding + entries + _END.pack(bytes(32), len(chunks), _MAGIC) + footer)
-        end = foot + len(padding) + len(entries)  # where the frame's sha256 lies
+        end = foot + len(padding) + len(entries)  # offset of the frame's sha256
         file.flush()
         frame = _sha256(
             file, _frame(chunks, end, size + len(padding) + len(entries) + _END.size), _name(path)
@@ -90,8 +88,8 @@ def put(path: Path, chunks: Sequence[Range]) -> None:
 
 
 def opened(path: Path) -> Seal:
-    """The seal of a file, its frame compared. Raises BrokenSealError, also for a file that is missing or has
-    no seal."""
+    """Verify the frame of a file and return its seal. Raises BrokenSealError, also for a file that is missing
+    or has no seal."""
     with _reading(path) as file:
         foot, size = _foot(file)
         if foot < _END.size:
@@ -100,17 +98,17 @@ def opened(path: Path) -> Seal:
         frame, count, magic = _END.unpack(file.read(_END.size))
         start = foot - _END.size - count * _ENTRY.size
         if magic != _MAGIC or start < 0:
-            raise BrokenSealError("it holds no checksum, or a damaged one")
+            raise BrokenSealError("it has no checksum, or a damaged one")
         file.seek(start)
         entries = file.read(count * _ENTRY.size)
         chunks = [(place, length) for place, length, _ in _ENTRY.iter_unpack(entries)]
         if _sha256(file, _frame(chunks, foot - _END.size, size), _name(path)) != frame:
-            raise BrokenSealError("its bytes are not those that were recorded")
+            raise BrokenSealError("its bytes differ from what was recorded")
     return Seal(path, entries)
 
 
 def _foot(file: BinaryIO) -> Range:
-    """Where the footer begins, and the size of the file."""
+    """Offset of the footer, and size of the file."""
     size = file.seek(0, os.SEEK_END)
     for magic, tail in _TAILS.items():
         if size >= tail.size:
@@ -122,18 +120,18 @@ def _foot(file: BinaryIO) -> Range:
 
 
 def _frame(chunks: Sequence[Range], end: int, size: int) -> Iterator[Range]:
-    """What lies between the chunks, without the 32 bytes at `end` that hold its sha256."""
+    """The ranges between the chunks, without the 32 bytes at `end` that contain their sha256."""
     at = 0
     for start, length in sorted([*chunks, (end, 32)]):
         if start < at or start + length > size:
-            raise BrokenSealError("it holds no checksum, or a damaged one")
+            raise BrokenSealError("it has no checksum, or a damaged one")
         yield at, start - at
         at = start + length
     yield at, size - at
 
 
 def _name(path: Path) -> bytes:
-    """The file's name, of a temporary file the one that it will get (artifact.writing)."""
+    """The file's name; for a temporary file the name that it will get (runtime.files.writing)."""
     temporary = _TEMPORARY.fullmatch(path.name)
     return os.fsencode(temporary[1] if temporary else path.name)
 
@@ -154,7 +152,7 @@ def _sha256(file: BinaryIO, ranges: Iterable[Range], before: bytes = b"") -> byt
 
 @contextmanager
 def _reading(path: Path) -> Iterator[BinaryIO]:
-    """The file, what the disk refuses as a BrokenSealError."""
+    """Open the file. An error of the disk is raised as BrokenSealError."""
     try:
         with path.open("rb") as file:
             yield file

@@ -1,1 +1,1 @@
-"""What a text says, in any script: words, language, and which images it speaks of."""
+"""Properties of a text in any script: words, language, and which images it refers to."""

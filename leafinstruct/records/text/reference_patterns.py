@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - typographic quotes and dashes, and Cyrillic letters, are what texts have
-"""Wordings that refer to images, for references.py. Data only: compiled patterns, one group a kind.
+"""Wordings that refer to images, for references.py. Data only: compiled patterns, grouped by kind.
 
 English, with the basic forms of German, French, Spanish, Dutch, Portuguese, Italian, Russian, Chinese and
 Japanese. Group `n` is a stated number of images or steps, group `k` the number of one figure.
@@ -38,7 +38,7 @@ NUMBERS = {
     for word in words.split()
 }
 SOME_NUMBER = re.compile(r"\d|\bboth\b|" + "|".join(sorted(NUMBERS, key=len, reverse=True)))
-"""In lower case."""
+"""Matches text in lower case."""
 
 _SPELLED = "|".join(word for word in sorted(NUMBERS, key=len, reverse=True) if word[0] < "\u3000")
 _N = rf"\b(?P<n>\d{{1,2}}|{_SPELLED})\s+"
@@ -63,31 +63,38 @@ _UNITS = (
 _UNIT = r"\b(?:step|part|stage|stop|schritt|teil|[ée]tape|paso|stap|passo|шаг)"
 
 _BEFORE_ALL = (
-    r"in|for|has|have|contains|includes|comprises|shows|consists of|made of|told in|with the|over|through|follow|follow the|look at the"
-    r"|see the|read the|study the|there are|here are|in den|hat|enthält|mit den|es gibt|en|tiene|hay|em|tem|há|ha|ci sono|heeft|bevat|er zijn"
+    r"in|for|has|have|contains|includes|comprises|shows|consists of|made of|told in|with the|over|"
+    r"through|follow|follow the|look at the"
+    r"|see the|read the|study the|there are|here are|in den|hat|enthält|mit den|es gibt|en|tiene|hay|"
+    r"em|tem|há|ha|ci sono|heeft|bevat|er zijn"
     r"|comporte|contient|avec les|il y a|в|на|из"
 )
-_AFTER_ALL = r"tell|show|explain|illustrate|one by one|in all|in total|zeigen|montrent|muestran|tonen|mostram|mostrano|показывают"
+_AFTER_ALL = (
+    r"tell|show|explain|illustrate|one by one|in all|in total|zeigen|montrent|muestran|tonen|mostram|"
+    r"mostrano|показывают"
+)
 _ONLY = r"(?:(?:just|only|all|alle)\s+)?"
 TOTALS = _each(
     rf"\b(?:{_BEFORE_ALL})\s+{_ONLY}{_N}{_FEW}{_IMAGES}",
     rf"{_N}{_FEW}{_IMAGES}\s+(?:{_AFTER_ALL})\b",
     rf"{_CJK_N}(?:张|張|幅|枚|つ)の?(?:图片|圖片|图|圖|照片|插图|插圖|画像|写真|イラスト|絵)",
 )
-"""A number of all images, where the opening or the closing of a text has it."""
+"""A number of all images, if it is in the opening or the closing of a text."""
 SOME = _each(
-    r"\b(?:the|these|those|all|following|die|diese|alle|les|ces|las|los|estas|estos|as|os|deze|de|le|queste|эти)\s+"
+    r"\b(?:the|these|those|all|following|die|diese|alle|les|ces|las|los|estas|estos|as|os|deze|de|le|"
+    r"queste|эти)\s+"
     rf"{_N}{_FEW}{_IMAGES}",
     r"\bboth(?:\s+(?:of\s+)?the)?\s+(?:pictures|images|photos|photographs|illustrations|screenshots)\b",
 )
-"""At least so many images."""
+"""At least this many images."""
 STEPS = _each(
-    r"\b(?:in|has|have|with|needs?|takes?|are|follow the|these|the|in den|hat|en|avec|con|com|em|met|heeft|tiene|tem|за|в)\s+"
+    r"\b(?:in|has|have|with|needs?|takes?|are|follow the|these|the|in den|hat|en|avec|con|com|em|met|"
+    r"heeft|tiene|tem|за|в)\s+"
     rf"{_ONLY}{_N}{_FEW}{_UNITS}"
 )
 """A number of steps, layers and the like."""
 STEP_OF = _each(rf"{_UNIT}\s+\d{{1,2}}\s*(?:/|\b(?:of|von|sur|de|van|di|из)\b)\s*(?P<n>\d{{1,2}})\b")
-"""One step of so many."""
+"""One of a number of steps."""
 ILLUSTRATED = re.compile(
     r"\b(?:each|every)\s+(?:step\s+(?:has|with|comes with)\s+(?:a|an|its)\s+)?"
     r"(?:picture|image|photo|photograph|illustration|drawing|map|screenshot)\b"
@@ -97,20 +104,27 @@ ILLUSTRATED = re.compile(
 )
 """Each step has an image."""
 NOT_ALL = re.compile(
-    r"(?:\b(?:another|other|more|extra|additional|first|last|next|previous|of|or|to|and|at least|at most|up to|about|around|over|than"
-    r"|every|any|these|those|following|diese|ces|estas|estos|queste|deze|эти|weitere[nr]?|andere[nr]?|erste[nr]?|letzte[nr]?|autres?|premi[eè]res?|derni[eè]res?|otr[ao]s|primer[ao]s|[úu]ltim[ao]s"
+    r"(?:\b(?:another|other|more|extra|additional|first|last|next|previous|of|or|to|and|at least|at "
+    r"most|up to|about|around|over|than"
+    r"|every|any|these|those|following|diese|ces|estas|estos|queste|deze|эти|weitere[nr]?|"
+    r"andere[nr]?|erste[nr]?|letzte[nr]?|autres?|premi[eè]res?|derni[eè]res?|otr[ao]s|primer[ao]s|"
+    r"[úu]ltim[ao]s"
     r"|outr[ao]s|altr[ei]|prim[ei])|\d\s*[-–—/])\s*$",
     re.IGNORECASE,
 )
-"""Before a number: it is one of some images."""
+"""Before a number: it counts only some of the images."""
 LOCAL = re.compile(
-    r"\s+(?:below|above|on|to|at|unten|oben|ci-|hieronder|abajo|abaixo|sotto|which|that|of (?:the|this|my|our))\b",
+    (
+        r"\s+(?:below|above|on|to|at|unten|oben|ci-|hieronder|abajo|abaixo|sotto|which|that|of (?:the|"
+        r"this|my|our))\b"
+    ),
     re.IGNORECASE,
 )
-"""Behind a number of images: those at a place or of a kind."""
+"""After a number of images: it counts those at a place or of a kind."""
 
 _NOUN = (
-    r"(?:pictures?|images?|pics?|photos?|photographs?|figures?|diagrams?|screen ?-?shots?|screen captures?|illustrations?|drawings?"
+    r"(?:pictures?|images?|pics?|photos?|photographs?|figures?|diagrams?|screen ?-?shots?|screen "
+    r"captures?|illustrations?|drawings?"
     r"|maps?|charts?|graphs?)\b"
 )
 _THE = (
@@ -118,7 +132,7 @@ _THE = (
     r"(?:(?:directly|right|just|shown|here)\s+)*"
 )
 _NO_OBJECT = r"(?!\s+(?:the|a|an|your|this|that|it|its|each|which|average|all|\d+)\b)"
-"""Not "the image below the title"."""
+"""Excludes "the image below the title"."""
 _DE_NOUN = r"(?:bild(?:er[n]?)?|abbildung(?:en)?|fotos?|grafik(?:en)?)\b"
 _FR_NOUN = r"\b(?:image|photo|figure|illustration|capture d['’]écran)s?\s+"
 _ES_NOUN = r"\b(?:im[aá]gen|foto|figura|ilustraci[oó]n|captura de pantalla)(?:es|s)?\s+"
@@ -134,7 +148,10 @@ BELOW = _each(
     rf"\b(?:im|das|die|den|der)\s+(?:folgende|untenstehende|nachfolgende|untere)[nrs]?\s+{_DE_NOUN}",
     rf"\b{_DE_NOUN}\s+(?:unten|darunter)\b|\bunten\s+(?:abgebildet|im bild)\b",
     rf"{_FR_NOUN}(?:ci-dessous|suivantes?)\b|\billustr\w+\s+ci-dessous\b",
-    rf"{_ES_NOUN}(?:de abajo|siguientes?|a continuaci[oó]n|que sigue)\b|\bsiguientes?\s+(?:im[aá]gen(?:es)?|fotos?|figuras?)\b",
+    (
+        rf"{_ES_NOUN}(?:de abajo|siguientes?|a continuaci[oó]n|que sigue)\b|"
+        r"\bsiguientes?\s+(?:im[aá]gen(?:es)?|fotos?|figuras?)\b"
+    ),
     rf"\b{_NL_NOUN}\s+hieronder\b|\bonderstaande\s+{_NL_NOUN}|\bhieronder\s+afgebeeld\b",
     rf"{_PT_NOUN}(?:abaixo|a seguir|seguintes?)\b",
     rf"\b{_IT_NOUN}\s+(?:qui\s+)?(?:sotto|seguent[ei]|in basso)\b|\bseguent[ei]\s+{_IT_NOUN}",
@@ -144,7 +161,10 @@ BELOW = _each(
 ABOVE = _each(
     rf"{_THE}above\b{_NO_OBJECT}",
     rf"\b(?:the|this|these|in)\s+(?:above|preceding)\s+(?:\w+\s+)?{_NOUN}",
-    rf"\b(?:im|das|die|den|der)\s+(?:obige|obenstehende|obere)[nrs]?\s+{_DE_NOUN}|\b{_DE_NOUN}\s+oben\b|\boben\s+abgebildet\b",
+    (
+        rf"\b(?:im|das|die|den|der)\s+(?:obige|obenstehende|obere)[nrs]?\s+{_DE_NOUN}|"
+        rf"\b{_DE_NOUN}\s+oben\b|\boben\s+abgebildet\b"
+    ),
     rf"{_FR_NOUN}(?:ci-dessus|précédentes?)\b",
     rf"{_ES_NOUN}(?:de arriba|anterior(?:es)?)\b",
     rf"\b{_NL_NOUN}\s+hierboven\b|\bbovenstaande\s+{_NL_NOUN}",
@@ -156,11 +176,15 @@ ABOVE = _each(
 BESIDE = _each(rf"{_THE}(?:on|to|at)\s+the\s+(?:left|right)\b(?!\s+(?:of|side of))")
 """An image in either direction."""
 _SHOWN = (
-    r"\b(?:shown|seen|pictured|illustrated|depicted|displayed|abgebildet|gezeigt|dargestellt|montré|illustré|se muestra|mostrado|mostrato"
+    r"\b(?:shown|seen|pictured|illustrated|depicted|displayed|abgebildet|gezeigt|dargestellt|montré|"
+    r"illustré|se muestra|mostrado|mostrato"
     r"|illustrato|getoond|показано)\s+(?:here\s+)?(?:(?:directly|right|just)\s+)?"
 )
 SHOWN_BELOW = _each(
-    rf"{_SHOWN}(?:below|underneath|beneath|unten|ci-dessous|abajo|a continuaci[oó]n|abaixo|sotto|di seguito|hieronder|ниже)\b",
+    (
+        rf"{_SHOWN}(?:below|underneath|beneath|unten|ci-dessous|abajo|a continuaci[oó]n|abaixo|sotto|di "
+        r"seguito|hieronder|ниже)\b"
+    ),
     r"\bwie\s+unten\s+(?:gezeigt|dargestellt|abgebildet|zu sehen)\b",
     r"如下所示|以下のように",
 )
@@ -170,15 +194,17 @@ SHOWN_ABOVE = _each(
     r"\bwie\s+oben\s+(?:gezeigt|dargestellt|abgebildet)\b",
 )
 OTHERS_SHOWN = re.compile(
-    r"\b(?:code|program|script|table|text|example|commands?|list|steps?|instructions?|function|blocks?|section|paragraph|output|links?"
-    r"|formula|settings?|values?|lines?|syntax|format|structure|message)(?:\s+(?:as|is|are|that is|that are|which is))?\s*$",
+    r"\b(?:code|program|script|table|text|example|commands?|list|steps?|instructions?|function|"
+    r"blocks?|section|paragraph|output|links?"
+    r"|formula|settings?|values?|lines?|syntax|format|structure|message)(?:\s+(?:as|is|are|that is|"
+    r"that are|which is))?\s*$",
     re.IGNORECASE,
 )
 """Before "shown below": something other than an image is shown."""
 CODE = re.compile(
     r"[{};]\s*$|=>|\w\.\w+\(|\w\(\)|^[^\S\n]*+(?:\$|>>>|import|def|let|const|var)\s|```|^\|", re.MULTILINE
 )
-"""Code or a table in a text whose format does not say so."""
+"""Code or a table in a text whose format does not mark it."""
 UNFINISHED = re.compile(
     r"\b(?:like this|shown here|looks? like so|like the following (?:picture|image|photo))\s*:\s*$",
     re.IGNORECASE,
@@ -188,13 +214,15 @@ UNFINISHED = re.compile(
 FIGURES = _each(
     r"\b(?:figure|fig\.|fig|abbildung|abb\.|figura|figuur|рисунок|рис\.)\s*#?(?P<k>\d{1,2})\b(?![.\-–]\d)",
     r"(?:(?<=\bin )|(?<=\bsee )|(?<=\()|(?<=\bin the )|(?<=\bsiehe )|(?<=\bvoir )|(?<=\bver ))"
-    r"(?:image|picture|photo|photograph|screenshot|illustration|diagram|bild|foto|imagen|imagem|immagine|afbeelding)"
+    r"(?:image|picture|photo|photograph|screenshot|illustration|diagram|bild|foto|imagen|imagem|"
+    r"immagine|afbeelding)"
     r"\s*#?(?P<k>\d{1,2})\b(?![.\-–]\d)",
     r"\b(?:image|picture|photo|photograph|screenshot|illustration)\s*#\s?(?P<k>\d{1,2})\b",
     r"[图圖図]\s*(?P<k>\d{1,2})(?![.\-–]?\d)(?!\s*[张張幅枚])",
 )
 LABEL = re.compile(
-    r"\s*(?:figure|fig\.?|image|picture|photo|photograph|screenshot|illustration|diagram|abbildung|abb\.?|bild|figura|figuur|afbeelding"
+    r"\s*(?:figure|fig\.?|image|picture|photo|photograph|screenshot|illustration|diagram|abbildung|"
+    r"abb\.?|bild|figura|figuur|afbeelding"
     r"|рисунок|рис\.?|[图圖図])\s*#?(\d{1,2})(?:\s*[:.|)–—-]|\s|$)",
     re.IGNORECASE,
 )

@@ -1,27 +1,27 @@
-"""References of a text to images that are not there: a stated number, "the image below", "Figure 3".
+"""Find references of a text to images that are not there: a stated number, "the image below", "Figure 3".
 
-    count      "in 6 images", "Step 2 of 5" where the document shows another number of images
-    below      "as shown below", "the following photo" without an image behind the text
+    count      "in 6 images", "Step 2 of 5", but the document shows another number of images
+    below      "as shown below", "the following photo" without an image after the text
     above      "the screenshot above" without an image before the text
-    number     "Figure 3" where neither the captions nor the number of images give a third
+    number     "Figure 3", but there is no third image or caption
 
-One definition for a document and for a finished example. Precision comes first: a reference counts only where
-it names an image (or is "as shown below"), and what can be read as a statement about some of the images ("two
-of the images", "another 3 photos") is no total.
+Documents and finished examples share this definition. Precision comes first: a reference counts only if it
+names an image (or is "as shown below"), and a statement that may be about some of the images ("two of the
+images", "another 3 photos") is no total.
 
-Totals. A number is compared exactly where the opening (before the first image, headings anywhere) or the
-closing (behind the last image) states it of the whole ("in 6 images", "it has 6 images", "follow the 6
-images"); elsewhere ("these two photos", "both images") it is wrong only when fewer images exist. A number of
-steps, layers, stops and the like is a number of images only where the text says so ("look at the image of
-each layer"), or where the images follow each other as those of steps do: at least two, a short text between
-any two. Then fewer images than steps is a reference to what was lost; a step without an image is not, in a
-text of another form.
+Totals. A number is compared exactly if the opening (before the first image, headings anywhere) or the closing
+(after the last image) states it of the whole ("in 6 images", "it has 6 images", "follow the 6 images").
+Elsewhere ("these two photos", "both images") it is wrong only if there are fewer images. A number of steps,
+layers, stops and the like is a number of images only if the text states that ("look at the image of each
+layer"), or if the images follow each other like those of steps: at least two, a short text between any two.
+Then fewer images than steps are a reference to lost images; in a text of another form, a step without an
+image is not.
 
 Reach. Below reaches over two texts, above over five. Either ends at a heading, unless the image is directly
-behind it, and at a text that makes the same reference, since the image is that text's. An image whose `owner`
-is the text answers in both directions: formats that place an image before its sentence exist (MMC4). Code,
-tables and lists answer "as shown below" too, but not "the image below"; "as shown above" reaches back over
-all sections.
+after it, and at a text with the same reference, since the image belongs to that text. An image whose `owner`
+is the text matches in both directions, because formats exist that place an image before its sentence (MMC4).
+Code, tables and lists match "as shown below" too, but not "the image below"; "as shown above" reaches back
+over all sections.
 
 The patterns of ten languages are in reference_patterns.py. Cost: 0.3 to 0.6 ms for 100 words.
 """
@@ -43,8 +43,8 @@ Kind = Literal["count", "below", "above", "number"]
 
 @dataclass(frozen=True, slots=True)
 class Dangling:
-    """One reference that no image answers. words: as the text has them; part: index of the text; reason: what
-    is there instead."""
+    """One reference that matches no image. words: as in the text. part: index of the text. reason: what is
+    there instead."""
 
     words: str
     kind: Kind
@@ -57,35 +57,34 @@ class Dangling:
 
 
 SERIES_WORDS = 80
-"""Words between two images of a series of steps, at most."""
+"""Maximum words between two images of a series of steps."""
 REACH = {1: 2, -1: 5}
 """Texts, other than headings and captions, that may be between a reference and its image: below and above. On
-93 real pages 0 are below and at most 4 above."""
+93 real pages there are 0 below and at most 4 above."""
 BEFORE, PARTS = 200, 400
-"""Characters before a reference, and parts in its direction, in which an answer is looked for: a hostile text
-has a million references, and a hostile document ten thousand parts. The longest real pages have some 300."""
+"""Characters before a reference, and parts in its direction, that are searched. A hostile text has a million
+references, and a hostile document ten thousand parts. The longest real pages have about 300 parts."""
 LOOKED_AT = 1_000_000
-"""Characters of all texts together that are searched for references; the text of a long novel has three times
+"""Characters of all texts together that are searched for references. The text of a long novel has three times
 as many, a page a hundredth."""
 CELL_WORDS = 2
-"""Texts of at most so many words, one behind another, are cells of a table or a diagram in a format without
-tables (OBELICS)."""
+"""Texts of at most this many words that follow each other are cells of a table or a diagram in a format
+without tables (OBELICS)."""
 
 Part = Text | Image | str | None
 
 
 def dangling(parts: Sequence[Part]) -> list[Dangling]:
-    """The references of a sequence of texts and images that its images do not answer, in the order of the
-    texts.
+    """The references that match no image, in the order of the texts.
 
     parts: segments of a document, or parts of an example's turns; a string is prose, None an image. Text.kind
-    and Image.owner are used where given.
+    and Image.owner are used if given.
     """
     return list(_Sequence(parts).faults())
 
 
 class _Sequence:
-    """The parts, with what a reference in one of them depends on in the others."""
+    """The parts, and what a reference in one of them needs to know of the others."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = parts
@@ -116,7 +115,7 @@ class _Sequence:
             yield from (fault for _, fault in sorted(found, key=lambda item: item[0]))
 
     def _is_series(self) -> bool:
-        """Whether the images follow each other as those of steps do: texts between any two, short and of
+        """Whether the images follow each other like those of steps: texts between any two, short and of
         similar length."""
         gaps = [
             count_words([_text(part)[1] for part in self.parts[before + 1 : after]])
@@ -132,15 +131,15 @@ class _Sequence:
         """Stated numbers that are wrong, each with its place in the text."""
         have, taken = len(self.images), bytearray(len(text))
         is_outside = kind == "heading" or not self.images or at < self.images[0] or at > self.images[-1]
-        is_tied = is_outside and wordings.ILLUSTRATED.search(text) is not None
+        is_illustrated = is_outside and wordings.ILLUSTRATED.search(text) is not None
         for patterns in (wordings.TOTALS, wordings.SOME, wordings.STEPS, wordings.STEP_OF):
             for match, number in _numbered(patterns, text):
                 if not _take(match, taken):
                     continue
                 if patterns is wordings.STEPS:
-                    is_wrong = 0 < have < number and (is_tied or (is_outside and self.is_series))
+                    is_wrong = 0 < have < number and (is_illustrated or (is_outside and self.is_series))
                 elif patterns is wordings.STEP_OF:
-                    is_wrong = 0 < have < number and (is_tied or self.is_series)
+                    is_wrong = 0 < have < number and (is_illustrated or self.is_series)
                 else:
                     is_whole = (
                         patterns is wordings.TOTALS
@@ -188,8 +187,8 @@ class _Sequence:
         return isinstance(own, Text) and own.position in self.owners
 
     def _is_answered(self, at: int, step: int, any_kind: bool) -> bool:
-        """Whether an image in the direction answers. any_kind: code, a table or a list does too, and above in
-        any section."""
+        """Whether an image in the direction matches. any_kind: code, a table or a list does too, and "above"
+        in any section."""
         if (at, step, any_kind) not in self._answers:
             self._answers[at, step, any_kind] = self._looked(at, step, any_kind)
         return self._answers[at, step, any_kind]
@@ -199,7 +198,7 @@ class _Sequence:
             return True
         same = wordings.BELOW + wordings.SHOWN_BELOW if step > 0 else wordings.ABOVE + wordings.SHOWN_ABOVE
         is_unbounded = any_kind and step < 0
-        # behind the border of the section; texts between, and whether all are cells
+        # outside the section; number of texts between; whether all of them are cells
         is_outside, passed, are_cells = False, 0, step > 0
         for place in islice(range(at + 1, len(self.parts)) if step > 0 else range(at - 1, -1, -1), PARTS):
             part = self.parts[place]
@@ -245,7 +244,7 @@ def _has(lower: str, stems: Sequence[str]) -> bool:
 
 
 def _matches(patterns: wordings.Patterns, text: str) -> Iterator[re.Match[str]]:
-    """The matches of all patterns that do not overlap an earlier one."""
+    """The matches of all patterns, without those that overlap an earlier one."""
     taken = bytearray(len(text))
     for pattern in patterns:
         for match in pattern.finditer(text):
@@ -254,8 +253,8 @@ def _matches(patterns: wordings.Patterns, text: str) -> Iterator[re.Match[str]]:
 
 
 def _numbered(patterns: wordings.Patterns, text: str) -> Iterator[tuple[re.Match[str], int]]:
-    """Matches with the number that they state ("both": 2), but for one ("in one image") and for a number of
-    some ("another 3 images")."""
+    """Matches with the number that they state ("both": 2), without one ("in one image") and numbers of some
+    ("another 3 images")."""
     for match in _matches(patterns, text):
         word = match.groupdict().get("n")
         number = 2 if word is None else int(word) if word.isdecimal() else wordings.NUMBERS[word.lower()]
@@ -267,8 +266,8 @@ def _numbered(patterns: wordings.Patterns, text: str) -> Iterator[tuple[re.Match
 
 
 def _take(match: re.Match[str], taken: bytearray) -> bool:
-    """Whether no character of a match is taken; if so, take them. A byte a character: a long text may have a
-    million matches."""
+    """Mark the characters of a match as taken. False if one of them is taken already. One byte per character:
+    a long text may have a million matches."""
     start, end = match.span()
     if taken.find(1, start, end) >= 0:
         return False
@@ -285,7 +284,7 @@ def _is_image(part: Part) -> bool:
 
 
 def _text(part: Part) -> tuple[str, str]:
-    """Kind and text; of an image, nothing."""
+    """Kind and text of a part; no text for an image."""
     if isinstance(part, Text):
         return part.kind, part.text
     return ("prose", part) if isinstance(part, str) else ("image", "")

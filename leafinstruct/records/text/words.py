@@ -1,22 +1,24 @@
-"""Letters, words and sentences of a text in any script: the one module that decides what each of them is.
-Pure.
+"""Letters, words and sentences of a text in any script. Only this module defines them. Pure.
 
-    word        a segment between two word boundaries of UAX 29 that has a letter or a digit: `don't`, `3.14`, `www.foo.com`; `well-known` are two
-    unspaced    scripts without spaces between words have no such boundaries, so their words are counted by what is smaller:
-                1.5 ideographs or hiragana are a word (CJK_A_WORD), 3 grapheme clusters of Thai, Lao, Khmer and Burmese are one (CLUSTERS_A_WORD)
-    sentence    ends at a sentence terminal (Unicode property STerm, the ellipsis, the Tibetan shad, a semicolon behind a Greek letter) or at the
-                end of a line; not behind abbreviations, initials and the number of a list item. Thai has no such mark: a line is a sentence
+    word        a segment between two word boundaries of UAX 29 that has a letter or a digit: `don't`, `3.14`,
+                `www.foo.com`; `well-known` are two
+    unspaced    scripts without spaces between words have no such boundaries, so their words are counted in
+                smaller units: 1.5 ideographs or hiragana are a word (CJK_A_WORD), 3 grapheme clusters of
+                Thai, Lao, Khmer and Burmese are one (CLUSTERS_A_WORD)
+    sentence    ends at a sentence terminal (Unicode property STerm, the ellipsis, the Tibetan shad, a
+                semicolon after a Greek letter) or at the end of a line; not after abbreviations, initials and
+                the number of a list item. Thai has no sentence terminal: a line is a sentence
 
-Counts add up over texts in sixths of a word (`word_units`), so that rounding happens once. List markers (`-
-`, `1. `) are markup and no words.
+Counts are added up over texts in sixths of a word (`word_units`), so that they are rounded once. List markers
+(`- `, `1. `) are markup, not words.
 
 Chosen: `regex`, which has Unicode's properties in C: 50 microseconds for 100 words and 20 in ASCII, over
-uniseg (pure Python, 4,960) and over dictionaries (pythainlp, jieba), whose words move with each release and
-which cover one script each. The data of Unicode come with its version, not with Python's, so Python 3.11 to
-3.13 count alike; whoever keeps a count keys it by VERSION.
+uniseg (pure Python, 4,960) and over dictionaries (pythainlp, jieba), whose words change with each release and
+which cover one script each. The Unicode data come with its version, not with Python's, so Python 3.11 to 3.13
+give equal counts; a cached count has VERSION in its key.
 """
 
-# ruff: noqa: RUF001 - marks of other scripts are meant
+# ruff: noqa: RUF001 - punctuation of other scripts is intended
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ from typing import Literal
 import regex
 
 VERSION = version("regex")
-"""Of the Unicode data that decide what a word is."""
+"""Version of the Unicode data that define words."""
 
 UNITS = 6
 """Units of a word: the smallest number that both constants divide."""
@@ -38,15 +40,16 @@ CJK_A_WORD, CLUSTERS_A_WORD = 1.5, 3
 """Ideographs or hiragana in a word; grapheme clusters in a word of Thai, Lao, Khmer, Burmese and other
 scripts of South-East Asia.
 
-A mean Chinese or Japanese word has 1.5 to 2 characters. Words of sentences divided by hand: 3.1 clusters in
-Thai (62 words), 2.7 in Lao (18), 2.2 in Khmer (26), 3.1 in Burmese (21)."""
+A mean Chinese or Japanese word has 1.5 to 2 characters. In sentences divided by hand, a word has 3.1 clusters
+in Thai (62 words), 2.7 in Lao (18), 2.2 in Khmer (26), 3.1 in Burmese (21).
+"""
 
 _JOINED = r"\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}"
 _LETTERS = r"\p{WB=ALetter}\p{WB=Hebrew_Letter}"
 _RUN = rf"{_LETTERS}\p{{WB=Numeric}}\p{{WB=ExtendNumLet}}{_JOINED}"
 _JOINTS = "{0,1000}"
-"""Of a word: `1,1,1` without end is several words, since `regex` keeps the state of each joint and runs out
-of memory."""
+"""Maximum joints of a word. An endless `1,1,1` is several words, since `regex` stores the state of each joint
+and runs out of memory."""
 _WORD = regex.compile(
     r"(?=\p{Line_Break=Complex_Context})\X"  # a cluster of Thai, Lao, Khmer, Burmese
     # WB5 to WB13b: letters and digits
@@ -73,38 +76,40 @@ _SYMBOL = r"[^\p{L}\p{M}\p{N}\p{P}\p{Z}\p{Cf}\s°№℃℉]|[#*@\\_{}•†‡]"
 
 _TERMINAL = r"[\p{Sentence_Terminal}…།༎]"
 _MARK = rf"(?:{_TERMINAL}|(?<=\p{{Greek}});)"
-"""A terminal, the Tibetan shad and the Greek question mark included."""
+"""A sentence terminal, the Tibetan shad and the Greek question mark included."""
 _CLOSERS = r"""["'\p{Pe}\p{Pf}]"""
 _END = regex.compile(
-    rf"(?P<mark>(?:{_TERMINAL}++|(?<=\p{{Greek}});)++){_CLOSERS}*+(?P<gap>\s*+)|(?P<line>[\n\r\u2028\u2029\x85]\s*+)"
+    rf"(?P<mark>(?:{_TERMINAL}++|(?<=\p{{Greek}});)++){_CLOSERS}*+(?P<gap>\s*+)|"
+    r"(?P<line>[\n\r\u2028\u2029\x85]\s*+)"
 )
 _LINE_END = regex.compile(r"[\n\r\u2028\u2029\x85]")
 _SPACED_MARKS = frozenset(".!?…‼⁇⁈⁉")
-"""Marks behind which a space must follow; the marks of other scripts end a sentence wherever they are."""
+"""Terminals after which a space must follow. Those of other scripts end a sentence anywhere."""
 _NO_END = regex.compile(
-    r"(?<![\p{L}\p{M}\p{N}])(?:\p{L}|dr|mr|mrs|ms|prof|st|vs|approx|ca|cf|e\.g|i\.e|z\.\s?b|d\.\s?h|u\.\s?a|p\.\s?ex|p\.\s?ej|sr|sra|srta|mme|mlle"
+    r"(?<![\p{L}\p{M}\p{N}])(?:\p{L}|dr|mr|mrs|ms|prof|st|vs|approx|ca|cf|e\.g|i\.e|z\.\s?b|d\.\s?h|"
+    r"u\.\s?a|p\.\s?ex|p\.\s?ej|sr|sra|srta|mme|mlle"
     r"|vgl|bzw|inkl|evtl|ggf|sog|np|tzw|tzn|ул|им|напр|т\.\s?е)$"
     r"|(?:^|[\n.!?…]\s)\s*(?:\p{N}{1,3}|[ivxIVX]{1,4})$"
     r"|\b(?:am|vom|zum|ab|de[mnrs]|die|das|im|seit|bis|beim|dne|od|do)\s\p{N}{1,3}$",
     regex.IGNORECASE,
 )
-"""What a full stop belongs to: an initial, an abbreviation that something follows, the number of a list item,
-a German ordinal ("am 3. Oktober")."""
+"""What a full stop may belong to: an initial, an abbreviation within a sentence, the number of a list item, a
+German ordinal ("am 3. Oktober")."""
 _NUMBERED = regex.compile(
     r"(?<![\p{L}\p{M}\p{N}])(?:no|nr|n|fig|abb|vol|pp?|рис|стр|č|art|abs|kap)$", regex.IGNORECASE
 )
 """Abbreviations that a number follows."""
 _LONG = 100_000
-"""Characters of a text whose words are counted once."""
+"""Characters from which the word count of a text is cached."""
 _LONGEST = 16
-"""Characters before a full stop that _NO_END looks at."""
+"""Characters before a full stop that _NO_END checks."""
 _PAUSES = ":;,、：；，،؛"
-"""Marks at which a line goes on."""
+"""Punctuation after which a sentence continues."""
 _ENDED = regex.compile(rf"{_MARK}{_CLOSERS}*\s*$")
 _PAUSED = regex.compile(rf"[{_PAUSES}{_TERMINAL[1:-1]}]{_CLOSERS}*\s*$")
 
 TITLE_ENDS = ".:!。：！।"
-"""Marks at the end of a title that a question leaves out; who looks for a title in a question leaves them
+"""Punctuation at the end of a title that a question leaves out; a search for a title in a question leaves it
 out, too."""
 QUESTION_MARKS = "?？؟\u037e⁇⁈⁉‽"
 """Question marks of all scripts, the Greek one included."""
@@ -117,67 +122,67 @@ _TOKEN = regex.compile(
     # a word or a number
     rf"[{_APART}]\p{{M}}*|(?:[[\p{{L}}\p{{N}}]--[{_APART}]]\p{{M}}*)+(?:(?<=\p{{N}})[.,٫٬]\p{{N}}+)*"
     r"|(?<![\p{L}\p{N}])[-−–](?=\p{N})"  # a minus
-    # what is markup where it stands apart
+    # markup if it is separate from words
     r"|(?<=[\p{L}\p{N}])#|#(?=[\p{L}\p{N}])|(?<=[\p{L}\p{N}])[*_~^|\\](?=[\p{L}\p{N}])"
     r"|[[\p{S}%&@/‰]--[~^|`´\p{Block=Geometric_Shapes}\p{Block=Box_Drawing}]]",  # symbols that are no bullets
     regex.V1,
 )
 """What `identity` keeps."""
 _ASCII_TOKEN = re.compile(
-    r"[a-z0-9]+(?:(?<=[0-9])[.,][0-9]+)*|(?<![a-z0-9])-(?=[0-9])|(?<=[a-z0-9])#|#(?=[a-z0-9])|(?<=[a-z0-9])[*_~^|\\](?=[a-z0-9])|[$+<=>%&@/]"
+    r"[a-z0-9]+(?:(?<=[0-9])[.,][0-9]+)*|(?<![a-z0-9])-(?=[0-9])|(?<=[a-z0-9])#|#(?=[a-z0-9])|"
+    r"(?<=[a-z0-9])[*_~^|\\](?=[a-z0-9])|[$+<=>%&@/]"
 )
 """The same for ASCII in lower case, three times as fast."""
 _MARKS = regex.compile(r"\p{M}{30}(?=\p{M})")
 _SHORT = 1_000
-"""Characters that are normalized in a millisecond whatever they are."""
+"""Number of any characters that are normalized in a millisecond."""
 _INVISIBLE = regex.compile(r"[\p{Cf}ـ]")
 
 
 # Words
-# --------------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in order, without list markers; of unspaced scripts each ideograph and each
-    grapheme cluster by itself."""
+    """The words of a text in order, without list markers. In unspaced scripts each ideograph and each
+    grapheme cluster is listed alone."""
     text = without_markers(text)
     return _ASCII_WORD.findall(text) if text.isascii() else _WORD.findall(text)
 
 
 def count_words(texts: Sequence[str]) -> int:
-    """Words of some texts together, rounded down once."""
+    """Count the words of all texts together, rounded down once."""
     return sum(map(word_units, texts)) // UNITS
 
 
 def word_units(text: str) -> int:
-    """Words of a text in sixths of a word, which add up over texts."""
+    """Count the words of a text in sixths of a word, which can be added up over texts."""
     return _units_of_long(text) if len(text) > _LONG else units_of(words_of(text))
 
 
 @lru_cache(maxsize=8)
 def _units_of_long(text: str) -> int:
-    """The same of a long text, which some dozen scores and rules ask for: 5,000,000 ideographs take a
-    second."""
+    """The count of a long text, cached because about a dozen scores and rules need it: 5,000,000 ideographs
+    take a second."""
     return units_of(words_of(text))
 
 
 def units_of(words: Iterable[str]) -> int:
-    """The same, of words as `words_of` divides them."""
+    """The count of words as `words_of` divides them, in sixths of a word."""
     return sum(map(weight, words))
 
 
 @lru_cache(maxsize=65_536)
 def weight(word: str) -> int:
-    """Sixths of a word that one of `words_of` is: 6, but 4 for an ideograph or hiragana and 2 for a grapheme
-    cluster of an unspaced script."""
+    """Sixths of a word that an item of `words_of` counts: 6, but 4 for an ideograph or hiragana and 2 for a
+    grapheme cluster of an unspaced script."""
     if _CJK.match(word):
         return int(UNITS / CJK_A_WORD)
     return UNITS // CLUSTERS_A_WORD if _CLUSTERED.match(word) else UNITS
 
 
 def first_words(text: str, count: int) -> str:
-    """The beginning of a text with at most `count` words, as it is written; the whole text where it has no
-    more."""
+    """The beginning of a text with at most `count` words, unchanged; the whole text if it has no more."""
     left, end = count * UNITS, 0
     if word_units(text) <= left:
         return text
@@ -197,16 +202,16 @@ def first_words(text: str, count: int) -> str:
 
 
 def without_markers(text: str) -> str:
-    """The text without the list markers and the indentation at the beginnings of its lines."""
+    """The text without the list markers and the indentation at the beginning of its lines."""
     return _MARKERS.sub("", text)
 
 
 # Letters
-# ------------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 class _Counter:
-    """Counts the characters of a class: those of ASCII in bytes, 30 times faster, and the others by the
+    """Counts the characters of a class: ASCII characters in bytes, 30 times faster, and the others with the
     pattern."""
 
     def __init__(self, pattern: str) -> None:
@@ -222,25 +227,26 @@ class _Counter:
 _ASCII = re.compile(r"[\x00-\x7f]+")
 
 count_letters = _Counter(r"\p{L}")
-"""Letters of all scripts (general category L); vowel signs and other marks are parts of letters and not
-counted."""
+"""Letters of all scripts (general category L). Vowel signs and other combining marks are parts of letters and
+not counted."""
 count_capitals = _Counter(r"[\p{Lu}\p{Lt}](?<!\p{Cherokee})")
-"""Upper-case and title-case letters. Those of Cherokee are none: it is written in them throughout."""
+"""Upper-case and title-case letters, without those of Cherokee, which is written in them throughout."""
 count_marks = _Counter(r"[\p{M}\p{Cf}\p{GCB=V}\p{GCB=T}]")
 """Combining marks, invisible format characters, and the vowels and final consonants of decomposed Korean
 syllables."""
 count_symbols = _Counter(_SYMBOL)
-"""Characters that are neither letters, marks, digits, white space, invisible format characters nor
+"""Characters that are neither letters, combining marks, digits, white space, invisible format characters nor
 punctuation of prose in any script.
 
-Symbols are the categories S and C (but for the degree and numero signs), and of punctuation what markup is
-made of: `# * @ \\ _ { }` and bullets."""
+Symbols are the categories S and C (except the degree and numero signs), and the punctuation of markup: `# * @
+\\ _ { }` and bullets.
+"""
 
 
 @lru_cache(maxsize=4096)
 def folded(text: str) -> str:
-    """Words of a text without case, punctuation and symbols, one space between them: what two spellings of a
-    title or a name have in common."""
+    """Words of a text without case, punctuation and symbols, separated by one space: what two spellings of a
+    title or a name share."""
     return " ".join(_LETTERS_AND_DIGITS.findall(_width_folded(text).casefold()))
 
 
@@ -248,10 +254,9 @@ _LETTERS_AND_DIGITS = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
 def identity(text: str) -> str:
-    """What two copies of a text have in common that differ in typesetting only: case, white space, quotation
-    marks, dashes, ligatures, width of characters, punctuation between words and sentences. `C++` and `C#`,
-    `-3` and `3`, `50%` and `50` stay different, and so do vowel signs.
-    """
+    """What two copies of a text share that differ only in typesetting: case, white space, quotation marks,
+    dashes, ligatures, width of characters, punctuation between words and sentences. `C++` and `C#`, `-3` and
+    `3`, `50%` and `50` stay different, and so do vowel signs."""
     text = without_markers(text)
     if text.isascii():
         return " ".join(_ASCII_TOKEN.findall(text.lower()))
@@ -259,15 +264,15 @@ def identity(text: str) -> str:
 
 
 def identity_of(texts: Iterable[str]) -> str:
-    """The identity of some texts together; empty where they have no word, since texts without words are no
+    """The identity of all texts together; empty if they have no word, since texts without words are not
     copies of each other."""
     found = [(identity(text), bool(words_of(text))) for text in texts]
     return " ".join(text for text, _ in found if text) if any(has_words for _, has_words in found) else ""
 
 
 def spelled_alike(text: str) -> str:
-    """The text in small letters and in one spelling: composed, of one width, with straight apostrophes,
-    without invisible characters and tatweel."""
+    """The text in lower case and in one spelling: composed, of one width, with straight apostrophes, without
+    invisible characters and tatweel."""
     return (
         text.lower()
         if text.isascii()
@@ -276,7 +281,7 @@ def spelled_alike(text: str) -> str:
 
 
 def _width_folded(text: str) -> str:
-    """NFKC, but for superscripts, subscripts and fractions: `10²` is not `102`, `2½` is `2 1/2`."""
+    """NFKC, except for superscripts, subscripts and fractions: `10²` is not `102`, `2½` is `2 1/2`."""
     if text.isascii():
         return text
     pieces = _SUPERSCRIPT.split(
@@ -288,13 +293,14 @@ def _width_folded(text: str) -> str:
 def normalized(text: str, form: Literal["NFC", "NFKC"]) -> str:
     """The text in a normal form.
 
-    Sorting the marks of one letter is quadratic in their number, so a run of more than 30 is divided as in
-    Stream-Safe Text (UAX 15)."""
+    Sorting the combining marks of one letter is quadratic in their number, so a run of more than 30 is split
+    as in Stream-Safe Text (UAX 15).
+    """
     return unicodedata.normalize(form, _MARKS.sub("\\g<0>\u034f", text) if len(text) > _SHORT else text)
 
 
 # Sentences
-# ----------------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 
 
 def sentences_of(text: str) -> list[str]:
@@ -303,7 +309,7 @@ def sentences_of(text: str) -> list[str]:
 
 
 def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of each sentence. White space lies between them; nothing else does."""
+    """Start and end of each sentence. Only white space is between them."""
     start = len(text) - len(text.lstrip())
     for found in _END.finditer(text, start):
         gap = found.start("line") if found["line"] is not None else found.start("gap")
@@ -316,20 +322,20 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a text ends with a sentence terminal of any script; closing quotation marks and brackets behind
-    it are passed over."""
+    """Whether a text ends with a sentence terminal of any script. Closing quotation marks and brackets after
+    it are skipped."""
     return _ENDED.search(text) is not None
 
 
 def ends_clause(text: str) -> bool:
-    """Whether a text ends as a sentence or a part of one does: with a sentence terminal, a colon, a semicolon
-    or a comma."""
+    """Whether a text ends like a sentence or a part of one: with a sentence terminal, a colon, a semicolon or
+    a comma."""
     return _PAUSED.search(text) is not None
 
 
 def is_unmarked(text: str) -> bool:
-    """Whether most of a text is Thai or Lao, which mark no end of a sentence: a line without such a mark is
-    then no sign of a heading or a title."""
+    """Whether most of a text is Thai or Lao, which have no sentence terminals: there, a line without one need
+    not be a heading or a title."""
     return 2 * len(_UNMARKED.findall(text)) > len(text)
 
 

@@ -1,16 +1,15 @@
-"""Which documents are meant by what a person has in hand: an id, an image's sha256, an address, a place in a
-source file.
+"""Find documents by an id, the sha256 of an image, a URL, or a place in a source file.
 
-    16 hex digits                  id of a document, or of an example
-    8 to 64 hex digits             sha256 of an image, or its beginning
-    anything with ://              URL of a page (where it was found, or its canonical one), of an image, or where an image's URL led
-    file, or `file locator`        where the record stands in its source
+    16 hex digits             id of a document, or of an example
+    8 to 64 hex digits        sha256 of an image, or its beginning
+    text with ://             URL of a page (found or canonical), of an image, or to which an image's URL led
+    file, or `file locator`   place of the record in its source
 
-Every document that ingest read is found, whatever became of it. All readings of what was given are tried,
-since sixteen hex digits may also begin a sha256; only an id that is found ends the search. Cost: one column
-of a table is read of all parts (records/files/lookup.py). Of 5,000 documents in parts of 100 an id takes 0.1
-s of CPU, a sha256 0.15, an address 0.3, and the lineage of what is found 0.1; searches grow with the number
-of parts first (2 ms a part, 6 for an address), and with documents (benchmarks/explain.py).
+Finds kept and dropped documents. All interpretations are tried, since 16 hex digits may also begin a sha256;
+the search ends early only if an id is found. Cost: one column of a table is read for all parts
+(records/files/lookup.py). With 5,000 documents in parts of 100 an id takes 0.1 s of CPU, a sha256 0.15, a URL
+0.3, and the lineage of the document 0.1; time grows mainly with the number of parts (2 ms a part, 6 for a
+URL), see benchmarks/explain.py.
 """
 
 from __future__ import annotations
@@ -32,7 +31,8 @@ Stages = Mapping[str, Artifact]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One document that may be meant. by: what of it fitted; positions: of the images that did."""
+    """A document that matches. by: what matches. positions: of the matching images. example: id of the
+    matching example."""
 
     document: str
     part: str
@@ -42,16 +42,16 @@ class Match:
 
 
 def find(stages: Stages, wanted: str) -> list[Match]:
-    """Every document that may be meant, each once, by its first reading."""
+    """All documents that match, each once, by its first match."""
     found: dict[str, Match] = {}
-    for match in _readings(stages, wanted):
+    for match in _matches(stages, wanted):
         found.setdefault(match.document, match)
         if match.by in ("document", "example"):
             break
     return list(found.values())
 
 
-def _readings(stages: Stages, wanted: str) -> Iterator[Match]:
+def _matches(stages: Stages, wanted: str) -> Iterator[Match]:
     name = wanted.lower()
     if ID.fullmatch(name):
         yield from _by_column(stages, "id", one_of({name}), "document")
@@ -76,7 +76,7 @@ def _by_column(stages: Stages, column: str, test: Test, by: str) -> Iterator[Mat
 
 
 def _by_canonical(stages: Stages, wanted: str) -> Iterator[Match]:
-    """A local page has no other URL than the one that it states."""
+    """Match canonical URLs. A local page has no other URL."""
     for part in stages["ingest"].parts():
         for _, row in rows_where(
             stages["ingest"].file("documents", part), "url", same_url({wanted}), ["id", "page_url"]
@@ -93,9 +93,8 @@ def _by_example(stages: Stages, example: str) -> Iterator[Match]:
 
 
 def _by_sha256(stages: Stages, name: str) -> Iterator[Match]:
-    """Images are named in filter's image files, one row a reference; documents of the same part hold the
-    references."""
-    # of filter's files also those that a judge's outage left without a verdict
+    """Match sha256 of images, which are in filter's image tables by reference."""
+    # parts of ingest, since filter also has files of parts that an outage of the judge left undecided
     for part in stages["ingest"].parts():
         refs = {
             row["ref"]
@@ -114,7 +113,7 @@ def _with_refs(stages: Stages, part: str, refs: set[str]) -> Iterator[Match]:
 
 
 def _by_image(stages: Stages, wanted: Mapping[str, set[str]], by: str) -> Iterator[Match]:
-    """wanted: part -> addresses. An image is known by what its page calls it and by where it is fetched."""
+    """Match URLs of images, as stated by the page and as fetched. wanted: part -> URLs."""
     for part, urls in wanted.items():
         forms = {normal(url) for url in urls}
         path = stages["ingest"].file("documents", part)
@@ -144,8 +143,8 @@ def _led_to(filtered: Artifact, part: str, url: str) -> Iterator[str]:
 
 
 def _by_place(stages: Stages, wanted: str) -> Iterator[Match]:
-    """A file name may hold spaces, so every cut between file and locator is tried, the whole as a file name
-    too."""
+    """Match places in sources. File names may contain spaces, so every split into file and locator is tried,
+    and the whole text as a file name."""
     cuts = {
         (wanted, None),
         *((wanted[: cut.start()], wanted[cut.end() :]) for cut in re.finditer(" ", wanted)),

@@ -1,5 +1,4 @@
-"""The middle of a record's story: its decision under the rules, of which records it is a duplicate, and what
-a model was asked. Pure, as story.py."""
+"""Lines of a record's story about filter: scores, rules, duplicates, and questions to a model."""
 
 from __future__ import annotations
 
@@ -11,37 +10,39 @@ from leafinstruct.records.printable import Page
 ENDS = {
     "passed": "passed",
     "dropped_document": "DROPPED",
-    "dropped_image": "lost images",
-    "dropped_step": "lost images and their text",
+    "dropped_image": "images dropped",
+    "dropped_step": "images and their text dropped",
     "not_reached": "not reached",
 }
+"""Outcome of a rule -> message."""
 
 
 def decision(
-    page: Page, told: Mapping[str, Any] | None, scores: Sequence[Mapping[str, Any]]
+    page: Page, found: Mapping[str, Any] | None, scores: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
-    """Section filter: every score with the rule over it, then what was asked."""
-    if told is None:
+    """The section on filter: every score with its rule, duplicates, then the question to the judge.
+
+    found: `filter` of the lineage; None if filter has not run.
+    """
+    if found is None:
         yield "filter: not run yet"
         return
-    yield f"filter: {told['verdict']}" + (
-        f" by {told['drops'][0]['rule']}" if told["verdict"] == "dropped" else ""
-    )
-    if told["verdict"] == "dropped":
-        yield from page.wrapped(_why(told["drops"][0]), 2, 4)
-    by_rule = {rule["rule"]: rule for rule in told["rules"]}
+    dropped = found["verdict"] == "dropped"
+    yield f"filter: {found['verdict']}" + (f" by {found['drops'][0]['rule']}" if dropped else "")
+    if dropped:
+        yield from page.wrapped(_why(found["drops"][0]), 2, 4)
+    by_rule = {rule["rule"]: rule for rule in found["rules"]}
     for name in dict.fromkeys([*(cell["name"] for cell in scores), *by_rule]):
         cells = [cell for cell in scores if cell["name"] == name]
-        yield from _score(
-            page, name, cells, by_rule.get(name), [drop for drop in told["drops"] if drop["rule"] == name]
-        )
-    yield from _duplicates(page, told["duplicates"])
-    if told["judge"]:
-        yield from question(page, told["judge"])
+        drops = [drop for drop in found["drops"] if drop["rule"] == name]
+        yield from _score(page, name, cells, by_rule.get(name), drops)
+    yield from _duplicates(page, found["duplicates"])
+    if found["judge"]:
+        yield from question(page, found["judge"])
 
 
 def _why(drop: Mapping[str, Any]) -> str:
-    """The verdict as a sentence; a value that is not there fails every bound."""
+    """The reason of a drop as a sentence."""
     if drop["rule"] == "languages":
         return str(drop["detail"])
     place = "" if drop["position"] is None else f" of image [{drop['position']}]"
@@ -57,8 +58,7 @@ def _score(
     rule: Mapping[str, Any] | None,
     drops: Sequence[Mapping[str, Any]],
 ) -> Iterator[str]:
-    """One line a score, images as a range; then each image that failed, and the sentences of whoever
-    judged."""
+    """One line per score, with the range over images; then each image that failed, and explanations."""
     end = ENDS[rule["outcome"]] if rule else ""
     yield from page.wrapped(f"{name:<27} {_values(cells, drops):<18} {_bound(rule):<16} {end}".rstrip(), 2, 4)
     for drop in {
@@ -123,7 +123,7 @@ def _others(found: Mapping[str, Any]) -> str:
 
 
 def question(page: Page, asked: Mapping[str, Any]) -> Iterator[str]:
-    """What went out, what came back, what it took."""
+    """Lines on a question: state, cost, prompts as sent, answers as received."""
     paid = asked["paid"]
     yield from page.wrapped(
         f"asked {asked['model']}: {asked['state']}" + (f", {asked['detail']}" if asked["detail"] else ""),
@@ -131,21 +131,20 @@ def question(page: Page, asked: Mapping[str, Any]) -> Iterator[str]:
         4,
     )
     if paid is None:
-        yield from page.wrapped("what it took was not kept", 4)
+        yield from page.wrapped("cost not recorded", 4)
     elif paid["requests"]:
         yield from page.wrapped(cost(paid), 4)
     for exchange in asked["exchanges"]:
         yield from _exchange(page, exchange)
     tried = {attempt["text"] for exchange in asked["exchanges"] for attempt in exchange["tries"]}
     for answer in asked["answers"]:
-        if answer["text"] not in tried:  # offline, or the journal is gone
+        if answer["text"] not in tried:  # offline, or the journal was deleted
             yield "    answer as received"
             yield from page.block(answer["text"], 6)
 
 
 def cost(paid: Mapping[str, Any], decimals: int = 6) -> str:
-    """Requests, tokens, dollars, in words. decimals: of the dollars; one question may cost a thousandth of a
-    cent."""
+    """Requests, tokens and dollars as text. decimals: of the dollars; a question may cost 0.001 cent."""
     dollars = "price unknown" if paid["dollars"] is None else f"${paid['dollars']:,.{decimals}f}"
     about = "about " if paid["estimated"] else ""
     requests = "1 request" if paid["requests"] == 1 else f"{paid['requests']:,} requests"
@@ -161,21 +160,21 @@ def _exchange(page: Page, exchange: Mapping[str, Any]) -> Iterator[str]:
     )
     form = (body.get("response_format") or {}).get("type", "no response_format")
     yield from page.wrapped(f"{exchange['at']} {exchange['state']}: {settings}, {form}", 4, 2)
-    yield "    prompt as sent" + (", the last of its tries" if len(exchange["tries"]) > 1 else "")
+    yield "    prompt as sent" + (" in the last try" if len(exchange["tries"]) > 1 else "")
     for message in body.get("messages", ()):
         yield from page.wrapped(f"{message['role']}:", 6)
         yield from page.block(_content(message["content"]), 8)
     for number, attempt in enumerate(exchange["tries"], start=1):
         fault = f", not usable: {attempt['fault']}" if attempt["fault"] else ""
-        heard = "answer as received"
+        result = "answer as received"
         if attempt["text"] is None:
-            heard, fault = "no answer", f", {attempt['fault']}"
-        yield from page.wrapped(f"try {number} after {attempt['seconds']:.1f} s: {heard}{fault}", 4, 2)
+            result, fault = "no answer", f", {attempt['fault']}"
+        yield from page.wrapped(f"try {number} after {attempt['seconds']:.1f} s: {result}{fault}", 4, 2)
         yield from page.block(attempt["text"] or "", 6)
 
 
 def _content(content: object) -> str:
-    """A message as text; an image is a line with its name."""
+    """A message as text; an image is a line with its sha256, type and size."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []

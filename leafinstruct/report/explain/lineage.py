@@ -1,20 +1,21 @@
-"""The lineage of one record: every step from its place in the source to its rows in the shards, for kept and
-dropped records alike.
+"""The lineage of one record: every step from its place in the source to its rows in the shards.
 
-    document, part, fate      which record, and what became of it (one of FATES)
-    source                    name, file, locator, path on this machine, sha256 of the file, title, language, language_confidence, page_url
-                              (where the page was found), url (its canonical one), license
-    segments                  as read; of an image also `found` (what lay at its reference) and `fetch` (the log, for one on the web)
-    scores                    every cell, in the order computed
-    filter                    verdict, drops, rules (each with bound, values, outcome), duplicates (of which records), judge (see answers.py)
-    rewrite                   verdict, drops, asked (see answers.py)
-    examples                  of each: id, task, turns, models, prompts, and its `shard`: file, row, task, split
-    cost                      requests, tokens and dollars of both questions (null: not known)
-    versions                  of each stage: state, code, libraries, models, prompts and whatever else shaped it
+    document, part, fate   the record, and its result (one of FATES)
+    source                 name, file, locator, path on this machine, sha256 of the file, title, language,
+                           language_confidence, page_url (where the page was found), url (canonical), license
+    segments               as read; of an image also `found` (the file at its reference) and `fetch` (the log,
+                           for an image on the web)
+    scores                 every cell, in the order computed
+    filter                 verdict, drops, rules (each with bound, values, outcome), duplicates, judge (see
+                           answers.py)
+    rewrite                verdict, drops, asked (see answers.py)
+    examples               of each: id, task, turns, models, prompts, and its `shard`: file, row, task, split
+    cost                   requests, tokens and dollars of both questions (null: unknown)
+    versions               of each stage: state, code, libraries, models, prompts and other settings
 
-These are the keys of `leaf explain --json` under `record`; they may grow, and keep their meaning. Read are
-one column of a table and the row groups that hold the record (records/files/lookup.py). What ingest could not
-read has no id and no lineage: it is found by its place (`rejected`).
+These are the keys of `leaf explain --json` under `record`; keys may be added, and keep their meaning. Only
+one column of each table and the row groups with the record are read (records/files/lookup.py). Records that
+ingest could not read have no id and no lineage: they are found by their place (`rejected`).
 """
 
 from __future__ import annotations
@@ -27,31 +28,35 @@ from typing import Any
 from leafinstruct.records import table
 from leafinstruct.records.files.lookup import one_of, rows_where
 from leafinstruct.records.shards import named, numbers
-from leafinstruct.report import funnel
+from leafinstruct.report import status
 from leafinstruct.report.explain import answers
 from leafinstruct.report.explain.find import Match, find
-from leafinstruct.report.inspect import replay as decision
+from leafinstruct.report.inspect import decision
 from leafinstruct.runtime.artifact import Artifact
 
 FATES = {
     "sharded": "in a shard",
     "dropped_by_filter": "dropped by filter",
     "dropped_by_rewrite": "dropped by rewrite",
-    "read": "read, not judged yet",
+    "read": "read, not filtered yet",
     "kept": "kept, not rewritten yet",
     "rewritten": "an example, not in a shard yet",
     "removed": "removed by request",
 }
-"""What may have become of a record, as a person is told of it."""
+"""Possible results of a record -> message."""
 
 _NOT_SHOWN = frozenset({"files", "input", "parts", "history", "filter"})
-"""Of a fingerprint: digests without a meaning of their own, and rules, which are told one by one."""
+"""Keys of a fingerprint that are left out: digests without a meaning of their own, and rules, which are in
+`filter`."""
 
 
 def look(stages: Mapping[str, Artifact], wanted: str, kept_answers: Path) -> dict[str, Any]:
-    """The answer of `leaf explain`: `matches`, every document that may be meant, with its fate; `record`, the
-    lineage of the only one, else None; `rejected`, what ingest could not read at such a place; `unlisted`,
-    how many more losses ingest counted by their reason without their place."""
+    """The answer of `leaf explain`.
+
+    matches: all documents that match, with their fates. record: the lineage if there is exactly one, else
+    None. rejected: records at this place that ingest could not read. unlisted: number of losses that ingest
+    counted without their place. kept_answers: folder of the answer cache and its journal.
+    """
     found = find(stages, wanted)
     record = explain(stages, found[0], kept_answers) if len(found) == 1 else None
     ends = fates(stages, found) if record is None else {record["document"]: record["fate"]}
@@ -65,10 +70,10 @@ def look(stages: Mapping[str, Artifact], wanted: str, kept_answers: Path) -> dic
 
 
 def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) -> dict[str, Any]:
-    """Everything known of one document. kept_answers: folder of the answer cache and its journal."""
+    """The lineage of one document. kept_answers: folder of the answer cache and its journal."""
     part = match.part
     row = _row(stages["ingest"], "documents", part, match.document)
-    assert row is not None, "it was found there"
+    assert row is not None, "find() read this row"
     judged = answers.asked(stages["filter"], part, match.document, kept_answers)
     scores = _scores(stages["filter"], part, match.document)
     verdict = _verdict(stages["filter"], part, match.document, ("documents", "kept"), ("dropped", "dropped"))
@@ -78,7 +83,7 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
     ]
     asked = answers.asked(stages["rewrite"], part, match.document, kept_answers)
     if examples:
-        # of pieces of a long document that became no example
+        # drops of pieces of a long document that became no example
         rewritten = {"verdict": "kept", "drops": (rewritten or {}).get("drops", [])}
     return {
         "document": match.document,
@@ -90,7 +95,7 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
         "filter": verdict
         and {
             **verdict,
-            **decision.told(stages["filter"], part, match.document, scores, verdict["drops"]),
+            **decision.read_back(stages["filter"], part, match.document, scores, verdict["drops"]),
             "judge": judged,
         },
         "rewrite": rewritten and {**rewritten, "asked": asked},
@@ -101,8 +106,8 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
 
 
 def rejected(ingest: Artifact, wanted: str) -> list[dict[str, Any]]:
-    """What ingest could not read at a place, each entry with its part. wanted: a file, or `file locator`,
-    both as the reports give them."""
+    """Records at a place that ingest could not read, each with its part. wanted: a file, or `file locator`,
+    as in the reports."""
     return [
         {"part": report["part"], **item}
         for report in ingest.reports()
@@ -112,11 +117,9 @@ def rejected(ingest: Artifact, wanted: str) -> list[dict[str, Any]]:
 
 
 def fates(stages: Mapping[str, Artifact], found: Sequence[Match]) -> dict[str, str]:
-    """document -> one of FATES, from columns of ids alone, so that thousands of records cost a scan and not a
-    lineage each.
+    """Document -> one of FATES. Reads only columns of ids, so that thousands of records cost one scan.
 
-    A finished shard stage leaves out no example but those that somebody asked to remove
-    (shard/suppressed.py).
+    A finished shard stage leaves out only removed examples (shard/removed_examples.py).
     """
     by_part: dict[str, set[str]] = {}
     for match in found:
@@ -128,7 +131,7 @@ def fates(stages: Mapping[str, Artifact], found: Sequence[Match]) -> dict[str, s
         if wanted
         else set()
     }
-    example = "removed" if funnel.state(stages["shard"]) == "done" else "rewritten"
+    example = "removed" if status.state(stages["shard"]) == "done" else "rewritten"
     for fate, stage, kind, column in (
         (example, "rewrite", "examples", "document_id"),
         ("dropped_by_rewrite", "rewrite", "dropped", "id"),
@@ -159,7 +162,7 @@ def _row(artifact: Artifact, kind: str, part: str, document: str) -> table.Row |
 
 
 def _source(ingest: Artifact, part: str, document: Any) -> dict[str, Any]:
-    """Where it stands in its source, and what tells that file from another of the same name."""
+    """Place of a document in its source, and the sha256 of the file."""
     root = (ingest.fingerprint or {}).get("roots", {}).get(document.source)
     place = document.provenance
     hashed = (ingest.report(part) or {}).get("sources", {})
@@ -178,7 +181,7 @@ def _source(ingest: Artifact, part: str, document: Any) -> dict[str, Any]:
 
 
 def _decided(row: table.Row, filtered: Artifact, part: str) -> table.Row:
-    """The document as read, its images with the owners that filter decided on, where it did."""
+    """The document as read; images have the owners that filter assigned, if it did."""
     later = _row(filtered, "documents", part, row["id"]) or _row(filtered, "dropped", part, row["id"]) or row
     found = {
         item["position"]: {name: item[name] for name in ("owner", "owner_found")}
@@ -201,8 +204,7 @@ def _segments(row: table.Row, filtered: Artifact, part: str) -> list[dict[str, A
 def _shown(
     segment: table.Row, fetches: Mapping[str, table.Row], images: Mapping[str, table.Row]
 ) -> dict[str, Any]:
-    """A segment; of an image also what was found at its reference, and for one on the web the log of its
-    fetch."""
+    """A segment; of an image also the file at its reference, and the log of its fetch if it is on the web."""
     own = {name: segment[name] for name in ("position", "kind", "time", "role")}
     if segment["type"] == "text":
         return {**own, "text": segment["text"]}
@@ -221,7 +223,7 @@ def _shown(
 
 
 def _verdict(artifact: Artifact, part: str, document: str, *kinds: tuple[str, str]) -> dict[str, Any] | None:
-    """kinds: (table, what standing in it means)."""
+    """The verdict of a stage and its drops. kinds: (table, verdict of the documents in it)."""
     for kind, verdict in kinds:
         for _, row in rows_where(artifact.file(kind, part), "id", one_of({document}), ["drops"]):
             return {"verdict": verdict, "drops": row["drops"]}
@@ -253,7 +255,7 @@ def _example(example: table.Row, shards: Artifact) -> dict[str, Any]:
 
 
 def _shard(shards: Artifact, example: str, task: str) -> dict[str, Any] | None:
-    """The files of other tasks are not opened: a file is named after its task and split."""
+    """The place of an example in the shards. Only files of its task are opened."""
     for path in sorted(shards.path.glob("*.parquet")):
         place = named(path)
         for number, _ in numbers(path, "id", {example}) if place and place[0] == task else ():
@@ -268,11 +270,11 @@ def _shard(shards: Artifact, example: str, task: str) -> dict[str, Any] | None:
 
 
 def _version(artifact: Artifact) -> dict[str, Any]:
-    """What shaped a stage, from its fingerprint, and where it stands."""
+    """State and settings of a stage, from its fingerprint and record."""
     record, fingerprint = artifact.record or {}, artifact.fingerprint or {}
     own = {name: value for name, value in fingerprint.items() if name not in _NOT_SHOWN}
     return {
-        "state": funnel.state(artifact),
+        "state": status.state(artifact),
         **own,
         **{name: record[name] for name in ("models", "prompts") if name in record},
     }

@@ -1,8 +1,7 @@
-"""What is known of one record, told to a person: a section a step, from its place in the source to its rows
-in the shards.
+"""The story of one record as text: one section per step, from its place in the source to its rows.
 
-Pure: lines in, lines out; the command prints them. Only headings begin at the left edge, so no text of a
-page, however it is broken, can pass for one (records/printable.py).
+Returns lines; the command prints them. Only headings begin in the first column, so that no text of a page can
+imitate one (records/printable.py).
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from leafinstruct.records.text.language_names import named
 from leafinstruct.report.explain import judged, lineage
 
 SHOWN_LOSSES = 20
-"""Rejected records, or records that may be meant, told of at once; `--json` tells all."""
+"""Maximum number of rejected records, or of matching records, that are listed; `--json` lists all."""
 
 
-def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Iterator[str]:
-    """Lines of what lineage.explain found."""
+def story(record: Mapping[str, Any], width: int = 80, full: bool = False) -> Iterator[str]:
+    """Lines of a lineage. record: from lineage.explain. width: of a line. full: do not shorten long texts."""
     page = Page(width, full)
-    source = told["source"]
-    yield f"document {told['document']}: {lineage.FATES[told['fate']]}"
+    source = record["source"]
+    yield f"document {record['document']}: {lineage.FATES[record['fate']]}"
     yield from page.named(
         source=source["name"],
         file=source["file"],
@@ -33,33 +32,32 @@ def story(told: Mapping[str, Any], width: int = 80, full: bool = False) -> Itera
     )
     found, canonical = source["page_url"], source["url"]
     yield from page.named(
-        part=told["part"],
+        part=record["part"],
         page=found or canonical or "URL unknown",
         canonical=canonical if found and canonical != found else None,
         title=source["title"],
         language=named(source["language"]),
         license=source["license"] or "unknown",
     )
-    texts = sum(segment["kind"] != "image" for segment in told["segments"])
-    yield f"ingest: {texts:,} texts and {len(told['segments']) - texts:,} images"
-    for segment in told["segments"]:
+    texts = sum(segment["kind"] != "image" for segment in record["segments"])
+    yield f"ingest: {texts:,} texts and {len(record['segments']) - texts:,} images"
+    for segment in record["segments"]:
         yield from _segment(page, segment)
-    yield from judged.decision(page, told["filter"], told["scores"])
-    yield from _rewrite(page, told["rewrite"], told["examples"])
-    for example in told["examples"]:
+    yield from judged.decision(page, record["filter"], record["scores"])
+    yield from _rewrite(page, record["rewrite"], record["examples"])
+    for example in record["examples"]:
         yield from _example(page, example)
-    if not any(example["shard"] for example in told["examples"]):
-        yield f"shard: {'removed by request' if told['fate'] == 'removed' else 'not in one'}"
-    if told["cost"]["requests"]:
-        yield from page.wrapped(f"cost: {judged.cost(told['cost'])}", 0, 2)
+    if not any(example["shard"] for example in record["examples"]):
+        yield f"shard: {'removed by request' if record['fate'] == 'removed' else 'not in a shard'}"
+    if record["cost"]["requests"]:
+        yield from page.wrapped(f"cost: {judged.cost(record['cost'])}", 0, 2)
     yield "versions"
-    for stage, version in told["versions"].items():
+    for stage, version in record["versions"].items():
         yield from _version(page, stage, version)
 
 
 def _segment(page: Page, segment: Mapping[str, Any]) -> Iterator[str]:
-    """A text in one line; an image with what is known of it: address, license, what was found there, and how
-    it was fetched."""
+    """A text in one line; an image with its owner, URL, license, fetch and file."""
     at = "" if segment["time"] is None else f" at {segment['time']:.3f} s"
     role = f" ({segment['role']})" if segment["role"] else ""
     label = f"[{segment['position']}] {segment['kind']}{role}{at}: "
@@ -68,13 +66,13 @@ def _segment(page: Page, segment: Mapping[str, Any]) -> Iterator[str]:
         return
     yield from page.wrapped(label + printable(segment["ref"]), 2, 4)
     owner = (
-        "its text is not known"
+        "owner unknown"
         if segment["owner"] is None
         else f"belongs to [{segment['owner']}], {segment['owner_found']}"
     )
     yield from page.wrapped(owner, 6, 2)
     if segment["url"] and segment["url"] != segment["ref"]:
-        yield from page.wrapped(f"address {printable(segment['url'])}", 6, 2)
+        yield from page.wrapped(f"URL {printable(segment['url'])}", 6, 2)
     if segment["license"]:
         yield from page.wrapped(f"license {printable(segment['license'])}", 6, 2)
     if log := segment["fetch"]:
@@ -123,7 +121,7 @@ def _example(page: Page, example: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _version(page: Page, stage: str, version: Mapping[str, Any]) -> Iterator[str]:
-    """The short facts of a stage; `--json` has all of them."""
+    """The short settings of a stage; `--json` has all of them."""
     facts = [f"code {version['code']}"] if "code" in version else []
     for name in (
         "recipe",
@@ -142,8 +140,8 @@ def _version(page: Page, stage: str, version: Mapping[str, Any]) -> Iterator[str
 
 
 def _flat(name: str, value: object) -> list[str]:
-    """`judge model m`, not a dictionary in brackets; libraries by their own names, a sha256 by its first 12
-    digits."""
+    """Flatten a setting: `judge model m` for a nested value, libraries by name, the first 12 digits of a
+    sha256."""
     if isinstance(value, Mapping):
         return [
             item
@@ -155,9 +153,8 @@ def _flat(name: str, value: object) -> list[str]:
 
 
 def matches(found: Sequence[Mapping[str, Any]], wanted: str, again: str) -> Iterator[str]:
-    """Several records may be meant: a line each, and what to type next. again: the command about one of them,
-    `ID` in its place."""
-    yield f"{len(found):,} documents fit {printable(wanted, 50)}"
+    """One line per matching record, and the next command. again: the command, with `ID` for a record."""
+    yield f"{len(found):,} documents match {printable(wanted, 50)}"
     for match in found[:SHOWN_LOSSES]:
         at = (
             f", image {', '.join(f'[{position}]' for position in match['positions'])}"
@@ -171,7 +168,7 @@ def matches(found: Sequence[Mapping[str, Any]], wanted: str, again: str) -> Iter
 
 
 def losses(rejected: Sequence[Mapping[str, Any]], width: int = 80) -> Iterator[str]:
-    """Lines of what lineage.rejected found: records, or pieces of them, that ingest could not read."""
+    """Lines on records, or pieces of them, that ingest could not read. rejected: from lineage.rejected."""
     page = Page(width, full=True)
     for item in rejected[:SHOWN_LOSSES]:
         place = printable(f"{item['file']} {item['locator']}").rstrip()

@@ -1,21 +1,19 @@
-"""What a run knows of its records, gathered for the page: one JSON-ready dictionary a document, and what they
-share.
+"""Gather the records of a run for its page: one JSON-ready dictionary per document, and shared facts.
 
-Everything is read from the stages' tables and reports, whatever of them is there: a run with only some
-stages, or one that is being built, gives what it has, and a document without a verdict is `undecided`. Cells
-of scores lie in arrays parallel to the names of scores (of an image: to the document's images), because there
-are fifty of them a document and 5,000 documents a page.
+Reads whatever tables and reports the stages have, so it also works for an unfinished run; a document without
+a verdict is `undecided`. Cells of scores are in arrays parallel to the names of scores (for images: to the
+document's images), since a page has 5,000 documents with fifty scores each.
 
-A cell is its value; where there is none, its state (`not_scored`, `failed` ...); null where it was never
-computed, because the document was dropped before. The difference between the last two is what the page's
-question "what if this bound moved" depends on.
+A cell is its value; without a value, its state (`not_scored`, `failed` ...); null if it was never computed,
+because the document was dropped earlier. The page needs this difference to replay decisions under other
+bounds.
 
-Above `limit` documents a sample is shown: those with the smallest sha256 of their id. Not the smallest ids:
-duplicates lose to smaller ids, so such a sample would hold too few of them.
+Above `limit` documents the page shows those with the smallest sha256 of their id. Chosen over the smallest
+ids, which would show too few duplicates, since a duplicate is the record with the larger id.
 
-Chosen: rows of records/table, a part at a time in a process of its own (parts.py), over data frames of the
-whole run: a part is the bound of memory everywhere else too. A part numbers its images from 0; `gather` gives
-them the page's numbers.
+Chosen: rows of records/table, a part at a time in its own process (parts.py), over data frames of the whole
+run, so that memory is bounded by a part. A part numbers its images from 0; `gather` renumbers them for the
+page.
 """
 
 from __future__ import annotations
@@ -41,25 +39,27 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Part
 
 TEXT_BYTES, LEAST = 12_000_000, 1_500
-"""Of all text of a page together, and of one document at least: each has its share twice, for its source and
-for its example. The page says where text is cut."""
+"""Maximum bytes of text of a page, and minimum share of one document. A document has its share twice, for its
+source and for its example. The page marks text that is cut."""
 CUT = 1_000
-"""Characters of an address, an alternative text, a judge's sentence."""
-_SEEN = ["ref", "sha256", "width", "height", "reason"]
-"""What is shown of an image, from its part's table; the bytes are for thumbnails.py."""
-_BECAME = ["id", "document_id", "task", "turns", "models"]
+"""Maximum number of characters of a URL, an alternative text or a judge's explanation."""
+_IMAGE_COLUMNS = ["ref", "sha256", "width", "height", "reason"]
+_EXAMPLE_COLUMNS = ["id", "document_id", "task", "turns", "models"]
 NAMES = {
     level: [name for name, score in SCORES.items() if score.level == level] for level in ("document", "image")
 }
-"""Of scores, in the order of a record's cells."""
+"""Names of scores by level, in the order of a record's cells."""
 
 
 @dataclass
 class Gathered:
-    """records: as they go into the page, in the order of their parts. wanted: part -> sha256 of images that
-    it is the first to show, in order of use; an image's number in the page is its place among all of them.
-    documents: how many the run has. models: score -> what computed it.
-    allowance: bytes of text of one document; cut: documents that have more."""
+    """Contents of a page.
+
+    records: in the order of their parts. wanted: part -> sha256 of the images that it is the first to show,
+    in order of use; the number of an image in the page is its index over all parts. documents: number of
+    documents of the run. models: score -> the model that computed it. allowance: bytes of text of one
+    document. cut: number of documents with more text.
+    """
 
     records: list[dict[str, Any]] = field(default_factory=list)
     wanted: dict[str, list[str]] = field(default_factory=dict)
@@ -70,13 +70,13 @@ class Gathered:
 
     @property
     def images(self) -> int:
-        """How many are wanted."""
+        """Number of wanted images."""
         return sum(map(len, self.wanted.values()))
 
 
 @dataclass
 class _OfPart:
-    """What the records of one part share: see Gathered. images: sha256 -> number within the part."""
+    """Facts shared by the records of one part, see Gathered. images: sha256 -> number in the part."""
 
     allowance: int
     images: dict[str, int] = field(default_factory=dict)
@@ -91,8 +91,7 @@ class _OfPart:
 def gather(
     stages: Mapping[str, Artifact], limit: int, on_progress: OnProgress, engine: Engine | None = None
 ) -> Gathered:
-    """At most `limit` documents of the run, with everything that the page shows of them but the pixels.
-    engine: None for this process."""
+    """Gather at most `limit` documents of a run, without pixels. engine: None for this process."""
     ingest = stages["ingest"]
     ids = {
         part: [row["id"] for row in rows_of(ingest.file("documents", part), ["id"])]
@@ -128,7 +127,7 @@ def _chosen(ids: list[str], limit: int) -> set[str]:
 
 
 def _place(record: dict[str, Any], places: list[int], shards: Mapping[str, str]) -> None:
-    """Tell a record what only the whole run knows: its images' numbers, and its example's split."""
+    """Set what depends on the whole run: the numbers of a record's images, and the split of its example."""
     for segment in record["segments"]:
         if segment.get("image") is not None:
             segment["image"] = places[segment["image"]]
@@ -137,7 +136,7 @@ def _place(record: dict[str, Any], places: list[int], shards: Mapping[str, str])
 
 
 def _read(stages: Mapping[str, Artifact], allowance: int, part: Part) -> dict[str, Any]:
-    """The task of a part, whose payload is the ids of its chosen documents."""
+    """Task of an engine: read one part, whose payload is the ids of the chosen documents."""
     shared = _OfPart(allowance)
     records = list(_records(stages, part.name, part.payload, shared))
     return {
@@ -150,14 +149,14 @@ def _read(stages: Mapping[str, Artifact], allowance: int, part: Part) -> dict[st
 
 
 class _Allowance:
-    """How much text of a document may still be shown."""
+    """Number of bytes of a document's text that may still be shown."""
 
     def __init__(self, size: int) -> None:
         self.left = size
         self.cut = False
 
     def take(self, text: str) -> dict[str, Any]:
-        """The text as far as it is allowed, with how many characters are cut."""
+        """The text within the allowance, and the number of characters that are cut."""
         size = len(text.encode("utf-8", "replace"))
         if size <= self.left:
             self.left -= size
@@ -189,14 +188,14 @@ def _records(
     }
     examples = {
         row["document_id"]: row
-        for row in rows_of(rewrite.file("examples", part), _BECAME)
+        for row in rows_of(rewrite.file("examples", part), _EXAMPLE_COLUMNS)
         if row["document_id"] in chosen
     }
     cells: dict[str, list[Row]] = {}
     for row in rows_of(filtered.file("scores", part)) if decided else ():
         if row["document_id"] in chosen:
             cells.setdefault(row["document_id"], []).append(row)
-    images = {row["ref"]: row for row in rows_of(filtered.file("images", part), _SEEN)}
+    images = {row["ref"]: row for row in rows_of(filtered.file("images", part), _IMAGE_COLUMNS)}
     for row in rows_of(stages["ingest"].file("documents", part)):
         if row["id"] not in chosen:
             continue
@@ -224,7 +223,7 @@ def _records(
 def _segments(
     row: Row, images: Mapping[str, Row], allowance: _Allowance, shared: _OfPart
 ) -> tuple[list[dict[str, Any]], dict[int, int]]:
-    """The segments as they are shown, and position -> index among the images."""
+    """Segments for the page, and position -> index among the images."""
     shown: list[dict[str, Any]] = []
     positions: dict[int, int] = {}
     for segment in row["segments"]:
@@ -254,8 +253,8 @@ def _segments(
 
 
 def _minima(segments: Iterable[Row]) -> dict[str, Any]:
-    """What `min_words` is judged by: words of the whole document, and of the captions that go with each image
-    (filter/decision: those that directly follow it), in units of words.UNITS."""
+    """Counts for `min_words`: words of the document, and of the captions that directly follow each image and
+    are dropped with it (filter/decision.py), in units of words.UNITS."""
     whole, of_captions = 0, list[int]()
     in_captions = False
     for segment in segments:
@@ -272,8 +271,8 @@ def _minima(segments: Iterable[Row]) -> dict[str, Any]:
 
 
 def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -> dict[str, Any]:
-    """`scores` and `image_scores`, parallel to the NAMES and to the images; `explanations`: what judges wrote
-    beside a score."""
+    """`scores` and `image_scores`, parallel to NAMES and to the images; `explanations`: score -> the judge's
+    reason."""
     own: dict[str, Any] = {}
     images: dict[str, list[Any]] = {}
     explanations: dict[str, str] = {}
@@ -297,12 +296,11 @@ def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -
 def _example(
     row: Row | None, segments: Iterable[Row], allowance: _Allowance, shared: _OfPart
 ) -> dict[str, Any]:
-    """Id, task, split and turns of what the document became; nothing where it became none. An image of a turn
-    is named by its position, and a text that stands in the document as it is by `segment`, so that it is not
-    carried twice."""
+    """`example`: id, task, split and turns; empty if there is none. Images, and texts that are identical to a
+    segment, are given by position (`at`), so that no text is stored twice."""
     if row is None:
         return {}
-    standing = {segment["text"]: segment["position"] for segment in segments if segment["type"] == "text"}
+    unchanged = {segment["text"]: segment["position"] for segment in segments if segment["type"] == "text"}
     turns = []
     for turn in row["turns"]:
         parts: list[dict[str, Any]] = []
@@ -312,8 +310,8 @@ def _example(
                 parts.append({"at": part["position"]})
             else:
                 parts.append(
-                    {"at": standing[part["text"]]}
-                    if part["text"] in standing
+                    {"at": unchanged[part["text"]]}
+                    if part["text"] in unchanged
                     else allowance.take(part["text"])
                 )
         turns.append({"role": turn["role"], "parts": parts})
@@ -330,7 +328,7 @@ def _example(
 
 
 def _shards(shard: Artifact) -> dict[str, str]:
-    """Example id -> split, of the published shards."""
+    """Example id -> split, from the shards."""
     splits: dict[str, str] = {}
     for path in sorted(shard.path.glob("*.parquet")):
         if place := named(path):
@@ -352,6 +350,6 @@ def _role(segment: Row) -> dict[str, str]:
 
 
 def rows_of(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
-    """The rows of a table; none where it is not there: not built yet, or being made anew this moment."""
+    """The rows of a table; none if it does not exist, since it may not be built yet."""
     if path.exists():
         yield from table.read(path, columns)

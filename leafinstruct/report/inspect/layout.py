@@ -1,4 +1,4 @@
-"""Which text goes with which image of a record, for the page that replays rules with `drop: step`. Pure."""
+"""Which text belongs to which image of a record, for replaying rules with `drop: step` in the page."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from leafinstruct.records.text.words import word_units
 
 
 def layout(row: Row, now: Mapping[int, int | None]) -> dict[str, Any]:
-    """What `drop: step` is replayed from, where an image has an owner: an entry a segment, parallel to the
-    segments.
+    """`steps`: one entry per segment, for replaying `drop: step`; only if an image has an owner.
 
-    An image is ["image", index of its owner or null]; a text is [kind, words], and a list of several items
-    goes on with the words of its last and of its first item (filter/steps), in units of words.UNITS. now:
-    position of an image -> its owner after filter, which the alignment matrix may have moved; then
-    `realigned` is set.
+    An image is ["image", index of its owner or null]. A text is [kind, words]; for a list of several items
+    the words of its last and of its first item follow (filter/steps.py). Words are in units of words.UNITS.
+    now: position of an image -> its owner after filter. `realigned` is set if the alignment matrix changed an
+    owner.
     """
     segments: Sequence[Row] = row["segments"]
     places = {segment["position"]: index for index, segment in enumerate(segments)}

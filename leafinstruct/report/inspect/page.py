@@ -1,23 +1,20 @@
-"""A dataset as one page: its funnel, its scores with bounds that can be moved, its records as a reader sees
-them.
+"""`leaf inspect`: a dataset as one HTML page with its funnel, scores with adjustable bounds, and records.
 
-One HTML file that opens from a disk and asks the network for nothing. What pages said is data in it, never
-markup: it lies as JSON in elements that no browser runs, and the page's own script makes text nodes of it.
-The policy allows nothing but that script and the chart library, both by their hash, images from `data:`
-addresses, and the style sheet by its hash; no inline script, no eval.
+The file opens from a disk and makes no network request. Text of records is data, never markup: it is JSON in
+elements that a browser does not run, and the page's script makes text nodes of it. The content security
+policy allows only this script, the chart library and the style sheet, by hash, and images from `data:` URLs;
+no inline script, no eval.
 
-    assets/inspect.html   the shell, with names in double braces that are replaced once, so that a `{{` of a record means nothing
-    assets/*.css, *.js    style; replay (a decision under other bounds), charts, gallery, inspect; no build step
+    assets/inspect.html   the shell; names in double braces are replaced once, so `{{` in a record is harmless
+    assets/*.css, *.js    style; replay (decisions under other bounds), charts, gallery, inspect; not bundled
 
-Chosen: Plotly, from the plotly package's own file. It draws under this policy (measured with Chromium 150: no
-violation, first chart of 20,000 values after 0.13 s; 4.8 MB), and its lines can be dragged. Bokeh is a
-quarter of that (1.3 MB) but styles every element inline: 1,442 refusals for one chart. Plotly does so once,
-for maps, unless an element has a certain id: `_STYLED` finds it. Plain replacement over Jinja2, whose home is
-card/template.py: nothing here is a template with logic, and the shell holds nothing of a page but the run's
-name.
+Chosen: Plotly, from the file in the plotly package. It works under this policy (measured with Chromium 150:
+no violation, first chart of 20,000 values after 0.13 s; 4.8 MB), and its lines can be dragged. Bokeh is
+smaller (1.3 MB) but styles every element inline: 1,442 violations for one chart. Plotly does so once, for
+maps, unless an element with a certain id exists: `_STYLED` finds this id. Chosen: plain replacement over
+Jinja2, since the shell has no logic and only the run's name is inserted as text.
 
-The time goes to the images (thumbnails.py, about 1.1 ms of CPU each) and to reading the tables (about 0.8 ms
-a document), by parts (parts.py).
+Cost: about 1.1 ms of CPU per image (thumbnails.py) and 0.8 ms per document, by parts (parts.py).
 """
 
 from __future__ import annotations
@@ -35,19 +32,20 @@ from typing import Any
 
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.filter.catalog import SCORES
-from leafinstruct.report import funnel
+from leafinstruct.report import status
 from leafinstruct.report.inspect.gather import NAMES, Gathered, gather
 from leafinstruct.report.inspect.thumbnails import Thumbnails, thumbnails
-from leafinstruct.runtime.artifact import Artifact, writing
+from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine
+from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.last_write import last_write
 
 RECORDS = 5_000
-"""Documents of a page, unless asked otherwise."""
+"""Default number of documents of a page."""
 IMAGE_BYTES = 20_000_000
-"""Of all images of a page together, before base64 adds a third."""
+"""Maximum size of all images of a page, before base64 adds a third."""
 GROUP = 128
-"""Images in one script element, read together when one of them is shown."""
+"""Number of images in one script element, decoded together when one of them is shown."""
 
 _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("replay.js", "charts.js", "gallery.js", "inspect.js")
@@ -62,12 +60,12 @@ _LABELS = (
 )
 
 OnProgress = Callable[[str, int, int], None]
-"""What is done, parts done, parts in all."""
+"""Called with (step, parts done, all parts)."""
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """What a page holds: records of so many documents, images, bytes."""
+    """Counts of a page: shown records, documents of the run, images; size in bytes."""
 
     records: int
     documents: int
@@ -82,18 +80,18 @@ def inspect(
     on_progress: OnProgress,
     engine: Engine | None = None,
 ) -> Inspected:
-    """Write the page of a run. The same run gives the same bytes. engine: whose processes a large run is
-    shared out to; None for this one alone.
+    """Write the page of a run. The same run gives the same bytes.
 
-    Raises LeafInstructError when the run has no document yet, SourceError when `out` cannot be written or a
-    table is damaged.
+    limit: maximum number of documents. engine: runs a large run in several processes; None for this process.
+    Raises LeafInstructError if the run has no documents, SourceError if `out` cannot be written or a table is
+    damaged.
     """
     name = stages["ingest"].path.parent.name
     found = gather(stages, limit, lambda done, parts: on_progress("reading", done, parts), engine)
     if not found.records:
         raise LeafInstructError(
-            f"{stages['ingest'].path.parent}: there is no document to look at yet; `leaf build` "
-            "makes them, `leaf status` tells"
+            f"{stages['ingest'].path.parent}: contains no documents yet; run `leaf build`, and see `leaf "
+            "status`"
         )
     small = thumbnails(
         stages["filter"],
@@ -117,7 +115,7 @@ def _page(name: str, meta: Mapping[str, Any], records: list[dict[str, Any]], sma
     library = get_plotlyjs()
     script = "\n".join((_ASSETS / file).read_text(encoding="utf-8") for file in _SCRIPTS)
     style = (_ASSETS / "inspect.css").read_text(encoding="utf-8")
-    # JSON already: base64 has no sign to escape
+    # valid JSON without escaping, since it is base64
     encoded = ["null" if item is None else f'"{base64.b64encode(item).decode()}"' for item in small.data]
     groups = [f"[{','.join(encoded[at : at + GROUP])}]" for at in range(0, len(encoded), GROUP)]
     slots = {
@@ -126,7 +124,7 @@ def _page(name: str, meta: Mapping[str, Any], records: list[dict[str, Any]], sma
             f"{_hash(style)} {_hash('')}; img-src data:; "
             "base-uri 'none'; form-action 'none'"
         ),
-        "title": escape(f"{name}: what is in it"),
+        "title": escape(f"{name}: dataset inspection"),
         "style": style,
         "ids": "".join(f'<i id="{name}" hidden></i>' for name in dict.fromkeys(_STYLED.findall(library))),
         "data": "\n".join(
@@ -144,7 +142,7 @@ def _page(name: str, meta: Mapping[str, Any], records: list[dict[str, Any]], sma
 
 
 def _data(name: str, value: object) -> str:
-    """JSON that a browser does not run and that cannot end its element: no `<` is left in it."""
+    """A script element with JSON, which a browser does not run. Without `<`, the JSON cannot end it."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for sign, safe in _UNSAFE.items():
         text = text.replace(sign, safe)
@@ -160,7 +158,7 @@ def _hash(text: str) -> str:
 
 
 def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thumbnails) -> dict[str, Any]:
-    """Everything of the page that is not of one record."""
+    """Data of the page that is not about a single record."""
     settings = (stages["filter"].record or {}).get("fingerprint") or stages["filter"].fingerprint or {}
     section = settings.get("filter", {})
     active = set(settings.get("active_rules", ()))
@@ -199,40 +197,40 @@ def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _notes(stages: Mapping[str, Artifact], found: Gathered, small: Thumbnails) -> list[str]:
-    """What a reader must know before believing the page."""
-    entries = funnel.status(stages)
+    """Notes at the top of the page: unfinished stages, samples, toy scores, omitted images and text."""
+    entries = status.entries(stages)
     notes = [
-        f"{entry['stage']} is {funnel.STATES[entry['state']]}."
+        f"{entry['stage']} is {status.STATES[entry['state']]}."
         for entry in entries
         if entry["state"] != "done"
     ]
     if len(found.records) < found.documents:
         notes.append(
-            f"This page shows {len(found.records):,} of {found.documents:,} documents, chosen by a "
-            "hash of their ids. "
-            "The funnel counts all of them; scores and records are of those shown."
+            f"This page shows {len(found.records):,} of {found.documents:,} documents, sampled by a hash of "
+            "their ids. The funnel counts all documents; scores and records are those of the sample."
         )
     if (stages["filter"].record or {}).get("toy"):
         notes.append(
-            "Alignment was scored by a tiny model that knows only drawn documents; on these its scores "
-            "mean nothing."
+            "Alignment was scored by a tiny model that recognizes only sketchbook images; its scores for "
+            "these documents are meaningless."
         )
     if small.left_out:
         notes.append(
-            f"{small.left_out:,} of {found.images:,} images are left out, to keep this file small; "
-            "--records N shows fewer records whole."
+            f"{small.left_out:,} of {found.images:,} images are left out to keep this file small. Use "
+            "--records N to show fewer records with all images."
         )
     if found.cut:
-        notes.append(f"The text of {found.cut:,} records is shown up to {found.allowance:,} bytes each.")
+        notes.append(f"The text of {found.cut:,} records is cut to {found.allowance:,} bytes each.")
     return notes
 
 
 def _funnel(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
-    """Of each stage that began: what it kept, and what each reason took, in all and by source."""
+    """The funnel: for each stage that has begun, what it kept and what each reason dropped, total and by
+    source."""
     steps = []
     for stage, label, documents, images in _LABELS:
         artifact = stages[stage]
-        if funnel.state(artifact) == "missing":
+        if status.state(artifact) == "missing":
             continue
         totals = artifact.totals()
         losses = [
@@ -258,7 +256,7 @@ def _funnel(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 
 
 def _by_source(artifact: Artifact, kind: str, name: str) -> dict[str, int]:
-    """Sum of one count over the parts of each source; a part is named after its source and a hash."""
+    """Sum of one count by source. The name of a part is its source and a hash."""
     sums: dict[str, Counter[str]] = {}
     for report in artifact.reports():
         sums.setdefault(report["part"].rpartition("-")[0], Counter()).update(report.get(kind, {}))
@@ -266,8 +264,7 @@ def _by_source(artifact: Artifact, kind: str, name: str) -> dict[str, int]:
 
 
 def _outcomes(steps: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """What became of the documents of each source: kept, or the reason of filter or rewrite; the rest is
-    undecided."""
+    """Outcome -> source -> documents. Outcomes: kept, a reason of filter or rewrite, or undecided."""
     by_stage = {step["stage"]: step for step in steps}
     last = next((by_stage[stage] for stage in ("rewrite", "filter") if stage in by_stage), None)
     found: dict[str, dict[str, int]] = {"kept": last["sources"] if last else {}}

@@ -1,9 +1,8 @@
-"""A task over the parts of a run for its page: reports in the order of the parts, from processes where that
-pays.
+"""Run a task over the parts of a run, in worker processes for large runs, with results in the order of parts.
 
-A page of 5,000 documents takes 30 s of CPU, nearly all of it by parts. A process takes a second to start, so
-a small run stays in this one. Order is restored here, because a page's bytes and what its budgets leave out
-depend on it; an engine answers in any.
+A page of 5,000 documents takes 30 s of CPU, nearly all of it in such tasks. A process takes a second to
+start, so a small run stays in this process. An engine returns results in any order, but the bytes of a page
+and what its budgets leave out depend on the order.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from typing import Any
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, Task
 
 ENOUGH = 2_000
-"""Documents to read, or images to shrink, from which processes are begun: about 2 s of one core."""
+"""Number of documents, or of images, from which worker processes are used: about 2 s of one core."""
 OnProgress = Callable[[int, int], None]
-"""Parts done, parts in all."""
+"""Called with (parts done, all parts)."""
 
 
 def in_order(
     task: Task, parts: Sequence[Part], engine: Engine | None, units: int, on_progress: OnProgress
 ) -> Iterator[dict[str, Any]]:
-    """The task's report of each part. A report names its `part`. engine: None for this process; units: what
-    there is to do, see ENOUGH."""
+    """Reports of the task, in the order of parts; a report has the key `part`. engine: None for this process.
+    units: number of documents or images, see ENOUGH."""
     reports = map(task, parts) if engine is None or units < ENOUGH else engine.map(task, parts, Needs())
     early: dict[str, dict[str, Any]] = {}
     turns = iter(parts)

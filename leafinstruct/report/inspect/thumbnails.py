@@ -1,14 +1,13 @@
-"""Images for a page: each decoded by images/decode and encoded again, small, so that no byte of a stranger's
-file reaches a browser.
+"""Thumbnails for a page. Each image is decoded by images/decode and encoded again, so that no byte of a
+foreign file reaches a browser.
 
-All of them share a budget, since a page is one file that is mailed and opened from a disk. The largest side
-of SIDES with which all should fit is taken, judged by a sample of each of some parts; what does not fit after
-all is left out, and the page says how many.
+All images share a budget, since a page is one file. The largest side of SIDES with which all images should
+fit is estimated from a sample; images that still do not fit are left out and counted.
 
-Chosen: WebP, quality 60, effort 2. Of 96 px drawings, CPU time and size: WebP 0.6 ms and 0.9 kB, with effort
-0 0.4 ms and 1.2 kB, and so a smaller side; JPEG 0.1 ms and 1.7 kB (600 bytes of tables an image); AVIF twice
-the time of WebP for no less. Whole parts go to processes (parts.py): threads share the interpreter's lock,
-and cost a third more CPU for the same images.
+Chosen: WebP, quality 60, effort 2. CPU time and size for sketches of 96 pixels: WebP 0.6 ms and 0.9 kB; with
+effort 0, 0.4 ms and 1.2 kB, hence a smaller side; JPEG 0.1 ms and 1.7 kB (600 bytes of tables per image);
+AVIF twice the time of WebP for the same size. Parts run in processes (parts.py): threads share the
+interpreter lock and need a third more CPU.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Part
 
 SIDES = (384, 256, 192, 128, 96, 64)
-"""Pixels of the longer side that are tried; an image is never enlarged."""
+"""Candidates for the longer side, in pixels; images are never enlarged."""
 QUALITY, EFFORT = 60, 2
 SAMPLED_PARTS, SAMPLED = 8, 8
-"""Images that the side is judged by: so many of each of so many parts, spread over the run."""
+"""Sample for the choice of the side: number of parts, and of images in each."""
 MARGIN = 0.9
 """Share of the budget that the sample may fill."""
 
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """data: WebP by the image's number, None where there is none. side: pixels of the longer side at most.
-    left_out: for want of room."""
+    """Thumbnails of a page. data: WebP by the number of the image, None if there is none. side: maximum
+    longer side in pixels. left_out: number of images over the budget."""
 
     data: list[bytes | None]
     side: int
@@ -54,9 +53,10 @@ def thumbnails(
     on_progress: OnProgress,
     engine: Engine | None = None,
 ) -> Thumbnails:
-    """The wanted images of a run (part -> sha256), numbered as they come, together at most `budget` bytes.
-    Order and bytes depend on nothing else.
-    engine: None for this process."""
+    """Make thumbnails of the wanted images (part -> sha256) in their order, together at most `budget` bytes.
+
+    The result depends on nothing else. engine: None for this process.
+    """
     parts = [Part(name, frozenset(own)) for name, own in wanted.items() if own]
     count = sum(len(part.payload) for part in parts)
     side = _side(filtered, parts, count, budget)
@@ -72,7 +72,7 @@ def thumbnails(
 
 
 def _shrink(filtered: Artifact, side: int, part: Part) -> dict[str, Any]:
-    """The task of a part, whose payload is the sha256 of its wanted images: those that decode, as WebP."""
+    """Task of an engine: thumbnails of one part, whose payload is the sha256 of its wanted images."""
     small = {
         name: shrunk
         for name, data in _images(filtered, part)
@@ -82,13 +82,15 @@ def _shrink(filtered: Artifact, side: int, part: Part) -> dict[str, Any]:
 
 
 def thumbnail(data: bytes, side: int) -> bytes | None:
-    """An image as WebP, at most `side` pixels. None when it does not decode. Pixels alone: Pillow's WebP
-    writer takes profile and EXIF from its arguments only (those of JPEG and PNG copy what the image came
-    with)."""
+    """Encode an image as WebP with a longer side of at most `side` pixels; None if it does not decode.
+
+    Only pixels are written: Pillow's WebP writer takes profile and EXIF from its arguments, while those of
+    JPEG and PNG copy them from the image.
+    """
     image = decode(data, 2 * side)
     if isinstance(image, Undecodable):
         return None
-    # half the time of bicubic, and no eye tells them apart at this size
+    # half the time of bicubic, with no visible difference at this size
     image.thumbnail((side, side), Image.Resampling.BILINEAR)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=QUALITY, method=EFFORT)
@@ -96,14 +98,14 @@ def thumbnail(data: bytes, side: int) -> bytes | None:
 
 
 def _side(filtered: Artifact, parts: Sequence[Part], count: int, budget: int) -> int:
-    """The largest side with which all `count` images should fit, the smallest where none does."""
+    """The largest side with which all `count` images should fit, else the smallest."""
     step = max(1, len(parts) // SAMPLED_PARTS)
     sample = [data for part in parts[::step] for _, data in islice(_images(filtered, part), SAMPLED)]
     largest = max(
         (max(found.width, found.height) for data in sample if isinstance(found := probe(data), Probe)),
         default=0,
     )
-    # those between make the same images
+    # sides between the largest image and SIDES[0] give the same thumbnails
     for side in (SIDES[0], *(side for side in SIDES[1:] if side < largest)):
         sizes = [len(small) for data in sample if (small := thumbnail(data, side)) is not None]
         if not sizes or sum(sizes) / len(sizes) * count <= MARGIN * budget:
@@ -112,7 +114,7 @@ def _side(filtered: Artifact, parts: Sequence[Part], count: int, budget: int) ->
 
 
 def _images(filtered: Artifact, part: Part) -> Iterator[tuple[str, bytes]]:
-    """sha256 and bytes of a part's wanted images, each once."""
+    """(sha256, bytes) of a part's wanted images, each once."""
     missing: set[str] = set(part.payload)
     for row in rows_of(filtered.file("images", part.name), ["sha256", "bytes"]):
         if row["sha256"] in missing and row["bytes"]:

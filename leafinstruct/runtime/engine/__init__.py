@@ -1,1 +1,1 @@
-"""Who runs the parts. A stage says what a part needs; nothing outside this room knows where it runs."""
+"""Engines that run the parts of a stage. Stages state what a part needs and do not know where it runs."""

@@ -1,13 +1,13 @@
-"""The local engine: parts in spawned processes, or in one event loop.
+"""The local engine: run parts in spawned processes, or in one event loop.
 
-Spawned, not forked: torch and Arrow hold threads that a fork would copy in a locked state. The pool is made
-at the first cpu task and kept for all stages of a build, so that torch and the CLIP weights are loaded once a
-process, not once a stage. A pool of one worker is still a process: there is one path, and a crash of native
-code cannot take the build's bookkeeping with it.
+Processes are spawned, not forked: torch and Arrow have threads whose locks a fork would copy. The pool starts
+with the first cpu task and is kept for all stages of a build, so torch and the CLIP weights are loaded once
+per process instead of once per stage. One worker is also a process: there is one code path, and a crash of
+native code does not end the build's own process.
 
-Chosen: concurrent.futures over joblib or multiprocessing.Pool, because a worker that dies (out of memory)
-raises BrokenProcessPool here and hangs there. Cost: about 0.2 s to start a worker, plus what its task
-imports.
+Chosen: concurrent.futures over joblib and multiprocessing.Pool, because a worker that dies (out of memory)
+raises BrokenProcessPool here and hangs there. Cost: about 0.2 s to start a worker, plus the imports of its
+task.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from typing import Any
 from leafinstruct.errors import DamagedError, WorkerError
 from leafinstruct.runtime.engine.base import Needs, Part, Task
 
-NAMED = 256
-"""Bytes for the name of a part."""
+NAME_BYTES = 256
+"""Maximum bytes of a part's name in shared memory."""
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -39,17 +39,17 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-"""How many threads the numerical libraries start, each by its own."""
+"""Variables that set the number of threads of the numerical libraries."""
 WAIT_VARIABLE = "OMP_WAIT_POLICY"
-"""How OpenMP threads wait between two operations. By default they spin: with more than one thread a worker,
-the many small operations of a small CLIP then cost two to three times the CPU time. A policy that the user
-set is kept."""
+"""How OpenMP threads wait between operations. By default they spin; with more than one thread per worker the
+many small operations of a small CLIP then take two to three times the CPU time. A policy set by the user is
+kept."""
 
 
 class LocalEngine:
-    """Processes of this machine. Use as a context manager: leaving it ends the workers.
+    """Engine on the processes of this machine. A context manager; leaving it ends the workers.
 
-    workers: number of processes, default one a core.
+    workers: number of processes. Default: one per CPU core.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -57,7 +57,7 @@ class LocalEngine:
         self._pool: ProcessPoolExecutor | None = None
         self._workers: set[BaseProcess] = set()
         self._parts: Any = b""
-        """Shared with the workers: in `NAMED` bytes each, its process and the part that it works on."""
+        """Shared memory: `NAME_BYTES` per worker, with its process id and the name of its current part."""
 
     def __enter__(self) -> LocalEngine:
         return self
@@ -68,14 +68,14 @@ class LocalEngine:
         if self._pool is not None:
             if kind is not None and not issubclass(
                 kind, Exception
-            ):  # an interrupt: a part may take minutes, and half a part leaves no trace
+            ):  # an interrupt: a part may take minutes, and an unfinished part leaves no files
                 for worker in active_children():
                     worker.terminate()
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
     def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
-        """See Engine.map. Raises WorkerError when a worker process dies (usually killed for memory)."""
+        """See Engine.map. Raises WorkerError if a worker process dies (usually out of memory)."""
         if not parts:
             return iter(())
         return (
@@ -90,10 +90,10 @@ class LocalEngine:
         running: set[Future[dict[str, Any]]] = set()
         try:
             while True:
-                # Two parts a worker: none idles while the parent books a report, and an interrupt waits for
-                # little.
+                # Two parts per worker: no worker is idle while the parent handles a report, and an interrupt
+                # does not wait long.
                 while len(running) < 2 * self.workers and (part := next(waiting, None)) is not None:
-                    with _held_back():
+                    with _signals_blocked():
                         running.add(pool.submit(run, part))
                     self._workers.update(active_children())
                 if not running:
@@ -104,12 +104,12 @@ class LocalEngine:
         except DamagedError:
             for future in running:
                 future.cancel()
-            # a build goes back to an earlier stage then, and no part of this one may still be written
+            # the build returns to an earlier stage; no part of this one may still be written then
             wait(running)
             raise
         except BrokenProcessPool as error:
             self._pool = None
-            raise WorkerError(f"{what}: {self._death()}") from error
+            raise WorkerError(f"{what}: {self._crash_message()}") from error
         finally:
             for future in running:
                 future.cancel()
@@ -118,8 +118,8 @@ class LocalEngine:
         if self._pool is None:
             threads = max(1, _cores() // self.workers)
             context = get_context("spawn")
-            self._parts = context.RawArray("c", NAMED * self.workers)
-            with _held_back():  # a process that keeps track of semaphores is started here
+            self._parts = context.RawArray("c", NAME_BYTES * self.workers)
+            with _signals_blocked():  # this starts the process that tracks semaphores
                 self._pool = ProcessPoolExecutor(
                     self.workers,
                     mp_context=context,
@@ -128,9 +128,9 @@ class LocalEngine:
                 )
         return self._pool
 
-    def _death(self) -> str:
-        """Which part a dead worker had, as far as it is known, and what to do. A pool that breaks terminates
-        its other workers."""
+    def _crash_message(self) -> str:
+        """Message about a dead worker: its part, if known, and what to do. A broken pool terminates its other
+        workers."""
         for worker in self._workers:
             worker.join(10)
         codes = {
@@ -139,16 +139,16 @@ class LocalEngine:
             if worker.exitcode not in (0, -signal.SIGTERM, None)
         }
         places = (
-            bytes(self._parts[at : at + NAMED]).rstrip(b"\0").decode("utf-8", "replace")
-            for at in range(0, len(self._parts), NAMED)
+            bytes(self._parts[at : at + NAME_BYTES]).rstrip(b"\0").decode("utf-8", "replace")
+            for at in range(0, len(self._parts), NAME_BYTES)
         )
-        had = {int(pid): part for pid, _, part in (place.partition(" ") for place in places if place)}
-        parts = sorted(part for pid, part in had.items() if part and (pid in codes or not codes))
+        current = {int(pid): part for pid, _, part in (place.partition(" ") for place in places if place)}
+        parts = sorted(part for pid, part in current.items() if part and (pid in codes or not codes))
         named = f"part {' or '.join(parts)}: " if parts else ""
         how = (
             "a worker process died"
             if -signal.SIGKILL not in codes.values()
-            else "a worker process died, killed most likely for want of memory"
+            else "a worker process died, probably because it ran out of memory"
         )
         return (
             f"{named}{how}; finished parts are kept: run the same command again with fewer --workers or "
@@ -190,10 +190,9 @@ async def _settle(tasks: set[asyncio.Task[dict[str, Any]]], needs: Needs) -> Non
 
 
 @contextmanager
-def _held_back() -> Iterator[None]:
-    """Block Ctrl-C and a closed terminal while a process is started, which inherits that: they are the
-    parent's to handle, and it gets them after the block. A process that has just begun would answer with a
-    traceback, or end."""
+def _signals_blocked() -> Iterator[None]:
+    """Block SIGINT and SIGHUP while a process is started, which inherits this. The parent handles them after
+    the block; a new process would print a traceback or end."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
     try:
         yield
@@ -201,24 +200,24 @@ def _held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_place: Any = None
-"""Of a worker: where it writes which part it has."""
+_slot: Any = None
+"""In a worker: its slice of the shared memory."""
 
 
 def _run(task: Task, part: Part) -> Any:
-    _place[:] = f"{os.getpid()} {part.name}".encode()[:NAMED].ljust(NAMED, b"\0")
+    _slot[:] = f"{os.getpid()} {part.name}".encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0")
     try:
         return task(part)
     finally:
-        _place[:] = f"{os.getpid()} ".encode().ljust(NAMED, b"\0")
+        _slot[:] = f"{os.getpid()} ".encode().ljust(NAME_BYTES, b"\0")
 
 
 def _prepare_worker(threads: int, parts: Any) -> None:
-    """Runs first in every worker, before its task imports numpy or torch, which read these variables once."""
-    global _place  # noqa: PLW0603 - what a pool hands to its processes has no other place
-    # a pool's processes are numbered one after another
-    number = int(current_process().name.rpartition("-")[2]) % (len(parts) // NAMED)
-    _place = memoryview(parts).cast("B")[number * NAMED : (number + 1) * NAMED]
+    """Run first in every worker, because numpy and torch read these variables once, on import."""
+    global _slot  # noqa: PLW0603 - a pool can pass it to its processes in no other way
+    # the processes of a pool are numbered consecutively
+    number = int(current_process().name.rpartition("-")[2]) % (len(parts) // NAME_BYTES)
+    _slot = memoryview(parts).cast("B")[number * NAME_BYTES : (number + 1) * NAME_BYTES]
     Thread(target=_follow_parent, daemon=True).start()
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
@@ -226,8 +225,7 @@ def _prepare_worker(threads: int, parts: Any) -> None:
 
 
 def _follow_parent() -> None:
-    """End with the parent, also when it was killed: a pool's worker would wait for its next part for ever,
-    and hold its memory."""
+    """Exit with the parent, even if it was killed: otherwise a worker waits forever and keeps its memory."""
     parent = parent_process()
     if parent is not None:
         parent.join()
@@ -235,5 +233,5 @@ def _follow_parent() -> None:
 
 
 def _cores() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine has."""
+    """Number of cores that this process may use; in a container, fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -1,1 +1,1 @@
-"""What is told: lessons, stories, edits, maps, their words, their pages and their defects."""
+"""Documents: lessons, stories, edits, assemblies and maps, their wording, pages and defects."""

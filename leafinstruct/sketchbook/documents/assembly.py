@@ -1,8 +1,7 @@
 """Topic `assembly`: layers stacked from bottom to top - a tower of blocks, a cake, a burger, an ice cream, a
 tower of rings.
 
-Every layer is centred on the table and one cell high (cones and scoops two); its text names it and the layer
-it rests on.
+Every layer is centered on the table and one cell high (some are two); its text names it and the layer below.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ TABLE_ROW = 7
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """first, middle and last layers as (kind, width, height in cells); `middle` is drawn from `least` to
-    `most` times."""
+    """A kind of stack. first, middle, last: layers as (kind, width, height in cells); least, most: number of
+    middle layers."""
 
     name: str
     first: tuple[tuple[str, int, int], ...]
@@ -99,7 +98,7 @@ def assembly(rng: random.Random) -> HowTo:
 
 
 def _layers(stack: Stack, rng: random.Random) -> list[Item]:
-    """Bottom to top, centred, no color twice."""
+    """Choose the layers from bottom to top, centered, each of another color."""
     count = rng.randint(stack.least, stack.most)
     chosen = [
         rng.choice(stack.first),

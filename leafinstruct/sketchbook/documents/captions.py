@@ -1,10 +1,9 @@
-"""Single images with a caption that says all that they show: what a small model of this world learns drawing
-from, before any lesson.
+"""Single images with complete captions, on which a small model is trained before any lesson.
 
-An image shows a thing of the lessons, whole or as far as a lesson might have come, and things around it; or a
-few single things. The caption names each in the words of lessons, in drawing order: "a house: a red wall on
-the left, a blue roof on top of the red wall, and a yellow sun at the top right". On paper and without decor,
-so that nothing is seen which is not said; and never a held-out combination.
+An image shows a thing of the lessons, complete or unfinished, with things around it; or a few single things.
+The caption names each thing in the words of lessons, in drawing order: "a house: a red wall on the left, a
+blue roof on top of the red wall, and a yellow sun at the top right". Images are on paper without decor, so
+the caption names everything visible. Held-out combinations do not occur.
 """
 
 from __future__ import annotations
@@ -20,23 +19,23 @@ from leafinstruct.sketchbook.world.palette import COLORS
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 
 SHARE_OF_THINGS = 0.8
-"""Images of a lesson's thing; the others show single things."""
+"""Share of images with a lesson's thing; the others show single things."""
 _PARTS = frozenset(part[0] for plan in lessons.PLANS.values() for part in plan.parts)
 
 
 def captioned(rng: random.Random) -> tuple[Scene, str]:
-    """A scene and its caption."""
+    """Return a scene and its caption."""
     items, words, head = _thing(rng) if rng.random() < SHARE_OF_THINGS else (*_singles(rng), "")
-    said = f"{', '.join(words[:-1])}, and {words[-1]}" if len(words) > 1 else words[0]
-    return Scene("paper", None, tuple(items)), f"{head}{said}."
+    listing = f"{', '.join(words[:-1])}, and {words[-1]}" if len(words) > 1 else words[0]
+    return Scene("paper", None, tuple(items)), f"{head}{listing}."
 
 
 def spots(scene: Scene, index: int) -> list[Scene]:
-    """The scene with item `index` wherever its caption allows: what is named is one of nine places, and each
-    has several cells.
+    """Return the scenes with item `index` at every position that its caption allows: it names one of nine
+    places, each of several cells.
 
-    A part takes the other parts with it, along its rows; a part that is joined to an earlier one has no place
-    of its own, and stays.
+    A part moves together with the other parts, within its rows; a part that is joined to an earlier one has
+    no place of its own and does not move.
     """
     named = scene.items[index]
     parts = [item for item in scene.items if item.kind in _PARTS]
@@ -59,7 +58,7 @@ def _fits(item: Item, others: list[Item]) -> bool:
 
 
 def _thing(rng: random.Random) -> tuple[list[Item], list[str], str]:
-    """Things, what each is called, and the name of the whole."""
+    """Return things, their descriptions, and the beginning of the caption."""
     name = rng.choice(list(lessons.PLANS))
     plan = lessons.PLANS[name]
     whole = lessons.parts_of(plan, rng)

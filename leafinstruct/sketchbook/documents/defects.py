@@ -1,15 +1,15 @@
-"""What can be wrong with a planted document, as small changes of a how-to or of one image's bytes.
+"""Planted defects of documents, as small changes of a how-to or of one image's bytes.
 
-    misaligned   one image is another document's and does not show what its text says        images
-    shuffled     the first or the last step stands somewhere else, its words unchanged          order
-    spam         texts replaced by shop talk: capitals, links, one phrase again and again       text
-    too_short    two images and a handful of words                                            text
-    icon         an additional image of 16 to 24 px                                           images
-    broken       an image's file is cut off or is not an image at all                         bytes
-    duplicate    the whole document again under another address (see `plan.original_of`)        document
+    misaligned   one image is from another document and does not show what its text describes    images
+    shuffled     the first or the last step is at another position, its words unchanged          order
+    spam         texts replaced by advertising: capitals, links, repeated phrases                text
+    too_short    two images and a few words                                                      text
+    icon         an additional image of 16 to 24 px                                              images
+    broken       an image's file is cut or not an image                                          bytes
+    duplicate    the whole document again under another URL (see `plan.original_of`)             document
 
-Each is what its rule must find and nothing else: a misplaced image that happens to show its text's thing
-would be no defect, so such donors are refused.
+Each defect is exactly what its rule must find: a foreign image that shows its text's thing by chance would
+not be a defect, so such images are not used.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SPAM = (
 
 
 def misalign(howto: HowTo, donors: Callable[[], HowTo], rng: random.Random) -> tuple[HowTo, int]:
-    """One step's scene replaced by a donor's; `donors` gives another how-to at each call. Returns the index
-    of the step too."""
+    """Replace one step's scene by that of another how-to, which `donors` returns at each call. Returns the
+    index of the step, too."""
     index = rng.randrange(len(howto.steps))
     step = howto.steps[index]
     scene = _foreign(step, donors, rng)
@@ -42,7 +42,7 @@ def misalign(howto: HowTo, donors: Callable[[], HowTo], rng: random.Random) -> t
 
 
 def _foreign(step: Step, donors: Callable[[], HowTo], rng: random.Random) -> Scene:
-    """A scene in which nothing has the kind and color of what the step newly shows."""
+    """Return a scene without any thing of the kind and color of the step's new things."""
     while True:
         scene = rng.choice(donors().steps).scene
         if not any(scene.shows(item) for item in step.shown):
@@ -50,8 +50,8 @@ def _foreign(step: Step, donors: Callable[[], HowTo], rng: random.Random) -> Sce
 
 
 def shuffle(howto: HowTo, rng: random.Random) -> HowTo:
-    """The first step moved back or the last one moved forward, by at least two places where there are four
-    steps or more."""
+    """Move the first step back or the last one forward, by at least two positions if there are four or more
+    steps."""
     steps = list(howto.steps)
     least = min(2, len(steps) - 1)
     if rng.random() < 0.5:
@@ -62,7 +62,7 @@ def shuffle(howto: HowTo, rng: random.Random) -> HowTo:
 
 
 def spam(howto: HowTo, rng: random.Random) -> HowTo:
-    """At least two thirds of the texts become shop talk; the title and the images stay."""
+    """Replace at least two thirds of the texts by advertising; title and images are unchanged."""
     phrases = rng.sample(SPAM, 3)
 
     def talk() -> str:
@@ -76,7 +76,7 @@ def spam(howto: HowTo, rng: random.Random) -> HowTo:
 
 
 def cut_short(howto: HowTo, rng: random.Random) -> HowTo:
-    """Title of two words, two images with a word each, no introduction."""
+    """Shorten to a title of two words and two images with a word each, without introduction."""
     words = rng.sample(("look here", "so far", "done", "a picture", "it is new"), 2)
     steps = tuple(
         replace(step, cue="", body=word, caption="") for step, word in zip(howto.steps, words, strict=False)
@@ -91,7 +91,7 @@ def cut_short(howto: HowTo, rng: random.Random) -> HowTo:
 
 
 def break_bytes(data: bytes, rng: random.Random) -> bytes:
-    """A download that stopped, or a file of noise."""
+    """Return an incomplete file, or random bytes."""
     if rng.random() < 0.6:
         return data[: int(len(data) * rng.uniform(0.2, 0.6))]
     return rng.randbytes(rng.randint(200, 2000))

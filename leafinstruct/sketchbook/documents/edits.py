@@ -1,9 +1,8 @@
-"""Topic `edit`: an image before and after a change: painted, resized, moved, turned into something else,
-added, taken away.
+"""Topic `edit`: an image before and after a change. A thing is painted, resized, moved, turned into something
+else, added or removed.
 
-Two or three things stand in the four quarters of the page, 2 x 2 cells when small and 4 x 4 when big; no two
-share a color or a kind, so a text names one without doubt. A document has two images, or three for two
-changes.
+Two or three things are in the four quarters of the page, 2 x 2 cells if small and 4 x 4 if big. No two share
+a color or a kind, so their names are unambiguous. A document has two images, or three for two changes.
 """
 
 from __future__ import annotations
@@ -66,8 +65,8 @@ TWO_CHANGES = (
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """The scene after it, the task as an order without full stop, what the new image shows, the thing to look
-    at."""
+    """A change. scene: after it; task: the instruction without full stop; shows: what the new image shows;
+    item: the changed thing."""
 
     scene: Scene
     task: str
@@ -126,8 +125,8 @@ def _start(background: str, rng: random.Random) -> Scene:
 
 
 def _change(kind: str, scene: Scene, rng: random.Random) -> _Change:
-    """A change of the kind, or a painting where there is no room to add or move, or where taking away would
-    not leave just two things."""
+    """Make a change of the kind; paint instead if there is no free quarter to add or move, or if removing
+    would not leave two things."""
     full = len(scene.items) == len(QUARTERS)
     if (kind in ("add", "move") and full) or (kind == "remove" and len(scene.items) != 3):
         kind = "paint"
@@ -202,7 +201,7 @@ def _free_quarter(scene: Scene, rng: random.Random) -> tuple[int, int]:
 
 
 def _rest(scene: Scene, changed: Item | None, rng: random.Random) -> str:
-    """One thing that did not change, with its place."""
+    """Describe one unchanged thing with its place."""
     item = rng.choice([item for item in scene.items if item != changed])
     return rng.choice(
         (f"The {_sized(item)} is still {where(item, rng)}.", f"The {_sized(item)} stays {where(item, rng)}.")

@@ -1,9 +1,8 @@
-"""A how-to as the generator thinks of it, before any file format: a title, an introduction, steps with a
-scene each, a closing line.
+"""A how-to independent of file formats: a title, an introduction, steps with a scene each, a closing line.
 
-A step's order shows in its words (`cue`: "Step 2:", "Then", "Finally,") and its text names what its image
-newly shows. So a reader of the texts alone can put shuffled steps back in order, and a reader of one step can
-tell its image from another document's.
+The words of a step show its order (`cue`: "Step 2:", "Then", "Finally,"), and its text names the new things
+in its image. So shuffled steps can be sorted by their texts alone, and a step's image can be distinguished
+from another document's.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ LAST_CUES = ("Finally,", "At last,", "In the end,", "Last,")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """cue and body make one text; `shown` are the things that the text says the image newly shows."""
+    """One step. cue and body form the text; shown: the new things in the image, which the text names."""
 
     cue: str
     body: str
@@ -41,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class HowTo:
-    """topic: a key of `plan.TOPICS`. Introduction and closing line may be empty in planted documents."""
+    """A how-to. topic: a key of `plan.TOPICS`; intro and outro may be empty in documents with defects."""
 
     topic: str
     title: str
@@ -51,7 +50,7 @@ class HowTo:
 
 
 def cue_options(style: str, index: int, count: int) -> tuple[str, ...]:
-    """All words that can tell a step's place: index 0-based of count; style one of CUE_STYLES."""
+    """Return the possible cues of step `index` (0-based) of `count`. style: one of CUE_STYLES."""
     if style == "number":
         return (f"Step {index + 1}:",)
     if style == "count":
@@ -62,13 +61,13 @@ def cue_options(style: str, index: int, count: int) -> tuple[str, ...]:
 
 
 def cue(style: str, index: int, count: int, rng: random.Random) -> str:
-    """One of them; nothing is drawn where there is one only."""
+    """Choose one cue; a single one uses no random number."""
     options = cue_options(style, index, count)
     return options[0] if len(options) == 1 else rng.choice(options)
 
 
 def cues(count: int, rng: random.Random, styles: tuple[str, ...] = CUE_STYLES) -> list[str]:
-    """One cue a step, in one style throughout; a word never stands twice in a row."""
+    """Choose a cue for each step, all of one style; no cue occurs twice in a row."""
     style = rng.choice(styles)
     words: list[str] = []
     while len(words) < count:

@@ -1,7 +1,7 @@
-"""Everything that a lesson can say at each of its points: the generator draws one of these, a judge looks
-whether a text is among them.
+"""All wordings of a lesson at each of its points: the generator chooses one at random, a judge checks whether
+a text is among them.
 
-Each function gives all wordings of one point, in a fixed order, since what is drawn depends on it. spot: as
+Each function returns all wordings of one point in a fixed order, on which the random choice depends. spot: as
 "at the top left"; joined: as "on top of the red wall"; whole: as "red house".
 """
 
@@ -13,7 +13,7 @@ from leafinstruct.sketchbook.world.scene import Item
 
 
 def wanted(whole: str, detail: Item, background: str) -> str:
-    """What all titles have in common, as "a red house with a blue door in the snow"."""
+    """Return the common part of all titles, as "a red house with a blue door in the snow"."""
     setting = "" if background == "paper" else f" {SETTINGS[background]}"
     return f"{article(whole)} with {a(detail)}{setting}"
 
@@ -47,7 +47,7 @@ def intros(name: str, count: int) -> tuple[str, ...]:
 
 
 def beginnings(item: Item, name: str, spot: str) -> tuple[str, ...]:
-    """Of the first part."""
+    """Return the wordings of the first part."""
     return (
         f"draw {a(item)} {spot}. This is the {item.noun} of the {name}.",
         f"take the {item.color} pencil and draw {a(item)} for the {name} {spot}.",
@@ -57,7 +57,7 @@ def beginnings(item: Item, name: str, spot: str) -> tuple[str, ...]:
 
 
 def joinings(item: Item, name: str, joined: str) -> tuple[str, ...]:
-    """Of each further part."""
+    """Return the wordings of each further part."""
     return (
         f"draw {a(item)} {joined}.",
         f"add {a(item)} {joined}.",
@@ -72,7 +72,7 @@ def joining_captions(item: Item, name: str, joined: str) -> tuple[str, ...]:
 
 
 def surroundings(item: Item, whole: str, spot: str) -> tuple[str, ...]:
-    """Of each thing around what was drawn."""
+    """Return the wordings of each thing around the drawing."""
     return (
         f"add {a(item)} {spot}, near the {whole}.",
         f"draw {a(item)} {spot}, not far from the {whole}.",

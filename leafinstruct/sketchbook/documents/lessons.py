@@ -1,8 +1,8 @@
-"""Topic `lesson`: how to draw one thing, part by part, then what stands around it.
+"""Topic `lesson`: how to draw one thing, part by part, then single things around it.
 
 Nine things, each a plan of parts on the grid in drawing order: a house is a wall, a roof, a door, a window, a
-chimney. The first parts are always drawn, some of the later ones; colors are free. Around the finished thing
-come up to three single items in free cells.
+chimney. The first parts are always drawn, later ones optionally; colors are free. Up to three single items in
+free cells follow.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ is "red wall"."""
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """width in cells; the first `needed` parts are always drawn; `main` is the part whose color names the
-    whole."""
+    """The plan of a thing. width: in cells; needed: number of first parts that are always drawn; main: the
+    part whose color names the whole."""
 
     width: int
     parts: tuple[Part, ...]
@@ -152,15 +152,15 @@ LOW = (
 
 
 MOST_STEPS = 8
-"""Of a lesson, unless it is asked for fewer."""
+"""Default maximum number of steps of a lesson."""
 
 FEWEST_STEPS = 3
-"""That may be asked for: no thing needs more parts."""
+"""Lowest allowed maximum: no thing needs more parts."""
 
 
 def lesson(rng: random.Random, most: int = MOST_STEPS, scenery: bool = True) -> HowTo:
-    """most: steps, FEWEST_STEPS to MOST_STEPS; optional parts and things around give way. scenery: else on
-    empty paper."""
+    """Make a lesson. most: maximum number of steps, FEWEST_STEPS to MOST_STEPS, to which optional parts and
+    things are limited; scenery: False for empty paper."""
     name = rng.choice(list(PLANS))
     plan = PLANS[name]
     parts = parts_of(plan, rng)[:most]
@@ -195,12 +195,12 @@ def is_kept_back(howto: HowTo) -> bool:
 
 
 def thing_of(first_part: str) -> str:
-    """The name of the thing whose drawing begins with the part."""
+    """Return the name of the thing with this first part."""
     return next(name for name, plan in PLANS.items() if plan.parts[0][0] == first_part)
 
 
 def parts_of(plan: Plan, rng: random.Random) -> list[Item]:
-    """The chosen parts, no two of one color, moved to a column where the thing fits."""
+    """Choose parts of different colors, moved to a column where the thing fits."""
     left = rng.randint(0, CELLS - plan.width)
     kept = [part for index, part in enumerate(plan.parts) if index < plan.needed or rng.random() < 0.7]
     items: list[Item] = []
@@ -212,8 +212,8 @@ def parts_of(plan: Plan, rng: random.Random) -> list[Item]:
 
 
 def extras_of(parts: list[Item], count: int, rng: random.Random) -> list[Item]:
-    """Up to `count` items of 2 x 2 cells that touch neither the parts nor each other; fewer where no cell is
-    free."""
+    """Choose up to `count` items of 2 x 2 cells that overlap neither the parts nor each other; fewer if there
+    are no free cells."""
     taken, extras = list(parts), list[Item]()
     kinds = rng.sample(HIGH, 2) + rng.sample(LOW, 2)
     rng.shuffle(kinds)
@@ -232,8 +232,8 @@ def extras_of(parts: list[Item], count: int, rng: random.Random) -> list[Item]:
 
 
 def _part_words(index: int, parts: list[Item], plan: Plan, name: str, rng: random.Random) -> tuple[str, str]:
-    """Body and caption for the part at `index`: its color, its name, and the earlier part it joins (or the
-    place, for the first)."""
+    """Return body and caption of the part at `index`: its color, its name, and the earlier part that it joins
+    (for the first one its place)."""
     item = parts[index]
     if index == 0:
         spot = where(item, rng)
@@ -245,15 +245,15 @@ def _part_words(index: int, parts: list[Item], plan: Plan, name: str, rng: rando
 
 
 def joint(plan: Plan, kind: str) -> str:
-    """How a text joins the part to earlier ones, with `{0}` for the first part of the plan."""
+    """Return the words that join a part to earlier ones, with `{0}` for the first part of the plan."""
     return next(part[5] for part in plan.parts if part[0] == kind)
 
 
 def names_of(plan: Plan, parts: list[Item]) -> list[str]:
-    """As "red wall" for each part of the plan, in the plan's order; only the bare noun where the part was
-    left out."""
-    drawn = {item.kind: named(item) for item in parts}
-    return [drawn.get(part[0], part[0]) for part in plan.parts]
+    """Return a name such as "red wall" for each part of the plan, in order; the kind for a part that was left
+    out."""
+    names = {item.kind: named(item) for item in parts}
+    return [names.get(part[0], part[0]) for part in plan.parts]
 
 
 def _extra_words(item: Item, whole: str, rng: random.Random) -> tuple[str, str]:

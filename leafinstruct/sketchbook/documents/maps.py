@@ -1,8 +1,8 @@
-"""Topic `map`: a way through nine blocks with named landmarks; a marker goes from block to block and leaves
-arrows behind it.
+"""Topic `map`: a path through nine blocks with named landmarks. A marker moves from block to block and leaves
+arrows.
 
-Blocks are nine spots of 2 x 2 cells, streets the cells between them. The block with the marker is lit, so
-each image says where the walk has come to.
+Blocks are nine spots of 2 x 2 cells; streets are the cells between them. The block with the marker is
+highlighted, so each image shows the current position.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def way_map(rng: random.Random) -> HowTo:
 
 
 def _path(length: int, rng: random.Random) -> list[Block]:
-    """A walk of `length` blocks that never returns to one; tried again where it ran into a corner."""
+    """Choose a path of `length` different blocks; retried when it reaches a dead end."""
     while True:
         path = [(rng.randrange(3), rng.randrange(3))]
         while len(path) < length:
@@ -80,7 +80,7 @@ def _path(length: int, rng: random.Random) -> list[Block]:
 
 
 def _landmarks(path: list[Block], rng: random.Random) -> dict[Block, Item]:
-    """A landmark of its own kind on each block of the way and on some of the others, in reading order."""
+    """Put landmarks of different kinds on all blocks of the path and on some others, in reading order."""
     blocks = [(x, y) for y in range(3) for x in range(3)]
     kinds = rng.sample(LANDMARKS, 9)
     chosen = {}
@@ -97,7 +97,7 @@ def _direction(start: Block, end: Block) -> str:
 
 
 def _arrow(start: Block, end: Block, color: str) -> Item:
-    """The arrow in the street between two neighboring blocks, one cell."""
+    """Return the arrow in the street between two adjacent blocks, one cell."""
     column = 3 * min(start[0], end[0]) + (2 if start[1] == end[1] else 0)
     row = 3 * min(start[1], end[1]) + (2 if start[0] == end[0] else 0)
     return Item(f"arrow_{_direction(start, end)}", color, column, row, 1, 1)

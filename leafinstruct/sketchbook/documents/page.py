@@ -1,10 +1,9 @@
-"""A how-to laid out as a page: headings, paragraphs and images in the order in which a reader meets them,
-with addresses.
+"""Lay out a how-to as a page: headings, paragraphs and images in reading order, with URLs.
 
-Four layouts, one a document: text then image, image then text, text then figure with a caption, and each step
-under its own heading. MMC4 knows no headings or captions and stands an image before its sentence, so its
-documents always have the second; OBELICS knows none either and keeps the page's order, so its documents have
-one of the first two. A video shows each image while its text is said.
+There are four layouts, one per document: text then image, image then text, text then figure with a caption,
+and each step under its own heading. MMC4 has no headings or captions and puts an image before its sentence,
+so its documents always have the second layout. OBELICS has none either and keeps the page's order, so its
+documents have one of the first two. A video shows each image together with its text.
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class DrawnImage:
-    """name: unique in its page; data: the file as served, perhaps broken; px: the side that the page
-    declares; caption: empty for none."""
+    """An image of a page. name: unique in the page; data: the file, possibly broken; px: the side that the
+    page declares; caption: empty for none."""
 
     name: str
     data: bytes
@@ -61,7 +60,8 @@ Block = Paragraph | DrawnImage
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One document ready to be written; `url` is unique; `defect_image` counts images in document order."""
+    """One document ready to be written. url: unique; defect_image: index of the defective image, if any;
+    original: number of the document that a duplicate repeats."""
 
     index: int
     host: str
@@ -81,7 +81,7 @@ class Page:
         return [block for block in self.blocks if isinstance(block, DrawnImage)]
 
     def file_name(self, image: DrawnImage) -> str:
-        """A name for the image that no other document's has."""
+        """Return a name for the image that is unique in the corpus."""
         return f"{self.slug}-{image.name}"
 
     def image_url(self, image: DrawnImage) -> str:
@@ -89,7 +89,7 @@ class Page:
 
 
 def page(settings: Settings, index: int, kind: Format) -> Page:
-    """Document `index` with its defect, if it has one."""
+    """Make document `index` with its defect, if it has one."""
     defect = defects_of(settings).get(index)
     original = original_of(settings, index, kind) if defect == "duplicate" else None
     source = index if original is None else original
@@ -108,7 +108,7 @@ def page(settings: Settings, index: int, kind: Format) -> Page:
 def _hurt(
     settings: Settings, index: int, howto: HowTo, defect: str | None, rng: random.Random
 ) -> tuple[HowTo, int | None]:
-    """The defects that change what is told; the index of the image that is wrong, if one is."""
+    """Apply a defect that changes the how-to. Returns the index of the wrong image, if any."""
     match defect:
         case "misaligned":
             return defects.misalign(howto, lambda: _another(settings, index, rng), rng)
@@ -122,8 +122,7 @@ def _hurt(
 
 
 def _another(settings: Settings, index: int, rng: random.Random) -> HowTo:
-    """A how-to that is not document `index`; of the same seed, but not necessarily in the corpus when that
-    has one document only."""
+    """Return a how-to of the same seed other than document `index`; it may be outside a very small corpus."""
     return draft(
         settings, (index + rng.randint(1, max(5, settings.documents - 1))) % max(6, settings.documents)
     )
@@ -147,7 +146,7 @@ def _lay_out(settings: Settings, howto: HowTo, kind: Format, rng: random.Random)
 
 
 def _layout_of(kind: Format, layout: str) -> str:
-    """The drawn layout, or the nearest to it that the format knows."""
+    """Return the chosen layout, or the nearest one that the format supports."""
     if kind in ("mmc4", "video"):
         return "image_first"
     return "text_first" if kind == "obelics" and layout != "image_first" else layout
@@ -163,8 +162,8 @@ def _step_blocks(step: Step, image: DrawnImage, layout: str) -> list[Block]:
 
 
 def png(scene: Scene, px: int, style: Style = "pencil") -> bytes:
-    """The scene as a PNG file. Its bytes depend on the zlib inside Pillow, its pixels on nothing but the
-    scene."""
+    """Render a scene as a PNG file. Its bytes also depend on Pillow's zlib, its pixels only on the
+    arguments."""
     return _png(render(scene, px, style))
 
 
@@ -175,7 +174,7 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _insert_icon(settings: Settings, blocks: list[Block], rng: random.Random) -> tuple[list[Block], int]:
-    """A small button somewhere after the title and before the last paragraph."""
+    """Insert a small icon at random after the title and before the last block."""
     px = rng.choice((16, 20, 24))
     thing = Item(
         rng.choice(("star", "heart", "arrow_right", "bell")),

@@ -1,9 +1,8 @@
-"""Which document is what: topic, format and planted defect of document i, known without writing any other
-document.
+"""Topic, format and planted defect of document i, without generating other documents.
 
-Topics alternate, formats alternate by chunk. Defects are dealt from one seeded shuffle of all document
-numbers, so that each has exactly its share (rounded) and no document has two; a coin thrown per document
-would miss 2% of 1,000 by a fifth in every third corpus.
+Topics alternate by document, formats by chunk. Defects are assigned from one seeded shuffle of all document
+numbers, so each defect has exactly its share (rounded) and no document has two. With independent random
+choices, 2% of 1,000 would be wrong by a fifth in every third corpus.
 Cost: one shuffle of `documents` numbers per process, 0.5 s for a million.
 """
 
@@ -28,7 +27,7 @@ from leafinstruct.sketchbook.world.render import Style
 Format = Literal["mmc4", "html", "warc", "obelics", "video"]
 
 FORMATS: tuple[Format, ...] = ("mmc4", "html", "warc", "obelics")
-"""Of the pages; videos come besides."""
+"""Formats of pages; videos are separate."""
 
 Layout = Literal["any", "text_first"]
 Scenery = Literal["marked", "plain", "none"]
@@ -46,26 +45,27 @@ TOPICS: dict[str, Callable[[random.Random], HowTo]] = {
 DEFECTS = ("misaligned", "duplicate", "spam", "too_short", "icon", "broken", "shuffled")
 
 CHUNK_DOCUMENTS = 100
-"""Documents a chunk at most; fewer when there are less than 100 a format, so that all formats occur."""
+"""Maximum documents per chunk; chunks are smaller if there are fewer than 100 per format, so that all formats
+occur."""
 
 CHUNK_VIDEOS = 10
-"""Videos a chunk: each costs as much as ten documents."""
+"""Videos per chunk; each costs as much as ten documents."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a corpus is made from. Same settings, same bytes.
+    """The settings of a corpus. The same settings give the same bytes.
 
-    seed: any integer; documents: how many, at least 1; image_px: side of the images, 32 to 1024;
-    videos: how many besides, without defects, numbered behind the documents;
-    defects: (name, share of the documents in [0, 1]) pairs, names of DEFECTS, shares summing to at most 1;
-    topics, formats: keys of TOPICS and members of FORMATS, in the order in which they take turns;
-    layout: each page its own, or in each the step's text right before its image, without headings, figures
-    and captions; scenery: backgrounds with pale marks (`marked`), without (`plain`: the same scene is then
-    the same image in every document), or `none`: every lesson on empty paper; style: how all is drawn;
-    lesson_steps: at most so many steps a lesson, FEWEST_STEPS to MOST_STEPS; held_out: lessons `with`,
-    `without` or `only` those of a held-out combination (`held_out.is_held_out`). Raises ValueError naming the
-    setting, what it was and what is allowed.
+    seed: any integer; documents: their number, at least 1; image_px: side of the images, 32 to 1024;
+    defects: (name, share of the documents in [0, 1]) pairs, names of DEFECTS, shares with a sum of at most 1;
+    videos: number of additional videos, without defects, numbered after the documents;
+    topics, formats: keys of TOPICS and members of FORMATS, in the order in which they alternate;
+    layout: `any`, chosen per page, or `text_first`: the step's text directly before its image, without
+    headings, figures and captions; scenery: backgrounds with decor (`marked`), without (`plain`: the same
+    scene is then the same image in every document), or `none`: every lesson on empty paper; style: of the
+    rendering; held_out: lessons `with`, `without` or `only` held-out combinations (`held_out.is_held_out`);
+    lesson_steps: maximum number of steps of a lesson, FEWEST_STEPS to MOST_STEPS. Raises ValueError with the
+    setting, its value and what is allowed.
     """
 
     seed: int
@@ -85,7 +85,7 @@ class Settings:
         if self.documents < 1:
             raise ValueError(f"documents: {self.documents} is too few; at least 1")
         if self.videos < 0:
-            raise ValueError(f"videos: {self.videos} is less than none")
+            raise ValueError(f"videos: {self.videos} is negative; at least 0")
         if not 32 <= self.image_px <= 1024:
             raise ValueError(f"image_px: {self.image_px} is not between 32 and 1024")
         self._check_lists()
@@ -109,7 +109,8 @@ class Settings:
             _clean(self, chunk.format) for chunk in chunks(self) if chunk.format != "video"
         ):
             raise ValueError(
-                "defects.duplicate: no clean document is left to repeat; lower the rates or ask for more "
+                "defects.duplicate: there is no document without a defect to repeat; lower the rates "
+                "or increase "
                 "documents"
             )
 
@@ -119,7 +120,7 @@ class Settings:
             ("formats", self.formats, FORMATS),
         ):
             if not given:
-                raise ValueError(f"{setting}: none is given; known: {', '.join(known)}")
+                raise ValueError(f"{setting}: the list is empty; known: {', '.join(known)}")
             for name in given:
                 if name not in known:
                     near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
@@ -131,8 +132,9 @@ class Settings:
         if self.layout == "text_first" and "mmc4" in self.formats:
             others = ", ".join(name for name in FORMATS if name != "mmc4")
             raise ValueError(
-                "layout: text_first cannot be written as mmc4, where an image stands before its "
-                f"sentence; set formats: [{others}]"
+                "layout: text_first is impossible in mmc4, where an image comes before its sentence; "
+                "set formats: "
+                f"[{others}]"
             )
 
     def _check_lessons(self) -> None:
@@ -146,13 +148,13 @@ class Settings:
         ):
             if changed and "lesson" not in self.topics:
                 raise ValueError(
-                    f"{setting}: is about lessons, and topics has none; add lesson to topics, or leave "
-                    f"{setting} out"
+                    f"{setting}: applies to lessons only; add lesson to topics, or leave {setting} out"
                 )
         if self.scenery == "none" and self.topics != ("lesson",):
             raise ValueError(
-                "scenery: none is for lessons alone, since other topics tell of their scenery; set "
-                "topics: [lesson], or scenery: plain"
+                "scenery: none is for lessons only, because texts of other topics mention the "
+                "scenery; set topics: "
+                "[lesson], or scenery: plain"
             )
 
 
@@ -171,7 +173,7 @@ class Chunk:
 
 
 def chunks(settings: Settings) -> list[Chunk]:
-    """The whole corpus in pieces that can be written apart, in any order."""
+    """Return the chunks of the corpus, which can be written separately and in any order."""
     size = max(1, min(CHUNK_DOCUMENTS, -(-settings.documents // len(settings.formats))))
     starts = range(0, settings.documents, size)
     pages = [
@@ -179,12 +181,12 @@ def chunks(settings: Settings) -> list[Chunk]:
         for k, start in enumerate(starts)
     ]
     last = settings.documents + settings.videos
-    films = range(settings.documents, last, CHUNK_VIDEOS)
+    video_starts = range(settings.documents, last, CHUNK_VIDEOS)
     return [
         *pages,
         *(
             Chunk("video", len(pages) + k, start, min(start + CHUNK_VIDEOS, last))
-            for k, start in enumerate(films)
+            for k, start in enumerate(video_starts)
         ),
     ]
 
@@ -194,7 +196,7 @@ def topic_of(settings: Settings, index: int) -> str:
 
 
 def draft(settings: Settings, index: int) -> HowTo:
-    """Document `index` before any defect: a pure function of the settings and the index."""
+    """Return document `index` without any defect, a pure function of the settings and the index."""
     topic = topic_of(settings, index)
     howto = (
         _lesson(settings, index) if topic == "lesson" else TOPICS[topic](stream(settings.seed, topic, index))
@@ -203,7 +205,7 @@ def draft(settings: Settings, index: int) -> HowTo:
 
 
 def _lesson(settings: Settings, index: int) -> HowTo:
-    """Drawn again, from a stream of its own each time, until it is one of those that are wanted."""
+    """Generate lessons, each from its own random stream, until one satisfies `held_out`."""
     howto = lesson(stream(settings.seed, "lesson", index), settings.lesson_steps, settings.scenery != "none")
     again = 0
     while settings.held_out != "with" and is_kept_back(howto) != (settings.held_out == "only"):
@@ -222,7 +224,7 @@ def _unmarked(howto: HowTo) -> HowTo:
 
 @lru_cache(maxsize=4)
 def defects_of(settings: Settings) -> dict[int, str]:
-    """The defect of every document that has one. Edits have too few images to be `shuffled`."""
+    """Return the defect of every document that has one. Edits have too few images to be `shuffled`."""
     deck = list(range(settings.documents))
     stream(settings.seed, "defects").shuffle(deck)
     rates, dealt = dict(settings.defects), dict[int, str]()
@@ -239,7 +241,7 @@ def defects_of(settings: Settings) -> dict[int, str]:
 
 @lru_cache(maxsize=4)
 def _clean(settings: Settings, kind: Format) -> list[int]:
-    """Numbers of the clean documents of one format."""
+    """Return the numbers of the documents of one format without a defect."""
     dealt = defects_of(settings)
     return [
         i
@@ -251,9 +253,6 @@ def _clean(settings: Settings, kind: Format) -> list[int]:
 
 
 def original_of(settings: Settings, index: int, kind: Format) -> int:
-    """The clean document of the same format that the duplicate `index` repeats.
-
-    The format is the same so that the text is, too: where the images stand between the texts belongs to a
-    document.
-    """
+    """Return the document without a defect that the duplicate `index` repeats. It has the same format,
+    because the format determines the order of texts and images."""
     return stream(settings.seed, "duplicate", index).choice(_clean(settings, kind))

@@ -1,8 +1,7 @@
-"""Topic `story`: a character, a place and a thing on nine spots of the page; in each image one of them moves
-or something appears.
+"""Topic `story`: a character, a place and a thing on nine spots of the page; in each image the character
+moves or something appears.
 
-Everything stands on a 3 x 3 grid of spots of 2 x 2 cells. What flies may be in the top row, what walks stays
-on the ground below it.
+Spots of 2 x 2 cells form a 3 x 3 grid. Flying things are in the top row, all others below it on the ground.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ TITLES = (
 
 
 class _Page:
-    """The scene so far and who stands where; gives free spots and free colors."""
+    """The scene so far; assigns free spots and unused colors."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -47,7 +46,7 @@ class _Page:
         return self.rng.choice([spot for spot in SPOTS if spot not in taken and (spot[1] == 0) == flies])
 
     def place(self, kind: str, flies: bool) -> Item:
-        """A new thing of a color nobody has, on a free spot, added to the scene."""
+        """Add a new thing of an unused color on a free spot."""
         item = Item(kind, self._colors.pop(), *self.spot(flies), 2, 2)
         self.scene = self.scene.add(item)
         return item
@@ -88,8 +87,8 @@ def _opening(hero: Item, home: Item, rng: random.Random) -> str:
 
 
 def _events(count: int, rng: random.Random) -> list[str]:
-    """What happens in the images after the first: moves and arrivals; sky, friend and thing come at most once
-    each."""
+    """Choose the events of the images after the first: moves and arrivals; each arrival occurs at most
+    once."""
     arrivals = rng.sample(("friend", "thing", "sky", "hanging"), min(4, (count + 1) // 2))
     events = arrivals + ["move"] * (count - len(arrivals))
     rng.shuffle(events)
@@ -103,7 +102,7 @@ def _move(page: _Page, hero: Item, home: Item) -> tuple[Item, str, str, Item]:
     body = rng.choice(
         (
             f"the {named(moved)} {verb} away and stops {spot}.",
-            f"the {named(moved)} {verb} to a new spot {spot}, and the {named(home)} stays {where(home, rng)}.",
+            f"the {named(moved)} {verb} to a new spot {spot}, and the {named(home)} stays {where(home, rng)}.",  # noqa: E501
             f"we find the {named(moved)} {spot}. The {named(home)} is still {where(home, rng)}.",
         )
     )

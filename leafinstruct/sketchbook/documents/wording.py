@@ -1,5 +1,4 @@
-"""How things and places are named: "a red house", "at the top left". The only place where an item becomes
-words."""
+"""Names of things and places: "a red house", "at the top left". Only this module converts items to words."""
 
 from __future__ import annotations
 
@@ -25,38 +24,35 @@ AT = {
 
 
 def sentence(body: str) -> str:
-    """The words with a capital."""
+    """Capitalize the first letter."""
     return body[:1].upper() + body[1:]
 
 
 def article(words: str) -> str:
-    """With "a" or "an" before the words; nothing before a plural."""
+    """Prepend "a" or "an", but not to a plural."""
     if words.rpartition(" ")[2] in PLURALS:
         return words
     return f"an {words}" if words[0] in "aeiou" else f"a {words}"
 
 
 def named(item: Item) -> str:
-    """As "red house"."""
+    """Return the name, as "red house"."""
     return f"{item.color} {item.noun}"
 
 
 def a(item: Item) -> str:
-    """As "a red house"."""
+    """Return the name with its article, as "a red house"."""
     return article(named(item))
 
 
 def where(item: Item, rng: random.Random) -> str:
-    """As "at the top left", worded one of three ways."""
+    """Return the place, as "at the top left", in one of three wordings."""
     return rng.choice(AT[item.place])
 
 
 def describe(items: Sequence[Item]) -> str:
-    """As "a red house on the left, and a blue ball at the bottom right": every item with its place, in the
-    plainest words.
-
-    Raises ValueError when there is nothing to describe.
-    """
+    """Describe items with their places in the plainest words, as "a red house on the left, and a blue ball at
+    the bottom right". Raises ValueError for no items."""
     if not items:
         raise ValueError("an empty scene has no description")
     return ", and ".join(f"{a(item)} {AT[item.place][0]}" for item in items)

@@ -1,1 +1,1 @@
-"""The same page as genuine source files of several formats."""
+"""Write a page as real source files of several formats."""

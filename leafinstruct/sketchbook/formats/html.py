@@ -1,10 +1,8 @@
-"""A page as HTML, inside what real sites put around their text: banner, navigation, side bar, comments,
-footer.
+"""Write a page as HTML with the surroundings of a real site: banner, navigation, side bar, comments, footer.
 
-Four site designs, one a host. The words of the frame are the site's, not the document's, and an extractor
-must leave them out; they lie outside of `<article>` or `<main>`. Templates are plain strings: a template
-engine would be this room's only use of one, and every value that is filled in is escaped here, in `html` and
-`_block`.
+There are four site templates, one per host. Text outside `<article>` or `<main>` belongs to the site, and an
+extractor must remove it. Templates are plain strings: this module alone would not justify a template engine,
+and every inserted value is escaped here, in `html` and `_block`.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ PAGE = """<!DOCTYPE html>
 <script>window.site={{"name":"{site}","theme":"light"}};</script>
 </head>
 <body>
-{frame}
+{content}
 </body>
 </html>
 """
@@ -52,7 +50,7 @@ BLOG = """<header class="site-header"><a class="logo" href="/">{site}</a>
 </main>
 <aside class="sidebar"><h3>You may also like</h3><ul>{related}</ul></aside>
 <section id="comments"><h3>Comments</h3><p>Log in to leave a reply.</p></section>
-<footer><p>Copyright {site}. Privacy policy. Imprint.</p></footer>"""
+<footer><p>Copyright {site}. Privacy policy. Imprint.</p></footer>"""  # noqa: E501
 
 MAGAZINE = """<div class="cookie-banner" role="dialog"><p>We use cookies to improve your experience.</p><button>Accept all</button></div>
 <header><p class="site-title">{site} magazine</p></header>
@@ -62,7 +60,7 @@ MAGAZINE = """<div class="cookie-banner" role="dialog"><p>We use cookies to impr
 <article class="post">
 {body}
 </article>
-<footer class="site-footer"><small>Published weekly. Terms of service apply.</small></footer>"""
+<footer class="site-footer"><small>Published weekly. Terms of service apply.</small></footer>"""  # noqa: E501
 
 SCHOOL = """<header role="banner"><a href="/">{site}</a></header>
 <nav role="navigation"><a href="/courses">Courses</a> <a href="/teachers">Teachers</a> <a href="/contact">Contact</a></nav>
@@ -70,7 +68,7 @@ SCHOOL = """<header role="banner"><a href="/">{site}</a></header>
 {body}
 </main>
 <div class="related"><h3>Related posts</h3><ul>{related}</ul></div>
-<footer role="contentinfo"><p>Enrol before the autumn term. All rights waived where possible.</p></footer>"""
+<footer role="contentinfo"><p>Enrol before the autumn term. All rights waived where possible.</p></footer>"""  # noqa: E501
 
 SHOP = """<div id="top" class="navbar"><nav><a href="/basket">Basket (0)</a> <a href="/login">Sign in</a></nav></div>
 <div class="layout"><aside class="widget"><h4>Advertisement</h4><p>Free delivery on orders above twenty euros.</p></aside>
@@ -78,18 +76,19 @@ SHOP = """<div id="top" class="navbar"><nav><a href="/basket">Basket (0)</a> <a 
 {body}
 </article></div>
 <aside class="widget"><h4>Customers of {site} also viewed</h4><ul>{related}</ul></aside></div>
-<footer><nav><a href="/returns">Returns</a> <a href="/jobs">Jobs</a></nav><p>Follow us on social media.</p></footer>"""
+<footer><nav><a href="/returns">Returns</a> <a href="/jobs">Jobs</a></nav><p>Follow us on social media.</p></footer>"""  # noqa: E501
 
-FRAMES = (BLOG, MAGAZINE, SCHOOL, SHOP)
+SITES = (BLOG, MAGAZINE, SCHOOL, SHOP)
 
 
 def html(page: Page, source_of: Callable[[DrawnImage], str]) -> bytes:
-    """The page in UTF-8; `source_of` gives the `src` of an image."""
+    """Return the page in UTF-8. source_of: returns the `src` of an image."""
     site = page.host.partition(".")[0].replace("-", " ").title()
     body = "\n".join(_block(block, index, source_of) for index, block in enumerate(page.blocks))
-    frame = FRAMES[sum(page.host.encode()) % len(FRAMES)].format(site=site, body=body, related=_related(page))
+    template = SITES[sum(page.host.encode()) % len(SITES)]
+    content = template.format(site=site, body=body, related=_related(page))
     return PAGE.format(
-        title=escape(page.howto.title), site=site, url=page.url, license=LICENSE, frame=frame
+        title=escape(page.howto.title), site=site, url=page.url, license=LICENSE, content=content
     ).encode()
 
 
@@ -107,6 +106,6 @@ def _block(block: Block, index: int, source_of: Callable[[DrawnImage], str]) -> 
 
 
 def _related(page: Page) -> str:
-    """Links of the side bar, chosen by the page's address."""
+    """Return the links of the side bar, chosen by the page's slug."""
     links = stream("links", page.slug).sample(LINKS, 4)
     return "".join(f'<li><a href="/news/{slug}.html">{text}</a></li>' for text, slug in links)

@@ -1,8 +1,8 @@
-"""A page as one line of MMC4: sentences, and images that name the sentence they stand with.
+"""Write a page as one line of MMC4: sentences, and images with the index of their sentence.
 
-`matched_sim` and `similarity_matrix` are absent, because no model computed them. As in the published files
-the order of `image_info` means nothing while each image has a sentence of its own; it is shuffled then, so
-that a reader that trusts it is found out.
+`matched_sim` and `similarity_matrix` are absent, because no model computed them. As in the published files,
+the order of `image_info` has no meaning if each image has its own sentence; then it is shuffled, so that a
+reader that relies on it fails.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from leafinstruct.sketchbook.world.chance import stream
 
 
 def line(page: Page) -> bytes:
-    """The JSON line, with its line feed."""
+    """Return the JSON line, with its line feed."""
     texts: list[str] = []
     images: list[tuple[int, DrawnImage]] = []
     for block in page.blocks:

@@ -1,9 +1,9 @@
-"""Pages as a Parquet file in the layout of OBELICS: parallel lists of images and texts, and two columns of
-JSON about them.
+"""Write pages as a Parquet file in the layout of OBELICS: parallel lists of images and texts, and two columns
+of JSON metadata.
 
-As in the published files the paragraphs between two images are one text, and exactly one of image and text is
-given at each place. Where those have an image's address, `images` has the name of a file beside (the corpus
-needs no network), and the address is `src` in `metadata`.
+As in the published files, the paragraphs between two images are one text, and each position has either an
+image or a text. Instead of a URL, `images` contains the name of a local file (the corpus needs no network);
+the URL is `src` in `metadata`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from leafinstruct.sketchbook.documents.page import DrawnImage, Page, Paragraph
 
 ROWS_A_GROUP = 40
-"""So that a file of 100 rows has three row groups."""
+"""Rows per row group: a file of 100 rows has three."""
 
 SCHEMA = pa.schema(
     [
@@ -33,7 +33,7 @@ SCHEMA = pa.schema(
 
 
 def row(page: Page) -> dict[str, Any]:
-    """One page."""
+    """Return the row of a page."""
     images: list[str | None] = []
     texts: list[str | None] = []
     about: list[dict[str, Any] | None] = []
@@ -71,7 +71,7 @@ def _about(page: Page, image: DrawnImage) -> dict[str, Any]:
 
 
 def parquet(rows: Sequence[dict[str, Any]]) -> bytes:
-    """The file. Same rows, same bytes for one version of pyarrow."""
+    """Return the file's bytes, which are the same for the same rows and version of pyarrow."""
     buffer = io.BytesIO()
     pq.write_table(
         pa.Table.from_pylist(list(rows), schema=SCHEMA),

@@ -1,10 +1,10 @@
-"""A how-to as a short video: each step's image for SECONDS, the former one dissolving into it, with subtitles
-and an entry like YouCook2's.
+"""Write a how-to as a short video with subtitles and an entry like YouCook2's. Each step's image is shown for
+SECONDS; the previous one dissolves into it.
 
-The dissolve is there so that choosing a frame matters: one from the change shows two steps at once. H.264 at
-a quality that keeps flat colors flat; one thread and no time stamps in the header, so the same page gives the
-same bytes with one version of PyAV.
-Cost: about 0.15 s and 25 kB a video of five steps at 128 px.
+Because of the dissolve the choice of a frame matters: a frame within it shows two steps at once. H.264 at a
+quality that keeps flat colors; one thread and no time stamps in the header, so the same page gives the same
+bytes with one version of PyAV.
+Cost: about 0.15 s and 25 kB per video of five steps at 128 px.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from PIL import Image
 from leafinstruct.sketchbook.documents.page import Page
 
 SECONDS, RATE, DISSOLVE = 2.0, 8, 3
-"""Of a step; frames a second; frames of the change between two steps."""
+"""Seconds of a step; frames per second; frames of the dissolve between two steps."""
 
 
 def video(page: Page) -> bytes:
-    """The MP4 file."""
+    """Return the bytes of the MP4 file."""
     images = [Image.open(io.BytesIO(image.data)).convert("RGB") for image in page.images]
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as out:
@@ -57,7 +57,7 @@ def _frames(images: list[Image.Image]) -> list[Image.Image]:
 
 
 def subtitles(page: Page) -> str:
-    """WebVTT, a cue a step."""
+    """Return the subtitles as WebVTT, one cue per step."""
     cues = (
         f"{_clock(index * SECONDS)} --> {_clock((index + 1) * SECONDS)}\n{step.text}\n"
         for index, step in enumerate(page.howto.steps)
@@ -66,7 +66,7 @@ def subtitles(page: Page) -> str:
 
 
 def entry(page: Page) -> dict[str, Any]:
-    """What YouCook2's annotations say of a video."""
+    """Return the entry of a video in YouCook2's annotations."""
     return {
         "duration": len(page.howto.steps) * SECONDS,
         "subset": "training",

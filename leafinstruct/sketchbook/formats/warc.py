@@ -1,10 +1,10 @@
-"""Pages as a web archive: one response record for the page, one for each image, each record a gzip member of
-its own.
+"""Write pages as a web archive: one response record for the page and one for each image, each record a gzip
+member of its own.
 
-FastWARC writes the records, since the readers depend on it already; warcio is as able and would be a second
-library for one format. Dates and record ids are derived, never taken from the clock. Members are compressed
-by `gzip` with time 0, because the library's own compressed stream has changed its name between versions and
-its header is not ours to fix.
+FastWARC writes the records, because the readers already depend on it; warcio would be a second library for
+one format. Dates and record ids are derived, never taken from the clock. Members are compressed by `gzip`
+with time 0, because the library's own compressed stream has changed its name between versions and does not
+let us set its header.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from leafinstruct.sketchbook.formats.html import html
 
 DATE = "2026-01-01T00:00:00Z"
 _STORED = 65_535
-"""Bytes of a block that is stored without compression."""
+"""Maximum size in bytes of an uncompressed block."""
 
 
 def head(name: str) -> bytes:
-    """The `warcinfo` member that opens an archive."""
+    """Return the `warcinfo` member at the beginning of an archive."""
     fields = b"software: leafinstruct sketchbook\r\nformat: WARC File Format 1.1\r\nlicense: CC0-1.0\r\n"
     return _member(
         WarcRecordType.warcinfo, f"urn:sketchbook:{name}", "application/warc-fields", fields, filename=name
@@ -34,7 +34,7 @@ def head(name: str) -> bytes:
 
 
 def members(page: Page) -> bytes:
-    """The page's records; the first byte is the first byte of the page's own record."""
+    """Return the page's records; the page's own record comes first."""
     body = html(page, lambda image: urlsplit(page.image_url(image)).path)
     records = [_response(page.url, "text/html; charset=utf-8", body)]
     records += [_response(page.image_url(image), "image/png", image.data) for image in page.images]
@@ -42,9 +42,9 @@ def members(page: Page) -> bytes:
 
 
 def filler(length: int) -> bytes:
-    """A gzip member of this many bytes, with a record of blanks that no reader keeps: records behind it stay
-    at their offsets."""
-    # of a gzip member without compression; the last block may be empty
+    """Return a gzip member of `length` bytes with a record of blanks, which readers skip: the records after
+    it keep their offsets."""
+    # without compression; the last block may be empty
     size = length - 18 - 5 * -(-length // _STORED)
     head = (
         f"WARC/1.1\r\nWARC-Type: metadata\r\nWARC-Record-ID: <urn:uuid:{uuid.UUID(int=0)}>\r\nWARC-Date: "

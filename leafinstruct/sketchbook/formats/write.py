@@ -1,4 +1,4 @@
-"""The room's door: settings -> source files that the ordinary readers read, and labels that no stage reads.
+"""The entry point: write source files for the ordinary readers, and labels that no stage reads.
 
     root/mmc4/docs_0000.jsonl, root/mmc4/images/*.png
     root/html/<slug>/index.html and its images
@@ -7,13 +7,13 @@
     root/video/<slug>.mp4, root/video/<slug>.vtt, root/annotations.json (like YouCook2's)
     root/labels/<chunk>.jsonl -> root/labels.jsonl
 
-A chunk is a pure function of (settings, chunk, what is removed): chunks are written in any order, twice, or
-by many processes, to the same bytes. A file appears under its name only when it is whole (temporary name in
-the same folder, then a rename). Its time of change is derived from its bytes, so that files that are written
-again with the same bytes count as unchanged. Cost: about 1.3 ms an image of 128 px.
+A chunk is a pure function of (settings, chunk, removed documents): chunks can be written in any order, twice,
+or by many processes, with the same bytes. A file appears under its name only when it is complete (temporary
+name in the same folder, then a rename). Its modification time is derived from its bytes, so files that are
+written again with the same bytes count as unchanged. Cost: about 1.3 ms per image of 128 px.
 
-A document that was removed is not written. Its place is kept, empty: other documents keep their lines, rows
-and offsets, and with them their ids.
+A removed document is replaced by an empty placeholder, so that other documents keep their lines, rows and
+offsets, and with them their ids.
 """
 
 from __future__ import annotations
@@ -36,14 +36,13 @@ from leafinstruct.sketchbook.formats import warc as as_warc
 __all__ = ["DEFECTS", "Chunk", "Settings", "chunks", "collect_labels", "write_chunk"]
 
 Placed = tuple[Page, str, str]
-"""A page, the file that holds it (relative to the root) and the locator inside that file, as the readers name
-them."""
+"""A page, its file (relative to the root) and its locator within that file, as the readers name them."""
 Entry = tuple[str, str]
 Removed = Callable[[Page, str, str], Entry | None]
-"""Of a placed page: kind and value of the entry that takes it out, None for a page that stays."""
+"""Returns for a page, its file and locator the kind and value of the entry that removes it, or None."""
 
 FIRST = 1_767_225_600
-"""2026-01-01 UTC in seconds: no file is older."""
+"""2026-01-01 UTC in seconds, the earliest modification time."""
 EMPTIED = "emptied.jsonl"
 
 
@@ -53,9 +52,9 @@ def nothing(page: Page, file: str, locator: str) -> Entry | None:  # noqa: ARG00
 
 
 def write_chunk(settings: Settings, chunk: Chunk, root: Path, removed: Removed = nothing) -> None:
-    """Writes the chunk's documents, and last its labels, under `root`. Writing again writes the same bytes.
+    """Write the chunk's documents, and last its labels, under `root`. Writing again gives the same bytes.
 
-    removed: which documents are left out. Raises OSError when the disk refuses.
+    removed: which documents are left out. Raises OSError.
     """
     pages = (page(settings, index, chunk.format) for index in range(chunk.start, chunk.stop))
     match chunk.format:
@@ -75,8 +74,8 @@ def write_chunk(settings: Settings, chunk: Chunk, root: Path, removed: Removed =
 
 
 def collect_labels(settings: Settings, root: Path) -> Path:
-    """Joins the chunks' labels to `root/labels.jsonl`, in document order, resolves what each duplicate
-    repeats, and joins the videos' annotations.
+    """Join the chunks' labels to `root/labels.jsonl`, in document order, resolve the original of each
+    duplicate, and join the videos' annotations.
 
     Raises FileNotFoundError when a chunk has not been written.
     """
@@ -88,13 +87,13 @@ def collect_labels(settings: Settings, root: Path) -> Path:
         if label.get("duplicate_of") is not None:
             original = labels[label["duplicate_of"]]
             label["duplicate_of"] = [original["file"], original["locator"]]
-    films = [
+    annotations = [
         json.loads((root / "video" / f".{chunk.name}.json").read_text(encoding="utf-8"))
         for chunk in chunks(settings)
         if chunk.format == "video"
     ]
-    if films:
-        database = {name: entry for film in films for name, entry in film.items()}
+    if annotations:
+        database = {name: entry for videos in annotations for name, entry in videos.items()}
         _put(root / "annotations.json", json.dumps({"database": database}, indent=1).encode())
     path = root / "labels.jsonl"
     _put(path, _lines([label for label in labels if "removed" not in label]))
@@ -148,7 +147,7 @@ def _write_obelics(root: Path, name: str, pages: Iterator[Page], removed: Remove
 
 
 def _write_videos(root: Path, chunk: str, pages: Iterator[Page], removed: Removed) -> Iterator[Placed]:
-    # loads a video encoder, which a corpus that stands does not need
+    # imported here, because it loads a video encoder, which an existing corpus does not need
     from leafinstruct.sketchbook.formats import video as as_video
 
     entries: dict[str, Any] = {}
@@ -164,8 +163,8 @@ def _write_videos(root: Path, chunk: str, pages: Iterator[Page], removed: Remove
 
 
 def _label(document: Page, file: str, locator: str, removed: Entry | None) -> dict[str, Any]:
-    """What is true of the document; `duplicate_of` is still the number of a document here. Of one that is
-    left out, its place alone."""
+    """Return the label of a document; `duplicate_of` is still a document number here. A removed document only
+    has its file and locator."""
     if removed is not None:
         return {"file": file, "locator": locator, "removed": removed}
     steps = [
@@ -189,7 +188,7 @@ def _lines(records: list[dict[str, Any]]) -> bytes:
 
 
 def _put(path: Path, data: bytes) -> None:
-    """Writes a file that appears whole or not at all."""
+    """Write a file by a temporary name and a rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     temporary.write_bytes(data)

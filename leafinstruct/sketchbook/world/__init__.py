@@ -1,1 +1,1 @@
-"""What is drawn: scenes, shapes and images, at any size."""
+"""Scenes, shapes and their rendering as images of any size."""

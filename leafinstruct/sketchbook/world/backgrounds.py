@@ -1,9 +1,7 @@
-"""Where a scene takes place: quiet backgrounds, each with a little seeded decor so that no two documents
-share an image.
+"""Backgrounds of scenes, each with some seeded decor, so that no two documents share an image.
 
-Decor (tufts of grass, snow dots, paper grain, far hills) is pale, drawn below everything, and means nothing:
-no text speaks of it. It differs from document to document and stays the same through a document, as the paper
-of one sketchbook page does.
+Decor (tufts of grass, snow dots, paper grain, far hills) is pale, drawn below everything, and has no meaning:
+no text mentions it. It differs between documents and is the same within one.
 """
 
 from __future__ import annotations
@@ -22,8 +20,8 @@ Decorate = Callable[[Draw, int, random.Random], None]
 
 
 def _bands(size: int, bands: tuple[tuple[float, Rgb, Rgb], ...]) -> Image.Image:
-    """An image of vertical gradients; each band is (share of the height where it starts, color there, color
-    at its end)."""
+    """Return an image of vertical gradients; each band is (share of the height where it starts, color there,
+    color at its end)."""
     column = Image.new("RGB", (1, size))
     starts = [round(start * size) for start, _, _ in bands] + [size]
     for (_, upper, lower), top, bottom in zip(bands, starts, starts[1:], strict=False):
@@ -43,7 +41,7 @@ def _dots(color: Rgb, count: int, top: float, bottom: float, radius: float) -> D
 
 
 def _strokes(color: Rgb, count: int, top: float, bottom: float, lean: float, rise: float) -> Decorate:
-    """Short strokes such as grass (leaning, rising) or waves (lying)."""
+    """Draw short strokes such as grass (leaning, rising) or waves (horizontal)."""
 
     def decorate(draw: Draw, size: int, rng: random.Random) -> None:
         for _ in range(count):
@@ -59,7 +57,7 @@ def _strokes(color: Rgb, count: int, top: float, bottom: float, lean: float, ris
 
 
 def _hills(color: Rgb, base: float) -> Decorate:
-    """Far hills that end at the horizon `base`; the ground below is painted again by the caller's bands."""
+    """Draw far hills that end at the horizon `base`."""
 
     def decorate(draw: Draw, size: int, rng: random.Random) -> None:
         for _ in range(3):
@@ -75,18 +73,18 @@ def _hills(color: Rgb, base: float) -> Decorate:
 
 
 GROUND = 0.75
-"""Where the ground begins behind one tall thing, as a share of the height: the border of cell rows 5 and
-6."""
+"""Share of the height where the ground begins behind one tall thing: the border of cell rows 5 and 6."""
 
 WIDE = 0.3125
-"""Where it begins behind many small things, so that the middle row of places stands on it too."""
+"""Share of the height where the ground begins behind many small things, so that it includes the middle
+row."""
 
 _Bands = tuple[tuple[float, Rgb, Rgb], ...]
 _Background = tuple[_Bands, tuple[Decorate, ...]]
 
 
 def _open_air(horizon: float) -> dict[str, _Background]:
-    """The five outdoor backgrounds with their ground from `horizon` down."""
+    """Return the five outdoor backgrounds with their ground below `horizon`."""
     low = horizon + 0.05
     return {
         "meadow": (
@@ -155,16 +153,13 @@ SETTINGS = {
     "paper": "on paper",
     "sea": "at sea",
 }
-"""How a text names a background (without its `_wide`)."""
+"""How texts name a background (without its `_wide`)."""
 
 
 @lru_cache(maxsize=4)
 def paint(background: str, decor: int | None, size: int) -> Image.Image:
-    """The background alone, size x size pixels; without its marks where decor is None. The last few are kept,
-    since one document draws on the same one again and again.
-
-    Callers copy the image before they draw on it.
-    """
+    """Return the background, size x size pixels, without decor if it is None. The last few are cached,
+    because all images of a document share one. Callers copy the image before they draw on it."""
     _, decorations = BACKGROUNDS[background]
     image = _plain(background, size).copy()
     draw = ImageDraw.Draw(image)
@@ -182,7 +177,7 @@ def _plain(background: str, size: int) -> Image.Image:
 
 
 def roads(draw: Draw, size: int, color: Rgb) -> None:
-    """The streets of a map: they run through the middles of the nine blocks of 2 x 2 cells."""
+    """Draw the streets of a map, through the middles of the nine blocks of 2 x 2 cells."""
     half = size // 32
     for cells in (1, 4, 7):
         middle = cells * size // 8

@@ -1,10 +1,9 @@
-"""Style `chalk`: the same scenes on a dark board, firm edges in a lighter color round bodies that are only
-hatched.
+"""Style `chalk`: the same scenes on a dark board, with hatched bodies and firm edges in a lighter color.
 
-Made for one question: does a model that has learnt `pencil` take over a style whose colors, edges and texture
-are all local and all new? So geometry is shared to the pixel, and only what a cell looks like inside differs.
-The hatching is drawn in the image's own grid, with a whole number of strokes a cell: two cells that are
-filled alike look alike, which is what a patch-local tokenizer can learn.
+It answers one question: can a model that has learned `pencil` learn a style whose colors, edges and texture
+are all local and all new? So the geometry is the same to the pixel, and only the look of each cell differs.
+The hatching has a whole number of strokes per cell, so equally filled cells look equal, which a patch-local
+tokenizer can learn.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from leafinstruct.sketchbook.world.scene import CELLS
 
 BOARD: Rgb = (36, 50, 48)
 CHALK: Rgb = (236, 234, 222)
-"""What is ink on paper is plain chalk on the board."""
+"""Color on the board of everything that is ink on paper."""
 
 STROKE = 0.017
-"""Width of an edge as a share of the side: 1.1 px at 64 px, wider than a pencil's, since the edge carries the
+"""Width of an edge as a share of the side: 1.1 px at 64 px, wider than a pencil's, because it shows the
 color."""
 
 STRIPES = 2
-"""Strokes of the hatching a cell."""
+"""Strokes of the hatching per cell."""
 
 
 def _edge(color: Rgb) -> Rgb:
@@ -35,7 +34,7 @@ def _edge(color: Rgb) -> Rgb:
 
 
 def _body(share: float) -> Tones:
-    """Tones whose bodies are the board with `share` of the color on it."""
+    """Return tones whose bodies are the board mixed with `share` of the color."""
 
     def body(color: Rgb) -> Rgb:
         return CHALK if color == INK else mix(BOARD, color, share)
@@ -44,13 +43,13 @@ def _body(share: float) -> Tones:
 
 
 FAINT, FIRM = _body(0.22), _body(0.66)
-"""Between the strokes of the hatching, and under them."""
+"""Tones between the strokes of the hatching, and under them."""
 
 
 @lru_cache(maxsize=16)
 def board(background: str, size: int) -> Image.Image:
-    """The board, size x size pixels; of all backgrounds only a map leaves something on it, its streets.
-    Callers copy it."""
+    """Return the board, size x size pixels; only a map's background shows on it, as streets. Callers copy
+    it."""
     image = Image.new("RGB", (size, size), BOARD)
     if background == "map":
         roads(ImageDraw.Draw(image), size, mix(BOARD, CHALK, 0.22))
@@ -59,8 +58,7 @@ def board(background: str, size: int) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def hatching(size: int) -> Image.Image:
-    """Where the strokes lie: a mask, size x size, of slanting lines that meet themselves again from cell to
-    cell."""
+    """Return the mask of the strokes, size x size: slanting lines that continue from cell to cell."""
     period = size / (CELLS * STRIPES)
     row = [255 if (x % period) < period * 0.45 else 0 for x in range(size)]
     mask = Image.new("L", (size, size))

@@ -1,8 +1,8 @@
-"""Streams of chance: every random choice of the corpus comes from a generator named by what it is for.
+"""Random streams: every random choice of the corpus comes from a generator with a name.
 
-A name (seed, purpose, document number) instead of one long stream: a document then never depends on how many
-choices were made before it, which is what lets chunks be written apart. `random` seeds from text by SHA-512,
-the same on every machine and Python version.
+The name is (seed, purpose, document number). So a document does not depend on the number of choices before
+it, and chunks can be written separately. `random` seeds from text by SHA-512, the same on every machine and
+Python version.
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ import random
 
 
 def stream(*name: object) -> random.Random:
-    """A generator of its own for the name; the same name gives the same choices."""
+    """Return the generator of a name; the same name gives the same choices."""
     return random.Random("/".join(map(str, name)))  # noqa: S311 - drawings, not secrets

@@ -1,8 +1,8 @@
-"""The ten named colors, and how an outline or a shade is made from one.
+"""The ten named colors, and outlines and shades derived from them.
 
-Chosen by eye as colored pencils on paper: soft, yet any two differ by more than 60 of 255 in some channel, so
-that a small model and a person name them alike. An outline is the color itself darkened toward warm ink,
-never plain black: that is most of what makes flat shapes look drawn.
+Chosen by eye as colored pencils on paper: soft, but any two differ by more than 60 of 255 in some channel, so
+that a small model and a person give them the same names. An outline is the color darkened toward warm ink,
+never plain black, which makes flat shapes look hand-drawn.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INK: Rgb = (52, 44, 54)
 
 
 def mix(one: Rgb, other: Rgb, share: float) -> Rgb:
-    """`share` of `other` in `one`, share in [0, 1]."""
+    """Mix `share`, in [0, 1], of `other` into `one`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 

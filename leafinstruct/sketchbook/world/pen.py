@@ -1,8 +1,7 @@
-"""A pen that draws inside one thing's cells: shapes in unit coordinates, outline included, nothing ever
-outside.
+"""A pen that draws shapes in unit coordinates, with their outlines, always inside the cells of one thing.
 
-(0, 0) is the top left and (1, 1) the bottom right of the thing's box; the box is drawn in by half a stroke,
-so that a line along its edge stays in its cells. Polygons are outlined with `ImageDraw.line`:
+(0, 0) is the top left and (1, 1) the bottom right of the thing's box. The box is shrunk by half a stroke, so
+that a line along its edge stays in its cells. Polygons are outlined with `ImageDraw.line`, because
 `polygon(width=)` builds a mask of the whole image for each call.
 """
 
@@ -20,24 +19,22 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Tones:
-    """How a style puts a color down: as the body of a shape, as the edge round a body, and as a line of its
-    own."""
+    """How a style changes a color: for the body of a shape, the edge around a body, and a separate line."""
 
     body: Callable[[Rgb], Rgb]
     edge: Callable[[Rgb], Rgb]
-    mark: Callable[[Rgb], Rgb]
+    line: Callable[[Rgb], Rgb]
 
 
 def _as_it_is(color: Rgb) -> Rgb:
     return color
 
 
-PENCIL = Tones(body=_as_it_is, edge=outline, mark=_as_it_is)
+PENCIL = Tones(body=_as_it_is, edge=outline, line=_as_it_is)
 
 
 class Pen:
-    """Draws in `box` (pixels: left, top, right, bottom; the last two exclusive) with `color` unless told
-    otherwise."""
+    """Draws in `box` (pixels: left, top, right, bottom; the last two exclusive), by default with `color`."""
 
     def __init__(
         self,
@@ -59,14 +56,14 @@ class Pen:
         return round(self._left + x * self._width), round(self._top + y * self._height)
 
     def _corners(self, box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
-        """Pixels of a unit box, widened by the half stroke that Pillow draws inwards and polygons draw
-        outwards."""
+        """Return the pixels of a unit box, widened by half a stroke, which Pillow draws inwards and polygons
+        draw outwards."""
         half = self._stroke // 2
         (left, top), (right, bottom) = self._at(box[0], box[1]), self._at(box[2], box[3])
         return left - half, top - half, max(right + half, left - half), max(bottom + half, top - half)
 
     def _kept_inside(self, x: int, y: int, reach: int) -> tuple[int, int]:
-        """The pixel, moved so far that a blot of the radius `reach` round it stays in the box."""
+        """Move a pixel so that a circle of radius `reach` around it stays in the box."""
         spare = max(0, reach - self._stroke // 2)
         (left, top), (right, bottom) = self._at(0, 0), self._at(1, 1)
         return max(left + spare, min(x, right - spare)), max(top + spare, min(y, bottom - spare))
@@ -89,7 +86,7 @@ class Pen:
         fill: Rgb | None = None,
         round_by: float = 0.0,
     ) -> None:
-        """A rectangle; `round_by` is the corner radius as a share of the thing's shorter side."""
+        """Draw a rectangle. round_by: corner radius as a share of the thing's shorter side."""
         fill, corners = fill or self.color, self._corners((left, top, right, bottom))
         if not round_by:
             self._draw.rectangle(corners, self._tones.body(fill), self._tones.edge(fill), self._stroke)
@@ -113,7 +110,7 @@ class Pen:
             self._dab(x, y, edge)
 
     def line(self, points: Sequence[Point], fill: Rgb | None = None, weight: float = 1.0) -> None:
-        """An open stroke; `weight` in strokes."""
+        """Draw an open line. weight: its width in strokes."""
         width = max(1, round(self._stroke * weight))
         pixels = [self._kept_inside(*self._at(x, y), width // 2) for x, y in points]
         self._draw.line(pixels, self._stroke_tone(fill), width, joint="curve")
@@ -128,27 +125,27 @@ class Pen:
         end: float,
         fill: Rgb | None = None,
     ) -> None:
-        """Part of an oval's outline, degrees clockwise from three o'clock."""
+        """Draw a part of an oval's outline, in degrees clockwise from three o'clock."""
         self._draw.arc(
             self._corners((left, top, right, bottom)), start, end, self._stroke_tone(fill), self._stroke
         )
 
     def dome(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None) -> None:
-        """The upper half of an oval, flat side down, filling the given box."""
+        """Draw the upper half of an oval, flat side down, filling the given box."""
         fill = fill or self.color
         corners = self._corners((left, top, right, 2 * bottom - top))
         self._draw.pieslice(corners, 180, 360, self._tones.body(fill), self._tones.edge(fill), self._stroke)
 
     def dot(self, x: float, y: float, radius: float, fill: Rgb) -> None:
-        """A filled circle without outline; radius as a share of the thing's shorter side."""
+        """Draw a filled circle without outline. radius: a share of the thing's shorter side."""
         size = max(1, round(radius * min(self._width, self._height)))
         column, row = self._kept_inside(*self._at(x, y), size)
         self._draw.ellipse((column - size, row - size, column + size, row + size), self._tones.body(fill))
 
     def _stroke_tone(self, fill: Rgb | None) -> Rgb:
-        return self._tones.mark(fill) if fill else self._tones.edge(self.color)
+        return self._tones.line(fill) if fill else self._tones.edge(self.color)
 
     def _dab(self, x: int, y: int, fill: Rgb) -> None:
-        """Rounds the corner of a polygon's outline."""
+        """Round the corner of a polygon's outline."""
         half = self._stroke // 2
         self._draw.ellipse((x - half, y - half, x + half, y + half), fill)

@@ -1,8 +1,8 @@
-"""Scene -> image, at any size, with Pillow alone.
+"""Render a scene as an image of any size, with Pillow only.
 
-Drawn four times as large (three for 192 px and more) and averaged down, which is all the antialiasing flat
-shapes need: about 0.6 ms a image at 128 px. Refused: cairo and skia, which draw finer lines but are native
-dependencies for one room; matplotlib, many times slower.
+Images are drawn four times as large (three times for 192 px and more) and averaged down, which is enough
+antialiasing for flat shapes: about 0.6 ms per image at 128 px. Refused: cairo and skia, which draw finer
+lines but are native dependencies; matplotlib, which is many times slower.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from leafinstruct.sketchbook.world.pen import PENCIL, Pen, Tones
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 from leafinstruct.sketchbook.world.shapes.creatures import CREATURES
 from leafinstruct.sketchbook.world.shapes.landmarks import LANDMARKS
-from leafinstruct.sketchbook.world.shapes.layers import LAYERS, MARKS
+from leafinstruct.sketchbook.world.shapes.layers import LAYERS, MAP_SYMBOLS
 from leafinstruct.sketchbook.world.shapes.nature import NATURE
 from leafinstruct.sketchbook.world.shapes.parts import PARTS
 from leafinstruct.sketchbook.world.shapes.toys import TOYS
@@ -32,22 +32,22 @@ SHAPES: dict[str, Callable[[Pen], None]] = {
     **TOYS,
     **PARTS,
     **LAYERS,
-    **MARKS,
+    **MAP_SYMBOLS,
 }
-"""Every kind that an Item may name, and the function that draws it."""
+"""Every kind of an Item, and the function that draws it."""
 
 STROKE = 0.011
 """Width of an outline as a share of the image's side: 0.7 px at 64 px, 1.4 px at 128 px."""
 
 
 Style = Literal["pencil", "chalk", "shadow"]
-"""shadow: pencil on a sunny day. Every thing casts its own shape in grey, one cell to the right and one down,
-under all that is drawn. So nearly all patches are pencil's (for a patch-local tokenizer, 97% of cells show a
-code of pencil drawings), and what is new is which of them stand together."""
+"""shadow: pencil with a shadow of every thing, its shape in grey, one cell to the right and one down, below
+all things. So nearly all patches occur in pencil drawings (for a patch-local tokenizer, 97% of cells have a
+code of pencil drawings), but in new combinations."""
 
 
 def render(scene: Scene, px: int, style: Style = "pencil") -> Image.Image:
-    """The scene as an RGB image of px x px pixels (any px >= 16; cells fall on whole pixels when px is a
+    """Render a scene as an RGB image of px x px pixels (any px >= 16; cells are whole pixels if px is a
     multiple of 8)."""
     factor = 4 if px < 192 else 3
     size = px * factor
@@ -70,7 +70,7 @@ def _shadow(item: Item) -> Item:
 
 
 def _drawn(scene: Scene, image: Image.Image, stroke: float, tones: Tones) -> Image.Image:
-    """The scene's things on the image, in their order; stroke as a share of the side."""
+    """Draw the scene's things on the image, in order. stroke: a share of the side."""
     size, draw = image.width, ImageDraw.Draw(image)
     width = max(2, round(stroke * size))
     for item in scene.items:

@@ -1,13 +1,12 @@
-"""A scene is data: a background and a list of colored things on a grid of 8 x 8 cells.
+"""Scenes as data: a background and a list of colored things on a grid of 8 x 8 cells.
 
-The same scene is drawn at any size, compared, stored in a label and named in words, so nothing that an image
-shows exists only in pixels. The grid is the contract with small image tokenizers: at 64 px a cell is one 8 x
-8 px patch, every thing covers whole cells and its strokes stay inside them. Things are drawn in the order of
-the tuple, later ones over earlier ones; a house is several things (wall, roof, door), added one by one by the
-lesson that teaches it.
+A scene can be rendered at any size, compared, stored in a label and described in words, so everything in an
+image is known. The grid suits small image tokenizers: at 64 px a cell is one patch of 8 x 8 px, every thing
+covers whole cells, and its strokes stay inside them. Things are drawn in order, later ones over earlier ones.
+A house is several things (wall, roof, door), which a lesson adds one by one.
 
-Refused: free positions and sizes in pixels. They look livelier, but a patch-local tokenizer then meets every
-edge at every phase.
+Refused: free positions and sizes in pixels. They look more natural, but a patch-local tokenizer would then
+see every edge at every offset.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ CELLS = 8
 """Cells along each side of a scene; at 64 px a cell measures 8 px."""
 
 PLACES = ("top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right")
-"""Names of the nine places, row by row; a thing is where its centre is."""
+"""Names of the nine places, row by row; the center of a thing determines its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One drawn thing. kind: a key of `render.SHAPES`; color: a key of `palette.COLORS`; the rest in cells,
-    origin top left."""
+    """One drawn thing. kind: a key of `render.SHAPES`; color: a key of `palette.COLORS`; position and size in
+    cells, origin top left."""
 
     kind: str
     color: str
@@ -37,13 +36,12 @@ class Item:
 
     @property
     def noun(self) -> str:
-        """The word a text uses: the last part of the kind, so that `car_body` is a body."""
+        """The word for it in texts: the last part of the kind, so `car_body` is "body"."""
         return self.kind.rpartition("_")[2]
 
     @property
     def place(self) -> str:
-        """Which of PLACES holds the centre of the thing; thirds of the grid, a centre on a border counts as
-        middle."""
+        """The one of PLACES that contains the center; a center on a border counts as middle."""
         across = _third(2 * self.column + self.width)
         down = _third(2 * self.row + self.height)
         return PLACES[3 * down + across]
@@ -65,15 +63,14 @@ class Item:
 
 
 def _third(doubled_centre: int) -> int:
-    """0, 1 or 2 for a centre given in half cells, 0..16; the borders 16/3 and 32/3 are never hit by an
-    integer."""
+    """Return 0, 1 or 2 for a center in half cells, 0..16; no integer is on the borders 16/3 and 32/3."""
     return min(2, doubled_centre * 3 // (2 * CELLS))
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """background: a key of `backgrounds.BACKGROUNDS`; decor: seed of small marks (grass, clouds of dots) that
-    mean nothing; None for none."""
+    """A scene. background: a key of `backgrounds.BACKGROUNDS`; decor: seed of small details without meaning
+    (grass, dots), None for none; items: things in drawing order."""
 
     background: str
     decor: int | None
@@ -83,18 +80,18 @@ class Scene:
         return replace(self, items=(*self.items, *items))
 
     def swap(self, old: Item, new: Item) -> Scene:
-        """The scene with `new` drawn where `old` stood in the drawing order."""
+        """Return the scene with `new` in place of `old`, in the same drawing order."""
         return replace(self, items=tuple(new if item == old else item for item in self.items))
 
     def without(self, gone: Item) -> Scene:
         return replace(self, items=tuple(item for item in self.items if item != gone))
 
     def shows(self, item: Item) -> bool:
-        """Whether something of the same kind and color is in the scene, wherever it stands."""
+        """Whether the scene contains a thing of the same kind and color, at any place."""
         return any(other.kind == item.kind and other.color == item.color for other in self.items)
 
     def to_data(self) -> dict[str, Any]:
-        """Plain JSON data; `from_data` gives the same scene back."""
+        """Return plain JSON data, from which `from_data` makes the same scene."""
         things = [
             [item.kind, item.color, item.column, item.row, item.width, item.height] for item in self.items
         ]
@@ -102,5 +99,5 @@ class Scene:
 
 
 def from_data(data: Mapping[str, Any]) -> Scene:
-    """The scene that `Scene.to_data` wrote."""
+    """Return the scene of the data of `Scene.to_data`."""
     return Scene(data["background"], data["decor"], tuple(Item(*thing) for thing in data["items"]))

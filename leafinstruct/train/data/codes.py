@@ -1,14 +1,16 @@
-"""Images as a backbone reads them, each encoded once: append-only files of records, shared by all runs.
+"""A cache of encoded images: append-only files of records, shared by all runs.
 
-    <folder>/<identity>/<writer>.codes      MAGIC, then records: mark, sha256 of the image, grid, size, sha256 of the record, items
+    <folder>/<identity>/<writer>.codes      MAGIC, then records: marker, sha256 of the image, grid, size,
+                                            sha256 of the record, items
 
-Each writer has a file of its own and appends a record in one write, so any number of processes work beside
-each other. The digest covers image, grid, size and items and is checked on every read: a damaged record
-counts as missing, its image is encoded again, and the record is overwritten with zeros in place. A reader
-that finds no record where one should begin goes on at the next mark, so damage costs one record. What follows
-the last whole record is a kill's or another process's and is passed over. Files without MAGIC are of an
-earlier version or damaged; they are deleted, and their images encoded again. Memory is the index, about 200
-bytes an image. Refused, as for answers: SQLite for its locks on network file systems, and a file an image.
+Each writer has its own file and appends a record in one write, so any number of processes may work at the
+same time. The digest covers image, grid, size and items and is checked on every read: a damaged record counts
+as missing, its image is encoded again, and the record is overwritten with zeros in place. A reader that finds
+no record where one should begin continues at the next marker, so damage costs one record. An incomplete
+record at the end, of a killed or a running process, is skipped. Files without MAGIC belong to an earlier
+version or are damaged; they are deleted, and their images encoded again. The index takes about 200 bytes of
+memory per image. Refused, as for answers: SQLite for its locks on network file systems, and one file per
+image.
 """
 
 from __future__ import annotations
@@ -25,22 +27,23 @@ from pathlib import Path
 from uuid import uuid4
 
 from leafinstruct.errors import SourceError
-from leafinstruct.runtime.damage import Damage
+from leafinstruct.runtime.files import Damage
 
 Grid = tuple[int, int]
 Key = tuple[bytes, Grid | None]
-"""sha256 of the image's bytes, and the grid that it is encoded on; None for the backbone's usual one."""
+"""sha256 of the image's bytes, and the grid on which it is encoded, None for the backbone's usual one."""
 
 MAGIC = b"leafcodes\x002\r\n"
-_MARK = b"\xfeleaf\x00cd"
+_MARKER = b"\xfeleaf\x00cd"
 _HEAD = struct.Struct("<8s32sIII32sI")
-"""mark, image, rows and columns of the grid (0, 0 for None), bytes that follow, sha256 of all but mark and
-itself, CRC-32 of the head before it: a changed head is found without reading the items."""
+"""Head of a record: marker, image, rows and columns of the grid (0, 0 for None), number of bytes that follow,
+sha256 of all but the marker and itself, CRC-32 of the head before it, which shows a changed head without
+reading the items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record lies: its offset, and the bytes of its items."""
+    """Position of a record: its offset, and the number of bytes of its items."""
 
     offset: int
     size: int
@@ -52,13 +55,13 @@ class Place:
 
 
 class Codes:
-    """Items by key, as one process sees them: what others write after it was opened is not seen."""
+    """Items by key. Records that other processes write after opening are not visible."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: of one identity. Raises SourceError where it cannot be read."""
+        """folder: that of one identity. Raises SourceError when it cannot be read."""
         self._folder = folder
         self.repaired = 0
-        """Damaged records that were dropped."""
+        """Number of damaged records that were dropped."""
         try:
             self._files = [path for path in _files(folder) if not self._dropped(path)]
             self._places = {
@@ -68,13 +71,13 @@ class Codes:
             }
         except OSError as error:
             raise SourceError(
-                f"{error.filename}: encoded images cannot be read: {error.strerror}; delete the file "
-                "or check the disk"
+                f"{error.filename}: cannot read encoded images: {error.strerror}; delete the file or check "
+                "the disk"
             ) from error
         self._own: int | None = None
 
     def get(self, key: Key) -> bytes | None:
-        """The items as they were put; None for what is missing or damaged."""
+        """Return the stored items; None when they are missing or damaged."""
         if key not in self._places:
             return None
         number, place = self._places[key]
@@ -92,7 +95,7 @@ class Codes:
         return data
 
     def put(self, key: Key, data: bytes) -> None:
-        """Raises SourceError where the disk does not take it."""
+        """Store items. Raises SourceError when they cannot be written."""
         record = _record(key, data)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -107,22 +110,24 @@ class Codes:
                     raise OSError(28, "No space left on device")
         except OSError as error:
             raise SourceError(
-                f"{self._folder}: cannot write: {error.strerror or error}; what was finished is kept"
+                f"{self._folder}: cannot write: {error.strerror or error}; images encoded so far are kept"
             ) from error
         self._places[key] = (self._own, Place(offset, len(data)))
 
     def _dropped(self, path: Path) -> bool:
-        """Delete a file of an earlier version."""
+        """Delete a file of an earlier version. Returns whether it was one."""
         with path.open("rb") as file:
             head = file.read(len(MAGIC))
-        foreign = head != MAGIC and not MAGIC.startswith(head)  # half of it: another process begins to write
+        foreign = head != MAGIC and not MAGIC.startswith(
+            head
+        )  # a part of MAGIC: another process is writing it
         if foreign:
             path.unlink()
             self.repaired += 1
         return foreign
 
     def _records(self, path: Path) -> Iterator[tuple[Key, Place]]:
-        """The records of a file; what is damaged between them is blanked."""
+        """Yield the records of a file, and overwrite damaged ranges between them with zeros."""
         damaged = []
         for found in scan(path):
             if isinstance(found, Damaged):
@@ -136,29 +141,29 @@ class Codes:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A range of a file between records that is no record."""
+    """A range of a file that holds no valid record."""
 
     offset: int
     length: int
 
 
 def scan(path: Path) -> Iterator[tuple[Key, Place] | Damaged]:
-    """The records of a file by their heads, and ranges between them that are neither records nor blank.
-    Raises OSError."""
+    """Yield the records of a file by their heads, and the ranges between them that are neither records nor
+    zeros. Raises OSError."""
     end = path.stat().st_size
     if end <= len(MAGIC):
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         at = len(MAGIC)
         while at + _HEAD.size <= end:
-            mark, image, rows, columns, size, _, check = _HEAD.unpack_from(mapped, at)
+            marker, image, rows, columns, size, _, check = _HEAD.unpack_from(mapped, at)
             key, behind = (image, (rows, columns) if rows or columns else None), at + _HEAD.size + size
-            head = mark == _MARK and check == zlib.crc32(mapped[at : at + _HEAD.size - 4])
+            head = marker == _MARKER and check == zlib.crc32(mapped[at : at + _HEAD.size - 4])
             if head and (behind == end or (behind < end and _ends(mapped, at, behind, key))):
                 yield key, Place(at, size)
                 at = behind
                 continue
-            following = mapped.find(_MARK, at + 1)
+            following = mapped.find(_MARKER, at + 1)
             if following < 0:
                 return
             if any(mapped[at:following]):
@@ -177,9 +182,9 @@ def blank(path: Path, spans: Iterable[tuple[int, int]]) -> None:
 
 
 def erase(folder: Path, image: Callable[[str], bool], dry_run: bool = False) -> int:
-    """Overwrite the records of images, by their sha256 in hex, for every identity; returns how many. Files of
-    an earlier version, which do not say what they hold, are deleted. Raises OSError. No build may run
-    meanwhile."""
+    """Overwrite the records of the images for which `image`, given the sha256 in hex, is true, for every
+    identity. Returns their number. Files of an earlier version have no digests and are deleted. Raises
+    OSError. No build may run at the same time."""
     count = 0
     for path in _files(folder, "*/*.codes"):
         with path.open("rb") as file:
@@ -202,12 +207,14 @@ def erase(folder: Path, image: Callable[[str], bool], dry_run: bool = False) -> 
                 ),
                 default=len(MAGIC),
             )
-            os.truncate(path, min(max(end, len(MAGIC)), path.stat().st_size))  # half a record of a kill
+            os.truncate(
+                path, min(max(end, len(MAGIC)), path.stat().st_size)
+            )  # an incomplete record of a kill
     return count
 
 
 def verify(folder: Path) -> Iterator[Damage]:
-    """Damaged records of every identity in a folder of codes, which are dropped. Reads every byte."""
+    """Drop the damaged records of every identity in a folder, and yield them. Reads every byte."""
     repair = "dropped; its image is encoded again by the `leaf train` that needs it"
     for path in sorted(folder.glob("*/*.codes")):
         if not path.is_file():
@@ -220,7 +227,7 @@ def verify(folder: Path) -> Iterator[Damage]:
                 path.unlink()
                 yield Damage(
                     path,
-                    "has not the head of a file of codes",
+                    "does not begin as a file of encoded images",
                     repair.replace("its image is", "its images are"),
                 )
                 continue
@@ -230,18 +237,16 @@ def verify(folder: Path) -> Iterator[Damage]:
         except OSError as error:
             yield Damage(
                 path,
-                f"cannot be read or mended: {error.strerror or error}",
+                f"cannot be read or repaired: {error.strerror or error}",
                 "check its permissions and the disk",
             )
             continue
         for offset, _ in damaged:
-            yield Damage(
-                path, f"the record at byte {offset:,} does not have the digest that was recorded", repair
-            )
+            yield Damage(path, f"the record at byte {offset:,} does not match its digest", repair)
 
 
 def _damaged(path: Path) -> Iterator[tuple[int, int]]:
-    """Offset and length of what is no whole record."""
+    """Yield offset and length of the damaged ranges."""
     with path.open("rb") as file:
         for found in scan(path):
             offset, length = (found.offset, found.length) if isinstance(found, Damaged) else found[1].span
@@ -255,13 +260,13 @@ def _files(folder: Path, pattern: str = "*.codes") -> list[Path]:
 
 
 def _ends(mapped: mmap.mmap, at: int, behind: int, key: Key) -> bool:
-    """Whether a record ends where its head says: the next one, a blank range or half of a mark follows, or
-    its digest holds."""
-    here = mapped[behind : behind + len(_MARK)]
+    """Whether a record ends where its head indicates: a marker, a part of one or zeros follow, or its digest
+    matches."""
+    here = mapped[behind : behind + len(_MARKER)]
     return (
-        here == _MARK
+        here == _MARKER
         or not any(here)
-        or _MARK.startswith(here)
+        or _MARKER.startswith(here)
         or _opened(mapped[at:behind], key) is not None
     )
 
@@ -269,17 +274,17 @@ def _ends(mapped: mmap.mmap, at: int, behind: int, key: Key) -> bool:
 def _record(key: Key, data: bytes) -> bytes:
     image, grid = key
     rows, columns = grid or (0, 0)
-    head = _HEAD.pack(_MARK, image, rows, columns, len(data), _digest(image, rows, columns, data), 0)[:-4]
+    head = _HEAD.pack(_MARKER, image, rows, columns, len(data), _digest(image, rows, columns, data), 0)[:-4]
     return head + struct.pack("<I", zlib.crc32(head)) + data
 
 
 def _opened(record: bytes, key: Key) -> bytes | None:
-    """The items of a record, None for one that is not what was written under this key."""
+    """Return the items of a record, or None when it differs from what was written under this key."""
     if len(record) < _HEAD.size:
         return None
-    mark, image, rows, columns, size, digest, _ = _HEAD.unpack_from(record)
+    marker, image, rows, columns, size, digest, _ = _HEAD.unpack_from(record)
     data = record[_HEAD.size :]
-    whole = (mark, image, (rows, columns), size) == (_MARK, key[0], key[1] or (0, 0), len(data))
+    whole = (marker, image, (rows, columns), size) == (_MARKER, key[0], key[1] or (0, 0), len(data))
     return data if whole and digest == _digest(image, rows, columns, data) else None
 
 

@@ -1,5 +1,5 @@
-"""What `leaf train --dry-run` says of the rows: what becomes of them at each context length, and what images
-take."""
+"""What `leaf train --dry-run` reports of the rows: how many fit each context length, and how long images
+are."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ COLUMNS = ("whole", "smaller", "cut", "dropped")
 
 
 def lines(tokens: Artifact, counts: Mapping[str, int], context: int) -> list[str]:
-    """The table of `fits`, and what the rows hold."""
+    """Return the table of `fits`, and lines on the tokens and images of the rows."""
     found = fits(tokens, context)
     if counts["images"]:
         mean, largest = (
             counts["image_tokens"] / counts["images"],
             max(report["largest"] for report in tokens.reports()),
         )
-        found.append(f"images: {mean:,.0f} tokens in the mean, {largest:,} the largest, marks included")
+        found.append(
+            f"images: {mean:,.0f} tokens in the mean, {largest:,} the largest, including special tokens"
+        )
     found.append(
         f"target tokens: {counts['target_tokens']:,} of {counts['tokens']:,} tokens, "
         f"{counts['target_images']:,} of {counts['images']:,} images"
@@ -28,8 +30,8 @@ def lines(tokens: Artifact, counts: Mapping[str, int], context: int) -> list[str
 
 
 def fits(tokens: Artifact, context: int) -> list[str]:
-    """A table of at most 80 columns; nothing where no row was read. tokens: of train.tokens; context: the
-    recipe's own, marked."""
+    """Return a table of at most 80 columns; empty when no row was read. tokens: the artifact of data.tokens;
+    context: the recipe's, which is marked."""
     rows: dict[int, Counter[str]] = {}
     for report in tokens.reports():
         for at, of in report["fits"].items():
@@ -43,5 +45,5 @@ def fits(tokens: Artifact, context: int) -> list[str]:
             + "".join(f"{of[name]:>12,}" for name in COLUMNS)
             + ("  <- this recipe" if at == context else "")
         )
-    found.append("rows that fit whole, with smaller images, cut, or not; unusable ones left out")
+    found.append("rows that fit whole, with smaller images, cut, or not; without unusable ones")
     return found

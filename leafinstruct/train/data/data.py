@@ -1,4 +1,5 @@
-"""The rows of one run: those that are trained on, and those of the split `validation` of the same dataset."""
+"""The rows of one run: those of the split `train`, and those of the split `validation` of the same
+dataset."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from leafinstruct.train.data.packing import Packed
 
 
 class Data:
-    """Below the folder of a run; `make` first, in one process."""
+    """The encoded rows in the folder of a run. Call `make` first, in one process."""
 
     def __init__(self, config: TrainConfig, out: Artifact, runs: Path, seed: int) -> None:
         self.train, self.validation = Artifact(out.path / "tokens"), Artifact(out.path / "tokens-validation")
@@ -32,9 +33,9 @@ class Data:
     def make(
         self, backbone: Any, identity: str, files: list[Path], validate: bool, log: Callable[[str], None]
     ) -> Mapping[str, int]:
-        """Encode what does not stand. Returns the counts of what is trained on.
+        """Encode the rows that are not up to date. Returns the counts of the training rows.
 
-        Raises SourceError where that is nothing, BackboneError where the backbone has no vector for a token.
+        Raises SourceError when there are none, BackboneError when the backbone has no embedding for a token.
         """
         config = self._config
         images = Images(backbone, config.image_tokens, config.image_floor, self._runs / ".codes")
@@ -48,24 +49,26 @@ class Data:
             images,
         )
         for kind, count in images.repaired().get("repaired", {}).items():
-            log(f"repaired: {count:,} {kind} had changed on disk and are encoded again")
-        log(_rows_told(counts, config, self.shown()))
+            log(f"repaired: {count:,} {kind} were damaged and are encoded again")
+        log(_summary(counts, config, self.training_rows()))
         self._check_vocabulary(backbone)
         if validate and config.evaluate_every:
             try:
-                there = self.validation_files()
+                shards_there = self.validation_files()
             except SourceError as error:
                 shutil.rmtree(self.validation.path, ignore_errors=True)
                 log(f"no validation: {error}")
                 return counts
             try:
                 found = tokens.make(
-                    backbone, identity, there, config.context, self.validation, lambda *_: None, images
+                    backbone, identity, shards_there, config.context, self.validation, lambda *_: None, images
                 )
             except SourceError as error:
-                raise SourceError(f"validation: {error}; train.evaluate_every: 0 trains without") from error
+                raise SourceError(
+                    f"validation: {error}; to train without validation, set train.evaluate_every: 0"
+                ) from error
             rows, lost = min(found["rows"], config.evaluate_rows), sum(found[name] for name in tokens.REASONS)
-            more = f" ({lost:,} more cannot be used)" if lost else ""
+            more = f" ({lost:,} more are unusable)" if lost else ""
             log(
                 f"validation: {rows:,} of {found['rows']:,} rows{more}, every {config.evaluate_every:,} "
                 "steps and at the end"
@@ -79,12 +82,12 @@ class Data:
                 highest = pc.max(pc.list_flatten(pa.ipc.open_file(source).read_all()["ids"])).as_py() or 0
             if highest >= size:
                 raise BackboneError(
-                    f"the tokenizer gives id {highest:,}, and the model's vocabulary has {size:,}: "
-                    "they are not of the same backbone"
+                    f"the tokenizer gives id {highest:,}, but the model's vocabulary has {size:,}: they "
+                    "belong to different backbones"
                 )
 
-    def shown(self) -> Packed:
-        """Those of the whole run in their order, on all devices."""
+    def training_rows(self) -> Packed:
+        """Return the rows of all steps of the run on all devices, in order."""
         config = self._config
         length = config.steps * config.batch * config.accumulate * processes.state().num_processes
         return Packed(
@@ -97,11 +100,11 @@ class Data:
 
     @property
     def rows(self) -> tokens.Rows:
-        """Those trained on."""
+        """The encoded rows of the split `train`."""
         return tokens.Rows(self.train)
 
-    def held_out(self) -> Any:
-        """Those validated with; None where there are none."""
+    def validation_rows(self) -> Any:
+        """Return the rows that are validated, or None."""
         if not self._config.evaluate_every:
             return None
         rows = tokens.Rows(self.validation)
@@ -109,18 +112,18 @@ class Data:
         return torch.utils.data.Subset(rows, wanted) if wanted else None
 
     def validation_files(self) -> list[Path]:
-        """Their shards. Raises SourceError where there is none."""
+        """Return the shards of the split `validation`. Raises SourceError when there is none."""
         return shards.files(self._config.data, self._runs, "validation")
 
     def collator(self, backbone: Any) -> tokens.Collator:
-        """For rows of this backbone."""
+        """Return the collator for rows of this backbone."""
         config = unadapted(backbone.model).config
         return tokens.Collator(
             _pad(config), getattr(config, "d_model", None) if self._config.backbone.name == "emu2" else None
         )
 
 
-def _rows_told(counts: Mapping[str, int], config: TrainConfig, shown: Packed) -> str:
+def _summary(counts: Mapping[str, int], config: TrainConfig, shown: Packed) -> str:
     rows = max(1, counts["rows"])
     names = {
         "cut": "cut",

@@ -1,16 +1,16 @@
-"""A row of a dataset -> what a model reads: items, and which of them it is to say.
+"""Encode a row of a dataset as the items that a model reads, with a loss mask.
 
     USER: text and images ASSISTANT: text and images (end)
 
-Loss falls on the assistant's turns, marks of images and the end included; everything else is given. The words
-USER and ASSISTANT are text like any other, because the backbones here have no chat format in common. Text is
-tokenized with control strings as letters (backbones.text), and a text behind a text begins a new line, or
-follows a blank line beside a list (records.joining).
+The target tokens are the assistant's turns, with the special tokens of images and the end token. USER and
+ASSISTANT are ordinary text, because the backbones here have no common chat format. Text is tokenized with
+control strings as letters (backbones.text). A text after a text begins a new line, or follows a blank line
+next to a list (records.joining).
 
-How long a row is follows from its texts and from the sizes in its images' headers, so an image is encoded
-only where it is used. A row longer than the context has its images made smaller first, where the backbone
-can; then it is cut at a segment's border: whole segments go, from the end, and then the end mark too, since
-nothing ended there. A row of which no answer is left is no row.
+The length of a row follows from its texts and the sizes in its images' headers, so an image is only encoded
+when it is used. When a row is longer than the context, its images are reduced first, if the backbone can;
+then it is cut between segments: segments are removed from the end, and with them the end token. A row without
+any answer left is unusable.
 """
 
 from __future__ import annotations
@@ -29,32 +29,34 @@ NAMES = {"user": "USER:", "assistant": "ASSISTANT:"}
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Tokens of a row. whole: all of it; smaller: with its images as small as they may be; least: of its
-    shortest cut that has an answer."""
+    """Lengths of a row in tokens: whole; smaller, with images at the floor; least, the shortest cut that has
+    an answer."""
 
     whole: int
     smaller: int
     least: int
 
     def at(self, context: int) -> str:
-        """What becomes of it: whole, smaller, cut or dropped."""
+        """Return how the row fits a context: whole, smaller, cut or dropped."""
         names = (("whole", self.whole), ("smaller", self.smaller), ("cut", self.least))
         return next((name for name, tokens in names if tokens <= context), "dropped")
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """items: of one row. loss_mask: True for target tokens. images: how many; image_tokens: of each, marks
-    included; drawn: images that the model is to say.
-    begin: items before the prompt; answer: where the first answer begins. cut: whether segments were left
-    out; smaller: whether images were made smaller so that it fits; patches: the area that its images were
-    given, at most."""
+    """One encoded row.
+
+    loss_mask: True for target tokens; images: their number; image_tokens: items of each, with special tokens;
+    target_images: number of images in answers; begin: number of items before the prompt; answer: index where
+    the first answer begins; cut: whether segments were removed; smaller: whether images were reduced to fit;
+    patches: the maximum number of patches of its images.
+    """
 
     items: list[Item]
     loss_mask: list[bool]
     images: int
     image_tokens: list[int]
-    drawn: int
+    target_images: int
     begin: int
     answer: int
     needs: Needs
@@ -65,8 +67,11 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """No row. reason: no_answer (it has none), too_long (none fits the context), undecodable, malformed;
-    detail: for a person; needs: of too_long."""
+    """A row that cannot be encoded.
+
+    reason: no_answer, too_long (no answer fits the context), undecodable or malformed; detail: a message for
+    the user; needs: lengths of a row that is too long.
+    """
 
     reason: str
     detail: str
@@ -75,8 +80,8 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """target: whether its tokens are target tokens. data, size: of an image. ends: an end mark, no part of
-    what was written."""
+    """A segment or an end token. target: whether its tokens are target tokens; data, size: of an image; ends:
+    whether it is an end token."""
 
     target: bool
     ids: Sequence[Item] = ()
@@ -88,8 +93,7 @@ class _Part:
 def encode(
     backbone: Backbone, row: Mapping[str, Any], context: int, images: Images | None = None
 ) -> Encoded | Unusable:
-    """One published row for a backbone, at most `context` items. images: how they are encoded, None for the
-    usual area and no cache."""
+    """Encode one published row as at most `context` items. images: None for the usual size and no cache."""
     images = images or Images(backbone)
     start = backbone.encode([])
     parts = _parts(backbone, row, images, len(start))
@@ -101,10 +105,10 @@ def encode(
     if needs.at(context) == "dropped":
         return Unusable(
             "too_long",
-            f"its answer begins after {needs.least:,} tokens, and the context has {context:,}",
+            f"the shortest cut with an answer has {needs.least:,} tokens, but the context has {context:,}",
             needs,
         )
-    items, loss_mask, sizes, drawn = list(start), [False] * len(start), list[int](), 0
+    items, loss_mask, sizes, target_images = list(start), [False] * len(start), list[int](), 0
     for part, length in zip(parts, lengths, strict=True):
         if len(items) + length > context:
             break
@@ -114,14 +118,14 @@ def encode(
         items += found
         loss_mask += [part.target] * length
         sizes += [length] if part.data is not None else []
-        drawn += part.target and part.data is not None
+        target_images += part.target and part.data is not None
     cut, smaller = needs.at(context) == "cut", tried < images.budget and bool(sizes)
     return Encoded(
         items,
         loss_mask,
         len(sizes),
         sizes,
-        drawn,
+        target_images,
         len(start),
         loss_mask.index(True),
         needs,
@@ -131,17 +135,16 @@ def encode(
     )
 
 
-def framed(prompt: Sequence[Segment]) -> list[Segment]:
-    """What a user says, up to where the assistant begins: a prompt as the rows have it, control strings as
-    letters too."""
+def in_template(prompt: Sequence[Segment]) -> list[Segment]:
+    """Put a prompt into the prompt template of training rows, up to where the assistant begins."""
     return [NAMES["user"], *paragraphs(prompt), NAMES["assistant"]]
 
 
 def _fitting(
     parts: Sequence[_Part], images: Images, start: int, context: int
 ) -> tuple[list[int], int, Needs]:
-    """Lengths of the parts with the largest images with which all fit, the smallest if none do; patches of
-    those images; what the row needs."""
+    """Return the lengths of the parts with the largest images that fit, or else the smallest; the maximum
+    number of patches of those images; the lengths of the row."""
 
     def lengths(patches: int) -> list[int]:
         return [
@@ -158,7 +161,7 @@ def _fitting(
 
 
 def _parts(backbone: Backbone, row: Mapping[str, Any], images: Images, start: int) -> list[_Part] | Unusable:
-    """Segments in order, the end of each answer among them; nothing is decoded yet."""
+    """Return segments and end tokens in order; images are not decoded yet."""
     found: list[_Part] = []
     of_row = iter(row["images"] or ())
     for turn in row["messages"] or ():
@@ -183,10 +186,10 @@ def _parts(backbone: Backbone, row: Mapping[str, Any], images: Images, start: in
                     return encoded
                 found.append(encoded)
             else:
-                return Unusable("malformed", f"a part of type {part['type']!r} with nothing in it")
+                return Unusable("malformed", f"a part of type {part['type']!r} without content")
         found += [_Part(True, [backbone.end], ends=True)] if answer else []
     if left := sum(1 for _ in of_row):
-        return Unusable("malformed", f"{left} images more than its messages show")
+        return Unusable("malformed", f"{left} images more than its messages use")
     return found
 
 

@@ -1,9 +1,8 @@
-"""Images of a row -> items, each encoded once: a cache on disk (codes.py) in front of the backbone's image
-encoder.
+"""Convert the images of a row to items, with a cache on disk (codes.py) before the backbone's image encoder.
 
-A key is (sha256 of the image's bytes, grid); an identity is the image encoder's weights and how it writes
-what it sees, so neither the context nor the texts of a dataset matter, and all runs share the folder. Two
-processes may both encode an image that neither knew.
+The key is (sha256 of the image's bytes, grid). The folder depends on the identity: the image encoder's
+weights and the ids of the image layout. Context and texts do not matter, so all runs share the cache. Two
+processes may both encode an image that neither had in its cache.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from leafinstruct.runtime.artifact import digest
 from leafinstruct.train.data.codes import Codes, Grid
 
 CODE = 1
-"""Raised when the same image and the same weights give other items than before."""
+"""Increased when the same image and the same weights give other items than before."""
 _ENDLESS = 1 << 16
-"""Pixels of a side: a square that every budget makes smaller; a power of two, so that the root of a square
-budget comes out whole."""
+"""Side in pixels of a square larger than every budget; a power of two, so that a square budget gives a whole
+root."""
 
 
 def identity(backbone: Backbone) -> str:
-    """16 hex digits over all that shapes an image's items: weights of its encoder, the ids it is written
-    with, this code, Pillow's resampling."""
+    """Return 16 hex digits over all that determines an image's items: the encoder's weights, the ids of its
+    layout, CODE, Pillow's version (resampling)."""
     layout = backbone.image_layout(None)
     written = [
         layout.begin,
@@ -42,31 +41,36 @@ def identity(backbone: Backbone) -> str:
         layout.codes.tolist(),
         [int(item) for item in backbone.encode(["0123456789*"])],
     ]
-    return digest({"code": CODE, "weights": backbone.sees, "written": written, "pillow": PIL.__version__})
+    return digest(
+        {"code": CODE, "weights": backbone.encoder_identity, "written": written, "pillow": PIL.__version__}
+    )
 
 
 class Images:
-    """A backbone's view of images. encoded: how many were, by the encoder itself."""
+    """Sizes and items of images for a backbone. encoded: number of calls of the image encoder."""
 
     def __init__(
         self, backbone: Backbone, budget: int | None = None, floor: int = 256, folder: Path | None = None
     ) -> None:
-        """budget, floor: patches of an image, see TrainConfig. folder: of the cache, None for none.
+        """budget, floor: patches of an image, see image_tokens and image_floor of TrainConfig. folder: the
+        cache, None for none.
 
-        Raises RecipeError for a budget that the backbone cannot keep.
+        Raises RecipeError for a budget that the backbone does not support.
         """
         self._backbone = backbone
         self._usual = sum(step is None for step in backbone.image_layout(None).steps)
         self._resizing = backbone if isinstance(backbone, Resizing) else None
         if budget is not None and self._resizing is None and budget < self._usual:
             raise RecipeError(
-                f"train.image_tokens: every image of this backbone is {self._usual:,} patches, and "
-                f"{budget:,} are too few for one"
+                f"train.image_tokens: every image of this backbone has {self._usual:,} patches, so "
+                f"{budget:,} "
+                "are too few"
             )
         if budget is not None and self._resizing is not None and budget > self._usual:
             raise RecipeError(
-                f"train.image_tokens: {budget:,} are more than this backbone's images have, "
-                f"{self._usual:,} patches"
+                f"train.image_tokens: {budget:,} are more than the {self._usual:,} patches of this "
+                "backbone's "
+                "images"
             )
         self.budget = budget if budget is not None and self._resizing is not None else self._usual
         self.floor = min(floor, self.budget) if self._resizing is not None else self.budget
@@ -77,41 +81,42 @@ class Images:
 
     @property
     def budgets(self) -> list[int]:
-        """Areas to try, from the budget down to the floor by halves: few, so that rows of all lengths share
-        what is cached."""
+        """Numbers of patches to try, halved from the budget down to the floor: few, so that rows of all
+        lengths share cached images."""
         found = [self.budget]
         while found[-1] > self.floor:
             found.append(max(self.floor, found[-1] // 2))
         return found
 
     def grid(self, size: tuple[int, int], patches: int) -> Grid | None:
-        """Of an image of (width, height) pixels; None where all images have one."""
+        """Return the grid of an image of (width, height) pixels; None when all images have the same one."""
         return self._resizing.grid_of(size, patches) if self._resizing is not None else None
 
-    def drawn(self, patches: int) -> Grid | None:
-        """Of an image that is drawn: a square of at most so many; None for the backbone's usual one."""
+    def generated_grid(self, patches: int) -> Grid | None:
+        """Return the grid of a generated image: a square of at most `patches`; None for the backbone's usual
+        one."""
         return self.grid((_ENDLESS, _ENDLESS), patches) if patches < self._usual else None
 
     def shaped(self, segments: Sequence[Segment], patches: int) -> list[Segment]:
-        """A prompt whose images have the area that they have in rows."""
+        """Return a prompt with its images resized as in training rows."""
         return [
             part if isinstance(part, str) else self._shaped(part, self.grid(part.size, patches))
             for part in segments
         ]
 
     def length(self, grid: Grid | None) -> int:
-        """Items of an image, marks included."""
+        """Return the number of items of an image, with special tokens."""
         if grid not in self._lengths:
             self._lengths[grid] = 1 + len(self._backbone.image_layout(grid).steps)
         return self._lengths[grid]
 
     def size(self, data: bytes) -> tuple[int, int] | Undecodable:
-        """(width, height) in pixels, from the header."""
+        """Return (width, height) in pixels, read from the header."""
         found = probe(data)
         return found if isinstance(found, Undecodable) else (found.width, found.height)
 
     def items(self, data: bytes, grid: Grid | None) -> list[Item] | Undecodable:
-        """An image with its marks, `length(grid)` items."""
+        """Return the `length(grid)` items of an image, with special tokens."""
         key = hashlib.sha256(data).digest(), grid
         kept = self._known.get(key) if self._known is not None else None
         if kept is not None:
@@ -125,7 +130,7 @@ class Images:
         return found
 
     def repaired(self) -> dict[str, dict[str, int]]:
-        """Damaged records of the cache that were dropped since the last call, as a report holds them."""
+        """Return the number of damaged cache records dropped since the last call, in the form of a report."""
         if self._known is None or not self._known.repaired:
             return {}
         count, self._known.repaired = self._known.repaired, 0
@@ -134,7 +139,7 @@ class Images:
     def _encode(self, image: Image.Image, grid: Grid | None) -> list[Item]:
         self.encoded += 1
         found = self._backbone.encode([self._shaped(image, grid)])[self._start :]
-        assert len(found) == self.length(grid), "an image is written as its script says"
+        assert len(found) == self.length(grid), "an encoded image follows its layout"
         return found
 
     def _shaped(self, image: Image.Image, grid: Grid | None) -> Image.Image:
@@ -144,7 +149,7 @@ class Images:
 
 
 def _bytes(items: Sequence[Item]) -> bytes:
-    """count, width, ids as int32 with -1 at vectors, vectors as float32; little-endian."""
+    """Serialize items: count, width, ids as int32 with -1 for vectors, vectors as float32; little-endian."""
     vectors = [item.detach().float().cpu().numpy() for item in items if isinstance(item, Tensor)]
     ids = np.array([-1 if isinstance(item, Tensor) else item for item in items], "<i4")
     flat = np.stack(vectors).astype("<f4") if vectors else np.zeros((0, 0), "<f4")

@@ -1,16 +1,16 @@
-"""In which order rows are shown, and which of them share a row of the batch.
+"""Order the documents of a run, and pack them into rows.
 
-Documents are packed into rows of at most `capacity` tokens, so that hardly any token is padding. None sees
-another: `position_ids` begin at 0 with each, from which transformers makes the attention mask
-(masking_utils.find_packed_sequence_indices) where neither a mask nor a cache is given, and MoSS its images.
-That holds for sdpa, eager and flex attention. With flash attention it does not: transformers looks at
-position ids there for batches of one row only, and Chameleon's layers do not hand them on at all, so
-documents would see each other without a word; it is refused.
+Documents are packed into rows of at most `capacity` tokens, so that there is hardly any padding. None attends
+to another: `position_ids` begin at 0 with each document. From them transformers makes the attention mask
+(masking_utils.find_packed_sequence_indices) when neither a mask nor a cache is given, and MoSS the positions
+of patches. This holds for sdpa, eager and flex attention. Flash attention is refused: there transformers uses
+position ids only for batches of one row, and Chameleon's layers do not pass them on, so documents would
+silently attend to each other.
 
-Everything is a function of (seed, epoch, row): the order of an epoch is a permutation; within each WINDOW
-rows of it documents are packed best fit, longest first, and the rows that come out are shuffled. Row n of a
-run is found without reading those before it, so a run goes on exactly where it was, with any number of
-workers. Memory is about 30 bytes a document.
+Everything is a function of (seed, epoch, row). The order of an epoch is a permutation; within each WINDOW of
+it documents are packed best fit, longest first, and the resulting rows are shuffled. Row n of a run is found
+without reading those before it, so a run continues exactly where it stopped, with any number of workers.
+Memory is about 30 bytes a document.
 """
 
 from __future__ import annotations
@@ -27,45 +27,46 @@ from leafinstruct.errors import TrainError
 from leafinstruct.train.data.tokens import Rows
 
 WINDOW = 4096
-"""Rows that are packed together: enough that what is left open is under one in a hundred tokens, few enough
-that packing costs no time."""
+"""Documents that are packed together: enough that less than 1% of the tokens stay empty, few enough that
+packing takes no time."""
 _ORDER, _DROPPED = 0, 1
-"""Streams of random numbers of an epoch."""
+"""Random streams of an epoch."""
 
 
 def check_attention(model: Any) -> None:
-    """Raises TrainError where documents of one row would see each other."""
+    """Raise TrainError when documents of one row would attend to each other."""
     kind = unadapted(model).config._attn_implementation
     if kind not in ("sdpa", "eager", "flex_attention"):
         raise TrainError(
-            f"train.packing: with attention {kind} the documents of a row would see each other; use "
+            f"train.packing: with attention {kind} the documents of a row would attend to each other; use "
             "sdpa, or set packing: false"
         )
 
 
 def pack(lengths: NDArray[np.int32], capacity: int) -> list[list[int]]:
-    """Numbers of documents, those of a row together: longest first, each where the least room is left."""
+    """Return the document numbers of each row: longest first, each in the row with the least sufficient
+    space."""
     rows: list[list[int]] = []
-    open_: list[tuple[int, int]] = []  # (room, row), sorted
+    open_: list[tuple[int, int]] = []  # (free tokens, row), sorted
     for number in np.argsort(-lengths, kind="stable").tolist():
         length = int(lengths[number])
         place = bisect.bisect_left(open_, (length, -1))
-        room, row = open_.pop(place) if place < len(open_) else (capacity, len(rows))
+        free, row = open_.pop(place) if place < len(open_) else (capacity, len(rows))
         if row == len(rows):
             rows.append([])
         rows[row].append(number)
-        bisect.insort(open_, (room - length, row))
+        bisect.insort(open_, (free - length, row))
     return rows
 
 
 class Packed(torch.utils.data.Dataset[dict[str, Any]]):
-    """Rows of a whole run: number n is of the epoch that n falls into. An item is as of Rows, with positions
-    (n,) where it is packed."""
+    """The rows of a whole run, epoch after epoch. An item is like one of Rows, with positions (n,) if it is
+    packed."""
 
     def __init__(
         self, rows: Rows, length: int, seed: int, capacity: int | None, dropout: float = 0.0
     ) -> None:
-        """length: rows that the run shows. capacity: tokens of a row, None for a document each. dropout:
+        """length: number of rows of the run. capacity: tokens of a row, None for one document a row. dropout:
         share of documents without their prompt."""
         self._rows, self.length, self._seed, self._capacity, self._dropout = (
             rows,
@@ -91,14 +92,14 @@ class Packed(torch.utils.data.Dataset[dict[str, Any]]):
 
     @property
     def share(self) -> float:
-        """Of the tokens of the first epoch's rows that are no padding, were each `capacity` long."""
+        """Share of the capacity of the first epoch's rows that tokens fill."""
         _, documents, starts, dropped = self._epoch(0)
-        room = (len(starts) - 1) * (self._capacity or int(self._tokens.max()))
-        return float(self._shown(dropped)[documents].sum() / room)
+        total = (len(starts) - 1) * (self._capacity or int(self._tokens.max()))
+        return float(self._shown(dropped)[documents].sum() / total)
 
     @property
     def epochs(self) -> float:
-        """How often each document is shown, about."""
+        """Approximate number of times that each document is used."""
         return self.length / self._begins[1]
 
     def __getitem__(self, number: int) -> dict[str, Any]:
@@ -122,8 +123,8 @@ class Packed(torch.utils.data.Dataset[dict[str, Any]]):
         return np.asarray(self._tokens - dropped * self._prompts if self._dropout else self._tokens)
 
     def _epoch(self, epoch: int) -> tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """(epoch, documents in order, where each row begins among them and the end, which documents go
-        without their prompt)."""
+        """Return (epoch, documents in order, start of each row among them and the end, which documents lose
+        their prompt)."""
         count = len(self._tokens)
         order = np.random.default_rng([self._seed, epoch, _ORDER])
         dropped = np.random.default_rng([self._seed, epoch, _DROPPED]).random(count) < self._dropout

@@ -1,11 +1,13 @@
-"""Rows as a model reads them, on disk: no tokenizer and no image encoder in the training loop.
+"""Store encoded rows on disk, so that training needs neither tokenizer nor image encoder.
 
-    tokens-<shard>.arrow     ids, loss_mask, vectors (of backbones whose patches are vectors), and where the prompt lies: SCHEMA
-    report-<shard>.json      key, counts and the reasons of rows that could not be used: written last, so a report means a whole file
+    tokens-<shard>.arrow     ids, loss_mask, vectors (of backbones whose patches are vectors), and the
+                             position of the prompt: SCHEMA
+    report-<shard>.json      key, counts and the reasons of unusable rows; written last, so that a report
+                             implies a complete file
 
-A file stands while its shard, the backbone and what shapes a row are the same; adding a shard encodes that
-one. Read back by memory map and as numpy views, so memory is one batch and a row costs microseconds. Chosen:
-Arrow's own file format, as for gathering rows into shards.
+A file is up to date while its shard, the backbone and the settings that affect a row are the same; an added
+shard is encoded alone. Files are memory-mapped and read as numpy views, so memory is one batch and a row
+costs microseconds. Chosen: Arrow's own file format, as for gathering rows into shards.
 """
 
 from __future__ import annotations
@@ -25,23 +27,24 @@ from torch import Tensor
 from leafinstruct.backbones.backbone import Backbone
 from leafinstruct.errors import SourceError
 from leafinstruct.records import shards
-from leafinstruct.runtime.artifact import Artifact, digest, file_sha256, writing
+from leafinstruct.runtime.artifact import Artifact, digest
+from leafinstruct.runtime.files import file_sha256, writing
 from leafinstruct.train.data.encode import Encoded, Unusable, encode
 from leafinstruct.train.data.images import Images
 
 CODE = 5
-"""Raised when the same rows give other tokens than before."""
+"""Increased when the same rows give other tokens than before."""
 ROWS, NUMBERS = 512, 1 << 22
-"""Of a record batch: rows at most, and numbers of vectors, from which on none is added."""
+"""Limits of a record batch: rows, and numbers in vectors."""
 VIEWED = 4096
-"""Record batches whose views are remembered: making them costs ten times as much as reading a row, and one
-takes about 2 kB."""
+"""Number of record batches whose views are kept: making them costs ten times as much as reading a row, and
+one takes about 2 kB."""
 LISTED = 20
-"""Unusable rows that a report names."""
+"""Maximum number of unusable rows that a report lists."""
 CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384)
-"""For which a report says what becomes of the rows, beside the recipe's own."""
+"""Context lengths for which a report counts how rows fit, besides the recipe's."""
 REASONS = ("too_long", "no_answer", "undecodable", "malformed")
-"""Of rows that cannot be used."""
+"""Why rows are unusable."""
 SCHEMA = pa.schema(
     [
         ("ids", pa.list_(pa.int32())),
@@ -52,8 +55,8 @@ SCHEMA = pa.schema(
         ("given", pa.int32()),
     ]
 )
-"""loss_mask: 1 for target tokens, a byte each, so that it can be viewed. The prompt is ids[begin:answer];
-given: numbers in `vectors` before the answer."""
+"""loss_mask: 1 for target tokens, one byte each, so that numpy can view it. The prompt is ids[begin:answer];
+given: how many numbers of `vectors` come before the answer."""
 
 
 def make(
@@ -65,17 +68,17 @@ def make(
     on_file: Callable[[int, int], None],
     images: Images | None = None,
 ) -> Counter[str]:
-    """Encode what does not stand yet. identity: of the backbone's weights. on_file: told (done, of). Returns
-    counts over all files.
+    """Encode the shards that are not up to date. identity: of the backbone's weights; on_file: called with
+    (files done, number of files). Returns counts over all files.
 
-    Raises SourceError where no row of any file can be used, or a shard changes while it is read.
+    Raises SourceError when no row of any file is usable, or a shard changes while it is read.
     """
     images = images or Images(backbone)
     names = [path.stem for path in files]
     if len(set(names)) < len(names):
         raise SourceError(
-            f"train.data: two shards are called {Counter(names).most_common(1)[0][0]}; give one folder "
-            "of them"
+            f"train.data: two shards have the name {Counter(names).most_common(1)[0][0]}; give a single "
+            "folder of shards"
         )
     out.keep_only(names)
     shaping = {
@@ -94,7 +97,7 @@ def make(
             out.open(path.stem)
             report, written = _write(backbone, path, context, images, out.file("tokens", path.stem, ".arrow"))
             if file_sha256(path) != sha256:
-                raise SourceError(f"{path}: changed while it was read; run again when it is whole")
+                raise SourceError(f"{path}: changed while it was read; run again when it is complete")
             out.commit(path.stem, key, report, written)
     on_file(len(files), len(files))
     counts: Counter[str] = Counter()
@@ -103,8 +106,8 @@ def make(
     if not counts["rows"]:
         reasons = ", ".join(f"{counts[name]:,} x {name}" for name in sorted(REASONS) if counts[name])
         raise SourceError(
-            f"no row can be trained on ({reasons or 'the shards are empty'}); is train.context of "
-            f"{context:,} tokens long enough?"
+            f"no row is usable ({reasons or 'the shards are empty'}); is train.context of {context:,} tokens "
+            "long enough?"
         )
     return counts
 
@@ -153,7 +156,7 @@ def _counted(found: Encoded) -> dict[str, int]:
         "target_tokens": sum(found.loss_mask),
         "images": found.images,
         "image_tokens": sum(found.image_tokens),
-        "target_images": found.drawn,
+        "target_images": found.target_images,
         "cut": found.cut,
         "smaller": found.smaller,
     }
@@ -188,8 +191,8 @@ def _batch(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
 
 
 class Rows(torch.utils.data.Dataset[dict[str, Any]]):
-    """The rows of an artifact, by number: ids (n,) int32, loss_mask (n,) uint8, vectors (m,) float32, views
-    of the file; begin, answer, given."""
+    """The rows of an artifact by number: ids (n,) int32, loss_mask (n,) uint8 and vectors (m,) float32, which
+    are views of the file; begin, answer, given."""
 
     def __init__(self, out: Artifact) -> None:
         self._paths = [out.file("tokens", part, ".arrow") for part in out.parts()]
@@ -213,13 +216,13 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         return int(self._starts[-1])
 
     def lengths(self, name: str = "ids") -> NDArray[np.int32]:
-        """Of all rows, (len,): items with `ids`; or the numbers of a column that holds one."""
+        """Return a column's length in each row, or its values if it is no list, (len,) int32."""
         found = [self._columns(place)[name] for place in range(len(self._places))]
         parts = [np.diff(column[0]) if isinstance(column, tuple) else column for column in found]
         return np.concatenate([np.zeros(0, np.int32), *parts]).astype(np.int32)
 
     def _columns(self, place: int) -> dict[str, Any]:
-        """The columns of a record batch as numpy views; of a list (offsets, values)."""
+        """Return the columns of a record batch as numpy views; for lists (offsets, values)."""
         if place not in self._views:
             if len(self._views) == VIEWED:
                 self._views.clear()
@@ -246,18 +249,18 @@ def _viewed(column: Any) -> Any:
 
 
 class Collator:
-    """Rows -> a batch: padded on the right, labels where the model is to speak. pad: id that fills; width: of
-    a patch's vector."""
+    """Makes a batch of rows, padded on the right, with labels at target tokens. pad: the padding id; width:
+    the size of a patch's vector, None for backbones without."""
 
     def __init__(self, pad: int, width: int | None) -> None:
         self._pad, self._width = pad, width
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """input_ids, labels: (B, T), -100 where there is no loss; lengths: (B,), what is no padding; patches:
-        (N, width) where there are vectors.
+        """Return input_ids and labels, (B, T), -100 for no loss; lengths without padding, (B,); patches,
+        (N, width), if there are vectors.
 
-        Of rows with positions, position_ids (B, T), which begin at 0 with each document and with the padding,
-        a document of its own that has no loss; of others attention_mask.
+        Packed rows also get position_ids (B, T), which begin at 0 with each document and with the padding, a
+        document without loss. Other rows get attention_mask.
         """
         length = max(len(row["ids"]) for row in rows)
         shape = len(rows), length
@@ -275,7 +278,7 @@ class Collator:
                 positions[at, len(one) :] = torch.arange(length - len(one))
         packed = "positions" in rows[0]
         if packed:
-            labels[positions == 0] = -100  # whatever a row says: nothing before its first token belongs to it
+            labels[positions == 0] = -100  # the token before belongs to another document
         lengths = torch.tensor([len(row["ids"]) for row in rows])
         found = {
             "input_ids": ids,

@@ -1,1 +1,1 @@
-"""Which part of a page is the document."""
+"""Find the part of a page that is the document."""

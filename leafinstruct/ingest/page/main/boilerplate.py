@@ -1,21 +1,21 @@
-"""Which part of a page is the document: navigation, bars, banners, comments and teasers go, everything else
-stays.
+"""Find the part of a page that is the document: remove navigation, bars, banners, comments and teasers, keep
+everything else.
 
-Steps on the tree, by rules that a person can read: what only scripts would show is put in its place (lazy);
-elements that never hold text of the page go; so do elements whose tag, role, style or name (names) say
-boilerplate, rows of teasers (teasers), and links drawn as controls; then the page's own <main> or <article>,
-cut to its named title and body (declared), else the body without the link lists around its heaviest branch. A
-rule never removes what holds the main element or a long article or, going by a name only, the page's only
-<h1> or more than half of the page's text outside links: `<div class="with-sidebar">` wraps the page, and a
-menu of three hundred links is still a menu.
+Steps on the tree, by readable rules: content that only scripts would show is put in its place (lazy). Then
+these are removed: elements that never contain text of the page; elements whose tag, role, style or name
+(names) is that of boilerplate; rows of teasers (teasers); links styled as controls. What remains is the
+page's own <main> or <article>, cut to its named title and body (declared), else the body without the link
+lists around its heaviest branch. A rule never removes an element that contains the main element or a long
+article. A rule on names never removes one with the page's only <h1> or more than half of the page's text
+outside links: `<div class="with-sidebar">` contains the whole page, and a menu of three hundred links is
+still a menu.
 
-Measured with benchmarks/extraction.py --skeletons: 37 real articles inside 21 skeletons of common generators;
-words, precision and recall: seventeen skeletons that the rules were made with 0.975-1.000 and 1.000
-(trafilatura 2.3: 0.885-1.000 and 0.544-0.980), four that were not 0.966-1.000 and 1.000 (0.936-1.000 and
+Measured with benchmarks/extraction.py --skeletons: 37 real articles inside 21 skeletons of common generators.
+Precision and recall of words: seventeen skeletons for which the rules were made 0.975-1.000 and 1.000
+(trafilatura 2.3: 0.885-1.000 and 0.544-0.980), four others 0.966-1.000 and 1.000 (0.936-1.000 and
 0.971-0.975; ours 0.953 at least when first measured). All images are kept, in order; a side bar named in
-German keeps an advertisement.
-A learnt classifier was refused: nobody can say why it dropped a step. What these rules miss, the text scores
-of `filter` still see.
+German keeps an advertisement. Rejected: a trained classifier, because nobody can explain why it dropped a
+step. The text scores of `filter` still judge what these rules miss.
 """
 
 from __future__ import annotations
@@ -32,25 +32,26 @@ from leafinstruct.ingest.page.main.teasers import remove_teasers
 from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, MAIN, around, outermost, size, weight
 
 _NEVER = word_set(
-    """script style template svg iframe object embed canvas audio video button select textarea input noscript dialog map link meta title
-    amp-ad amp-embed amp-sidebar amp-consent amp-iframe amp-video amp-youtube amp-analytics amp-pixel amp-social-share amp-user-notification"""
+    """script style template svg iframe object embed canvas audio video button select textarea input noscript
+    dialog map link meta title amp-ad amp-embed amp-sidebar amp-consent amp-iframe amp-video amp-youtube
+    amp-analytics amp-pixel amp-social-share amp-user-notification"""
 )
 _HEAVY = 0.8
-"""Share of the text that makes one branch the page and its neighbors the frame around it."""
+"""Share of the text that makes one branch the page and its neighbors the parts around it."""
 _NEIGHBORS = 1_000
-"""Children of a branch that are looked at; more of them are text."""
+"""Maximum children of a branch that are checked; a branch with more is text."""
 _KEPT = 16
-"""Elements named boilerplate that a node may lie in and be judged by name: where that many were kept, names
-say nothing."""
+"""Maximum elements named boilerplate around a node that is judged by name. If so many were kept, names are
+unreliable."""
 _CONTROL, _ICON = 30, 64
-"""Characters that a control's words may have; pixels that an icon's sides may have."""
+"""Maximum characters of a control's words; maximum pixels of an icon's sides."""
 _DEPTH = 64
-"""Levels that the search for the heaviest branch goes down; real pages need about ten."""
+"""Maximum levels of the search for the heaviest branch; real pages need about ten."""
 
 
 def content(tree: LexborHTMLParser, host: str = "") -> list[LexborNode]:
-    """The nodes whose insides are the document, in order; prunes the tree. Empty for a page without a body.
-    host: the page's own, if it says."""
+    """The nodes that contain the document, in order; prunes the tree. Empty for a page without a body. host:
+    the page's own, if known."""
     body = tree.body
     if body is None:
         return []
@@ -67,7 +68,7 @@ def content(tree: LexborHTMLParser, host: str = "") -> list[LexborNode]:
 
 
 def _marked(body: LexborNode) -> Iterator[LexborNode]:
-    """Elements that are boilerplate by tag, role, style or name. None of them lies inside another one."""
+    """Elements that are boilerplate by tag, role, style or name. None of them is inside another one."""
     half = weight(body) / 2
     titles = body.css("h1")
     title = around(titles) if len(titles) == 1 else set()
@@ -96,16 +97,16 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
 
 
 def _is_page_header(node: LexborNode, headings: int) -> bool:
-    """A <header> outside the article is the site's, unless it holds the page's only <h1> and no
-    navigation."""
+    """Whether a <header> outside the article is the site's: it has navigation, or not the page's only
+    <h1>."""
     return not (
         headings == 1 and node.css_first("h1") is not None and node.css_first("nav, ul, form") is None
     )
 
 
 def _remove_controls(body: LexborNode) -> None:
-    """Remove links drawn as controls: a small image alone (an icon, a face), and a <div> of nothing but short
-    links."""
+    """Remove links styled as controls: a small image alone (an icon, an emoji), and a <div> of nothing but
+    short links."""
     boxes: dict[int, list[LexborNode]] = {}
     for link in body.css("a"):
         if (icon := link.css_first("img")) is not None:
@@ -130,8 +131,8 @@ def _is_icon(attributes: Attributes) -> bool:
 
 
 def _remove_frame(root: LexborNode) -> None:
-    """Going down the heaviest branch, remove the neighbors that are mostly links and hold neither a heading
-    of the page nor an image."""
+    """Along the heaviest branch, remove the neighbors that are mostly links and contain neither a heading of
+    the page nor an image."""
     node = root
     for _ in range(_DEPTH):
         children = list(node.iter())

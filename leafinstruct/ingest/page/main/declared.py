@@ -1,10 +1,11 @@
-"""Where a page itself says its document is: <main> or <article>; inside it (or anywhere) the title and the
+"""Find the document that a page declares: <main> or <article>; inside it (or anywhere) the title and the
 bodies of the article by their names.
 
-Names alone are believed with care: bodies must hold half of the text of the smallest element round title and
-bodies, and a quarter of the page's. That element is the document; what stands in it behind the last body
-(shares, authors, related posts, comments) goes, unless it says a quarter as much as they do, and what stands
-before the title, but for images: themes put the image of a post above its title or between title and body.
+Names alone are not trusted: bodies must contain half of the text of the smallest element around title and
+bodies, and a quarter of the page's. That element is the document. What follows the last body in it (shares,
+authors, related posts, comments) is removed, unless it has a quarter as much text as the bodies. What
+precedes the title is removed except for images: themes put the image of a post above its title or between
+title and body.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ _BODIES = (
     "[class*=content], [class*=body], [class*=text], [class*=prose], [class*=mw-parser], "
     "[class*=markdown], [itemprop*=articleBody]"
 )
-"""Every element that may be named a body, as the parser finds them."""
+"""Selects every element that may be named a body."""
 _ASIDE = 200
-"""Characters that may stand with an image before the title."""
+"""Maximum characters beside an image before the title."""
 
 
 def declared_root(body: LexborNode) -> LexborNode:
-    """<main>, else the only or by far longest <article>, else the body; a declared root must hold a quarter
-    of the text that is left."""
+    """<main>, else the only or by far longest <article>, else the body. A declared root must contain a
+    quarter of the remaining text."""
     declared = body.css(MAIN)[:1] or outermost(body.css("article"))
     sizes = [size(node) for node in declared]
     if not sizes or max(sizes) < max(_HEAVY * sum(sizes), size(body) / 4):
@@ -36,7 +37,7 @@ def declared_root(body: LexborNode) -> LexborNode:
 
 
 def title_outside(body: LexborNode, root: LexborNode) -> LexborNode | None:
-    """The page's <h1> when it stands alone outside the root, and no heading in it is named title: many
+    """The page's only <h1> if it is outside the root and no heading in the root is named title: many
     templates put it above <article>."""
     titles = body.css("h1")
     if len(titles) != 1 or root.css_first("h1") is not None:
@@ -45,23 +46,23 @@ def title_outside(body: LexborNode, root: LexborNode) -> LexborNode | None:
 
 
 def _trimmed(body: LexborNode, root: LexborNode) -> LexborNode:
-    """The element round the named title and bodies, cut to them; root where no names say so."""
+    """The element around the named title and bodies, cut to them; root if no element has such names."""
     bodies = outermost([node for node in root.css(_BODIES) if is_body(node.attributes)])
     if not bodies:
         return root
     first = _title_before(root, bodies[0]) or bodies[0]
     top = common([first, *bodies], root)
-    held = sum(map(weight, bodies))
-    if held < max(weight(top) / 2, weight(body) / 4):
+    bulk = sum(map(weight, bodies))
+    if bulk < max(weight(top) / 2, weight(body) / 4):
         return root
-    _cut_behind(bodies[-1], top, held / 4)
+    _cut_behind(bodies[-1], top, bulk / 4)
     _cut_before(first, top)
     return top
 
 
 def _title_before(root: LexborNode, body: LexborNode) -> LexborNode | None:
-    """The heading that is named title, if only one is, else the only <h1>; None when it does not stand before
-    the body."""
+    """The heading that is named title, if there is only one, else the only <h1>; None if it is not before the
+    body."""
     headings = root.css(HEADINGS)[:CANDIDATES]
     named = [node for node in headings if is_title(node.attributes)] or [
         node for node in headings if node.tag == "h1"

@@ -1,10 +1,12 @@
-"""Images and texts that a page shows only when its scripts run, put where a reader would see them.
+"""Put images and texts that a page shows only with scripts into their places.
 
-    <noscript>          the image behind (or before) an empty <img> takes its place; a page whose only text is in <noscript> is that text
-    background          an empty element with a background image is that image: `<div style="background-image: url(a.jpg)">`, data-bg
+    <noscript>          the image after (or before) an empty <img> replaces it; a page whose only text is in
+                        <noscript> is that text
+    background          an empty element with a background image is that image:
+                        `<div style="background-image: url(a.jpg)">`, data-bg
     <button> in <h2>    the title of a part that folds; other buttons are no text
 
-What scripts would fetch or keep as JSON is not looked for: it has no order that a reader could trust.
+Content that scripts would fetch or that is stored as JSON is ignored, because its order is unknown.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.page.main.names import Attributes
 from leafinstruct.ingest.page.nodes import IMAGES, size
-from leafinstruct.ingest.page.sources import stands_in
+from leafinstruct.ingest.page.sources import is_placeholder
 
 _NAMED = frozenset(
     {"data-src", "srcset", "data-srcset", "data-original", "data-lazy-src", "data-lazy", "data-lazy-srcset"}
@@ -21,7 +23,7 @@ _NAMED = frozenset(
 _BACKGROUNDS = ("data-bg", "data-background-image", "data-bgset", "data-background")
 _WITH_BACKGROUND = ", ".join(['[style*="url("]', *(f"[{name}]" for name in _BACKGROUNDS)])
 _SENTENCE = 300
-"""Characters; `You need to enable JavaScript to run this app` and what else such pages say is shorter."""
+"""Maximum characters of notices such as `You need to enable JavaScript to run this app`."""
 _FOLDED = (
     "h1 > button, h2 > button, h3 > button, h4 > button, h5 > button, h6 > button, dt > button, summary "
     "> button"
@@ -29,9 +31,9 @@ _FOLDED = (
 
 
 def restore(tree: LexborHTMLParser, body: LexborNode) -> None:
-    """Change the tree so that what is only there for want of scripts stands in its place."""
+    """Change the tree so that content hidden for want of scripts is in its place."""
     for hidden in body.css("noscript"):
-        _free(hidden)
+        _unhide(hidden)
     _show_shell(body)
     for node in body.css(_WITH_BACKGROUND):
         _show_background(tree, node)
@@ -40,8 +42,8 @@ def restore(tree: LexborHTMLParser, body: LexborNode) -> None:
             button.unwrap()
 
 
-def _free(hidden: LexborNode) -> None:
-    """Put the <img> of a <noscript> in the place of the empty one that it stands for."""
+def _unhide(hidden: LexborNode) -> None:
+    """Put the <img> of a <noscript> in the place of the empty one that it replaces."""
     real = hidden.css_first("img[src]")
     if real is None:
         return
@@ -53,7 +55,7 @@ def _free(hidden: LexborNode) -> None:
 
 
 def _neighbor(node: LexborNode, back: bool) -> LexborNode | None:
-    """The element before or behind, if nothing but white space lies between."""
+    """The element before or after, if only white space is between."""
     found = node.prev if back else node.next
     while found is not None and (
         found.tag == "-comment" or (found.tag == "-text" and not found.text().strip())
@@ -63,12 +65,11 @@ def _neighbor(node: LexborNode, back: bool) -> LexborNode | None:
 
 
 def _is_placeholder(image: Attributes) -> bool:
-    return not _NAMED & image.keys() and stands_in(image.get("src") or "")
+    return not _NAMED & image.keys() and is_placeholder(image.get("src") or "")
 
 
 def _show_shell(body: LexborNode) -> None:
-    """The frame of an application holds no text of its own: what it offers without scripts is the page, if it
-    offers more than a sentence."""
+    """Show the content of <noscript> in the empty page of an application, if it is longer than a sentence."""
     offered = [node for node in body.css("noscript") if len(node.text()) > _SENTENCE]
     if not offered:
         return
@@ -95,8 +96,8 @@ def _show_background(tree: LexborHTMLParser, node: LexborNode) -> None:
 
 
 def _background(style: str) -> str:
-    """The address in `background: url(...)`; looked for without a pattern, which on a hostile style would
-    look for minutes."""
+    """The URL in `background: url(...)`. Found without a pattern, which would take minutes on a hostile
+    style."""
     for declaration in style.split(";"):
         name, _, value = declaration.partition(":")
         _, found, rest = value.partition("url(")

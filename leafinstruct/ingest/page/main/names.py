@@ -1,9 +1,9 @@
-"""What the name, role or style of an element says: boilerplate, hidden, the body of an article, its title.
+"""Classify an element by its name, role or style: boilerplate, hidden, the body of an article, its title.
 
-Class names are words that people chose, and themes the world over choose the same ones: `post-meta`,
-`related-posts`, `entry-content`. So names are read as words (`jp-relatedPosts` is jp, related, posts), and a
-word counts where it says what the element is: first or last. No rule names a site. Names that no human wrote
-(`css-1x7k9`) say nothing, and then structure must (boilerplate).
+Themes everywhere use the same class names: `post-meta`, `related-posts`, `entry-content`. So names are split
+into words (`jp-relatedPosts` is jp, related, posts), and a word counts where it names the element: first or
+last. No rule names a site. Generated names (`css-1x7k9`) carry no meaning; then only the structure counts
+(boilerplate).
 """
 
 from __future__ import annotations
@@ -21,47 +21,50 @@ _ROLES = word_set(
     "navigation banner contentinfo complementary search dialog alertdialog menu menubar toolbar"
 )
 _MARKS = word_set(
-    """sr-only visually-hidden visuallyhidden screen-reader-text screenreader-text headerlink header-anchor hash-link anchorjs-link mw-editsection
-    mw-cite-backlink linenos lineno gutter line-numbers-rows site-header skip-link print-only visible-print visible-print-block noprint no-print
-    hidden-print avatar byline adsbygoogle custom-logo"""
+    """sr-only visually-hidden visuallyhidden screen-reader-text screenreader-text headerlink header-anchor
+    hash-link anchorjs-link mw-editsection mw-cite-backlink linenos lineno gutter line-numbers-rows
+    site-header skip-link print-only visible-print visible-print-block noprint no-print hidden-print
+    avatar byline adsbygoogle custom-logo"""
 )
 """Classes that are boilerplate on any element: text for screen readers or printers only, permalink signs,
-edit links, line numbers, faces."""
+edit links, line numbers, emoji."""
 _WORDS = word_set(
-    """nav navbar navigation menu submenu topbar topnav breadcrumb breadcrumbs sidebar rail footer masthead branding logo dropdown megamenu offcanvas
-    portlet ticker announcement skip skiplinks sitemap pagination pager paginator toc
-    cookie cookies consent gdpr onetrust cookieconsent cmp popup popmake modal toast paywall newsletter subscribe signup login captcha
-    share sharing social sharedaddy addtoany sharethis related relatedposts teaser teasers recommended recommendations trending outbrain taboola trc
-    ad ads advert adverts advertisement adsense sponsor sponsored promo promoted comments commentlist disqus tagcloud byline
-    catlinks printfooter ambox hatnote reflist"""
+    """nav navbar navigation menu submenu topbar topnav breadcrumb breadcrumbs sidebar rail footer masthead
+    branding logo dropdown megamenu offcanvas portlet ticker announcement skip skiplinks sitemap
+    pagination pager paginator toc cookie cookies consent gdpr onetrust cookieconsent cmp popup popmake
+    modal toast paywall newsletter subscribe signup login captcha share sharing social sharedaddy addtoany
+    sharethis related relatedposts teaser teasers recommended recommendations trending outbrain taboola
+    trc ad ads advert adverts advertisement adsense sponsor sponsored promo promoted comments commentlist
+    disqus tagcloud byline catlinks printfooter ambox hatnote reflist"""
 )
-"""Words that name boilerplate as first or last word: `site-footer`, `share-buttons`. Not here, because
-content wears them: widget (Elementor wraps all text in it), toolbar (code blocks), banner and header
-(titles), tags, search, discussion (a part of papers), overlay."""
+"""Words that name boilerplate as first or last word: `site-footer`, `share-buttons`. Excluded because content
+uses them: widget (Elementor wraps all text in it), toolbar (code blocks), banner and header (titles), tags,
+search, discussion (a part of papers), overlay."""
 _WEAK = word_set(
     "comment respond reply replies discussions reviews rating ratings votes feedback meta dateline "
     "timestamp signature cart wishlist popular"
 )
 """The same for boxes, but not for lists and cells: a table of books has ratings."""
 _ANYWHERE = word_set(
-    """cookie cookies consent gdpr onetrust cmp newsletter disqus breadcrumb breadcrumbs sharedaddy adsbygoogle share sharing related comments
-    sponsored advertisement"""
+    """cookie cookies consent gdpr onetrust cmp newsletter disqus breadcrumb breadcrumbs sharedaddy
+    adsbygoogle share sharing related comments sponsored advertisement"""
 )
-"""Words that name boilerplate wherever they stand in a name: `qc-cmp2-container`,
-`elementor-widget-share-buttons`."""
+"""Words that name boilerplate anywhere in a name: `qc-cmp2-container`, `elementor-widget-share-buttons`."""
 _PHRASES = frozenset(
     tuple(phrase.split("-"))
     for phrase in word_set(
-        """read-more read-also read-next most-read most-popular most-viewed also-like also-bought also-viewed recently-viewed to-top jump-to
-    reading-time read-time video-player tag-cloud tag-list tag-links tags-links post-tags entry-tags article-tags post-labels post-date
-    post-info about-author author-box author-bio author-info author-card author-profile author-description author-promo post-author entry-author
-    author-details follow-us sign-up log-in load-more edit-page edit-this last-updated last-modified user-info user-details more-stories
-    more-posts more-articles more-from next-post previous-post feed-links site-sub around-web"""
+        """read-more read-also read-next most-read most-popular most-viewed also-like also-bought also-viewed
+    recently-viewed to-top jump-to reading-time read-time video-player tag-cloud tag-list tag-links
+    tags-links post-tags entry-tags article-tags post-labels post-date post-info about-author author-box
+    author-bio author-info author-card author-profile author-description author-promo post-author
+    entry-author author-details follow-us sign-up log-in load-more edit-page edit-this last-updated
+    last-modified user-info user-details more-stories more-posts more-articles more-from next-post
+    previous-post feed-links site-sub around-web"""
     )
 )
 """Neighboring words that name boilerplate anywhere in a name."""
 _STATES = word_set("has no with without is not open closed on off enabled disabled active visible")
-"""First or last words that make a name tell how a page stands, not what an element is: `has-sidebar`,
+"""First or last words of names that describe the state of a page, not an element: `has-sidebar`,
 `comments-open`."""
 _CONTAINERS = word_set("div section ul ol dl table td header p li ins")
 _BOXES = word_set("div section header p li")
@@ -69,13 +72,14 @@ _BOXES = word_set("div section header p li")
 class="menu">File</span>` part of a sentence."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _UNSEEN = re.compile(
-    r"display:none|visibility:hidden|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|clip:rect\([01](?:px)?[, ]"
+    r"display:none|visibility:hidden|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|"
+    r"clip:rect\([01](?:px)?[, ]"
 )
 _BANNERS = frozenset(
     {(468, 60), (728, 90), (88, 31), (234, 60), (120, 600), (160, 600), (970, 250), (970, 90), (320, 50)}
 )
-"""Sizes (px) of the advertising trade that no image of an article has (IAB); 300 x 250 is one that articles
-have too."""
+"""Sizes (px) of advertisements that no image of an article has (IAB), without 300 x 250, which articles have
+too."""
 _WHOSE = word_set("entry post article story blog news single page")
 _BODY = word_set("content body text prose")
 _BODIES = word_set("mw-parser-output markdown-body s-prose e-content theme-doc-markdown")
@@ -83,13 +87,13 @@ _TITLE = word_set("title headline")
 
 
 def is_structure(tag: str, attributes: Attributes) -> bool:
-    """Whether tag or role alone say that this is not the document."""
+    """Whether tag or role alone exclude this element from the document."""
     return tag in _TAGS or attributes.get("role") in _ROLES
 
 
 def is_boilerplate(tag: str, attributes: Attributes, inside: bool) -> bool:
-    """Whether style, class or id say so, or a form is one. inside: <main> or <article>, where ids are made
-    from headings and say nothing."""
+    """Whether style, class or id name boilerplate, or the element is a form. inside: <main> or <article>,
+    where ids are made from headings and are ignored."""
     if not attributes:
         return tag == "form"
     if tag == "form" or is_hidden(attributes) or (tag == "img" and _is_banner(attributes)):
@@ -98,12 +102,13 @@ def is_boilerplate(tag: str, attributes: Attributes, inside: bool) -> bool:
     if not _MARKS.isdisjoint(classes):
         return True
     return tag in _CONTAINERS and any(
-        _says(name, tag in _BOXES) for name in (classes if inside else [*classes, attributes.get("id") or ""])
+        _names_boilerplate(name, tag in _BOXES)
+        for name in (classes if inside else [*classes, attributes.get("id") or ""])
     )
 
 
 def is_hidden(attributes: Attributes) -> bool:
-    """Whether it is shown to nobody. A panel of tabs that is closed is only closed."""
+    """Whether an element is never shown. A closed panel of tabs is not hidden."""
     if attributes.get("role") == "tabpanel":
         return False
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
@@ -116,27 +121,27 @@ def is_hidden(attributes: Attributes) -> bool:
 
 
 def is_body(attributes: Attributes) -> bool:
-    """Whether it is declared to be the body of an article: `entry-content`, `post__body`, itemprop
+    """Whether an element is declared as the body of an article: `entry-content`, `post__body`, itemprop
     articleBody."""
     if "articleBody" in (attributes.get("itemprop") or ""):
         return True
     classes = (attributes.get("class") or "").split()
-    return not _BODIES.isdisjoint(classes) or any(_joins(name, _BODY) for name in classes)
+    return not _BODIES.isdisjoint(classes) or any(_is_article_part(name, _BODY) for name in classes)
 
 
 def is_title(attributes: Attributes) -> bool:
-    """Whether a heading is declared to be the title of an article."""
+    """Whether a heading is declared as the title of an article."""
     if "headline" in (attributes.get("itemprop") or ""):
         return True
-    return any(_joins(name, _TITLE) for name in (attributes.get("class") or "").split())
+    return any(_is_article_part(name, _TITLE) for name in (attributes.get("class") or "").split())
 
 
-def _joins(name: str, last: frozenset[str]) -> bool:
+def _is_article_part(name: str, last: frozenset[str]) -> bool:
     words = name.lower().replace("_", "-").split("-")
     return words[0] in _WHOSE and words[-1] in last and len(words) > 1
 
 
-def _says(name: str, box: bool) -> bool:
+def _names_boilerplate(name: str, box: bool) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[0] in _STATES or words[-1] in _STATES:
         return False

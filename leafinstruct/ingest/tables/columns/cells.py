@@ -1,5 +1,5 @@
-"""The cells of a row: values at dotted names, and the images of a column with what other columns tell of
-them. Pure but for what `refer` does."""
+"""Read the cells of a row: values at dotted names, and the images of a column with the facts in other
+columns. Pure but for `refer`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from leafinstruct.ingest.fields.license import named
 from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.tables.columns.config import ImageColumn
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
 from leafinstruct.records.document import Image, Ref
+from leafinstruct.records.license import named
 
 Refer = Callable[[object, str, int | None], tuple[Ref, str | None]]
-"""(value, column, index in its list) -> reference and web address of an image. Raises LostError."""
+"""(value, column, index in its list) -> reference and web URL of an image. Raises LostError."""
 
 
 def value_of(row: Mapping[str, Any], name: str) -> Any:
-    """The value at a dotted name, a list of them where a step leads through a list; None where a step is
-    missing."""
+    """Return the value at a dotted name, a list of values where a step leads through a list; None where a
+    step is missing."""
     if name in row:  # a member of a tar may have a dot in its name
         return row[name]
     value: Any = row
@@ -37,7 +37,7 @@ def _step(value: Any, step: str) -> Any:
 
 
 def columns_named(row: Mapping[str, Any], name: str) -> list[str]:
-    """The columns of a row that a name means: itself, or those that fit its {n}."""
+    """Return the columns of a row that a name means: itself, or those that match its {n}."""
     if NUMBER not in name:
         return [name]
     if found := numbered(name, row):
@@ -50,7 +50,7 @@ def columns_named(row: Mapping[str, Any], name: str) -> list[str]:
 
 
 def numbered_entry(entry: ImageColumn, name: str, column: str) -> ImageColumn:
-    """An entry whose name has {n}, for one of its columns."""
+    """Return the entry for one column of an entry whose name has {n}."""
     if NUMBER not in name:
         return entry.model_copy(update={"image": column})
     before, _, after = name.partition(NUMBER)
@@ -66,8 +66,8 @@ def numbered_entry(entry: ImageColumn, name: str, column: str) -> ImageColumn:
 def images(
     entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]
 ) -> Iterator[tuple[str, int, Image | None]]:
-    """(column, index, image) of a column, or of all columns that its {n} fits; None where there is no image
-    at an index. A conversation passes a list that nobody reads: its placeholders are counted."""
+    """Yield (column, index, image) of a column, or of all columns that match its {n}; None where an index has
+    no image. A conversation discards the losses: its placeholders are counted."""
     for column in columns_named(row, entry.image):
         yield from (
             (column, index, image)
@@ -100,7 +100,8 @@ def one_column(
 
 
 def _beside(row: Mapping[str, Any], name: str | None, index: int | None) -> Any:
-    """What a column tells of an image: index is its place in a list, None where it stands alone."""
+    """Return another column's value for an image. index: the image's place in a list, None for a single
+    image."""
     value = value_of(row, name) if name else None
     if isinstance(value, (list, tuple)):
         return value[index] if index is not None and index < len(value) else None

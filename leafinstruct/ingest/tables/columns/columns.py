@@ -1,4 +1,4 @@
-"""The columns that a mapping names. Pure."""
+"""List the columns that a mapping names. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
 
 
 def columns_of(source: HubSource, known: Sequence[str] = ()) -> list[str]:
-    """The top-level columns that a source's mapping needs, each once. known: those of the table, from which
-    names with {n} are taken."""
+    """Return the top-level columns that a source's mapping needs, each once. known: columns of the table,
+    which names with {n} are matched against."""
     found = [
         column
         for name in names_of(source)
@@ -26,7 +26,7 @@ def columns_of(source: HubSource, known: Sequence[str] = ()) -> list[str]:
 
 
 def names_of(source: HubSource) -> list[str]:
-    """The columns of a source's mapping as the recipe writes them, with dots and {n}, each once."""
+    """Return the columns of a source's mapping as written in the recipe, with dots and {n}, each once."""
     inner = [name for entry in source.segments for name in _names(entry)]
     return list(
         dict.fromkeys([*inner, *(name for name in (source.url_column, source.license_column) if name)])
@@ -34,12 +34,12 @@ def names_of(source: HubSource) -> list[str]:
 
 
 def image_columns(source: HubSource) -> list[str]:
-    """Those of them that hold images, as the recipe writes them."""
+    """Return the image columns among them, as written in the recipe."""
     return list(dict.fromkeys(name for entry in source.segments for name in _image_names(entry)))
 
 
 def patterns_of(source: HubSource) -> list[str]:
-    """All declared placeholders, each once."""
+    """Return all declared placeholders, each once."""
     entries = (inner for entry in source.segments for inner in flat(entry))
     return list(
         dict.fromkeys(
@@ -54,23 +54,23 @@ def patterns_of(source: HubSource) -> list[str]:
 def flat(
     entry: TextColumn | ImageColumn | InterleavedColumns | ConversationColumns,
 ) -> Sequence[TextColumn | ImageColumn | ConversationColumns]:
-    """An entry, or those inside it, in reading order."""
+    """Return an entry, or the entries inside it, in reading order."""
     return entry.interleave if isinstance(entry, InterleavedColumns) else [entry]
 
 
 def _names(entry: TextColumn | ImageColumn | InterleavedColumns | ConversationColumns) -> Iterator[str]:
     if isinstance(entry, TextColumn):
         yield entry.text
-        for marked in entry.placeholders.values():
-            yield from _names(marked)
+        for images in entry.placeholders.values():
+            yield from _names(images)
     elif isinstance(entry, ImageColumn):
         yield from filter(None, (entry.image, entry.alt, entry.url, entry.license, entry.time))
     elif isinstance(entry, ConversationColumns):
         yield from filter(
             None, (entry.conversation, entry.images, entry.alt, entry.url, entry.license, entry.time)
         )
-        for marked in entry.placeholders.values():
-            yield from _names(marked)
+        for images in entry.placeholders.values():
+            yield from _names(images)
     else:
         for inner in entry.interleave:
             yield from _names(inner)
@@ -85,4 +85,4 @@ def _image_names(entry: TextColumn | ImageColumn | InterleavedColumns | Conversa
     else:
         if isinstance(entry, ConversationColumns) and entry.images:
             yield entry.images
-        yield from (marked.image for marked in entry.placeholders.values())
+        yield from (images.image for images in entry.placeholders.values())

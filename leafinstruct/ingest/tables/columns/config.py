@@ -1,8 +1,8 @@
-"""Columns of a table in reading order: the `segments:` of a `hub` source. Loads pydantic and nothing else.
+"""The `segments:` of a `hub` source: columns of a table in reading order. Loads pydantic and nothing else.
 
 Texts, images, parallel lists, conversations; and placeholders inside texts, each with the column of the
-images that it names (placeholders). What is wrong with a placeholder is one line when the recipe is read;
-whether its column exists is checked against the table.
+images that it names (placeholders). An error in a placeholder is one line when the recipe is read; whether
+its column exists is checked against the table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from leafinstruct.records.document import Role, TextKind
 
 
 class Section(BaseModel):
-    """What the sections of a recipe about sources have in common."""
+    """Base class of all sections of a recipe that describe sources."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True
@@ -25,13 +25,13 @@ class Section(BaseModel):
 
 
 class _Images(Section):
-    """What other columns tell of the images of one: each holds one value, or a list of them parallel to the
-    images."""
+    """Columns with facts about the images of a column: each contains one value, or a list of them parallel to
+    the images."""
 
     alt: str | None = Field(default=None, min_length=1)
     """Column of alternative texts."""
     url: str | None = Field(default=None, min_length=1)
-    """Column of the addresses where they were found."""
+    """Column of their original URLs."""
     license: str | None = Field(default=None, min_length=1)
     """Column of their licenses; an image without one has its record's."""
     time: str | None = Field(default=None, min_length=1)
@@ -45,27 +45,27 @@ class ImageColumn(_Images):
     image: str = Field(min_length=1)
 
 
-class MarkedImages(ImageColumn):
-    """The images that a placeholder in a text names: one column for each number (`{n}` in its name), or one
-    column that holds a list."""
+class PlaceholderImages(ImageColumn):
+    """The images that a placeholder in a text names: one column per number (`{n}` in its name), or one column
+    with a list."""
 
     from_: int = Field(default=1, alias="from", ge=0)
     """The number of a list's first image."""
 
 
-_MARKED_KEYS = ("image", "alt", "url", "license", "time", "from")
+_IMAGE_KEYS = ("image", "alt", "url", "license", "time", "from")
 
 
 def _with_placeholders(placeholders: Any) -> Any:
-    """Declared placeholders with their columns as mappings: `{"[image_{n}]": images}` is short for
-    `{"[image_{n}]": {image: images}}`. Raises ValueError."""
+    """Expand declared placeholders: `{"[image_{n}]": images}` is short for `{"[image_{n}]": {image:
+    images}}`. Raises ValueError."""
     if not isinstance(placeholders, dict):
         return placeholders
     found: dict[Any, Any] = {}
     for pattern, given in placeholders.items():
         value = (
             given.model_dump(by_alias=True)
-            if isinstance(given, MarkedImages)
+            if isinstance(given, PlaceholderImages)
             else {"image": given}
             if isinstance(given, str)
             else given
@@ -82,17 +82,19 @@ def _with_placeholders(placeholders: Any) -> Any:
                 f"{example}; write both in quotes"
             )
         for key in value:
-            if key not in _MARKED_KEYS:
-                hint = suggestion(str(key), _MARKED_KEYS)
+            if key not in _IMAGE_KEYS:
+                hint = suggestion(str(key), _IMAGE_KEYS)
                 raise ValueError(f"the placeholder {pattern!r} has the unknown key {key!r}; {hint}")
-        if fault := _fault(pattern, value["image"], "from" in value and not isinstance(given, MarkedImages)):
+        if fault := _fault(
+            pattern, value["image"], "from" in value and not isinstance(given, PlaceholderImages)
+        ):
             raise ValueError(fault)
         found[pattern] = value
     return found
 
 
 def _fault(pattern: str, column: str, starts: bool) -> str | None:
-    """What is wrong with a placeholder, None for nothing. starts: whether `from` is given."""
+    """Return what is wrong with a placeholder, None for nothing. starts: whether `from` is given."""
     count = pattern.count("{n}")
     other = re.search(
         r"\{\w{0,9}\}|\{[nN#i]|%d", pattern.replace("{n}", "") + " " + column.replace("{n}", "")
@@ -100,15 +102,15 @@ def _fault(pattern: str, column: str, starts: bool) -> str | None:
     shown = pattern.replace("{n}", "").strip()
     if other is not None and not count:
         return (
-            f"the placeholder {pattern!r} with the column {column!r}: a number is written {{n}}, not "
+            f"the placeholder {pattern!r} with the column {column!r}: write a number as {{n}}, not "
             f"{other[0]!r}"
         )
     if count > 1:
-        return f"the placeholder {pattern!r} has {{n}} {count} times; one number names an image"
+        return f"the placeholder {pattern!r} has {{n}} {count} times; use it once"
     if not shown or (len(shown) < 2 and shown.isalnum()):
         return (
-            f"the placeholder {pattern!r} would fit ordinary text; write what is around the number, such "
-            "as '[image_{n}]'"
+            f"the placeholder {pattern!r} would match ordinary text; include the text around the number, "
+            "such as '[image_{n}]'"
         )
     if "{n}" in column and not count:
         return (
@@ -116,7 +118,7 @@ def _fault(pattern: str, column: str, starts: bool) -> str | None:
             "where the placeholder has its number"
         )
     if column.count("{n}") > 1:
-        return f"the column {column!r} has {{n}} {column.count('{n}')} times; one number names an image"
+        return f"the column {column!r} has {{n}} {column.count('{n}')} times; use it once"
     if starts and "{n}" in column:
         return (
             f"the placeholder {pattern!r}: `from` counts the items of a list, and {column!r} is one "
@@ -132,7 +134,7 @@ def _fault(pattern: str, column: str, starts: bool) -> str | None:
     )
 
 
-Placeholders = Annotated[dict[str, MarkedImages], BeforeValidator(_with_placeholders)]
+Placeholders = Annotated[dict[str, PlaceholderImages], BeforeValidator(_with_placeholders)]
 """Placeholders inside a text and the images they name."""
 
 
@@ -142,31 +144,31 @@ class TextColumn(Section):
 
     text: str = Field(min_length=1)
     as_: TextKind = Field(default="prose", alias="as")
-    """What its texts are."""
+    """Kind of its texts."""
     role: Role | None = None
-    """Who speaks, for conversations; None for pages."""
+    """Speaker of a conversation; None for pages."""
     placeholders: Placeholders = {}
-    """Placeholders in the text and the columns of the images that stand there: `{"[image_{n}]":
-    "image_{n}"}`, `{"Image #{n}": images}`."""
+    """Placeholders in the text and the columns of their images: `{"[image_{n}]": "image_{n}"}`, `{"Image
+    #{n}": images}`."""
 
 
 def _which(value: Any) -> str | None:
-    """The sort of a mapping by the key that only it has; None for none of them."""
+    """The tag of a mapping by the key that only it has; None for no match."""
     given = value if isinstance(value, dict) else value.__dict__ if isinstance(value, BaseModel) else {}
     return next((f"<{key}>" for key in ("text", "image", "interleave", "conversation") if key in given), None)
 
 
 def at_least_one(columns: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The columns. Raises ValueError when there are none; as a minimum length it would be a second fault of
-    every column that is wrong."""
+    """Return the columns. Raises ValueError when there are none. A minimum length of the field would be
+    reported as a second error for every wrong column."""
     if not columns:
         raise ValueError("at least one column is needed")
     return columns
 
 
 class InterleavedColumns(Section):
-    """Parallel lists, read index by index: the first of each in this order, then the second of each. Nulls
-    are passed over."""
+    """Parallel lists, read index by index: the first item of each in this order, then the second of each.
+    Nulls are skipped."""
 
     interleave: tuple[
         Annotated[
@@ -180,7 +182,7 @@ class InterleavedColumns(Section):
 
     @field_validator("interleave")
     @classmethod
-    def _some(cls, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _not_empty(cls, columns: tuple[Any, ...]) -> tuple[Any, ...]:
         return at_least_one(columns)
 
 
@@ -190,10 +192,10 @@ class ConversationColumns(_Images):
 
     conversation: str = Field(min_length=1)
     images: str | None = Field(default=None, min_length=1)
-    """Column of images; None when turns hold none."""
+    """Column of images; None when turns have none."""
     placeholders: Placeholders = {}
-    """Other placeholders than `<image>`, and the columns of the images that they name; with these, `<image>`
-    is a placeholder only where it is one of them."""
+    """Other placeholders than `<image>`, and the columns of the images that they name. If any are declared,
+    `<image>` is a placeholder only when it is one of them."""
 
 
 Columns = Annotated[

@@ -1,6 +1,6 @@
-"""The mapping of a table's columns, guessed from its first rows where only one reading is possible. Pure.
+"""Guess the mapping of a table's columns from its first rows, if only one reading is possible. Pure.
 
-Refused, with a sentence that lists the columns: two texts whose order nothing states, several images beside a
+Refused, with a sentence that lists the columns: two texts without a stated order, several images beside a
 text without placeholders. A guess there would put images beside the wrong sentences, and ORDER IS THE DATA.
 """
 
@@ -16,27 +16,28 @@ from leafinstruct.ingest.tables.columns import placeholders
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER
 from leafinstruct.ingest.tables.columns.turns import PLACEHOLDER
 
-_IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".bmp", ".tif", ".tiff")
-IMAGE_SUFFIXES = _IMAGES
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".bmp", ".tif", ".tiff")
 _IMAGE_NAME = re.compile(r"image|img|picture|photo|pic\b|thumbnail", re.IGNORECASE)
 _TITLE = re.compile(r"(?:^|[._])(?:title|heading|headline)$", re.IGNORECASE)
 _ALT = re.compile(r"(?:^|[._])(?:alt|alt_text|alttext)s?$", re.IGNORECASE)
 _URL = re.compile(r"(?:^|[._])(?:url|page_url|source_url|link)$", re.IGNORECASE)
 _LICENSE = re.compile(r"(?:^|[._])licen[sc]e$", re.IGNORECASE)
 _ABOUT = re.compile(
-    r"(?:^|[._])(?:u?u?id|index|key|__key__|__url__|lang|language|source|dataset|split|hash|sha\d*|md5|category|label|tags?|date|time|timestamp|author|"
+    r"(?:^|[._])(?:u?u?id|index|key|__key__|__url__|lang|language|source|dataset|split|hash|sha\d*|"
+    r"md5|category|label|tags?|date|time|timestamp|author|"
     r"file|file_?name|path|name|width|height|format|domain|status|type|genre|model|metadata|meta)$",
     re.IGNORECASE,
 )
-"""Columns that tell about a record and are not read aloud."""
+"""Columns with facts about a record, which are not part of its text."""
 _PUBLISHED = ("messages", "images", "image_info")
-_SHOWN = 12
+_LISTED = 12
 
 
 def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | str:
-    """Keys of a `hub` source (segments, url_column, license_column), or why there is no single reading."""
+    """Return the keys of a `hub` source (segments, url_column, license_column), or why there is no single
+    reading."""
     if not rows:
-        return "holds no row"
+        return "has no row"
     names = list(dict.fromkeys(name for row in rows for name in row))
     if is_published(rows):
         inner = {"url": "image_info.url", "license": "image_info.license", "time": "image_info.frame_time"}
@@ -47,13 +48,13 @@ def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | str:
         }
     kinds = {name: _kind(name, [row[name] for row in rows if row.get(name) is not None]) for name in names}
     if not {"image", "images", "turns"} & set(kinds.values()):
-        return "holds records without a column of images"
+        return "has records without a column of images"
     segments = _segments(rows, kinds)
     if segments is None:
-        told = ", ".join(f"{name} ({kind})" for name, kind in list(kinds.items())[:_SHOWN] if kind)
-        more = f" and {len(kinds) - _SHOWN} more" if len(kinds) > _SHOWN else ""
+        listed = ", ".join(f"{name} ({kind})" for name, kind in list(kinds.items())[:_LISTED] if kind)
+        more = f" and {len(kinds) - _LISTED} more" if len(kinds) > _LISTED else ""
         return (
-            f"is a table whose reading order is not certain; its columns are {told}{more}; write a "
+            f"is a table whose reading order is not certain; its columns are {listed}{more}; write a "
             "source of kind hub with segments by hand "
             "(docs/sources.md)"
         )
@@ -105,8 +106,8 @@ def _segments(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> li
 
 
 def _placeholder(rows: Sequence[Mapping[str, Any]], column: str) -> str | None:
-    """The one form of image placeholders in a text; None where it has none, empty where it has several or
-    they begin at 0."""
+    """The only form of image placeholders in a text; None when there are none, empty when there are
+    several or they begin at 0."""
     found = {
         placeholders.general(words)
         for row in rows
@@ -121,7 +122,7 @@ def _placeholder(rows: Sequence[Mapping[str, Any]], column: str) -> str | None:
 
 
 def is_published(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether rows are those that leafinstruct publishes."""
+    """Whether rows have the format that leafinstruct publishes."""
     return all(name in rows[0] for name in _PUBLISHED) and is_turns(rows[0]["messages"])
 
 
@@ -139,7 +140,7 @@ def is_turns(value: object) -> bool:
 
 
 def is_parallel(rows: Sequence[Mapping[str, Any]], texts: str, images: str) -> bool:
-    """Whether two lists give a text or an image at each place, never both."""
+    """Whether two lists have a text or an image at each index, never both."""
     places: list[tuple[Any, Any]] = []
     for row in rows:
         one, other = row.get(texts), row.get(images)
@@ -153,8 +154,8 @@ def is_parallel(rows: Sequence[Mapping[str, Any]], texts: str, images: str) -> b
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with the members of its inner objects as columns of dotted names; what looks like an image stays
-    whole."""
+    """Return a row with the members of its inner objects as columns with dotted names; values that look like
+    images stay whole."""
     found: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, dict) and not _is_image(name, value):
@@ -165,8 +166,8 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def member(column: str, data: bytes) -> Any:
-    """A member of a tar as a value: an image, a JSON object or a text; None for anything else."""
-    if f".{column.rpartition('.')[2]}" in _IMAGES:
+    """Return a member of a tar as a value: an image, a JSON object or a text; None for anything else."""
+    if f".{column.rpartition('.')[2]}" in IMAGE_SUFFIXES:
         return data
     try:
         text = data.decode("utf-8-sig")
@@ -180,7 +181,7 @@ def _equally_long(rows: Sequence[Mapping[str, Any]], one: str, other: str) -> bo
 
 
 def _kind(name: str, values: Sequence[Any]) -> str:
-    """image, images, text, texts, turns, url; empty for anything else."""
+    """Return image, images, text, texts, turns or url; empty for anything else."""
     if not values:
         return ""
     if all(map(is_turns, values)):
@@ -206,4 +207,4 @@ def _is_image(name: str, value: object) -> bool:
     if not isinstance(value, str) or len(value) > 2_000 or "\n" in value:
         return False
     path = value.partition("?")[0].lower()
-    return path.endswith(_IMAGES) or (web(value) is not None and _IMAGE_NAME.search(name) is not None)
+    return path.endswith(IMAGE_SUFFIXES) or (web(value) is not None and _IMAGE_NAME.search(name) is not None)

@@ -1,14 +1,14 @@
-"""A row of any table -> a document, by the columns that the recipe names. Pure but for what `refer` does.
+"""Map a row of any table to segments, by the columns that the recipe names. Pure but for `refer`.
 
 Columns come in reading order: texts, images, parallel lists read index by index, or a conversation with
-placeholders. A column that holds a list gives several segments; null gives none; anything else that is no
-text or image is a reason, and the document goes on. Dots lead into structs, and into each one of a list of
-structs. What else is known of an image (alt, url, license, time) stands in columns parallel to its own. A
-text is cut at blank lines into paragraphs, as in obelics, unless somebody says it: what is said stays whole.
-A text read `as: list` gets a bullet for each item, unless its source wrote markers: an entry of a list column
-is one item, and each line of a column without a list is one (lists). Where the recipe declares placeholders
-of a text column, the text is cut at each placeholder and the image that it names is placed there
-(placeholders), wherever else its column is mapped.
+placeholders. A column with a list gives several segments; null gives none; any other value that is no text or
+image is a loss, and the document is kept. Dots lead into structs, and into each item of a list of structs.
+Facts about an image (alt, url, license, time) are in columns parallel to its own. A text is split at blank
+lines into paragraphs, as in obelics; a text with a role stays whole. A text read `as: list` gets a bullet for
+each item, unless its source wrote markers: an entry of a list column is one item, and each line of a column
+without a list is one (lists). Where the recipe declares placeholders of a text column, the text is split at
+each placeholder and the image that it names is placed there (placeholders), wherever else its column is
+mapped.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from leafinstruct.ingest.tables.columns.config import (
     InterleavedColumns,
     TextColumn,
 )
-from leafinstruct.ingest.tables.columns.placed import Placed, conversation, texts_of
+from leafinstruct.ingest.tables.columns.placed import PlacedImages, conversation, texts_of
 from leafinstruct.records.document import Image, Segment, Text
 
 WIDE = 5 * MAX_PIECES
-"""Entries of a list that is read index by index; most of them may be null."""
+"""Maximum entries of a list that is read index by index; most of them may be null."""
 
 
 def segments(
     source: HubSource, row: Mapping[str, Any], refer: Refer, license_: str | None, lost: list[LostError]
 ) -> tuple[Segment, ...]:
-    """The row's segments in reading order; pieces that are lost are added to `lost`.
+    """Return the row's segments in reading order; lost pieces are appended to `lost`.
 
-    Raises LostError when the whole row is: empty, placeholder_without_image, too_many_pieces, too_long, and
-    those of turns.
+    Raises LostError when the whole row is lost: empty, placeholder_without_image, too_many_pieces, too_long,
+    and those of turns.
     """
     found: list[Segment] = []
-    placed = Placed(source, row, refer, lost)
+    placed = PlacedImages(source, row, refer, lost)
     for entry in source.segments:
         if isinstance(entry, ConversationColumns):
             found += placed.read(entry)[0] if entry.placeholders else conversation(entry, row, refer, None)
@@ -68,10 +68,10 @@ def segments(
     if problem := excess(len(found), len(found) - len(texts), sum(len(item.text) for item in texts)):
         raise LostError(*problem)
     if not found:
-        raise LostError("empty", "the mapped columns hold no text and no image")
+        raise LostError("empty", "the mapped columns contain no text and no image")
     final = {
         item.position: position for position, item in enumerate(found)
-    }  # of images at placeholders, whose owner is known by its number so far
+    }  # numbers of segments with placeholders -> final positions
     return tuple(
         replace(
             item,
@@ -85,9 +85,9 @@ def segments(
     )
 
 
-def _as_step(group: Sequence[Segment], placed: Placed) -> list[Segment]:
-    """What parallel lists hold at one index. Its images belong to its text: the nearest one before each, else
-    the first; that is stated."""
+def _as_step(group: Sequence[Segment], placed: PlacedImages) -> list[Segment]:
+    """Assign owners within one index of parallel lists. Its images belong to its text: the nearest one before
+    each, else the first; this order is stated."""
     items = [
         replace(item, position=placed.number()) if isinstance(item, Text) and item.position == 0 else item
         for item in group
@@ -108,11 +108,11 @@ def _column(
     row: Mapping[str, Any],
     refer: Refer,
     lost: list[LostError],
-    placed: Placed,
+    placed: PlacedImages,
     flat: bool,
 ) -> Iterator[Sequence[Segment]]:
-    """Segments of each item of a column; `flat` is false where an item's index matters, and null is an item
-    without segments."""
+    """Yield the segments of each item of a column. flat: false where an item's index matters, so that null is
+    an item without segments."""
     if isinstance(entry, ImageColumn):
         for column, index, image in images(entry, row, refer, lost):
             yield [] if image is None or placed.takes(column, index) else [image]
@@ -128,5 +128,5 @@ def _column(
         elif isinstance(item, str):
             yield list(texts_of(entry, item, one_item=isinstance(value, (list, tuple))))
         else:
-            lost.append(LostError("not_text", f"{entry.text} holds {shown(item)}"))
+            lost.append(LostError("not_text", f"{entry.text} contains {shown(item)}"))
             yield []

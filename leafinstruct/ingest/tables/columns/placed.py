@@ -1,4 +1,4 @@
-"""The images that placeholders of a row's texts name, each placed once. Pure but for what `refer` does."""
+"""Place the images that placeholders in a row's texts name, each once. Pure but for `refer`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from leafinstruct.ingest.tables.columns.columns import flat
 from leafinstruct.ingest.tables.columns.config import (
     ConversationColumns,
     ImageColumn,
-    MarkedImages,
+    PlaceholderImages,
     TextColumn,
 )
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER, Placeholder, split
@@ -32,9 +32,9 @@ from leafinstruct.ingest.tables.columns.turns import Declared, segments_of
 from leafinstruct.records.document import Image, Segment, Text
 
 
-class Placed:
-    """The images of one row that placeholders of its texts name. All texts with placeholders are read first,
-    in reading order, so that a column of images that is mapped as well gives those alone that no placeholder
+class PlacedImages:
+    """The images of one row that placeholders in its texts name. All texts with placeholders are read first,
+    in reading order, so that an image column that is mapped as well gives only the images that no placeholder
     names."""
 
     def __init__(
@@ -50,8 +50,7 @@ class Placed:
         self._taken: set[tuple[str, int]] = set()
         self._next: dict[str, int] = {}
         self._number = -1
-        """Position of the next segment as long as its final one is not known: segments without placeholders
-        have 0."""
+        """Temporary position of the last numbered segment; segments without placeholders have 0."""
         self._read: dict[int, list[list[Segment]]] = {}
         for group in source.segments:
             self._read_group(
@@ -59,7 +58,7 @@ class Placed:
             )
 
     def read(self, entry: TextColumn | ConversationColumns) -> list[list[Segment]]:
-        """The segments of each item of a column with placeholders; of a conversation, all in one."""
+        """Return the segments of each item of a column with placeholders; a conversation is one item."""
         return self._read[id(entry)]
 
     def takes(self, column: str, index: int) -> bool:
@@ -67,7 +66,7 @@ class Placed:
         return (column, index) in self._taken
 
     def unnamed(self) -> Iterator[LostError]:
-        """The images that no placeholder names and that no entry maps as well."""
+        """Yield a loss for each image that no placeholder names and no other entry maps."""
         targets = {
             target.image: target
             for entry in self._with_placeholders
@@ -111,11 +110,11 @@ class Placed:
                     )
 
     def _segments(self, entry: TextColumn, item: object, one_item: bool) -> list[Segment]:
-        """One text with its images. one_item: whether it is one item of a list. The owner of an image is the
-        text before it, at the beginning the text behind it."""
+        """Return one text with its images. one_item: whether it is one item of a list. The owner of an image
+        is the text before it, at the beginning the text after it."""
         if not isinstance(item, str):
             if item is not None:
-                self._lost.append(LostError("not_text", f"{entry.text} holds {shown(item)}"))
+                self._lost.append(LostError("not_text", f"{entry.text} contains {shown(item)}"))
             return []
         found: list[Segment] = []
         pieces = list(self.pieces(entry.placeholders, item))
@@ -138,13 +137,13 @@ class Placed:
         return found
 
     def number(self) -> int:
-        """A number that names one segment of the row until it has its position."""
+        """Return a number that identifies one segment of the row until its position is known."""
         self._number -= 1
         return self._number
 
-    def pieces(self, placeholders: Mapping[str, MarkedImages], text: str) -> Iterator[str | Image]:
-        """A text's pieces and the images of its placeholders, in order; a placeholder of an image that is
-        placed already is text. Raises LostError."""
+    def pieces(self, placeholders: Mapping[str, PlaceholderImages], text: str) -> Iterator[str | Image]:
+        """Yield a text's pieces and the images of its placeholders, in order; the placeholder of an already
+        placed image stays text. Raises LostError."""
         kept = ""
         for piece in split(text, list(placeholders)):
             image = None if isinstance(piece, str) else self._image(placeholders[piece.pattern], piece)
@@ -158,8 +157,8 @@ class Placed:
         if kept.strip():
             yield kept
 
-    def _image(self, target: MarkedImages, placeholder: Placeholder) -> Image | None:
-        """The image that a placeholder names, None when it is placed already. Raises LostError:
+    def _image(self, target: PlaceholderImages, placeholder: Placeholder) -> Image | None:
+        """The image that a placeholder names, None when it is already placed. Raises LostError:
         placeholder_without_image."""
         column, index = target.image, 0
         if placeholder.number is None:
@@ -175,12 +174,11 @@ class Placed:
         return self._take(target, column, index, placeholder.words)
 
     def part(self, entry: ConversationColumns, index: int | None) -> Image:
-        """The image of a part of a message. Raises LostError: too_few_images."""
+        """Return the image of a part of a message. Raises LostError: too_few_images."""
         column = entry.images
         if column is None:
             raise LostError(
-                "too_few_images",
-                "a part of a message stands for an image, and the recipe names no column of images",
+                "too_few_images", "a part of a message is an image, but the recipe names no column of images"
             )
         images = self._of(_beside_images(entry, column), column)
         free = (
@@ -189,7 +187,7 @@ class Placed:
         place = next(free, len(images)) if index is None else index
         image = self._take(_beside_images(entry, column), column, place, "a part of a message")
         if image is None:
-            raise LostError("too_few_images", f"two parts stand for the image {place} of {column}")
+            raise LostError("too_few_images", f"two parts refer to image {place} of {column}")
         return image
 
     def _take(self, target: ImageColumn, column: str, index: int, words: str) -> Image | None:
@@ -198,7 +196,7 @@ class Placed:
         if image is None:
             raise LostError(
                 "placeholder_without_image",
-                f"{one_line(words)!r} is in the text, and {self._missing(column, index, len(images))}",
+                f"{one_line(words)!r} is in the text, but {self._missing(column, index, len(images))}",
             )
         if (column, index) in self._taken:
             return None
@@ -211,9 +209,9 @@ class Placed:
             near = get_close_matches(head, list(self._row), n=1)
             return f"the row has no column {head!r}" + (f"; did you mean {near[0]!r}?" if near else "")
         if not self._is_list(column):
-            return f"{column} holds no image"
+            return f"{column} has no image"
         return (
-            f"{column}, item {index}, holds no image"
+            f"{column}, item {index}, has no image"
             if 0 <= index < count
             else f"{column} has {count} images, none of them is item {index}"
         )
@@ -222,8 +220,8 @@ class Placed:
         return isinstance(value_of(self._row, column), (list, tuple))
 
     def _of(self, target: ImageColumn, column: str) -> list[Image | None]:
-        """The images of a column, read once; what else is known of them is as where the column is mapped,
-        unless the placeholder says it itself."""
+        """The images of a column, read once. The facts about them come from the placeholder's own
+        columns, else from where the column is mapped."""
         if column not in self._images:
             own = any((target.alt, target.url, target.license, target.time))
             entry = target if own else self._mapped.get(column) or self._mapped.get(target.image) or target
@@ -237,7 +235,7 @@ class Placed:
 class _InTurns:
     """The placeholders of a conversation. See turns.Declared."""
 
-    def __init__(self, placed: Placed, entry: ConversationColumns) -> None:
+    def __init__(self, placed: PlacedImages, entry: ConversationColumns) -> None:
         self._placed, self._entry = placed, entry
         near = (
             {}
@@ -265,14 +263,14 @@ def _beside_images(entry: ConversationColumns, images: str) -> ImageColumn:
 def conversation(
     entry: ConversationColumns, row: Mapping[str, Any], refer: Refer, declared: Declared | None
 ) -> tuple[Segment, ...]:
-    """Segments of a column of turns, which may be written as JSON. Raises LostError."""
+    """Return the segments of a column of turns, which may be written as JSON. Raises LostError."""
     turns = value_of(row, entry.conversation)
     if isinstance(turns, str):
         try:
             turns = json.loads(turns)
         except (ValueError, RecursionError) as error:
             raise LostError(
-                "bad_turns", f"the turns are a text that is no JSON: {str(error)[:100]}"
+                "bad_turns", f"the turns are a text that is not JSON: {str(error)[:100]}"
             ) from error
     items: list[Image] = []
     if entry.images is not None and declared is None:
@@ -286,9 +284,11 @@ def conversation(
 
 
 def texts_of(entry: TextColumn, item: str, one_item: bool, begun: bool = False) -> Iterator[Text]:
-    """The paragraphs of a text, or of what is between two of its placeholders; all of it in one where
-    somebody says it, or where it is no prose.
-    one_item: whether it is one item of a list; begun: whether text of it is before a placeholder."""
+    """Yield the paragraphs of a text, or of the text between two of its placeholders; all in one when it has
+    a role or is not prose.
+
+    one_item: whether it is one item of a list. begun: whether the item has text before a placeholder.
+    """
     whole = entry.role is not None or entry.as_ != "prose"
     pieces = [lines(piece) for piece in ([item] if whole else item.split("\n\n"))]
     kept = (_listed(piece, one_item, begun) if entry.as_ == "list" else piece for piece in pieces if piece)
@@ -296,8 +296,8 @@ def texts_of(entry: TextColumn, item: str, one_item: bool, begun: bool = False) 
 
 
 def _listed(text: str, one_item: bool, begun: bool) -> str:
-    """Text of a list with its markers (lists); what follows a placeholder inside an item has none and is
-    indented."""
+    """The text of a list with its markers (lists). Text after a placeholder inside an item has no
+    marker and is indented."""
     if not begun:
         return marked(text, one_item)
     head, line_end, rest = text.partition("\n")

@@ -1,16 +1,16 @@
 """Image placeholders inside texts: a declared pattern and the image column it names. Pure.
 
-    {"<image_start>[problem_image_{n}]<image_end>": "problem_image_{n}"}     one column for each number (Zebra-CoT)
-    {"Image #{n}": "images"}                                                 item n of a list, counted from 1, or from `from` (WEAVE)
-    {"<image>": "images"}                                                    without a number: the next item of the list at each placeholder
+    {"<image_start>[image_{n}]<image_end>": "image_{n}"}    one column for each number (Zebra-CoT)
+    {"Image #{n}": "images"}                                item n of a list, from 1 or `from` (WEAVE)
+    {"<image>": "images"}                                   without a number: the next item of the list
 
 A text is split at a placeholder: the image is placed there, and the placeholder is removed, with a pair of
 tags that encloses it (`<image_start>`...`<image_end>`, `<img>`...`</img>`). Every image is in a row once, so
-a further mention of an image that is placed already stays text. A placeholder whose image is missing loses
-the row (placeholder_without_image): a text that speaks of an image that is not there is wrong.
+another placeholder of a placed image stays text. A placeholder whose image is missing loses the row
+(placeholder_without_image): its text would describe a missing image.
 
-`suspects` finds what looks like a placeholder and is none of the recipe's: an undeclared placeholder leaves
-the images in another order than the text means.
+`suspects` finds text that looks like a placeholder and matches no pattern of the recipe: undeclared
+placeholders leave the images in another order than the text means.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ _WORD = "[A-Za-z0-9_]"
 _OPENED = re.compile(r"<(\|?)([\w-]{1,40})\|?>\s*\Z")
 _CLOSED = re.compile(r"\s*<(\|?)(/?)([\w-]{1,40})\|?>")
 _TAG = 64
-"""Characters in which an enclosing tag is looked for."""
+"""Characters within which an enclosing tag is searched."""
 _NEAR = _TAG // 2
-"""Placeholders beside a placeholder that can enclose it: a tag has 3 characters and more."""
+"""Neighboring placeholders that can enclose a placeholder: a tag has at least 3 characters."""
 _IMAGE = r"(?:images?|img|pic|picture|photo)"
 _LOOKS = re.compile(
     rf"""<(?P<a>\|?)[\w-]{{0,30}}?{_IMAGE}[ _#-]{{0,2}}(?:[0-9]{{1,9}}|placeholder|token|start|end|pad)?(?P=a)/?>   # <image>, <image_2>, <|image_1|>
     | \[\[?[\w -]{{0,30}}?{_IMAGE}[ _\#-]{{0,2}}[0-9]{{1,9}}\]\]?                                                  # [problem_image_1], [Image 1]
     | \{{\{{?[\w -]{{0,30}}?{_IMAGE}[ _\#-]{{0,2}}[0-9]{{1,9}}\}}\}}?                                              # {{image_1}}
     | \b{_IMAGE}[ ]?\#[ ]?[0-9]{{1,9}}                                                                             # Image #1
-    """,
+    """,  # noqa: E501
     re.IGNORECASE | re.VERBOSE,
 )
 _RUN = re.compile("[0-9]+")
 MANY = 2_000
-"""Places of a text that look like placeholders which are looked at: a document has at most so many images,
-and a hostile text a million places."""
+"""Maximum places of a text that are examined as placeholders: a document has at most this many images, while
+a hostile text can have a million places."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A placeholder in a text. pattern: the declared one; number: as it is written, None where the pattern
-    has none; words: the text of the placeholder."""
+    """A placeholder in a text. pattern: as declared; number: as written, None when the pattern has none;
+    words: its text."""
 
     pattern: str
     number: str | None
@@ -60,10 +60,10 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Unmapped(Rejected):
-    """Text that looks like an image placeholder and that no pattern of the recipe fits, in one row or, in a
+    """Text that looks like an image placeholder and matches no pattern of the recipe, in one row or, in a
     part's report, in several.
 
-    pattern: its digits replaced by {n}; times: how often it was found; rows: in how many rows; hint: what to
+    pattern: its digits replaced by {n}. times: number of occurrences. rows: number of rows. hint: what to
     write into the recipe.
     """
 
@@ -75,8 +75,8 @@ class Unmapped(Rejected):
 
 
 def split(text: str, patterns: Sequence[str]) -> Iterator[str | Placeholder]:
-    """The text's pieces and placeholders in order, texts as they are written. Joined, with the words of the
-    placeholders, they are the text."""
+    """Yield the text's pieces, unchanged, and its placeholders in order. Pieces and words of placeholders,
+    joined, are the text."""
     at = 0
     for found in _compiled(tuple(patterns)).finditer(text):
         index = next(index for index, _ in enumerate(patterns) if found[f"m{index}"] is not None)
@@ -95,14 +95,14 @@ def split(text: str, patterns: Sequence[str]) -> Iterator[str | Placeholder]:
 
 @lru_cache(maxsize=256)
 def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """All patterns as one expression, the longest first."""
+    """Compile all patterns into one expression, the longest first."""
     order = sorted(range(len(patterns)), key=lambda index: -len(patterns[index]))
     return re.compile("|".join(f"(?P<m{index}>{_expression(patterns[index], index)})" for index in order))
 
 
 def _expression(pattern: str, index: int) -> str:
-    """A pattern as an expression: white space fits any white space, and a placeholder is no part of a longer
-    word or number."""
+    """Return a pattern as an expression: white space matches any white space, and a placeholder is not part
+    of a longer word or number."""
     pieces = [r"\s+".join(map(re.escape, re.split(r"\s+", piece))) for piece in pattern.split(NUMBER)]
     before = f"(?<!{_WORD})" if re.match(_WORD, pattern) else ""
     after = f"(?!{_WORD})" if pattern.endswith(NUMBER) or re.search(f"{_WORD}\\Z", pattern) else ""
@@ -110,7 +110,7 @@ def _expression(pattern: str, index: int) -> str:
 
 
 def _enclosed(text: str, start: int, end: int) -> tuple[int, int]:
-    """The range of a placeholder with the pair of tags directly around it, where there is one."""
+    """The range of a placeholder including a pair of tags directly around it."""
     opened, closed = _OPENED.search(text[max(0, start - _TAG) : start]), _CLOSED.match(text[end : end + _TAG])
     if opened is None or closed is None:
         return start, end
@@ -124,7 +124,7 @@ def _enclosed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def numbered(name: str, known: Iterable[str]) -> list[str]:
-    """Of the known columns those that a name with {n} fits, in order of their number."""
+    """Return the known columns that match a name with {n}, in order of their number."""
     before, _, after = name.partition(NUMBER)
     fits = re.compile(f"{re.escape(before)}{_DIGITS}{re.escape(after)}")
     found = [(int(match[1]), column) for column in known if (match := fits.fullmatch(column))]
@@ -132,9 +132,9 @@ def numbered(name: str, known: Iterable[str]) -> list[str]:
 
 
 def suspects(text: str, patterns: Sequence[str], columns: Sequence[str]) -> Iterator[str]:
-    """What looks like an image placeholder in a text and fits no declared pattern: common forms with the word
-    image, and names of columns in brackets or, where a name speaks of an image and is no plain word, without,
-    whatever their number. columns: those that a placeholder could mean."""
+    """Yield text that looks like an image placeholder and matches no declared pattern: common forms with the
+    word image; names of columns in brackets; and bare names of columns, whatever their number, that mention
+    an image and are no plain word. columns: those that a placeholder could mean."""
     for piece in split(text, patterns) if patterns else [text]:
         if not isinstance(piece, str):
             continue
@@ -164,12 +164,12 @@ def _looks(columns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def general(words: str) -> str:
-    """A placeholder as the pattern of its kind: `[reasoning_image_3]` is `[reasoning_image_{n}]`."""
+    """Return the general pattern of a placeholder: `[reasoning_image_3]` becomes `[reasoning_image_{n}]`."""
     return _RUN.sub(NUMBER, words, count=1) if len(_RUN.findall(words)) == 1 else words
 
 
 def hint(pattern: str, columns: Sequence[str], lists: Sequence[str]) -> str:
-    """What to write into the recipe for an undeclared placeholder. columns: of the table; lists: image
+    """Return what to write into the recipe for an undeclared placeholder. columns: of the table; lists: image
     columns of the mapping."""
     core = _OPENED.sub("", pattern.partition("[")[0]) + "".join(pattern.partition("[")[1:])
     core = core.partition("]")[0] if core.startswith("[") else core

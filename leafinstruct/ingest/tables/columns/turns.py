@@ -1,16 +1,17 @@
 """Turns with `<image>` placeholders -> segments with roles. Pure.
 
-    [{"from": "human", "value": "... <image> ..."}, {"from": "gpt", "value": "..."}]      InterleavedBench, LeafInstruct, LLaVA
-    [{"role": "user", "content": "..." or [{"type": "text", "text": ...}, {"type": "image"}]}]    chat messages
+    InterleavedBench, LeafInstruct, LLaVA:
+        [{"from": "human", "value": "... <image> ..."}, {"from": "gpt", "value": "..."}]
+    chat messages:
+        [{"role": "user", "content": "..." or [{"type": "text", "text": ...}, {"type": "image"}]}]
 
-Placeholders are filled from the record's images in order, over all turns; a part that says which (`index`)
-gets that one, and a part that brings its own (`{"type": "image", "image": name}`, `{"type": "image_url",
-"image_url": {"url": ...}}`) takes none. A record with more placeholders than images, or fewer, is lost as a
-whole: any way of filling the rest would be a guess. Text is kept as it is written, less blank lines at its
-ends and white space on a placeholder's line. A system turn is what the user says first, since our rows know
-two speakers. Words that are no placeholder (`<img>`, `<image 1>`) are text, unless the caller declares other
-placeholders (`declared`); then those alone are placeholders, and which images they name is the caller's to
-check.
+Placeholders are filled from the record's images in order, over all turns. A part with an `index` gets that
+image, and a part with its own image (`{"type": "image", "image": name}`, `{"type": "image_url", "image_url":
+{"url": ...}}`) takes none. A record with more placeholders than images, or fewer, is lost as a whole: any
+assignment would be a guess. Text is kept as written, without blank lines at its ends and white space on a
+placeholder's line. A system turn becomes the first text of the user, since our rows have two speakers. Words
+that are no placeholder (`<img>`, `<image 1>`) are text. If the caller declares other placeholders
+(`declared`), only those are placeholders, and the caller checks which images they name.
 """
 
 from __future__ import annotations
@@ -37,13 +38,16 @@ _ROLES: dict[str, Role] = {
 _SPLIT = re.compile(f"({re.escape(PLACEHOLDER)})")
 _BLANK = " \t\N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}"
 _OWN = ("image", "image_url", "url", "path")
-"""Keys under which a part brings its own image."""
+"""Keys under which a part contains its own image."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Placeholder:
-    """The place of an image: own, the name or address that the part brings; else index, which of the record's
-    it is, None for the next one."""
+    """The place of an image.
+
+    own: name or URL of the part's own image. index: which of the record's images otherwise, None for the next
+    one.
+    """
 
     own: str | None = None
     index: int | None = None
@@ -53,23 +57,22 @@ class Declared(Protocol):
     """Placeholders that a recipe declares, with the images of one record."""
 
     def pieces(self, text: str) -> Iterator[str | Image]:
-        """The texts and images of a turn's text, in order. Raises LostError for a placeholder without an
-        image."""
+        """Yield the texts and images of a turn's text, in order. Raises LostError for a placeholder without
+        an image."""
 
     def part(self, index: int | None) -> Image:
-        """The image of a part of a chat message, None for the next one. Raises LostError when there is
+        """Return the image of a part of a chat message, None for the next one. Raises LostError when there is
         none."""
 
 
 def segments_of(
     turns: object, images: Sequence[Image], own: Callable[[str], Image], declared: Declared | None = None
 ) -> tuple[Segment, ...]:
-    """The segments of a conversation, positions from 0. images: in the order of their placeholders, position
-    and role are set here; own: the image of a part that names it; declared: other placeholders than
-    `<image>`, with their own images.
+    """Return the segments of a conversation, positions from 0.
 
-    Raises LostError: bad_turns, unknown_speaker, no_answer, too_few_images, too_many_images, and those of
-    `own`.
+    images: in the order of their placeholders; position and role are set here. own: returns the image of a
+    part that names it. declared: other placeholders than `<image>`, with their own images. Raises LostError:
+    bad_turns, unknown_speaker, no_answer, too_few_images, too_many_images, and those of `own`.
     """
     if not isinstance(turns, list) or not turns:
         raise LostError("bad_turns", f"the turns are {shown(turns)}")
@@ -91,14 +94,14 @@ def segments_of(
     if len(set(used)) < len(images):
         raise LostError("too_many_images", f"{len(used)} placeholders, {len(images)} images")
     if not any(segment.role == "assistant" for segment in segments):
-        raise LostError("no_answer", "no turn of an assistant says anything")
+        raise LostError("no_answer", "no turn of an assistant has any content")
     return tuple(segments)
 
 
 def _pieces(
     turns: Sequence[object], declared: Declared | None
 ) -> Iterator[tuple[Role, str | _Placeholder | Image]]:
-    """(role, text, image, or place of one) in order. Raises LostError."""
+    """Yield (role, text, image, or place of one) in order. Raises LostError."""
     for number, turn in enumerate(turns):
         if not isinstance(turn, dict):
             raise LostError("bad_turns", f"turn {number} is {shown(turn)}")
@@ -108,7 +111,7 @@ def _pieces(
             raise LostError(
                 "unknown_speaker", f"turn {number} is by {shown(speaker)}, none of {', '.join(_ROLES)}"
             )
-        for piece in _said(turn.get("value", turn.get("content")), number, declared):
+        for piece in _content(turn.get("value", turn.get("content")), number, declared):
             yield (
                 role,
                 declared.part(piece.index)
@@ -117,9 +120,9 @@ def _pieces(
             )
 
 
-def _said(content: object, number: int, declared: Declared | None) -> Iterator[str | _Placeholder | Image]:
-    """Texts and places of images of one turn, in order; nothing for an empty text, and no white space around
-    a placeholder. Raises LostError."""
+def _content(content: object, number: int, declared: Declared | None) -> Iterator[str | _Placeholder | Image]:
+    """Yield the texts and places of images of one turn, in order; nothing for an empty text, and no white
+    space around a placeholder. Raises LostError."""
     if isinstance(content, list):
         for part in content:
             kind = part.get("type") if isinstance(part, dict) else None
@@ -128,7 +131,7 @@ def _said(content: object, number: int, declared: Declared | None) -> Iterator[s
             elif kind == "text" and isinstance(part.get("text"), str):
                 yield from _kept(lines(part["text"])) if declared is None else _around(part["text"], declared)
             else:
-                raise LostError("bad_turns", f"turn {number} holds {shown(part)}, neither text nor image")
+                raise LostError("bad_turns", f"turn {number} contains {shown(part)}, neither text nor image")
     elif isinstance(content, str) and declared is not None:
         yield from _around(content, declared)
     elif isinstance(content, str):
@@ -140,11 +143,11 @@ def _said(content: object, number: int, declared: Declared | None) -> Iterator[s
                 else _kept(_beside(piece, index > 0, index + 1 < len(pieces)))
             )
     else:
-        raise LostError("bad_turns", f"turn {number} says {shown(content)}")
+        raise LostError("bad_turns", f"turn {number} has the content {shown(content)}")
 
 
 def _around(text: str, declared: Declared) -> Iterator[str | Image]:
-    """A text's pieces around its declared placeholders. Raises LostError."""
+    """Yield a text's pieces around its declared placeholders. Raises LostError."""
     pieces = list(declared.pieces(text))
     for index, piece in enumerate(pieces):
         yield from (
@@ -153,14 +156,14 @@ def _around(text: str, declared: Declared) -> Iterator[str | Image]:
 
 
 def _beside(piece: str, after: bool, before: bool) -> str:
-    """A text without the white space on the line of a placeholder before or behind it; the indentation of its
-    other lines, which lists need, stays."""
+    """Return a text without the white space on the line of a placeholder before or after it; the indentation
+    of its other lines, which lists need, is kept."""
     piece = piece.lstrip(_BLANK) if after else piece
     return lines(piece.rstrip() if before else piece)
 
 
 def _placeholder(part: Mapping[str, object], number: int) -> _Placeholder:
-    """The place of an image that a part stands for. Raises LostError."""
+    """The place of the image of a part. Raises LostError."""
     for key in _OWN:
         value = part.get(key)
         if isinstance(value, Mapping):
@@ -169,8 +172,7 @@ def _placeholder(part: Mapping[str, object], number: int) -> _Placeholder:
             return _Placeholder(own=value)
         if part.get(key) not in (None, ""):
             raise LostError(
-                "bad_reference",
-                f"turn {number} holds an image as {shown(part[key])}, neither a name nor an address",
+                "bad_reference", f"turn {number} has the image {shown(part[key])}, neither a name nor a URL"
             )
     index = part.get("index")
     if isinstance(index, int) and not isinstance(index, bool) and index >= 0:

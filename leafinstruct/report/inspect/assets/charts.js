@@ -1,4 +1,4 @@
-// The funnel and the histograms. Charts are Plotly's; a score's is drawn when it comes near the window.
+// The funnel and the histograms, as Plotly charts. The chart of a score is rendered when it is scrolled near the window.
 
 "use strict";
 
@@ -18,7 +18,7 @@ function layout(more) {
 
 // The funnel -----------------------------------------------------------------------------------------------------------------
 
-function drawFunnel() {
+function renderFunnel() {
   const table = document.getElementById("funnel-table");
   table.append(h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), h("th", { scope: "col" }, "documents"), h("th", { scope: "col" }, "images"))));
   const body = h("tbody", {});
@@ -28,7 +28,7 @@ function drawFunnel() {
   }
   table.append(body);
   document.getElementById("notes").append(...meta.notes.map((note) => h("p", { class: "note" }, note)));
-  drawSources();
+  renderSources();
 }
 
 function lossRow(loss, step) {
@@ -40,8 +40,8 @@ function lossRow(loss, step) {
   return h("tr", { class: "loss", title }, h("th", { scope: "row" }, name), ...cells.map((cell) => h("td", {}, cell)));
 }
 
-function drawSources() {
-  const sources = [...meta.sources].reverse(); // Plotly draws from below
+function renderSources() {
+  const sources = [...meta.sources].reverse(); // Plotly starts at the bottom
   const outcomes = meta.outcomes;
   const shades = Object.keys(outcomes).filter((name) => name !== "kept" && name !== "undecided");
   const traces = Object.entries(outcomes).map(([name, counts]) => ({
@@ -62,7 +62,7 @@ const fade = (index, count) => {
   return `rgba(${strong.join()},${(1 - 0.75 * index / Math.max(1, count - 1)).toFixed(2)})`;
 };
 
-// Plotly reads a little markup in its texts.
+// Plotly interprets some markup in texts.
 const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("%", "&#37;");
 
 // The scores -----------------------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ const cards = [];
 const seen = new IntersectionObserver((entries) => entries.forEach((entry) => {
   const card = cards.find((other) => other.chart === entry.target);
   card.near = entry.isIntersecting;
-  if (card.near && card.stale) drawCard(card);
+  if (card.near && card.stale) renderCard(card);
 }), { rootMargin: "200px" });
 
 function makeCards() {
@@ -90,14 +90,14 @@ function makeCards() {
       }
     });
   }
-  const rest = document.getElementById("others");
-  rest.querySelector("summary").textContent = `${number(rest.querySelectorAll(".card").length)} scores without a rule`;
-  rest.hidden = !rest.querySelector(".card");
+  const unruled = document.getElementById("others");
+  unruled.querySelector("summary").textContent = `${number(unruled.querySelectorAll(".card").length)} scores without a rule`;
+  unruled.hidden = !unruled.querySelector(".card");
   document.getElementById("scores").hidden = !cards.length;
   if (missing.length && cards.length) document.getElementById("unscored").textContent = `No record has a value of: ${missing.join(", ")}.`;
 }
 
-// Every cell of a score, apart by what became of its record or image; empty and never: those without a value, and those never reached.
+// The cells of a score, by the outcome of their record or image. empty: number of cells without a value. never: number of cells that were not computed.
 function valuesOf(level, column) {
   const found = { kept: [], dropped: [], empty: 0, never: 0, count: 0 };
   const put = (cell, kept) => {
@@ -119,26 +119,26 @@ function makeCard(score, level, values, rule) {
   const all = [...values.kept, ...values.dropped];
   card.low = all.reduce((a, b) => Math.min(a, b), rule.min ?? rule.max ?? Infinity);
   card.high = all.reduce((a, b) => Math.max(a, b), rule.max ?? rule.min ?? -Infinity);
-  card.told = h("p", { class: "told" });
+  card.summary = h("p", { class: "summary" });
   card.fields = ["min", "max"].map((bound) => makeBound(card, bound));
   const given = rule.given ? [rule.min !== null ? `≥ ${rule.min}` : "", rule.max !== null ? `≤ ${rule.max}` : ""].filter(Boolean).join(", ") : "no rule";
-  const costs = level === "image" && rule.given ? (rule.drop === "document" ? ", else the document goes" : ", else the image goes") : "";
+  const costs = level === "image" && rule.given ? `, else drops the ${rule.drop}` : "";
   card.element = h("article", { class: "card", "data-score": score.name },
     h("h3", {}, score.name, h("span", { class: "tag" }, given + costs)),
     h("p", { class: "quiet" }, score.meaning + (score.model ? `; by ${score.model}` : "")),
-    card.chart, h("div", { class: "bounds" }, ...card.fields.map((field) => field.element)), card.told);
-  tellCard(card);
+    card.chart, h("div", { class: "bounds" }, ...card.fields.map((field) => field.element)), card.summary);
+  summarize(card);
   return card;
 }
 
-// One bound: a number, and a slider where it is set.
+// One bound: a number field, and a slider if it is set.
 function makeBound(card, bound) {
   const { rule } = card, label = bound === "min" ? "at least" : "at most";
   const span = card.high - card.low || 1;
   const slider = h("input", { type: "range", min: card.low, max: card.high, step: span / 500, "aria-label": `${card.score.name} ${label}, slider` });
   const field = h("input", { type: "number", step: "any", placeholder: "none", "aria-label": `${card.score.name} ${label}` });
   const given = rule[bound];
-  const put = (value) => { // from the rule to what is seen
+  const put = (value) => { // show a bound of the rule
     field.value = value === null ? "" : value;
     slider.hidden = value === null;
     if (value !== null) slider.value = value;
@@ -152,7 +152,7 @@ function makeBound(card, bound) {
 
 const rounded = (value, span) => Number(value.toFixed(Math.max(0, Math.min(4, 3 - Math.floor(Math.log10(span))))));
 
-function tellCard(card) {
+function summarize(card) {
   const { values, rule } = card, unit = card.level === "own" ? "records" : "images";
   const all = [...values.kept, ...values.dropped];
   const failing = (bounds) => (bounds.min === null && bounds.max === null ? 0 : all.filter((value) => fails(bounds, value)).length + values.empty);
@@ -161,10 +161,10 @@ function tellCard(card) {
   const parts = [set ? `${number(now)} of ${number(all.length + values.empty)} ${unit} fail${now === before ? "" : ` (was ${number(before)})`}` : `${number(all.length)} ${unit}`];
   if (values.empty) parts.push(`${number(values.empty)} without a value, which fails every rule`);
   if (values.never) parts.push(`${number(values.never)} unknown: dropped before it was computed`);
-  card.told.textContent = parts.join("; ") + ".";
+  card.summary.textContent = parts.join("; ") + ".";
 }
 
-function drawCard(card) {
+function renderCard(card) {
   card.stale = false;
   const size = (card.high - card.low || 1) / 40;
   const bins = { start: card.low, end: card.high + size, size };
@@ -174,7 +174,7 @@ function drawCard(card) {
     height: 170, shapes: linesOf(card), bargap: 0.04,
     xaxis: { showgrid: false, range: [card.low - pad, (card.high > card.low ? card.high : card.low + 1) + pad + size / 2] }, yaxis: { rangemode: "tozero", type: document.getElementById("log").checked ? "log" : "linear", nticks: 4 },
   });
-  const traces = ["kept", "dropped"].filter((name) => card.values[name].length).map((name) => trace(name, card.values[name])); // Plotly warns of empty ones
+  const traces = ["kept", "dropped"].filter((name) => card.values[name].length).map((name) => trace(name, card.values[name])); // Plotly warns about empty traces
   Plotly.react(card.chart, traces, shape, CONFIG);
   if (card.listening) return;
   card.listening = true;
@@ -184,7 +184,7 @@ function drawCard(card) {
   }));
 }
 
-// A line a bound that is set; dragging moves it (its height is put back).
+// One line per bound that is set; it can be dragged sideways.
 function linesOf(card) {
   card.lines = card.fields.filter((field) => card.rule[field.bound] !== null);
   return card.lines.map((field) => ({
@@ -193,16 +193,16 @@ function linesOf(card) {
 }
 
 function boundMoved(card) {
-  tellCard(card);
+  summarize(card);
   if (card.near) Plotly.relayout(card.chart, { shapes: linesOf(card) });
   else card.stale = true;
-  judgeAgain();
+  scheduleReplay();
 }
 
-function redrawCharts() {
-  drawSources();
+function renderCharts() {
+  renderSources();
   for (const card of cards) {
     card.stale = true;
-    if (card.near) drawCard(card);
+    if (card.near) renderCard(card);
   }
 }

@@ -1,5 +1,4 @@
-// The records: found, listed page by page, each as a reader would see it. Only the records of one page are in the document, and images are
-// unpacked when their record is shown.
+// The records: search, filters, and a list by pages. Only the records of one page are in the document; images are decoded when their record is shown.
 
 "use strict";
 
@@ -36,7 +35,7 @@ function options(name, any, counts) {
   document.getElementById(name).replaceChildren(h("option", { value: "" }, any), ...sorted.map(([value, count]) => h("option", { value }, `${shorten(value, 48)} (${number(count)})`)));
 }
 
-// States with their counts; those of moved bounds only while bounds are moved.
+// States with their counts. States of changed records are listed only while bounds are moved.
 function countStates() {
   const counts = { "": records.length };
   for (const record of records) for (const state of statesOf(record)) counts[state] = (counts[state] ?? 0) + 1;
@@ -48,7 +47,7 @@ function countStates() {
 
 const statesOf = (record) => [record.outcome, ...(record.moved ? ["changed", record.moved] : [])];
 
-// Set the filters, those not named to nothing, and go there.
+// Set the given filters, clear the others, and scroll to the records.
 function show(filters, scroll = true) {
   Object.assign(wanted, { text: "", state: "", rule: "", source: "", task: "" }, filters);
   document.getElementById("search").value = wanted.text;
@@ -67,7 +66,7 @@ function find() {
   list();
 }
 
-// What the search looks at, made once.
+// The text that the search looks at, built once.
 function words(record) {
   record.haystack ??= [record.id, record.example?.id, record.url, record.file, record.locator, ...record.segments.flatMap((segment) => [segment.text, segment.alt]),
     ...(record.example?.turns ?? []).flatMap((turn) => turn.parts.map((part) => part.text))].filter(Boolean).join("\n").toLowerCase();
@@ -93,7 +92,7 @@ function turn(by) {
   return true;
 }
 
-// j and k: the next or previous record, over the edges of a page.
+// Keys j and k: the next or previous record, also on another page.
 function step(by) {
   const shown = [...document.querySelectorAll("#gallery article")];
   let at = shown.indexOf(document.activeElement?.closest("#gallery article")) + by;
@@ -150,8 +149,8 @@ function segmentOf(record, segment, plain = false) {
   const image = record.images[record.order.get(segment.at)];
   const source = image.number === null ? null : pixels(image.number);
   const what = source ? h("img", { src: source, alt: segment.alt || `image at ${segment.at}`, decoding: "async", class: segment.size && Math.max(...segment.size) < 200 ? "small" : "" })
-    : h("div", { class: "absent" }, segment.reason ? `no image: ${segment.reason}` : image.number !== null ? "image left out of this page, for want of room"
-      : record.verdict === "undecided" ? "not read yet" : "not read: its document was dropped before");
+    : h("div", { class: "absent" }, segment.reason ? `no image: ${segment.reason}` : image.number !== null ? "image left out to keep this page small"
+      : record.verdict === "undecided" ? "not read yet" : "not read: its document was dropped earlier");
   const lines = [segment.role && !plain ? segment.role : "", image.drop, source ? "" : segment.ref].filter(Boolean);
   return h("figure", { class: image.drop ? "lost" : "" }, what, lines.length ? h("figcaption", { dir: "auto" }, lines.join(" · ")) : null);
 }
@@ -163,24 +162,24 @@ function textOf(part, kind) {
 }
 
 function factsOf(record) {
-  const said = Object.entries(record.explanations);
-  const rows = meta.scores.own.flatMap((score, at) => (record.scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", { class: record.drops.some((drop) => drop[0] === score.name) ? "fails" : "" }, String(record.scores[at]), record.explanations[score.name] ? h("p", { class: "said", dir: "auto" }, record.explanations[score.name]) : null))]));
+  const explanations = Object.entries(record.explanations);
+  const rows = meta.scores.own.flatMap((score, at) => (record.scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", { class: record.drops.some((drop) => drop[0] === score.name) ? "fails" : "" }, String(record.scores[at]), record.explanations[score.name] ? h("p", { class: "explanation", dir: "auto" }, record.explanations[score.name]) : null))]));
   const ofImages = meta.scores.image.flatMap((score, at) => (record.image_scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", {}, record.image_scores[at].map((cell) => cell ?? "–").join("   ")))]));
   const origin = [record.file, record.locator].filter(Boolean).join(" ");
-  const address = safe(record.url);
-  return h("details", matchMedia("(min-width: 70rem)").matches ? { open: "" } : {}, h("summary", {}, said.length ? "Scores, what the judge said, origin" : "Scores, origin"),
+  const url = safe(record.url);
+  return h("details", matchMedia("(min-width: 70rem)").matches ? { open: "" } : {}, h("summary", {}, explanations.length ? "Scores, the judge's reasons, origin" : "Scores, origin"),
     rows.length + ofImages.length ? h("div", { class: "wide" }, h("table", {}, h("tbody", {}, ...rows, ...ofImages))) : null,
     h("dl", {}, h("dt", {}, "file"), h("dd", { dir: "auto" }, origin),
-      h("dt", {}, "address"), h("dd", { dir: "auto" }, address ? h("a", { href: address, rel: "noopener noreferrer nofollow", target: "_blank" }, record.url) : record.url ?? "unknown"),
+      h("dt", {}, "URL"), h("dd", { dir: "auto" }, url ? h("a", { href: url, rel: "noopener noreferrer nofollow", target: "_blank" }, record.url) : record.url ?? "unknown"),
       h("dt", {}, "language"), h("dd", {}, record.language),
       h("dt", {}, "license"), h("dd", { dir: "auto" }, record.license ?? "unknown"),
-      ...(record.example ? [h("dt", {}, "example"), h("dd", {}, `${record.example.id}, by ${record.example.by ?? "nobody: kept as it was"}`)] : [])));
+      ...(record.example ? [h("dt", {}, "example"), h("dd", {}, `${record.example.id}, ${record.example.by ? `by ${record.example.by}` : "not rewritten"}`)] : [])));
 }
 
-// An address that may be a link: of the web, nothing that a browser would run.
-function safe(address) {
+// The URL if it may be a link: http or https, nothing that a browser would run.
+function safe(url) {
   try {
-    return ["http:", "https:"].includes(new URL(address).protocol) ? address : null;
+    return ["http:", "https:"].includes(new URL(url).protocol) ? url : null;
   } catch {
     return null;
   }

@@ -1,6 +1,6 @@
-// The page: what Python gathered is read from its script elements, told apart, and handed to the charts and the gallery.
+// The page: reads the data from its script elements and passes it to the charts and the gallery.
 //
-// Text of records enters the document as text alone: `h` makes elements and text nodes, and nothing here reads markup.
+// Text of records enters the document only as text nodes, made by `h`; nothing here parses markup.
 
 "use strict";
 
@@ -23,7 +23,7 @@ const meta = read("meta");
 const records = read("data");
 const groups = new Map();
 
-// The data address of an image, null where the page does not carry it. Groups of images are read when one of them is wanted.
+// The data URL of an image; null if the page does not contain it. A group of images is read when one of them is needed.
 function pixels(index) {
   const group = Math.floor(index / meta.images.group);
   if (!groups.has(group)) groups.set(group, read(`images-${group}`));
@@ -31,7 +31,7 @@ function pixels(index) {
   return data ? `data:image/webp;base64,${data}` : null;
 }
 
-// A drop as a person reads it: [rule, position or null, value, threshold, state, detail].
+// A drop as text. A drop is [rule, position or null, value, threshold, state, detail].
 function why([rule, at, value, threshold, state, detail]) {
   const place = at === null ? rule : `${rule} of the image at ${at}`;
   const more = detail ? ` (${detail})` : "";
@@ -52,7 +52,7 @@ for (const record of records) {
   record.order = new Map(record.segments.filter((segment) => segment.kind === "image").map((segment, index) => [segment.at, index]));
 }
 
-// The rules as they stand now; a score without one has an empty rule, which takes no part until it is given a bound.
+// The rules with their current bounds. A score without a rule has an empty one, which is ignored until it gets a bound.
 const rules = meta.rules.map((rule) => ({ ...rule, given: true }));
 for (const level of ["own", "image"]) {
   for (const score of meta.scores[level]) {
@@ -61,25 +61,25 @@ for (const level of ["own", "image"]) {
 }
 for (const rule of rules) rule.original = { min: rule.min, max: rule.max };
 
-// Under the build's own bounds every verdict must come out as it was built; where one does not, the page says so and calls the record unknown.
+// Replaying the bounds of the build must give the verdicts of the build. Where it does not, the page reports it and the record is unknown.
 const built = plan(meta, rules);
-let astray = 0;
+let inconsistent = 0;
 for (const record of records) {
   if (record.verdict === "undecided") continue;
-  const { fate, stood } = replay(record, built);
-  record.stood = stood;
-  record.astray = fate !== record.verdict;
-  astray += record.astray;
+  const { fate, before } = replay(record, built);
+  record.before = before;
+  record.inconsistent = fate !== record.verdict;
+  inconsistent += record.inconsistent;
 }
-if (astray) meta.notes.push(`The verdicts of ${number(astray)} records do not follow from the rules as they are now: the run is between two builds. They count as unknown when a bound is moved.`);
+if (inconsistent) meta.notes.push(`The verdicts of ${number(inconsistent)} records do not follow from the current rules, because the run is between two builds. They count as unknown when a bound is moved.`);
 
 let pending = 0;
-function judgeAgain() {
-  pending ||= requestAnimationFrame(() => { pending = 0; weigh(); });
+function scheduleReplay() {
+  pending ||= requestAnimationFrame(() => { pending = 0; replayAll(); });
 }
 
-// Every record under the bounds as they now stand.
-function weigh() {
+// Replay every record under the current bounds.
+function replayAll() {
   const moved = rules.some((rule) => rule.min !== rule.original.min || rule.max !== rule.original.max);
   const counts = { kept: 0, now: 0, lost: 0, won: 0, unknown: 0 };
   const planned = plan(meta, rules);
@@ -88,20 +88,20 @@ function weigh() {
     if (record.verdict === "undecided") continue;
     counts.kept += record.verdict === KEPT;
     if (!moved) continue;
-    const { fate, why: by } = record.astray ? { fate: UNKNOWN, why: null } : replay(record, planned);
+    const { fate, why: by } = record.inconsistent ? { fate: UNKNOWN, why: null } : replay(record, planned);
     counts.now += fate === KEPT;
     if (fate === record.verdict) continue;
     record.moved = { kept: "won", dropped: "lost", unknown: "unknown" }[fate];
     record.movedBy = by;
     counts[record.moved] += 1;
   }
-  tell(moved, counts);
+  showChanges(moved, counts);
   countStates();
   if (wanted.state && !["kept", "dropped", "undecided"].includes(wanted.state)) find();
   else list();
 }
 
-function tell(moved, counts) {
+function showChanges(moved, counts) {
   const bar = document.getElementById("what-if");
   bar.hidden = !moved;
   if (!moved) return bar.replaceChildren();
@@ -110,23 +110,23 @@ function tell(moved, counts) {
   bar.replaceChildren(
     h("span", {}, "With these bounds filter keeps ", h("b", { id: "now" }, number(counts.now)), ` of ${number(records.length)} records instead of ${number(counts.kept)}`),
     ...(parts.length ? parts : [h("span", { class: "quiet" }, "no record changes")]),
-    h("button", { type: "button", id: "reset", onclick: reset }, "Put the bounds back"));
+    h("button", { type: "button", id: "reset", onclick: reset }, "Reset the bounds"));
 }
 
 function reset() {
   for (const card of cards) {
     for (const field of card.fields) field.reset();
-    tellCard(card);
+    summarize(card);
     if (card.near) Plotly.relayout(card.chart, { shapes: linesOf(card) });
     else card.stale = true;
   }
-  weigh();
+  replayAll();
 }
 
 function toggleTheme() {
   const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   document.documentElement.dataset.theme = dark ? "light" : "dark";
-  redrawCharts();
+  renderCharts();
 }
 
 const help = document.getElementById("help");
@@ -141,10 +141,10 @@ document.addEventListener("keydown", (event) => {
 document.getElementById("theme").addEventListener("click", toggleTheme);
 document.getElementById("help-button").addEventListener("click", () => help.showModal());
 document.getElementById("how").addEventListener("click", () => help.showModal());
-document.getElementById("log").addEventListener("change", redrawCharts);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
+document.getElementById("log").addEventListener("change", renderCharts);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", renderCharts);
 
-drawFunnel();
+renderFunnel();
 makeCards();
 makeFilters();
 countStates();

@@ -1,11 +1,11 @@
-// A document's decision under other bounds, from the scores that the build computed.
+// Replay the decision on a document under other bounds, from the scores of the build.
 //
 // The same order as leafinstruct/filter/decision.py and passes.py; tests/report/test_inspect_browser.py compares the two on a whole corpus. A cell is a
-// number, or the name of a state (not_scored, failed: no value; not_applicable), or null: never computed, because the document was dropped before.
+// number, or the name of a state (not_scored, failed: no value; not_applicable), or null: never computed, because the document was dropped earlier.
 
 "use strict";
 
-const UNITS = 6; // of a word, as in leafinstruct/records/text/words.py
+const UNITS = 6; // units per word, as in leafinstruct/records/text/words.py
 const KEPT = "kept", DROPPED = "dropped", UNKNOWN = "unknown";
 const PASSES = [
   { own: ["document", "text"], image: [] },
@@ -16,22 +16,22 @@ const PASSES = [
   { own: ["reference"], image: [] },
   { own: ["judge", "rules"], image: [] },
 ];
-const FROM_TEXTS = 2; // passes from here on depend on which texts were dropped with an image
-const FROM_IMAGES = 3; // passes from here on depend on which images were still there
+const FROM_TEXTS = 2; // from this pass on, scores depend on which texts were dropped with an image
+const FROM_IMAGES = 3; // from this pass on, scores depend on which images are kept
 const AGGREGATES = {
   "alignment.mean": (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
   "alignment.min": (values) => Math.min(...values),
   "alignment.share": (values, above) => values.filter((value) => value >= above).length / values.length,
 };
 
-// Whether a rule speaks against a cell. Bounds are inclusive; what has no value fails, unless the score has no meaning for the document.
+// Whether a cell fails a rule. Bounds are inclusive. A cell without a value fails, unless the score is not applicable to the document.
 function fails(rule, cell) {
   if (cell === "not_applicable") return false;
   if (typeof cell !== "number") return true;
   return (rule.min !== null && cell < rule.min) || (rule.max !== null && cell > rule.max);
 }
 
-// Rules as the passes take them. meta: scores (own, image: lists of {name}), minima; rules without a bound take no part.
+// The rules by pass. meta: scores (own, image: lists of {name}), minima. Rules without a bound are ignored.
 function plan(meta, rules) {
   const column = { own: new Map(meta.scores.own.map((score, at) => [score.name, at])), image: new Map(meta.scores.image.map((score, at) => [score.name, at])) };
   const decoded = { score: "image.decoded", level: "image", min: 1, max: null, drop: "image" };
@@ -54,46 +54,47 @@ function plan(meta, rules) {
   };
 }
 
-// The fate of a record: kept, dropped (why: the rule), or unknown. record.stood: [images, dropped texts] before each pass under the build's own bounds.
+// The fate of a record: kept, dropped (why: the rule), or unknown. before: [kept images, dropped texts] before each pass; record.before: the same with
+// the bounds of the build.
 function replay(record, planned) {
-  let standing = record.caption_words.map((_, index) => index);
-  if (record.drops.some(([rule]) => rule === "languages")) return { fate: DROPPED, why: "languages", stood: [] }; // no bound of it can be moved
-  const stood = [], texts = new Texts(record.steps);
+  let kept = record.caption_words.map((_, index) => index);
+  if (record.drops.some(([rule]) => rule === "languages")) return { fate: DROPPED, why: "languages", before: [] }; // this rule has no bound
+  const before = [], texts = new Texts(record.steps);
   for (const [number, pass] of planned.passes.entries()) {
-    stood.push([standing.join(), texts.dropped()]);
-    const before = record.stood?.[number]; // undefined where the build did not come so far: then there is no cell either
-    const moved = record.stood !== undefined && ((number >= FROM_IMAGES && before?.[0] !== stood[number][0]) || (number >= FROM_TEXTS && before?.[1] !== stood[number][1]));
-    if (failed(record, pass, standing)) return { fate: DROPPED, why: "failed", stood };
+    before.push([kept.join(), texts.dropped()]);
+    const built = record.before?.[number]; // undefined if the build did not reach this pass; then there are no cells either
+    const moved = record.before !== undefined && ((number >= FROM_IMAGES && built?.[0] !== before[number][0]) || (number >= FROM_TEXTS && built?.[1] !== before[number][1]));
+    if (failed(record, pass, kept)) return { fate: DROPPED, why: "failed", before };
     let why = null, unknown = false;
     for (const rule of pass.rules) {
       if (rule.level === "own") {
-        const cell = moved ? again(record, rule, standing, planned) : record.scores[rule.column];
+        const cell = moved ? again(record, rule, kept, planned) : record.scores[rule.column];
         if (cell === null) unknown = true;
         else if (fails(rule, cell)) why ??= rule.score;
         continue;
       }
-      for (const index of [...standing]) {
+      for (const index of [...kept]) {
         const cell = moved ? null : (record.image_scores[rule.column] ?? [])[index] ?? null;
         if (cell === null) unknown = true;
         else if (fails(rule, cell)) {
           if (rule.drop === "document") why ??= rule.score;
           else {
-            standing = standing.filter((other) => other !== index);
+            kept = kept.filter((other) => other !== index);
             texts.lose(index, rule.drop === "step");
-            if (rule.drop === "step" && record.realigned && number >= FROM_TEXTS) unknown = true; // the owners here are those before alignment
+            if (rule.drop === "step" && record.realigned && number >= FROM_TEXTS) unknown = true; // the owners in this page are those before alignment
           }
         }
       }
     }
-    why ??= short(record, standing, texts, planned.minima);
-    if (why !== null) return { fate: DROPPED, why, stood };
-    if (unknown) return { fate: UNKNOWN, why: null, stood };
+    why ??= short(record, kept, texts, planned.minima);
+    if (why !== null) return { fate: DROPPED, why, before };
+    if (unknown) return { fate: UNKNOWN, why: null, before };
   }
-  return { fate: KEPT, why: null, stood };
+  return { fate: KEPT, why: null, before };
 }
 
-// The texts of a record as images are dropped, as in leafinstruct/filter/steps.py. steps: gather.py's entries, one a segment; undefined where no image
-// has an owner, since then no text but captions is dropped.
+// The texts of a record that are dropped with images, as in leafinstruct/filter/steps.py. steps: entries of layout.py, one per segment; undefined if no
+// image has an owner, since then only captions are dropped.
 class Texts {
   constructor(steps) {
     this.steps = steps ?? [];
@@ -104,7 +105,7 @@ class Texts {
 
   present() { return this.steps.map((_, at) => at).filter((at) => !this.gone.has(at)); }
 
-  // Drop image number `index` with its captions; withStep: with the text that owns it and a heading that then heads nothing, too.
+  // Drop image number `index` with its captions; withStep: also with the text that owns it, and with headings that are then followed by nothing.
   lose(index, withStep) {
     if (!this.steps.length) return;
     const image = this.images[index], before = this.present(), owner = this.steps[image][1];
@@ -132,32 +133,32 @@ class Texts {
     }
   }
 
-  // Words of each text, or item of a list, that is gone.
+  // Words of each dropped text, or dropped item of a list.
   lost() { return [...[...this.gone].filter((at) => this.steps[at][0] !== "image").map((at) => this.steps[at][1]), ...this.items.values()]; }
 
-  // Which texts other than captions are gone, as one string.
+  // The dropped texts other than captions, as one string.
   dropped() { return [...[...this.gone].filter((at) => !["image", "caption"].includes(this.steps[at][0])), ...[...this.items.keys()].map((at) => `item ${at}`)].sort().join(); }
 }
 
-// A failure is no verdict, but it ends a decision whatever the rules say.
-function failed(record, pass, standing) {
+// Whether a score failed to compute: this drops a document whatever the rules are.
+function failed(record, pass, kept) {
   return pass.columns.own.some((at) => record.scores[at] === "failed")
-    || pass.columns.image.some((at) => standing.some((index) => (record.image_scores[at] ?? [])[index] === "failed"));
+    || pass.columns.image.some((at) => kept.some((index) => (record.image_scores[at] ?? [])[index] === "failed"));
 }
 
-// min_images or min_words, when fewer are left than it asks for.
-function short(record, standing, texts, minima) {
-  if (standing.length < minima.images) return "min_images";
-  const lost = record.steps ? texts.lost() : record.caption_words.filter((_, index) => !standing.includes(index));
+// min_images or min_words, if fewer are left than required; else null.
+function short(record, kept, texts, minima) {
+  if (kept.length < minima.images) return "min_images";
+  const lost = record.steps ? texts.lost() : record.caption_words.filter((_, index) => !kept.includes(index));
   const left = lost.reduce((words, own) => words - own, record.words);
   return Math.floor(left / UNITS) < minima.words ? "min_words" : null;
 }
 
-// A score of the document over other images than the build's: null where it cannot be told from here.
-function again(record, rule, standing, planned) {
+// A score of the document for other images than in the build; null if it cannot be computed here.
+function again(record, rule, kept, planned) {
   const aggregate = AGGREGATES[rule.score];
   if (aggregate === undefined) return null;
-  const cells = standing.map((index) => (record.image_scores[planned.ownOfImages] ?? [])[index] ?? null);
+  const cells = kept.map((index) => (record.image_scores[planned.ownOfImages] ?? [])[index] ?? null);
   if (cells.includes(null)) return null;
   const values = cells.filter((cell) => typeof cell === "number");
   return values.length ? Math.round(aggregate(values, planned.above) * 1e4) / 1e4 : "not_scored";

@@ -1,2 +1,1 @@
-"""How each kind of thing is drawn: one short function a kind, in unit coordinates of its own cells, grouped
-by what it is."""
+"""One short drawing function per kind of thing, in unit coordinates of its own cells, grouped by theme."""

@@ -1,4 +1,4 @@
-"""Layers that are stacked, and the marks of a map (the marker's ring, the arrows of its way)."""
+"""Layers that are stacked, and the symbols of a map (marker, lit block, arrows)."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ def ring(pen: Pen) -> None:
 
 
 def marker(pen: Pen) -> None:
-    """A pin that points down at the place it stands on."""
+    """A pin that points down at its place."""
     pen.polygon([(0.14, 0.5), (0.86, 0.5), (0.5, 1.0)])
     pen.oval(0.06, 0.0, 0.94, 0.68)
     pen.oval(0.32, 0.2, 0.68, 0.48, (255, 252, 246))
 
 
 def spot(pen: Pen) -> None:
-    """The lit block of a map on which the marker stands; drawn below the landmark."""
+    """The lit block of a map, on which the marker is; drawn below the landmark."""
     pen.box(0.0, 0.0, 1.0, 1.0, light(light(pen.color)), round_by=0.2)
     pen.box(0.05, 0.05, 0.95, 0.95, light(pen.color), round_by=0.18)
 
@@ -127,7 +127,7 @@ LAYERS: dict[str, Callable[[Pen], None]] = {
     "ring": ring,
 }
 
-MARKS: dict[str, Callable[[Pen], None]] = {
+MAP_SYMBOLS: dict[str, Callable[[Pen], None]] = {
     "marker": marker,
     "spot": spot,
     "arrow_up": _arrow(_UP),

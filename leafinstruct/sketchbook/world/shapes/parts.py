@@ -1,8 +1,7 @@
-"""Parts of what the lessons teach: a house is a wall, a roof and a door. A kind `car_body` is called "body"
-in a text.
+"""Parts of the things of lessons: a house is a wall, a roof and a door. A kind `car_body` is "body" in texts.
 
-Left and right pairs (arms, towers, wheels, fins) are one thing drawn at both ends of its cells, because a
-lesson adds them together.
+Left and right pairs (arms, towers, wheels, fins) are one thing at both ends of its cells, because a lesson
+adds them together.
 """
 
 from __future__ import annotations

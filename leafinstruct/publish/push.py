@@ -1,13 +1,13 @@
-"""push: shards -> the Hub, in one commit, or nothing.
+"""`leaf push`: publish shards on the Hub in one commit.
 
-    survey     every record of the shards, against the terms: what may not go out is refused, by name and number
-    files      shard/ as it was built, or push/ with references in place of images
-    compare    with what is there: only what is new or changed is sent, what was pushed once and is built no more goes
-    upload     one file after another; a cut costs the file that was under way
-    commit     all of it or nothing; then the tag
+    survey     check every record of the shards against the terms; refuse what may not be published
+    files      shard/ as built, or push/ with references instead of images
+    compare    with the repository: new and changed files are sent, files that are no longer built are deleted
+    upload     one file after another; an interruption costs only the file in transfer
+    commit     all changes at once; then the tag
 
-Which files of shard/ are published is declared in checks.BESIDE: shards by their reports, and a few by name.
-Gathered rows, keys and reports stay.
+The published files of shard/ are the shards named in reports and the names in checks.BESIDE. Gathered rows,
+keys and reports are not published.
 """
 
 from __future__ import annotations
@@ -25,17 +25,21 @@ from leafinstruct.publish.checks import Survey, Terms
 from leafinstruct.publish.plan import Local, Plan
 from leafinstruct.publish.repository import Found, Repository
 from leafinstruct.runtime import hub
-from leafinstruct.runtime.artifact import Artifact, file_sha256
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.files import file_sha256
 from leafinstruct.runtime.last_write import last_write
 
 OnStep = Callable[[str, int, int, int], None]
-"""Told of what is done: (what, done, of how many, million bytes until now)."""
+"""Called with (step, done, total, megabytes uploaded so far)."""
 
 
 @dataclass(frozen=True)
 class PushSettings:
-    """name: of the recipe, `name@version`. drifted: stages that do not stand as the recipe is now, with what
-    changed; allowed: faults that go out all the same; overwrite: files there that are not ours."""
+    """Settings of `leaf push`.
+
+    name: `name@version` of the recipe. drifted: changes since the build, one line a stage. allowed: faults to
+    ignore. overwrite: whether foreign files in the repository may be replaced.
+    """
 
     repo: str
     name: str
@@ -50,8 +54,8 @@ class PushSettings:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What came of it. commit: None where nothing was to do, and after a dry run; made: whether the
-    repository is, or would be, a new one."""
+    """Result of a push. images, why: form of the images and the reason. made: whether the repository is, or
+    would be, new. commit: None if nothing changed, and after a dry run."""
 
     repo: str
     images: Literal["bytes", "reference"]
@@ -66,9 +70,9 @@ class Pushed:
 
 
 def push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool, on_step: OnStep) -> Pushed:
-    """Publish a built dataset. shards: its last stage; out: the folder for references. Raises PublishError.
+    """Publish a built dataset. shards: the shard stage; out: the folder for references. Raises PublishError.
 
-    A dry run makes its references in a folder that goes with it: what would be sent is not known otherwise.
+    A dry run writes references to a temporary folder, since their sizes and checksums are needed.
     """
     if dry_run:
         with TemporaryDirectory(prefix="leaf-") as folder:
@@ -81,11 +85,11 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
     found = _survey(settings, shards, on_step)
     images, why = form(settings, found)
     checks.refuse(found, settings.allowed, images == "bytes")
-    kept = "nothing is to be seen there; what was uploaded is kept, run the same command again"
+    retry = "nothing is visible yet and uploaded files are kept; run the same command again"
     speaking = partial(
-        hub.speaking,
+        hub.uploading,
         f"--repo {settings.repo}",
-        "a dry run uploads nothing" if dry_run else kept,
+        "a dry run uploads nothing" if dry_run else retry,
         PublishError,
     )
     repository = Repository(settings.repo, settings.revision)
@@ -95,7 +99,7 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
     here = _files(settings, shards, out, images, on_step)
     change = plan.compare(here, there.files if there else {}, there.listed if there else {})
     notes = _notes(settings, there, change)
-    told = Pushed(
+    pushed = Pushed(
         settings.repo,
         images,
         why,
@@ -106,12 +110,12 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
         notes=notes,
     )
     if dry_run:
-        return told
+        return pushed
     if change.strangers and not settings.overwrite:
         raise PublishError(
-            f"--repo {settings.repo}: {_few(change.strangers)} there "
-            f"{'is' if len(change.strangers) == 1 else 'are'} not what leaf pushed; "
-            "say --overwrite to replace, or give another repository"
+            f"--repo {settings.repo}: {checks.few(change.strangers)} in this repository "
+            f"{'was' if len(change.strangers) == 1 else 'were'} not pushed by leaf; "
+            "give --overwrite to replace, or another repository"
         )
     with speaking():
         head, fresh = _upload(settings, repository, there, here, change, on_step)
@@ -119,58 +123,57 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
             commit = head if fresh.empty else repository.commit(here, fresh, head, _message(settings, fresh))
             if settings.tag is not None and (there is None or settings.tag not in there.tags):
                 repository.tag(settings.tag, commit)
-    return replace(told, url=repository.url(), commit=None if change.empty else commit)
+    return replace(pushed, url=repository.url(), commit=None if change.empty else commit)
 
 
 def form(settings: PushSettings, found: Survey) -> tuple[Literal["bytes", "reference"], str]:
-    """How images go out, and why, for a person."""
+    """Form of the published images, and the reason as a message."""
     wanted = settings.terms.config.images
     if wanted != "auto":
         return wanted, f"push.images: {wanted}"
     fault = found.faults.get("image-license")
     if fault is None:
-        return "bytes", "the license of every image is on push.image_licenses"
-    return "reference", f"the images of {fault.records:,} records are under no license of push.image_licenses"
+        return "bytes", "all image licenses are on push.image_licenses"
+    return "reference", f"{fault.records:,} records have images whose license is not on push.image_licenses"
 
 
 def _survey(settings: PushSettings, shards: Artifact, on_step: OnStep) -> Survey:
     record, parts = shards.record, shards.parts()
     if not parts:
-        raise PublishError(f"{shards.path}: there is no shard yet; run `leaf build`")
+        raise PublishError(f"{shards.path}: contains no shard; run `leaf build`")
     files = [shards.path / f"{part}.parquet" for part in parts]
     checks.compare(shards, lambda done: on_step("checking checksums", done, len(files), 0))
     found = checks.survey(files, settings.terms, lambda done: on_step("checking shards", done, len(files), 0))
     if record is None or not (shards.path / "README.md").is_file():
-        found.whole("unfinished", f"{shards.path} was cut short, its {len(parts)} shards are not all")
+        found.whole("unfinished", f"the build of {shards.path} is not complete ({len(parts)} shards so far)")
     elif settings.drifted:
         found.whole("drift", "; ".join(settings.drifted[:4]))
     filtered = shards.upstream.upstream if shards.upstream else None
     if filtered is not None and (filtered.record or {}).get("toy"):
-        found.whole("toy", "the packaged tiny CLIP judged images that it does not know (allow_toy: true)")
+        found.whole("toy", "the tiny CLIP scored images that it does not recognize (allow_toy: true)")
     return found
 
 
 def _refuse_place(settings: PushSettings, there: Found | None) -> None:
-    """Raises PublishError for a repository that others can see unasked, and for a tag that stands
-    elsewhere."""
+    """Raise PublishError for a public repository without --public, and for a tag of another commit."""
     if there is None:
         return
     if not there.private and not settings.public:
         raise PublishError(
-            f"--repo {settings.repo}: is there already and everybody can see it; say --public if "
-            "that is meant, or give another name"
+            f"--repo {settings.repo}: this repository is public; give --public to push there, or use another "
+            "name"
         )
     if settings.tag in there.tags and there.tags[settings.tag] != there.head:
         raise PublishError(
-            f"--tag {settings.tag}: is there already and names another commit; give another tag, a name "
-            "is a promise"
+            f"--tag {settings.tag}: this tag already names another commit; give a new tag, since tags are "
+            "never moved"
         )
 
 
 def _files(
     settings: PushSettings, shards: Artifact, out: Artifact, images: str, on_step: OnStep
 ) -> list[Local]:
-    """Every file that is to be there, our list too."""
+    """All files to be published, including our list."""
     if images == "bytes":
         folder, sums = (
             shards.path,
@@ -203,13 +206,14 @@ def _upload(
     change: Plan,
     on_step: OnStep,
 ) -> tuple[str, Plan]:
-    """Upload what is to be committed. Returns the commit that the branch is at, and the change to it."""
+    """Upload everything to be committed. Returns the head of the branch, and the changes to it."""
     if there is None:
         repository.make(settings.public)
         there = repository.look()
         if there is None:
             raise PublishError(
-                f"--repo {settings.repo}: was made, and is not to be seen with this token; check its rights"
+                f"--repo {settings.repo}: was created, but this token cannot read it; check the token's "
+                "permissions"
             )
         change = plan.compare(here, there.files, there.listed)
     if not there.branch:
@@ -225,24 +229,23 @@ def _upload(
 
 
 def _message(settings: PushSettings, change: Plan) -> str:
-    return f"{settings.name}: {', '.join(f'{len(files)} {what}' for what, files in change.groups.items() if files and what != 'same')}"
+    counts = [f"{len(files)} {what}" for what, files in change.groups.items() if files and what != "same"]
+    return f"{settings.name}: {', '.join(counts)}"
 
 
 def _notes(settings: PushSettings, there: Found | None, change: Plan) -> tuple[str, ...]:
     notes = []
     if there is not None and there.private and settings.public:
-        notes.append(f"{settings.repo} stays private: it was made so; change it in its settings on the Hub")
+        notes.append(f"{settings.repo} is private and stays private; change this in its settings on the Hub")
     if change.left:
-        notes.append(f"left alone, as somebody changed them since they were pushed: {_few(change.left)}")
+        notes.append(
+            f"not deleted, because they were changed after they were pushed: {checks.few(change.left)}"
+        )
     return tuple(notes)
 
 
-def _few(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} others" if len(names) > 3 else "")
-
-
 def facts(pushed: Pushed) -> dict[str, Any]:
-    """What came of a push, for a machine."""
+    """The result of a push as JSON values."""
     return {
         "repo": pushed.repo,
         "images": pushed.images,

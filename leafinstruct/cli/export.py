@@ -1,41 +1,51 @@
-"""The verb that hands a dataset to other tools: export."""
+"""`leaf export`: write a dataset in another tool's format."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from leafinstruct.cli.options import AsJson
-from leafinstruct.cli.output import answer, note, progress
+from leafinstruct.cli.output import note, print_json, progress
 from leafinstruct.records.printable import printable
 
-TO = "conversations|webdataset|llama-factory|ms-swift"
-"""The formats as --help names them; written here too, because that loads no room."""
+if TYPE_CHECKING:
+    from leafinstruct.export.run import Exported
+
+FORMATS = "conversations|webdataset|llama-factory|ms-swift"
+"""The formats as --help lists them. A copy of export.run.FORMATS, because --help imports no other package."""
 
 
 def export(
-    to: Annotated[str, typer.Option(metavar=f"[{TO}]", help="The format.")],
+    to: Annotated[str, Option(metavar=f"[{FORMATS}]", help="Format to write.")],
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="A new folder; an unfinished export in it goes on.")
+        Path,
+        Option(metavar="DIR", help="Folder to write to: a new one, or an unfinished export to continue."),
     ],
     data: Annotated[
         str | None,
-        typer.Argument(
+        Argument(
             metavar="DATA",
             help=(
-                "Recipe, run:NAME, hub:ORG/NAME, folder, shard or glob; default: the recipe as of leaf build."
+                "Recipe, run:NAME, hub:ORG/NAME, folder, shard or glob. Default: the recipe that leaf build "
+                "takes."
             ),
         ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(metavar="SPLIT", help="Of this split alone; default all.")
+        str | None, Option(metavar="SPLIT", help="Export only this split. Default: all.")
     ] = None,
-    task: Annotated[str | None, typer.Option(metavar="TASK", help="Of this task alone; default all.")] = None,
-    tar_mb: Annotated[int, typer.Option(min=1, metavar="MB", help="Of a webdataset shard, at most.")] = 512,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Replace the export in DIR.")] = False,
+    task: Annotated[str | None, Option(metavar="TASK", help="Export only this task. Default: all.")] = None,
+    shard_mb: Annotated[
+        int, Option(min=1, metavar="MB", help="Maximum size of a webdataset tar shard, in MB.")
+    ] = 512,
+    rebuild: Annotated[
+        bool, Option("--rebuild", help="Delete the export in DIR and write it again.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the dataset in another tool's format."""
@@ -57,13 +67,17 @@ def export(
             Path("runs"),
             split,
             task,
-            tar_mb << 20,
+            shard_mb << 20,
             rebuild,
             lambda number, total: show(Progressed("export", to, number, total, number, "rows", "rows")),
         )
     if as_json:
-        answer(done.record)
-        return
+        print_json(done.record)
+    else:
+        _show(done, out)
+
+
+def _show(done: Exported, out: Path) -> None:
     counts, lost = done.record["counts"], done.record["reasons"]
     if done.up_to_date:
         note(f"nothing to do: {out} is up to date")
@@ -71,7 +85,7 @@ def export(
         why = ", ".join(f"{reason} {number:,}" for reason, number in lost.items())
         note(f"left out: {sum(lost.values()):,} rows ({why}); {out / 'left-out.jsonl'} lists them")
     if counts["answer_images"]:
-        note(f"{counts['answer_images']:,} of {counts['images']:,} images stand in answers. {done.answers}")
+        note(f"{counts['answer_images']:,} of {counts['images']:,} images are in answers. {done.answers}")
     typer.echo(
         f"{counts['rows']:,} rows, {counts['images']:,} images in {printable(out)}/ (how to load it: "
         "README.md)"

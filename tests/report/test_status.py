@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leafinstruct.report import funnel
+from leafinstruct.report import status
 from leafinstruct.runtime.artifact import Artifact
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
@@ -35,7 +35,7 @@ def finish(out: Artifact, content: str) -> None:
 
 
 def states(stages: dict[str, Artifact]) -> list[str]:
-    return [entry["state"] for entry in funnel.status(stages)]
+    return [entry["state"] for entry in status.entries(stages)]
 
 
 def test_finished_stages_are_done(chain):
@@ -64,15 +64,15 @@ def test_nothing_built_is_missing(tmp_path):
     for name in STAGES:
         upstream = stages[name] = Artifact(tmp_path / name, upstream)
     assert states(stages) == ["missing"] * 4
-    assert list(funnel.steps(funnel.status(stages))) == []
+    assert list(status.steps(status.entries(stages))) == []
 
 
-def test_a_stage_that_has_no_part_yet_says_no_count(chain):
+def test_a_stage_without_parts_has_no_counts(chain):
     chain["filter"].begin({"code": 2})
     chain["filter"].keep_only({})
-    entries = funnel.status(chain)
+    entries = status.entries(chain)
     assert [(entry["state"], entry["parts"]) for entry in entries][1] == ("unfinished", 0)
-    assert [step.what for step in funnel.steps(entries)] == ["read", "examples", "in shards"]
+    assert [step.what for step in status.steps(entries)] == ["read", "examples", "in shards"]
 
 
 def test_examples_of_cut_documents_are_no_share_of_what_was_read():
@@ -85,7 +85,7 @@ def test_examples_of_cut_documents_are_no_share_of_what_was_read():
             ("shard", {"rows": 9}, {}),
         )
     ]
-    found = [(step.what, step.documents, step.cut) for step in funnel.steps(entries) if not step.lost]
+    found = [(step.what, step.documents, step.cut) for step in status.steps(entries) if not step.lost]
     assert found == [
         ("read", 5, False),
         ("kept", 4, False),
@@ -94,4 +94,4 @@ def test_examples_of_cut_documents_are_no_share_of_what_was_read():
         ("in shards", 9, True),
     ]
     entries[2]["counts"]["examples"] = 3
-    assert not any(step.cut for step in funnel.steps(entries))
+    assert not any(step.cut for step in status.steps(entries))

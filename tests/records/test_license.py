@@ -1,4 +1,4 @@
-"""The Hub's license is claimed only where every record and every image states that one."""
+"""The Hub's license is stated only if every record and image states it; exact URLs get their SPDX name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.card.license import hub_fields, identifier, showable, spdx
+from leafinstruct.records.license import hub_fields, identifier, named, showable, spdx
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ from leafinstruct.card.license import hub_fields, identifier, showable, spdx
         ),
     ],
 )
-def test_what_the_hub_is_told(counted, expected):
+def test_license_fields_for_the_hub(counted, expected):
     assert hub_fields(counted) == expected
 
 
@@ -73,14 +73,14 @@ def test_what_the_hub_is_told(counted, expected):
         "MIT OR Apache-2.0",
     ],
 )
-def test_words_that_are_no_license_are_not_claimed(stated):
+def test_words_that_are_no_license_are_not_stated(stated):
     """A page that writes `unknown` or `other` states something, and it is neither of the Hub's states."""
     assert identifier(stated) is None
     assert not showable(stated)
     assert hub_fields({stated: (1, 1)})["license"] == "other"
 
 
-def test_many_licenses_are_told_in_one_short_line():
+def test_many_licenses_are_listed_in_one_short_line():
     counted = {f"L{number:03d}": (1000 - number, 1) for number in range(300)}
     details = hub_fields(counted)["license_details"]
     assert details.startswith("L000: 1,000 records, 1 image; ")
@@ -120,3 +120,23 @@ def test_spdx_spells_as_spdx_does():
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    ("stated", "name"),
+    [
+        ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
+        ("http://creativecommons.org/licenses/by-sa/4.0", "CC-BY-SA-4.0"),
+        ("https://www.creativecommons.org/licenses/by-nc-nd/3.0/de/deed.en", "CC-BY-NC-ND-3.0-DE"),
+        ("//creativecommons.org/licenses/by/2.5/legalcode", "CC-BY-2.5"),
+        ("https://creativecommons.org/licenses/", "https://creativecommons.org/licenses/"),
+        (
+            "https://creativecommons.org.evil.example/licenses/by/4.0/",
+            "https://creativecommons.org.evil.example/licenses/by/4.0/",
+        ),
+        ("All rights reserved", "All rights reserved"),
+        (None, None),
+    ],
+)
+def test_spdx_names_of_creative_commons_urls(stated, name):
+    assert named(stated) == name

@@ -1,9 +1,8 @@
-"""Figures of a source from a few of its documents, read by its own reader: what `leaf init --from` decides
-from.
+"""Count a few documents of a source with its own reader, for the decisions of `leaf init --from`.
 
-At most FILES files and DOCUMENTS documents are read, of a large file only its beginning (sniff.head_of);
-images are looked for, not opened. No video is decoded: documents are counted from subtitles. The source's
-names are listed as the build will list them, so that what stops it stops here.
+At most FILES files and DOCUMENTS documents are read, and only the beginning of a large file (sniff.head_of).
+Images are located, not opened. No video is decoded: documents are counted from subtitles. The source's names
+are listed as in the build, so that its errors are raised here.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ _READER: TypeAdapter[FileSource] = TypeAdapter(FileSource)
 
 @dataclass(slots=True)
 class Figures:
-    """documents: (words, images) of each document read. local, web, missing: their images by place. lost:
-    records that could not be read by reason; example: the first of them. apart: images may be in files that
-    were not looked at."""
+    """Counts of a sample. documents: (words, images) of each document read. local, web, missing: numbers of
+    images by place. lost: number of records that could not be read, by reason. example: the first of them.
+    apart: images may be in files that were not read."""
 
     documents: list[tuple[int, int]] = field(default_factory=list)
     local: int = 0
@@ -52,42 +51,42 @@ class Figures:
 
 
 def figures(found: Found, root: Path, scratch: Path) -> Figures:
-    """What a sample of a source gives. root: of the names in `found`. Raises SourceError when a file cannot
-    be read."""
-    told = Figures()
+    """Count a sample of a source. root: of the names in `found`. Raises SourceError if a file cannot be
+    read."""
+    counts = Figures()
     path = str(found.keys["path"])
     if Path(path).is_dir():
         also = html.begins_as_page if found.kind == "html" else None
         files.listing(path, files.root_of(path), suffixes_of(found.kind), also)
     if found.kind == "youcook2":
-        return told
+        return counts
     if found.kind == "video":
-        _videos(found, root, told)
-        return told
+        _videos(found, root, counts)
+        return counts
     if found.kind == "html":
         source = _READER.validate_python({**found.keys, "name": "sample"})
         base = reader("html").root_of(source)
         chosen = tuple((root / name).relative_to(base).as_posix() for name in spread(found.names, DOCUMENTS))
-        _count(reader("html").read(source, Span(chosen, 0, len(chosen)), scratch), base, told)
-        return told
+        _count(reader("html").read(source, Span(chosen, 0, len(chosen)), scratch), base, counts)
+        return counts
     for name in spread(found.names, FILES):
-        _file(found, root / name, scratch, told)
-    return told
+        _file(found, root / name, scratch, counts)
+    return counts
 
 
 def spread(names: Sequence[str], most: int) -> list[str]:
-    """At most so many names, evenly from first to last."""
+    """At most this many names, evenly from first to last."""
     return list(names) if len(names) <= most else [names[index * len(names) // most] for index in range(most)]
 
 
-def _file(found: Found, path: Path, scratch: Path, told: Figures) -> None:
+def _file(found: Found, path: Path, scratch: Path, counts: Figures) -> None:
     """Read the beginning of one file."""
-    # its end says where its beginning is
+    # such a file is read from its end
     footed = found.kind == "obelics" or path.name.lower().endswith(".parquet")
     head = path if footed else head_of(path, scratch)
     keys: dict[str, Any] = {**found.keys, "name": "sample", "path": str(head)}
     if found.kind == "warc" and keys.pop("crawl", False):
-        told.apart = True
+        counts.apart = True
     if head != path and found.kind == "mmc4" and "images" not in keys and (path.parent / "images").is_dir():
         keys["images"] = str(path.parent / "images")
     source = _READER.validate_python(keys)
@@ -95,36 +94,36 @@ def _file(found: Found, path: Path, scratch: Path, told: Figures) -> None:
     base = module.root_of(source)
     spans = module.plan(source, _PER_FILE, scratch)
     beside = path.parent if base == head.parent else base
-    _count(module.read(source, spans[0], scratch), beside, told, cut=head != path)
+    _count(module.read(source, spans[0], scratch), beside, counts, cut=head != path)
 
 
-def _count(items: Iterator[Any], base: Path, told: Figures, cut: bool = False) -> None:
+def _count(items: Iterator[Any], base: Path, counts: Figures, cut: bool = False) -> None:
     for item in items:
         if isinstance(item, Document):
-            told.documents.append((count_words([text.text for text in item.texts]), len(item.images)))
+            counts.documents.append((count_words([text.text for text in item.texts]), len(item.images)))
             for image in item.images:
                 if image.ref.file is None:
-                    told.web += 1
+                    counts.web += 1
                 elif image.ref.offset is not None or image.ref.member or files.exists(base, image.ref.file):
-                    told.local += 1
+                    counts.local += 1
                 else:
-                    told.missing += 1
+                    counts.missing += 1
         elif (
             isinstance(item, Rejected)
             and item.whole
             and not (cut and item.reason in ("truncated", "damaged"))
         ):
-            told.lost[item.reason] += 1
-            told.example = told.example or f"{item.file} {item.locator}".strip() + f": {item.detail}"
+            counts.lost[item.reason] += 1
+            counts.example = counts.example or f"{item.file} {item.locator}".strip() + f": {item.detail}"
 
 
-def _videos(found: Found, root: Path, told: Figures) -> None:
+def _videos(found: Found, root: Path, counts: Figures) -> None:
     from leafinstruct.ingest.config import Frames
-    from leafinstruct.ingest.video.steps import documents, sentences
+    from leafinstruct.ingest.video.steps import by_document, sentences
     from leafinstruct.ingest.video.subtitles import cues
 
     for name in spread(found.names, FILES):
         spoken, _ = cues(root / subtitles_of(root, name)[0])
-        for _, steps in documents(sentences(spoken), Frames()):
-            told.documents.append((count_words([step.text for step in steps]), len(steps)))
-            told.local += len(steps)
+        for _, steps in by_document(sentences(spoken), Frames()):
+            counts.documents.append((count_words([step.text for step in steps]), len(steps)))
+            counts.local += len(steps)

@@ -21,14 +21,14 @@ def test_bounds_are_inclusive_and_what_is_unknown_fails(value, passes):
     assert (judge(rule, Cell("text.links", value)) is None) == passes
 
 
-def test_a_drop_says_rule_value_and_the_bound_that_was_crossed():
+def test_a_drop_has_rule_value_and_threshold():
     rule = Rule(score="text.links", min=2, max=5)
     assert judge(rule, Cell("text.links", 7.0)) == Drop("text.links", 7.0, 5.0, "ok")
     assert judge(rule, Cell("text.links", 1.0)) == Drop("text.links", 1.0, 2.0, "ok")
     assert judge(rule, None) == Drop("text.links", None, 2.0, "not_scored")
 
 
-def test_two_images_have_no_sequence_and_the_reason_says_so():
+def test_two_images_have_no_sequence_and_a_reason():
     rule = Rule(score="coherence.sequence", min=0.0, model="m")
     cell = Cell("coherence.sequence", None, "not_scored", detail="not enough images")
     drop = judge(rule, cell)
@@ -52,14 +52,14 @@ def test_a_dropped_image_takes_its_captions_and_nothing_else_and_positions_stay(
         "> of b",
         rules=(Rule(score="image.side", min=48),),
     )
-    found.weigh([Cell("image.decoded", 1.0, position=1), Cell("image.side", 20.0, position=1)])
+    found.apply([Cell("image.decoded", 1.0, position=1), Cell("image.side", 20.0, position=1)])
     # b has no cell: what was not scored is not known to be good
     assert sorted((drop.position, drop.rule) for drop in found.image_drops) == [
         (1, "image.side"),
         (5, "image.decoded"),
     ]
     assert [segment.position for segment in found.document.segments] == [0, 4]
-    assert found.verdicts[0].rule == "min_images"
+    assert found.drops[0].rule == "min_images"
 
 
 def test_minima_are_judged_again_after_images_were_dropped():
@@ -67,37 +67,37 @@ def test_minima_are_judged_again_after_images_were_dropped():
     sides = [Cell("image.decoded", 1.0, position=position) for position in (1, 3)]
     sides += [Cell("image.side", side, position=position) for position, side in ((1, 20.0), (3, 64.0))]
     two = decision("words", "!a", "words", "!b", rules=rules, min_images=2)
-    two.weigh(sides)
-    assert [(drop.rule, drop.value, drop.threshold) for drop in two.verdicts] == [("min_images", 1.0, 2.0)]
+    two.apply(sides)
+    assert [(drop.rule, drop.value, drop.threshold) for drop in two.drops] == [("min_images", 1.0, 2.0)]
     one = decision("words", "!a", "words", "!b", rules=rules, min_images=1)
-    one.weigh(sides)
+    one.apply(sides)
     assert one.kept
     assert [image.position for image in one.document.images] == [3]
 
 
-def test_a_caption_that_goes_with_its_image_counts_no_more_words():
+def test_a_caption_that_is_dropped_with_its_image_counts_no_words():
     found = decision(
         "one two", "!a", "> three four five", "!b", rules=(Rule(score="image.side", min=48),), min_words=4
     )
     cells = [Cell("image.decoded", 1.0, position=position) for position in (1, 3)]
-    found.weigh([*cells, Cell("image.side", 8.0, position=1), Cell("image.side", 64.0, position=3)])
-    assert found.verdicts[0].rule == "min_words"
-    assert found.verdicts[0].value == 2.0
+    found.apply([*cells, Cell("image.side", 8.0, position=1), Cell("image.side", 64.0, position=3)])
+    assert found.drops[0].rule == "min_words"
+    assert found.drops[0].value == 2.0
 
 
 def test_an_image_rule_may_cost_the_document():
     found = decision("words", "!a", "!b", rules=(Rule(score="image.side", min=48, drop="document"),))
-    found.weigh(
+    found.apply(
         [Cell("image.decoded", 1.0, position=at) for at in (1, 2)]
         + [Cell("image.side", s, position=at) for at, s in ((1, 64.0), (2, 8.0))]
     )
     assert not found.kept
-    assert found.verdicts[0].position == 2
+    assert found.drops[0].position == 2
 
 
 def test_what_cannot_be_decoded_is_dropped_without_any_rule():
     found = decision("words", "!a", "!b")
-    found.weigh(
+    found.apply(
         [
             Cell("image.decoded", 0.0, position=1, detail="truncated: file ends early"),
             Cell("image.decoded", 1.0, position=2),
@@ -112,14 +112,14 @@ def test_what_cannot_be_decoded_is_dropped_without_any_rule():
 @pytest.mark.parametrize("rules", [(), (Rule(score="judge.text_quality", min=3, uncalibrated=True),)])
 def test_a_failure_drops_with_its_state_whatever_the_rules(rules):
     found = decision("words", "!a", rules=rules)
-    found.weigh([Cell("judge.text_quality", None, "failed", model="m", detail="connection refused")])
-    assert found.verdicts == [Drop("judge.text_quality", None, None, "failed", None, "connection refused")]
+    found.apply([Cell("judge.text_quality", None, "failed", model="m", detail="connection refused")])
+    assert found.drops == [Drop("judge.text_quality", None, None, "failed", None, "connection refused")]
 
 
 def test_the_dead_are_weighed_no_further():
     found = decision("words", "!a", rules=(Rule(score="text.links", max=0),))
-    found.weigh([Cell("text.links", 3.0)])
-    found.weigh([Cell("image.decoded", 1.0, position=1)])
+    found.apply([Cell("text.links", 3.0)])
+    found.apply([Cell("image.decoded", 1.0, position=1)])
     assert [cell.name for cell in found.cells] == ["text.links"]
 
 

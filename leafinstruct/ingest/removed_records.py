@@ -1,10 +1,9 @@
-"""What was taken out for good with `leaf remove --purge` is not read again: no text of it reaches a working
-file.
+"""Leave out removed records while sources are read: `leaf remove --purge` keeps their text out of all files.
 
-A part complies with the list when it lacks what the list takes out and nothing else. Its report says under
-which list it was read and which entries took something out, so a longer list makes anew exactly the parts
-that hold what it names, and a shorter one those that lost something.
-Cost: where the list changed, the documents of each part are read once.
+A part is up to date if it lacks exactly what the list removes. Its report names the list under which it was
+read, and the entries that removed something. So a longer list rebuilds only the parts that hold removed
+records, and a shorter list only the parts that lost some.
+Cost: after a change of the list, the documents of each part are read once.
 """
 
 from __future__ import annotations
@@ -16,19 +15,22 @@ from typing import Any
 
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Frame, Rejected
-from leafinstruct.records.frames import shows
+from leafinstruct.records.frames import contains_any
 from leafinstruct.records.removals import Shown, Suppressed
 from leafinstruct.runtime.artifact import Artifact
 
 REASON = "removed_by_request"
-"""Of a record that is refused; its text is in no report."""
+"""Reason of a removed record; its text is in no report."""
 
 
 @dataclass
-class Taken:
-    """What a list took out of one part. emptied: of files that a build made, the places that hold nothing
-    since their record was taken out; frames: whether frames of a removed video were decoded; read: files of
-    removed records."""
+class RemovedRecords:
+    """Removes records from one part, and counts what it removed.
+
+    removed: the purged entries. emptied: places (file, locator) of streamed rows that were emptied, with
+    their entries. entries: those that removed something. frames: whether frames of a removed video were
+    decoded. read: files of removed records.
+    """
 
     removed: Suppressed
     emptied: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
@@ -36,8 +38,8 @@ class Taken:
     frames: bool = False
     read: set[str] = field(default_factory=set)
 
-    def staying(self, items: Iterable[Document | Rejected | Frame]) -> Iterator[Document | Rejected | Frame]:
-        """What a reader gave, with a reason in the place of each removed record, and without details that
+    def apply(self, items: Iterable[Document | Rejected | Frame]) -> Iterator[Document | Rejected | Frame]:
+        """The items of a reader, with a `Rejected` instead of each removed record, and without details that
         quote one."""
         if not self.removed.entries:
             yield from items
@@ -69,21 +71,21 @@ class Taken:
                 yield item
 
     def _belongs(self, item: Document | Rejected | Frame, refused: tuple[str, str] | None) -> bool:
-        """Whether an item is a removed frame, or a piece that the refused record lost."""
+        """Whether an item is a removed frame, or a rejected piece of the removed record at `refused`."""
         if isinstance(item, Frame):
             return hashlib.sha256(item.data).hexdigest() in self.removed.images
         return isinstance(item, Rejected) and not item.whole and (item.file, item.locator) == refused
 
     @property
     def report(self) -> dict[str, Any]:
-        """For the part's report; empty without a list."""
+        """Entry for the part's report; empty if the list is empty."""
         if not self.removed.entries:
             return {}
         return {"removed": {"list": self.removed.identity, "entries": sorted(self.entries)}}
 
 
 def complies(removed: Suppressed, out: Artifact, part: str) -> bool:
-    """Whether a part is what reading it under this list would give."""
+    """Whether a part is up to date under this list."""
     report = out.report(part) or {}
     before = report.get("removed") or {"list": None, "entries": []}
     if before["list"] == removed.identity:
@@ -98,7 +100,7 @@ def complies(removed: Suppressed, out: Artifact, part: str) -> bool:
     ):
         return False
     frames = out.file("frames", part)
-    if removed.images and frames.is_file() and shows(frames, removed.images):
+    if removed.images and frames.is_file() and contains_any(frames, removed.images):
         return False
     return all(
         removed.match(Shown.of_document(document)) is None

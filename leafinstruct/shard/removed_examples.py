@@ -1,13 +1,11 @@
-"""Which examples of a part are left out because somebody asked for it (`leaf remove`), and what a part's key
-owes to that.
+"""Leave removed examples (`leaf remove`) out of the shards.
 
-Left out here and not earlier: shard is the last step before a dataset is seen, it calls no model, and a rule
-on a document that was taken out costs nothing to replay. A part's key names the examples that are left out of
-*it*, so a new entry gathers the parts it concerns and no others; without entries keys are what they were
-before there was a list.
+Removal happens in the last stage, which calls no model, so a new entry does not recompute scores or answers.
+The key of a part names only the examples removed from this part, so a new entry gathers only the parts that
+it concerns; without entries, keys are the same as without a list.
 
-Cost: where there are entries, each part of rewrite is read once a build, in processes, and once more where it
-is gathered.
+Cost: if the list has entries, each part of rewrite is read once a build, in worker processes, and once more
+when it is gathered.
 """
 
 from __future__ import annotations
@@ -24,19 +22,19 @@ from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
 
 def left_out(suppressed: Suppressed, rewrite: Artifact, engine: Engine) -> dict[str, list[str]]:
-    """Part -> ids of its examples that entries take out, in their order; parts without are not in it. Nothing
-    is read without entries."""
+    """Part -> ids of its removed examples, in their order; only parts that have some. Nothing is read if the
+    list is empty."""
     if not suppressed.entries:
         return {}
     parts = [Part(name) for name in rewrite.parts()]
     reports = engine.map(
-        partial(look, suppressed, rewrite), parts, Needs(what="looking for what was removed", unit="examples")
+        partial(look, suppressed, rewrite), parts, Needs(what="matching removals", unit="examples")
     )
     return {report["part"]: report["ids"] for report in reports if report["ids"]}
 
 
 def look(suppressed: Suppressed, rewrite: Artifact, part: Part) -> dict[str, Any]:
-    """Task: `ids` of one part's examples that entries take out."""
+    """Task of an engine: `ids` of one part's removed examples."""
     ids = [
         example.id
         for example in _examples(rewrite, part.name)
@@ -49,8 +47,8 @@ def look(suppressed: Suppressed, rewrite: Artifact, part: Part) -> dict[str, Any
     }
 
 
-def staying(suppressed: Suppressed, rewrite: Artifact, part: str) -> list[Example]:
-    """The examples of a part that no entry takes out, in their order."""
+def remaining(suppressed: Suppressed, rewrite: Artifact, part: str) -> list[Example]:
+    """The examples of a part that are not removed, in their order."""
     return [
         example for example in _examples(rewrite, part) if suppressed.match(Shown.of_example(example)) is None
     ]

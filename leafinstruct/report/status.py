@@ -1,10 +1,8 @@
-"""The funnel: how many documents and images each stage was given and kept, and what each rule removed.
+"""Status of a run: the state of each stage, and the funnel (documents and images that it dropped and kept).
 
-Read from the records and the parts' reports, never from memory, so it says the same after a kill, from
-another process, a week later.
-
-A stage's state comes from the records alone, without the recipe: whether a changed recipe makes a stage run
-again is the pipeline's to say.
+Everything is read from records and from the reports of parts, so the result is the same after a kill or from
+another process. The recipe is not needed; whether a changed recipe makes a stage run again is decided by the
+pipeline.
 """
 
 from __future__ import annotations
@@ -23,23 +21,22 @@ from leafinstruct.runtime.artifact import Artifact, Report, total
 
 STATES = {
     "done": "done",
-    "stale": "stale, its input has changed since or is not done",
-    "unfinished": "unfinished, cut short or running now",
+    "stale": "out of date: its input has changed or is not done",
+    "unfinished": "unfinished: interrupted, or running now",
     "missing": "missing",
 }
-"""The states, as a person is told of them."""
-
+"""States of a stage -> message."""
 
 SHOWN_LANGUAGES = 10
-"""Languages that have a line of their own."""
+"""Maximum number of languages that are listed; the others are summed."""
 
 _UNANSWERED = {
     "refused": "refused by the model or its content filter",
     "unparsed": "without a readable answer",
-    "too_large": "too large for the server, however little is shown",
-    "declined": "declined by the server for a reason that is not known",
+    "too_large": "too large for the server, even in the shortest form",
+    "declined": "declined by the server for an unknown reason",
 }
-"""What became of a question, by state."""
+"""State of an unanswered question -> message."""
 
 _STEPS = (
     ("ingest", "read", "documents"),
@@ -47,17 +44,16 @@ _STEPS = (
     ("rewrite", "examples", "examples"),
     ("shard", "in shards", "rows"),
 )
-"""Stage, what a person calls its result, the count of documents that it is."""
+"""Stage, label of its result, and the count that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the funnel: what a stage was left with, or (`lost`) what one reason took from it. None: not
-    counted in this unit.
+    """One line of the funnel: the result of a stage, or (`lost`) what one reason dropped.
 
-    Losses of ingest are no part of what was read: records and pieces that never became documents. cut:
-    whether `documents` counts the examples into which longer documents were cut, which are no share of what
-    was read.
+    documents, images: None if the line does not count this unit. Losses of ingest are records and pieces that
+    never became documents, so they are not part of what was read. cut: whether `documents` counts examples
+    into which longer documents were cut; these are not a share of what was read.
     """
 
     stage: str
@@ -68,9 +64,9 @@ class Step:
     cut: bool = False
 
     @property
-    def told(self) -> tuple[str, str]:
-        """Documents and images in words, a loss with its sign; what ingest could not read was never counted
-        among what it read, so nothing is taken away."""
+    def counts(self) -> tuple[str, str]:
+        """Documents and images as texts. Losses have a minus sign, except those of ingest, which are not part
+        of what was read."""
         sign = "-" if self.lost and self.stage != "ingest" else ""
         documents, images = (
             "" if count is None else f"{sign}{count:,}" for count in (self.documents, self.images)
@@ -78,19 +74,16 @@ class Step:
         return documents, images
 
 
-def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
-    """One entry a stage: state (one of STATES), parts, counts, reasons, unreadable records, where it lies.
+def entries(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
+    """One entry per stage: state (one of STATES), parts, counts, reasons, unreadable records, path.
 
-    rejected: the records that the parts' reports list; unlisted: reason -> how many more are only counted.
-
-    worker_seconds: of all workers, over the last pass of each part; seconds: of the clock, the build that
-    finished the stage (None: unknown).
-    cost: what the answers of a language model took whenever they were given, None for a stage that asks
-    nobody. shards: see `_shards`.
-    unanswered: of questions to a language model, state (refused, unparsed, too_large, declined, failed) ->
-    how many, and the most frequent message.
-    languages: of the documents that `filter.languages` dropped, kept_languages: of what the stage was left
-    with (documents, of rewrite examples), the most first.
+    rejected: the records listed in the parts' reports. unlisted: reason -> number of records that are only
+    counted. worker_seconds: of all workers, over the last pass of each part. seconds: wall time of the build
+    that finished the stage (None: unknown). cost: of the language model's answers when they were given; None
+    for a stage that asks none. unanswered: state of a question (refused, unparsed, too_large, declined,
+    failed) -> count, and the most frequent message. languages: of documents that `filter.languages` dropped;
+    kept_languages: of the stage's result (documents; examples for rewrite), in descending order. shards: see
+    `_shards`.
     """
     return [_entry(stage, artifact) for stage, artifact in stages.items()]
 
@@ -98,14 +91,14 @@ def status(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
 def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
     reports, record = list(artifact.reports()), artifact.record or {}
     totals = total(reports)
-    # of the shard stage's record: reports are of shards, and what was taken out is in none
-    taken = record.get("suppressed")
+    # removed examples are in no shard, so only the record of the shard stage counts them
+    removed = record.get("suppressed")
     return {
         "stage": stage,
         "state": state(artifact),
         "parts": len(reports),
         "counts": dict(sorted(totals.counts.items())),
-        "reasons": {**dict(totals.reasons.most_common()), **({"suppressed": taken} if taken else {})},
+        "reasons": {**dict(totals.reasons.most_common()), **({"suppressed": removed} if removed else {})},
         "image_reasons": dict(totals.image_reasons.most_common()),
         "languages": _languages(reports, "dropped"),
         "kept_languages": _languages(reports, "kept"),
@@ -147,12 +140,12 @@ def _unanswered(reports: Sequence[Report]) -> dict[str, dict[str, Any]]:
 
 
 def _shards(reports: Sequence[Report]) -> list[dict[str, Any]]:
-    """Published files by task and split, sorted: how many, with how many rows, images, bytes."""
+    """Published files by task and split, sorted: number of shards, rows, images, bytes."""
     found: dict[tuple[str, str], dict[str, int]] = {}
     for report in reports:
         (file,) = report["files"]
         place = shards.named(Path(file))
-        assert place is not None, "our own name"
+        assert place is not None, "the shard stage named this file"
         cell = found.setdefault(place, {"shards": 0, "rows": 0, "images": 0, "bytes": 0})
         cell["shards"] += 1
         for name in ("rows", "images", "bytes"):
@@ -161,29 +154,26 @@ def _shards(reports: Sequence[Report]) -> list[dict[str, Any]]:
 
 
 def state(artifact: Artifact) -> str:
-    """One of STATES. Reads the records of the stage and of all above it."""
+    """State of a stage, one of STATES. Reads its record and those of all earlier stages."""
     record, upstream = artifact.record, artifact.upstream
     if record is None:
         return "unfinished" if artifact.fingerprint or artifact.parts() else "missing"
     if upstream is None:
         return "done"
-    above = upstream.record
-    current = (
-        above is not None and above["output"] == record["fingerprint"]["input"] and state(upstream) == "done"
-    )
-    return "done" if current else "stale"
+    before = upstream.record
+    is_current = before is not None and before["output"] == record["fingerprint"]["input"]
+    return "done" if is_current and state(upstream) == "done" else "stale"
 
 
 def unfinished(entries: list[dict[str, Any]], again: str) -> list[str]:
-    """A line for each stage that is not done, then the command (`again`) that makes them; nothing when all
-    are."""
+    """A line for each stage that is not done, then the command to run (`again`); empty if all are done."""
     lines = [f"{entry['stage']}: {STATES[entry['state']]}" for entry in entries if entry["state"] != "done"]
     return [*lines, f"next: {again}"] if lines else []
 
 
 def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
-    """The funnel from the top: the losses of a stage, the most first, then what it was left with. Stages that
-    have nothing yet are left out."""
+    """Lines of the funnel from the top: the losses of a stage in descending order, then its result. Stages
+    without parts are left out."""
     by_stage = {entry["stage"]: entry for entry in entries}
     kept, cut = _rewritten(by_stage["rewrite"])
     for stage, label, documents in _STEPS:
@@ -211,11 +201,8 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
 
 
 def languages(entries: Sequence[dict[str, Any]]) -> list[tuple[str, list[int]]]:
-    """Language -> documents read, documents kept and examples, of the stages that are begun; the most
-    frequent first, and all others in one line.
-
-    Empty where all documents are in one language: then the funnel says it all.
-    """
+    """(language, [documents read, documents kept, examples]) for the stages that have parts, in descending
+    order, and all others in one line. Empty if all documents are in one language."""
     counted = [
         entry["kept_languages"]
         for entry in entries
@@ -225,25 +212,24 @@ def languages(entries: Sequence[dict[str, Any]]) -> list[tuple[str, list[int]]]:
         return []
     shown = list(counted[0])[:SHOWN_LANGUAGES]
     lines = [(named(code), [found.get(code, 0) for found in counted]) for code in shown]
-    rest = [sum(found.values()) - sum(found.get(code, 0) for code in shown) for found in counted]
-    return [*lines, *([(f"{len(counted[0]) - len(shown)} others", rest)] if rest[0] else [])]
+    others = [sum(found.values()) - sum(found.get(code, 0) for code in shown) for found in counted]
+    return [*lines, *([(f"{len(counted[0]) - len(shown)} others", others)] if others[0] else [])]
 
 
 def _rewritten(entry: Mapping[str, Any]) -> tuple[int, bool]:
-    """How many documents became examples, and whether some became several."""
+    """Number of documents that became examples, and whether some became several."""
     kept = entry["counts"].get("documents", 0) - sum(entry["reasons"].values())
     return kept, entry["counts"].get("examples", 0) > kept > 0
 
 
 def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) -> Iterator[str]:
-    """What it took: of the clock, and of a language model where one was asked. seconds: of the command that
-    just ended."""
-    told = [
+    """Lines on wall time, and on the cost of a language model. seconds: of the command that just ended."""
+    times = [
         f"{entry['stage']} {entry['seconds']:,.1f} s" for entry in entries if entry["seconds"] is not None
     ]
     now = [] if seconds is None else [f"this command {seconds:,.1f} s"]
-    if told or now:
-        yield f"time: {', '.join([*told, *now])}"
+    if times or now:
+        yield f"time: {', '.join([*times, *now])}"
     for entry in entries:
         cost = entry["cost"]
         if cost and cost["requests"]:
@@ -252,37 +238,38 @@ def spending(entries: Sequence[dict[str, Any]], seconds: float | None = None) ->
 
 
 def after(stages: Mapping[str, Artifact], again: str) -> Iterator[str]:
-    """What can be done with a finished dataset, ready to paste. again: the command that builds it."""
+    """Next commands for a finished dataset. again: the command that builds it."""
     paths = (
         stages[stage].file("dropped", part)
         for stage in ("filter", "rewrite")
         for part in stages[stage].parts()
     )
     try:
-        lost = next((row["id"] for path in paths if path.exists() for row in table.read(path, ["id"])), None)
+        dropped = (row["id"] for path in paths if path.exists() for row in table.read(path, ["id"]))
+        first = next(dropped, None)
     except DamagedError as error:
         yield str(error)
         return
-    if lost:
-        yield f"next: {again.replace('build', f'explain {lost}', 1)}    why one was dropped"
+    if first:
+        yield f"next: {again.replace('build', f'explain {first}', 1)}    shows why this document was dropped"
 
 
 def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:
-    """What was let pass and what can be done about it. again: the command that builds."""
+    """Messages on tolerated faults, and what to do about them. again: the command that builds."""
     found = []
     for entry in entries:
         if failed := entry["counts"].get("failed", 0):
             found.append(
-                f"{entry['stage']}: {failed:,} failed for a reason that may pass, tolerated; try "
+                f"{entry['stage']}: {failed:,} failed for a temporary reason and were tolerated; to try "
                 f"them again: {again} --retry-failed"
             )
-        for state, told in entry["unanswered"].items():
+        for state, questions in entry["unanswered"].items():
             if state == "failed":
-                continue  # counted above, with all else that failed
+                continue  # counted above, with all other failures
             flag = "--retry-failed" if state == "declined" else "--retry-refused"
             found.append(
-                f"{entry['stage']}: {told['count']:,} {_UNANSWERED[state]} (most often: "
-                f"{told['message']}); ask again: {again} {flag}"
+                f"{entry['stage']}: {questions['count']:,} {_UNANSWERED[state]} (most often: "
+                f"{questions['message']}); to ask again: {again} {flag}"
             )
         if entry["unfetched"]:
             found.append(
@@ -294,8 +281,8 @@ def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:
 
 
 def _unmapped(entry: Mapping[str, Any]) -> list[str]:
-    """A line for each source and pattern of text that looks like an image mark and is none of the
-    recipe's."""
+    """A message for each source and pattern of text that looks like an image placeholder and is not in the
+    recipe."""
     sums: dict[tuple[str, str], list[Any]] = {}
     for item in entry["rejected"]:
         if item["reason"] == "unmapped_placeholder":
@@ -310,6 +297,7 @@ def _unmapped(entry: Mapping[str, Any]) -> list[str]:
             f'{times:,} x "{pattern}" in the text of {rows:,} row{"s" if rows != 1 else ""} (first: {place})'
         )
         lines.append(
-            f"ingest: source {source}: {where} looks like an image mark, is not mapped and stays text; {hint}"
+            f"ingest: source {source}: {where} looks like an image placeholder but is not mapped, so it "
+            f"remains text; {hint}"
         )
     return lines

@@ -1,8 +1,8 @@
-"""`leaf remove`: add to the list of what was taken out, and say what that means for this run.
+"""`leaf remove`: add entries to the list of removals, and report what they match in this run.
 
-The list takes effect where the dataset is made and where it is published; nothing is cut out of what stands
-(purge/ does). So the answer tells what matches in the shards, what to run next, and, in plain words, what
-goes on lying in working files and in the history of a repository.
+The list is applied by the next build and push; existing files are not changed (purge/ does that). The report
+counts matching records in the shards, names the next commands, and lists where removed content remains:
+working files and the history of a repository.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from leafinstruct.records import table
 from leafinstruct.records.removals import Entry, Shown, Suppressed
 from leafinstruct.runtime.artifact import Artifact
 
-COLUMNS = ("id", "document_id", "url", "page_url", "image_info")
-
 
 def remove(
     recipe: Path, run: Path, stages: Mapping[str, Artifact], entries: Sequence[Entry]
 ) -> dict[str, Any]:
-    """Merge entries into a recipe's list. run: the run's folder. Returns what a person or a machine is told.
-    Raises RecipeError for a broken list."""
+    """Merge entries into a recipe's list. run: the run's folder. Returns the report.
+
+    Raises RecipeError for an invalid list.
+    """
     file = suppressed.beside(recipe)
     new = suppressed.add(file, entries, run.parent / ".suppressed.lock") if entries else 0
     known = suppressed.load(file)
@@ -46,10 +46,10 @@ def remove(
 
 
 def _of_shards(shards: Artifact, known: Suppressed) -> tuple[Counter[Entry], Counter[str]]:
-    """Records of the shards by the entry that matches them, and by their shard."""
+    """Count matching records of the shards, by entry and by shard."""
     by_entry, by_shard = Counter[Entry](), Counter[str]()
     for part in shards.parts() if known.entries else ():
-        for row in rows(shards.path / f"{part}.parquet", COLUMNS):
+        for row in rows(shards.path / f"{part}.parquet", suppressed.ROW_COLUMNS):
             if (entry := known.match(Shown.of_row(row))) is not None:
                 by_entry[entry] += 1
                 by_shard[part] += 1
@@ -63,21 +63,21 @@ def _of_examples(rewrite: Artifact, known: Suppressed) -> int:
 
 
 def _left(run: Path, records: int, shards: list[str], examples: int) -> list[str]:
-    """What is to be done, and what stays where."""
-    told = []
+    """Messages: the next commands, and where removed content remains."""
+    lines = []
     if records:
-        told.append(
-            f"next: leaf build, which makes {len(shards)} shard{'s' if len(shards) != 1 else ''} anew, "
-            "then leaf push"
+        lines.append(
+            f"next: leaf build, which rebuilds {len(shards)} shard{'s' if len(shards) != 1 else ''}, then "
+            "leaf push"
         )
     if examples or records:
-        told.append(
-            f"their texts and images stay in the working files of {run} (ingest, filter, rewrite), "
-            "which are not published, and in what runs "
-            f"share, {run.parent}/.fetched, .answers and .codes; `leaf remove --purge` erases them there"
+        lines.append(
+            f"texts and images of these records remain in the working files of {run} (ingest, filter, "
+            f"rewrite), which are not published, and in the shared caches {run.parent}/.fetched, .answers "
+            "and .codes; `leaf remove --purge` erases them there"
         )
-        told.append(
-            "source files are yours to change, and a repository on the Hub keeps what its earlier "
-            "commits held until its history is squashed"
+        lines.append(
+            "source files are not changed, and a repository on the Hub keeps its earlier commits until its "
+            "history is squashed"
         )
-    return told
+    return lines

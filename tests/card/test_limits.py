@@ -1,5 +1,5 @@
-"""What a dataset tells of itself, from counts alone: costs, tasks, limits, and the recipe without what is
-nobody's business."""
+"""The description of a dataset from counts alone: costs, task categories, limits, and the recipe without
+private values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COST = {
 }
 
 
-def test_costs_are_summed_and_what_one_part_does_not_know_nobody_knows():
+def test_costs_are_summed_and_a_figure_unknown_for_one_part_is_unknown():
     assert costs([{"cost": COST}, {"cost": {**COST, "dollars": 0.2, "estimated": True}}]) == {
         "questions": 4,
         "requests": 6,
@@ -44,7 +44,7 @@ def test_costs_are_summed_and_what_one_part_does_not_know_nobody_knows():
 @pytest.mark.parametrize(
     "reports", [[], [{"counts": {}}], [{"cost": COST}, {"counts": {}}], [{"cost": None}]]
 )
-def test_costs_that_were_not_kept_are_no_zero(reports):
+def test_costs_that_were_not_recorded_are_not_zero(reports):
     assert costs(reports) is None
 
 
@@ -61,7 +61,7 @@ def test_costs_that_were_not_kept_are_no_zero(reports):
         ({("edit", "user"): 0}, ["text-generation"]),
     ],
 )
-def test_tasks_follow_from_where_images_stand(images, expected):
+def test_task_categories_follow_from_the_roles_of_images(images, expected):
     sides = {(task, role, "image"): count for (task, role), count in images.items()}
     assert categories({**sides, ("guide", "user", "text"): 9}) == expected
 
@@ -99,20 +99,20 @@ def history(**changes: Any) -> dict[str, Any]:
             {},
             "Uncalibrated bounds: those of `alignment.mean` ",
         ),
-        ({"rules": [{"score": "rules.text_quality"}]}, {}, {}, "`rules.*` scores come from written rules"),
+        ({"rules": [{"score": "rules.text_quality"}]}, {}, {}, "`rules.*` scores are text statistics"),
         ({"unreadable": [("truncated", 2), ("broken_json", 9)]}, {}, {}, "2 source files end early"),
-        ({"unreadable": [("damaged_record", 1_200)]}, {}, {}, "1,200 records of archives are damaged"),
+        ({"unreadable": [("damaged_record", 1_200)]}, {}, {}, "1,200 archive records are damaged"),
         ({"unreadable": [("too_damaged", 1)]}, {}, {}, "1 archives are so damaged that reading stopped"),
         (
             {"unreadable": [("too_large", 3)]},
             {},
             {},
-            "3 files, parts of files, records or images are larger than what is read",
+            "3 files, parts of files, records or images exceed the size limit",
         ),
         ({"unfetched": 1204}, {}, {}, "1,204 images are on the web and were not fetched"),
-        ({"rewrite": {"failed": 3}}, {}, {}, "3 documents were dropped in rewrite because something failed"),
-        ({}, {"warnings": ["no row fell to split `test`"]}, {}, "No row fell to split `test`."),
-        ({}, {"suppressed": 4}, {}, "4 examples were taken out"),
+        ({"rewrite": {"failed": 3}}, {}, {}, "3 documents were dropped in rewrite because of a failure"),
+        ({}, {"warnings": ["split `test` has no rows"]}, {}, "Split `test` has no rows."),
+        ({}, {"suppressed": 4}, {}, "4 examples were removed on request"),
         (
             {},
             {},
@@ -121,7 +121,7 @@ def history(**changes: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_limit_is_told_where_it_holds_and_only_there(changes, facts, states, begins):
+def test_a_limit_is_stated_only_where_it_applies(changes, facts, states, begins):
     usual = limits(history(), {"warnings": []}, {"MIT": (1, 1)}, {"ok": 1})
     found = limits(history(**changes), {"warnings": [], **facts}, {"MIT": (1, 1)}, {"ok": 1, **states})
     assert next(sentence for sentence in found if sentence not in usual).startswith(begins)
@@ -129,15 +129,15 @@ def test_a_limit_is_told_where_it_holds_and_only_there(changes, facts, states, b
 
 
 def test_an_image_without_a_license_is_a_limit_too():
-    (told,) = [
+    (sentence,) = [
         line
         for line in limits(history(), {"warnings": []}, {"MIT": (9, 8), None: (0, 1)}, {})
         if "license" in line
     ]
-    assert told.startswith("0 records and 1 images state no license")
+    assert sentence.startswith("0 records and 1 images state no license")
 
 
-def test_the_recipe_as_told_keeps_no_secret_and_reads_as_a_recipe(tmp_path):
+def test_the_published_recipe_holds_no_secret_and_loads_as_a_recipe(tmp_path):
     path = recipe(
         tmp_path,
         ingest={
@@ -160,8 +160,8 @@ def test_the_recipe_as_told_keeps_no_secret_and_reads_as_a_recipe(tmp_path):
         },
         train={"backbone": {"name": "chameleon", "weights": "/home/someone/weights"}, "data": "run:t"},
     )
-    told = resolved(recipes.load(path).recipe)
-    text = json.dumps(told)
+    shared = resolved(recipes.load(path).recipe)
+    text = json.dumps(shared)
     for private in (
         "someone",
         "MY_SECRET",
@@ -173,13 +173,13 @@ def test_the_recipe_as_told_keeps_no_secret_and_reads_as_a_recipe(tmp_path):
         str(tmp_path),
     ):
         assert private not in text, private
-    assert told["filter"]["rules"] == [
+    assert shared["filter"]["rules"] == [
         {"score": "duplicate.text", "max": 0.0},
         {"score": "text.words", "min": 0.0, "max": 9.0},
     ]
-    assert told["llm"]["model"] == "m"
-    assert "base_url" not in told["llm"]
-    told["llm"]["base_url"] = "http://127.0.0.1:1/v1"
-    told["ingest"]["sources"][0]["path"] = "/home/someone/pages"
-    told["filter"]["images"]["fetch"]["contact"] = "someone@example.org"
-    assert resolved(recipes.Recipe.model_validate(told)) == resolved(recipes.load(path).recipe)
+    assert shared["llm"]["model"] == "m"
+    assert "base_url" not in shared["llm"]
+    shared["llm"]["base_url"] = "http://127.0.0.1:1/v1"
+    shared["ingest"]["sources"][0]["path"] = "/home/someone/pages"
+    shared["filter"]["images"]["fetch"]["contact"] = "someone@example.org"
+    assert resolved(recipes.Recipe.model_validate(shared)) == resolved(recipes.load(path).recipe)

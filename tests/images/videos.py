@@ -1,4 +1,4 @@
-"""Videos made for tests, so that what each frame shows is known."""
+"""Generated videos whose frames are known."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from leafinstruct.images.unreadable import Unreadable
 from leafinstruct.images.video import frames
 
 
-def shade(color: tuple[int, int, int], mark: int = 0, blurred: bool = False) -> Image.Image:
-    """An image of 96 x 64 with a bar at `mark`; a blurred one has soft edges."""
+def shade(color: tuple[int, int, int], at: int = 0, blurred: bool = False) -> Image.Image:
+    """An image of 96 x 64 with a bar at `at`; a blurred one has soft edges."""
     image = Image.new("RGB", (96, 64), color)
-    ImageDraw.Draw(image).rectangle((mark, 10, mark + 14, 50), fill=(250, 250, 250))
+    ImageDraw.Draw(image).rectangle((at, 10, at + 14, 50), fill=(250, 250, 250))
     return image.resize((6, 4)).resize((96, 64), Image.Resampling.BICUBIC) if blurred else image
 
 
-def film(
+def write_video(
     path: Path,
     images: list[Image.Image],
     times: list[float] | None = None,
@@ -30,7 +30,7 @@ def film(
     codec: str = "",
     **options: Any,
 ) -> Path:
-    """A video of one frame an image; times: of the frames in seconds, else evenly by rate."""
+    """Write a video of one frame an image. times: of the frames in seconds, else evenly by rate."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec or ("libx264" if path.suffix != ".webm" else "libvpx"), rate=rate)
         stream.width, stream.height, stream.pix_fmt = images[0].width, images[0].height, "yuv420p"

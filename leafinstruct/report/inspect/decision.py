@@ -1,13 +1,13 @@
-"""A document's decision as it can be read back: every rule that was in force with its bound, the values it
-met and how it ended, and of which records a duplicate is one.
+"""Reconstruct the decision on a document from its tables: active rules with bound, values and outcome, and
+the records of which it is a duplicate.
 
-Rules are those of the fingerprint that the stage was built with, not those of today's recipe. A rule ends as
+Rules come from the fingerprint of the built stage, not from the current recipe. Outcomes:
 
     passed | dropped_document | dropped_image | dropped_step | not_reached
 
 dropped_step: an image was dropped together with the text that owns it (`drop: step`); the drop's detail lists
-the positions. not_reached: the decision had ended before, or a failure ended it there, which is no verdict of
-the rules over the same family.
+the positions. not_reached: the document was dropped earlier, or a failure ended the decision in this family
+of scores.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from leafinstruct.records.document import NO_VERDICT
+from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.files.lookup import one_of, rows_where
 from leafinstruct.runtime.artifact import Artifact
 
 SHOWN = 20
-"""Records that are named as holding the same; the smallest id, which is the one that was kept, comes
-first."""
+"""Maximum number of duplicates that are listed, by id; the first one was kept."""
 
 
-def told(
+def read_back(
     filtered: Artifact,
     part: str,
     document: str,
     scores: Sequence[dict[str, Any]],
     drops: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
+    """`rules` and `duplicates` of a document."""
     return {
         "rules": rules(filtered, scores, drops),
         "duplicates": duplicates(filtered, part, document, scores),
@@ -40,8 +40,7 @@ def told(
 def rules(
     filtered: Artifact, scores: Sequence[dict[str, Any]], drops: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """`languages` where the recipe sets it, every active rule, then the two minima, in the order of the
-    recipe."""
+    """Rules in the order of the recipe: `languages` if set, every active rule, then the two minima."""
     fingerprint = filtered.fingerprint or {}
     section, active = fingerprint.get("filter", {}), set(fingerprint.get("active_rules", ()))
     found = [_rule(rule, scores, drops) for rule in section.get("rules", ()) if rule["score"] in active]
@@ -56,34 +55,35 @@ def rules(
     if section.get("languages"):
         found.insert(0, _languages(section["languages"], scores, drops))
     known = {rule["rule"] for rule in [*found, *minima]}
-    # an image that does not decode, an outage
-    unwritten = dict.fromkeys(drop["rule"] for drop in drops if drop["rule"] not in known)
-    return [*found, *minima, *(_rule({"score": name}, scores, drops) for name in unwritten)]
+    # drops without a rule in the recipe: an image that does not decode, an outage
+    others = dict.fromkeys(drop["rule"] for drop in drops if drop["rule"] not in known)
+    return [*found, *minima, *(_rule({"score": name}, scores, drops) for name in others)]
 
 
 def _rule(
     rule: dict[str, Any], scores: Sequence[dict[str, Any]], drops: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     name = rule["score"]
-    met = [
+    values = [
         {"position": cell["position"], "value": cell["value"], "state": cell["state"]}
         for cell in scores
         if cell["name"] == name
     ]
-    against = [drop for drop in drops if drop["rule"] == name]
+    dropped = _outcome_of_drops(rule, [drop for drop in drops if drop["rule"] == name])
     bounds = {key: rule.get(key) for key in ("min", "max", "model")}
-    failed = {_family(drop["rule"]) for drop in drops if drop["state"] in NO_VERDICT}
-    outcome = "not_reached" if not met or _family(name) in failed else "passed"
-    return {"rule": name, **bounds, "values": met, "outcome": _against(rule, against) or outcome}
+    failed = {_family(drop["rule"]) for drop in drops if drop["state"] in UNDECIDED}
+    outcome = "not_reached" if not values or _family(name) in failed else "passed"
+    return {"rule": name, **bounds, "values": values, "outcome": dropped or outcome}
 
 
-def _against(rule: dict[str, Any], against: Sequence[dict[str, Any]]) -> str | None:
-    """A failed cell drops its document, whatever it is the cell of (filter/decision.py)."""
-    if any(drop["position"] is None or drop["state"] in NO_VERDICT for drop in against) or (
-        against and rule.get("drop") == "document"
+def _outcome_of_drops(rule: dict[str, Any], drops: Sequence[dict[str, Any]]) -> str | None:
+    """Outcome of a rule by its drops, None without any. A failed cell always drops the document
+    (filter/decision.py)."""
+    if any(drop["position"] is None or drop["state"] in UNDECIDED for drop in drops) or (
+        drops and rule.get("drop") == "document"
     ):
         return "dropped_document"
-    if not against:
+    if not drops:
         return None
     return "dropped_step" if rule.get("drop") == "step" else "dropped_image"
 
@@ -95,8 +95,7 @@ def _family(name: str) -> str:
 def _languages(
     allowed: Sequence[str], scores: Sequence[dict[str, Any]], drops: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """The rule over the document's language, which the drop's detail names. languages: those that the recipe
-    keeps."""
+    """Entry for the rule `languages`. allowed: languages that the recipe keeps."""
     outcome = (
         "dropped_document"
         if any(drop["rule"] == "languages" for drop in drops)
@@ -116,22 +115,23 @@ def _languages(
 
 
 def _minimum(name: str, least: float, drops: Sequence[dict[str, Any]], judged: bool) -> dict[str, Any]:
-    """The two minima are counted, not scored: a value is kept only where one failed. judged: they were, at
-    least once: a document that did not outlive the first pass, that of text, has no other scores."""
-    against = [drop for drop in drops if drop["rule"] == name]
-    met = [{"position": None, "value": drop["value"], "state": drop["state"]} for drop in against]
-    outcome = "dropped_document" if against else "passed" if judged else "not_reached"
-    return {"rule": name, "min": least, "max": None, "model": None, "values": met, "outcome": outcome}
+    """Entry for `min_images` or `min_words`. These are not scores, so a value exists only if the rule failed.
+
+    judged: whether the document passed the first pass (text) and the minima were checked.
+    """
+    failed = [drop for drop in drops if drop["rule"] == name]
+    values = [{"position": None, "value": drop["value"], "state": drop["state"]} for drop in failed]
+    outcome = "dropped_document" if failed else "passed" if judged else "not_reached"
+    return {"rule": name, "min": least, "max": None, "model": None, "values": values, "outcome": outcome}
 
 
 def duplicates(
     filtered: Artifact, part: str, document: str, scores: Sequence[dict[str, Any]]
 ) -> dict[str, Any] | None:
-    """What the duplicate.* scores counted, by name; None where they counted nothing.
+    """The records that the duplicate.* scores counted; None if they counted none.
 
-    text: ids with the same text; images: of each repeated image its sha256 and the ids that show it; `count`
-    of all of them, also those beyond SHOWN. Asked of all parts, but only for a record that has duplicates:
-    two short columns are read.
+    text: ids with the same text. images: for each repeated image its sha256 and the ids that show it. `count`
+    includes those beyond SHOWN. Reads two short columns of all parts, only for records with duplicates.
     """
     counted = {
         cell["name"]: cell["value"]
@@ -159,6 +159,6 @@ def duplicates(
 
 
 def _earlier(ids: set[str], document: str) -> dict[str, Any]:
-    """A record is a copy of those with a smaller id (filter/scores/duplicate.py)."""
+    """Ids smaller than the document's: a record is a copy of these (filter/scores/duplicate.py)."""
     before = sorted(other for other in ids if other < document)
     return {"count": len(before), "of": before[:SHOWN]}

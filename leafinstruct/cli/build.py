@@ -1,0 +1,87 @@
+"""`leaf build`: run the stages of a recipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Option
+
+from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
+from leafinstruct.cli.output import command_line, note, progress, show_forecast, show_status
+from leafinstruct.cli.signals import stopping
+
+if TYPE_CHECKING:
+    from leafinstruct.pipeline import Outcome
+
+
+def build(
+    recipe: RecipePath = None,
+    stage: Annotated[
+        str | None,
+        Option(metavar="STAGE", help="Last stage to run: ingest, filter, rewrite or shard. Default: shard."),
+    ] = None,
+    workers: Annotated[
+        int | None, Option(min=1, metavar="N", help="Number of worker processes. Default: one per CPU core.")
+    ] = None,
+    limit: Limit = None,
+    rebuild: Annotated[
+        bool,
+        Option(
+            "--rebuild", help="Delete existing results and rebuild. Answers of a language model are kept."
+        ),
+    ] = False,
+    retry_failed: Annotated[
+        bool, Option("--retry-failed", help="Retry the items that failed in finished stages.")
+    ] = False,
+    retry_refused: Annotated[
+        bool,
+        Option(
+            "--retry-refused",
+            help="Ask the language model again where it refused or gave no readable answer.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Estimate documents, requests and cost; build nothing.")
+    ] = False,
+    changes: Changes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build the dataset: ingest, filter, rewrite, shard. Results that are up to date are reused."""
+    from leafinstruct.forecast import forecast
+    from leafinstruct.pipeline import STAGES
+    from leafinstruct.pipeline import build as run
+    from leafinstruct.recipe.load import inactive_rules
+    from leafinstruct.runtime.engine.local import LocalEngine
+
+    if stage is not None and stage not in STAGES:
+        raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
+    loaded = load_recipe(recipe, changes, limit)
+    with LocalEngine(workers) as engine:
+        if dry_run:
+            show_forecast(forecast(loaded, engine), as_json)
+            return
+        started, until = time.monotonic(), stage or STAGES[-1]
+        with progress() as on_progress:
+            report = stopping(on_progress)
+            outcomes = list(run(loaded, engine, report, until, rebuild, retry_failed, retry_refused))
+    _show_outcomes(outcomes)
+    if inactive := inactive_rules(loaded.recipe):
+        note(f"inactive rules, because the judge in use does not compute their scores: {', '.join(inactive)}")
+    if all(outcome.up_to_date and not outcome.repaired for outcome in outcomes):
+        note(f"nothing to do: {loaded.directory} is up to date")
+    show_status(loaded, command_line(recipe, changes, limit), as_json, time.monotonic() - started)
+
+
+def _show_outcomes(outcomes: Iterable[Outcome]) -> None:
+    """Print which damaged files were rebuilt, and which changes caused a rebuild."""
+    from leafinstruct.integrity import few
+
+    for outcome in outcomes:
+        if outcome.repaired:
+            note(f"{outcome.stage}: damaged, and rebuilt: {few(list(outcome.repaired))}")
+        if outcome.changes:
+            more = " and more" if len(outcome.changes) > 3 else ""
+            note(f"{outcome.stage}: rebuilt what changed: {'; '.join(outcome.changes[:3])}{more}")
