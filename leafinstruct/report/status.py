@@ -251,7 +251,7 @@ def after(stages: Mapping[str, Artifact], again: str) -> Iterator[str]:
         yield str(error)
         return
     if first:
-        yield f"next: {again.replace('build', f'explain {first}', 1)}    shows why this document was dropped"
+        yield f"next: {again.replace('build', f'explain {first}', 1)}    shows all decisions about a document"
 
 
 def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:
