@@ -1,8 +1,8 @@
 """Render one published row, or an answer of `leaf generate`, as an image for the README: question and answer.
 
-python scripts/image_of_an_example.py runs/demo/shard/guide.train-00000-of-00001.parquet --row 3 --out
-docs/example.png python scripts/image_of_an_example.py runs/tiny-lessons/answer/segments.json --out
-docs/answer.png
+    python scripts/image_of_an_example.py runs/demo/shard/guide.train-00000-of-00001.parquet \\
+        --row 3 --out docs/example.png
+    python scripts/image_of_an_example.py runs/tiny-lessons/answer/segments.json --out docs/answer.png
 """
 
 from __future__ import annotations
