@@ -20,8 +20,8 @@ from leafinstruct.records.document import Document, Image, Provenance, Ref, Text
 from leafinstruct.records.text.references import dangling
 from leafinstruct.records.text.words import count_words, sentence_spans
 
-SECONDS = 40.0
-"""Of CPU. Linear time takes 1 to 12 on slow cores, and quadratic time hours."""
+SECONDS = 10.0
+"""Of CPU."""
 MILLION = 1_000_000
 
 

@@ -312,8 +312,9 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each sentence. Only white space is between them."""
     start = len(text) - len(text.lstrip())
     for found in _END.finditer(text, start):
-        gap = found.start("line") if found["line"] is not None else found.start("gap")
-        if gap > start and (found["line"] is not None or _is_end(text, found)):
+        is_line = found.lastgroup == "line"
+        gap = found.start("line" if is_line else "gap")
+        if gap > start and (is_line or _is_end(text, found)):
             yield start, start + len(text[start:gap].rstrip())
             start = found.end()
     end = len(text.rstrip())
@@ -345,18 +346,19 @@ def ends_with_colon(text: str) -> bool:
 
 
 def _is_end(text: str, found: regex.Match[str]) -> bool:
-    mark = found["mark"]
+    mark, gap = found.group("mark", "gap")
     if mark[-1] not in _SPACED_MARKS:
         return True
-    if found.end() < len(text) and not found["gap"]:
+    start, end = found.span()
+    if end < len(text) and not gap:
         return False
-    following = text[found.end() : found.end() + 1]
-    if _LINE_END.search(found["gap"]):
+    following = text[end : end + 1]
+    if gap != " " and _LINE_END.search(gap):
         return True
     if following.islower():
         return False
-    before = text[max(0, found.start() - _LONGEST) : found.start()]
     # each abbreviation and number ends with a letter or a digit
-    if mark != "." or not before.removesuffix("\n")[-1:].isalnum():
+    if mark != "." or not text[max(0, start - 2) : start].removesuffix("\n")[-1:].isalnum():
         return True
+    before = text[max(0, start - _LONGEST) : start]
     return not (_NO_END.search(before) or (following.isnumeric() and _NUMBERED.search(before)))
