@@ -3,18 +3,42 @@
 (0, 0) is the top left and (1, 1) the bottom right of the thing's box. The box is shrunk by half a stroke, so
 that a line along its edge stays in its cells. Polygons are outlined with `ImageDraw.line`, because
 `polygon(width=)` builds a mask of the whole image for each call.
+
+A thing is a `Drawing`: strokes in their order, made by `oval`, `box` ... with the arguments of the pen's
+methods. Their colors follow the thing's own: `shade`, `light`, `own`, `unless("yellow", ...)`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Concatenate, ParamSpec
 
 from PIL import ImageDraw
 
-from leafinstruct.sketchbook.world.palette import Rgb, outline
+from leafinstruct.sketchbook.world.palette import COLORS, Rgb, light, outline, shade
 
 Point = tuple[float, float]
+Fill = Rgb | Callable[[Rgb], Rgb]
+"""A color, or what makes one from the color of the thing."""
+_P = ParamSpec("_P")
+
+
+def own(color: Rgb) -> Rgb:
+    return color
+
+
+def lightest(color: Rgb) -> Rgb:
+    return light(light(color))
+
+
+def darkest(color: Rgb) -> Rgb:
+    return shade(shade(color))
+
+
+def unless(name: str, other: Rgb) -> Fill:
+    """The named color; `other` on a thing of that color."""
+    return lambda color: COLORS[name] if color != COLORS[name] else other
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +50,7 @@ class Tones:
     line: Callable[[Rgb], Rgb]
 
 
-def _as_it_is(color: Rgb) -> Rgb:
-    return color
-
-
-PENCIL = Tones(body=_as_it_is, edge=outline, line=_as_it_is)
+PENCIL = Tones(body=own, edge=outline, line=own)
 
 
 class Pen:
@@ -50,7 +70,7 @@ class Pen:
         self._width = box[2] - box[0] - stroke - 1
         self._height = box[3] - box[1] - stroke - 1
         self._stroke = stroke
-        self.color = color
+        self._color = color
 
     def _at(self, x: float, y: float) -> tuple[int, int]:
         return round(self._left + x * self._width), round(self._top + y * self._height)
@@ -68,28 +88,22 @@ class Pen:
         (left, top), (right, bottom) = self._at(0, 0), self._at(1, 1)
         return max(left + spare, min(x, right - spare)), max(top + spare, min(y, bottom - spare))
 
-    def oval(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None) -> None:
-        fill = fill or self.color
+    def oval(self, left: float, top: float, right: float, bottom: float, fill: Fill = own) -> None:
+        color = self._rgb(fill)
         self._draw.ellipse(
             self._corners((left, top, right, bottom)),
-            self._tones.body(fill),
-            self._tones.edge(fill),
+            self._tones.body(color),
+            self._tones.edge(color),
             self._stroke,
         )
 
     def box(
-        self,
-        left: float,
-        top: float,
-        right: float,
-        bottom: float,
-        fill: Rgb | None = None,
-        round_by: float = 0.0,
+        self, left: float, top: float, right: float, bottom: float, fill: Fill = own, round_by: float = 0.0
     ) -> None:
         """Draw a rectangle. round_by: corner radius as a share of the thing's shorter side."""
-        fill, corners = fill or self.color, self._corners((left, top, right, bottom))
+        color, corners = self._rgb(fill), self._corners((left, top, right, bottom))
         if not round_by:
-            self._draw.rectangle(corners, self._tones.body(fill), self._tones.edge(fill), self._stroke)
+            self._draw.rectangle(corners, self._tones.body(color), self._tones.edge(color), self._stroke)
             return
         radius = min(
             round_by * min(self._width, self._height),
@@ -97,55 +111,67 @@ class Pen:
             (corners[3] - corners[1]) / 2,
         )
         self._draw.rounded_rectangle(
-            corners, radius, self._tones.body(fill), self._tones.edge(fill), self._stroke
+            corners, radius, self._tones.body(color), self._tones.edge(color), self._stroke
         )
 
-    def polygon(self, points: Sequence[Point], fill: Rgb | None = None) -> None:
-        fill = fill or self.color
+    def polygon(self, points: Sequence[Point], fill: Fill = own) -> None:
+        color = self._rgb(fill)
         pixels = [self._at(x, y) for x, y in points]
-        edge = self._tones.edge(fill)
-        self._draw.polygon(pixels, self._tones.body(fill))
+        edge = self._tones.edge(color)
+        self._draw.polygon(pixels, self._tones.body(color))
         self._draw.line([*pixels, pixels[0], pixels[1]], edge, self._stroke)
         for x, y in pixels:
             self._dab(x, y, edge)
 
-    def line(self, points: Sequence[Point], fill: Rgb | None = None, weight: float = 1.0) -> None:
+    def line(self, points: Sequence[Point], fill: Fill = own, weight: float = 1.0) -> None:
         """Draw an open line. weight: its width in strokes."""
         width = max(1, round(self._stroke * weight))
         pixels = [self._kept_inside(*self._at(x, y), width // 2) for x, y in points]
         self._draw.line(pixels, self._stroke_tone(fill), width, joint="curve")
 
     def arc(
-        self,
-        left: float,
-        top: float,
-        right: float,
-        bottom: float,
-        start: float,
-        end: float,
-        fill: Rgb | None = None,
+        self, left: float, top: float, right: float, bottom: float, start: float, end: float, fill: Fill = own
     ) -> None:
         """Draw a part of an oval's outline, in degrees clockwise from three o'clock."""
         self._draw.arc(
             self._corners((left, top, right, bottom)), start, end, self._stroke_tone(fill), self._stroke
         )
 
-    def dome(self, left: float, top: float, right: float, bottom: float, fill: Rgb | None = None) -> None:
+    def dome(self, left: float, top: float, right: float, bottom: float, fill: Fill = own) -> None:
         """Draw the upper half of an oval, flat side down, filling the given box."""
-        fill = fill or self.color
+        color = self._rgb(fill)
         corners = self._corners((left, top, right, 2 * bottom - top))
-        self._draw.pieslice(corners, 180, 360, self._tones.body(fill), self._tones.edge(fill), self._stroke)
+        self._draw.pieslice(corners, 180, 360, self._tones.body(color), self._tones.edge(color), self._stroke)
 
-    def dot(self, x: float, y: float, radius: float, fill: Rgb) -> None:
+    def dot(self, x: float, y: float, radius: float, fill: Fill) -> None:
         """Draw a filled circle without outline. radius: a share of the thing's shorter side."""
         size = max(1, round(radius * min(self._width, self._height)))
         column, row = self._kept_inside(*self._at(x, y), size)
-        self._draw.ellipse((column - size, row - size, column + size, row + size), self._tones.body(fill))
+        self._draw.ellipse(
+            (column - size, row - size, column + size, row + size), self._tones.body(self._rgb(fill))
+        )
 
-    def _stroke_tone(self, fill: Rgb | None) -> Rgb:
-        return self._tones.line(fill) if fill else self._tones.edge(self.color)
+    def _rgb(self, fill: Fill) -> Rgb:
+        return fill(self._color) if callable(fill) else fill
+
+    def _stroke_tone(self, fill: Fill) -> Rgb:
+        """A line without a color of its own has that of an outline."""
+        return self._tones.edge(self._color) if fill is own else self._tones.line(self._rgb(fill))
 
     def _dab(self, x: int, y: int, fill: Rgb) -> None:
         """Round the corner of a polygon's outline."""
         half = self._stroke // 2
         self._draw.ellipse((x - half, y - half, x + half, y + half), fill)
+
+
+Stroke = Callable[[Pen], None]
+Drawing = tuple[Stroke, ...]
+
+
+def _prepared(method: Callable[Concatenate[Pen, _P], None]) -> Callable[_P, Stroke]:
+    """A method of the pen as a stroke that is drawn later."""
+    return lambda *args, **options: lambda pen: method(pen, *args, **options)
+
+
+oval, box, polygon = _prepared(Pen.oval), _prepared(Pen.box), _prepared(Pen.polygon)
+line, arc, dome, dot = _prepared(Pen.line), _prepared(Pen.arc), _prepared(Pen.dome), _prepared(Pen.dot)

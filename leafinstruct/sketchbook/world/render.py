@@ -7,7 +7,6 @@ lines but are native dependencies; matplotlib, which is many times slower.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -16,7 +15,7 @@ from PIL import Image, ImageDraw
 from leafinstruct.sketchbook.world import chalk
 from leafinstruct.sketchbook.world.backgrounds import paint
 from leafinstruct.sketchbook.world.palette import COLORS
-from leafinstruct.sketchbook.world.pen import PENCIL, Pen, Tones
+from leafinstruct.sketchbook.world.pen import PENCIL, Drawing, Pen, Tones
 from leafinstruct.sketchbook.world.scene import CELLS, Item, Scene
 from leafinstruct.sketchbook.world.shapes.creatures import CREATURES
 from leafinstruct.sketchbook.world.shapes.landmarks import LANDMARKS
@@ -25,16 +24,8 @@ from leafinstruct.sketchbook.world.shapes.nature import NATURE
 from leafinstruct.sketchbook.world.shapes.parts import PARTS
 from leafinstruct.sketchbook.world.shapes.toys import TOYS
 
-SHAPES: dict[str, Callable[[Pen], None]] = {
-    **NATURE,
-    **CREATURES,
-    **LANDMARKS,
-    **TOYS,
-    **PARTS,
-    **LAYERS,
-    **MAP_SYMBOLS,
-}
-"""Every kind of an Item, and the function that draws it."""
+SHAPES: dict[str, Drawing] = {**NATURE, **CREATURES, **LANDMARKS, **TOYS, **PARTS, **LAYERS, **MAP_SYMBOLS}
+"""Every kind of an Item, and its strokes in their order."""
 
 STROKE = 0.011
 """Width of an outline as a share of the image's side: 0.7 px at 64 px, 1.4 px at 128 px."""
@@ -80,5 +71,7 @@ def _drawn(scene: Scene, image: Image.Image, stroke: float, tones: Tones) -> Ima
             (item.column + item.width) * size // CELLS,
             (item.row + item.height) * size // CELLS,
         )
-        SHAPES[item.kind](Pen(draw, box, COLORS[item.color], width, tones))
+        pen = Pen(draw, box, COLORS[item.color], width, tones)
+        for apply in SHAPES[item.kind]:
+            apply(pen)
     return image

@@ -1,1 +1,1 @@
-"""One short drawing function per kind of thing, in unit coordinates of its own cells, grouped by theme."""
+"""The strokes of each kind of thing, in unit coordinates of its own cells, grouped by theme."""
