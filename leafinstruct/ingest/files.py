@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from leafinstruct.errors import SourceError
 from leafinstruct.records.document import Rejected
 
 FOREIGN = (".zst", ".xz", ".bz2", ".7z", ".tgz", ".tar.gz", ".csv", ".tsv", ".xlsx", ".arrow", ".feather")
 """Endings that no reader supports. Reading such a file would give one loss per line and hide the cause."""
+LEADS_OUT = "a symbolic link leads out of the source's folder"
+_Read = TypeVar("_Read")
 _PACKINGS = (".zst", ".xz", ".bz2", ".gz", ".zip")
 _HINTS = {
     ".zst": "run `zstd -d` on it",
@@ -102,10 +105,14 @@ def inside(root: Path, name: str) -> Path | None:
         return None
 
 
-def checked(root: Path, name: str) -> Path | Rejected:
-    """Return the file's path, or a loss when it is not below root."""
-    detail = "a symbolic link leads out of the source's folder"
-    return inside(root, name) or Rejected(name, "", "unsafe_path", detail)
+def each(
+    root: Path, names: Iterable[str], read: Callable[[str, Path], Iterable[_Read]]
+) -> Iterator[_Read | Rejected]:
+    """Yield what `read` yields for the name and path of each file; a loss for a file that is not below
+    root."""
+    for name in names:
+        path = inside(root, name)
+        yield from [Rejected(name, "", "unsafe_path", LEADS_OUT)] if path is None else read(name, path)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import isfinite, nan
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -59,11 +60,12 @@ def plan(source: ConversationsSource, part_size: int, cache: Path) -> list[Span]
 def read(source: ConversationsSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
     """Yield the conversations of a span; records that could not be read; where a file ends early."""
     root = root_of(source)
-    (file,) = span.files
-    path = files.checked(root, file)
-    if isinstance(path, Rejected):
-        yield path
-        return
+    return files.each(root, span.files, partial(_file, source, root, span, cache))
+
+
+def _file(
+    source: ConversationsSource, root: Path, span: Span, cache: Path, file: str, path: Path
+) -> Iterator[Document | Rejected]:
     folder = PurePosixPath(file).parent
     if source.images is not None:
         folder = PurePosixPath(Path(source.images).absolute().relative_to(root).as_posix())

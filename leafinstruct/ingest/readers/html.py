@@ -122,7 +122,7 @@ def _bytes(root: Path, file: str) -> bytes:
     """Read the page's bytes. Raises PageError."""
     path = files.inside(root, file)
     if path is None:
-        raise PageError("unsafe_path", "a symbolic link leads out of the source's folder")
+        raise PageError("unsafe_path", files.LEADS_OUT)
     try:
         with path.open("rb") as stream:
             return stream.read(MAX_PAGE + 1)

@@ -79,12 +79,11 @@ def plan(source: HubSource, part_size: int, cache: Path) -> list[Span]:
 def read(source: HubSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
     """Yield the documents of a span, each followed by the pieces it lost; records and files that could not be
     read."""
-    root = root_of(source)
-    (file,) = span.files
-    path = files.checked(root, file)
-    if isinstance(path, Rejected):
-        yield path
-    elif _is(file, parquet.SUFFIXES):
+    return files.each(root_of(source), span.files, partial(_file, source, span, cache))
+
+
+def _file(source: HubSource, span: Span, cache: Path, file: str, path: Path) -> Iterator[Document | Rejected]:
+    if _is(file, parquet.SUFFIXES):
         yield from _parquet(source, path, span, cache)
     elif _is(file, tar.SUFFIXES):
         yield from _tar(source, path, span, cache)

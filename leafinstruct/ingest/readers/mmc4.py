@@ -22,6 +22,7 @@ no_text_index, index_out_of_range.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -71,11 +72,12 @@ def read(source: Mmc4Source, span: Span, cache: Path) -> Iterator[Document | Rej
     """Yield the documents of a span, each followed by the pieces it lost; records that could not be read;
     where a stream ends early."""
     root = root_of(source)
-    (file,) = span.files
-    path = files.checked(root, file)
-    if isinstance(path, Rejected):
-        yield path
-        return
+    return files.each(root, span.files, partial(_file, source, root, span, cache))
+
+
+def _file(
+    source: Mmc4Source, root: Path, span: Span, cache: Path, file: str, path: Path
+) -> Iterator[Document | Rejected]:
     images = _images(source, root, file)
     items = lines.read(path, span.start, span.stop, cache)
     yield from lines.each(

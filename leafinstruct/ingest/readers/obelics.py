@@ -58,12 +58,12 @@ def plan(source: ObelicsSource, part_size: int, cache: Path) -> list[Span]:
 def read(source: ObelicsSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
     """Yield the documents of a span, each followed by the pieces it lost; rows and files that could not be
     read."""
-    root = root_of(source)
-    (file,) = span.files
-    path = files.checked(root, file)
-    if isinstance(path, Rejected):
-        yield path
-        return
+    return files.each(root_of(source), span.files, partial(_file, source, span, cache))
+
+
+def _file(
+    source: ObelicsSource, span: Span, cache: Path, file: str, path: Path
+) -> Iterator[Document | Rejected]:
     footer = parquet.footer(path, cache)
     if footer.problem is not None:
         yield Rejected(file, "", *footer.problem)

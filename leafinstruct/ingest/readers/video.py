@@ -15,7 +15,7 @@ segment_past_end, video_ends_early, no_frame_in_step, too_many_steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
 from leafinstruct.images.video.video import SUFFIXES
@@ -53,13 +53,11 @@ def read(source: VideoSource, span: Span, cache: Path) -> Iterator[Document | Fr
     """Yield the documents of a span's videos, each followed by the pieces it lost; videos that could not be
     read."""
     root = root_of(source)
-    for file in span.files[span.start : span.stop]:
-        path = files.checked(root, file)
-        yield from [path] if isinstance(path, Rejected) else _video(source, root, path, file, cache)
+    return files.each(root, span.files[span.start : span.stop], partial(_video, source, root, cache))
 
 
 def _video(
-    source: VideoSource, root: Path, path: Path, file: str, cache: Path
+    source: VideoSource, root: Path, cache: Path, file: str, path: Path
 ) -> Iterator[Document | Frame | Rejected]:
     header = facts(path, file)
     if isinstance(header, Rejected):

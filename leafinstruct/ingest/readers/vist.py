@@ -94,11 +94,12 @@ def plan(source: VistSource, part_size: int, cache: Path) -> list[Span]:
 def read(source: VistSource, span: Span, cache: Path) -> Iterator[Document | Rejected]:
     """Yield the stories of a span, each followed by the pieces it lost; where the file ends early."""
     root = root_of(source)
-    (file,) = span.files
-    path = files.checked(root, file)
-    if isinstance(path, Rejected):
-        yield path
-        return
+    return files.each(root, span.files, partial(_file, source, root, span, cache))
+
+
+def _file(
+    source: VistSource, root: Path, span: Span, cache: Path, file: str, path: Path
+) -> Iterator[Document | Rejected]:
 
     def story(line: Line) -> Iterator[Document | Rejected]:
         record = record_of(line)

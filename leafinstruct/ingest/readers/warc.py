@@ -108,11 +108,12 @@ def read(source: WarcSource, span: Span, cache: Path) -> Iterator[Document | Rej
     """Yield the documents of a span, each followed by the images it lost; pages that could not be read; where
     the file ends early."""
     root = root_of(source)
-    (file,) = span.files
-    path = files.checked(root, file)
-    if isinstance(path, Rejected):
-        yield path
-        return
+    return files.each(root, span.files, partial(_file, source, root, span, cache))
+
+
+def _file(
+    source: WarcSource, root: Path, span: Span, cache: Path, file: str, path: Path
+) -> Iterator[Document | Rejected]:
     index = archive_index.index(path, cache)
     whole = crawl.built(source, root, _archives(source, root), cache) if source.crawl else None
     lookup = partial(_find, file, index, whole, source.opt_out)

@@ -22,8 +22,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -78,9 +78,7 @@ def read(source: YouCook2Source, span: Span, cache: Path) -> Iterator[Document |
     if span.start == 0:
         yield from _not_read(span.files[0], database, _videos(source, root))
         return
-    for file in span.files[span.start : span.stop]:
-        path, entry = files.checked(root, file), database.get(PurePosixPath(file).stem)
-        yield from [path] if isinstance(path, Rejected) else _video(source, path, file, entry)
+    yield from files.each(root, span.files[span.start : span.stop], partial(_video, source, database))
 
 
 def _not_read(annotations: str, database: dict[str, Any], here: dict[str, list[str]]) -> Iterator[Rejected]:
@@ -107,8 +105,9 @@ def _not_read(annotations: str, database: dict[str, Any], here: dict[str, list[s
 
 
 def _video(
-    source: YouCook2Source, path: Path, file: str, entry: object
+    source: YouCook2Source, database: Mapping[str, object], file: str, path: Path
 ) -> Iterator[Document | Frame | Rejected]:
+    entry = database.get(PurePosixPath(file).stem)
     if not isinstance(entry, dict) or not isinstance(entry.get("annotations"), list):
         yield Rejected(
             file, "", "bad_annotation", f"its entry is {shown(entry)}, without a list of annotations"
