@@ -4,10 +4,10 @@ PIP_ARGS ?=
 BIN      := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help dataset experiment train-demo test test-all lint format clean
+.PHONY: help dataset docs experiment train-demo test test-e2e test-all lint format clean
 
 help:  ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .venv/run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -16,6 +16,10 @@ help:  ## Show this help
 
 .venv/dev: .venv/run
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e '.[dev]'
+	@touch $@
+
+.venv/docs: .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e '.[docs]'
 	@touch $@
 
 dataset: .venv/run  ## Build the embedded corpus into runs/demo/ (no network, key or GPU)
@@ -30,25 +34,26 @@ experiment: .venv/run  ## Training data x adapter on the packaged model, about t
 	@$(BIN)/python experiments/experiment.py run experiments/moss.yaml --size small
 	@$(BIN)/python experiments/experiment.py report experiments/moss.yaml
 
-test: .venv/dev  ## Lint, types and tests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pytest -m 'not slow' -n auto --dist loadgroup
+test: lint  ## Lint, types and unit tests; PACKAGE=filter for those of one package
+	$(BIN)/pytest -m 'not slow' -n auto --dist loadgroup $(if $(PACKAGE),tests/$(PACKAGE),tests --ignore tests/e2e)
 
-test-all: .venv/dev  ## The same with the slow tests (kill and resume, large builds)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pytest -n auto --dist loadgroup
+test-e2e: .venv/dev  ## Whole builds, kills, training runs, pages in a browser, the documentation
+	$(BIN)/pytest -m 'not slow' -n auto --dist loadgroup tests/e2e
+
+test-all: lint  ## All tests, with the slow ones (a thousand kills, large builds)
+	$(BIN)/pytest -n auto --dist loadgroup --hypothesis-profile thorough
 
 lint: .venv/dev  ## Lint and types alone
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/docs  ## Build the documentation into site/ (no network)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 format: .venv/dev  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:  ## Remove the environment and the runs
-	rm -rf .venv runs
+	rm -rf .venv runs site

@@ -1,4 +1,4 @@
-"""What every test may use: an environment of its own, a hypothesis profile without deadlines (shared machines
+"""What every test may use: an environment of its own, hypothesis profiles without deadlines (shared machines
 stall)."""
 # ruff: noqa: E402 - the environment is set before the imports that read it
 
@@ -16,8 +16,9 @@ own_environment.own(os.environ, Path(_HOME.name))
 import pytest
 from hypothesis import settings
 
-settings.register_profile("leaf", deadline=None, max_examples=60)
-settings.load_profile("leaf")
+settings.register_profile("quick", deadline=None, max_examples=20)
+settings.register_profile("thorough", deadline=None, max_examples=300)
+settings.load_profile("quick")  # --hypothesis-profile thorough, as in make test-all
 
 
 @pytest.fixture(scope="session")
