@@ -8,13 +8,13 @@ them (records.text.joining), because formats with one string per turn cannot sep
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from leafinstruct.images.decode import Undecodable, probe
 from leafinstruct.records.escaping import escape
+from leafinstruct.records.published_row import ImageInfo, PublishedImage, PublishedRow
 from leafinstruct.records.text.joining import after_placeholder, joined
 
 COLUMNS = (
@@ -32,17 +32,16 @@ COLUMNS = (
 )
 """Columns of the published row that are read. Scores are not exported: they select data and are not training
 data."""
-ROLES = ("user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedImage:
-    """One image. suffix: of its file name. info: sha256, url, license, ref, frame_time as in the row."""
+    """One image. suffix: of its file name. info: its entry of the row's image_info."""
 
     sha256: str
     suffix: str
     data: bytes
-    info: Mapping[str, Any]
+    info: ImageInfo
 
     @property
     def path(self) -> str:
@@ -75,11 +74,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One exportable row. escaped: number of escaped texts. row: its columns except messages and images."""
+    """One exportable row. escaped: number of escaped texts. row: as it was published."""
 
     turns: tuple[Turn, ...]
     escaped: int
-    row: Mapping[str, Any]
+    row: PublishedRow
 
     @property
     def images(self) -> tuple[ExportedImage, ...]:
@@ -90,22 +89,28 @@ class Sample:
         """Number of images in answers."""
         return sum(len(turn.images) for turn in self.turns if turn.role == "assistant")
 
-    def origin(self) -> dict[str, Any]:
+    def origin(self) -> dict[str, object]:
         """Origin and license. Unknown values are empty strings, not null: `datasets` infers the type of a
         JSON column from its first rows, and fails if those were all null."""
-        provenance = self.row["provenance"] or {}
+        row, provenance = self.row, self.row.provenance
         return {
-            **{
-                name: self.row[name] or "" for name in ("document_id", "source", "url", "language", "license")
+            "document_id": row.document_id,
+            "source": row.source,
+            "url": row.url or "",
+            "language": row.language or "",
+            "license": row.license or "",
+            "provenance": {
+                "recipe": provenance.recipe or "",
+                "file": provenance.file or "",
+                "locator": provenance.locator or "",
             },
-            "provenance": {name: provenance.get(name) or "" for name in ("recipe", "file", "locator")},
             "image_info": [
-                {name: str(item.info.get(name) or "") for name in ("url", "license", "ref")}
-                | {
+                {
+                    "url": item.info.url or "",
+                    "license": item.info.license or "",
+                    "ref": item.info.ref or "",
                     "sha256": item.sha256,
-                    "frame_time": ""
-                    if item.info.get("frame_time") is None
-                    else repr(item.info["frame_time"]),
+                    "frame_time": "" if item.info.frame_time is None else repr(item.info.frame_time),
                 }
                 for item in self.images
             ],
@@ -120,37 +125,27 @@ class Lost:
     detail: str
 
 
-def sample_of(row: Mapping[str, Any]) -> Sample | Lost:
-    """Convert a row with COLUMNS. Reasons of a Lost row: bad_messages, images_differ, no_bytes,
-    sha256_differs, not_an_image."""
-    messages = row["messages"] or []
-    if not messages or any(
-        message["role"] not in ROLES or message["content"] is None for message in messages
-    ):
-        return Lost("bad_messages", f"the row has no turns, or roles other than {' and '.join(ROLES)}")
-    parts = [part for message in messages for part in message["content"]]
-    if any(
-        part["type"] not in ("text", "image") or (part["type"] == "text" and part["text"] is None)
-        for part in parts
-    ):
-        return Lost("bad_messages", "a part is neither a text nor an image")
-    places, images = sum(part["type"] == "image" for part in parts), row["images"] or []
-    if places != len(images):
-        return Lost("images_differ", f"{places} image parts in messages, {len(images)} images")
-    found = []
-    for at, (image, info) in enumerate(zip(images, _infos(row["image_info"], len(images)), strict=True)):
-        one = _image(image, info)
-        if isinstance(one, Lost):
-            return Lost(one.reason, f"image {at + 1}: {one.detail}")
-        found.append(one)
-    in_order = iter(found)
-    turns = tuple(Turn(message["role"], tuple(_parts(message["content"], in_order))) for message in messages)
-    escaped = sum(part["type"] == "text" and escape(part["text"]) != part["text"] for part in parts)
-    return Sample(
-        turns,
-        escaped,
-        {name: row[name] for name in COLUMNS if name not in ("messages", "images", "image_info")},
-    )
+def sample_of(row: PublishedRow) -> Sample | Lost:
+    """Convert a row with COLUMNS. Reasons of a Lost row: those of published_row.FAULTS, sha256_differs,
+    undecodable."""
+    if row.fault is not None:
+        return Lost(row.fault.reason, row.fault.detail)
+    turns: list[Turn] = []
+    escaped = number = 0
+    for turn in row.turns:
+        parts: list[str | ExportedImage] = []
+        for part in turn.parts:
+            if isinstance(part, str):
+                parts.append(escape(part))
+                escaped += parts[-1] != part
+                continue
+            number += 1
+            image = _image(part)
+            if isinstance(image, Lost):
+                return Lost(image.reason, f"image {number}: {image.detail}")
+            parts.append(image)
+        turns.append(Turn(turn.role, _joined(parts)))
+    return Sample(tuple(turns), escaped, row)
 
 
 def alternating(turns: Sequence[Turn]) -> tuple[Turn, ...]:
@@ -168,12 +163,6 @@ def unanswered(sample: Sample) -> str | None:
     return "ends_with_question" if sample.turns[-1].role == "user" else None
 
 
-def _parts(
-    content: Sequence[Mapping[str, Any]], images: Iterator[ExportedImage]
-) -> tuple[str | ExportedImage, ...]:
-    return _joined([escape(part["text"]) if part["type"] == "text" else next(images) for part in content])
-
-
 def _joined(parts: Sequence[str | ExportedImage]) -> tuple[str | ExportedImage, ...]:
     """Join adjacent texts. Special tokens contain no line break, so joining by one creates none."""
     found: list[str | ExportedImage] = []
@@ -183,19 +172,14 @@ def _joined(parts: Sequence[str | ExportedImage]) -> tuple[str | ExportedImage, 
     return tuple(found)
 
 
-def _infos(infos: Sequence[Mapping[str, Any]] | None, count: int) -> Sequence[Mapping[str, Any]]:
-    """image_info of each image; empty dictionaries if the row does not have one for each image."""
-    return infos if infos is not None and len(infos) == count else [{}] * count
-
-
-def _image(image: Mapping[str, Any] | None, info: Mapping[str, Any] | None) -> ExportedImage | Lost:
-    data, known = (image or {}).get("bytes"), info or {}
-    if not data:
-        return Lost("no_bytes", "the dataset holds a reference, not the bytes")
-    sha256 = hashlib.sha256(data).hexdigest()
-    if known.get("sha256") not in (None, "", sha256):
-        return Lost("sha256_differs", f"its sha256 is {sha256}, the row states {str(known['sha256'])[:64]}")
-    found = probe(data)
+def _image(image: PublishedImage) -> ExportedImage | Lost:
+    assert image.data, "a row without a fault has the bytes of its images"
+    sha256 = hashlib.sha256(image.data).hexdigest()
+    stated = image.info.sha256
+    if stated and stated != sha256:
+        return Lost("sha256_differs", f"its sha256 is {sha256}, the row states {stated[:64]}")
+    found = probe(image.data)
     if isinstance(found, Undecodable):
-        return Lost("not_an_image", found.reason)
-    return ExportedImage(sha256, "jpg" if found.format == "JPEG" else found.format.lower(), data, known)
+        return Lost("undecodable", found.reason)
+    suffix = "jpg" if found.format == "JPEG" else found.format.lower()
+    return ExportedImage(sha256, suffix, image.data, image.info)

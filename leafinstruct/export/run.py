@@ -17,16 +17,16 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from leafinstruct.errors import DriftError, SourceError
 from leafinstruct.export import source
+from leafinstruct.export.catalog import extensions
 from leafinstruct.export.format import Format
-from leafinstruct.export.formats import conversations, llama_factory, ms_swift, webdataset
 from leafinstruct.export.packing import json_line, packing, put_together, write_json
 from leafinstruct.export.readme import readme
 from leafinstruct.export.row import COLUMNS, Lost, Sample, sample_of
@@ -37,13 +37,11 @@ from leafinstruct.runtime.artifact import FORMAT, Artifact, digest, drift
 from leafinstruct.runtime.files import file_fault, file_sha256, load, save, writing
 from leafinstruct.runtime.last_write import last_write
 from leafinstruct.runtime.locks import one_build
+from leafinstruct.runtime.record import Fingerprint
+from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 4
+CODE = 5
 """Increased when the same shards give other files."""
-FORMATS: dict[str, Format] = {
-    form.name: form
-    for form in (conversations.FORMAT, webdataset.FORMAT, llama_factory.FORMAT, ms_swift.FORMAT)
-}
 TAR_BYTES = 512 << 20
 ORIGINS = ("recipe", "source", "license")
 
@@ -51,12 +49,33 @@ OnRows = Callable[[int, int], None]
 """Called with (rows done, all rows)."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportReport(StageReport):
+    """Report of one shard. origins: one of ORIGINS -> name -> rows. packed: its files, joined later."""
+
+    origins: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    packed: Sequence[str] = ()
+
+
+class ExportRecord(TypedDict):
+    """record.json of an export. splits: split -> its files. files: each file but images -> sha256."""
+
+    format: int
+    export: str
+    dataset: str
+    counts: dict[str, int]
+    reasons: dict[str, int]
+    splits: dict[str, list[str]]
+    files: dict[str, str]
+    fingerprint: Fingerprint | None
+
+
 @dataclass(frozen=True, slots=True)
 class Exported:
     """Result of an export. up_to_date: nothing was written. answers: how the reader treats images in
     answers."""
 
-    record: dict[str, Any]
+    record: ExportRecord
     up_to_date: bool
     answers: str
 
@@ -84,7 +103,7 @@ def export(
     hashes = {item.path: file_sha256(item.path) for item in chosen}
     for path, sha256 in hashes.items():
         shards.check(path, sha256)
-    fingerprint = {
+    fingerprint: Fingerprint = {
         "export": form.name,
         "code": CODE,
         "escaping": ESCAPED,
@@ -93,15 +112,16 @@ def export(
         "task": task,
         "shards": {path.name: sha256 for path, sha256 in hashes.items()},
         **({"tar_bytes": tar_bytes} if form.packing == "tar" else {}),
+        **({"package": str(extension)} if (extension := extensions().get(form.name)) else {}),
     }
     with one_build(out, "leaf export", "give another --out"):
         whole = Artifact(out)
         parts = Artifact(out / ".parts")
         if rebuild or _made_from(whole) not in ({}, fingerprint):
             _replace(whole, fingerprint, rebuild)
-        elif (record := whole.record) is not None and not list(faults(out)):
+        elif (finished := _record(whole)) is not None and not list(faults(out)):
             shutil.rmtree(parts.path, ignore_errors=True)  # if the export was killed after writing its record
-            return Exported(record, True, form.answers)
+            return Exported(finished, True, form.answers)
         whole.begin(fingerprint)
         _write_parts(form, out, parts, chosen, digest(fingerprint), tar_bytes, on_rows)
         record = _finish(form, whole, parts, chosen, dataset)
@@ -112,16 +132,21 @@ def export(
 def faults(out: Path) -> Iterator[tuple[Path, str]]:
     """Compare the files of a finished export with their checksums. Yields (file, fault); images are compared
     with their names."""
-    record = Artifact(out).record or {}
-    for name, sha256 in record.get("files", {}).items():
+    record = _record(Artifact(out))
+    for name, sha256 in record["files"].items() if record else ():
         if (fault := file_fault(out / name, sha256)) is not None:
             yield out / name, fault
     images = [path for path in sorted((out / "images").glob("*/*")) if not path.name.startswith(".")]
     for path in images:
         if (fault := file_fault(path, path.stem)) is not None:
             yield path, fault
-    if len(images) < (wanted := record.get("counts", {}).get("image_files", 0)):
+    if len(images) < (wanted := record["counts"].get("image_files", 0) if record else 0):
         yield out / "images", f"it contains {len(images):,} of {wanted:,} files"
+
+
+def _record(whole: Artifact) -> ExportRecord | None:
+    """The record of a finished export. Raises DriftError if another version of leafinstruct wrote it."""
+    return cast("ExportRecord | None", whole.in_this_format("record.json"))
 
 
 def _refuse_foreign(out: Path) -> None:
@@ -136,7 +161,7 @@ def _refuse_foreign(out: Path) -> None:
         raise SourceError(f"--out {out}: contains files that are not of an export; give a new folder")
 
 
-def _made_from(whole: Artifact) -> dict[str, Any]:
+def _made_from(whole: Artifact) -> Fingerprint:
     """The fingerprint of an export of any format; if its file is damaged, the copy in the record."""
     found = (
         load(whole.path / "fingerprint.json")
@@ -146,7 +171,7 @@ def _made_from(whole: Artifact) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name != "format"}
 
 
-def _replace(whole: Artifact, fingerprint: dict[str, Any], rebuild: bool) -> None:
+def _replace(whole: Artifact, fingerprint: Fingerprint, rebuild: bool) -> None:
     """Remove the files of an earlier export, record first, and nothing else. Raises DriftError unless
     `rebuild`."""
     old = _made_from(whole)
@@ -156,14 +181,15 @@ def _replace(whole: Artifact, fingerprint: dict[str, Any], rebuild: bool) -> Non
             f"--out {whole.path}: contains another export ({changes}); give another folder, or --rebuild to "
             "replace it"
         )
+    written = (load(whole.path / "record.json") or {}).get("files", {})
     (whole.path / "record.json").unlink(missing_ok=True)
-    splits = {
-        name[1] for name in (shards.named(Path(shard)) for shard in old.get("shards", {})) if name is not None
-    }
+    before = cast("Mapping[str, str]", old.get("shards", {}))
+    splits = {name[1] for name in (shards.named(Path(shard)) for shard in before) if name is not None}
     wanted = [
         "README.md",
         "dataset_info.json",
         "left-out.jsonl",
+        *(name for name in written if Path(name).name == name),
         *(f"{split}{end}" for split in splits for end in (".json", ".jsonl")),
     ]
     for path in [whole.path / name for name in wanted] + [
@@ -205,7 +231,7 @@ def _report_progress(on_rows: OnRows | None, before: int, total: int, number: in
 def _is_up_to_date(parts: Artifact, part: str, key: str) -> bool:
     """Whether a part is complete, and none of its files was moved to its final name."""
     report = parts.report(part)
-    return report is not None and report["key"] == key and not list(parts.faults(part))
+    return report is not None and report.key == key and not list(parts.faults(part))
 
 
 def _write_part(
@@ -237,20 +263,26 @@ def _write_part(
                     origins[what][name] += 1
             else:
                 reasons[fault.reason] += 1
-                place = {"id": row["id"], "shard": shard.path.name, "row": number}
+                place = {"id": row.id, "shard": shard.path.name, "row": number}
                 lost.write(json_line({**place, "reason": fault.reason, "detail": fault.detail}))
             on_row(number + 1)
     packed = [path.name for path in packer.files]
     parts.commit(
         shard.part,
         key,
-        {"counts": counts, "reasons": reasons, "origins": origins, "packed": packed},
+        ExportReport(counts=counts, reasons=reasons, origins=origins, packed=packed),
         [*packer.files, left],
     )
 
 
 def _accepted(form: Format, sample: Sample | Lost) -> Sample | Lost:
-    if isinstance(sample, Lost) or (fault := form.fault(sample)) is None:
+    """The sample, unless the format's reader would misread or reject it."""
+    if isinstance(sample, Lost):
+        return sample
+    texts = [part for turn in sample.turns for part in turn.parts if isinstance(part, str)]
+    if found := next((mark for mark in form.placeholders if any(mark in text for text in texts)), None):
+        return Lost("placeholder_in_text", f"a text contains {found!r}, which {form.title} interprets")
+    if (fault := form.fault(sample)) is None:
         return sample
     return Lost(fault, f"{form.title} does not accept such a conversation")
 
@@ -263,16 +295,12 @@ def _counts(sample: Sample) -> Counter[str]:
 
 def _origin(sample: Sample) -> dict[str, str]:
     row = sample.row
-    return {
-        "recipe": (row["provenance"] or {}).get("recipe") or "",
-        "source": row["source"] or "",
-        "license": row["license"] or "",
-    }
+    return {"recipe": row.provenance.recipe or "", "source": row.source, "license": row.license or ""}
 
 
 def _finish(
     form: Format, whole: Artifact, parts: Artifact, chosen: Sequence[Shard], dataset: str
-) -> dict[str, Any]:
+) -> ExportRecord:
     """Join the parts, write the other files, and then the record. Raises SourceError if no row is left."""
     out, totals = whole.path, parts.totals()
     if not totals.counts["rows"]:
@@ -290,9 +318,9 @@ def _finish(
     origins = {what: _sum(parts, chosen, what) for what in ORIGINS}
     files = {}
     for split in dict.fromkeys(shard.split for shard in chosen):
-        reports = [parts.report(shard.part) or {} for shard in chosen if shard.split == split]
-        packed = [parts.path / name for report in reports for name in report["packed"]]
-        if any(report["counts"].get("rows") for report in reports):
+        reports = [_reported(parts, shard) for shard in chosen if shard.split == split]
+        packed = [parts.path / name for report in reports for name in report.packed]
+        if any(report.counts.get("rows") for report in reports):
             files[split] = put_together(form, out, split, packed)
     beside = form.beside(dataset, files)
     for name, value in beside.items():
@@ -301,7 +329,7 @@ def _finish(
     with writing(out / "README.md") as temporary:
         temporary.write_text(readme(form, dataset, files, counts, origins, totals.reasons), encoding="utf-8")
     names = [name for listed in files.values() for name in listed]
-    record = {
+    record: ExportRecord = {
         "format": FORMAT,
         "export": form.name,
         "dataset": dataset,
@@ -319,8 +347,14 @@ def _finish(
 def _sum(parts: Artifact, chosen: Sequence[Shard], what: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for shard in chosen:
-        found.update((parts.report(shard.part) or {})["origins"][what])
+        found.update(_reported(parts, shard).origins[what])
     return found
+
+
+def _reported(parts: Artifact, shard: Shard) -> ExportReport:
+    report = parts.report_as(ExportReport, shard.part)
+    assert report is not None, "every chosen shard was written"
+    return report
 
 
 def _left(out: Path, parts: Artifact, chosen: Sequence[Shard]) -> list[str]:

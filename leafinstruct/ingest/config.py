@@ -1,39 +1,54 @@
 """The `ingest:` section of a recipe: the sources and their kinds. Loads pydantic and nothing else.
 
-`kind` selects the class of a source (a discriminated union), so a misspelt key is checked against the keys of
-that kind only and the message names the right ones. There is one class per kind, not one class with optional
-fields: a WARC has no image folder, and a recipe that gives it one is wrong. Keys that hold paths are listed
-in PATH_KEYS: they are relative to the recipe and not part of a source's fingerprint, so a project can move.
+`kind` selects the class of a source, so a misspelt key is checked against the keys of that kind only and the
+message names the right ones. There is one class per kind, not one class with optional fields: a WARC has no
+image folder, and a recipe that gives it one is wrong. KINDS lists the classes; installed packages add others
+(extensions), which are imported when a recipe uses them. Keys that hold paths are listed in PATH_KEYS: they
+are relative to the recipe and not part of a source's fingerprint, so a project can move.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PlainValidator, SerializeAsAny, TypeAdapter, field_validator, model_validator
 
 from leafinstruct.ingest.tables.columns.config import Columns, Section, at_least_one
+from leafinstruct.runtime.extensions import Extension, installed
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
-PATH_KEYS = ("path", "images", "videos", "cdxj")
-"""Keys of a source that hold paths."""
 
 
-class _Source(Section):
+class Source(Section):
+    """Base class of the sources of all kinds. Each defines `kind`, with a default, and `name`."""
+
+    PATH_KEYS: ClassVar[tuple[str, ...]] = ("path", "images", "videos", "cdxj")
+    """Keys that hold paths."""
+    if TYPE_CHECKING:  # no fields, so that a published recipe keeps the order of its keys
+        kind: str
+        name: Name
+
+
+class FileSource(Source):
+    """Base class of sources that are read from files; streamed and drawn sources become one of these
+    first."""
+
     name: Name
     """Names the source in ids, parts and rows; changing it changes every id."""
     license: str | None = None
     """Default license for records that state none; None means unknown."""
 
 
-class _PageSource(_Source):
+class _PageSource(FileSource):
     opt_out: bool = True
     """Refuse pages that opt out of training in a <meta> (robots: noai, noimageai; tdm-reservation: 1), with
     the reason opt_out. In web archives also pages and images whose archived HTTP headers opt out
     (X-Robots-Tag, tdm-reservation)."""
 
 
-class Mmc4Source(_Source):
+class Mmc4Source(FileSource):
     """Multimodal C4: one JSON record per line with sentences, image entries, and the sentence that each image
     is assigned to."""
 
@@ -46,7 +61,7 @@ class Mmc4Source(_Source):
     unpacked."""
 
 
-class ObelicsSource(_Source):
+class ObelicsSource(FileSource):
     """OBELICS: Parquet with parallel lists of texts and images; each index holds either a text or an
     image."""
 
@@ -84,7 +99,7 @@ class WarcSource(_PageSource):
         return self
 
 
-class HubSource(_Source):
+class HubSource(FileSource):
     """A dataset of the Hugging Face Hub, streamed, or your own Parquet, JSONL and WebDataset tar files, with
     a declared mapping of columns."""
 
@@ -122,7 +137,7 @@ class HubSource(_Source):
         return self
 
 
-class ConversationsSource(_Source):
+class ConversationsSource(FileSource):
     """InterleavedBench and LeafInstruct style JSON: `conversations` whose `<image>` placeholders are filled
     from `image`, in order over all turns."""
 
@@ -162,7 +177,7 @@ class Transcription(Section):
     """Language code; None lets the model detect it."""
 
 
-class VideoSource(_Source):
+class VideoSource(FileSource):
     """Videos with subtitles beside them: a.mp4 with a.vtt, a.en.vtt or a.srt."""
 
     kind: Literal["video"] = "video"
@@ -175,7 +190,7 @@ class VideoSource(_Source):
     """Recognize the speech of videos without subtitles; off by default."""
 
 
-class YouCook2Source(_Source):
+class YouCook2Source(FileSource):
     """YouCook2: annotated segments of cooking videos, one sentence each."""
 
     kind: Literal["youcook2"] = "youcook2"
@@ -194,7 +209,7 @@ class YouCook2Source(_Source):
         return frames.model_dump(exclude_unset=True) if isinstance(frames, Frames) else frames
 
 
-class VistSource(_Source):
+class VistSource(FileSource):
     """VIST, story in sequence: five photographs, each with a sentence."""
 
     kind: Literal["vist"] = "vist"
@@ -204,7 +219,7 @@ class VistSource(_Source):
     """Folder of the photographs, `<photo_flickr_id>.jpg`; None uses their URLs on the web."""
 
 
-class SketchbookSource(Section):
+class SketchbookSource(Source):
     """The embedded corpus: drawn how-to documents with ground truth, written as genuine files of several
     formats and then read like any source."""
 
@@ -249,26 +264,70 @@ class SketchbookSource(Section):
     """Maximum number of steps of a lesson, limited to what fits a small model's context."""
 
 
-FileSource = (
-    Mmc4Source
-    | ObelicsSource
-    | HtmlSource
-    | WarcSource
-    | HubSource
-    | ConversationsSource
-    | VideoSource
-    | YouCook2Source
-    | VistSource
-)
-"""A source that is read from files; streamed and drawn sources become one of these first."""
+KINDS: dict[str, type[Source]] = {
+    model.model_fields["kind"].default: model
+    for model in (
+        Mmc4Source,
+        ObelicsSource,
+        HtmlSource,
+        WarcSource,
+        HubSource,
+        ConversationsSource,
+        VideoSource,
+        YouCook2Source,
+        VistSource,
+        SketchbookSource,
+    )
+}
+"""The kinds of leafinstruct itself."""
+READER = ("Source", "LIBRARIES", "SUFFIXES", "root_of", "plan", "read")
+"""Names in the module of a reader of another package: readers.base.Reader, and the class of its source."""
 
-Source = Annotated[FileSource | SketchbookSource, Field(discriminator="kind")]
+
+def extensions() -> dict[str, Extension]:
+    """Return the readers of installed packages by kind. Raises RecipeError for a kind that exists twice."""
+    return installed("leafinstruct.readers", KINDS)
+
+
+def source_class(kind: str) -> type[Source] | None:
+    """Return the class of a kind; None for an unknown one. Imports the package of an extension.
+
+    Raises RecipeError if it cannot be imported, or lacks a part of a reader.
+    """
+    if (extension := extensions().get(kind)) is None:
+        return KINDS.get(kind)
+    model = extension.load(READER).Source
+    if not (
+        isinstance(model, type)
+        and issubclass(model, FileSource)
+        and model.model_fields["kind"].default == kind
+    ):
+        raise extension.fault(f"has a Source that is no FileSource with `kind: Literal[{kind!r}] = {kind!r}`")
+    return model
+
+
+def source_of(given: Any) -> Any:
+    """Check a source of a recipe with the class of its kind. Raises ValidationError, and what source_class
+    raises."""
+    if isinstance(given, Source):
+        return given
+    kind = given.get("kind") if isinstance(given, Mapping) else None
+    model = source_class(kind) if isinstance(kind, str) else None
+    return _union(None if kind in KINDS else model).validate_python(given)
+
+
+@lru_cache
+def _union(extension: type[Source] | None) -> TypeAdapter[Any]:
+    """The check of a source of one of our kinds, or of that of an extension."""
+    models = (*KINDS.values(), *([] if extension is None else [extension]))
+    kinds: Any = Annotated[Union[models], Field(discriminator="kind")]  # noqa: UP007
+    return TypeAdapter(kinds)
 
 
 class IngestConfig(Section):
     """The sources, and what to do about a stream that ends early."""
 
-    sources: list[Source] = Field(min_length=1)
+    sources: list[SerializeAsAny[Annotated[Source, PlainValidator(source_of)]]] = Field(min_length=1)
     """Read in this order; names are unique."""
     truncated: Literal["fail", "keep"] = "fail"
     """What to do when a stream ends early: `fail` stops the build after everything else is read, `keep` uses

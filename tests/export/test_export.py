@@ -12,13 +12,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from export.dataset import HOSTILE, dataset, guide, image_bytes, row, shard
-from making import leaf
+from installing import install
+from making import leaf, published
 from markdown_it import MarkdownIt
 
-from leafinstruct.errors import DriftError, SourceError
+from leafinstruct.errors import DriftError, RecipeError, SourceError
+from leafinstruct.export.catalog import MODULES, format_of, names
 from leafinstruct.export.row import Sample, sample_of
-from leafinstruct.export.run import FORMATS, export
-from leafinstruct.records.escaping import unescape
+from leafinstruct.export.run import export
+from leafinstruct.records.escaping import escape, unescape
 
 CHAT = ("llama-factory", "ms-swift")
 
@@ -44,10 +46,10 @@ def everything(out: Path) -> dict[str, str]:
 
 
 def made(data: object, name: str, out: Path, **options: Any) -> dict[str, Any]:
-    return export(str(data), FORMATS[name], out, out.parent, **options).record
+    return export(str(data), format_of(name), out, out.parent, **options).record
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", MODULES)
 def test_every_row_and_image_is_there_once(tmp_path, name):
     record = made(dataset(tmp_path), name, tmp_path / "out")
     assert record["counts"]["rows"] == 11
@@ -80,7 +82,7 @@ def test_placeholders_match_images_and_texts_are_restored(tmp_path, name):
         assert not any(
             mark in text
             for text in texts_of(item)
-            for mark in FORMATS[name].placeholders
+            for mark in format_of(name).placeholders
             if mark != "<image>"
         )
         assert [(out / path).read_bytes() for path in paths] == [image["bytes"] for image in row["images"]]
@@ -159,7 +161,7 @@ def test_an_image_larger_than_a_tar_shard_has_one_of_its_own(tmp_path):
     assert len(made(path, "webdataset", tmp_path / "out", tar_bytes=1)["splits"]["train"]) == 2
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", MODULES)
 def test_the_same_shards_give_the_same_bytes(tmp_path, name):
     shards = dataset(tmp_path)
     made(shards, name, tmp_path / "one")
@@ -171,7 +173,7 @@ class KilledError(Exception):
     """Stands for a signal: it may come behind any row."""
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("at", [1, 3, 6, 10, 11])
 def test_killed_behind_any_row_it_goes_on_to_the_same_bytes(tmp_path, name, at):
     shards = dataset(tmp_path)
@@ -236,13 +238,13 @@ def test_killed_while_tar_shards_take_their_names_it_goes_on_to_the_same_bytes(t
 
 def test_a_whole_export_is_left_alone_and_a_broken_one_made_again(tmp_path):
     shards = dataset(tmp_path)
-    first = export(str(shards), FORMATS["ms-swift"], tmp_path / "out", tmp_path)
+    first = export(str(shards), format_of("ms-swift"), tmp_path / "out", tmp_path)
     before = everything(tmp_path / "out")
-    second = export(str(shards), FORMATS["ms-swift"], tmp_path / "out", tmp_path)
+    second = export(str(shards), format_of("ms-swift"), tmp_path / "out", tmp_path)
     assert (first.up_to_date, second.up_to_date) == (False, True)
     assert second.record == first.record
     (tmp_path / "out" / "train.jsonl").unlink()
-    assert not export(str(shards), FORMATS["ms-swift"], tmp_path / "out", tmp_path).up_to_date
+    assert not export(str(shards), format_of("ms-swift"), tmp_path / "out", tmp_path).up_to_date
     assert everything(tmp_path / "out") == before
 
 
@@ -296,7 +298,7 @@ def test_rows_that_a_format_cannot_hold_are_left_out_with_a_reason_and_listed(tm
     broken = guide(9)
     broken["image_info"][1]["sha256"] = "0" * 64
     path = shard(tmp_path / "d" / "guide.train-00000-of-00001.parquet", [*rows, broken])
-    common = {"bad_messages": 1, "no_bytes": 1, "not_an_image": 1, "images_differ": 1, "sha256_differs": 1}
+    common = {"bad_messages": 1, "no_bytes": 1, "undecodable": 1, "images_differ": 1, "sha256_differs": 1}
     assert made(path, "conversations", tmp_path / "c")["reasons"] == common
     for name in CHAT:
         out = tmp_path / name
@@ -402,7 +404,7 @@ def test_the_verb(tmp_path):
         wrong.stderr.split()
     )
     assert "Value error" not in wrong.stderr
-    assert f"[{'|'.join(FORMATS)}]" in leaf("export", "--help").stdout
+    assert f"[{'|'.join(MODULES)}]" in leaf("export", "--help").stdout
 
 
 LIST = [
@@ -415,11 +417,11 @@ LIST = [
 ]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", MODULES)
 def test_a_list_keeps_its_bytes_and_is_apart_from_the_texts_beside_it(name):
-    sample = sample_of(row(1, ("user", ["Go"]), ("assistant", LIST)))
+    sample = sample_of(published(row(1, ("user", ["Go"]), ("assistant", LIST))))
     assert isinstance(sample, Sample)
-    record = FORMATS[name].record(sample)
+    record = format_of(name).record(sample)
     turn = (record.get("conversations") or record["messages"])[1]
     content = turn.get("value") or turn["content"]
     texts = (
@@ -446,9 +448,9 @@ def test_a_markdown_parser_finds_the_lists_around_placeholders(name):
         image_bytes(4),
         "Done.",
     ]
-    sample = sample_of(row(1, ("user", ["Go"]), ("assistant", parts)))
+    sample = sample_of(published(row(1, ("user", ["Go"]), ("assistant", parts))))
     assert isinstance(sample, Sample)
-    record = FORMATS[name].record(sample)
+    record = format_of(name).record(sample)
     turn = (record.get("conversations") or record["messages"])[1]
     tokens = MarkdownIt().parse((turn.get("value") or turn["content"]).replace("<image>", "![](x.png)"))
     assert [token.info for token in tokens if token.type == "list_item_open"] == ["3", "4", "", "5"]
@@ -456,3 +458,97 @@ def test_a_markdown_parser_finds_the_lists_around_placeholders(name):
         "Do:\n![](x.png)",
         "Done.",
     ]
+
+
+def test_no_placeholder_of_our_formats_is_left_in_an_escaped_text():
+    """So no row is left out for one."""
+    for name in MODULES:
+        for placeholder in format_of(name).placeholders:
+            assert placeholder not in escape(f"a {placeholder} b")
+
+
+def installed_format(site: Path, monkeypatch: pytest.MonkeyPatch, module: str, source: str) -> None:
+    install(site, "notes", {"leafinstruct.formats": {"notes": f"{module}:FORMAT"}}, {f"{module}.py": source})
+    monkeypatch.syspath_prepend(str(site))
+
+
+NOTES = """
+from leafinstruct.export.format import Format
+FORMAT = Format(
+    name="notes", title="notes", packing="list", placeholders=("{{n}}", "<image>"),
+    record=lambda sample: {
+        "id": sample.row.id, "texts": [turn.with_placeholders("{{n}}") for turn in sample.turns]
+    },
+    loading=lambda name, files: "Read it.\\n", answers="They are there.",
+    fault=lambda sample: "no_answer" if sample.turns[-1].role == "user" else None,
+    beside=lambda name, files: {"notes.json": {"splits": list(files)}},
+)
+"""
+
+
+def test_an_installed_format_gets_escaped_texts_and_its_placeholders_are_respected(tmp_path, monkeypatch):
+    installed_format(tmp_path / "site", monkeypatch, "notes_format", NOTES)
+    turns = [
+        row(1, ("user", ["Go <image>"]), ("assistant", ["One", image_bytes(1)])),
+        row(2, ("user", ["Write {{n}} here"]), ("assistant", [image_bytes(2)])),
+        row(3, ("assistant", ["One"]), ("user", ["Two"])),
+    ]
+    shard(tmp_path / "s" / "guide.train-00000-of-00001.parquet", turns)
+    out = tmp_path / "out"
+    record = made(tmp_path / "s", "notes", out)
+    assert json.loads((out / "train.json").read_text()) == [
+        {"id": f"{1:016x}", "texts": ["Go <\\image>", "One\n{{n}}"]}
+    ]
+    assert record["reasons"] == {"no_answer": 1, "placeholder_in_text": 1}
+    assert json.loads((out / "left-out.jsonl").read_text().splitlines()[0])["detail"] == (
+        "a text contains '{{n}}', which notes interprets"
+    )
+    assert record["fingerprint"]["package"] == "notes 1.0"
+    assert json.loads((out / "notes.json").read_text()) == {"splits": ["train"]}
+    monkeypatch.syspath_prepend(
+        str(
+            install(
+                tmp_path / "newer",
+                "notes",
+                {"leafinstruct.formats": {"notes": "notes_format:FORMAT"}},
+                version="1.1",
+            )
+        )
+    )
+    with pytest.raises(DriftError, match=r"contains another export \(package .*1\.0.*1\.1"):
+        made(tmp_path / "s", "notes", out)
+    made(tmp_path / "s", "ms-swift", out, rebuild=True)
+    assert not (out / "notes.json").exists()
+    assert "package" not in json.loads((out / "fingerprint.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("FORMAT = 3", r"is no export\.format\.Format with the name 'notes'"),
+        (
+            NOTES.replace('name="notes"', 'name="other"'),
+            r"is no export\.format\.Format with the name 'notes'",
+        ),
+        ("import no_such_library_here", "cannot be imported: ModuleNotFoundError"),
+    ],
+)
+def test_what_is_no_format_is_one_line_with_its_distribution(tmp_path, monkeypatch, source, message):
+    module = f"wrong_format_{len(source)}"
+    installed_format(tmp_path, monkeypatch, module, source)
+    assert names() == [*MODULES, "notes"]
+    with pytest.raises(
+        RecipeError, match=rf"^notes 1\.0: 'notes' of leafinstruct\.formats \({module}:FORMAT\) {message}"
+    ):
+        format_of("notes")
+
+
+def test_a_name_of_ours_and_an_unknown_name_are_one_line(tmp_path, monkeypatch):
+    with pytest.raises(RecipeError, match=r"^no format 'csv'; one of conversations, .*, ms-swift is needed$"):
+        format_of("csv")
+    install(tmp_path, "notes", {"leafinstruct.formats": {"ms-swift": "notes:FORMAT"}})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(
+        RecipeError, match=r"^leafinstruct\.formats: both leafinstruct .* and notes 1\.0 provide 'ms-swift'"
+    ):
+        names()

@@ -13,7 +13,8 @@ from export.dataset import dataset
 from hub_repos import Repo, ReposHub
 from making import leaf
 
-from leafinstruct.export.run import FORMATS, export
+from leafinstruct.export.catalog import format_of
+from leafinstruct.export.run import export
 from leafinstruct.records import public
 
 TOKEN = "hf_secretsecretsecret"
@@ -57,7 +58,7 @@ def test_shards_are_taken_from_whichever_folder_they_lie_in(tmp_path, hub, shard
         {"train": ["train.json"], "validation": ["validation.json"]},
     )
     local = export(
-        str(tmp_path / "runs/made/shard"), FORMATS["conversations"], tmp_path / "local", tmp_path
+        str(tmp_path / "runs/made/shard"), format_of("conversations"), tmp_path / "local", tmp_path
     ).record
     here = {item["id"]: item for item in json.loads((tmp_path / "local/train.json").read_text())}
     assert {item["id"]: item for item in json.loads((tmp_path / "out/train.json").read_text())} == here

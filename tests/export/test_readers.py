@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from export.dataset import HOSTILE, dataset
 
-from leafinstruct.export.run import FORMATS, export
+from leafinstruct.export.catalog import format_of
+from leafinstruct.export.run import export
 from leafinstruct.records.escaping import escape
 
 HERE = Path(__file__).parent
@@ -37,7 +38,7 @@ def reader(request, tmp_path):
 
     def read(shards: Path) -> tuple[str, list[dict[str, Any]]]:
         out = tmp_path / "out"
-        export(str(shards), FORMATS[name], out, tmp_path)
+        export(str(shards), format_of(name), out, tmp_path)
         what = "made_train" if name == "llama-factory" else "train.jsonl"
         script = HERE / f"read_{name.replace('-', '_')}.py"
         root = HERE.parent.parent

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from export.dataset import HOSTILE, dataset, image_bytes
 from making import build, recipe
 
-from leafinstruct.export.run import FORMATS, export
+from leafinstruct.export.catalog import format_of
+from leafinstruct.export.run import export
 from leafinstruct.ingest.config import ConversationsSource
 from leafinstruct.ingest.readers import conversations
 from leafinstruct.records.document import Document, Text
@@ -19,7 +20,7 @@ from leafinstruct.records.document import Document, Text
 
 def test_rows_come_back_from_their_export(tmp_path):
     shards, out = dataset(tmp_path), tmp_path / "out"
-    export(str(shards), FORMATS["conversations"], out, tmp_path)
+    export(str(shards), format_of("conversations"), out, tmp_path)
     written = {
         item["id"]: item
         for path in sorted(shards.glob("*train*"))
@@ -100,7 +101,7 @@ def test_records_come_back_through_a_build(tmp_path):
             shard={"splits": {"train": 1.0}},
         )
         build(path)
-        export(str(folder / "runs" / "t" / "shard"), FORMATS["conversations"], folder / "out", folder)
+        export(str(folder / "runs" / "t" / "shard"), format_of("conversations"), folder / "out", folder)
         return sorted(
             json.loads((folder / "out" / "train.json").read_text()), key=lambda item: str(item["url"])
         )

@@ -7,7 +7,8 @@ import json
 import pytest
 from records.golden import FOLDERS, earlier_and_later
 
-from leafinstruct.export.run import FORMATS, export
+from leafinstruct.export.catalog import MODULES, format_of
+from leafinstruct.export.run import export
 
 FIRST = {
     "1": (
@@ -21,10 +22,10 @@ IMAGES = {"1": 7, "2": 5, "3": 5}
 LANGUAGES = {"1": "", "2": "", "3": "en"}
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("version", FOLDERS)
 def test_golden_shards_are_exported(version, name, tmp_path):
-    record = export(str(FOLDERS[version]), FORMATS[name], tmp_path / "out", tmp_path).record
+    record = export(str(FOLDERS[version]), format_of(name), tmp_path / "out", tmp_path).record
     assert record["counts"]["rows"] == 2
     assert record["counts"]["images"] == IMAGES[version]
     assert record["reasons"] == {}
@@ -33,7 +34,7 @@ def test_golden_shards_are_exported(version, name, tmp_path):
 
 @pytest.mark.parametrize("version", FOLDERS)
 def test_an_exported_record_has_the_values_of_its_row(version, tmp_path):
-    export(str(FOLDERS[version]), FORMATS["conversations"], tmp_path / "out", tmp_path, split="train")
+    export(str(FOLDERS[version]), format_of("conversations"), tmp_path / "out", tmp_path, split="train")
     (record,) = json.loads((tmp_path / "out/train.json").read_text())
     assert (record["id"], record["license"], record["url"]) == FIRST[version]
     assert record["language"] == LANGUAGES[version]
@@ -42,6 +43,6 @@ def test_an_exported_record_has_the_values_of_its_row(version, tmp_path):
 
 def test_a_shard_without_a_later_column_is_exported(tmp_path):
     record = export(
-        str(earlier_and_later(tmp_path)), FORMATS["conversations"], tmp_path / "out", tmp_path
+        str(earlier_and_later(tmp_path)), format_of("conversations"), tmp_path / "out", tmp_path
     ).record
     assert (record["counts"]["rows"], record["counts"]["images"]) == (1, 2)

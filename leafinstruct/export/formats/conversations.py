@@ -10,8 +10,6 @@ InterleavedBench (arXiv 2406.14643).
 
 from __future__ import annotations
 
-from typing import Any
-
 from leafinstruct.export.format import Files, Format
 from leafinstruct.export.row import Sample
 from leafinstruct.records.escaping import ESCAPED
@@ -20,11 +18,11 @@ PLACEHOLDER = "<image>"
 SPEAKERS = {"user": "human", "assistant": "gpt"}
 
 
-def record(sample: Sample) -> dict[str, Any]:
+def record(sample: Sample) -> dict[str, object]:
     return {
-        "id": sample.row["id"] or "",
+        "id": sample.row.id,
         "image": [image.path for image in sample.images],
-        "task_name": sample.row["task"] or "",
+        "task_name": sample.row.task,
         "conversations": [
             {"from": SPEAKERS[turn.role], "value": turn.with_placeholders(PLACEHOLDER)}
             for turn in sample.turns

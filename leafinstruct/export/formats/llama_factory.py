@@ -15,22 +15,21 @@ tokens are among the labels. No key changes that.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from leafinstruct.export.format import Files, Format
 from leafinstruct.export.row import Sample, alternating, unanswered
 from leafinstruct.records.escaping import ESCAPED
 
 
-def record(sample: Sample) -> dict[str, Any]:
+def record(sample: Sample) -> dict[str, object]:
     return {
         "messages": [
             {"role": turn.role, "content": turn.with_placeholders("<image>")}
             for turn in alternating(sample.turns)
         ],
         "images": [image.path for image in sample.images],
-        "id": sample.row["id"] or "",
-        "task": sample.row["task"] or "",
+        "id": sample.row.id,
+        "task": sample.row.task,
         **sample.origin(),
         "escaped": ESCAPED,
     }
@@ -41,7 +40,7 @@ def entry(name: str, split: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", f"{name}_{split}".lower()).strip("_")
 
 
-def beside(name: str, files: Files) -> dict[str, Any]:
+def beside(name: str, files: Files) -> dict[str, object]:
     """Contents of dataset_info.json."""
     tags = {
         "role_tag": "role",

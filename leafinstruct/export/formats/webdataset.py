@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
 
 from leafinstruct.export.format import Files, Format
 from leafinstruct.export.row import ExportedImage, Sample
@@ -24,7 +23,7 @@ _KEY = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 def key(sample: Sample) -> str:
-    identity = str(sample.row["id"])
+    identity = sample.row.id
     return identity if _KEY.fullmatch(identity) else hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
@@ -34,10 +33,10 @@ def members(sample: Sample) -> list[tuple[str, bytes]]:
     return [(f"{at:0{digits}}.{image.suffix}", image.data) for at, image in enumerate(sample.images)]
 
 
-def record(sample: Sample) -> dict[str, Any]:
+def record(sample: Sample) -> dict[str, object]:
     return {
-        "id": sample.row["id"] or "",
-        "task": sample.row["task"] or "",
+        "id": sample.row.id,
+        "task": sample.row.task,
         "messages": [
             {"role": turn.role, "content": [_content(part) for part in turn.parts]} for turn in sample.turns
         ],
@@ -58,8 +57,8 @@ def loading(name: str, files: Files) -> str:  # noqa: ARG001 - the signature of 
 
     import webdataset as wds
     for sample in wds.WebDataset("{stem}-{{000000..{last:06}}}.tar", shardshuffle=False).decode("pil"):
-        row = sample["json"]
-        images = [sample[name] for name in row["images"]]
+        record = sample["json"]
+        images = [sample[name] for name in record["images"]]
 
 The `{{"type": "image"}}` parts of `messages` refer to the images in order, over all turns.
 """

@@ -17,23 +17,34 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from leafinstruct.errors import SourceError
 from leafinstruct.images.video.video import SUFFIXES as VIDEOS
 from leafinstruct.ingest import files
+from leafinstruct.ingest.config import extensions
 from leafinstruct.ingest.draft.sniff import Sniffed, sniff
-from leafinstruct.ingest.origin import reader
+from leafinstruct.ingest.readers.base import reader
 from leafinstruct.ingest.readers.html import saved_parts
 from leafinstruct.ingest.readers.video import subtitles_of
 from leafinstruct.ingest.readers.youcook2 import annotated
-from leafinstruct.ingest.tables import parquet
 from leafinstruct.ingest.tables.columns.guess import IMAGE_SUFFIXES
 
 LISTED, BESIDE, OPENED, PLACES = 200_000, 20_000, 200, 20
 """Maximum names of a folder, and of the folder of a file, that are listed; files of one ending that are
 opened; sources of one kind."""
-SUPPORTED = (
+WHAT = {
+    "html": "HTML pages",
+    "warc": "web archives",
+    "mmc4": "MMC4 records",
+    "obelics": "OBELICS rows",
+    "hub": "a table of texts and images",
+    "conversations": "conversations",
+    "youcook2": "videos with YouCook2 annotations",
+    "vist": "VIST stories",
+    "video": "videos with subtitles",
+}
+"""Kind -> what its files are, in the order of the recipe; kinds of other packages come last."""
+_SUPPORTED = (
     "pages (.html, .htm, .xhtml), web archives (.warc, .warc.gz), MMC4 and conversations (.jsonl, "
     ".jsonl.gz, .jsonl.zip), "
     "tables with texts and images (.parquet, .jsonl, .tar), YouCook2 and VIST (.json), videos with "
@@ -46,7 +57,7 @@ class Found:
     """One source. keys: of the recipe, with absolute paths, without a name. files: number of files. names: of
     the files, relative to the root of the search."""
 
-    keys: dict[str, Any]
+    keys: dict[str, object]
     files: int
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -54,6 +65,10 @@ class Found:
     @property
     def kind(self) -> str:
         return str(self.keys["kind"])
+
+    @property
+    def what(self) -> str:
+        return WHAT.get(self.kind, f"files of the kind {self.kind}")
 
 
 @dataclass(slots=True)
@@ -68,6 +83,11 @@ class Recognized:
     complete: bool = True
     problems: list[tuple[str, str]] = field(default_factory=list)
     endings: Counter[str] = field(default_factory=Counter)
+
+
+def supported() -> str:
+    """Return what is recognized, with the files of installed packages."""
+    return ", ".join([_SUPPORTED, *(f"{kind} ({', '.join(reader(kind).SUFFIXES)})" for kind in extensions())])
 
 
 def recognize(given: Path, scratch: Path) -> Recognized:
@@ -160,10 +180,10 @@ def _groups(kinds: dict[str, Sniffed]) -> list[tuple[str, str, list[str]]]:
     for name, item in kinds.items():
         if item.kind not in ("", "subtitles", "cdxj"):
             found.setdefault((item.kind, item.mapping), []).append(name)
-    order = ("html", "warc", "mmc4", "obelics", "hub", "conversations", "youcook2", "vist", "video")
+    order = list(WHAT)
     return sorted(
         ((kind, columns, sorted(names)) for (kind, columns), names in found.items()),
-        key=lambda item: (order.index(item[0]), item[2][0]),
+        key=lambda item: (order.index(item[0]) if item[0] in WHAT else len(order), item[2][0]),
     )
 
 
@@ -186,7 +206,7 @@ def _sources(
         return
     if kind == "video":
         names = _subtitled(whole, names)
-    suffixes = suffixes_of(kind)
+    suffixes = reader(kind).SUFFIXES
     readable = set(kinds) if given.is_dir() else set(names)
     others = [
         name
@@ -213,7 +233,7 @@ def _sources(
             for name in names
             if name == place or (name in searched and (place == "" or name.startswith(f"{place}/")))
         ]
-        keys: dict[str, Any] = {"kind": kind, "path": str(root / place) if place else str(root)}
+        keys: dict[str, object] = {"kind": kind, "path": str(root / place) if place else str(root)}
         notes: tuple[str, ...] = ()
         if mapping:
             keys |= json.loads(mapping)
@@ -246,14 +266,6 @@ def _subtitled(whole: Recognized, names: Sequence[str]) -> list[str]:
     return subtitled
 
 
-def suffixes_of(kind: str) -> tuple[str, ...]:
-    """Endings of files for which the reader of a kind searches a folder."""
-    if kind in ("video", "obelics"):
-        return VIDEOS if kind == "video" else parquet.SUFFIXES
-    suffixes: tuple[str, ...] = reader(kind).SUFFIXES
-    return suffixes
-
-
 def _places(names: Sequence[str], others: Sequence[str]) -> list[str]:
     """The fewest folders and files that contain all names and none of the others; "" for the root."""
     if not names:
@@ -284,7 +296,7 @@ def _annotated(whole: Recognized, name: str, videos: Sequence[str]) -> None:
         )
         return
     folder = os.path.commonpath([str(PurePosixPath(file).parent) for file in here])
-    keys = {
+    keys: dict[str, object] = {
         "kind": "youcook2",
         "path": str(whole.root / name),
         "videos": os.path.normpath(whole.root / folder),

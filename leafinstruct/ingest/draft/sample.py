@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from leafinstruct.ingest import files
-from leafinstruct.ingest.config import FileSource
-from leafinstruct.ingest.draft.recognize import Found, suffixes_of
+from leafinstruct.ingest.config import KINDS, source_of
+from leafinstruct.ingest.draft.recognize import Found
 from leafinstruct.ingest.draft.sniff import head_of
-from leafinstruct.ingest.origin import reader
 from leafinstruct.ingest.readers import html
+from leafinstruct.ingest.readers.base import reader
 from leafinstruct.ingest.readers.video import subtitles_of
 from leafinstruct.ingest.span import Span
 from leafinstruct.records.document import Document, Rejected
@@ -28,7 +27,6 @@ from leafinstruct.records.text.words import count_words
 
 FILES, DOCUMENTS = 6, 48
 _PER_FILE = 12
-_READER: TypeAdapter[FileSource] = TypeAdapter(FileSource)
 
 
 @dataclass(slots=True)
@@ -52,19 +50,19 @@ class Figures:
 
 def figures(found: Found, root: Path, scratch: Path) -> Figures:
     """Count a sample of a source. root: of the names in `found`. Raises SourceError if a file cannot be
-    read."""
+    read, ValidationError if a source of an extension needs more keys than a path."""
     counts = Figures()
     path = str(found.keys["path"])
     if Path(path).is_dir():
         also = html.begins_as_page if found.kind == "html" else None
-        files.listing(path, files.root_of(path), suffixes_of(found.kind), also)
+        files.listing(path, files.root_of(path), reader(found.kind).SUFFIXES, also)
     if found.kind == "youcook2":
         return counts
     if found.kind == "video":
         _videos(found, root, counts)
         return counts
     if found.kind == "html":
-        source = _READER.validate_python({**found.keys, "name": "sample"})
+        source = source_of({**found.keys, "name": "sample"})
         base = reader("html").root_of(source)
         chosen = tuple((root / name).relative_to(base).as_posix() for name in spread(found.names, DOCUMENTS))
         _count(reader("html").read(source, Span(chosen, 0, len(chosen)), scratch), base, counts)
@@ -83,18 +81,18 @@ def _file(found: Found, path: Path, scratch: Path, counts: Figures) -> None:
     """Read the beginning of one file."""
     # such a file is read from its end
     footed = found.kind == "obelics" or path.name.lower().endswith(".parquet")
-    head = path if footed else head_of(path, scratch)
-    keys: dict[str, Any] = {**found.keys, "name": "sample", "path": str(head)}
+    head = path if footed or found.kind not in KINDS else head_of(path, scratch)
+    keys: dict[str, object] = {**found.keys, "name": "sample", "path": str(head)}
     if found.kind == "warc" and keys.pop("crawl", False):
         counts.apart = True
     if head != path and found.kind == "mmc4" and "images" not in keys and (path.parent / "images").is_dir():
         keys["images"] = str(path.parent / "images")
-    source = _READER.validate_python(keys)
+    source = source_of(keys)
     module = reader(found.kind)
     base = module.root_of(source)
-    spans = module.plan(source, _PER_FILE, scratch)
     beside = path.parent if base == head.parent else base
-    _count(module.read(source, spans[0], scratch), beside, counts, cut=head != path)
+    for span in islice(module.plan(source, _PER_FILE, scratch), 1):
+        _count(module.read(source, span, scratch), beside, counts, cut=head != path)
 
 
 def _count(items: Iterator[Any], base: Path, counts: Figures, cut: bool = False) -> None:

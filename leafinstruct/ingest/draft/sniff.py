@@ -3,7 +3,7 @@ is a table. Reads no whole file.
 
 Large files are read through a copy of their first HEAD bytes, which the ordinary readers accept as a cut
 file, so no format has a second parser here. The name counts only if the content cannot be recognized (a page
-that begins with a comment, subtitles).
+that begins with a comment, subtitles, files of a kind that another package reads).
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from leafinstruct.images.video.video import SUFFIXES as VIDEOS
 from leafinstruct.ingest import files
 from leafinstruct.ingest.archive import crawl
 from leafinstruct.ingest.archive.archive_record import looks_like_html
+from leafinstruct.ingest.config import extensions
 from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.readers import html
+from leafinstruct.ingest.readers.base import reader
 from leafinstruct.ingest.tables import lines, parquet, tar
 from leafinstruct.ingest.tables.columns import guess as columns_guess
 from leafinstruct.ingest.tables.lines import Line
@@ -39,6 +41,8 @@ ROWS = 16
 _START, _END = 64 << 10, 64 << 10
 """Bytes at the beginning and at the end of a file that show its format."""
 _LFS = b"version https://git-lfs.github.com/spec/"
+_EMPTY = "is empty"
+_POINTER = "is a Git LFS pointer, not the file itself; run `git lfs pull` in the repository"
 _TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _KEYS = {"mmc4": (b'"text_list"',), "conversations": (b'"conversations"', b'"messages"')}
 """Keys that show the kind of a record that is longer than what is read."""
@@ -82,13 +86,19 @@ def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
 
 
 def sniff(path: Path, scratch: Path) -> Sniffed:
-    """Recognize a file. Never raises: an unreadable file is a problem."""
+    """Recognize a file. An unreadable file is a problem. Raises RecipeError if the package of an extension
+    cannot be imported."""
     try:
-        return _sniffed(path, scratch)
+        found = _sniffed(path, scratch)
     except (OSError, SourceError) as error:
         return Sniffed("", problem=f"cannot be read: {getattr(error, 'strerror', None) or error}")
     except (*lines.BROKEN, lines.BombError) as error:
         return Sniffed("", problem=f"is damaged: {error}")
+    if found.kind or found.problem in (_EMPTY, _POINTER):
+        return found
+    name = path.name.lower()
+    other = next((kind for kind in extensions() if name.endswith(reader(kind).SUFFIXES)), None)
+    return found if other is None else Sniffed(other)
 
 
 def _sniffed(path: Path, scratch: Path) -> Sniffed:
@@ -96,11 +106,9 @@ def _sniffed(path: Path, scratch: Path) -> Sniffed:
     start = _beginning(path)
     packed = start[:2] == b"\x1f\x8b"
     if not start:
-        return Sniffed("", problem="is empty")
+        return Sniffed("", problem=_EMPTY)
     if start.startswith(_LFS):
-        return Sniffed(
-            "", problem="is a Git LFS pointer, not the file itself; run `git lfs pull` in the repository"
-        )
+        return Sniffed("", problem=_POINTER)
     if name.endswith(VIDEOS):
         return Sniffed("video")
     if name.endswith(subtitles.SUFFIXES):
@@ -181,10 +189,10 @@ def _of_parquet(path: Path, scratch: Path) -> Sniffed:
 def _of_tar(path: Path, scratch: Path) -> Sniffed:
     head = head_of(path, scratch)
     found = tar.index(head, scratch)
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     with head.open("rb") as stream:
         for sample in found.samples[:ROWS]:
-            row: dict[str, Any] = {}
+            row: dict[str, object] = {}
             for column, (offset, length) in sample.members.items():
                 stream.seek(offset)
                 row[column] = columns_guess.member(column, stream.read(min(length, _START)))
@@ -232,7 +240,7 @@ def _of_object(path: Path, content: bytes) -> Sniffed:
 
 
 def _of_list(path: Path) -> Sniffed:
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     try:
         with path.open("rb") as stream:
             for name, element in members(stream):
@@ -260,7 +268,7 @@ def _of_list(path: Path) -> Sniffed:
 
 def _of_lines(path: Path, content: bytes, scratch: Path) -> Sniffed:
     head = head_of(path, scratch)
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for item in lines.read(head, 0, ROWS, scratch):
         if isinstance(item, Line):
             try:
@@ -271,7 +279,9 @@ def _of_lines(path: Path, content: bytes, scratch: Path) -> Sniffed:
         kind = next((kind for kind, keys in _KEYS.items() if any(key in content for key in keys)), "")
         return Sniffed(kind)
     if any(isinstance(row.get("text_list"), list) for row in rows):
-        entries = [entry for row in rows for entry in row.get("image_info") or [] if isinstance(entry, dict)]
+        entries = [
+            entry for row in rows for entry in _listed(row.get("image_info")) if isinstance(entry, dict)
+        ]
         return Sniffed(
             "mmc4",
             images=tuple(str(entry["image_name"]) for entry in entries[:ROWS] if entry.get("image_name")),
@@ -281,7 +291,7 @@ def _of_lines(path: Path, content: bytes, scratch: Path) -> Sniffed:
     return _of_rows([columns_guess.flat(row) for row in rows])
 
 
-def _of_rows(rows: list[dict[str, Any]]) -> Sniffed:
+def _of_rows(rows: list[dict[str, object]]) -> Sniffed:
     found = columns_guess.mapping(rows)
     if isinstance(found, str):
         return Sniffed("", problem=found)
@@ -298,11 +308,15 @@ def _is_conversation(row: Mapping[str, Any]) -> bool:
     return columns_guess.is_turns(turns) and (given is None or named)
 
 
-def _names(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+def _names(rows: list[dict[str, object]]) -> tuple[str, ...]:
     found: list[str] = []
     for row in rows:
         given = row.get("image", row.get("images"))
         found += (
-            [given] if isinstance(given, str) else [item for item in given or [] if isinstance(item, str)]
+            [given] if isinstance(given, str) else [item for item in _listed(given) if isinstance(item, str)]
         )
     return tuple(found[:ROWS])
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

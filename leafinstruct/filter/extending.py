@@ -1,0 +1,125 @@
+"""Compute the scores of installed packages as they declare them (catalog.Score.compute), and cache them.
+
+A function gets the document as ingest wrote it, with what is known of its images (size, format, sha256), not
+as rules left it: a value depends on no rule, and moving one computes nothing again. It must be pure. A score
+of images gets each image that is kept so far, RGB, at most DECODE_PX on the longer side. A row of extensions-
+is valid as long as its document, its image, and name, version and package of its score are the same, so a
+second score does not compute the first one again. Cost: that of the function, and 3 ms to decode an image of
+1 megapixel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from operator import itemgetter
+from pathlib import Path
+
+from leafinstruct.errors import LeafInstructError
+from leafinstruct.filter import materialize
+from leafinstruct.filter.catalog import Score
+from leafinstruct.filter.scores.cell import cell
+from leafinstruct.records import table
+from leafinstruct.records.document import Document, ImageRef
+from leafinstruct.records.example import Cell
+from leafinstruct.records.table import Row
+from leafinstruct.runtime.artifact import Artifact, digest, version
+from leafinstruct.runtime.engine.base import Part
+from leafinstruct.runtime.files import writing
+
+CODE = 1
+"""Increased when functions get other documents or images than before."""
+
+DECODE_PX = 1024
+"""Longer side at which images are decoded."""
+
+_PLACE = itemgetter("document_id", "position", "sha256", "name", "of")
+
+
+def key_of(scores: Sequence[Score], max_pixels: int, inputs: Artifact, part: Part) -> str:
+    """What determines the rows of extensions-: a digest for the documents, and one for the scores."""
+    read = [CODE, inputs.file_digest("documents", part.name), max_pixels, version("pillow")]
+    return f"{digest(read)} {digest(sorted(map(_of, scores)))}"
+
+
+def extend(
+    scores: Sequence[Score],
+    max_pixels: int,
+    inputs: Artifact,
+    out: Artifact,
+    part: Part,
+    pairs: Sequence[tuple[Document, Sequence[ImageRef]]],
+    counts: Counter[str],
+) -> None:
+    """Write extensions- of a part. pairs: the documents that remain, each with its images that remain.
+
+    Valid rows are kept, also of scores that the recipe does not name now; the others are computed, which is
+    counted in `extended`. Raises LeafInstructError if a function fails.
+    """
+    path, key = out.file("extensions", part.name), key_of(scores, max_pixels, inputs, part)
+    identities = {score.name: _of(score) for score in scores}
+    shown: dict[tuple[str, int | None], str | None] = {
+        (document.id, None): _images_of(document) for document, _ in pairs
+    }
+    shown |= {(document.id, image.position): image.sha256 for document, images in pairs for image in images}
+    rows: list[Row] = []
+    known = set()
+    for row in table.read(path) if materialize.is_read(path, key) else ():
+        document_id, position, sha256, name, of = _PLACE(row)
+        if shown.get((document_id, position), sha256) == sha256 and identities.get(name, of) == of:
+            rows.append(row)
+            known.add((document_id, position, name))
+    wanted: dict[str, list[tuple[Score, Document, ImageRef]]] = {}
+    before = len(rows)
+    for document, images in pairs:
+        for score in scores:
+            if score.level == "document" and (document.id, None, score.name) not in known:
+                rows.append(_row(score, document, None, document))
+            for image in images if score.level == "image" else ():
+                if (document.id, image.position, score.name) not in known:
+                    wanted.setdefault(image.sha256 or "", []).append((score, document, image))
+    order: dict[str, None] = {}
+    stored = out.file("images", part.name)
+    for pixels in materialize.decoded(stored, set(wanted), order, DECODE_PX, max_pixels):
+        for score, document, image in wanted[next(reversed(order))]:
+            rows.append(_row(score, document, image, document, pixels))
+    counts["extended"] += len(rows) - before
+    with writing(path) as temporary:
+        table.write(temporary, rows, table.EXTENSIONS, key)
+
+
+def extensions_of(path: Path, scores: Sequence[Score]) -> dict[str, list[Cell]]:
+    """document id -> its cells of these scores, those of images first."""
+    identities = {score.name: _of(score) for score in scores}
+    found: dict[str, list[Cell]] = {}
+    for document_id, of, *values in table.columns(path, "document_id", "of", *Cell.__slots__):
+        item = Cell(*values)
+        if identities.get(item.name) == of:
+            found.setdefault(document_id, []).append(item)
+    return found
+
+
+def _of(score: Score) -> str:
+    return digest([score.name, score.version, score.package])
+
+
+def _images_of(document: Document) -> str:
+    return digest([image.sha256 for image in document.images])
+
+
+def _row(score: Score, document: Document, image: ImageRef | None, *inputs: object) -> Row:
+    assert score.compute is not None, "catalog.declared checks it"
+    try:
+        value = score.compute(*inputs)
+        value = math.nan if value is None or not math.isfinite(value) else float(value)
+    except Exception as error:  # a function of another package may raise whatever it likes
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        place = "" if image is None else f", image [{image.position}]"
+        raise LeafInstructError(
+            f"{score.package}: the score {score.name} failed on document {document.id}{place}: {reason}; "
+            "report it to the authors of the package, or remove its rules from the recipe"
+        ) from error
+    found = cell(score.name, value, None if image is None else image.position, score.package)
+    shown = _images_of(document) if image is None else image.sha256
+    return {"sha256": shown, "of": _of(score), **table.score_row(document.id, found)}
