@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from leafinstruct.filter.config import JudgeConfig
-from leafinstruct.filter.passes import FilterSettings, cached_scores, decision_of
+from leafinstruct.filter.passes import cached_scores, decision_of
 from leafinstruct.filter.scores import judge
+from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.images.send import Sent, all_as_sent, smaller
 from leafinstruct.llm.client import Client
 from leafinstruct.llm.fitting import Shown, fitted
@@ -20,7 +20,7 @@ from leafinstruct.records import asked, table
 from leafinstruct.records.document import Document
 from leafinstruct.records.text.words import count_words
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.engine.base import Part
+from leafinstruct.runtime.engine.base import Found, Part
 from leafinstruct.runtime.files import writing
 
 
@@ -43,8 +43,9 @@ def question(document: Document, images: Mapping[str, Sent], config: JudgeConfig
 
 async def ask(
     settings: FilterSettings, inputs: Artifact, out: Artifact, client: Client, part: Part
-) -> dict[str, Any]:
-    """Task: ask the judge about every document that remains after duplicates.
+) -> Found[str | None]:
+    """Task: ask the judge about every document that remains after duplicates. Returns why the first of the
+    failed questions failed.
 
     Writes asked-, then judged-, which gets its key only if every question was answered.
     """
@@ -83,12 +84,13 @@ async def ask(
             asked.ASKED,
         )
     with writing(out.file("judged", part.name)) as temporary:
-        rows = ({"document_id": document, **table.cell_row(item)} for document, item in cells)
+        rows = (table.score_row(document, item) for document, item in cells)
         table.write(temporary, rows, table.SCORES, "" if failed else part.payload)
-    details = [answer.detail for answer in answers if answer.retryable][:1]
     counts = {
+        "documents": len(remaining),
         "asked": len(answers),
         "failed": failed,
         "declined": sum(answer.state == "declined" for answer in answers),
     }
-    return {"counts": {"documents": len(remaining), **counts}, "details": details, **client.repaired()}
+    why = next((answer.detail for answer in answers if answer.retryable), None)
+    return Found(counts=counts, repaired=client.repaired(), value=why)

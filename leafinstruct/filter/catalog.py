@@ -1,20 +1,33 @@
-"""The catalog of scores: name, level, unit. It holds only data, so a recipe is checked without loading a
-model.
+"""The catalog of scores: name, level, unit, version. It holds only data, so a recipe is checked without
+loading a model.
 
 A score is named `<family>.<name>` and declared here once. A module in `scores/` computes it, and a rule
 decides on it. PASSES is ordered by cost: cheap passes run first, and a dropped document is not scored any
-further.
+further. Name and version are part of the key of every table that holds the score and of every decision on it,
+so a new or changed score is computed without anything else being computed again.
+
+An installed package declares scores of its own: entry points `leafinstruct.scores`, each named like its score
+and with a Score that has `compute`. A package is imported when a recipe's rule names one of its scores.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal, get_args
+
+from leafinstruct.errors import RecipeError
+
+GROUP: Literal["leafinstruct.scores"] = "leafinstruct.scores"
+"""Entry points of scores of installed packages."""
 
 Level = Literal["document", "image"]
 
-PASSES = ("text", "image", "alignment", "coherence", "duplicate", "reference", "judge")
-"""Families in the order in which they are computed and their rules applied."""
+PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "reference", "judge")
+"""Families in the order in which they are computed and their rules applied; `extension` are all of installed
+packages."""
 
 _WITHIN = {"document": "text", "rules": "judge"}
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""
@@ -25,17 +38,32 @@ JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "
 CLIP_FAMILIES = ("alignment", "coherence")
 """Families computed from CLIP embeddings."""
 
+OFFLINE_RULES = 4
+"""Version of the `rules.*` scores."""
+OFFLINE_JUDGE = f"offline-rules@{OFFLINE_RULES}"
+"""Name of the written rules as a model. Their answers are cached under it, and recipes name it."""
+
 MODEL_FAMILIES = (*CLIP_FAMILIES, "judge", "rules")
 """Families whose values depend on a model, which their rules must name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One declared score. `meaning` ends with the unit or range."""
+    """One declared score.
+
+    meaning: ends with the unit or range. version: increased when the same document gets another value.
+    compute: of a score of an installed package, a pure function; it gets the document
+    (records.document.Document), and for a score of images also the decoded image (PIL, RGB). NaN or None: the
+    value cannot be computed. package: name and version of the distribution that declares it, empty for scores
+    of leafinstruct.
+    """
 
     name: str
     level: Level
     meaning: str
+    version: int = 1
+    compute: Callable[..., float | None] | None = None
+    package: str = ""
 
     @property
     def family(self) -> str:
@@ -44,16 +72,21 @@ class Score:
     @property
     def turn(self) -> int:
         """Index of the score's pass in PASSES."""
-        return PASSES.index(_WITHIN.get(self.family, self.family))
+        return PASSES.index("extension" if self.package else _WITHIN.get(self.family, self.family))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What keys and fingerprints contain of a score of an installed package."""
+        return {name: getattr(self, name) for name in ("version", "package", "level", "meaning")}
 
 
-_DECLARED: tuple[tuple[str, Level, str], ...] = (
-    (
+_DECLARED = (
+    Score(
         "document.language_confidence",
         "document",
         "share of the text that is in the document's language, [0, 1]",
     ),
-    (
+    Score(
         "text.words",
         "document",
         (
@@ -61,8 +94,8 @@ _DECLARED: tuple[tuple[str, Level, str], ...] = (
             "Khmer or Burmese count as one"
         ),
     ),
-    ("text.images", "document", "image segments that the reader found"),
-    (
+    Score("text.images", "document", "image segments that the reader found"),
+    Score(
         "text.mean_word_length",
         "document",
         (
@@ -70,7 +103,7 @@ _DECLARED: tuple[tuple[str, Level, str], ...] = (
             "without spaces"
         ),
     ),
-    (
+    Score(
         "text.symbols",
         "document",
         (
@@ -78,65 +111,119 @@ _DECLARED: tuple[tuple[str, Level, str], ...] = (
             "punctuation of prose, [0, 1]"
         ),
     ),
-    ("text.capitals", "document", "share of capitals among letters of all scripts, [0, 1]"),
-    ("text.links", "document", "URLs and e-mail addresses per 100 words"),
-    (
+    Score("text.capitals", "document", "share of capitals among letters of all scripts, [0, 1]"),
+    Score("text.links", "document", "URLs and e-mail addresses per 100 words"),
+    Score(
         "text.repetition",
         "document",
         "share of words inside a run of 5 words that occurs earlier in the document, [0, 1]",
     ),
-    ("text.exclamations", "document", "exclamation marks of all scripts per 100 words"),
-    ("image.decoded", "image", "1 if the bytes were read and decode as an image, else 0"),
-    ("image.side", "image", "shorter side, pixels"),
-    ("image.aspect", "image", "longer side over shorter side, at least 1"),
-    ("image.entropy", "image", "entropy of the gray histogram, bits, [0, 8]; 0 for one flat color"),
-    ("image.sharpness", "image", "standard deviation of the Laplacian at 256 px, gray levels"),
-    (
+    Score("text.exclamations", "document", "exclamation marks of all scripts per 100 words"),
+    Score("image.decoded", "image", "1 if the bytes were read and decode as an image, else 0"),
+    Score("image.side", "image", "shorter side, pixels"),
+    Score("image.aspect", "image", "longer side over shorter side, at least 1"),
+    Score("image.entropy", "image", "entropy of the gray histogram, bits, [0, 8]; 0 for one flat color"),
+    Score("image.sharpness", "image", "standard deviation of the Laplacian at 256 px, gray levels"),
+    Score(
         "alignment.own",
         "image",
         "cosine with the text that owns it; alignment.beside if no owner is known, [-1, 1]",
     ),
-    (
+    Score(
         "alignment.beside",
         "image",
         "largest cosine with a text next to it: nearest before, nearest after or caption, [-1, 1]",
     ),
-    (
+    Score(
         "alignment.margin",
         "image",
         "alignment.own minus the mean cosine with the document's other texts, [-2, 2]",
     ),
-    ("alignment.mean", "document", "mean of alignment.own over kept images, [-1, 1]"),
-    ("alignment.min", "document", "smallest alignment.own of the kept images, [-1, 1]"),
-    (
+    Score("alignment.mean", "document", "mean of alignment.own over kept images, [-1, 1]"),
+    Score("alignment.min", "document", "smallest alignment.own of the kept images, [-1, 1]"),
+    Score(
         "alignment.share",
         "document",
         "share of kept images with alignment.own at or above filter.alignment.share_above, [0, 1]",
     ),
-    ("alignment.unknown_words", "document", "share of tokens that the model never saw in training, [0, 1]"),
-    (
+    Score(
+        "alignment.unknown_words", "document", "share of tokens that the model never saw in training, [0, 1]"
+    ),
+    Score(
         "coherence.sequence",
         "document",
         "mean cosine of adjacent images minus mean cosine of all pairs, [-2, 2]; needs 3 images",
     ),
-    ("coherence.adjacent", "document", "mean cosine of adjacent images, [-1, 1]; needs 2 images"),
-    ("duplicate.within", "image", "earlier images of the same document with the same bytes"),
-    ("duplicate.text", "document", "remaining documents with a smaller id and the same normalized text"),
-    (
+    Score("coherence.adjacent", "document", "mean cosine of adjacent images, [-1, 1]; needs 2 images"),
+    Score("duplicate.within", "image", "earlier images of the same document with the same bytes"),
+    Score("duplicate.text", "document", "remaining documents with a smaller id and the same normalized text"),
+    Score(
         "duplicate.images",
         "document",
         "share of its images that a remaining document with a smaller id has too, [0, 1]",
     ),
-    (
+    Score(
         "reference.dangling",
         "document",
         ("references to images (a stated number, 'as shown below', 'Figure 3') that match no kept image"),
     ),
     *(
-        (f"{family}.{field}", "document", f"{field.replace('_', ' ')}, 1 to 5, by {who}")
-        for family, who in (("judge", "the language model"), ("rules", "written rules"))
+        Score(f"{family}.{field}", "document", f"{field.replace('_', ' ')}, 1 to 5, by {who}", version)
+        for family, who, version in (
+            ("judge", "the language model", 1),
+            ("rules", "written rules", OFFLINE_RULES),
+        )
         for field in JUDGE_FIELDS
     ),
 )
 
-SCORES: dict[str, Score] = {name: Score(name, level, meaning) for name, level, meaning in _DECLARED}
+SCORES: dict[str, Score] = {score.name: score for score in _DECLARED}
+
+
+Versions = dict[str, dict[str, int]]
+"""Family -> name in it -> version, as keys and fingerprints hold them."""
+
+
+def versions(wanted: Callable[[Score], bool]) -> Versions:
+    """The versions of the wanted scores."""
+    found: Versions = {}
+    for score in filter(wanted, SCORES.values()):
+        found.setdefault(score.family, {})[score.name.partition(".")[2]] = score.version
+    return found
+
+
+def of_packages() -> list[str]:
+    """Names of the scores of installed packages."""
+    from leafinstruct.runtime.extensions import installed  # 20 ms, and most recipes need none
+
+    return list(installed(GROUP, SCORES))
+
+
+def declared(name: str) -> Score:
+    """The score of a name, of leafinstruct or of an installed package. Raises KeyError, RecipeError if the
+    package cannot be imported or declares no score."""
+    return SCORES[name] if name in SCORES else _of_package(name, tuple(sys.path))
+
+
+@cache
+def _of_package(name: str, path: tuple[str, ...]) -> Score:  # noqa: ARG001 - where packages are searched
+    from leafinstruct.runtime.extensions import installed
+
+    extension = installed(GROUP, SCORES)[name]
+    score: Score = extension.load()
+    family = name.partition(".")[0]
+    taken = {known.family for known in SCORES.values()}
+    fault = (
+        "is no Score with compute (leafinstruct.filter.catalog)"
+        if not isinstance(score, Score) or not callable(score.compute)
+        else f"declares {score.name!r}; both names must be equal, like family.name"
+        if score.name != name or not (family and name.partition(".")[2])
+        else f"is of the family {family}, which is one of leafinstruct: rename it"
+        if family in taken
+        else f"has the level {score.level!r}, not document or image"
+        if score.level not in get_args(Level)
+        else None
+    )
+    if fault is not None:
+        raise RecipeError(f"{extension}: {name!r} of {GROUP} ({extension.target}) {fault}")
+    return replace(score, package=str(extension))

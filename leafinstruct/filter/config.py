@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from leafinstruct.errors import suggestion
-from leafinstruct.filter.catalog import CLIP_FAMILIES, MODEL_FAMILIES, PASSES, SCORES, Score
+from leafinstruct.filter.catalog import (
+    CLIP_FAMILIES,
+    MODEL_FAMILIES,
+    PASSES,
+    SCORES,
+    Score,
+    declared,
+    of_packages,
+)
 from leafinstruct.images.config import FetchConfig
 from leafinstruct.records.text.language_names import NAMES, hint
 
@@ -24,7 +32,7 @@ class Rule(_Section):
     and NaN fail."""
 
     score: str
-    """`<family>.<name>` of a declared score."""
+    """`<family>.<name>` of a declared score, of leafinstruct or of an installed package."""
     min: float | None = Field(default=None, allow_inf_nan=False)
     """Smallest value that passes."""
     max: float | None = Field(default=None, allow_inf_nan=False)
@@ -47,8 +55,8 @@ class Rule(_Section):
     @field_validator("score")
     @classmethod
     def _declared(cls, name: str) -> str:
-        if name not in SCORES:
-            raise ValueError(f"unknown score {name!r}; {suggestion(name, SCORES)}")
+        if name not in SCORES and name not in (others := of_packages()):
+            raise ValueError(f"unknown score {name!r}; {suggestion(name, [*SCORES, *others])}")
         return name
 
     @model_validator(mode="after")
@@ -68,7 +76,12 @@ class Rule(_Section):
 
     @property
     def declared(self) -> Score:
-        return SCORES[self.score]
+        return declared(self.score)
+
+    @property
+    def identity(self) -> list[Any]:
+        """What a decision by this rule depends on: its fields, and version and package of its score."""
+        return [self.model_dump(), self.declared.version, *filter(None, [self.declared.package])]
 
 
 class ImageConfig(_Section):

@@ -14,44 +14,21 @@ Null and NaN fail every rule: a value that could not be computed is not known to
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
-from leafinstruct.filter.catalog import SCORES, Level
+from leafinstruct.filter.catalog import Level, declared
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.steps import without_image, without_step
-from leafinstruct.records.document import UNDECIDED, Document, Image
+from leafinstruct.records.document import UNDECIDED, Document
 from leafinstruct.records.example import Cell
+from leafinstruct.records.rows import Drop
 from leafinstruct.records.text import owners
 from leafinstruct.records.text.language_names import named
 from leafinstruct.records.text.words import count_words
 
-_UNANSWERED = ("refused", "unparsed", "too_large")
 _DECODED = Rule(score="image.decoded", min=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Why an image or a document was dropped.
-
-    position: the image's position, None for the document. threshold: the bound that the value failed. detail:
-    of the score, and for `drop: step` which text was dropped with the image.
-    """
-
-    rule: str
-    value: float | None
-    threshold: float | None
-    state: str
-    position: int | None = None
-    detail: str = ""
-
-    @property
-    def reason(self) -> str:
-        """The rule's name in counts. It includes the state if a model gave no value, which does not mean that
-        the document is bad."""
-        return f"{self.rule} ({self.state})" if self.state in _UNANSWERED else self.rule
 
 
 def judge(rule: Rule, cell: Cell | None) -> Drop | None:
@@ -112,7 +89,7 @@ class Decision:
         if failed is not None:  # the value that the rules would have judged is unknown
             self.drops.append(Drop(failed.name, None, None, failed.state, failed.position, failed.detail))
             return
-        kinds = {(SCORES[cell.name].family, SCORES[cell.name].level) for cell in fresh}
+        kinds = {(score.family, score.level) for score in map(declared, {cell.name for cell in fresh})}
         if ("document", "document") in kinds:
             self._judge_language()
         for rule in self._rules_over(kinds):
@@ -121,22 +98,6 @@ class Decision:
             else:
                 self._judge_images(rule, fresh)
         self._judge_minima()
-
-    def drop_rows(self) -> list[dict[str, Any]]:
-        """Return all drops as rows, the document's own first."""
-        return [asdict(drop) for drop in (*self.drops, *self.image_drops)]
-
-    def with_images(self, facts: Mapping[int, Mapping[str, Any]]) -> None:
-        """Set sha256, size and format of materialized images. facts: position -> fields of Image."""
-        self.document = replace(
-            self.document,
-            segments=tuple(
-                replace(segment, **facts[segment.position])
-                if isinstance(segment, Image) and segment.position in facts
-                else segment
-                for segment in self.document.segments
-            ),
-        )
 
     def _rules_over(self, kinds: set[tuple[str, Level]]) -> list[Rule]:
         """The rules on these (family, level) pairs, `image.decoded` first, since an unreadable image has no

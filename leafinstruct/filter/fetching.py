@@ -14,18 +14,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leafinstruct.errors import SourceError
+from leafinstruct.filter import materialize
 from leafinstruct.filter.catalog import PASSES
-from leafinstruct.filter.passes import CODE, CachedScores, FilterSettings, decision_of, images_key
+from leafinstruct.filter.passes import CODE, CachedScores, decision_of, images_key
+from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.images.web.store import Store, is_intact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.runtime.artifact import Artifact, digest
-from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import writing
 
 if TYPE_CHECKING:
@@ -64,17 +65,16 @@ def run(
 
 async def fetch(
     settings: FilterSettings, inputs: Artifact, out: Artifact, web: Web, part: Part
-) -> dict[str, Any]:
+) -> TaskResult:
     """Task: fetch every URL of the part's remaining documents. Writes fetches-, which gets its key only if no
     image failed for a temporary reason. part.payload: the key."""
     documents = table.documents(inputs.checked("documents", part.name))
     urls = _urls(document for document in documents if decision_of(document, settings, CachedScores()).kept)
     answers = await asyncio.gather(*(web.fetch(url) for url in urls))
-    rows = [asdict(answer) for answer in answers]
     failed = sum(answer.state == "failed" for answer in answers)
     with writing(out.file("fetches", part.name)) as temporary:
-        table.write(temporary, rows, table.FETCHES, "" if failed else part.payload)
-    return {"counts": {"images": len(rows), "failed": failed}, **web.repaired()}
+        table.write(temporary, answers, table.FETCHES, "" if failed else part.payload)
+    return TaskResult(counts={"images": len(answers), "failed": failed}, repaired=web.repaired())
 
 
 def _is_up_to_date(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> bool:
@@ -84,18 +84,20 @@ def _is_up_to_date(settings: FilterSettings, inputs: Artifact, out: Artifact, pa
     if table.key_of(path) != part.payload:
         return False
     kept: set[str] = set()
-    if table.key_of(images) == images_key(settings, inputs, part):
-        kept = {row["stamp"] for row in table.read(images, ["state", "stamp"]) if row["state"] == "ok"}
-    rows = list(table.read(path, ["segment", "offset", "size", "sha256"]))
-    segments = {row["segment"] for row in rows} - {None}
+    if materialize.is_read(images, images_key(settings, inputs, part)):
+        kept = {stamp for state, stamp in table.columns(images, "state", "stamp") if state == "ok"}
+    rows = list(materialize.outcomes(path))
+    segments = {row.segment for row in rows if row.segment is not None}
     return all((settings.fetched / segment).exists() for segment in segments) and all(
-        row["sha256"] in kept or is_intact(settings.fetched, row) for row in rows
+        row.sha256 in kept or is_intact(settings.fetched, row) for row in rows
     )
 
 
 def outcomes(out: Artifact, part: Part) -> str:
     """Digest of what later passes depend on: URL, outcome and sha256 of all images fetched for a part."""
-    return digest(list(table.read(out.file("fetches", part.name), ["url", "state", "reason", "sha256"])))
+    names = ("url", "state", "reason", "sha256")
+    rows = table.columns(out.file("fetches", part.name), *names)
+    return digest([dict(zip(names, row, strict=True)) for row in rows])
 
 
 def _urls(remaining: Iterable[Document]) -> list[str]:
@@ -113,7 +115,7 @@ def _urls(remaining: Iterable[Document]) -> list[str]:
 def _key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
     """Digest of what decides which documents remain and which images are refused. How politely and how fast
     images are fetched changes no outcome."""
-    early = [rule.model_dump() for rule in settings.rules if rule.declared.turn == PASSES.index("text")]
+    early = [rule.identity for rule in settings.rules if rule.declared.turn == PASSES.index("text")]
     config = settings.config.model_dump(include={"min_images", "min_words", "languages"})
     return digest(
         [CODE, early, config, settings.shaping["images"]["fetch"], inputs.file_digest("documents", part.name)]
@@ -123,11 +125,11 @@ def _key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
 def _refuse_failures(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> None:
     total, failed, reasons = 0, 0, Counter[str]()
     for part in parts:
-        for row in table.read(out.file("fetches", part.name), ["url", "state", "reason"]):
+        for state, reason in table.columns(out.file("fetches", part.name), "state", "reason"):
             total += 1
-            if row["state"] == "failed":
+            if state == "failed":
                 failed += 1
-                reasons[row["reason"]] += 1
+                reasons[reason] += 1
     if failed > settings.config.images.tolerate_failures * total:
         raise SourceError(
             f"{failed:,} of {total:,} images on the web could not be fetched just now "

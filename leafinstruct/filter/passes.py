@@ -10,32 +10,35 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from leafinstruct.filter import materialize
-from leafinstruct.filter.config import FilterConfig, Rule
-from leafinstruct.filter.decision import Decision, Drop
-from leafinstruct.filter.scores import alignment, coherence, duplicate, judge, references, text
-from leafinstruct.llm.config import LlmConfig
-from leafinstruct.llm.prompt import Prompt
+from leafinstruct.filter.catalog import versions
+from leafinstruct.filter.decision import Decision
+from leafinstruct.filter.embedding import embed, embeddings_of
+from leafinstruct.filter.extending import extend, extensions_of
+from leafinstruct.filter.scores import alignment, clip, coherence, duplicate, references, text
+from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.records import asked, table
-from leafinstruct.records.document import UNDECIDED, Document, Image, Ref
+from leafinstruct.records.document import UNDECIDED, Document, Ref
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import KeptFrames
-from leafinstruct.records.table import Row
+from leafinstruct.records.rows import Drop, DuplicateRow, EmbeddingRow, ImageRow
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest, version
-from leafinstruct.runtime.engine.base import Part
+from leafinstruct.runtime.engine.base import Part, TaskResult
 from leafinstruct.runtime.files import writing
+from leafinstruct.runtime.record import Failed
+from leafinstruct.runtime.stage_report import StageReport
 
 CODE = 11
-"""Increased when the same documents and settings give other scores or drops than before."""
+"""Increased when the same documents, scores and settings give other drops or tables than before. Scores have
+versions of their own (catalog.py)."""
 
-INTERMEDIATE = ("fetches", "images", "embeddings", "keys", "duplicates", "judged", "asked")
+INTERMEDIATE = ("fetches", "images", "extensions", "embeddings", "keys", "duplicates", "judged", "asked")
 """Kinds of intermediate files. A part's report names those that existed when it was decided."""
 
 
@@ -45,46 +48,21 @@ def libraries(settings: FilterSettings) -> dict[str, str]:
     return {name: version(name) for name in (*clip, "pillow", "pyarrow", "regex")}
 
 
-@dataclass(frozen=True)
-class FilterSettings:
-    """What filter needs at run time.
+@dataclass(frozen=True, kw_only=True)
+class FilterReport(StageReport):
+    """Report of a part of filter. failed: documents that were dropped for a temporary reason."""
 
-    config: the recipe's section. rules: the active ones. weights: of the CLIP, None if the recipe needs no
-    score of it. answers: folder of the answer cache. fetched: folder of images fetched from the web. removed:
-    sha256 of images that were deleted by request.
-    """
-
-    config: FilterConfig
-    rules: tuple[Rule, ...]
-    llm: LlmConfig
-    prompt: Prompt
-    weights: alignment.Weights | None
-    answers: Path
-    fetched: Path
-    removed: frozenset[str] = frozenset()
-
-    @property
-    def judge_model(self) -> str:
-        """Name of the model, or of the written rules, that answers the judge's questions."""
-        return judge.OFFLINE if self.llm.provider == "offline" else self.llm.known_as
-
-    @property
-    def shaping(self) -> dict[str, Any]:
-        """The section without the settings of how fast and politely images are fetched, which change no
-        result."""
-        section = self.config.model_dump(mode="json")
-        if self.config.images.fetch is not None:
-            section["images"]["fetch"] = self.config.images.fetch.shaping
-        return section
+    failed: Sequence[Failed] = ()
 
 
 @dataclass(frozen=True)
 class CachedScores:
     """Cached results of a part's documents; None if the pass has not run."""
 
-    images: Mapping[str, Row] | None = None
-    embeddings: Mapping[str, dict[int, Row]] | None = None
-    duplicates: Mapping[str, Row] | None = None
+    images: Mapping[str, ImageRow] | None = None
+    extensions: Mapping[str, list[Cell]] | None = None
+    embeddings: Mapping[str, dict[int, EmbeddingRow]] | None = None
+    duplicates: Mapping[str, DuplicateRow] | None = None
     judged: Mapping[str, list[Cell]] | None = None
 
 
@@ -94,10 +72,10 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
     decision.apply([text.language(document), *text.scores(document)])
     if decision.kept and cached.images is not None:
         rows = {image.position: cached.images[str(image.ref)] for image in document.images}
-        if any(row["reason"].startswith(materialize.REMOVED) for row in rows.values()):
+        if any(row.reason.startswith(materialize.REMOVED) for row in rows.values()):
             detail = "it shows an image that was taken out for good"
             decision.drops.append(Drop(materialize.REMOVED, None, None, "ok", detail=detail))
-        decision.with_images({position: materialize.facts(row) for position, row in rows.items()})
+        decision.document = materialize.with_facts(decision.document, cached.images)
         decision.apply(
             [
                 item
@@ -105,6 +83,10 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
                 for item in materialize.cells(image, rows[image.position])
             ]
         )
+    if decision.kept and cached.extensions is not None:
+        cells, shown = cached.extensions[document.id], {image.position for image in decision.document.images}
+        decision.apply([item for item in cells if item.position in shown])
+        decision.apply([item for item in cells if item.position is None])
     if decision.kept and settings.weights is not None and cached.embeddings is not None:
         matrix = cached.embeddings.get(document.id, {})
         # a model that was not trained on such images does not decide owners
@@ -127,49 +109,49 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
     return decision
 
 
-def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: text scores, images of remaining documents, and embeddings if the recipe needs them. Writes
-    images-, embeddings-, keys-.
+def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
+    """Task: text scores, images of remaining documents, scores of installed packages and embeddings if the
+    recipe needs them. Writes images-, extensions-, embeddings-, keys-.
 
     part.payload: key of keys-. Embeddings of a recipe that no longer needs them are kept: they are expensive,
     and are used again if it does.
     """
-    started = time.perf_counter()
     # first, so that an interruption never leaves old keys beside new results
     out.file("keys", part.name).unlink(missing_ok=True)
     counts: Counter[str] = Counter()
     documents = list(table.documents(inputs.checked("documents", part.name)))
     remaining = [document for document in documents if decision_of(document, settings, CachedScores()).kept]
     images = _materialize(settings, inputs, out, part, remaining, counts)
-    decisions = [decision_of(document, settings, CachedScores(images=images)) for document in remaining]
-    pairs = [
-        (document, decision.document.images)
-        for document, decision in zip(remaining, decisions, strict=True)
-        if decision.kept
-    ]
-    cached = CachedScores(images=images)
+    cached, max_pixels = CachedScores(images=images), settings.config.images.max_pixels
+
+    def decided() -> list[tuple[Document, Document]]:
+        """The documents that remain so far, as ingest wrote them and as the rules left them."""
+        pairs = ((document, decision_of(document, settings, cached)) for document in remaining)
+        return [(document, decision.document) for document, decision in pairs if decision.kept]
+
+    kept = decided()
+    if settings.extensions:
+        pairs = [(materialize.with_facts(document, images), left.images) for document, left in kept]
+        extend(settings.extensions, max_pixels, inputs, out, part, pairs, counts)
+        cached = replace(cached, extensions=_extensions_of(settings, out, part))
+        kept = decided()
     if settings.weights is not None:
-        _embed(settings, settings.weights, inputs, out, part, pairs, counts)
-        cached = CachedScores(images=images, embeddings=embeddings_of(out, part))
-        decisions = [decision_of(document, settings, cached) for document in remaining]
-    seen = digest([(ref, row["sha256"], row["stamp"]) for ref, row in sorted(images.items())])
+        pairs = [(document, left.images) for document, left in kept]
+        key = embeddings_key(settings, settings.weights, inputs, part)
+        batch_size = settings.config.alignment.batch_size
+        embed(settings.weights, batch_size, max_pixels, key, out, part, pairs, counts)
+        cached = replace(cached, embeddings=embeddings_of(out, part))
+        kept = decided()
+    seen = digest([(ref, row.sha256, row.stamp) for ref, row in sorted(images.items())])
     # without a key, failed images are read again by the next run
     key = "" if counts["images_failed"] else f"{part.payload} {seen}"
     with writing(out.file("keys", part.name)) as temporary:
-        table.write(
-            temporary,
-            (duplicate.key_row(decision.document) for decision in decisions if decision.kept),
-            table.KEYS,
-            key,
-        )
-    return {
-        "repaired": materialize.repaired(counts),
-        "counts": {"documents": len(documents), **counts},
-        "seconds": time.perf_counter() - started,
-    }
+        table.write(temporary, (duplicate.key_row(left) for _, left in kept), table.KEYS, key)
+    repaired = materialize.repaired(counts)
+    return TaskResult(repaired=repaired, counts={"documents": len(documents), **counts})
 
 
-def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
+def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> FilterReport:
     """Task: repeat all decisions with all cached scores. Writes documents-, dropped-, scores- and the part's
     report. part.payload: the part's key."""
     started = time.perf_counter()
@@ -185,97 +167,89 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
     for kind, some in (("documents", kept), ("dropped", dropped)):
         files.append(out.file(kind, part.name))
         with writing(files[-1]) as temporary:
-            rows = (table.document_row(decision.document, decision.drop_rows()) for decision in some)
+            rows = (table.document_row(one.document, (*one.drops, *one.image_drops)) for one in some)
             table.write(temporary, rows, table.DECISIONS)
     files.append(out.file("scores", part.name))
     with writing(files[-1]) as temporary:
         cells = (
-            {"document_id": decision.document.id, **table.cell_row(item)}
-            for decision in decisions
-            for item in decision.cells
+            table.score_row(decision.document.id, item) for decision in decisions for item in decision.cells
         )
         table.write(temporary, cells, table.SCORES)
-    report = {**_counted(decisions, kept, dropped), **_answers(settings, out, part)}
-    report["seconds"] = time.perf_counter() - started
+    report = _report(settings, out, part, decisions)
+    report = replace(report, seconds=time.perf_counter() - started)
     return out.commit(part.name, part.payload, report, files)
 
 
-def _counted(
-    decisions: Sequence[Decision], kept: Sequence[Decision], dropped: Sequence[Decision]
-) -> dict[str, object]:
-    """The counts of a part's report."""
-    return {
-        "counts": {
+def _report(
+    settings: FilterSettings, out: Artifact, part: Part, decisions: Sequence[Decision]
+) -> FilterReport:
+    """The part's report, without its time."""
+    kept = [decision for decision in decisions if decision.kept]
+    dropped = [decision for decision in decisions if not decision.kept]
+    path = out.file("asked", part.name) if settings.config.judge.enabled else None
+    return FilterReport(
+        counts={
             "documents": len(decisions),
             "kept": len(kept),
             "images": sum(len(decision.document.images) for decision in kept),
             "images_dropped": sum(len(decision.image_drops) for decision in kept),
             "failed": sum(_failed(decision) for decision in decisions),
         },
-        "reasons": Counter(decision.drops[0].reason for decision in dropped),
-        "languages": {
+        reasons=Counter(decision.drops[0].reason for decision in dropped),
+        image_reasons=Counter(drop.rule for decision in decisions for drop in decision.image_drops),
+        languages={
             "kept": _languages(kept),
             "dropped": _languages(decision for decision in dropped if decision.drops[0].rule == "languages"),
         },
-        "image_reasons": Counter(drop.rule for decision in decisions for drop in decision.image_drops),
-        "failed": [
+        failed=[
             {"id": decision.document.id, "rule": decision.drops[0].rule}
             for decision in dropped
             if _failed(decision)
         ],
-    }
-
-
-def _answers(settings: FilterSettings, out: Artifact, part: Part) -> dict[str, object]:
-    """The judge's costs and unanswered questions, and the intermediate files, in a part's report."""
-    path = out.file("asked", part.name) if settings.config.judge.enabled else None
-    return {
-        "cost": asked.cost_of(path) if path else None,
-        "intermediate": [file.name for kind in INTERMEDIATE if (file := out.file(kind, part.name)).exists()],
-        "unanswered": asked.unanswered(path) if path else {},
-    }
+        cost=asked.cost_of(path) if path else None,
+        intermediate=[file.name for kind in INTERMEDIATE if (file := out.file(kind, part.name)).exists()],
+        unanswered=asked.unanswered(path) if path else {},
+    )
 
 
 def cached_scores(settings: FilterSettings, out: Artifact, part: Part, judged: bool) -> CachedScores:
     """Read the cached scores of a part that the recipe needs. Image bytes are not read."""
     cells: dict[str, list[Cell]] = {}
     if judged:
-        cells = {row["document_id"]: [] for row in table.read(out.file("judged", part.name), ["document_id"])}
-        for row in table.read(out.file("judged", part.name)):
-            cells[row["document_id"]].append(table.cell_of(row))
+        for document, item in table.scores(out.file("judged", part.name)):
+            cells.setdefault(document, []).append(item)
     return CachedScores(
         images=materialize.rows_without_bytes(out.file("images", part.name)),
+        extensions=_extensions_of(settings, out, part) if settings.extensions else None,
         embeddings=None if settings.weights is None else embeddings_of(out, part),
-        duplicates={row["document_id"]: row for row in table.read(out.file("duplicates", part.name))},
+        duplicates={
+            row.document_id: row for row in table.records(out.file("duplicates", part.name), DuplicateRow)
+        },
         judged=cells if judged else None,
     )
 
 
-def embeddings_of(out: Artifact, part: Part) -> dict[str, dict[int, Row]]:
-    """document id -> position -> row of its image."""
-    found: dict[str, dict[int, Row]] = {}
-    for row in table.read(out.file("embeddings", part.name)):
-        found.setdefault(row["document_id"], {})[row["position"]] = row
-    return found
+def _extensions_of(settings: FilterSettings, out: Artifact, part: Part) -> dict[str, list[Cell]]:
+    return extensions_of(out.file("extensions", part.name), settings.extensions)
 
 
 def images_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
-    """Digest of what determines the rows of images-."""
-    return digest(
-        [
-            CODE,
-            inputs.file_digest("documents", part.name),
-            settings.config.images.max_pixels,
-            version("pillow"),
-        ]
-    )
+    """What determines the rows of images-: a digest for what was read, and one for what was measured."""
+    read = [
+        CODE,
+        inputs.file_digest("documents", part.name),
+        settings.config.images.max_pixels,
+        version("pillow"),
+    ]
+    return f"{digest(read)} {digest(versions(lambda score: score.family == 'image'))}"
 
 
-def embeddings_key(settings: FilterSettings, weights: alignment.Weights, inputs: Artifact, part: Part) -> str:
-    """Digest of what determines the rows of embeddings-."""
+def embeddings_key(settings: FilterSettings, weights: clip.Weights, inputs: Artifact, part: Part) -> str:
+    """Digest of what determines the rows of embeddings-: no score, since those of CLIP are computed from
+    them."""
     return digest(
         [
-            CODE,
+            clip.CODE,
             inputs.file_digest("documents", part.name),
             weights.identity,
             settings.config.alignment.batch_size,
@@ -291,7 +265,7 @@ def _materialize(
     part: Part,
     remaining: Sequence[Document],
     counts: Counter[str],
-) -> dict[str, Row]:
+) -> dict[str, ImageRow]:
     """Write images- and return its rows without the bytes."""
     record = inputs.record
     assert record is not None, "ingest is done"
@@ -307,12 +281,13 @@ def _materialize(
     fetched = materialize.Fetched(out.file("fetches", part.name), settings.fetched, frames)
     path = out.file("images", part.name)
     key = images_key(settings, inputs, part)
-    existing = path if table.key_of(path) == key else path.with_name("none")
+    existing = path if materialize.is_read(path, key) else path.with_name("none")
+    measured = table.key_of(path) == key
     before = materialize.seen(path)
     counts["images_damaged"] += materialize.is_damaged(path)
     with writing(path) as temporary:
         rows = materialize.materialize(
-            wanted, existing, settings.config.images.max_pixels, counts, fetched, settings.removed
+            wanted, existing, settings.config.images.max_pixels, counts, fetched, settings.removed, measured
         )
         table.write(temporary, rows, table.IMAGES, key)
     found = materialize.rows_without_bytes(path)
@@ -320,56 +295,16 @@ def _materialize(
     return found
 
 
-def _embed(
-    settings: FilterSettings,
-    weights: alignment.Weights,
-    inputs: Artifact,
-    out: Artifact,
-    part: Part,
-    remaining: Sequence[tuple[Document, Sequence[Image]]],
-    counts: Counter[str],
-) -> None:
-    """Write embeddings-. Rows for these weights, documents and image bytes are kept, missing ones are
-    computed."""
-    path = out.file("embeddings", part.name)
-    key = embeddings_key(settings, weights, inputs, part)
-    current = {
-        (document.id, image.position): image.sha256 for document, images in remaining for image in images
-    }
-    rows = [
-        row
-        for row in (table.read(path) if table.key_of(path) == key else ())
-        if current.get((row["document_id"], row["position"]), row["sha256"]) == row["sha256"]
-    ]
-    embedded = {(row["document_id"], row["position"]) for row in rows}
-    missing = [
-        (document, [image for image in images if (document.id, image.position) not in embedded])
-        for document, images in remaining
-    ]
-    missing = [(document, images) for document, images in missing if images]
-    if missing:
-        model = alignment.load(weights, settings.config.alignment.batch_size)
-        names = {image.sha256 or "" for _, images in missing for image in images}
-        order: dict[str, None] = {}
-        images = materialize.decoded(
-            out.file("images", part.name),
-            names,
-            order,
-            alignment.DECODE_PX,
-            settings.config.images.max_pixels,
-        )
-        rows += alignment.embed(model, missing, order, images)
-        counts["images_embedded"] += len(order)
-    with writing(path) as temporary:
-        table.write(temporary, rows, table.EMBEDDINGS, key)
-
-
 def _aggregates(
-    document: Document, matrix: dict[int, Row], own: Sequence[Cell], share_above: float | None, model: str
+    document: Document,
+    matrix: Mapping[int, EmbeddingRow],
+    own: Sequence[Cell],
+    share_above: float | None,
+    model: str,
 ) -> list[Cell]:
     # (n, d)
     vectors = np.asarray(
-        [matrix[image.position]["vector"] for image in document.images] or np.zeros((0, 1)), np.float32
+        [matrix[image.position].vector for image in document.images] or np.zeros((0, 1)), np.float32
     )
     return [
         *alignment.document_cells(document, matrix, own, share_above, model),

@@ -2,8 +2,9 @@
 images.
 
     fetch   (event loop)  images on the web, of documents that pass the text rules
-    look    (processes)   text scores, images of remaining documents, image scores; embeddings, alignment and
-                          coherence if a rule or `alignment.model` needs them -> keys
+    look    (processes)   text scores, images of remaining documents, image scores; scores of installed
+                          packages; embeddings, alignment and coherence if a rule or `alignment.model` needs
+                          them -> keys
     reduce  (here)        exact duplicates over the keys of all parts
     judge   (event loop)  four questions about every remaining document
     decide  (processes)   repeat every document's decision with all scores -> documents-, dropped-, scores-
@@ -17,20 +18,21 @@ up-to-date file is not computed again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from leafinstruct.errors import LeafInstructError, SourceError
-from leafinstruct.filter import fetching, materialize
+from leafinstruct.filter import extending, fetching, materialize
 from leafinstruct.filter.asking import ask
-from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES
+from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES, versions
 from leafinstruct.filter.config import Rule
 from leafinstruct.filter.passes import (
     CODE,
     INTERMEDIATE,
     CachedScores,
-    FilterSettings,
+    FilterReport,
     decide,
     decision_of,
     embeddings_key,
@@ -39,36 +41,44 @@ from leafinstruct.filter.passes import (
     look,
 )
 from leafinstruct.filter.scores import duplicate, judge
-from leafinstruct.filter.scores.alignment import published_sha256
+from leafinstruct.filter.scores.clip import published_sha256
+from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.images.send import all_as_sent
 from leafinstruct.llm.client import Client, estimate_tokens
 from leafinstruct.llm.config import basename
 from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Ref
-from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest
+from leafinstruct.records.rows import KeyRow
+from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.files import writing
+from leafinstruct.runtime.record import Fingerprint, RuleFacts, StageFacts
+from leafinstruct.runtime.stage import Stage
 
 
 def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - interface of all stages
-    """Config, active rules, prompt, models, weights, libraries that can change scores, and ingest's
-    output."""
+    """Config, active rules, versions of scores, prompt, models, weights, libraries that can change scores,
+    and ingest's output."""
     record = inputs.record
     assert record is not None, "ingest is done"
+    extensions = {score.name: score.identity for score in settings.extensions}
+    packages = dict(score.package.rsplit(" ", 1) for score in settings.extensions)
     return {
         "code": CODE,
         "filter": settings.shaping,
         "active_rules": [rule.score for rule in settings.rules],
+        "scores": settings.scores,
+        **({"extensions": extensions} if extensions else {}),
         "weights": settings.weights.identity if settings.weights else None,
         "judge": _judge_identity(settings),
-        "libraries": libraries(settings),
+        "libraries": {**libraries(settings), **packages},
         "input": record["output"],
         **({"removed": digest(sorted(settings.removed))} if settings.removed else {}),
     }
 
 
-def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
+def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engine) -> StageFacts:
     """Run every pass over the parts that are not up to date. Returns facts for the record.
 
     Raises SourceError or ProviderError if more images or answers failed than the recipe tolerates,
@@ -108,22 +118,25 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         "models": {
             "alignment": settings.weights.label if settings.weights else None,
             "judge": settings.judge_model if settings.config.judge.enabled else None,
+            **{score.name: score.package for score in settings.extensions},
         },
-        "weights": settings.weights and (settings.weights.sha256 or published_sha256(settings.weights.name)),
+        "weights": settings.weights.sha256 or published_sha256(settings.weights.name)
+        if settings.weights
+        else None,
         "prompts": {settings.prompt.name: settings.prompt.sha256}
         if settings.config.judge.enabled and settings.llm.provider != "offline"
         else {},
         "toy": settings.weights is not None and settings.weights.toy,
         "unfetched": unfetched,
-        "failed": [item for report in out.reports() for item in report["failed"]],
+        "failed": [item for report in out.reports_as(FilterReport) for item in report.failed],
         "rules": [_described(rule) for rule in settings.rules],
     }
 
 
-def _described(rule: Rule) -> dict[str, Any]:
-    """A rule as cards and pages show it, with the name of its model instead of a local path."""
-    fields = rule.model_dump(exclude_defaults=True) | {"level": rule.declared.level}
-    return fields if rule.model is None else fields | {"model": basename(rule.model)}
+def _described(rule: Rule) -> RuleFacts:
+    model = {} if rule.model is None else {"model": basename(rule.model)}
+    fields = rule.model_dump(exclude_defaults=True) | {"level": rule.declared.level} | model
+    return cast("RuleFacts", fields)
 
 
 def estimate(
@@ -143,6 +156,13 @@ def estimate(
     return len(remaining) / max(1, len(sample)), sum(map(estimate_tokens, requests)) / max(1, len(requests))
 
 
+def moved(out: Artifact) -> tuple[str, ...]:
+    """The number of parts whose image files changed, as a change of the stage."""
+    assert out.upstream is not None, "filter is made from ingest"
+    found = outdated(out.upstream, out)
+    return (f"image files of {len(found)} parts",) if found else ()
+
+
 def outdated(inputs: Artifact, out: Artifact) -> set[str]:
     """Parts with an image file that was changed, added or removed since it was read. Cost: 5 microseconds per
     image, one `stat` each."""
@@ -152,8 +172,8 @@ def outdated(inputs: Artifact, out: Artifact) -> set[str]:
     for name in inputs.parts():
         path = out.file("images", name)
         root = inputs.path.resolve() / record["roots"][name.rpartition("-")[0]]
-        rows = table.read(path, ["file", "stamp"]) if table.key_of(path) is not None else iter(())
-        here = {(row["stamp"], Ref(file=row["file"])) for row in rows if row.get("file") is not None}
+        rows = table.columns(path, "file", "stamp") if table.key_of(path) is not None else iter(())
+        here = {(stamp, Ref(file=file)) for file, stamp in rows if file is not None}
         if any(then != materialize.stamp(ref, root) for then, ref in here):
             moved.add(name)
     return moved
@@ -201,7 +221,7 @@ def _look(
         part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved
     ]
     reports = list(engine.map(partial(look, settings, inputs, out), missing, Needs(what="looking")))
-    failed = sum(report["counts"].get("images_failed", 0) for report in reports)
+    failed = sum(report.counts.get("images_failed", 0) for report in reports)
     read = sum(table.count(out.file("images", part.name)) for part in parts)
     if failed > settings.config.images.tolerate_failures * read:
         raise SourceError(
@@ -212,15 +232,16 @@ def _look(
 
 
 def _incomplete(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part]) -> set[str]:
-    """Parts whose images- or embeddings- is missing, damaged, or of another part."""
+    """Parts whose images-, extensions- or embeddings- is missing, damaged, or has another key."""
 
     def is_here(part: Part) -> bool:
-        images = table.key_of(out.file("images", part.name)) == images_key(settings, inputs, part)
-        if settings.weights is None or not images:
-            return images
-        return table.key_of(out.file("embeddings", part.name)) == embeddings_key(
-            settings, settings.weights, inputs, part
-        )
+        wanted = {"images": images_key(settings, inputs, part)}
+        if settings.extensions:
+            pixels = settings.config.images.max_pixels
+            wanted["extensions"] = extending.key_of(settings.extensions, pixels, inputs, part)
+        if settings.weights is not None:
+            wanted["embeddings"] = embeddings_key(settings, settings.weights, inputs, part)
+        return all(table.key_of(out.file(kind, part.name)) == key for kind, key in wanted.items())
 
     return {part.name for part in parts if not is_here(part)}
 
@@ -230,16 +251,16 @@ def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -
     if settings.config.images.fetch is not None:
         return 0
     reasons = (
-        row["reason"] for part in parts for row in table.read(out.file("images", part.name), ["reason"])
+        reason for part in parts for (reason,) in table.columns(out.file("images", part.name), "reason")
     )
     return sum(reason.startswith("url_not_fetched") for reason in reasons)
 
 
 def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
     """Find exact duplicates over all parts. A part whose duplicates did not change keeps its file."""
-    keys = [(part.name, table.read(out.file("keys", part.name))) for part in parts]
+    keys = [(part.name, table.records(out.file("keys", part.name), KeyRow)) for part in parts]
     for name, rows in duplicate.reduce(keys).items():
-        key = digest(rows)
+        key = digest([asdict(row) for row in rows])
         if table.key_of(out.file("duplicates", name)) != key:
             with writing(out.file("duplicates", name)) as temporary:
                 table.write(temporary, rows, table.DUPLICATES, key)
@@ -266,10 +287,10 @@ def _ask(
         )
     )
     asked = sum(table.count(out.file("judged", part.name)) for part in parts) // len(JUDGE_FIELDS)
-    failed = sum(report["counts"]["failed"] for report in reports)
+    failed = sum(report.counts["failed"] for report in reports)
     if failed > settings.llm.tolerate_failures * asked:
-        why = next(detail for report in reports for detail in report["details"])
-        declined = sum(report["counts"]["declined"] for report in reports)
+        why = next(report.value for report in reports if report.value is not None)
+        declined = sum(report.counts["declined"] for report in reports)
         raise too_many_failed(
             settings.llm, {"failed": failed, "declined": declined}, asked, why, "judge", "judged"
         )
@@ -284,7 +305,7 @@ def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
 
 def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
     """Digest of what determines the results of `look` and the documents that remain before duplicates."""
-    early = [rule.model_dump() for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
+    early = [rule.identity for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
     config = settings.config.model_dump(
         include={"min_images": True, "min_words": True, "languages": True, "images": {"max_pixels"}}
     )
@@ -297,6 +318,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
             early,
             config,
             libraries(settings),
+            versions(lambda score: score.family == "duplicate" and score.level == "document"),
             clip,
             inputs.file_digest("documents", part.name),
             fetched,
@@ -308,17 +330,28 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
 def _ask_key(settings: FilterSettings, out: Artifact, part: Part) -> str:
     duplicates = table.key_of(out.file("duplicates", part.name))
     middle = [
-        rule.model_dump()
+        rule.identity
         for rule in settings.rules
         if PASSES.index("duplicate") <= rule.declared.turn < PASSES.index("judge")
     ]
     config = settings.config.judge.model_dump()
-    return digest(
-        [table.key_of(out.file("keys", part.name)), duplicates, middle, config, _judge_identity(settings)]
-    )
+    judged = {family: settings.scores.get(family) for family in ("judge", "rules")}
+    keys = table.key_of(out.file("keys", part.name))
+    return digest([keys, duplicates, middle, config, _judge_identity(settings), judged])
 
 
 def _decide_key(settings: FilterSettings, out: Artifact, part: Part) -> str:
     judged = table.key_of(out.file("judged", part.name)) if settings.config.judge.enabled else None
-    rules = [rule.model_dump() for rule in settings.rules]
-    return digest([_ask_key(settings, out, part), judged, rules])
+    rules = [rule.identity for rule in settings.rules]
+    return digest([_ask_key(settings, out, part), judged, rules, settings.scores])
+
+
+STAGE = Stage(
+    settings=FilterSettings.of,
+    fingerprint=fingerprint,
+    run=run,
+    moved=moved,
+    forget=forget,
+    reopen=reopen,
+    reads_sources=True,
+)

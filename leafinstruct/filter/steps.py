@@ -14,14 +14,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.records.document import Document, ImageRef, Segment, Text
 from leafinstruct.records.text import owners
 from leafinstruct.records.text.places import is_heading
 
 _ITEM = re.compile(r"(\s*)(?:[-*•‣◦]|\d{1,3}[.)])\s")
 
 
-def without_image(document: Document, image: Image) -> Document:
+def without_image(document: Document, image: ImageRef) -> Document:
     """Return the document without an image and the captions that directly follow it."""
     kept: list[Segment] = []
     in_captions = False
@@ -37,7 +37,7 @@ def without_image(document: Document, image: Image) -> Document:
 
 
 def without_step(
-    document: Document, image: Image, figures: Mapping[int, int] | None = None
+    document: Document, image: ImageRef, figures: Mapping[int, int] | None = None
 ) -> tuple[Document, str]:
     """Return the document without an image, its captions and the text that owns it, and a sentence about that
     text.

@@ -6,13 +6,14 @@ from making import document
 
 from leafinstruct.filter.scores.alignment import NO_OWNER, image_cells, with_owners
 from leafinstruct.records.document import Document
+from leafinstruct.records.rows import EmbeddingRow
 
 TEXT_FIRST = ("# Two animals", "A red cat sleeps.", "!cat", "A blue bird sings.", "!bird")
 
 
-def rows(page: Document, matrix: dict[int, dict[int, float]]) -> dict[int, dict]:
+def rows(page: Document, matrix: dict[int, dict[int, float]]) -> dict[int, EmbeddingRow]:
     return {
-        at: {"text_positions": list(row), "cosines": list(row.values()), "unknown_words": [0.0] * len(row)}
+        at: EmbeddingRow(page.id, at, "", [], list(row), list(row.values()), [0.0] * len(row))
         for at, row in matrix.items()
     }
 

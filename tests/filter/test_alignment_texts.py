@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image as Pil
 
-from leafinstruct.filter.scores.alignment import Clip, Weights, load_clip
+from leafinstruct.filter.scores.clip import Clip, Weights, load_clip
 from leafinstruct.sketchbook import tiny_clip
 
 WORDS = [

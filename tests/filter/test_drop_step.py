@@ -11,7 +11,7 @@ from making import document
 
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.decision import Decision
-from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.example import Cell
 from leafinstruct.records.text.owners import steps_of_figures
 
@@ -23,7 +23,7 @@ def owned(*parts: str, **owners: int) -> Document:
         replace(
             one, owner=owners.get(one.sha256), owner_found="stated" if one.sha256 in owners else "unknown"
         )
-        if isinstance(one, Image)
+        if isinstance(one, ImageRef)
         else one
         for one in page.segments
     )

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from making import document
 
 from leafinstruct.filter.scores import duplicate
+from leafinstruct.records.rows import KeyRow
 
 
-def rows(*texts: str) -> list[dict[str, object]]:
+def rows(*texts: str) -> list[KeyRow]:
     return [
         duplicate.key_row(document(text, f"!{index}", file=f"{index}.html"))
         for index, text in enumerate(texts)
@@ -19,9 +20,7 @@ def rows(*texts: str) -> list[dict[str, object]]:
 def test_the_smallest_id_stays_and_every_later_one_counts_those_before():
     keys = rows("same text", "Same  TEXT!", "other", "same text")
     results = duplicate.reduce([("p", keys)])["p"]
-    same = sorted(
-        (row["document_id"], row["text"]) for row in results if row["document_id"] != keys[2]["document_id"]
-    )
+    same = sorted((row.document_id, row.text) for row in results if row.document_id != keys[2].document_id)
     assert [count for _, count in same] == [0, 1, 2]
 
 
@@ -54,8 +53,8 @@ def test_exactly_one_of_each_text_has_none_before_it_for_any_order_and_partition
     found = [row for part in parts.values() for row in part]
     whole = duplicate.reduce([("all", keys)])["all"]
     assert sorted(map(str, found)) == sorted(map(str, whole))
-    first = [row["document_id"] for row in found if row["text"] == 0]
-    text_of = {key["document_id"]: key["text"] for key in keys}
+    first = [row.document_id for row in found if row.text == 0]
+    text_of = {key.document_id: key.text for key in keys}
     assert len(first) == len(set(texts)) == len({text_of[document] for document in first})
 
 
@@ -68,7 +67,7 @@ def test_documents_without_words_are_no_copies_of_each_other():
 def test_shared_images_are_a_share():
     one, two = document("x", "!a", "!b", file="1"), document("y", "!a", "!c", file="2")
     results = {
-        row["document_id"]: row["images"]
+        row.document_id: row.images
         for row in duplicate.reduce([("p", [duplicate.key_row(one), duplicate.key_row(two)])])["p"]
     }
     assert sorted(results.values()) == [0.0, 0.5]

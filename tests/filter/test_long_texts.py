@@ -16,7 +16,7 @@ from leafinstruct.filter.scores import text as text_scores
 from leafinstruct.images.decode import probe
 from leafinstruct.ingest.fields.marginal import is_marginal
 from leafinstruct.ingest.page.charset import decode
-from leafinstruct.records.document import Document, Image, Provenance, Ref, Text
+from leafinstruct.records.document import Document, ImageRef, Provenance, Ref, Text
 from leafinstruct.records.text.references import dangling
 from leafinstruct.records.text.words import count_words, sentence_spans
 
@@ -78,7 +78,7 @@ def test_a_document_that_refers_to_an_image_in_each_part_is_read_in_linear_time(
         Text(position, "As shown above, in the image below.", "heading" if position % 2 else "prose")
         for position in range(9_000)
     ]
-    assert len(dangling([*parts, Image(9_000, Ref(file="a.png"))])) > 9_000
+    assert len(dangling([*parts, ImageRef(9_000, Ref(file="a.png"))])) > 9_000
 
 
 def test_a_long_line_is_no_path_of_pages():

@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from leafinstruct.filter.scores.text import cell
+from leafinstruct.filter.scores.cell import cell
 from leafinstruct.records.example import Cell
 
 Vectors = NDArray[np.float32]

@@ -16,10 +16,10 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from leafinstruct.filter.scores.text import cell
+from leafinstruct.filter.scores.cell import cell
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
-from leafinstruct.records.table import Row
+from leafinstruct.records.rows import DuplicateRow, KeyRow
 from leafinstruct.records.text.words import identity_of
 
 
@@ -41,32 +41,27 @@ def text_digest(document: Document) -> str:
     return hashlib.sha256(words.encode()).hexdigest()[:24]
 
 
-def key_row(document: Document) -> Row:
+def key_row(document: Document) -> KeyRow:
     """What the reduction needs to know of one remaining document."""
-    return {
-        "document_id": document.id,
-        "text": text_digest(document),
-        "images": [(image.sha256 or "")[:24] for image in document.images],
-    }
+    images = [(image.sha256 or "")[:24] for image in document.images]
+    return KeyRow(document.id, text_digest(document), images)
 
 
-def reduce(parts: Sequence[tuple[str, Iterable[Row]]]) -> dict[str, list[Row]]:
+def reduce(parts: Sequence[tuple[str, Iterable[KeyRow]]]) -> dict[str, list[DuplicateRow]]:
     """Keys of all parts -> rows of records.table.DUPLICATES for each part. The only step that sees the whole
     corpus."""
-    keys = sorted(
-        (row["document_id"], part, row["text"], row["images"]) for part, rows in parts for row in rows
-    )
+    keys = sorted((row.document_id, part, row.text, row.images) for part, rows in parts for row in rows)
     texts: Counter[str] = Counter()
     images: set[str] = set()
-    results: dict[str, list[Row]] = {part: [] for part, _ in parts}
+    results: dict[str, list[DuplicateRow]] = {part: [] for part, _ in parts}
     for document, part, text, shown in keys:
         repeated = sum(image in images for image in shown) / len(shown) if shown else 0.0
-        results[part].append({"document_id": document, "text": texts[text], "images": round(repeated, 4)})
+        results[part].append(DuplicateRow(document, texts[text], round(repeated, 4)))
         texts[text] += 1
         images.update(shown)
     return results
 
 
-def cells_of(row: Row) -> list[Cell]:
+def cells_of(row: DuplicateRow) -> list[Cell]:
     """The document's two cells."""
-    return [cell("duplicate.text", float(row["text"])), cell("duplicate.images", float(row["images"]))]
+    return [cell("duplicate.text", float(row.text)), cell("duplicate.images", row.images)]

@@ -22,18 +22,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from leafinstruct.filter.catalog import JUDGE_FIELDS
+from leafinstruct.filter.catalog import JUDGE_FIELDS, OFFLINE_JUDGE
 from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.scores import order
 from leafinstruct.filter.scores import text as text_scores
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.quoting import quoted
 from leafinstruct.llm.request import Answer, Message, Request, SentImage
-from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.example import Cell
 from leafinstruct.records.text.words import UNITS, count_words, first_words, sentence_spans, word_units
 
-OFFLINE = "offline-rules@4"
 NO_REASON = "(no reason given)"
 """Reason of a score that a model gave without one. The model is not asked again for a reason alone."""
 MAX_REASON = 400
@@ -81,13 +80,15 @@ def request(
             lines = []
     parts.append("\n".join([*lines, "End of the document."]))
     messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
-    return Request("judge", messages, SCHEMA, partial(by_rules, shown), OFFLINE, absent={"reason": NO_REASON})
+    return Request(
+        "judge", messages, SCHEMA, partial(by_rules, shown), OFFLINE_JUDGE, absent={"reason": NO_REASON}
+    )
 
 
 def shorten(document: Document, max_words: int) -> Document:
     """Cut the document's text after `max_words` words. Images are kept, and the cut is marked."""
     left, is_cut = max_words * UNITS, False
-    segments: list[Text | Image] = []
+    segments: list[Text | ImageRef] = []
     for segment in document.segments:
         if isinstance(segment, Text):
             if is_cut:
@@ -109,7 +110,7 @@ def cells(answer: Answer, offline: bool) -> list[Cell]:
             Cell(f"{family}.{field}", None, answer.state, None, answer.model, answer.detail)
             for field in JUDGE_FIELDS
         ]
-    value = answer.value
+    value: Mapping[str, Any] = answer.value  # it fits `schema`
     return [
         Cell(
             f"{family}.{field}",
@@ -161,9 +162,9 @@ def by_rules(document: Document) -> dict[str, Any]:
 
 def without_addresses_to_the_judge(document: Document) -> Document:
     """Remove sentences that address the judge, and segments that contain nothing else."""
-    segments: list[Text | Image] = []
+    segments: list[Text | ImageRef] = []
     for segment in document.segments:
-        if isinstance(segment, Image):
+        if isinstance(segment, ImageRef):
             segments.append(segment)
             continue
         kept = _without_addresses(segment.text)
@@ -221,7 +222,7 @@ def _text_image_relevance(document: Document) -> _Finding:
             for near in segments[max(0, at - 1) : at + 2]
         )
         for at, segment in enumerate(segments)
-        if isinstance(segment, Image)
+        if isinstance(segment, ImageRef)
     ]
     share = sum(beside) / len(beside) if beside else 0.0
     return _Finding(
@@ -248,5 +249,5 @@ def _instruction_value(document: Document) -> _Finding:
 
 
 def _interleaved(document: Document) -> bool:
-    kinds = [isinstance(segment, Image) for segment in document.segments]
+    kinds = [isinstance(segment, ImageRef) for segment in document.segments]
     return True in kinds and False in kinds[kinds.index(True) : len(kinds) - kinds[::-1].index(True)]

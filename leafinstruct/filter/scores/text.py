@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import regex
 
+from leafinstruct.filter.scores.cell import cell
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
 from leafinstruct.records.text.words import (
@@ -116,13 +117,6 @@ def language(document: Document) -> Cell:
         if share is not None
         else Cell(name, None, "not_scored", detail="the language is undetermined")
     )
-
-
-def cell(name: str, value: float, position: int | None = None, model: str | None = None) -> Cell:
-    """A computed cell: rounded to 1e-4, NaN as null with state `not_scored`."""
-    if math.isnan(value):
-        return Cell(name, None, "not_scored", position, model, "cannot be computed for this document")
-    return Cell(name, round(value, 4), "ok", position, model)
 
 
 def count_links(text: str) -> int:
