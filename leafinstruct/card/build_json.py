@@ -30,9 +30,10 @@ from leafinstruct.card.card import chain, done
 from leafinstruct.card.distribution import Distribution
 from leafinstruct.card.front import Splits
 from leafinstruct.card.tally import Tally
-from leafinstruct.records import license
+from leafinstruct.records import asked, license
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest
+from leafinstruct.runtime.stage_report import Cost, StageReport
 
 FORMAT = "leafinstruct.build/2"
 
@@ -53,7 +54,7 @@ def contents(
     splits: Splits,
     tally: Tally,
     scored: Mapping[str, Distribution],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Contents of build.json.
 
     name: `name@version`. out: the shard stage, its shards written. facts: from the shard stage's record.
@@ -105,19 +106,11 @@ def contents(
     }
 
 
-def costs(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Sum of the parts' `cost`: requests, tokens, dollars. A figure that is unknown for one part is null."""
-    whole: dict[str, Any] | None = None
-    for report in reports:
-        cost = report.get("cost")
-        if not cost:
-            return None
-        whole = dict(cost) if whole is None else {name: _plus(whole[name], cost[name]) for name in whole}
-    return (
-        None
-        if whole is None
-        else {name: round(value, 6) if isinstance(value, float) else value for name, value in whole.items()}
-    )
+def costs(reports: Iterable[StageReport]) -> Cost | None:
+    """Sum of the parts' costs; None if there is no part, or one without costs."""
+    found = [report.cost for report in reports]
+    known = [cost for cost in found if cost is not None]
+    return asked.summed(known) if found and len(known) == len(found) else None
 
 
 def written(contents: Mapping[str, Any]) -> str:
@@ -125,13 +118,7 @@ def written(contents: Mapping[str, Any]) -> str:
     return json.dumps(contents, ensure_ascii=True, indent=1, allow_nan=False) + "\n"
 
 
-def _plus(one: Any, other: Any) -> Any:
-    if one is None or other is None:
-        return None
-    return one or other if isinstance(one, bool) else one + other
-
-
-def _stage(record: Mapping[str, Any]) -> dict[str, Any]:
+def _stage(record: Mapping[str, Any]) -> dict[str, object]:
     """Entry of one stage. `fingerprint`: digest of the settings that do not depend on the machine."""
     settings = {key: value for key, value in record["fingerprint"].items() if key not in _LOCAL}
     return {
@@ -149,7 +136,7 @@ def _versions(fingerprinted: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _sources(recipe: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
+def _sources(recipe: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, object]:
     """Kind, number of files and digest by source name. Sketchbook counts under each file source that it
     writes."""
     kinds = {source["name"]: source["kind"] for source in recipe["ingest"]["sources"]}
@@ -167,7 +154,7 @@ def _sources(recipe: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, A
     }
 
 
-def _failures(kept: Mapping[str, Any], rewritten: Mapping[str, Any]) -> dict[str, Any]:
+def _failures(kept: Mapping[str, Any], rewritten: Mapping[str, Any]) -> dict[str, object]:
     return {
         "filter": kept["counts"].get("failed", 0),
         "rewrite": rewritten["counts"].get("failed", 0),
@@ -176,10 +163,10 @@ def _failures(kept: Mapping[str, Any], rewritten: Mapping[str, Any]) -> dict[str
     }
 
 
-def _shard(report: Mapping[str, Any]) -> dict[str, Any]:
-    ((name, sha256),) = report["files"].items()
+def _shard(report: StageReport) -> dict[str, object]:
+    ((name, sha256),) = report.files.items()
     return {
         "name": name,
         "sha256": sha256,
-        **{count: report["counts"][count] for count in ("bytes", "rows", "images")},
+        **{count: report.counts[count] for count in ("bytes", "rows", "images")},
     }

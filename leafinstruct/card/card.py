@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import yaml
@@ -16,11 +17,13 @@ import yaml
 from leafinstruct.card.distribution import Distribution
 from leafinstruct.card.front import Splits, front_matter, order
 from leafinstruct.card.limits import limits
+from leafinstruct.card.showcase import ShownExample
 from leafinstruct.card.tally import Tally
 from leafinstruct.card.template import fill
 from leafinstruct.records import license
 from leafinstruct.records.text.language_names import UNDETERMINED, named
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.record import Record
 
 SHOWN = 20
 """Maximum number of licenses, sources and languages that are listed; the others are summed."""
@@ -42,7 +45,7 @@ def contents(
     splits: Splits,
     tally: Tally,
     scored: Mapping[str, Distribution],
-    examples: list[dict[str, Any]],
+    examples: Sequence[ShownExample],
 ) -> dict[str, Any]:
     """All names that a template may use, except `costs` and `variety`, which come from build.json.
 
@@ -79,7 +82,7 @@ def contents(
             (score, _bounds(score, stages["rules"]), _score(found), _score(tally.scores.get(score)))
             for score, found in scored.items()
         ],
-        "examples": examples,
+        "examples": [asdict(example) for example in examples],
         "limits": limits(stages, facts, tally.rights, states),
         "listing": listing,
         "fetches": recipe["filter"]["images"]["fetch"] is not None,
@@ -119,7 +122,7 @@ def _kept_languages(filtered: Artifact) -> dict[str, int]:
     """Documents that filter kept, by language (including `undetermined`)."""
     found = Counter[str]()
     for report in filtered.reports():
-        found.update(report["languages"]["kept"])
+        found.update(report.languages["kept"])
     return dict(sorted(found.items()))
 
 
@@ -131,7 +134,7 @@ def chain(rewrite: Artifact) -> tuple[Artifact, Artifact, Artifact]:
     return filtered.upstream, filtered, rewrite
 
 
-def done(stage: Artifact) -> dict[str, Any]:
+def done(stage: Artifact) -> Record:
     """The record of a finished stage."""
     record = stage.record
     assert record is not None, f"{stage.stage} is finished"

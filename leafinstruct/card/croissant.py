@@ -102,7 +102,7 @@ _INFO = {
 """Fields of image_info -> type and description."""
 
 
-def contents(name: str, card: Mapping[str, Any], build: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
+def contents(name: str, card: Mapping[str, Any], build: Mapping[str, Any], tally: Tally) -> dict[str, object]:
     """Contents of croissant.json. card: contents of the card; build: contents of build.json."""
     return {
         "@context": _VOCABULARY,
@@ -141,7 +141,7 @@ def _licenses(tally: Tally) -> Iterator[Any]:
             yield {"@type": "sc:CreativeWork", "name": license.one_line(stated), "description": amount}
 
 
-def _responsible(card: Mapping[str, Any], build: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
+def _responsible(card: Mapping[str, Any], build: Mapping[str, Any], tally: Tally) -> dict[str, object]:
     sources = build["recipe"]["ingest"]["sources"]
     models = [f"{what}: {model}" for what, model in card["models"].items() if model]
     return {
@@ -227,7 +227,7 @@ def _rule(rule: Mapping[str, Any]) -> str:
     return f"{rule['score']}: {bounds}{dropped}{model}{loose}; {failed}"
 
 
-def _file(shard: Mapping[str, Any]) -> dict[str, Any]:
+def _file(shard: Mapping[str, Any]) -> dict[str, object]:
     return {
         "@type": "cr:FileObject",
         "@id": shard["name"],
@@ -239,7 +239,7 @@ def _file(shard: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _file_set() -> dict[str, Any]:
+def _file_set() -> dict[str, object]:
     return {
         "@type": "cr:FileSet",
         "@id": "shards",
@@ -249,7 +249,7 @@ def _file_set() -> dict[str, Any]:
     }
 
 
-def _records() -> dict[str, Any]:
+def _records() -> dict[str, object]:
     """The record set: the columns of the published row."""
     info = [
         _field(f"image_info/{name}", kind, "image_info", path=name, meaning=meaning)
@@ -278,8 +278,10 @@ def _records() -> dict[str, Any]:
     }
 
 
-def _field(name: str, kind: str, column: str, path: str | None = None, meaning: str = "") -> dict[str, Any]:
-    source: dict[str, Any] = {"fileSet": {"@id": "shards"}, "extract": {"column": column}}
+def _field(
+    name: str, kind: str, column: str, path: str | None = None, meaning: str = ""
+) -> dict[str, object]:
+    source: dict[str, object] = {"fileSet": {"@id": "shards"}, "extract": {"column": column}}
     transform = {} if path is None else {"transform": {"jsonPath": path}}
     described = {"description": meaning} if meaning else {}
     return {

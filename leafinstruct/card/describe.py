@@ -74,7 +74,7 @@ def _counted(out: Artifact, engine: Engine) -> Tally:
     for report in engine.map(
         partial(count_shard, out), [Part(name) for name in out.parts()], Needs(what="counting")
     ):
-        tally.merge(report["tally"])
+        tally.merge(report.value)
     return tally
 
 
@@ -85,7 +85,7 @@ def _scored(filtered: Artifact, engine: Engine) -> dict[str, Distribution]:
     task = partial(count_scored, filtered, dict(ruled))
     parts = [Part(name) for name in filtered.parts()]
     return merged(
-        report["scores"] for report in engine.map(task, parts, Needs(what="counting scores", unit="cells"))
+        report.value for report in engine.map(task, parts, Needs(what="counting scores", unit="cells"))
     )
 
 
@@ -100,13 +100,13 @@ def _splits(out: Artifact) -> dict[str, dict[str, dict[str, int]]]:
     """Task -> split -> rows, images, bytes, and bytes before compression."""
     found: dict[str, dict[str, dict[str, int]]] = {}
     for report in out.reports():
-        path = out.path / f"{report['part']}.parquet"
+        path = out.path / f"{report.part}.parquet"
         task, split = _place(path)
         cell = found.setdefault(task, {}).setdefault(
             split, {"rows": 0, "images": 0, "bytes": 0, "plain_bytes": 0}
         )
         for name in ("rows", "images", "bytes"):
-            cell[name] += report["counts"][name]
+            cell[name] += report.counts[name]
         cell["plain_bytes"] += plain_bytes(path)
     return {task: {split: parts[split] for split in order(parts)} for task, parts in found.items()}
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +70,7 @@ class Distribution:
         places = [int(np.searchsorted(reached, share * reached[-1])) for share in QUANTILES]
         return {f"{share:.0%}": ordered[place][0] for share, place in zip(QUANTILES, places, strict=True)}
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """Entry for build.json and the card."""
         return {
             "cells": dict(sorted(self.states.items())),

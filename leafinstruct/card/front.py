@@ -98,7 +98,7 @@ def _files(task: str, parts: Mapping[str, Any]) -> list[dict[str, str]]:
     return [{"split": split, "path": f"{task}.{split}-*.parquet"} for split in order(parts)]
 
 
-def _info(config: str, parts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+def _info(config: str, parts: Mapping[str, Mapping[str, int]]) -> dict[str, object]:
     splits = [
         # `datasets` ignores splits without num_bytes and num_examples
         {"name": split, "num_bytes": parts[split]["plain_bytes"], "num_examples": parts[split]["rows"]}

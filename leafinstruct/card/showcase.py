@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from leafinstruct.images.decode import Undecodable, decode
 from leafinstruct.records.license import showable
 from leafinstruct.records.public import PublishedShard, open_shard
+from leafinstruct.records.published_row import PublishedRow, PublishedTurn, rows_in
 from leafinstruct.records.text.joining import joined
 from leafinstruct.runtime.files import writing
 
@@ -33,23 +34,47 @@ SCANNED = 4096
 
 _RIGHTS = ["id", "license", "image_info.list.element.license"]
 
-Shown = dict[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class ShownImage:
+    """An image of an example. image: its path in the folder."""
+
+    image: str
 
 
-def show(folder: Path, shards: Mapping[str, Sequence[Path]]) -> list[Shown]:
+@dataclass(frozen=True, slots=True)
+class ShownTurn:
+    """A turn of an example. left: number of parts that are not shown."""
+
+    role: str
+    parts: tuple[str | ShownImage, ...]
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownExample:
+    """What the card shows of a row."""
+
+    id: str
+    task: str
+    url: str | None
+    license: str | None
+    source: str
+    turns: tuple[ShownTurn, ...]
+
+
+def show(folder: Path, shards: Mapping[str, Sequence[Path]]) -> list[ShownExample]:
     """Write the images of the examples, and return what the card shows of each example.
 
     shards: task -> its files, in the order in which they are searched.
-    Returns `id`, `task`, `url`, `license`, `source` and `turns`: role, parts (a text, or {image: path in the
-    folder}), left (number of parts that are not shown).
     """
     found = [_prepared(folder, row) for paths in shards.values() if (row := _first(paths)) is not None]
     wanted = {
-        part["image"]
+        part.image
         for example in found
-        for turn in example["turns"]
-        for part in turn["parts"]
-        if isinstance(part, dict)
+        for turn in example.turns
+        for part in turn.parts
+        if isinstance(part, ShownImage)
     }
     for path in (folder / FOLDER).glob("*"):
         if f"{FOLDER}/{path.name}" not in wanted:
@@ -57,68 +82,63 @@ def show(folder: Path, shards: Mapping[str, Sequence[Path]]) -> list[Shown]:
     return found
 
 
-def _first(paths: Sequence[Path]) -> dict[str, Any] | None:
+def _first(paths: Sequence[Path]) -> PublishedRow | None:
     for path in paths:
         shard = open_shard(path)
         for group in range(shard.row_groups):
-            at = _place(shard, group)
+            rows = shard.read(_RIGHTS, SCANNED, [group])
+            at = next((at for at, row in enumerate(rows) if _may_be_shown(row)), None)
             if at is not None:
-                return _row(shard, group, at)
+                return _row(shard, group, at).whole()
     return None
 
 
-def _place(shard: PublishedShard, group: int) -> int | None:
-    """Index of the first row in a row group that may be shown; None if there is none."""
-    rows = (row for batch in shard.batches(_RIGHTS, SCANNED, [group]) for row in batch.to_pylist())
-    return next((at for at, row in enumerate(rows) if _may_be_shown(row)), None)
-
-
-def _may_be_shown(row: Mapping[str, Any]) -> bool:
-    return bool(row["image_info"]) and all(
-        map(showable, (row["license"], *(info["license"] for info in row["image_info"])))
+def _may_be_shown(row: PublishedRow) -> bool:
+    return bool(row.image_info) and all(
+        map(showable, (row.license, *(info.license for info in row.image_info)))
     )
 
 
-def _row(shard: PublishedShard, group: int, at: int) -> dict[str, Any]:
+def _row(shard: PublishedShard, group: int, at: int) -> PublishedRow:
     columns = ["id", "task", "source", "url", "license", "messages", "images"]
     for batch in shard.batches(columns, groups=[group]):
         if at < batch.num_rows:
-            (row,) = batch.slice(at, 1).to_pylist()
-            return dict(row)
+            return next(rows_in(batch.slice(at, 1)))
         at -= batch.num_rows
     raise AssertionError("the row is in this group")
 
 
-def _prepared(folder: Path, row: Mapping[str, Any]) -> Shown:
+def _prepared(folder: Path, row: PublishedRow) -> ShownExample:
     images = _images(folder, row)
-    turns = [{"role": turn["role"], **_parts(turn["content"], images)} for turn in row["messages"]]
-    return {**{name: row[name] for name in ("id", "task", "source", "url", "license")}, "turns": turns}
+    turns = tuple(_turn(turn, images) for turn in row.turns)
+    return ShownExample(row.id, row.task, row.url, row.license, row.source, turns)
 
 
-def _parts(content: Sequence[Mapping[str, Any]], images: Iterator[dict[str, str] | None]) -> dict[str, Any]:
-    """`parts` to show, and the number that is `left`. Consumes one of `images` for each image part, also for
-    those that are not shown."""
-    runs: list[Any] = []
-    for kind, run in groupby(content, key=lambda part: part["type"]):
+def _turn(turn: PublishedTurn, images: Iterator[ShownImage | None]) -> ShownTurn:
+    """Consumes one of `images` for each image part, also for those that are not shown."""
+    runs: list[str | ShownImage | None] = []
+    for is_text, run in groupby(turn.parts, lambda part: isinstance(part, str)):
         parts = list(run)
         runs += (
-            [joined([part["text"] for part in parts])] if kind == "text" else [next(images) for _ in parts]
+            [joined([part for part in parts if isinstance(part, str)])]
+            if is_text
+            else [next(images) for _ in parts]
         )
-    shown = [part for part in runs[:PARTS] if part is not None]
-    return {"parts": shown, "left": len(runs) - len(shown)}
+    shown = tuple(part for part in runs[:PARTS] if part is not None)
+    return ShownTurn(turn.role, shown, len(runs) - len(shown))
 
 
-def _images(folder: Path, row: Mapping[str, Any]) -> Iterator[dict[str, str] | None]:
+def _images(folder: Path, row: PublishedRow) -> Iterator[ShownImage | None]:
     """Write the images of a row. Yields for each image, in order, its path, or None if it is not shown."""
-    for number, image in enumerate(row["images"]):
-        name = f"{FOLDER}/{row['id']}-{number + 1}.png"
-        data = _png(image["bytes"]) if number < IMAGES else None
-        if data is None:
+    for number, data in enumerate(row.images, 1):
+        name = f"{FOLDER}/{row.id}-{number}.png"
+        small = _png(data or b"") if number <= IMAGES else None
+        if small is None:
             yield None
             continue
         with writing(folder / name) as temporary:
-            temporary.write_bytes(data)
-        yield {"image": name}
+            temporary.write_bytes(small)
+        yield ShownImage(name)
 
 
 def _png(data: bytes) -> bytes | None:

@@ -24,7 +24,7 @@ from leafinstruct.records.files.checked import opened
 from leafinstruct.records.license import one_line
 from leafinstruct.records.public import open_shard
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.engine.base import Part
+from leafinstruct.runtime.engine.base import Found, Part
 
 BATCH = 2048
 """Number of rows in memory at a time (64 times as many cells of scores-* tables)."""
@@ -72,7 +72,7 @@ class Tally:
         }
 
 
-def count_shard(out: Artifact, part: Part) -> dict[str, Any]:
+def count_shard(out: Artifact, part: Part) -> Found[Tally]:
     """Task of an engine: the Tally of one shard."""
     tally, counting = Tally(), variety.Counting()
     for batch in open_shard(out.path / f"{part.name}.parquet").batches(_COLUMNS, BATCH):
@@ -88,10 +88,10 @@ def count_shard(out: Artifact, part: Part) -> dict[str, Any]:
         )
         _count_scores(tally.scores, names, values, states, images, {})
     tally.variety = counting.tasks
-    return {"counts": {"documents": tally.rows}, "tally": tally}
+    return Found(counts={"documents": tally.rows}, value=tally)
 
 
-def count_scored(filtered: Artifact, ruled: Ruled, part: Part) -> dict[str, Any]:
+def count_scored(filtered: Artifact, ruled: Ruled, part: Part) -> Found[dict[str, Distribution]]:
     """Task of an engine: Distributions of all scores of one part of filter, including dropped documents."""
     found: dict[str, Distribution] = {}
     cells = 0
@@ -101,7 +101,7 @@ def count_scored(filtered: Artifact, ruled: Ruled, part: Part) -> dict[str, Any]
             batch.column(name) for name in ("name", "value", "state", "position")
         )
         _count_scores(found, names, values, states, positions, ruled)
-    return {"counts": {"cells": cells}, "scores": found}
+    return Found(counts={"cells": cells}, value=found)
 
 
 def plain_bytes(path: Path) -> int:
@@ -145,8 +145,9 @@ def _count_sides(tally: Tally, batch: pa.RecordBatch) -> None:
     tasks = batch.column("task").take(pc.list_parent_indices(messages)).take(turn_of_part)
     kinds = pc.struct_field(pc.list_flatten(content), "type")
     table = pa.table({"task": tasks, "role": roles, "kind": kinds, "one": kinds})
-    for row in table.group_by(["task", "role", "kind"]).aggregate([("one", "count")]).to_pylist():
-        tally.sides[row["task"], row["role"], row["kind"]] += row["one_count"]
+    counted = table.group_by(["task", "role", "kind"]).aggregate([("one", "count")])
+    for *side, count in zip(*(counted[name].to_pylist() for name in counted.column_names), strict=True):
+        tally.sides[tuple(side)] += count
 
 
 def _count_scores(

@@ -72,7 +72,7 @@ class Variety:
         for name in ("exact", "template", "opening"):
             getattr(self, name).merge(getattr(other, name))
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, object]:
         """Entry for build.json and the card. A share is null if there is nothing to count; `estimated` lists
         the shares that are not exact."""
         shares: dict[str, Distinct | Frequencies] = {
@@ -200,7 +200,7 @@ def _is_spaced(character: str) -> bool:
     return len(words_of(f"a{character}")) == 1
 
 
-def figures(tasks: Mapping[str, Variety]) -> dict[str, Any]:
+def figures(tasks: Mapping[str, Variety]) -> dict[str, object]:
     """Figures of all rows (`all`) and of each task in the order of names (`tasks`)."""
     together = Variety()
     for found in tasks.values():

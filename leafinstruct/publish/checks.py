@@ -20,14 +20,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, Self
 
 from leafinstruct.errors import PublishError, SourceError
+from leafinstruct.ingest.config import IngestConfig
 from leafinstruct.publish.config import PushConfig
 from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.license import key, keys
 from leafinstruct.records.public import open_shard
+from leafinstruct.records.published_row import PublishedRow
 from leafinstruct.records.removals import NOTHING, Shown, Suppressed
-from leafinstruct.records.table import Row
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import file_fault
 
@@ -56,6 +58,27 @@ HINTS = {
 """Fault -> how to fix it instead of allowing it."""
 
 
+class Recipe(Protocol):
+    """What publishing reads of a recipe."""
+
+    ingest: IngestConfig
+    push: PushConfig
+
+    @property
+    def full_name(self) -> str: ...
+    @property
+    def ignores_web_opt_out(self) -> bool: ...
+
+
+class Loaded(Protocol):
+    """What publishing reads of a loaded recipe."""
+
+    @property
+    def recipe(self) -> Recipe: ...
+    @property
+    def removed(self) -> Suppressed: ...
+
+
 @dataclass(frozen=True)
 class Terms:
     """What may be published.
@@ -68,6 +91,13 @@ class Terms:
     suppressed: Suppressed = NOTHING
     ignored_opt_out: frozenset[str] = frozenset()
     ignored_web_opt_out: bool = False
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> Self:
+        """The terms of a recipe."""
+        recipe = loaded.recipe
+        unasked = (source.name for source in recipe.ingest.sources if not getattr(source, "opt_out", True))
+        return cls(recipe.push, loaded.removed, frozenset(unasked), recipe.ignores_web_opt_out)
 
 
 @dataclass
@@ -121,8 +151,8 @@ def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None]
         on_shard(done)
         for row in rows(path, COLUMNS):
             found.records += 1
-            found.images += len(row["image_info"] or ())
-            found.record(row["id"], _faults(row, terms, documents, images))
+            found.images += len(row.image_info)
+            found.record(row.id, _faults(row, terms, documents, images))
     on_shard(len(shards))
     return found
 
@@ -169,11 +199,10 @@ def few(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} others" if len(names) > NAMED else "")
 
 
-def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def rows(path: Path, columns: Sequence[str]) -> Iterator[PublishedRow]:
     """Read small columns of every row of a built shard. Raises PublishError if it cannot be read."""
     try:
-        for batch in open_shard(path).batches(columns, 1024):
-            yield from batch.to_pylist()
+        yield from open_shard(path).read(columns, 1024)
     except SourceError as error:
         reason = (str(error.__cause__ or error).splitlines() or [""])[0][:200]
         raise PublishError(f"{path}: missing or damaged: {reason}; run `leaf build` to rebuild it") from error
@@ -191,23 +220,22 @@ def refuse(found: Survey, allowed: Iterable[str], with_bytes: bool) -> None:
 
 
 def _faults(
-    row: Row, terms: Terms, documents: frozenset[str], images: frozenset[str]
+    row: PublishedRow, terms: Terms, documents: frozenset[str], images: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
-    stated = row["license"]
-    if not (stated or "").strip():
+    stated = row.license or ""
+    if not stated.strip():
         if terms.config.unknown_license == "refuse":
             yield "unknown-license", UNKNOWN
     elif key(stated) not in documents:
         yield "license", stated
-    for info in row["image_info"] or ():
-        if key(info["license"] or "") not in images:
-            yield "image-license", info["license"] or UNKNOWN
-    if row["source"] in terms.ignored_opt_out or (
-        terms.ignored_web_opt_out
-        and any(str(info["ref"]).startswith("http") for info in row["image_info"] or ())
+    for info in row.image_info:
+        if key(info.license or "") not in images:
+            yield "image-license", info.license or UNKNOWN
+    if row.source in terms.ignored_opt_out or (
+        terms.ignored_web_opt_out and any((info.ref or "").startswith("http") for info in row.image_info)
     ):
-        yield "opt-out", f"source {row['source']}"
-    yield from (("failed", score["name"]) for score in row["scores"] or () if score["state"] in UNDECIDED)
+        yield "opt-out", f"source {row.source}"
+    yield from (("failed", score.name) for score in row.scores if score.state in UNDECIDED)
     if (entry := terms.suppressed.match(Shown.of_row(row))) is not None:
         yield "suppressed", f"{entry.kind} {entry.value}"
 

@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,19 +36,43 @@ from leafinstruct.images.unreadable import Unreadable
 from leafinstruct.publish.reference import without_notice
 from leafinstruct.records import public
 from leafinstruct.records.document import Ref
+from leafinstruct.records.published_row import ImageInfo, PublishedRow
 from leafinstruct.records.shards import CHECKSUMS, check
-from leafinstruct.records.table import Row
 from leafinstruct.runtime import hub
 from leafinstruct.runtime.artifact import Artifact, digest
-from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import file_sha256, writing
 from leafinstruct.runtime.last_write import last_write
+from leafinstruct.runtime.record import Fingerprint, Record
+from leafinstruct.runtime.stage_report import StageReport
 
 if TYPE_CHECKING:
+    from leafinstruct.images.web.client import Web
     from leafinstruct.images.web.store import Fetched
 
 CODE = 1
 """Increased when the same references and images give other shards."""
+
+
+class Missing(TypedDict):
+    """An image that was not found. id: of its row. image: its index there, None if the row is broken.
+    passing: whether the reason is temporary."""
+
+    id: str
+    image: int | None
+    ref: str | None
+    url: str | None
+    sha256: str | None
+    reason: str
+    detail: str
+    passing: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class HydrateReport(StageReport):
+    """Report of one shard."""
+
+    missing: Sequence[Missing] = ()
 
 
 @dataclass(frozen=True)
@@ -65,9 +89,7 @@ class HydrateSettings:
     tolerate: float = 0.02
 
 
-def hydrate(
-    settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine
-) -> dict[str, Any]:
+def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine) -> Record:
     """Write every shard that is not up to date. Returns the record. Raises SourceError, SchemaError,
     PublishError."""
     asked = [
@@ -78,11 +100,9 @@ def hydrate(
     for path, sha256 in hashes.items():
         check(path, sha256)
     keys = {path.stem: digest([CODE, sha256, asked]) for path, sha256 in hashes.items()}
-    fingerprint = {"code": CODE, "shards": keys}
+    fingerprint: Fingerprint = {"code": CODE, "shards": keys}
     out.begin(fingerprint)
-    for name in {name for report in out.reports() for name in report["files"]} - {
-        path.name for path in shards
-    }:
+    for name in {name for report in out.reports() for name in report.files} - {path.name for path in shards}:
         (out.path / name).unlink(missing_ok=True)  # of other references that were hydrated here before
     out.keep_only(keys)
     missing = [
@@ -95,7 +115,9 @@ def hydrate(
         _write(path, keys[path.stem], settings, fetched, out)
     with writing(out.path / "missing.jsonl") as temporary:
         lines = (
-            json.dumps(item, ensure_ascii=False) for report in out.reports() for item in report["missing"]
+            json.dumps(item, ensure_ascii=False)
+            for report in out.reports_as(HydrateReport)
+            for item in report.missing
         )
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     for card in {path.parent / "README.md" for path in shards}:
@@ -150,11 +172,11 @@ def shards(place: str, revision: str | None) -> list[Path]:
     return found
 
 
-async def _ask(web: Any, found: dict[str, Fetched], part: Part) -> dict[str, Any]:
+async def _ask(web: Web, found: dict[str, Fetched], part: Part) -> TaskResult:
     """Task of an engine: fetch the URLs of a shard (its payload) and add the results to `found`."""
     answers = await asyncio.gather(*(web.fetch(url) for url in part.payload))
     found.update({answer.url: answer for answer in answers})
-    return {"counts": {"images": len(answers)}}
+    return TaskResult(counts={"images": len(answers)})
 
 
 def _fetch_all(
@@ -180,7 +202,7 @@ def _fetch_all(
     found: dict[str, Fetched] = {}
     needs = Needs("io", 4, "fetching images", release=web.close, unit="images", pulse=lambda: web.answered)
 
-    async def task(part: Part) -> dict[str, Any]:
+    async def task(part: Part) -> TaskResult:
         return await _ask(web, found, part)
 
     for _ in engine.map(
@@ -202,7 +224,7 @@ def _write(
 ) -> None:
     """Write one shard in the schema of its references, with the row groups and record batches of the shard
     stage, so that the bytes are the same."""
-    shard, counts, missing = public.open_shard(path), Counter[str](), list[dict[str, Any]]()
+    shard, counts, missing = public.open_shard(path), Counter[str](), list[Missing]()
     out.open(path.stem)
     schema = public.with_images(shard.stored_schema)
     with (
@@ -211,60 +233,68 @@ def _write(
     ):
         for number in range(shard.row_groups):
             batches = []
-            for row in shard.stored_group(number).to_pylist():
-                lost = _filled(row, settings, fetched, out.path / ".fetched")
-                missing += lost
-                counts.update(item["reason"] for item in lost)
-                counts["failed"] += sum(item["passing"] for item in lost)
-                counts["left_out" if lost else "rows"] += 1
-                if not lost:
-                    counts["images"] += len(row["images"])
-                    batches.append(pa.RecordBatch.from_pylist([row], schema=schema))
+            rows = shard.read(("id", "source", "images", "image_info"), groups=[number])
+            for stored, row in zip(shard.stored_group(number).to_pylist(), rows, strict=True):
+                images = _filled(row, settings, fetched, out.path / ".fetched")
+                if isinstance(images, list):
+                    missing += images
+                    counts.update(item["reason"] for item in images)
+                    counts["failed"] += sum(item["passing"] for item in images)
+                    counts["left_out"] += 1
+                    continue
+                counts["rows"] += 1
+                counts["images"] += len(images)
+                whole = {**stored, "images": [{"bytes": data, "path": None} for data in images]}
+                batches.append(pa.RecordBatch.from_pylist([whole], schema=schema))
             if batches:
-                rows = pa.Table.from_batches(batches, schema)
-                file.write_table(rows, row_group_size=max(1, rows.num_rows))
+                group = pa.Table.from_batches(batches, schema)
+                file.write_table(group, row_group_size=max(1, group.num_rows))
     reasons = {name: counts.pop(name) for name in {item["reason"] for item in missing}}
-    out.commit(
-        path.stem, key, {"counts": counts, "reasons": reasons, "missing": missing}, [out.path / path.name]
-    )
+    report = HydrateReport(counts=counts, reasons=reasons, missing=missing)
+    out.commit(path.stem, key, report, [out.path / path.name])
 
 
 def _filled(
-    row: Row, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path
-) -> list[dict[str, Any]]:
-    """Set the bytes in a row's `images`. Returns an entry for each image that was not found."""
-    lost: list[dict[str, Any]] = []
-    infos = row["image_info"] or []
-    if len(infos) != len(row["images"] or ()):
-        fault = {"reason": "broken_row", "detail": "image_info and images differ in length", "passing": False}
-        return [{"id": row["id"], "image": None, "ref": None, "url": None, "sha256": None, **fault}]
-    for index, info in enumerate(infos):
-        present = row["images"][index]
-        data = present["bytes"] if present else _bytes_of(info, row["source"], settings, fetched, store)
-        if not isinstance(data, Unreadable) and hashlib.sha256(data).hexdigest() != info["sha256"]:
+    row: PublishedRow, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path
+) -> tuple[bytes, ...] | list[Missing]:
+    """The bytes of a row's images, or those that were not found."""
+    if len(row.image_info) != len(row.images):
+        detail = f"{len(row.image_info)} entries in image_info, {len(row.images)} images"
+        return [_missing(row, None, None, Unreadable("images_differ", detail))]
+    found: list[bytes] = []
+    lost: list[Missing] = []
+    for index, (info, present) in enumerate(zip(row.image_info, row.images, strict=True)):
+        data = present or _bytes_of(info, row.source, settings, fetched, store)
+        if not isinstance(data, Unreadable) and hashlib.sha256(data).hexdigest() != info.sha256:
             data = Unreadable("changed", "the image changed: its sha256 is not the one that was pushed")
         if isinstance(data, Unreadable):
-            place = {
-                "id": row["id"],
-                "image": index,
-                "ref": info["ref"],
-                "url": info["url"],
-                "sha256": info["sha256"],
-            }
-            lost.append({**place, "reason": data.reason, "detail": data.detail, "passing": data.retryable})
+            lost.append(_missing(row, index, info, data))
         else:
-            row["images"][index] = {"bytes": data, "path": None}
-    return lost
+            found.append(data)
+    return lost or tuple(found)
+
+
+def _missing(row: PublishedRow, image: int | None, info: ImageInfo | None, why: Unreadable) -> Missing:
+    return {
+        "id": row.id,
+        "image": image,
+        "ref": info.ref if info else None,
+        "url": info.url if info else None,
+        "sha256": info.sha256 if info else None,
+        "reason": why.reason,
+        "detail": why.detail,
+        "passing": why.retryable,
+    }
 
 
 def _bytes_of(
-    info: Row, source: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path
+    info: ImageInfo, source: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path
 ) -> bytes | Unreadable:
     """The bytes of one image, from the folder of its source or from the fetched images in `store`."""
-    root, ref = _root(settings, source), Ref.of(info["ref"] or "")
+    root, ref = _root(settings, source), Ref.of(info.ref or "")
     if root is not None and ref.file is not None:
         return read(ref, root)
-    url = _url(settings, source, info["ref"] or "", info["url"])
+    url = _url(settings, source, info.ref or "", info.url)
     if url is None:
         return Unreadable(
             "no_url",
@@ -294,10 +324,9 @@ def _url(settings: HydrateSettings, source: str, ref: str, url: str | None) -> s
 
 def _images(path: Path) -> Iterator[tuple[str, str, str | None]]:
     """Source, reference and URL of every image of a shard."""
-    for batch in public.open_shard(path).batches(["source", "image_info.ref", "image_info.url"], 1024):
-        for row in batch.to_pylist():
-            for info in row["image_info"] or ():
-                yield row["source"], info["ref"] or "", info["url"]
+    for row in public.open_shard(path).read(["source", "image_info.ref", "image_info.url"], 1024):
+        for info in row.image_info:
+            yield row.source, info.ref or "", info.url
 
 
 def _checked(shards: Sequence[Path], out: Path) -> Sequence[Path]:

@@ -102,7 +102,7 @@ def listing(files: Iterable[Local], facts: Mapping[str, Any]) -> Local:
     return Local(LIST, None, len(data), hashlib.sha256(data).hexdigest(), data)
 
 
-def listed_in(data: bytes) -> dict[str, Any]:
+def listed_in(data: bytes) -> dict[str, object]:
     """`files` of a `.leaf-push.json`; empty if it is not valid."""
     try:
         files = json.loads(data)["files"]
@@ -116,7 +116,7 @@ def blob(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # noqa: S324 - git's id, not a seal
 
 
-def _listed(file: Local) -> dict[str, Any]:
+def _listed(file: Local) -> dict[str, object]:
     entry = {"size": file.size, "sha256": file.sha256}
     return entry if file.name.endswith(".parquet") else {**entry, "blob": file.blob}
 

@@ -12,12 +12,12 @@ keys and reports are not published.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Literal, Self
 
 from leafinstruct.errors import PublishError
 from leafinstruct.publish import checks, plan, reference
@@ -50,6 +50,29 @@ class PushSettings:
     allowed: frozenset[str] = frozenset()
     drifted: tuple[str, ...] = ()
     overwrite: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        loaded: checks.Loaded,
+        repo: str,
+        revision: str | None = None,
+        tag: str | None = None,
+        public: bool = False,
+        allowed: Iterable[str] = (),
+        overwrite: bool = False,
+    ) -> Self:
+        """The settings of a recipe and of the command. allowed: in addition to `push.allow` of the recipe."""
+        return cls(
+            repo=repo,
+            name=loaded.recipe.full_name,
+            terms=Terms.of(loaded),
+            revision=revision,
+            tag=tag,
+            public=public,
+            allowed=frozenset({*loaded.recipe.push.allow, *allowed}),
+            overwrite=overwrite,
+        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +200,7 @@ def _files(
     if images == "bytes":
         folder, sums = (
             shards.path,
-            {name: sha for report in shards.reports() for name, sha in report["files"].items()},
+            {name: sha for report in shards.reports() for name, sha in report.files.items()},
         )
         beside = [
             path for pattern in checks.BESIDE for path in sorted(folder.glob(pattern)) if path.is_file()
@@ -188,7 +211,7 @@ def _files(
         paths = reference.write(
             shards, out, settings.repo, lambda done, of: on_step("leaving out images", done, of, 0)
         )
-        sums = {name: sha for report in out.reports() for name, sha in report["files"].items()}
+        sums = {name: sha for report in out.reports() for name, sha in report.files.items()}
     files = [
         Local(
             name, folder / name, (folder / name).stat().st_size, sums.get(name) or file_sha256(folder / name)
@@ -244,7 +267,7 @@ def _notes(settings: PushSettings, there: Found | None, change: Plan) -> tuple[s
     return tuple(notes)
 
 
-def facts(pushed: Pushed) -> dict[str, Any]:
+def facts(pushed: Pushed) -> dict[str, object]:
     """The result of a push as JSON values."""
     return {
         "repo": pushed.repo,

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from leafinstruct.records import public
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.files import writing
+from leafinstruct.runtime.stage_report import StageReport
 
 CODE = 1
 """Increased when the same shards give other references."""
@@ -48,11 +49,11 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
         on_part(done, len(parts))
         source = shards.path / f"{part}.parquet"
         report = shards.report(part)
-        key = digest([CODE, report["files"][source.name] if report else None])
+        key = digest([CODE, report.files[source.name] if report else None])
         if not out.is_up_to_date(part, key) or list(out.faults(part)):
             out.open(part)
             rows = _without_bytes(source, out.path / source.name)
-            out.commit(part, key, {"counts": {"rows": rows}, "reasons": {}}, [out.path / source.name])
+            out.commit(part, key, StageReport(counts={"rows": rows}), [out.path / source.name])
     on_part(len(parts), len(parts))
     files = [out.path / f"{part}.parquet" for part in parts]
     for path in out.path.glob("*.parquet"):
@@ -105,7 +106,7 @@ def _beside(shards: Artifact, out: Artifact, repo: str) -> list[Path]:
         made.append(out.path / "build.json")
         with writing(made[-1]) as temporary:
             shutil.copyfile(shards.path / "build.json", temporary)
-    sums = sorted((name, sha256) for report in out.reports() for name, sha256 in report["files"].items())
+    sums = sorted((name, sha256) for report in out.reports() for name, sha256 in report.files.items())
     with writing(out.path / "SHA256SUMS") as temporary:
         temporary.write_text("".join(f"{sha256}  {name}\n" for name, sha256 in sums), encoding="utf-8")
     return [*made, out.path / "SHA256SUMS"]

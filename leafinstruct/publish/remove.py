@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from leafinstruct.publish.checks import rows
 from leafinstruct.records import removals as suppressed
@@ -22,7 +21,7 @@ from leafinstruct.runtime.artifact import Artifact
 
 def remove(
     recipe: Path, run: Path, stages: Mapping[str, Artifact], entries: Sequence[Entry]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Merge entries into a recipe's list. run: the run's folder. Returns the report.
 
     Raises RecipeError for an invalid list.
@@ -58,8 +57,8 @@ def _of_shards(shards: Artifact, known: Suppressed) -> tuple[Counter[Entry], Cou
 
 def _of_examples(rewrite: Artifact, known: Suppressed) -> int:
     parts = rewrite.parts() if known.entries else []
-    rows = (row for part in parts for row in table.read(rewrite.file("examples", part)))
-    return sum(known.match(Shown.of_example(table.example_of(row))) is not None for row in rows)
+    examples = (example for part in parts for example in table.examples(rewrite.file("examples", part)))
+    return sum(known.match(Shown.of_example(example)) is not None for example in examples)
 
 
 def _left(run: Path, records: int, shards: list[str], examples: int) -> list[str]:

@@ -14,11 +14,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from leafinstruct.errors import PublishError
 from leafinstruct.publish.plan import LIST, Local, Plan, Remote, compare, listed_in
 from leafinstruct.runtime import hub
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd
 
 KIND = "dataset"
 TRIES = 4
@@ -33,7 +36,7 @@ class Found:
     head: str
     private: bool
     files: dict[str, Remote] = field(default_factory=dict)
-    listed: dict[str, Any] = field(default_factory=dict)
+    listed: dict[str, object] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     branch: bool = True
 
@@ -48,7 +51,7 @@ class Repository:
         self.name = name
         self.revision = revision or "main"
         self._api = HfApi()
-        self._sent: dict[str, Any] = {}
+        self._sent: dict[str, CommitOperationAdd] = {}
 
     def look(self) -> Found | None:
         """The current state; None if the repository does not exist or this token cannot see it. For a branch
@@ -149,7 +152,7 @@ class Repository:
     def url(self) -> str:
         return f"{self._api.endpoint}/datasets/{self.name}"
 
-    def _list(self, head: str) -> dict[str, Any]:
+    def _list(self, head: str) -> dict[str, object]:
         from pathlib import Path
 
         return listed_in(

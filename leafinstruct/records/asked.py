@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from leafinstruct.records.table import Row, read
+from leafinstruct.runtime.stage_report import Cost
 
 ASKED = pa.schema(
     [
@@ -43,7 +44,7 @@ def row_of(document: str, answer: Mapping[str, Any]) -> Row:
     }
 
 
-def cost_of(path: Path) -> Row:
+def cost_of(path: Path) -> Cost:
     """Costs of the answers of an asked-* file, each key once (see `summed`)."""
     rows = {row["key"]: row for row in read(path)} if path.exists() else {}
     return summed(list(rows.values()))
@@ -59,17 +60,19 @@ def unanswered(path: Path) -> dict[str, dict[str, int]]:
     return {state: dict(messages) for state, messages in sorted(found.items())}
 
 
-def summed(costs: Sequence[Mapping[str, Any]]) -> Row:
+def summed(costs: Sequence[Cost | Row]) -> Cost:
     """The sum of costs: `questions` (default: one each) and COSTS.
 
     A cost without `requests` was not recorded: it adds nothing and makes the sum an estimate. Dollars are
     None if those of any cost are None.
     """
     known = [cost for cost in costs if cost["requests"] is not None]
-    dollars = [cost["dollars"] for cost in costs]
+    dollars = [cost["dollars"] for cost in costs if cost["dollars"] is not None]
     return {
         "questions": sum(cost.get("questions", 1) for cost in costs),
-        **{name: sum(cost[name] for cost in known) for name in ("requests", "input_tokens", "output_tokens")},
+        "requests": sum(cost["requests"] for cost in known),
+        "input_tokens": sum(cost["input_tokens"] for cost in known),
+        "output_tokens": sum(cost["output_tokens"] for cost in known),
         "estimated": any(cost["estimated"] for cost in known) or len(known) < len(costs),
-        "dollars": None if None in dollars else round(sum(dollars), 6),
+        "dollars": round(sum(dollars), 6) if len(dollars) == len(costs) else None,
     }

@@ -97,7 +97,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class ImageRef:
     """An image by reference. `role` is only for conversation sources. sha256, width, height (pixels, after
     EXIF rotation) and format are known after the image is materialized.
 
@@ -121,7 +121,7 @@ class Image:
     owner_found: OwnerFound = "unknown"
 
 
-Segment = Text | Image
+Segment = Text | ImageRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,8 @@ class Document:
         return any(segment.role is not None for segment in self.segments)
 
     @property
-    def images(self) -> tuple[Image, ...]:
-        return tuple(segment for segment in self.segments if isinstance(segment, Image))
+    def images(self) -> tuple[ImageRef, ...]:
+        return tuple(segment for segment in self.segments if isinstance(segment, ImageRef))
 
 
 @dataclass(frozen=True, slots=True)

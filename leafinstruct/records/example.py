@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from leafinstruct.records.document import Image, Provenance, Role, State
+from leafinstruct.records.document import ImageRef, Provenance, Role, State
 
-Part = str | Image
+Part = str | ImageRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Example:
     prompts: tuple[tuple[str, str], ...] = ()
 
     @property
-    def images(self) -> tuple[Image, ...]:
-        return tuple(part for turn in self.turns for part in turn.parts if isinstance(part, Image))
+    def images(self) -> tuple[ImageRef, ...]:
+        return tuple(part for turn in self.turns for part in turn.parts if isinstance(part, ImageRef))
 
 
 def example_id(document: str, task: str, piece: int = 0) -> str:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from leafinstruct.errors import DamagedError
 from leafinstruct.records.document import Frame
-from leafinstruct.records.files.checked import opened, put_seal, read
+from leafinstruct.records.files.checked import columns, opened, put_seal
 
 SCHEMA = pa.schema([("ref", pa.string()), ("stamp", pa.string()), ("bytes", pa.binary())])
 
@@ -45,7 +45,7 @@ def contains_any(path: Path, images: frozenset[str]) -> bool:
     """Whether a file of frames contains an image with one of these sha256. True for a damaged file, which
     may."""
     try:
-        return any(hashlib.sha256(row["bytes"]).hexdigest() in images for row in read(path, ["bytes"]))
+        return any(hashlib.sha256(data).hexdigest() in images for (data,) in columns(path, "bytes"))
     except DamagedError:
         return True
 

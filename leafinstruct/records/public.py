@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.errors import SchemaError, SourceError
-from leafinstruct.records.document import Image
-from leafinstruct.records.example import Example
 from leafinstruct.records.files.conforming import conformed, leaves_of, plain_path, projected
-from leafinstruct.records.table import Row
+from leafinstruct.records.published_row import PublishedRow, rows_in
 
 SCHEMA_VERSION = "3"
 """Version of the published row, stored under `leafinstruct.schema` in the Parquet metadata."""
@@ -61,7 +58,7 @@ PAGE = 1 << 20
 """Bytes of each column that Arrow reads at a time. Without this limit it reads whole columns of a row group,
 100 MB of images and more."""
 
-WRITER: dict[str, Any] = {
+WRITER: Mapping[str, Any] = {
     "compression": "zstd",
     "write_page_index": True,
     "use_content_defined_chunking": True,
@@ -140,63 +137,6 @@ def schema() -> pa.Schema:
     return schema.with_metadata({**(schema.metadata or {}), b"leafinstruct.schema": SCHEMA_VERSION.encode()})
 
 
-def row_of(example: Example, data: Mapping[str, bytes], recipe: str) -> Row:
-    """The published row of an example. data: sha256 -> bytes of its images. recipe: `name@version`."""
-    images = example.images
-    index = {image.position: at for at, image in enumerate(images)}
-    return {
-        **{
-            name: getattr(example, name)
-            for name in (
-                "id",
-                "document_id",
-                "source",
-                "task",
-                "url",
-                "page_url",
-                "title",
-                "language",
-                "license",
-            )
-        },
-        "messages": [
-            {"role": turn.role, "content": [_content(part) for part in turn.parts]} for turn in example.turns
-        ],
-        "images": [{"bytes": data[image.sha256 or ""], "path": None} for image in images],
-        "image_info": [
-            {
-                **{
-                    name: getattr(image, name)
-                    for name in ("sha256", "url", "license", "width", "height", "owner", "owner_found")
-                },
-                "ref": str(image.ref),
-                "source_position": image.position,
-                "frame_time": image.time,
-            }
-            for image in images
-        ],
-        "scores": [
-            {
-                "name": cell.name,
-                "image": None if cell.position is None else index[cell.position],
-                "value": cell.value,
-                "state": cell.state,
-            }
-            for cell in example.scores
-        ],
-        "provenance": {
-            "recipe": recipe,
-            **asdict(example.provenance),
-            "models": [{"name": name, "identity": identity} for name, identity in example.models],
-            "prompts": [{"name": name, "identity": identity} for name, identity in example.prompts],
-        },
-    }
-
-
-def _content(part: str | Image) -> Row:
-    return {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "text": None}
-
-
 class PublishedShard:
     """One shard of any readable schema; `batches` gives its rows in the current schema. Open it with
     `open_shard`.
@@ -259,6 +199,13 @@ class PublishedShard:
                 f"{self.path}: is damaged after row {given:,} of {self.rows:,}: "
                 f"{_first_line(error)}; fetch or build it again"
             ) from error
+
+    def read(
+        self, columns: Sequence[str] | None = None, size: int = BATCH, groups: Sequence[int] | None = None
+    ) -> Iterator[PublishedRow]:
+        """Rows, see published_row.py. Arguments and errors as of `batches`."""
+        for batch in self.batches(columns, size, groups):
+            yield from rows_in(batch)
 
     def stored_group(self, number: int, without: Collection[str] = ()) -> pa.Table:
         """One row group in the file's own schema, to write the same rows again. without: columns that are not

@@ -31,7 +31,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from leafinstruct.errors import RecipeError
 from leafinstruct.records.document import Document
@@ -42,6 +42,9 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.last_write import last_write
 from leafinstruct.runtime.locks import locked
 from leafinstruct.runtime.settings_text import text_in, unique
+
+if TYPE_CHECKING:
+    from leafinstruct.records.published_row import PublishedRow
 
 Kind = Literal["url", "domain", "sha256", "id"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -99,13 +102,12 @@ class Shown:
         return cls._of(document.id, document.id, document.url, document.page_url, images)
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> Shown:
+    def of_row(cls, row: PublishedRow) -> Shown:
         """From a published row with ROW_COLUMNS."""
-        infos = row["image_info"] or ()
         images = [
-            (info["sha256"], (info["url"], info["ref"] if _on_web(info["ref"]) else None)) for info in infos
+            (info.sha256, (info.url, info.ref if _on_web(info.ref) else None)) for info in row.image_info
         ]
-        return cls._of(row["id"], row["document_id"], row["url"], row.get("page_url"), images)
+        return cls._of(row.id, row.document_id, row.url, row.page_url, images)
 
     @classmethod
     def _of(

@@ -11,13 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from leafinstruct.errors import SchemaError, SourceError
 from leafinstruct.records.public import PublishedShard, open_shard
+from leafinstruct.records.published_row import PublishedRow
 from leafinstruct.runtime import hub
 
 COLUMNS = ("id", "messages", "images")
@@ -113,10 +113,9 @@ def opened(path: Path, columns: Sequence[str] = COLUMNS) -> PublishedShard:
     return shard
 
 
-def rows(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[dict[str, Any]]:
-    """The rows of a shard, images as `bytes`. Raises what `opened` and `PublishedShard.batches` raise."""
-    for batch in opened(path, columns).batches(columns):
-        yield from batch.to_pylist()
+def rows(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[PublishedRow]:
+    """The rows of a shard that contains images. Raises what `opened` and `PublishedShard.batches` raise."""
+    yield from opened(path, columns).read(columns)
 
 
 def values(path: Path, column: str) -> Iterator[pa.Array]:

@@ -1,18 +1,19 @@
-"""Parquet tables of documents, decisions, scores, images and examples. Only this module, public.py and
-frames.py know column names.
+"""Parquet tables of documents, decisions, scores, images and examples. Column names are known here, in
+rows.py, asked.py and frames.py; those of published rows in public.py and published_row.py.
 
-Arrow tables are built from row dictionaries with explicit schemas, so that a misspelt or mistyped field is an
-error where it is written. Segments are one list of structs instead of parallel lists: an image and its text
-cannot get out of step (the usual defect of interleaved formats). Compressed with zstd; image bytes have no
-dictionary and no statistics. The bytes of a file depend only on its rows. Each file is sealed when it is
-written and verified when it is read (checked.py).
+Other packages read records (document.py, example.py, rows.py), not dictionaries. Arrow tables are built with
+explicit schemas, so that a misspelt or mistyped field is an error where it is written. Segments are one list
+of structs instead of parallel lists: an image and its text cannot get out of step (the usual defect of
+interleaved formats). Compressed with zstd; image bytes have no dictionary and no statistics. The bytes of a
+file depend only on its rows. Each file is sealed when it is written and verified when it is read
+(checked.py).
 
 Every reader streams by row group. Memory is bounded by one part (writers) or one row group (readers).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.errors import SchemaError
-from leafinstruct.records.document import Document, Image, Provenance, Ref, Segment, Text
+from leafinstruct.records.document import Document, ImageRef, Provenance, Ref, Segment, Text
 from leafinstruct.records.example import Cell, Example, Turn
 from leafinstruct.records.files import checked
+from leafinstruct.records.rows import Drop
 
 Row = checked.Row
-read, read_whole_groups, read_without_bytes = (
+read, columns, records, whole_records, batches = (
     checked.read,
-    checked.read_whole_groups,
-    checked.read_without_bytes,
+    checked.columns,
+    checked.records,
+    checked.whole_records,
+    checked.batches,
 )
 images, key_of, count = checked.images, checked.key_of, checked.count
 image_sizes, unpacked_images = checked.image_sizes, checked.unpacked_images
@@ -120,6 +124,9 @@ DECISIONS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP))])
 """filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document, and every rule that it or one of
 its images failed."""
 
+DROPS = pa.schema([*((name, pa.string()) for name in ("stage", "document_id", "scope")), *_DROP])
+"""Drops as report/tables.py lists them: one row per drop. scope: what was dropped."""
+
 SCORES = pa.schema([("document_id", pa.string()), *_CELL])
 """filter/scores-*: one row per cell."""
 
@@ -163,6 +170,10 @@ EMBEDDINGS = pa.schema(
 """filter/embeddings-*: one row per image: its unit vector, its row of the document's image x segment matrix
 of cosines, and for each of those texts the share of tokens that were not in the model's training data."""
 
+EXTENSIONS = pa.schema([*((name, pa.string()) for name in ("document_id", "sha256", "of")), *_CELL])
+"""filter/extensions-*: one row per score of an installed package, with the sha256 of its image (for a score
+of the document, a digest of those of all its images) and a digest of the score's name, version, package."""
+
 KEYS = pa.schema([("document_id", pa.string()), ("text", pa.string()), ("images", pa.list_(pa.string()))])
 """filter/keys-*: for each document that remains after alignment, digests of its normalized text and of its
 images."""
@@ -188,9 +199,11 @@ EXAMPLES = pa.schema(
 """rewrite/examples-*: images by sha256. Their bytes stay in filter/images-* of the same part."""
 
 
-def write(path: Path, rows: Iterable[Row], schema: pa.Schema, key: str = "") -> None:
+def write(path: Path, rows: Iterable[Any], schema: pa.Schema, key: str = "") -> None:
     """Write rows to a Parquet file at `path` (the caller makes it atomic). `key` is stored in the file's
     metadata for `key_of`.
+
+    rows: dictionaries, or records whose fields are columns.
 
     Streams: at most one row group (512 rows, or 32 MB of image bytes and texts) is in memory. Raises
     SchemaError if a row does not fit.
@@ -209,10 +222,11 @@ def write(path: Path, rows: Iterable[Row], schema: pa.Schema, key: str = "") -> 
     checked.put_seal(path)
 
 
-def _groups(rows: Iterable[Row], binary: Sequence[str]) -> Iterator[list[Row]]:
+def _groups(rows: Iterable[Any], binary: Sequence[str]) -> Iterator[list[Row]]:
     group: list[Row] = []
     size = 0
-    for row in rows:
+    for given in rows:
+        row: Row = given if isinstance(given, dict) else _fields(given)
         group.append(row)
         size += sum(len(row.get(name) or b"") for name in binary) + sum(
             len(item.get("text") or "") for item in row.get("segments") or ()
@@ -224,14 +238,14 @@ def _groups(rows: Iterable[Row], binary: Sequence[str]) -> Iterator[list[Row]]:
         yield group
 
 
-def document_row(document: Document, drops: Sequence[Mapping[str, Any]] | None = None) -> Row:
+def document_row(document: Document, drops: Sequence[Drop] | None = None) -> Row:
     """Row of DOCUMENTS, or of DECISIONS if `drops` is given."""
     row = {
         **{name: getattr(document, name) for name in _DOCUMENT_FIELDS},
         "segments": [_segment_row(segment) for segment in document.segments],
         "provenance": asdict(document.provenance),
     }
-    return row if drops is None else {**row, "drops": list(drops)}
+    return row if drops is None else {**row, "drops": [_fields(drop) for drop in drops]}
 
 
 def document_of(row: Row) -> Document:
@@ -248,6 +262,23 @@ def documents(path: Path) -> Iterator[Document]:
     return map(document_of, read(path))
 
 
+def decisions(path: Path) -> Iterator[tuple[Document, tuple[Drop, ...]]]:
+    """Stream the rows of DECISIONS. Raises DamagedError."""
+    return ((document_of(row), tuple(Drop(**drop) for drop in row["drops"])) for row in read(path))
+
+
+def scores(path: Path) -> Iterator[tuple[str, Cell]]:
+    """Stream the rows of SCORES: id of the document, and a cell. Raises DamagedError."""
+    for document, *values in columns(path, "document_id", *Cell.__slots__):
+        yield document, Cell(*values)
+
+
+def examples(path: Path, with_scores: bool = True) -> Iterator[Example]:
+    """Stream the examples of a file. with_scores: their scores are most of the time. Raises DamagedError."""
+    names = [name for name in EXAMPLES.names if with_scores or name != "scores"]
+    return (example_of(dict(zip(names, values, strict=True))) for values in columns(path, *names))
+
+
 def _segment_row(segment: Segment) -> Row:
     return (
         {"type": "text", **_fields(segment)}
@@ -256,7 +287,7 @@ def _segment_row(segment: Segment) -> Row:
     )
 
 
-def _fields(item: Segment | Ref | Cell) -> Row:
+def _fields(item: Any) -> Row:
     """A dataclass as a dictionary, not recursively: `dataclasses.asdict` copies every string and took a tenth
     of a build."""
     return {name: getattr(item, name) for name in item.__slots__}
@@ -268,19 +299,15 @@ def _segment_of(row: Row) -> Segment:
     return _image_of(row)
 
 
-def _image_of(row: Row) -> Image:
-    fields = {name: row[name] for name in Image.__slots__ if name not in ("ref", "role")}
+def _image_of(row: Row) -> ImageRef:
+    fields = {name: row[name] for name in ImageRef.__slots__ if name not in ("ref", "role")}
     # an example's images have their turn's role
-    return Image(ref=Ref(**row["ref"]), role=row.get("role"), **fields)
+    return ImageRef(ref=Ref(**row["ref"]), role=row.get("role"), **fields)
 
 
-def cell_row(cell: Cell) -> Row:
-    """Row of SCORES, without its document_id."""
-    return _fields(cell)
-
-
-def cell_of(row: Row) -> Cell:
-    return Cell(row["name"], row["value"], row["state"], row["position"], row["model"], row["detail"])
+def score_row(document: str, cell: Cell) -> Row:
+    """Row of SCORES. document: its id."""
+    return {"document_id": document, **_fields(cell)}
 
 
 def example_row(example: Example) -> Row:
@@ -297,7 +324,7 @@ def example_row(example: Example) -> Row:
             }
             for turn in example.turns
         ],
-        "scores": [cell_row(cell) for cell in example.scores],
+        "scores": [_fields(cell) for cell in example.scores],
         "provenance": asdict(example.provenance),
         "models": [{"name": name, "identity": identity} for name, identity in example.models],
         "prompts": [{"name": name, "identity": identity} for name, identity in example.prompts],
@@ -314,13 +341,8 @@ def example_of(row: Row) -> Example:
             )
             for turn in row["turns"]
         ),
-        scores=tuple(cell_of(cell) for cell in row["scores"]),
+        scores=tuple(Cell(**cell) for cell in row.get("scores", ())),
         provenance=Provenance(**row["provenance"]),
         models=tuple((item["name"], item["identity"]) for item in row["models"]),
         prompts=tuple((item["name"], item["identity"]) for item in row["prompts"]),
     )
-
-
-def image_ref(row: Row) -> str:
-    """The reference of an image segment's row, as one line."""
-    return str(Ref(**row["ref"]))

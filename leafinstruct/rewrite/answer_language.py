@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from leafinstruct.records.text.language import identify
 from leafinstruct.records.text.language_names import named
 from leafinstruct.records.text.words import count_letters
+from leafinstruct.rewrite.parse import Place, RewriteAnswer
 
 LETTERS, CONFIDENCE = 30, 0.9
 """Minimum letters of a text to identify its language, and minimum confidence of the identifier. Of 285
@@ -30,7 +30,7 @@ NEIGHBORS = (
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
 
-def fault(value: dict[str, Any], language: str | None, own: Mapping[str, str]) -> str | None:
+def fault(value: RewriteAnswer, language: str | None, own: Mapping[Place, str]) -> str | None:
     """What to correct; None if the answer does not contradict the document's language.
 
     language: the document's; None if unknown, which nothing contradicts.
@@ -41,9 +41,12 @@ def fault(value: dict[str, Any], language: str | None, own: Mapping[str, str]) -
     written = {
         place: "\n".join(item["text"] for item in value[place] if item["type"] == "text") for place in own
     }
-    for place, text in {"instruction": value["instruction"], **written}.items():
+    for place, text, before in (
+        ("instruction", value["instruction"], ""),
+        *((place, text, own[place]) for place, text in written.items()),
+    ):
         other = _language_of(text)
-        if other is not None and other != _language_of(own.get(place, "")) and not _alike(other, language):
+        if other is not None and other != _language_of(before) and not _alike(other, language):
             return (
                 f"write all texts in {named(language)}: the {place} is in {named(other)}, but the "
                 f"document is in {named(language)}"

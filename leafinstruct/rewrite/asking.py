@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol, Self, cast
 
 from leafinstruct.images.send import Sent, smaller
 from leafinstruct.llm.client import Client
@@ -20,6 +21,7 @@ from leafinstruct.llm.request import Answer, Request
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell, Example, example_id
+from leafinstruct.records.rows import Drop
 from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import parse, steps, tasks
 from leafinstruct.rewrite import prompt as prompts
@@ -34,6 +36,23 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part
 
 
+class _Recipe(Protocol):
+    rewrite: RewriteConfig
+    llm: LlmConfig
+
+
+class _Loaded(Protocol):
+    """What rewrite reads of a loaded recipe."""
+
+    questions: Files
+
+    @property
+    def recipe(self) -> _Recipe: ...
+    @property
+    def answers(self) -> Path: ...
+    def template(self, folder: str, name: str) -> Prompt: ...
+
+
 @dataclass(frozen=True)
 class RewriteSettings:
     """Settings of the stage. answers: folder of the answer cache; questions: question files by language."""
@@ -43,6 +62,13 @@ class RewriteSettings:
     prompt: Prompt
     answers: Path
     questions: Files
+
+    @classmethod
+    def of(cls, loaded: _Loaded) -> Self:
+        """The settings of a recipe."""
+        recipe = loaded.recipe
+        prompt = loaded.template("prompts", recipe.rewrite.prompt)
+        return cls(recipe.rewrite, recipe.llm, prompt, loaded.answers, loaded.questions)
 
     @property
     def model(self) -> str:
@@ -70,9 +96,9 @@ class Item:
     cells: tuple[Cell, ...]
 
 
-def facts_of(document: Document, drops: Sequence[table.Row]) -> Facts:
+def facts_of(document: Document, drops: Sequence[Drop]) -> Facts:
     """Whether the document is whole: its reader lost no segment and filter dropped no image."""
-    return Facts(whole=not document.lost and all(drop["position"] is None for drop in drops))
+    return Facts(whole=not document.lost and all(drop.position is None for drop in drops))
 
 
 def question(document: Document, task: Task, images: Mapping[str, Sent], px: int, prompt: Prompt) -> Request:
@@ -119,7 +145,7 @@ async def rewrite_piece(
     answers.append((document.id, answer))
     if answer.value is None:
         return Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
-    turns = parse.turns(answer.value, document.images)
+    turns = parse.turns(cast("parse.RewriteAnswer", answer.value), document.images)
     unanswered = unanswered_of(document, turns)
     if config.max_dangling is not None and len(unanswered) > config.max_dangling:
         return Refused(document, "dangling_reference", "ok", f"piece {piece.number + 1} says {unanswered[0]}")

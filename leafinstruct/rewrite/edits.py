@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.text.words import count_words
 from leafinstruct.rewrite.steps import body_of
 
@@ -80,7 +80,7 @@ def request_of(document: Document, result: str | None) -> str | None:
 def _between(document: Document) -> str | None:
     """The short paragraph between the only two images."""
     body = body_of(document)
-    images = [at for at, segment in enumerate(body) if isinstance(segment, Image)]
+    images = [at for at, segment in enumerate(body) if isinstance(segment, ImageRef)]
     if len(images) != 2 or images[1] != images[0] + 2:
         return None
     passage = body[images[0] + 1]

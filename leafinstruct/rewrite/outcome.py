@@ -10,12 +10,23 @@ from leafinstruct.llm.request import Answer
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Cell, Example, Turn, example_id
+from leafinstruct.records.rows import Drop
 from leafinstruct.records.text.references import Dangling, dangling
 from leafinstruct.rewrite.prompt import as_text
+from leafinstruct.runtime.stage_report import StageReport
 
 DANGLING = "reference.dangling"
 """A score of the document that a row has for its example: filter's count is replaced by the count on the
 finished example."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewriteReport(StageReport):
+    """Report of a part of rewrite. details: why the first of the failed requests failed. asked_in: languages
+    of the questions."""
+
+    details: Sequence[str] = ()
+    asked_in: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ def example(
     )
 
 
-def keep(document: Document, cells: tuple[Cell, ...], drops: Sequence[table.Row] = ()) -> Example | Refused:
+def keep(document: Document, cells: tuple[Cell, ...], drops: Sequence[Drop] = ()) -> Example | Refused:
     """Keep a conversation unchanged. It is refused if an image was dropped, because a turn would then refer
     to nothing. Segments without a role belong to the role before, at the beginning to the user."""
     if not document.is_conversation:
@@ -66,7 +77,7 @@ def keep(document: Document, cells: tuple[Cell, ...], drops: Sequence[table.Row]
             document, "not_a_conversation", "ok", "rewrite.mode is keep, but no segment has a role"
         )
     if drops:
-        lost = f"its image at {drops[0]['position']} was dropped by {drops[0]['rule']}"
+        lost = f"its image at {drops[0].position} was dropped by {drops[0].rule}"
         return Refused(document, "image_dropped", "ok", f"{lost}, and a conversation is only kept whole")
     role, roles = "user", []
     for segment in document.segments:
@@ -98,12 +109,5 @@ def counted(cell: Cell, unanswered: Sequence[Dangling]) -> Cell:
 
 def dropped_row(item: Refused) -> table.Row:
     """The row of a refused document in dropped-*.parquet."""
-    drop = {
-        "rule": item.reason,
-        "position": None,
-        "value": None,
-        "threshold": None,
-        "state": item.state,
-        "detail": item.detail,
-    }
+    drop = Drop(item.reason, None, None, item.state, detail=item.detail)
     return table.document_row(item.document, [drop])

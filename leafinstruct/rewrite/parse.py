@@ -10,9 +10,9 @@ model, so it says what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal, TypedDict
 
-from leafinstruct.records.document import Image
+from leafinstruct.records.document import ImageRef
 from leafinstruct.records.example import Part, Turn
 
 MAX_INSTRUCTION = 2000
@@ -20,7 +20,36 @@ MAX_INSTRUCTION = 2000
 
 _LISTED = 50  # maximum image numbers in a fault; an answer with more is wrong anyway
 
-_PART: dict[str, Any] = {
+
+class AnswerText(TypedDict):
+    """A text of an answer."""
+
+    type: Literal["text"]
+    text: str
+
+
+class AnswerImage(TypedDict):
+    """An image of an answer, by the number it was shown under."""
+
+    type: Literal["image"]
+    image: int
+
+
+AnswerPart = AnswerText | AnswerImage
+
+
+Place = Literal["context", "response"]
+
+
+class RewriteAnswer(TypedDict):
+    """An answer that fits SCHEMA."""
+
+    instruction: str
+    context: list[AnswerPart]
+    response: list[AnswerPart]
+
+
+_PART: dict[str, object] = {
     "anyOf": [
         {
             "type": "object",
@@ -37,7 +66,7 @@ _PART: dict[str, Any] = {
     ]
 }
 
-SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, object] = {
     "type": "object",
     "additionalProperties": False,
     "required": ["instruction", "context", "response"],
@@ -49,7 +78,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def fault(value: dict[str, Any], given: int, images: int) -> str | None:
+def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
     """What to correct; None if the answer shows images 1 to `images` once and in order, the first `given` of
     them in its context."""
     context, response = _numbers(value["context"]), _numbers(value["response"])
@@ -71,7 +100,7 @@ def fault(value: dict[str, Any], given: int, images: int) -> str | None:
     return None
 
 
-def turns(value: dict[str, Any], images: Sequence[Image]) -> tuple[Turn, Turn]:
+def turns(value: RewriteAnswer, images: Sequence[ImageRef]) -> tuple[Turn, Turn]:
     """The turns of a checked answer: user (instruction, then context) and assistant (response)."""
     return (
         Turn("user", (value["instruction"].strip(), *_parts(value["context"], images))),
@@ -79,11 +108,11 @@ def turns(value: dict[str, Any], images: Sequence[Image]) -> tuple[Turn, Turn]:
     )
 
 
-def _parts(items: Sequence[dict[str, Any]], images: Sequence[Image]) -> tuple[Part, ...]:
+def _parts(items: Sequence[AnswerPart], images: Sequence[ImageRef]) -> tuple[Part, ...]:
     return tuple(item["text"] if item["type"] == "text" else images[item["image"] - 1] for item in items)
 
 
-def _numbers(items: Sequence[dict[str, Any]]) -> list[int]:
+def _numbers(items: Sequence[AnswerPart]) -> list[int]:
     return [item["image"] for item in items if item["type"] == "image"]
 
 

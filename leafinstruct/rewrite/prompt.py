@@ -13,16 +13,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import cast
 
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.quoting import quoted
 from leafinstruct.llm.request import Message, Request, SentImage
-from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.records.document import Document, ImageRef, Segment, Text
 from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import answer_language
 from leafinstruct.rewrite.config import TaskFamily
-from leafinstruct.rewrite.parse import SCHEMA, fault
+from leafinstruct.rewrite.parse import SCHEMA, AnswerPart, Place, RewriteAnswer, fault
 from leafinstruct.rewrite.tasks import Parts, in_own_words, number_of, parts_of, questions
 from leafinstruct.rewrite.worded import Task
 
@@ -35,7 +35,7 @@ def request(
     """The request. images: sha256 of the original -> bytes and media type as sent; missing images are listed
     but not shown."""
     divided = parts_of(document, task.family)
-    given = sum(isinstance(segment, Image) for segment in divided.context)
+    given = sum(isinstance(segment, ImageRef) for segment in divided.context)
     count = len(document.images)
     language = "the document's own language" if document.language is None else named(document.language)
     system, _, user = prompt.fill(task=goal(task, given, count), language=language).partition("\n---\n")
@@ -54,16 +54,16 @@ def request(
             lines = []
     parts.append("\n".join([*lines, "End of the document."]))
     messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
-    sides = (("context", divided.context), ("response", divided.response))
+    sides: dict[Place, Sequence[Segment]] = {"context": divided.context, "response": divided.response}
     own = {
         place: "\n".join(item.text for item in segments if isinstance(item, Text))
-        for place, segments in sides
+        for place, segments in sides.items()
     }
     check = partial(_check, given=given, images=count, language=document.language, own=own)
     return Request("rewrite", messages, SCHEMA, partial(by_templates, document, task), OFFLINE, check)
 
 
-def belonging(image: Image) -> str:
+def belonging(image: ImageRef) -> str:
     """The note about an image's owner in a request."""
     return "" if image.owner is None else f" (belongs to [{image.owner}])"
 
@@ -103,7 +103,7 @@ def _shape(family: TaskFamily, given: int, images: int) -> str:
     )
 
 
-def by_templates(document: Document, task: Task) -> dict[str, Any]:
+def by_templates(document: Document, task: Task) -> RewriteAnswer:
     """The answer of the templates, for a document that fits the task."""
     numbers = {image.position: at for at, image in enumerate(document.images, start=1)}
     if task.wording is None:
@@ -121,8 +121,8 @@ def as_text(segment: Text) -> str:
     return f"```\n{segment.text}\n```" if segment.kind == "code" else segment.text
 
 
-def _answer(instruction: str, divided: Parts, numbers: Mapping[int, int]) -> dict[str, Any]:
-    def parts(segments: Sequence[Segment]) -> list[dict[str, Any]]:
+def _answer(instruction: str, divided: Parts, numbers: Mapping[int, int]) -> RewriteAnswer:
+    def parts(segments: Sequence[Segment]) -> list[AnswerPart]:
         return [
             {"type": "text", "text": as_text(segment)}
             if isinstance(segment, Text)
@@ -138,6 +138,7 @@ def _answer(instruction: str, divided: Parts, numbers: Mapping[int, int]) -> dic
 
 
 def _check(
-    value: dict[str, Any], given: int, images: int, language: str | None, own: Mapping[str, str]
+    value: Mapping[str, object], given: int, images: int, language: str | None, own: Mapping[Place, str]
 ) -> str | None:
-    return fault(value, given, images) or answer_language.fault(value, language, own)
+    answer = cast("RewriteAnswer", value)  # it fits SCHEMA
+    return fault(answer, given, images) or answer_language.fault(answer, language, own)

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
 
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.images.send import all_as_sent
@@ -24,6 +23,7 @@ from leafinstruct.llm.request import Answer
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import UNDECIDED, Document
 from leafinstruct.records.example import Cell, Example
+from leafinstruct.records.rows import Drop
 from leafinstruct.records.text import language, words
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.rewrite import prompt, row_size, steps, tasks
@@ -35,11 +35,13 @@ from leafinstruct.rewrite.asking import (
     rewrite_piece,
     with_resemblance,
 )
-from leafinstruct.rewrite.outcome import Refused, dropped_row, keep
+from leafinstruct.rewrite.outcome import Refused, RewriteReport, dropped_row, keep
 from leafinstruct.rewrite.tasks import Facts
-from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, version
+from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.files import writing
+from leafinstruct.runtime.record import Fingerprint, QuestionsUsed, StageFacts
+from leafinstruct.runtime.stage import Stage
 
 CODE = 11
 """Version, increased when the same documents and answers give other examples than before."""
@@ -52,7 +54,7 @@ def fingerprint(settings: RewriteSettings, inputs: Artifact, out: Artifact, engi
     return {"code": CODE, **_identity(settings), "input": record["output"]}
 
 
-def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
+def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engine) -> StageFacts:
     """Write the examples of every part that is not up to date. Returns facts for the record.
 
     Raises ProviderError if more answers failed than the recipe tolerates, LeafInstructError if there is no
@@ -77,9 +79,13 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
             f"no document became an example: {why or 'there was no document'}; see rewrite.tasks and "
             "rewrite.mode"
         )
-    used = {code for report in out.reports() for code in report["asked_in"]} & settings.questions.keys()
+    used = {
+        code for report in out.reports_as(RewriteReport) for code in report.asked_in
+    } & settings.questions.keys()
     files = {code: settings.questions[code] for code in sorted(used)}
-    read = {code: {"sha256": file.sha256, "read_by": file.questions.read_by} for code, file in files.items()}
+    read: dict[str, QuestionsUsed] = {
+        code: {"sha256": file.sha256, "read_by": file.questions.read_by} for code, file in files.items()
+    }
     return {"models": {"rewrite": settings.model}, "prompts": _own_prompt(settings), "questions": read}
 
 
@@ -129,7 +135,7 @@ def estimate(
 
 async def rewrite(
     settings: RewriteSettings, inputs: Artifact, out: Artifact, client: Client, part: Part
-) -> dict[str, Any]:
+) -> RewriteReport:
     """Task: make the examples of one part. Writes asked-, examples-, dropped- and the part's report. payload:
     the part's key."""
     started = time.perf_counter()
@@ -142,8 +148,9 @@ async def rewrite(
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     _write(out, part, answers, examples, refused)
     of_task = Counter(example.task for example in examples)
-    report = {
-        "counts": {
+    reasons, image_reasons = _reasons(refused, {example.document_id for example in examples})
+    report = RewriteReport(
+        counts={
             "documents": len(documents),
             "outcomes": len(outcomes),
             "examples": len(examples),
@@ -152,17 +159,18 @@ async def rewrite(
             "declined": sum(item.state == "declined" for item in refused),
             **{f"task.{task}": count for task, count in sorted(of_task.items())},
         },
-        **_reasons(refused, {example.document_id for example in examples}),
-        "languages": {"kept": Counter(example.language or UNDETERMINED for example in examples)},
-        "details": [item.detail for item in refused if item.state in UNDECIDED][:1],
-        "asked_in": sorted(asked_in),
-        "cost": asked.cost_of(out.file("asked", part.name)),
-        "intermediate": [out.file("asked", part.name).name],
-        "unanswered": asked.unanswered(out.file("asked", part.name)),
-        "seconds": time.perf_counter() - started,
-    }
+        reasons=reasons,
+        image_reasons=image_reasons,
+        languages={"kept": Counter(example.language or UNDETERMINED for example in examples)},
+        details=[item.detail for item in refused if item.state in UNDECIDED][:1],
+        asked_in=sorted(asked_in),
+        cost=asked.cost_of(out.file("asked", part.name)),
+        intermediate=[out.file("asked", part.name).name],
+        unanswered=asked.unanswered(out.file("asked", part.name)),
+        seconds=time.perf_counter() - started,
+    )
     files = [out.file("examples", part.name), out.file("dropped", part.name)]
-    return {**out.commit(part.name, part.payload, report, files), **client.repaired()}
+    return replace(out.commit(part.name, part.payload, report, files), repaired=client.repaired())
 
 
 async def _outcomes(
@@ -171,7 +179,7 @@ async def _outcomes(
     client: Client,
     part: Part,
     documents: Sequence[Document],
-    drops: Mapping[str, Sequence[table.Row]],
+    drops: Mapping[str, Sequence[Drop]],
     answers: list[tuple[str, Answer]],
 ) -> tuple[list[Example | Refused], set[str]]:
     """What became of a part's documents: conversations first, then pages. Also the languages asked in.
@@ -227,7 +235,7 @@ def _write(
         table.write(temporary, map(dropped_row, refused), table.DECISIONS)
 
 
-def _reasons(refused: Sequence[Refused], kept: set[str]) -> dict[str, Counter[str]]:
+def _reasons(refused: Sequence[Refused], kept: set[str]) -> tuple[Counter[str], Counter[str]]:
     """Reasons of documents without any example, one per document; and of the images of lost pieces of the
     other documents."""
     first = {item.document.id: item.reason for item in reversed(refused) if item.document.id not in kept}
@@ -235,40 +243,38 @@ def _reasons(refused: Sequence[Refused], kept: set[str]) -> dict[str, Counter[st
     for item in refused:
         if item.document.id in kept and item.document.images:
             lost[item.reason] += len(item.document.images)
-    return {"reasons": Counter(first.values()), "image_reasons": lost}
+    return Counter(first.values()), lost
 
 
-def _documents(inputs: Artifact, part: Part) -> tuple[list[Document], dict[str, list[table.Row]]]:
+def _documents(inputs: Artifact, part: Part) -> tuple[list[Document], dict[str, Sequence[Drop]]]:
     """The kept documents of a part, and the images that filter dropped from each, by id."""
-    documents, drops = [], {}
-    for row in table.read(inputs.checked("documents", part.name)):
-        documents.append(table.document_of(row))
-        drops[row["id"]] = row["drops"]
-    return documents, drops
+    decisions = list(table.decisions(inputs.checked("documents", part.name)))
+    return [document for document, _ in decisions], {document.id: drops for document, drops in decisions}
 
 
 def _cells(inputs: Artifact, part: Part, wanted: set[str]) -> dict[str, tuple[Cell, ...]]:
     """The scores of the wanted documents, dropped images included."""
     found: dict[str, list[Cell]] = {document: [] for document in wanted}
-    for row in table.read(inputs.checked("scores", part.name)):
-        if row["document_id"] in found:
-            found[row["document_id"]].append(table.cell_of(row))
+    for document, cell in table.scores(inputs.checked("scores", part.name)):
+        if document in found:
+            found[document].append(cell)
     return {document: tuple(cells) for document, cells in found.items()}
 
 
-def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: list[dict[str, Any]]) -> None:
+def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: Sequence[RewriteReport]) -> None:
     """Raise ProviderError if too many answers failed. A part with failures is not up to date, so the next run
     asks again."""
     counts = out.totals().counts
     failed, asked = counts["failed"], counts["outcomes"]
     if failed > settings.llm.tolerate_failures * asked:
-        why = next(detail for report in reports for detail in report["details"])
+        why = next(detail for report in reports for detail in report.details)
         raise too_many_failed(settings.llm, counts, asked, why, "rewriter", "answered")
 
 
-def _identity(settings: RewriteSettings) -> dict[str, Any]:
+def _identity(settings: RewriteSettings) -> dict[str, object]:
     questions = {code: file.sha256 for code, file in settings.questions.items()}
-    libraries = {"regex": words.VERSION, **{name: version(name) for name in language.LIBRARIES}}
+    # Pillow decodes the images that an edit compares
+    libraries = {"regex": words.VERSION, **{name: version(name) for name in (*language.LIBRARIES, "pillow")}}
     model = settings.model if settings.offline or settings.config.mode == "keep" else settings.llm.answerer
     shaping = {
         "model": model,
@@ -289,3 +295,6 @@ def _key(settings: RewriteSettings, inputs: Artifact, name: str) -> str:
             inputs.file_digest("scores", name),
         ]
     )
+
+
+STAGE = Stage(settings=RewriteSettings.of, fingerprint=fingerprint, run=run, reopen=reopen)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.records.document import Document, ImageRef, Segment, Text
 from leafinstruct.records.text import owners, places, signs
 from leafinstruct.records.text.words import UNITS, word_units
 
@@ -55,7 +55,7 @@ def body_of(document: Document) -> tuple[Segment, ...]:
     it."""
     shown = False
     for at, segment in enumerate(document.segments):
-        if isinstance(segment, Image):
+        if isinstance(segment, ImageRef):
             shown = True
         elif segment.text == document.title and (
             segment.kind == "heading" or not shown
@@ -84,7 +84,7 @@ def _borders(
     """Yield the index of the first segment of each step but the first. headings: positions of headings;
     has_headings: whether the source marks them."""
     index = {segment.position: at for at, segment in enumerate(body)}
-    images = [(at, segment) for at, segment in enumerate(body) if isinstance(segment, Image)]
+    images = [(at, segment) for at, segment in enumerate(body) if isinstance(segment, ImageRef)]
     reach = [(at, *(index[text] for text in bound[image.position] if text in index)) for at, image in images]
     lasts = list(accumulate(map(max, reach), max))  # of the images up to each one
     firsts = list(accumulate(map(min, reversed(reach)), min))[::-1]  # of the images from each one on

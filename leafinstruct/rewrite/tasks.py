@@ -22,7 +22,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.records.document import Document, ImageRef, Segment, Text
 from leafinstruct.records.text.signs import POINTS_BACK
 from leafinstruct.records.text.words import QUESTION_MARKS, TITLE_ENDS, count_words
 from leafinstruct.rewrite.config import ENGLISH, TaskFamily
@@ -106,7 +106,7 @@ def parts_of(document: Document, family: TaskFamily) -> Parts:
 def _parted(family: TaskFamily, cut: Steps) -> Parts:
     if family.asked == "change":
         body = [segment for step in cut.steps for segment in step]
-        first, second = (at for at, segment in enumerate(body) if isinstance(segment, Image))
+        first, second = (at for at, segment in enumerate(body) if isinstance(segment, ImageRef))
         return Parts(tuple(body[: first + 1]), tuple(body[second:]))
     context, response = cut.split(
         {"nothing": 0, "first": 1, "half": max(1, len(cut.steps) // 2), "all_but_last": -1}[family.given]
@@ -219,7 +219,7 @@ def _meets(document: Document, family: TaskFamily, facts: Facts, steps: Steps) -
 
 def _each_has_an_image(parts: Parts) -> bool:
     return all(
-        any(isinstance(segment, Image) for segment in side) for side in (parts.context, parts.response)
+        any(isinstance(segment, ImageRef) for segment in side) for side in (parts.context, parts.response)
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pyarrow as pa
 
@@ -33,6 +33,21 @@ SCHEMA = pa.schema(
 """One row per published row, in the order of rows-<part>.arrow. bytes: of its images and texts; digest: of
 its whole content; the last three columns are the group keys of its document (group_keys.py)."""
 
+
+class KeyRow(TypedDict):
+    """A row of SCHEMA."""
+
+    id: str
+    task: str
+    document: str
+    host: str | None
+    bytes: int
+    digest: str
+    text: int | None
+    near_text: Sequence[int]
+    images: Sequence[int]
+
+
 _KEY = b"leafinstruct.key"
 
 
@@ -41,7 +56,7 @@ def file_of(out: Artifact, part: str) -> Path:
     return out.file("keys", part, ".arrow")
 
 
-def write(path: Path, key: str, rows: Iterable[dict[str, Any]]) -> None:
+def write(path: Path, key: str, rows: Iterable[KeyRow]) -> None:
     """Write a part's keys. key: digest of everything they depend on."""
     table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
     with writing(path) as temporary:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 
 from leafinstruct.runtime.artifact import digest
 from leafinstruct.runtime.engine.base import Part
+from leafinstruct.runtime.record import StageFacts
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.groups import FEW_DOMAINS, Groups, group
 from leafinstruct.shard.split import shard_count, split_of, unit
@@ -24,7 +24,7 @@ from leafinstruct.shard.split import shard_count, split_of, unit
 
 def plan(
     config: ShardConfig, seed: int, keys: Mapping[str, pa.Table], shaping: object
-) -> tuple[list[Part], dict[str, Any]]:
+) -> tuple[list[Part], StageFacts]:
     """Every shard as a part, and facts about the split for the record and the card.
 
     keys: a table of keys.SCHEMA per part; shaping: what a shard's bytes depend on besides its rows. A shard's
@@ -75,8 +75,8 @@ def _runs(rows: pa.Table) -> Iterator[tuple[str, str, int, int]]:
         yield rows["task"][start].as_py(), rows["split"][start].as_py(), start, end
 
 
-def facts(config: ShardConfig, groups: Groups, splits: Sequence[str]) -> dict[str, Any]:
-    """Facts about the split for the card. splits: the split of each group.
+def facts(config: ShardConfig, groups: Groups, splits: Sequence[str]) -> StageFacts:
+    """StageFacts about the split for the card. splits: the split of each group.
 
     split_by: `domain` or `document`; group_by: keys in use; domains, groups: their numbers; largest_group:
     its rows, its share of all rows and its split; warnings: sentences for the user.

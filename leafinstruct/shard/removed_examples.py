@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from leafinstruct.records import table
 from leafinstruct.records.example import Example
 from leafinstruct.records.removals import Shown, Suppressed
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part
 
 
 def left_out(suppressed: Suppressed, rewrite: Artifact, engine: Engine) -> dict[str, list[str]]:
@@ -27,24 +26,21 @@ def left_out(suppressed: Suppressed, rewrite: Artifact, engine: Engine) -> dict[
     if not suppressed.entries:
         return {}
     parts = [Part(name) for name in rewrite.parts()]
-    reports = engine.map(
+    found = engine.map(
         partial(look, suppressed, rewrite), parts, Needs(what="matching removals", unit="examples")
     )
-    return {report["part"]: report["ids"] for report in reports if report["ids"]}
+    return {part: ids for part, ids in (matched.value for matched in found) if ids}
 
 
-def look(suppressed: Suppressed, rewrite: Artifact, part: Part) -> dict[str, Any]:
-    """Task of an engine: `ids` of one part's removed examples."""
+def look(suppressed: Suppressed, rewrite: Artifact, part: Part) -> Found[tuple[str, list[str]]]:
+    """Task of an engine: name of the part, ids of its removed examples."""
     ids = [
         example.id
         for example in _examples(rewrite, part.name)
         if suppressed.match(Shown.of_example(example)) is not None
     ]
-    return {
-        "part": part.name,
-        "counts": {"examples": table.count(rewrite.file("examples", part.name))},
-        "ids": ids,
-    }
+    count = table.count(rewrite.file("examples", part.name))
+    return Found(counts={"examples": count}, value=(part.name, ids))
 
 
 def remaining(suppressed: Suppressed, rewrite: Artifact, part: str) -> list[Example]:
@@ -55,4 +51,4 @@ def remaining(suppressed: Suppressed, rewrite: Artifact, part: str) -> list[Exam
 
 
 def _examples(rewrite: Artifact, part: str) -> Iterator[Example]:
-    return (table.example_of(row) for row in table.read(rewrite.checked("examples", part)))
+    return table.examples(rewrite.checked("examples", part))

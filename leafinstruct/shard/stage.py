@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,12 +37,16 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
 from leafinstruct.records.files import seal
+from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import NOTHING, Suppressed
 from leafinstruct.records.shards import CHECKSUMS
 from leafinstruct.records.url import host_of
-from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, version
-from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
+from leafinstruct.runtime.artifact import Artifact, digest, version
+from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part, TaskResult, hashing
 from leafinstruct.runtime.files import file_fault, file_sha256, remove, writing
+from leafinstruct.runtime.record import Fingerprint, StageFacts
+from leafinstruct.runtime.stage import Stage
+from leafinstruct.runtime.stage_report import StageReport
 from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.group_keys import GroupKeys, group_keys_of
@@ -61,8 +65,31 @@ SPLITTING = ("datasketch", "publicsuffixlist")
 BESIDE = ("README.md", CHECKSUMS, "croissant.json", "build.json", "examples/*")
 """Files published beside the shards. The record has the sha256 of each."""
 
+GONE = "shards that are gone:"
+"""Prefix of the change that is not about a setting: a missing shard is written as it was."""
+
 WINDOW = 1024
 """Rows read together while a shard is written. For each such window a part's file is opened at most once."""
+
+
+class _Recipe(Protocol):
+    seed: int
+    shard: ShardConfig
+
+    @property
+    def full_name(self) -> str: ...
+
+
+class _Loaded(Protocol):
+    """What shard reads of a loaded recipe."""
+
+    @property
+    def recipe(self) -> _Recipe: ...
+    @property
+    def removed(self) -> Suppressed: ...
+    @property
+    def resolved(self) -> Mapping[str, Any]: ...
+    def template(self, folder: str, name: str) -> Prompt: ...
 
 
 @dataclass(frozen=True)
@@ -76,6 +103,13 @@ class ShardSettings:
     card: Prompt
     suppressed: Suppressed = NOTHING
     resolved: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, loaded: _Loaded) -> Self:
+        """The settings of a recipe."""
+        recipe = loaded.recipe
+        card = loaded.template("data_cards", recipe.shard.card)
+        return cls(recipe.shard, recipe.seed, recipe.full_name, card, loaded.removed, loaded.resolved)
 
 
 def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> Fingerprint:  # noqa: ARG001 - the interface of every stage
@@ -98,7 +132,7 @@ def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine
     }
 
 
-def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> dict[str, Any]:
+def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine) -> StageFacts:
     """Write every shard that is not up to date, then card and checksums. Returns facts for the record. Raises
     LeafInstructError if there are no rows."""
     removed = left_out(settings.suppressed, inputs, engine)
@@ -119,11 +153,9 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     missing = [part for part in shards if not out.is_up_to_date(part.name, part.payload[0])]
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
-    facts: dict[str, Any] = {
-        **split,
-        "schema": public.SCHEMA_VERSION,
-        **({"suppressed": count} if count else {}),
-    }
+    facts: StageFacts = {**split, "schema": public.SCHEMA_VERSION}
+    if count:
+        facts["suppressed"] = count
     describe(settings.recipe, settings.card.text, settings.resolved, out, inputs, facts, engine)
     with writing(out.path / CHECKSUMS) as temporary:
         temporary.write_text(checksums(out), encoding="utf-8")
@@ -136,13 +168,14 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
 def checksums(out: Artifact) -> str:
     """The content of SHA256SUMS, from the shards' reports, whose hashes were computed from the bytes on
     disk."""
-    files = sorted((name, sha256) for report in out.reports() for name, sha256 in report["files"].items())
+    files = sorted((name, sha256) for report in out.reports() for name, sha256 in report.files.items())
     return "".join(f"{sha256}  {name}\n" for name, sha256 in files)
 
 
-def gone(out: Artifact) -> list[str]:
-    """Shards with a report but without a file, because it was deleted or moved."""
-    return [name for name in out.parts() if not (out.path / f"{name}.parquet").exists()]
+def moved(out: Artifact) -> tuple[str, ...]:
+    """Shards with a report but without a file, because it was deleted or moved, as a change of the stage."""
+    gone = [name for name in out.parts() if not (out.path / f"{name}.parquet").exists()]
+    return (f"{GONE} {', '.join(gone[:3])}{' and more' if len(gone) > 3 else ''}",) if gone else ()
 
 
 def files_beside(out: Artifact) -> list[Path]:
@@ -152,7 +185,7 @@ def files_beside(out: Artifact) -> list[Path]:
 
 def damaged(out: Artifact, engine: Engine) -> list[str]:
     """Names of the damaged published files of a finished stage. Reads every shard."""
-    beside: dict[str, str] = (out.record or {}).get("beside", {})
+    beside = (out.record or {}).get("beside", {})
     here = {path.relative_to(out.path).as_posix() for path in files_beside(out)}
     odd = [
         name
@@ -167,15 +200,15 @@ def damaged_shards(out: Artifact, names: Iterable[str], engine: Engine) -> list[
     parts = [Part(name) for name in sorted({*names} & {*out.parts()})]
     size = sum(path.stat().st_size for path in out.path.glob("*.parquet") if path.is_file())
     reports = hashing(engine, partial(compare, out), parts, Needs(what="checking shards", unit="MB"), size)
-    return sorted(out.path / report["damaged"] for report in reports if report["damaged"])
+    return sorted(out.path / report.value for report in reports if report.value)
 
 
-def compare(out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: compare a shard with its report. `damaged` is its file name, or empty if it matches."""
+def compare(out: Artifact, part: Part) -> Found[str]:
+    """Task: compare a shard with its report. Returns its file name, empty if it matches."""
     report, path = out.report(part.name), out.path / f"{part.name}.parquet"
-    is_whole = report is not None and file_fault(path, report["files"][path.name]) is None
+    is_whole = report is not None and file_fault(path, report.files[path.name]) is None
     size = path.stat().st_size // 1_000_000 if is_whole else 0
-    return {"counts": {"MB": size}, "damaged": "" if is_whole else path.name}
+    return Found(counts={"MB": size}, value="" if is_whole else path.name)
 
 
 def forget(out: Artifact, path: Path) -> None:
@@ -189,11 +222,10 @@ def forget(out: Artifact, path: Path) -> None:
         remove(path)
 
 
-def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part) -> dict[str, Any]:
+def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
     """Task: write a part's published rows to rows-<part>.arrow and their keys to keys-<part>.arrow. payload:
     the key."""
     assert inputs.upstream is not None, "rewrite was made from filter"
-    started = time.perf_counter()
     keys_of.file_of(out, part.name).unlink(missing_ok=True)
     here = remaining(settings.suppressed, inputs, part.name)
     used = {example.document_id for example in here}
@@ -208,17 +240,17 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
     with writing(out.file("rows", part.name, ".arrow")) as temporary:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
             for example in here:
-                row = public.row_of(example, data, settings.recipe)
+                row = row_of(example, data, settings.recipe)
                 start = sink.tell()
                 file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
                 places.append((start, sink.tell() - start))
-                keys.append(_key(example, row, grouping[example.document_id]))
+                keys.append(_key(example, row, data, grouping[example.document_id]))
         seal.put(temporary, places)
     keys_of.write(keys_of.file_of(out, part.name), part.payload, keys)
-    return {"counts": {"rows": len(here)}, "seconds": time.perf_counter() - started}
+    return TaskResult(counts={"rows": len(here)})
 
 
-def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
+def write(settings: ShardSettings, out: Artifact, part: Part) -> StageReport:
     """Task: write one shard in row groups of about `row_group_bytes`, with one of them in memory."""
     started = time.perf_counter()
     identity, places = part.payload
@@ -232,12 +264,8 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> dict[str, Any]:
             images += sum(len(of_row) for of_row in rows.column("images"))
             file.write_table(rows, row_group_size=max(1, rows.num_rows))
     counts = Counter({"rows": len(places), "images": images, "bytes": path.stat().st_size})
-    return out.commit(
-        part.name,
-        identity,
-        {"counts": counts, "reasons": {}, "seconds": time.perf_counter() - started},
-        [path],
-    )
+    report = StageReport(counts=counts, seconds=time.perf_counter() - started)
+    return out.commit(part.name, identity, report, [path])
 
 
 def _rows(out: Artifact, places: pa.Table) -> Iterator[pa.RecordBatch]:
@@ -270,18 +298,19 @@ def _groups(rows: Iterator[pa.RecordBatch], aim: int) -> Iterator[list[pa.Record
         yield group
 
 
-def _key(example: Example, row: table.Row, group_keys: GroupKeys) -> dict[str, Any]:
-    """A row of keys.SCHEMA."""
-    shown = {**row, "images": [info["sha256"] for info in row["image_info"]]}
-    texts = (part["text"] or "" for turn in row["messages"] for part in turn["content"])
+def _key(
+    example: Example, row: table.Row, data: Mapping[str, bytes], group_keys: GroupKeys
+) -> keys_of.KeyRow:
+    """A row of keys.SCHEMA. row: the published row. data: sha256 -> bytes of its images."""
+    names = [image.sha256 or "" for image in example.images]
+    texts = (part for turn in example.turns for part in turn.parts if isinstance(part, str))
     return {
         "id": example.id,
         "task": example.task,
         "document": example.document_id,
         "host": host_of(example.page_url or example.url),
-        "bytes": sum(len(image["bytes"]) for image in row["images"])
-        + sum(len(text.encode()) for text in texts),
-        "digest": digest(shown),
+        "bytes": sum(len(data[name]) for name in names) + sum(len(text.encode()) for text in texts),
+        "digest": digest({**row, "images": names}),
         "text": group_keys.text,
         "near_text": group_keys.near_text,
         "images": group_keys.images,
@@ -316,3 +345,14 @@ def _clear(out: Artifact, parts: Iterable[Part], shards: Iterable[Part]) -> None
     for path in [*out.path.glob("*.parquet"), *out.path.glob("keys-*"), *out.path.glob("rows-*")]:
         if path.name not in wanted:
             path.unlink()
+
+
+STAGE = Stage(
+    settings=ShardSettings.of,
+    fingerprint=fingerprint,
+    run=run,
+    moved=moved,
+    tolerated=lambda *_: (GONE,),
+    damaged=damaged,
+    forget=forget,
+)

@@ -14,8 +14,9 @@ from leafinstruct.card.front import categories, order, size_category
 from leafinstruct.card.limits import limits
 from leafinstruct.recipe import load as recipes
 from leafinstruct.recipe.resolved import resolved
+from leafinstruct.runtime.stage_report import Cost, StageReport
 
-COST = {
+COST: Cost = {
     "questions": 2,
     "requests": 3,
     "input_tokens": 1000,
@@ -26,7 +27,8 @@ COST = {
 
 
 def test_costs_are_summed_and_a_figure_unknown_for_one_part_is_unknown():
-    assert costs([{"cost": COST}, {"cost": {**COST, "dollars": 0.2, "estimated": True}}]) == {
+    dearer: Cost = {**COST, "dollars": 0.2, "estimated": True}
+    assert costs([StageReport(cost=COST), StageReport(cost=dearer)]) == {
         "questions": 4,
         "requests": 6,
         "input_tokens": 2000,
@@ -34,18 +36,16 @@ def test_costs_are_summed_and_a_figure_unknown_for_one_part_is_unknown():
         "estimated": True,
         "dollars": 0.3,
     }
-    assert costs([{"cost": COST}, {"cost": {**COST, "dollars": None}}, {"cost": COST}]) == {
+    assert costs([StageReport(cost=cost) for cost in (COST, {**COST, "dollars": None}, COST)]) == {
         **{name: 3 * COST[name] for name in ("questions", "requests", "input_tokens", "output_tokens")},
         "estimated": False,
         "dollars": None,
     }
 
 
-@pytest.mark.parametrize(
-    "reports", [[], [{"counts": {}}], [{"cost": COST}, {"counts": {}}], [{"cost": None}]]
-)
-def test_costs_that_were_not_recorded_are_not_zero(reports):
-    assert costs(reports) is None
+@pytest.mark.parametrize("found", [[], [None], [COST, None]])
+def test_costs_that_were_not_recorded_are_not_zero(found):
+    assert costs([StageReport(cost=cost) for cost in found]) is None
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from leafinstruct.runtime.engine.base import Part
 def counted(version: str) -> Tally:
     tally = Tally()
     for path in SHARDS[version]:
-        tally.merge(count_shard(Artifact(path.parent), Part(path.stem))["tally"])
+        tally.merge(count_shard(Artifact(path.parent), Part(path.stem)).value)
     return tally
 
 
@@ -43,8 +43,8 @@ def test_golden_shards_are_shown(version, tmp_path):
     for path in SHARDS[version]:
         shutil.copy(path, tmp_path)
     found = show(tmp_path, {path.name.partition(".")[0]: [tmp_path / path.name] for path in SHARDS[version]})
-    assert [example["task"] for example in found] == ["edit", "guide"]
-    assert [example["license"] for example in found] == (
+    assert [example.task for example in found] == ["edit", "guide"]
+    assert [example.license for example in found] == (
         ["CC0-1.0"] * 2 if version == "1" else ["CC-BY-4.0", "CC0-1.0"]
     )
     # PARTS: six parts of a turn are shown, three of them images
@@ -52,5 +52,5 @@ def test_golden_shards_are_shown(version, tmp_path):
 
 
 def test_a_shard_without_a_later_column_is_counted(tmp_path):
-    tally = count_shard(Artifact(tmp_path), Part(earlier_and_later(tmp_path).stem))["tally"]
+    tally = count_shard(Artifact(tmp_path), Part(earlier_and_later(tmp_path).stem)).value
     assert (tally.rows, tally.rights) == (1, {"CC-BY-4.0": (1, 2)})

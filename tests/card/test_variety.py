@@ -209,7 +209,7 @@ def test_the_most_frequent_is_exact_up_to_the_size_and_a_close_bound_above(monke
 def test_golden_shards_have_known_figures():
     tally = Tally()
     for path in SHARDS["2"]:
-        tally.merge(count_shard(Artifact(path.parent), Part(path.stem))["tally"])
+        tally.merge(count_shard(Artifact(path.parent), Part(path.stem)).value)
     found = variety.figures(tally.variety)
     assert (found["all"]["rows"], found["all"]["titled"], found["all"]["turns"]["mean"]) == (2, 2, 2)
     assert found["all"]["prompt_images"] == {"mean": 0.5, "min": 0, "max": 1}
@@ -238,7 +238,7 @@ def test_the_card_and_build_json_state_the_figures_of_the_shards(tmp_path):
     stated = json.loads((folder / "build.json").read_text(encoding="utf-8"))["variety"]
     tally = Tally()
     for shard in sorted(folder.glob("*.parquet")):
-        tally.merge(count_shard(Artifact(folder), Part(shard.stem))["tally"])
+        tally.merge(count_shard(Artifact(folder), Part(shard.stem)).value)
     assert stated == variety.figures(tally.variety)
     card = (
         (folder / "README.md")

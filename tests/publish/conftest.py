@@ -12,7 +12,7 @@ from hub_repos import ReposHub
 from making import InlineEngine, build, png, unjudged
 
 from leafinstruct import pipeline
-from leafinstruct.publish.push import Pushed
+from leafinstruct.publish.push import Pushed, PushSettings
 from leafinstruct.recipe import load as recipes
 
 TOKEN = "hf_secretsecretsecret"
@@ -94,7 +94,7 @@ def push(built: Path, hub: ReposHub) -> Callable[..., Pushed]:
 
     def run(*changes: str, dry_run: bool = False, **asked: Any) -> Pushed:
         loaded = recipes.load(built, changes)
-        asked = {"repo": "me/demo", "allowed": (), **asked}
-        return pipeline.publish(loaded, InlineEngine(), lambda *_: None, dry_run, **asked)
+        settings = PushSettings.of(loaded, **{"repo": "me/demo", **asked})
+        return pipeline.publish(loaded, settings, InlineEngine(), lambda *_: None, dry_run)
 
     return run

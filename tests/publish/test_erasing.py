@@ -18,6 +18,7 @@ from leafinstruct.records.removals import add as add_entries
 from leafinstruct.records.removals import beside, entry, load
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import writing
+from leafinstruct.runtime.stage_report import StageReport
 from leafinstruct.train.data import codes
 
 
@@ -76,7 +77,7 @@ def test_frames_that_no_build_has_filtered_are_found_by_their_bytes(tmp_path):
     with writing(path) as temporary, frames.frame_writer(temporary) as add:
         for number in range(2):
             add(Frame(Ref(file="a.mp4", time=float(number)), "stamp", b"bytes of frame %d" % number))
-    ingest.commit("v", "key", {"counts": {}}, [ingest.file("documents", "v")])
+    ingest.commit("v", "key", StageReport(), [ingest.file("documents", "v")])
     recipe = tmp_path / "recipe.yaml"
 
     def purge(data: bytes) -> None:

@@ -404,7 +404,7 @@ def test_a_row_whose_lists_do_not_belong_together_is_a_reason(references, tmp_pa
     (tmp_path / "odd").mkdir()
     pq.write_table(type(table).from_pylist(given, schema=table.schema), tmp_path / "odd" / path.name)
     hydrate(tmp_path / "odd", tmp_path / "back", None, str(tmp_path))
-    assert missing(tmp_path / "back")[0]["reason"] == "broken_row"
+    assert missing(tmp_path / "back")[0]["reason"] == "images_differ"
 
 
 def test_a_reference_that_leads_out_of_its_root_is_not_read(references, built, tmp_path):

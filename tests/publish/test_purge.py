@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from e2e.test_build_llm import answer, example, is_judge, text_of
 from llm.fake_clock import FakeClock
@@ -32,6 +35,8 @@ from leafinstruct.publish.purge.quotes import Quotes
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records.removals import beside, entry, load
 from leafinstruct.runtime import files as files_of_runs
+
+pytestmark = pytest.mark.e2e
 
 SECRET = 'The "quick" brown fox of Müllerstraße jumps over nine lazy dogs'
 ALT = "my daughter on her fourth birthday"
@@ -487,6 +492,10 @@ def test_exports_and_hydrated_folders_below_the_working_directory_go(project):
     )
     assert hydrated.returncode == 0, hydrated.stderr
     assert any(name.startswith("again/") for name in holding(project.workdir, SECRET))
+    kept = project.workdir / "row-left-out"
+    shutil.copytree(project.workdir / "again", kept)
+    for path in kept.glob("*.parquet"):
+        pq.write_table(pq.read_table(path).filter(pc.field("url") != page_url(0)), path)
     foreign = project.workdir / "of-somebody-else"
     foreign.mkdir()
     (foreign / "missing.jsonl").write_text("{}\n", encoding="utf-8")
@@ -494,6 +503,8 @@ def test_exports_and_hydrated_folders_below_the_working_directory_go(project):
     project.purge(("url", page_url(0)))
     assert holding(project.workdir, SECRET) == holding(project.workdir, image(0, 0)) == []
     assert sorted(path.name for path in foreign.iterdir()) == ["missing.jsonl", "table.parquet"]
+    assert not (project.workdir / "again").exists()
+    assert not kept.exists(), "its fetched images and its card show the page"
 
 
 def test_texts_of_every_script_and_of_any_length_go(project):

@@ -16,6 +16,8 @@ from publish.conftest import TOKEN
 from leafinstruct.errors import PublishError
 from leafinstruct.publish.plan import LIST
 
+pytestmark = pytest.mark.e2e
+
 
 def names(files) -> list[str]:
     return [file.name for file in files]

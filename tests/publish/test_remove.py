@@ -8,7 +8,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from making import InlineEngine, build, leaf, rows, shard_sums
+from making import InlineEngine, build, leaf, published, rows, shard_sums
 
 from leafinstruct.errors import LeafInstructError, RecipeError
 from leafinstruct.pipeline import artifacts
@@ -76,7 +76,7 @@ def test_a_page_is_removed_by_its_found_and_by_its_canonical_url(kind, value):
     list_ = Suppressed((entry(kind, value),))
     assert list_.match(FOUND) is not None
     row = {"id": "e", "document_id": "d", "url": FOUND.url, "page_url": FOUND.page_url, "image_info": []}
-    assert list_.match(Shown.of_row(row)) is not None
+    assert list_.match(Shown.of_row(published(row))) is not None
     example = Example("e", "d", "s", "guide", (), Provenance("f"), url=FOUND.url, page_url=FOUND.page_url)
     assert list_.match(Shown.of_example(example)) is not None
 
@@ -179,7 +179,7 @@ def test_a_build_leaves_out_removed_records_and_rebuilds_no_other_shard(built, s
     assert outcomes["shard"].changes[0].startswith("shard.suppressed null -> ")
     assert len(engine.reports["gathering"]) == 1
     # each part is read once for its key and count
-    assert [report["counts"]["examples"] for report in engine.reports[LOOKING]] == [4, 4, 4]
+    assert [report.counts["examples"] for report in engine.reports[LOOKING]] == [4, 4, 4]
     assert [row["id"] for row in rows(shards)] == [row["id"] for row in whole if row is not gone]
     after = shard_sums(shards)
     assert (

@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.records import public
-from leafinstruct.records.document import Image, Provenance, Ref
+from leafinstruct.records.document import ImageRef, Provenance, Ref
 from leafinstruct.records.example import Cell, Example, Turn
+from leafinstruct.records.published_row import row_of
 from leafinstruct.sketchbook.world.render import render
 from leafinstruct.sketchbook.world.scene import Item, Scene
 
@@ -40,9 +41,9 @@ def drawn(*items: Item) -> bytes:
     return buffer.getvalue()
 
 
-def image(position: int, data: bytes, name: str, **known: object) -> Image:
+def image(position: int, data: bytes, name: str, **known: object) -> ImageRef:
     size = {"width": 32, "height": 32, "format": "PNG", "state": "ok"}
-    return Image(position, Ref(file=name), sha256=hashlib.sha256(data).hexdigest(), **size, **known)  # type: ignore[arg-type]
+    return ImageRef(position, Ref(file=name), sha256=hashlib.sha256(data).hexdigest(), **size, **known)  # type: ignore[arg-type]
 
 
 def edit() -> tuple[Example, list[bytes]]:
@@ -111,7 +112,7 @@ def guide() -> tuple[Example, list[bytes]]:
 
 
 def write(name: str, example: Example, images: list[bytes]) -> None:
-    row = public.row_of(example, {hashlib.sha256(data).hexdigest(): data for data in images}, "golden@dev")
+    row = row_of(example, {hashlib.sha256(data).hexdigest(): data for data in images}, "golden@dev")
     (HERE / "schema_3").mkdir(exist_ok=True)
     with pq.ParquetWriter(
         HERE / "schema_3" / f"{name}-00000-of-00001.parquet", public.schema(), **public.WRITER

@@ -23,7 +23,7 @@ from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.page.page import parse
 from leafinstruct.ingest.readers import html as html_reader
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.text import owners, signs
 from leafinstruct.rewrite.steps import steps_of
 
@@ -68,7 +68,7 @@ def pictured(*parts: str) -> Document:
     """As `document`, each image with its name as alt text."""
     page = document(*parts)
     named = (
-        replace(item, alt=item.sha256 or "") if isinstance(item, Image) else item for item in page.segments
+        replace(item, alt=item.sha256 or "") if isinstance(item, ImageRef) else item for item in page.segments
     )
     return owners.infer(replace(page, segments=tuple(named)))
 
@@ -169,7 +169,7 @@ def test_a_conversation_has_no_owners():
     page = Document(
         "i",
         "s",
-        (Text(0, "Look:", role="user"), Image(1, document("!a").images[0].ref, role="user")),
+        (Text(0, "Look:", role="user"), ImageRef(1, document("!a").images[0].ref, role="user")),
         document("x").provenance,
     )
     assert owners.infer(page) == page
@@ -307,7 +307,7 @@ def test_owners_and_steps_are_consistent_whatever_the_order(parts):
     title = [] if page.title is None else [page.segments[0]]
     assert [*title, *body] == list(page.segments)
     if steps.known and page.images:
-        assert all(any(isinstance(segment, Image) for segment in step) for step in steps.steps)
+        assert all(any(isinstance(segment, ImageRef) for segment in step) for step in steps.steps)
         of = {segment.position: number for number, step in enumerate(steps.steps) for segment in step}
         assert all(of[image.owner] == of[image.position] for image in page.images if image.owner in of)
     again = owners.infer(page)

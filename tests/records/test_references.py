@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from making import build, recipe
 
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.text.references import dangling
 
 I = None  # noqa: E741 - an image
@@ -155,7 +155,7 @@ def test_what_is_answered_or_no_reference_to_an_image_counts_nothing(parts):
 
 
 def test_an_image_that_the_text_owns_answers_in_both_directions():
-    page = [Image(0, None), Text(1, "Wire it as in the image below."), Text(2, "The end.")]  # type: ignore[arg-type]
+    page = [ImageRef(0, None), Text(1, "Wire it as in the image below."), Text(2, "The end.")]  # type: ignore[arg-type]
     assert len(dangling(page)) == 1
     assert dangling([replace(page[0], owner=1), *page[1:]]) == []
 
@@ -207,7 +207,7 @@ def without(page: Document, *positions: int) -> Document:
 def steps(page: Document) -> Iterator[tuple[int, list[int]]]:
     """Each image with the texts, other than headings, directly before and behind it."""
     for at, segment in enumerate(page.segments):
-        if isinstance(segment, Image):
+        if isinstance(segment, ImageRef):
             near = (page.segments[place] for place in (at - 1, at + 1) if 0 <= place < len(page.segments))
             yield (
                 segment.position,

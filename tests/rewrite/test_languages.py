@@ -15,7 +15,7 @@ from making import ENGLISH, document, in_english
 from pydantic import ValidationError
 
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.records.document import Document, Image
+from leafinstruct.records.document import Document, ImageRef
 from leafinstruct.rewrite import parse, prompt, tasks
 from leafinstruct.rewrite.config import (
     CONTINUATION,
@@ -59,7 +59,7 @@ def stated(*parts: str) -> Document:
     """A German document whose images belong to the texts behind them, as its source states."""
     page = german(*parts)
     owned = tuple(
-        replace(item, owner=item.position + 1, owner_found="stated") if isinstance(item, Image) else item
+        replace(item, owner=item.position + 1, owner_found="stated") if isinstance(item, ImageRef) else item
         for item in page.segments
     )
     return replace(page, segments=owned)

@@ -9,7 +9,7 @@ from making import document
 
 from leafinstruct.ingest.page.assemble import assemble
 from leafinstruct.ingest.page.page import parse
-from leafinstruct.records.document import Document, Image, Provenance, Ref
+from leafinstruct.records.document import Document, ImageRef, Provenance, Ref
 from leafinstruct.records.text import owners
 from leafinstruct.rewrite.steps import fits, pieces
 
@@ -122,7 +122,7 @@ def test_no_piece_ends_beside_an_image_whose_owner_is_unknown():
     unknown = replace(
         page,
         segments=tuple(
-            replace(item, owner=None, owner_found="unknown") if isinstance(item, Image) else item
+            replace(item, owner=None, owner_found="unknown") if isinstance(item, ImageRef) else item
             for item in page.segments
         ),
     )

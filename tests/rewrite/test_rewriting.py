@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from leafinstruct.evaluate.sketchbook.guide_asks import guide_asks
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.document import Document, ImageRef, Text
+from leafinstruct.records.rows import Drop
 from leafinstruct.rewrite import parse, prompt, tasks
 from leafinstruct.rewrite.config import (
     CONTINUATION,
@@ -98,10 +99,10 @@ def test_templates_pass_the_check_that_a_model_must_pass(page, family):
         return
     answer = prompt.by_templates(page, *in_english(family))
     validate(answer, parse.SCHEMA)
-    given_images = sum(isinstance(segment, Image) for segment in tasks.parts_of(page, family).context)
+    given_images = sum(isinstance(segment, ImageRef) for segment in tasks.parts_of(page, family).context)
     assert parse.fault(answer, given_images, len(page.images)) is None
     user, assistant = parse.turns(answer, page.images)
-    shown = [part for turn in (user, assistant) for part in turn.parts if isinstance(part, Image)]
+    shown = [part for turn in (user, assistant) for part in turn.parts if isinstance(part, ImageRef)]
     assert [image.position for image in shown] == [image.position for image in page.images]
     written = [
         part
@@ -396,15 +397,15 @@ def test_a_conversation_is_kept_unchanged():
 
     segments = (
         Text(0, "draw it", role="user"),
-        Image(1, Ref(file="a.png")),
+        ImageRef(1, Ref(file="a.png")),
         Text(2, "so", role="assistant"),
-        Image(3, Ref(file="b.png")),
+        ImageRef(3, Ref(file="b.png")),
     )
     kept = keep(Document("i", "s", segments, Provenance("f")), ())
     assert isinstance(kept, Example)
     assert [(turn.role, len(turn.parts)) for turn in kept.turns] == [("user", 2), ("assistant", 2)]
     assert kept.task == "conversation"
-    holed = keep(Document("i", "s", segments, Provenance("f")), (), [{"position": 3, "rule": "image.side"}])
+    holed = keep(Document("i", "s", segments, Provenance("f")), (), [Drop("image.side", None, None, "ok", 3)])
     assert isinstance(holed, Refused)
     assert holed.reason == "image_dropped"
     refused = keep(document("no roles", "!a"), ())

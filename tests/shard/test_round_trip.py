@@ -23,6 +23,7 @@ from PIL import Image as Pil
 from leafinstruct import pipeline
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import public, table
+from leafinstruct.records.published_row import row_of
 
 Row = dict[str, Any]
 SPLITS = ("train", "test")
@@ -63,9 +64,9 @@ def truth(built: Path) -> dict[str, Row]:
     chain = pipeline.artifacts(recipes.load(built))
     found = {}
     for part in chain["rewrite"].parts():
-        data = {row["sha256"]: row["bytes"] for row in table.read(chain["filter"].file("images", part))}
-        for item in map(table.example_of, table.read(chain["rewrite"].file("examples", part))):
-            found[item.id] = public.row_of(item, data, "t@dev")
+        data = dict(table.columns(chain["filter"].file("images", part), "sha256", "bytes"))
+        for item in table.examples(chain["rewrite"].file("examples", part)):
+            found[item.id] = row_of(item, data, "t@dev")
     assert len(found) == 24
     assert {row["task"] for row in found.values()} == {"guide", "continuation", "next_step"}
     return found

@@ -48,9 +48,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def settings(path: Path) -> stage.ShardSettings:
-    found = pipeline.settings_of(recipes.load(path), "shard")
-    assert isinstance(found, stage.ShardSettings)
-    return found
+    return stage.ShardSettings.of(recipes.load(path))
 
 
 def gathered_part(out: Artifact) -> str:
@@ -99,11 +97,11 @@ def test_a_shard_of_many_parts_opens_few_files(small):
     }
     script = (
         "import json, resource, sys; from pathlib import Path\n"
-        "from leafinstruct import pipeline; from leafinstruct.recipe import load as recipe\n"
+        "from leafinstruct.recipe import load as recipe\n"
         "from leafinstruct.runtime.artifact import Artifact\n"
         "from leafinstruct.runtime.engine.base import Part\n"
         "from leafinstruct.shard import stage\n"
-        "settings = pipeline.settings_of(recipe.load(Path(sys.argv[1])), 'shard')\n"
+        "settings = stage.ShardSettings.of(recipe.load(Path(sys.argv[1])))\n"
         "import datasets\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
         "import pyarrow\n"
@@ -119,7 +117,7 @@ def test_a_shard_of_many_parts_opens_few_files(small):
     assert [row["id"] for row in rows(out.path)] == [ids[index] for index in places["index"]]
     report = out.report("many.train-00000-of-00001")
     assert report is not None
-    assert (report["counts"]["rows"], report["counts"]["images"]) == (480, 1440)
+    assert (report.counts["rows"], report.counts["images"]) == (480, 1440)
 
 
 class Killed(Artifact):

@@ -104,10 +104,10 @@ class Web:
         self.answered += 1
         return found
 
-    def repaired(self) -> dict[str, dict[str, int]]:
-        """Damaged entries that were dropped since the last call, in the form of a task's report."""
+    def repaired(self) -> dict[str, int]:
+        """Damaged entries that were dropped since the last call, by what they are."""
         count, self._store.repaired = self._store.repaired, 0
-        return {"repaired": {"fetched images": count}} if count else {}
+        return {"fetched images": count} if count else {}
 
     async def close(self) -> None:
         """Cancel what is running; close all connections and the store's files."""

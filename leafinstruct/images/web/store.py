@@ -136,18 +136,12 @@ def stored(folder: Path, segment: str, offset: int, size: int, sha256: str) -> b
     return data
 
 
-def is_intact(folder: Path, entry: Fetched | Mapping[str, Any]) -> bool:
-    """Whether the store contains an outcome's bytes unchanged; True for outcomes without bytes. entry: an
-    outcome, or a row of `fetches-`."""
-    place = (
-        entry
-        if isinstance(entry, Mapping)
-        else {name: getattr(entry, name) for name in ("segment", "offset", "size", "sha256")}
-    )
-    if place["sha256"] is None:
+def is_intact(folder: Path, entry: Fetched) -> bool:
+    """Whether the store contains an outcome's bytes unchanged; True for outcomes without bytes."""
+    if entry.sha256 is None:
         return True
     try:
-        stored(folder, place["segment"] or "", place["offset"] or 0, place["size"] or 0, place["sha256"])
+        stored(folder, entry.segment or "", entry.offset or 0, entry.size or 0, entry.sha256)
     except (OSError, ValueError):
         return False
     return True

@@ -17,13 +17,11 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from leafinstruct.errors import SourceError
 from leafinstruct.ingest import made
 from leafinstruct.publish.purge.find import STAGES, Found
 from leafinstruct.publish.purge.quotes import Quotes
-from leafinstruct.records import table
 from leafinstruct.records.frames import contains_any
-from leafinstruct.records.removals import ROW_COLUMNS, Shown, Suppressed
+from leafinstruct.records.removals import Suppressed
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import load
 
@@ -44,7 +42,7 @@ def planned(
     first: list[Path] = [path for run in folders for pattern in _LEFT for path in run.rglob(pattern)]
     last: list[Path] = []
     if listed.entries:
-        first += _exports(workdir, affected) + _hydrated(workdir, listed, found)
+        first += _exports(workdir, affected) + _hydrated(workdir)
         first += [run / "train" / name for run in folders for name in _TRAINING]
         first += [
             path
@@ -107,36 +105,20 @@ def _exports(workdir: Path, affected: list[Path]) -> list[Path]:
         for run in workdir.glob("[!.]*")
         if run.is_dir() and run not in affected
         for report in Artifact(run / "shard").reports()
-        for sha256 in report["files"].values()
+        for sha256 in report.files.values()
     }
     folders = [path.parent for path in workdir.rglob("fingerprint.json") if path.parent.name not in STAGES]
     return [folder for folder in folders if not set(_exported(folder)) <= clean]
 
 
-def _hydrated(workdir: Path, listed: Suppressed, found: Found) -> list[Path]:
-    """Folders of `leaf hydrate` below the working directory with a shard that holds a removed record, or that
-    cannot be read.
+def _hydrated(workdir: Path) -> list[Path]:
+    """Folders of `leaf hydrate` below the working directory. All of them: fetched images, the card and
+    missing.jsonl may also show a record whose row was left out.
 
     Such a folder has a fingerprint, possibly damaged. A foreign folder with a `missing.jsonl` has none.
     """
     files = [path.with_name("fingerprint.json") for path in workdir.rglob("missing.jsonl")]
-    folders = [file.parent for file in files if file.is_file() and "shards" in (load(file) or {"shards": {}})]
-    return [
-        folder
-        for folder in folders
-        if any(_shows(shard, listed, found) for shard in folder.glob("*.parquet"))
-    ]
-
-
-def _shows(shard: Path, listed: Suppressed, found: Found) -> bool:
-    try:
-        rows = [Shown.of_row(row) for row in table.read(shard, ROW_COLUMNS)]
-    except (SourceError, KeyError, TypeError, ValueError):
-        return True
-    return any(
-        row.document_id in found.documents or listed.match(row) or found.images.intersection(row.sha256)
-        for row in rows
-    )
+    return [file.parent for file in files if file.is_file() and "shards" in (load(file) or {"shards": {}})]
 
 
 def _exported(folder: Path) -> list[str]:

@@ -21,13 +21,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from leafinstruct.errors import SourceError
+from leafinstruct.errors import SchemaError, SourceError
 from leafinstruct.publish.purge.quotes import Quotes
 from leafinstruct.records import public, table
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Example
 from leafinstruct.records.files import checked
-from leafinstruct.records.removals import Shown, Suppressed
+from leafinstruct.records.published_row import PublishedRow, rows_in
+from leafinstruct.records.removals import ROW_COLUMNS, Shown, Suppressed
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import file_fault
 
@@ -36,6 +37,8 @@ Entry = tuple[str, str]
 Place = tuple[str, str]
 """File and locator of a record."""
 STAGES = ("ingest", "filter", "rewrite", "shard")
+_COLUMNS = ("messages", *ROW_COLUMNS)
+"""Columns of the published row that are read."""
 _DOCUMENTS = (("ingest", "documents"), ("filter", "documents"), ("filter", "dropped"), ("rewrite", "dropped"))
 
 
@@ -105,8 +108,8 @@ def find(folders: list[Path], listed: Suppressed) -> Found:
             _sort(run, record, found, listed.images)
         for _, part, path in _files(run, "asked", ("filter", "rewrite")):
             try:
-                for row in table.read(path, ["document_id", "key"]):
-                    (found.keys if row["document_id"] in found.documents else found.kept_keys).add(row["key"])
+                for document, key in table.columns(path, "document_id", "key"):
+                    (found.keys if document in found.documents else found.kept_keys).add(key)
             except (SourceError, KeyError, TypeError):
                 found.parts[run].add(part)
                 found.unreadable = True
@@ -155,27 +158,26 @@ def _records(run: Path, found: Found) -> Iterator[Record]:
                 found.unreadable = True
     for _, part, path in _files(run, "examples", ("rewrite",)):
         try:
-            for row in table.read(path):
-                yield _of_example(table.example_of(row), part, path)
+            for example in table.examples(path):
+                yield _of_example(example, part, path)
         except (SourceError, KeyError, TypeError):
             found.parts[run].add(part)
     shards = Artifact(run / "shard")
     for path in sorted(shards.path.glob("*.parquet")):
-        recorded = (shards.report(path.stem) or {"files": {}})["files"].get(path.name, "")
-        if file_fault(path, recorded) is not None:
+        report = shards.report(path.stem)
+        if report is None or file_fault(path, report.files.get(path.name, "")) is not None:
             found.shards[run].add(path.stem)
             continue
         try:
-            for row in table.read(path, [name for name in public.schema().names if name != "images"]):
-                yield _of_row(row, path)
-        except (SourceError, KeyError, TypeError, ValueError):
+            for published in public.open_shard(path).read(_COLUMNS):
+                yield _of_row(published.whole(), path)
+        except (SourceError, SchemaError):
             found.shards[run].add(path.stem)
     yield from _gathered(run, found)
 
 
 def _gathered(run: Path, found: Found) -> Iterator[Record]:
     """Rows that were gathered for shards, also by a build that was killed before it wrote the shards."""
-    columns = [name for name in public.schema().names if name != "images"]
     for _, part, path in _files(run, "rows", ("shard",), ".arrow"):
         if checked.fault(path) is not None:
             found.parts[run].add(part)
@@ -183,9 +185,9 @@ def _gathered(run: Path, found: Found) -> Iterator[Record]:
         try:
             with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
                 for number in range(file.num_record_batches):
-                    for row in file.get_batch(number).select(columns).to_pylist():
-                        yield replace(_of_row(row, path), part=part)
-        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
+                    for row in rows_in(file.get_batch(number).select(list(_COLUMNS))):
+                        yield replace(_of_row(row.whole(), path), part=part)
+        except (pa.ArrowException, OSError, KeyError, SchemaError):
             found.parts[run].add(part)
 
 
@@ -200,8 +202,8 @@ class _Names:
         if self._known[0] != part:
             path, names = self._filter.file("images", part), {}
             try:
-                rows = table.read(path, ["ref", "sha256"]) if path.is_file() else iter(())
-                names = {row["ref"]: row["sha256"] for row in rows if row["sha256"]}
+                rows = table.columns(path, "ref", "sha256") if path.is_file() else iter(())
+                names = {ref: sha256 for ref, sha256 in rows if sha256}
             except (SourceError, KeyError, TypeError):
                 self._found.parts[self._run].add(part)
                 self._found.unreadable = True
@@ -226,8 +228,8 @@ def _of_example(example: Example, part: str, path: Path) -> Record:
     return Record(part, Shown.of_example(example), tuple(texts), place, path)
 
 
-def _of_row(row: table.Row, path: Path) -> Record:
-    texts = [item["text"] or "" for turn in row["messages"] or () for item in turn["content"] or ()]
+def _of_row(row: PublishedRow, path: Path) -> Record:
+    texts = [part for turn in row.turns for part in turn.parts if isinstance(part, str)]
     return Record(path.stem, Shown.of_row(row), tuple(texts), ("", "", ""), path)
 
 
@@ -250,7 +252,7 @@ def _mentioning(run: Path, listed: Suppressed) -> set[str]:
         if report is None
         or any(
             listed.mentioned(f"{item['locator']} {item['detail']}")
-            for item in report.get("rejected", ())
+            for item in report.rejected
             if item["detail"]
         )
     }

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,7 +66,7 @@ def _of_file(
     return entries
 
 
-def _entry(row: dict[str, Any], listed: Suppressed) -> Entry | None:
+def _entry(row: dict[str, object], listed: Suppressed) -> Entry | None:
     """The entry that matches a URL in a cell of a row, or bytes in the row."""
     urls = tuple(
         cell for cell in strings(row) if cell.startswith(("http://", "https://")) and not cell.split()[1:]
@@ -76,9 +75,9 @@ def _entry(row: dict[str, Any], listed: Suppressed) -> Entry | None:
     return None if entry is None else (entry.kind, entry.value)
 
 
-def _digests(row: dict[str, Any]) -> set[str]:
+def _digests(row: dict[str, object]) -> set[str]:
     return {hashlib.sha256(data).hexdigest() for data in hub_stream.contained(row)}
 
 
-def _is_empty(row: dict[str, Any]) -> bool:
+def _is_empty(row: dict[str, object]) -> bool:
     return all(value is None for value in row.values())

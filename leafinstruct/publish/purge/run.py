@@ -14,7 +14,6 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from leafinstruct.errors import SourceError
 from leafinstruct.images.web import store
@@ -37,7 +36,7 @@ LISTED = 20
 """Maximum number of source files in the report."""
 
 
-def purge(recipe: Path, run: Path, entries: list[Entry], dry_run: bool) -> dict[str, Any]:
+def purge(recipe: Path, run: Path, entries: list[Entry], dry_run: bool) -> dict[str, object]:
     """Mark entries in a recipe's list as purged, and erase what they match.
 
     run: the run's folder; all runs beside it are purged too. entries: if empty, the whole list.
@@ -126,7 +125,7 @@ def _erase(
     def is_encoded(sha256: str) -> bool:
         return sha256 in found.images or (found.unreadable and sha256 not in found.kept_images)
 
-    def is_quoted(entry: dict[str, Any]) -> bool:
+    def is_quoted(entry: dict[str, object]) -> bool:
         return found.unreadable or found.quotes.within(entry)
 
     count = answers.erase(workdir / ".answers", found.keys, found.kept_keys, is_quoted, dry_run)

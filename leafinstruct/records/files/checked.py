@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
+from itertools import starmap
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +21,7 @@ from leafinstruct.errors import DamagedError
 from leafinstruct.records.files import seal
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 ROWS_A_GROUP = 512
 """Maximum rows of a row group, and of a batch that is read, unless a column contains whole images."""
@@ -86,44 +89,73 @@ def _start(column: pq.ColumnChunkMetaData) -> int:
     return int(column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset)
 
 
-def read(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    """Stream the rows of a Parquet file, one row group in memory at a time. columns: of the top level, None
-    for all.
+def read(path: Path) -> Iterator[Row]:
+    """Stream the rows of a Parquet file, one row group in memory at a time.
 
-    Raises DamagedError if the file is missing, or the bytes of these columns are not those that `write`
-    wrote.
+    Raises DamagedError if the file is missing, or its bytes are not those that `table.write` wrote.
     """
-    with opened(path, lambda leaf: not columns or leaf.partition(".")[0] in columns) as file:
-        yield from _rows(file, columns)
-
-
-def _rows(
-    file: pq.ParquetFile, columns: Sequence[str] | None, groups: Sequence[int] | None = None
-) -> Iterator[Row]:
-    whole = any(
-        pa.types.is_binary(field.type) for field in file.schema_arrow if not columns or field.name in columns
-    )
-    size = 64 if whole else ROWS_A_GROUP
-    for batch in file.iter_batches(
-        batch_size=size, row_groups=groups, columns=list(columns) if columns else None
-    ):
+    for batch in batches(path):
         yield from batch.to_pylist()
 
 
-def read_whole_groups(path: Path) -> Iterator[Row]:
-    """Rows of the intact row groups only; none if the file is missing or its frame is damaged."""
+def batches(path: Path, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Stream the rows as Arrow batches of at most ROWS_A_GROUP rows. names: columns of the top level, None
+    for all; others are neither read nor verified. Raises DamagedError."""
+    with opened(path, lambda leaf: names is None or leaf.partition(".")[0] in names) as file:
+        yield from _batches(file, names)
+
+
+def columns(path: Path, *names: str) -> Iterator[tuple[Any, ...]]:
+    """Stream the values of some columns of the top level, a tuple per row. Other columns are neither read nor
+    verified. Raises DamagedError."""
+    with opened(path, lambda leaf: leaf.partition(".")[0] in names) as file:
+        yield from _values(file, names)
+
+
+def records(path: Path, kind: type[T], without: Collection[str] = ()) -> Iterator[T]:
+    """Stream the rows of a table as a dataclass with a field for each column. without: the last fields, which
+    are not read and have defaults. Raises DamagedError."""
+    return starmap(kind, columns(path, *_names(kind, without)))
+
+
+def whole_records(path: Path, kind: type[T]) -> Iterator[T]:
+    """Records of the intact row groups only; none if the file is missing or its frame is damaged."""
     try:
         with opened(path, lambda _: False) as file:
-            yield from _rows(file, None, list(whole_groups(file, path)))
+            yield from starmap(kind, _values(file, _names(kind), list(whole_groups(file, path))))
     except DamagedError:
         return
+
+
+def _names(kind: type, without: Collection[str] = ()) -> list[str]:
+    names = [each.name for each in fields(kind)]
+    read = [name for name in names if name not in without]
+    assert read == names[: len(read)], "values are given by their order"
+    return read
+
+
+def _values(
+    file: pq.ParquetFile, names: Sequence[str], groups: Sequence[int] | None = None
+) -> Iterator[tuple[Any, ...]]:
+    for batch in _batches(file, names, groups):
+        yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+
+
+def _batches(
+    file: pq.ParquetFile, names: Sequence[str] | None = None, groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    fields_read = (field for field in file.schema_arrow if names is None or field.name in names)
+    size = 64 if any(pa.types.is_binary(field.type) for field in fields_read) else ROWS_A_GROUP
+    yield from file.iter_batches(
+        batch_size=size, row_groups=groups, columns=None if names is None else list(names)
+    )
 
 
 def images(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
     """sha256 -> bytes of the wanted images of an images-* file, each verified. Raises DamagedError if one is
     missing."""
     found = (
-        {row["sha256"]: row["bytes"] for row in read(path, ["sha256", "bytes"]) if row["sha256"] in wanted}
+        {sha256: data for sha256, data in columns(path, "sha256", "bytes") if sha256 in wanted}
         if wanted
         else {}
     )
@@ -139,9 +171,7 @@ def image_sizes(path: Path, wanted: Collection[str]) -> dict[str, int]:
     """sha256 -> bytes of the wanted images of an images-* file, one row group in memory at a time. Raises
     DamagedError."""
     return {
-        row["sha256"]: len(row["bytes"])
-        for row in read(path, ["sha256", "bytes"])
-        if row["sha256"] in wanted and row["bytes"]
+        sha256: len(data) for sha256, data in columns(path, "sha256", "bytes") if sha256 in wanted and data
     }
 
 
@@ -155,13 +185,6 @@ def unpacked_images(path: Path) -> int:
             for group in groups
             for at in range(group.num_columns)
         )
-
-
-def read_without_bytes(path: Path) -> Iterator[Row]:
-    """Rows with every column but those of whole images."""
-    with opened(path, lambda _: False) as file:
-        names = [field.name for field in file.schema_arrow if not pa.types.is_binary(field.type)]
-    return read(path, names)
 
 
 def key_of(path: Path) -> str | None:

@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from leafinstruct.records.document import Document
 from leafinstruct.records.files.checked import Wanted, opened
 from leafinstruct.records.files.conforming import plain_path
-from leafinstruct.records.table import Row
+from leafinstruct.records.table import Row, document_of
 from leafinstruct.records.url import normal, spellings
 
 Test = Callable[[pa.Array], pa.Array]
@@ -72,6 +74,19 @@ def rows_where(
         hits = numbers(file, column, test)
         if hits:
             yield from _rows(file, hits, columns)
+
+
+def values_where(path: Path, column: str, test: Test, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """Values of columns of the top level, of every row in which a value of the column matches; see
+    `rows_where`. A dotted column reads only this field inside."""
+    names = list(dict.fromkeys(name.partition(".")[0] for name in columns))
+    for _, row in rows_where(path, column, test, columns):
+        yield tuple(row[name] for name in names)
+
+
+def documents_where(path: Path, column: str, test: Test) -> Iterator[Document]:
+    """Documents of a table of them, in which a value of the column matches; see `rows_where`."""
+    return (document_of(row) for _, row in rows_where(path, column, test))
 
 
 def _read_of(path: Path, *columns: Sequence[str] | None) -> Wanted:

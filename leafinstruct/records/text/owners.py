@@ -36,7 +36,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.records.document import Document, ImageRef, Segment, Text
 from leafinstruct.records.text import signs
 from leafinstruct.records.text.places import Place, is_heading, places_of, with_headings
 
@@ -93,7 +93,7 @@ def align(document: Document, cosines: Cosines) -> Document:
 
 
 def _forgotten(segment: Segment) -> Segment:
-    if isinstance(segment, Image) and segment.owner_found == "inferred":
+    if isinstance(segment, ImageRef) and segment.owner_found == "inferred":
         return replace(segment, owner=None, owner_found="unknown")
     return segment
 
@@ -276,7 +276,7 @@ def _of_descriptions(places: Sequence[Place], texts: Mapping[int, Text]) -> floa
 def _of_steps(segments: Sequence[Segment]) -> float:
     """The sign of the first numbered step: before the first image it indicates texts first, right after it
     images first."""
-    first = next((at for at, segment in enumerate(segments) if isinstance(segment, Image)), 0)
+    first = next((at for at, segment in enumerate(segments) if isinstance(segment, ImageRef)), 0)
     for at, segment in enumerate(segments[1:], start=1):
         if isinstance(segment, Text) and segment.kind in ("prose", "list") and signs.opens(segment.text):
             return 2.0 if at == first - 1 else -2.0 if at == first + 1 else 0.0
@@ -292,7 +292,7 @@ def _of_ends(segments: Sequence[Segment]) -> float:
     """
     runs = [0]
     for segment in segments:
-        if isinstance(segment, Image):
+        if isinstance(segment, ImageRef):
             runs.append(0)
         elif segment.kind not in ("caption", "heading"):
             runs[-1] += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from leafinstruct.records.document import Document, Image, Segment, Text
+from leafinstruct.records.document import Document, ImageRef, Segment, Text
 from leafinstruct.records.text import signs
 
 _LABEL_WORDS = 3
@@ -28,7 +28,7 @@ class Place:
     """
 
     at: int
-    image: Image
+    image: ImageRef
     captions: tuple[int, ...]
     before: Text | None
     behind: Text | None
@@ -101,7 +101,7 @@ def places_of(segments: Sequence[Segment]) -> Iterator[Place]:
         in_row = _is_row(segments, first, last)
         while at <= last:
             image, end = segments[at], captions(segments, at)
-            if isinstance(image, Image):
+            if isinstance(image, ImageRef):
                 own = tuple(segment.position for segment in segments[at + 1 : end])
                 yield Place(at, image, own, before, behind, starts, ends, section, in_row)
             at = end
@@ -159,7 +159,7 @@ def neighbor(segments: Sequence[Segment], at: int, step: int) -> Text | None:
     index = at + step
     while 0 <= index < len(segments):
         segment = segments[index]
-        if isinstance(segment, Image):
+        if isinstance(segment, ImageRef):
             if other is not None:
                 break
         elif segment.kind == "heading":
@@ -198,7 +198,7 @@ def captions(segments: Sequence[Segment], at: int) -> int:
 def _last_of_run(segments: Sequence[Segment], at: int) -> int:
     """Index of the last image or caption that follows the image with no other text between."""
     while at + 1 < len(segments) and (
-        isinstance(segment := segments[at + 1], Image) or segment.kind == "caption"
+        isinstance(segment := segments[at + 1], ImageRef) or segment.kind == "caption"
     ):
         at += 1
     return at
@@ -212,7 +212,7 @@ def _is_row(segments: Sequence[Segment], first: int, last: int) -> bool:
     """Whether the images from first to last are followed by as many short lines: a table of images above
     their names, or something else."""
     count = last - first + 1
-    if count < 2 or not all(isinstance(segment, Image) for segment in segments[first : last + 1]):
+    if count < 2 or not all(isinstance(segment, ImageRef) for segment in segments[first : last + 1]):
         return False
     lines = segments[last + 1 : last + 1 + count]
     return len(lines) == count and all(

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from leafinstruct.records.document import Image, Text
+from leafinstruct.records.document import ImageRef, Text
 from leafinstruct.records.text import reference_patterns as wordings
 from leafinstruct.records.text.words import count_words
 
@@ -71,7 +71,7 @@ CELL_WORDS = 2
 """Texts of at most this many words that follow each other are cells of a table or a diagram in a format
 without tables (OBELICS)."""
 
-Part = Text | Image | str | None
+Part = Text | ImageRef | str | None
 
 
 def dangling(parts: Sequence[Part]) -> list[Dangling]:
@@ -90,7 +90,7 @@ class _Sequence:
         self.parts = parts
         self.images = [at for at, part in enumerate(parts) if _is_image(part)]
         self.texts = [(at, *_text(part)) for at, part in enumerate(parts) if not _is_image(part)]
-        self.owners = {part.owner for part in self.parts if isinstance(part, Image)}
+        self.owners = {part.owner for part in self.parts if isinstance(part, ImageRef)}
         self.is_series = self._is_series()
         labels = (wordings.LABEL.match(text) for _, kind, text in self.texts if kind in ("caption", "prose"))
         self._answers: dict[tuple[int, int, bool], bool] = {}
@@ -280,7 +280,7 @@ def _left(have: int) -> str:
 
 
 def _is_image(part: Part) -> bool:
-    return part is None or isinstance(part, Image)
+    return part is None or isinstance(part, ImageRef)
 
 
 def _text(part: Part) -> tuple[str, str]:

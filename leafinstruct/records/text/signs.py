@@ -12,7 +12,7 @@ import math
 import re
 from functools import lru_cache
 
-from leafinstruct.records.document import Image, Segment, Text
+from leafinstruct.records.document import ImageRef, Segment, Text
 from leafinstruct.records.text.words import (
     UNITS,
     count_letters,
@@ -117,7 +117,7 @@ def opens(text: str) -> bool:
     return number == "一" or (number.isdecimal() and int(number) == 1)
 
 
-def of_alt(image: Image, before: Text, behind: Text) -> float:
+def of_alt(image: ImageRef, before: Text, behind: Text) -> float:
     """A weak sign: one of the two texts contains most words of the alt text, the other does not."""
     words = _words(image.alt)
     if len(words) < 2:
@@ -165,7 +165,7 @@ def _terms(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def is_caption_of(image: Image, text: Text, before: Text) -> bool:
+def is_caption_of(image: ImageRef, text: Text, before: Text) -> bool:
     """Whether a short line after the image repeats its alt text: two words and three fifths of them (four
     fifths for a sentence), and more than the text before."""
     words = _words(image.alt)

@@ -19,20 +19,21 @@ from typing import Any
 from leafinstruct.llm import journal
 from leafinstruct.llm.cache import stored
 from leafinstruct.records.asked import COSTS, summed
-from leafinstruct.records.files.lookup import one_of, rows_where
+from leafinstruct.records.files.lookup import one_of, values_where
 from leafinstruct.runtime.artifact import Artifact
 
 
 def asked(stage: Artifact, part: str, document: str, folder: Path) -> dict[str, Any] | None:
     """The question of one stage about one document; None if there was none. folder: of the answer cache."""
-    for _, row in rows_where(stage.file("asked", part), "document_id", one_of({document})):
-        exchanges = sorted(journal.exchanges(folder, row["key"]), key=lambda entry: str(entry["at"]))
+    names = ("key", "model", "state", "detail")
+    path = stage.file("asked", part)
+    for key, *rest in values_where(path, "document_id", one_of({document}), *names, *COSTS):
+        exchanges = sorted(journal.exchanges(folder, key), key=lambda entry: str(entry["at"]))
+        costs = dict(zip(COSTS, rest[len(names) - 1 :], strict=True))
         return {
-            **{name: row[name] for name in ("key", "model", "state", "detail")},
-            "paid": None if row["requests"] is None else {name: row[name] for name in COSTS},
-            "answers": [
-                {"text": answer.text, "value": answer.value} for answer in stored(folder, row["key"])
-            ],
+            **dict(zip(names, (key, *rest), strict=False)),
+            "paid": None if costs["requests"] is None else costs,
+            "answers": [{"text": answer.text, "value": answer.value} for answer in stored(folder, key)],
             "exchanges": [
                 {name: value for name, value in entry.items() if name != "key"} for entry in exchanges
             ],
@@ -45,4 +46,4 @@ def cost(questions: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
     whole = summed(
         [question["paid"] or dict.fromkeys(COSTS) for question in questions if question is not None]
     )
-    return {name: whole[name] for name in COSTS}
+    return {name: value for name, value in whole.items() if name in COSTS}

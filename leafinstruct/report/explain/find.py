@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from leafinstruct.records import table
-from leafinstruct.records.files.lookup import Test, begins, one_of, rows_where, same_url
+from leafinstruct.records.files.lookup import Test, begins, one_of, same_url, values_where
 from leafinstruct.records.url import normal
 from leafinstruct.runtime.artifact import Artifact
 
@@ -71,25 +71,25 @@ def _matches(stages: Stages, wanted: str) -> Iterator[Match]:
 
 def _by_column(stages: Stages, column: str, test: Test, by: str) -> Iterator[Match]:
     for part in stages["ingest"].parts():
-        for _, row in rows_where(stages["ingest"].file("documents", part), column, test, ["id"]):
-            yield Match(row["id"], part, by)
+        for (document,) in values_where(stages["ingest"].file("documents", part), column, test, "id"):
+            yield Match(document, part, by)
 
 
 def _by_canonical(stages: Stages, wanted: str) -> Iterator[Match]:
     """Match canonical URLs. A local page has no other URL."""
     for part in stages["ingest"].parts():
-        for _, row in rows_where(
-            stages["ingest"].file("documents", part), "url", same_url({wanted}), ["id", "page_url"]
+        for document, page_url in values_where(
+            stages["ingest"].file("documents", part), "url", same_url({wanted}), "id", "page_url"
         ):
-            yield Match(row["id"], part, "page URL" if row["page_url"] is None else "canonical URL")
+            yield Match(document, part, "page URL" if page_url is None else "canonical URL")
 
 
 def _by_example(stages: Stages, example: str) -> Iterator[Match]:
     for part in stages["rewrite"].parts():
-        for _, row in rows_where(
-            stages["rewrite"].file("examples", part), "id", one_of({example}), ["document_id"]
+        for (document,) in values_where(
+            stages["rewrite"].file("examples", part), "id", one_of({example}), "document_id"
         ):
-            yield Match(row["document_id"], part, "example", example=example)
+            yield Match(document, part, "example", example=example)
 
 
 def _by_sha256(stages: Stages, name: str) -> Iterator[Match]:
@@ -97,19 +97,18 @@ def _by_sha256(stages: Stages, name: str) -> Iterator[Match]:
     # parts of ingest, since filter also has files of parts that an outage of the judge left undecided
     for part in stages["ingest"].parts():
         refs = {
-            row["ref"]
-            for _, row in rows_where(stages["filter"].file("images", part), "sha256", begins(name), ["ref"])
+            ref
+            for (ref,) in values_where(stages["filter"].file("images", part), "sha256", begins(name), "ref")
         }
         if refs:
             yield from _with_refs(stages, part, refs)
 
 
 def _with_refs(stages: Stages, part: str, refs: set[str]) -> Iterator[Match]:
-    for row in table.read(stages["ingest"].file("documents", part), ["id", "segments"]):
-        shown = [segment for segment in row["segments"] if segment["type"] == "image"]
-        positions = tuple(segment["position"] for segment in shown if table.image_ref(segment) in refs)
+    for document in table.documents(stages["ingest"].file("documents", part)):
+        positions = tuple(image.position for image in document.images if str(image.ref) in refs)
         if positions:
-            yield Match(row["id"], part, "image sha256", positions)
+            yield Match(document.id, part, "image sha256", positions)
 
 
 def _by_image(stages: Stages, wanted: Mapping[str, set[str]], by: str) -> Iterator[Match]:
@@ -118,15 +117,11 @@ def _by_image(stages: Stages, wanted: Mapping[str, set[str]], by: str) -> Iterat
         forms = {normal(url) for url in urls}
         path = stages["ingest"].file("documents", part)
         for column in ("segments.url", "segments.ref.url"):
-            for _, row in rows_where(
-                path, column, same_url(urls), ["id", "segments.position", "segments.url", "segments.ref.url"]
-            ):
-                own = [
-                    (item["position"], item["url"], (item["ref"] or {}).get("url"))
-                    for item in row["segments"]
-                ]
+            read = ("id", "segments.position", "segments.url", "segments.ref.url")
+            for document, segments in values_where(path, column, same_url(urls), *read):
+                own = [(item["position"], item["url"], (item["ref"] or {}).get("url")) for item in segments]
                 yield Match(
-                    row["id"],
+                    document,
                     part,
                     by,
                     tuple(
@@ -138,8 +133,8 @@ def _by_image(stages: Stages, wanted: Mapping[str, set[str]], by: str) -> Iterat
 
 
 def _led_to(filtered: Artifact, part: str, url: str) -> Iterator[str]:
-    for _, row in rows_where(filtered.file("fetches", part), "final_url", same_url({url}), ["url"]):
-        yield row["url"]
+    for (found,) in values_where(filtered.file("fetches", part), "final_url", same_url({url}), "url"):
+        yield found
 
 
 def _by_place(stages: Stages, wanted: str) -> Iterator[Match]:
@@ -154,7 +149,7 @@ def _by_place(stages: Stages, wanted: str) -> Iterator[Match]:
         locators.setdefault(file, set()).add(locator)
     for part in stages["ingest"].parts():
         path = stages["ingest"].file("documents", part)
-        for _, row in rows_where(path, "provenance.file", one_of(locators), ["id", "provenance"]):
-            meant = locators[row["provenance"]["file"]]
-            if None in meant or row["provenance"]["locator"] in meant:
-                yield Match(row["id"], part, "place")
+        for document, place in values_where(path, "provenance.file", one_of(locators), "id", "provenance"):
+            meant = locators[place["file"]]
+            if None in meant or place["locator"] in meant:
+                yield Match(document, part, "place")

@@ -21,12 +21,15 @@ ingest could not read have no id and no lineage: they are found by their place (
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from leafinstruct.records import table
-from leafinstruct.records.files.lookup import one_of, rows_where
+from leafinstruct.records.document import Document, ImageRef, Segment, Text
+from leafinstruct.records.example import Cell, Example
+from leafinstruct.records.files.lookup import documents_where, one_of, rows_where, values_where
+from leafinstruct.records.rows import Drop
 from leafinstruct.records.shards import named, numbers
 from leafinstruct.report import status
 from leafinstruct.report.explain import answers
@@ -65,15 +68,15 @@ def look(stages: Mapping[str, Artifact], wanted: str, kept_answers: Path) -> dic
         "matches": [{**asdict(match), "fate": ends[match.document]} for match in found],
         "record": record,
         "rejected": rejected(stages["ingest"], wanted),
-        "unlisted": sum(sum(report.get("unlisted", {}).values()) for report in stages["ingest"].reports()),
+        "unlisted": sum(sum(report.unlisted.values()) for report in stages["ingest"].reports()),
     }
 
 
 def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) -> dict[str, Any]:
     """The lineage of one document. kept_answers: folder of the answer cache and its journal."""
     part = match.part
-    row = _row(stages["ingest"], "documents", part, match.document)
-    assert row is not None, "find() read this row"
+    read = _document(stages["ingest"], "documents", part, match.document)
+    assert read is not None, "find() read this row"
     judged = answers.asked(stages["filter"], part, match.document, kept_answers)
     scores = _scores(stages["filter"], part, match.document)
     verdict = _verdict(stages["filter"], part, match.document, ("documents", "kept"), ("dropped", "dropped"))
@@ -84,34 +87,34 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
     asked = answers.asked(stages["rewrite"], part, match.document, kept_answers)
     if examples:
         # drops of pieces of a long document that became no example
-        rewritten = {"verdict": "kept", "drops": (rewritten or {}).get("drops", [])}
+        rewritten = "kept", () if rewritten is None else rewritten[1]
     return {
         "document": match.document,
         "part": part,
         "fate": fates(stages, [match])[match.document],
-        "source": _source(stages["ingest"], part, table.document_of(row)),
-        "segments": _segments(_decided(row, stages["filter"], part), stages["filter"], part),
-        "scores": scores,
+        "source": _source(stages["ingest"], part, read),
+        "segments": _segments(_decided(read, stages["filter"], part), stages["filter"], part),
+        "scores": [_columns(cell, _CELL) for cell in scores],
         "filter": verdict
         and {
-            **verdict,
-            **decision.read_back(stages["filter"], part, match.document, scores, verdict["drops"]),
+            **_of_stage(verdict),
+            **decision.read_back(stages["filter"], part, match.document, scores, verdict[1]),
             "judge": judged,
         },
-        "rewrite": rewritten and {**rewritten, "asked": asked},
+        "rewrite": rewritten and {**_of_stage(rewritten), "asked": asked},
         "examples": examples,
         "cost": answers.cost([judged, asked]),
         "versions": {name: _version(artifact) for name, artifact in stages.items()},
     }
 
 
-def rejected(ingest: Artifact, wanted: str) -> list[dict[str, Any]]:
+def rejected(ingest: Artifact, wanted: str) -> list[dict[str, object]]:
     """Records at a place that ingest could not read, each with its part. wanted: a file, or `file locator`,
     as in the reports."""
     return [
-        {"part": report["part"], **item}
+        {"part": report.part, **item}
         for report in ingest.reports()
-        for item in report.get("rejected", ())
+        for item in report.rejected
         if wanted in (item["file"], f"{item['file']} {item['locator']}")
     ]
 
@@ -151,21 +154,22 @@ def fates(stages: Mapping[str, Artifact], found: Sequence[Match]) -> dict[str, s
 
 def _ids(paths: Sequence[Path], column: str, wanted: set[str]) -> set[str]:
     return (
-        {row[column] for path in paths for _, row in rows_where(path, column, one_of(wanted), [column])}
+        {found for path in paths for (found,) in values_where(path, column, one_of(wanted), column)}
         if wanted
         else set()
     )
 
 
-def _row(artifact: Artifact, kind: str, part: str, document: str) -> table.Row | None:
-    return next((row for _, row in rows_where(artifact.file(kind, part), "id", one_of({document}))), None)
+def _document(artifact: Artifact, kind: str, part: str, document: str) -> Document | None:
+    return next(documents_where(artifact.file(kind, part), "id", one_of({document})), None)
 
 
-def _source(ingest: Artifact, part: str, document: Any) -> dict[str, Any]:
+def _source(ingest: Artifact, part: str, document: Document) -> dict[str, object]:
     """Place of a document in its source, and the sha256 of the file."""
-    root = (ingest.fingerprint or {}).get("roots", {}).get(document.source)
+    root = cast("Mapping[str, str]", (ingest.fingerprint or {}).get("roots", {})).get(document.source)
     place = document.provenance
-    hashed = (ingest.report(part) or {}).get("sources", {})
+    report = ingest.report(part)
+    hashed = report.sources if report is not None else {}
     return {
         "name": document.source,
         **asdict(place),
@@ -180,81 +184,98 @@ def _source(ingest: Artifact, part: str, document: Any) -> dict[str, Any]:
     }
 
 
-def _decided(row: table.Row, filtered: Artifact, part: str) -> table.Row:
+def _decided(read: Document, filtered: Artifact, part: str) -> Document:
     """The document as read; images have the owners that filter assigned, if it did."""
-    later = _row(filtered, "documents", part, row["id"]) or _row(filtered, "dropped", part, row["id"]) or row
-    found = {
-        item["position"]: {name: item[name] for name in ("owner", "owner_found")}
-        for item in later["segments"]
-    }
-    return {**row, "segments": [{**item, **found.get(item["position"], {})} for item in row["segments"]]}
+    later = _document(filtered, "documents", part, read.id) or _document(filtered, "dropped", part, read.id)
+    found = {image.position: image for image in (later or read).images}
+
+    def decided(image: ImageRef) -> ImageRef:
+        now = found.get(image.position, image)
+        return replace(image, owner=now.owner, owner_found=now.owner_found)
+
+    return replace(
+        read, segments=tuple(decided(item) if isinstance(item, ImageRef) else item for item in read.segments)
+    )
 
 
-def _segments(row: table.Row, filtered: Artifact, part: str) -> list[dict[str, Any]]:
-    shown = [segment for segment in row["segments"] if segment["type"] == "image"]
-    refs = {table.image_ref(segment) for segment in shown}
-    urls = {segment["ref"]["url"] for segment in shown} - {None}
+def _segments(document: Document, filtered: Artifact, part: str) -> list[dict[str, object]]:
+    refs = {str(image.ref) for image in document.images}
+    urls = {image.ref.url for image in document.images if image.ref.url is not None}
+    names = ("state", "reason", "sha256", "width", "height", "format")
     images = {
-        found["ref"]: found for _, found in rows_where(filtered.file("images", part), "ref", one_of(refs))
+        ref: dict(zip(names, values, strict=True))
+        for ref, *values in values_where(filtered.file("images", part), "ref", one_of(refs), "ref", *names)
     }
     fetches = {log["url"]: log for _, log in rows_where(filtered.file("fetches", part), "url", one_of(urls))}
-    return [_shown(segment, fetches, images) for segment in row["segments"]]
+    return [_shown(segment, fetches, images) for segment in document.segments]
 
 
 def _shown(
-    segment: table.Row, fetches: Mapping[str, table.Row], images: Mapping[str, table.Row]
-) -> dict[str, Any]:
+    segment: Segment, fetches: Mapping[str, table.Row], images: Mapping[str, table.Row]
+) -> dict[str, object]:
     """A segment; of an image also the file at its reference, and the log of its fetch if it is on the web."""
-    own = {name: segment[name] for name in ("position", "kind", "time", "role")}
-    if segment["type"] == "text":
-        return {**own, "text": segment["text"]}
-    ref = table.image_ref(segment)
-    found = images.get(ref)
+    if isinstance(segment, Text):
+        return _columns(segment, ("position", "kind", "time", "role", "text"))
     return {
-        **own,
+        "position": segment.position,
         "kind": "image",
-        "ref": ref,
-        **{name: segment[name] for name in ("alt", "url", "license", "owner", "owner_found")},
-        "found": None
-        if found is None
-        else {name: found[name] for name in ("state", "reason", "sha256", "width", "height", "format")},
-        "fetch": fetches.get(segment["ref"]["url"] or ""),
+        "time": segment.time,
+        "role": segment.role,
+        "ref": str(segment.ref),
+        **_columns(segment, ("alt", "url", "license", "owner", "owner_found")),
+        "found": images.get(str(segment.ref)),
+        "fetch": fetches.get(segment.ref.url or ""),
     }
 
 
-def _verdict(artifact: Artifact, part: str, document: str, *kinds: tuple[str, str]) -> dict[str, Any] | None:
+def _columns(record: Segment | Cell | Drop, names: Sequence[str]) -> dict[str, object]:
+    return {name: getattr(record, name) for name in names}
+
+
+_Verdict = tuple[str, Sequence[Drop]]
+_CELL = ("name", "position", "value", "state", "model", "detail")
+_DROP = ("rule", "position", "value", "threshold", "state", "detail")
+
+
+def _of_stage(verdict: _Verdict) -> dict[str, object]:
+    return {"verdict": verdict[0], "drops": [_columns(drop, _DROP) for drop in verdict[1]]}
+
+
+def _verdict(artifact: Artifact, part: str, document: str, *kinds: tuple[str, str]) -> _Verdict | None:
     """The verdict of a stage and its drops. kinds: (table, verdict of the documents in it)."""
     for kind, verdict in kinds:
-        for _, row in rows_where(artifact.file(kind, part), "id", one_of({document}), ["drops"]):
-            return {"verdict": verdict, "drops": row["drops"]}
+        for (drops,) in values_where(artifact.file(kind, part), "id", one_of({document}), "drops"):
+            return verdict, [Drop(**drop) for drop in drops]
     return None
 
 
-def _scores(filtered: Artifact, part: str, document: str) -> list[dict[str, Any]]:
-    rows = rows_where(filtered.file("scores", part), "document_id", one_of({document}))
-    return [{name: row[name] for name in row if name != "document_id"} for _, row in rows]
+def _scores(filtered: Artifact, part: str, document: str) -> list[Cell]:
+    path, names = filtered.file("scores", part), Cell.__slots__
+    return [Cell(*values) for values in values_where(path, "document_id", one_of({document}), *names)]
 
 
-def _examples(rewrite: Artifact, part: str, document: str) -> list[table.Row]:
-    return [row for _, row in rows_where(rewrite.file("examples", part), "document_id", one_of({document}))]
+def _examples(rewrite: Artifact, part: str, document: str) -> list[Example]:
+    rows = rows_where(rewrite.file("examples", part), "document_id", one_of({document}))
+    return [table.example_of(row) for _, row in rows]
 
 
-def _example(example: table.Row, shards: Artifact) -> dict[str, Any]:
+def _example(example: Example, shards: Artifact) -> dict[str, object]:
     turns = [
         {
-            "role": turn["role"],
-            "parts": [
-                item["text"] if item["type"] == "text" else f"[image {item['position']}]"
-                for item in turn["parts"]
-            ],
+            "role": turn.role,
+            "parts": [item if isinstance(item, str) else f"[image {item.position}]" for item in turn.parts],
         }
-        for turn in example["turns"]
+        for turn in example.turns
     ]
-    own = {name: example[name] for name in ("id", "task", "models", "prompts")}
-    return {**own, "turns": turns, "shard": _shard(shards, example["id"], example["task"])}
+    used = {
+        kind: [{"name": name, "identity": identity} for name, identity in pairs]
+        for kind, pairs in (("models", example.models), ("prompts", example.prompts))
+    }
+    shard = _shard(shards, example.id, example.task)
+    return {"id": example.id, "task": example.task, **used, "turns": turns, "shard": shard}
 
 
-def _shard(shards: Artifact, example: str, task: str) -> dict[str, Any] | None:
+def _shard(shards: Artifact, example: str, task: str) -> dict[str, object] | None:
     """The place of an example in the shards. Only files of its task are opened."""
     for path in sorted(shards.path.glob("*.parquet")):
         place = named(path)
@@ -269,7 +290,7 @@ def _shard(shards: Artifact, example: str, task: str) -> dict[str, Any] | None:
     return None
 
 
-def _version(artifact: Artifact) -> dict[str, Any]:
+def _version(artifact: Artifact) -> dict[str, object]:
     """State and settings of a stage, from its fingerprint and record."""
     record, fingerprint = artifact.record or {}, artifact.fingerprint or {}
     own = {name: value for name, value in fingerprint.items() if name not in _NOT_SHOWN}

@@ -12,11 +12,13 @@ of scores.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from leafinstruct.records.document import UNDECIDED
-from leafinstruct.records.files.lookup import one_of, rows_where
+from leafinstruct.records.example import Cell
+from leafinstruct.records.files.lookup import one_of, values_where
+from leafinstruct.records.rows import Drop
 from leafinstruct.runtime.artifact import Artifact
 
 SHOWN = 20
@@ -24,12 +26,8 @@ SHOWN = 20
 
 
 def read_back(
-    filtered: Artifact,
-    part: str,
-    document: str,
-    scores: Sequence[dict[str, Any]],
-    drops: Sequence[dict[str, Any]],
-) -> dict[str, Any]:
+    filtered: Artifact, part: str, document: str, scores: Sequence[Cell], drops: Sequence[Drop]
+) -> dict[str, object]:
     """`rules` and `duplicates` of a document."""
     return {
         "rules": rules(filtered, scores, drops),
@@ -37,15 +35,14 @@ def read_back(
     }
 
 
-def rules(
-    filtered: Artifact, scores: Sequence[dict[str, Any]], drops: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def rules(filtered: Artifact, scores: Sequence[Cell], drops: Sequence[Drop]) -> list[dict[str, object]]:
     """Rules in the order of the recipe: `languages` if set, every active rule, then the two minima."""
     fingerprint = filtered.fingerprint or {}
-    section, active = fingerprint.get("filter", {}), set(fingerprint.get("active_rules", ()))
+    section = cast("Mapping[str, Any]", fingerprint.get("filter", {}))
+    active = set(cast("Sequence[str]", fingerprint.get("active_rules", ())))
     found = [_rule(rule, scores, drops) for rule in section.get("rules", ()) if rule["score"] in active]
-    judged = not any(drop["position"] is None for drop in drops) or any(
-        not cell["name"].startswith(("document.", "text.")) for cell in scores
+    judged = not any(drop.position is None for drop in drops) or any(
+        not cell.name.startswith(("document.", "text.")) for cell in scores
     )
     minima = [
         _minimum(name, section[name], drops, judged)
@@ -56,30 +53,28 @@ def rules(
         found.insert(0, _languages(section["languages"], scores, drops))
     known = {rule["rule"] for rule in [*found, *minima]}
     # drops without a rule in the recipe: an image that does not decode, an outage
-    others = dict.fromkeys(drop["rule"] for drop in drops if drop["rule"] not in known)
+    others = dict.fromkeys(drop.rule for drop in drops if drop.rule not in known)
     return [*found, *minima, *(_rule({"score": name}, scores, drops) for name in others)]
 
 
-def _rule(
-    rule: dict[str, Any], scores: Sequence[dict[str, Any]], drops: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
+def _rule(rule: dict[str, Any], scores: Sequence[Cell], drops: Sequence[Drop]) -> dict[str, object]:
     name = rule["score"]
     values = [
-        {"position": cell["position"], "value": cell["value"], "state": cell["state"]}
+        {"position": cell.position, "value": cell.value, "state": cell.state}
         for cell in scores
-        if cell["name"] == name
+        if cell.name == name
     ]
-    dropped = _outcome_of_drops(rule, [drop for drop in drops if drop["rule"] == name])
+    dropped = _outcome_of_drops(rule, [drop for drop in drops if drop.rule == name])
     bounds = {key: rule.get(key) for key in ("min", "max", "model")}
-    failed = {_family(drop["rule"]) for drop in drops if drop["state"] in UNDECIDED}
+    failed = {_family(drop.rule) for drop in drops if drop.state in UNDECIDED}
     outcome = "not_reached" if not values or _family(name) in failed else "passed"
     return {"rule": name, **bounds, "values": values, "outcome": dropped or outcome}
 
 
-def _outcome_of_drops(rule: dict[str, Any], drops: Sequence[dict[str, Any]]) -> str | None:
+def _outcome_of_drops(rule: dict[str, Any], drops: Sequence[Drop]) -> str | None:
     """Outcome of a rule by its drops, None without any. A failed cell always drops the document
     (filter/decision.py)."""
-    if any(drop["position"] is None or drop["state"] in UNDECIDED for drop in drops) or (
+    if any(drop.position is None or drop.state in UNDECIDED for drop in drops) or (
         drops and rule.get("drop") == "document"
     ):
         return "dropped_document"
@@ -92,13 +87,11 @@ def _family(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _languages(
-    allowed: Sequence[str], scores: Sequence[dict[str, Any]], drops: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
+def _languages(allowed: Sequence[str], scores: Sequence[Cell], drops: Sequence[Drop]) -> dict[str, object]:
     """Entry for the rule `languages`. allowed: languages that the recipe keeps."""
     outcome = (
         "dropped_document"
-        if any(drop["rule"] == "languages" for drop in drops)
+        if any(drop.rule == "languages" for drop in drops)
         else "passed"
         if scores
         else "not_reached"
@@ -114,46 +107,42 @@ def _languages(
     }
 
 
-def _minimum(name: str, least: float, drops: Sequence[dict[str, Any]], judged: bool) -> dict[str, Any]:
+def _minimum(name: str, least: float, drops: Sequence[Drop], judged: bool) -> dict[str, object]:
     """Entry for `min_images` or `min_words`. These are not scores, so a value exists only if the rule failed.
 
     judged: whether the document passed the first pass (text) and the minima were checked.
     """
-    failed = [drop for drop in drops if drop["rule"] == name]
-    values = [{"position": None, "value": drop["value"], "state": drop["state"]} for drop in failed]
+    failed = [drop for drop in drops if drop.rule == name]
+    values = [{"position": None, "value": drop.value, "state": drop.state} for drop in failed]
     outcome = "dropped_document" if failed else "passed" if judged else "not_reached"
     return {"rule": name, "min": least, "max": None, "model": None, "values": values, "outcome": outcome}
 
 
-def duplicates(
-    filtered: Artifact, part: str, document: str, scores: Sequence[dict[str, Any]]
-) -> dict[str, Any] | None:
+def duplicates(filtered: Artifact, part: str, document: str, scores: Sequence[Cell]) -> dict[str, Any] | None:
     """The records that the duplicate.* scores counted; None if they counted none.
 
     text: ids with the same text. images: for each repeated image its sha256 and the ids that show it. `count`
     includes those beyond SHOWN. Reads two short columns of all parts, only for records with duplicates.
     """
     counted = {
-        cell["name"]: cell["value"]
+        cell.name: cell.value
         for cell in scores
-        if cell["position"] is None and cell["name"].startswith("duplicate.")
+        if cell.position is None and cell.name.startswith("duplicate.")
     }
-    own = next(
-        (row for _, row in rows_where(filtered.file("keys", part), "document_id", one_of({document}))), None
-    )
+    columns = ("text", "images")
+    own = next(values_where(filtered.file("keys", part), "document_id", one_of({document}), *columns), None)
     if own is None or not any(counted.values()):
         return None
+    own_text, own_images = own[0], set(own[1])
     same_text, shown = set[str](), dict[str, set[str]]()
     for path in sorted(filtered.path.glob("keys-*.parquet")):
         if counted.get("duplicate.text"):
-            same_text |= {
-                row["document_id"]
-                for _, row in rows_where(path, "text", one_of({own["text"]}), ["document_id"])
-            }
+            same_text |= {other for (other,) in values_where(path, "text", one_of({own_text}), "document_id")}
         if counted.get("duplicate.images"):
-            for _, row in rows_where(path, "images", one_of(set(own["images"]) - {""})):
-                for image in set(own["images"]) & set(row["images"]):
-                    shown.setdefault(image, set()).add(row["document_id"])
+            test = one_of(own_images - {""})
+            for other, others in values_where(path, "images", test, "document_id", "images"):
+                for image in own_images & set(others):
+                    shown.setdefault(image, set()).add(other)
     images = [{"sha256": sha256, **_earlier(ids, document)} for sha256, ids in sorted(shown.items())]
     return {"text": _earlier(same_text, document), "images": [item for item in images if item["count"]]}
 

@@ -20,35 +20,45 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from heapq import nsmallest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from leafinstruct.filter.catalog import SCORES
 from leafinstruct.records import table
+from leafinstruct.records.document import Document, Text
+from leafinstruct.records.example import Cell, Example
+from leafinstruct.records.rows import Drop, ImageRow
 from leafinstruct.records.shards import named, values
-from leafinstruct.records.table import Row
 from leafinstruct.records.text.language_names import named as language_named
 from leafinstruct.records.text.words import word_units
 from leafinstruct.report.inspect.layout import layout
 from leafinstruct.report.inspect.parts import OnProgress, in_order
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.engine.base import Engine, Part
+from leafinstruct.runtime.engine.base import Engine, Found, Part
 
 TEXT_BYTES, LEAST = 12_000_000, 1_500
 """Maximum bytes of text of a page, and minimum share of one document. A document has its share twice, for its
 source and for its example. The page marks text that is cut."""
 CUT = 1_000
 """Maximum number of characters of a URL, an alternative text or a judge's explanation."""
-_IMAGE_COLUMNS = ["ref", "sha256", "width", "height", "reason"]
-_EXAMPLE_COLUMNS = ["id", "document_id", "task", "turns", "models"]
-NAMES = {
-    level: [name for name, score in SCORES.items() if score.level == level] for level in ("document", "image")
-}
-"""Names of scores by level, in the order of a record's cells."""
+T = TypeVar("T")
+
+
+def scores_of(filtered: Artifact) -> dict[str, dict[str, str]]:
+    """Level -> name -> meaning of the scores that a run may have, in the order of a record's cells: those of
+    leafinstruct, then those of packages that were installed when it was built."""
+    declared_then = (filtered.fingerprint or {}).get("extensions", {})
+    others = cast("Mapping[str, Mapping[str, str]]", declared_then)
+    found: dict[str, dict[str, str]] = {"document": {}, "image": {}}
+    for score in SCORES.values():
+        found[score.level][score.name] = score.meaning
+    for name, declared in others.items():
+        found[declared["level"]][name] = declared["meaning"]
+    return found
 
 
 @dataclass
@@ -76,9 +86,11 @@ class Gathered:
 
 @dataclass
 class _OfPart:
-    """Facts shared by the records of one part, see Gathered. images: sha256 -> number in the part."""
+    """Facts shared by the records of one part, see Gathered and `scores_of`. images: sha256 -> number
+    in the part."""
 
     allowance: int
+    scores: Mapping[str, Mapping[str, str]]
     images: dict[str, int] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     cut: int = 0
@@ -94,8 +106,7 @@ def gather(
     """Gather at most `limit` documents of a run, without pixels. engine: None for this process."""
     ingest = stages["ingest"]
     ids = {
-        part: [row["id"] for row in rows_of(ingest.file("documents", part), ["id"])]
-        for part in ingest.parts()
+        part: [name for (name,) in _there(ingest.file("documents", part), _ids)] for part in ingest.parts()
     }
     chosen = _chosen([name for names in ids.values() for name in names], limit)
     parts = [Part(part, own) for part, names in ids.items() if (own := chosen.intersection(names))]
@@ -104,17 +115,17 @@ def gather(
     )
     shards = _shards(stages["shard"])
     numbers: dict[str, int] = {}
-    for report in in_order(
+    for part, (records, shared) in in_order(
         partial(_read, dict(stages), found.allowance), parts, engine, len(chosen), on_progress
     ):
-        new = found.wanted[report["part"]] = [name for name in report["images"] if name not in numbers]
+        new = found.wanted[part] = [name for name in shared.images if name not in numbers]
         numbers.update(zip(new, range(len(numbers), len(numbers) + len(new)), strict=True))
-        places = [numbers[name] for name in report["images"]]
-        for record in report["records"]:
+        places = [numbers[name] for name in shared.images]
+        for record in records:
             _place(record, places, shards)
-        found.records += report["records"]
-        found.models = {**report["models"], **found.models}
-        found.cut += report["cut"]
+        found.records += records
+        found.models = {**shared.models, **found.models}
+        found.cut += shared.cut
     return found
 
 
@@ -135,17 +146,14 @@ def _place(record: dict[str, Any], places: list[int], shards: Mapping[str, str])
         record["example"]["split"] = shards.get(record["example"]["id"])
 
 
-def _read(stages: Mapping[str, Artifact], allowance: int, part: Part) -> dict[str, Any]:
-    """Task of an engine: read one part, whose payload is the ids of the chosen documents."""
-    shared = _OfPart(allowance)
+def _read(
+    stages: Mapping[str, Artifact], allowance: int, part: Part
+) -> Found[tuple[str, tuple[list[dict[str, Any]], _OfPart]]]:
+    """Task of an engine: name of a part, whose payload is the ids of the chosen documents, its records, and
+    what they share."""
+    shared = _OfPart(allowance, scores_of(stages["filter"]))
     records = list(_records(stages, part.name, part.payload, shared))
-    return {
-        "part": part.name,
-        "records": records,
-        "images": list(shared.images),
-        "models": shared.models,
-        "cut": shared.cut,
-    }
+    return Found(value=(part.name, (records, shared)))
 
 
 class _Allowance:
@@ -155,7 +163,7 @@ class _Allowance:
         self.left = size
         self.cut = False
 
-    def take(self, text: str) -> dict[str, Any]:
+    def take(self, text: str) -> dict[str, object]:
         """The text within the allowance, and the number of characters that are cut."""
         size = len(text.encode("utf-8", "replace"))
         if size <= self.left:
@@ -172,156 +180,150 @@ def _records(
     """The records of one part, in the order of its documents."""
     filtered, rewrite = stages["filter"], stages["rewrite"]
     decided = filtered.report(part) is not None
-    verdicts: dict[str, tuple[str, list[Row]]] = {}
+    verdicts: dict[str, tuple[str, Sequence[Drop]]] = {}
     owners_now: dict[str, dict[int, int | None]] = {}
     for kind, verdict in (("documents", "kept"), ("dropped", "dropped")):
-        for row in rows_of(filtered.file(kind, part), ["id", "drops", "segments"]) if decided else ():
-            if row["id"] in chosen:
-                verdicts[row["id"]] = verdict, row["drops"]
-                owners_now[row["id"]] = {
-                    one["position"]: one["owner"] for one in row["segments"] if one["type"] == "image"
-                }
+        for document, drops in _there(filtered.file(kind, part), table.decisions) if decided else ():
+            if document.id in chosen:
+                verdicts[document.id] = verdict, drops
+                owners_now[document.id] = {image.position: image.owner for image in document.images}
     refused = {
-        row["id"]: row["drops"]
-        for row in rows_of(rewrite.file("dropped", part), ["id", "drops"])
-        if row["id"] in chosen
+        document.id: [_drop(drop) for drop in drops]
+        for document, drops in _there(rewrite.file("dropped", part), table.decisions)
+        if document.id in chosen
     }
     examples = {
-        row["document_id"]: row
-        for row in rows_of(rewrite.file("examples", part), _EXAMPLE_COLUMNS)
-        if row["document_id"] in chosen
+        example.document_id: example
+        for example in _there(rewrite.file("examples", part), _examples)
+        if example.document_id in chosen
     }
-    cells: dict[str, list[Row]] = {}
-    for row in rows_of(filtered.file("scores", part)) if decided else ():
-        if row["document_id"] in chosen:
-            cells.setdefault(row["document_id"], []).append(row)
-    images = {row["ref"]: row for row in rows_of(filtered.file("images", part), _IMAGE_COLUMNS)}
-    for row in rows_of(stages["ingest"].file("documents", part)):
-        if row["id"] not in chosen:
+    cells: dict[str, list[Cell]] = {}
+    for name, cell in _there(filtered.file("scores", part), table.scores) if decided else ():
+        if name in chosen:
+            cells.setdefault(name, []).append(cell)
+    images = {row.ref: row for row in _there(filtered.file("images", part), _images)}
+    for document in _there(stages["ingest"].file("documents", part), table.documents):
+        if document.id not in chosen:
             continue
-        verdict, drops = verdicts.get(row["id"], ("undecided", []))
+        verdict, failed = verdicts.get(document.id, ("undecided", ()))
         source, answer = _Allowance(shared.allowance), _Allowance(shared.allowance)
-        segments, positions = _segments(row, images, source, shared)
-        example = _example(examples.get(row["id"]), row["segments"], answer, shared)
+        segments, positions = _segments(document, images, source, shared)
+        example = _example(examples.get(document.id), document, answer, shared)
         shared.cut += source.cut or answer.cut
         yield {
-            "id": row["id"],
-            **{name: row[name] for name in ("source", "url", "license")},
-            "language": language_named(row["language"]),
-            **row["provenance"],
+            "id": document.id,
+            "source": document.source,
+            "url": document.url,
+            "license": document.license,
+            "language": language_named(document.language),
+            **asdict(document.provenance),
             "verdict": verdict,
-            "drops": [_drop(drop) for drop in drops],
-            **({"refused": [_drop(drop) for drop in refused[row["id"]]]} if row["id"] in refused else {}),
+            "drops": [_drop(drop) for drop in failed],
+            **({"refused": refused[document.id]} if document.id in refused else {}),
             "segments": segments,
-            **_minima(row["segments"]),
-            **layout(row, owners_now.get(row["id"], {})),
-            **_cells(cells.get(row["id"], []), positions, shared),
+            **_minima(document),
+            **layout(document, owners_now.get(document.id, {})),
+            **_cells(cells.get(document.id, []), positions, shared),
             **example,
         }
 
 
 def _segments(
-    row: Row, images: Mapping[str, Row], allowance: _Allowance, shared: _OfPart
-) -> tuple[list[dict[str, Any]], dict[int, int]]:
+    document: Document, images: Mapping[str, ImageRow], allowance: _Allowance, shared: _OfPart
+) -> tuple[list[dict[str, object]], dict[int, int]]:
     """Segments for the page, and position -> index among the images."""
-    shown: list[dict[str, Any]] = []
+    shown: list[dict[str, object]] = []
     positions: dict[int, int] = {}
-    for segment in row["segments"]:
-        position = segment["position"]
-        if segment["type"] == "text":
+    for segment in document.segments:
+        role = {"role": segment.role} if segment.role else {}
+        if isinstance(segment, Text):
             shown.append(
-                {"at": position, "kind": segment["kind"], **_role(segment), **allowance.take(segment["text"])}
+                {"at": segment.position, "kind": segment.kind, **role, **allowance.take(segment.text)}
             )
             continue
-        positions[position] = len(positions)
-        ref = table.image_ref(segment)
-        seen: Mapping[str, Any] = images.get(ref) or {}
-        size = {"size": [seen["width"], seen["height"]]} if seen.get("width") else {}
+        positions[segment.position] = len(positions)
+        ref = str(segment.ref)
+        seen = images.get(ref)
         shown.append(
             {
-                "at": position,
+                "at": segment.position,
                 "kind": "image",
-                **_role(segment),
-                "image": shared.number(seen.get("sha256")),
+                **role,
+                "image": None if seen is None else shared.number(seen.sha256),
                 "ref": ref[:CUT],
-                "alt": segment["alt"][:CUT],
-                **size,
-                **({"reason": seen["reason"][:CUT]} if seen.get("reason") else {}),
+                "alt": segment.alt[:CUT],
+                **({"size": [seen.width, seen.height]} if seen is not None and seen.width else {}),
+                **({"reason": seen.reason[:CUT]} if seen is not None and seen.reason else {}),
             }
         )
     return shown, positions
 
 
-def _minima(segments: Iterable[Row]) -> dict[str, Any]:
+def _minima(document: Document) -> dict[str, object]:
     """Counts for `min_words`: words of the document, and of the captions that directly follow each image and
     are dropped with it (filter/decision.py), in units of words.UNITS."""
     whole, of_captions = 0, list[int]()
     in_captions = False
-    for segment in segments:
-        if segment["type"] == "image":
+    for segment in document.segments:
+        if not isinstance(segment, Text):
             of_captions.append(0)
             in_captions = True
             continue
-        words = word_units(segment["text"])
+        words = word_units(segment.text)
         whole += words
-        in_captions = in_captions and segment["kind"] == "caption"
+        in_captions = in_captions and segment.kind == "caption"
         if in_captions:
             of_captions[-1] += words
     return {"words": whole, "caption_words": of_captions}
 
 
-def _cells(rows: Iterable[Row], positions: Mapping[int, int], shared: _OfPart) -> dict[str, Any]:
-    """`scores` and `image_scores`, parallel to NAMES and to the images; `explanations`: score -> the judge's
-    reason."""
-    own: dict[str, Any] = {}
+def _cells(cells: Iterable[Cell], positions: Mapping[int, int], shared: _OfPart) -> dict[str, object]:
+    """`scores` and `image_scores`, parallel to `scores_of` and to the images; `explanations`: score -> the
+    judge's reason."""
+    own: dict[str, object] = {}
     images: dict[str, list[Any]] = {}
     explanations: dict[str, str] = {}
-    for row in rows:
-        value = row["state"] if row["value"] is None or math.isnan(row["value"]) else row["value"]
-        if row["model"]:
-            shared.models.setdefault(row["name"], row["model"])
-        if row["position"] is None:
-            own[row["name"]] = value
-            if row["detail"]:
-                explanations[row["name"]] = row["detail"][:CUT]
-        elif row["position"] in positions:
-            images.setdefault(row["name"], [None] * len(positions))[positions[row["position"]]] = value
+    for cell in cells:
+        value = cell.state if cell.value is None or math.isnan(cell.value) else cell.value
+        if cell.model:
+            shared.models.setdefault(cell.name, cell.model)
+        if cell.position is None:
+            own[cell.name] = value
+            if cell.detail:
+                explanations[cell.name] = cell.detail[:CUT]
+        elif cell.position in positions:
+            images.setdefault(cell.name, [None] * len(positions))[positions[cell.position]] = value
     return {
-        "scores": [own.get(name) for name in NAMES["document"]],
-        "image_scores": [images.get(name) for name in NAMES["image"]],
+        "scores": [own.get(name) for name in shared.scores["document"]],
+        "image_scores": [images.get(name) for name in shared.scores["image"]],
         "explanations": explanations,
     }
 
 
 def _example(
-    row: Row | None, segments: Iterable[Row], allowance: _Allowance, shared: _OfPart
-) -> dict[str, Any]:
+    example: Example | None, document: Document, allowance: _Allowance, shared: _OfPart
+) -> dict[str, object]:
     """`example`: id, task, split and turns; empty if there is none. Images, and texts that are identical to a
     segment, are given by position (`at`), so that no text is stored twice."""
-    if row is None:
+    if example is None:
         return {}
-    unchanged = {segment["text"]: segment["position"] for segment in segments if segment["type"] == "text"}
+    unchanged = {text.text: text.position for text in document.texts}
     turns = []
-    for turn in row["turns"]:
-        parts: list[dict[str, Any]] = []
-        for part in turn["parts"]:
-            if part["type"] == "image":
-                shared.number(part["sha256"])
-                parts.append({"at": part["position"]})
+    for turn in example.turns:
+        parts: list[dict[str, object]] = []
+        for part in turn.parts:
+            if not isinstance(part, str):
+                shared.number(part.sha256)
+                parts.append({"at": part.position})
             else:
-                parts.append(
-                    {"at": unchanged[part["text"]]}
-                    if part["text"] in unchanged
-                    else allowance.take(part["text"])
-                )
-        turns.append({"role": turn["role"], "parts": parts})
-    models = {item["name"]: item["identity"] for item in row["models"]}
+                parts.append({"at": unchanged[part]} if part in unchanged else allowance.take(part))
+        turns.append({"role": turn.role, "parts": parts})
     return {
         "example": {
-            "id": row["id"],
-            "task": row["task"],
+            "id": example.id,
+            "task": example.task,
             "split": None,
-            "by": models.get("rewrite"),
+            "by": dict(example.models).get("rewrite"),
             "turns": turns,
         }
     }
@@ -338,18 +340,24 @@ def _shards(shard: Artifact) -> dict[str, str]:
     return splits
 
 
-def _drop(drop: Row) -> list[Any]:
+def _drop(drop: Drop) -> list[Any]:
     """[rule, position of the image or null, value, threshold, state, detail]."""
-    value = drop["value"]
-    value = None if value is None or math.isnan(value) else value
-    return [drop["rule"], drop["position"], value, drop["threshold"], drop["state"], drop["detail"][:CUT]]
+    value = None if drop.value is None or math.isnan(drop.value) else drop.value
+    return [drop.rule, drop.position, value, drop.threshold, drop.state, drop.detail[:CUT]]
 
 
-def _role(segment: Row) -> dict[str, str]:
-    return {"role": segment["role"]} if segment["role"] else {}
-
-
-def rows_of(path: Path, columns: list[str] | None = None) -> Iterator[Row]:
+def _there(path: Path, read: Callable[[Path], Iterator[T]]) -> Iterator[T]:
     """The rows of a table; none if it does not exist, since it may not be built yet."""
-    if path.exists():
-        yield from table.read(path, columns)
+    return read(path) if path.exists() else iter(())
+
+
+def _ids(path: Path) -> Iterator[tuple[str]]:
+    return table.columns(path, "id")
+
+
+def _examples(path: Path) -> Iterator[Example]:
+    return table.examples(path, with_scores=False)
+
+
+def _images(path: Path) -> Iterator[ImageRow]:
+    return table.records(path, ImageRow, ["bytes"])

@@ -24,21 +24,21 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.filter.catalog import SCORES
 from leafinstruct.report import status
-from leafinstruct.report.inspect.gather import NAMES, Gathered, gather
+from leafinstruct.report.inspect.gather import Gathered, gather, scores_of
 from leafinstruct.report.inspect.thumbnails import Thumbnails, thumbnails
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.last_write import last_write
+from leafinstruct.runtime.stage_report import StageReport, Totals, total
 
 RECORDS = 5_000
 """Default number of documents of a page."""
@@ -157,11 +157,14 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thumbnails) -> dict[str, Any]:
+def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thumbnails) -> dict[str, object]:
     """Data of the page that is not about a single record."""
     settings = (stages["filter"].record or {}).get("fingerprint") or stages["filter"].fingerprint or {}
-    section = settings.get("filter", {})
-    active = set(settings.get("active_rules", ()))
+    section = cast("Mapping[str, Any]", settings.get("filter", {}))
+    active, scores = (
+        set(cast("Sequence[str]", settings.get("active_rules", ()))),
+        scores_of(stages["filter"]),
+    )
     steps = _funnel(stages)
     return {
         "name": name,
@@ -171,13 +174,15 @@ def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thu
         "notes": _notes(stages, found, small),
         "scores": {
             level: [
-                {"name": score, "meaning": SCORES[score].meaning, "model": found.models.get(score)}
-                for score in NAMES[declared]
+                {"name": score, "meaning": meaning, "model": found.models.get(score)}
+                for score, meaning in scores[declared].items()
             ]
             for level, declared in (("own", "document"), ("image", "image"))
         },
         "rules": [
-            _rule(rule) for rule in section.get("rules", ()) if rule["score"] in active & SCORES.keys()
+            _rule(rule, "image" if rule["score"] in scores["image"] else "own")
+            for rule in section.get("rules", ())
+            if rule["score"] in active & (scores["image"].keys() | scores["document"].keys())
         ],
         "minima": {"images": section.get("min_images", 0), "words": section.get("min_words", 0)},
         "share_above": section.get("alignment", {}).get("share_above"),
@@ -185,8 +190,7 @@ def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thu
     }
 
 
-def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    level = "own" if SCORES[rule["score"]].level == "document" else "image"
+def _rule(rule: Mapping[str, Any], level: str) -> dict[str, object]:
     return {
         "score": rule["score"],
         "level": level,
@@ -232,16 +236,22 @@ def _funnel(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
         artifact = stages[stage]
         if status.state(artifact) == "missing":
             continue
-        totals = artifact.totals()
+        totals, by_source = artifact.totals(), _by_source(artifact)
         losses = [
-            {"reason": reason, "of": of, "count": count, "sources": _by_source(artifact, kind, reason)}
-            for kind, of, counts in (
-                ("reasons", "documents", totals.reasons),
-                ("image_reasons", "images", totals.image_reasons),
+            {"reason": reason, "of": of, "count": count, "sources": _counted(reason, by)}
+            for of, counts, by in (
+                ("documents", totals.reasons, {name: one.reasons for name, one in by_source.items()}),
+                (
+                    "images",
+                    totals.image_reasons,
+                    {name: one.image_reasons for name, one in by_source.items()},
+                ),
             )
             for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         ]
-        kept = {} if stage == "shard" else _by_source(artifact, "counts", documents)
+        kept = (
+            {} if stage == "shard" else _counted(documents, {n: one.counts for n, one in by_source.items()})
+        )
         steps.append(
             {
                 "stage": stage,
@@ -255,12 +265,16 @@ def _funnel(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
     return steps
 
 
-def _by_source(artifact: Artifact, kind: str, name: str) -> dict[str, int]:
-    """Sum of one count by source. The name of a part is its source and a hash."""
-    sums: dict[str, Counter[str]] = {}
+def _by_source(artifact: Artifact) -> dict[str, Totals]:
+    """Sums of the parts of each source. The name of a part is its source and a hash."""
+    found: dict[str, list[StageReport]] = {}
     for report in artifact.reports():
-        sums.setdefault(report["part"].rpartition("-")[0], Counter()).update(report.get(kind, {}))
-    return {source: counts[name] for source, counts in sorted(sums.items()) if counts[name]}
+        found.setdefault(report.part.rpartition("-")[0], []).append(report)
+    return {source: total(reports) for source, reports in sorted(found.items())}
+
+
+def _counted(name: str, by_source: Mapping[str, Counter[str]]) -> dict[str, int]:
+    return {source: counts[name] for source, counts in by_source.items() if counts[name]}
 
 
 def _outcomes(steps: list[dict[str, Any]]) -> dict[str, dict[str, int]]:

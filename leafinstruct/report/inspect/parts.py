@@ -8,9 +8,11 @@ and what its budgets leave out depend on the order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TypeVar
 
-from leafinstruct.runtime.engine.base import Engine, Needs, Part, Task
+from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part
+
+T = TypeVar("T")
 
 ENOUGH = 2_000
 """Number of documents, or of images, from which worker processes are used: about 2 s of one core."""
@@ -19,18 +21,23 @@ OnProgress = Callable[[int, int], None]
 
 
 def in_order(
-    task: Task, parts: Sequence[Part], engine: Engine | None, units: int, on_progress: OnProgress
-) -> Iterator[dict[str, Any]]:
-    """Reports of the task, in the order of parts; a report has the key `part`. engine: None for this process.
-    units: number of documents or images, see ENOUGH."""
-    reports = map(task, parts) if engine is None or units < ENOUGH else engine.map(task, parts, Needs())
-    early: dict[str, dict[str, Any]] = {}
+    task: Callable[[Part], Found[tuple[str, T]]],
+    parts: Sequence[Part],
+    engine: Engine | None,
+    units: int,
+    on_progress: OnProgress,
+) -> Iterator[tuple[str, T]]:
+    """Results of the task, in the order of parts, each with the name of its part. engine: None for this
+    process. units: number of documents or images, see ENOUGH."""
+    results = map(task, parts) if engine is None or units < ENOUGH else engine.map(task, parts, Needs())
+    early: dict[str, T] = {}
     turns = iter(parts)
     turn = next(turns, None)
     on_progress(0, len(parts))
-    for done, report in enumerate(reports, 1):
-        early[report["part"]] = report
+    for done, found in enumerate(results, 1):
+        part, result = found.value
+        early[part] = result
         while turn is not None and turn.name in early:
-            yield early.pop(turn.name)
+            yield turn.name, early.pop(turn.name)
             turn = next(turns, None)
         on_progress(done, len(parts))

@@ -17,15 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
 
 from PIL import Image
 
 from leafinstruct.images.decode import Probe, Undecodable, decode, probe
-from leafinstruct.report.inspect.gather import rows_of
+from leafinstruct.records import table
 from leafinstruct.report.inspect.parts import OnProgress, in_order
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.engine.base import Engine, Part
+from leafinstruct.runtime.engine.base import Engine, Found, Part
 
 SIDES = (384, 256, 192, 128, 96, 64)
 """Candidates for the longer side, in pixels; images are never enlarged."""
@@ -62,8 +61,8 @@ def thumbnails(
     side = _side(filtered, parts, count, budget)
     data: list[bytes | None] = []
     size = left_out = 0
-    for report in in_order(partial(_shrink, filtered, side), parts, engine, count, on_progress):
-        for small in (report["small"].get(name) for name in wanted[report["part"]]):
+    for part, shrunk in in_order(partial(_shrink, filtered, side), parts, engine, count, on_progress):
+        for small in map(shrunk.get, wanted[part]):
             fits = small is not None and size + len(small) <= budget
             size += len(small) if small is not None and fits else 0
             left_out += small is not None and not fits
@@ -71,14 +70,15 @@ def thumbnails(
     return Thumbnails(data, side, left_out)
 
 
-def _shrink(filtered: Artifact, side: int, part: Part) -> dict[str, Any]:
-    """Task of an engine: thumbnails of one part, whose payload is the sha256 of its wanted images."""
+def _shrink(filtered: Artifact, side: int, part: Part) -> Found[tuple[str, dict[str, bytes]]]:
+    """Task of an engine: name of a part, whose payload is the sha256 of its wanted images, and their
+    thumbnails."""
     small = {
         name: shrunk
         for name, data in _images(filtered, part)
         if (shrunk := thumbnail(data, side)) is not None
     }
-    return {"part": part.name, "small": small}
+    return Found(value=(part.name, small))
 
 
 def thumbnail(data: bytes, side: int) -> bytes | None:
@@ -116,7 +116,8 @@ def _side(filtered: Artifact, parts: Sequence[Part], count: int, budget: int) ->
 def _images(filtered: Artifact, part: Part) -> Iterator[tuple[str, bytes]]:
     """(sha256, bytes) of a part's wanted images, each once."""
     missing: set[str] = set(part.payload)
-    for row in rows_of(filtered.file("images", part.name), ["sha256", "bytes"]):
-        if row["sha256"] in missing and row["bytes"]:
-            missing.remove(row["sha256"])
-            yield row["sha256"], row["bytes"]
+    path = filtered.file("images", part.name)
+    for sha256, data in table.columns(path, "sha256", "bytes") if path.exists() else ():
+        if sha256 in missing and data:
+            missing.remove(sha256)
+            yield sha256, data

@@ -10,14 +10,18 @@ const KEPT = "kept", DROPPED = "dropped", UNKNOWN = "unknown";
 const PASSES = [
   { own: ["document", "text"], image: [] },
   { own: [], image: ["image"] },
+  { own: [], image: ["extension"] },
+  { own: ["extension"], image: [] },
   { own: [], image: ["alignment"] },
   { own: ["alignment", "coherence"], image: [] },
   { own: ["duplicate"], image: ["duplicate"] },
   { own: ["reference"], image: [] },
   { own: ["judge", "rules"], image: [] },
 ];
-const FROM_TEXTS = 2; // from this pass on, scores depend on which texts were dropped with an image
-const FROM_IMAGES = 3; // from this pass on, scores depend on which images are kept
+const OURS = new Set(PASSES.flatMap((pass) => [...pass.own, ...pass.image]));
+const familyOf = (name) => (OURS.has(name.split(".")[0]) ? name.split(".")[0] : "extension"); // extension: of an installed package
+const FROM_TEXTS = 4; // from this pass on, scores depend on which texts were dropped with an image
+const FROM_IMAGES = 5; // from this pass on, scores depend on which images are kept
 const AGGREGATES = {
   "alignment.mean": (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
   "alignment.min": (values) => Math.min(...values),
@@ -36,7 +40,7 @@ function plan(meta, rules) {
   const column = { own: new Map(meta.scores.own.map((score, at) => [score.name, at])), image: new Map(meta.scores.image.map((score, at) => [score.name, at])) };
   const decoded = { score: "image.decoded", level: "image", min: 1, max: null, drop: "image" };
   const placed = [decoded, ...rules.filter((rule) => rule.min !== null || rule.max !== null)].map((rule) => ({
-    ...rule, column: column[rule.level].get(rule.score), family: rule.score.split(".")[0],
+    ...rule, column: column[rule.level].get(rule.score), family: familyOf(rule.score),
   }));
   const first = placed.filter((rule) => rule.score === decoded.score);
   const ordered = [...first, ...placed.filter((rule) => rule.score !== decoded.score)];
@@ -47,8 +51,8 @@ function plan(meta, rules) {
     passes: PASSES.map((pass) => ({
       rules: ordered.filter((rule) => pass[rule.level].includes(rule.family)),
       columns: {
-        own: meta.scores.own.flatMap((score, at) => (pass.own.includes(score.name.split(".")[0]) ? [at] : [])),
-        image: meta.scores.image.flatMap((score, at) => (pass.image.includes(score.name.split(".")[0]) ? [at] : [])),
+        own: meta.scores.own.flatMap((score, at) => (pass.own.includes(familyOf(score.name)) ? [at] : [])),
+        image: meta.scores.image.flatMap((score, at) => (pass.image.includes(familyOf(score.name)) ? [at] : [])),
       },
     })),
   };
