@@ -40,7 +40,7 @@ from leafinstruct.evaluate.sketchbook.lessons import (
     held_out_lessons,
 )
 from leafinstruct.evaluate.sketchbook.recognizer import seen
-from leafinstruct.generate import adapter
+from leafinstruct.generation import adapter
 from leafinstruct.recipe.load import load_training
 from leafinstruct.train.data.encode import in_template
 

@@ -26,29 +26,29 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import yaml
 from experiment_report import write
-from experiment_settings import Experiment, Run, Size, read
+from experiment_settings import Experiment, Result, Run, Size, read
 
 from leafinstruct.runtime.artifact import digest, drift
-from leafinstruct.runtime.engine.base import Needs, Part
+from leafinstruct.runtime.engine.base import Found, Needs, Part
 from leafinstruct.runtime.engine.local import THREAD_VARIABLES, LocalEngine
 from leafinstruct.runtime.files import file_sha256, save
+from leafinstruct.train.config import TrainConfig
 
 LEAF = "import sys; from leafinstruct.cli import main; sys.argv[0] = 'leaf'; main()"
-Values = dict[str, Any]
+Recipe = dict[str, object]
 
 
 class Refused(SystemExit):
     """A result exists with other settings."""
 
 
-def corpus(plan: Experiment, arm: str, work: Path) -> Values:
+def corpus(plan: Experiment, arm: str, work: Path) -> Recipe:
     """Return the recipe of `leaf build` for an arm."""
     if arm == "captions":
-        source: Values = {
+        source: Recipe = {
             "kind": "conversations",
             "name": "captions",
             "path": str((work / "captions").absolute()),
@@ -56,7 +56,7 @@ def corpus(plan: Experiment, arm: str, work: Path) -> Values:
         }
         # The tiny CLIP knows these images of Sketchbook, but this kind of source cannot declare it; no rule
         # uses its scores.
-        rules: Values = {"min_images": 1, "min_words": 0, "alignment": {"allow_toy": True}}
+        rules: Recipe = {"min_images": 1, "min_words": 0, "alignment": {"allow_toy": True}}
     else:
         source = {
             **{
@@ -121,45 +121,47 @@ def write_captions(plan: Experiment, folder: Path) -> None:
     save(settings, made_from)
 
 
-def adapters(plan: Experiment) -> dict[str, Values]:
+def adapters(plan: Experiment) -> dict[str, Recipe]:
     """Return the `adapter:` section of each method, with ranks that match the reference's parameters."""
-    from leafinstruct.generate.adapter import Base, adapted, find
+    from leafinstruct.generation.adapter import Base, adapted, find
     from leafinstruct.moss import MossConfig, match_params
 
     base = adapted(find(plan.backbone["weights"], Base(plan.backbone["name"]), None), "cpu", lambda _: None)
-    ranks: Values = {
-        **{"r_text": plan.match.r_text, "alpha_text": plan.match.r_text * plan.match.alpha_per_rank},
-        **{"r_image": plan.match.r_image, "alpha_image": plan.match.r_image * plan.match.alpha_per_rank},
+    match = plan.match
+    same = {
+        **{"r_text": match.r_text, "alpha_text": match.r_text * match.alpha_per_rank},
+        **{"r_image": match.r_image, "alpha_image": match.r_image * match.alpha_per_rank},
+        "target_modules": match.target_modules,
     }
     configs = {
-        name: MossConfig(**ranks, **method, target_modules=plan.match.target_modules)
+        name: MossConfig(**method.model_copy(update=same).model_dump())
         for name, method in plan.methods.items()
     }
-    matched = match_params(base.model, configs, plan.match.to)
+    matched = match_params(base.model, configs, match.to)
     print(matched, file=sys.stderr, flush=True)
     names = ("r_text", "alpha_text", "r_image", "alpha_image")
     return {
         name: {
-            **plan.methods[name],
-            "target_modules": plan.match.target_modules,
+            **plan.methods[name].model_dump(exclude_unset=True),
+            "target_modules": match.target_modules,
             **{key: getattr(config, key) for key in names},
         }
         for name, config in matched.configs.items()
     }
 
 
-def recipe(plan: Experiment, run: Run, adapter: Values, work: Path) -> Values:
+def recipe(plan: Experiment, run: Run, adapter: Recipe, work: Path) -> Recipe:
     """Return the recipe of `leaf train` for a run."""
-    train = {"data": f"run:data-{run.arm}", "backbone": plan.backbone, "adapter": adapter, **plan.train}
+    train: Recipe = {"data": f"run:data-{run.arm}", "backbone": plan.backbone, "adapter": adapter}
     return {
         "name": run.name,
         "seed": run.seed,
         "workdir": str(work.absolute()),
-        "train": {**train, "learning_rate": run.rate, "steps": run.steps},
+        "train": {**train, **plan.train.model_dump(), "learning_rate": run.rate, "steps": run.steps},
     }
 
 
-def leaf(verb: str, values: Values, work: Path, threads: int, *more: str) -> None:
+def leaf(verb: str, values: Recipe, work: Path, threads: int, *more: str) -> None:
     """Write the recipe and run the command on it. Raises SystemExit when it fails."""
     path = work / "recipes" / f"{values['name']}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +175,7 @@ def leaf(verb: str, values: Values, work: Path, threads: int, *more: str) -> Non
         )
 
 
-def settings_of(plan: Experiment, run: Run, values: Values, work: Path) -> Values:
+def settings_of(plan: Experiment, run: Run, values: Recipe, work: Path) -> dict[str, object]:
     """Return all that determines a result: the recipe without paths, the hashes of the shards, the base's
     weights, the evaluation. values: the recipe."""
     shards = (
@@ -200,12 +202,12 @@ def _base(plan: Experiment) -> str:
     return digest([file_sha256(path) for path in sorted(folder.glob("*.safetensors"))])
 
 
-def existing(work: Path, name: str, settings: Values) -> Values | None:
+def existing(work: Path, name: str, settings: Mapping[str, object]) -> Result | None:
     """Return the result of a run, or None. Raises Refused for one with other settings."""
     path = work / "results" / f"{name}.json"
     if not path.is_file():
         return None
-    found: Values = json.loads(path.read_text(encoding="utf-8"))
+    found: Result = json.loads(path.read_text(encoding="utf-8"))
     if changes := drift(found["settings"], json.loads(json.dumps(settings))):
         raise Refused(
             f"{path}: was made with other settings: {'; '.join(changes[:3])}. Use another --work, or "
@@ -216,16 +218,16 @@ def existing(work: Path, name: str, settings: Values) -> Values | None:
 
 
 def carry_out(
-    plan: Experiment, sections: Mapping[str, Values], work: Path, threads: int, part: Part
-) -> Values:
+    plan: Experiment, sections: Mapping[str, Recipe], work: Path, threads: int, part: Part
+) -> Found[Result]:
     """Train and evaluate a run, the part's payload; an existing result is read."""
     from experiment_cell import examined, loaded, lost
 
     run: Run = part.payload
-    values = recipe(plan, run, sections[run.method], work) if run.method else {"name": run.name}
+    values: Recipe = recipe(plan, run, sections[run.method], work) if run.method else {"name": run.name}
     settings = settings_of(plan, run, values, work)
     if (found := existing(work, run.name, settings)) is not None:
-        return found
+        return Found(value=found)
     began = time.monotonic()
     if run.method:
         leaf("train", values, work, threads)
@@ -242,7 +244,9 @@ def carry_out(
     result = {"run": run.model_dump(), "settings": settings, "figures": figures, "seconds": seconds}
     (work / "results").mkdir(parents=True, exist_ok=True)
     save(work / "results" / f"{run.name}.json", result)
-    return result
+    saved = existing(work, run.name, settings)
+    assert saved is not None, "it has just been written"
+    return Found(value=saved)
 
 
 def tuning(plan: Experiment, size: Size) -> list[Run]:
@@ -255,13 +259,13 @@ def tuning(plan: Experiment, size: Size) -> list[Run]:
     ]
 
 
-def chosen(results: list[Values]) -> dict[str, float]:
+def chosen(results: list[Result]) -> dict[str, float]:
     """Return the rate of each method with the least held-out loss, the sum of text and image loss."""
     best: dict[str, tuple[float, float]] = {}
     for result in results:
         losses, run = result["figures"]["loss"], result["run"]
         mine = (losses["text"] + losses["image"], run["rate"])
-        best[run["method"]] = min(best.get(run["method"], mine), mine)
+        best[str(run["method"])] = min(best.get(str(run["method"]), mine), mine)
     return {method: rate for method, (_, rate) in best.items()}
 
 
@@ -270,7 +274,7 @@ def cells(plan: Experiment, size: Size, rates: Mapping[str, float]) -> Iterator[
     for seed in size.seeds:
         for arm in size.arms:
             for method in size.methods:
-                yield Run(arm=arm, method=method, seed=seed, rate=rates[method], steps=plan.train["steps"])
+                yield Run(arm=arm, method=method, seed=seed, rate=rates[method], steps=plan.train.steps)
 
 
 def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -> None:
@@ -283,10 +287,10 @@ def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -
     base = Run(arm="", method=None, seed=0)
     with LocalEngine(jobs) as engine:
 
-        def all_of(runs: Iterable[Run]) -> list[Values]:
+        def all_of(runs: Iterable[Run]) -> list[Result]:
             parts = [Part(run.name, run) for run in runs]
             return [
-                clock.done(result)
+                clock.done(result.value)
                 for result in engine.map(partial(carry_out, plan, sections, work, threads), parts, Needs())
             ]
 
@@ -294,32 +298,31 @@ def run_all(plan: Experiment, size: Size, work: Path, jobs: int, threads: int) -
         all_of([base, *cells(plan, size, rates)])
 
 
-def read_all(work: Path) -> Iterator[Values]:
+def read_all(work: Path) -> Iterator[Result]:
     """Yield the existing results, with the counts of their training data."""
     for path in sorted((work / "results").glob("*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result: Result = json.loads(path.read_text(encoding="utf-8"))
         folder = work / "runs" / path.stem / "train"
         record = folder / "record.json"
         values = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-        shown = seen(folder, result["settings"]["run"]) if values else {}
+        run = result["settings"]["run"]
+        shown = seen(folder, TrainConfig.model_validate(run["train"]), run["seed"]) if values else {}
         trained = {**values.get("counts", {}), **shown, "parameters": values.get("parameters")}
         yield {**result, "trained": trained}
 
 
-def seen(folder: Path, values: Values) -> dict[str, int]:
-    """Return the numbers of tokens and of target tokens that a run used, without padding. values: its
-    recipe."""
+def seen(folder: Path, train: TrainConfig, seed: int) -> dict[str, int]:
+    """Return the numbers of tokens and of target tokens that a run used, without padding."""
     from leafinstruct.runtime.artifact import Artifact
     from leafinstruct.train.data.packing import Packed
     from leafinstruct.train.data.tokens import Rows
 
-    train = values["train"]
-    length = train["steps"] * train["batch"] * train["accumulate"]
-    shown = Packed(Rows(Artifact(folder / "tokens")), length, values["seed"], train["context"])
+    length = train.steps * train.batch * train.accumulate
+    shown = Packed(Rows(Artifact(folder / "tokens")), length, seed, train.context)
     rows = [shown[number] for number in range(length)]
     return {
-        "seen": sum(len(row["ids"]) for row in rows),
-        "seen_targets": int(sum(row["loss_mask"].sum() for row in rows)),
+        "seen": sum(len(row.ids) for row in rows),
+        "seen_targets": int(sum(row.loss_mask.sum() for row in rows)),
     }
 
 
@@ -333,11 +336,11 @@ class Clock:
         self._left = (
             [("lost", plan.rates.steps)] * rates
             + [("examined", 0)]
-            + [("examined", int(plan.train["steps"]))] * whole
+            + [("examined", plan.train.steps)] * whole
         )
         self._of, self._jobs, self._took = len(self._left), jobs, dict[str, tuple[float, float]]()
 
-    def done(self, result: Values) -> Values:
+    def done(self, result: Result) -> Result:
         """Log a finished run and return its result."""
         kind, steps = self._left.pop(0)
         for name, times, seconds in (

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
 
 import torch
+from experiment_settings import ResultFigures
 
+from leafinstruct.backbones.chameleon import Chameleon
 from leafinstruct.evaluate.sketchbook.figures import forced_figures, free_figures
 from leafinstruct.evaluate.sketchbook.forgetting import remembered
 from leafinstruct.evaluate.sketchbook.guide_asks import guide_asks
 from leafinstruct.evaluate.sketchbook.lessons import Question, forced_images, free_answers, held_out_lessons
 from leafinstruct.evaluate.sketchbook.losses import losses
 from leafinstruct.evaluate.sketchbook.recognizer import errors, seen
-from leafinstruct.generate.adapter import Base, adapted, find, of_recipe
+from leafinstruct.generation.adapter import Base, adapted, find, of_recipe
 from leafinstruct.sketchbook.world.render import Style
 from leafinstruct.train.config import BackboneConfig
 from leafinstruct.train.data.encode import in_template
@@ -28,24 +29,27 @@ def asked(count: int, seed: int, steps: int) -> list[Question]:
     ]
 
 
-def loaded(run: Path | None, base: dict[str, str], threads: int) -> Any:
+def loaded(run: Path | None, base: dict[str, str], threads: int) -> Chameleon:
     """Load the backbone. run: folder of a finished training, None for the base alone; base: the recipe's
-    `train.backbone`."""
+    `train.backbone`. Raises SystemExit for one without images of one shape."""
     torch.set_num_threads(threads)
     found = (
         find(base["weights"], Base(), None)
         if run is None
         else of_recipe(run, BackboneConfig.model_validate(base), Base(), None)
     )
-    return adapted(found, "cpu", lambda _: None)
+    backbone = adapted(found, "cpu", lambda _: None)
+    if not isinstance(backbone, Chameleon):
+        raise SystemExit(f"{base['name']}: lessons need a chameleon backbone, with images of one shape")
+    return backbone
 
 
-def lost(backbone: Any, sizes: dict[str, int], style: Style, steps: int) -> dict[str, Any]:
+def lost(backbone: Chameleon, sizes: dict[str, int], style: Style, steps: int) -> ResultFigures:
     """Return the held-out loss, by which rates are chosen."""
     return {"loss": losses(backbone, asked(sizes["loss_lessons"], sizes["seed"], steps), in_template, style)}
 
 
-def examined(backbone: Any, sizes: dict[str, int], style: Style, steps: int) -> dict[str, Any]:
+def examined(backbone: Chameleon, sizes: dict[str, int], style: Style, steps: int) -> ResultFigures:
     """Return the figures of losses, free-running lessons, teacher-forced images, the base's own task in
     pencil, and the recognizer's errors."""
     views = {"lessons": seen(backbone.images, style), "pencil": seen(backbone.images, "pencil")}

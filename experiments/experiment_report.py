@@ -12,12 +12,12 @@ docs/experiment.jsonl   every result: settings, figures, seconds
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from experiment_settings import Experiment
+from experiment_settings import Experiment, Result
 from PIL import Image
 
 from leafinstruct.evaluate.sketchbook.intervals import Interval, interval, paired
@@ -66,7 +66,6 @@ EARLIER = (
     "image loss 0.107 "
     "(LoRA), 0.109 (MoE-LoRA), 0.110 (MoSS), standard deviation 0.003."
 )
-Result = dict[str, Any]
 
 
 def write(results: Sequence[Result], plan: Experiment, folder: Path) -> None:
@@ -90,19 +89,20 @@ def write(results: Sequence[Result], plan: Experiment, folder: Path) -> None:
 
 def values(results: Sequence[Result], arm: str, method: str, path: str) -> dict[int, float]:
     """Return seed -> figure for the runs of an arm and a method in which it has a value."""
-    found = {}
+    part, name = path.split(".")
+    found: dict[int, float] = {}
     for result in results:
-        run, value = result["run"], result["figures"]
-        for key in path.split("."):
-            value = value.get(key) if value is not None else None
+        figures: Mapping[str, object] = result["figures"]
+        run, measured = result["run"], figures.get(part)
+        value = measured.get(name) if isinstance(measured, Mapping) else None
         if (run["arm"], run["method"]) == (arm, method) and value is not None:
             found[run["seed"]] = float(value)
     return found
 
 
-def names(results: Sequence[Result], key: str) -> list[str]:
+def names(results: Sequence[Result], key: Literal["arm", "method"]) -> list[str]:
     """Return arms or methods in alphabetical order, the baseline first."""
-    return sorted({result["run"][key] for result in results}, key=lambda name: (name != BASELINE, name))
+    return sorted({str(result["run"][key]) for result in results}, key=lambda name: (name != BASELINE, name))
 
 
 def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None, plan: Experiment) -> str:
@@ -176,8 +176,8 @@ def _setting(results: Sequence[Result], plan: Experiment) -> list[str]:
         f"{sum(data.defects.values()):.0%} of them with a planted defect "
         f"({', '.join(data.defects)}). *unfiltered* "
         "is all of them, *filtered* those that the rules in `experiments/moss.yaml` keep. Every run has "
-        f"{train['steps']} steps of {train['batch'] * train['accumulate']} packed rows of at most "
-        f"{train['context']} tokens in every arm. Arms differ in padding and target length, so the "
+        f"{train.steps} steps of {train.batch * train.accumulate} packed rows of at most "
+        f"{train.context} tokens in every arm. Arms differ in padding and target length, so the "
         "table lists mean "
         "input tokens and mean target tokens.",
         "",
@@ -249,7 +249,7 @@ def _head(first: str, titles: Sequence[str]) -> list[str]:
 def _table(results: Sequence[Result], arm: str, base: Result | None) -> list[str]:
     lines = _head("adapter", [title for _, title, _, _ in FIGURES])
     if base is not None:
-        alone = [{**base, "run": {**base["run"], "arm": arm, "method": "base"}}]
+        alone: list[Result] = [{**base, "run": {**base["run"], "arm": arm, "method": "base"}}]
         lines.append("| none (the base) | " + " | ".join(_cells(alone, arm, "base")) + " |")
     return lines + [
         f"| {method} | " + " | ".join(_cells(results, arm, method)) + " |"

@@ -4,13 +4,17 @@ and checked before anything runs."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leafinstruct.errors import RecipeError
 from leafinstruct.recipe.faults import faults_of
 from leafinstruct.runtime.settings_text import text_in, yaml_in
+from leafinstruct.train.config import AdapterConfig
+
+if TYPE_CHECKING:
+    from leafinstruct.evaluate.sketchbook.figures import Figures
 
 
 class _Part(BaseModel):
@@ -26,7 +30,7 @@ class Data(_Part):
     lesson_steps: int
     captions: int
     defects: dict[str, float]
-    rules: list[dict[str, Any]]
+    rules: list[dict[str, object]]
 
 
 class Match(_Part):
@@ -37,6 +41,17 @@ class Match(_Part):
     r_image: int
     alpha_per_rank: float
     target_modules: str
+
+
+class Training(_Part):
+    """Settings of `leaf train` that all runs share; further ones are allowed."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    steps: int
+    batch: int
+    accumulate: int
+    context: int
 
 
 class Rates(_Part):
@@ -76,13 +91,13 @@ class Experiment(_Part):
     data: Data
     arms: list[Literal["captions", "unfiltered", "filtered"]]
     match: Match
-    methods: dict[str, dict[str, Any]]
-    train: dict[str, Any]
+    methods: dict[str, AdapterConfig]
+    train: Training
     rates: Rates
     evaluation: Evaluation
     sizes: dict[str, Size]
 
-    def model_post_init(self, _: Any) -> None:
+    def model_post_init(self, _: object) -> None:
         """Raise ValueError for an undeclared name, and for a tuning seed that is reported."""
         for name, size in self.sizes.items():
             if unknown := [*(set(size.methods) - set(self.methods)), *(set(size.arms) - set(self.arms))]:
@@ -111,6 +126,62 @@ class Run(_Part):
         )
 
 
+class Recognized(TypedDict):
+    """The recognizer's errors in a style, see evaluate.sketchbook.reading.Errors."""
+
+    refused: float
+    accepted: dict[str, float]
+    decibels: float
+
+
+class ResultFigures(TypedDict):
+    """What is measured of a run; the loss alone, if it chooses a rate. memory: of forgetting.remembered."""
+
+    loss: dict[str, float]
+    free: NotRequired[Figures]
+    forced: NotRequired[Figures]
+    memory: NotRequired[dict[str, float]]
+    recognizer: NotRequired[dict[str, Recognized]]
+
+
+class _Ranks(TypedDict):
+    r_text: int
+    r_image: int
+
+
+class _Train(TypedDict):
+    adapter: _Ranks
+
+
+class _Recipe(TypedDict):
+    name: str
+    seed: int
+    train: _Train
+
+
+class _Settings(TypedDict):
+    run: _Recipe
+
+
+class _Run(TypedDict):
+    arm: str
+    method: str | None
+    seed: int
+    rate: float
+    steps: int
+
+
+class Result(TypedDict):
+    """The file of a run, as far as it is read. settings: all that determines the result; seconds: of training
+    and evaluation; trained: counts of the rows, parameters, and tokens that were used, when all are read."""
+
+    run: _Run
+    settings: _Settings
+    figures: ResultFigures
+    seconds: dict[str, int]
+    trained: NotRequired[dict[str, int]]
+
+
 def read(path: Path) -> Experiment:
     """Read an experiment. Raises SystemExit with the faults."""
     try:
@@ -118,4 +189,4 @@ def read(path: Path) -> Experiment:
     except RecipeError as error:
         raise SystemExit(str(error)) from error
     except ValidationError as error:
-        raise SystemExit("\n".join(f"{path}, {line}" for line in faults_of(error, Experiment, ()))) from error
+        raise SystemExit("\n".join(f"{path}, {line}" for line in faults_of(error, Experiment))) from error

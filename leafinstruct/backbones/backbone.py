@@ -17,18 +17,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from leafinstruct.backbones.sampling import Sampling
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers.cache_utils import Cache
 
 Segment = str | Image.Image
 Item: TypeAlias = int | Tensor
 """An id, or a patch's vector, (d,)."""
 Out: TypeAlias = Any
+"""The output of a step. Only the backbone that returned it reads it, so no common type exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,8 @@ class Losses:
 class Backbone(Protocol):
     """A model with its tokenizers."""
 
-    model: Any
+    model: nn.Module
+    """The transformers model, adapted or not, or a wrapper of it for several processes."""
     end: int
     """The id that ends an answer."""
     guided: Literal["patches", "decoder"]
@@ -89,7 +95,7 @@ class Backbone(Protocol):
     def inputs(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Return the model's arguments for one row of items, `input_ids` (1, T) among them."""
 
-    def step(self, items: Sequence[Item], cache: Any) -> tuple[Out, Any]:
+    def step(self, items: Sequence[Item], cache: Cache | None) -> tuple[Out, Cache]:
         """Return the model's output after items, which continue the cached ones, and the cache."""
 
     def words(self, out: Out) -> Tensor:
@@ -125,6 +131,19 @@ class Resizing(Protocol):
         """Resize an image to the pixels of a grid, which `encode` then keeps."""
 
 
-def unadapted(model: Any) -> Any:
+def unadapted(model: nn.Module) -> PreTrainedModel:
     """Return the transformers model within an adapted one, or the model itself."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def text_config(model: nn.Module) -> PreTrainedConfig:
+    """Return the settings of a model's decoder of text: a section of its own in models of several."""
+    config = unadapted(model).config
+    return getattr(config, "text_config", config)
+
+
+def pad_id(model: nn.Module) -> int:
+    """Return the id that pads rows: the model's, or else its end token, or else 0."""
+    text = text_config(model)
+    found = next(number for number in (text.pad_token_id, text.eos_token_id, 0) if number is not None)
+    return int(found[0] if isinstance(found, list) else found)

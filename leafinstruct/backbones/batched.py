@@ -13,16 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from leafinstruct.backbones.backbone import Item, Segment
+from leafinstruct.backbones.backbone import Backbone, Item, Segment, pad_id
 from leafinstruct.backbones.codes import Codes
 from leafinstruct.backbones.generate import Ended, Settings, before_any, free_positions, shut_ids
 from leafinstruct.backbones.sampling import sampled
 from leafinstruct.errors import BackboneError
+
+if TYPE_CHECKING:
+    from transformers.cache_utils import Cache
 
 Why = Ended | Literal["image"]
 """Why an answer ended: see `generate`; "image": after the requested image."""
@@ -39,7 +42,7 @@ class Answered:
 
 
 def answers(
-    backbone: Any,
+    backbone: Backbone,
     prompts: Sequence[Sequence[Item]],
     settings: Settings,
     batch: int = 32,
@@ -71,13 +74,13 @@ def answers(
     return [found[number] for number in range(len(prompts))]
 
 
-def _generate(backbone: Any, rows: list[_Row]) -> None:
+def _generate(backbone: Backbone, rows: list[_Row]) -> None:
     """Generate until all rows have ended."""
     length = max(len(row.fresh) for row in rows)
-    pad = int(backbone.model.config.pad_token_id or 0)
+    pad = pad_id(backbone.model)
     ids = torch.tensor([[pad] * (length - len(row.fresh)) + row.fresh for row in rows])
     mask = torch.tensor([[0] * (length - len(row.fresh)) + [1] * len(row.fresh) for row in rows])
-    cache: Any = None
+    cache: Cache | None = None
     while True:
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         logits, cache = _pass(backbone.model, ids, mask, positions, cache)
@@ -94,7 +97,9 @@ def _generate(backbone: Any, rows: list[_Row]) -> None:
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
 
 
-def _pass(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> tuple[Tensor, Any]:
+def _pass(
+    model: nn.Module, ids: Tensor, mask: Tensor, positions: Tensor, cache: Cache | None
+) -> tuple[Tensor, Cache]:
     """Return the last position's logits, (B, V) on the CPU, and the cache."""
     device = model.device
     with torch.no_grad():
@@ -113,7 +118,7 @@ def _pass(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) 
 class _Row:
     """The state of one answer, which `generate` keeps in its loop."""
 
-    backbone: Any
+    backbone: Backbone
     prompt: Sequence[Item]
     settings: Settings
     number: int
@@ -140,7 +145,7 @@ class _Row:
         else:
             given = self._layout.steps[self._step]
             self._patch(
-                self.backbone.patch([logits], self.settings.image, 1.0, self._chance)
+                int(self.backbone.patch([logits], self.settings.image, 1.0, self._chance))
                 if given is None
                 else given
             )

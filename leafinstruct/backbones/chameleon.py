@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import torch
 from PIL import Image
-from torch import Tensor
-from transformers import ChameleonForConditionalGeneration
+from torch import Tensor, nn
+from transformers import ChameleonForConditionalGeneration, PreTrainedTokenizerBase
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from leafinstruct.backbones.backbone import ImageLayout, Item, Segment, unadapted
@@ -71,7 +71,7 @@ class Images(Protocol):
 class Chameleon(Codes):
     """The backbone. model: an Interleaved, adapted or not. images: its image tokenizer."""
 
-    def __init__(self, model: Any, tokenizer: Any, images: Images) -> None:
+    def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerBase, images: Images) -> None:
         """Raises BackboneError when the vocabulary lacks the special tokens of images, or has another number
         of codes."""
         self._tokenizer, self.images = tokenizer, images

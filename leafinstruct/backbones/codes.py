@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from leafinstruct.backbones.backbone import Item, Losses, Targets
 from leafinstruct.backbones.sampling import Sampling, sampled
 from leafinstruct.errors import BackboneError
+
+if TYPE_CHECKING:
+    from transformers.cache_utils import Cache
 
 
 class Codes:
@@ -18,7 +21,7 @@ class Codes:
 
     guided: Literal["patches", "decoder"] = "patches"
 
-    def __init__(self, model: Any, codes: Tensor) -> None:
+    def __init__(self, model: nn.Module, codes: Tensor) -> None:
         """Raises BackboneError when there is no code."""
         if not len(codes):
             raise BackboneError(
@@ -30,7 +33,7 @@ class Codes:
         """See Backbone."""
         return {"input_ids": torch.tensor([[int(item) for item in items]], device=self.model.device)}
 
-    def step(self, items: Sequence[Item], cache: Any) -> tuple[Tensor, Any]:
+    def step(self, items: Sequence[Item], cache: Cache | None) -> tuple[Tensor, Cache]:
         """Return the last position's logits, (V,), and the cache."""
         with torch.no_grad():
             found = self.model(**self.inputs(items), past_key_values=cache, use_cache=True, logits_to_keep=1)

@@ -19,14 +19,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from torch import Tensor
+from torch import Tensor, nn
 
+from leafinstruct.backbones.backbone import Backbone, Item
 from leafinstruct.backbones.load import load
 from leafinstruct.errors import BackboneError
 from leafinstruct.moss import MossConfig, MossModel
@@ -89,7 +90,7 @@ def drawing(side: int = 512) -> Image.Image:
     return image
 
 
-def _text(backbone: Any) -> tuple[bool, str]:
+def _text(backbone: Backbone) -> tuple[bool, str]:
     text = "a </s> <eoss> <image> <|image start|> <|image token|> b"
     ids = backbone.encode([text])[1:]
     layout = backbone.image_layout(None)
@@ -102,7 +103,7 @@ def _text(backbone: Any) -> tuple[bool, str]:
     )
 
 
-def _images(backbone: Any, exact: bool) -> tuple[bool, str]:
+def _images(backbone: Backbone, exact: bool) -> tuple[bool, str]:
     image = drawing()
     items = backbone.encode([image])[1:]
     back = backbone.decode_image(items[1:], 1.0, torch.Generator().manual_seed(0))
@@ -125,19 +126,19 @@ def _psnr(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> float:
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
-def _adapted(model: Any, init: Any) -> MossModel:
+def _adapted(model: nn.Module, init: Literal["identity", "random"]) -> MossModel:
     torch.manual_seed(0)
     adapted: MossModel = MossModel(model, MossConfig(init=init), "default").to(model.device).eval()
     return adapted
 
 
-def _logits(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+def _logits(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     with torch.no_grad():
         found: Tensor = model(**inputs, use_cache=False).logits.float()
     return found
 
 
-def _leak(backbone: Any, items: list[Any]) -> tuple[bool, str]:
+def _leak(backbone: Backbone, items: list[Item]) -> tuple[bool, str]:
     """Check that another last patch changes no earlier logit."""
     model = _adapted(backbone.model, "random")
     codes = backbone.image_layout(None).codes.tolist()
@@ -156,7 +157,7 @@ def _leak(backbone: Any, items: list[Any]) -> tuple[bool, str]:
     return before <= 1e-3 * after, f"largest change before the patch {before:.2g}, from it on {after:.2g}"
 
 
-def _overfit(backbone: Any, inputs: Mapping[str, Tensor]) -> tuple[bool, str]:
+def _overfit(backbone: Backbone, inputs: Mapping[str, Tensor]) -> tuple[bool, str]:
     weights = [value for value in backbone.model.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=1e-3)
     history = []

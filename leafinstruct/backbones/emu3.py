@@ -10,17 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from leafinstruct.backbones.backbone import ImageLayout, Item, Segment, unadapted
 from leafinstruct.backbones.codes import Codes
 from leafinstruct.backbones.text import decode, encode
 from leafinstruct.backbones.vqgan import to_image, weights_sha256
 from leafinstruct.errors import BackboneError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _SPECIAL_TOKENS = ("<|image start|>", "<|image token|>", "<|extra_200|>", "<|extra_201|>", "<|image end|>")
 
@@ -29,7 +33,9 @@ class Emu3(Codes):
     """The backbone. model: Emu3ForConditionalGeneration, adapted or not. grid: default (height, width) in
     patches of generated images."""
 
-    def __init__(self, model: Any, tokenizer: Any, grid: tuple[int, int] = (90, 90)) -> None:
+    def __init__(
+        self, model: nn.Module, tokenizer: PreTrainedTokenizerBase, grid: tuple[int, int] = (90, 90)
+    ) -> None:
         """Raises BackboneError when the vocabulary lacks the special tokens of images."""
         self._tokenizer, self._grid = tokenizer, grid
         names = tokenizer.get_vocab()

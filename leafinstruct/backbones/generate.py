@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from leafinstruct.backbones.backbone import Backbone, ImageLayout, Item, Out, Segment, unadapted
+from leafinstruct.backbones.backbone import Backbone, ImageLayout, Item, Out, Segment, text_config
 from leafinstruct.backbones.sampling import ANCESTRAL, GREEDY, Sampling, sampled
 from leafinstruct.errors import BackboneError
+
+if TYPE_CHECKING:
+    from transformers.cache_utils import Cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def generate(
     step: int | None = None
     ended: Ended = "max_tokens" if settings.max_tokens <= left else "context"
     for _ in range(min(settings.max_tokens, left)):
-        item = layout.steps[step] if step is not None else None
+        item: Item | None = layout.steps[step] if step is not None else None
         if item is None:
             closed = None if step is not None else shut if images < settings.max_images else mute
             item = _sample(backbone, streams, closed, settings, generator)
@@ -142,8 +145,7 @@ def free_positions(backbone: Backbone, length: int) -> int:
 
 def positions(backbone: Backbone) -> int:
     """Return the model's number of positions; practically unlimited when its config has no limit."""
-    config = unadapted(backbone.model).config
-    most: int | None = getattr(getattr(config, "text_config", config), "max_position_embeddings", None)
+    most: int | None = getattr(text_config(backbone.model), "max_position_embeddings", None)
     return most if most is not None else 1 << 62
 
 
@@ -175,7 +177,8 @@ class _Stream:
     """A growing sequence and its cache."""
 
     def __init__(self, backbone: Backbone, items: list[Item]) -> None:
-        self._backbone, self._fresh, self._cache = backbone, items, None
+        self._backbone, self._fresh = backbone, items
+        self._cache: Cache | None = None
 
     def append(self, item: Item) -> None:
         self._fresh.append(item)

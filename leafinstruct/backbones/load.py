@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 from transformers.utils import logging
@@ -31,11 +31,19 @@ from leafinstruct.backbones.emu3 import Emu3
 from leafinstruct.backbones.vqgan import Decoder, Vqgan
 from leafinstruct.errors import BackboneError
 
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 BACKBONES = ("chameleon", "emu3", "emu2")
 
 
 def load(
-    name: str, weights: Path, decoder: Path | None = None, device: str = "cpu", dtype: Any = "auto"
+    name: str,
+    weights: Path,
+    decoder: Path | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype | str = "auto",
 ) -> tuple[Backbone, list[str]]:
     """Return the backbone in evaluation mode, and the keys of its weights that are missing, unexpected or of
     another shape.
@@ -71,22 +79,33 @@ def load(
         return Emu3(model, _tokenizer(weights)), odd
     whole = (weights / "multimodal_encoder").is_dir()
     folder = weights / "multimodal_encoder" if whole else weights
-    model, odd = _model(name, Emu2ForCausalLM, folder, device, dtype, key_mapping=RESEARCH_KEYS)
+    model, odd = _model(name, Emu2ForCausalLM, folder, device, dtype, RESEARCH_KEYS)
     source = decoder or (weights if whole else None)
     diffusion = Diffusion.load(source, device, model.dtype) if source is not None else None
     return Emu2(model, _tokenizer(weights / "tokenizer" if whole else weights), diffusion), odd
 
 
 def _model(
-    name: str, kind: Any, folder: Path, device: str, dtype: Any, **kwargs: Any
-) -> tuple[Any, list[str]]:
+    name: str,
+    kind: type[PreTrainedModel],
+    folder: Path,
+    device: str,
+    dtype: torch.dtype | str,
+    keys: dict[str, str] | None = None,
+) -> tuple[PreTrainedModel, list[str]]:
+    """Load a model. keys: patterns of the stored keys -> the model's."""
     _check_kind(name, folder)
     half = "bf16" if list(folder.glob("*.bf16*.safetensors")) else None
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # transformers writes it to stderr
     try:
         model, info = kind.from_pretrained(
-            folder, dtype=dtype, variant=half, output_loading_info=True, trust_remote_code=False, **kwargs
+            folder,
+            dtype=dtype,
+            variant=half,
+            key_mapping=keys,
+            output_loading_info=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise BackboneError(f"{folder}: cannot be loaded as {name}: {_first_line(error)}") from error
@@ -123,7 +142,7 @@ def _check_kind(name: str, folder: Path) -> None:
         )
 
 
-def _tokenizer(folder: Path) -> Any:
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:

@@ -8,14 +8,17 @@ image.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from leafinstruct.errors import BackboneError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
-def encode(tokenizer: Any, text: str) -> list[int]:
-    """Return ids without special ones. tokenizer: of transformers. Raises BackboneError for a tokenizer that
-    cannot encode control strings as letters."""
+
+def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Return ids without special ones. Raises BackboneError for a tokenizer that cannot encode control
+    strings as letters."""
     found = [
         int(number)
         for number in tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
@@ -29,6 +32,6 @@ def encode(tokenizer: Any, text: str) -> list[int]:
     return found
 
 
-def decode(tokenizer: Any, ids: Sequence[int]) -> str:
+def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
     """Return the text of ids, without control ids."""
     return str(tokenizer.decode(list(ids), skip_special_tokens=True)).strip() if ids else ""

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import ChameleonConfig, PreTrainedTokenizerFast
 
 from leafinstruct.backbones.chameleon import BEGIN, END, Chameleon, Interleaved
 from leafinstruct.backbones.patch_vq import PATCH, PatchVq
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 NAME = "leaf:tiny-1"
 FOLDER = Path(__file__).with_name("tiny-1")
@@ -28,8 +31,8 @@ WORDS = 1024
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", BEGIN, END)
 
 
-def text_tokenizer(texts: Iterable[str]) -> Any:
-    """Train a `tokenizers.Tokenizer`."""
+def text_tokenizer(texts: Iterable[str]) -> Tokenizer:
+    """Train the tokenizer of texts."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     words = Tokenizer(models.BPE())
@@ -48,7 +51,7 @@ def text_tokenizer(texts: Iterable[str]) -> Any:
     return words
 
 
-def decoder(codes: int) -> Any:
+def decoder(codes: int) -> Interleaved:
     """Return the model with random weights."""
     names = {name: number for number, name in enumerate(SPECIAL_TOKENS)}
     letters = str.maketrans("0123456789", "ABCDEFGHIJ")
@@ -80,7 +83,7 @@ def decoder(codes: int) -> Any:
     return model
 
 
-def wrapped(model: Any, words: Path, images: PatchVq) -> Chameleon:
+def wrapped(model: Interleaved, words: Path, images: PatchVq) -> Chameleon:
     """Return the backbone. words: the tokenizer's file."""
     begin, pad, end, *others = SPECIAL_TOKENS
     tokenizer = PreTrainedTokenizerFast(
@@ -93,7 +96,7 @@ def wrapped(model: Any, words: Path, images: PatchVq) -> Chameleon:
     return Chameleon(model, tokenizer, images)
 
 
-def load(device: str = "cpu", dtype: Any = "auto") -> Chameleon:
+def load(device: str = "cpu", dtype: torch.dtype | str = "auto") -> Chameleon:
     """Return the packaged backbone in evaluation mode. dtype: "auto" is float32, because half precision saves
     nothing at this size."""
     from safetensors.torch import load_file

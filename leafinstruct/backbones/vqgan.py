@@ -15,7 +15,7 @@ import pickle
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,14 +26,16 @@ from torch.nn.functional import interpolate, scaled_dot_product_attention, silu
 
 from leafinstruct.errors import BackboneError
 
+if TYPE_CHECKING:
+    from transformers import ChameleonVQVAE, ChameleonVQVAEConfig
+
 _OURS = ("decoder.", "post_quant_conv.", "quantize.embedding.")
 
 
 class Decoder(nn.Module):
     """Decodes a grid of codes to an image."""
 
-    def __init__(self, config: Any) -> None:
-        """config: ChameleonVQVAEConfig, or an object with its attributes."""
+    def __init__(self, config: ChameleonVQVAEConfig) -> None:
         super().__init__()
         self.codes = int(config.num_embeddings)
         self.quantize = nn.Module()
@@ -42,7 +44,7 @@ class Decoder(nn.Module):
         self.decoder = _Pixels(config)
 
     @classmethod
-    def load(cls, file: Path, config: Any) -> Decoder:
+    def load(cls, file: Path, config: ChameleonVQVAEConfig) -> Decoder:
         """Load the published file, .ckpt or .safetensors. Raises BackboneError when it is unreadable, or its
         keys or shapes do not match config."""
         decoder = cls(config)
@@ -78,10 +80,10 @@ class Decoder(nn.Module):
 
 
 class Vqgan:
-    """Image tokenizer. encoder: transformers' ChameleonVQVAE. Raises BackboneError for a decoder with another
+    """Image tokenizer. Raises BackboneError for a decoder with another
     number of codes."""
 
-    def __init__(self, encoder: Any, decoder: Decoder) -> None:
+    def __init__(self, encoder: ChameleonVQVAE, decoder: Decoder) -> None:
         config = encoder.config
         if decoder.codes != config.num_embeddings:
             raise BackboneError(
@@ -156,7 +158,7 @@ def _read(file: Path) -> dict[str, Tensor]:
 
 
 class _Pixels(nn.Module):
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: ChameleonVQVAEConfig) -> None:
         super().__init__()
         widths = [config.base_channels * times for times in config.channel_multiplier]
         wide = widths[-1]

@@ -122,7 +122,7 @@ class MossConfig(PeftConfig):
         if isinstance(self.target_modules, list):
             self.target_modules = sorted(self.target_modules)
 
-    def _read_format(self, taps: Any, taps_seed: Any) -> None:
+    def _read_format(self, taps: object, taps_seed: object) -> None:
         """Convert a file of format 1 to FORMAT; refuse newer formats."""
         if self.leafinstruct_format not in (1, FORMAT):
             raise MossConfigError(
@@ -178,7 +178,7 @@ class MossConfig(PeftConfig):
         """Whether image rows see their neighbors."""
         return self.method == "moss"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the contents of adapter_config.json."""
         return {**super().to_dict(), "peft_type": "MOSS"}
 

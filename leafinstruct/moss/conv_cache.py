@@ -11,11 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 _NAME = "leafinstruct_moss"
+
+
+class KvCache(Protocol):
+    """A KV cache of transformers."""
+
+    def get_seq_length(self) -> int:
+        """Return the number of tokens in it."""
 
 
 class ConvCache:
@@ -38,14 +45,14 @@ class ConvCache:
         self.ids = None if self.ids is None else change(self.ids)
 
 
-def of(cache: Any) -> ConvCache | None:
+def of(cache: KvCache | None) -> ConvCache | None:
     """Return the conv cache of a KV cache: a new one for an empty KV cache, None without a KV cache.
 
     Raises ValueError when the KV cache holds tokens that the adapters have not processed.
     """
     if cache is None:
         return None
-    seen = int(cache.get_seq_length())
+    seen = int(cache.get_seq_length())  # a static cache returns a tensor
     found = getattr(cache, _NAME, None)
     if seen == 0:
         return ConvCache()
@@ -59,7 +66,7 @@ def of(cache: Any) -> ConvCache | None:
     return found
 
 
-def attach(state: ConvCache, cache: Any) -> None:
+def attach(state: ConvCache, cache: KvCache) -> None:
     """Store the state on a KV cache and re-order it with the cache. A copy of the cache (a prompt shared by
     several answers) gets a copy of the state."""
     if getattr(cache, _NAME, None) is None:
@@ -70,7 +77,7 @@ def attach(state: ConvCache, cache: Any) -> None:
     setattr(cache, _NAME, state)
 
 
-def _moved(cache: Any, name: str, argument: Any) -> None:
+def _moved(cache: KvCache, name: str, argument: Tensor | int) -> None:
     getattr(type(cache), name)(cache, argument)
     getattr(cache, _NAME).each(lambda rows: _MOVES[name](rows, argument))
 

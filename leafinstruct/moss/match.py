@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from torch import nn
 
@@ -85,11 +84,9 @@ def _of_layer(config: MossConfig, d_in: int, d_out: int) -> int:
 
 def _fitted(model: nn.Module, config: MossConfig, budget: int) -> MossConfig:
     def ranked(text: int, image: int) -> MossConfig:
-        scale: dict[str, Any] = {
-            "alpha_text": config.alpha_text / config.r_text * text,
-            "alpha_image": config.alpha_image / config.r_image * image,
-        }
-        return replace(config, r_text=text, r_image=image, **scale)
+        alpha_text = config.alpha_text / config.r_text * text
+        alpha_image = config.alpha_image / config.r_image * image
+        return replace(config, r_text=text, r_image=image, alpha_text=alpha_text, alpha_image=alpha_image)
 
     def parameters(text: int, image: int) -> int:
         return count(model, ranked(text, image))

@@ -12,8 +12,8 @@ checkpoints `forward`, below the hooks.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 from peft.tuners.tuners_utils import BaseTuner
@@ -46,6 +46,17 @@ def default_targets(kind: str | None) -> str:
         if kind in _DECODERS
         else _DEFAULT
     )
+
+
+class _Inputs(TypedDict, total=False):
+    """The arguments of a model's forward pass that matter here. patch_pos: (B, T, 3), see patches."""
+
+    input_ids: Tensor | None
+    patch_pos: Tensor | None
+    position_ids: Tensor | None
+    labels: Tensor | None
+    past_key_values: conv_cache.KvCache | None
+    use_cache: bool | None
 
 
 class _Checkpointing:
@@ -81,7 +92,9 @@ class MossModel(BaseTuner):
             self._before_hook = model.register_forward_pre_hook(self._before, prepend=True, with_kwargs=True)
             self._after_hook = model.register_forward_hook(self._after, always_call=True)
 
-    def _prepare_adapter_config(self, peft_config: MossConfig, model_config: dict[str, Any]) -> MossConfig:
+    def _prepare_adapter_config(
+        self, peft_config: MossConfig, model_config: Mapping[str, str | None]
+    ) -> MossConfig:
         if peft_config.target_modules is None:
             peft_config.target_modules = default_targets(model_config.get("model_type"))
         return peft_config
@@ -123,8 +136,8 @@ class MossModel(BaseTuner):
         ]
 
     def _before(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        self, module: nn.Module, args: tuple[Tensor, ...], kwargs: _Inputs
+    ) -> tuple[tuple[Tensor, ...], _Inputs]:
         now = Pass()
         self.moss_running.begin(now)  # first, because the other hook ends the pass even when this one raises
         given = kwargs.pop("patch_pos", None)
@@ -176,7 +189,11 @@ class MossModel(BaseTuner):
         return Patches(tuple((low, high) for low, high in config.image_tokens), grid, config.end_of_line)
 
     def _positions(
-        self, ids: Any, patches: Patches | None, conv: conv_cache.ConvCache | None, starts: Tensor | None
+        self,
+        ids: Tensor | None,
+        patches: Patches | None,
+        conv: conv_cache.ConvCache | None,
+        starts: Tensor | None,
     ) -> Tensor:
         if ids is None:
             raise ValueError(

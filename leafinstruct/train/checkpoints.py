@@ -12,9 +12,9 @@ import re
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import nn
 
 from leafinstruct.errors import TrainError
 from leafinstruct.runtime.artifact import Artifact
@@ -64,7 +64,7 @@ def step(path: Path | None) -> int:
     return int(path.name.split("-")[1]) if path is not None else 0
 
 
-def check(path: Path, model: Any) -> None:
+def check(path: Path, model: nn.Module) -> None:
     """Raise TrainError when a checkpoint's weights do not fit the model's adapter, or when its optimizer or
     schedule is unreadable: without them the run would continue differently. Sharded ones (FSDP) are folders,
     which are checked when they are read."""

@@ -6,7 +6,7 @@ result are part of the fingerprint; how often progress is logged is not.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -137,12 +137,12 @@ class TrainConfig(_Section):
     image."""
     report_to: list[Literal["tensorboard", "wandb"]] = []
     """Further logs besides `log.jsonl`. Extras: `leafinstruct[tensorboard]`, `leafinstruct[wandb]`."""
-    fsdp: dict[str, Any] | None = None
+    fsdp: dict[str, object] | None = None
     """Options of the Trainer's FSDP2 (`fsdp_config`) under torchrun, {} for its defaults. None: plain data
     parallelism."""
 
     @property
-    def shaping(self) -> dict[str, Any]:
+    def shaping(self) -> dict[str, object]:
         """Return the fields that determine the result: all but locations, memory, disk and logging."""
         return self.model_dump(
             mode="json", exclude={**dict.fromkeys(CHANGEABLE, True), "backbone": {"weights", "decoder"}}

@@ -21,18 +21,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from leafinstruct.backbones.backbone import Backbone
 from leafinstruct.errors import TrainError
 from leafinstruct.train import processes
 from leafinstruct.train.config import TrainConfig
-from leafinstruct.train.data.tokens import Collator, Rows
+from leafinstruct.train.data.tokens import Collator, Rows, TokenRow
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 PROBE = 1024
 """Maximum number of tokens of the measured row."""
@@ -60,7 +65,12 @@ def explain_out_of_memory(hint: str) -> Iterator[None]:
 
 
 def report(
-    config: TrainConfig, model: Any, backbone: Any, collator: Collator, rows: Rows, out: Callable[[str], None]
+    config: TrainConfig,
+    model: PeftModel,
+    backbone: Backbone,
+    collator: Collator,
+    rows: Rows,
+    out: Callable[[str], None],
 ) -> None:
     """Write the estimate line by line to `out`. model: adapted; the measurement changes its adapter."""
     device = (
@@ -91,7 +101,7 @@ def report(
     out(f"about {_time(hours)} on this {device.type}: {pace}")
 
 
-def memory(model: Any, batch: int, longest: int, kept: float) -> dict[str, float]:
+def memory(model: PeftModel, batch: int, longest: int, kept: float) -> dict[str, float]:
     """Return bytes by purpose. kept: bytes of activations per token."""
     values = list(model.parameters())
     frozen = sum(
@@ -111,10 +121,10 @@ def memory(model: Any, batch: int, longest: int, kept: float) -> dict[str, float
 
 def _probe(
     config: TrainConfig,
-    model: Any,
-    backbone: Any,
+    model: PeftModel,
+    backbone: Backbone,
     collator: Collator,
-    row: Mapping[str, Any],
+    row: TokenRow,
     device: torch.device,
 ) -> tuple[float, float, int]:
     """Return the bytes kept for a backward pass, the seconds of a pass with its optimizer step, and the
@@ -153,15 +163,14 @@ def _probe(
     return float(kept), best, int(batch["input_ids"].numel())
 
 
-def _cut(row: Mapping[str, Any]) -> dict[str, Any]:
+def _cut(row: TokenRow) -> TokenRow:
     """Return a row's first tokens; the whole row when patches are vectors, because their number must fit."""
-    whole = dict(row)
-    if len(row["vectors"]):
-        return whole
-    return {**whole, "ids": row["ids"][:PROBE], "loss_mask": row["loss_mask"][:PROBE]}
+    if len(row.vectors):
+        return row
+    return replace(row, ids=row.ids[:PROBE], loss_mask=row.loss_mask[:PROBE])
 
 
-def _program(model: Any) -> int:
+def _program(model: PeftModel) -> int:
     """Return the bytes of this process without the model; 0 on systems without /proc."""
     status = Path("/proc/self/statm")
     if not status.exists():

@@ -13,11 +13,15 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from leafinstruct.errors import TrainError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+    from transformers import PreTrainedModel
 
 PATIENCE = timedelta(hours=12)
 """How long the others wait while the first one encodes images. `leaf train --dry-run` encodes them
@@ -45,7 +49,7 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def in_one_thread(model: torch.nn.Module) -> Iterator[None]:
+def in_one_thread(model: PreTrainedModel) -> Iterator[None]:
     """Run a block with one thread when the model is SMALL and on a CPU; otherwise leave torch's setting.
 
     Generating token by token cannot be split, and two threads wait for each other: leaf:tiny-1 generates 47
@@ -60,9 +64,8 @@ def in_one_thread(model: torch.nn.Module) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def state() -> Any:
-    """Return accelerate's PartialState: is_main_process, num_processes, process_index,
-    wait_for_everyone()."""
+def state() -> PartialState:
+    """Return accelerate's state of this process; the same in every call."""
     from accelerate import PartialState
 
     return PartialState(cpu=alone(), timeout=PATIENCE)

@@ -12,9 +12,9 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from leafinstruct._quiet_import import quiet
 from leafinstruct.errors import RecipeError, TrainError
@@ -46,7 +46,9 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-def sinks(names: Sequence[str], folder: Path, run: str, settings: Mapping[str, Any], step: int) -> list[Sink]:
+def sinks(
+    names: Sequence[str], folder: Path, run: str, settings: Mapping[str, object], step: int
+) -> list[Sink]:
     """Return the log and the named sinks. folder: the run's; step: the step from which the run continues."""
     found: list[Sink] = [Log(folder / "log.jsonl", step)]
     for name in names:
@@ -127,7 +129,7 @@ class Wandb:
     """A run of Weights & Biases; a training run that continues uses the same one. Login, project and offline
     mode are wandb's own."""
 
-    def __init__(self, folder: Path, run: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, run: str, settings: Mapping[str, object]) -> None:
         with quiet():
             import wandb
 
@@ -168,16 +170,25 @@ class Reporting(TrainerCallback):
         """saved: called in the first process when a checkpoint is complete."""
         self._log, self._to, self._saved = log, to, saved
 
-    def on_save(self, _: Any, state: Any, __: Any, **___: Any) -> None:
+    def on_save(self, _: TrainingArguments, state: TrainerState, __: TrainerControl, **___: object) -> None:
         if state.is_world_process_zero:
             self._saved()
 
-    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
+    def on_step_end(
+        self, _: TrainingArguments, state: TrainerState, control: TrainerControl, **__: object
+    ) -> None:
         """Log at every checkpoint and at the end, so that the means since the last line do not depend on
         whether the run was interrupted at the checkpoint."""
         control.should_log = control.should_log or control.should_save or state.global_step == state.max_steps
 
-    def on_log(self, _: Any, state: Any, __: Any, logs: dict[str, Any] | None = None, **___: Any) -> None:
+    def on_log(
+        self,
+        _: TrainingArguments,
+        state: TrainerState,
+        __: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **___: object,
+    ) -> None:
         """A step's losses and learning rate, or a validation's losses."""
         if not logs or not state.is_world_process_zero or not ("loss" in logs or "eval_loss" in logs):
             return  # the Trainer's own summary at the end

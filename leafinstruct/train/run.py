@@ -17,67 +17,38 @@ torchrun and accelerate each process runs `train`; the first one writes and logs
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from leafinstruct.backbones import tiny
-from leafinstruct.backbones.backbone import unadapted
-from leafinstruct.backbones.generate import positions
-from leafinstruct.backbones.load import load
+from leafinstruct.backbones.backbone import Backbone
 from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
-from leafinstruct.moss import MossConfig, MossConfigError
-from leafinstruct.moss.match import count
+from leafinstruct.moss import MossConfig
 from leafinstruct.records import shards
 from leafinstruct.runtime.artifact import FORMAT, Artifact, drift
 from leafinstruct.runtime.files import save
 from leafinstruct.runtime.last_write import last_write
 from leafinstruct.runtime.locks import one_build
-from leafinstruct.train import card, checkpoints, estimate, processes, reports, samples, weights
+from leafinstruct.runtime.record import Fingerprint
+from leafinstruct.train import card, checkpoints, estimate, model, processes, reports, samples, weights
 from leafinstruct.train.config import CHANGEABLE, TrainConfig
 from leafinstruct.train.data import contexts
 from leafinstruct.train.data.data import Data
-from leafinstruct.train.data.packing import check_attention
 
-LARGE = 0.1
-"""Share of the base's parameters above which an adapter needs `--allow-large`: it is rarely intended, and its
-optimizer takes twice its size again. The packaged base is tiny and has no limit."""
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
 KEPT = 2
 """Number of checkpoints that are kept."""
 HINT = (
     "set train.gradient_checkpointing: true and run again to continue with less memory; or lower train.batch "
     "or context and start over (--rebuild)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Numbers of parameters of base and adapter."""
-
-    base: int
-    trainable: int
-
-    @property
-    def optimizer_bytes(self) -> int:
-        """Bytes of the adapter's weights, gradients and AdamW's two moments, float32."""
-        return 16 * self.trainable
-
-    @property
-    def share(self) -> float:
-        """Trainable parameters as a share of the base's."""
-        return self.trainable / self.base
-
-    def __str__(self) -> str:
-        return (
-            f"{self.trainable:,} trainable parameters, {self.share:.2%} of the base's {self.base:,}; "
-            f"with gradients and AdamW {self.optimizer_bytes / 1e6:,.1f} MB"
-        )
 
 
 Log = Callable[[str], None]
@@ -107,126 +78,190 @@ def train(
     if processes.alone():
         processes.keep_freed_memory()
     first = state.is_main_process
-    log = log if first else lambda _: None
-    backbone = _backbone(config)
-    adapter, sizes = _adapter(config, backbone)
-    log(str(sizes))
+    run = TrainingRun.of(config, directory, seed, files, log if first else lambda _: None)
+    run.log(str(run.sizes))
     if not (allow_large or dry_run):
-        _check_size(config, sizes)
-    out = Artifact(directory / "train")
+        model.check_size(config, run.sizes)
     with one_build(directory, "leaf train") if first else nullcontext():
-        data, counts = Data(config, out, directory.parent, seed), dict[str, int]()
-        identity = weights.identity(config.backbone.name, config.backbone.weights)
-        if first:
-            counts = _prepare(config, data, backbone, identity, files, out, rebuild, dry_run, log)
+        counts = run.prepare(rebuild, dry_run) if first else {}
         state.wait_for_everyone()
-        _cast(backbone.model, config.precision)
+        model.cast(run.backbone.model, config.precision)
         if dry_run:
             if first:
-                _estimate(config, backbone, adapter, data, counts, seed, log)
+                run.estimate(counts)
             return None
-        fingerprint = {
-            "train": config.shaping,
-            "seed": seed,
-            "weights": identity,
-            "rows": [report["key"] for report in data.train.reports()],
-            "processes": state.num_processes,
-        }
-        if _is_done(out, fingerprint, log):
-            log(f"nothing to do: all {config.steps:,} steps are done")
-            return out.path / "adapter" if first else None
+        if run.is_done():
+            run.log(f"nothing to do: all {config.steps:,} steps are done")
+            return run.adapter_folder if first else None
         state.wait_for_everyone()
         if first:
-            out.begin(fingerprint)
+            run.out.begin(run.fingerprint)
         with estimate.explain_out_of_memory(HINT):
-            _fit(config, backbone, adapter, data, out.path, seed, log)
+            run.fit()
         if first:
-            _finish(config, out, fingerprint, files, counts, sizes.trainable, template)
-    return out.path / "adapter" if first else None
+            run.finish(counts, template)
+    return run.adapter_folder if first else None
 
 
-def _check_size(config: TrainConfig, sizes: Sizes) -> None:
-    if sizes.share > LARGE and config.backbone.weights != tiny.NAME:
-        raise TrainError(
-            f"the adapter has {sizes.share:.0%} of the base's parameters: lower its ranks, or pass "
-            "--allow-large"
+@dataclass(frozen=True)
+class TrainingRun:
+    """What the steps of a run share, in one process.
+
+    files: the shards; adapter, sizes: see model.adapter_of; data: the encoded rows; log: called with each
+    line of progress. The steps, in order: prepare (first process), then estimate, or fit (all processes) and
+    finish (first process).
+    """
+
+    config: TrainConfig
+    seed: int
+    out: Artifact
+    files: Sequence[Path]
+    backbone: Backbone
+    adapter: MossConfig
+    sizes: model.Sizes
+    data: Data
+    log: Log
+
+    @classmethod
+    def of(
+        cls, config: TrainConfig, directory: Path, seed: int, files: Sequence[Path], log: Log
+    ) -> TrainingRun:
+        """Load the backbone. directory: `runs/<name>`. Raises BackboneError, TrainError or RecipeError."""
+        backbone = model.load_backbone(config)
+        adapter, sizes = model.adapter_of(config, backbone)
+        out = Artifact(directory / "train")
+        data = Data(config, out, directory.parent, seed)
+        return cls(config, seed, out, files, backbone, adapter, sizes, data, log)
+
+    @property
+    def adapter_folder(self) -> Path:
+        """Folder of the trained adapter."""
+        return self.out.path / "adapter"
+
+    @cached_property
+    def identity(self) -> str:
+        """Identity of the backbone's weights."""
+        return weights.identity(self.config.backbone.name, self.config.backbone.weights)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """All that determines the adapter. The rows must be prepared."""
+        return {
+            "train": self.config.shaping,
+            "seed": self.seed,
+            "weights": self.identity,
+            "rows": [report.key for report in self.data.train.reports()],
+            "processes": processes.state().num_processes,
+        }
+
+    def prepare(self, rebuild: bool, dry_run: bool) -> dict[str, int]:
+        """Encode the rows, then remove what must not be continued. Returns the counts of the rows."""
+        try:
+            counts = dict(self.data.make(self.backbone, self.identity, self.files, not dry_run, self.log))
+        except SourceError:
+            for line in contexts.fits(self.data.train, self.config.context) if dry_run else ():
+                self.log(line)  # shows which context would be long enough
+            raise
+        # only now: if the data were unusable, the old run would be lost for nothing
+        if rebuild and not dry_run:
+            checkpoints.clear(self.out.path, (self.data.train.path, self.data.validation.path))
+        checkpoints.tidy(self.out.path, self.log)
+        return counts
+
+    def estimate(self, counts: Mapping[str, int]) -> None:
+        """Log what a dry run reports. counts: of `prepare`."""
+        for line in contexts.lines(self.data.train, counts, self.config.context):
+            self.log(line)
+        adapted = model.adapted(self.backbone, self.adapter, self.seed)
+        collator = self.data.collator(self.backbone)
+        estimate.report(self.config, adapted, self.backbone, collator, self.data.rows, self.log)
+
+    def is_done(self) -> bool:
+        """Whether the run is complete. Raises DriftError when it was begun with other settings."""
+        done = checkpoints.is_done(self.out, self.log)
+        processes_before = (self.out.fingerprint or {}).get("processes")
+        now = {**self.fingerprint, "processes": processes_before} if done else self.fingerprint
+        _check_drift(self.out, now)
+        return done
+
+    def fit(self) -> None:
+        """Train from the last checkpoint to the end, and save the adapter."""
+        from transformers.utils import logging
+
+        from leafinstruct.train.trainer import InterleavedTrainer
+
+        config, data, folder = self.config, self.data, self.out.path
+        collator = data.collator(self.backbone)
+        adapted = model.adapted(self.backbone, self.adapter, self.seed)
+        validation, last = data.validation_rows(), checkpoints.last(folder)
+        if last is not None:
+            checkpoints.check(last, adapted)
+            self.log(f"continuing from {last.name}")
+        sinks = self._sinks(checkpoints.step(last))
+        wanted = config.samples if validation is not None else 0
+        chosen = samples.choose(data.validation_files(), wanted, self.backbone, config) if wanted else []
+        sample = partial(
+            samples.write_step, config, self.backbone, chosen, folder / "samples", self.seed, sinks
         )
-
-
-def _prepare(
-    config: TrainConfig,
-    data: Data,
-    backbone: Any,
-    identity: str,
-    files: list[Path],
-    out: Artifact,
-    rebuild: bool,
-    dry_run: bool,
-    log: Log,
-) -> dict[str, int]:
-    """Encode the rows, then remove what must not be continued. Returns the counts of the rows."""
-    try:
-        counts = dict(data.make(backbone, identity, files, not dry_run, log))
-    except SourceError:
-        for line in contexts.fits(data.train, config.context) if dry_run else ():
-            log(line)  # shows which context would be long enough
-        raise
-    if rebuild and not dry_run:  # only now: if the data were unusable, the old run would be lost for nothing
-        checkpoints.clear(out.path, (data.train.path, data.validation.path))
-    checkpoints.tidy(out.path, log)
-    return counts
-
-
-def _estimate(
-    config: TrainConfig,
-    backbone: Any,
-    adapter: MossConfig,
-    data: Data,
-    counts: dict[str, int],
-    seed: int,
-    log: Log,
-) -> None:
-    """Log what a dry run reports."""
-    for line in contexts.lines(data.train, counts, config.context):
-        log(line)
-    adapted = _adapted(backbone, adapter, seed)
-    estimate.report(config, adapted, backbone, data.collator(backbone), data.rows, log)
-
-
-def _is_done(out: Artifact, fingerprint: dict[str, Any], log: Log) -> bool:
-    """Whether the run is complete. Raises DriftError when it was begun with other settings."""
-    done = checkpoints.is_done(out, log)
-    processes_before = (out.fingerprint or {}).get("processes")
-    _check_drift(out, {**fingerprint, "processes": processes_before} if done else fingerprint)
-    return done
-
-
-def _finish(
-    config: TrainConfig,
-    out: Artifact,
-    fingerprint: dict[str, Any],
-    files: Sequence[Path],
-    counts: dict[str, int],
-    trainable: int,
-    template: str | None,
-) -> None:
-    """Write the adapter's card and, last, the run's record."""
-    adapter = out.path / "adapter"
-    reached = reports.reached(out.path / "log.jsonl")
-    if template is not None:
-        run = out.path.parent.name
-        card.write(
-            adapter, template, config, run, files, counts, trainable, reached, fingerprint["processes"]
+        trainer = InterleavedTrainer(
+            adapted,
+            _arguments(config, folder, self.seed, validation is not None),
+            train_dataset=data.training_rows(),
+            eval_dataset=validation,
+            data_collator=collator,
+            callbacks=[reports.Reporting(self.log, sinks, lambda: checkpoints.seal(folder, KEPT))],
+            backbone=self.backbone,
+            weights={"text": config.text_loss, "image": config.image_loss, "z": config.z_loss},
+            samples=sample,
         )
-    record = {
-        "format": FORMAT,
-        "fingerprint": fingerprint,
-        "counts": counts,
-        "parameters": trainable,
-        "reached": reached,
-    }
-    with last_write():
-        save(out.path / "record.json", {**record, "adapter": checkpoints.sums(adapter)})
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity_error()  # reports.Reporting logs instead
+        try:
+            trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        finally:
+            logging.set_verbosity(verbosity)
+            for sink in sinks:
+                sink.close()
+        whole = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
+        if trainer.is_world_process_zero():
+            adapted.peft_config["default"].base_model_name_or_path = config.backbone.known_as
+            # save_embedding_layers="auto" would query the Hub for the base
+            adapted.save_pretrained(str(self.adapter_folder), state_dict=whole, save_embedding_layers=False)
+
+    def _sinks(self, step: int) -> list[reports.Sink]:
+        """Return where the first process logs numbers. step: from which the run continues."""
+        if not processes.state().is_main_process:
+            return []
+        settings = {**self.config.shaping, "data": card.dataset(self.config.data)}
+        folder = self.out.path
+        return reports.sinks(self.config.report_to, folder, folder.parent.name, settings, step)
+
+    def finish(self, counts: Mapping[str, int], template: str | None) -> None:
+        """Write the adapter's card, if there is a template, and, last, the run's record. counts: of
+        `prepare`."""
+        reached = reports.reached(self.out.path / "log.jsonl")
+        record = {
+            "format": FORMAT,
+            "fingerprint": self.fingerprint,
+            "counts": counts,
+            "parameters": self.sizes.trainable,
+            "reached": reached,
+        }
+        if template is not None:
+            name, several = self.out.path.parent.name, processes.state().num_processes
+            card.write(
+                self.adapter_folder,
+                template,
+                self.config,
+                name,
+                self.files,
+                counts,
+                self.sizes.trainable,
+                reached,
+                several,
+            )
+        with last_write():
+            save(self.out.path / "record.json", {**record, "adapter": checkpoints.sums(self.adapter_folder)})
 
 
 def _check_machine(config: TrainConfig, dry_run: bool, arguments: Sequence[str]) -> None:
@@ -241,54 +276,17 @@ def _check_machine(config: TrainConfig, dry_run: bool, arguments: Sequence[str])
         )
 
 
-def _backbone(config: TrainConfig) -> Any:
-    given = config.backbone
-    backbone, odd = load(
-        given.name, Path(given.weights), Path(given.decoder) if given.decoder is not None else None
-    )
-    if odd:
-        raise TrainError(
-            f"{given.weights}: {len(odd)} keys differ from the model's, first {odd[0]}; run `leaf doctor` "
-            "for details"
-        )
-    if config.packing:
-        check_attention(backbone.model)
-    if config.context > (most := positions(backbone)):
-        raise RecipeError(
-            f"train.context: {config.context:,} tokens, but the model has {most:,} positions; lower it"
-        )
-    return backbone
-
-
-def _adapter(config: TrainConfig, backbone: Any) -> tuple[MossConfig, Sizes]:
-    """Return the adapter's settings and size. Raises RecipeError for incompatible settings, or target_modules
-    that match nothing."""
-    from leafinstruct.moss.model import default_targets
-
-    settings = config.adapter.model_dump()
-    settings["target_modules"] = settings["target_modules"] or default_targets(
-        unadapted(backbone.model).config.model_type
-    )
-    try:
-        adapter = MossConfig(**settings)
-        trainable = count(backbone.model, adapter)
-    except MossConfigError as error:
-        raise RecipeError(f"train.adapter: {error}") from error
-    return adapter, Sizes(sum(value.numel() for value in backbone.model.parameters()), trainable)
-
-
-def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
+def _check_drift(out: Artifact, fingerprint: Fingerprint) -> None:
     before = out.fingerprint or (out.record or {}).get("fingerprint")
     if before is None and (out.path / "fingerprint.json").exists():
         raise TrainError(
             f"{out.path}/fingerprint.json: is damaged, so the settings of the checkpoints are unknown; "
             "--rebuild starts over"
         )
-    if before is not None:  # earlier versions recorded more fields
-        before = {
-            **before,
-            "train": {name: value for name, value in before["train"].items() if name not in CHANGEABLE},
-        }
+    settings = before and before["train"]
+    if before is not None and isinstance(settings, dict):  # earlier versions recorded more fields
+        kept = {name: value for name, value in settings.items() if name not in CHANGEABLE}
+        before = {**before, "train": kept}
     if before is not None and (changes := drift(before, fingerprint)):
         raise DriftError(
             f"{out.path}: was begun with other settings: {'; '.join(changes[:3])}; --rebuild starts "
@@ -296,79 +294,7 @@ def _check_drift(out: Artifact, fingerprint: dict[str, Any]) -> None:
         )
 
 
-def _cast(model: Any, precision: str) -> None:
-    """Convert the frozen weights. Buffers keep their type, because angles of rotary embeddings in bfloat16
-    are wrong at long contexts."""
-    if precision != "auto":
-        for value in model.parameters():
-            value.data = value.data.to(getattr(torch, precision))
-
-
-def _adapted(backbone: Any, adapter: MossConfig, seed: int) -> Any:
-    from peft import get_peft_model
-    from transformers import set_seed
-
-    set_seed(seed)
-    with warnings.catch_warnings():
-        # peft 0.21 uses the old name
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        model = get_peft_model(backbone.model, adapter)
-    base = unadapted(model)
-    model.peft_config["default"].base_model_name_or_path = base.name_or_path = (
-        None  # otherwise every checkpoint would contain a path of this machine
-    )
-    return model
-
-
-def _fit(
-    config: TrainConfig, backbone: Any, adapter: MossConfig, data: Data, folder: Path, seed: int, log: Log
-) -> None:
-    from transformers.utils import logging
-
-    from leafinstruct.train.trainer import InterleavedTrainer
-
-    collator = data.collator(backbone)
-    model = _adapted(backbone, adapter, seed)
-    validation, last = data.validation_rows(), checkpoints.last(folder)
-    if last is not None:
-        checkpoints.check(last, model)
-        log(f"continuing from {last.name}")
-    first = processes.state().is_main_process
-    settings = {**config.shaping, "data": card.dataset(config.data)}
-    sinks = (
-        reports.sinks(config.report_to, folder, folder.parent.name, settings, checkpoints.step(last))
-        if first
-        else []
-    )
-    wanted = config.samples if validation is not None else 0
-    chosen = samples.choose(data.validation_files(), wanted, backbone, config) if wanted else []
-    trainer = InterleavedTrainer(
-        model,
-        _arguments(config, folder, seed, validation is not None),
-        train_dataset=data.training_rows(),
-        eval_dataset=validation,
-        data_collator=collator,
-        callbacks=[reports.Reporting(log, sinks, lambda: checkpoints.seal(folder, KEPT))],
-        backbone=backbone,
-        weights={"text": config.text_loss, "image": config.image_loss, "z": config.z_loss},
-        samples=partial(samples.write_step, config, backbone, chosen, folder / "samples", seed, sinks),
-    )
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # reports.Reporting logs instead
-    try:
-        trainer.train(resume_from_checkpoint=None if last is None else str(last))
-    finally:
-        logging.set_verbosity(verbosity)
-        for sink in sinks:
-            sink.close()
-    whole = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
-    if trainer.is_world_process_zero():
-        model.peft_config["default"].base_model_name_or_path = config.backbone.known_as
-        # save_embedding_layers="auto" would query the Hub for the base
-        model.save_pretrained(folder / "adapter", state_dict=whole, save_embedding_layers=False)
-
-
-def _arguments(config: TrainConfig, folder: Path, seed: int, evaluate: bool) -> Any:
+def _arguments(config: TrainConfig, folder: Path, seed: int, evaluate: bool) -> TrainingArguments:
     from transformers import TrainingArguments
 
     return TrainingArguments(
@@ -388,7 +314,7 @@ def _arguments(config: TrainConfig, folder: Path, seed: int, evaluate: bool) -> 
         per_device_eval_batch_size=config.batch,
         ddp_find_unused_parameters=False,  # every parameter has a gradient, zero for an absent modality
         fsdp=config.fsdp is not None,
-        fsdp_config=config.fsdp,
+        fsdp_config=None if config.fsdp is None else dict(config.fsdp),  # which TrainingArguments changes
         save_steps=config.save_every,
         logging_steps=config.log_every,
         seed=seed,

@@ -11,10 +11,9 @@ ones would leave too few tokens for an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -24,6 +23,7 @@ from leafinstruct.backbones.sampling import Sampling
 from leafinstruct.errors import BackboneError
 from leafinstruct.images.decode import Undecodable, decode
 from leafinstruct.records import shards
+from leafinstruct.records.published_row import PublishedRow
 from leafinstruct.records.text.joining import paragraphs
 from leafinstruct.runtime.files import writing
 from leafinstruct.train import processes
@@ -72,22 +72,21 @@ def choose(files: Sequence[Path], number: int, backbone: Backbone, config: Train
     return found
 
 
-def _sample(row: Mapping[str, Any], images: Images, patches: int) -> Sample | None:
+def _sample(row: PublishedRow, images: Images, patches: int) -> Sample | None:
     """Return None when an image cannot be decoded: in a row that was cut, those after the cut were not
     checked."""
-    of_row = iter(row["images"] or ())
     question: list[Segment] = []
     prompt: list[Segment] = []
-    for turn in row["messages"]:
+    for turn in row.turns:
         parts: list[Segment] = []
-        for part in turn["content"] or ():
-            found = part["text"] if part["type"] == "text" else decode(next(of_row)["bytes"])
+        for part in turn.parts:
+            found = part if isinstance(part, str) else decode(part.data or b"")
             if isinstance(found, Undecodable):
                 return None
             parts.append(found)
-        prompt.append(NAMES[turn["role"]])
-        if turn["role"] == "assistant":
-            return Sample(row["id"], question, prompt, parts, images.generated_grid(patches))
+        prompt.append(NAMES[turn.role])
+        if turn.role == "assistant":
+            return Sample(row.id, question, prompt, parts, images.generated_grid(patches))
         question += parts
         prompt += paragraphs(images.shaped(parts, patches))
     raise AssertionError("a row that can be trained on has an answer")
@@ -117,7 +116,7 @@ def generate_answer(
 
 def write_step(
     config: TrainConfig,
-    backbone: Any,
+    backbone: Backbone,
     chosen: Sequence[Sample],
     folder: Path,
     seed: int,
@@ -166,13 +165,15 @@ def sheet(sample: Sample, answer: Sequence[Segment], step: int) -> Image.Image:
     return whole
 
 
-def font(size: int) -> Any:
+def font(size: int) -> ImageFont.FreeTypeFont:
     """Return DejaVu Sans, which has most scripts of Europe, if it is installed; otherwise Pillow's own font,
     which has the letters of English."""
     try:
         return ImageFont.truetype("DejaVuSans.ttf", size)
     except OSError:
-        return ImageFont.load_default(size)
+        found = ImageFont.load_default(size)
+        assert isinstance(found, ImageFont.FreeTypeFont), "Pillow's own font of a given size is one"
+        return found
 
 
 def _column(title: str, parts: Sequence[Segment], width: int) -> Image.Image:
@@ -205,7 +206,7 @@ def _scaled(image: Image.Image) -> Image.Image:
     return framed
 
 
-def _text(text: str, font: Any, ink: str, width: int, paper: str) -> Image.Image:
+def _text(text: str, font: ImageFont.FreeTypeFont, ink: str, width: int, paper: str) -> Image.Image:
     lines = [
         line for paragraph in text.splitlines() or [""] for line in _wrapped(paragraph, font, width - 2 * GAP)
     ]
@@ -217,7 +218,7 @@ def _text(text: str, font: Any, ink: str, width: int, paper: str) -> Image.Image
     return block
 
 
-def _wrapped(paragraph: str, font: Any, width: int) -> Iterator[str]:
+def _wrapped(paragraph: str, font: ImageFont.FreeTypeFont, width: int) -> Iterator[str]:
     """Break a paragraph into lines that fit; a word that is too long for a line is split."""
     line = ""
     for word in paragraph.split():

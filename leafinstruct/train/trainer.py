@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer
 
 from leafinstruct.backbones.backbone import Backbone
@@ -58,11 +58,11 @@ class InterleavedTrainer(Trainer):
 
     def compute_loss(
         self,
-        model: Any,
+        model: nn.Module,
         inputs: dict[str, Tensor],
         return_outputs: bool = False,
-        num_items_in_batch: Any = None,  # noqa: ARG002
-    ) -> Any:
+        num_items_in_batch: Tensor | int | None = None,  # noqa: ARG002
+    ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """See Trainer. Raises TrainError for a loss that is not finite."""
         given = dict(inputs)
         labels = given.pop("labels")
@@ -92,26 +92,28 @@ class InterleavedTrainer(Trainer):
                 "train.learning_rate, and give the recipe another name or start over with --rebuild"
             )
 
-    def _init_training_state(self, max_steps: int, *args: Any, **kwargs: Any) -> tuple[int, int]:
+    def _init_training_state(self, max_steps: int, *args: object, **kwargs: object) -> tuple[int, int]:
         """See Trainer, which would take the intervals of logging, saving and validation from a checkpoint;
         those of the recipe apply."""
         found: tuple[int, int] = super()._init_training_state(max_steps, *args, **kwargs)
         self.state.compute_steps(self.args, max_steps)
         return found
 
-    def _clip_grad_norm(self, model: Any) -> Any:
+    def _clip_grad_norm(self, model: nn.Module) -> Tensor | None:
         """See Trainer. Checks the norm: a finite loss can have gradients that are not finite, which would
         spoil the next checkpoint."""
-        norm = super()._clip_grad_norm(model)
+        norm: Tensor | None = super()._clip_grad_norm(model)
         if norm is not None:
             self._check(norm, "the norm of the gradients")
         return norm
 
-    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict[str, Tensor]], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Tensor]], Tensor | int | None]:
         """See Trainer. Counts the labeled tokens of the step, and the time that the batches take as time
         spent waiting for data."""
         began = time.monotonic()
-        batches, items = super().get_batch_samples(*args, **kwargs)
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         self._pace.waited += time.monotonic() - began
         self._counts = self._together(
             sum((self._counted(batch["labels"]) for batch in batches), self._counts.new_zeros(3))
@@ -120,14 +122,14 @@ class InterleavedTrainer(Trainer):
             self._pace.count(batch.pop("lengths"), batch["input_ids"], self._begin)
         return batches, items
 
-    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """See Trainer. Adds the means and rates since the last line."""
         if "loss" in logs:
             logs.update(self._tally.means(self._together, self.args.device))
             logs.update(self._pace.rates(self._together, self.args.device))
-        super().log(logs, *args, **kwargs)
+        super().log(logs, start_time)
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+    def evaluate(self, *_: object, **__: object) -> dict[str, float]:
         """Compute the losses of the validation rows, named `eval_...`, and generate samples. Rows are divided
         among the processes, each of which runs the same number of passes."""
         began, found = time.monotonic(), Tally()

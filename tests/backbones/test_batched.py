@@ -7,9 +7,9 @@ import warnings
 
 import pytest
 import torch
-from backbones.tiny_backbones import interleaved, tiny_chameleon, tiny_emu2
+from backbones.tiny_backbones import interleaved, tiny_chameleon, tiny_emu2, tiny_emu3
 from moss.exact import exact
-from moss.tiny import BOI
+from moss.tiny import BOI, emu3
 from PIL import Image
 
 from leafinstruct.backbones.batched import answers
@@ -17,6 +17,8 @@ from leafinstruct.backbones.generate import Settings, generate
 from leafinstruct.backbones.sampling import GREEDY
 from leafinstruct.errors import BackboneError
 from leafinstruct.moss import MossConfig
+
+pytestmark = pytest.mark.e2e
 
 PROMPTS = (
     ["draw a red house"],
@@ -92,3 +94,14 @@ def test_vectors_and_guidance_are_refused():
         answers(tiny_emu2(), [[1]], Settings())
     with pytest.raises(BackboneError, match="guidance"):
         answers(tiny_chameleon(), [[1]], Settings(guidance=2.0))
+
+
+def test_a_model_whose_text_has_a_section_of_its_own_generates_the_same():
+    backbone = tiny_emu3(exact(emu3()))
+    prompts = [backbone.encode(prompt) for prompt in (["draw a red house"], ["now"])]
+    settings = Settings(GREEDY, GREEDY, max_tokens=24, grid=(2, 2))
+    found = answers(backbone, prompts, settings)
+    assert [list(answer.ids) for answer in found] == [
+        one_by_one(backbone, prompt, settings)[0] for prompt in prompts
+    ]
+    assert [len(answer.ids) for answer in found] == [24, 24]

@@ -21,6 +21,8 @@ from leafinstruct.backbones.generate import Ended, Settings, Unfinished, generat
 from leafinstruct.backbones.sampling import Sampling
 from leafinstruct.errors import BackboneError
 
+pytestmark = pytest.mark.e2e
+
 MAKERS = {"chameleon": tiny_chameleon, "emu3": tiny_emu3, "emu2": tiny_emu2}
 BACKBONES = {name: make() for name, make in MAKERS.items()}
 SIZES = {"chameleon": (16, 16), "emu3": (4, 6), "emu2": (16, 16)}

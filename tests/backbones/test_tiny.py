@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from making import published
 from PIL import Image
 from train import conftest
 from typer.testing import CliRunner
@@ -74,10 +75,12 @@ def test_adjacent_texts_are_on_separate_lines(backbone):
     image = conftest.image_bytes(conftest.COLORS[0])
     found = encode(
         backbone,
-        conftest.row(
-            0,
-            ["It is far.", "First: go.", image, "Then stop.", image, image, "Now.", "Rest."],
-            ["Look.", "How?"],
+        published(
+            conftest.row(
+                0,
+                ["It is far.", "First: go.", image, "Then stop.", image, image, "Now.", "Rest."],
+                ["Look.", "How?"],
+            )
         ),
         512,
     )
@@ -87,13 +90,15 @@ def test_adjacent_texts_are_on_separate_lines(backbone):
         "USER:Look.\nHow?ASSISTANT:It is far.\nFirst: go.Then stop.Now.\nRest."
     )
     assert backbone.encode(in_template(["Look.", "How?"])) == found.items[: found.answer]
-    empty = encode(backbone, conftest.row(1, ["", "It is far.", "", "First: go.", image], ["Look."]), 512)
+    empty = encode(
+        backbone, published(conftest.row(1, ["", "It is far.", "", "First: go.", image], ["Look."])), 512
+    )
     assert isinstance(empty, Encoded)
     assert (
         backbone.decode_text([item for item in empty.items[empty.answer :] if item not in patches])
         == "It is far.\nFirst: go."
     )
-    assert encode(backbone, conftest.row(2, ["", ""]), 512).reason == "no_answer"
+    assert encode(backbone, published(conftest.row(2, ["", ""])), 512).reason == "no_answer"
     howto = held_out_lessons(1, SEED)[0]
     texts = [segment for segment in true_lesson(howto, "pencil") if isinstance(segment, str)]
     assert texts == [

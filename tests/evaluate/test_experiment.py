@@ -8,12 +8,16 @@ import math
 from pathlib import Path
 
 import experiment
+import experiment_cell
 import experiment_report
 import pytest
 import yaml
+from backbones.tiny_backbones import tiny_emu3
 from PIL import Image
 
 from leafinstruct.evaluate.sketchbook.intervals import interval, paired
+from leafinstruct.evaluate.sketchbook.losses import losses
+from leafinstruct.train.data.encode import in_template
 
 RECIPE = Path(__file__).parents[2] / "experiments" / "moss.yaml"
 
@@ -181,6 +185,22 @@ def test_settings_that_do_not_go_together_are_refused(tmp_path, change, message)
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     with pytest.raises(SystemExit, match=message):
         experiment.read(tmp_path / "plan.yaml")
+
+
+def test_a_method_with_an_unknown_setting_is_refused_before_anything_runs(tmp_path):
+    plan = yaml.safe_load(RECIPE.read_text())
+    plan["methods"]["lora"] = {"method": "lora", "rank": 4}
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    with pytest.raises(SystemExit, match=r"methods\.lora\.rank: unknown key"):
+        experiment.read(tmp_path / "plan.yaml")
+
+
+def test_losses_are_those_of_any_backbone_but_an_experiment_needs_images_of_one_shape(monkeypatch):
+    found = losses(tiny_emu3(), experiment_cell.asked(2, 1, 3), in_template, "pencil")
+    assert sorted(found) == ["image", "image_1", "image_2", "image_3", "text"]
+    monkeypatch.setattr(experiment_cell, "adapted", lambda *_: tiny_emu3())
+    with pytest.raises(SystemExit, match="lessons need a chameleon backbone"):
+        experiment_cell.loaded(None, {"name": "emu3", "weights": "leaf:tiny-1"}, 1)
 
 
 def test_an_existing_result_is_not_run_again_and_other_settings_are_refused(tmp_path, monkeypatch):

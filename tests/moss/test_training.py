@@ -16,6 +16,8 @@ from moss.tiny import chameleon, emu3, page, words
 
 from leafinstruct import moss
 
+pytestmark = pytest.mark.e2e
+
 SETTINGS: dict[str, Any] = {"r_text": 3, "r_image": 4, "init": "random"}
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from train.test_packing import DOCUMENTS, adapted, collator, encoded
 from transformers import TrainerCallback, TrainingArguments
 
 from leafinstruct.train.data.packing import Packed
+from leafinstruct.train.data.tokens import TokenRow
 from leafinstruct.train.trainer import InterleavedTrainer
 
 WEIGHTS = {"text": 1.0, "image": 2.5, "z": 0.03}
@@ -35,7 +37,7 @@ def backbone_of(name: str) -> Any:
     return backbone
 
 
-def rows_of(name: str, backbone: Any, folder: Path, packed: bool = False) -> list[dict[str, Any]]:
+def rows_of(name: str, backbone: Any, folder: Path, packed: bool = False) -> list[TokenRow]:
     """Eight rows of unlike lengths: text alone, images alone, both, and one without any label."""
     rows = encoded(backbone, folder, DOCUMENTS)
     if packed:
@@ -43,30 +45,21 @@ def rows_of(name: str, backbone: Any, folder: Path, packed: bool = False) -> lis
         return [found[number] for number in range(8)]
     base = [rows[number] for number in range(5)]
     codes = set(backbone.image_layout(None).codes.tolist())
-    images = {
-        **base[4],
-        "loss_mask": base[4]["loss_mask"] & [int(number) in codes for number in base[4]["ids"]],
-    }
+    images = replace(base[4], loss_mask=base[4].loss_mask & [int(number) in codes for number in base[4].ids])
     return [
         base[2],
         base[1],
         images,
         base[2],
         base[0],
-        {**base[3], "loss_mask": base[3]["loss_mask"] & False},
+        replace(base[3], loss_mask=base[3].loss_mask & False),
         base[3],
         base[2],
     ]
 
 
 def steps(
-    name: str,
-    backbone: Any,
-    rows: list[dict[str, Any]],
-    folder: Path,
-    batch: int,
-    accumulate: int,
-    **settings: Any,
+    name: str, backbone: Any, rows: list[TokenRow], folder: Path, batch: int, accumulate: int, **settings: Any
 ) -> list[Step]:
     """Of one epoch with a learning rate of 0: gradients as the optimizer would get them without clipping, and
     what was logged."""

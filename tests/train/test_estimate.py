@@ -15,6 +15,8 @@ from train.test_train import train
 
 from leafinstruct.errors import TrainError
 
+pytestmark = pytest.mark.e2e
+
 MEASURED = """
 import re, resource, sys, torch
 torch.set_num_threads(1)

@@ -19,6 +19,8 @@ from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
 from leafinstruct.recipe import load as recipes
 from leafinstruct.train import run
 
+pytestmark = pytest.mark.e2e
+
 PACE = ("tokens_per_second", "images_per_second", "waiting")
 
 

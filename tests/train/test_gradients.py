@@ -21,6 +21,8 @@ from train.test_train import train
 from leafinstruct.errors import TrainError
 from leafinstruct.train.trainer import InterleavedTrainer
 
+pytestmark = pytest.mark.e2e
+
 MEANS = ("text_loss", "image_loss", "z", "loss", *(f"image_loss_{number}" for number in range(1, 9)))
 
 
@@ -179,7 +181,7 @@ def gpus(monkeypatch):
 
 def test_several_gpus_without_torchrun_are_refused_before_anything_is_loaded(gpus, recipe, tmp_path):
     path = recipe()
-    gpus.setattr("leafinstruct.train.run.load", lambda *_: pytest.fail("weights were loaded"))
+    gpus.setattr("leafinstruct.train.model.load", lambda *_: pytest.fail("weights were loaded"))
     gpus.setattr("leafinstruct.train.run.shards.files", lambda *_: pytest.fail("shards were looked for"))
     with pytest.raises(TrainError) as caught:
         train(path)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from backbones.tiny_backbones import tiny_chameleon, tiny_emu2, tiny_emu3
+from making import published
 from PIL import Image
 from train.conftest import COLORS, image_bytes, lessons, row, shard
 from train.test_train import told, train
@@ -75,15 +76,15 @@ def test_an_image_is_encoded_once_for_all_contexts_and_texts(name, tmp_path, mon
             backbone, "x", [file], context, out, lambda *_: None, Images(backbone, folder=tmp_path / "codes")
         )
         found.append(
-            [item["ids"].tolist() for item in tokens.Rows(out)]
-            + [item["vectors"].tolist() for item in tokens.Rows(out)]
+            [item.ids.tolist() for item in tokens.Rows(out)]
+            + [item.vectors.tolist() for item in tokens.Rows(out)]
         )
     assert len(calls) == 2, "two images, in three datasets of six rows"
     assert found[0] == found[1] != found[2]
     out = Artifact(tmp_path / "plain")
     tokens.make(backbone, "x", [file], 200, out, lambda *_: None)
-    assert [item["ids"].tolist() for item in tokens.Rows(out)] == found[2][:6]
-    np.testing.assert_allclose([item["vectors"] for item in tokens.Rows(out)], found[2][6:], atol=1e-6)
+    assert [item.ids.tolist() for item in tokens.Rows(out)] == found[2][:6]
+    np.testing.assert_allclose([item.vectors for item in tokens.Rows(out)], found[2][6:], atol=1e-6)
 
 
 def test_another_encoder_knows_nothing_of_the_first_ones_codes(tmp_path):
@@ -214,13 +215,13 @@ def test_images_are_made_smaller_before_a_row_loses_anything():
     backbone = big_emu3()
     images = Images(backbone, budget=64, floor=9)
     long = row(0, ["now", large(16, 16), "then", large(16, 16, 1), "done"])
-    whole = encode(backbone, long, 1000, images)
+    whole = encode(backbone, published(long), 1000, images)
     assert isinstance(whole, Encoded)
     assert not whole.smaller
     assert whole.image_tokens == [64 + 8 + 7] * 2  # codes, line ends, marks with the size
     seen = set()
     for context in range(len(whole.items), 2, -1):
-        found = encode(backbone, long, context, images)
+        found = encode(backbone, published(long), context, images)
         if isinstance(found, Unusable):
             assert found.reason == "too_long"
             break
@@ -257,7 +258,7 @@ def test_a_sample_uses_the_prompt_template_and_the_image_sizes_of_its_row(
     backbone = big_emu3()
     one = row(0, ["now", large(16, 16), "done"], ["draw", large(16, 16, 1)])
     config = settings(context=context, image_tokens=budget, image_floor=9)
-    trained = encode(backbone, one, context, Images(backbone, budget, 9))
+    trained = encode(backbone, published(one), context, Images(backbone, budget, 9))
     assert isinstance(trained, Encoded)
     assert trained.needs.at(context) == becomes
     (sample,) = samples.choose([shard(tmp_path / "a.parquet", [one])], 1, backbone, config)
@@ -294,12 +295,11 @@ def test_generated_images_are_squares_within_the_budget_or_the_usual_one():
 def test_a_row_whose_image_behind_the_cut_is_broken_is_no_sample(tmp_path):
     backbone = tiny_chameleon()
     broken = row(0, ["now", image_bytes(COLORS[0]), "then it is done", large(64, 64)[:4000]])
-    whole = encode(
-        backbone, row(0, ["now", image_bytes(COLORS[0]), "then it is done", image_bytes(COLORS[0])]), 200
-    )
+    complete = row(0, ["now", image_bytes(COLORS[0]), "then it is done", image_bytes(COLORS[0])])
+    whole = encode(backbone, published(complete), 200)
     assert isinstance(whole, Encoded)
     context = len(whole.items) - 5
-    assert isinstance(encode(backbone, broken, context), Encoded), "it can be trained on"
+    assert isinstance(encode(backbone, published(broken), context), Encoded), "it can be trained on"
     null = {**row(2, ["now"]), "images": None}
     path = shard(tmp_path / "a.parquet", [broken, row(1, ["now"]), null, row(3, ["now"])])
     assert [sample.id for sample in samples.choose([path], 2, backbone, settings(context=context))] == [
@@ -352,15 +352,15 @@ def test_dry_run_says_what_becomes_of_the_rows(recipe, tmp_path):
 
 BAD = {
     "no_answer": [row(1, []), row(2, [""]), {**row(3, ["now"]), "messages": row(3, ["now"])["messages"][:1]}],
-    "undecodable": [
-        row(4, ["now", b"no image"]),
-        row(5, ["now", image_bytes(COLORS[0])[:50]]),
-        {**row(6, ["now", b"x"]), "images": [{"bytes": None, "path": "a.png"}]},
-    ],
-    "malformed": [
+    "undecodable": [row(4, ["now", b"no image"]), row(5, ["now", image_bytes(COLORS[0])[:50]])],
+    "no_bytes": [{**row(6, ["now", b"x"]), "images": [{"bytes": None, "path": "a.png"}]}],
+    "images_differ": [
         {**row(7, ["now", image_bytes(COLORS[0])]), "images": []},
         {**row(8, ["now"]), "images": row(0, [image_bytes(COLORS[0])])["images"]},
+    ],
+    "bad_messages": [
         {**row(9, ["now"]), "messages": [{"role": "system", "content": []}, *row(9, ["now"])["messages"]]},
+        {**row(11, ["now"]), "messages": []},
     ],
     "too_long": [row(10, ["now"], ["draw " * 300])],
 }
@@ -378,9 +378,9 @@ def test_every_bad_row_is_counted_and_named(tmp_path):
     }
     assert counts["rows"] == len(tokens.Rows(out)) == 2
     (report,) = out.reports()
-    named = {item["id"]: item["reason"] for item in report["rejected"]}
+    named = {item["id"]: item["reason"] for item in report.rejected}
     assert named == {one["id"]: reason for reason, of in BAD.items() for one in of}
-    assert all(item["detail"] for item in report["rejected"])
+    assert all(item["detail"] for item in report.rejected)
     assert contexts.lines(out, counts, 100)
 
 

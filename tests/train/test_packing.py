@@ -82,10 +82,10 @@ def test_packed_documents_learn_as_if_each_stood_alone(name, implementation, tmp
     whole = Packed(rows, 2, 3, 110 if name != "emu3" else 90)
     batch = collator(name)([whole[0], whole[1]])
     assert "attention_mask" not in batch
-    assert batch["lengths"].tolist() == [len(whole[0]["ids"]), len(whole[1]["ids"])]
+    assert batch["lengths"].tolist() == [len(whole[0].ids), len(whole[1].ids)]
     starts = (batch["position_ids"] == 0).sum(1).tolist()
     assert max(starts) > 2, "nothing was packed"
-    assert len({len(item["ids"]) for item in (whole[0], whole[1])}) == 2, "nothing was padded"
+    assert len({len(item.ids) for item in (whole[0], whole[1])}) == 2, "nothing was padded"
     losses, gradients = passed(backbone, batch)
     alone = [passed(backbone, collator(name)([rows[number]])) for number in range(len(DOCUMENTS))]
     assert losses.text.sum() + losses.image.sum() > 60 // (1 + (name == "emu3"))
@@ -119,7 +119,7 @@ def test_every_document_is_shown_once_an_epoch_in_another_order(tmp_path):
         tmp_path,
         [row(n, ["now", image_bytes(COLORS[n % 4])], ["draw " * (n + 1)]) for n in range(40)],
     )
-    numbered = {rows[n]["ids"].tobytes(): n for n in range(40)}
+    numbered = {rows[n].ids.tobytes(): n for n in range(40)}
 
     def shown(seed, capacity=120):
         run, orders, at = Packed(rows, 10_000, seed, capacity), [], 0
@@ -127,13 +127,11 @@ def test_every_document_is_shown_once_an_epoch_in_another_order(tmp_path):
             seen: list[int] = []
             while len(seen) < 40:
                 item = run[at]
-                assert len(item["ids"]) <= (capacity or 200)
+                assert len(item.ids) <= (capacity or 200)
                 edges = (
-                    [*np.flatnonzero(item["positions"] == 0), len(item["ids"])]
-                    if capacity
-                    else [0, len(item["ids"])]
+                    [*np.flatnonzero(item.positions == 0), len(item.ids)] if capacity else [0, len(item.ids)]
                 )
-                seen += [numbered[item["ids"][a:b].tobytes()] for a, b in itertools.pairwise(edges)]
+                seen += [numbered[item.ids[a:b].tobytes()] for a, b in itertools.pairwise(edges)]
                 at += 1
             orders.append(seen)
         assert run.epochs == pytest.approx(10_000 / (run._begins[1]))
@@ -153,9 +151,9 @@ def test_a_row_is_the_same_whoever_asks_first(tmp_path):
 
     rows = encoded(tiny_chameleon(), tmp_path, [row(n, ["now"], ["draw " * (n + 1)]) for n in range(30)])
     run = Packed(rows, 200, 1, 64, dropout=0.4)
-    wanted = [run[n]["ids"].tolist() for n in range(200)]
+    wanted = [run[n].ids.tolist() for n in range(200)]
     later = pickle.loads(pickle.dumps(Packed(rows, 200, 1, 64, dropout=0.4)))
-    assert [later[n]["ids"].tolist() for n in reversed(range(200))] == wanted[::-1]
+    assert [later[n].ids.tolist() for n in reversed(range(200))] == wanted[::-1]
     loader = torch.utils.data.DataLoader(
         run, batch_size=4, num_workers=2, collate_fn=tokens.Collator(1, None)
     )
@@ -179,24 +177,24 @@ def test_without_its_prompt_a_row_is_what_guidance_compares_with(name, tmp_path)
         backbone, tmp_path, [row(n, ["now", image_bytes(COLORS[n % 4]), "done"], question) for n in range(60)]
     )
     always = Packed(rows, 60, 0, None, dropout=1.0)
-    answers = {tuple(row["ids"][row["answer"] :].tolist()) for row in (rows[n] for n in range(60))}
+    answers = {tuple(row.ids[row.answer :].tolist()) for row in (rows[n] for n in range(60))}
     start = [int(item) for item in backbone.encode([])]
     for n in range(60):
         item = always[n]
-        assert item["ids"][: len(start)].tolist() == start
-        assert tuple(item["ids"][len(start) :].tolist()) in answers
-        assert item["loss_mask"].tolist() == [0] * len(start) + [1] * (len(item["ids"]) - len(start))
+        assert item.ids[: len(start)].tolist() == start
+        assert tuple(item.ids[len(start) :].tolist()) in answers
+        assert item.loss_mask.tolist() == [0] * len(start) + [1] * (len(item.ids) - len(start))
     batch = collator(name)([always[0], always[1]])
     losses = backbone.losses(
         {key: value for key, value in batch.items() if key not in ("labels", "lengths")}, batch["labels"]
     )
     assert torch.isfinite(losses.value).all()
-    whole = len(rows[0]["ids"])
+    whole = len(rows[0].ids)
     run = Packed(rows, 600, 0, None, dropout=0.25)
-    epochs = [[len(run[n]["ids"]) < whole for n in range(at, at + 60)] for at in range(0, 600, 60)]
+    epochs = [[len(run[n].ids) < whole for n in range(at, at + 60)] for at in range(0, 600, 60)]
     assert 0.18 < np.mean(epochs) < 0.32
     assert len({tuple(epoch) for epoch in epochs}) == 10, "each epoch has others"
-    assert not any(len(Packed(rows, 60, 0, None)[n]["ids"]) < whole for n in range(60))
+    assert not any(len(Packed(rows, 60, 0, None)[n].ids) < whole for n in range(60))
 
 
 def test_attention_that_would_let_documents_see_each_other_is_refused():

@@ -20,6 +20,8 @@ from leafinstruct.errors import LeafInstructError, TrainError
 from leafinstruct.train.samples import Sample, sheet
 from leafinstruct.train.tally import IMAGES, Tally, ordinals
 
+pytestmark = pytest.mark.e2e
+
 
 def lines(root: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (root / "runs/trained/train/log.jsonl").read_text().splitlines()]

@@ -18,6 +18,8 @@ from leafinstruct.errors import TrainError
 from leafinstruct.publish.adapter import FILES, push
 from leafinstruct.train.card import dataset
 
+pytestmark = pytest.mark.e2e
+
 TOKEN = "hf_secretsecretsecret"
 
 

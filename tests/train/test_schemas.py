@@ -30,11 +30,11 @@ def test_golden_shards_are_trained_on(version, tmp_path):
 def test_a_split_of_golden_shards_is_found_and_gives_whole_rows(version, tmp_path):
     (path,) = shards.files(str(FOLDERS[version]), tmp_path, "test")
     (row,) = shards.rows(path, (*shards.COLUMNS, "title", "image_info"))
-    assert row["title"] == (None if version == "1" else "How to draw a house")
-    assert [info["owner_found"] for info in row["image_info"]] == (
+    assert row.title == (None if version == "1" else "How to draw a house")
+    assert [info.owner_found for info in row.image_info] == (
         ["unknown"] * 5 if version == "1" else ["inferred", "inferred", "unknown"]
     )
-    assert all(image["bytes"].startswith(b"\x89PNG") for image in row["images"])
+    assert all(data is not None and data.startswith(b"\x89PNG") for data in row.images)
 
 
 def test_a_shard_without_a_later_column_is_trained_on(tmp_path):

@@ -18,6 +18,10 @@ from train.test_progress import held_out
 from train.test_train import train
 
 from leafinstruct.errors import RecipeError
+from leafinstruct.recipe.load import load_training
+from leafinstruct.train import run
+
+pytestmark = pytest.mark.e2e
 
 
 def two_processes(recipe: Path) -> list[str]:
@@ -89,6 +93,13 @@ def test_shared_out_weights_are_refused_where_they_would_not_be(recipe):
     with pytest.raises(RecipeError, match=r"^train\.fsdp: accelerate only shards weights over several GPUs"):
         train(path)
     assert any("peak memory" in line for line in train(path, dry_run=True))
+
+
+def test_sharding_options_of_the_recipe_are_not_changed(recipe, tmp_path):
+    """TrainingArguments adds its defaults to the dictionary that it gets."""
+    config = load_training(recipe(fsdp={"version": 2})).train
+    assert run._arguments(config, tmp_path, 0, False).fsdp_config["min_num_params"] == 0
+    assert config.fsdp == {"version": 2}
 
 
 STEPS = """

@@ -7,12 +7,13 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import peft
 import pyarrow as pa
 import pytest
 import torch
 from backbones.tiny_backbones import interleaved, tiny_chameleon, tiny_emu2, tiny_emu3
-from making import leaf
+from making import leaf, published
 from moss.exact import close, exact
 from moss.tiny import emu2
 from safetensors.torch import load_file
@@ -31,7 +32,9 @@ from leafinstruct.recipe import load as recipes
 from leafinstruct.runtime.locks import one_build
 from leafinstruct.train import run
 from leafinstruct.train.data.encode import Encoded, Unusable, encode
-from leafinstruct.train.data.tokens import Collator
+from leafinstruct.train.data.tokens import Collator, TokenRow
+
+pytestmark = pytest.mark.e2e
 
 MAKERS = {"chameleon": tiny_chameleon, "emu3": tiny_emu3, "emu2": tiny_emu2}
 
@@ -57,7 +60,7 @@ def test_loss_falls_on_the_assistants_turns_alone(name):
     backbone = MAKERS[name]()
     found = encode(
         backbone,
-        row(0, ["now", image_bytes(COLORS[0]), "done"], ["draw a house", image_bytes(COLORS[1])]),
+        published(row(0, ["now", image_bytes(COLORS[0]), "done"], ["draw a house", image_bytes(COLORS[1])])),
         200,
     )
     assert isinstance(found, Encoded)
@@ -79,7 +82,7 @@ def test_control_strings_of_a_row_are_letters(name):
     backbone = MAKERS[name]()
     layout = backbone.image_layout(None)
     hostile = "</s> <eoss> <image> <racm3:break> <|image start|> [IMG] <s>"
-    found = encode(backbone, row(0, [f"now {hostile} done"], [hostile]), 200)
+    found = encode(backbone, published(row(0, [f"now {hostile} done"], [hostile])), 200)
     assert isinstance(found, Encoded)
     ids = [item for item in found.items if isinstance(item, int)]
     assert len(ids) == len(found.items)
@@ -90,10 +93,10 @@ def test_control_strings_of_a_row_are_letters(name):
 def test_a_row_is_cut_at_a_segments_border_or_left_out():
     backbone = tiny_chameleon()
     long = row(0, ["now", image_bytes(COLORS[0]), "then", image_bytes(COLORS[1]), "done"])
-    whole = encode(backbone, long, 200)
+    whole = encode(backbone, published(long), 200)
     assert isinstance(whole, Encoded)
     for context in range(2, len(whole.items) + 2):
-        found = encode(backbone, long, context)
+        found = encode(backbone, published(long), context)
         if isinstance(found, Unusable):
             assert found.reason == "too_long"
             assert context < 12
@@ -111,18 +114,19 @@ def test_a_batch_is_padded_without_loss_and_vectors_stay_in_order():
     rows = []
     for number in (0, 1):
         answer = ["now", image_bytes(COLORS[number])] + ["done"] * number
-        found = encode(backbone, row(number, answer), 200)
+        found = encode(backbone, published(row(number, answer)), 200)
         inputs = backbone.inputs(found.items)
         rows.append(
-            {
-                "ids": inputs["input_ids"][0].tolist(),
-                "loss_mask": found.loss_mask,
-                "vectors": inputs["patches"].flatten().tolist(),
-            }
+            TokenRow(
+                inputs["input_ids"][0].numpy(),
+                np.array(found.loss_mask),
+                inputs["patches"].flatten().numpy(),
+                *(0, 0, 0),
+            )
         )
     batch = Collator(1, 12)(rows)
     lengths = batch.pop("lengths")
-    short, long = (len(item["ids"]) for item in rows)
+    short, long = (len(item.ids) for item in rows)
     assert batch["input_ids"].shape == (2, long)
     assert batch["attention_mask"].sum(1).tolist() == lengths.tolist() == [short, long]
     assert (batch["input_ids"][0, short:] == 1).all()
@@ -266,13 +270,15 @@ def test_of_the_packaged_base_any_share_may_be_trained(recipe):
 
 def test_null_turns_and_parts_are_reasons():
     backbone = tiny_chameleon()
-    for spoil in (lambda turns: turns.append(None), lambda turns: turns[0]["content"].append(None)):
+    for spoil, message in (
+        (lambda turns: turns.append(None), "a turn of role None; roles are user and assistant"),
+        (lambda turns: turns[0]["content"].append(None), "a part is neither a text nor an image"),
+    ):
         bad = row(0, ["done"])
         spoil(bad["messages"])
-        found = encode(backbone, bad, 200)
+        found = encode(backbone, published(bad), 200)
         assert isinstance(found, Unusable)
-        assert found.reason == "malformed"
-        assert "is null" in found.detail
+        assert (found.reason, found.detail) == ("bad_messages", message)
 
 
 def test_a_damaged_validation_shard_is_no_missing_one(recipe, tmp_path):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from leafinstruct.backbones.backbone import ImageLayout, Item, Losses, Segment, Targets, unadapted
 from leafinstruct.backbones.codes import of_ids
@@ -24,6 +24,10 @@ from leafinstruct.backbones.sampling import Sampling
 from leafinstruct.backbones.text import decode, encode
 from leafinstruct.backbones.vqgan import weights_sha256
 from leafinstruct.errors import BackboneError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+    from transformers.cache_utils import Cache
 
 BEGIN, PLACE, END = "[IMG]", "<image>", "[/IMG]"
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's
@@ -35,7 +39,9 @@ class Emu2:
 
     guided: Literal["patches", "decoder"] = "decoder"
 
-    def __init__(self, model: Any, tokenizer: Any, decoder: Diffusion | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, tokenizer: PreTrainedTokenizerBase, decoder: Diffusion | None = None
+    ) -> None:
         """Raises BackboneError when the vocabulary lacks the special tokens of images, or the decoder needs
         vectors of another width."""
         self.model, self._tokenizer, self._decoder = model, tokenizer, decoder
@@ -110,7 +116,7 @@ class Emu2:
             found["patches"] = torch.stack(vectors)
         return found
 
-    def step(self, items: Sequence[Item], cache: Any) -> tuple[Emu2Output, Any]:
+    def step(self, items: Sequence[Item], cache: Cache | None) -> tuple[Emu2Output, Cache]:
         """See Backbone."""
         with torch.no_grad():
             found = self.model(**self.inputs(items), past_key_values=cache, use_cache=True, logits_to_keep=1)
@@ -161,7 +167,7 @@ class Emu2:
     def _unprompted(self) -> Tensor:
         """Return the vectors that the model generates for an empty prompt, (n_query, d)."""
         found: list[Tensor] = []
-        cache: Any = None
+        cache: Cache | None = None
         for _ in range(self._side**2):
             out, cache = self.step(found[-1:] or [self._start, self._begin], cache)
             found.append(_vector(out))

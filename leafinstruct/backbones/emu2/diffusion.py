@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -22,6 +22,15 @@ from leafinstruct._quiet_import import quiet
 from leafinstruct.backbones.vqgan import to_image
 from leafinstruct.errors import BackboneError
 
+if TYPE_CHECKING:
+    from diffusers import (
+        AutoencoderKL,
+        EulerDiscreteScheduler,
+        ModelMixin,
+        SchedulerMixin,
+        UNet2DConditionModel,
+    )
+
 STEPS = 50
 """Denoising steps, as published."""
 
@@ -29,7 +38,13 @@ STEPS = 50
 class Diffusion:
     """An image decoder."""
 
-    def __init__(self, unet: Any, vae: Any, scheduler: Any, steps: int = STEPS) -> None:
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        vae: AutoencoderKL,
+        scheduler: EulerDiscreteScheduler,
+        steps: int = STEPS,
+    ) -> None:
         self._unet, self._vae, self._scheduler, self._steps = unet.eval(), vae.eval(), scheduler, steps
         self._factor = 2 ** (len(vae.config.block_out_channels) - 1)
 
@@ -46,7 +61,7 @@ class Diffusion:
             raise BackboneError(
                 "Emu2's image decoder needs diffusers: pip install 'leafinstruct[emu2]'"
             ) from error
-        parts: list[Any] = []
+        parts: list[ModelMixin] = []
         for kind, name in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae")):
             half = "bf16" if list((folder / name).glob("*.bf16.safetensors")) else None
             parts.append(
@@ -88,7 +103,12 @@ class Diffusion:
         return to_image(pixels[0].float().cpu())
 
 
-def _part(kind: Any, folder: Path, name: str, **how: Any) -> Any:
+def _part(
+    kind: type[ModelMixin] | type[SchedulerMixin],
+    folder: Path,
+    name: str,
+    **how: str | bool | torch.dtype | None,
+) -> ModelMixin | SchedulerMixin:
     try:
         return kind.from_pretrained(folder, subfolder=name, **how)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from PIL import Image
 
+from leafinstruct.backbones.backbone import Backbone
 from leafinstruct.backbones.batched import answers
+from leafinstruct.backbones.chameleon import Chameleon
 from leafinstruct.backbones.generate import Settings
 from leafinstruct.backbones.sampling import GREEDY
 from leafinstruct.evaluate.sketchbook.lessons import PromptTemplate, first_image
@@ -49,7 +50,7 @@ def _placed(image: Image.Image, scene: Scene, view: Seen) -> Scene:
 
 
 def remembered(
-    backbone: Any,
+    backbone: Backbone,
     count: int,
     seed: int,
     template: PromptTemplate,
@@ -80,7 +81,7 @@ def remembered(
 
 
 def copied(
-    backbone: Any, count: int, seed: int, template: PromptTemplate, style: Style, batch: int = 64
+    backbone: Chameleon, count: int, seed: int, template: PromptTemplate, style: Style, batch: int = 64
 ) -> dict[str, float]:
     """Return the shares, 0 to 1, of `count` images that are copied with all codes equal: `alone`, and
     `captioned` with the image's caption before "Draw it again."."""

@@ -16,11 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from PIL import Image
 
-from leafinstruct.backbones.backbone import Item, Segment
+from leafinstruct.backbones.backbone import Backbone, Item, Segment
 from leafinstruct.backbones.batched import Answered, answers
 from leafinstruct.backbones.generate import Settings
 from leafinstruct.backbones.sampling import GREEDY
@@ -80,7 +79,7 @@ def held_out_lessons(count: int, seed: int, steps: int = 5) -> list[HowTo]:
 
 
 def free_answers(
-    backbone: Any,
+    backbone: Backbone,
     questions: Sequence[Question],
     template: PromptTemplate,
     view: Seen,
@@ -99,7 +98,7 @@ def free_answers(
 
 
 def forced_images(
-    backbone: Any,
+    backbone: Backbone,
     questions: Sequence[Question],
     template: PromptTemplate,
     view: Seen,
@@ -124,7 +123,7 @@ def first_image(answer: Answered) -> Image.Image | None:
 
 
 def before_images(
-    backbone: Any, question: Question, template: PromptTemplate, style: Style
+    backbone: Backbone, question: Question, template: PromptTemplate, style: Style
 ) -> list[list[Item]]:
     """Return for each image of the true lesson the ids up to the token that begins it. Segments are encoded
     one by one, as in training rows."""

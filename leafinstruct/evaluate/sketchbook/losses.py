@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
+from leafinstruct.backbones.backbone import Backbone, pad_id
 from leafinstruct.evaluate.sketchbook.lessons import PromptTemplate, Question, true_lesson
 from leafinstruct.sketchbook.world.render import Style
 
 
 def losses(
-    backbone: Any, questions: Sequence[Question], template: PromptTemplate, style: Style, batch: int = 16
+    backbone: Backbone, questions: Sequence[Question], template: PromptTemplate, style: Style, batch: int = 16
 ) -> dict[str, float]:
     """Return means over tokens in nats: text, image, image_1, image_2 ... The labels are the answer and its
     end token, as in training."""
@@ -23,7 +23,7 @@ def losses(
     for at in range(0, len(questions), batch):
         rows = [_row(backbone, question, template, style, start) for question in questions[at : at + batch]]
         length = max(len(ids) for ids, _ in rows)
-        pad = int(backbone.model.config.pad_token_id or 0)
+        pad = pad_id(backbone.model)
         ids = torch.tensor([one + [pad] * (length - len(one)) for one, _ in rows])
         mask = torch.tensor([[1] * len(one) + [0] * (length - len(one)) for one, _ in rows])
         labels = ids.masked_fill(mask == 0, -100)
@@ -43,7 +43,7 @@ def losses(
 
 
 def _row(
-    backbone: Any, question: Question, template: PromptTemplate, style: Style, start: int
+    backbone: Backbone, question: Question, template: PromptTemplate, style: Style, start: int
 ) -> tuple[list[int], int]:
     """Return the ids of prompt and answer, and the length of the prompt."""
     prompt = backbone.encode(template([question.prompt]))

@@ -9,36 +9,34 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from leafinstruct.backbones.chameleon import Images
 from leafinstruct.evaluate.sketchbook.lessons import held_out_lessons
 from leafinstruct.evaluate.sketchbook.reading import Errors, Pixels, Seen, measure
 from leafinstruct.sketchbook.world.render import Style
 
 
-def through(images: Any) -> Callable[[Image.Image], Image.Image]:
-    """Return a function that encodes and decodes an image. images: an image tokenizer
-    (backbones.chameleon.Images)."""
+def through(images: Images) -> Callable[[Image.Image], Image.Image]:
+    """Return a function that encodes and decodes an image."""
 
     def back(image: Image.Image) -> Image.Image:
         codes = torch.tensor(images.encode(image)).view(images.side, images.side)
-        found: Image.Image = images.image(codes)
-        return found
+        return images.image(codes)
 
     return back
 
 
-def seen(images: Any, style: Style) -> Seen:
+def seen(images: Images, style: Style) -> Seen:
     """Return the style after the tokenizer. Reuse the object, because rendered candidates are cached for
     it."""
     return Seen(style, through(images))
 
 
-def errors(images: Any, view: Seen, scenes: int, seed: int) -> Errors:
+def errors(images: Images, view: Seen, scenes: int, seed: int) -> Errors:
     """Measure the errors on scenes of held-out lessons."""
     rng = random.Random(seed)  # noqa: S311 - a sample
     steps = [step.scene for howto in held_out_lessons(scenes, seed) for step in howto.steps]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.train.data.tokens import TokensReport
 
 COLUMNS = ("whole", "smaller", "cut", "dropped")
 
@@ -17,7 +18,7 @@ def lines(tokens: Artifact, counts: Mapping[str, int], context: int) -> list[str
     if counts["images"]:
         mean, largest = (
             counts["image_tokens"] / counts["images"],
-            max(report["largest"] for report in tokens.reports()),
+            max(report.largest for report in tokens.reports_as(TokensReport)),
         )
         found.append(
             f"images: {mean:,.0f} tokens in the mean, {largest:,} the largest, including special tokens"
@@ -33,8 +34,8 @@ def fits(tokens: Artifact, context: int) -> list[str]:
     """Return a table of at most 80 columns; empty when no row was read. tokens: the artifact of data.tokens;
     context: the recipe's, which is marked."""
     rows: dict[int, Counter[str]] = {}
-    for report in tokens.reports():
-        for at, of in report["fits"].items():
+    for report in tokens.reports_as(TokensReport):
+        for at, of in report.fits.items():
             rows.setdefault(int(at), Counter()).update(of)
     if not any(rows.values()):
         return []

@@ -4,15 +4,14 @@ dataset."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from leafinstruct.backbones.backbone import unadapted
+from leafinstruct.backbones.backbone import Backbone, pad_id, unadapted
 from leafinstruct.errors import BackboneError, SourceError
 from leafinstruct.records import shards
 from leafinstruct.runtime.artifact import Artifact
@@ -31,7 +30,12 @@ class Data:
         self._config, self._runs, self._seed = config, runs, seed
 
     def make(
-        self, backbone: Any, identity: str, files: list[Path], validate: bool, log: Callable[[str], None]
+        self,
+        backbone: Backbone,
+        identity: str,
+        files: Sequence[Path],
+        validate: bool,
+        log: Callable[[str], None],
     ) -> Mapping[str, int]:
         """Encode the rows that are not up to date. Returns the counts of the training rows.
 
@@ -75,7 +79,7 @@ class Data:
             )
         return counts
 
-    def _check_vocabulary(self, backbone: Any) -> None:
+    def _check_vocabulary(self, backbone: Backbone) -> None:
         size = int(backbone.model.get_input_embeddings().weight.shape[0])
         for part in self.train.parts():
             with pa.memory_map(str(self.train.file("tokens", part, ".arrow"))) as source:
@@ -103,7 +107,7 @@ class Data:
         """The encoded rows of the split `train`."""
         return tokens.Rows(self.train)
 
-    def validation_rows(self) -> Any:
+    def validation_rows(self) -> torch.utils.data.Subset[tokens.TokenRow] | None:
         """Return the rows that are validated, or None."""
         if not self._config.evaluate_every:
             return None
@@ -115,12 +119,10 @@ class Data:
         """Return the shards of the split `validation`. Raises SourceError when there is none."""
         return shards.files(self._config.data, self._runs, "validation")
 
-    def collator(self, backbone: Any) -> tokens.Collator:
+    def collator(self, backbone: Backbone) -> tokens.Collator:
         """Return the collator for rows of this backbone."""
-        config = unadapted(backbone.model).config
-        return tokens.Collator(
-            _pad(config), getattr(config, "d_model", None) if self._config.backbone.name == "emu2" else None
-        )
+        width = unadapted(backbone.model).config.d_model if self._config.backbone.name == "emu2" else None
+        return tokens.Collator(pad_id(backbone.model), width)
 
 
 def _summary(counts: Mapping[str, int], config: TrainConfig, shown: Packed) -> str:
@@ -146,9 +148,3 @@ def _summary(counts: Mapping[str, int], config: TrainConfig, shown: Packed) -> s
         f"{counts['images']:,} images, {counts['target_tokens']:,} target tokens; {config.steps:,} "
         f"steps see each row {shown.epochs:,.1f} times"
     )
-
-
-def _pad(config: Any) -> int:
-    text = getattr(config, "text_config", config)
-    found = next(number for number in (text.pad_token_id, text.eos_token_id, 0) if number is not None)
-    return int(found[0] if isinstance(found, list) else found)

@@ -15,12 +15,12 @@ any answer left is unusable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from leafinstruct.backbones.backbone import Backbone, Item, Segment
 from leafinstruct.images.decode import Undecodable
+from leafinstruct.records.published_row import PublishedImage, PublishedRow
 from leafinstruct.records.text.joining import paragraphs
 from leafinstruct.train.data.images import Images
 
@@ -69,8 +69,8 @@ class Encoded:
 class Unusable:
     """A row that cannot be encoded.
 
-    reason: no_answer, too_long (no answer fits the context), undecodable or malformed; detail: a message for
-    the user; needs: lengths of a row that is too long.
+    reason: no_answer, too_long (no answer fits the context), undecodable, or one of published_row.FAULTS;
+    detail: a message for the user; needs: lengths of a row that is too long.
     """
 
     reason: str
@@ -91,7 +91,7 @@ class _Part:
 
 
 def encode(
-    backbone: Backbone, row: Mapping[str, Any], context: int, images: Images | None = None
+    backbone: Backbone, row: PublishedRow, context: int, images: Images | None = None
 ) -> Encoded | Unusable:
     """Encode one published row as at most `context` items. images: None for the usual size and no cache."""
     images = images or Images(backbone)
@@ -160,41 +160,29 @@ def _fitting(
     return chosen[1], chosen[0], needs
 
 
-def _parts(backbone: Backbone, row: Mapping[str, Any], images: Images, start: int) -> list[_Part] | Unusable:
+def _parts(backbone: Backbone, row: PublishedRow, images: Images, start: int) -> list[_Part] | Unusable:
     """Return segments and end tokens in order; images are not decoded yet."""
+    if row.fault is not None:
+        return Unusable(row.fault.reason, row.fault.detail)
     found: list[_Part] = []
-    of_row = iter(row["images"] or ())
-    for turn in row["messages"] or ():
-        if turn is None or turn["role"] not in NAMES:
-            return Unusable(
-                "malformed", f"a turn of role {turn['role']!r}" if turn else "a turn that is null"
-            )
-        if None in (turn["content"] or ()):
-            return Unusable("malformed", "a part that is null")
-        answer = turn["role"] == "assistant"
-        found.append(_Part(False, backbone.encode([NAMES[turn["role"]]])[start:]))
-        texts = [
-            part["text"] if part["type"] == "text" and isinstance(part["text"], str) else part
-            for part in turn["content"] or ()
-        ]
-        for part in paragraphs(texts):
+    for turn in row.turns:
+        answer = turn.role == "assistant"
+        found.append(_Part(False, backbone.encode([NAMES[turn.role]])[start:]))
+        for part in paragraphs(turn.parts):
             if isinstance(part, str):
                 found.append(_Part(answer, backbone.encode([part])[start:]))
-            elif part["type"] == "image" and (stored := next(of_row, None)) is not None:
-                encoded = _image(stored["bytes"], answer, images)
-                if isinstance(encoded, Unusable):
-                    return encoded
-                found.append(encoded)
-            else:
-                return Unusable("malformed", f"a part of type {part['type']!r} without content")
+                continue
+            encoded = _image(part, answer, images)
+            if isinstance(encoded, Unusable):
+                return encoded
+            found.append(encoded)
         found += [_Part(True, [backbone.end], ends=True)] if answer else []
-    if left := sum(1 for _ in of_row):
-        return Unusable("malformed", f"{left} images more than its messages use")
     return found
 
 
-def _image(data: bytes | None, answer: bool, images: Images) -> _Part | Unusable:
-    size = images.size(data) if data is not None else Undecodable("empty", "no bytes in the shard")
+def _image(image: PublishedImage, answer: bool, images: Images) -> _Part | Unusable:
+    assert image.data, "a row without a fault has the bytes of its images"
+    size = images.size(image.data)
     if isinstance(size, Undecodable):
         return Unusable("undecodable", f"{size.reason}: {size.detail}")
-    return _Part(answer, data=data, size=size)
+    return _Part(answer, data=image.data, size=size)

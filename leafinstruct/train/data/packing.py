@@ -16,15 +16,16 @@ Memory is about 30 bytes a document.
 from __future__ import annotations
 
 import bisect
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from leafinstruct.backbones.backbone import unadapted
 from leafinstruct.errors import TrainError
-from leafinstruct.train.data.tokens import Rows
+from leafinstruct.train.data.tokens import Rows, TokenRow
 
 WINDOW = 4096
 """Documents that are packed together: enough that less than 1% of the tokens stay empty, few enough that
@@ -33,7 +34,7 @@ _ORDER, _DROPPED = 0, 1
 """Random streams of an epoch."""
 
 
-def check_attention(model: Any) -> None:
+def check_attention(model: nn.Module) -> None:
     """Raise TrainError when documents of one row would attend to each other."""
     kind = unadapted(model).config._attn_implementation
     if kind not in ("sdpa", "eager", "flex_attention"):
@@ -59,9 +60,8 @@ def pack(lengths: NDArray[np.int32], capacity: int) -> list[list[int]]:
     return rows
 
 
-class Packed(torch.utils.data.Dataset[dict[str, Any]]):
-    """The rows of a whole run, epoch after epoch. An item is like one of Rows, with positions (n,) if it is
-    packed."""
+class Packed(torch.utils.data.Dataset[TokenRow]):
+    """The rows of a whole run, epoch after epoch."""
 
     def __init__(
         self, rows: Rows, length: int, seed: int, capacity: int | None, dropout: float = 0.0
@@ -83,10 +83,10 @@ class Packed(torch.utils.data.Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return self.length
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "_now"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._now = self._epoch(0)
 
@@ -102,7 +102,7 @@ class Packed(torch.utils.data.Dataset[dict[str, Any]]):
         """Approximate number of times that each document is used."""
         return self.length / self._begins[1]
 
-    def __getitem__(self, number: int) -> dict[str, Any]:
+    def __getitem__(self, number: int) -> TokenRow:
         if not 0 <= number < self.length:
             raise IndexError(number)
         while number >= self._begins[-1]:
@@ -144,20 +144,24 @@ class Packed(torch.utils.data.Dataset[dict[str, Any]]):
             self._begins.append(self._begins[-1] + len(sizes))
         return epoch, documents, starts, dropped
 
-    def _shortened(self, number: int, dropped: bool) -> dict[str, Any]:
+    def _shortened(self, number: int, dropped: bool) -> TokenRow:
         row = self._rows[number]
         if not dropped:
             return row
-        ids, loss_mask = (
-            np.concatenate([row[name][: row["begin"]], row[name][row["answer"] :]])
-            for name in ("ids", "loss_mask")
+        return replace(
+            row,
+            ids=np.concatenate([row.ids[: row.begin], row.ids[row.answer :]]),
+            loss_mask=np.concatenate([row.loss_mask[: row.begin], row.loss_mask[row.answer :]]),
+            vectors=row.vectors[row.given :],
         )
-        return {**row, "ids": ids, "loss_mask": loss_mask, "vectors": row["vectors"][row["given"] :]}
 
-    def _joined(self, documents: list[dict[str, Any]]) -> dict[str, Any]:
+    def _joined(self, documents: list[TokenRow]) -> TokenRow:
         if self._capacity is None:
             return documents[0]
-        found = {
-            name: np.concatenate([row[name] for row in documents]) for name in ("ids", "loss_mask", "vectors")
-        }
-        return {**found, "positions": np.concatenate([np.arange(len(row["ids"])) for row in documents])}
+        return replace(
+            documents[0],
+            ids=np.concatenate([row.ids for row in documents]),
+            loss_mask=np.concatenate([row.loss_mask for row in documents]),
+            vectors=np.concatenate([row.vectors for row in documents]),
+            positions=np.concatenate([np.arange(len(row.ids)) for row in documents]),
+        )

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,10 @@ from torch import Tensor
 from leafinstruct.backbones.backbone import Backbone
 from leafinstruct.errors import SourceError
 from leafinstruct.records import shards
+from leafinstruct.records.published_row import FAULTS
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.files import file_sha256, writing
+from leafinstruct.runtime.stage_report import Loss, StageReport
 from leafinstruct.train.data.encode import Encoded, Unusable, encode
 from leafinstruct.train.data.images import Images
 
@@ -43,7 +47,7 @@ LISTED = 20
 """Maximum number of unusable rows that a report lists."""
 CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384)
 """Context lengths for which a report counts how rows fit, besides the recipe's."""
-REASONS = ("too_long", "no_answer", "undecodable", "malformed")
+REASONS = ("too_long", "no_answer", "undecodable", *FAULTS)
 """Why rows are unusable."""
 SCHEMA = pa.schema(
     [
@@ -57,6 +61,28 @@ SCHEMA = pa.schema(
 )
 """loss_mask: 1 for target tokens, one byte each, so that numpy can view it. The prompt is ids[begin:answer];
 given: how many numbers of `vectors` come before the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One encoded row, see SCHEMA: ids (n,), loss_mask (n,), vectors (m,). positions: (n,), from 0 in each
+    document, of a packed row."""
+
+    ids: NDArray[np.int32]
+    loss_mask: NDArray[np.uint8]
+    vectors: NDArray[np.float32]
+    begin: int
+    answer: int
+    given: int
+    positions: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokensReport(StageReport):
+    """Report of one shard. fits: context -> how rows fit it -> rows; largest: tokens of the largest image."""
+
+    fits: Mapping[int, Mapping[str, int]] = dataclass_field(default_factory=dict)
+    largest: int = 0
 
 
 def make(
@@ -100,9 +126,7 @@ def make(
                 raise SourceError(f"{path}: changed while it was read; run again when it is complete")
             out.commit(path.stem, key, report, written)
     on_file(len(files), len(files))
-    counts: Counter[str] = Counter()
-    for report in out.reports():
-        counts.update(report["counts"])
+    counts = out.totals().counts
     if not counts["rows"]:
         reasons = ", ".join(f"{counts[name]:,} x {name}" for name in sorted(REASONS) if counts[name])
         raise SourceError(
@@ -114,17 +138,17 @@ def make(
 
 def _write(
     backbone: Backbone, path: Path, context: int, images: Images, target: Path
-) -> tuple[dict[str, Any], list[Path]]:
+) -> tuple[TokensReport, list[Path]]:
     counts: Counter[str] = Counter()
     fits: dict[int, Counter[str]] = {at: Counter() for at in sorted({*CONTEXTS, context})}
-    unusable: list[dict[str, str]] = []
+    unusable: list[Loss] = []
     largest = 0
     with (
         writing(target) as temporary,
         pa.OSFile(str(temporary), "wb") as file,
         pa.ipc.new_file(file, SCHEMA) as sink,
     ):
-        waiting: list[dict[str, Any]] = []
+        waiting: list[TokenRow] = []
         for row in shards.rows(path):
             found = encode(backbone, row, context, images)
             if found.needs is not None:
@@ -133,7 +157,7 @@ def _write(
             if isinstance(found, Unusable):
                 counts[found.reason] += 1
                 unusable += (
-                    [{"id": row["id"], "reason": found.reason, "detail": found.detail}]
+                    [{"id": row.id, "reason": found.reason, "detail": found.detail}]
                     if len(unusable) < LISTED
                     else []
                 )
@@ -141,12 +165,12 @@ def _write(
             waiting.append(_stored(backbone, found))
             largest = max([largest, *found.image_tokens])
             counts.update(_counted(found))
-            if len(waiting) == ROWS or sum(len(one["vectors"]) for one in waiting) >= NUMBERS:
+            if len(waiting) == ROWS or sum(len(one.vectors) for one in waiting) >= NUMBERS:
                 sink.write_batch(_batch(waiting))
                 waiting = []
         if waiting:
             sink.write_batch(_batch(waiting))
-    return {"counts": dict(counts), "rejected": unusable, "fits": fits, "largest": largest}, [target]
+    return TokensReport(counts=dict(counts), rejected=unusable, fits=fits, largest=largest), [target]
 
 
 def _counted(found: Encoded) -> dict[str, int]:
@@ -162,24 +186,24 @@ def _counted(found: Encoded) -> dict[str, int]:
     }
 
 
-def _stored(backbone: Backbone, found: Encoded) -> dict[str, Any]:
+def _stored(backbone: Backbone, found: Encoded) -> TokenRow:
     inputs = backbone.inputs(found.items)
     vectors = inputs.get("patches")
     given = sum(item.numel() for item in found.items[: found.answer] if isinstance(item, Tensor))
-    return {
-        "ids": inputs["input_ids"][0].cpu().numpy().astype(np.int32),
-        "loss_mask": np.array(found.loss_mask, np.uint8),
-        "vectors": np.zeros(0, np.float32) if vectors is None else vectors.float().cpu().numpy().ravel(),
-        "begin": found.begin,
-        "answer": found.answer,
-        "given": given,
-    }
+    return TokenRow(
+        inputs["input_ids"][0].cpu().numpy().astype(np.int32),
+        np.array(found.loss_mask, np.uint8),
+        np.zeros(0, np.float32) if vectors is None else vectors.float().cpu().numpy().ravel(),
+        found.begin,
+        found.answer,
+        given,
+    )
 
 
-def _batch(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
+def _batch(rows: Sequence[TokenRow]) -> pa.RecordBatch:
     columns = []
     for field in SCHEMA:
-        values = [row[field.name] for row in rows]
+        values = [getattr(row, field.name) for row in rows]
         if pa.types.is_list(field.type):
             starts = np.cumsum([0, *map(len, values)], dtype=np.int32)
             columns.append(
@@ -190,9 +214,8 @@ def _batch(rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-class Rows(torch.utils.data.Dataset[dict[str, Any]]):
-    """The rows of an artifact by number: ids (n,) int32, loss_mask (n,) uint8 and vectors (m,) float32, which
-    are views of the file; begin, answer, given."""
+class Rows(torch.utils.data.Dataset[TokenRow]):
+    """The rows of an artifact by number; their arrays are views of the file."""
 
     def __init__(self, out: Artifact) -> None:
         self._paths = [out.file("tokens", part, ".arrow") for part in out.parts()]
@@ -203,7 +226,7 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         self._places = [(file, index) for file in self._files for index in range(file.num_record_batches)]
         sizes = [file.get_batch(index).num_rows for file, index in self._places]
         self._starts = np.cumsum([0, *sizes]).tolist()
-        self._views: dict[int, dict[str, Any]] = {}
+        self._views: dict[int, Mapping[str, Any]] = {}
 
     def __getstate__(self) -> list[Path]:
         return self._paths
@@ -221,7 +244,7 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
         parts = [np.diff(column[0]) if isinstance(column, tuple) else column for column in found]
         return np.concatenate([np.zeros(0, np.int32), *parts]).astype(np.int32)
 
-    def _columns(self, place: int) -> dict[str, Any]:
+    def _columns(self, place: int) -> Mapping[str, Any]:
         """Return the columns of a record batch as numpy views; for lists (offsets, values)."""
         if place not in self._views:
             if len(self._views) == VIEWED:
@@ -231,15 +254,14 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
             self._views[place] = {name: _viewed(batch.column(name)) for name in batch.schema.names}
         return self._views[place]
 
-    def __getitem__(self, number: int) -> dict[str, Any]:
+    def __getitem__(self, number: int) -> TokenRow:
         place = bisect.bisect_right(self._starts, number) - 1
         at = number - self._starts[place]
-        found: dict[str, Any] = {}
-        for name, column in self._columns(place).items():
-            found[name] = (
-                column[1][column[0][at] : column[0][at + 1]] if isinstance(column, tuple) else int(column[at])
-            )
-        return found
+        found: list[Any] = [
+            column[1][column[0][at] : column[0][at + 1]] if isinstance(column, tuple) else int(column[at])
+            for column in self._columns(place).values()
+        ]
+        return TokenRow(*found)
 
 
 def _viewed(column: Any) -> Any:
@@ -255,37 +277,35 @@ class Collator:
     def __init__(self, pad: int, width: int | None) -> None:
         self._pad, self._width = pad, width
 
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+    def __call__(self, rows: Sequence[TokenRow]) -> dict[str, Tensor]:
         """Return input_ids and labels, (B, T), -100 for no loss; lengths without padding, (B,); patches,
         (N, width), if there are vectors.
 
         Packed rows also get position_ids (B, T), which begin at 0 with each document and with the padding, a
         document without loss. Other rows get attention_mask.
         """
-        length = max(len(row["ids"]) for row in rows)
+        length = max(len(row.ids) for row in rows)
         shape = len(rows), length
         ids, labels = torch.full(shape, self._pad), torch.full(shape, -100)
         mask, positions = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
         for at, row in enumerate(rows):
-            one, targets = (
-                torch.tensor(row["ids"], dtype=torch.long),
-                torch.tensor(row["loss_mask"], dtype=torch.bool),
-            )
+            one = torch.tensor(row.ids, dtype=torch.long)
+            targets = torch.tensor(row.loss_mask, dtype=torch.bool)
             ids[at, : len(one)], mask[at, : len(one)] = one, 1
             labels[at, : len(one)] = one.masked_fill(~targets, -100)
-            if "positions" in row:
-                positions[at, : len(one)] = torch.tensor(row["positions"], dtype=torch.long)
+            if row.positions is not None:
+                positions[at, : len(one)] = torch.tensor(row.positions, dtype=torch.long)
                 positions[at, len(one) :] = torch.arange(length - len(one))
-        packed = "positions" in rows[0]
+        packed = rows[0].positions is not None
         if packed:
             labels[positions == 0] = -100  # the token before belongs to another document
-        lengths = torch.tensor([len(row["ids"]) for row in rows])
+        lengths = torch.tensor([len(row.ids) for row in rows])
         found = {
             "input_ids": ids,
             **({"position_ids": positions} if packed else {"attention_mask": mask}),
             "labels": labels,
             "lengths": lengths,
         }
-        vectors = [torch.tensor(row["vectors"], dtype=torch.float32) for row in rows]
+        vectors = [torch.tensor(row.vectors, dtype=torch.float32) for row in rows]
         several = self._width and any(map(len, vectors))
         return {**found, "patches": torch.cat(vectors).view(-1, self._width)} if several else found

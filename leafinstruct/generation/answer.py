@@ -21,18 +21,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
 
 from leafinstruct import __version__
 from leafinstruct.backbones.backbone import Backbone, Segment
-from leafinstruct.backbones.generate import Settings, Unfinished, generate
+from leafinstruct.backbones.generate import Ended, Settings, Unfinished, generate
 from leafinstruct.backbones.sampling import Sampling
 from leafinstruct.errors import BackboneError, SourceError
-from leafinstruct.generate.adapter import Found, adapted
-from leafinstruct.generate.page import page
+from leafinstruct.generation.adapter import Found, adapted
+from leafinstruct.generation.page import Origin, Part, Record, page
 from leafinstruct.images.decode import Undecodable, decode
 from leafinstruct.runtime.files import file_sha256, load
 from leafinstruct.runtime.last_write import last_write
@@ -59,6 +58,32 @@ class Answer:
 
     page: Path
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """An answer in memory.
+
+    segments: texts (str) and images (PIL, RGB) in order; a cut image is Unfinished, last. ended: `end`,
+    `stop`, `max_tokens` or `context`. tokens: number of generated tokens. warnings: that the answer is empty
+    or cut. settings: those used.
+    """
+
+    segments: tuple[Segment | Unfinished, ...]
+    ended: Ended
+    tokens: int
+    warnings: tuple[str, ...]
+    settings: Settings
+
+    @property
+    def text(self) -> str:
+        """Its texts, separated by blank lines."""
+        return "\n\n".join(segment for segment in self.segments if isinstance(segment, str))
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """Its images."""
+        return [segment for segment in self.segments if isinstance(segment, Image.Image)]
 
 
 def settings_of(
@@ -115,8 +140,42 @@ def _generate_answer(
     log: Callable[[str], None],
 ) -> Answer:
     _check_free(out)
-    backbone = adapted(found, _device(device), log)
-    shapes = Images(backbone, _image_tokens(found))
+    backbone = adapted(found, device_of(device), log)
+    made = generated(backbone, prompt, settings, _image_tokens(found), on_token)
+    with _folder(out) as folder:
+        record: Record = {
+            "leafinstruct_answer": FORMAT,
+            "prompt": [_kept(segment, "prompt", number, folder) for segment, number in _numbered(prompt)],
+            "answer": [
+                _kept(segment, "image", number, folder) for segment, number in _numbered(made.segments)
+            ],
+            "ended": made.ended,
+            "tokens": made.tokens,
+            "warnings": list(made.warnings),
+            "settings": asdict(made.settings),
+            **_origin(found, backbone),
+        }
+        (folder / "segments.json").write_text(
+            json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+        )
+        (folder / "index.html").write_text(page(record, folder), encoding="utf-8")
+    return Answer(out / "index.html", made.warnings)
+
+
+def generated(
+    backbone: Backbone,
+    prompt: Sequence[Segment],
+    settings: Settings,
+    image_tokens: int | None,
+    on_token: OnToken,
+) -> Generated:
+    """Generate an answer in the prompt template of training rows. prompt: texts and images. image_tokens:
+    `train.image_tokens` of the adapter's run, None for the backbone's usual images.
+
+    Raises BackboneError for a prompt without free positions after it, and for images that the backbone cannot
+    generate.
+    """
+    shapes = Images(backbone, image_tokens)
     settings = replace(settings, grid=shapes.generated_grid(shapes.budget))
     tokens, images = 0, 0
 
@@ -135,26 +194,12 @@ def _generate_answer(
                 ended = stopped.value
                 break
             images = sum(isinstance(segment, Image.Image) for segment in segments)
-    with _folder(out) as folder:
-        record = {
-            "leafinstruct_answer": FORMAT,
-            "prompt": [_kept(segment, "prompt", number, folder) for segment, number in _numbered(prompt)],
-            "answer": [_kept(segment, "image", number, folder) for segment, number in _numbered(segments)],
-            "ended": ended,
-            "tokens": tokens,
-            "warnings": _warnings(segments, ended, tokens, settings),
-            "settings": asdict(settings),
-            **_origin(found, backbone),
-        }
-        (folder / "segments.json").write_text(
-            json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-        )
-        (folder / "index.html").write_text(page(record, folder), encoding="utf-8")
-    return Answer(out / "index.html", tuple(record["warnings"]))
+    warnings = tuple(_warnings(segments, ended, tokens, settings))
+    return Generated(tuple(segments), ended, tokens, warnings, settings)
 
 
-def _origin(found: Found, backbone: Backbone) -> dict[str, Any]:
-    """Return what generated an answer: base, adapter, device and versions."""
+def _origin(found: Found, backbone: Backbone) -> Origin:
+    """Return what generated an answer."""
     return {
         "base": {
             "name": found.base.name,
@@ -222,7 +267,7 @@ def _image(path: Path) -> Image.Image:
     return found
 
 
-def _device(name: str) -> str:
+def device_of(name: str) -> str:
     """Resolve `auto`. Raises BackboneError for a device that is not available."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -243,7 +288,7 @@ def _numbered(segments: Sequence[Segment | Unfinished]) -> Iterator[tuple[Segmen
         yield segment, number
 
 
-def _kept(segment: Segment | Unfinished, kind: str, number: int, folder: Path) -> dict[str, Any]:
+def _kept(segment: Segment | Unfinished, kind: str, number: int, folder: Path) -> Part:
     """Return a segment as in segments.json; an image is written to the folder."""
     if isinstance(segment, str):
         return {"type": "text", "text": segment}

@@ -19,10 +19,10 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
@@ -35,6 +35,10 @@ from leafinstruct.runtime import hub
 from leafinstruct.runtime.files import file_fault, file_sha256
 from leafinstruct.runtime.files import load as load_json
 from leafinstruct.train.config import BASE_NAME, BackboneConfig
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import nn
 
 PACKAGED = {tiny.NAME: "chameleon"}
 """Packaged bases -> their backbones."""
@@ -186,7 +190,10 @@ def _of_run(directory: Path, checkpoint: int | None) -> Path:
 
 def _recorded(directory: Path, options: Base) -> Base:
     """Add kind and portable name of the base from a run's fingerprint, which has no path."""
-    recorded = _json(directory / "train" / "fingerprint.json").get("train", {}).get("backbone", {})
+    train = _json(directory / "train" / "fingerprint.json").get("train")
+    recorded = train.get("backbone") if isinstance(train, dict) else None
+    if not isinstance(recorded, dict):
+        return options
     return replace(options, kind=options.kind or recorded.get("name"), name=recorded.get("base"))
 
 
@@ -245,7 +252,7 @@ def adapted(found: Found, device: str, log: Callable[[str], None]) -> Backbone:
     return backbone
 
 
-def _checked(folder: Path) -> dict[str, Any]:
+def _checked(folder: Path) -> dict[str, object]:
     """Return an adapter's config. Raises BackboneError for adapters that are not supported."""
     if not (folder / CONFIG).is_file():
         raise BackboneError(f"{folder}: contains no {CONFIG}, so it is not a PEFT adapter")
@@ -269,7 +276,7 @@ def _checked(folder: Path) -> dict[str, Any]:
     return values
 
 
-def _moss(folder: Path, backbone: Backbone, values: dict[str, Any]) -> None:
+def _moss(folder: Path, backbone: Backbone, values: Mapping[str, object]) -> None:
     """Add a MoSS adapter to the backbone's model, in place."""
     from leafinstruct.moss import MossConfig, MossConfigError
     from leafinstruct.moss import load as load_moss
@@ -279,10 +286,9 @@ def _moss(folder: Path, backbone: Backbone, values: dict[str, Any]) -> None:
             f"{folder}: {CONFIG} has {unknown[0]}, which this version does not know: upgrade leafinstruct"
         )
     try:
-        load_moss(backbone.model, folder)
+        ids = load_moss(backbone.model, folder).peft_config["default"].image_tokens
     except MossConfigError as error:
         raise BackboneError(f"{folder}: {_line(error)}") from error
-    ids = values.get("image_tokens")  # ranges, checked by MossConfig
     if ids is not None and not all(
         any(low <= code <= high for low, high in ids) for code in backbone.image_layout(None).codes.tolist()
     ):
@@ -292,7 +298,7 @@ def _moss(folder: Path, backbone: Backbone, values: dict[str, Any]) -> None:
         )
 
 
-def _lora(folder: Path, model: Any, log: Callable[[str], None]) -> Any:
+def _lora(folder: Path, model: nn.Module, log: Callable[[str], None]) -> PeftModel:
     import_peft()
     from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
     from safetensors.torch import load_file
@@ -317,7 +323,7 @@ def _lora(folder: Path, model: Any, log: Callable[[str], None]) -> Any:
     return adapted
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> dict[str, object]:
     if not path.is_file():
         return {}
     try:
