@@ -1,4 +1,4 @@
-"""Measure CLIP on the CPU, in images a second: batched over documents as in filter/scores/alignment, against
+"""Measure CLIP on the CPU, in images a second: batched over documents as in filter/scores/clip, against
 one image at a time as in filters that work sample by sample. One run, one thread, a model of ViT-B/32's size
 with random weights (they do not affect speed), so nothing is downloaded.
 
@@ -6,7 +6,7 @@ with random weights (they do not affect speed), so nothing is downloaded.
     python benchmarks/alignment.py --pages FOLDER [--documents 12]
 
 The second measures the texts and images of HTML pages. Texts are embedded in order of arrival, padded to the
-context (before), and as filter/scores/alignment embeds them. A page counts as many images as it has; missing
+context (before), and as filter/scores/clip embeds them. A page counts as many images as it has; missing
 files are replaced by images of noise.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from leafinstruct.filter.scores.alignment import Clip, Weights, load_clip
+from leafinstruct.filter.scores.clip import Clip, Weights, load_clip
 from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.readers import html
 from leafinstruct.records.document import Document

@@ -24,11 +24,12 @@ import pyarrow.parquet as pq
 
 from leafinstruct.llm import lines
 from leafinstruct.records import asked, public, table
-from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
+from leafinstruct.records.document import Document, ImageRef, Provenance, Ref, Text, document_id
 from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.report.explain import lineage
 from leafinstruct.report.explain.find import find
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.stage_report import StageReport
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 IMAGES, SCORES = 5, 40
@@ -44,12 +45,12 @@ def sha256(text: str) -> str:
 
 def document(number: int) -> Document:
     url = f"https://host{number % 97}.example/page/{number}"
-    segments: list[Text | Image] = []
+    segments: list[Text | ImageRef] = []
     for step in range(IMAGES):
         image = f"{url}/{step}.jpg"
         segments.append(Text(len(segments), f"{number}.{step} {SENTENCE}"))
         segments.append(
-            Image(
+            ImageRef(
                 len(segments),
                 Ref(url=image),
                 "",
@@ -91,7 +92,7 @@ def write(stages: dict[str, Artifact], part: str, documents: list[Document], ans
         table.DECISIONS,
     )
     table.write(filtered.file("images", part), rows, table.IMAGES)
-    scores = ({"document_id": made.id, **table.cell_row(cell)} for made in documents for cell in cells)
+    scores = (table.score_row(made.id, cell) for made in documents for cell in cells)
     table.write(filtered.file("scores", part), scores, table.SCORES)
     table.write(filtered.file("keys", part), keys, table.KEYS)
     table.write(rewrite.file("examples", part), map(table.example_row, examples), table.EXAMPLES)
@@ -100,10 +101,10 @@ def write(stages: dict[str, Artifact], part: str, documents: list[Document], ans
     for question in questions * 2:
         answers.append(question["key"], {"at": "", "sent": {"messages": [SENTENCE * 30]}, "tries": []})
     for stage in (ingest, filtered, rewrite):
-        stage.commit(part, "", {}, ())
+        stage.commit(part, "", StageReport(), ())
 
 
-def image_row(image: Image) -> table.Row:
+def image_row(image: ImageRef) -> table.Row:
     known: table.Row = {
         "ref": str(image.ref),
         "file": None,

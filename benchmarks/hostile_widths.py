@@ -20,7 +20,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from leafinstruct.runtime.engine.base import Needs, Part, R, Task
 
 MEMORY = 8 << 30
 """Maximum bytes of address space of a case."""
@@ -31,13 +33,13 @@ class Inline:
 
     workers = 1
 
-    def map(self, task: Any, parts: Sequence[Any], needs: Any) -> Iterator[dict[str, Any]]:
+    def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         from leafinstruct.runtime.engine.local import LocalEngine
 
         return (
             LocalEngine(workers=1).map(task, parts, needs)
             if needs.kind == "io"
-            else iter([task(part) for part in parts])
+            else iter([cast("R", task(part)) for part in parts])
         )
 
 

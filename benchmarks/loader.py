@@ -149,8 +149,8 @@ def _npy(array: Any) -> bytes:
 def _parquet(folder: Path, rows: tokens.Rows) -> None:
     for at in range(SHARDS):
         found = [rows[number] for number in range(at, len(rows), SHARDS)]
-        labels = [np.where(item["loss_mask"] == 1, item["ids"], -100) for item in found]
-        table = pa.table({"input_ids": [item["ids"] for item in found], "labels": labels})
+        labels = [np.where(item.loss_mask == 1, item.ids, -100) for item in found]
+        table = pa.table({"input_ids": [item.ids for item in found], "labels": labels})
         pq.write_table(table, folder / f"ready/{at}.parquet")
 
 

@@ -37,7 +37,7 @@ def make(out: Artifact, rows: int, part: int) -> list[str]:
         shared = random.random(count) < 0.03
         images[shared, 0] = random.integers(max(1, rows // 2), size=shared.sum())
         bands[shared, 0] = random.integers(max(1, rows // 2), size=shared.sum())
-        table = [
+        table: list[keys.KeyRow] = [
             {
                 "id": f"{start + at:016x}",
                 "task": "guide" if at % 3 else "edit",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TypedDict
 
-from leafinstruct.pipeline import artifacts, settings_of
+from leafinstruct.pipeline import artifacts
 from leafinstruct.recipe.load import Loaded
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine
@@ -17,7 +17,26 @@ SAMPLE = 48
 second."""
 
 
-def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
+class Spending(TypedDict):
+    """Requests to a language model, their tokens, and dollars (None without a price)."""
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    dollars: float | None
+
+
+class Forecast(Spending):
+    """What a build would take. estimated: fields that are not exact counts. sample: number of documents that
+    they are estimated from."""
+
+    documents: int
+    images: int
+    estimated: list[str]
+    sample: int
+
+
+def forecast(loaded: Loaded, engine: Engine) -> Forecast:
     """Estimate what a build would take: documents, images, requests, tokens, dollars.
 
     Counts of finished stages are exact. The others are estimated from a sample; `estimated` lists them.
@@ -25,17 +44,20 @@ def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
     Nothing is left on disk.
     """
     from leafinstruct.filter import stage as filtering
+    from leafinstruct.filter.settings import FilterSettings
     from leafinstruct.ingest import stage as ingesting
+    from leafinstruct.ingest.origin import IngestSettings
     from leafinstruct.rewrite import stage as rewriting
+    from leafinstruct.rewrite.asking import RewriteSettings
 
     chain = artifacts(loaded)
     ingested, kept = chain["ingest"].record, chain["filter"].record
     with TemporaryDirectory(prefix="leaf-") as folder:
         planned, sample = ingesting.sample(
-            settings_of(loaded, "ingest"), Artifact(Path(folder) / "ingest"), engine, SAMPLE
+            IngestSettings.of(loaded), Artifact(Path(folder) / "ingest"), engine, SAMPLE
         )
-    share, judge_tokens = filtering.estimate(settings_of(loaded, "filter"), sample)
-    questions, rewrite_tokens = rewriting.estimate(settings_of(loaded, "rewrite"), sample)
+    share, judge_tokens = filtering.estimate(FilterSettings.of(loaded), sample)
+    questions, rewrite_tokens = rewriting.estimate(RewriteSettings.of(loaded), sample)
     per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
     documents = ingested["counts"]["documents"] if ingested else planned
     images = ingested["counts"]["images"] if ingested else round(planned * per_document)
@@ -54,7 +76,7 @@ def forecast(loaded: Loaded, engine: Engine) -> dict[str, Any]:
     }
 
 
-def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> dict[str, Any]:
+def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> Spending:
     """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`."""
     llm = loaded.recipe.llm
     if llm.provider == "offline":

@@ -16,13 +16,13 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from leafinstruct.errors import DamagedError, SourceError
 from leafinstruct.records.files import checked
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
+from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part, hashing
 from leafinstruct.runtime.files import ALTERED, file_fault, load, remove
+from leafinstruct.runtime.stage_report import StageReport
 
 SEALED = (".parquet", ".arrow")
 FEW = 3
@@ -36,19 +36,21 @@ def damages(out: Artifact, engine: Engine) -> Iterator[tuple[Path, str]]:
     reports = list(
         hashing(engine, partial(check_part, out), parts, Needs(what=f"checking {out.stage}", unit="MB"), size)
     )
-    yield from sorted((out.path / name, fault) for report in reports for name, fault in report["damages"])
+    yield from sorted((out.path / name, fault) for report in reports for name, fault in report.value)
 
 
-def check_part(out: Artifact, part: Part) -> dict[str, Any]:
-    """Task: list (name, fault) of every damaged file of a part as `damages`. payload: names of the part's
-    files, intermediate ones included."""
+def check_part(out: Artifact, part: Part) -> Found[list[tuple[str, str]]]:
+    """Task: (name, fault) of every damaged file of a part. payload: names of the part's files, intermediate
+    ones included."""
     found: dict[str, str] = {}
     size = 0
-    report = out.report(part.name) if f"report-{part.name}.json" in part.payload else {}
+    report = out.report(part.name)
     if report is None:
-        found[f"report-{part.name}.json"] = ALTERED
-    recorded: dict[str, str] = (report or {}).get("files", {})
-    named = {*part.payload, *recorded, *(report or {}).get("intermediate", ())}
+        report = StageReport()
+        if f"report-{part.name}.json" in part.payload:
+            found[f"report-{part.name}.json"] = ALTERED
+    recorded = report.files
+    named = {*part.payload, *recorded, *report.intermediate}
     for name in sorted(named - {f"report-{part.name}.json"}):
         path = out.path / name
         size += path.stat().st_size if path.is_file() else 0
@@ -61,7 +63,7 @@ def check_part(out: Artifact, part: Part) -> dict[str, Any]:
         )
         if fault is not None:
             found[name] = fault
-    return {"counts": {"MB": -(-size // 1_000_000)}, "damages": sorted(found.items())}
+    return Found(counts={"MB": -(-size // 1_000_000)}, value=sorted(found.items()))
 
 
 class Mending:
@@ -100,8 +102,7 @@ class Mending:
             remove(path)
             return
         (out.path / "record.json").unlink(missing_ok=True)
-        forget = getattr(import_module(f"leafinstruct.{stage}.stage"), "forget", Artifact.discard)
-        forget(out, path)
+        import_module(f"leafinstruct.{stage}.stage").STAGE.forget(out, path)
 
 
 def few(names: list[str]) -> str:

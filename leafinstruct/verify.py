@@ -139,7 +139,7 @@ def _images(out: Artifact, build: str) -> Iterator[Damage]:
                 for image in document.images
                 if image.sha256
             }
-            missing = wanted - {row["sha256"] for row in table.read(images, ["sha256"])}
+            missing = wanted - {sha256 for (sha256,) in table.columns(images, "sha256")}
         except DamagedError:
             continue  # reported already
         if missing:

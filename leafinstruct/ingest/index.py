@@ -9,17 +9,18 @@ for all files (rewritten for each of them).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, cast
 
 from leafinstruct.ingest.files import readable
 from leafinstruct.runtime.files import load, save
 
-Index = dict[str, Any]
+Index = TypeVar("Index", bound=Mapping[str, object])
+"""What JSON can hold: a TypedDict of lists, texts and numbers. Tuples come back as lists."""
 
 
-def cached_index(cache: Path, file: Path, build: Callable[[Path], Index], version: int = 1) -> Index:
+def cached_index(cache: Path, file: Path, build: Callable[[Path], Index], version: int | str) -> Index:
     """Return `build(file)`, cached for this state of the file. version: increase when build returns something
     else than before.
 
@@ -29,13 +30,14 @@ def cached_index(cache: Path, file: Path, build: Callable[[Path], Index], versio
         kept = place(cache, file, build.__module__, version)
         found = load(kept)
         # the second condition: the index of another file under this name
-        if found is None or found.pop("file", None) != kept.name:
-            found = build(file)
-            save(kept, {**found, "file": kept.name}, indent=None)
-    return found
+        if found is not None and found.pop("file", None) == kept.name:
+            return cast("Index", found)
+        built = build(file)
+        save(kept, {**built, "file": kept.name}, indent=None)
+    return built
 
 
-def place(cache: Path, file: Path, module: str, version: int = 1) -> Path:
+def place(cache: Path, file: Path, module: str, version: int | str) -> Path:
     """Return the path of an index of a file. module: whose index; unroll passes the kind of its records.
     Raises OSError."""
     stat = file.stat()

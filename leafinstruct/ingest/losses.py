@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import cast
 
 from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.tables.columns.placeholders import Unmapped
 from leafinstruct.records.document import Document, Rejected
+from leafinstruct.runtime.stage_report import Loss
 
 LISTED = 100
 """Maximum number of listed losses per reason and part. A part has up to some thousand records; a source that
@@ -46,10 +47,10 @@ class Losses:
     def __init__(self) -> None:
         self.reasons: Counter[str] = Counter()
         self.pieces: Counter[str] = Counter()
-        self.listed: list[dict[str, Any]] = []
+        self.listed: list[Loss] = []
         self.unlisted: Counter[str] = Counter()
         self._listed: Counter[tuple[str, bool]] = Counter()
-        self._patterns: dict[str, dict[str, Any]] = {}
+        self._patterns: dict[str, Loss] = {}
 
     def add(self, item: Rejected) -> None:
         """Count a loss, and list it while few have its reason. Text that looks like an image placeholder is
@@ -64,7 +65,7 @@ class Losses:
         if self._listed[item.reason, item.whole] > LISTED:
             self.unlisted[item.reason] += times
             return
-        entry = {**asdict(item), "detail": item.detail[:DETAIL]}
+        entry = cast("Loss", {**asdict(item), "detail": item.detail[:DETAIL]})
         self.listed.append(entry)
         if isinstance(item, Unmapped):
             self._patterns[item.pattern] = entry

@@ -14,10 +14,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from leafinstruct.records.removals import Suppressed
-from leafinstruct.runtime.engine.base import Engine, Needs, Part, hashing
+from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part, hashing
 from leafinstruct.runtime.files import ALTERED, file_fault, file_sha256, load, save, writing
 from leafinstruct.sketchbook.formats.write import EMPTIED, Entry
 
@@ -44,7 +43,7 @@ def write_sums(root: Path) -> None:
     )
 
 
-def removal_entry(removed: Suppressed) -> dict[str, Any]:
+def removal_entry(removed: Suppressed) -> dict[str, object]:
     """Return the entry of `complete.json` that names the list of removals; empty without a list."""
     return {"removed": removed.identity} if removed.entries else {}
 
@@ -99,17 +98,16 @@ def damaged(root: Path, engine: Engine) -> list[tuple[str, str]]:
     reports = hashing(
         engine, partial(compare, root), parts, Needs(what=f"checking {root.parent.name}", unit="files"), size
     )
-    return sorted(item for report in reports for item in report["damages"])
+    return sorted(item for report in reports for item in report.value)
 
 
-def compare(root: Path, part: Part) -> dict[str, Any]:
-    """Task: `damages` is (name, fault) of each damaged file. payload: (name, sha256) of each file."""
+def compare(root: Path, part: Part) -> Found[list[tuple[str, str]]]:
+    """Task: (name, fault) of each damaged file. payload: (name, sha256) of each file."""
     wanted: Sequence[tuple[str, str]] = part.payload
     faults = [(name, file_fault(root / name, sha256)) for name, sha256 in wanted]
-    return {
-        "counts": {"files": len(wanted)},
-        "damages": [(name, fault) for name, fault in faults if fault is not None],
-    }
+    return Found(
+        counts={"files": len(wanted)}, value=[(name, fault) for name, fault in faults if fault is not None]
+    )
 
 
 def _size(path: Path) -> int:

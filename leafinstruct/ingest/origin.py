@@ -1,4 +1,4 @@
-"""From a recipe's sources to files that readers can read, and the reader of each kind.
+"""From a recipe's sources to files that readers can read.
 
 Readers only read files. Other sources become files under the run first: the embedded corpus is drawn as
 genuine files of several formats, and the rows of a streamed dataset are kept as Parquet, because an image of
@@ -16,7 +16,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Protocol, Self
 
 from leafinstruct.errors import RecipeError
 from leafinstruct.ingest import made
@@ -32,16 +32,33 @@ from leafinstruct.ingest.config import (
     WarcSource,
     YouCook2Source,
 )
+from leafinstruct.ingest.readers.base import reader
 from leafinstruct.records.document import document_id
 from leafinstruct.records.removals import NOTHING, Shown, Suppressed
 from leafinstruct.runtime.artifact import Artifact, digest
-from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import file_sha256, load, save
 from leafinstruct.sketchbook.documents.page import Page
 from leafinstruct.sketchbook.formats import write as sketchbook
 
 SKETCHBOOK = 2
 """Increase when the embedded corpus is drawn differently for the same settings."""
+
+
+class _Recipe(Protocol):
+    ingest: IngestConfig
+    part_size: int
+
+
+class _Loaded(Protocol):
+    """What ingest reads of a loaded recipe."""
+
+    limit: int | None
+
+    @property
+    def recipe(self) -> _Recipe: ...
+    @property
+    def removed(self) -> Suppressed: ...
 
 
 @dataclass(frozen=True)
@@ -57,14 +74,10 @@ class IngestSettings:
     limit: int | None = None
     removed: Suppressed = NOTHING
 
-
-def reader(kind: str) -> ModuleType:
-    """Return the module that reads a kind of source. It is imported on first use, so that pages load no video
-    decoder.
-
-    Each module has LIBRARIES (whose versions can change what is read), root_of, plan and read.
-    """
-    return import_module(f"leafinstruct.ingest.readers.{kind}")
+    @classmethod
+    def of(cls, loaded: _Loaded) -> Self:
+        """The settings of a recipe."""
+        return cls(loaded.recipe.ingest, loaded.recipe.part_size, loaded.limit, loaded.removed.purged)
 
 
 def hub_stream() -> ModuleType:
@@ -131,13 +144,13 @@ def mend(settings: IngestSettings, out: Artifact, engine: Engine) -> list[str]:
     return found
 
 
-def emptied(config: IngestConfig, changes: Sequence[str]) -> tuple[str, ...]:
+def emptied(settings: IngestSettings, changes: Sequence[str]) -> tuple[str, ...]:
     """Return the prefixes of ingest's changed files that a change of the removal list explains: the records
     of created files were emptied or restored."""
     removal = any(line.startswith("ingest.removed") for line in changes)
     made_here = (
         source.name
-        for source in config.sources
+        for source in settings.config.sources
         if isinstance(source, SketchbookSource) or getattr(source, "repo", None) is not None
     )
     return tuple(f"{name}/" for name in made_here) if removal else ()
@@ -214,9 +227,9 @@ def hub_root(source: HubSource, out: Artifact) -> Path:
     return out.path.parent / "hub" / source.name
 
 
-def _draw(drawing: sketchbook.Settings, root: Path, removed: RemovedPages, part: Part) -> dict[str, Any]:
+def _draw(drawing: sketchbook.Settings, root: Path, removed: RemovedPages, part: Part) -> TaskResult:
     sketchbook.write_chunk(drawing, part.payload, root, removed)
-    return {"counts": {}}
+    return TaskResult()
 
 
 def _drawing(source: SketchbookSource) -> sketchbook.Settings:
@@ -248,9 +261,10 @@ def file_sources(settings: IngestSettings, out: Artifact) -> Iterator[FileSource
                 update={"repo": None, "revision": None, "rows": None, "path": str(hub_root(source, out))}
             )
             continue
-        if not isinstance(source, SketchbookSource):
+        if isinstance(source, FileSource):
             yield source
             continue
+        assert isinstance(source, SketchbookSource)
         root = sketchbook_root(source, out)
         if (root / "mmc4").is_dir():
             # HTML and WARC pages state their license themselves

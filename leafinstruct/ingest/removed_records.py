@@ -9,18 +9,34 @@ Cost: after a change of the list, the documents of each part are read once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TypedDict
 
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Frame, Rejected
 from leafinstruct.records.frames import contains_any
 from leafinstruct.records.removals import Shown, Suppressed
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.stage_report import StageReport
 
 REASON = "removed_by_request"
 """Reason of a removed record; its text is in no report."""
+
+
+class Removed(TypedDict):
+    """The list under which a part was read (its identity), and the entries (kind, value) that removed
+    something from it."""
+
+    list: dict[str, object] | None
+    entries: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestReport(StageReport):
+    """Report of a part of ingest. removed: None if the list of removals was empty."""
+
+    removed: Removed | None = None
 
 
 @dataclass
@@ -77,17 +93,17 @@ class RemovedRecords:
         return isinstance(item, Rejected) and not item.whole and (item.file, item.locator) == refused
 
     @property
-    def report(self) -> dict[str, Any]:
-        """Entry for the part's report; empty if the list is empty."""
+    def report(self) -> Removed | None:
+        """Entry for the part's report; None if the list is empty."""
         if not self.removed.entries:
-            return {}
-        return {"removed": {"list": self.removed.identity, "entries": sorted(self.entries)}}
+            return None
+        return {"list": self.removed.identity, "entries": sorted(self.entries)}
 
 
 def complies(removed: Suppressed, out: Artifact, part: str) -> bool:
     """Whether a part is up to date under this list."""
-    report = out.report(part) or {}
-    before = report.get("removed") or {"list": None, "entries": []}
+    report = out.report_as(IngestReport, part) or IngestReport()
+    before = report.removed or {"list": None, "entries": []}
     if before["list"] == removed.identity:
         return True
     if not {(kind, value) for kind, value in before["entries"]} <= {
@@ -96,7 +112,7 @@ def complies(removed: Suppressed, out: Artifact, part: str) -> bool:
         return False
     if any(
         item["detail"] and removed.mentioned(f"{item['locator']} {item['detail']}")
-        for item in report.get("rejected", ())
+        for item in report.rejected
     ):
         return False
     frames = out.file("frames", part)

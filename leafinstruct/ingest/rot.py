@@ -7,19 +7,43 @@ again. A named version must not change, so there the build stops.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
-from leafinstruct.ingest.origin import IngestSettings, reader
-from leafinstruct.ingest.stage import KNOWN, Unit, plan, state
+from leafinstruct.ingest.config import FileSource
+from leafinstruct.ingest.readers.base import reader
+from leafinstruct.ingest.span import Unit
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.files import file_fault, load
+from leafinstruct.runtime.engine.base import Part
+from leafinstruct.runtime.files import file_fault, load, save
+from leafinstruct.runtime.record import Fingerprint
+
+KNOWN = "sources.json"
+"""File with the state (size and time) and sha256 of every source file when it was read. The sha256 finds a
+file whose bytes changed although size and time did not."""
 
 
-def rotted(settings: IngestSettings, out: Artifact) -> list[str]:
+def keep_known(out: Artifact, sources: Mapping[str, str], fingerprint: Fingerprint) -> None:
+    """Write `KNOWN`. sources: file -> sha256; fingerprint: with the state of each file."""
+    states = cast("Mapping[str, str]", fingerprint.get("files", {}))
+    save(
+        out.path / KNOWN,
+        {file: {"state": states.get(file), "sha256": sha} for file, sha in sorted(sources.items())},
+        indent=None,
+    )
+
+
+def state(source: FileSource, file: str) -> str:
+    """Return size and time of a source file as one string."""
+    stat = (reader(source.kind).root_of(source) / file).stat()
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+def altered(out: Artifact, parts: Callable[[], Sequence[Part]]) -> list[str]:
     """Return the names of source files of out-of-date parts whose sha256 differs from the one recorded for
-    the same size and time."""
+    the same size and time. parts: plans the stage."""
     known, changes = load(out.path / KNOWN) or {}, dict[str, bool]()
-    for part in plan(settings, out) if known else ():
+    for part in parts() if known else ():
         unit: Unit = part.payload
         if out.is_up_to_date(part.name, unit.key):
             continue
@@ -33,8 +57,8 @@ def rotted(settings: IngestSettings, out: Artifact) -> list[str]:
     return [name for name, changed in changes.items() if changed]
 
 
-def invalidate(settings: IngestSettings, out: Artifact, names: Sequence[str]) -> None:
+def reread(out: Artifact, parts: Callable[[], Sequence[Part]], names: Sequence[str]) -> None:
     """Mark every part that was read from some source files as missing."""
-    for part in plan(settings, out) if names else ():
+    for part in parts() if names else ():
         if any(f"{part.payload.source.name}/{file}" in names for file in part.payload.span.files):
             out.open(part.name)

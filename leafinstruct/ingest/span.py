@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from leafinstruct.ingest.config import FileSource
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -34,6 +36,18 @@ class Span:
         probability 0.2."""
         text = "\0".join((*self.files, str(self.start), str(self.stop)))
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The payload of a part: what to read, the maximum number of documents (None for all), and the files
+    whose sha256 this part records."""
+
+    source: FileSource
+    span: Span
+    key: str
+    cap: int | None = None
+    hashes: tuple[str, ...] = ()
 
 
 def ranges(file: str, total: int, part_size: int) -> list[Span]:

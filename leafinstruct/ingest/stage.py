@@ -17,52 +17,37 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from leafinstruct.errors import SourceError
 from leafinstruct.images.read import fetch
-from leafinstruct.ingest import made
-from leafinstruct.ingest.config import PATH_KEYS, FileSource, HubSource, SketchbookSource, Source, WarcSource
+from leafinstruct.ingest import made, origin, rot
+from leafinstruct.ingest.config import FileSource, HubSource, SketchbookSource, Source, WarcSource
 from leafinstruct.ingest.losses import Losses
-from leafinstruct.ingest.origin import IngestSettings, file_sources, hub_stream, prepare, reader, roots
-from leafinstruct.ingest.removed_records import RemovedRecords, complies
-from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.origin import IngestSettings, file_sources, hub_stream, prepare, roots
+from leafinstruct.ingest.readers.base import libraries, reader
+from leafinstruct.ingest.removed_records import IngestReport, RemovedRecords, complies
+from leafinstruct.ingest.span import Span, Unit
 from leafinstruct.ingest.video import speech
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Frame, Image, Rejected
+from leafinstruct.records.document import Document, Frame, ImageRef, Rejected
 from leafinstruct.records.frames import frame_writer
 from leafinstruct.records.removals import Suppressed
 from leafinstruct.records.text import language, owners
 from leafinstruct.records.text.language_names import UNDETERMINED
-from leafinstruct.runtime.artifact import Artifact, Fingerprint, digest, version
+from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
-from leafinstruct.runtime.files import file_sha256, load, save, writing
+from leafinstruct.runtime.files import file_sha256, load, writing
+from leafinstruct.runtime.record import Fingerprint, StageFacts
+from leafinstruct.runtime.stage import Stage
 
 CODE = 13
 """Increase when the same input gives other documents than before."""
-
-
-KNOWN = "sources.json"
-"""File with the state (size and time) and sha256 of every source file when it was read. The sha256 finds a
-file whose bytes changed although size and time did not."""
-
-
-@dataclass(frozen=True)
-class Unit:
-    """The payload of a part: what to read, the maximum number of documents (None for all), and the files
-    whose sha256 this part records."""
-
-    source: FileSource
-    span: Span
-    key: str
-    cap: int | None = None
-    hashes: tuple[str, ...] = ()
 
 
 def fingerprint(
@@ -72,15 +57,16 @@ def fingerprint(
     Writes the embedded corpus when it is missing."""
     assert inputs is None, "ingest is the first stage"
     prepare(settings, out, engine)
-    if (record := out.record) is not None and load(out.path / KNOWN) is None:
-        _keep_known(out, record["sources"], record["fingerprint"]["files"])
+    if (record := out.record) is not None and load(out.path / rot.KNOWN) is None:
+        rot.keep_known(out, record["sources"], record["fingerprint"])
     units = plan(settings, out)
     return {
         "code": CODE,
         "part_size": settings.part_size,
         "limit": settings.limit,
         "sources": [
-            source.model_dump(mode="json", exclude=set(PATH_KEYS)) for source in settings.config.sources
+            source.model_dump(mode="json", exclude=set(source.PATH_KEYS))
+            for source in settings.config.sources
         ],
         "truncated": settings.config.truncated,
         "roots": roots(settings, out),
@@ -88,7 +74,7 @@ def fingerprint(
             name: at for source in file_sources(settings, out) for name, at in _libraries(source).items()
         },
         "files": {
-            f"{part.payload.source.name}/{file}": state(part.payload.source, file)
+            f"{part.payload.source.name}/{file}": rot.state(part.payload.source, file)
             for part in units
             for file in part.payload.hashes
         },
@@ -97,7 +83,7 @@ def fingerprint(
     }
 
 
-def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine: Engine) -> dict[str, Any]:
+def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine: Engine) -> StageFacts:
     """Read the parts that are missing or out of date. Returns facts for the record; raises SourceError for
     streams that end early, or when no document was read."""
     assert inputs is None, "ingest is the first stage"
@@ -116,17 +102,9 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
         raise SourceError(
             f"no document could be read: {_reasons(totals.reasons)}; `leaf status --json` lists the records"
         )
-    sources = {file: sha for report in out.reports() for file, sha in report["sources"].items()}
-    _keep_known(out, sources, (out.fingerprint or {}).get("files", {}))
+    sources = {file: sha for report in out.reports() for file, sha in report.sources.items()}
+    rot.keep_known(out, sources, out.fingerprint or {})
     return {"roots": roots(settings, out), "sources": dict(sorted(sources.items()))}
-
-
-def _keep_known(out: Artifact, sources: Mapping[str, str], states: Mapping[str, str]) -> None:
-    save(
-        out.path / KNOWN,
-        {file: {"state": states.get(file), "sha256": sha} for file, sha in sorted(sources.items())},
-        indent=None,
-    )
 
 
 def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
@@ -156,7 +134,7 @@ def _shares(limit: int | None, sources: int) -> list[int | None]:
     return [limit // sources + (index < limit % sources) for index in range(sources)]
 
 
-def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
+def read_part(out: Artifact, removed: Suppressed, part: Part) -> IngestReport:
     """Task: read one span, write its documents, report what could not be read. removed: the list of records
     to leave out."""
     started = time.perf_counter()
@@ -169,7 +147,7 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
     removals = RemovedRecords(removed, made.emptied(root))
 
     def rows() -> Iterator[table.Row]:
-        for document in _documents(unit, _cache(out), counts, losses, keep, removals):
+        for document in documents(unit, out, counts, losses, keep, removals):
             languages[document.language or UNDETERMINED] += 1
             yield table.document_row(document)
 
@@ -180,17 +158,17 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> dict[str, Any]:
         out.file("frames", part.name).unlink(missing_ok=True)
     for file in removals.read:
         speech.delete(root / file, _cache(out))
-    report = {
-        "counts": counts,
-        "reasons": losses.reasons,
-        "image_reasons": losses.pieces,
-        "languages": {"kept": languages},
-        "rejected": losses.listed,
-        "unlisted": losses.unlisted,
-        **removals.report,
-        "sources": {f"{unit.source.name}/{file}": file_sha256(root / file) for file in unit.hashes},
-        "seconds": time.perf_counter() - started,
-    }
+    report = IngestReport(
+        counts=counts,
+        reasons=losses.reasons,
+        image_reasons=losses.pieces,
+        languages={"kept": languages},
+        rejected=losses.listed,
+        unlisted=losses.unlisted,
+        removed=removals.report,
+        sources={f"{unit.source.name}/{file}": file_sha256(root / file) for file in unit.hashes},
+        seconds=time.perf_counter() - started,
+    )
     return out.commit(part.name, unit.key, report, [path])
 
 
@@ -282,7 +260,7 @@ def _with_bytes(document: Document, source: FileSource) -> tuple[Document, dict[
     data = {position: content for position, content in read.items() if isinstance(content, bytes)}
     names = {position: hashlib.sha256(content).hexdigest() for position, content in data.items()}
     segments = tuple(
-        replace(item, sha256=names.get(item.position)) if isinstance(item, Image) else item
+        replace(item, sha256=names.get(item.position)) if isinstance(item, ImageRef) else item
         for item in document.segments
     )
     return replace(document, segments=segments), {
@@ -290,16 +268,18 @@ def _with_bytes(document: Document, source: FileSource) -> tuple[Document, dict[
     }
 
 
-def _documents(
+def documents(
     unit: Unit,
-    cache: Path,
+    out: Artifact,
     counts: Counter[str],
     losses: Losses,
     keep: Callable[[Frame], None],
     removals: RemovedRecords,
 ) -> Iterator[Document]:
+    """Yield the documents of one span, with owners and language. out: whose cache is used. counts:
+    `documents` and `images` are increased. keep: gets the frames of videos."""
     read: Document | None = None  # yielded only when its lost pieces, which follow it, are counted
-    for item in removals.apply(reader(unit.source.kind).read(unit.source, unit.span, cache)):
+    for item in removals.apply(reader(unit.source.kind).read(unit.source, unit.span, _cache(out))):
         if isinstance(item, Rejected):
             losses.add(item)
             read = read and _without(read, item)
@@ -331,21 +311,27 @@ def _without(document: Document, rejected: Rejected) -> Document:
 
 def _key(source: FileSource, span: Span, cap: int | None) -> str:
     """A part's key: the reader, its settings and libraries, the span, and the state of its files."""
-    how = [source.model_dump(mode="json", exclude=set(PATH_KEYS)), _libraries(source)]
-    beyond = reader("warc").depends(source) if isinstance(source, WarcSource) else None
+    how = [source.model_dump(mode="json", exclude=set(source.PATH_KEYS)), _libraries(source)]
+    beyond = None
+    if isinstance(source, WarcSource):
+        from leafinstruct.ingest.readers import warc  # not at the top: it loads the parser of archives
+
+        beyond = warc.depends(source)
     return digest(
-        [CODE, how, beyond, span.start, span.stop, [(file, state(source, file)) for file in span.files], cap]
+        [
+            CODE,
+            how,
+            beyond,
+            span.start,
+            span.stop,
+            [(file, rot.state(source, file)) for file in span.files],
+            cap,
+        ]
     )
 
 
 def _libraries(source: FileSource) -> dict[str, str]:
-    return {name: version(name) for name in (*reader(source.kind).LIBRARIES, *language.LIBRARIES, "regex")}
-
-
-def state(source: FileSource, file: str) -> str:
-    """Return size and time of a source file as one string."""
-    stat = (reader(source.kind).root_of(source) / file).stat()
-    return f"{stat.st_size} {stat.st_mtime_ns}"
+    return libraries(source.kind) | {name: version(name) for name in (*language.LIBRARIES, "regex")}
 
 
 def _cache(out: Artifact) -> Path:
@@ -356,11 +342,11 @@ def _refuse_truncated(settings: IngestSettings, out: Artifact) -> None:
     if settings.config.truncated == "keep":
         return
     for report in out.reports():
-        for item in report["rejected"]:
+        for item in report.rejected:
             if item["reason"] in ("truncated", "damaged"):
                 raise SourceError(
                     f"{item['file']}, {item['locator']}: {item['detail']}; documents kept before it: "
-                    f"{report['counts'].get('documents', 0):,}. "
+                    f"{report.counts.get('documents', 0):,}. "
                     "Fetch the file again, or set ingest.truncated: keep"
                 )
 
@@ -370,3 +356,15 @@ def _reasons(reasons: Counter[str]) -> str:
         ", ".join(f"{count:,} x {reason}" for reason, count in reasons.most_common())
         or "the sources are empty"
     )
+
+
+STAGE = Stage(
+    settings=IngestSettings.of,
+    fingerprint=fingerprint,
+    run=run,
+    altered=lambda settings, out: rot.altered(out, partial(plan, settings, out)),
+    reread=lambda settings, out, files: rot.reread(out, partial(plan, settings, out), files),
+    tolerated=origin.emptied,
+    mend=origin.mend,
+    reads_sources=True,
+)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Stored:
     """One cached answer: the object, the raw text, and the cost (None in caches written before it was
     recorded)."""
 
-    value: dict[str, Any]
+    value: Mapping[str, object]
     text: str
     paid: Paid | None
 
@@ -51,7 +51,7 @@ def cache_key(config: LlmConfig, request: Request) -> str:
     extra_body, messages with each image as its sha256, logical schema, sample index. Not included: purpose,
     pace, timeouts, price, headers, and how the schema is sent (json_schema or words).
     """
-    model: dict[str, Any]
+    model: dict[str, object]
     if config.provider == "offline":
         model = {"offline": request.offline_name}
     else:
@@ -95,7 +95,7 @@ def erase(
     folder: Path,
     keys: Set[str],
     kept: Set[str],
-    quotes: Callable[[dict[str, Any]], bool],
+    quotes: Callable[[dict[str, object]], bool],
     dry_run: bool = False,
 ) -> tuple[int, int]:
     """Overwrite answers and exchanges; return how many of each. No build may run meanwhile. Raises OSError.
@@ -105,7 +105,7 @@ def erase(
     quotes: whether an entry of any other question (of an earlier recipe) contains text that is removed.
     """
 
-    def is_meant(entry: dict[str, Any]) -> bool:
+    def is_meant(entry: dict[str, object]) -> bool:
         key = entry.get("key")
         return key in keys or key in orphans or (key not in kept and quotes(entry))
 
@@ -145,7 +145,13 @@ class AnswerCache:
                 yield entry
 
     def put(
-        self, key: str, model: str, purpose: str, value: dict[str, Any], text: str, paid: Paid | None = None
+        self,
+        key: str,
+        model: str,
+        purpose: str,
+        value: Mapping[str, object],
+        text: str,
+        paid: Paid | None = None,
     ) -> None:
         """Append one answer. Raises SourceError if it cannot be written to disk."""
         places = self._places()

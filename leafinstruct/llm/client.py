@@ -76,10 +76,10 @@ class Client:
         """This client's counts so far; the object is updated."""
         return self._counts
 
-    def repaired(self) -> dict[str, dict[str, int]]:
-        """Damaged stored answers that were dropped since the last call, in the form of a task's report."""
+    def repaired(self) -> dict[str, int]:
+        """Damaged stored answers that were dropped since the last call, by what they are."""
         count, self._cache.repaired = self._cache.repaired, 0
-        return {"repaired": {"stored answers": count}} if count else {}
+        return {"stored answers": count} if count else {}
 
     @property
     def spent(self) -> float | None:

@@ -173,13 +173,13 @@ class LlmConfig(BaseModel):
         return body
 
     @property
-    def sampling(self) -> dict[str, Any]:
+    def sampling(self) -> dict[str, object]:
         """What shapes an answer besides model and messages."""
         extra = {"extra_body": self.extra_body} if self.extra_body else {}
         return {"temperature": self.temperature, "max_tokens": self.max_tokens, **extra}
 
     @property
-    def sampling_identity(self) -> dict[str, Any]:
+    def sampling_identity(self) -> dict[str, object]:
         """`sampling` for fingerprints, which are published: extra_body as its digest."""
         sampling = self.sampling
         if self.extra_body:
@@ -208,7 +208,7 @@ class LlmConfig(BaseModel):
         return self
 
 
-def from_environment(values: Mapping[str, Any], setting: str) -> tuple[dict[str, Any], list[str]]:
+def from_environment(values: Mapping[str, Any], setting: str) -> tuple[dict[str, object], list[str]]:
     """Replace every text `env:NAME` by the variable's value. Returns the values and the secrets among
     them. Raises RecipeError for a variable that is not set."""
     secrets: list[str] = []

@@ -19,8 +19,9 @@ first try) whether another follows:
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
@@ -32,12 +33,13 @@ from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.faults.again import AgainError, pause
 from leafinstruct.llm.faults.decline_words import SIZE, Kind
 from leafinstruct.llm.faults.faults import BusyError, DeclinedError, ServerError
+from leafinstruct.llm.journal import Try
 from leafinstruct.llm.limits.gate import Gate
 from leafinstruct.llm.limits.pace import Pace
 from leafinstruct.llm.protocol.context import FILLER, with_filler
 from leafinstruct.llm.protocol.negotiation import Ladder, Terms
 from leafinstruct.llm.protocol.server import FINISHED, Reply, Server
-from leafinstruct.llm.protocol.wire import named, repair_turns, response_format, wire_messages
+from leafinstruct.llm.protocol.wire import WireMessage, named, repair_turns, response_format, wire_messages
 from leafinstruct.llm.request import Answer, AnswerState, Excess, Paid, Request, Usage
 from leafinstruct.llm.tokens import size_of
 
@@ -68,7 +70,7 @@ class Exchange:
         self._size = size_of(request)
         self._ladder = Ladder(server.negotiation, request.purpose)
         self._limit = config.max_tokens
-        self._turns: list[dict[str, Any]] = []  # bad answers and the reasons against them
+        self._turns: list[WireMessage] = []  # bad answers and the reasons against them
         self._usage = Usage()
         self._began = 0.0  # monotonic seconds of the first try; 0 before it
         self._excused = 0.0  # seconds since then that the deadline does not count
@@ -78,12 +80,11 @@ class Exchange:
         """What was too large; set if the answer's state is `too_large`."""
         self.text = ""
         """The raw text of the last answer."""
-        self.tries: list[dict[str, Any]] = []
-        """For every try, which is one request: `seconds` since the first, raw `text` (None for no answer),
-        `fault` (why it was rejected)."""
+        self.tries: list[Try] = []
+        """All tries; each is one request."""
 
     @property
-    def sent(self) -> dict[str, Any]:
+    def sent(self) -> dict[str, object]:
         """The body of the last try, with images by name; empty before the first."""
         if self._last is None:
             return {}
@@ -163,7 +164,7 @@ class Exchange:
         """
         terms, limit = self._ladder.terms, _PROOF_TOKENS if proof else self._limit
         messages = wire_messages(self._request, terms.form, self._turns)
-        size = self._size.longer([FILLER] if proof else [turn["content"] for turn in self._turns])
+        size = self._size.longer([FILLER] if proof else [str(turn["content"]) for turn in self._turns])
         waiting = clock.CLOCK.now()
         async with self._gate.flight(again=bool(self._began)):
             reserved = await self._budget.reserve(self._request.purpose, size, limit)
@@ -225,7 +226,7 @@ class Exchange:
         except DeclinedError:
             return None
 
-    def _body(self, terms: Terms, messages: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+    def _body(self, terms: Terms, messages: Sequence[WireMessage], limit: int) -> dict[str, object]:
         temperature = self._config.temperature if terms.temperature else None
         return {
             **self._config.extra_body,
@@ -351,7 +352,7 @@ class Exchange:
         )
         return self._end("declined", str(declined))
 
-    def _end(self, state: AnswerState, detail: str, value: dict[str, Any] | None = None) -> Answer:
+    def _end(self, state: AnswerState, detail: str, value: Mapping[str, object] | None = None) -> Answer:
         used = self._usage
         paid = Paid(
             len(self.tries), used.input_tokens, used.output_tokens, used.estimated, self._budget.dollars(used)

@@ -20,11 +20,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from leafinstruct.llm import lines
 from leafinstruct.llm.cache import JOURNAL
 from leafinstruct.llm.request import Answer, Request
+
+
+class Try(TypedDict):
+    """One request. seconds: since the first. text: the raw answer, None if there was none. fault: why it was
+    rejected, empty for the answer that was taken."""
+
+    seconds: float
+    text: str | None
+    fault: str
 
 
 class Journal:
@@ -33,9 +42,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._own = lines.Appender(folder, JOURNAL)
 
-    def put(
-        self, request: Request, answer: Answer, sent: Mapping[str, Any], tries: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def put(self, request: Request, answer: Answer, sent: Mapping[str, object], tries: Sequence[Try]) -> None:
         """Append one exchange that ended in an answer, good or bad. Raises SourceError if it cannot be
         written to disk."""
         entry = {
@@ -54,7 +61,7 @@ class Journal:
         self._own.close()
 
 
-def exchanges(folder: Path, key: str) -> Iterator[dict[str, Any]]:
+def exchanges(folder: Path, key: str) -> Iterator[dict[str, object]]:
     """Yield all exchanges about one question, of all runs that share the folder, in no particular order.
     Raises SourceError for an unreadable folder."""
     return lines.find(folder, JOURNAL, key)

@@ -86,7 +86,7 @@ def scan(path: Path, start: int = 0) -> Iterator[tuple[bytes, int]]:
             yield bytes.fromhex(match[1].decode("ascii")), offset
 
 
-def at(path: Path, offset: int) -> dict[str, Any] | None:
+def at(path: Path, offset: int) -> dict[str, object] | None:
     """Return the entry of the line at an offset, None if it is damaged. Raises OSError."""
     with path.open("rb") as file:
         file.seek(offset)
@@ -100,7 +100,7 @@ def verify(folder: Path, stem: str, repair: str) -> Iterator[Damage]:
         yield from sealed.drop(path, repair)
 
 
-def find(folder: Path, stem: str, key: str) -> Iterator[dict[str, Any]]:
+def find(folder: Path, stem: str, key: str) -> Iterator[dict[str, object]]:
     """Yield every intact entry under one key, without an index: a search through mapped bytes, about 1 GB
     a second. Raises SourceError."""
     needle = b'{"key":"%s",' % key.encode("ascii")
@@ -113,7 +113,7 @@ def find(folder: Path, stem: str, key: str) -> Iterator[dict[str, Any]]:
             raise SourceError(f"{path}: stored answers cannot be read: {error.strerror}.") from error
 
 
-def _find(file: BinaryIO, needle: bytes) -> Iterator[dict[str, Any]]:
+def _find(file: BinaryIO, needle: bytes) -> Iterator[dict[str, object]]:
     """Damaged lines are skipped: the journal becomes smaller, not unreadable."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         end = 0

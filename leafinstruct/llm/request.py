@@ -76,9 +76,9 @@ class Request:
     purpose: str
     messages: tuple[Message, ...]
     schema: Mapping[str, Any]
-    offline: Callable[[], dict[str, Any]]
+    offline: Callable[[], Mapping[str, object]]
     offline_name: str
-    check: Callable[[dict[str, Any]], str | None] | None = None
+    check: Callable[[Mapping[str, object]], str | None] | None = None
     sample: int = 0
     absent: Mapping[str, str] = field(default_factory=dict)
     smaller: Callable[[Excess], Request | None] | None = None
@@ -129,7 +129,7 @@ class Answer:
     """
 
     state: AnswerState
-    value: dict[str, Any] | None
+    value: Mapping[str, object] | None
     model: str
     detail: str = ""
     usage: Usage = Usage()

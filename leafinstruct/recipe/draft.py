@@ -12,36 +12,24 @@ import os
 import re
 import statistics
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from leafinstruct.errors import LeafInstructError, RecipeError, SourceError
+from leafinstruct.filter.catalog import OFFLINE_JUDGE
 from leafinstruct.images.config import FetchConfig
-from leafinstruct.ingest.config import PATH_KEYS
-from leafinstruct.ingest.draft.recognize import SUPPORTED, Found, Recognized, recognize
+from leafinstruct.ingest.config import Source
+from leafinstruct.ingest.draft.recognize import Found, Recognized, recognize, supported
 from leafinstruct.ingest.draft.sample import Figures, figures
 from leafinstruct.recipe.draft_text import CUT, FETCH, NO_FETCH, TEMPLATE, WHOLE
-from leafinstruct.recipe.load import OFFLINE_JUDGE
 from leafinstruct.records.printable import printable
 
 _SHOWN = 8
 _MIN_WORDS = (20, 10, 5, 1)
-_WHAT = {
-    "html": "HTML pages",
-    "warc": "web archives",
-    "mmc4": "MMC4 records",
-    "obelics": "OBELICS rows",
-    "hub": "a table of texts and images",
-    "conversations": "conversations",
-    "youcook2": "videos with YouCook2 annotations",
-    "vist": "VIST stories",
-    "video": "videos with subtitles",
-}
 _NAMES = {"html": "pages", "warc": "crawl", "hub": "table", "video": "videos"}
 
 
@@ -61,11 +49,7 @@ def draft(given: Path, folder: Path, contact: str | None) -> tuple[str, tuple[st
                 f"--contact {printable(contact, 80)}: "
                 f"{error.errors()[0]['msg'].removeprefix('Value error, ')}"
             ) from error
-    with TemporaryDirectory(prefix="leaf-") as temporary:
-        seen = recognize(given, Path(temporary))
-        sources = list(_read(seen, Path(temporary)))
-    if not sources:
-        raise SourceError(_nothing(given, seen))
+    seen, sources = _sampled_sources(given)
     web, images = (sum(getattr(sample, name) for _, sample in sources) for name in ("web", "images"))
     if fault := _keeps_nothing(sources, contact):
         raise SourceError(f"{printable(given)}: {fault}")
@@ -82,14 +66,37 @@ def draft(given: Path, folder: Path, contact: str | None) -> tuple[str, tuple[st
     return text, (*findings, "not checked:", *(f"  {line}" for line in unchecked))
 
 
+def sources_at(given: Path) -> list[Mapping[str, object]]:
+    """Source sections for the files at `given`, with absolute paths. Raises SourceError if nothing there can
+    be read."""
+    _, sources = _sampled_sources(given.absolute())
+    return [
+        _entry(found, name, Path(), relative=False)
+        for (found, _), name in zip(sources, _named(sources), strict=True)
+    ]
+
+
+def _sampled_sources(given: Path) -> tuple[Recognized, list[tuple[Found, Figures]]]:
+    with TemporaryDirectory(prefix="leaf-") as temporary:
+        seen = recognize(given, Path(temporary))
+        sources = list(_read(seen, Path(temporary)))
+    if not sources:
+        raise SourceError(_nothing(given, seen))
+    return seen, sources
+
+
 def _read(seen: Recognized, scratch: Path) -> Iterator[tuple[Found, Figures]]:
     """Yield the sources whose sample has a document."""
     for found in seen.found:
         try:
             sample = figures(found, seen.root, scratch)
         except LeafInstructError as error:
+            seen.problems.append((found.names[0], f"looks like {found.what}, but cannot be read: {error}"))
+            continue
+        except ValidationError as error:
+            keys = ", ".join(sorted({str(fault["loc"][-1]) for fault in error.errors()}))
             seen.problems.append(
-                (found.names[0], f"looks like {_WHAT[found.kind]}, but cannot be read: {error}")
+                (found.names[0], f"looks like {found.what}, but its source needs other keys: {keys}")
             )
             continue
         if sample.documents or found.kind == "youcook2":
@@ -98,7 +105,7 @@ def _read(seen: Recognized, scratch: Path) -> Iterator[tuple[Found, Figures]]:
             seen.problems.append(
                 (
                     found.names[0],
-                    f"looks like {_WHAT[found.kind]}, but no document of the sample can be read: "
+                    f"looks like {found.what}, but no document of the sample can be read: "
                     f"{sample.example or 'empty'}",
                 )
             )
@@ -139,7 +146,7 @@ def _nothing(given: Path, seen: Recognized) -> str:
     here = f"it has {endings}" if endings else f"{seen.listed:,} files" if seen.listed else "it has no file"
     return (
         f"{printable(given)}: nothing here can become a dataset: "
-        f"{here}{f' ({problems})' if problems else ''}; supported: {SUPPORTED}"
+        f"{here}{f' ({problems})' if problems else ''}; supported: {supported()}"
     )
 
 
@@ -168,14 +175,14 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-_.")
 
 
-def _entry(found: Found, name: str, folder: Path, relative: bool) -> dict[str, Any]:
+def _entry(found: Found, name: str, folder: Path, relative: bool) -> dict[str, object]:
     """A source's entry in the recipe. Paths are relative to the recipe's folder if the given path was
     relative."""
     base = folder.resolve()
-    entry: dict[str, Any] = {"kind": found.kind, "name": name}
+    entry: dict[str, object] = {"kind": found.kind, "name": name}
     for key, value in found.keys.items():
-        path = key in PATH_KEYS and relative
-        entry[key] = os.path.relpath(value, base) if path else value
+        path = key in Source.PATH_KEYS and relative
+        entry[key] = os.path.relpath(str(value), base) if path else value
     try:
         str(entry["path"]).encode()
     except UnicodeEncodeError as error:
@@ -192,7 +199,7 @@ def _findings(seen: Recognized, sources: Sequence[tuple[Found, Figures]], given:
         f"{seen.opened:,} of them opened"
     )
     for (found, sample), name in zip(sources, _named(sources), strict=True):
-        yield f"  {name}: {_WHAT[found.kind]}, {_files(found.files)}{_sampled(sample)}"
+        yield f"  {name}: {found.what}, {_files(found.files)}{_sampled(sample)}"
         yield from (f"    {note}" for note in found.notes)
         if sample.lost:
             lost = ", ".join(f"{count:,} x {reason}" for reason, count in sorted(sample.lost.items()))
@@ -283,7 +290,7 @@ def _min_words(sources: Sequence[tuple[Found, Figures]]) -> tuple[int, int]:
 
 def _text(
     name: str,
-    entries: Sequence[dict[str, Any]],
+    entries: Sequence[dict[str, object]],
     sources: Sequence[tuple[Found, Figures]],
     findings: Sequence[str],
     unchecked: Sequence[str],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from leafinstruct.errors import MAX_LINES, shortened, suggestion
+from leafinstruct.ingest.config import KINDS, extensions, source_class
 
 _IN_PYTHON = re.compile(r"dictionary(?: or instance of \w+)?")
 """Pydantic's name for a mapping."""
@@ -16,8 +16,8 @@ _MOST = 200
 """Maximum characters of a value that a message quotes."""
 
 
-def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[str]) -> list[str]:
-    """One line per fault: key, what is wrong, the nearest known key. kinds: the kinds of sources."""
+def faults_of(error: ValidationError, recipe: type[BaseModel]) -> list[str]:
+    """One line per fault: key, what is wrong, the nearest known key."""
     lines: list[str] = []
     faults = error.errors(include_url=False)
     parents = {fault["loc"][:length] for fault in faults for length in range(len(fault["loc"]))}
@@ -27,7 +27,7 @@ def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[s
             break
         if fault["type"] == "too_short" and fault["loc"] in parents:
             continue  # the list is short only because of its wrong items
-        key = _key([step for step in fault["loc"] if step not in kinds and not str(step).startswith("<")])
+        key = _key([step for step, tag in zip(fault["loc"], _tags(fault["loc"]), strict=True) if not tag])
         if fault["type"] == "extra_forbidden":
             name = str(fault["loc"][-1])
             known = _known_keys(recipe, fault["loc"][:-1])
@@ -37,7 +37,7 @@ def faults_of(error: ValidationError, recipe: type[BaseModel], kinds: Sequence[s
         elif fault["type"] == "missing":
             lines.append(f"{key}: missing")
         elif fault["type"].startswith("union_tag"):
-            lines.append(f"{key}.kind: one of {', '.join(kinds)} is needed")
+            lines.append(f"{key}.kind: one of {', '.join([*KINDS, *extensions()])} is needed")
         else:
             message = _IN_PYTHON.sub(
                 "mapping", fault["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
@@ -84,8 +84,11 @@ def _key(steps: list[str | int]) -> str:
 def _known_keys(recipe: type[BaseModel], steps: tuple[str | int, ...]) -> list[str]:
     """The fields of the section at the path of a fault."""
     candidates: list[Any] = [recipe]
-    for step in steps:
+    for step, tag in zip(steps, _tags(steps), strict=True):
         if isinstance(step, int):
+            continue
+        if tag and (source := source_class(str(step))) is not None:
+            candidates = [source]
             continue
         models = [model for model in candidates if isinstance(model, type) and issubclass(model, BaseModel)]
         if any(step in model.model_fields for model in models):
@@ -97,15 +100,18 @@ def _known_keys(recipe: type[BaseModel], steps: tuple[str | int, ...]) -> list[s
             ]
         elif str(step).startswith("<"):
             candidates = [model for model in models if str(step)[1:-1] in model.model_fields]
-        else:  # the tag of a source's kind, or a key of a mapping
-            tagged = [
-                model
-                for model in models
-                if "kind" in model.model_fields and step in get_args(model.model_fields["kind"].annotation)
-            ]
-            candidates = [*tagged] or [*models]
+        else:  # a key of a mapping
+            candidates = [*models]
     models = [model for model in candidates if isinstance(model, type) and issubclass(model, BaseModel)]
     return [field.alias or name for model in models for name, field in model.model_fields.items()]
+
+
+def _tags(steps: tuple[str | int, ...]) -> list[bool]:
+    """Which steps of the path of a fault are no keys but tags: `<text>` of a column, the kind of a source."""
+    return [
+        str(step).startswith("<") or (index == 3 and steps[:2] == ("ingest", "sources"))
+        for index, step in enumerate(steps)
+    ]
 
 
 def _leaves(annotation: Any) -> list[Any]:

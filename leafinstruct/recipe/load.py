@@ -12,35 +12,26 @@ import itertools
 import os
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leafinstruct.errors import RecipeError, shortened
-from leafinstruct.filter.catalog import CLIP_FAMILIES
+from leafinstruct.filter.catalog import CLIP_FAMILIES, OFFLINE_JUDGE
 from leafinstruct.filter.config import TOY_MODEL, Rule
-from leafinstruct.ingest.config import PATH_KEYS
+from leafinstruct.ingest.config import Source, source_class
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.recipe.faults import booleans_as_numbers, faults_of
+from leafinstruct.recipe.resolved import resolved
 from leafinstruct.recipe.schema import Recipe, Training
 from leafinstruct.recipe.templates import packaged, questions_for, template
+from leafinstruct.records import removals
+from leafinstruct.records.removals import Suppressed
 from leafinstruct.rewrite.wording import QuestionFile
 from leafinstruct.runtime.settings_text import MAX_DEPTH, text_in, yaml_in
 
-OFFLINE_JUDGE = "offline-rules@4"
-_KINDS = (
-    "mmc4",
-    "obelics",
-    "html",
-    "warc",
-    "hub",
-    "conversations",
-    "video",
-    "youcook2",
-    "vist",
-    "sketchbook",
-)
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
 _PATH, _NAME = 4000, 255
 """Maximum bytes of a path, and of one name in it."""
@@ -68,6 +59,32 @@ class Loaded(BaseModel):
         whole = self.recipe.directory
         return whole if self.limit is None else whole.with_name(f"{whole.name}-limit{self.limit}")
 
+    @property
+    def answers(self) -> Path:
+        """Folder of the language model's answers and the journal of its exchanges. All runs and versions
+        share it, because answers cost money."""
+        return self.directory.parent / ".answers"
+
+    @property
+    def fetched(self) -> Path:
+        """Folder of images fetched from the web, which all runs share."""
+        return self.directory.parent / ".fetched"
+
+    @property
+    def removed(self) -> Suppressed:
+        """The list of removals beside the recipe, as it is now. Raises RecipeError for an invalid line."""
+        return removals.load(removals.beside(self.path))
+
+    @property
+    def active_rules(self) -> tuple[Rule, ...]:
+        """The rules that apply, in their order."""
+        return tuple(rule for rule in self.recipe.filter.rules if is_active(self.recipe, rule))
+
+    @property
+    def resolved(self) -> dict[str, object]:
+        """The recipe as a dataset publishes it."""
+        return resolved(self.recipe)
+
     def template(self, folder: str, name: str) -> Prompt:
         """The text of prompts/<name>.md or data_cards/<name>.md. Raises RecipeError when there is none."""
         return template(self.path, folder, name)
@@ -90,10 +107,13 @@ def locate(given: Path | None, variable: str | None) -> Path:
     return chosen
 
 
-def load(path: Path, changes: tuple[str, ...] = (), limit: int | None = None) -> Loaded:
-    """Read and check a recipe. changes: `key.path=value` of --set. Raises RecipeError with one line per
-    fault."""
-    recipe = _validated(path, _raw(path, changes), Recipe)
+def load(
+    given: str | os.PathLike[str] | Mapping[str, Any], changes: tuple[str, ...] = (), limit: int | None = None
+) -> Loaded:
+    """Read and check a recipe. given: its path, or its content, as if it were a file `recipe` of the current
+    folder. changes: `key.path=value` of --set. Raises RecipeError with one line per fault."""
+    path = Path("recipe") if isinstance(given, Mapping) else Path(given)
+    recipe = _validated(path, _raw(given if isinstance(given, Mapping) else path, changes), Recipe)
     _check_models(path, recipe)
     for folder, name in (
         ("prompts", recipe.filter.judge.prompt),
@@ -121,31 +141,29 @@ def load_training(path: Path, changes: tuple[str, ...] = ()) -> Training:
     )
 
 
-def _raw(path: Path, changes: tuple[str, ...]) -> dict[str, Any]:
-    raw = yaml_in(path, text_in(path))
+def _raw(given: Path | Mapping[str, Any], changes: tuple[str, ...]) -> dict[str, object]:
+    raw = deepcopy(dict(given)) if isinstance(given, Mapping) else yaml_in(given, text_in(given))
     if not isinstance(raw, dict):
-        raise RecipeError(f"{path}: a recipe is a mapping of {', '.join(Recipe.model_fields)}")
+        raise RecipeError(f"{given}: a recipe is a mapping of {', '.join(Recipe.model_fields)}")
     for change in changes:
         _apply(raw, change)
     return raw
 
 
-def _validated(path: Path, raw: dict[str, Any], model: type[_R]) -> _R:
+def _validated(path: Path, raw: dict[str, object], model: type[_R]) -> _R:
     try:
         raw = _with_absolute_paths(raw, path.resolve().parent)
         found = model.model_validate(raw)
     except RecipeError as error:
         raise RecipeError(f"{path}, {error}") from error
     except ValidationError as error:
-        raise RecipeError(
-            "\n".join(f"{path}, {line}" for line in faults_of(error, Recipe, _KINDS))
-        ) from error
+        raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Recipe))) from error
     if misread := booleans_as_numbers(raw, found.model_dump(by_alias=True)):
         raise RecipeError("\n".join(f"{path}, {line}" for line in misread))
     return found
 
 
-def _apply(raw: dict[str, Any], change: str) -> None:
+def _apply(raw: dict[str, object], change: str) -> None:
     """Set one value in the raw recipe, e.g. `filter.rules[0].min=0.3`; the value is YAML."""
     key, equals, text = change.partition("=")
     where = f"--set {shortened(key, _SHOWN)}"
@@ -173,7 +191,7 @@ def _apply(raw: dict[str, Any], change: str) -> None:
         raise RecipeError(f"{where}: there is no such place in the recipe") from error
 
 
-def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
+def _with_absolute_paths(raw: dict[str, object], base: Path) -> dict[str, object]:
     """Resolve the paths of sources and checkpoints and the working directory against the recipe's folder."""
 
     def absolute(section: object, key: str) -> None:
@@ -188,7 +206,8 @@ def _with_absolute_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
     ingest = raw.get("ingest")
     sources = ingest.get("sources") if isinstance(ingest, dict) else None
     for source in sources if isinstance(sources, list) else []:
-        for key in PATH_KEYS:
+        kind = source.get("kind") if isinstance(source, dict) else None
+        for key in ((source_class(kind) if isinstance(kind, str) else None) or Source).PATH_KEYS:
             absolute(source, key)
     train = raw.get("train")
     backbone = train.get("backbone") if isinstance(train, dict) else None
@@ -224,7 +243,7 @@ def _expanded(key: str, path: str) -> str:
 def _check_models(path: Path, recipe: Recipe) -> None:
     """Check that rules on a model's score name the model in use, and that the tiny CLIP, unless allowed, only
     scores Sketchbook."""
-    strangers = [source.name for source in recipe.ingest.sources if source.kind != "sketchbook"]
+    strangers = recipe.strangers
     if recipe.filter.clip == TOY_MODEL and strangers and not recipe.filter.alignment.allow_toy:
         raise RecipeError(
             f"{path}, filter.alignment.model: {TOY_MODEL} knows only Sketchbook, not {', '.join(strangers)}; "

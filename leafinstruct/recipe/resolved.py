@@ -9,9 +9,6 @@ server, contact and hosts filled in it is a recipe again.
 
 from __future__ import annotations
 
-from typing import Any
-
-from leafinstruct.ingest.config import PATH_KEYS
 from leafinstruct.llm.config import basename
 from leafinstruct.recipe.schema import Recipe
 
@@ -19,12 +16,12 @@ _LLM = ("provider", "model", "revision", "temperature", "max_tokens")
 """Fields of `llm` that determine an answer."""
 
 
-def resolved(recipe: Recipe) -> dict[str, Any]:
+def resolved(recipe: Recipe) -> dict[str, object]:
     """The published recipe as plain values, in the order of its keys."""
     whole = recipe.model_dump(mode="json", by_alias=True, include=_SECTIONS)
     whole["ingest"]["sources"] = [
-        {key: value for key, value in source.items() if key not in PATH_KEYS and value is not None}
-        for source in whole["ingest"]["sources"]
+        {key: value for key, value in dumped.items() if key not in source.PATH_KEYS and value is not None}
+        for dumped, source in zip(whole["ingest"]["sources"], recipe.ingest.sources, strict=True)
     ]
     fetch = recipe.filter.images.fetch
     if fetch is not None:

@@ -41,6 +41,11 @@ class Run(BaseModel):
             / (self.name if self.version == "dev" else f"{self.name}@{self.version}")
         )
 
+    @property
+    def full_name(self) -> str:
+        """`name@version`, as rows, the card and commits name the dataset."""
+        return f"{self.name}@{self.version}"
+
 
 class Recipe(Run):
     """A whole recipe: sources, filter, rewriting, shards, publication."""
@@ -55,6 +60,16 @@ class Recipe(Run):
     push: PushConfig = PushConfig()
     train: TrainConfig | None = None
     """Settings of `leaf train`, which needs only this section and the keys above `ingest`."""
+
+    @property
+    def ignores_web_opt_out(self) -> bool:
+        """Whether images are fetched from hosts that opt out."""
+        return self.filter.images.fetch is not None and not self.filter.images.fetch.opt_out
+
+    @property
+    def strangers(self) -> list[str]:
+        """Names of the sources other than Sketchbook."""
+        return [source.name for source in self.ingest.sources if source.kind != "sketchbook"]
 
 
 class Training(Run):

@@ -71,7 +71,7 @@ def read_questions(path: Path, families: Sequence[TaskFamily] = ()) -> QuestionF
     try:
         questions = Questions.model_validate(raw)
     except ValidationError as error:
-        raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Questions, ()))) from error
+        raise RecipeError("\n".join(f"{path}, {line}" for line in faults_of(error, Questions))) from error
     if questions.language != path.stem:
         raise RecipeError(
             f"{path}, language: {questions.language!r}, but the file is named {path.name}; rename it to "

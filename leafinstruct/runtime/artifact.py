@@ -23,23 +23,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, cast
 
 from leafinstruct.errors import DamagedError, DriftError
 from leafinstruct.runtime.files import ALTERED, file_fault, file_sha256, load, remove, save
+from leafinstruct.runtime.record import Fingerprint, Record, StageFacts
+from leafinstruct.runtime.stage_report import StageReport, Totals, total
 
 FORMAT = 2
 """Version of the file names, columns and report keys of a stage's directory. Directories from before 0.1.0
 have none and are not read."""
 
-Fingerprint = dict[str, Any]
-Report = dict[str, Any]
+Report = TypeVar("Report", bound=StageReport)
 
 
 def digest(value: object) -> str:
@@ -53,6 +53,10 @@ def version(library: str) -> str:
     """The installed version of a library, for keys. Cached, because reading it takes milliseconds and the key
     of every part has several."""
     return metadata.version(library)
+
+
+STAGES = ("ingest", "filter", "rewrite", "shard")
+"""The stages of a run, in order. Each has a directory of this name."""
 
 
 @dataclass(frozen=True)
@@ -69,48 +73,45 @@ class Artifact:
     def file(self, kind: str, part: str, suffix: str = ".parquet") -> Path:
         return self.path / f"{kind}-{part}{suffix}"
 
-    def report(self, part: str) -> Report | None:
+    def report(self, part: str) -> StageReport | None:
         """A part's report; None if the part is not whole, or the file has another part's report."""
+        return self.report_as(StageReport, part)
+
+    def report_as(self, kind: type[Report], part: str) -> Report | None:
+        """A part's report with the fields that one stage adds."""
         found = load(self.file("report", part, ".json"))
-        return found if found is not None and found.get("part") == part else None
+        return kind.of(found) if found is not None and found.get("part") == part else None
 
     def is_up_to_date(self, part: str, key: str) -> bool:
         """Whether a part was made with this key and its files exist. A part with failed items is never up to
         date, so a stage that runs retries them. The bytes of the files are compared by their readers.
         """
         report = self.report(part)
-        made = report is not None and report["key"] == key and not report.get("counts", {}).get("failed")
         return (
-            made
-            and report is not None
-            and all(
-                (self.path / name).is_file() for name in [*report["files"], *report.get("intermediate", ())]
-            )
+            report is not None
+            and report.key == key
+            and not report.counts.get("failed")
+            and self._has_files(report)
         )
+
+    def _has_files(self, report: StageReport) -> bool:
+        return all((self.path / name).is_file() for name in [*report.files, *report.intermediate])
 
     def refused(self) -> list[str]:
         """Parts with questions that a language model refused or gave no readable answer to. They stay up to
         date until `--retry-refused`; failed items are retried anyway."""
-        return [
-            report["part"]
-            for report in self.reports()
-            if set(report.get("unanswered", ())) - {"failed", "declined"}
-        ]
+        return [report.part for report in self.reports() if set(report.unanswered) - {"failed", "declined"}]
 
     def open(self, part: str) -> None:
         """Begin a part: delete its report, so that a kill before `commit` leaves no old report with new
         files."""
         remove(self.file("report", part, ".json"))
 
-    def commit(self, part: str, key: str, report: Mapping[str, Any], files: Iterable[Path]) -> Report:
+    def commit(self, part: str, key: str, report: Report, files: Iterable[Path]) -> Report:
         """Write a part's report, after its files. Later stages depend on the sha256 of the files in it."""
-        whole = {
-            "part": part,
-            "key": key,
-            **report,
-            "files": {path.name: file_sha256(path) for path in sorted(files)},
-        }
-        save(self.file("report", part, ".json"), whole)
+        sums = {path.name: file_sha256(path) for path in sorted(files)}
+        whole = replace(report, part=part, key=key, files=sums)
+        save(self.file("report", part, ".json"), whole.written)
         return whole
 
     def checked(self, kind: str, part: str) -> Path:
@@ -118,9 +119,9 @@ class Artifact:
         or the report is damaged."""
         path = self.file(kind, part)
         report = self.report(part)
-        if report is None or path.name not in report["files"]:
+        if report is None or path.name not in report.files:
             raise DamagedError.of(self.file("report", part, ".json"), ALTERED)
-        if (fault := file_fault(path, report["files"][path.name])) is not None:
+        if (fault := file_fault(path, report.files[path.name])) is not None:
             raise DamagedError.of(path, fault)
         return path
 
@@ -129,7 +130,7 @@ class Artifact:
         report = self.report(part)
         if report is None:
             raise DamagedError.of(self.file("report", part, ".json"), ALTERED)
-        return str(report["files"][self.file(kind, part).name])
+        return report.files[self.file(kind, part).name]
 
     def parts(self) -> list[str]:
         """Names of the whole parts, sorted."""
@@ -138,17 +139,19 @@ class Artifact:
             for path in self.path.glob("report-*.json")
         )
 
-    def reports(self) -> Iterator[Report]:
-        for part in self.parts():
-            report = self.report(part)
-            if report is not None:
-                yield report
+    def reports(self) -> Iterator[StageReport]:
+        """The reports of the whole parts, sorted by name."""
+        return self.reports_as(StageReport)
+
+    def reports_as(self, kind: type[Report]) -> Iterator[Report]:
+        """The reports of the whole parts with the fields that one stage adds."""
+        return (report for part in self.parts() if (report := self.report_as(kind, part)) is not None)
 
     @property
-    def record(self) -> Report | None:
+    def record(self) -> Record | None:
         """What `finish` wrote; None while the stage is not done. Raises DriftError if another version of
         leafinstruct wrote it."""
-        return self._of_this_format("record.json")
+        return cast("Record | None", self.in_this_format("record.json"))
 
     @property
     def is_whole(self) -> bool:
@@ -160,19 +163,16 @@ class Artifact:
             or record["output"] != _output(reports)
         ):
             return False
-        return all(
-            (self.path / name).is_file()
-            for report in reports
-            for name in [*report["files"], *report.get("intermediate", ())]
-        )
+        return all(map(self._has_files, reports))
 
     @property
     def fingerprint(self) -> Fingerprint | None:
         """The settings of the last build, even if it was interrupted. Raises DriftError as `record` does."""
-        found = self._of_this_format("fingerprint.json")
+        found = self.in_this_format("fingerprint.json")
         return None if found is None else {name: value for name, value in found.items() if name != "format"}
 
-    def _of_this_format(self, name: str) -> Report | None:
+    def in_this_format(self, name: str) -> dict[str, object] | None:
+        """A JSON file of the directory. Raises DriftError if another version of leafinstruct wrote it."""
         found = load(self.path / name)
         if found is not None and found.get("format") != FORMAT:
             raise DriftError(
@@ -204,10 +204,12 @@ class Artifact:
         """Sum of the parts' reports."""
         return total(self.reports())
 
-    def finish(self, fingerprint: Fingerprint, **facts: Any) -> dict[str, Any]:
-        """Write `record.json`: the stage is done."""
+    def finish(
+        self, fingerprint: Fingerprint, facts: StageFacts | None = None, seconds: float | None = None
+    ) -> Record:
+        """Write `record.json`: the stage is done. seconds: of the build, None where they are not measured."""
         totals = self.totals()
-        record = {
+        totalled = {
             "format": FORMAT,
             "stage": self.stage,
             "fingerprint": fingerprint,
@@ -216,14 +218,16 @@ class Artifact:
             "reasons": dict(sorted(totals.reasons.items())),
             "image_reasons": dict(sorted(totals.image_reasons.items())),
             "output": _output(self.reports()),
-            **facts,
         }
+        took = {} if seconds is None else {"seconds": seconds}
+        record = cast("Record", {**totalled, **(facts or {}), **took})
         save(self.path / "record.json", record)
         return record
 
     def faults(self, part: str) -> Iterator[tuple[Path, str]]:
         """Yield (file, fault) for every file of a part that differs from its report."""
-        for name, sha256 in ((self.report(part) or {}).get("files", {})).items():
+        report = self.report(part)
+        for name, sha256 in report.files.items() if report is not None else ():
             if (fault := file_fault(self.path / name, sha256)) is not None:
                 yield self.path / name, fault
 
@@ -234,30 +238,17 @@ class Artifact:
         remove(path)
 
 
-def _output(reports: Iterable[Report]) -> str:
-    return digest({name: sha for report in reports for name, sha in report["files"].items()})
+def chain(run: Path) -> dict[str, Artifact]:
+    """The directory of each stage of a run, linked to the one that it is made from. run: `runs/<name>`."""
+    stages: dict[str, Artifact] = {}
+    upstream = None
+    for stage in STAGES:
+        upstream = stages[stage] = Artifact(run / stage, upstream)
+    return stages
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Sums over parts: counts (`documents`, `images`, ...), reasons (rule or defect -> count), worker
-    seconds."""
-
-    counts: Counter[str]
-    reasons: Counter[str]
-    image_reasons: Counter[str]
-    seconds: float
-
-
-def total(reports: Iterable[Report]) -> Totals:
-    sums = Totals(Counter(), Counter(), Counter(), 0.0)
-    seconds = 0.0
-    for report in reports:
-        sums.counts.update(report.get("counts", {}))
-        sums.reasons.update(report.get("reasons", {}))
-        sums.image_reasons.update(report.get("image_reasons", {}))
-        seconds += report.get("seconds", 0.0)
-    return replace(sums, seconds=seconds)
+def _output(reports: Iterable[StageReport]) -> str:
+    return digest({name: sha for report in reports for name, sha in report.files.items()})
 
 
 def drift(old: object, new: object, path: str = "") -> list[str]:

@@ -93,7 +93,8 @@ def save(path: Path, value: Mapping[str, Any], indent: int | None = 1) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """Read what `save` wrote, without `sha256`; None if the file is missing or its hash does not match."""
+    """Read what `save` wrote, without `sha256`; None if the file is missing or its hash does not match. The
+    caller knows the form of its own file."""
     try:
         data = path.read_bytes() if path.is_file() else b""  # reading a pipe would block
     except OSError:

@@ -48,11 +48,11 @@ def is_intact(line: bytes) -> bool:
     return tail is not None and hashlib.sha256(line[:-_TAIL_BYTES]).hexdigest().encode() == tail[1]
 
 
-def opened(line: bytes) -> dict[str, Any] | None:
+def opened(line: bytes) -> dict[str, object] | None:
     """The entry of a line, without its digest; None if the line does not match it."""
     if not is_intact(line):
         return None
-    entry: dict[str, Any] = json.loads(line)
+    entry: dict[str, object] = json.loads(line)
     del entry["digest"]
     return entry
 
@@ -89,7 +89,7 @@ def blank(path: Path, places: Iterable[Place]) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def erase(path: Path, is_meant: Callable[[dict[str, Any]], bool], dry_run: bool = False) -> int:
+def erase(path: Path, is_meant: Callable[[dict[str, object]], bool], dry_run: bool = False) -> int:
     """Overwrite the lines whose entries are meant. Returns their number. No process may append to the file
     meanwhile. Raises OSError.
 
@@ -142,7 +142,7 @@ def _upgraded(path: Path) -> int:
 
 
 def drop(
-    path: Path, repair: str, fault: Callable[[dict[str, Any]], str | None] = lambda _: None
+    path: Path, repair: str, fault: Callable[[dict[str, object]], str | None] = lambda _: None
 ) -> Iterator[Damage]:
     """Overwrite the damaged lines of a file, which no reader uses, and yield them. repair: how the lost entry
     comes back; fault: returns what is wrong with an intact line's entry, or None."""
@@ -170,14 +170,14 @@ def drop(
         yield Damage(path, f"the line at byte {offset:,} {wrong}", f"dropped; {repair}")
 
 
-def _fault(line: bytes | None, sealed: bool, fault: Callable[[dict[str, Any]], str | None]) -> str | None:
+def _fault(line: bytes | None, sealed: bool, fault: Callable[[dict[str, object]], str | None]) -> str | None:
     if line is None:
         return f"is longer than {LONGEST:,} bytes"
     entry = opened(line) if sealed else unsealed_or_opened(line)
     return "does not have the digest that was recorded" if entry is None else fault(entry)
 
 
-def _unsealed(line: bytes | None) -> dict[str, Any] | None:
+def _unsealed(line: bytes | None) -> dict[str, object] | None:
     """The entry of a line from before digests, else None."""
     try:
         entry = json.loads(line or b"")
@@ -186,7 +186,7 @@ def _unsealed(line: bytes | None) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and "digest" not in entry else None
 
 
-def unsealed_or_opened(line: bytes) -> dict[str, Any] | None:
+def unsealed_or_opened(line: bytes) -> dict[str, object] | None:
     """The entry of a line with or without a digest, for readers that do not change the file."""
     entry = opened(line)
     return _unsealed(line) if entry is None else entry

@@ -107,7 +107,7 @@ def _composed(loader: _Loader) -> Any:
         ) from error
 
 
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, object]:
     """`object_pairs_hook` of json.loads for hand-written files. Raises ValueError for a repeated key, whose
     first value would be lost."""
     found = dict(pairs)
@@ -163,8 +163,8 @@ def _value(loader: _Loader, node: Any) -> Any:
     return _scalar(loader, node)
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, object]:
+    found: dict[str, object] = {}
     lines: dict[str, int] = {}
     for name, value in node.value:
         if not isinstance(name, yaml.ScalarNode):

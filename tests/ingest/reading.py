@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from leafinstruct.records.document import Document, Image, Rejected
+from leafinstruct.records.document import Document, ImageRef, Rejected
 
 Item = Document | Rejected
 
@@ -34,7 +34,7 @@ def rejected(items: list[Item]) -> list[tuple[str, str, bool]]:
 def outline(document: Document) -> list[str]:
     """One line a segment: `kind: text`, `<reference>` for an image."""
     return [
-        f"<{item.ref}>" if isinstance(item, Image) else f"{item.kind}: {item.text}"
+        f"<{item.ref}>" if isinstance(item, ImageRef) else f"{item.kind}: {item.text}"
         for item in document.segments
     ]
 

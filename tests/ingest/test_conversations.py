@@ -19,7 +19,7 @@ from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.readers import conversations
 from leafinstruct.ingest.tables.columns.turns import segments_of
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
+from leafinstruct.records.document import Document, ImageRef, Ref, Rejected, Text
 
 
 def record(*turns: tuple[str, str], image: Any = ()) -> dict[str, Any]:
@@ -59,12 +59,12 @@ def test_placeholders_are_filled_in_order_over_all_turns(tmp_path):
     )
     (page,) = found(written(tmp_path, [one]))
     assert page.segments == (
-        Image(0, Ref(file="a.png"), role="user"),
+        ImageRef(0, Ref(file="a.png"), role="user"),
         Text(1, "What\nnext?", role="user"),
         Text(2, "First", role="assistant"),
-        Image(3, Ref(file="sub/b.png"), role="assistant"),
+        ImageRef(3, Ref(file="sub/b.png"), role="assistant"),
         Text(4, "then", role="assistant"),
-        Image(5, Ref(url="http://x.org/c.png"), url="http://x.org/c.png", role="assistant"),
+        ImageRef(5, Ref(url="http://x.org/c.png"), url="http://x.org/c.png", role="assistant"),
         Text(6, "Thanks", role="user"),
     )
     assert page.provenance.locator == "item=1"
@@ -126,21 +126,21 @@ WORDS = st.text("abc <>image\n", max_size=12).filter(lambda text: "<image>" not 
 def test_texts_and_placeholders_come_back_in_order(turns):
     messages = [{"from": who, "value": "".join(pieces)} for who, pieces in turns]
     placeholders = sum(turn["value"].count("<image>") for turn in messages)
-    images = [Image(0, Ref(file=f"{number}.png")) for number in range(placeholders)]
+    images = [ImageRef(0, Ref(file=f"{number}.png")) for number in range(placeholders)]
     if not any("".join(turn["value"].split()) for turn in messages if turn["from"] == "gpt"):
         with pytest.raises(LostError, match="no_answer"):
-            segments_of(messages, images, lambda name: Image(0, Ref(file=name)))
+            segments_of(messages, images, lambda name: ImageRef(0, Ref(file=name)))
         return
-    segments = segments_of(messages, images, lambda name: Image(0, Ref(file=name)))
+    segments = segments_of(messages, images, lambda name: ImageRef(0, Ref(file=name)))
     again: list[tuple[str, str]] = [
-        (item.role, "<image>" if isinstance(item, Image) else item.text) for item in segments
+        (item.role, "<image>" if isinstance(item, ImageRef) else item.text) for item in segments
     ]
     for role, who in (("user", "human"), ("assistant", "gpt")):
         mine = "".join(text for speaker, text in again if speaker == role)
         assert "".join(mine.split()) == "".join(
             "".join(turn["value"] for turn in messages if turn["from"] == who).split()
         )
-    assert [item.ref.file for item in segments if isinstance(item, Image)] == [
+    assert [item.ref.file for item in segments if isinstance(item, ImageRef)] == [
         f"{number}.png" for number in range(placeholders)
     ]
 
@@ -154,7 +154,7 @@ def test_chat_messages_are_read_too(tmp_path):
         ],
     }
     (page,) = found(written(tmp_path, [made]))
-    assert [type(item).__name__ for item in page.segments] == ["Image", "Text", "Text"]
+    assert [type(item).__name__ for item in page.segments] == ["ImageRef", "Text", "Text"]
 
 
 ANSWER = {"from": "gpt", "value": "a"}
@@ -207,7 +207,7 @@ ANSWER = {"from": "gpt", "value": "a"}
 def test_the_spellings_in_use_mean_the_same(tmp_path, made):
     (page,) = found(written(tmp_path, [made]))
     assert page.segments == (
-        Image(0, Ref(file="a.png"), role="user"),
+        ImageRef(0, Ref(file="a.png"), role="user"),
         Text(1, "q", role="user"),
         Text(2, "a", role="assistant"),
     )

@@ -17,7 +17,7 @@ from selectolax.lexbor import LexborHTMLParser
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.readers import html
-from leafinstruct.records.document import Image, Ref, Text
+from leafinstruct.records.document import ImageRef, Ref, Text
 
 COUNTS = json.loads((Path(__file__).parent / "real_counts.json").read_text(encoding="utf-8"))["html"]
 MADE_UP = [
@@ -100,7 +100,7 @@ def test_real_captions_stand_directly_after_their_image(pages):
     document = pages["rtk-configure-with-wifi"]
     captions = [item for item in document.texts if item.kind == "caption"]
     assert len(captions) == 6
-    assert all(isinstance(document.segments[item.position - 1], Image) for item in captions)
+    assert all(isinstance(document.segments[item.position - 1], ImageRef) for item in captions)
     assert captions[0].text == "Configuration page via WiFi"
 
 
@@ -206,7 +206,7 @@ def test_address_and_license_of_the_page_win_over_the_source(tmp_path):
         "https://l.example/by",
         first.images[0],
     )
-    assert first.images[0] == Image(0, Ref(file="a.png"), license="https://l.example/by")
+    assert first.images[0] == ImageRef(0, Ref(file="a.png"), license="https://l.example/by")
     assert (second.url, second.license) == (None, "MIT")
 
 

@@ -23,7 +23,7 @@ from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.readers import hub
 from leafinstruct.recipe.load import load
-from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
+from leafinstruct.records.document import Document, ImageRef, Ref, Rejected, Text
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -85,8 +85,10 @@ def test_parquet_columns_become_segments_in_the_declared_order(tmp_path):
     page = pages[13]
     assert page.segments == (
         Text(0, "Title 13", "heading"),
-        Image(1, Ref(file="data.parquet", member="row=13,column=cover"), "a cover 13", license="CC-BY-4.0"),
-        Image(
+        ImageRef(
+            1, Ref(file="data.parquet", member="row=13,column=cover"), "a cover 13", license="CC-BY-4.0"
+        ),
+        ImageRef(
             2,
             Ref(file="data.parquet", member="row=13,column=shots,item=0"),
             license="CC-BY-4.0",
@@ -94,7 +96,7 @@ def test_parquet_columns_become_segments_in_the_declared_order(tmp_path):
             owner_found="stated",
         ),
         Text(3, "First 13"),
-        Image(4, Ref(file="data.parquet", member="row=13,column=shots,item=1"), license="CC-BY-4.0"),
+        ImageRef(4, Ref(file="data.parquet", member="row=13,column=shots,item=1"), license="CC-BY-4.0"),
         Text(5, "Third 13"),
     )
     assert (page.url, page.license, page.provenance.locator) == ("http://a.org/13", "CC-BY-4.0", "row=13")
@@ -167,9 +169,9 @@ def test_jsonl_names_and_addresses(tmp_path):
     assert items[0].segments == (
         Text(0, "One."),
         Text(1, "Two."),
-        Image(2, Ref(file="a/b.png")),
-        Image(3, Ref(url="http://x.org/c.png"), url="http://x.org/c.png"),
-        Image(4, Ref(file="d.png")),
+        ImageRef(2, Ref(file="a/b.png")),
+        ImageRef(3, Ref(url="http://x.org/c.png"), url="http://x.org/c.png"),
+        ImageRef(4, Ref(file="d.png")),
     )
     assert [(item.reason, item.whole) for item in items if isinstance(item, Rejected)] == [
         ("empty", True),
@@ -193,7 +195,7 @@ def test_a_conversation_column_takes_its_images_from_another(tmp_path):
         "\n".join(json.dumps({"m": turns, "i": names}) for names in (["a.png", "b.png"], ["a.png"]))
     )
     page, lost = found(tmp_path / "d.jsonl", [{"conversation": "m", "images": "i"}])
-    assert [item.ref.file if isinstance(item, Image) else item.text for item in page.segments] == [
+    assert [item.ref.file if isinstance(item, ImageRef) else item.text for item in page.segments] == [
         "a.png",
         "q",
         "a",
@@ -837,7 +839,7 @@ def test_a_conversation_with_declared_placeholders(tmp_path, more):
     )
     pages = [item for item in items if isinstance(item, Document)]
     for page in pages:
-        assert [segment.ref.file if isinstance(segment, Image) else segment.text for segment in page.segments] == [  # noqa: E501
+        assert [segment.ref.file if isinstance(segment, ImageRef) else segment.text for segment in page.segments] == [  # noqa: E501
             "Put", "a", "on", "b", ".", "Done:", "c", ", from Image #1 and <image>.",
         ]  # fmt: skip
         assert [segment.role for segment in page.segments] == ["user"] * 5 + ["assistant"] * 3

@@ -18,7 +18,7 @@ from leafinstruct.errors import SourceError
 from leafinstruct.ingest.config import Mmc4Source
 from leafinstruct.ingest.readers import mmc4
 from leafinstruct.ingest.tables import lines
-from leafinstruct.records.document import Document, Image, Text
+from leafinstruct.records.document import Document, ImageRef, Text
 
 COUNTS = json.loads((Path(__file__).parent / "real_counts.json").read_text(encoding="utf-8"))["mmc4"]
 FIELDS = ["url", "text_list", "image_info", "image_name", "raw_url", "matched_text_index"]
@@ -63,7 +63,7 @@ def test_real_images_are_directly_before_their_sentence(real, tmp_path):
         sentences = {" ".join(text.split()): index for index, text in enumerate(record["text_list"])}
         expected = {item["image_name"]: item["matched_text_index"] for item in record["image_info"]}
         for item, following in zip(document.segments, document.segments[1:], strict=False):
-            if isinstance(item, Image) and isinstance(following, Text):
+            if isinstance(item, ImageRef) and isinstance(following, Text):
                 wanted = record["text_list"][expected[Path(item.ref.file).name]]
                 assert (
                     following.text == wanted

@@ -18,7 +18,7 @@ from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import ObelicsSource
 from leafinstruct.ingest.fields.text import lines
 from leafinstruct.ingest.readers import obelics
-from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
+from leafinstruct.records.document import Document, ImageRef, Ref, Rejected, Text
 
 SCHEMA = pa.schema(
     [
@@ -75,7 +75,7 @@ def test_texts_and_images_are_in_the_order_of_the_lists(tmp_path):
         == (
             Text(0, "One."),
             Text(1, "Two\nlines."),
-            Image(2, Ref(file="images/x.png"), "a cat", "http://a.org/x.png"),
+            ImageRef(2, Ref(file="images/x.png"), "a cat", "http://a.org/x.png"),
             Text(3, "After."),
         )
         or page.segments[2].license is None
@@ -87,7 +87,7 @@ def test_an_address_is_a_reference_to_the_web(tmp_path):
     (page,) = found(
         write(tmp_path, [row(["https://a.org/x.png", None], [None, "text"])]), license="CC-BY-4.0"
     )
-    assert page.segments[0] == Image(
+    assert page.segments[0] == ImageRef(
         0, Ref(url="https://a.org/x.png"), url="https://a.org/x.png", license="CC-BY-4.0"
     )
 

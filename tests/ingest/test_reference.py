@@ -17,7 +17,7 @@ import yaml
 
 from leafinstruct.ingest.config import HtmlSource
 from leafinstruct.ingest.readers import html
-from leafinstruct.records.document import Document, Image
+from leafinstruct.records.document import Document, ImageRef
 
 REFERENCE = yaml.safe_load((Path(__file__).parent / "reference" / "pages.yaml").read_text(encoding="utf-8"))
 NEVER = REFERENCE.pop("never")
@@ -44,7 +44,7 @@ def extracted(real: Path, page: str) -> list[str]:
     ]
     blocks: list[str] = []
     for item in found.segments:
-        if isinstance(item, Image):
+        if isinstance(item, ImageRef):
             blocks.append(f"! {PurePosixPath(item.ref.file or '').name}")
         elif item.kind == "list":
             starts = [

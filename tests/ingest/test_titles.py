@@ -20,7 +20,7 @@ from leafinstruct.ingest.fields import marginal, title
 from leafinstruct.ingest.page.page import parse
 from leafinstruct.ingest.readers import html, hub, mmc4, obelics, warc
 from leafinstruct.ingest.tables.columns.config import ImageColumn, TextColumn
-from leafinstruct.records.document import Document, Image, Ref, Text
+from leafinstruct.records.document import Document, ImageRef, Ref, Text
 
 BODY = (
     "<p>Cut the apples into thin slices and put them into a bowl with sugar.</p><img src=a.png>"
@@ -408,7 +408,7 @@ def test_any_line_is_judged_and_a_title_keeps_its_bounds(text):
     ):
         assert judge(text) in (True, False)
     assert title.without_site(text, ["My Kitchen"], ["Apple"]) in text
-    found = title.of_prose([Text(0, text), Image(1, Ref(file="a.png"))])
+    found = title.of_prose([Text(0, text), ImageRef(1, Ref(file="a.png"))])
     assert found in (None, text)
 
 
@@ -547,6 +547,6 @@ def test_titles_of_the_real_records(real, tmp_path):
 @pytest.mark.parametrize("line", ["เทแป้งลงในชามใบใหญ่แล้วทำหลุมตรงกลาง", "ເທແປ້ງໃສ່ໂຖໃຫຍ່"])
 def test_a_line_of_a_script_that_marks_no_sentences_is_no_title_of_a_record(line):
     """It may as well be the first sentence; a page states its title in its markup."""
-    following = [Image(1, Ref(file="a.png")), Text(2, "แล้วคนจนเข้ากันดี")]
+    following = [ImageRef(1, Ref(file="a.png")), Text(2, "แล้วคนจนเข้ากันดี")]
     assert title.of_prose([Text(0, line), *following]) is None
     assert title.of_prose([Text(0, "Bread rolls"), *following]) == "Bread rolls"

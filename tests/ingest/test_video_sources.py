@@ -17,7 +17,7 @@ from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import Frames, VideoSource, YouCook2Source
 from leafinstruct.ingest.readers import video, youcook2
-from leafinstruct.records.document import Document, Frame, Image, Rejected, Text
+from leafinstruct.records.document import Document, Frame, ImageRef, Rejected, Text
 
 COLORS = [(200, 30, 30), (30, 30, 200), (30, 160, 40), (190, 180, 20)]
 
@@ -67,7 +67,7 @@ def test_each_step_is_its_frames_and_then_its_text(tmp_path):
     clip(tmp_path / "a.mp4")
     subtitles(tmp_path / "a.srt", "Red.", "Blue.", "Green.", "Yellow.")
     (page,) = videos(tmp_path)
-    assert [type(item).__name__ for item in page.segments] == ["Image", "Text"] * 4
+    assert [type(item).__name__ for item in page.segments] == ["ImageRef", "Text"] * 4
     assert [item.position for item in page.segments] == list(range(8))
     assert [(item.text, item.time) for item in page.texts] == [
         ("Red.", 0.0),
@@ -322,7 +322,7 @@ def test_the_real_videos(real, tmp_path):
     } == {"flower.mp4": (4, 4), "plotter-demo.mp4": (5, 5), "stream-of-water.mp4": (3, 3)}
     assert not any(isinstance(item, Rejected) for item in [*pages, *cooked_pages])
     assert all(
-        isinstance(item, (Image, Text))
+        isinstance(item, (ImageRef, Text))
         for page in cooked_pages
         if isinstance(page, Document)
         for item in page.segments
@@ -346,7 +346,7 @@ def intervals(page: Document, said: dict[str, tuple[float, float]]) -> bool:
     of = [(image, said[owners[image.owner]]) for image in page.images]
     between = [page.segments[image.position + 1 : image.owner] for image in page.images]
     return all(start <= image.time < end for image, (start, end) in of) and all(
-        isinstance(item, Image) for some in between for item in some
+        isinstance(item, ImageRef) for some in between for item in some
     )
 
 
@@ -358,7 +358,7 @@ def test_annotated_segments_are_not_merged_by_default_and_subtitles_are(tmp_path
         duration=4.0,
     )
     (page,) = cooked(tmp_path, {"a": annotated})
-    assert [type(item).__name__ for item in page.segments] == ["Image", "Text"] * 4
+    assert [type(item).__name__ for item in page.segments] == ["ImageRef", "Text"] * 4
     (page,) = cooked(tmp_path, {"a": annotated}, frames={"per_step": 2})
     # another key of frames leaves the default as it is
     assert len({image.owner for image in page.images}) == 4
@@ -384,7 +384,7 @@ def test_a_frame_of_a_merged_step_is_directly_before_the_sentence_it_shows(tmp_p
         (text, start) for text, (start, _) in said.items()
     ]
     if per_step == 4:
-        assert [type(item).__name__ for item in page.segments] == ["Image", "Text"] * 4
+        assert [type(item).__name__ for item in page.segments] == ["ImageRef", "Text"] * 4
 
 
 def test_no_frame_is_of_the_pause_between_two_sentences_of_a_step(tmp_path):
@@ -400,7 +400,7 @@ def test_no_frame_is_of_the_pause_between_two_sentences_of_a_step(tmp_path):
     annotated = entry(([0, 1], "red"), ([7, 8], "blue"))
     (page,) = cooked(tmp_path, {"a": annotated}, frames={"min_seconds": 2, "per_step": 2})
     assert intervals(page, {"red": (0.0, 1.0), "blue": (7.0, 8.0)})
-    assert [type(item).__name__ for item in page.segments] == ["Image", "Text"] * 2
+    assert [type(item).__name__ for item in page.segments] == ["ImageRef", "Text"] * 2
 
 
 def test_of_overlapping_sentences_the_one_that_begins_last_owns_the_frame(tmp_path):

@@ -13,7 +13,7 @@ from leafinstruct.errors import SourceError
 from leafinstruct.images.read import fetch
 from leafinstruct.ingest.config import VistSource
 from leafinstruct.ingest.readers import vist
-from leafinstruct.records.document import Document, Image, Ref, Rejected, Text
+from leafinstruct.records.document import Document, ImageRef, Ref, Rejected, Text
 
 
 def piece(story: str, order: Any, photo: str, text: Any = "A sentence .") -> list[dict[str, Any]]:
@@ -90,9 +90,11 @@ def test_photographs_are_before_their_sentences_in_the_writers_order(tmp_path):
     pages = found(written(tmp_path, mixed, PHOTOGRAPHS), license="unknown")
     assert [page.provenance.locator for page in pages] == ["story=a", "story=b"]
     assert pages[0].segments[:3] == (
-        Image(0, Ref(url=url(0)), url=url(0), license="All rights reserved", owner=1, owner_found="stated"),
+        ImageRef(
+            0, Ref(url=url(0)), url=url(0), license="All rights reserved", owner=1, owner_found="stated"
+        ),
         Text(1, "First one."),
-        Image(2, Ref(url=url(1)), url=url(1), license="CC-BY-NC-SA-2.0", owner=3, owner_found="stated"),
+        ImageRef(2, Ref(url=url(1)), url=url(1), license="CC-BY-NC-SA-2.0", owner=3, owner_found="stated"),
     )
     assert [text.text for text in pages[0].texts] == ["First one.", "Then two.", "Three."]
 

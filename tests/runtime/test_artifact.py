@@ -3,6 +3,7 @@
 import hashlib
 import json
 import multiprocessing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,14 @@ from leafinstruct.errors import DriftError, LeafInstructError, SourceError
 from leafinstruct.runtime.artifact import Artifact, digest, drift
 from leafinstruct.runtime.files import load, save, writing
 from leafinstruct.runtime.locks import one_build
+from leafinstruct.runtime.stage_report import Loss, StageReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed(StageReport):
+    """A report with a field of its own."""
+
+    weight: int = 0
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -64,10 +73,10 @@ def test_a_part_is_up_to_date_by_its_key_and_without_failures(tmp_path):
     path = artifact.file("documents", "p")
     path.write_bytes(b"data")
     assert not artifact.is_up_to_date("p", "k")
-    artifact.commit("p", "k", {"counts": {"documents": 1}}, [path])
+    artifact.commit("p", "k", StageReport(counts={"documents": 1}), [path])
     assert artifact.is_up_to_date("p", "k")
     assert not artifact.is_up_to_date("p", "other")
-    artifact.commit("p", "k", {"counts": {"documents": 1, "failed": 1}}, [path])
+    artifact.commit("p", "k", StageReport(counts={"documents": 1, "failed": 1}), [path])
     assert not artifact.is_up_to_date("p", "k")
 
 
@@ -78,18 +87,19 @@ def test_totals_are_sums_of_reports_and_the_record_comes_last(tmp_path):
         artifact.commit(
             part,
             "k",
-            {"counts": {"documents": count}, "reasons": {"r": 1}, "image_reasons": {"s": count}},
+            StageReport(counts={"documents": count}, reasons={"r": 1}, image_reasons={"s": count}),
             [],
         )
     assert artifact.record is None
-    record = artifact.finish({"a": 1}, more="x")
+    record = artifact.finish({"a": 1}, {"schema": "x"}, seconds=0.5)
     assert record == artifact.record
-    assert (record["counts"], record["reasons"], record["image_reasons"], record["more"]) == (
-        {"documents": 5},
-        {"r": 2},
-        {"s": 5},
-        "x",
-    )
+    assert (
+        record["counts"],
+        record["reasons"],
+        record["image_reasons"],
+        record["schema"],
+        record["seconds"],
+    ) == ({"documents": 5}, {"r": 2}, {"s": 5}, "x", 0.5)
     artifact.begin({"a": 2})
     assert artifact.record is None
 
@@ -98,7 +108,7 @@ def test_parts_that_left_the_plan_leave_the_disk_and_others_stay(tmp_path):
     artifact = Artifact(tmp_path)
     for part in ("p", "q", "old-q", "q-1", "q.b"):
         artifact.file("documents", part).write_bytes(b"x")
-        artifact.commit(part, "k", {}, [])
+        artifact.commit(part, "k", StageReport(), [])
     (tmp_path / ".x.tmp").write_bytes(b"left by a killed writer")
     artifact.keep_only(["p", "old-q", "q-1", "q.b"])
     kept = ("old-q", "p", "q-1", "q.b")
@@ -149,3 +159,26 @@ def test_json_is_written_readably(tmp_path):
     assert '"größe": 1' in text
     assert load(tmp_path / "x.json") == {"größe": 1}
     assert json.loads(text)["sha256"] == hashlib.sha256('{\n "größe": 1'.encode()).hexdigest()
+
+
+def test_a_report_is_read_as_it_was_written_without_empty_fields(tmp_path):
+    artifact, data = Artifact(tmp_path), tmp_path / "documents-p.parquet"
+    data.write_bytes(b"data")
+    loss: Loss = {"reason": "truncated", "detail": "", "file": "a.warc", "locator": "3", "whole": True}
+    report = StageReport(counts={"documents": 1}, repaired={"stored answers": 2}, rejected=[loss])
+    written = artifact.commit("p", "k", report, [data])
+    assert artifact.report("p") == replace(written, repaired={})
+    assert load(artifact.file("report", "p", ".json")) == {
+        "part": "p",
+        "key": "k",
+        "counts": {"documents": 1},
+        "rejected": [loss],
+        "files": {"documents-p.parquet": hashlib.sha256(b"data").hexdigest()},
+    }
+
+
+def test_a_report_of_one_stage_is_read_by_all_and_its_own_fields_by_the_stage(tmp_path):
+    artifact = Artifact(tmp_path)
+    artifact.commit("p", "k", Weighed(counts={"rows": 2}, seconds=0.5, weight=7), [])
+    assert artifact.report("p") == StageReport(part="p", key="k", counts={"rows": 2}, seconds=0.5)
+    assert [report.weight for report in artifact.reports_as(Weighed)] == [7]

@@ -11,23 +11,25 @@ from pathlib import Path
 import pytest
 
 from leafinstruct.errors import LeafInstructError, SourceError, WorkerError
-from leafinstruct.runtime.engine.base import Needs, Part
+from leafinstruct.runtime.engine.base import Found, Needs, Part, TaskResult
 from leafinstruct.runtime.engine.local import LocalEngine
 
 
-def square(offset: int, part: Part) -> dict[str, int]:
-    return {
-        "value": part.payload**2 + offset,
-        "process": os.getpid(),
-        "threads": int(os.environ["OMP_NUM_THREADS"]),
-    }
+def square(offset: int, part: Part) -> Found[dict[str, int]]:
+    return Found(
+        value={
+            "value": part.payload**2 + offset,
+            "process": os.getpid(),
+            "threads": int(os.environ["OMP_NUM_THREADS"]),
+        }
+    )
 
 
-def refuse(part: Part) -> dict[str, int]:
+def refuse(part: Part) -> TaskResult:
     raise SourceError(f"part {part.name} is broken")
 
 
-def die(part: Part) -> dict[str, int]:
+def die(part: Part) -> TaskResult:
     os._exit(9)
 
 
@@ -35,13 +37,13 @@ def test_every_part_runs_once_in_other_processes_with_divided_threads():
     with LocalEngine(workers=2) as engine:
         parts = [Part(str(number), number) for number in range(9)]
         reports = list(engine.map(partial(square, 1), parts, Needs()))
-        assert sorted(report["value"] for report in reports) == [number**2 + 1 for number in range(9)]
-        assert os.getpid() not in {report["process"] for report in reports}
-        assert {report["threads"] for report in reports} == {max(1, len(os.sched_getaffinity(0)) // 2)}
+        assert sorted(report.value["value"] for report in reports) == [number**2 + 1 for number in range(9)]
+        assert os.getpid() not in {report.value["process"] for report in reports}
+        assert {report.value["threads"] for report in reports} == {max(1, len(os.sched_getaffinity(0)) // 2)}
         again = list(engine.map(partial(square, 0), parts[:2], Needs()))
-        assert {report["process"] for report in again} <= {report["process"] for report in reports} | {
-            report["process"] for report in again
-        }
+        assert {report.value["process"] for report in again} <= {
+            report.value["process"] for report in reports
+        } | {report.value["process"] for report in again}
         assert list(engine.map(partial(square, 0), [], Needs())) == []
 
 
@@ -58,12 +60,12 @@ def test_a_dead_worker_is_one_line_with_a_hint():
         list(engine.map(die, [Part("a")], Needs()))
 
 
-def die_of_memory(part: Part) -> dict[str, int]:
+def die_of_memory(part: Part) -> TaskResult:
     """As the kernel ends it: SIGKILL, while another worker is in the middle of its part."""
     if part.name == "b":
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(60)
-    return {}
+    return TaskResult()
 
 
 def test_a_killed_worker_is_reported_with_only_its_part():
@@ -79,7 +81,7 @@ def test_a_killed_worker_is_reported_with_only_its_part():
 def test_io_tasks_share_one_loop_at_most_so_many_at_a_time_and_release_runs_last():
     running, peak, loops, released = 0, 0, set(), []
 
-    async def wait(part: Part) -> dict[str, int]:
+    async def wait(part: Part) -> Found[int]:
         nonlocal running, peak
         running += 1
         peak = max(peak, running)
@@ -87,7 +89,7 @@ def test_io_tasks_share_one_loop_at_most_so_many_at_a_time_and_release_runs_last
         await asyncio.sleep(0.01)
         running -= 1
         assert not released
-        return {"value": part.payload}
+        return Found(value=part.payload)
 
     async def release() -> None:
         released.append(id(asyncio.get_running_loop()))
@@ -98,7 +100,7 @@ def test_io_tasks_share_one_loop_at_most_so_many_at_a_time_and_release_runs_last
                 wait, [Part(str(n), n) for n in range(7)], Needs("io", parts_in_flight=3, release=release)
             )
         )
-    assert sorted(report["value"] for report in reports) == list(range(7))
+    assert sorted(report.value for report in reports) == list(range(7))
     assert peak == 3
     assert len(loops) == 1
     assert released == list(loops)
@@ -107,7 +109,7 @@ def test_io_tasks_share_one_loop_at_most_so_many_at_a_time_and_release_runs_last
 def test_a_failing_io_task_cancels_the_others_and_still_releases():
     released, cancelled = [], []
 
-    async def wait(part: Part) -> dict[str, int]:
+    async def wait(part: Part) -> TaskResult:
         if part.payload == 0:
             await asyncio.sleep(0.01)
             raise SourceError("first fails")
@@ -116,7 +118,7 @@ def test_a_failing_io_task_cancels_the_others_and_still_releases():
         except asyncio.CancelledError:
             cancelled.append(part.payload)
             raise
-        return {}
+        return TaskResult()
 
     async def release() -> None:
         released.append(True)
@@ -126,13 +128,13 @@ def test_a_failing_io_task_cancels_the_others_and_still_releases():
     assert (released, cancelled) == ([True], [1])
 
 
-def sleep_long(part: Part) -> dict[str, int]:
+def sleep_long(part: Part) -> TaskResult:
     """Ends with a file, after a minute."""
     import time
 
     time.sleep(60)
     Path(part.payload).touch()
-    return {}
+    return TaskResult()
 
 
 def test_an_interrupt_waits_for_no_running_part(tmp_path):
@@ -142,7 +144,7 @@ def test_an_interrupt_waits_for_no_running_part(tmp_path):
     def interrupted() -> None:
         with LocalEngine(workers=2) as engine:
             reports = engine.map(partial(square, 0), [Part("a", 1)], Needs())
-            assert next(reports)["value"] == 1
+            assert next(reports).value["value"] == 1
             for part in ("b", "c"):
                 engine._processes().submit(sleep_long, Part(part, str(tmp_path / part)))
             raise Interrupt
@@ -152,9 +154,9 @@ def test_an_interrupt_waits_for_no_running_part(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def waiting(part: Part) -> dict[str, object]:
-    """How this worker's threads wait, as OpenMP read it when torch loaded it."""
-    return {"policy": os.environ.get("OMP_WAIT_POLICY"), "torch": "torch" in sys.modules}
+def waiting(part: Part) -> Found[tuple[str | None, bool]]:
+    """How this worker's threads wait, as OpenMP read it when torch loaded it, and whether torch is loaded."""
+    return Found(value=(os.environ.get("OMP_WAIT_POLICY"), "torch" in sys.modules))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -166,5 +168,5 @@ def test_threads_of_a_worker_do_not_spin_unless_the_user_wants_it(monkeypatch, w
         monkeypatch.setenv("OMP_WAIT_POLICY", given)
     with LocalEngine(workers=workers) as engine:
         reports = list(engine.map(waiting, [Part(str(number)) for number in range(4)], Needs()))
-    assert {(report["policy"], report["torch"]) for report in reports} == {(expected, False)}
+    assert {report.value for report in reports} == {(expected, False)}
     assert os.environ.get("OMP_WAIT_POLICY") == given

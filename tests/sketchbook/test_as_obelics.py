@@ -11,7 +11,7 @@ import pytest
 
 from leafinstruct.ingest.config import ObelicsSource
 from leafinstruct.ingest.readers import obelics
-from leafinstruct.records.document import Document, Image
+from leafinstruct.records.document import Document, ImageRef
 from leafinstruct.sketchbook.documents.page import Page, Paragraph, page
 from leafinstruct.sketchbook.documents.plan import Settings, chunks
 from leafinstruct.sketchbook.formats import obelics as as_obelics
@@ -64,12 +64,12 @@ def test_the_reader_finds_every_paragraph_and_image_of_a_page_in_order(drawn, tm
         told = [
             part
             for segment in item.segments
-            for part in ([segment] if isinstance(segment, Image) else segment.text.split("\n\n"))
+            for part in ([segment] if isinstance(segment, ImageRef) else segment.text.split("\n\n"))
         ]
         assert [block.text for block in one.blocks if isinstance(block, Paragraph)] == [
             part for part in told if isinstance(part, str)
         ]
-        assert [isinstance(part, Image) for part in told] == [
+        assert [isinstance(part, ImageRef) for part in told] == [
             not isinstance(block, Paragraph) for block in one.blocks
         ]
         assert [(tmp_path / "obelics" / (image.ref.file or "")).read_bytes() for image in item.images] == [

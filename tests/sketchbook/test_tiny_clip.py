@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leafinstruct.filter.scores.alignment import Clip, Weights
+from leafinstruct.filter.scores.clip import Clip, Weights
 from leafinstruct.sketchbook import tiny_clip
 from leafinstruct.sketchbook.documents.howto import Step
 from leafinstruct.sketchbook.documents.page import Page, page

@@ -22,6 +22,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import TypedDict
 
 from fastwarc.warc import ArchiveIterator
 
@@ -40,7 +41,8 @@ from leafinstruct.ingest.archive.archive_ends import (
 )
 from leafinstruct.ingest.archive.archive_record import NAME, NOT_HTTP, Record, described, looks_like_html
 from leafinstruct.ingest.fields.url import key
-from leafinstruct.ingest.index import Index, cached_index
+from leafinstruct.ingest.index import cached_index
+from leafinstruct.runtime.artifact import version
 
 VERSION = 7
 """Increase when the index of the same file changes."""
@@ -108,6 +110,23 @@ class ArchiveIndex:
         return None
 
 
+class _Index(TypedDict):
+    """An ArchiveIndex as JSON. revisits: names in one string; damages without details."""
+
+    pages: list[tuple[int, int]]
+    images: dict[str, tuple[int, int]]
+    redirects: dict[str, str]
+    damages: list[tuple[int, str]]
+    revisits: list[tuple[int, str]]
+    names: str
+    withheld: list[int]
+
+
+def identity() -> str:
+    """What the index of a file depends on besides the file: FastWARC finds its records."""
+    return f"{VERSION} {version('fastwarc')}"
+
+
 def index(file: Path, cache: Path) -> ArchiveIndex:
     """Return the file's index, cached. Raises SourceError when it cannot be read or is not compressed record
     by record."""
@@ -119,11 +138,12 @@ def index(file: Path, cache: Path) -> ArchiveIndex:
 def _loaded(file: Path, cache: Path, _state: tuple[int, int]) -> ArchiveIndex:
     """The index of a file in a state (size, modification time), kept between its parts: an index of
     60,000 records takes 0.7 s to load."""
-    found = cached_index(cache, file, _build, VERSION)
+    found = cached_index(cache, file, _build, identity())
     images = {url: (place[0], place[1]) for url, place in found["images"].items()}
     damages = tuple((offset, reason, _DETAILS[reason]) for offset, reason in found["damages"])
     revisits = tuple((offset, names_of(names)) for offset, names in found["revisits"])
-    pages, withheld = tuple(map(tuple, found["pages"])), frozenset(found["withheld"])
+    pages = tuple((offset, length) for offset, length in found["pages"])
+    withheld = frozenset(found["withheld"])
     return ArchiveIndex(pages, images, found["redirects"], damages, revisits, found["names"], withheld)
 
 
@@ -132,7 +152,7 @@ def names_of(text: str) -> tuple[str, ...]:
     return tuple(text[start : start + NAME] for start in range(0, len(text), NAME))
 
 
-def _build(file: Path) -> Index:
+def _build(file: Path) -> _Index:
     """Index the file in one pass, in stretches between damaged records. Of several captures of one URL the
     first is used."""
     _refuse_zstd(file)
@@ -220,7 +240,7 @@ class _Found:
             elif record.loss:
                 self.losses.append((record.offset, record.loss))
 
-    def index(self, damages: list[tuple[int, str]]) -> Index:
+    def index(self, damages: list[tuple[int, str]]) -> _Index:
         """Return the index as JSON values."""
         absent, known = [], set(self.names) if self.revisits else set()
         for record in self.revisits:

@@ -77,7 +77,7 @@ def depends(source: WarcSource, root: Path, archives: tuple[str, ...]) -> str:
     )
     stats = [(name, (root / name).stat()) for name in (*archives, *given)]
     return digest(
-        [VERSION, archive_index.VERSION, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
+        [VERSION, archive_index.identity(), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
     )
 
 

@@ -21,7 +21,7 @@ from leafinstruct.ingest.page.page import Page
 from leafinstruct.ingest.page.sources import MOST, PageImage
 from leafinstruct.records.document import (
     Document,
-    Image,
+    ImageRef,
     Provenance,
     Ref,
     Rejected,
@@ -84,7 +84,7 @@ def assemble(
             ref, image_url = _located(piece, locate)
             if piece.side is not None:
                 sides[len(segments)] = piece.side
-            segments.append(Image(len(segments), ref, piece.alt, image_url, license_))
+            segments.append(ImageRef(len(segments), ref, piece.alt, image_url, license_))
         except NoReferenceError as error:
             lost.append(
                 Rejected(provenance.file, provenance.locator, error.reason, error.detail, whole=False)
@@ -112,7 +112,7 @@ def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segm
     owned = list(segments)
     for at, side in sides.items():
         image, text = owned[at], places.grouped(segments, at, -1 if side == "before" else 1)
-        if isinstance(image, Image) and text is not None:
+        if isinstance(image, ImageRef) and text is not None:
             owned[at] = replace(image, owner=text.position, owner_found="inferred")
     return tuple(owned)
 

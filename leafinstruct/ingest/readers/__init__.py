@@ -1,1 +1,1 @@
-"""One module per kind of source. Each has LIBRARIES, root_of, plan and read."""
+"""One module per kind of source, each a Reader (base)."""

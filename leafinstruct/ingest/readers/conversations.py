@@ -36,7 +36,7 @@ from leafinstruct.ingest.tables import lines
 from leafinstruct.ingest.tables.columns.turns import segments_of
 from leafinstruct.ingest.tables.parse import parsed_line
 from leafinstruct.ingest.tables.unroll import members, record_of, unrolled
-from leafinstruct.records.document import Document, Image, Provenance, Rejected, Text, document_id
+from leafinstruct.records.document import Document, ImageRef, Provenance, Rejected, Text, document_id
 from leafinstruct.records.escaping import ESCAPED, unescape
 from leafinstruct.records.license import named
 
@@ -93,7 +93,7 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _document(
-    source: ConversationsSource, file: str, locator: str, record: dict[str, Any], folder: PurePosixPath
+    source: ConversationsSource, file: str, locator: str, record: dict[str, object], folder: PurePosixPath
 ) -> Document:
     """Read one record. Raises LostError."""
     given = _first(record, "image", "images")
@@ -105,9 +105,9 @@ def _document(
         raise LostError(*problem)
     license_ = _license(record) or source.license
 
-    def image(name: object) -> Image:
+    def image(name: object) -> ImageRef:
         ref = image_ref(name, folder)
-        return Image(0, ref, url=ref.url, license=license_)
+        return ImageRef(0, ref, url=ref.url, license=license_)
 
     images = [
         _informed(image(name), info) for name, info in zip(names, _infos(record, len(names)), strict=True)
@@ -140,7 +140,7 @@ def _infos(record: Mapping[str, Any], count: int) -> Sequence[Mapping[str, Any]]
     return infos if isinstance(infos, list) and whole else [{}] * count
 
 
-def _informed(image: Image, info: Mapping[str, Any]) -> Image:
+def _informed(image: ImageRef, info: Mapping[str, Any]) -> ImageRef:
     """The image with its own URL, license and time in a video, where they are stated."""
     try:
         time = float(info.get("frame_time") or "nan")
@@ -154,6 +154,6 @@ def _informed(image: Image, info: Mapping[str, Any]) -> Image:
     )
 
 
-def _first(record: dict[str, Any], *keys: str) -> Any:
+def _first(record: dict[str, object], *keys: str) -> Any:
     """The value of the first key that has one."""
     return next((record[key] for key in keys if record.get(key) is not None), None)

@@ -41,7 +41,7 @@ from leafinstruct.ingest.span import Span, grouped
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
 SUFFIXES = (".html", ".htm", ".xhtml")
-LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse")
+LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "publicsuffixlist")
 _DYNAMIC = re.compile(r"^[^.]+$|\.(?:php\d?|phtml|shtml?|aspx?|jspx?|cgi|cfm)$|[?@][^/]*$", re.IGNORECASE)
 """Names of files that may be pages: without a dot, of a server program, or with a query as mirrors write
 it."""

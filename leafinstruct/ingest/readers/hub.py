@@ -183,7 +183,7 @@ def _tar(source: HubSource, path: Path, span: Span, cache: Path) -> Iterator[Doc
                 )
             }
             wanted = set(columns.columns_of(source, names)) - of_images
-            row: dict[str, Any] = {
+            row: dict[str, object] = {
                 name: Ref(file=file, offset=place[0], length=place[1])
                 for name, place in sample.members.items()
             }

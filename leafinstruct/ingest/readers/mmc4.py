@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 from leafinstruct.ingest import files
 from leafinstruct.ingest.caps import excess
@@ -40,7 +40,7 @@ from leafinstruct.ingest.tables.lines import Line
 from leafinstruct.ingest.tables.parse import parsed_line
 from leafinstruct.records.document import (
     Document,
-    Image,
+    ImageRef,
     OwnerFound,
     Provenance,
     Ref,
@@ -94,16 +94,25 @@ def _images(source: Mmc4Source, root: Path, file: str) -> str | None:
     return beside.as_posix() if (root / beside).is_dir() else None
 
 
-def _parse(line: Line) -> dict[str, Any]:
+class _Record(TypedDict):
+    """A record with a list of sentences; nothing else of it is checked."""
+
+    text_list: list[object]
+    image_info: NotRequired[object]
+    url: NotRequired[object]
+
+
+def _parse(line: Line) -> _Record:
     record = parsed_line(line)
-    if not isinstance(record.get("text_list"), list):
+    sentences = record.get("text_list")
+    if not isinstance(sentences, list):
         raise LostError("no_text_list", "text_list is missing or not a list")
-    if problem := _excess(record["text_list"], record.get("image_info")):
+    if problem := _excess(sentences, record.get("image_info")):
         raise LostError(*problem)
-    return record
+    return cast("_Record", record)
 
 
-def _excess(sentences: list[Any], entries: object) -> tuple[str, str] | None:
+def _excess(sentences: list[object], entries: object) -> tuple[str, str] | None:
     """Check the caps on the record's lists as they are, before anything is built from them."""
     images = len(entries) if isinstance(entries, list) else 0
     return excess(
@@ -112,7 +121,7 @@ def _excess(sentences: list[Any], entries: object) -> tuple[str, str] | None:
 
 
 def _document(
-    source: Mmc4Source, file: str, locator: str, record: dict[str, Any], images: str | None
+    source: Mmc4Source, file: str, locator: str, record: _Record, images: str | None
 ) -> Iterator[Document | Rejected]:
     """Yield the record's document, then the pieces it lost. Raises LostError when nothing is left of it."""
     lost: list[LostError] = []
@@ -124,7 +133,7 @@ def _document(
         for ref, url in placed_here:
             found: OwnerFound = "unknown" if owner is None else "stated"
             segments.append(
-                Image(len(segments), ref, url=url, license=source.license, owner=owner, owner_found=found)
+                ImageRef(len(segments), ref, url=url, license=source.license, owner=owner, owner_found=found)
             )
         if text:
             segments.append(Text(len(segments), text))
@@ -147,7 +156,7 @@ def _sentence(sentence: object, index: int, lost: list[LostError]) -> str:
 
 
 def _placed(
-    record: dict[str, Any], images: str | None, lost: list[LostError]
+    record: _Record, images: str | None, lost: list[LostError]
 ) -> dict[int, list[tuple[Ref, str | None]]]:
     """Return sentence index -> reference and URL of its images, in list order."""
     entries = record.get("image_info") or []

@@ -35,8 +35,9 @@ from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.losses import with_losses
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import parquet
-from leafinstruct.records.document import Document, Image, Provenance, Rejected, Segment, Text, document_id
+from leafinstruct.records.document import Document, ImageRef, Provenance, Rejected, Segment, Text, document_id
 
+SUFFIXES = parquet.SUFFIXES
 LIBRARIES: tuple[str, ...] = ("pyarrow",)
 _NEEDED = ("images", "texts")
 _OPTIONAL = ("metadata", "general_metadata")
@@ -82,10 +83,11 @@ def _file(
 
 
 def _document(
-    source: ObelicsSource, file: str, locator: str, row: dict[str, Any], lost: list[LostError]
+    source: ObelicsSource, file: str, locator: str, record: dict[str, object], lost: list[LostError]
 ) -> Iterator[Document]:
-    """Yield the row's document. Raises LostError when there is none; lost pieces are appended to `lost`."""
-    images, texts = row["images"], row["texts"]
+    """Yield the record's document. Raises LostError when there is none; lost pieces are appended to
+    `lost`."""
+    images, texts = record["images"], record["texts"]
     if not isinstance(images, list) or not isinstance(texts, list):
         raise LostError("no_lists", f"images is {shown(images)}, texts is {shown(texts)}")
     if len(images) != len(texts):
@@ -98,8 +100,8 @@ def _document(
         sum(len(item) for item in texts if isinstance(item, str)),
     ):
         raise LostError(*problem)
-    about = _parsed(row.get("metadata"), list, lost)
-    page = _parsed(row.get("general_metadata"), dict, lost)
+    about = _parsed(record.get("metadata"), list, lost)
+    page = _parsed(record.get("general_metadata"), dict, lost)
     segments: list[Segment] = []
     for place, (image, text) in enumerate(zip(images, texts, strict=True)):
         try:
@@ -136,7 +138,7 @@ def _place(
     alt, original = facts.get("alt_text"), facts.get("src")
     ref = image_ref(image, PurePosixPath(file).parent)
     url = ref.url or web(original)
-    return [Image(position, ref, one_line(alt) if isinstance(alt, str) else "", url, source.license)]
+    return [ImageRef(position, ref, one_line(alt) if isinstance(alt, str) else "", url, source.license)]
 
 
 def _parsed(value: object, kind: type[Any], lost: list[LostError]) -> Any:

@@ -31,7 +31,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NotRequired, TypedDict, cast
 
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
@@ -46,7 +46,7 @@ from leafinstruct.ingest.tables.lines import MAX_LINE, Line
 from leafinstruct.ingest.tables.unroll import members, record_of, unrolled
 from leafinstruct.records.document import (
     Document,
-    Image,
+    ImageRef,
     Provenance,
     Ref,
     Rejected,
@@ -102,25 +102,43 @@ def _file(
 ) -> Iterator[Document | Rejected]:
 
     def story(line: Line) -> Iterator[Document | Rejected]:
-        record = record_of(line)
+        record = cast("_Story", record_of(line))
         return with_losses(file, record["locator"], partial(_document, source, root, file, record))
 
     yield from lines.each(file, lines.read(_lines_of(path, cache), span.start, span.stop, cache), story)
 
 
+class _Piece(TypedDict):
+    """A sentence of a story, with its photograph. url, license: of the photograph, None if not stated."""
+
+    photo: str | None
+    place: int
+    text: str
+    url: str | None
+    license: str | None
+
+
+class _Story(TypedDict):
+    """A line of an unrolled file: a story, or why an annotation belongs to none."""
+
+    locator: str
+    pieces: NotRequired[list[_Piece]]
+    lost: NotRequired[tuple[str, str]]
+
+
 def _document(
-    source: VistSource, root: Path, file: str, record: dict[str, Any], lost: list[LostError]
+    source: VistSource, root: Path, file: str, record: _Story, lost: list[LostError]
 ) -> Iterator[Document]:
     """Yield the document of an unrolled record; lost pieces are appended to `lost`. Raises LostError: the
     record's own, too_many_pieces, no_photographs."""
     if "lost" in record:
         raise LostError(*record["lost"])
-    pieces: list[dict[str, Any]] = record["pieces"]
+    pieces = record["pieces"]
     if len(pieces) > MAX_PLACES:
         raise LostError("too_many_pieces", f"more than {MAX_PLACES} pieces have this story_id")
     segments: list[Segment] = []
     taken: set[int] = set()
-    for piece in sorted(pieces, key=lambda item: int(item["place"])):
+    for piece in sorted(pieces, key=lambda item: item["place"]):
         place = piece["place"]
         if place in taken:
             lost.append(LostError("same_place", f"two pieces claim place {place}"))
@@ -137,7 +155,7 @@ def _document(
             segments.append(Text(len(segments), text))
         else:
             lost.append(LostError("null_text", f"place {place} has no sentence"))
-    if not any(isinstance(segment, Image) for segment in segments):
+    if not any(isinstance(segment, ImageRef) for segment in segments):
         raise LostError("no_photographs", f"none of {len(pieces)} photographs has a file or a URL")
     identity, provenance = (
         document_id(source.name, file, record["locator"]),
@@ -146,18 +164,18 @@ def _document(
     yield Document(identity, source.name, tuple(segments), provenance, None, source.license)
 
 
-def _image(source: VistSource, root: Path, piece: dict[str, Any], position: int) -> Image | None:
+def _image(source: VistSource, root: Path, piece: _Piece, position: int) -> ImageRef | None:
     """The photograph's file, else its URL; None when it has neither."""
     url = piece["url"]
-    license_ = LICENSES.get(piece["license"]) or source.license
+    license_ = LICENSES.get(piece["license"] or "") or source.license
     if source.images is not None:
         folder = Path(source.images).absolute()
-        name = _photographs(str(folder)).get(piece["photo"])
+        name = _photographs(str(folder)).get(piece["photo"] or "")
         if name is not None:
-            return Image(
+            return ImageRef(
                 position, Ref(file=(folder.relative_to(root) / name).as_posix()), url=url, license=license_
             )
-    return None if url is None else Image(position, Ref(url=url), url=url, license=license_)
+    return None if url is None else ImageRef(position, Ref(url=url), url=url, license=license_)
 
 
 @lru_cache(maxsize=4)
@@ -263,13 +281,12 @@ def _store_pieces(store: sqlite3.Connection, data: bytes) -> None:
         )
 
 
-def _pieces(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
+def _pieces(rows: Iterable[tuple[Any, ...]]) -> list[_Piece]:
     """The pieces of one story, at most one more than allowed, or more text than a line can hold."""
-    names = ("photo", "place", "text", "url", "license")
-    pieces: list[dict[str, Any]] = []
+    pieces: list[_Piece] = []
     size = 0
-    for _, *values in islice(rows, MAX_PLACES + 1):
-        pieces.append(dict(zip(names, values, strict=True)))
+    for _, photo, place, text, url, license_ in islice(rows, MAX_PLACES + 1):
+        pieces.append({"photo": photo, "place": place, "text": text, "url": url, "license": license_})
         size += len(pieces[-1]["text"])
         if size > MAX_LINE:
             break

@@ -81,7 +81,9 @@ def read(source: YouCook2Source, span: Span, cache: Path) -> Iterator[Document |
     yield from files.each(root, span.files[span.start : span.stop], partial(_video, source, database))
 
 
-def _not_read(annotations: str, database: dict[str, Any], here: dict[str, list[str]]) -> Iterator[Rejected]:
+def _not_read(
+    annotations: str, database: dict[str, object], here: dict[str, list[str]]
+) -> Iterator[Rejected]:
     """Yield a loss for annotated videos without a file, and for further files of a video."""
     for name in database:
         if name not in here:
@@ -155,7 +157,7 @@ def _is_time(value: object) -> bool:
     )
 
 
-def _wanted(source: YouCook2Source) -> dict[str, Any]:
+def _wanted(source: YouCook2Source) -> dict[str, object]:
     """Return video id -> its entry, of the selected subset. Raises SourceError."""
     path = Path(source.path)
     stat = _stat(path)
@@ -185,7 +187,7 @@ def _stat(path: Path) -> os.stat_result:
 
 
 @lru_cache(maxsize=2)
-def _database(path: str, size: int, changed: int) -> dict[str, Any]:  # noqa: ARG001 - the time is part of the key
+def _database(path: str, size: int, changed: int) -> dict[str, object]:  # noqa: ARG001 - the time is part of the key
     """Read the annotations, a few megabytes, once per process."""
     if size > MAX_BYTES:
         raise SourceError(f"{path}: {size:,} bytes; annotations may have at most {MAX_BYTES:,}")

@@ -33,7 +33,7 @@ from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
 from leafinstruct.records.document import Document
 from leafinstruct.records.removals import NOTHING, Shown, Suppressed
 from leafinstruct.runtime.artifact import digest
-from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import load, save, writing
 from leafinstruct.sketchbook.formats.write import Entry
 
@@ -176,7 +176,7 @@ def rows(source: HubSource) -> int | None:
     return min(known or source.rows, source.rows) if source.rows is not None else known
 
 
-def _keep(source: HubSource, folder: Path, commit: str, removed: Suppressed, part: Part) -> dict[str, Any]:  # noqa: ARG001 - the stream is one part
+def _keep(source: HubSource, folder: Path, commit: str, removed: Suppressed, part: Part) -> TaskResult:  # noqa: ARG001 - the stream is one part
     """Task: write the rows after those that are stored already."""
     kept = sorted(folder.glob("rows-*.parquet"))
     done = len(kept) * ROWS
@@ -198,7 +198,7 @@ def _keep(source: HubSource, folder: Path, commit: str, removed: Suppressed, par
         raise _explained(source, error) from error
     if not done and not count:
         raise RecipeError(f"source {source.name}: {source.repo}, split {source.split}, has no rows")
-    return {"counts": {"rows": done + count}}
+    return TaskResult(counts={"rows": done + count})
 
 
 def _stream(source: HubSource, commit: str) -> Any:
@@ -311,5 +311,5 @@ def _first_line(error: BaseException) -> str:
     return " ".join(str(error).split("\n", 1)[0].split())[:160]
 
 
-def _noted(path: Path) -> dict[str, Any]:
+def _noted(path: Path) -> dict[str, object]:
     return load(path) or {}

@@ -27,12 +27,12 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
 from leafinstruct.ingest.fields.reference import LostError
-from leafinstruct.ingest.index import Index, cached_index
+from leafinstruct.ingest.index import cached_index
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.records.document import Document, Rejected
 
@@ -118,9 +118,16 @@ class Damage:
     reason: str = "truncated"
 
 
+class _Index(TypedDict):
+    """Number of items; (offset, line) of every STEP-th one of a plain file."""
+
+    items: int
+    entries: list[tuple[int, int]]
+
+
 def count(file: Path, cache: Path) -> int:
     """Return the number of items of a file. Raises SourceError when it cannot be opened."""
-    return int(cached_index(cache, file, _index, VERSION)["items"])
+    return cached_index(cache, file, _index, VERSION)["items"]
 
 
 def spans(
@@ -198,9 +205,9 @@ def _between(cursor: _Cursor, start: int, stop: int) -> Iterator[Line | Damage]:
             yield item
 
 
-def _index(file: Path) -> Index:
+def _index(file: Path) -> _Index:
     """Count the items and, for a plain file, record offset and line (from 0) of every STEP-th item."""
-    items, entries = 0, []
+    items, entries = 0, list[tuple[int, int]]()
     for item in _items(file):
         items = item.number + 1
         if isinstance(item, Line) and item.number % STEP == 0 and not _compressed(file):

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,7 +33,7 @@ from leafinstruct.errors import SourceError
 from leafinstruct.images.unpacking import MAX_ROW, PAGE, batches, unpacked
 from leafinstruct.ingest import files
 from leafinstruct.ingest.fields.reference import LostError
-from leafinstruct.ingest.index import Index, cached_index
+from leafinstruct.ingest.index import cached_index
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.records.document import Rejected
 
@@ -78,10 +78,19 @@ class Footer:
     problem: tuple[str, str] | None
 
 
+class _Footer(TypedDict):
+    """A Footer as JSON."""
+
+    rows: int
+    columns: list[str]
+    names: list[str]
+    problem: tuple[str, str] | None
+
+
 def footer(file: Path, cache: Path) -> Footer:
     """Return a file's footer, cached. Raises SourceError when the disk fails."""
     found = cached_index(cache, file, _footer, VERSION)
-    problem = tuple(found["problem"]) if found["problem"] else None
+    problem = (found["problem"][0], found["problem"][1]) if found["problem"] else None
     return Footer(found["rows"], tuple(found["columns"]), tuple(found["names"]), problem)
 
 
@@ -108,7 +117,7 @@ def without_columns(file: str, missing: Sequence[str], names: Sequence[str]) -> 
 
 def rows(
     file: Path, start: int, stop: int, columns: Sequence[str]
-) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
+) -> Iterator[tuple[int, dict[str, object] | LostError]]:
     """Yield (number, row) of a range, or why a row cannot be read: not_utf8, bad_value, too_long,
     too_many_values; too_large for a row group that is not read; damaged, after which nothing follows.
 
@@ -149,7 +158,7 @@ class _Reading:
         self._budget = 0
         self._batches: Iterator[pa.RecordBatch] = iter(())
 
-    def rows(self, start: int, stop: int) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
+    def rows(self, start: int, stop: int) -> Iterator[tuple[int, dict[str, object] | LostError]]:
         """See the function `rows`. Raises Arrow's errors on damage."""
         self._budget = max(FREE_PART, EXPANSION * self._file.stat().st_size)
         for group, (first, end) in enumerate(pairwise(self._starts)):
@@ -158,7 +167,7 @@ class _Reading:
             if self._budget < 0:
                 return
 
-    def _of_group(self, group: int, wanted: range) -> Iterator[tuple[int, dict[str, Any] | LostError]]:
+    def _of_group(self, group: int, wanted: range) -> Iterator[tuple[int, dict[str, object] | LostError]]:
         if group != self._group or wanted.start < self._at:
             self._begin(group)
         if self._bomb:
@@ -229,7 +238,7 @@ def _chunks(opened: pq.ParquetFile, group: int, leaves: Sequence[str]) -> Iterat
     )
 
 
-def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | LostError]:
+def _values(batch: pa.RecordBatch) -> list[dict[str, object] | LostError]:
     """The rows of a batch. A row that cannot be represented in Python, or unpacks to too much, is lost
     alone."""
     try:
@@ -289,7 +298,7 @@ def _is_null(chunk: pq.ColumnChunkMetaData) -> bool:
     return found is not None and found.has_null_count and found.null_count == chunk.num_values
 
 
-def _footer(file: Path) -> Index:
+def _footer(file: Path) -> _Footer:
     try:
         with pq.ParquetFile(file) as opened:
             schema = opened.schema_arrow

@@ -9,7 +9,6 @@ seconds), so a line with more than MAX_VALUES separators is not parsed.
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.tables import lines
@@ -20,7 +19,7 @@ MAX_VALUES = 1_000_000
 many; prose has a comma every 60 characters."""
 
 
-def parsed_line(line: Line) -> dict[str, Any]:
+def parsed_line(line: Line) -> dict[str, object]:
     """Return the object on a line. Raises LostError: line_too_long, empty_line, too_many_values, not_utf8,
     broken_json, not_an_object."""
     if line.data is None:

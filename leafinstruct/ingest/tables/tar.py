@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, TypedDict
 
 from leafinstruct.ingest.files import readable
-from leafinstruct.ingest.index import Index, cached_index
+from leafinstruct.ingest.index import cached_index
 
 SUFFIXES = (".tar",)
 VERSION = 2
@@ -68,6 +68,13 @@ class TarIndex:
         return len(self.samples) + len(self.losses)
 
 
+class _Index(TypedDict):
+    """A TarIndex as JSON."""
+
+    samples: list[tuple[str, dict[str, tuple[int, int]]]]
+    losses: list[tuple[str, str, str]]
+
+
 def index(file: Path, cache: Path) -> TarIndex:
     """Return the tar's index, cached. Raises SourceError when the disk fails."""
     with readable(file):
@@ -88,7 +95,7 @@ def _loaded(file: Path, cache: Path, _state: tuple[int, int]) -> TarIndex:
     return TarIndex(samples, losses)
 
 
-def _build(file: Path) -> Index:
+def _build(file: Path) -> _Index:
     samples: list[tuple[str, dict[str, tuple[int, int]]]] = []
     losses: list[tuple[str, str, str]] = []
     size = file.stat().st_size

@@ -21,7 +21,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.files import readable
@@ -62,7 +62,7 @@ def unrolled(file: Path, cache: Path, records: Callable[[BinaryIO], Iterator[byt
     return made
 
 
-def record_of(line: Line) -> dict[str, Any]:
+def record_of(line: Line) -> dict[str, object]:
     """Return the record on a line of an unrolled file. Raises LostError: those of parsed_line; truncated or
     damaged where the document ends early."""
     if line.data is not None and line.data.startswith(_END):

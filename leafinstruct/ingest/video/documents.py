@@ -31,7 +31,7 @@ from leafinstruct.ingest.video.steps import Step, by_document
 from leafinstruct.records.document import (
     Document,
     Frame,
-    Image,
+    ImageRef,
     Provenance,
     Ref,
     Rejected,
@@ -139,7 +139,7 @@ def _segments(
             for time in shown:
                 ref = Ref(file=file, time=time)
                 segments.append(
-                    Image(
+                    ImageRef(
                         len(segments),
                         ref,
                         url=url,

@@ -17,8 +17,11 @@ from typing import Any
 from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.ingest.config import Transcription
 from leafinstruct.ingest.fields.text import one_line
-from leafinstruct.ingest.index import Index, cached_index, place
+from leafinstruct.ingest.index import cached_index, place
 from leafinstruct.ingest.video.subtitles import Cue
+
+VERSION = 1
+"""Increase when the transcript of the same video changes."""
 
 
 def cues(path: Path, settings: Transcription, cache: Path) -> list[Cue]:
@@ -28,17 +31,17 @@ def cues(path: Path, settings: Transcription, cache: Path) -> list[Cue]:
     audio cannot be read.
     """
 
-    def build(file: Path) -> Index:
+    def build(file: Path) -> dict[str, list[tuple[float, float, str]]]:
         return {"cues": _recognized(file, settings)}
 
     folder = cache / "speech" / f"{_safe(settings.model)}-{settings.language or 'any'}"
-    return [Cue(start, end, text) for start, end, text in cached_index(folder, path, build)["cues"]]
+    return [Cue(start, end, text) for start, end, text in cached_index(folder, path, build, VERSION)["cues"]]
 
 
 def delete(path: Path, cache: Path) -> None:
     """Delete the transcripts of a video, by every model."""
     for folder in (cache / "speech").glob("*"):
-        place(folder, path, __name__).unlink(missing_ok=True)
+        place(folder, path, __name__, VERSION).unlink(missing_ok=True)
 
 
 def _safe(name: str) -> str:

@@ -135,12 +135,12 @@ def _object(value: Any, schema: Mapping[str, Any], absent: Mapping[str, str], fi
 
 def _named(
     value: Mapping[str, Any], properties: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]] | None:
+) -> tuple[dict[str, object], dict[str, object]] | None:
     """Return the value's items under the schema's names, and the others; None if two items claim one name
     with different values."""
     names = {plain(name): name for name in properties}
-    out: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
+    out: dict[str, object] = {}
+    extra: dict[str, object] = {}
     for key, item in value.items():
         name = key if key in properties else names.get(plain(key))
         if name is None:
@@ -153,7 +153,7 @@ def _named(
 
 
 def _with_neighbors(
-    name: str, value: Any, schema: Mapping[str, Any], extra: dict[str, Any], absent: Mapping[str, str]
+    name: str, value: Any, schema: Mapping[str, Any], extra: dict[str, object], absent: Mapping[str, str]
 ) -> Any:
     """Combine a flat value with the items beside it that belong into its object: text_quality: 4,
     text_quality_reason: "..."."""

@@ -48,7 +48,7 @@ class UnreadableError(Exception):
         self.keys: list[str] = []
 
 
-def read_object(text: str, start: int) -> tuple[dict[str, Any], int]:
+def read_object(text: str, start: int) -> tuple[dict[str, object], int]:
     """Return the object whose `{` is at `start`, and the position after its `}`. Raises UnreadableError."""
     keys: list[str] = []
     try:
@@ -58,8 +58,8 @@ def read_object(text: str, start: int) -> tuple[dict[str, Any], int]:
         raise
 
 
-def _object(text: str, at: int, depth: int, keys: list[str] | None = None) -> tuple[dict[str, Any], int]:
-    value: dict[str, Any] = {}
+def _object(text: str, at: int, depth: int, keys: list[str] | None = None) -> tuple[dict[str, object], int]:
+    value: dict[str, object] = {}
     at = _skip(text, at + 1)
     while not text.startswith("}", at):
         key, at = _key(text, at)

@@ -41,7 +41,7 @@ _TO_TIDY = re.compile(
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 
 
-def read_answer(text: str, request: Request, is_cut: bool = False) -> dict[str, Any] | str:
+def read_answer(text: str, request: Request, is_cut: bool = False) -> dict[str, object] | str:
     """Return the schema-valid object in `text`, or the reason (a sentence) why there is none. is_cut: the
     server stopped at max_tokens."""
     value = _whole(text)
@@ -81,7 +81,7 @@ def is_object(text: str) -> bool:
         return False
 
 
-def fault(value: dict[str, Any], request: Request) -> str | None:
+def fault(value: dict[str, object], request: Request) -> str | None:
     """Return None for an answer that can be stored, fits the schema and passes the request's check; else
     the first reason."""
     try:
@@ -91,7 +91,7 @@ def fault(value: dict[str, Any], request: Request) -> str | None:
     return rules.broken_rule(value, request.schema) or (request.check(value) if request.check else None)
 
 
-def _whole(text: str) -> dict[str, Any] | None:
+def _whole(text: str) -> dict[str, object] | None:
     """Return the object that is the whole text, in strict JSON, as servers with a schema and offline
     answerers send it."""
     try:
@@ -105,7 +105,7 @@ def _whole(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, object]:
     value = dict(pairs)
     return value if len(value) == len(pairs) else _refuse("a key that is there twice")
 
@@ -118,7 +118,7 @@ def _refuse(what: str) -> NoReturn:
     raise ValueError(f"{what} is not strict JSON")
 
 
-def _chosen(text: str, found: Found, request: Request, is_cut: bool) -> dict[str, Any] | str:
+def _chosen(text: str, found: Found, request: Request, is_cut: bool) -> dict[str, object] | str:
     """Choose the answer among the objects after the thoughts."""
     raw = [
         (inner, start, end)
@@ -155,13 +155,13 @@ def _behind(found: Found) -> str:
     return " behind your thoughts" if found.start else ""
 
 
-def _inner(value: dict[str, Any], request: Request) -> dict[str, Any] | None:
+def _inner(value: dict[str, object], request: Request) -> dict[str, object] | None:
     """Return the object itself if it has a key of the schema, or the only one in it that has: {"answer":
     {...}}, {"arguments": "{...}"}; else None."""
     keys = _keys(request)
     if not keys or any(plain(key) in keys for key in value):
         return value
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
     for item in value.values():
         within = item[0] if isinstance(item, list) and len(item) == 1 else item
         within = _whole(within) if isinstance(within, str) and within.lstrip().startswith("{") else within
@@ -170,7 +170,7 @@ def _inner(value: dict[str, Any], request: Request) -> dict[str, Any] | None:
     return found[0] if len(found) == 1 else None
 
 
-def _mended(value: dict[str, Any], request: Request, text: str) -> dict[str, Any]:
+def _mended(value: dict[str, object], request: Request, text: str) -> dict[str, object]:
     """Return the value in the schema's form, as far as it can be read in only one way."""
     try:
         if _TO_TIDY.search(text):

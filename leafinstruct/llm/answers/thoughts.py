@@ -19,7 +19,6 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 from dataclasses import dataclass, field
-from typing import Any
 
 from leafinstruct.llm.answers.lenient import UnreadableError, read_object
 
@@ -76,7 +75,7 @@ class Found:
     """Where the answer begins."""
     is_thinking: bool = False
     """A thought was begun and not ended."""
-    objects: list[tuple[dict[str, Any], int, int]] = field(default_factory=list)
+    objects: list[tuple[dict[str, object], int, int]] = field(default_factory=list)
     """Each readable object with its first position and the one after it."""
     broken: tuple[int, UnreadableError] | None = None
     """The last unreadable object, if it has a key of the schema."""

@@ -19,9 +19,9 @@ is that coarse. So an honest server is never stopped, and gets about one such re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
+from leafinstruct.llm.protocol.wire import WireMessage, WirePart
 from leafinstruct.llm.request import Request
 from leafinstruct.llm.tokens import estimate_tokens
 
@@ -116,14 +116,14 @@ class Context:
         self._few = min(self._few, 0.9 * counted / max(1, len(_text(request).split())))
 
 
-def with_filler(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_filler(messages: Sequence[WireMessage]) -> list[WireMessage]:
     """Put the filler at the very beginning of the messages, so that no server's cache contains the prompt."""
     first, *rest = messages
     content = first["content"]
-    longer = (
+    longer: str | list[WirePart] = (
         f"{FILLER}\n\n{content}" if isinstance(content, str) else [{"type": "text", "text": FILLER}, *content]
     )
-    return [{**first, "content": longer}, *rest]
+    return [{"role": first["role"], "content": longer}, *rest]
 
 
 def _words_added(text: str, before: str) -> int:

@@ -114,9 +114,9 @@ class Server:
     def __init__(self, config: LlmConfig) -> None:
         self._config = config
         self._sdk: openai.AsyncOpenAI | None = None
-        self._headers: dict[str, Any] = {}
+        self._headers: dict[str, str | openai.Omit] = {}
         # extra_body with values from the environment, which no journal may hold
-        self._secret_body: dict[str, Any] = {}
+        self._secret_body: dict[str, object] = {}
         self._quote = Quote("")
         self.negotiation = Negotiation()
         self.accepted = 0
@@ -197,7 +197,7 @@ class Server:
                 "OpenAI-Organization": openai.omit,
                 "OpenAI-Project": openai.omit,
                 **{
-                    name.title() if name.lower() == "authorization" else name: value
+                    name.title() if name.lower() == "authorization" else name: str(value)
                     for name, value in headers.items()
                 },
             }

@@ -21,9 +21,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from leafinstruct.llm.answers.parse import answer_part
 from leafinstruct.llm.protocol.wire_schema import wire_schema
@@ -43,18 +43,37 @@ class Form(IntEnum):
     TEXT = 3
 
 
+class WirePart(TypedDict):
+    """A part of a message: a text, an image as a data: URL, or (in the journal) an image by name."""
+
+    type: str
+    text: NotRequired[str]
+    image_url: NotRequired[dict[str, str]]
+    sha256: NotRequired[str]
+    media_type: NotRequired[str]
+    bytes: NotRequired[int]
+
+
+class WireMessage(TypedDict):
+    """One message of the request's body."""
+
+    role: str
+    content: str | list[WirePart]
+
+
 def wire_messages(
     request: Request,
     form: Form,
-    turns: list[dict[str, Any]],
-    image: Callable[[SentImage], dict[str, Any]] | None = None,
-) -> list[dict[str, Any]]:
+    turns: Sequence[WireMessage],
+    image: Callable[[SentImage], WirePart] | None = None,
+) -> list[WireMessage]:
     """Return the request's messages, then `turns` (bad answers and their reasons), with the schema in words
     if the form needs it.
 
     image: how an image is written, by default as a data: URL.
     """
-    messages = [_message(message, image or _image) for message in request.messages] + turns
+    messages = [_message(message, image or _image) for message in request.messages]
+    messages += turns
     if form is Form.SCHEMA or turns:  # a repair turn carries the words itself
         return messages
     last = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=None)
@@ -71,7 +90,7 @@ def wire_messages(
     return messages
 
 
-def response_format(request: Request, form: Form) -> dict[str, Any]:
+def response_format(request: Request, form: Form) -> dict[str, object]:
     """Return the body's `response_format` entry, or nothing."""
     if form is Form.SCHEMA:
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", request.purpose)[:64] or "answer"
@@ -84,7 +103,7 @@ def response_format(request: Request, form: Form) -> dict[str, Any]:
     return {}
 
 
-def repair_turns(request: Request, text: str, reason: str) -> list[dict[str, Any]]:
+def repair_turns(request: Request, text: str, reason: str) -> list[WireMessage]:
     """Return the model's bad answer and the rule that it violates: at temperature 0 the bare question would
     only give the same answer again.
 
@@ -105,23 +124,23 @@ def in_words(request: Request) -> str:
     return f"Answer with one JSON object and nothing else. It must fit this JSON schema: {schema}"
 
 
-def named(image: SentImage) -> dict[str, Any]:
+def named(image: SentImage) -> WirePart:
     """Return an image by its name instead of its bytes, for the journal."""
     return {"type": "image", "sha256": image.sha256, "media_type": image.media_type, "bytes": len(image.data)}
 
 
-def _message(message: Message, image: Callable[[SentImage], dict[str, Any]]) -> dict[str, Any]:
+def _message(message: Message, image: Callable[[SentImage], WirePart]) -> WireMessage:
     if all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": "\n\n".join(_sendable(str(part)) for part in message.parts)}
     parts = [image(part) if isinstance(part, SentImage) else _text(_sendable(part)) for part in message.parts]
     return {"role": message.role, "content": parts}
 
 
-def _text(text: str) -> dict[str, Any]:
+def _text(text: str) -> WirePart:
     return {"type": "text", "text": text}
 
 
-def _image(image: SentImage) -> dict[str, Any]:
+def _image(image: SentImage) -> WirePart:
     data = base64.b64encode(image.data).decode("ascii")
     return {"type": "image_url", "image_url": {"url": f"data:{image.media_type};base64,{data}"}}
 

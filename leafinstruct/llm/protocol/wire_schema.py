@@ -27,7 +27,7 @@ _TYPES = (
 )
 
 
-def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+def wire_schema(schema: Mapping[str, Any]) -> dict[str, object]:
     """Return the schema of an object with properties, for strict modes.
 
     Every answer that fits the full schema and states every property fits it too. A value without a type is
@@ -36,7 +36,7 @@ def wire_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return _object(schema)
 
 
-def _node(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _node(schema: Mapping[str, Any]) -> dict[str, object]:
     kept = {"description": schema["description"]} if "description" in schema else {}
     for word in ("anyOf", "oneOf"):
         if word in schema:
@@ -54,7 +54,7 @@ def _node(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": kind or ("number" if {"minimum", "maximum"} & schema.keys() else "string"), **kept}
 
 
-def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _object(schema: Mapping[str, Any]) -> dict[str, object]:
     properties = {name: _node(inner) for name, inner in schema.get("properties", {}).items()}
     return {
         "type": "object",
@@ -64,10 +64,10 @@ def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _values(values: list[Any]) -> dict[str, Any]:
+def _values(values: list[Any]) -> dict[str, object]:
     """Return an enum with its type; a choice of enums if the values have several types."""
     by_type: dict[str, list[Any]] = {}
     for value in values:
         by_type.setdefault(next(name for kind, name in _TYPES if isinstance(value, kind)), []).append(value)
-    choices = [{"type": name, "enum": group} for name, group in by_type.items()]
+    choices: list[dict[str, object]] = [{"type": name, "enum": group} for name, group in by_type.items()]
     return choices[0] if len(choices) == 1 else {"anyOf": choices}

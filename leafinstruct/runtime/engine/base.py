@@ -1,16 +1,16 @@
-"""The engine protocol: `map` a task over parts; reports come back in any order.
+"""The engine protocol: `map` a task over parts; results come back in any order.
 
 A task is a picklable top-level function of (config, part), with config bound by functools.partial. It writes
-its part's files itself and returns a small report. It must be idempotent, because an engine may run it again
+its part's files itself and returns a small result. It must be idempotent, because an engine may run it again
 after losing a worker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from leafinstruct.errors import WorkerError
 
@@ -38,16 +38,40 @@ class Needs:
     what: str = "parts"
     """What the task does, for the progress line."""
     unit: str = "documents"
-    """The count of the reports that measures progress."""
+    """The count of the results that measures progress."""
     pulse: Callable[[], int] | None = None
-    """io only: returns that count so far. Called every second, for parts so long that their report comes too
+    """io only: returns that count so far. Called every second, for parts so long that their result comes too
     late to show progress."""
     release: Callable[[], Awaitable[None]] | None = None
     """io only: awaited in the loop after the last part, even after an error, e.g. to close connections."""
 
 
-Task = Callable[[Part], Any]
-"""Returns a part's report (dict) for `cpu`, an awaitable of one for `io`."""
+@dataclass(frozen=True, kw_only=True)
+class TaskResult:
+    """Result of a task over one part.
+
+    counts: what was processed and made, by name. repaired: damaged files or cache entries that were made
+    again, by what they are.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    repaired: Mapping[str, int] = field(default_factory=dict)
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found(TaskResult, Generic[T]):
+    """Result of a task that returns a value instead of writing files."""
+
+    value: T
+
+
+R = TypeVar("R", bound=TaskResult)
+
+Task = Callable[[Part], R | Awaitable[R]]
+"""Returns a part's result for `cpu`, an awaitable of one for `io`."""
 
 
 SMALL = 256_000_000
@@ -68,15 +92,15 @@ class Engine(Protocol):
 
     workers: int
 
-    def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
-        """Run `task` on every part and yield the reports as parts finish. The first exception of a task is
+    def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
+        """Run `task` on every part and yield the results as parts finish. The first exception of a task is
         raised after the running parts have ended."""
         ...
 
 
 def hashing(
-    engine: Engine, task: Task, parts: Sequence[Part], needs: Needs, size: int
-) -> Iterator[dict[str, Any]]:
+    engine: Engine, task: Callable[[Part], R], parts: Sequence[Part], needs: Needs, size: int
+) -> Iterator[R]:
     """`engine.map` of a task that hashes files of `size` bytes in total; below SMALL, sequentially in this
     process."""
     return (task(part) for part in parts) if size < SMALL else engine.map(task, parts, needs)

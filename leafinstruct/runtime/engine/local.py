@@ -16,7 +16,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -25,10 +25,10 @@ from multiprocessing import active_children, current_process, get_context, paren
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from leafinstruct.errors import DamagedError, WorkerError
-from leafinstruct.runtime.engine.base import Needs, Part, Task
+from leafinstruct.runtime.engine.base import Needs, Part, R, Task
 
 NAME_BYTES = 256
 """Maximum bytes of a part's name in shared memory."""
@@ -74,20 +74,18 @@ class LocalEngine:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
+    def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         """See Engine.map. Raises WorkerError if a worker process dies (usually out of memory)."""
         if not parts:
             return iter(())
-        return (
-            self._in_loop(task, parts, needs)
-            if needs.kind == "io"
-            else self._in_processes(task, parts, needs.what)
-        )
+        if needs.kind == "io":
+            return self._in_loop(cast("Callable[[Part], Awaitable[R]]", task), parts, needs)
+        return self._in_processes(cast("Callable[[Part], R]", task), parts, needs.what)
 
-    def _in_processes(self, task: Task, parts: Sequence[Part], what: str) -> Iterator[dict[str, Any]]:
+    def _in_processes(self, task: Callable[[Part], R], parts: Sequence[Part], what: str) -> Iterator[R]:
         pool, run = self._processes(), partial(_run, task)
         waiting = iter(parts)
-        running: set[Future[dict[str, Any]]] = set()
+        running: set[Future[R]] = set()
         try:
             while True:
                 # Two parts per worker: no worker is idle while the parent handles a report, and an interrupt
@@ -156,16 +154,16 @@ class LocalEngine:
         )
 
     @staticmethod
-    def _in_loop(task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
+    def _in_loop(task: Callable[[Part], Awaitable[R]], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         waiting = iter(parts)
         with asyncio.Runner() as runner:
-            running: set[asyncio.Task[dict[str, Any]]] = set()
-            done: set[asyncio.Task[dict[str, Any]]] = set()
+            running: set[asyncio.Future[R]] = set()
+            done: set[asyncio.Future[R]] = set()
             loop = runner.get_loop()
             try:
                 while True:
                     while len(running) < needs.parts_in_flight and (part := next(waiting, None)) is not None:
-                        running.add(loop.create_task(task(part)))
+                        running.add(asyncio.ensure_future(task(part), loop=loop))
                     if not running:
                         return
                     done, running = runner.run(_first(running))
@@ -177,13 +175,11 @@ class LocalEngine:
                 runner.run(_settle(running | done, needs))
 
 
-async def _first(
-    tasks: set[asyncio.Task[dict[str, Any]]],
-) -> tuple[set[asyncio.Task[dict[str, Any]]], set[asyncio.Task[dict[str, Any]]]]:
+async def _first(tasks: set[asyncio.Future[R]]) -> tuple[set[asyncio.Future[R]], set[asyncio.Future[R]]]:
     return await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _settle(tasks: set[asyncio.Task[dict[str, Any]]], needs: Needs) -> None:
+async def _settle(tasks: set[asyncio.Future[R]], needs: Needs) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     if needs.release is not None:
         await needs.release()
@@ -204,7 +200,7 @@ _slot: Any = None
 """In a worker: its slice of the shared memory."""
 
 
-def _run(task: Task, part: Part) -> Any:
+def _run(task: Callable[[Part], R], part: Part) -> R:
     _slot[:] = f"{os.getpid()} {part.name}".encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0")
     try:
         return task(part)

@@ -12,7 +12,6 @@ import io
 import json
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,11 +31,11 @@ SCHEMA = pa.schema(
 )
 
 
-def row(page: Page) -> dict[str, Any]:
+def row(page: Page) -> dict[str, object]:
     """Return the row of a page."""
     images: list[str | None] = []
     texts: list[str | None] = []
-    about: list[dict[str, Any] | None] = []
+    about: list[dict[str, object] | None] = []
     for is_text, blocks in groupby(page.blocks, key=lambda block: isinstance(block, Paragraph)):
         if is_text:
             texts.append("\n\n".join(block.text for block in blocks if isinstance(block, Paragraph)))
@@ -57,7 +56,7 @@ def row(page: Page) -> dict[str, Any]:
     }
 
 
-def _about(page: Page, image: DrawnImage) -> dict[str, Any]:
+def _about(page: Page, image: DrawnImage) -> dict[str, object]:
     return {
         "document_url": page.url,
         "unformatted_src": image.name,
@@ -70,7 +69,7 @@ def _about(page: Page, image: DrawnImage) -> dict[str, Any]:
     }
 
 
-def parquet(rows: Sequence[dict[str, Any]]) -> bytes:
+def parquet(rows: Sequence[dict[str, object]]) -> bytes:
     """Return the file's bytes, which are the same for the same rows and version of pyarrow."""
     buffer = io.BytesIO()
     pq.write_table(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
-from typing import Any
 
 import av
 import numpy as np
@@ -65,7 +64,7 @@ def subtitles(page: Page) -> str:
     return "WEBVTT\n\n" + "\n".join(cues)
 
 
-def entry(page: Page) -> dict[str, Any]:
+def entry(page: Page) -> dict[str, object]:
     """Return the entry of a video in YouCook2's annotations."""
     return {
         "duration": len(page.howto.steps) * SECONDS,

@@ -24,7 +24,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from leafinstruct.sketchbook.documents.page import Page, page
 from leafinstruct.sketchbook.documents.plan import DEFECTS, Chunk, Settings, chunks
@@ -32,6 +32,7 @@ from leafinstruct.sketchbook.formats import html as as_html
 from leafinstruct.sketchbook.formats import mmc4 as as_mmc4
 from leafinstruct.sketchbook.formats import obelics as as_obelics
 from leafinstruct.sketchbook.formats import warc as as_warc
+from leafinstruct.sketchbook.world.scene import SceneData
 
 __all__ = ["DEFECTS", "Chunk", "Settings", "chunks", "collect_labels", "write_chunk"]
 
@@ -44,6 +45,29 @@ Removed = Callable[[Page, str, str], Entry | None]
 FIRST = 1_767_225_600
 """2026-01-01 UTC in seconds, the earliest modification time."""
 EMPTIED = "emptied.jsonl"
+
+
+class StepLabel(TypedDict):
+    """A step of a labeled document."""
+
+    text: str
+    caption: str
+    scene: SceneData
+
+
+class Label(TypedDict):
+    """The truth about a document. duplicate_of: file and locator of the original; its number in a chunk's own
+    labels."""
+
+    file: str
+    locator: str
+    removed: NotRequired[Entry]
+    topic: NotRequired[str]
+    defect: NotRequired[str | None]
+    defect_image: NotRequired[int | None]
+    title: NotRequired[str]
+    steps: NotRequired[list[StepLabel]]
+    duplicate_of: NotRequired[int | list[str] | None]
 
 
 def nothing(page: Page, file: str, locator: str) -> Entry | None:  # noqa: ARG001 - a list without entries
@@ -79,14 +103,13 @@ def collect_labels(settings: Settings, root: Path) -> Path:
 
     Raises FileNotFoundError when a chunk has not been written.
     """
-    labels: list[dict[str, Any]] = []
+    labels: list[Label] = []
     for chunk in chunks(settings):
         text = (root / "labels" / f"{chunk.name}.jsonl").read_text(encoding="utf-8")
         labels.extend(json.loads(line) for line in text.splitlines())
     for label in labels:
-        if label.get("duplicate_of") is not None:
-            original = labels[label["duplicate_of"]]
-            label["duplicate_of"] = [original["file"], original["locator"]]
+        if isinstance(number := label.get("duplicate_of"), int):
+            label["duplicate_of"] = [labels[number]["file"], labels[number]["locator"]]
     annotations = [
         json.loads((root / "video" / f".{chunk.name}.json").read_text(encoding="utf-8"))
         for chunk in chunks(settings)
@@ -135,7 +158,7 @@ def _write_warc(root: Path, name: str, pages: Iterator[Page], removed: Removed) 
 
 
 def _write_obelics(root: Path, name: str, pages: Iterator[Page], removed: Removed) -> Iterator[Placed]:
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for document in pages:
         placed = document, f"obelics/{name}", f"row={len(rows)}"
         stays = removed(*placed) is None
@@ -150,7 +173,7 @@ def _write_videos(root: Path, chunk: str, pages: Iterator[Page], removed: Remove
     # imported here, because it loads a video encoder, which an existing corpus does not need
     from leafinstruct.sketchbook.formats import video as as_video
 
-    entries: dict[str, Any] = {}
+    entries: dict[str, object] = {}
     for document in pages:
         placed = document, f"video/{document.slug}.mp4", ""
         stays = removed(*placed) is None
@@ -162,12 +185,12 @@ def _write_videos(root: Path, chunk: str, pages: Iterator[Page], removed: Remove
     _put(root / "video" / f".{chunk}.json", json.dumps(entries).encode())
 
 
-def _label(document: Page, file: str, locator: str, removed: Entry | None) -> dict[str, Any]:
+def _label(document: Page, file: str, locator: str, removed: Entry | None) -> Label:
     """Return the label of a document; `duplicate_of` is still a document number here. A removed document only
     has its file and locator."""
     if removed is not None:
         return {"file": file, "locator": locator, "removed": removed}
-    steps = [
+    steps: list[StepLabel] = [
         {"text": step.text, "caption": step.caption, "scene": step.scene.to_data()}
         for step in document.howto.steps
     ]
@@ -183,7 +206,7 @@ def _label(document: Page, file: str, locator: str, removed: Entry | None) -> di
     }
 
 
-def _lines(records: list[dict[str, Any]]) -> bytes:
+def _lines(records: list[Label]) -> bytes:
     return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
 
 

@@ -11,9 +11,8 @@ see every edge at every offset.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 CELLS = 8
 """Cells along each side of a scene; at 64 px a cell measures 8 px."""
@@ -67,6 +66,14 @@ def _third(doubled_centre: int) -> int:
     return min(2, doubled_centre * 3 // (2 * CELLS))
 
 
+class SceneData(TypedDict):
+    """A scene as JSON. items: kind, color, column, row, width and height of each thing."""
+
+    background: str
+    decor: int | None
+    items: list[tuple[str, str, int, int, int, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A scene. background: a key of `backgrounds.BACKGROUNDS`; decor: seed of small details without meaning
@@ -90,14 +97,14 @@ class Scene:
         """Whether the scene contains a thing of the same kind and color, at any place."""
         return any(other.kind == item.kind and other.color == item.color for other in self.items)
 
-    def to_data(self) -> dict[str, Any]:
+    def to_data(self) -> SceneData:
         """Return plain JSON data, from which `from_data` makes the same scene."""
-        things = [
-            [item.kind, item.color, item.column, item.row, item.width, item.height] for item in self.items
+        things: list[tuple[str, str, int, int, int, int]] = [
+            (item.kind, item.color, item.column, item.row, item.width, item.height) for item in self.items
         ]
         return {"background": self.background, "decor": self.decor, "items": things}
 
 
-def from_data(data: Mapping[str, Any]) -> Scene:
+def from_data(data: SceneData) -> Scene:
     """Return the scene of the data of `Scene.to_data`."""
     return Scene(data["background"], data["decor"], tuple(Item(*thing) for thing in data["items"]))

@@ -12,7 +12,7 @@ from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.tables.columns.config import ImageColumn
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
-from leafinstruct.records.document import Image, Ref
+from leafinstruct.records.document import ImageRef, Ref
 from leafinstruct.records.license import named
 
 Refer = Callable[[object, str, int | None], tuple[Ref, str | None]]
@@ -65,7 +65,7 @@ def numbered_entry(entry: ImageColumn, name: str, column: str) -> ImageColumn:
 
 def images(
     entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]
-) -> Iterator[tuple[str, int, Image | None]]:
+) -> Iterator[tuple[str, int, ImageRef | None]]:
     """Yield (column, index, image) of a column, or of all columns that match its {n}; None where an index has
     no image. A conversation discards the losses: its placeholders are counted."""
     for column in columns_named(row, entry.image):
@@ -79,7 +79,7 @@ def images(
 
 def one_column(
     entry: ImageColumn, row: Mapping[str, Any], refer: Refer, lost: list[LostError]
-) -> Iterator[Image | None]:
+) -> Iterator[ImageRef | None]:
     value = value_of(row, entry.image)
     many = isinstance(value, (list, tuple))
     for index, item in enumerate(value if many else [value]):
@@ -96,7 +96,7 @@ def one_column(
             lost.append(LostError(piece.reason, f"{entry.image}: {piece.detail}"))
             yield None
         else:
-            yield Image(0, ref, alt, web(stated_url) or url, named(license_) or None, time=_seconds(time))
+            yield ImageRef(0, ref, alt, web(stated_url) or url, named(license_) or None, time=_seconds(time))
 
 
 def _beside(row: Mapping[str, Any], name: str | None, index: int | None) -> Any:

@@ -33,7 +33,7 @@ _PUBLISHED = ("messages", "images", "image_info")
 _LISTED = 12
 
 
-def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | str:
+def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, object] | str:
     """Return the keys of a `hub` source (segments, url_column, license_column), or why there is no single
     reading."""
     if not rows:
@@ -58,7 +58,7 @@ def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | str:
             "source of kind hub with segments by hand "
             "(docs/sources.md)"
         )
-    found: dict[str, Any] = {"segments": segments}
+    found: dict[str, object] = {"segments": segments}
     for key, pattern in (("url_column", _URL), ("license_column", _LICENSE)):
         fitting = [name for name in names if pattern.search(name) and kinds[name] in ("text", "url")]
         if len(fitting) == 1:
@@ -66,7 +66,7 @@ def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | str:
     return found
 
 
-def _segments(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[dict[str, Any]] | None:
+def _segments(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[dict[str, object]] | None:
     of = {
         kind: [name for name, found in kinds.items() if found == kind]
         for kind in ("image", "images", "text", "texts", "turns")
@@ -84,8 +84,10 @@ def _segments(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> li
         return [{"conversation": of["turns"][0], "images": images[0]}]
     if len(images) != 1 or len(titles) > 1 or of["turns"]:
         return None
-    image: dict[str, Any] = {"image": images[0]}
-    heading = [{"text": titles[0], "as": "heading"}] if titles and (texts or of["texts"]) else []
+    image: dict[str, object] = {"image": images[0]}
+    heading: list[dict[str, object]] = (
+        [{"text": titles[0], "as": "heading"}] if titles and (texts or of["texts"]) else []
+    )
     if len(of["texts"]) == 1 and not texts and images == of["images"]:
         if not _equally_long(rows, of["texts"][0], images[0]):
             return None
@@ -153,10 +155,10 @@ def is_parallel(rows: Sequence[Mapping[str, Any]], texts: str, images: str) -> b
     )
 
 
-def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+def flat(row: Mapping[str, Any]) -> dict[str, object]:
     """Return a row with the members of its inner objects as columns with dotted names; values that look like
     images stay whole."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, value in row.items():
         if isinstance(value, dict) and not _is_image(name, value):
             found.update({f"{name}.{inner}": item for inner, item in value.items()})

@@ -29,7 +29,7 @@ from leafinstruct.ingest.tables.columns.config import (
     TextColumn,
 )
 from leafinstruct.ingest.tables.columns.placed import PlacedImages, conversation, texts_of
-from leafinstruct.records.document import Image, Segment, Text
+from leafinstruct.records.document import ImageRef, Segment, Text
 
 WIDE = 5 * MAX_PIECES
 """Maximum entries of a list that is read index by index; most of them may be null."""
@@ -79,7 +79,7 @@ def segments(
             license=item.license or license_,
             owner=None if item.owner is None else final[item.owner],
         )
-        if isinstance(item, Image)
+        if isinstance(item, ImageRef)
         else replace(item, position=position)
         for position, item in enumerate(found)
     )

@@ -29,7 +29,7 @@ from leafinstruct.ingest.tables.columns.config import (
 )
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER, Placeholder, split
 from leafinstruct.ingest.tables.columns.turns import Declared, segments_of
-from leafinstruct.records.document import Image, Segment, Text
+from leafinstruct.records.document import ImageRef, Segment, Text
 
 
 class PlacedImages:
@@ -46,7 +46,7 @@ class PlacedImages:
         self._with_placeholders = [
             entry for entry in entries if not isinstance(entry, ImageColumn) and entry.placeholders
         ]
-        self._images: dict[str, list[Image | None]] = {}
+        self._images: dict[str, list[ImageRef | None]] = {}
         self._taken: set[tuple[str, int]] = set()
         self._next: dict[str, int] = {}
         self._number = -1
@@ -119,7 +119,7 @@ class PlacedImages:
         found: list[Segment] = []
         pieces = list(self.pieces(entry.placeholders, item))
         for index, piece in enumerate(pieces):
-            if isinstance(piece, Image):
+            if isinstance(piece, ImageRef):
                 found.append(replace(piece, position=self.number(), role=entry.role))
                 continue
             text = piece.lstrip(" \t") if index else piece
@@ -141,7 +141,7 @@ class PlacedImages:
         self._number -= 1
         return self._number
 
-    def pieces(self, placeholders: Mapping[str, PlaceholderImages], text: str) -> Iterator[str | Image]:
+    def pieces(self, placeholders: Mapping[str, PlaceholderImages], text: str) -> Iterator[str | ImageRef]:
         """Yield a text's pieces and the images of its placeholders, in order; the placeholder of an already
         placed image stays text. Raises LostError."""
         kept = ""
@@ -157,7 +157,7 @@ class PlacedImages:
         if kept.strip():
             yield kept
 
-    def _image(self, target: PlaceholderImages, placeholder: Placeholder) -> Image | None:
+    def _image(self, target: PlaceholderImages, placeholder: Placeholder) -> ImageRef | None:
         """The image that a placeholder names, None when it is already placed. Raises LostError:
         placeholder_without_image."""
         column, index = target.image, 0
@@ -173,7 +173,7 @@ class PlacedImages:
             index = int(placeholder.number) - target.from_
         return self._take(target, column, index, placeholder.words)
 
-    def part(self, entry: ConversationColumns, index: int | None) -> Image:
+    def part(self, entry: ConversationColumns, index: int | None) -> ImageRef:
         """Return the image of a part of a message. Raises LostError: too_few_images."""
         column = entry.images
         if column is None:
@@ -190,7 +190,7 @@ class PlacedImages:
             raise LostError("too_few_images", f"two parts refer to image {place} of {column}")
         return image
 
-    def _take(self, target: ImageColumn, column: str, index: int, words: str) -> Image | None:
+    def _take(self, target: ImageColumn, column: str, index: int, words: str) -> ImageRef | None:
         images = self._of(target, column)
         image = images[index] if 0 <= index < len(images) else None
         if image is None:
@@ -219,7 +219,7 @@ class PlacedImages:
     def _is_list(self, column: str) -> bool:
         return isinstance(value_of(self._row, column), (list, tuple))
 
-    def _of(self, target: ImageColumn, column: str) -> list[Image | None]:
+    def _of(self, target: ImageColumn, column: str) -> list[ImageRef | None]:
         """The images of a column, read once. The facts about them come from the placeholder's own
         columns, else from where the column is mapped."""
         if column not in self._images:
@@ -249,10 +249,10 @@ class _InTurns:
             for pattern, target in entry.placeholders.items()
         }
 
-    def pieces(self, text: str) -> Iterator[str | Image]:
+    def pieces(self, text: str) -> Iterator[str | ImageRef]:
         return self._placed.pieces(self._placeholders, text)
 
-    def part(self, index: int | None) -> Image:
+    def part(self, index: int | None) -> ImageRef:
         return self._placed.part(self._entry, index)
 
 
@@ -272,13 +272,13 @@ def conversation(
             raise LostError(
                 "bad_turns", f"the turns are a text that is not JSON: {str(error)[:100]}"
             ) from error
-    items: list[Image] = []
+    items: list[ImageRef] = []
     if entry.images is not None and declared is None:
         items = [item for _, _, item in images(_beside_images(entry, entry.images), row, refer, []) if item]
 
-    def own(name: str) -> Image:
+    def own(name: str) -> ImageRef:
         ref, url = refer(name, entry.conversation, None)
-        return Image(0, ref, url=url)
+        return ImageRef(0, ref, url=url)
 
     return segments_of(turns, items, own, declared)
 

@@ -23,7 +23,7 @@ from typing import Protocol
 
 from leafinstruct.ingest.fields.reference import LostError, shown
 from leafinstruct.ingest.fields.text import lines
-from leafinstruct.records.document import Image, Role, Segment, Text
+from leafinstruct.records.document import ImageRef, Role, Segment, Text
 
 PLACEHOLDER = "<image>"
 _ROLES: dict[str, Role] = {
@@ -56,17 +56,20 @@ class _Placeholder:
 class Declared(Protocol):
     """Placeholders that a recipe declares, with the images of one record."""
 
-    def pieces(self, text: str) -> Iterator[str | Image]:
+    def pieces(self, text: str) -> Iterator[str | ImageRef]:
         """Yield the texts and images of a turn's text, in order. Raises LostError for a placeholder without
         an image."""
 
-    def part(self, index: int | None) -> Image:
+    def part(self, index: int | None) -> ImageRef:
         """Return the image of a part of a chat message, None for the next one. Raises LostError when there is
         none."""
 
 
 def segments_of(
-    turns: object, images: Sequence[Image], own: Callable[[str], Image], declared: Declared | None = None
+    turns: object,
+    images: Sequence[ImageRef],
+    own: Callable[[str], ImageRef],
+    declared: Declared | None = None,
 ) -> tuple[Segment, ...]:
     """Return the segments of a conversation, positions from 0.
 
@@ -81,7 +84,7 @@ def segments_of(
     for role, piece in _pieces(turns, declared):
         if isinstance(piece, str):
             segments.append(Text(len(segments), piece, role=role))
-        elif isinstance(piece, Image):
+        elif isinstance(piece, ImageRef):
             segments.append(replace(piece, position=len(segments), role=role))
         elif piece.own is not None:
             segments.append(replace(own(piece.own), position=len(segments), role=role))
@@ -100,7 +103,7 @@ def segments_of(
 
 def _pieces(
     turns: Sequence[object], declared: Declared | None
-) -> Iterator[tuple[Role, str | _Placeholder | Image]]:
+) -> Iterator[tuple[Role, str | _Placeholder | ImageRef]]:
     """Yield (role, text, image, or place of one) in order. Raises LostError."""
     for number, turn in enumerate(turns):
         if not isinstance(turn, dict):
@@ -120,7 +123,9 @@ def _pieces(
             )
 
 
-def _content(content: object, number: int, declared: Declared | None) -> Iterator[str | _Placeholder | Image]:
+def _content(
+    content: object, number: int, declared: Declared | None
+) -> Iterator[str | _Placeholder | ImageRef]:
     """Yield the texts and places of images of one turn, in order; nothing for an empty text, and no white
     space around a placeholder. Raises LostError."""
     if isinstance(content, list):
@@ -146,12 +151,14 @@ def _content(content: object, number: int, declared: Declared | None) -> Iterato
         raise LostError("bad_turns", f"turn {number} has the content {shown(content)}")
 
 
-def _around(text: str, declared: Declared) -> Iterator[str | Image]:
+def _around(text: str, declared: Declared) -> Iterator[str | ImageRef]:
     """Yield a text's pieces around its declared placeholders. Raises LostError."""
     pieces = list(declared.pieces(text))
     for index, piece in enumerate(pieces):
         yield from (
-            [piece] if isinstance(piece, Image) else _kept(_beside(piece, index > 0, index + 1 < len(pieces)))
+            [piece]
+            if isinstance(piece, ImageRef)
+            else _kept(_beside(piece, index > 0, index + 1 < len(pieces)))
         )
 
 
