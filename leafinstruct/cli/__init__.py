@@ -15,17 +15,20 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, TextIO
+from itertools import groupby
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer import Option
+from typer.core import TyperGroup
 
 from leafinstruct import __version__
 from leafinstruct.cli.build import build
 from leafinstruct.cli.doctor import doctor
 from leafinstruct.cli.explain import explain
-from leafinstruct.cli.export import export
+from leafinstruct.cli.export import ExportCommand, export
 from leafinstruct.cli.generate import generate
 from leafinstruct.cli.hydrate import hydrate
 from leafinstruct.cli.init import init
@@ -40,31 +43,42 @@ from leafinstruct.cli.verify import verify
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.runtime import last_write
 
+
+class _Grouped(TyperGroup):
+    """Lists the verbs in groups. Typer itself does so only through rich, whose import takes as long as all
+    the rest of `leaf --help`."""
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override] # noqa: ARG002
+        width = max(map(len, self.commands))
+        for group, verbs in groupby(
+            self.commands.values(), lambda verb: getattr(verb, "rich_help_panel", "")
+        ):
+            with formatter.section(group):
+                limit = formatter.width - width - 6
+                formatter.write_dl(
+                    [(f"{verb.name:<{width}}", verb.get_short_help_str(limit)) for verb in verbs]
+                )
+
+
 app = typer.Typer(
     name="leaf",
+    cls=_Grouped,
     help="Build interleaved text-and-image instruction-tuning datasets from raw pages and videos.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-# in the order of --help
-for _verb in (
-    init,
-    build,
-    status,
-    verify,
-    inspect,
-    explain,
-    export,
-    push,
-    hydrate,
-    remove,
-    train,
-    generate,
-    doctor,
-):
-    app.command()(_verb)
+_GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Build": (init, build),
+    "Look": (status, inspect, explain, verify),
+    "Publish": (push, export, hydrate, remove),
+    "Train": (train, generate, doctor),
+}
+"""The verbs as `leaf --help` lists them."""
+for _group, _verbs in _GROUPS.items():
+    for _verb in _verbs:
+        app.command(cls=ExportCommand if _verb is export else None, rich_help_panel=_group)(_verb)
 
 
 def _version(wanted: bool) -> None:
@@ -98,7 +112,7 @@ def main() -> None:
 def _run() -> str | int | None:
     """Run the verb and return the exit code."""
     try:
-        app()
+        app(prog_name="leaf")  # also for `python -m leafinstruct`
     except SystemExit as ended:  # Typer raises it on success too, and when the reader of the output is gone
         ignore()
         return 0 if last_write.complete() else ended.code

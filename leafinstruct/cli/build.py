@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,17 +16,22 @@ from leafinstruct.cli.signals import stopping
 
 if TYPE_CHECKING:
     from leafinstruct.pipeline import Outcome
+    from leafinstruct.recipe.load import Loaded
+
+
+Stage = Annotated[
+    str | None,
+    Option(metavar="STAGE", help="Last stage to run: ingest, filter, rewrite or shard. Default: shard."),
+]
+Workers = Annotated[
+    int | None, Option(min=1, metavar="N", help="Number of worker processes. Default: one per CPU core.")
+]
 
 
 def build(
     recipe: RecipePath = None,
-    stage: Annotated[
-        str | None,
-        Option(metavar="STAGE", help="Last stage to run: ingest, filter, rewrite or shard. Default: shard."),
-    ] = None,
-    workers: Annotated[
-        int | None, Option(min=1, metavar="N", help="Number of worker processes. Default: one per CPU core.")
-    ] = None,
+    stage: Stage = None,
+    workers: Workers = None,
     limit: Limit = None,
     rebuild: Annotated[
         bool,
@@ -50,34 +56,41 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build the dataset: ingest, filter, rewrite, shard. Results that are up to date are reused."""
+    from leafinstruct import build as run
     from leafinstruct.forecast import forecast
-    from leafinstruct.pipeline import STAGES
-    from leafinstruct.pipeline import build as run
-    from leafinstruct.recipe.load import inactive_rules
+    from leafinstruct.runtime.artifact import STAGES
     from leafinstruct.runtime.engine.local import LocalEngine
 
     if stage is not None and stage not in STAGES:
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
     loaded = load_recipe(recipe, changes, limit)
-    with LocalEngine(workers) as engine:
-        if dry_run:
+    if dry_run:
+        with LocalEngine(workers) as engine:
             show_forecast(forecast(loaded, engine), as_json)
-            return
-        started, until = time.monotonic(), stage or STAGES[-1]
-        with progress() as on_progress:
-            report = stopping(on_progress)
-            outcomes = list(run(loaded, engine, report, until, rebuild, retry_failed, retry_refused))
-    _show_outcomes(outcomes)
-    if inactive := inactive_rules(loaded.recipe):
-        note(f"inactive rules, because the judge in use does not compute their scores: {', '.join(inactive)}")
-    if all(outcome.up_to_date and not outcome.repaired for outcome in outcomes):
-        note(f"nothing to do: {loaded.directory} is up to date")
-    show_status(loaded, command_line(recipe, changes, limit), as_json, time.monotonic() - started)
+        return
+    started = time.monotonic()
+    outcomes: list[Outcome] = []
+    with progress() as on_progress:
+        built = run(
+            loaded,
+            stage or STAGES[-1],
+            workers=workers,
+            rebuild=rebuild,
+            retry_failed=retry_failed,
+            retry_refused=retry_refused,
+            on_progress=stopping(on_progress),
+            on_outcome=outcomes.append,
+        )
+    _show_outcomes(outcomes, loaded)
+    built = replace(built, again=command_line(recipe, changes, limit))
+    show_status(built, as_json, time.monotonic() - started)
 
 
-def _show_outcomes(outcomes: Iterable[Outcome]) -> None:
-    """Print which damaged files were rebuilt, and which changes caused a rebuild."""
+def _show_outcomes(outcomes: Sequence[Outcome], loaded: Loaded) -> None:
+    """Print which damaged files were rebuilt, which changes caused a rebuild, and which rules are
+    inactive."""
     from leafinstruct.integrity import few
+    from leafinstruct.recipe.load import inactive_rules
 
     for outcome in outcomes:
         if outcome.repaired:
@@ -85,3 +98,7 @@ def _show_outcomes(outcomes: Iterable[Outcome]) -> None:
         if outcome.changes:
             more = " and more" if len(outcome.changes) > 3 else ""
             note(f"{outcome.stage}: rebuilt what changed: {'; '.join(outcome.changes[:3])}{more}")
+    if inactive := inactive_rules(loaded.recipe):
+        note(f"inactive rules, because the judge in use does not compute their scores: {', '.join(inactive)}")
+    if all(outcome.up_to_date and not outcome.repaired for outcome in outcomes):
+        note(f"nothing to do: {loaded.directory} is up to date")

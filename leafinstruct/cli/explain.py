@@ -6,9 +6,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
+from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, run_of
 from leafinstruct.cli.output import command_line, print_json, show_story
-from leafinstruct.errors import LeafInstructError
 
 
 def explain(
@@ -31,26 +30,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show why one record was kept or dropped. Lists what each stage did with it."""
-    from leafinstruct.pipeline import answers_of, artifacts
-    from leafinstruct.report.explain import lineage
-
-    loaded = load_recipe(recipe, changes, limit)
-    stages = artifacts(loaded)
-    if not stages["ingest"].parts():
-        build = command_line(recipe, changes, limit)
-        raise LeafInstructError(f"{loaded.directory}: nothing has been read yet; run: {build}")
-    found = lineage.look(stages, record, answers_of(loaded))
-    if not found["matches"] and not found["rejected"]:
-        unlisted = (
-            f"; ingest also counted {found['unlisted']:,} losses without their place (`leaf status --json`)"
-            if found["unlisted"]
-            else ""
-        )
-        raise LeafInstructError(
-            f"{record}: no record that ingest read or rejected for {loaded.directory} has this id, sha256, "
-            "URL or place; the shards list ids in the columns id and document_id, and URLs in url"
-            f"{unlisted}"
-        )
+    found = run_of(recipe, changes, limit).explain(record)
     if as_json:
         print_json(found)
     else:

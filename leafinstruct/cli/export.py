@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
+from typer.core import TyperCommand
 
 from leafinstruct.cli.options import AsJson
 from leafinstruct.cli.output import note, print_json, progress
@@ -16,12 +17,21 @@ from leafinstruct.records.printable import printable
 if TYPE_CHECKING:
     from leafinstruct.export.run import Exported
 
-FORMATS = "conversations|webdataset|llama-factory|ms-swift"
-"""The formats as --help lists them. A copy of export.run.FORMATS, because --help imports no other package."""
+
+class ExportCommand(TyperCommand):
+    """The verb, which searches for formats of installed packages only when its help lists them."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        from leafinstruct.export.catalog import names
+
+        for option in self.params:
+            if option.name == "to":
+                option.metavar = f"[{'|'.join(names())}]"
+        super().format_options(ctx, formatter)
 
 
 def export(
-    to: Annotated[str, Option(metavar=f"[{FORMATS}]", help="Format to write.")],
+    to: Annotated[str, Option(metavar="FORMAT", help="Format to write.")],
     out: Annotated[
         Path,
         Option(metavar="DIR", help="Folder to write to: a new one, or an unfinished export to continue."),
@@ -49,20 +59,20 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the dataset in another tool's format."""
-    from leafinstruct.export.run import FORMATS
+    from leafinstruct.export.catalog import format_of, names
     from leafinstruct.export.run import export as run
-    from leafinstruct.pipeline import Progressed
     from leafinstruct.recipe.load import load, locate
+    from leafinstruct.runtime.engine.watched import Progressed
 
-    if to not in FORMATS:
-        raise typer.BadParameter(f"{to!r} is none of {', '.join(FORMATS)}", param_hint="--to")
+    if to not in names():
+        raise typer.BadParameter(f"{to!r} is none of {', '.join(names())}", param_hint="--to")
     if data is None or Path(data).suffix in (".yaml", ".yml"):
         path = locate(None if data is None else Path(data), os.environ.get("LEAF_RECIPE"))
         data = str(load(path).directory / "shard")
     with progress() as show:
         done = run(
             data,
-            FORMATS[to],
+            format_of(to),
             out,
             Path("runs"),
             split,

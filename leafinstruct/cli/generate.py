@@ -94,8 +94,8 @@ def generate(
 ) -> None:
     """Answer a prompt with a trained model. The answer is an HTML page of text and images."""
     from leafinstruct.backbones import tiny
-    from leafinstruct.generate import adapter
-    from leafinstruct.generate.answer import (
+    from leafinstruct.generation import adapter
+    from leafinstruct.generation.answer import (
         generate_answer,
         prompt_fault,
         question,

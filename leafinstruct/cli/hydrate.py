@@ -54,10 +54,10 @@ def hydrate(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the images that shards only refer to. Their hashes are checked."""
-    from leafinstruct.pipeline import Watched
     from leafinstruct.publish import hydrate as hydration
     from leafinstruct.runtime.artifact import Artifact
     from leafinstruct.runtime.engine.local import LocalEngine
+    from leafinstruct.runtime.engine.watched import Watched
     from leafinstruct.runtime.locks import one_build
 
     settings = hydration.settings(root or [], contact, allow_host or [], tolerate)

@@ -26,9 +26,10 @@ def inspect(
     changes: Changes = None,
 ) -> None:
     """Write an HTML page about the records of a run. It shows kept and dropped records."""
-    from leafinstruct.pipeline import Progressed, artifacts
+    from leafinstruct.pipeline import artifacts
     from leafinstruct.report.inspect import page as inspection
     from leafinstruct.runtime.engine.local import LocalEngine
+    from leafinstruct.runtime.engine.watched import Progressed
 
     loaded = load_recipe(recipe, changes, limit)
     page = out or loaded.directory / "inspect.html"

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from leafinstruct.cli.output import command_line
+
 if TYPE_CHECKING:
     from leafinstruct.recipe.load import Loaded
+    from leafinstruct.report.run import Run
 
 RecipePath = Annotated[
     Path | None,
@@ -38,3 +41,10 @@ def load_recipe(recipe: Path | None, changes: list[str] | None, limit: int | Non
     from leafinstruct.recipe.load import load, locate
 
     return load(locate(recipe, os.environ.get("LEAF_RECIPE")), tuple(changes or ()), limit)
+
+
+def run_of(recipe: Path | None, changes: list[str] | None, limit: int | None) -> Run:
+    """The run of a recipe, built or not. Its errors name the command that builds it. Raises RecipeError."""
+    from leafinstruct.report.run import Run
+
+    return Run(load_recipe(recipe, changes, limit).directory, command_line(recipe, changes, limit))

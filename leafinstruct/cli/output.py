@@ -12,7 +12,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from leafinstruct.pipeline import OnProgress, Progressed
-    from leafinstruct.recipe.load import Loaded
+    from leafinstruct.forecast import Forecast
+    from leafinstruct.report.run import Run
     from leafinstruct.report.status import Step
+    from leafinstruct.runtime.engine.watched import OnProgress, Progressed
 
 QUIET_SECONDS = 15.0
 """Interval of progress lines during a long part, where stderr is no terminal."""
@@ -128,24 +129,19 @@ def _rate(now: Progressed, seconds: float) -> str:
     return f"{now.amount / max(seconds, 1e-3):,.0f} {now.unit}/s" if now.amount else ""
 
 
-def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None = None) -> None:
-    """Print the state of every stage and the funnel.
-
-    again: command that builds what is missing. seconds: duration of the build that just ended.
-    """
-    from leafinstruct.pipeline import artifacts
+def show_status(run: Run, as_json: bool, seconds: float | None = None) -> None:
+    """Print the state of every stage and the funnel. seconds: duration of the build that just ended."""
     from leafinstruct.report import status
 
-    stages = artifacts(loaded)
-    entries = status.entries(stages)
+    entries, again = status.entries(run.stages), run.again
     if as_json:
-        print_json({"run": str(loaded.directory), "stages": entries})
+        print_json({"run": str(run.directory), "stages": entries})
         return
     from rich.text import Text
 
     console = _console()
     # Text, because a path may look like rich markup
-    console.print(Text(printable(loaded.directory), style="bold"))
+    console.print(Text(printable(run.directory), style="bold"))
     _show_funnel(console, list(status.steps(entries)))
     for line in status.spending(entries, seconds):
         console.print(Text(line, style="dim"))
@@ -154,7 +150,7 @@ def show_status(loaded: Loaded, again: str, as_json: bool, seconds: float | None
         console.print(Text(printable(line), style="yellow"))
     if entries[-1]["state"] == "done":
         _show_shards(console, entries[-1])
-        for line in status.after(stages, again):
+        for line in status.after(run.stages, again):
             console.print(Text(printable(line), style="dim"))
 
 
@@ -190,17 +186,15 @@ def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
+    from leafinstruct.report.status import documents_read
+
     if not steps:
         return
     bars = sys.stdout.isatty() and console.width >= BAR_FROM and console.encoding.startswith("utf")
-    read = next(step.documents or 0 for step in steps if not step.lost)
+    read = documents_read(steps)
     table = _table("", "documents", "of read", *([""] if bars else []), "images")
     for step in steps:
-        share = (
-            None
-            if step.documents is None or step.cut or (step.stage == "ingest" and step.lost)
-            else step.documents / max(1, read)
-        )
+        share = step.share(read)
         documents, images = step.counts
         cells = [documents, "" if share is None else f"{share:.1%}", *([_bar(share)] if bars else []), images]
         # a wrapped name stays indented
@@ -247,7 +241,7 @@ def _show_shards(console: Console, entry: dict[str, Any]) -> None:
     )
 
 
-def show_story(found: dict[str, Any], again: str, full: bool) -> None:
+def show_story(found: Mapping[str, Any], again: str, full: bool) -> None:
     """Print what was found about a record, headings in bold. again: command that explains one of several
     records, with `ID` as a placeholder."""
     from rich.text import Text
@@ -263,7 +257,7 @@ def show_story(found: dict[str, Any], again: str, full: bool) -> None:
         console.print(Text(line, style="" if line.startswith(" ") else "bold"))
 
 
-def show_forecast(expected: dict[str, Any], as_json: bool) -> None:
+def show_forecast(expected: Forecast, as_json: bool) -> None:
     """Print what a build would take."""
     if as_json:
         print_json(expected)

@@ -52,6 +52,7 @@ def push(
 
     from leafinstruct.pipeline import publish
     from leafinstruct.publish.config import Allowance
+    from leafinstruct.publish.push import PushSettings
     from leafinstruct.runtime.engine.local import LocalEngine
 
     if unknown := [name for name in allow or () if name not in get_args(Allowance)]:
@@ -62,16 +63,9 @@ def push(
     target = repo or loaded.recipe.push.repo
     if target is None:
         raise typer.BadParameter("is missing; give it, or set push.repo in the recipe", param_hint="--repo")
-    asked = {
-        "repo": target,
-        "revision": revision,
-        "tag": tag,
-        "public": public,
-        "allowed": allow or (),
-        "overwrite": overwrite,
-    }
+    settings = PushSettings.of(loaded, target, revision, tag, public, allow or (), overwrite)
     with LocalEngine(1) as engine, progress() as on_progress:
-        pushed = publish(loaded, engine, stopping(on_progress), dry_run, **asked)
+        pushed = publish(loaded, settings, engine, stopping(on_progress), dry_run)
     _show(pushed, dry_run, as_json)
 
 

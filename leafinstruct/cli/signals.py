@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from leafinstruct.runtime import last_write
 
 if TYPE_CHECKING:
-    from leafinstruct.pipeline import OnProgress, Progressed
+    from leafinstruct.runtime.engine.watched import OnProgress, Progressed
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -31,8 +31,8 @@ def verify(
 ) -> None:
     """Compare every file of a run with its recorded sha256. Lists damaged files and how to repair them; exits
     with 1 if there are any."""
-    from leafinstruct.pipeline import Watched
     from leafinstruct.runtime.engine.local import LocalEngine
+    from leafinstruct.runtime.engine.watched import Watched
     from leafinstruct.runtime.locks import one_build
     from leafinstruct.verify import verify as compare
 

@@ -8,7 +8,7 @@ pipeline.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from leafinstruct.errors import DamagedError
 from leafinstruct.records import asked, shards, table
 from leafinstruct.records.text.language_names import named
 from leafinstruct.report.explain import judged
-from leafinstruct.runtime.artifact import Artifact, Report, total
+from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.stage_report import StageReport, total
 
 STATES = {
     "done": "done",
@@ -63,6 +64,12 @@ class Step:
     lost: bool = False
     cut: bool = False
 
+    def share(self, read: int) -> float | None:
+        """Share of the documents that were read; None for lines that are no part of them."""
+        if self.documents is None or self.cut or (self.lost and self.stage == "ingest"):
+            return None
+        return self.documents / max(1, read)
+
     @property
     def counts(self) -> tuple[str, str]:
         """Documents and images as texts. Losses have a minus sign, except those of ingest, which are not part
@@ -102,14 +109,12 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "image_reasons": dict(totals.image_reasons.most_common()),
         "languages": _languages(reports, "dropped"),
         "kept_languages": _languages(reports, "kept"),
-        "rejected": [item for report in reports for item in report.get("rejected", ())],
-        "unlisted": dict(
-            sum((Counter(report.get("unlisted", {})) for report in reports), Counter[str]()).most_common()
-        ),
+        "rejected": [item for report in reports for item in report.rejected],
+        "unlisted": dict(sum((Counter(report.unlisted) for report in reports), Counter[str]()).most_common()),
         "worker_seconds": round(totals.seconds, 2),
         "seconds": record.get("seconds"),
         "cost": asked.summed(costs)
-        if (costs := [report["cost"] for report in reports if report.get("cost")])
+        if (costs := [report.cost for report in reports if report.cost is not None])
         else None,
         "unanswered": _unanswered(reports),
         "unfetched": record.get("unfetched", 0),
@@ -118,17 +123,17 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _languages(reports: Sequence[Report], fate: str) -> dict[str, int]:
+def _languages(reports: Sequence[StageReport], fate: str) -> dict[str, int]:
     found = Counter[str]()
     for report in reports:
-        found.update(report.get("languages", {}).get(fate, {}))
+        found.update(report.languages.get(fate, {}))
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _unanswered(reports: Sequence[Report]) -> dict[str, dict[str, Any]]:
+def _unanswered(reports: Sequence[StageReport]) -> dict[str, dict[str, Any]]:
     found: dict[str, Counter[str]] = {}
     for report in reports:
-        for state, messages in report.get("unanswered", {}).items():
+        for state, messages in report.unanswered.items():
             found.setdefault(state, Counter()).update(messages)
     return {
         state: {
@@ -139,17 +144,17 @@ def _unanswered(reports: Sequence[Report]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _shards(reports: Sequence[Report]) -> list[dict[str, Any]]:
+def _shards(reports: Sequence[StageReport]) -> list[dict[str, Any]]:
     """Published files by task and split, sorted: number of shards, rows, images, bytes."""
     found: dict[tuple[str, str], dict[str, int]] = {}
     for report in reports:
-        (file,) = report["files"]
+        (file,) = report.files
         place = shards.named(Path(file))
         assert place is not None, "the shard stage named this file"
         cell = found.setdefault(place, {"shards": 0, "rows": 0, "images": 0, "bytes": 0})
         cell["shards"] += 1
         for name in ("rows", "images", "bytes"):
-            cell[name] += report["counts"].get(name, 0)
+            cell[name] += report.counts.get(name, 0)
     return [{"task": task, "split": split, **cell} for (task, split), cell in sorted(found.items())]
 
 
@@ -200,6 +205,11 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
         yield Step(stage, label, number, images, cut=cut and stage in ("rewrite", "shard"))
 
 
+def documents_read(funnel: Iterable[Step]) -> int:
+    """Number of documents that ingest read; 0 for a funnel without lines."""
+    return next((step.documents or 0 for step in funnel if not step.lost), 0)
+
+
 def languages(entries: Sequence[dict[str, Any]]) -> list[tuple[str, list[int]]]:
     """(language, [documents read, documents kept, examples]) for the stages that have parts, in descending
     order, and all others in one line. Empty if all documents are in one language."""
@@ -245,7 +255,7 @@ def after(stages: Mapping[str, Artifact], again: str) -> Iterator[str]:
         for part in stages[stage].parts()
     )
     try:
-        dropped = (row["id"] for path in paths if path.exists() for row in table.read(path, ["id"]))
+        dropped = (name for path in paths if path.exists() for (name,) in table.columns(path, "id"))
         first = next(dropped, None)
     except DamagedError as error:
         yield str(error)

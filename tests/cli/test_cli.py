@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from making import build, leaf, mmc4, png, recipe, rows
 
+from leafinstruct import __version__
+
 COMMAND = [sys.executable, "-c", "from leafinstruct.cli import main; main()"]
 STEPS = (
     ("Draw a red wall on the green grass of the meadow.", png()),
@@ -215,6 +217,36 @@ def test_help_fits_eighty_columns_and_cuts_no_sentence():
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert not [line for line in done.stdout.splitlines()[1:] if line.endswith("...")]
         assert "--no-" not in done.stdout
+
+
+def test_help_lists_at_most_sixteen_verbs_in_four_groups():
+    lines = leaf("--help", COLUMNS="80").stdout.splitlines()
+    groups: dict[str, list[str]] = {}
+    for line in lines[lines.index("Build:") :]:
+        if line.endswith(":"):
+            group = groups.setdefault(line[:-1], [])
+        elif line:
+            group.append(line.split()[0])
+    assert groups == {
+        "Build": ["init", "build"],
+        "Look": ["status", "inspect", "explain", "verify"],
+        "Publish": ["push", "export", "hydrate", "remove"],
+        "Train": ["train", "generate", "doctor"],
+    }
+
+
+def test_python_m_leafinstruct_is_leaf(tmp_path):
+    def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert run("leafinstruct", "--version").stdout == f"{__version__}\n"
+    wrong = run("leafinstruct", "status", "--bogus")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("Usage: leaf status [OPTIONS] [RECIPE]\n")
+    assert wrong.stderr == leaf("status", "--bogus", cwd=tmp_path).stderr
+    missing = run("leafinstruct", "status", "nowhere.yaml")
+    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
 
 
 def on_a_terminal(columns: int, *arguments: str | Path, **variables: str) -> str:

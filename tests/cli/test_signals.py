@@ -18,6 +18,8 @@ import pytest
 from making import leaf, png, rows, shard_sums, unjudged
 from small_run import Done, hub, run
 
+pytestmark = pytest.mark.e2e
+
 COMMAND = [sys.executable, "-c", "from leafinstruct.cli import main; main()"]
 TEXTS = (
     "First, draw a red wall on the grass of the meadow.",

@@ -17,7 +17,9 @@ from PIL import ImageCms
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Example, Turn, example_id
+from leafinstruct.records.rows import Drop
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.stage_report import StageReport
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 SECRET = b"HOSTILE-BYTES-OF-A-IMAGE"
@@ -68,7 +70,7 @@ def commit(
         artifact.path.mkdir(parents=True, exist_ok=True)
         table.write(artifact.file(kind, part), rows, schema)
         paths.append(artifact.file(kind, part))
-    artifact.commit(part, "key", report, paths)
+    artifact.commit(part, "key", StageReport.of(report), paths)
 
 
 def finish(artifact: Artifact, more: Mapping[str, Any] | None = None) -> None:
@@ -111,14 +113,7 @@ def _ingest(artifact: Artifact, part: str, documents: Sequence[Document], data: 
 
 
 def _filter(artifact: Artifact, part: str, documents: Sequence[Document], data: Mapping[str, bytes]) -> None:
-    drop = {
-        "rule": "text.words",
-        "position": None,
-        "value": 2.0,
-        "threshold": 3.0,
-        "state": "ok",
-        "detail": "",
-    }
+    drop = Drop("text.words", 2.0, 3.0, "ok", None, "")
     kept, dropped = documents[::2], documents[1::2]
     cells = [
         {

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import making
 import pytest
@@ -20,7 +19,7 @@ from leafinstruct.errors import LeafInstructError
 from leafinstruct.report.inspect import page as inspection
 from leafinstruct.report.inspect import parts
 from leafinstruct.report.inspect.thumbnails import thumbnail, thumbnails
-from leafinstruct.runtime.engine.base import Needs, Part, Task
+from leafinstruct.runtime.engine.base import Needs, Part, R, Task
 from leafinstruct.runtime.engine.local import LocalEngine
 
 ASSETS = Path(inspection.__file__).parent / "assets"
@@ -38,10 +37,10 @@ class Backwards:
     def __init__(self) -> None:
         self.mapped: list[int] = []
 
-    def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
+    def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         self.mapped.append(len(parts))
         with LocalEngine(self.workers) as engine:
-            found = {report["part"]: report for report in engine.map(task, parts, needs)}
+            found = {report.value[0]: report for report in engine.map(task, parts, needs)}
         return iter([found[part.name] for part in reversed(parts)])
 
 

@@ -24,7 +24,7 @@ from leafinstruct import pipeline
 from leafinstruct.filter.steps import without_image, without_step
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Image
+from leafinstruct.records.document import Document, ImageRef
 from leafinstruct.records.text import owners
 from leafinstruct.records.text.words import word_units
 from leafinstruct.report.inspect import layout
@@ -32,6 +32,7 @@ from leafinstruct.report.inspect import page as inspection
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
+    pytest.mark.e2e,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH to look at the page with"),
     pytest.mark.xdist_group("browser"),  # one process, so one browser and one set of builds
 ]
@@ -121,7 +122,7 @@ def verdicts(path: Path) -> dict[str, str]:
         row["id"]: verdict
         for part in filtered.parts()
         for kind, verdict in (("documents", "kept"), ("dropped", "dropped"))
-        for row in table.read(filtered.file(kind, part), ["id"])
+        for row in table.read(filtered.file(kind, part))
     }
 
 
@@ -326,7 +327,7 @@ def owned_pages(rng: random.Random) -> Iterator[tuple[Document, list[tuple[int, 
         places = [text.position for text in page.texts]
         owner = {image.position: rng.choice(places) for image in page.images if places and rng.random() < 0.8}
         segments = (
-            replace(one, owner=owner.get(one.position)) if isinstance(one, Image) else one
+            replace(one, owner=owner.get(one.position)) if isinstance(one, ImageRef) else one
             for one in page.segments
         )
         lost = rng.sample(page.images, rng.randint(0, len(page.images)))
@@ -341,7 +342,7 @@ def test_the_page_drops_the_texts_that_a_build_drops(look, run):
     filter/steps.py."""
     page, compared = look(run.page), 0
     for document, lost in owned_pages(random.Random(5)):
-        given = layout.layout(table.document_row(document), {})
+        given = layout.layout(document, {})
         if not given:
             continue
         numbers = {image.position: number for number, image in enumerate(document.images)}

@@ -8,6 +8,7 @@ import pytest
 
 from leafinstruct.report import status
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.stage_report import StageReport
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
 
@@ -30,7 +31,7 @@ def finish(out: Artifact, content: str) -> None:
     out.begin(fingerprint)
     path = out.path / "guide.train-00000-of-00001.parquet"
     path.write_text(content, encoding="utf-8")
-    out.commit("p", content, {"counts": {"documents": 1}}, [path])
+    out.commit("p", content, StageReport(counts={"documents": 1}), [path])
     out.finish(fingerprint)
 
 

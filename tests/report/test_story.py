@@ -4,6 +4,7 @@ pass for one of ours."""
 from __future__ import annotations
 
 import itertools
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafinstruct.records import printable as prose
+from leafinstruct.records.example import Cell
+from leafinstruct.records.rows import Drop
 from leafinstruct.report.explain import story
 from leafinstruct.report.inspect import decision
 
@@ -237,19 +240,11 @@ def test_a_verdict_is_a_sentence_also_where_there_was_no_value(value):
 
 def test_an_image_that_was_dropped_with_its_text_is_reported_with_the_text():
     detail = "truncated: file ends early; its text [3] was dropped with it"
-    drop = {
-        "rule": "image.decoded",
-        "position": 4,
-        "value": 0.0,
-        "threshold": 1.0,
-        "state": "ok",
-        "detail": detail,
-    }
-    cell = {"name": "image.decoded", "position": 4, "value": 0.0, "state": "ok", "detail": ""}
+    drop, cell = Drop("image.decoded", 0.0, 1.0, "ok", 4, detail), Cell("image.decoded", 0.0, position=4)
     rule = decision.rules(_Filtered({"score": "image.decoded", "min": 1, "drop": "step"}), [cell], [drop])[0]
     assert rule["outcome"] == "dropped_step"
-    known = {"verdict": "kept", "drops": [drop], "rules": [rule], "duplicates": None, "judge": None}
-    lines = list(story.story({**lineage_of("x"), "filter": known, "scores": [cell]}, width=100))
+    known = {"verdict": "kept", "drops": [asdict(drop)], "rules": [rule], "duplicates": None, "judge": None}
+    lines = list(story.story({**lineage_of("x"), "filter": known, "scores": [asdict(cell)]}, width=100))
     at = next(at for at, line in enumerate(lines) if line.startswith("  image.decoded"))
     assert lines[at].endswith("at least 1       images and their text dropped")
     assert lines[at + 1] == f"      [4] 0 {detail}"
