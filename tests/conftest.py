@@ -21,6 +21,13 @@ settings.register_profile("thorough", deadline=None, max_examples=300)
 settings.load_profile("quick")  # --hypothesis-profile thorough, as in make test-all
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of tests/e2e have the marker e2e, as single modules elsewhere do."""
+    for item in items:
+        if item.path.parent.name == "e2e":
+            item.add_marker("e2e")
+
+
 @pytest.fixture(scope="session")
 def real() -> Path:
     """Folder of real pages, archives and broken files; tests that want them skip elsewhere."""

@@ -11,8 +11,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from PIL import Image as Pil
@@ -21,11 +22,13 @@ from leafinstruct import pipeline
 from leafinstruct.pipeline import Outcome
 from leafinstruct.recipe import load as recipes
 from leafinstruct.recipe.templates import packaged, read_questions
-from leafinstruct.records.document import Document, Image, Provenance, Ref, Text, document_id
+from leafinstruct.records import public
+from leafinstruct.records.document import Document, ImageRef, Provenance, Ref, Text, document_id
+from leafinstruct.records.published_row import PublishedRow, rows_in
 from leafinstruct.records.text import language, owners
 from leafinstruct.rewrite import worded
 from leafinstruct.rewrite.config import TaskFamily
-from leafinstruct.runtime.engine.base import Needs, Part, Task
+from leafinstruct.runtime.engine.base import Needs, Part, R, Task, TaskResult
 from leafinstruct.runtime.engine.local import LocalEngine
 from leafinstruct.runtime.files import load, save
 
@@ -52,7 +55,7 @@ def document(
         if part.startswith("!"):
             name = part[1:]
             segments.append(
-                Image(
+                ImageRef(
                     position,
                     Ref(file=f"{name}.png"),
                     sha256=name,
@@ -136,20 +139,20 @@ class InlineEngine:
     workers = 1
 
     def __init__(self) -> None:
-        self.reports: dict[str, list[dict[str, Any]]] = {}
+        self.reports: dict[str, list[TaskResult]] = {}
         self._local = LocalEngine(workers=1)
 
-    def map(self, task: Task, parts: Sequence[Part], needs: Needs) -> Iterator[dict[str, Any]]:
+    def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         found = (
             list(self._local.map(task, parts, needs))
             if needs.kind == "io"
-            else [task(part) for part in parts]
+            else [cast("R", task(part)) for part in parts]
         )
         self.reports.setdefault(needs.what, []).extend(found)
         return iter(found)
 
     def total(self, what: str, count: str) -> int:
-        return sum(report["counts"].get(count, 0) for report in self.reports.get(what, []))
+        return sum(report.counts.get(count, 0) for report in self.reports.get(what, []))
 
 
 def build(path: Path, *changes: str, engine: InlineEngine | None = None, **options: Any) -> list[Outcome]:
@@ -176,6 +179,13 @@ def messages(*turns: tuple[str, list[str | bytes]]) -> tuple[list[dict[str, Any]
         for role, parts in turns
     ]
     return message, [part for _, parts in turns for part in parts if isinstance(part, bytes)]
+
+
+def published(row: dict[str, Any]) -> PublishedRow:
+    """A published row as it is read from a shard with the columns of a dictionary."""
+    schema = pa.schema([field for field in public.schema() if field.name in row])
+    (found,) = rows_in(pa.RecordBatch.from_pylist([row], schema=schema))
+    return found
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:

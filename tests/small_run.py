@@ -234,14 +234,14 @@ def warm() -> None:
 
     import leafinstruct.cli
     import leafinstruct.export.run
-    import leafinstruct.filter.scores.alignment
+    import leafinstruct.filter.scores.clip
     import leafinstruct.filter.stage
     import leafinstruct.ingest.stage
     import leafinstruct.publish.push
     import leafinstruct.rewrite.stage
     import leafinstruct.shard.stage
 
-    leafinstruct.filter.scores.alignment.load_clip()
+    leafinstruct.filter.scores.clip.load_clip()
     torch.set_num_threads(1)
 
 

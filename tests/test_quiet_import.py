@@ -27,7 +27,7 @@ class nn:
 USES = {
     "moss": "import leafinstruct.moss",
     "training": "import leafinstruct.train.run",
-    "a LoRA of peft": "from leafinstruct.generate.adapter import _lora as use; use(empty, None, print)",
+    "a LoRA of peft": "from leafinstruct.generation.adapter import _lora as use; use(empty, None, print)",
     "diffusion decoder": "from leafinstruct.backbones.emu2.diffusion import Diffusion; Diffusion.load(empty)",
 }
 

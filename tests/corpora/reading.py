@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.records.document import Document, Image, Provenance, Ref, Segment, Text
+from leafinstruct.records.document import Document, ImageRef, Provenance, Ref, Segment, Text
 from leafinstruct.records.text import owners
 
 FOLDER = Path(__file__).parent / "scripts"
@@ -27,7 +27,7 @@ def document(record: dict[str, Any], name: str) -> Document:
         if found["type"] == "image":
             file = f"{record['id']}-{position}.png"
             segments.append(
-                Image(
+                ImageRef(
                     position,
                     Ref(file=file),
                     found["alt"],

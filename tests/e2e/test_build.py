@@ -117,7 +117,7 @@ TEMPLATE = (
 def test_trls_vision_collator_encodes_the_rows_as_they_are(sketch):
     """A LLaVA processor of four patches an image, made here: no weights are needed to see whether every image
     finds its place."""
-    from leafinstruct.filter.scores.alignment import load_clip
+    from leafinstruct.filter.scores.clip import load_clip
 
     load_clip()  # transformers imports torchvision, which wants the same hint on a CPU build
     from datasets import load_dataset
@@ -258,7 +258,7 @@ def test_images_of_documents_that_text_rules_dropped_are_never_read(tmp_path):
     read = [
         row["ref"]
         for file in (tmp_path / "runs/t/filter").glob("images-*.parquet")
-        for row in table.read(file, ["ref"])
+        for row in table.read(file)
     ]
     assert len(read) == 15
     loose = InlineEngine()

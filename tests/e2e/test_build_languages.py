@@ -101,7 +101,7 @@ def test_other_languages_are_dropped_before_an_image_is_read(chosen):
     assert {drops[0]["rule"] for drops in dropped.values()} == {"languages"}
     assert "Arabic (ar)" in dropped["https://ar.example/0"][0]["detail"]
     assert "undetermined" in dropped["https://none.example/0"][0]["detail"]
-    read = {row["file"] for path in run.glob("filter/images-*") for row in table.read(path, ["file"])}
+    read = {row["file"] for path in run.glob("filter/images-*") for row in table.read(path)}
     assert len(read) == 2 * 4  # two images of each page that stays
     asked = {row["document_id"] for path in run.glob("filter/asked-*") for row in table.read(path)}
     assert len(asked) == 4

@@ -225,7 +225,7 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
     price = "llm.price={input_per_million: 2, output_per_million: 8}"
     build(own, "rewrite.tasks=[guide]", price)
     loaded = recipes.load(own, ())
-    stages, kept = pipeline.artifacts(loaded), pipeline.answers_of(loaded)
+    stages, kept = pipeline.artifacts(loaded), loaded.answers
 
     def reported(number: int) -> dict[str, Any]:
         record = lineage.look(stages, f"https://host{number}.example/{number}", kept)["record"]

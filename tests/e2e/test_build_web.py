@@ -8,15 +8,19 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from contributing import install_toy
 from making import InlineEngine, build, leaf, png, recipe, rows, shard_sums
 
 from leafinstruct import pipeline
 from leafinstruct.errors import LeafInstructError, SourceError
+from leafinstruct.filter.catalog import SCORES, Score
+from leafinstruct.filter.scores import image, text
 from leafinstruct.images.web.store import verify
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
@@ -119,6 +123,19 @@ def web_recipe(folder: Path, gallery: Gallery, *rules: dict[str, Any], **fetch: 
             "judge": {"enabled": False},
         },
     )
+
+
+def test_images_of_a_source_that_another_package_reads_are_fetched_alike(tmp_path, gallery, monkeypatch):
+    monkeypatch.syspath_prepend(str(install_toy(tmp_path / "site")))
+    (tmp_path / "data").mkdir()
+    urls = [f"http://{gallery.name}/a-{index}.png" for index in (0, 1)]
+    lines = [SENTENCES[0], f"! {urls[0]}", SENTENCES[1], f"! {urls[1]}"]
+    (tmp_path / "data" / "a.gallery").write_text("\n".join(lines), encoding="utf-8")
+    source = {"kind": "gallery", "name": "web", "path": "data"}
+    build(web_recipe(tmp_path, gallery), f"ingest.sources=[{json.dumps(source)}]")
+    assert gallery.images == {"/a-0.png": 1, "/a-1.png": 1}
+    (row,) = rows(tmp_path / "runs" / "t" / "shard")
+    assert [(info["ref"], info["url"]) for info in row["image_info"]] == [(url, url) for url in urls]
 
 
 def reported(path: Path, name: str, *changes: str) -> dict[str, Any]:
@@ -307,7 +324,7 @@ def test_a_bit_in_the_store_costs_one_request_and_nothing_else(tmp_path, gallery
     engine = InlineEngine()
     build(path, engine=engine, rebuild=True)
     assert gallery.images == {"/calm-0.png": 1, "/calm-1.png": 2, "/slow-0.png": 1, "/slow-1.png": 1}
-    assert [report.get("repaired") for report in engine.reports["fetching images"]] == [{"fetched images": 1}]
+    assert [report.repaired for report in engine.reports["fetching images"]] == [{"fetched images": 1}]
     assert shard_sums(tmp_path / "runs/t/shard") == before
     assert list(verify(store)) == []
 
@@ -327,3 +344,28 @@ def test_bytes_that_change_between_fetching_and_looking_are_fetched_by_the_next_
     assert sorted(gallery.images.values()) == [1, 2]
     (row,) = rows(tmp_path / "runs/t/shard")
     assert len(row["images"]) == 2
+
+
+def test_a_new_score_asks_no_server_and_a_changed_text_score_only_for_what_it_brings_back(
+    tmp_path, gallery, monkeypatch
+):
+    pages(tmp_path, gallery, {"calm": "", "loud": "LOOK AT THIS ENORMOUS WONDERFUL SHOUTED SENTENCE NOW."})
+    path = web_recipe(tmp_path, gallery)
+    build(path)
+    assert gallery.images == {"/calm-0.png": 1, "/calm-1.png": 1}
+    (stored,) = (tmp_path / "runs/.fetched").glob("*.bin")
+    data = stored.read_bytes()
+    stored.write_bytes(b"")
+    monkeypatch.setitem(SCORES, "image.area", Score("image.area", "image", "pixels"))
+    monkeypatch.setitem(image.MEASURED, "image.area", lambda width, height, _: float(width * height))
+    engine = InlineEngine()
+    build(path, "filter.rules[1]={score: image.area, min: 6144}", engine=engine)
+    assert gallery.images == {"/calm-0.png": 1, "/calm-1.png": 1}
+    assert engine.total("looking", "images_measured") == 2
+    assert engine.total("looking", "images_read") == 0
+    stored.write_bytes(data)
+    monkeypatch.setitem(SCORES, "text.capitals", replace(SCORES["text.capitals"], version=2))
+    monkeypatch.setattr(text, "capital_share", lambda _: 0.0)
+    build(path)
+    assert gallery.images == dict.fromkeys(("/calm-0.png", "/calm-1.png", "/loud-0.png", "/loud-1.png"), 1)
+    assert reported(path, "loud")["filter"]["verdict"] == "kept"
