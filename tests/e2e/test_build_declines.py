@@ -74,7 +74,8 @@ def test_credit_that_ends_stops_the_build_and_the_same_command_goes_on(
     )
     server.script(*[depending(answer)] * 5)
     server.always = status(400, {"error": {"type": "invalid_request_error", "message": message}})
-    ended = leaf("build", own)
+    # one at a time: an answer that is on its way when the build stops is asked for again
+    ended = leaf("build", own, "--set", "llm.max_in_flight=1")
     assert ended.returncode == 1
     [line] = [line for line in ended.stderr.splitlines() if "credit" in line]
     assert line == (
