@@ -46,7 +46,7 @@ from leafinstruct.runtime import last_write
 
 class _Grouped(TyperGroup):
     """Lists the verbs in groups. Typer itself does so only through rich, whose import takes as long as all
-    the rest of `leaf --help`."""
+    the rest of `leaf --help`. The signature is Click's."""
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override] # noqa: ARG002
         width = max(map(len, self.commands))

@@ -18,8 +18,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal, get_args
 
-from leafinstruct.errors import RecipeError
-
 GROUP: Literal["leafinstruct.scores"] = "leafinstruct.scores"
 """Entry points of scores of installed packages."""
 
@@ -225,5 +223,5 @@ def _of_package(name: str, path: tuple[str, ...]) -> Score:  # noqa: ARG001 - wh
         else None
     )
     if fault is not None:
-        raise RecipeError(f"{extension}: {name!r} of {GROUP} ({extension.target}) {fault}")
+        raise extension.fault(fault)
     return replace(score, package=str(extension))

@@ -113,6 +113,7 @@ def with_greedy_images(settings: Settings) -> Settings:
     return replace(settings, image=replace(settings.image, temperature=0.0))
 
 
+@explain_out_of_memory("lower --max-tokens or --max-images, or use a device with more memory (--device cpu)")
 def generate_answer(
     found: Found,
     prompt: Sequence[Segment],
@@ -124,21 +125,6 @@ def generate_answer(
 ) -> Answer:
     """Generate an answer into the folder `out`. device: of torch, or auto. Raises the errors of
     leafinstruct."""
-    with explain_out_of_memory(
-        "lower --max-tokens or --max-images, or use a device with more memory (--device cpu)"
-    ):
-        return _generate_answer(found, prompt, settings, device, out, on_token, log)
-
-
-def _generate_answer(
-    found: Found,
-    prompt: Sequence[Segment],
-    settings: Settings,
-    device: str,
-    out: Path,
-    on_token: OnToken,
-    log: Callable[[str], None],
-) -> Answer:
     _check_free(out)
     backbone = adapted(found, device_of(device), log)
     made = generated(backbone, prompt, settings, _image_tokens(found), on_token)

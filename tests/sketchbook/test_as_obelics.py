@@ -61,15 +61,15 @@ def test_the_reader_finds_every_paragraph_and_image_of_a_page_in_order(drawn, tm
     for item, one, number in zip(items, pages, range(len(pages)), strict=True):
         assert isinstance(item, Document)
         assert item.provenance.locator == f"row={number}"
-        told = [
+        parts = [
             part
             for segment in item.segments
             for part in ([segment] if isinstance(segment, ImageRef) else segment.text.split("\n\n"))
         ]
         assert [block.text for block in one.blocks if isinstance(block, Paragraph)] == [
-            part for part in told if isinstance(part, str)
+            part for part in parts if isinstance(part, str)
         ]
-        assert [isinstance(part, ImageRef) for part in told] == [
+        assert [isinstance(part, ImageRef) for part in parts] == [
             not isinstance(block, Paragraph) for block in one.blocks
         ]
         assert [(tmp_path / "obelics" / (image.ref.file or "")).read_bytes() for image in item.images] == [
