@@ -86,7 +86,7 @@ def test_an_error_of_account_or_settings_stops_the_run_and_refuses_nothing(
     server.script(*[good()] * 10)
     server.always = step
     with pytest.raises(ProviderError, match=f"{what}.*(?:Answers so far are saved|llm.key_env)") as raised:
-        ask(online(server.url), tmp_path, *FORTY)
+        ask(online(server.url, max_in_flight=1), tmp_path, *FORTY)  # none is on its way when the run stops
     assert "\n" not in str(raised.value)
     assert len(server.seen) <= 50
     journal = "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("exchanges-*"))
