@@ -6,9 +6,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -199,22 +196,6 @@ def shard_sums(folder: Path) -> dict[str, str]:
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.parquet"))
     }
-
-
-def leaf(
-    *arguments: str | Path, cwd: Path | None = None, **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """The command, as a person calls it."""
-    command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 def put_beside(shards: Path, name: str, data: bytes) -> None:

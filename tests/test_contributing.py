@@ -9,8 +9,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from command import leaf_process as leaf
 from contributing import DOCUMENT, install_toy, shown_commands, shown_files, write_project
-from making import leaf, rows
+from making import rows
 
 from leafinstruct.export.catalog import names
 from leafinstruct.ingest.config import READER

@@ -6,18 +6,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from making import build, leaf, mmc4, png, recipe, rows
+from command import COMMAND, leaf, leaf_process
+from making import build, mmc4, png, recipe, rows
 
 from leafinstruct import __version__
 
-COMMAND = [sys.executable, "-c", "from leafinstruct.cli import main; main()"]
 STEPS = (
     ("Draw a red wall on the green grass of the meadow.", png()),
     ("Then add a brown roof on top of the red wall.", png((9, 9, 90), dot=30)),
@@ -29,51 +27,6 @@ def made(folder: Path, **sections: object) -> Path:
     rules = {"min_words": 1, "min_images": 1, "alignment": {"allow_toy": True}, "rules": []}
     sources = [{"kind": "mmc4", "name": "own", "path": "data"}]
     return recipe(folder, **{"ingest": {"sources": sources}, "filter": rules, **sections})
-
-
-@pytest.mark.parametrize("wait", [0, 1.5])
-@pytest.mark.parametrize(
-    "pair", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)], ids=["int-term", "term-int"]
-)
-def test_two_signals_in_quick_succession_are_one_interrupt(tmp_path, wait, pair):
-    """An impatient person, or a scheduler that sends both: 130 at once, no traceback."""
-    leaf("init", tmp_path / "a")
-    process = subprocess.Popen(
-        [*COMMAND, "build"], cwd=tmp_path / "a", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    while not (tmp_path / "a/runs/my-dataset/.lock").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    time.sleep(wait)
-    process.send_signal(pair[0])
-    time.sleep(0.02)
-    process.send_signal(pair[1])
-    try:
-        _, noise = process.communicate(timeout=300)
-    finally:
-        process.kill()
-    assert process.returncode == 130, noise
-    assert "run the same command again to continue" in noise
-    assert "Traceback" not in noise
-
-
-def test_an_interrupt_that_an_event_loop_swallowed_stops_the_build_at_the_next_part(tmp_path):
-    """Such a loop leaves nothing but the signals ignored, which is the state that this process starts in."""
-    leaf("init", tmp_path / "a")
-    script = (
-        "import signal; real = signal.signal; signal.signal = lambda number, handler: real(number, "
-        "signal.SIG_IGN)\n"
-        "from leafinstruct.cli import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, "build"],
-        cwd=tmp_path / "a",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 130, done.stderr
-    assert "interrupted" in done.stderr
 
 
 def test_init_in_place_of_a_file_is_one_line(tmp_path):
@@ -207,13 +160,8 @@ VERBS = (
 
 def test_help_fits_eighty_columns_and_cuts_no_sentence():
     for verb in ([], *([name] for name in VERBS)):
-        done = subprocess.run(
-            [*COMMAND, *verb, "--help"],
-            env={**os.environ, "COLUMNS": "80"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = leaf(*verb, "--help", COLUMNS="80")
+        assert done.returncode == 0, done.stderr
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert not [line for line in done.stdout.splitlines()[1:] if line.endswith("...")]
         assert "--no-" not in done.stdout
@@ -338,13 +286,11 @@ def test_no_color_and_a_terminal_that_is_not_utf_8_are_honored(finished):
         80, "explain", "https://h.example/greek", finished, *CHANGE, NO_COLOR="1"
     )
     assert "█" not in on_a_terminal(80, "status", finished, *CHANGE, PYTHONIOENCODING="ascii")
-    ascii_only = leaf("explain", "https://h.example/greek", finished, *CHANGE, PYTHONIOENCODING="ascii")
+    story = ("explain", "https://h.example/greek", finished, *CHANGE)
+    ascii_only = leaf_process(*story, PYTHONIOENCODING="ascii")
     assert ascii_only.returncode == 0, ascii_only.stderr
     assert "prose: ?????????" in ascii_only.stdout
-    assert (
-        "Ζωγράφισε"
-        in leaf("explain", "https://h.example/greek", finished, *CHANGE, PYTHONIOENCODING="utf-8").stdout
-    )
+    assert "Ζωγράφισε" in leaf_process(*story, PYTHONIOENCODING="utf-8").stdout
 
 
 def test_status_for_machines_keeps_its_keys(finished):

@@ -15,12 +15,13 @@ from typing import Any
 
 import psutil
 import pytest
-from making import leaf, png, rows, shard_sums, unjudged
+from command import COMMAND
+from command import leaf_process as leaf
+from making import png, rows, shard_sums, unjudged
 from small_run import Done, hub, run
 
 pytestmark = pytest.mark.e2e
 
-COMMAND = [sys.executable, "-c", "from leafinstruct.cli import main; main()"]
 TEXTS = (
     "First, draw a red wall on the grass of the meadow.",
     "Then add a brown roof on top of it.",
@@ -73,6 +74,44 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
         return [child for child in children if any("spawn_main" in word for word in child.cmdline())]
     except psutil.Error:
         return []
+
+
+@pytest.mark.parametrize("begun", ["locked", "working"])
+@pytest.mark.parametrize(
+    "pair", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)], ids=["int-term", "term-int"]
+)
+def test_two_signals_in_quick_succession_are_one_interrupt(tmp_path, begun, pair):
+    """An impatient person, or a scheduler that sends both: 130 at once, no traceback."""
+    leaf("init", tmp_path / "a")
+    process = started(tmp_path / "a", "build")
+    until(process, (tmp_path / "a/runs/my-dataset/.lock").exists)
+    if begun == "working":
+        until(process, lambda: workers(process))
+    process.send_signal(pair[0])
+    process.send_signal(pair[1])
+    _, noise = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, noise
+    assert "run the same command again to continue" in noise
+    assert "Traceback" not in noise
+
+
+def test_an_interrupt_that_an_event_loop_swallowed_stops_the_build_at_the_next_part(tmp_path):
+    """Such a loop leaves nothing but the signals ignored, which is the state that this process starts in."""
+    leaf("init", tmp_path / "a")
+    script = (
+        "import signal; real = signal.signal; signal.signal = lambda number, handler: real(number, "
+        "signal.SIG_IGN)\n"
+        "from leafinstruct.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "build"],
+        cwd=tmp_path / "a",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130, done.stderr
+    assert "interrupted" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])

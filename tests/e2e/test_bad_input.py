@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from command import leaf_process as leaf
 from e2e.test_build import pages
-from making import build, leaf, mmc4, png, recipe, rows
+from making import build, mmc4, png, recipe, rows
 
 from leafinstruct.runtime.locks import one_build
 

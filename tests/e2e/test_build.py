@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from making import InlineEngine, build, leaf, mmc4, png, recipe, rows, shard_sums
+from command import leaf_process as leaf
+from making import InlineEngine, build, mmc4, png, recipe, rows, shard_sums
 
 from leafinstruct.records import table
 

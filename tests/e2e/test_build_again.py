@@ -15,8 +15,9 @@ from statistics import median
 import psutil
 import pytest
 import yaml
+from command import leaf_process as leaf
 from e2e.test_build import pages
-from making import InlineEngine, build, leaf, mmc4, png, recipe, rows, shard_sums
+from making import InlineEngine, build, mmc4, png, recipe, rows, shard_sums
 
 from leafinstruct.records import table
 from leafinstruct.runtime.artifact import Artifact

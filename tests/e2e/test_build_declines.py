@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command import leaf_process as leaf
 from e2e.test_build import pages
 from e2e.test_build_llm import answer, example, is_judge, text_of
 from llm.fake_clock import FakeClock
 from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving, status
-from making import build, leaf, mmc4, recipe, rows
+from making import build, mmc4, recipe, rows
 
 from leafinstruct import pipeline
 from leafinstruct.llm import clock as clocks

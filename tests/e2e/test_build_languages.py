@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from making import InlineEngine, build, leaf, mmc4, png, recipe, rows, shard_sums
+from command import leaf_process as leaf
+from making import InlineEngine, build, mmc4, png, recipe, rows, shard_sums
 
 from leafinstruct.records import table
 from leafinstruct.report.inspect.page import inspect

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import leaf_process as leaf
 from e2e.test_build import pages
 from llm.fake_clock import FakeClock
 from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving, status
-from making import build, leaf, mmc4, recipe, rows
+from making import build, mmc4, recipe, rows
 from report.looking import Page
 
 from leafinstruct import pipeline

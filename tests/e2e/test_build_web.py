@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import leaf_process as leaf
 from contributing import install_toy
-from making import InlineEngine, build, leaf, png, recipe, rows, shard_sums
+from making import InlineEngine, build, png, recipe, rows, shard_sums
 
 from leafinstruct import pipeline
 from leafinstruct.errors import LeafInstructError, SourceError

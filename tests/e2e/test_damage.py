@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from command import leaf_process as leaf
 from e2e.test_build import pages
-from making import InlineEngine, build, leaf, mmc4, recipe, rows
+from making import InlineEngine, build, mmc4, recipe, rows
 
 from leafinstruct.errors import DamagedError, DriftError, SourceError
 from leafinstruct.filter.passes import INTERMEDIATE

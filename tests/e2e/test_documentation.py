@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 import reference
 import yaml
+from command import leaf_process as leaf
 from e2e.test_build_llm import answer
 from hub_repos import ReposHub
 from llm.misbehaving import Misbehaving, depending, serving
-from making import build, leaf, recipe, rows
+from making import build, recipe, rows
 
 from leafinstruct.filter.catalog import SCORES
 

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import leaf_process as leaf
 from e2e.test_build import STEPS
 from e2e.test_changed_scores import filtered
 from installing import install
-from making import InlineEngine, build, leaf, mmc4, png, recipe
+from making import InlineEngine, build, mmc4, png, recipe
 
 from leafinstruct.errors import DriftError, LeafInstructError, RecipeError
 from leafinstruct.recipe import load as recipes

@@ -25,10 +25,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command import leaf_process as leaf
 from hub_server import Hub
 from images.videos import write_video
 from ingest.reading import record
-from making import build, leaf, rows
+from making import build, rows
 from PIL import Image
 
 PIPELINES = Path(__file__).parent.parent.parent / "pipelines"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import leaf
+from command import leaf_process as leaf
 
 from leafinstruct.records import table
 

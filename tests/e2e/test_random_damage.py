@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from making import leaf, shard_sums
+from command import leaf_process as leaf
+from making import shard_sums
 from small_run import MOST, World, counting, killing, prepared, published, restored, run, warm
 
 ATTEMPTS = 200

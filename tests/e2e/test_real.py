@@ -12,7 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from making import build, leaf, recipe, rows
+from command import leaf_process as leaf
+from making import build, recipe, rows
 
 from leafinstruct.records import table
 

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from making import build, leaf, mmc4, png, recipe, rows
+from command import leaf_process as leaf
+from making import build, mmc4, png, recipe, rows
 
 from leafinstruct import pipeline
 from leafinstruct.recipe import load as recipes

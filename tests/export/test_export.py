@@ -11,9 +11,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from command import leaf
 from export.dataset import HOSTILE, dataset, guide, image_bytes, row, shard
 from installing import install
-from making import leaf, published
+from making import published
 from markdown_it import MarkdownIt
 
 from leafinstruct.errors import DriftError, RecipeError, SourceError

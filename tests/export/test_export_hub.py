@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from command import leaf_process as leaf
 from export.dataset import dataset
 from hub_repos import Repo, ReposHub
-from making import leaf
 
 from leafinstruct.export.catalog import format_of
 from leafinstruct.export.run import export

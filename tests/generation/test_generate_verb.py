@@ -21,7 +21,8 @@ import pytest
 import torch
 import yaml
 from backbones.tiny_backbones import EMU3_SPECIAL_TOKENS, checkpoint, interleaved, tiny_chameleon, tokenizer
-from making import leaf, png, published
+from command import leaf
+from making import png, published
 from moss.tiny import emu3
 from PIL import Image
 from safetensors.torch import load_file, save_file

@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from making import build, leaf, png, recipe, rows
+from command import leaf
+from making import build, png, recipe, rows
 
 from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.images import containers

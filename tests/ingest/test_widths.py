@@ -17,8 +17,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command import leaf
 from ingest.reading import archive, documents, outline, read_all, record, rejected
-from making import build, leaf, recipe
+from making import build, recipe
 from selectolax.lexbor import LexborHTMLParser
 
 from leafinstruct.filter.scores.text import repetition

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from making import build, leaf, rows
+from command import leaf
+from making import build, rows
 
 from leafinstruct.errors import PublishError
 from leafinstruct.publish.checks import Terms, refuse, survey

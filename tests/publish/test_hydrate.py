@@ -14,9 +14,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from command import leaf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import InlineEngine, leaf, png, put_beside, rows, shard_sums
+from making import InlineEngine, png, put_beside, rows, shard_sums
 from records.golden import FOLDERS, SHARDS, earlier_and_later
 
 from leafinstruct.errors import PublishError, SchemaError

@@ -17,10 +17,11 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from command import leaf
 from e2e.test_build_llm import answer, example, is_judge, text_of
 from llm.fake_clock import FakeClock
 from llm.misbehaving import Body, Misbehaving, Step, depending, good
-from making import InlineEngine, build, leaf, png, recipe, rows, shard_sums
+from making import InlineEngine, build, png, recipe, rows, shard_sums
 from publish.searching import holding
 
 from leafinstruct.errors import DriftError

@@ -10,7 +10,8 @@ import sys
 
 import pyarrow.parquet as pq
 import pytest
-from making import build, leaf, put_beside, rows
+from command import leaf
+from making import build, put_beside, rows
 from publish.conftest import TOKEN
 
 from leafinstruct.errors import PublishError

@@ -8,7 +8,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from making import InlineEngine, build, leaf, published, rows, shard_sums
+from command import leaf
+from making import InlineEngine, build, published, rows, shard_sums
 
 from leafinstruct.errors import LeafInstructError, RecipeError
 from leafinstruct.pipeline import artifacts

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from making import leaf
+from command import leaf
 
 from leafinstruct.errors import LeafInstructError, RecipeError
 from leafinstruct.recipe import load as recipes

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import making
 import pytest
+from command import leaf
 from PIL import Image as Pil
 from report.looking import HOSTILE, SECRET, Page, chain, digest, hostile, image_bytes, make
 
@@ -283,7 +284,7 @@ def test_the_verb_writes_the_page_and_prints_its_path(tmp_path):
         ingest={"sources": [{"kind": "html", "name": "made", "path": "."}]},
         filter={"alignment": {"allow_toy": True}},
     )
-    done = making.leaf("inspect", path.name, "--records", "1", cwd=tmp_path)
+    done = leaf("inspect", path.name, "--records", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     written = next(tmp_path.rglob("inspect.html"))
     assert Path(done.stdout.strip()) == written

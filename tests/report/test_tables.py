@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from making import build, document, leaf, png, rows, unjudged
+from command import leaf
+from making import build, document, png, rows, unjudged
 from report.looking import chain, commit, make
 from typer.testing import CliRunner
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from command import leaf
 from llm.misbehaving import Body, Step, depending, good, serving
-from making import build, leaf, png, recipe, rows
+from making import build, png, recipe, rows
 
 from leafinstruct.errors import RecipeError
 from leafinstruct.recipe import load as recipes

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import leaf
 from hub_repos import ReposHub
-from making import leaf
 from train.conftest import lessons, shard
 from typer.testing import CliRunner
 

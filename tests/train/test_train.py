@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 import torch
 from backbones.tiny_backbones import interleaved, tiny_chameleon, tiny_emu2, tiny_emu3
-from making import leaf, published
+from command import leaf
+from making import published
 from moss.exact import close, exact
 from moss.tiny import emu2
 from safetensors.torch import load_file

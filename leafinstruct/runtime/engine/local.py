@@ -187,9 +187,10 @@ async def _settle(tasks: set[asyncio.Future[R]], needs: Needs) -> None:
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Block SIGINT and SIGHUP while a process is started, which inherits this. The parent handles them after
-    the block; a new process would print a traceback or end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    """Block signals while a process is started, which inherits this. The parent handles them after the block:
+    an interrupt inside of `submit` would leave a pool that cannot be shut down. In a new process SIGINT would
+    print a traceback and SIGHUP end it; SIGTERM it unblocks itself."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP, signal.SIGTERM))
     try:
         yield
     finally:
@@ -211,6 +212,7 @@ def _run(task: Callable[[Part], R], part: Part) -> R:
 def _prepare_worker(threads: int, parts: Any) -> None:
     """Run first in every worker, because numpy and torch read these variables once, on import."""
     global _slot  # noqa: PLW0603 - a pool can pass it to its processes in no other way
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
     # the processes of a pool are numbered consecutively
     number = int(current_process().name.rpartition("-")[2]) % (len(parts) // NAME_BYTES)
     _slot = memoryview(parts).cast("B")[number * NAME_BYTES : (number + 1) * NAME_BYTES]
