@@ -164,7 +164,7 @@ class Bench:
 
         self.made = small_run
         self.folder, self.runs = folder, folder / "runs"
-        self.world = small_run.World()
+        self.world = small_run.World().__enter__()
         small_run.prepared(folder, self.world)
         self.hub = small_run.hub(folder / "home")
         self.server = self.hub.__enter__()
@@ -266,7 +266,7 @@ class Bench:
 
     def close(self) -> None:
         self.hub.__exit__(None, None, None)
-        self.world.close()
+        self.world.__exit__()
 
 
 def measured(folder: Path, seed: int, flips: int, only: str) -> dict[str, Counter[str]]:

@@ -14,12 +14,11 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from hub_server import Serving
+from serving import Answering, Serving
 
 ATTRIBUTES = b"*.parquet filter=lfs diff=lfs merge=lfs -text\n"
 LARGE = (".safetensors", ".parquet")
@@ -75,7 +74,7 @@ class ReposHub(Serving):
     carried out."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Endpoint)
+        super().__init__(_Endpoint)
         self.repos: dict[str, Repo] = {}
         self.large: dict[str, bytes] = {}
         self.sent = 0
@@ -83,10 +82,6 @@ class ReposHub(Serving):
         self.tokens: set[str] = set()
         self.trouble: Callable[[str, str], Any] = lambda *_: None
         self.after: Callable[[str], Any] = lambda _: None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
     def logged_in(self, home: Path, token: str) -> dict[str, str]:
         """The environment of somebody who has a token of this Hub."""
@@ -98,9 +93,8 @@ class ReposHub(Serving):
         return self.repos[name]
 
 
-class _Endpoint(BaseHTTPRequestHandler):
+class _Endpoint(Answering):
     server: ReposHub
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self._answer(b"", self.server.trouble(self.command, self.path.partition("?")[0]))
@@ -153,7 +147,7 @@ class _Endpoint(BaseHTTPRequestHandler):
             self.close_connection = True
         elif trouble is not None:
             status, headers = trouble if isinstance(trouble, tuple) else (trouble, {})
-            self._send(status, b'{"error": "trouble"}', *headers.items())
+            self.send(status, b'{"error": "trouble"}', *headers.items())
         elif kind == "create":
             self._create(json.loads(body))
         elif kind == "batch":
@@ -202,12 +196,12 @@ class _Endpoint(BaseHTTPRequestHandler):
     def _of_a_repository(self, kind: str, path: str, body: bytes) -> None:
         name = next((name for name in self.server.repos if f"/{name}" in path), None)
         if name is None:
-            self._send(404, b"{}", ("X-Error-Code", "RepoNotFound"))
+            self.send(404, b"{}", ("X-Error-Code", "RepoNotFound"))
             return
         repo = self.server.repos[name]
         if repo.private and not self.headers.get("Authorization"):
             # as for one that is not there
-            self._send(401, b'{"error": "Invalid username or password."}', ("X-Error-Code", "RepoNotFound"))
+            self.send(401, b'{"error": "Invalid username or password."}', ("X-Error-Code", "RepoNotFound"))
             return
         match = re.search(
             rf"{name}/(?:resolve|tree|revision|commit|preupload|branch|tag|paths-info)/([^/]+)", path
@@ -232,7 +226,7 @@ class _Endpoint(BaseHTTPRequestHandler):
             repo.branches[revision] = start or repo.branches["main"]
             self._json({})
         elif (commit := repo.at(revision)) is None:
-            self._send(404, b"{}", ("X-Error-Code", "RevisionNotFound"))
+            self.send(404, b"{}", ("X-Error-Code", "RevisionNotFound"))
         elif kind == "tag":
             wanted = json.loads(body)["tag"]
             self._json({}, 409 if wanted in repo.tags else 200)
@@ -258,7 +252,7 @@ class _Endpoint(BaseHTTPRequestHandler):
     def _file(self, repo: Repo, commit: str, at: str) -> None:
         data = repo.commits[commit].get(at)
         if data is None:
-            self._send(404, b"", ("X-Error-Code", "EntryNotFound"), ("X-Repo-Commit", commit))
+            self.send(404, b"", ("X-Error-Code", "EntryNotFound"), ("X-Repo-Commit", commit))
             return
         headers = [
             ("ETag", f'"{hashlib.sha1(data).hexdigest()}"'),
@@ -267,11 +261,11 @@ class _Endpoint(BaseHTTPRequestHandler):
         ]
         if wanted := re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
             start, stop = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
-            self._send(
+            self.send(
                 206, data[start : stop + 1], *headers, ("Content-Range", f"bytes {start}-{stop}/{len(data)}")
             )
         else:
-            self._send(200, data, *headers)
+            self.send(200, data, *headers)
 
     def _commit(self, repo: Repo, name: str, branch: str, body: bytes) -> None:
         entries = [json.loads(line) for line in body.splitlines()]
@@ -297,18 +291,7 @@ class _Endpoint(BaseHTTPRequestHandler):
         )
 
     def _json(self, value: object, status: int = 200) -> None:
-        self._send(status, json.dumps(value).encode(), ("Content-Type", "application/json"))
-
-    def _send(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
-        self.send_response(status)
-        for name, value in (*headers, ("Content-Length", str(len(body)))):
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.send(status, json.dumps(value).encode(), ("Content-Type", "application/json"))
 
 
 def _entry(at: str, data: bytes) -> dict[str, Any]:

@@ -6,41 +6,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Self
+
+from serving import Answering, Serving
 
 FILE = "data/train-00000-of-00001.parquet"
 COMMIT = "1f0e5c1d2b3a49586776859493a2b1c0d1e2f304"
-
-
-class Serving(ThreadingHTTPServer):
-    """Serves in a thread while entered."""
-
-    daemon_threads = True
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
-
-    def variables(self, home: Path) -> dict[str, str]:
-        """The environment in which the Hub is this one."""
-        endpoint = f"http://127.0.0.1:{self.server_address[1]}"
-        return {
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(home),
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-        }
 
 
 class Hub(Serving):
@@ -49,8 +21,8 @@ class Hub(Serving):
     middle."""
 
     def __init__(self, name: str, file: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _Endpoint)
-        self.name = name
+        super().__init__(_Endpoint)
+        self.dataset = name
         self.file = file
         self.asked: Counter[str] = Counter()
         self.tokens: set[str] = set()
@@ -58,9 +30,8 @@ class Hub(Serving):
         self.cuts = 0
 
 
-class _Endpoint(BaseHTTPRequestHandler):
+class _Endpoint(Answering):
     server: Hub
-    protocol_version = "HTTP/1.1"
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -71,13 +42,13 @@ class _Endpoint(BaseHTTPRequestHandler):
         self.server.asked[kind] += 1
         self.server.tokens.add(self.headers.get("Authorization", ""))
         if trouble := self.server.trouble(path):
-            self._send(trouble[0], b"{}", *trouble[1].items())
-        elif self.server.name not in path:
-            self._send(404, b"{}", ("X-Error-Code", "RepoNotFound"))
+            self.send(trouble[0], b"{}", *trouble[1].items())
+        elif self.server.dataset not in path:
+            self.send(404, b"{}", ("X-Error-Code", "RepoNotFound"))
         elif path.endswith(".parquet") and kind == "file":
             self._file()
         elif kind == "file":
-            self._send(404, b"", ("X-Error-Code", "EntryNotFound"))
+            self.send(404, b"", ("X-Error-Code", "EntryNotFound"))
         elif "/tree/" in path or "/paths-info/" in path:
             oid, size = hashlib.sha1(self.server.file).hexdigest(), len(self.server.file)
             folder = (
@@ -89,11 +60,11 @@ class _Endpoint(BaseHTTPRequestHandler):
             self._json(
                 [*folder, *([{"type": "file", "path": FILE, "size": size, "oid": oid}] if inside else [])]
             )
-        elif re.search(rf"/revision/|/datasets/{self.server.name}$", path):
+        elif re.search(rf"/revision/|/datasets/{self.server.dataset}$", path):
             siblings = [{"rfilename": FILE}]
             self._json(
                 {
-                    "id": self.server.name,
+                    "id": self.server.dataset,
                     "sha": COMMIT,
                     "private": False,
                     "gated": False,
@@ -104,7 +75,7 @@ class _Endpoint(BaseHTTPRequestHandler):
                 }
             )
         else:
-            self._send(404, b"{}")
+            self.send(404, b"{}")
 
     def do_POST(self) -> None:
         self.do_GET()
@@ -120,26 +91,14 @@ class _Endpoint(BaseHTTPRequestHandler):
             start, stop = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
             if self.server.cuts and start:
                 self.server.cuts -= 1
-                self._send(206, data[start : (start + stop) // 2], *headers, size=stop + 1 - start)
+                self.send(206, data[start : (start + stop) // 2], *headers, size=stop + 1 - start)
                 self.close_connection = True
                 return
-            self._send(
+            self.send(
                 206, data[start : stop + 1], *headers, ("Content-Range", f"bytes {start}-{stop}/{len(data)}")
             )
         else:
-            self._send(200, data, *headers)
+            self.send(200, data, *headers)
 
     def _json(self, value: object) -> None:
-        self._send(200, json.dumps(value).encode(), ("Content-Type", "application/json"))
-
-    def _send(self, status: int, body: bytes, *headers: tuple[str, str], size: int | None = None) -> None:
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body) if size is None else size))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.send(200, json.dumps(value).encode(), ("Content-Type", "application/json"))

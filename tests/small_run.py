@@ -14,14 +14,12 @@ import os
 import shutil
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ import pytest
 from e2e.test_build_llm import example, is_judge
 from hub_repos import ReposHub
 from making import InlineEngine, mmc4, png, recipe
+from serving import Answering, Serving
 
 MOST = 2
 """Requests to the model in flight."""
@@ -43,29 +42,13 @@ TOKEN = "hf_secretsecretsecret"
 JUDGED = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
 
 
-class World(ThreadingHTTPServer):
+class World(Serving):
     """The web and the language model: images by name, and an answer that depends on the question alone.
     asked: requests by what they ask."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Endpoint)
+        super().__init__(_Endpoint)
         self.asked: Counter[str] = Counter()
-        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
-        self._thread.start()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed ends its connection."""
-
-    @property
-    def name(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-    def close(self) -> None:
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
 
 
 def _tokens(messages: list[dict[str, Any]]) -> int:
@@ -79,17 +62,16 @@ def _tokens(messages: list[dict[str, Any]]) -> int:
     return sum(255 if text is None else len(text) // 4 for text in texts)
 
 
-class _Endpoint(BaseHTTPRequestHandler):
+class _Endpoint(Answering):
     server: World
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self.server.asked[self.path] += 1
         found = self.path.endswith(".png")
-        self._send(
+        self.send(
             200 if found else 404,
-            "image/png" if found else "text/plain",
             png(dot=sum(self.path.encode()) % 60) if found else b"",
+            ("Content-Type", "image/png" if found else "text/plain"),
         )
 
     def do_POST(self) -> None:
@@ -108,17 +90,7 @@ class _Endpoint(BaseHTTPRequestHandler):
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
             "usage": {"prompt_tokens": _tokens(body["messages"]), "completion_tokens": 50},
         }
-        self._send(200, "application/json", json.dumps(answer).encode())
-
-    def _send(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.send(200, json.dumps(answer).encode(), ("Content-Type", "application/json"))
 
 
 def prepared(folder: Path, world: World, drawn: int = 8, videos: int = 1, own: int = 3) -> Path:

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import pytest
 from command import leaf_process as leaf
 from contributing import install_toy
 from making import InlineEngine, build, png, recipe, rows, shard_sums
+from serving import Answering, Serving
 
 from leafinstruct import pipeline
 from leafinstruct.errors import LeafInstructError, SourceError
@@ -33,21 +32,15 @@ SENTENCES = [
 ]
 
 
-class Gallery(ThreadingHTTPServer):
+class Gallery(Serving):
     """Serves images by name; `out_of_order` paths answer 503, `moved` ones redirect; every request is
     counted."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
+        super().__init__(_Answer)
         self.asked: Counter[str] = Counter()
         self.out_of_order: set[str] = set()
         self.moved: dict[str, str] = {}
-
-    @property
-    def name(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
 
     @property
     def images(self) -> Counter[str]:
@@ -55,16 +48,13 @@ class Gallery(ThreadingHTTPServer):
         return Counter({path: count for path, count in self.asked.items() if path.endswith(".png")})
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Answer(Answering):
     server: Gallery
 
     def do_GET(self) -> None:
         self.server.asked[self.path] += 1
         if self.path in self.server.moved:
-            self.send_response(302)
-            self.send_header("Location", self.server.moved[self.path])
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.send(302, b"", ("Location", self.server.moved[self.path]))
             return
         status = (
             503
@@ -74,25 +64,13 @@ class _Answer(BaseHTTPRequestHandler):
             else 404
         )
         body = png(dot=sum(self.path.encode()) % 60) if status == 200 else b""
-        self.send_response(status)
-        self.send_header("Content-Type", "image/png" if body else "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.send(status, body, ("Content-Type", "image/png" if body else "text/plain"))
 
 
 @pytest.fixture
 def gallery() -> Iterator[Gallery]:
-    server = Gallery()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with Gallery() as server:
+        yield server
 
 
 def pages(folder: Path, gallery: Gallery, names: dict[str, str]) -> None:

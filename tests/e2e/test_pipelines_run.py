@@ -12,12 +12,10 @@ import gzip
 import io
 import json
 import random
-import threading
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ from images.videos import write_video
 from ingest.reading import record
 from making import build, rows
 from PIL import Image
+from serving import Answering, Serving
 
 PIPELINES = Path(__file__).parent.parent.parent / "pipelines"
 WORDS = [
@@ -144,42 +143,24 @@ def sentence(page: int, step: int) -> str:
     return f"Step {step + 1}: {' '.join(picked)}."
 
 
-class Gallery(ThreadingHTTPServer):
+class Gallery(Serving):
     """Answers every address with an image of its own, /robots.txt with 404."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Image)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Image)
 
 
-class _Image(BaseHTTPRequestHandler):
+class _Image(Answering):
     def do_GET(self) -> None:
         found = self.path.endswith(".jpg")
         body = photo(zlib.crc32(self.path.encode())) if found else b""
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "image/jpeg" if found else "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.send(200 if found else 404, body, ("Content-Type", "image/jpeg" if found else "text/plain"))
 
 
 @pytest.fixture
 def gallery() -> Iterator[Gallery]:
-    server = Gallery()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with Gallery() as server:
+        yield server
 
 
 def run(folder: Path, name: str, *changes: str, limit: int = 10, **variables: str) -> list[dict[str, Any]]:

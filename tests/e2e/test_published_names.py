@@ -15,9 +15,8 @@ MODEL = "/srv/secret-models/qwen-vl"
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    world = World()
-    yield world
-    world.close()
+    with World() as world:
+        yield world
 
 
 def texts(folder: Path) -> Iterator[tuple[str, str]]:

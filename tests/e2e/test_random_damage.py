@@ -26,9 +26,8 @@ RULE = ("--set", "filter.rules[0].max=6")
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     warm()
-    world = World()
-    yield world
-    world.close()
+    with World() as world:
+        yield world
 
 
 def built(folder: Path, *changes: str) -> None:

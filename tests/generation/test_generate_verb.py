@@ -10,9 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from html import unescape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,12 @@ import pytest
 import torch
 import yaml
 from backbones.tiny_backbones import EMU3_SPECIAL_TOKENS, checkpoint, interleaved, tiny_chameleon, tokenizer
-from command import leaf
+from command import leaf, leaf_process
 from making import png, published
 from moss.tiny import emu3
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from serving import Answering, Serving
 from train.conftest import COLORS, image_bytes, lessons, row, shard
 from typer.testing import CliRunner
 
@@ -652,7 +651,7 @@ def test_an_adapter_of_the_hub_is_fetched_as_json_and_safetensors_only(adapter, 
     (adapter / "code.py").write_text("raise SystemExit(9)")
     asked_for: list[str] = []
 
-    class Endpoint(BaseHTTPRequestHandler):
+    class Endpoint(Answering):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             asked_for.append(path.rsplit("/", 1)[-1])
@@ -683,33 +682,15 @@ def test_an_adapter_of_the_hub_is_fetched_as_json_and_safetensors_only(adapter, 
                     "likes": 0,
                 }
                 body, kind, status = json.dumps(answer).encode(), ("Content-Type", "application/json"), 200
-            self.send_response(status)
-            for key, value in (kind, ("X-Repo-Commit", "1" * 40), ("Content-Length", str(len(body)))):
-                self.send_header(key, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+            self.send(status, body, kind, ("X-Repo-Commit", "1" * 40))
 
-        do_HEAD = do_GET  # noqa: N815 - the name that http.server calls
+        do_HEAD = do_GET
 
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    variables = {
-        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}",
-        "HF_HOME": str(tmp_path / "home"),
-        "HF_HUB_DISABLE_XET": "1",
-    }
-    try:
+    with Serving(Endpoint) as server:
         options = [*lies(base), "--max-tokens", "30", "--out", str(tmp_path / "a")]
-        done = leaf("generate", "somebody/moss", "draw", *options, cwd=tmp_path, **variables)
-        none = leaf("generate", "somebody/else", "draw", *options, cwd=tmp_path, **variables)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        variables = server.variables(tmp_path / "home")
+        done = leaf_process("generate", "somebody/moss", "draw", *options, cwd=tmp_path, **variables)
+        none = leaf_process("generate", "somebody/else", "draw", *options, cwd=tmp_path, **variables)
     assert done.returncode == 0, done.stderr
     assert record_of(tmp_path / "a")["adapter"]["name"] == "somebody/moss"
     assert {name for name in asked_for if "." in name} == {"adapter_config.json", "adapter_model.safetensors"}

@@ -11,12 +11,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import trustme
 from images.web_server import IMAGE
+from serving import Answering, Serving
 
 FETCH = """
 import asyncio, json, sys
@@ -34,23 +34,11 @@ asyncio.run(run())
 """  # noqa: E501
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Answer(Answering):
+    protocol_version = "HTTP/1.0"
+
     def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "image/png")
-        self.send_header("Content-Length", str(len(IMAGE)))
-        self.end_headers()
-        self.wfile.write(IMAGE)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class _Quiet(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """A client that does not like the certificate is no error of ours."""
+        self.send(200, IMAGE, ("Content-Type", "image/png"))
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +56,12 @@ def roots(authority, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def port(authority) -> Iterator[int]:
-    server = _Quiet(("127.0.0.1", 0), _Answer)
+    server = Serving(_Answer)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with server:
+        yield server.server_address[1]
 
 
 def fetched(folder: Path, urls: list[str], roots: Path | None) -> list[list[str]]:

@@ -6,9 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import InlineEngine, png, put_beside, rows, shard_sums
 from records.golden import FOLDERS, SHARDS, earlier_and_later
+from serving import Answering, Serving
 
 from leafinstruct.errors import PublishError, SchemaError
 from leafinstruct.publish import checks, reference
@@ -30,17 +29,17 @@ from leafinstruct.records.shards import rows as train_rows
 from leafinstruct.runtime.artifact import Artifact
 
 
-class Images(ThreadingHTTPServer):
+class Images(Serving):
     """Serves files by name; `instead`: name -> bytes or a status."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Image)
+        super().__init__(_Image)
         self.files: dict[str, bytes] = {}
         self.instead: dict[str, bytes | int] = {}
         self.asked: Counter[str] = Counter()
 
 
-class _Image(BaseHTTPRequestHandler):
+class _Image(Answering):
     server: Images
 
     def do_GET(self) -> None:
@@ -48,23 +47,13 @@ class _Image(BaseHTTPRequestHandler):
         self.server.asked[name] += 1
         found = self.server.instead.get(name, self.server.files.get(name, 404))
         data = b"" if isinstance(found, int) else found
-        self.send_response(found if isinstance(found, int) else 200)
-        for field, value in (("Content-Type", "image/png"), ("Content-Length", str(len(data)))):
-            self.send_header(field, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.send(found if isinstance(found, int) else 200, data, ("Content-Type", "image/png"))
 
 
 @pytest.fixture
 def web():
-    server = Images()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Images() as server:
+        yield server
 
 
 @pytest.fixture

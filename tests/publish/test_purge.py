@@ -6,11 +6,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from llm.fake_clock import FakeClock
 from llm.misbehaving import Body, Misbehaving, Step, depending, good
 from making import InlineEngine, build, png, recipe, rows, shard_sums
 from publish.searching import holding
+from serving import Answering, Serving
 
 from leafinstruct.errors import DriftError
 from leafinstruct.export.formats import conversations
@@ -43,19 +42,13 @@ SECRET = 'The "quick" brown fox of Müllerstraße jumps over nine lazy dogs'
 ALT = "my daughter on her fourth birthday"
 
 
-class Gallery(ThreadingHTTPServer):
+class Gallery(Serving):
     """Serves images by name; every request is counted. pages 0 and 1 share image 2 under URLs of their
     own."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
+        super().__init__(_Answer)
         self.asked: Counter[str] = Counter()
-
-    @property
-    def name(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
 
 
 def image(page: int, at: int) -> bytes:
@@ -66,21 +59,14 @@ def image(page: int, at: int) -> bytes:
     )
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Answer(Answering):
     server: Gallery
 
     def do_GET(self) -> None:
         self.server.asked[self.path] += 1
         known = self.path.startswith("/p") and self.path.endswith(".png")
         body = image(int(self.path[2]), int(self.path[4])) if known else b""
-        self.send_response(200 if known else 404)
-        self.send_header("Content-Type", "image/png" if known else "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.send(200 if known else 404, body, ("Content-Type", "image/png" if known else "text/plain"))
 
 
 @dataclass
@@ -126,8 +112,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     monkeypatch.setattr(clocks, "CLOCK", FakeClock())
     gallery, server = Gallery(), Misbehaving()
     server.always = depending(quoting)
-    threads = [server.start(), threading.Thread(target=gallery.serve_forever, daemon=True)]
-    threads[1].start()
+    thread = server.start()
     lines = []
     for number in range(4):
         texts = [
@@ -162,11 +147,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
         llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60},
         shard={"splits": {"train": 1}},
     )
-    yield Project(path, gallery, server)
-    gallery.shutdown()
-    gallery.server_close()
-    server.stop(threads[0])
-    threads[1].join()
+    with gallery:
+        yield Project(path, gallery, server)
+    server.stop(thread)
 
 
 def test_a_page_is_erased_from_every_file_and_other_records_stay(project):
