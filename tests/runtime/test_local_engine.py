@@ -64,18 +64,19 @@ def die_of_memory(part: Part) -> TaskResult:
     """As the kernel ends it: SIGKILL, while another worker is in the middle of its part."""
     if part.name == "b":
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(60)
-    return TaskResult()
+    return sleep_long(part)
 
 
-def test_a_killed_worker_is_reported_with_only_its_part():
+def test_a_killed_worker_is_reported_with_only_its_part_before_the_others_are_done(tmp_path):
+    parts = [Part("a", str(tmp_path / "a")), Part("b")]
     with LocalEngine(workers=2) as engine, pytest.raises(WorkerError) as caught:
-        list(engine.map(die_of_memory, [Part("a"), Part("b")], Needs(what="reading")))
+        list(engine.map(die_of_memory, parts, Needs(what="reading")))
     assert str(caught.value) == (
         "reading: part b: a worker process died, probably because it ran out of memory; finished "
         "parts are kept: "
         "run the same command again with fewer --workers or a smaller part_size"
     )
+    assert not (tmp_path / "a").exists()
 
 
 def test_io_tasks_share_one_loop_at_most_so_many_at_a_time_and_release_runs_last():
@@ -130,7 +131,6 @@ def test_a_failing_io_task_cancels_the_others_and_still_releases():
 
 def sleep_long(part: Part) -> TaskResult:
     """Ends with a file, after a minute."""
-    import time
 
     time.sleep(60)
     Path(part.payload).touch()

@@ -32,6 +32,9 @@ from leafinstruct.runtime.engine.base import Needs, Part, R, Task
 
 NAME_BYTES = 256
 """Maximum bytes of a part's name in shared memory."""
+WATCH_SECONDS = 1.0
+"""Interval at which the parent looks for dead workers. The thread of a pool waits for the workers that it
+knew when it last woke, not for one that was started right after; a submitted task wakes it."""
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -96,7 +99,9 @@ class LocalEngine:
                     self._workers.update(active_children())
                 if not running:
                     return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
+                done, running = wait(running, WATCH_SECONDS, FIRST_COMPLETED)
+                if not done and any(not worker.is_alive() for worker in self._workers):
+                    pool.submit(_do_nothing)
                 for future in done:
                     yield future.result()
         except DamagedError:
@@ -107,6 +112,7 @@ class LocalEngine:
             raise
         except BrokenProcessPool as error:
             self._pool = None
+            pool.shutdown()  # until all exit codes are known: a broken pool terminates its other workers
             raise WorkerError(f"{what}: {self._crash_message()}") from error
         finally:
             for future in running:
@@ -127,10 +133,7 @@ class LocalEngine:
         return self._pool
 
     def _crash_message(self) -> str:
-        """Message about a dead worker: its part, if known, and what to do. A broken pool terminates its other
-        workers."""
-        for worker in self._workers:
-            worker.join(10)
+        """Message about a dead worker: its part, if known, and what to do."""
         codes = {
             worker.pid: worker.exitcode
             for worker in self._workers
@@ -207,6 +210,10 @@ def _run(task: Callable[[Part], R], part: Part) -> R:
         return task(part)
     finally:
         _slot[:] = f"{os.getpid()} ".encode().ljust(NAME_BYTES, b"\0")
+
+
+def _do_nothing() -> None:
+    """Wake the thread of a pool."""
 
 
 def _prepare_worker(threads: int, parts: Any) -> None:
