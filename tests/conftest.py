@@ -28,6 +28,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("e2e")
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test begins in a folder of its own: relative paths lead neither into the checkout nor into files
+    of another test, which may run at the same time."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def real() -> Path:
     """Folder of real pages, archives and broken files; tests that want them skip elsewhere."""

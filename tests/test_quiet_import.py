@@ -14,6 +14,8 @@ import pytest
 
 from leafinstruct._quiet_import import quiet
 
+pytestmark = pytest.mark.e2e
+
 NOISY = """
 import logging, warnings
 logging.getLogger("bitsandbytes.backends.cpu.ops").warning("Failed to load CPU gemm_4bit_forward from kernels-community")

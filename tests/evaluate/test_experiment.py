@@ -230,7 +230,7 @@ def test_an_existing_result_is_not_run_again_and_other_settings_are_refused(tmp_
 def test_the_filtered_arm_alone_has_rules_and_alignment_is_bound_as_in_the_demo(tmp_path):
     plan = experiment.read(RECIPE)
     rules = experiment.corpus(plan, "filtered", tmp_path)["filter"]["rules"]
-    demo = yaml.safe_load(Path("pipelines/demo.yaml").read_text())["filter"]["rules"]
+    demo = yaml.safe_load((RECIPE.parents[1] / "pipelines/demo.yaml").read_text())["filter"]["rules"]
     assert [rule for rule in rules if rule["score"] == "alignment.own"] == [
         rule for rule in demo if rule["score"] == "alignment.own"
     ]

@@ -20,6 +20,8 @@ from leafinstruct.records.document import Document, ImageRef, Provenance, Ref, T
 from leafinstruct.records.text.references import dangling
 from leafinstruct.records.text.words import count_words, sentence_spans
 
+pytestmark = pytest.mark.e2e
+
 SECONDS = 10.0
 """Of CPU."""
 MILLION = 1_000_000

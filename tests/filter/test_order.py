@@ -457,6 +457,7 @@ def test_real_pages_are_in_order(real, tmp_path):
     assert len(below) <= 0.03 * len(pages), below
 
 
+@pytest.mark.e2e
 def test_shuffled_lessons_are_caught_and_others_are_not(tmp_path):
     """All topics and formats of Sketchbook: 90% of the shuffled, at most 1% of the others."""
     source = {

@@ -376,6 +376,7 @@ def bomb_of_parquet() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.e2e
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 @pytest.mark.parametrize("bomb", [*BOMBS, "long cells"])
 def test_bombs_cost_seconds_and_megabytes(bomb, tmp_path):

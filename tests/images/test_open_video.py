@@ -254,6 +254,7 @@ def megabytes(path: Path) -> int:
     return int(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.e2e
 @LINUX
 @pytest.mark.parametrize("suffix", [".mov", ".avi"])
 def test_an_image_bomb_in_a_video_is_not_decoded_while_the_file_is_probed(tmp_path, suffix):

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from leafinstruct.images.config import FetchConfig
+from leafinstruct.images.web import client
 from leafinstruct.images.web.client import Web
 from leafinstruct.images.web.names import WITNESSES, Names
 from leafinstruct.images.web.store import Fetched, Store
@@ -154,13 +158,16 @@ def test_a_name_server_that_changes_its_mind_changes_no_connection(server, tmp_p
     assert asyncio.run(run()) == [PUBLIC] * 3
 
 
-def test_slow_names_cost_other_hosts_nothing(server, tmp_path):
+def test_slow_names_cost_other_hosts_nothing(server, tmp_path, monkeypatch):
     """Forty names whose server hangs, and one that is found: its image has all of its time."""
-    import threading
+    free, passed = threading.Event(), [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0])
+    monkeypatch.setattr(client, "time", clock)
 
-    free = threading.Event()
+    world = World(mirror_test=["127.0.0.1"])
 
     def ask(host: str) -> list[str]:
+        world.asked[host] += 1
         if host.startswith("slow"):
             free.wait(60)
             raise socket.gaierror(socket.EAI_AGAIN, "timed out")
@@ -168,13 +175,19 @@ def test_slow_names_cost_other_hosts_nothing(server, tmp_path):
 
     async def run() -> tuple[Fetched, list[Fetched]]:
         web = Web(
-            FetchConfig(contact="a@b.org", retries=0, timeout=4.0, in_flight=4, allow_hosts=("mirror.test",)),
+            FetchConfig(
+                contact="a@b.org", retries=0, timeout=60.0, in_flight=4, allow_hosts=("mirror.test",)
+            ),
             Store(tmp_path),
             ask,
         )
         slow = [asyncio.ensure_future(web.fetch(f"http://slow{index}.test/a.png")) for index in range(40)]
         good = asyncio.ensure_future(web.fetch(server.url("/a.png", "mirror.test")))
-        await asyncio.sleep(5.0)  # more than an image has; its name waits for a thread as long
+        while not world.asked:  # noqa: ASYNC110 - a thread asks
+            await asyncio.sleep(0.001)
+        asyncio.get_running_loop().time = clock.monotonic  # type: ignore[method-assign]
+        passed[0] = 70.0  # more than an image has; its name waits for a thread as long
+        await asyncio.sleep(0)
         free.set()
         try:
             return await good, list(await asyncio.gather(*slow))

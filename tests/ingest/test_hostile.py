@@ -68,6 +68,7 @@ def test_a_tree_that_would_take_minutes_is_refused_in_a_second(page):
     assert time.process_time() - started < 30
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     "page",
     [

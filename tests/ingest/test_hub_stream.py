@@ -18,6 +18,8 @@ import pytest
 from hub_server import COMMIT, Hub
 from making import png
 
+pytestmark = pytest.mark.e2e
+
 
 def dataset(rows: int) -> bytes:
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -77,6 +77,7 @@ def test_parts_are_read_where_they_fit_one_form_only(written: str, parts: list[A
 # --- what is hostile ---
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     "text",
     [

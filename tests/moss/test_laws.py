@@ -351,6 +351,7 @@ def test_what_cannot_be_merged_says_why(tmp_path):
     assert torch.equal(hidden(bare, ids), hidden(exact(chameleon()), ids))
 
 
+@pytest.mark.e2e
 @every
 @backbones
 @pytest.mark.parametrize("reentrant", [True, False])

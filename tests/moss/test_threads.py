@@ -21,6 +21,8 @@ from torch import Tensor
 
 from leafinstruct import moss
 
+pytestmark = pytest.mark.e2e
+
 MAKERS = {"chameleon": chameleon, "emu3": emu3, "emu2": emu2}
 backbones = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 THREADS, PASSES = 8, 15

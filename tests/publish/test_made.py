@@ -26,6 +26,8 @@ from leafinstruct.records.removals import beside, entry
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.verify import verify
 
+pytestmark = pytest.mark.e2e
+
 FORMATS = ["mmc4", "html", "warc", "obelics"]
 
 

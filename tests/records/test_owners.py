@@ -281,10 +281,10 @@ def test_a_card_or_a_row_belongs_together_whatever_is_between(html, expected, tm
 
 def test_two_thousand_images_between_two_long_texts_take_seconds_at_most():
     page = document("# T", "word " * 200_000, *(f"!image {at}" for at in range(2_000)), "word " * 200_000)
-    started = time.perf_counter()
+    started = time.process_time()
     owners.infer(page)
     steps_of(page)
-    assert time.perf_counter() - started < 10  # was 60 s
+    assert time.process_time() - started < 10  # was 60 s
 
 
 @given(

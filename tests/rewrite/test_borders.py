@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from making import build, recipe, rows
 
+pytestmark = pytest.mark.e2e
+
 SEED, DOCUMENTS, VIDEOS = 77, 240, 6
 
 

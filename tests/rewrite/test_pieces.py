@@ -69,10 +69,10 @@ def test_no_piece_is_above_the_bounds_in_scripts_without_spaces():
 def test_ten_thousand_segments_are_cut_in_seconds():
     page = document("# T", *(part for at in range(5_000) for part in (f"Step {at} of it.", f"!{at}")))
     headings = document(*["# A heading"] * 10_000, "!a")
-    started = time.perf_counter()
+    started = time.process_time()
     assert sum(len(piece.document.images) for piece in pieces(page, 100_000, 4_000)) == 5_000
     assert pieces(headings, 5, 1)
-    assert time.perf_counter() - started < 8
+    assert time.process_time() - started < 8
 
 
 def test_a_document_within_the_bounds_is_one_piece():
