@@ -37,7 +37,7 @@ experiment: .venv/run  ## Training data x adapter on the packaged model, about t
 test: lint  ## Lint, types and unit tests; PACKAGE=filter for those of one package
 	$(BIN)/pytest -m 'not slow and not e2e' -n auto --dist loadgroup $(if $(PACKAGE),tests/$(PACKAGE),tests --ignore tests/e2e)
 
-test-e2e: .venv/dev  ## Whole builds, kills, training runs, pages in a browser, the documentation
+test-e2e: .venv/dev  ## Whole builds, kills, training runs, bombs, pages in a browser, the documentation
 	$(BIN)/pytest -m 'e2e and not slow' -n auto --dist loadgroup
 
 test-all: lint  ## All tests, with the slow ones (a thousand kills, large builds)

@@ -10,6 +10,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -20,8 +21,16 @@ import leafinstruct
 from leafinstruct.filter.catalog import SCORES
 from leafinstruct.ingest.readers.base import reader as ingest_reader
 
+pytestmark = pytest.mark.xdist_group("layout")
+
 PACKAGE = Path(__file__).parent.parent / "leafinstruct"
-MODULES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """The modules of the package; parsed in the one process that runs these tests."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
 
 NAMES, SHARE = 27, 15
 """Folders and modules at the top of the package; modules of a folder (`__init__` not counted, cli/ exempt:
@@ -162,7 +171,7 @@ def package_of(path: Path) -> str:
 def imported(path: Path, whole: bool = True) -> list[tuple[str, str]]:
     """(module, name in it) that a module imports, name "" for `import module`; whole=False: while it is
     imported itself."""
-    nodes = ast.walk(MODULES[path]) if whole else MODULES[path].body
+    nodes = ast.walk(modules()[path]) if whole else modules()[path].body
     found: list[tuple[str, str]] = []
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -185,7 +194,7 @@ def test_a_package_imports_only_packages_below_it():
             f"{own}: {sorted(allowed - set(order[: order.index(own)]))} upwards"
         )
     wrong = []
-    for path in MODULES:
+    for path in modules():
         names = [
             f"{module}.{name}" for module, name in imported(path) if module.split(".")[0] == "leafinstruct"
         ]
@@ -197,7 +206,7 @@ def test_a_package_imports_only_packages_below_it():
 
 
 def test_no_module_imports_itself_on_a_way_round():
-    known = {dotted(path): path for path in MODULES}
+    known = {dotted(path): path for path in modules()}
     graph = {}
     for name, path in known.items():
         found = imported(path, whole=False)
@@ -222,11 +231,11 @@ def test_no_module_imports_itself_on_a_way_round():
 
 
 def test_folders_can_be_looked_over():
-    top = {package_of(path) for path in MODULES} - {"__init__", "__main__"}
+    top = {package_of(path) for path in modules()} - {"__init__", "__main__"}
     assert top == set(ALLOWED)
     assert len(top) <= NAMES
     folders: dict[str, int] = {}
-    for path in MODULES:
+    for path in modules():
         if path.parent != PACKAGE and path.name != "__init__.py":
             folders[place(path.parent)] = folders.get(place(path.parent), 0) + 1
         assert (path.parent / "__init__.py").exists(), path.parent
@@ -239,7 +248,7 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
 
 def test_files_stay_readable():
     loose = rows = 0
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= LINES, path
         assert ast.get_docstring(tree) or not text.strip(), (
@@ -255,7 +264,7 @@ def test_files_stay_readable():
 
 def test_a_heavyweight_lives_in_one_place():
     wrong = []
-    for path in MODULES:
+    for path in modules():
         for module, _ in imported(path):
             homes = HEAVY.get(module.split(".")[0])
             if homes is not None and not any(
@@ -266,7 +275,7 @@ def test_a_heavyweight_lives_in_one_place():
 
 
 def test_configs_are_light_and_pure_modules_pure():
-    for path in MODULES:
+    for path in modules():
         if path.name == "config.py":
             allowed = {"pydantic", "leafinstruct", "__future__", *sys.stdlib_module_names}
             if package_of(path) == "moss":  # a PEFT configuration, no part of a recipe
@@ -291,7 +300,7 @@ def test_configs_are_light_and_pure_modules_pure():
 
 
 def test_private_names_stay_in_their_package():
-    for path in MODULES:
+    for path in modules():
         for module, name in imported(path):
             if module.startswith("leafinstruct.") and module.split(".")[1] != package_of(path):
                 assert not name.startswith("_"), f"{place(path)} imports {name} of {module}"
@@ -306,7 +315,7 @@ def test_every_stage_has_the_same_interface():
 
 
 def test_only_the_command_prints_exits_or_reads_the_environment():
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         if package_of(path) == "cli":
             continue
         for node in ast.walk(tree):
@@ -367,7 +376,7 @@ def test_the_architecture_lists_every_module_with_the_first_line_of_its_docstrin
 
 def test_code_that_changed_has_another_number():
     """Or an entry that the bytes are the same: `python scripts/code_versions.py` records both."""
-    code = code_versions.Code({place(path): tree for path, tree in MODULES.items()})
+    code = code_versions.Code({place(path): tree for path, tree in modules().items()})
     recorded = code_versions.load()
     found = code.unsettled(recorded)
     assert not found, code_versions.explained(found)
@@ -377,7 +386,7 @@ def test_code_that_changed_has_another_number():
 def test_every_number_of_code_is_guarded():
     written = {
         f"{place(path)} {target.id}"
-        for path, tree in MODULES.items()
+        for path, tree in modules().items()
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
         for target in node.targets
@@ -403,7 +412,7 @@ UNUSED = {
 
 
 def test_the_keys_of_a_reader_have_the_libraries_that_it_uses():
-    code = code_versions.Code({place(path): tree for path, tree in MODULES.items()}, numbers=())
+    code = code_versions.Code({place(path): tree for path, tree in modules().items()}, numbers=())
     for path in sorted((PACKAGE / "ingest" / "readers").glob("[a-z]*.py")):
         if path.stem == "base":
             continue
