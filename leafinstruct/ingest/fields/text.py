@@ -19,12 +19,16 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def one_line(text: str) -> str:
     """Replace runs of white space (no-break space included) with one space and strip the ends."""
+    if text.isprintable() and "  " not in text:  # the only white space that is printable is the space
+        return text.strip(" ")
     return " ".join(_clean(text).split())
 
 
 def lines(text: str) -> str:
     """Keep line breaks and indentation; remove trailing space and blank lines at both ends; replace no-break
     spaces, which compilers reject."""
+    if text.isprintable():
+        return text.rstrip(" ")
     kept = _clean(text.translate(_SPACE).replace("\r\n", "\n").replace("\r", "\n"))
     return "\n".join(line.rstrip() for line in kept.split("\n")).strip("\n")
 
@@ -36,6 +40,6 @@ def word_set(text: str) -> frozenset[str]:
 
 def _clean(text: str) -> str:
     """Remove control characters; replace a lone surrogate, which no encoding can write, with U+FFFD."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # no control character, noncharacter or surrogate is
         return text
     return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))

@@ -7,6 +7,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from leafinstruct.ingest.fields.text import one_line
 
+_WEB = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _IGNORED = re.compile(r"[\t\n\r]")
 _DEFAULT_PORTS = re.compile(r":(80|443)$")
 _KEPT = "/%:@!$&'()*+,;=~-._"
@@ -16,7 +17,7 @@ _KEPT = "/%:@!$&'()*+,;=~-._"
 def web(value: object) -> str | None:
     """Return the value if it is an http(s) URL, else None."""
     text = one_line(value) if isinstance(value, str) else ""
-    return text if re.match(r"https?://[^/\s]", text, re.IGNORECASE) else None
+    return text if _WEB.match(text) else None
 
 
 def join(base: str | None, url: str) -> str:

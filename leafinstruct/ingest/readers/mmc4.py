@@ -149,7 +149,7 @@ def _document(
 
 def _sentence(sentence: object, index: int, lost: list[LostError]) -> str:
     if isinstance(sentence, str):
-        return keep_lines(sentence) if "\n" in sentence.strip() else one_line(sentence)
+        return keep_lines(sentence) if "\n" in sentence and "\n" in sentence.strip() else one_line(sentence)
     kind = "null_text" if sentence is None else "not_text"
     lost.append(LostError(kind, f"text_list[{index}] is {shown(sentence)}"))
     return ""
