@@ -40,7 +40,7 @@ if [ -n "${PUSH_TO:-}" ]; then
     leaf push --repo "$PUSH_TO"
 fi
 
-# 9. Train a MoSS adapter on the shards. The packaged tiny model knows drawn lessons only: it shows the path. For a real base see docs/moss.md.
+# 9. Train a MoSS adapter on the shards. The packaged tiny model knows drawn lessons only: it shows the path. For a real base see docs/training.md.
 cat > train.yaml <<RECIPE
 name: adapter
 train:

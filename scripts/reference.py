@@ -1,22 +1,27 @@
 """Fill the generated sections of the documentation: docs/cli.md from `leaf --help`, docs/scores.md from the
-catalog of scores.
+catalog of scores, the settings of docs/training.md from the `train:` section of a recipe.
 
-Run it after changing an option or a score: python scripts/reference.py. tests/docs/test_docs.py compares.
+Run it after changing an option, a score or a setting: python scripts/reference.py.
+tests/e2e/test_documentation.py compares.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 from typer.core import TyperGroup
 
 from leafinstruct.cli import app
 from leafinstruct.filter.catalog import SCORES
+from leafinstruct.train.config import AdapterConfig, BackboneConfig, TrainConfig
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ("cli.md", "scores.md")
+PAGES = ("cli.md", "scores.md", "training.md")
 _SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 _SHARED = "--help"
 
@@ -27,7 +32,12 @@ def written(page: str) -> str:
 
 
 def _section(name: str) -> str:
-    """All commands, or the scores of a family."""
+    """All commands, all settings of training, or the scores of a family."""
+    if name == "train":
+        return "\n".join(
+            _settings(*section)
+            for section in (("train", TrainConfig), ("backbone", BackboneConfig), ("adapter", AdapterConfig))
+        )
     return _commands() if name == "commands" else _family(name)
 
 
@@ -54,6 +64,37 @@ def _family(family: str) -> str:
     assert found, f"no score of family {family}"
     rows = "".join(f"| `{score.name}` | {score.level} | {_cell(score.meaning)} |\n" for score in found)
     return f"| score | of each | value |\n|---|---|---|\n{rows}"
+
+
+def _settings(section: str, model: type[BaseModel]) -> str:
+    """The keys of a section of a recipe, without those that are sections themselves."""
+    rows = "".join(
+        f"| `{name}` | {_values(field.annotation)} | {_default(field.get_default())} "
+        f"| {_cell(field.description or '')} |\n"
+        for name, field in model.model_fields.items()
+        if field.annotation not in (BackboneConfig, AdapterConfig)
+    )
+    title = "train" if section == "train" else f"train.{section}"
+    return f"### {title}\n\n| key | value | default | meaning |\n|---|---|---|---|\n{rows}"
+
+
+def _values(kind: Any) -> str:
+    """What a key may hold, as a recipe writes it."""
+    names = {int: "integer", float: "number", str: "text", bool: "`true`, `false`", dict: "mapping"}
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(kind))
+    if get_origin(kind) is list:
+        return f"list of {_values(get_args(kind)[0])}"
+    if get_args(kind) and get_origin(kind) is not dict:
+        return ", ".join(_values(inner) for inner in get_args(kind) if inner is not type(None))
+    return names[get_origin(kind) or kind]
+
+
+def _default(value: object) -> str:
+    """A default as YAML writes it; "required" for a key without one."""
+    if value is PydanticUndefined:
+        return "required"
+    return "none" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _line(text: str) -> str:

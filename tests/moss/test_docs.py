@@ -1,4 +1,4 @@
-"""The example of docs/moss.md runs as it stands."""
+"""The examples of docs/moss.md run as they are."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from pathlib import Path
 
 import torch
 
+_PAGE = Path(__file__).parents[2] / "docs" / "moss.md"
+
+
+def _examples() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", _PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
 
 def test_the_twenty_lines_learn_and_load_again(tmp_path, monkeypatch):
-    text = (Path(__file__).parent.parent.parent / "docs" / "moss.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code, _ = _examples()
     assert code.count("\n") <= 26
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
@@ -21,3 +26,11 @@ def test_the_twenty_lines_learn_and_load_again(tmp_path, monkeypatch):
         wanted, found = (names[name].eval()(input_ids=names["ids"]) for name in ("model", "again"))
     assert found.logits.shape == wanted.logits.shape
     assert (tmp_path / "adapter" / "adapter_config.json").exists()
+
+
+def test_a_backbone_answers_with_a_text_and_an_image(capsys):
+    _, code = _examples()
+    exec(code, {})
+    text, image = capsys.readouterr().out.splitlines()
+    assert "wall" in text
+    assert image == "(64, 64)"
