@@ -57,5 +57,5 @@ leaf train train.yaml
 
 # 10. Ask the trained model. answer/index.html shows the question and the answer.
 if [ ! -d answer ]; then
-    leaf generate train.yaml "How do I draw a red house with a blue door?" --out answer --seed 1
+    leaf generate train.yaml "How do I draw a red house?" --out answer --seed 1
 fi

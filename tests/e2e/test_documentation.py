@@ -109,6 +109,7 @@ def test_the_tutorial_leads_from_pages_to_an_answer(pages, model, tmp_path):
     record = json.loads((folder / "runs/lessons-adapter/train/record.json").read_text(encoding="utf-8"))
     assert record["fingerprint"]["train"]["steps"] == 20
     assert (folder / "answer/index.html").is_file()
+    assert (folder / "answer/image-01.png").is_file()
 
 
 def test_the_script_of_the_whole_path_runs_and_continues(pages, tmp_path):
