@@ -47,7 +47,7 @@ __version__ = "0.1.0"
 def open(run: str | PathLike[str]) -> Run:
     """Open a run by its folder, `runs/<name>`, finished or not.
 
-    Its methods return tables as pandas frames: see report/run.py. Raises SourceError if there is no run,
+    Its methods return tables as pandas frames. Raises SourceError if there is no run,
     DriftError if another version of leafinstruct wrote it.
     """
     from pathlib import Path
@@ -112,8 +112,8 @@ def read(source: str | PathLike[str] | Mapping[str, Any]) -> Reading:
 
     source: a file or folder, whose format is recognized as by `leaf init --from`; or a source section of a
     recipe, e.g. `{"kind": "warc", "path": "crawl"}`, whose name is its kind by default. Returns an iterable
-    of Document (records/document.py), which reads the files again whenever it is iterated. A record that
-    cannot be read raises nothing: `losses` of the result counts it by reason and lists it.
+    of `Document`, which reads the files again whenever it is iterated. A record that cannot be read raises
+    nothing: `losses` of the result counts it by reason and lists it.
 
     Raises SourceError if nothing can be read there, RecipeError for a wrong section.
     """
