@@ -55,8 +55,9 @@ def _command(group: TyperGroup, context: typer.Context, name: str) -> str:
     inner = typer.Context(command, info_name=name, parent=context)
     usage = " ".join(["leaf", name, *command.collect_usage_pieces(inner)])
     records = [record for param in command.get_params(inner) if (record := param.get_help_record(inner))]
-    rows = "".join(f"| `{_cell(given)}` | {_cell(text)} |\n" for given, text in records if given != _SHARED)
-    return f"## leaf {name}\n\n    {usage}\n\n{_line(command.help or '')}\n\n| | |\n|---|---|\n{rows}"
+    rows = "".join(f"| {_code(given)} | {_cell(text)} |\n" for given, text in records if given != _SHARED)
+    head = "| option | meaning |\n|---|---|\n"
+    return f"## leaf {name}\n\n    {usage}\n\n{_line(command.help or '')}\n\n{head}{rows}"
 
 
 def _family(family: str) -> str:
@@ -102,7 +103,18 @@ def _line(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|")
+    """Text of a table's cell, with code in backticks: a name such as runs/<name> is no element of HTML."""
+    parts = _line(text).split("`")
+    return "".join(_code(part) if at % 2 else _prose(part) for at, part in enumerate(parts))
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"<(?=[A-Za-z/])", "&lt;", text).replace("|", "&#124;")
+
+
+def _code(text: str) -> str:
+    """Code in a table's cell; an element of HTML for code with a bar, whose backslash MkDocs would show."""
+    return f"<code>{_prose(text)}</code>" if "|" in text else f"`{_line(text)}`"
 
 
 if __name__ == "__main__":
