@@ -118,9 +118,11 @@ def page(results: Sequence[Result], tuned: Sequence[Result], base: Result | None
     lines = [
         "# Training data and adapter, at matched parameters",
         "",
-        "Written by `python experiments/experiment.py report`. Settings and reasons: "
-        "`experiments/moss.yaml`; every "
-        "result: `experiment.jsonl`.",
+        "Compare adapters (LoRA, MoE-LoRA, MoSS) and training data (filtered, unfiltered, captions). `make "
+        "experiment` trains and judges the small setting, about two hours on two cores; `python "
+        "experiments/experiment.py report experiments/moss.yaml` writes this page. Settings and reasons: "
+        "`experiments/moss.yaml`; every result: `experiment.jsonl`.",
+        "",
         "The images are drawings of a small closed world, and the model has two million parameters: "
         "the experiment "
         "illustrates a question and proves nothing about photographs.",

@@ -46,7 +46,7 @@ class Run:
         Columns: document_id (str), name (category; see filter/catalog.py), position (Int32; of the image,
         <NA> for a score of the document), value (float64; NaN unless state is ok), state (category), model
         (category), detail (str). Sorted by part, then in the order computed. names: only these scores.
-        columns: only these. limit: maximum number of rows. Memory: about 100 bytes a row.
+        columns: only these. limit: maximum number of rows. Memory: about 50 bytes a row.
 
         Raises LeafInstructError if filter is not done, or for an unknown name.
         """
