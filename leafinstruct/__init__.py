@@ -144,10 +144,10 @@ def score(
 
     documents: what `read` returned, or any documents with different ids. names: scores of the catalog
     (filter/catalog.py). filter, llm: sections of a recipe, for the settings of scores: `alignment.model` for
-    alignment.* and coherence.*, `llm` for judge.*; rules and minimums are not applied. roots: source name ->
-    folder of its files, for documents that are not a result of `read`. workers: number of processes.
+    `alignment.*` and `coherence.*`, `llm` for `judge.*`; rules and minimums are not applied. roots: source
+    name -> folder of its files, for documents that are not a result of `read`. workers: number of processes.
 
-    Returns the columns of `Run.scores`: document_id, name, position (of the image, <NA> for a score of the
+    Returns the columns of `Run.scores`: document_id, name, position (of the image, `<NA>` for a score of the
     document), value, state, model, detail; by source, then in the order of the documents. A score that a
     document cannot have (coherence of one image) has no value or no row, and an image that cannot be decoded
     has only image.decoded. Images on the web are fetched only with `images.fetch` in filter.

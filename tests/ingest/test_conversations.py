@@ -306,7 +306,7 @@ def test_a_list_that_breaks_off_keeps_what_was_whole(tmp_path, rest, reason):
     [
         (b"nonsense", "broken_json"),
         (b'{"a": ' + b"9" * 5000 + b"}", "broken_json"),
-        (b"[" * 5000 + b"]" * 5000, "broken_json"),
+        (b"[" * 200_000 + b"]" * 200_000, "broken_json"),  # Python 3.13 reads 5,000
         (b'{"a": "\xff"}', "not_utf8"),
         (b'{"a": NaN, "b": 1e999}', "bad_turns"),
         (b'{"leafinstruct.damage": 5}', "bad_turns"),

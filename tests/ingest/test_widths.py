@@ -489,7 +489,7 @@ def test_global_headers_do_not_add_up(tmp_path):
             info.size = 1
             out.addfile(info, io.BytesIO(b"x"))
     wide = b"".join(
-        header(tarfile.XGLTYPE, b"".join(f"13 k{n:03d}={m:05d}\n".encode() for n in range(999)))
+        header(tarfile.XGLTYPE, b"".join(f"14 k{n:03d}={m:05d}\n".encode() for n in range(999)))
         for m in range(3)
     )
     data = (tmp_path / "a.tar").read_bytes()
