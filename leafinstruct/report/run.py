@@ -44,7 +44,7 @@ class Run:
         """Every score of every document and image, dropped ones included.
 
         Columns: document_id (str), name (category; see filter/catalog.py), position (Int32; of the image,
-        <NA> for a score of the document), value (float64; NaN unless state is ok), state (category), model
+        `<NA>` for a score of the document), value (float64; NaN unless state is ok), state (category), model
         (category), detail (str). Sorted by part, then in the order computed. names: only these scores.
         columns: only these. limit: maximum number of rows. Memory: about 50 bytes a row.
 
@@ -69,7 +69,7 @@ class Run:
     def funnel(self) -> pd.DataFrame:
         """The lines of `leaf status`: what each stage dropped and kept.
 
-        Columns: stage (category), step (str), documents, images (Int64; <NA> if the line does not count
+        Columns: stage (category), step (str), documents, images (Int64; `<NA>` if the line does not count
         them), share (float64; of the documents read), lost (bool; whether the line counts what was dropped).
         Stages that have not begun have no lines.
         """
