@@ -32,9 +32,10 @@ _DEFAULT = "cp1252"
 _SEEN = 1024
 """Bytes in which the zeros of UTF-16 are searched, and before the first byte that is not ASCII for
 detection."""
-_ZEROS, _ONE_SIDE = 16, 3
+_FEW, _ZEROS, _ONE_SIDE = 4, 16, 3
 """UTF-16 of a page or of subtitles has a zero byte in at least each 16th character, since tags and digits are
-ASCII, and at least three times as many as in the other byte (一 has one there)."""
+ASCII, and at least three times as many as in the other byte (一 has one there). Compressed data has fewer
+than four in its beginning, or as many on both sides."""
 _SHORT = 3
 """Bytes of UTF-8 beyond one per character, up to which valid UTF-8 can be a short text in a declared East
 Asian charset. Three are one to three characters, and the chance of each is about 1 in 6."""
@@ -69,7 +70,7 @@ def _utf16(data: bytes) -> str:
         return ""
     first, second = head[::2].count(0), head[1::2].count(0)
     most = max(first, second)
-    if most * 2 * _ZEROS < len(head) or min(first, second) * _ONE_SIDE > most:
+    if most * 2 * _ZEROS < len(head) or most < _FEW or min(first, second) * _ONE_SIDE > most:
         return ""
     return "utf-16-be" if first > second else "utf-16-le"
 
