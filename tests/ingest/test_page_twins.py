@@ -110,7 +110,7 @@ def test_of_twins_the_one_for_a_light_desktop_is_read(page, expected):
     ],
 )
 def test_these_classes_hide_an_element_on_a_desktop(classes):
-    assert is_for_others(classes.split())
+    assert is_for_others(classes)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_these_classes_hide_an_element_on_a_desktop(classes):
     ],
 )
 def test_these_classes_do_not(classes):
-    assert not is_for_others(classes.split())
+    assert not is_for_others(classes)
 
 
 @pytest.mark.parametrize(

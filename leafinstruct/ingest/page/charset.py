@@ -23,7 +23,7 @@ from itertools import chain
 
 from resiliparse.parse.encoding import detect_encoding
 
-from leafinstruct.ingest.page.declared_charset import declared
+from leafinstruct.ingest.page.declared_charset import BEGINNING, declared
 from leafinstruct.ingest.page.encodings import MULTIBYTE, SEVEN_BIT, Decoded, codec_of, decode_as
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -45,6 +45,8 @@ _JAPANESE = b"\x1b$"
 _ESCAPES = (_JAPANESE, b"\x1b(", b"~{")
 """What begins other characters in the charsets of seven bits. Programs have the last one, too, so it counts
 only where such a charset is declared."""
+_OTHER = re.compile(rb"(?:charset|coding)\s*+=\s*+[\"']?\s*+(?!utf)\w")
+"""A charset other than UTF-8 that may be declared; most pages have none, and need not be searched."""
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -78,14 +80,17 @@ def _utf16(data: bytes) -> str:
 def _short(data: bytes, http: str | None, more: int) -> str:
     """The text of valid UTF-8 that is declared as something else, and may be it: all of it is ASCII, or it
     has few characters beyond (more: bytes beyond one per character). Else empty."""
-    escaped = any(escape in data for escape in _ESCAPES)
-    if not escaped and not 0 < more <= _SHORT:
+    # single bytes are found ten times as fast
+    escaped = (b"\x1b" in data or b"~" in data) and any(escape in data for escape in _ESCAPES)
+    if not escaped and (not 0 < more <= _SHORT or not (http or _OTHER.search(data[:BEGINNING].lower()))):
         return ""
-    names = tuple(_codecs(data, http)) or ((_detected(data),) if _JAPANESE in data else ())
+    names = _codecs(data, http)
     if escaped:
-        codec = next((name for name in names if name in SEVEN_BIT), None)
-    else:
-        codec = names[0] if names and names[0] in MULTIBYTE and "utf-8" not in names else None
+        found = tuple(names) or ((_detected(data),) if _JAPANESE in data else ())
+        codec = next((name for name in found if name in SEVEN_BIT), None)
+    else:  # most pages declare UTF-8 at once
+        codec = next(names, None)
+        codec = codec if codec in MULTIBYTE and "utf-8" not in names else None
     if codec is None:
         return ""
     decoded = decode_as(data, codec)

@@ -18,13 +18,12 @@ BEGINNING = 1 << 20
 _XML = re.compile(r"""\s*+<\?xml\s[^<>]{0,200}?\bencoding\s*+=\s*+["']([^"'<>]{1,40})["']""")
 _ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++)))?+""")
 _CHARSET = re.compile(r"""charset\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s;"']++))""", re.IGNORECASE)
-_META = re.compile(rb"<meta[\s/]", re.IGNORECASE)
 
 
 def declared(data: bytes) -> Iterator[str]:
     """Yield the labels of the page, the one that counts most first. A label may be unknown."""
     text = data[:BEGINNING].decode("latin-1")
-    if _META.search(data, 0, BEGINNING) is not None:
+    if "charset" in text.lower():
         for name, written in tags(text):
             if name == "meta" and (label := _of_meta(written)):
                 yield label

@@ -40,6 +40,7 @@ _OWN = word_set(
     """src srcset alt title class id style width height sizes usemap name longdesc loading decoding
     fetchpriority role onerror onload onclick"""
 )
+_PLAIN = _OWN - {"srcset"}
 _TEXT = re.compile(
     r"title|name|alt$|caption|label|descr|credit|copyright|license|attribution|href|link|share|target|page|"
     r"aria-|^on[a-z]"
@@ -104,7 +105,9 @@ def image(node: LexborNode) -> PageImage:
     alt = one_line(attributes.get("alt") or "")
     if is_pixel(attributes):
         return PageImage((), alt, "tracking_pixel")
-    given = [url.strip() for url in _urls(node, attributes) if url.strip()]
+    given = [bare for url in _urls(node, attributes) if (bare := url.strip())]
+    if len(given) == 1 and not is_data(given[0]):
+        return PageImage(tuple(given), alt, "", side_of(node))
     if len(given) > MOST:
         return PageImage((), alt, "too_many_sources")
     real = tuple(dict.fromkeys(url for url in given if not is_data(url)))
@@ -128,8 +131,8 @@ def is_placeholder(url: str) -> bool:
     """Whether a URL is only shown until a script sets the real one."""
     if is_data(url):
         return True
-    path = re.split(r"[?#]", url, maxsplit=1)[0]
-    return is_no_url(url) or _PLACEHOLDER.search(path[-_NAME:]) is not None
+    path = url.partition("?")[0].partition("#")[0]
+    return _PLACEHOLDER.search(path[-_NAME:]) is not None or is_no_url(url)
 
 
 def is_readable(media: str | None) -> bool:
@@ -147,6 +150,10 @@ def is_pixel(attributes: Attributes) -> bool:
 
 def urls_of(attributes: Attributes) -> Iterator[str]:
     """Yield the URLs in the attributes of an <img>, the best first."""
+    if attributes.keys() <= _PLAIN:
+        src = attributes.get("src") or ""
+        yield "" if is_no_url(src) else src
+        return
     written = [(name, value) for name, value in attributes.items() if value]
     lazy = [(name, value) for name, value in written if name in _LAZY]
     yield from _largest([value for name, value in written if name.endswith(("srcset", "bgset"))])

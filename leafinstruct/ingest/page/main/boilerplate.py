@@ -31,10 +31,12 @@ from leafinstruct.ingest.page.main.restore import restore
 from leafinstruct.ingest.page.main.teasers import remove_teasers
 from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, MAIN, around, outermost, size, weight
 
-_NEVER = word_set(
-    """script style template svg iframe object embed canvas audio video button select textarea input noscript
-    dialog link meta title rt rp rtc amp-ad amp-embed amp-sidebar amp-consent amp-iframe amp-video amp-youtube
-    amp-analytics amp-pixel amp-social-share amp-user-notification"""
+_NEVER = sorted(
+    word_set(
+        """script style template svg iframe object embed canvas audio video button select textarea input
+        noscript dialog link meta title rt rp rtc amp-ad amp-embed amp-sidebar amp-consent amp-iframe
+        amp-video amp-youtube amp-analytics amp-pixel amp-social-share amp-user-notification"""
+    )
 )
 _HEAVY = 0.8
 """Share of the text that makes one branch the page and its neighbors the parts around it."""
@@ -56,7 +58,7 @@ def content(tree: LexborHTMLParser, host: str = "") -> tuple[list[LexborNode], l
     if body is None:
         return [], []
     lost = restore(tree, body)
-    tree.strip_tags(sorted(_NEVER), recursive=True)
+    tree.strip_tags(_NEVER, recursive=True)
     for node in list(_marked(body)):
         node.decompose()
     remove_teasers(body, host)

@@ -33,6 +33,11 @@ _LOWERED = str.maketrans("0123456789+-\u2212=()", "₀₁₂₃₄₅₆₇₈�
 _DIGITS = frozenset("0123456789+-\u2212=()")
 _ATOM = re.compile(r"\w+|\(.*\)|[^\W\d]")
 
+_MAYBE = re.compile(
+    r"emoji|smil|emoticon|joypixels|tex|math|equation|formula|cht=tx|mimetex|/[0-9a-f]{4,5}[-.]",
+    re.IGNORECASE,
+)
+"""Every image that is text has one of these in its class or URL."""
 _EMOJI_WORDS = word_set(
     "emoji emojis twemoji emojione joypixels gemoji smiley smileys smilies smilie emoticon"
 )
@@ -65,6 +70,8 @@ def text_of_symbol(attributes: Attributes) -> str | None:
     """The text of an image that is an emoji or a formula; empty for an emoji without one, None for any other
     image."""
     src = (attributes.get("src") or "")[:_LONGEST]
+    if _MAYBE.search(f"{attributes.get('class') or ''} {src}") is None:
+        return None
     words = {word.lower() for word in _SPLIT.split(attributes.get("class") or "")}
     alt = one_line(
         attributes.get("alt") or attributes.get("data-emoji") or attributes.get("aria-label") or ""

@@ -36,10 +36,8 @@ WITH_BACKGROUND = ", ".join(
 )
 _SENTENCE = 300
 """Maximum characters of notices such as `You need to enable JavaScript to run this app`."""
-_FOLDED = (
-    "h1 > button, h2 > button, h3 > button, h4 > button, h5 > button, h6 > button, dt > button, summary "
-    "> button"
-)
+FOLDERS = ("h1", "h2", "h3", "h4", "h5", "h6", "dt", "summary")
+_FOLDED = ", ".join(f"{tag} > button" for tag in FOLDERS)
 _BOXES = 3
 """Boxes around a <noscript> or an image that are looked through."""
 _PREVIEW_WORDS = word_set(

@@ -120,9 +120,12 @@ def is_hidden(attributes: Attributes) -> bool:
     style = (attributes.get("style") or "").replace(" ", "").lower()
     if style and _UNSEEN.search(style) is not None:
         return True
-    classes = (attributes.get("class") or "").split()
-    printed = ("d-none" in classes or "hidden" in classes) and any("print" in name for name in classes)
-    return printed or is_for_others(classes)
+    written = (attributes.get("class") or "").lower()
+    if not written:
+        return False
+    classes = written.split()
+    printed = ("d-none" in classes or "hidden" in classes) and "print" in written
+    return printed or is_for_others(written)
 
 
 def is_body(attributes: Attributes) -> bool:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 from leafinstruct.ingest.fields.text import word_set
 
-_MAYBE = re.compile(r"none|hidden|hide|show|visible|only|dark|clone|duplicate|\bdn-|\blt-", re.IGNORECASE)
+_MAYBE = re.compile(r"none|hid|show|visible|only|dark|clone|duplicate|dn-|lt-")
 """Every class that is recognized contains one of these."""
 _SIZES = ("", "xxs", "xs", "sm", "md", "lg", "xl", "xxl", "2xl", "3xl", "xxxl")
 _SIZE = "xxs|xs|sm|md|lg|xl|xxl|2xl|xxxl|3xl"
@@ -53,7 +53,7 @@ _NAMED = (
     r"(?:dark|night)(?:-(?:mode|theme|scheme))?-only|(?:only|show|visible)-(?:in-|on-)?dark(?:-mode|-theme)?|"
     r"(?:hide|hidden)-(?:in-|on-)?light(?:-mode|-theme)?"
 )
-_HIDDEN = re.compile(rf"{_FROM_SIZE}|{_FOUNDATION}|{_NAMED}", re.IGNORECASE)
+_HIDDEN = re.compile(rf"{_FROM_SIZE}|{_FOUNDATION}|{_NAMED}")
 _CLONES = word_set(
     """slick-cloned swiper-slide-duplicate cloned bx-clone flex-clone is-clone splide__slide--clone
     glide__slide--clone tns-slide-cloned slide-clone"""
@@ -64,10 +64,11 @@ _WORDS = word_set("mobile tablet phone")
 _DARK_URL = re.compile(r"#(?:gh-dark-mode-only|only-dark)$")
 
 
-def is_for_others(classes: Sequence[str]) -> bool:
-    """Whether classes hide an element on this screen, or it is a copy."""
-    if _MAYBE.search(" ".join(classes)) is None:
+def is_for_others(written: str) -> bool:
+    """Whether a class attribute hides an element on this screen, or it is a copy."""
+    if _MAYBE.search(written) is None:
         return False
+    classes = written.split()
     if not _CLONES.isdisjoint(classes) or ("only" in classes and not _WORDS.isdisjoint(classes)):
         return "computer" not in classes
     if any(_HIDDEN.fullmatch(name) for name in classes):
