@@ -47,6 +47,8 @@ SPANISH = "Conecta el módulo de cámara “pequeño” y enciéndelo — está 
         (KOREAN, "cp949", None, "euc-kr"),
         (KOREAN, "cp949", None, "cp949"),
         (KOREAN, "cp949", "MS949", None),
+        (KOREAN, "cp949", '"ks_c_5601-1987"', "koi8-r"),
+        (KOREAN, "cp949", "'EUC-KR'", "koi8-r"),
         (KOREAN, "cp949", None, None),
         (KOREAN, "cp949", None, "utf-8"),
         (KOREAN, "cp949", "utf-8", "ks_c_5601-1987"),

@@ -220,6 +220,15 @@ def test_these_media_queries_are_for_others_or_not_understood(query):
             "<noscript><figure><img src=/a.jpg><figcaption>C</figcaption></figure></noscript>",
             ["</a.jpg>", "C"],
         ),
+        (
+            "<span><img src='data:image/gif;base64,R0lGO'><noscript><img srcset='/_next/image?url=%2Fa.jpg&amp;w=640 1x, /_next/image?url=%2Fa.jpg&amp;w=1200 2x'></noscript></span>",
+            ["</_next/image?url=%2Fa.jpg&w=1200,/_next/image?url=%2Fa.jpg&w=640>"],
+        ),
+        (
+            "<img src='data:image/svg+xml,%3Csvg%3E' data-lazy-src=/a.jpg data-lazy-srcset='/s.jpg 300w, /a.jpg 1024w'><noscript><img src=/a.jpg></noscript>",
+            ["</a.jpg,/s.jpg>"],
+        ),
+        ("<a href=/x><noscript><img src=/a.jpg alt=t></noscript></a>", ["</a.jpg>"]),
     ],
 )
 def test_an_image_in_noscript_is_shown_once_and_no_counter_is(page, expected):
@@ -286,6 +295,16 @@ def test_a_shadow_tree_is_shown_with_its_slots_and_no_other_template_is(page, ex
             ["~not_shown: 1 images and 0 texts inside <dialog>, which the page does not show"],
         ),
         ("<img src=/d.jpg><dialog><img src=/d.jpg></dialog>", ["</d.jpg>"]),
+        ("<object data=/a.swf><object data=/b.jpg type=image/jpeg></object></object>", ["</b.jpg>"]),
+        (
+            "<div><img src=/big.jpg></div><div><button class=thumb><img src=/t1.jpg></button></div>",
+            ["</big.jpg>"],
+        ),
+        (
+            f"<dialog><p>{'Fold the paper twice. ' * 20}</p></dialog>",
+            ["~not_shown: 0 images and 1 texts inside <dialog>, which the page does not show"],
+        ),
+        ("<dialog class=cookie-consent><img src=/logo.png></dialog>", []),
     ],
 )
 def test_images_of_elements_that_are_not_read_are_shown_or_reported(page, expected):

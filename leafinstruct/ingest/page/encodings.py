@@ -117,8 +117,8 @@ class Decoded:
 
 
 def codec_of(label: str | None) -> str | None:
-    """The codec of a label, as browsers read it; None for an unknown one."""
-    known = (label or "").strip().lower()
+    """The codec of a label, as browsers read it, also in quotes; None for an unknown one."""
+    known = (label or "").strip(" \t\n\f\r\"'").lower()
     name = map_encoding_to_html5(known, fallback_utf8=False) or _MORE_LABELS.get(known)
     if name is None:
         bare = known.replace("_", "-")

@@ -48,13 +48,13 @@ _NAME = 200
 
 
 def show_fallbacks(tree: LexborHTMLParser, nodes: Sequence[LexborNode]) -> None:
-    """Put the images of elements with FALLBACK_TAGS before them."""
+    """Put the images of elements with FALLBACK_TAGS before them. nodes: in the order of the document."""
     drawings = Counter[int]()
     for node in nodes:
         if node.tag == "image":
             svg = _drawing(node)
             drawings[svg.mem_id if svg is not None else 0] += 1
-    for node in nodes:
+    for node in reversed(nodes):  # one inside another is first
         if node.tag != "image":
             _show_fallback(tree, node)
         elif (svg := _drawing(node)) is not None and drawings[svg.mem_id] == 1:

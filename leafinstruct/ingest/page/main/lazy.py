@@ -55,6 +55,7 @@ _TRACKER = re.compile(
     r"scorecard|quantserve|metri[ck]a|mc\.yandex|px\.ads|bat\.bing|adsct|count\.|/hit",
     re.IGNORECASE,
 )
+_FILE_NAME = re.compile(r"\.(?:jpe?g|png|gif|webp|avif)(?![a-z])", re.IGNORECASE)
 _FALLBACK_OF = frozenset(
     {"amp-img", "amp-anim", "amp-video", "amp-iframe", "video", "audio", "object", "iframe"}
 )
@@ -109,7 +110,8 @@ def _is_content(attributes: Attributes) -> bool:
     urls = [url for url in urls_of(attributes) if not is_placeholder(url)]
     if any(_TRACKER.search(url) for url in urls[:1]):
         return False
-    return any(is_file(url) for url in urls) or (bool(urls) and bool((attributes.get("alt") or "").strip()))
+    named = any(_FILE_NAME.search(url) for url in urls) or bool((attributes.get("alt") or "").strip())
+    return bool(urls) and (named or len(urls) > 1)
 
 
 def _unhide(hidden: LexborNode, images: Sequence[LexborNode], known: set[str]) -> None:
