@@ -229,6 +229,7 @@ def test_these_media_queries_are_for_others_or_not_understood(query):
             ["</a.jpg,/s.jpg>"],
         ),
         ("<a href=/x><noscript><img src=/a.jpg alt=t></noscript></a>", ["</a.jpg>"]),
+        ("<noscript><img src=/kitchen-counter.jpg></noscript>", ["</kitchen-counter.jpg>"]),
     ],
 )
 def test_an_image_in_noscript_is_shown_once_and_no_counter_is(page, expected):
@@ -295,6 +296,7 @@ def test_a_shadow_tree_is_shown_with_its_slots_and_no_other_template_is(page, ex
             ["~not_shown: 1 images and 0 texts inside <dialog>, which the page does not show"],
         ),
         ("<img src=/d.jpg><dialog><img src=/d.jpg></dialog>", ["</d.jpg>"]),
+        ("<button class=zoom><img src=/star-cake.jpg></button>", ["</star-cake.jpg>"]),
         ("<object data=/a.swf><object data=/b.jpg type=image/jpeg></object></object>", ["</b.jpg>"]),
         (
             "<div><img src=/big.jpg></div><div><button class=thumb><img src=/t1.jpg></button></div>",

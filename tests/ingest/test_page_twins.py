@@ -196,6 +196,8 @@ def test_these_classes_do_not(classes):
         ),
         ("<p><img alt='🎂' src=/cake.jpg></p>", ["</cake.jpg>"]),
         ("<p><img class=emoji-hero alt='🎂' width=400 src=/cake.jpg></p>", ["</cake.jpg>"]),
+        ("<p><img class=emoji-guide src=/a.jpg alt='All emoji'></p>", ["</a.jpg>"]),
+        ("<ul><li><picture><img class=emoji alt='✅' src=/1.png></picture> Done</ul>", ["- ✅ Done"]),
     ],
 )
 def test_an_emoji_is_text_in_its_sentence(page, expected):
@@ -235,6 +237,9 @@ def test_an_emoji_is_text_in_its_sentence(page, expected):
             ["So (a + b)/2 = √2 is"],
         ),
         ("<p>So <script type='math/tex; mode=display'>a^2</script> is</p>", ["So a^2 is"]),
+        ("<p><img class=math-lesson src=/a.png alt='Students doing math'></p>", ["</a.png>"]),
+        ("<p>So <img class='math inline' src=/a.png alt='x^2'></p>", ["So x^2"]),
+        ("<p>So <img src='https://www.zhihu.com/equation?tex=x%5E2'></p>", ["So x^2"]),
     ],
 )
 def test_a_formula_is_text_in_its_sentence_once(page, expected):
@@ -253,3 +258,19 @@ def test_a_formula_is_text_in_its_sentence_once(page, expected):
 )
 def test_a_ruby_reading_is_not_read_twice(page, expected):
     assert shown(page) == expected
+
+
+def test_of_a_whole_article_for_phones_and_desktops_one_is_read():
+    article = "".join(f"<h2>Step {n}</h2><p>{TEXT}</p>" for n in range(4))
+    page = f"<body><main><div class='block lg:hidden'>{article}<p>Tap.</p></div><div class='hidden lg:block'>{article}<p>Click.</p></div></main></body>"
+    texts = [item.text for item in parse(page.encode()).pieces if not isinstance(item, PageImage)]
+    assert texts == [text for n in range(4) for text in (f"Step {n}", TEXT.strip())] + ["Click."]
+
+
+def test_of_two_titles_for_phones_and_desktops_one_is_read():
+    page = f"<body><main><h1 class=d-md-none>Strudel</h1><h1 class='d-none d-md-block'>Apple strudel</h1><p>{TEXT}</p></main>"
+    found = parse(page.encode())
+    assert (found.title, [item.text for item in found.pieces if not isinstance(item, PageImage)]) == (
+        "Apple strudel",
+        ["Apple strudel", TEXT.strip()],
+    )

@@ -28,6 +28,7 @@ from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.ingest.page.main.declared import declared_root, title_outside
 from leafinstruct.ingest.page.main.names import Attributes, is_boilerplate, is_structure
 from leafinstruct.ingest.page.main.restore import restore
+from leafinstruct.ingest.page.main.screens import is_for_others
 from leafinstruct.ingest.page.main.teasers import remove_teasers
 from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, MAIN, around, outermost, size, weight
 
@@ -40,6 +41,8 @@ _NEVER = sorted(
 )
 _HEAVY = 0.8
 """Share of the text that makes one branch the page and its neighbors the parts around it."""
+_TWIN = 1.2
+"""How much more than half of the text a twin for other screens may have."""
 _NEIGHBORS = 1_000
 """Maximum children of a branch that are checked; a branch with more is text."""
 _KEPT = 16
@@ -92,7 +95,8 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
             and kept < _KEPT
             and is_boilerplate(tag, attributes, inside)
         )
-        if (certain or (named and weight(node) <= half)) and node.mem_id not in document:
+        limit = half * (_TWIN if named and is_for_others(attributes.get("class") or "") else 1)
+        if (certain or (named and weight(node) <= limit)) and node.mem_id not in document:
             yield node
         else:
             waiting.extend((child, inside, kept + named) for child in node.iter())

@@ -40,7 +40,11 @@ _CONTROL = re.compile(
     r"like|star|thumbs?|thumbnails?|swatch(?:es)?|dots?|pagination|avatar|flag|spinner|prev|next|toggle|"
     r"dropdown|print|edit|user|login|social|nav)(?![a-z])"
 )
-"""Names of buttons and their images that are no content."""
+"""Classes of buttons and their images that are no content."""
+_CONTROL_FILE = re.compile(
+    r"(?<![a-z])(?:icons?|ico|logo|arrow|chevron|caret|close|hamburger|spinner|sprite|thumbs?|thumbnails?|avatar)"
+    r"(?![a-z])"
+)
 _LEVELS = 8
 """Elements around an <image> among which its <svg> is searched."""
 _NAME = 200
@@ -128,14 +132,13 @@ def _content(node: LexborNode) -> list[LexborNode]:
 
 def _is_control(button: Attributes, image: Attributes) -> bool:
     """Whether an image in a button is an icon, a thumbnail or a sign of the page's own."""
-    names = " ".join(
-        (value or "")[:_NAME]
-        for value in (button.get("class"), image.get("class"), (image.get("src") or "").rpartition("/")[2])
-    )
+    file = (image.get("src") or "").partition("?")[0].rpartition("/")[2][-_NAME:].lower()
+    classes = f"{(button.get('class') or '')[:_NAME]} {(image.get('class') or '')[:_NAME]}".lower()
     return (
         _is_small(image)
-        or (image.get("src") or "").partition("?")[0].lower().endswith(".svg")
-        or _CONTROL.search(names.lower()) is not None
+        or file.endswith(".svg")
+        or _CONTROL.search(classes) is not None
+        or _CONTROL_FILE.search(file) is not None
     )
 
 

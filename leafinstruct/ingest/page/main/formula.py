@@ -50,6 +50,12 @@ _EMOJI = regex.compile(
     r"(?:[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\u200d\ufe0f\U000e0020-\U000e007f\s]|"
     r"[#*0-9]\ufe0f?\u20e3){1,32}"
 )
+_ALTS = ("alt", "data-emoji", "aria-label")
+_LONG_NAME = 24
+"""Maximum characters of an emoji's text: `:smiling_face_with_tear:`."""
+_PHOTO = re.compile(r"\.(?:jpe?g|webp|avif)(?:[?#]|$)", re.IGNORECASE)
+"""Files of photos. Emoji and formulas are drawings."""
+_WORD = re.compile(r"[^\W\d_]{3,}")
 _BIG = 64
 """Pixels from which the side of an image is too long for an emoji in a sentence."""
 _FORMULA_WORDS = word_set("latex tex math mathjax katex mathml equation formula texerror mathtex mimetex")
@@ -76,20 +82,25 @@ def text_of_symbol(attributes: Attributes) -> str | None:
     alt = one_line(
         attributes.get("alt") or attributes.get("data-emoji") or attributes.get("aria-label") or ""
     )
-    if _is_emoji(words, src, alt) and not _is_big(attributes):
+    photo = _PHOTO.search(src) is not None
+    if not photo and _is_emoji(words, src, alt) and not _is_big(attributes):
         return alt or one_line(attributes.get("title") or "")
-    if not _FORMULA_WORDS.isdisjoint(words) or _FORMULA_URL.search(src) is not None:
+    named = not photo and not _FORMULA_WORDS.isdisjoint(words) and not _is_sentence(alt)
+    if named or _FORMULA_URL.search(src) is not None:
         return tex(alt) or _from_url(src) or None
     return None
 
 
 def _is_emoji(words: set[str], src: str, alt: str) -> bool:
-    if not _EMOJI_WORDS.isdisjoint(words):
-        return True
+    if len(alt) > _LONG_NAME:
+        return False
     path = src.partition("?")[0]
-    return _EMOJI_URL.search(path) is not None and (
-        not alt or _EMOJI.fullmatch(alt) is not None or len(alt) < 20
-    )
+    return not _EMOJI_WORDS.isdisjoint(words) or _EMOJI_URL.search(path) is not None
+
+
+def _is_sentence(alt: str) -> bool:
+    """Whether a text is of words: a photo of a lesson in mathematics is no formula."""
+    return len(_WORD.findall(alt)) > 1 and not any(sign in alt for sign in "\\^_={}$")
 
 
 def _is_big(attributes: Attributes) -> bool:

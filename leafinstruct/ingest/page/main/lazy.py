@@ -55,6 +55,7 @@ _TRACKER = re.compile(
     r"scorecard|quantserve|metri[ck]a|mc\.yandex|px\.ads|bat\.bing|adsct|count\.|/hit",
     re.IGNORECASE,
 )
+_PHOTO = re.compile(r"\.(?:jpe?g|png|webp|avif)(?:[?#]|$)", re.IGNORECASE)
 _FILE_NAME = re.compile(r"\.(?:jpe?g|png|gif|webp|avif)(?![a-z])", re.IGNORECASE)
 _FALLBACK_OF = frozenset(
     {"amp-img", "amp-anim", "amp-video", "amp-iframe", "video", "audio", "object", "iframe"}
@@ -108,7 +109,7 @@ def _is_content(attributes: Attributes) -> bool:
     if is_pixel(attributes) or is_hidden(attributes):
         return False
     urls = [url for url in urls_of(attributes) if not is_placeholder(url)]
-    if any(_TRACKER.search(url) for url in urls[:1]):
+    if any(_TRACKER.search(url) and not _PHOTO.search(url) for url in urls[:1]):
         return False
     named = any(_FILE_NAME.search(url) for url in urls) or bool((attributes.get("alt") or "").strip())
     return bool(urls) and (named or len(urls) > 1)
