@@ -46,7 +46,9 @@ from leafinstruct.runtime.files import file_sha256, load, writing
 from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-CODE = 13
+_UNSEEN = frozenset({"tracking_pixel", "emoji_without_alt", "not_shown"})
+"""Reasons of pieces that the page does not show, or that tell nothing."""
+CODE = 14
 """Increase when the same input gives other documents than before."""
 
 
@@ -299,12 +301,12 @@ def documents(
 
 
 def _without(document: Document, rejected: Rejected) -> Document:
-    """The document with a lost piece counted, if the piece belongs to it. A tracking pixel is no
-    loss."""
+    """The document with a lost piece counted, if the piece belongs to it and readers of the page saw it
+    (_UNSEEN)."""
     own = (rejected.file, rejected.locator) == (document.provenance.file, document.provenance.locator)
     return (
         replace(document, lost=document.lost + 1)
-        if own and not rejected.whole and rejected.reason != "tracking_pixel"
+        if own and not rejected.whole and rejected.reason not in _UNSEEN
         else document
     )
 

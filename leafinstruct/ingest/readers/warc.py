@@ -26,7 +26,7 @@ Whole page lost: broken_record, truncated_record (its body is cut), too_large, e
 too_deep, opt_out, no_body, no_content, too_many_pieces, too_long; revisit_of_absent_page; not_http;
 truncated, damaged_record, not_by_record, too_large or too_damaged for what cannot be read of the file.
 Image lost, the document is kept: no_source, too_many_sources, data_uri, tracking_pixel, unknown_scheme,
-bad_url, opt_out.
+bad_url, opt_out, emoji_without_alt, not_shown (inside elements that the page does not show).
 """
 
 from __future__ import annotations
