@@ -39,12 +39,19 @@ from leafinstruct.ingest.archive.archive_ends import (
     more_after,
     next_start,
 )
-from leafinstruct.ingest.archive.archive_record import NAME, NOT_HTTP, Record, described, looks_like_html
+from leafinstruct.ingest.archive.archive_record import (
+    NAME,
+    NOT_HTTP,
+    Record,
+    described,
+    from_bytes,
+    looks_like_html,
+)
 from leafinstruct.ingest.fields.url import key
 from leafinstruct.ingest.index import cached_index
 from leafinstruct.runtime.artifact import version
 
-VERSION = 7
+VERSION = 8
 """Increase when the index of the same file changes."""
 HOPS = 5
 """Maximum redirects for one image; browsers stop at 20, honest sites need 2."""
@@ -224,6 +231,8 @@ class _Found:
         stops = [*(record.offset for record in records[1:]), end]
         for record, stop in zip(records, stops, strict=bool(records)):
             place = (record.offset, stop - record.offset)
+            if record.odd_head:
+                record = from_bytes(record.offset, _first_bytes(file, place))  # noqa: PLW2901 - the same record, read again
             if record.revisit:
                 self.revisits.append(record)
             elif record.page or (record.unnamed and _is_page(file, place)):
@@ -265,13 +274,16 @@ class _Found:
 def _is_page(file: Path, place: tuple[int, int]) -> bool:
     """Whether a record without a media type is HTML. One that cannot be decoded counts as a page, so that its
     reason is reported."""
-    with file.open("rb") as stream:
-        stream.seek(place[0])
-        data = stream.read(min(place[1], HEADER))
     try:
-        return looks_like_html(beginning(data, LOOK))
+        return looks_like_html(beginning(_first_bytes(file, place), LOOK))
     except RecordError:
         return True
+
+
+def _first_bytes(file: Path, place: tuple[int, int]) -> bytes:
+    with file.open("rb") as stream:
+        stream.seek(place[0])
+        return stream.read(min(place[1], HEADER))
 
 
 def _refuse_zstd(file: Path) -> None:

@@ -14,13 +14,15 @@ section 7.1); if it is no HTML, it counts as an image when a page refers to it.
 
 from __future__ import annotations
 
+import io
 import re
 from hashlib import blake2b
 from typing import NamedTuple
 
-from fastwarc.warc import WarcRecord, WarcRecordType
+from fastwarc.warc import ArchiveIterator, HeaderMap, WarcRecord, WarcRecordType
 
 from leafinstruct.images.archive import media, media_type, target
+from leafinstruct.images.http_head import with_clean_head
 from leafinstruct.images.optout import withheld
 from leafinstruct.ingest.fields.url import join, key, web
 
@@ -46,7 +48,8 @@ class Record(NamedTuple):
     unnamed: it has no media type, so its body decides between page and image. names: the names by which
     revisits refer to a page, or those that a revisit of a page refers to. digest: of the payload of an image,
     or of a revisit of one. withheld: an image whose HTTP headers opt out of training; those of a page are
-    checked when the page is read.
+    checked when the page is read. odd_head: FastWARC cannot split the HTTP head into lines, so the other
+    fields are wrong (`from_bytes` reads such a record).
     """
 
     offset: int
@@ -60,6 +63,7 @@ class Record(NamedTuple):
     names: tuple[str, ...] = ()
     digest: str = ""
     withheld: bool = False
+    odd_head: bool = False
 
 
 def described(record: WarcRecord) -> Record:
@@ -74,6 +78,16 @@ def described(record: WarcRecord) -> Record:
     return Record(offset)
 
 
+def from_bytes(offset: int, data: bytes) -> Record:
+    """Classify a record with an odd HTTP head from its first bytes. A head that cannot be read is a loss."""
+    try:
+        record = next(ArchiveIterator(io.BytesIO(with_clean_head(data, len(data)))), None)
+        found = None if record is None else described(record)
+    except (OSError, ValueError):
+        found = None
+    return Record(offset, loss=NOT_HTTP) if found is None or found.odd_head else found._replace(offset=offset)
+
+
 def looks_like_html(data: bytes) -> bool:
     """Whether a body without a media type begins like HTML."""
     return _HTML.match(data) is not None
@@ -84,12 +98,20 @@ def _response(offset: int, record: WarcRecord) -> Record:
         # other protocols, such as dns:, are ignored
         return Record(offset, loss=NOT_HTTP if web(target(record)) else "")
     record.parse_http(quirks_mode=True)
+    if _is_odd(record.http_headers):
+        return Record(offset, odd_head=True)
     status = record.http_headers.status_code
     if status is None:
         return Record(offset, loss=NOT_HTTP)
     if status == 200:
         return _payload(offset, record, media(record))
     return _redirect(offset, record) if status in _REDIRECTS else Record(offset)
+
+
+def _is_odd(head: HeaderMap) -> bool:
+    """Whether FastWARC took several lines of an HTTP head for one, or an empty line for the first."""
+    first = head.status_line
+    return not first or "\n" in first or "\r" in first or "\n" in "".join(head.values())
 
 
 def _payload(offset: int, record: WarcRecord, kind: str) -> Record:
@@ -131,6 +153,8 @@ def _revisit(offset: int, record: WarcRecord) -> Record:
     status, kind = None, ""
     if record.is_http:
         record.parse_http(quirks_mode=True)
+        if _is_odd(record.http_headers):
+            return Record(offset, odd_head=True)
         status, kind = record.http_headers.status_code, media(record)
     if status in _REDIRECTS:
         return _redirect(offset, record)

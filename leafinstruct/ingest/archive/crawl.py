@@ -39,7 +39,7 @@ from leafinstruct.ingest.fields.url import key
 from leafinstruct.runtime.artifact import digest
 from leafinstruct.runtime.files import writing
 
-VERSION = 3
+VERSION = 4
 RUN = 200_000
 """Lines that are sorted in memory at a time: about 40 MB."""
 OPEN = 64
