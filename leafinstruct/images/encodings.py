@@ -22,6 +22,7 @@ import contextlib
 import io
 import re
 import zlib
+from collections.abc import Callable
 
 from leafinstruct.images.signature import is_image
 
@@ -33,7 +34,8 @@ UNSUPPORTED = frozenset({"compress", "x-compress", "exi", "pack200-gzip", "aes12
 """Registered encodings (IANA, HTTP Content Coding Registry) that are not read. Other unknown names state
 nothing, and the body decides."""
 _ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
-_KNOWN = _ZLIB | {"br", "zstd", "x-zstd"}
+KNOWN = _ZLIB | {"br", "zstd", "x-zstd"}
+"""Encodings that are undone."""
 _GZIP, _ZSTD = b"\x1f\x8b", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 _STEP = 1 << 20
 """Bytes that pyarrow unpacks at a time; it gives none of a step in which the body ends early."""
@@ -66,10 +68,34 @@ def encodings_of(value: str | None) -> list[str]:
     return [name for name in names if name not in ("", "identity")]
 
 
-def decoded(body: bytes, encodings: list[str], limit: int) -> bytes:
-    """Return a body without its encodings. limit: maximum bytes of what each one unpacks to. Raises
-    EncodingError."""
-    data, is_whole = _all_undone(body, encodings, limit, is_part=False)
+def is_plain(body: bytes) -> bool:
+    """Whether a body is plainly not encoded: an image, or a text (by its byte order mark, as UTF-8 without
+    binary bytes, or as markup without them)."""
+    if is_image(body) or body.startswith(_MARKS):
+        return True
+    head = body[:_HEAD]
+    if _BINARY.search(head):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut
+    except UnicodeDecodeError:
+        return _MARKUP.search(head) is not None
+    return True
+
+
+def decoded(
+    body: bytes, encodings: list[str], limit: int, is_stored: Callable[[bytes], bool] = is_plain
+) -> bytes:
+    """Return a body without its encodings.
+
+    limit: maximum bytes of what each one unpacks to.
+    is_stored: whether bytes are taken as they are though an encoding was not applied.
+
+    Raises EncodingError.
+    """
+    data, is_whole = _all_undone(body, encodings, limit, is_stored)
+    if len(data) > limit:
+        raise EncodingError("too_large", f"the body is longer than {limit:,} bytes")
     if not is_whole:
         raise EncodingError(
             "cut_encoding", f"{_stated(encodings)}: the body ends before its compression does"
@@ -80,7 +106,7 @@ def decoded(body: bytes, encodings: list[str], limit: int) -> bytes:
 def beginning(part: bytes, encodings: list[str], size: int) -> bytes:
     """Return the first bytes of a body without its encodings, from its first part. Raises EncodingError, also
     if the part unpacks to nothing yet."""
-    data, is_whole = _all_undone(part, encodings, max(size, _PART), is_part=True)
+    data, is_whole = _all_undone(part, encodings, max(size, _PART), is_plain, is_part=True)
     if not data and not is_whole:
         raise EncodingError("cut_encoding", f"{_stated(encodings)}: {len(part):,} bytes unpack to nothing")
     return data[:size]
@@ -90,11 +116,11 @@ def _stated(encodings: list[str]) -> str:
     return f"Content-Encoding: {', '.join(encodings)[:80]}"
 
 
-def _all_undone(body: bytes, encodings: list[str], limit: int, is_part: bool) -> tuple[bytes, bool]:
-    """Undo the encodings of a body or of its first part; and return whether all of them reached their end.
-
-    Raises EncodingError, also for a whole body that is longer than `limit` after one of them.
-    """
+def _all_undone(
+    body: bytes, encodings: list[str], limit: int, is_stored: Callable[[bytes], bool], is_part: bool = False
+) -> tuple[bytes, bool]:
+    """Undo the encodings of a body or of its first part, at most `limit` + 1 bytes; and whether all of them
+    reached their end. Raises EncodingError."""
     if len(encodings) > MAX_ENCODINGS:
         raise EncodingError("unknown_encoding", f"{_stated(encodings)}: more than {MAX_ENCODINGS} encodings")
     is_whole, unknown, problem = True, "", ""
@@ -103,14 +129,14 @@ def _all_undone(body: bytes, encodings: list[str], limit: int, is_part: bool) ->
             body, is_ended = _undone(body, name, limit)
             is_whole = is_whole and is_ended
         except _NotAppliedError as error:
-            unknown, problem = (unknown, f"{error}") if name in _KNOWN else (name, problem)
+            unknown, problem = (unknown, f"{error}") if name in KNOWN else (name, problem)
         except EncodingError as error:
             raise EncodingError(error.reason, f"{_stated(encodings)}: {error.detail}") from error
         if len(body) > limit and not is_part:
-            raise EncodingError("too_large", f"the body is longer than {limit:,} bytes")
-    if unknown and not _is_plain(body):
+            return body, False
+    if unknown and not is_stored(body):
         raise EncodingError("unknown_encoding", f"{_stated(encodings)}: {unknown[:40]} is not supported")
-    if problem and not _is_plain(body):
+    if problem and not is_stored(body):
         raise EncodingError("broken_encoding", f"{_stated(encodings)}: {problem}")
     return body, is_whole
 
@@ -121,7 +147,7 @@ def _undone(body: bytes, name: str, limit: int) -> tuple[bytes, bool]:
     Raises EncodingError if the body begins like it and is damaged, _NotAppliedError if it does not, or
     if the name is unknown.
     """
-    if name not in _KNOWN:
+    if name not in KNOWN:
         raise _NotAppliedError
     if not body:
         return body, True
@@ -141,7 +167,7 @@ def _undone(body: bytes, name: str, limit: int) -> tuple[bytes, bool]:
 
 def _where_not_plain(body: bytes, found: tuple[bytes, bool]) -> tuple[bytes, bool]:
     """Return what a body was decoded to whose encoding has no mark, unless that is cut and the body plain."""
-    if not found[1] and _is_plain(body):
+    if not found[1] and is_plain(body):
         raise _NotAppliedError("the body is not encoded")
     return found
 
@@ -207,18 +233,3 @@ class _Bounded(io.BytesIO):
         if self.read_since > 2 * _STEP + (64 << 10):
             raise OSError("it unpacks to less than its size")
         return data
-
-
-def _is_plain(body: bytes) -> bool:
-    """Whether a body is plainly not encoded: an image, or a text (by its byte order mark, as UTF-8 without
-    binary bytes, or as markup without them)."""
-    if is_image(body) or body.startswith(_MARKS):
-        return True
-    head = body[:_HEAD]
-    if _BINARY.search(head):
-        return False
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut
-    except UnicodeDecodeError:
-        return _MARKUP.search(head) is not None
-    return True

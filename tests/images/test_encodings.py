@@ -139,7 +139,7 @@ def test_a_bomb_is_unpacked_up_to_the_limit(name):
     ],
 )
 def test_millions_of_empty_streams_are_not_read_to_the_end(stated, unit):
-    body, began = unit * (20_000_000 // len(unit)) + b"\xff", time.process_time()
+    body, began = unit * (8_000_000 // len(unit)) + b"\xff", time.process_time()
     assert reason(body, stated, 64 << 20)[0] in {"too_large", "broken_encoding"}
     assert time.process_time() - began < 2.5
 
