@@ -391,7 +391,7 @@ UNUSED = {
     "hub": {"selectolax"},  # only markers of lists, no HTML
     # images of archives are read by filter; no normal form of a URL is stored
     "html": {"fastwarc", "pyarrow", "yarl"},
-    "warc": {"pyarrow", "yarl"},  # pyarrow undoes br and zstd, whose result is a standard's
+    "warc": {"pyarrow"},  # pyarrow undoes br and zstd, whose result is a standard's
     "video": {
         "fastwarc",
         "faster_whisper",

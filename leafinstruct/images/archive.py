@@ -34,6 +34,7 @@ _PACKED = 16 << 10
 """Bytes of a body from which its first bytes are decoded."""
 _FIRST_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]*)?\r\n")
 _LAST_CHUNK = re.compile(rb"(?:\A|\r\n)0+[ \t]*(?:;[^\r\n]*)?(?:\r\n(?:[^\r\n]+\r\n)*\s*)?\Z")
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
 _TRAILERS = 8192
 """Bytes at the end of a chunked body in which its last chunk is searched."""
 
@@ -179,7 +180,16 @@ def _limited(body: bytes, limit: int) -> bytes:
 
 def target(record: WarcRecord) -> str:
     """Return the record's target URI; some writers put it in angle brackets."""
-    return (record.headers.get("WARC-Target-URI") or "").strip().removeprefix("<").removesuffix(">")
+    url = record.headers.get("WARC-Target-URI") or ""
+    if "\ufffd" in url:
+        url = url_text(record.headers.get_bytes(b"WARC-Target-URI") or b"")
+    return url.strip().removeprefix("<").removesuffix(">")
+
+
+def url_text(header: bytes) -> str:
+    """Decode a header that holds a URL; bytes that are no UTF-8 become percent-escapes, as browsers send
+    them."""
+    return _NO_UTF8.sub(lambda byte: f"%{ord(byte[0]) & 0xFF:02X}", header.decode(errors="surrogateescape"))
 
 
 def media(record: WarcRecord) -> str:

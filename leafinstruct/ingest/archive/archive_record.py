@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from fastwarc.warc import ArchiveIterator, HeaderMap, WarcRecord, WarcRecordType
 
-from leafinstruct.images.archive import media, media_type, target
+from leafinstruct.images.archive import media, media_type, target, url_text
 from leafinstruct.images.http_head import with_clean_head
 from leafinstruct.images.optout import withheld
 from leafinstruct.ingest.fields.url import join, key, web
@@ -142,7 +142,9 @@ def _payload(offset: int, record: WarcRecord, kind: str) -> Record:
 def _redirect(offset: int, record: WarcRecord) -> Record:
     try:
         url = target(record)
-        return Record(offset, key(url), location=join(url, record.http_headers.get("Location") or ""))
+        # as bytes: FastWARC decodes HTTP headers as Latin-1
+        location = url_text(record.http_headers.get_bytes(b"Location") or b"")
+        return Record(offset, key(url), location=join(url, location))
     except ValueError:
         return Record(offset)
 

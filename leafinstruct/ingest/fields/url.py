@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+
+from yarl import URL
 
 from leafinstruct.ingest.fields.text import one_line
 
 _IGNORED = re.compile(r"[\t\n\r]")
-_DEFAULT_PORTS = re.compile(r":(80|443)$")
-_KEPT = "/%:@!$&'()*+,;=~-._"
-"""Characters that a path keeps; `%` is included so that quoted characters are not quoted twice."""
+_PLAIN = re.compile(r"https?://((?:[a-z0-9_-]+\.)+[a-z0-9-]+)(/[A-Za-z0-9._~/-]*(?:\?[A-Za-z0-9._~=&-]+)?)?")
+"""URLs that are their own normal form, up to the scheme."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def web(value: object) -> str | None:
@@ -30,15 +32,30 @@ def join(base: str | None, url: str) -> str:
 
 
 def key(url: str) -> str:
-    """Key of a URL in an archive, which ignores http and https, fragments, quoting of spaces, and default
-    ports.
+    """Key of a URL in an archive, equal for all spellings of one address: http and https, case and `xn--`
+    spelling of the host, default ports, percent-escapes (case of their digits, characters that need none,
+    spaces), dot segments, an empty path or query, fragments, a user name.
 
-    Raises ValueError for a malformed URL.
+    Unlike `records.url.normal`, it distinguishes a slash at the end: they are two captures. Raises ValueError
+    for a malformed URL. Sources: RFC 3986 section 6.2, RFC 3987; yarl quotes and encodes host names as
+    browsers do.
     """
-    parts = urlsplit(url)
-    host = _DEFAULT_PORTS.sub("", parts.netloc.lower())
-    query = f"?{quote(parts.query, safe=_KEPT + '?')}" if parts.query else ""
-    return f"{host}{quote(parts.path or '/', safe=_KEPT)}{query}"
+    plain = _PLAIN.fullmatch(url)
+    if plain is not None and "/." not in url:  # most URLs: 1 microsecond instead of 8
+        return f"{plain[1]}{plain[2] or '/'}"
+    parsed = URL(_SURROGATE.sub(_escaped, url.strip()))
+    host = parsed.raw_host or ""
+    if "%" in host and ":" not in host:
+        host = URL(f"//{unquote(host)}").raw_host or ""
+    host = f"[{host}]" if ":" in host else host.lower().rstrip(".")
+    port = "" if parsed.explicit_port in (None, 80, 443) else f":{parsed.explicit_port}"
+    path, sign, query = parsed.raw_path_qs.partition("?")
+    return f"{host}{port}{path}{sign}{query.replace('%20', '+')}"  # servers read both as a space
+
+
+def _escaped(byte: re.Match[str]) -> str:
+    """Percent-escape a byte that is no UTF-8, which Python decodes to a surrogate."""
+    return f"%{ord(byte[0]) & 0xFF:02X}"
 
 
 def without_fragment(url: str) -> str:

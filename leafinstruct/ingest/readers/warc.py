@@ -51,7 +51,7 @@ from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
 SUFFIXES = (".warc", ".warc.gz")
 ZSTD = ".warc.zst"
-LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc", "publicsuffixlist")
+LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc", "publicsuffixlist", "yarl")
 MAX_RECORD = 2 * MAX_PAGE + (1 << 20)
 """Maximum bytes on disk of a page's record: its headers, and a body that chunked encoding makes longer.
 Longer records are not read."""
