@@ -9,8 +9,8 @@ from ingest.reading import archive, documents, read_all, record
 from making import png
 
 from leafinstruct.images.read import fetch
+from leafinstruct.ingest.archive.url_key import key
 from leafinstruct.ingest.config import WarcSource
-from leafinstruct.ingest.fields.url import key
 from leafinstruct.ingest.readers import warc
 
 ONE = [

@@ -47,7 +47,7 @@ from leafinstruct.ingest.archive.archive_record import (
     from_bytes,
     looks_like_html,
 )
-from leafinstruct.ingest.fields.url import key
+from leafinstruct.ingest.archive.url_key import key
 from leafinstruct.ingest.index import cached_index
 from leafinstruct.runtime.artifact import version
 

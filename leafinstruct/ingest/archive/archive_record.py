@@ -24,7 +24,8 @@ from fastwarc.warc import ArchiveIterator, HeaderMap, WarcRecord, WarcRecordType
 from leafinstruct.images.archive import media, media_type, target, url_text
 from leafinstruct.images.http_head import with_clean_head
 from leafinstruct.images.optout import withheld
-from leafinstruct.ingest.fields.url import join, key, web
+from leafinstruct.ingest.archive.url_key import key
+from leafinstruct.ingest.fields.url import join, web
 
 PAGES = frozenset({"text/html", "application/xhtml+xml"})
 NOT_HTTP = "not_http"

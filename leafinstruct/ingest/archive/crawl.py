@@ -34,8 +34,8 @@ from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
 from leafinstruct.ingest.archive import archive_index
 from leafinstruct.ingest.archive.archive_index import ArchiveIndex, names_of
+from leafinstruct.ingest.archive.url_key import key
 from leafinstruct.ingest.config import WarcSource
-from leafinstruct.ingest.fields.url import key
 from leafinstruct.runtime.artifact import digest
 from leafinstruct.runtime.files import writing
 
