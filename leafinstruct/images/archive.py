@@ -34,6 +34,7 @@ _PACKED = 16 << 10
 """Bytes of a body from which its first bytes are decoded."""
 _FIRST_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]*)?\r\n")
 _LAST_CHUNK = re.compile(rb"(?:\A|\r\n)0+[ \t]*(?:;[^\r\n]*)?(?:\r\n(?:[^\r\n]+\r\n)*\s*)?\Z")
+_IGNORED = re.compile(r"[\t\n\r]")
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 _TRAILERS = 8192
 """Bytes at the end of a chunked body in which its last chunk is searched."""
@@ -183,7 +184,7 @@ def target(record: WarcRecord) -> str:
     url = record.headers.get("WARC-Target-URI") or ""
     if "\ufffd" in url:
         url = url_text(record.headers.get_bytes(b"WARC-Target-URI") or b"")
-    return url.strip().removeprefix("<").removesuffix(">")
+    return _IGNORED.sub("", url).strip().removeprefix("<").removesuffix(">")
 
 
 def url_text(header: bytes) -> str:

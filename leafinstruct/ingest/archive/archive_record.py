@@ -24,6 +24,7 @@ from fastwarc.warc import ArchiveIterator, HeaderMap, WarcRecord, WarcRecordType
 from leafinstruct.images.archive import media, media_type, target, url_text
 from leafinstruct.images.http_head import with_clean_head
 from leafinstruct.images.optout import withheld
+from leafinstruct.ingest.archive.cdxj import time_of
 from leafinstruct.ingest.archive.url_key import key
 from leafinstruct.ingest.fields.url import join, web
 
@@ -50,7 +51,8 @@ class Record(NamedTuple):
     revisits refer to a page, or those that a revisit of a page refers to. digest: of the payload of an image,
     or of a revisit of one. withheld: an image whose HTTP headers opt out of training; those of a page are
     checked when the page is read. odd_head: FastWARC cannot split the HTTP head into lines, so the other
-    fields are wrong (`from_bytes` reads such a record).
+    fields are wrong (`from_bytes` reads such a record). capture: time, status, media type and URL of an image
+    or a redirect, for an index of the crawl.
     """
 
     offset: int
@@ -65,6 +67,7 @@ class Record(NamedTuple):
     digest: str = ""
     withheld: bool = False
     odd_head: bool = False
+    capture: str = ""
 
 
 def described(record: WarcRecord) -> Record:
@@ -136,7 +139,14 @@ def _payload(offset: int, record: WarcRecord, kind: str) -> Record:
     names = _names(digest, url, record.headers.get("WARC-Date") or "") if unnamed else ()
     opted_out = bool(record.http_headers is not None and withheld(record.http_headers.items()))
     return Record(
-        offset, url, image=not unnamed, unnamed=unnamed, names=names, digest=digest, withheld=opted_out
+        offset,
+        url,
+        image=not unnamed,
+        unnamed=unnamed,
+        names=names,
+        digest=digest,
+        withheld=opted_out,
+        capture=_capture(record, kind),
     )
 
 
@@ -145,7 +155,7 @@ def _redirect(offset: int, record: WarcRecord) -> Record:
         url = target(record)
         # as bytes: FastWARC decodes HTTP headers as Latin-1
         location = url_text(record.http_headers.get_bytes(b"Location") or b"")
-        return Record(offset, key(url), location=join(url, location))
+        return Record(offset, key(url), location=join(url, location), capture=_capture(record, media(record)))
     except ValueError:
         return Record(offset)
 
@@ -170,7 +180,12 @@ def _revisit(offset: int, record: WarcRecord) -> Record:
             )
             return Record(offset, url, revisit=True, page=True, names=names)
         return Record(
-            offset, url, revisit=True, location=other if other and key(other) != url else "", digest=digest
+            offset,
+            url,
+            revisit=True,
+            location=other if other and key(other) != url else "",
+            digest=digest,
+            capture=_capture(record, kind if digest else "warc/revisit"),
         )
     except ValueError:
         return (
@@ -178,6 +193,12 @@ def _revisit(offset: int, record: WarcRecord) -> Record:
             if kind in PAGES
             else Record(offset)
         )
+
+
+def _capture(record: WarcRecord, kind: str) -> str:
+    status = record.http_headers.status_code if record.http_headers is not None else None
+    time = time_of(record.headers.get("WARC-Date") or "")
+    return f"{time} {status or '-'} {''.join(kind.split()) or 'unk'} {target(record)}"
 
 
 def _digest(record: WarcRecord) -> str:
