@@ -64,7 +64,7 @@ class _NotAppliedError(Exception):
 
 def encodings_of(value: str | None) -> list[str]:
     """Return the encodings that a Content-Encoding header names, in lower case, without `identity`."""
-    names = (name.strip().strip("\"'").lower() for name in (value or "").split(","))
+    names = (name.partition(";")[0].strip().strip("\"'").lower() for name in (value or "").split(","))
     return [name for name in names if name not in ("", "identity")]
 
 
