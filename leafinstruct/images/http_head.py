@@ -17,7 +17,7 @@ _CLEAN = re.compile(rb"(?:[^\r\n<][^\r\n]*\r\n)+\r\n")
 _END = re.compile(rb"\n[ \t]*\r*\n|\n(?=<)")
 """The empty line after a head; or markup, where a server forgot that line."""
 _LENGTH = re.compile(rb"(?mi)^(content-length:[ \t]*)(\d{1,18})(?=[ \t]*\r?$)")
-_GZIP, _BREAK = b"\x1f\x8b", b"\r\n\r\n"
+_GZIP, _BREAK, _HTTP = b"\x1f\x8b", b"\r\n\r\n", b"application/http"
 
 
 def with_clean_head(record: bytes, limit: int) -> bytes:
@@ -28,7 +28,7 @@ def with_clean_head(record: bytes, limit: int) -> bytes:
     """
     begin = _unpacked(record, WINDOW)
     start = begin.find(_BREAK) + len(_BREAK)
-    if start < len(_BREAK) or _CLEAN.match(begin, start):
+    if start < len(_BREAK) or _CLEAN.match(begin, start) or _HTTP not in begin[:start].lower():
         return record
     block = begin[start:]
     skipped = len(block) - len(block.lstrip(b"\r\n"))
@@ -38,7 +38,7 @@ def with_clean_head(record: bytes, limit: int) -> bytes:
     if head is None:
         return record
     length = skipped + len(head)
-    lines = re.split(rb"\r*\n" if b"\n" in head else rb"\r", head.strip())
+    lines = [line.rstrip(b"\r") for line in head.strip().split(b"\n" if b"\n" in head else b"\r")]
     clean = b"\r\n".join(line.replace(b"\r", b" ") for line in lines) + _BREAK
     declared = _LENGTH.sub(
         lambda found: found[1] + b"%d" % max(0, int(found[2]) + len(clean) - length), begin[:start], count=1

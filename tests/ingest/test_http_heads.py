@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 
 import pytest
 from ingest.reading import archive, documents, outline, read_all, record, rejected
@@ -97,6 +98,23 @@ def test_a_head_that_needs_no_repair_and_what_is_no_head_stay_as_they_are(pack):
     ):
         data = pack(item)
         assert with_clean_head(data, 1 << 20) is data
+
+
+def test_a_resource_that_begins_like_a_head_stays_as_it_is():
+    body = b"HTTP/1.1 200 OK\nnot a head\n\ntext"
+    item = record("http://a.org/", b"", kind="resource")
+    item = item.replace(b"application/http; msgtype=resource", b"text/plain").partition(b"HTTP/1.1")[0] + body
+    assert with_clean_head(item, 1 << 20) is item
+
+
+def test_a_head_of_many_line_ends_is_repaired_in_little_time():
+    """Each carriage return before a line feed is looked at once."""
+    head = b"HTTP/1.1 200 OK\nA: " + b"\r" * 15_000 + b"x" + b"\r" * 15_000 + b"\n\n"
+    item = odd("http://a.org/", b"body", lambda _: head)
+    began = time.process_time()
+    for _ in range(200):
+        assert with_clean_head(item, 1 << 20).endswith(b"\r\n\r\nbody\r\n\r\n")
+    assert time.process_time() - began < 2
 
 
 def test_a_record_that_unpacks_to_more_is_repaired_up_to_a_limit():

@@ -75,7 +75,7 @@ def of_headers(headers: Mapping[str, str], opt_out: bool, limit: int) -> Outcome
 
 def of_beginning(headers: Mapping[str, str], body: bytes, limit: int) -> Outcome | None:
     """Return why only the beginning is read of a body whose stated type is no image type, else None."""
-    if not _encodings(headers) and not is_image(body):
+    if not encodings.KNOWN.intersection(_encodings(headers)) and not is_image(body):
         return _no_image(headers)
     return _too_large(headers, limit)
 
