@@ -69,11 +69,11 @@ def encodings_of(value: str | None) -> list[str]:
 
 
 def is_plain(body: bytes) -> bool:
-    """Whether a body is plainly not encoded: an image, or a text (by its byte order mark, as UTF-8 without
-    binary bytes, or as markup without them)."""
-    if is_image(body) or body.startswith(_MARKS):
-        return True
+    """Whether a body is plainly not encoded: an image, or a text (it begins with a byte order mark or markup,
+    or has no binary bytes and is UTF-8 or contains markup)."""
     head = body[:_HEAD]
+    if is_image(body) or body.startswith(_MARKS) or _MARKUP.match(head.lstrip()):
+        return True
     if _BINARY.search(head):
         return False
     try:

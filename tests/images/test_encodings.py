@@ -68,7 +68,9 @@ def test_encodings_in_a_row_are_undone_from_the_last_to_the_first(names, data):
 
 
 @pytest.mark.parametrize("stated", [*PACK, "none", "utf-8", "gzip, br", "x-unheard-of"])
-@pytest.mark.parametrize("body", [PAGE, "<p>прощай".encode("koi8-r"), png(), b"User-agent: *\n", b""])
+@pytest.mark.parametrize(
+    "body", [PAGE, "<p>прощай".encode("koi8-r"), b" <p>a\0b", png(), b"User-agent: *\n", b""]
+)
 def test_a_body_that_is_plainly_not_encoded_is_taken_as_stored(stated, body):
     assert decoded(body, encodings_of(stated), 1 << 20) == body
 

@@ -207,6 +207,8 @@ def test_a_long_file_is_read_up_to_a_limit_in_little_time():
     began = time.process_time()
     assert not allows(body)
     assert not allows(TEXT + "User-agent: " + "," * 400_000)
+    assert not allows("User-agent: *\n" * 30_000 + "Disallow: /x")
+    assert not allows(b"\xef\xbb\xbf" * 160_000 + CLOSED.encode())
     assert not allows("User-agent: *\n" + "Disallow: /x\n" * 30_000)
     assert time.process_time() - began < 5
 

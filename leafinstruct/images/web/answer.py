@@ -135,12 +135,18 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def unpacked(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
+    """Return the body of an image without its content encodings, at most `limit` bytes. Raises
+    EncodingError."""
+    return encodings.decoded(body, _encodings(headers), limit, is_image)
+
+
 def image_of(body: bytes, headers: Mapping[str, str], limit: int) -> Outcome:
     """Return the outcome of a whole body: an image without its encodings, at most `limit` bytes; or why it is
     none."""
-    media, stated = media_of(headers), _encodings(headers)
+    media = media_of(headers)
     try:
-        data = encodings.decoded(body, stated, limit, is_image)
+        data = unpacked(body, headers, limit)
     except EncodingError as error:
         reason = "broken_encoding" if error.reason == "cut_encoding" else error.reason
         detail = f"more than {limit:,} bytes" if reason == "too_large" else error.detail

@@ -17,6 +17,7 @@ host.
 from __future__ import annotations
 
 import re
+from typing import Literal
 from urllib.parse import quote
 
 from protego import Protego
@@ -29,10 +30,13 @@ from leafinstruct.images.web.store import Store
 from leafinstruct.images.web.wellknown import Get, HostFile
 
 AGENT = "leafinstruct"
+_Named = Literal["us", "everyone", "before"]
+"""Whom lines are for: groups that name this program, groups of `*`, lines before all groups."""
 _AGENTS = frozenset({"user-agent", "useragent"})
 _RULES = frozenset({"allow", "disallow", "crawl-delay", "request-rate", "visit-time"})
 _MISSPELLED = frozenset({"dissallow", "dissalow", "disalow", "diasllow", "disallaw"})
 _TRAINING = {"allowaitraining": True, "disallowaitraining": False}
+_MARKS = re.compile(rb"\A(?:\xef\xbb\xbf)+")
 _LINE = re.compile(r"[\r\n]+")
 _PRODUCT = re.compile(r"[A-Za-z_-]+\*?")
 _SCOPED = re.compile(r"([/*]\S*)\s+(.*)")
@@ -81,8 +85,7 @@ def _quoted(sign: re.Match[str]) -> str:
 
 def _text(body: bytes) -> str:
     """Decode a robots.txt by its byte order marks, or the zeros of UTF-16."""
-    while body.startswith(b"\xef\xbb\xbf"):
-        body = body[3:]
+    body = _MARKS.sub(b"", body)
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         codec = "utf-16"
     elif body[1:2] == b"\0" or body[:1] == b"\0":
@@ -96,22 +99,22 @@ def _text(body: bytes) -> str:
 def _ours(text: str) -> tuple[list[str], dict[str, str]]:
     """Return the rules for this program, as lines; and path -> the statement that refuses training there,
     empty if it is permitted."""
-    everyone: list[tuple[str, str]] = []
-    groups: dict[bool, list[tuple[str, str]]] = {}  # lines for this program (True) and for `*` (False)
-    current: list[list[tuple[str, str]]] = [everyone]
+    groups: dict[_Named, list[tuple[str, str]]] = {"before": []}
+    current: set[_Named] = {"before"}
     is_open = False
     for name, value in _fields(text):
         if name in _AGENTS:
-            named = [groups.setdefault(kind, []) for kind in _named(value)]
-            current = [*current, *named] if is_open else named
+            current = (current if is_open else set()) | _named(value)
             is_open = True
+            for named in current:
+                groups.setdefault(named, [])
         elif name in _RULES or name in SIGNALS or name in _TRAINING:
             is_open = False
-            for lines in {id(lines): lines for lines in current}.values():
-                lines.append((name, value))
-    ours = groups.get(True, groups.get(False, []))
+            for named in current:
+                groups[named].append((name, value))
+    ours = groups.get("us", groups.get("everyone", []))
     training: dict[str, str] = {}
-    for path, is_permitted, statement in _statements([*everyone, *ours]):
+    for path, is_permitted, statement in _statements([*groups["before"], *ours]):
         if not is_permitted or path not in training:
             training[path] = "" if is_permitted else statement
     return [f"{name}: {value}" for name, value in ours if name in _RULES], training
@@ -131,18 +134,18 @@ def _fields(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _named(agents: str) -> set[bool]:
-    """Whom a user agent line names: True for this program, False for everyone."""
-    found = set()
+def _named(agents: str) -> set[_Named]:
+    """Whom a user agent line names, as far as it concerns this program."""
+    found: set[_Named] = set()
     for agent in agents.split(","):
         first = agent.strip().partition(" ")[0]
         token = _PRODUCT.match(first.lstrip("*") or first)
         if first and not first.strip("*"):
-            found.add(False)
+            found.add("everyone")
         elif token is not None:
             name = token[0].lower()
             if name.removesuffix("*") == AGENT or (name.endswith("*") and AGENT.startswith(name[:-1])):
-                found.add(True)
+                found.add("us")
     return found
 
 
