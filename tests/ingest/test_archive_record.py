@@ -199,6 +199,7 @@ ENCODINGS = {
     "Content-Encoding: br": brotli.compress(LONG),
     "Content-Encoding: zstd": pa.compress(LONG, codec="zstd", asbytes=True),
     "Transfer-Encoding: chunked": chunked(LONG),
+    "Transfer-Encoding:chunked": chunked(LONG).replace(b"\r\n", b"\n"),
     "Transfer-Encoding: chunked\r\nContent-Encoding: gzip": chunked(gzip.compress(LONG, mtime=0)),
     "Transfer-Encoding: chunked\r\nContent-Encoding: br": chunked(brotli.compress(LONG)),
     f"Content-Length: {len(LONG)}": LONG,

@@ -186,6 +186,13 @@ def chunked(data: bytes) -> bytes:
         ("Content-Encoding: gzip, deflate", lambda data: raw_deflate(gzip.compress(data))),
         ("Content-Encoding: br\r\nContent-Encoding: gzip", lambda data: gzip.compress(brotli.compress(data))),
         ("Content-Encoding: gzip, deflate, br", gzip.compress),
+        ("Transfer-Encoding: chunked", lambda data: chunked(data).replace(b"\r\n", b"\n")),
+        ("Transfer-Encoding: chunked", lambda data: chunked(data).replace(b"\r\n", b";a=b\r\n", 1)),
+        ("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", chunked),
+        (
+            "Transfer-Encoding: chunked\r\nContent-Encoding: gzip",
+            lambda d: b"%x;a\n" % len(gzip.compress(d, mtime=0)) + gzip.compress(d, mtime=0) + b"\n0\n\n",
+        ),
         ("Transfer-Encoding: gzip, chunked", lambda data: chunked(gzip.compress(data))),
         ("Content-Encoding: deflate", bytes),
         ("Content-Encoding: br", bytes),
