@@ -40,8 +40,8 @@ MAX_CHUNKS = 1_000_000
 _IGNORED = re.compile(r"[\t\n\r]")
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 _TRAILERS = 2048
-"""Bytes at the end of a chunked body in which its last chunk is searched: 40 ms for the worst ones, four times
-that for twice as many."""
+"""Bytes at the end of a chunked body in which its last chunk is searched: 40 ms for the worst ones, four
+times that for twice as many."""
 
 
 @dataclass(frozen=True, slots=True)
