@@ -398,8 +398,9 @@ def test_every_number_of_code_is_guarded():
 
 UNUSED = {
     "hub": {"selectolax"},  # only markers of lists, no HTML
-    "html": {"fastwarc", "yarl"},  # images of archives are read by filter; no normal form of a URL is stored
-    "warc": {"yarl"},
+    # images of archives are read by filter; no normal form of a URL is stored
+    "html": {"fastwarc", "pyarrow", "yarl"},
+    "warc": {"pyarrow"},  # pyarrow undoes br and zstd, whose result is a standard's
     "video": {
         "fastwarc",
         "faster_whisper",

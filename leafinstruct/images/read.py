@@ -35,7 +35,8 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
     """Return the bytes of a reference, or why there are none. root: the folder of the source's files.
 
     Reasons: url_not_fetched, missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive,
-    broken_data_url, unreadable, and those of frames and containers. Raises nothing for bad data.
+    unknown_encoding, broken_data_url, unreadable, and those of frames and containers. Raises nothing for bad
+    data.
     """
     if ref.file is None:
         return Unreadable(
@@ -140,7 +141,11 @@ def _answer(record: bytes, place: str, limit: int) -> bytes | Unreadable:
     try:
         return response(record, limit).body
     except RecordError as error:
-        known = {"too_large": "too_large", "truncated_record": "truncated"}
+        known = {
+            "too_large": "too_large",
+            "truncated_record": "truncated",
+            "unknown_encoding": "unknown_encoding",
+        }
         return Unreadable(known.get(error.reason, "not_in_archive"), f"{place}: {error.detail}")
 
 

@@ -45,7 +45,7 @@ class _PageSource(FileSource):
     opt_out: bool = True
     """Refuse pages that opt out of training in a <meta> (robots: noai, noimageai; tdm-reservation: 1), with
     the reason opt_out. In web archives also pages and images whose archived HTTP headers opt out
-    (X-Robots-Tag, tdm-reservation)."""
+    (X-Robots-Tag, tdm-reservation, Content-Signal, Content-Usage)."""
 
 
 class Mmc4Source(FileSource):

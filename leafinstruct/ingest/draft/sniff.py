@@ -21,8 +21,8 @@ from typing import IO, Any
 from leafinstruct.errors import SourceError
 from leafinstruct.images.video.video import SUFFIXES as VIDEOS
 from leafinstruct.ingest import files
-from leafinstruct.ingest.archive import crawl
 from leafinstruct.ingest.archive.archive_record import looks_like_html
+from leafinstruct.ingest.archive.cdxj import is_index
 from leafinstruct.ingest.config import extensions
 from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.readers import html
@@ -113,7 +113,7 @@ def _sniffed(path: Path, scratch: Path) -> Sniffed:
         return Sniffed("video")
     if name.endswith(subtitles.SUFFIXES):
         return Sniffed("subtitles")
-    if name.endswith(crawl.SUFFIXES):
+    if is_index(name):
         return Sniffed("cdxj")
     if start[:4] == b"PAR1":
         return _of_parquet(path, scratch)
