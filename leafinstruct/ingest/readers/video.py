@@ -28,7 +28,7 @@ from leafinstruct.ingest.video.subtitles import SUFFIXES as SUBTITLES
 from leafinstruct.ingest.video.subtitles import Cue, cues
 from leafinstruct.records.document import Document, Frame, Rejected
 
-LIBRARIES: tuple[str, ...] = ("av", "pysubs2", "pillow", "resiliparse")
+LIBRARIES: tuple[str, ...] = ("av", "pillow", "resiliparse")
 
 
 def root_of(source: VideoSource) -> Path:
