@@ -396,7 +396,7 @@ UNUSED = {
         "numpy",
         "pyarrow",
     },  # a transcript is kept whatever recognized it
-    "youcook2": {"fastwarc", "numpy", "pyarrow", "resiliparse"},  # its steps are its annotations
+    "youcook2": {"fastwarc", "numpy", "pyarrow"},  # its steps are its annotations
 }
 """Libraries that a reader's modules import, but that change no document of it."""
 

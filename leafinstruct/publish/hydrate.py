@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from leafinstruct.images.web.client import Web
     from leafinstruct.images.web.store import Fetched
 
-CODE = 1
+CODE = 2
 """Increased when the same references and images give other shards."""
 
 

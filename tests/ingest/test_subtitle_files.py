@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from leafinstruct.ingest.video.subtitles import Cue, cues
+from leafinstruct.ingest.video.cue import Cue
+from leafinstruct.ingest.video.subtitles import cues
 
 A, B, C = "00:00:01,000 --> 00:00:03,000", "00:00:04,000 --> 00:00:06,000", "00:00:07,000 --> 00:00:09,000"
 MAPPED = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:{}\n\n"

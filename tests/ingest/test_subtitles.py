@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafinstruct.ingest.config import Frames
+from leafinstruct.ingest.video.cue import Cue
 from leafinstruct.ingest.video.steps import Step, by_document, sentences
-from leafinstruct.ingest.video.subtitles import Cue, cues
+from leafinstruct.ingest.video.subtitles import cues
 
 
 def read(

@@ -22,9 +22,10 @@ from leafinstruct.ingest import files
 from leafinstruct.ingest.config import VideoSource
 from leafinstruct.ingest.span import Span, grouped
 from leafinstruct.ingest.video.beside import choice, subtitles_of
+from leafinstruct.ingest.video.cue import Cue
 from leafinstruct.ingest.video.documents import Lost, documents, facts, within
 from leafinstruct.ingest.video.steps import sentences
-from leafinstruct.ingest.video.subtitles import Cue, cues
+from leafinstruct.ingest.video.subtitles import cues
 from leafinstruct.records.document import Document, Frame, Rejected
 
 LIBRARIES: tuple[str, ...] = ("av", "pillow", "resiliparse")

@@ -120,5 +120,5 @@ def _seconds(
     """A time in seconds, rounded to 0.001: more digits name no other frame."""
     whole = int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds)
     digits = fraction or colon or "0"
-    value = round(whole + int(digits) / 10 ** len(digits), 3)
+    value = round(whole + float(f"0.{digits}"), 3)
     return -value if sign == "-" else value

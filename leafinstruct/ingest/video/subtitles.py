@@ -28,6 +28,7 @@ from leafinstruct.images.video.times import is_before
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.files import readable
 from leafinstruct.ingest.page.charset import decode
+from leafinstruct.ingest.video.cue import Cue
 from leafinstruct.ingest.video.cue_file import Lost, written
 from leafinstruct.ingest.video.cue_text import plain
 
@@ -39,15 +40,6 @@ ROLLING = 1 / 3
 _SOUND = re.compile(r"[\[(](?=[^\])]*[^\W\d_])[^\])+=*<>_{}^|\\]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
 _TURN = re.compile(r">>>(?![ \t]?[\d_a-z])>*\s*|>>(?!>)\s*")
 """The mark of a new speaker or story; before a small letter `>>>` is the prompt of Python."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """One caption. start, end: seconds; text: in one line."""
-
-    start: float
-    end: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
