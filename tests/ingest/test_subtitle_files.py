@@ -55,6 +55,7 @@ def srt(*said: str) -> str:
         "[1, 2, 3]",
         "(x + 1)",
         "12:30 -> lunch",
+        "10:30 > 11:45, 2:30 - 3:45",
         "from 1:30 -> 2:45 pm",
         "A --> B",
         "25 --> 30 km",
@@ -109,6 +110,8 @@ STEPS = ["Set the oven to 180", "and bake it.", "Done"]
         f"{A}\nSet the oven to\n180\n\n{B}\nand bake it.\n\n{C}\nDone\n",
         f"{A}\nSet the oven to\n180\n{B}\nand bake it.\n{C}\nDone",
         f"1\n{A}\nSet the oven to\n180\n2\n{B}\nand bake it.\n3\n{C}\nDone",
+        f"1.\n{A}\nSet the oven to\n180\n\n#2\n{B}\nand bake it.\n\n(3)\n{C}\nDone",
+        f"Cue 1\n{A}\nSet the oven to\n180\n\nCue 2\n{B}\nand bake it.\n\nb7-c\n{C}\nDone",
         f"7\n{A}\nSet the oven to\n180\n7\n{B}\nand bake it.\n7\n{C}\nDone",
         f"1\n{A}\nSet the oven to\n\n180\n\n5\n{B}\nand\n\nbake it.\n\n9\n{C}\nDone",
         srt("Set the oven to\n180", "and bake it.", "Done").replace("\n", "\n\n"),
@@ -121,6 +124,8 @@ STEPS = ["Set the oven to 180", "and bake it.", "Done"]
         "none",
         "bare",
         "no blanks",
+        "signs",
+        "names",
         "all the same",
         "blanks",
         "double",
@@ -162,7 +167,12 @@ def test_a_countdown_is_said(tmp_path):
         ("00:00:04,500 \u2192 00:00:06,000", (4.5, 6)),
         ("00:00:04,500 --&gt; 00:00:06,000", (4.5, 6)),
         ("00:00:04,500 -- 00:00:06,000", (4.5, 6)),
+        ("00:00:04,500 > 00:00:06,000", (4.5, 6)),
+        ("00:00:04,500 - -> 00:00:06,000", (4.5, 6)),
+        ("00:00:04,500 \u2014> 00:00:06,000", (4.5, 6)),
         ("0:00:04.500,0:00:06.000", (4.5, 6)),
+        ("00:04,500 00:06,000", (4.5, 6)),
+        ("2 00:00:04,500 --> 00:00:06,000", (4.5, 6)),
         ("[00:00:04.500 --> 00:00:06.000]", (4.5, 6)),
         ("\u200e00\uff1a00\uff1a04\uff0c500 --> 00\uff1a00\uff1a06\uff0c000", (4.5, 6)),
         ("00:00:04,500 --> 00:00:06,000  X1:100 X2:200 Y1:3 Y2:4", (4.5, 6)),
@@ -227,8 +237,9 @@ def test_the_detail_of_a_bad_time_quotes_the_line_and_the_text(tmp_path):
 @pytest.mark.parametrize("between", ["\n\n", "\n", "\n\n\ufeff"])
 def test_the_header_of_a_joined_segment_is_not_said(tmp_path, between):
     first, second = "00:01.000 --> 00:03.000\nCut.", "00:04.000 --> 00:06.000\nFold.\n"
-    for head in ("WEBVTT\n\n", "WEBVTT\nKind: captions\nLanguage: en\n\n", MAPPED.format(0)):
-        text = head + first + between + head + second
+    captions, split = "WEBVTT\nKind: captions\nLanguage: en\n\n", MAPPED.format(0).replace("\nX", "\n\nX")
+    for head in ("WEBVTT\n\n", captions, MAPPED.format(0), split, MAPPED.format(0).removeprefix("WEBVTT\n")):
+        text = f"WEBVTT\n\n{head}{first}{between}{head}{second}"
         for name in ("a.vtt", "a.srt"):
             found, lost = read(tmp_path, text, name)
             assert [(cue.start, cue.text) for cue in found] == [(1, "Cut."), (4, "Fold.")]

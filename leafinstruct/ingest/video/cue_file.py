@@ -4,7 +4,8 @@ A line of times begins a cue, and the next one ends it. What lies between is, in
 first empty line; blocks (NOTE, STYLE, REGION, the header of a joined segment), which are skipped; and the
 identifier of the next cue. In SRT: the text, which may contain empty lines, and the number of the next cue. A
 number is only taken for one where the format has it: after an empty line and before the times, or next after
-the last number, or where every cue has one. Otherwise it is text.
+the last number, or where every cue has one. Otherwise it is text. Where every cue has a name, which programs
+write in place of numbers, that is skipped, too.
 
 Segments of HLS that were joined have a header each (X-TIMESTAMP-MAP), which shifts their times against the
 first one's (RFC 8216, section 3.5).
@@ -24,12 +25,16 @@ from leafinstruct.ingest.video.cue_times import Times, Unreadable, times_of
 
 Lost = tuple[str, str]
 """Reason and detail."""
-_BLOCK = re.compile(r"(?:NOTE|STYLE|REGION|WEBVTT)(?:\s|\Z)")
+_NUMBER = re.compile(r"[#(\[]?(\d{1,9})[.):\]]?")
+_BLOCK = re.compile(r"(?:NOTE|STYLE|REGION|WEBVTT)(?:\s|\Z)|X-TIMESTAMP-MAP=")
+_MAP = "X-TIMESTAMP-MAP="
 _HEADER = re.compile(r"WEBVTT(?:\s|\Z)")
 _LOCAL = re.compile(r"LOCAL:(?:(\d{1,6}):)?(\d{1,3}):(\d{1,2})[.,](\d{1,3})")
 _MPEGTS = re.compile(r"MPEGTS:(\d{1,15})")
 _CLOCK, _WRAP = 90_000, 1 << 33
 """Ticks of an MPEG transport stream in a second, and those after which it begins again."""
+_SHORTEST = 7
+"""Characters of a line of times, `0:1>0:2`."""
 _SHORT = 20
 """Characters of a line that may be a number of a cue or nothing but blanks."""
 _SHOWN = 60
@@ -62,13 +67,11 @@ def written(text: str, name: str, lost: list[Lost]) -> Iterator[Written]:
     """Yield the cues of a file in its order; what is lost is added to `lost`."""
     webvtt = is_webvtt(text, name)
     segments = _segments(text)
-    every = all(_number(item.lines) for item in segments[:-1])
-    previous: int | None = None
+    numbers = _Numbers(segments, webvtt)
     shift = _Shift()
     for index, segment in enumerate(segments):
         first, last = index == 0, index == len(segments) - 1
-        lines, number = _without_number(segment.lines, previous, every and not last, first, last)
-        previous = previous if number is None else number
+        lines = numbers.without(segment.lines, first, last)
         offset = shift.seconds
         stray: Sequence[str] = ()
         if webvtt:
@@ -89,7 +92,8 @@ def _segments(text: str) -> list[_Segment]:
     for ended in io.StringIO(text.replace("\r\r\n", "\n"), newline=None):
         line = ended.rstrip("\n").lstrip("\ufeff")
         lines = segments[-1].lines
-        if (times := times_of(line, begins)) is not None:
+        times = times_of(line, begins) if len(line) >= _SHORTEST else None
+        if times is not None:
             segments.append(_Segment(times, [times.text] if isinstance(times, Times) and times.text else []))
         elif line or not lines or lines[-1]:
             lines.append(line)
@@ -97,31 +101,37 @@ def _segments(text: str) -> list[_Segment]:
     return segments
 
 
-def _number(lines: Sequence[str]) -> bool:
-    """Whether the last line is a number."""
-    return bool(lines) and lines[-1].strip().isdecimal()
+class _Numbers:
+    """Tells the numbers of cues, which stand before their lines of times, from numbers in the text."""
 
+    def __init__(self, segments: Sequence[_Segment], webvtt: bool) -> None:
+        before = [segment.lines for segment in segments[:-1]]
+        self._every = all(lines and lines[-1].strip().isdecimal() for lines in before)
+        self._named = not webvtt and all(
+            lines and lines[-1].strip() and (index == 0 if len(lines) == 1 else not lines[-2].strip())
+            for index, lines in enumerate(before)
+        )
+        self._previous: int | None = None
 
-def _without_number(
-    lines: list[str], previous: int | None, every: bool, first: bool, last: bool
-) -> tuple[list[str], int | None]:
-    """Return the lines without the number of the next cue at their end, and that number if there is one.
+    def without(self, lines: list[str], first: bool, last: bool) -> list[str]:
+        """Return the lines without the number or name of the next cue at their end.
 
-    previous: the last number found; every: whether a number precedes every line of times; first, last:
-    whether the file begins or ends with these lines.
-    """
-    end = len(lines)
-    while end and not lines[end - 1].strip():
-        end -= 1
-    digits = lines[end - 1].strip() if end else ""
-    if not digits.isdecimal() or len(digits) > 9:
-        return lines, None
-    adjacent = end == len(lines) and not last
-    apart = first if end == 1 else not lines[end - 2].strip()
-    follows = previous is not None and int(digits) == previous + 1
-    if (adjacent and (apart or every)) or (follows and (adjacent or apart)) or (first and apart):
-        return lines[: end - 1], int(digits)
-    return lines, None
+        first, last: whether the file begins or ends with these lines.
+        """
+        end = len(lines)
+        while end and not lines[end - 1].strip():
+            end -= 1
+        adjacent = end == len(lines) and not last
+        number = _NUMBER.fullmatch(lines[end - 1].strip()) if end else None
+        if number is None:
+            return lines[:-1] if self._named and not last else lines
+        apart = first if end == 1 else not lines[end - 2].strip()
+        follows = self._previous is not None and int(number[1]) == self._previous + 1
+        every = self._every and not last
+        if (adjacent and (apart or every)) or (follows and (adjacent or apart)) or (first and apart):
+            self._previous = int(number[1])
+            return lines[: end - 1]
+        return lines
 
 
 def _blocks(lines: Sequence[str], first: bool, adjacent: bool, shift: _Shift) -> tuple[list[str], list[str]]:
@@ -132,7 +142,7 @@ def _blocks(lines: Sequence[str], first: bool, adjacent: bool, shift: _Shift) ->
     """
     groups: list[list[str]] = [[]]
     for line in lines:
-        if not line or (_HEADER.match(line) and line.strip() == "WEBVTT"):
+        if not line or _begins_header(line, groups[-1]):
             groups.append([])
         if line:
             groups[-1].append(line)
@@ -148,6 +158,13 @@ def _blocks(lines: Sequence[str], first: bool, adjacent: bool, shift: _Shift) ->
     return text, stray
 
 
+def _begins_header(line: str, group: Sequence[str]) -> bool:
+    """Whether the header of a segment begins, although no empty line is before it."""
+    if line.startswith(_MAP):
+        return not (group and _HEADER.match(group[0]))
+    return line.startswith("WEBVTT") and line.rstrip() == "WEBVTT"
+
+
 class _Shift:
     """The seconds by which the header of a segment shifts its times against the first segment's."""
 
@@ -157,8 +174,8 @@ class _Shift:
 
     def read(self, header: Sequence[str]) -> None:
         """Read the header of a segment, if these lines are one with a map of times."""
-        mapped = next((line for line in header[1:] if line.startswith("X-TIMESTAMP-MAP")), None)
-        if mapped is None or not _HEADER.match(header[0]):
+        mapped = next((line for line in header if line.startswith(_MAP)), None)
+        if mapped is None or not header[0].startswith(("WEBVTT", _MAP)):
             return
         ticks, local = _MPEGTS.search(mapped), _LOCAL.search(mapped)
         if ticks is None or local is None:

@@ -60,30 +60,35 @@ def plain(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _untagged(text: str) -> str:
-    text = _BREAK.sub("\n", _TIMING.sub("", text))
-    if "<ruby" in text.lower():
+    text = _TIMING.sub("", text)
+    lower = text.lower()
+    if "<br" in lower:
+        text = _BREAK.sub("\n", text)
+    if "<ruby" in lower:
         text = _READING.sub("", text)
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for match in _TAG.finditer(text):
-        name = match["name"].lower()
         if match["end"]:
-            last[name] = match.start()
+            last[match["name"]] = match.start()
         else:
-            first.setdefault(name, match.start())
-
-    def without(match: re.Match[str]) -> str:
-        name, start = match["name"].lower(), match.start()
+            first.setdefault(match["name"], match.start())
+    kept: list[str] = []
+    at = 0
+    for match in _TAG.finditer(text):  # twice: a list of them would take 70 times the text
+        name, start = match["name"], match.start()
         paired = first.get(name, start) < start if match["end"] else last.get(name, start) > start
-        goes = _is_markup(match, name) and (paired or name not in _PAIRED or _is_open(match))
-        return "" if goes else match[0]
+        if _is_markup(match) and (paired or name.lower() not in _PAIRED or _is_open(match)):
+            kept.append(text[at:start])
+            at = match.end()
+    return "".join((*kept, text[at:]))
 
-    return _TAG.sub(without, text)
 
-
-def _is_markup(match: re.Match[str], name: str) -> bool:
+def _is_markup(match: re.Match[str]) -> bool:
     """Whether a tag is written as its format allows: `<b and c>` is not."""
-    more = match["more"] or ""
+    name, more = match["name"].lower(), match["more"] or ""
+    if not more and name not in ("v", "lang"):
+        return True
     if match["end"]:
         return not more.strip()
     if name == "v":

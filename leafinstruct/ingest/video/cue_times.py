@@ -4,7 +4,7 @@ Hours may be missing, and so may the fraction of a second; it follows a point, a
 three digits, a colon, and counts as decimals (`,5` is half a second). There may be blanks inside the times,
 other digits than ASCII and other arrows (`->`, `→`, `--&gt;`). Coordinates and settings after the times are
 skipped; anything else there is text of the cue. A pair of complete times that a comma or a dash separates
-counts, too.
+counts, too. The number of the cue may stand before the times.
 
 A line that only looks like times is `Unreadable`, never text: one of its sides is a time and there is an
 arrow, or both sides nearly are times (`00:00:O4,500`). `A --> B` and `10:30 -> lunch` are text, and so is
@@ -26,17 +26,16 @@ _TIME = (
     rf"(?:{_B}[.,;]{_B}(\d{{1,9}})|{_B}:{_B}(\d{{3}}))?(?![\d:])"
 )
 _SECONDS = r"([-+]?)()()(\d{1,9})[.](\d{1,9})()(?!\d)"
-_ARROWS = (
-    r"(?:(?:--|\u2013|\u2014|-)-?\s?(?:>{1,2}|&gt;)|[=~\u2212]{1,2}(?:>|&gt;)|[\u2192\u21d2\u2794\u279c])"
-)
-"""With dashes, with the minus sign, as one character."""
+_DASH = r"-=~\u2013\u2014\u2212"
+_ARROWS = rf"(?:[{_DASH}][{_DASH} ]{{0,3}}(?:>{{1,2}}|&gt;)|>{{1,3}}|[\u2192\u21d2\u2794\u279c])"
+"""With dashes or the like, without, as one character."""
 _ARROW = rf"{_B}{_ARROWS}{_B}"
 _END = r"[.,;\])]?(?:(?=[\s{])(.*))?"
-_FULL = r"([-+]?)(\d{1,3}):(\d{2}):(\d{2})[.,](\d{1,3})()"
+_FULL = r"([-+]?)(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})()(?!\d)"
 
 _DOTTED = r"([-+]?)(\d{1,3})\.(\d{2})\.(\d{2})(?:[.,](\d{1,3}))?()"
 
-_PAIR = re.compile(rf"{_B}[\[(]?{_TIME}{_ARROW}{_TIME}{_END}\Z", re.DOTALL)
+_PAIR = re.compile(rf"{_B}(?:\d{{1,9}}[.)]?\s{{1,9}})?[\[(]?{_TIME}{_ARROW}{_TIME}{_END}\Z", re.DOTALL)
 _PAIR_OF_DOTTED = re.compile(rf"{_B}{_DOTTED}{_B}-->{_B}{_DOTTED}{_END}\Z", re.DOTALL)
 _PAIR_OF_SECONDS = re.compile(rf"{_B}{_SECONDS}{_B}-->{_B}{_SECONDS}{_END}\Z", re.DOTALL)
 _BARE_PAIR = re.compile(
