@@ -137,6 +137,15 @@ def test_hlg_at_reference_white_is_white_and_the_rest_is_near(tmp_path, primarie
         assert apart(shown(path), (near,) * 3) <= 4
 
 
+@pytest.mark.parametrize("transfer", [16, 18])
+@pytest.mark.parametrize("full", [LIMITED, FULL])
+def test_hdr_of_8_bits(tmp_path, transfer, full):
+    light = linear((230, 230, 230))
+    signal = pq(light * 203 / 10_000) if transfer == 16 else hlg(light * 0.264963)
+    path = write(tmp_path / "a.mp4", signal, "2020", SD, (9, transfer, 9, full))
+    assert apart(shown(path), (230, 230, 230)) <= 4
+
+
 def test_hlg_is_as_an_sdr_camera_would_have_recorded_it(tmp_path):
     """18 % gray, and colors of the same scene by the curve of BT.709."""
     for light in ((0.18, 0.18, 0.18), (0.5, 0.1, 0.05), (0.05, 0.4, 0.1)):

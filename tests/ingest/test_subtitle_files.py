@@ -54,6 +54,7 @@ def srt(*said: str) -> str:
         ">>> print(1)",
         "[1, 2, 3]",
         "(x + 1)",
+        "Add flour (2 cups)",
         "12:30 -> lunch",
         "10:30 > 11:45, 2:30 - 3:45",
         "from 1:30 -> 2:45 pm",
@@ -93,6 +94,7 @@ def test_what_is_no_markup_is_text(tmp_path, text, name):
         (">>> WELCOME", "WELCOME"),
         (">>Hi", "Hi"),
         ("[Music]\nOn we go", "On we go"),
+        ("Add flour\n(2 cups)", "Add flour (2 cups)"),
     ],
 )
 def test_markup_is_not_shown(tmp_path, written, shown):
@@ -117,7 +119,8 @@ STEPS = ["Set the oven to 180", "and bake it.", "Done"]
         srt("Set the oven to\n180", "and bake it.", "Done").replace("\n", "\n\n"),
         srt("Set the oven to\n180", "and bake it.", "Done").replace("\n", "\r\r\n"),
         srt("Set the oven to\n180", "and bake it.", "Done") + "\n4\n",
-        "\ufeff" + srt("Set the oven to\n180", "and bake it.", "Done").replace("\n2\n", "\n\ufeff2\n"),
+        "\ufeff"
+        + srt("Set the oven to\n180", "and bake it.", "Done").replace("\n2\n", "\n\ufeff\u200f2\u200e\n"),
     ],
     ids=[
         "numbers",

@@ -26,6 +26,8 @@ from leafinstruct.ingest.video.cue_times import Times, Unreadable, times_of
 Lost = tuple[str, str]
 """Reason and detail."""
 _NUMBER = re.compile(r"[#(\[]?(\d{1,9})[.):\]]?")
+_INVISIBLE = " \t\u200b\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2069\ufeff"
+"""Blanks and marks of direction, which editors put around numbers."""
 _BLOCK = re.compile(r"(?:NOTE|STYLE|REGION|WEBVTT)(?:\s|\Z)|X-TIMESTAMP-MAP=")
 _MAP = "X-TIMESTAMP-MAP="
 _HEADER = re.compile(r"WEBVTT(?:\s|\Z)")
@@ -122,7 +124,7 @@ class _Numbers:
         while end and not lines[end - 1].strip():
             end -= 1
         adjacent = end == len(lines) and not last
-        number = _NUMBER.fullmatch(lines[end - 1].strip()) if end else None
+        number = _NUMBER.fullmatch(lines[end - 1].strip(_INVISIBLE)) if end else None
         if number is None:
             return lines[:-1] if self._named and not last else lines
         apart = first if end == 1 else not lines[end - 2].strip()

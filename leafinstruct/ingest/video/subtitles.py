@@ -37,7 +37,8 @@ MAX_BYTES = 8 << 20
 """Some 200,000 cues, which take 8 s to read; ten hours of speech have 10,000."""
 ROLLING = 1 / 3
 """Share of cues that begin with the lines of the cue before, from which on a file counts as rolling."""
-_SOUND = re.compile(r"[\[(](?=[^\])]*[^\W\d_])[^\])+=*<>_{}^|\\]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
+_SOUND = re.compile(r"[\[(](?=[^\])]*[^\W\d_])[^\])\d+=*<>_{}^|\\]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
+"""A line in brackets, unless it has a digit or a sign of a formula, or no letter: `(2 cups)`, `(x + 1)`."""
 _TURN = re.compile(r">>>(?![ \t]?[\d_a-z])>*\s*|>>(?!>)\s*")
 """The mark of a new speaker or story; before a small letter `>>>` is the prompt of Python."""
 
