@@ -113,7 +113,6 @@ HEAVY = {
     "tenacity": ("llm", "images/web"),
     "aiohttp": ("llm", "images/web"),
     "protego": ("images/web",),
-    "pysubs2": ("ingest/video/subtitles.py",),
     "faster_whisper": ("ingest/video/speech.py",),
     "httpx2": ("llm", "runtime/hub.py", "publish/repository.py"),
     "clip": ("filter/scores/clip.py",),
@@ -407,7 +406,7 @@ UNUSED = {
         "numpy",
         "pyarrow",
     },  # a transcript is kept whatever recognized it
-    "youcook2": {"fastwarc", "numpy", "pyarrow", "pysubs2", "resiliparse"},  # its steps are its annotations
+    "youcook2": {"fastwarc", "numpy", "pyarrow"},  # its steps are its annotations
 }
 """Libraries that a reader's modules import, but that change no document of it."""
 

@@ -178,13 +178,14 @@ class Transcription(Section):
 
 
 class VideoSource(FileSource):
-    """Videos with subtitles beside them: a.mp4 with a.vtt, a.en.vtt or a.srt."""
+    """Videos with subtitles beside them: a.mp4 with a.vtt, a.en-US.vtt or a.srt."""
 
     kind: Literal["video"] = "video"
     path: str = Field(min_length=1)
     """A video, a folder searched for them, or a glob. Relative to the recipe."""
     language: str | None = Field(default=None, min_length=2)
-    """Which of several subtitle files to use (`a.en.vtt`); None uses `a.vtt`, else the only one."""
+    """Which of several subtitle files to use: `en` uses `a.en.vtt`, else `a.en-US.vtt`; None uses `a.vtt`,
+    else the only language."""
     frames: Frames = Frames()
     speech: Transcription | None = None
     """Recognize the speech of videos without subtitles; off by default."""

@@ -25,9 +25,9 @@ from leafinstruct.ingest.config import extensions
 from leafinstruct.ingest.draft.sniff import Sniffed, sniff
 from leafinstruct.ingest.readers.base import reader
 from leafinstruct.ingest.readers.html import saved_parts
-from leafinstruct.ingest.readers.video import subtitles_of
 from leafinstruct.ingest.readers.youcook2 import annotated
 from leafinstruct.ingest.tables.columns.guess import IMAGE_SUFFIXES
+from leafinstruct.ingest.video.beside import subtitles_of
 
 LISTED, BESIDE, OPENED, PLACES = 200_000, 20_000, 200, 20
 """Maximum names of a folder, and of the folder of a file, that are listed; files of one ending that are
