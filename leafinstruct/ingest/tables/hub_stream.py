@@ -15,7 +15,6 @@ of its sharded iteration depends on its version.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from leafinstruct.errors import LeafInstructError, RecipeError, SourceError, suggestion
+from leafinstruct.images.mend import digests
 from leafinstruct.ingest import made
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.readers import hub
@@ -107,7 +107,7 @@ def _removed(source: HubSource, table: Any, file: str, removed: Suppressed) -> d
     found: dict[str, Entry] = {}
     for number, row in enumerate(table.to_pylist() if removed.entries else ()):
         images = (
-            removed.images.intersection(hashlib.sha256(data).hexdigest() for data in contained(row))
+            removed.images.intersection(sha256 for data in contained(row) for sha256 in digests(data))
             if removed.images
             else ()
         )
