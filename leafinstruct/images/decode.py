@@ -68,7 +68,7 @@ MAX_PROFILES = 4
 """Color profiles of a PNG, which may have one; a decoder unpacks each, 40 ms for 64 MB."""
 _SCANNED = frozenset({"JPEG", "MPO", "TIFF"})
 """Formats that may contain the scans of a JPEG."""
-_START_OF_SCAN = b"\xff\xda"
+START_OF_SCAN = b"\xff\xda"
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8\x01])", re.DOTALL)
 """JPEG markers that begin a segment or end the image; 0xFF fill bytes before them are skipped."""
 
@@ -223,7 +223,7 @@ def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable |
     most = min(MAX_SCANS, MAX_SCANNED // max(1, width * height))
     if (
         image.format in _SCANNED
-        and data.count(_START_OF_SCAN) > most
+        and data.count(START_OF_SCAN) > most
         and (scans := _scans(image, data)) > most
     ):
         return Undecodable("too_many_scans", f"{scans} passes over {width * height:,} pixels, above {most}")
@@ -236,12 +236,12 @@ def _scans(image: Image.Image, data: bytes) -> int:
     if image.format == "TIFF" and "jpeg" in image.info.get("compression", ""):
         tags = image.getexif()
         tiles = max(len(found) if isinstance(found := tags.get(tag), tuple) else 1 for tag in _TILES)
-        return data.count(_START_OF_SCAN) // tiles
+        return data.count(START_OF_SCAN) // tiles
     if image.format == "TIFF":
         return 0
     scans, found = 0, _MARKER.search(data)
     while found is not None and found[1] != b"\xd9":
-        scans += found[1] == _START_OF_SCAN[1:]
+        scans += found[1] == START_OF_SCAN[1:]
         length = int.from_bytes(data[found.end() : found.end() + 2], "big")
         found = _MARKER.search(data, found.end() + length)
     return scans

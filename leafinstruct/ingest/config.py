@@ -100,15 +100,15 @@ class WarcSource(_PageSource):
 
 
 class HubSource(FileSource):
-    """A dataset of the Hugging Face Hub, streamed, or your own Parquet, JSONL and WebDataset tar files, with
-    a declared mapping of columns."""
+    """A dataset of the Hugging Face Hub, streamed, or your own Parquet, JSONL, CSV and WebDataset tar files,
+    with a declared mapping of columns."""
 
     kind: Literal["hub"] = "hub"
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
     """`organization/name` on the Hub. Either this or `path`."""
     path: str | None = Field(default=None, min_length=1)
-    """Local files instead: .parquet, .jsonl (.gz, .zip) or .tar, a folder or a glob. Relative to the
-    recipe."""
+    """Local files instead: .parquet, .jsonl (.gz, .zip), .csv or .tsv (.gz), or .tar, a folder or a glob.
+    Relative to the recipe."""
     config: str | None = None
     """The Hub dataset's configuration; None for its default."""
     split: str = "train"

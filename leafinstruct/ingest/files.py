@@ -30,14 +30,8 @@ _HINTS = {
     ".bz2": "run `bunzip2` on it",
     ".gz": "run `gunzip` on it",
     ".zip": "run `unzip` on it",
-    ".csv": (
-        "run `python -c \"import pandas; pandas.read_csv('{0}').to_json('{0}.jsonl', orient='records', "
-        'lines=True)"`'
-    ),
-    ".tsv": (
-        "run `python -c \"import pandas; pandas.read_table('{0}').to_json('{0}.jsonl', orient='records', "
-        'lines=True)"`'
-    ),
+    ".csv": "it is a table: set kind: hub, with segments",
+    ".tsv": "it is a table: set kind: hub, with segments",
     ".arrow": "run `python -c \"import datasets; datasets.Dataset.from_file('{0}').to_parquet('{0}.parquet')\"`",  # noqa: E501
     ".feather": "run `python -c \"import pandas; pandas.read_feather('{0}').to_parquet('{0}.parquet')\"`",
 }
@@ -194,7 +188,7 @@ def hint(name: str) -> str:
     """Return what to do about a file with a format or compression that no reader supports."""
     ending = PurePosixPath(name).suffix.lower()
     known = _HINTS.get(ending, "unpack it, or convert it to one of these").format(PurePosixPath(name).name)
-    return f"{known}, and move this one away" if ending in _HINTS else known
+    return f"{known}, and move this one away" if known.startswith("run ") else known
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:

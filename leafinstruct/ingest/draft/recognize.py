@@ -47,8 +47,8 @@ WHAT = {
 _SUPPORTED = (
     "pages (.html, .htm, .xhtml), web archives (.warc, .warc.gz), MMC4 and conversations (.jsonl, "
     ".jsonl.gz, .jsonl.zip), "
-    "tables with texts and images (.parquet, .jsonl, .tar), YouCook2 and VIST (.json), videos with "
-    ".vtt or .srt"
+    "tables with texts and images (.parquet, .jsonl, .csv, .tsv, .tar), YouCook2 and VIST (.json), videos "
+    "with .vtt or .srt"
 )
 
 
