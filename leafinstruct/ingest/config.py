@@ -70,6 +70,15 @@ class ObelicsSource(FileSource):
     """A .parquet file, a folder searched for them, or a glob. Relative to the recipe."""
 
 
+class Mint1tSource(FileSource):
+    """MINT-1T: parallel lists of texts and images, as Parquet with URLs (HTML) or as WebDataset tars of JSON
+    and TIFF (PDF, ArXiv)."""
+
+    kind: Literal["mint1t"] = "mint1t"
+    path: str = Field(min_length=1)
+    """A .parquet or .tar file, a folder searched for them, or a glob. Relative to the recipe."""
+
+
 class HtmlSource(_PageSource):
     """HTML pages as files, their images beside them or on the web."""
 
@@ -269,6 +278,7 @@ KINDS: dict[str, type[Source]] = {
     for model in (
         Mmc4Source,
         ObelicsSource,
+        Mint1tSource,
         HtmlSource,
         WarcSource,
         HubSource,

@@ -37,6 +37,7 @@ WHAT = {
     "warc": "web archives",
     "mmc4": "MMC4 records",
     "obelics": "OBELICS rows",
+    "mint1t": "MINT-1T records",
     "hub": "a table of texts and images",
     "conversations": "conversations",
     "youcook2": "videos with YouCook2 annotations",

@@ -183,7 +183,9 @@ def _of_parquet(path: Path, scratch: Path) -> Sniffed:
         if not isinstance(row, LostError)
     ]
     if {"images", "texts"} <= set(footer.columns) and columns_guess.is_parallel(rows, "texts", "images"):
-        return Sniffed("obelics")
+        return Sniffed(
+            "obelics" if "general_metadata" in footer.columns or "url" not in footer.columns else "mint1t"
+        )
     if not path.name.lower().endswith(parquet.SUFFIXES):
         return Sniffed("", problem="contains Parquet, but its name does not end in .parquet; rename it")
     return _of_rows([columns_guess.flat(row) for row in rows])
@@ -200,6 +202,9 @@ def _of_tar(path: Path, scratch: Path) -> Sniffed:
                 stream.seek(offset)
                 row[column] = columns_guess.member(column, stream.read(min(length, _START)))
             rows.append(row)
+    records = [row["json"] for row in rows if isinstance(row.get("json"), dict)]
+    if records and {"tiff", "tif"} & rows[0].keys() and columns_guess.is_parallel(records, "texts", "images"):
+        return Sniffed("mint1t")
     return _of_rows([columns_guess.flat(row) for row in rows])
 
 
