@@ -47,7 +47,10 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
     try:
         path = (root / ref.file).resolve()
         if not path.is_relative_to(root.resolve()):
-            return Unreadable("unsafe_path", f"{ref.file} leads out of the source's folder")
+            return Unreadable(
+                "unsafe_path",
+                f"{ref.file} leads out of the source's folder; copy it there, or name its folder as `images`",
+            )
         if not path.exists():
             return Unreadable("missing", f"{ref.file}: no such file")
         if not path.is_file():

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from leafinstruct.errors import SourceError
+from leafinstruct.errors import LeafInstructError, SourceError
 from leafinstruct.images.video.video import SUFFIXES as VIDEOS
 from leafinstruct.ingest import files
 from leafinstruct.ingest.config import extensions
@@ -115,6 +115,21 @@ def recognize(given: Path, scratch: Path) -> Recognized:
         if name not in used and not (images and name.lower().endswith(IMAGE_SUFFIXES)):
             whole.endings[PurePosixPath(name).suffix.lower() or "no ending"] += 1
     return whole
+
+
+def kinds_at(path: str, scratch: Path) -> list[str]:
+    """Return the kinds of sources that the files at a path look like, the most frequent first; nothing for a
+    glob, or where nothing is recognized."""
+    if not path or not Path(path).exists():
+        return []
+    try:
+        found = recognize(Path(path), scratch).found
+    except LeafInstructError:
+        return []
+    counts = Counter[str]()
+    for source in found:
+        counts[source.kind] += source.files
+    return [kind for kind, _ in counts.most_common()]
 
 
 def _listed(root: Path, most: int) -> tuple[list[str], bool]:

@@ -202,7 +202,7 @@ def _of_tar(path: Path, scratch: Path) -> Sniffed:
                 stream.seek(offset)
                 row[column] = columns_guess.member(column, stream.read(min(length, _START)))
             rows.append(row)
-    records = [row["json"] for row in rows if isinstance(row.get("json"), dict)]
+    records = [record for row in rows if isinstance(record := row.get("json"), dict)]
     if records and {"tiff", "tif"} & rows[0].keys() and columns_guess.is_parallel(records, "texts", "images"):
         return Sniffed("mint1t")
     return _of_rows([columns_guess.flat(row) for row in rows])

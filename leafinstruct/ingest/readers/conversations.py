@@ -70,7 +70,7 @@ def _file(
 ) -> Iterator[Document | Rejected]:
     folder = PurePosixPath(file).parent
     if source.images is not None:
-        folder = PurePosixPath(Path(source.images).absolute().relative_to(root).as_posix())
+        folder = files.below(source.images, root)
     unit, parsed = ("item", record_of) if _is_list(path) else ("line", parsed_line)
     items = (
         replace(item, locator=item.locator.replace("line=", f"{unit}="))

@@ -91,7 +91,7 @@ def _images(source: Mmc4Source, root: Path, file: str) -> str | None:
     """The image folder relative to root; None when the default one does not exist and images are only
     on the web."""
     if source.images is not None:
-        return Path(source.images).absolute().relative_to(root).as_posix()
+        return files.below(source.images, root).as_posix()
     beside = PurePosixPath(file).parent / "images"
     return beside.as_posix() if (root / beside).is_dir() else None
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -303,8 +302,7 @@ def _nearest(source: HubSource, error: BaseException) -> str:
     split."""
     known = re.findall(r"'([^']+)'", str(error).partition("vailable")[2])
     wanted = source.config if source.config is not None and "Config" in str(error) else source.split
-    near = get_close_matches(wanted, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else "check config and split"
+    return suggestion(wanted, known, "it has") if known else "check config and split"
 
 
 def _first_line(error: BaseException) -> str:
