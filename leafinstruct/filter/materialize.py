@@ -96,7 +96,7 @@ def materialize(
     wanted: (reference, root of its source). existing: the part's image file, may be missing. counts:
     `images_read` and `images_failed` are increased. removed: sha256 of images that were deleted by request;
     their bytes are not stored. measured: whether the existing rows have the scores of now; otherwise they are
-    measured again, which is counted in `images_measured`.
+    measured again, which is counted in `images_measured`, and images that did not decode are read again.
     """
     needed = {str(ref): (ref, root) for ref, root in wanted}
     reused: set[str] = set()
@@ -106,6 +106,7 @@ def materialize(
         if (
             row.state == "ok"
             and not stale
+            and (measured or row.sha256 is not None)  # an image may be decodable now
             and (here is None or row.stamp == fetched.stamp(*here))
             and _is_intact(row)
         ):

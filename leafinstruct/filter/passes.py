@@ -34,7 +34,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Failed
 from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 11
+CODE = 12
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
 

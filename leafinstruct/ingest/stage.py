@@ -46,7 +46,7 @@ from leafinstruct.runtime.files import file_sha256, load, writing
 from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-CODE = 13
+CODE = 14
 """Increase when the same input gives other documents than before."""
 
 
