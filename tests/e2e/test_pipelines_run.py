@@ -291,11 +291,12 @@ def test_obelics(tmp_path, gallery):
 
 @pytest.mark.parametrize("layout", ["html", "pdf"])
 def test_mint1t(tmp_path, gallery, layout):
-    """Pages with URLs in Parquet; documents of a tar, each with a TIFF of its images, and nothing is fetched."""
+    """Pages with URLs in Parquet; documents of a tar, each with a TIFF of its images, without URLs."""
     (tmp_path / "data/mint1t").mkdir(parents=True)
     made, members = [], list[tuple[str, bytes]]()
     for number in range(14):
-        texts = [None, sentence(number, 0), None, sentence(number, 1)]
+        steps = [f"{sentence(number, step)}\n\n{sentence(number, step + 1)}" for step in (0, 2)]
+        texts = [None, steps[0], None, steps[1]]
         addresses = [f"{gallery.url}/lesson-{number}/{step}.jpg" for step in range(2)]
         names = ["page_1_image_7", "page_2_image_9"]
         images = addresses if layout == "html" else names
