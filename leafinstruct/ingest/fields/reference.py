@@ -47,7 +47,7 @@ def image_ref(value: object, folder: PurePosixPath, inside: Inside | None = None
     value = value.get("bytes") or value.get("path") if isinstance(value, dict) else value
     if not isinstance(value, str) or not value.strip():
         raise LostError("bad_reference", f"the image is {shown(value)}, neither a name nor a URL")
-    if value.strip().lower().startswith(("http://", "https://")):
+    if value.lstrip()[:8].lower().startswith(("http://", "https://")):  # no copy of a long text
         return Ref(url=one_line(value))
     if inside is not None and is_embedded(value):
         return inside(value)

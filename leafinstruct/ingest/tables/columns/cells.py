@@ -22,7 +22,9 @@ Refer = Callable[[object, str, int | None], tuple[Ref, str | None]]
 def value_of(row: Mapping[str, Any], name: str) -> Any:
     """Return the value at a dotted name, a list of values where a step leads through a list; None where a
     step is missing. A key may have dots itself: the longest one that a row has is used."""
-    return _inside(row, name)
+    if name in row:
+        return row[name]
+    return _inside(row, name) if "." in name else None
 
 
 def _inside(value: Any, name: str) -> Any:
