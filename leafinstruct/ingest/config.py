@@ -70,6 +70,15 @@ class ObelicsSource(FileSource):
     """A .parquet file, a folder searched for them, or a glob. Relative to the recipe."""
 
 
+class Mint1tSource(FileSource):
+    """MINT-1T: parallel lists of texts and images, as Parquet with URLs (HTML) or as WebDataset tars of JSON
+    and TIFF (PDF, ArXiv)."""
+
+    kind: Literal["mint1t"] = "mint1t"
+    path: str = Field(min_length=1)
+    """A .parquet or .tar file, a folder searched for them, or a glob. Relative to the recipe."""
+
+
 class HtmlSource(_PageSource):
     """HTML pages as files, their images beside them or on the web."""
 
@@ -100,15 +109,15 @@ class WarcSource(_PageSource):
 
 
 class HubSource(FileSource):
-    """A dataset of the Hugging Face Hub, streamed, or your own Parquet, JSONL and WebDataset tar files, with
-    a declared mapping of columns."""
+    """A dataset of the Hugging Face Hub, streamed, or your own Parquet, JSONL, CSV and WebDataset tar files,
+    with a declared mapping of columns."""
 
     kind: Literal["hub"] = "hub"
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
     """`organization/name` on the Hub. Either this or `path`."""
     path: str | None = Field(default=None, min_length=1)
-    """Local files instead: .parquet, .jsonl (.gz, .zip) or .tar, a folder or a glob. Relative to the
-    recipe."""
+    """Local files instead: .parquet, .jsonl (.gz, .zip), .csv or .tsv (.gz), or .tar, a folder or a glob.
+    Relative to the recipe."""
     config: str | None = None
     """The Hub dataset's configuration; None for its default."""
     split: str = "train"
@@ -270,6 +279,7 @@ KINDS: dict[str, type[Source]] = {
     for model in (
         Mmc4Source,
         ObelicsSource,
+        Mint1tSource,
         HtmlSource,
         WarcSource,
         HubSource,
