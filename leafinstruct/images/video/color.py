@@ -41,7 +41,7 @@ _MATRICES = {1: _BT709, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: _BT2020, 10: _BT202
 _WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 """The weights of red and blue in the luma of a matrix."""
 _UNSTATED = (0, 2, 3)
-"""Unspecified and reserved, and RGB, which no YUV can be."""
+"""Primaries that are unspecified or reserved."""
 _PQ, _HLG = 16, 18
 """Transfer characteristics of H.273."""
 _PRIMARIES = {
