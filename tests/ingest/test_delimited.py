@@ -103,6 +103,20 @@ def test_a_quote_that_is_not_closed_ends_the_file(folder):
     assert len(documents(items)) == 1
 
 
+def test_a_quote_in_a_tsv_may_be_text(folder):
+    """As in captions that no program quoted; a spreadsheet's lines in one cell stay one cell."""
+    rows = ["text\timage", '"Fold it\ta.png', 'He said "cut it"\tb.png', '"tab\there"\tc.png', 'end"\td.png']
+    items = read(written(folder, "a.tsv", "\n".join(rows) + "\n"))
+    assert [item.texts[0].text for item in documents(items)] == [
+        '"Fold it',
+        'He said "cut it"',
+        "tab\there",
+        'end"',
+    ]
+    items = read(written(folder, "b.tsv", 'image\ttext\na.png\t"one\ntwo\nthree"\nb.png\tfour\n'))
+    assert [item.texts[0].text for item in documents(items)] == ["one\ntwo\nthree", "four"]
+
+
 def test_a_header_that_cannot_be_read_is_one_reason(folder):
     items = read(written(folder, "a.csv", '"text" x,image\none,a.png\n'))
     assert rejected(items) == [("row=0", "damaged", True)]

@@ -7,7 +7,7 @@ value, since texts are all that the format has; so is a list as Python writes it
 pandas stores.
 
 A row whose number of cells is not the header's is lost (wrong_columns): a comma without quotes shifts all
-cells after it. Where a quote is not closed, reading stops (truncated).
+cells after it. Where a quote is not closed, reading stops (truncated); in TSV it is text.
 
 Chosen: csv of the standard library. pandas stops at the first wrong row or drops it without a report, and
 guesses types (`007` becomes 7, `NA` becomes null). Memory: one record, at most MAX_LINE.
@@ -61,6 +61,7 @@ class _Lines:
         self._left = max(FREE, EXPANSION * packed) if is_packed else packed + FREE
         self.rows = max(FREE_ITEMS, packed)
         self.used = 0
+        self._following: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +73,18 @@ class _Lines:
     def __iter__(self) -> Iterator[str]:
         return self
 
+    def following(self) -> str:
+        """Return the next line, and keep it; empty at the end."""
+        if self._following is None:
+            self._following = next(self, "")
+        return self._following
+
     def __next__(self) -> str:
+        line, self._following = self._following, None
+        if line is not None:
+            if not line:
+                raise StopIteration
+            return line
         line = self._text.readline(MAX_LINE)
         self.used += len(line)
         self._left -= len(line)
@@ -120,11 +132,10 @@ def records(stream: BinaryIO, name: str = ".csv") -> Generator[bytes, None, None
 
 def _records(lines: _Lines, name: str) -> Iterator[bytes]:
     names, separator = _begun(lines, name)
-    reader = csv.reader(lines, delimiter=separator, strict=True)
     for _ in range(lines.rows):
         lines.used = 0
         try:
-            row = next(reader, None)
+            row = _row(lines, separator, len(names))
         except csv.Error as error:
             if str(error) == _NOT_CLOSED:
                 raise LostError("truncated", "a quote that is not closed before the end") from error
@@ -135,6 +146,19 @@ def _records(lines: _Lines, name: str) -> Iterator[bytes]:
         if row:
             yield _record(names, row)
     raise LostError("too_large", "more rows than the file has bytes; the rest is not read")
+
+
+def _row(lines: _Lines, separator: str, width: int) -> list[str] | None:
+    """Return the next row, None at the end. Many programs write TSV without quotes, so one that is not closed
+    on its line is text, if the line and the next one have all columns."""
+    first = next(lines, None)
+    if first is None:
+        return None
+    if separator == "\t" and first.count('"') % 2 and first.count("\t") == width - 1:
+        following = lines.following()
+        if not following or following.count("\t") == width - 1:
+            return first.rstrip("\r\n").split("\t")
+    return next(csv.reader(_chained(first, lines), delimiter=separator, strict=True), [])
 
 
 def _begun(lines: _Lines, name: str) -> tuple[tuple[str, ...], str]:
