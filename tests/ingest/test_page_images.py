@@ -34,6 +34,7 @@ def shown(inner: str) -> list[str]:
         ("<img src=/r.jpg data-src='{{ image.url }}'>", ["</r.jpg>"]),
         ("<img src='{{ image.url }}' data-src=/r.jpg>", ["</r.jpg>"]),
         ("<img src=undefined>", ["!no_source"]),
+        ("<img src=0 data-src=300 data-lazy=0.5>", ["<0>"]),
         ("<img src=/r.jpg srcset=undefined data-srcset='null 1x'>", ["</r.jpg>"]),
         ("<img src=/r.jpg data-src='{\"a\":1}'>", ["</r.jpg>"]),
         ("<img src=/blank.gif data-url=https://cdn.e.org/i/123>", ["<https://cdn.e.org/i/123>"]),

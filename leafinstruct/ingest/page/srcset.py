@@ -22,10 +22,12 @@ _SET = re.compile(r"\s(?:\d{1,9}[wh]|[\d.]{1,9}x)\s*(?:,|\Z)")
 
 _NO_URL = re.compile(
     r"""true|false|null|nil|none|undefined|nan|yes|no|on|off|auto|lazy|eager|sync|async|load(?:ing|ed)?|pending|
-    [-+]?[\d.,]+(?:px|%|ms|s|em|x)?|\#.*|about:.*|(?:https?:)?//(?::0)?/?|
+    \#.*|about:.*|(?:https?:)?//(?::0)?/?|
     \[object.*|[\[{(].*|.*(?:\{\{|\}\}|<%|%>|\$\{|%7b%7b|\[\[).*""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+_NUMBER = re.compile(r"[-+]?[\d.,]+(?:px|%|ms|s|r?em|x|w|h|vh|vw)?", re.IGNORECASE)
+"""A setting, unless a `src` has it: <img src=0> is the file `0` in the folder of the page."""
 _BEGINNING = re.compile(r"(?:https?:/|data:image/|\.{0,2}/)", re.IGNORECASE)
 _FILES = (".jpg", ".jpeg", ".jfif", ".png", ".gif", ".webp", ".avif", ".bmp", ".tif", ".tiff")
 _PARAMETERS = re.compile(r"[?#]")
@@ -69,7 +71,7 @@ def _size(descriptors: str) -> float | None:
 
 
 def is_no_url(value: str) -> bool:
-    """Whether a value is a setting, a number, a variable of a template, or nothing."""
+    """Whether a value is a setting in words, a variable of a template, or nothing."""
     bare = value.strip()
     return not bare or (len(bare) <= _KEYWORD and _NO_URL.fullmatch(bare) is not None)
 
@@ -93,7 +95,7 @@ def is_path(value: str) -> bool:
     bare = value.strip()
     if bare[:11].lower() == "data:image/":
         return True
-    if is_no_url(bare) or len(bare) > LONGEST:
+    if is_no_url(bare) or len(bare) > LONGEST or _NUMBER.fullmatch(bare) is not None:
         return False
     inner = bare[1:-1]
     whole = _WHOLE.fullmatch(bare) is not None
