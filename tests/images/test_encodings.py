@@ -30,13 +30,7 @@ def zstd(data: bytes) -> bytes:
     return bytes(pa.compress(data, codec="zstd", asbytes=True))
 
 
-PACK = {
-    "gzip": zipped,
-    "x-gzip": zipped,
-    "deflate": zlib.compress,
-    "br": brotli.compress,
-    "zstd": zstd,
-}
+PACK = {"gzip": zipped, "x-gzip": zipped, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstd}
 
 
 def reason(body: bytes, stated: str, limit: int = 1 << 20) -> tuple[str, str]:
@@ -135,12 +129,7 @@ def test_a_bomb_is_unpacked_up_to_the_limit(name):
 
 @pytest.mark.parametrize(
     ("stated", "unit"),
-    [
-        ("gzip", zipped(b"")),
-        ("zstd", zstd(b"")),
-        ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0"),
-        ("br", b"\x06"),
-    ],
+    [("gzip", zipped(b"")), ("zstd", zstd(b"")), ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0"), ("br", b"\x06")],
 )
 def test_millions_of_empty_streams_are_not_read_to_the_end(stated, unit):
     body, began = unit * (8_000_000 // len(unit)) + b"\xff", time.process_time()
