@@ -298,6 +298,7 @@ def test_a_shadow_tree_is_shown_with_its_slots_and_no_other_template_is(page, ex
         ),
         ("<img src=/d.jpg><dialog><img src=/d.jpg></dialog>", ["</d.jpg>"]),
         ("<button class=zoom><img src=/star-cake.jpg></button>", ["</star-cake.jpg>"]),
+        ("<video poster='data:image/gif;base64,R0' data-poster=/p.jpg></video>", ["</p.jpg>"]),
         ("<object data=/a.swf><object data=/b.jpg type=image/jpeg></object></object>", ["</b.jpg>"]),
         (
             "<div><img src=/big.jpg></div><div><button class=thumb><img src=/t1.jpg></button></div>",

@@ -237,6 +237,11 @@ def test_an_emoji_is_text_in_its_sentence(page, expected):
             ["So (a + b)/2 = √2 is"],
         ),
         ("<p>So <script type='math/tex; mode=display'>a^2</script> is</p>", ["So a^2 is"]),
+        ("<p>x <span class=katex><span class=katex-html aria-hidden=true>y</span></span> z</p>", ["x y z"]),
+        (
+            "<p><math><munderover><mo>∑</mo><mrow><mi>i</mi><mo>=</mo><mn>1</mn></mrow><mi>n</mi></munderover><mroot><mi>x</mi><mn>3</mn></mroot><mover><mi>y</mi><mo>¯</mo></mover></math></p>",
+            ["∑_(i = 1)^n³√xy¯"],
+        ),
         ("<p><img class=math-lesson src=/a.png alt='Students doing math'></p>", ["</a.png>"]),
         ("<p>So <img class='math inline' src=/a.png alt='x^2'></p>", ["So x^2"]),
         ("<p>So <img src='https://www.zhihu.com/equation?tex=x%5E2'></p>", ["So x^2"]),

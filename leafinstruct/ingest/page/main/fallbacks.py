@@ -68,8 +68,8 @@ def show_fallbacks(tree: LexborHTMLParser, nodes: Sequence[LexborNode]) -> None:
 def _show_fallback(tree: LexborHTMLParser, node: LexborNode) -> None:
     tag, attributes = node.tag, node.attributes
     if tag in ("video", "amp-video"):
-        url = next((value for name in _POSTERS if (value := attributes.get(name)) and is_path(value)), "")
-        _show(tree, node, "" if is_placeholder(url) else url)
+        urls = (value for name in _POSTERS if (value := attributes.get(name)) and is_path(value))
+        _show(tree, node, next((url for url in urls if not is_placeholder(url)), ""))
     elif tag in ("object", "embed"):
         url = attributes.get("data" if tag == "object" else "src") or ""
         kind = attributes.get("type")

@@ -28,7 +28,7 @@ _BOXES = word_set(
 )
 _TEX = word_set("application/x-tex application/x-latex tex latex text/tex")
 _STYLED = re.compile(r"\{\\(?:displaystyle|textstyle|scriptstyle)\b\s*(.*)\}", re.DOTALL)
-_RAISED = str.maketrans("0123456789+-\u2212=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
+_RAISED = str.maketrans("0123456789+-\u2212=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾")
 _LOWERED = str.maketrans("0123456789+-\u2212=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
 _DIGITS = frozenset("0123456789+-\u2212=()")
 _ATOM = re.compile(r"\w+|\(.*\)|[^\W\d]")
@@ -139,6 +139,12 @@ def write_formulas(formulas: Sequence[LexborNode]) -> None:
             box.replace_with(text)
 
 
+def show_drawn(body: LexborNode) -> None:
+    """Write the formulas of KaTeX that are only drawn, without MathML, as the text that is shown."""
+    for drawn in body.css(".katex-html"):
+        drawn.replace_with(one_line(drawn.text()))
+
+
 def _box(node: LexborNode, alone: dict[int, bool]) -> LexborNode:
     """The outermost element that shows only this formula. alone: whether a box has only one, by its memory
     address."""
@@ -195,6 +201,12 @@ def _line(node: LexborNode, depth: int) -> str:
         return shown[0] + _shifted(shown[1], raised=tag == "msup")
     if tag == "msubsup" and len(shown) == 3:
         return shown[0] + _shifted(shown[1], raised=False) + _shifted(shown[2], raised=True)
+    if tag in ("munder", "mover", "munderover") and 1 < len(shown) < 4:
+        return shown[0] + "".join(
+            _beyond(part, under) for part, under in zip(shown[1:], _SIDES[tag], strict=False)
+        )
+    if tag == "mroot" and len(shown) == 2:
+        return f"{_shifted(shown[1], raised=True).removeprefix('^')}√{_atom(shown[0])}"
     if tag == "msqrt":
         return f"√{_atom(''.join(shown))}"
     if tag == "mtable":
@@ -211,6 +223,16 @@ _SPACED = frozenset("=<>≤≥≠≈+−×÷·±∈→⇒")  # noqa: RUF001 - op
 
 def _tagged(node: LexborNode, parts: Sequence[str]) -> list[tuple[str, str]]:
     return [(child.tag or "", part) for child, part in zip(node.iter(include_text=True), parts, strict=True)]
+
+
+_SIDES = {"munder": (True,), "mover": (False,), "munderover": (True, False)}
+"""Element -> whether each part after the first is under it."""
+
+
+def _beyond(text: str, under: bool) -> str:
+    """A bound of a sum, or an accent."""
+    bare = text.strip()
+    return bare if len(bare) == 1 and not bare.isalnum() else _shifted(bare, raised=not under)
 
 
 def _atom(text: str) -> str:

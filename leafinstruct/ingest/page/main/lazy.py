@@ -21,7 +21,7 @@ from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.ingest.page.main.names import Attributes, is_hidden
 from leafinstruct.ingest.page.nodes import IMAGE_TAGS, IMAGES, size
 from leafinstruct.ingest.page.sources import is_pixel, is_placeholder, urls_of
-from leafinstruct.ingest.page.srcset import candidates, is_file, is_path, is_set
+from leafinstruct.ingest.page.srcset import candidates, is_no_url, is_path, is_set
 
 BACKGROUNDS = (
     "data-bg",
@@ -271,5 +271,5 @@ def _in_css(value: str) -> list[str]:
         urls = [re.sub(r"\\(.)", r"\1", next(filter(None, part.groups()), "")) for part in parts]
         if "image-set(" in layer.lower():
             urls = urls[-1:]
-        found += [url.strip() for url in urls if is_path(url) or is_file(url)]
+        found += [url.strip() for url in urls if not is_no_url(url)]
     return found

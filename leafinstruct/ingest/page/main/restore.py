@@ -10,7 +10,7 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.page.main.fallbacks import FALLBACK_TAGS, UNREAD_TAGS, show_fallbacks, unread
-from leafinstruct.ingest.page.main.formula import text_of_symbol, write_formulas
+from leafinstruct.ingest.page.main.formula import show_drawn, text_of_symbol, write_formulas
 from leafinstruct.ingest.page.main.lazy import (
     FOLDERS,
     WITH_BACKGROUND,
@@ -43,6 +43,8 @@ def restore(tree: LexborHTMLParser, body: LexborNode) -> list[tuple[str, str]]:
     found = sorted({tag.decode() for tag in _SIGN.findall(written)})
     found += ['script[type^="math/tex"]'] if b"math/tex" in written else []
     lost = _restore_elements(tree, body, ", ".join(found)) if found else []
+    if b"katex-html" in written:
+        show_drawn(body)
     if any(sign in written for sign in _BACKGROUND_SIGNS):
         for node in body.css(WITH_BACKGROUND):
             show_background(tree, node)
