@@ -4,8 +4,8 @@ Only images of documents that pass the text rules are read, each reference once 
 (size and time; for a URL: what was fetched). Complete rows are kept when a loosened rule keeps more
 documents; for a new or changed score they are measured again from their bytes, and no image is read or
 fetched. Bytes are stored unchanged; a file that browsers show and decoders refuse is stored mended
-(images/mend), since readers of the published rows use decoders. They are streamed, so a part is never in
-memory as a whole. Images are decoded only for measuring, at 256 px at most. Unreadable bytes are a reason,
+(images/formats/mend), since readers of the published rows use decoders. They are streamed, so a part is never
+in memory as a whole. Images are decoded only for measuring, at 256 px at most. Unreadable bytes are a reason,
 not an exception. Cost: 1-3 ms per image of 1 megapixel.
 """
 
@@ -23,7 +23,7 @@ from leafinstruct.errors import DamagedError
 from leafinstruct.filter.scores import image as image_scores
 from leafinstruct.filter.scores.cell import cell
 from leafinstruct.images.decode import Undecodable, decode, decode_mended, probe
-from leafinstruct.images.mend import digests
+from leafinstruct.images.formats.mend import digests
 from leafinstruct.images.read import fetch
 from leafinstruct.images.read import stamp as file_stamp
 from leafinstruct.images.unreadable import Unreadable

@@ -36,8 +36,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from leafinstruct.images.color import to_srgb
-from leafinstruct.images.foreign import foreign
-from leafinstruct.images.mend import MAX_PIXELS, PNG, is_filled_up, mended, too_many_chunks
+from leafinstruct.images.formats.foreign import foreign
+from leafinstruct.images.formats.mend import MAX_PIXELS, PNG, is_filled_up, mended, too_many_chunks
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 MAX_SCANS = 100

@@ -24,7 +24,7 @@ import re
 import zlib
 from collections.abc import Callable
 
-from leafinstruct.images.signature import is_image
+from leafinstruct.images.formats.signature import is_image
 
 MAX_ENCODINGS = 4
 """Maximum encodings in a row; servers apply one, proxies a second one."""

@@ -111,7 +111,7 @@ def _range(path: Path, ref: Ref) -> bytes | Unreadable:
         body = _body(path, stat.st_size, stat.st_mtime_ns, ref.offset, length)
         return body if isinstance(body, Unreadable) else _inside(body, ref)
     if ref.member is not None and ref.member.startswith("frame="):
-        from leafinstruct.images.tiff import frame
+        from leafinstruct.images.formats.tiff import frame
 
         return frame(path, ref.offset, length, ref.member)
     if ref.member is not None and path.name.lower().endswith(".gz"):

@@ -31,7 +31,7 @@ from pydantic import ValidationError
 
 from leafinstruct.errors import PublishError
 from leafinstruct.images.config import FetchConfig
-from leafinstruct.images.mend import mended
+from leafinstruct.images.formats.mend import mended
 from leafinstruct.images.read import fetch as read
 from leafinstruct.images.unreadable import Unreadable
 from leafinstruct.publish.reference import without_notice

@@ -17,7 +17,7 @@ from PIL import ImageCms
 
 from leafinstruct.filter.materialize import REMOVED, Fetched, materialize
 from leafinstruct.images.decode import Undecodable, decode, decode_mended, probe
-from leafinstruct.images.mend import digests, mended
+from leafinstruct.images.formats.mend import digests, mended
 from leafinstruct.publish.hydrate import _as_pushed
 from leafinstruct.records.document import Ref
 from leafinstruct.records.frames import KeptFrames

@@ -12,7 +12,7 @@ from images.test_web import fetch, one
 from images.web_server import IMAGE, answer
 from making import png
 
-from leafinstruct.images.signature import is_image
+from leafinstruct.images.formats.signature import is_image
 from leafinstruct.images.web.answer import of_headers
 from leafinstruct.images.web.store import stored
 

@@ -21,8 +21,8 @@ from yarl import URL
 
 from leafinstruct.images import encodings
 from leafinstruct.images.encodings import EncodingError, encodings_of
+from leafinstruct.images.formats.signature import is_image
 from leafinstruct.images.optout import withheld
-from leafinstruct.images.signature import is_image
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PUSHING = frozenset({429, 503})

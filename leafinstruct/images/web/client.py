@@ -39,8 +39,8 @@ from tenacity import (
 from yarl import URL
 
 from leafinstruct import __version__
-from leafinstruct.images import signature
 from leafinstruct.images.config import FetchConfig
+from leafinstruct.images.formats import signature
 from leafinstruct.images.web import answer
 from leafinstruct.images.web.answer import PUSHING, Outcome, printable
 from leafinstruct.images.web.hosts import LONGEST_WAIT, Host

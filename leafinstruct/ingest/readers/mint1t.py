@@ -9,7 +9,8 @@ contains the paragraphs between two images; each becomes a segment of its own, a
 HTML: `images` are URLs, `url` is the page's. PDF and ArXiv: a record is `<key>.json` and `<key>.tiff`, a TIFF
 with all images of the document. `images` are names (`page_3_image_17`); `image_metadata` lists page and xref
 of each image, in the order of the TIFF. Without it, the names count the images of the TIFF in the order of
-their first use. Images are stored as PNG, since an image of a TIFF has no range of its own (images/tiff).
+their first use. Images are stored as PNG, since an image of a TIFF has no range of its own
+(images/formats/tiff).
 
 Locators: `row=N`, from 0; `key=NAME`. Source: https://huggingface.co/collections/mlfoundations, and
 https://github.com/mlfoundations/MINT-1T.

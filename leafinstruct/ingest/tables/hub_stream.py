@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from leafinstruct.errors import LeafInstructError, RecipeError, SourceError, suggestion
-from leafinstruct.images.mend import digests
+from leafinstruct.images.formats.mend import digests
 from leafinstruct.ingest import made
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.readers import hub

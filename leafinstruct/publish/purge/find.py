@@ -69,7 +69,7 @@ class Found:
     examples: set[str] = field(default_factory=set)
     images: set[str] = field(default_factory=set)
     mended: dict[str, str] = field(default_factory=dict)
-    """sha256 of a fetched image -> sha256 of what was stored of it, where it was mended (images/mend)."""
+    """sha256 of a fetched image -> sha256 of what was stored of it, if mended (images/formats/mend)."""
     shown: set[str] = field(default_factory=set)
     """sha256 of all images of removed documents."""
     kept_images: set[str] = field(default_factory=set)

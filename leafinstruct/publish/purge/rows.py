@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.images.mend import digests
+from leafinstruct.images.formats.mend import digests
 from leafinstruct.ingest import made
 from leafinstruct.ingest.tables import hub_stream
 from leafinstruct.publish.purge.find import Entry, Found, Place

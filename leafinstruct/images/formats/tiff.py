@@ -15,7 +15,7 @@ from typing import NamedTuple
 from PIL import TiffImagePlugin
 
 from leafinstruct.images.decode import MAX_SCANS, START_OF_SCAN
-from leafinstruct.images.mend import MAX_PIXELS
+from leafinstruct.images.formats.mend import MAX_PIXELS
 from leafinstruct.images.unreadable import MAX_BYTES, Unreadable
 
 MAX_FRAMES = 10_000
