@@ -191,6 +191,7 @@ def test_hostile_files_are_bounded(folder, monkeypatch):
     assert MAX_LINE > 100_000
 
 
+@pytest.mark.e2e
 def test_a_packed_bomb_is_not_unpacked(folder, monkeypatch):
     monkeypatch.setattr(delimited, "FREE", 1_000_000)
     items = read(written(folder, "a.csv.gz", "text,image\n" + "x,a.png\n" * 500_000), part_size=500_000)

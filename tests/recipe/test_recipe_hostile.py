@@ -23,7 +23,7 @@ SHORT = 1_000
 
 
 def fault(tmp_path: Path, text: str | bytes, *changes: str) -> str:
-    """The one line that loading gives, path cut away; within a second of this process, and within its
+    """The one line that loading gives, path cut away; within seconds of this process, and within its
     size."""
     path = tmp_path / "recipe.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
