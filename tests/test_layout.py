@@ -113,7 +113,6 @@ HEAVY = {
     "tenacity": ("llm", "images/web"),
     "aiohttp": ("llm", "images/web"),
     "protego": ("images/web",),
-    "pysubs2": ("ingest/video/subtitles.py",),
     "faster_whisper": ("ingest/video/speech.py",),
     "httpx2": ("llm", "runtime/hub.py", "publish/repository.py"),
     "clip": ("filter/scores/clip.py",),
@@ -398,15 +397,16 @@ def test_every_number_of_code_is_guarded():
 
 UNUSED = {
     "hub": {"selectolax"},  # only markers of lists, no HTML
-    "html": {"fastwarc", "yarl"},  # images of archives are read by filter; no normal form of a URL is stored
-    "warc": {"yarl"},
+    # images of archives are read by filter; no normal form of a URL is stored
+    "html": {"fastwarc", "pyarrow", "yarl"},
+    "warc": {"pyarrow"},  # pyarrow undoes br and zstd, whose result is a standard's
     "video": {
         "fastwarc",
         "faster_whisper",
         "numpy",
         "pyarrow",
     },  # a transcript is kept whatever recognized it
-    "youcook2": {"fastwarc", "numpy", "pyarrow", "pysubs2", "resiliparse"},  # its steps are its annotations
+    "youcook2": {"fastwarc", "numpy", "pyarrow"},  # its steps are its annotations
 }
 """Libraries that a reader's modules import, but that change no document of it."""
 

@@ -28,7 +28,7 @@ from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part
 from leafinstruct.runtime.files import writing
 
-CODE = 1
+CODE = 2
 """Increased when functions get other documents or images than before."""
 
 DECODE_PX = 1024

@@ -3,9 +3,10 @@
 Only images of documents that pass the text rules are read, each reference once while its file is unchanged
 (size and time; for a URL: what was fetched). Complete rows are kept when a loosened rule keeps more
 documents; for a new or changed score they are measured again from their bytes, and no image is read or
-fetched. Bytes are stored unchanged and streamed, so a part is never in memory as a whole. Images are decoded
-only for measuring, at 256 px at most. Unreadable bytes are a reason, not an exception. Cost: 1-3 ms per image
-of 1 megapixel.
+fetched. Bytes are stored unchanged; a file that browsers show and decoders refuse is stored mended
+(images/formats/mend), since readers of the published rows use decoders. They are streamed, so a part is never
+in memory as a whole. Images are decoded only for measuring, at 256 px at most. Unreadable bytes are a reason,
+not an exception. Cost: 1-3 ms per image of 1 megapixel.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from PIL import Image as Pil
 from leafinstruct.errors import DamagedError
 from leafinstruct.filter.scores import image as image_scores
 from leafinstruct.filter.scores.cell import cell
-from leafinstruct.images.decode import Undecodable, decode, probe
+from leafinstruct.images.decode import Undecodable, decode, decode_mended, probe
+from leafinstruct.images.formats.mend import digests
 from leafinstruct.images.read import fetch
 from leafinstruct.images.read import stamp as file_stamp
 from leafinstruct.images.unreadable import Unreadable
@@ -94,7 +96,7 @@ def materialize(
     wanted: (reference, root of its source). existing: the part's image file, may be missing. counts:
     `images_read` and `images_failed` are increased. removed: sha256 of images that were deleted by request;
     their bytes are not stored. measured: whether the existing rows have the scores of now; otherwise they are
-    measured again, which is counted in `images_measured`.
+    measured again, which is counted in `images_measured`, and images that did not decode are read again.
     """
     needed = {str(ref): (ref, root) for ref, root in wanted}
     reused: set[str] = set()
@@ -104,6 +106,7 @@ def materialize(
         if (
             row.state == "ok"
             and not stale
+            and (measured or row.sha256 is not None)  # an image may be decodable now
             and (here is None or row.stamp == fetched.stamp(*here))
             and _is_intact(row)
         ):
@@ -113,7 +116,7 @@ def materialize(
         if name not in reused:
             counts["images_read"] += 1
             data = fetched.read(ref, root)
-            if isinstance(data, bytes) and removed and hashlib.sha256(data).hexdigest() in removed:
+            if isinstance(data, bytes) and removed and not removed.isdisjoint(digests(data)):
                 data = Unreadable(REMOVED, "these bytes were taken out for good")
             row = _row(ImageRow(name, ref.file, fetched.stamp(ref, root), "ok"), data, max_pixels)
             counts["images_failed"] += row.state == "failed"
@@ -238,7 +241,7 @@ def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow
     header = probe(data, max_pixels)
     if isinstance(header, Undecodable):
         return replace(empty, reason=f"{header.reason}: {header.detail}")
-    image = decode(data, image_scores.MEASURE_PX, max_pixels)
+    image, data = decode_mended(data, image_scores.MEASURE_PX, max_pixels)
     if isinstance(image, Undecodable):
         return replace(empty, reason=f"{image.reason}: {image.detail}")
     return replace(

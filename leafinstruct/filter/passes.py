@@ -34,7 +34,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Failed
 from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 11
+CODE = 12
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
 
@@ -201,6 +201,10 @@ def _report(
             "kept": _languages(kept),
             "dropped": _languages(decision for decision in dropped if decision.drops[0].rule == "languages"),
         },
+        undecoded={
+            "documents": _undecoded(decision.drops[0] for decision in dropped),
+            "images": _undecoded(drop for decision in decisions for drop in decision.image_drops),
+        },
         failed=[
             {"id": decision.document.id, "rule": decision.drops[0].rule}
             for decision in dropped
@@ -314,6 +318,13 @@ def _aggregates(
 
 def _languages(decisions: Iterable[Decision]) -> Counter[str]:
     return Counter(decision.document.language or UNDETERMINED for decision in decisions)
+
+
+def _undecoded(drops: Iterable[Drop]) -> Counter[str]:
+    """Count the images that could not be read or decoded by the first word of the detail, their reason."""
+    return Counter(
+        drop.detail.partition(":")[0] or "unknown" for drop in drops if drop.reason == "image.decoded"
+    )
 
 
 def _failed(decision: Decision) -> bool:

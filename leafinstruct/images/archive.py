@@ -1,11 +1,12 @@
 """Read one WARC response or resource record, given as the bytes of its range in the file, and decode its
 body.
 
-Both ingest (pages) and `read` (images) use it. FastWARC decodes chunks and brotli while reading. gzip and
-deflate are decoded here, because FastWARC returns what it has of a cut stream without an error. In both cases
+Both ingest (pages) and `read` (images) use it. FastWARC joins chunks (those with extensions or bare line
+feeds are joined here), and `encodings` decodes the content encoding, because FastWARC knows few of them and
+returns what it has of a cut stream without an error. In both cases
 decoding stops at the size limit, so a decompression bomb is never in memory. Crawlers often store a decoded
-body and keep the server's headers, so a body that does not decode as announced is taken as stored. But a body
-that decodes and lacks its end is cut, and so is one that is shorter than its Content-Length.
+body and keep the server's headers, so a body that is plainly not encoded is taken as stored. But a body that
+decodes and lacks its end is cut, and so is one that is shorter than its Content-Length.
 
 Chosen: FastWARC: native code, reads .warc and .warc.gz alike, gives offsets on disk and decodes HTTP bodies;
 warcio is pure Python.
@@ -15,31 +16,32 @@ from __future__ import annotations
 
 import io
 import re
-import zlib
 from dataclasses import dataclass
 from typing import Literal
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
+from leafinstruct.images import encodings
+from leafinstruct.images.encodings import EncodingError, encodings_of
+from leafinstruct.images.http_head import WINDOW, with_clean_head
 from leafinstruct.images.optout import withheld
 
-_Decoding = Literal["all", "content", "transfer", "none"]
-_TRIES: tuple[tuple[_Decoding, bool], ...] = (
-    ("transfer", True),
-    ("none", True),
-    ("transfer", False),
-    ("none", False),
-)
-"""Which decoding is tried, in turn: (chunks, content encoding). As announced; chunks already decoded by
-the crawler; content already decoded; both."""
+_Chunks = Literal["transfer", "none"]
+_TRIES: tuple[_Chunks, ...] = ("transfer", "none")
+"""Whether chunks are joined, in turn: as announced; not, because the crawler already did."""
 _GZIP = b"\x1f\x8b"
-_ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
-_FIRST_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]*)?\r\n")
-_LAST_CHUNK = re.compile(rb"(?:\A|\r\n)0+[ \t]*(?:;[^\r\n]*)?(?:\r\n(?:[^\r\n]+\r\n)*\s*)?\Z")
-MAX_MEMBERS = 100
-"""Maximum gzip members of a body; servers send one. The bytes after a member are copied for each."""
-_TRAILERS = 8192
-"""Bytes at the end of a chunked body in which its last chunk is searched."""
+_REASONS = {"broken_encoding": "broken_record", "cut_encoding": "truncated_record"}
+_PACKED = 16 << 10
+"""Bytes of a body from which its first bytes are decoded."""
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_LAST_CHUNK = re.compile(rb"(?:\A|\n)0+[ \t]*(?:;[^\r\n]*)?(?:\r?\n(?:[^\r\n]+\r?\n)*\s*)?\Z")
+MAX_CHUNKS = 1_000_000
+"""Maximum chunks of a body that are joined here; servers send some kB in each."""
+_IGNORED = re.compile(r"[\t\n\r]")
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
+_TRAILERS = 2048
+"""Bytes at the end of a chunked body in which its last chunk is searched: 40 ms for the worst ones, four
+times that for twice as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Response:
 
 class RecordError(Exception):
     """The range holds no usable response. reason: broken_record, not_a_response, truncated_record,
-    too_large. Callers turn it into data."""
+    too_large, unknown_encoding. Callers turn it into data."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -69,31 +71,40 @@ class RecordError(Exception):
 def response(data: bytes, limit: int) -> Response:
     """Return the response in a record's bytes. limit: maximum bytes of the decoded body. Raises
     RecordError."""
-    problem = ""
-    for transfer, content in _TRIES:
+    data = with_clean_head(data, 2 * limit + WINDOW)
+    problem: Exception | None = None
+    for chunks in _TRIES:
         try:
-            return _response(data, limit, transfer, content)
-        except (OSError, ValueError, EOFError, zlib.error) as error:
-            problem = problem or str(error)
+            return _response(data, limit, chunks)
+        except (OSError, ValueError) as error:
+            problem = problem or error
+        except EncodingError as error:
+            problem = error
+            if error.reason in ("cut_encoding", "too_large"):
+                break
+    if isinstance(problem, EncodingError):
+        raise RecordError(_REASONS.get(problem.reason, problem.reason), problem.detail) from problem
     raise RecordError("broken_record", f"the record cannot be decoded: {problem}")
 
 
 def beginning(data: bytes, size: int) -> bytes:
     """Return the first bytes of a decoded body, from the first part of a record. Raises RecordError if it
     cannot be decoded."""
-    decodings: tuple[_Decoding, ...] = ("all", "content", "transfer", "none")
-    for decoding in decodings:
+    data = with_clean_head(data, len(data))
+    for chunks in _TRIES:
         try:
-            body = _opened(data, decoding).reader.read(size)
-            return zlib.decompressobj(wbits=31).decompress(body, size) if body.startswith(_GZIP) else body
-        except (OSError, ValueError, EOFError, zlib.error):
+            record = _opened(data, chunks)
+            body = _joined(record, record.reader.read(max(size, _PACKED)), is_part=True)
+            stated = _encodings(record) or (["gzip"] if body.startswith(_GZIP) else [])
+            return encodings.beginning(body, stated, size)
+        except (OSError, ValueError, EncodingError):
             continue
     raise RecordError("broken_record", "the record cannot be decoded")
 
 
-def _opened(data: bytes, decoding: _Decoding) -> WarcRecord:
+def _opened(data: bytes, chunks: _Chunks) -> WarcRecord:
     """Return the record, its reader at the body. Raises RecordError for a record without one."""
-    record = next(ArchiveIterator(io.BytesIO(data), auto_decode=decoding), None)
+    record = next(ArchiveIterator(io.BytesIO(data), auto_decode=chunks), None)
     if record is None:
         raise RecordError("broken_record", "there is no record at this offset")
     if record.record_type == WarcRecordType.resource:
@@ -101,12 +112,25 @@ def _opened(data: bytes, decoding: _Decoding) -> WarcRecord:
     if record.record_type != WarcRecordType.response or not record.is_http:
         raise RecordError("not_a_response", "the record at this offset is not an HTTP response")
     # FastWARC 2.0 needs the decoding here and in the iterator
-    record.parse_http(auto_decode=decoding, quirks_mode=True)
+    record.parse_http(auto_decode=chunks, quirks_mode=True)
     return record
 
 
-def _response(data: bytes, limit: int, transfer: _Decoding, content: bool) -> Response:
-    record = _opened(data, transfer)
+def _encodings(record: WarcRecord) -> list[str]:
+    """Return the encodings of a response's body but for chunks, in the order in which they were applied."""
+    if record.record_type == WarcRecordType.resource:
+        return []
+    transfer = _stated(record, "Transfer-Encoding")
+    return [*_stated(record, "Content-Encoding"), *(name for name in transfer if name != "chunked")]
+
+
+def _stated(record: WarcRecord, header: str) -> list[str]:
+    """Return the encodings that a header names; it may be repeated."""
+    return encodings_of(",".join(record.http_headers.get_multiple(header)))
+
+
+def _response(data: bytes, limit: int, chunks: _Chunks) -> Response:
+    record = _opened(data, chunks)
     if why := record.headers.get("WARC-Truncated"):
         raise RecordError("truncated_record", f"the crawler cut this record ({why[:40]})")
     if record.headers.get("WARC-Segment-Number"):
@@ -120,32 +144,25 @@ def _response(data: bytes, limit: int, transfer: _Decoding, content: bool) -> Re
             _charset(kind),
             _limited(record.reader.read(limit + 1), limit),
         )
-    body = _body(data, record, limit, transfer, content)
+    body = _body(data, record, limit, chunks)
     head = record.http_headers
     return Response(
         target(record), head.status_code, media(record), record.http_charset, body, withheld(head.items())
     )
 
 
-def _body(data: bytes, record: WarcRecord, limit: int, transfer: _Decoding, content: bool) -> bytes:
-    """Return the body of an HTTP response opened with `transfer`. content: whether to decode the content
-    encoding. Raises RecordError if the body is cut."""
-    head = record.http_headers
-    chunked, encodings = (
-        "chunked" in _tokens(head.get("Transfer-Encoding")),
-        _tokens(head.get("Content-Encoding")),
-    )
-    if chunked and transfer == "transfer":
+def _body(data: bytes, record: WarcRecord, limit: int, chunks: _Chunks) -> bytes:
+    """Return the decoded body of an HTTP response opened with `chunks`. Raises RecordError if the body is
+    cut, EncodingError if it cannot be decoded."""
+    stated = _encodings(record)
+    chunked = _is_chunked(record)
+    if chunked and chunks == "transfer":
         _check_chunks(_opened(data, "none").reader.read(2 * limit))
-    if content and encodings == ["br"]:
-        record = _opened(data, "all" if transfer == "transfer" else "content")
-    body = _limited(record.reader.read(limit + 1), limit)
-    if content and len(encodings) == 1 and encodings[0] in _ZLIB:
-        return _inflated(body, limit)
-    if encodings and body.startswith(_GZIP):
-        raise RecordError("broken_record", "the body is damaged gzip")
-    announced = (head.get("Content-Length") or "").strip()
-    if not chunked and not encodings and announced.isdecimal() and len(body) < int(announced[:18]):
+    body = _joined(record, _limited(record.reader.read(limit + 1), limit))
+    if stated:
+        return encodings.decoded(body, stated, limit)
+    announced = (record.http_headers.get("Content-Length") or "").strip()
+    if not chunked and announced.isdecimal() and len(body) < int(announced[:18]):
         raise RecordError(
             "truncated_record",
             f"the body has {len(body):,} of the {int(announced[:18]):,} bytes that the server announced",
@@ -156,24 +173,36 @@ def _body(data: bytes, record: WarcRecord, limit: int, transfer: _Decoding, cont
 def _check_chunks(body: bytes) -> None:
     """Raise RecordError if a body is stored in chunks and lacks the last one. FastWARC accepts a stream
     that ends between two chunks."""
-    if _FIRST_CHUNK.match(body) and not _LAST_CHUNK.search(body[-_TRAILERS:]):
+    if _CHUNK.match(body) and not _LAST_CHUNK.search(body[-_TRAILERS:]):
         raise RecordError("truncated_record", "the body ends before its last chunk")
 
 
-def _inflated(packed: bytes, limit: int) -> bytes:
-    """Decompress a body from gzip (one or more members) or zlib. Raises zlib.error for anything else,
-    RecordError if it is cut or too large."""
-    body, members = b"", 0
-    while packed and len(body) <= limit:
-        members += 1
-        if members > MAX_MEMBERS:
-            raise RecordError("too_large", f"the body has more than {MAX_MEMBERS} gzip members")
-        stream = zlib.decompressobj(wbits=47)
-        body += stream.decompress(packed, limit + 1 - len(body))
-        if not stream.eof and len(body) <= limit:
-            raise RecordError("truncated_record", "the body ends before its compression does")
-        packed = stream.unused_data if stream.unused_data.startswith(_GZIP) else b""
-    return _limited(body, limit)
+def _is_chunked(record: WarcRecord) -> bool:
+    return record.record_type != WarcRecordType.resource and "chunked" in _stated(record, "Transfer-Encoding")
+
+
+def _joined(record: WarcRecord, body: bytes, is_part: bool = False) -> bytes:
+    """Join the chunks of a body that FastWARC left; it stays as it is if it is not exactly in chunks.
+
+    is_part: whether the body is a first part, whose last chunk may be cut. Raises RecordError for too many
+    chunks.
+    """
+    pieces, at, left = [], 0, MAX_CHUNKS
+    if not _is_chunked(record):
+        return body
+    while left and (chunk := _CHUNK.match(body, at)):
+        size, left = int(chunk[1], 16), left - 1
+        pieces.append(body[chunk.end() : chunk.end() + size])
+        at = chunk.end() + size
+        if not size or (is_part and at >= len(body)):
+            return b"".join(pieces)
+        end = b"\r\n" if body.startswith(b"\r\n", at) else b"\n"
+        if not body.startswith(end, at):
+            return body
+        at += len(end)
+    if not left:
+        raise RecordError("too_large", f"the body has more than {MAX_CHUNKS:,} chunks")
+    return body
 
 
 def _limited(body: bytes, limit: int) -> bytes:
@@ -182,18 +211,18 @@ def _limited(body: bytes, limit: int) -> bytes:
     return body
 
 
-def _tokens(value: str | None) -> list[str]:
-    """Return the encodings that a header names."""
-    return [
-        token.strip().lower()
-        for token in (value or "").split(",")
-        if token.strip() and token.strip().lower() != "identity"
-    ]
-
-
 def target(record: WarcRecord) -> str:
     """Return the record's target URI; some writers put it in angle brackets."""
-    return (record.headers.get("WARC-Target-URI") or "").strip().removeprefix("<").removesuffix(">")
+    url = record.headers.get("WARC-Target-URI") or ""
+    if "\ufffd" in url:
+        url = url_text(record.headers.get_bytes(b"WARC-Target-URI") or b"")
+    return _IGNORED.sub("", url).strip().removeprefix("<").removesuffix(">")
+
+
+def url_text(header: bytes) -> str:
+    """Decode a header that holds a URL; bytes that are no UTF-8 become percent-escapes, as browsers send
+    them."""
+    return _NO_UTF8.sub(lambda byte: f"%{ord(byte[0]) & 0xFF:02X}", header.decode(errors="surrogateescape"))
 
 
 def media(record: WarcRecord) -> str:

@@ -41,10 +41,12 @@ class FetchConfig(BaseModel):
     """Hosts (`name` or `name:port`) that may have an IP address of a private network, such as your own
     mirror."""
     robots: bool = True
-    """Read robots.txt of each host and obey it."""
+    """Read robots.txt of each host and obey it; what it states about training belongs to `opt_out`."""
     opt_out: bool = True
     """Refuse images whose headers state noai or noimageai (X-Robots-Tag) or reserve text and data mining
-    (tdm-reservation: 1), and those that their host's /.well-known/tdmrep.json reserves."""
+    (tdm-reservation: 1), those that their host's /.well-known/tdmrep.json reserves, and those for which its
+    robots.txt or their headers refuse training (Content-Signal: ai-train=no, Content-Usage: train-ai=n,
+    DisallowAITraining)."""
 
     @field_validator("contact")
     @classmethod

@@ -20,6 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from leafinstruct.images.embedded import from_text
 from leafinstruct.images.unpacking import MAX_ROW, PAGE, batches, unpacked
 from leafinstruct.images.unreadable import MAX_BYTES, Unreadable
 
@@ -61,7 +62,9 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
         if not isinstance(value, list) or item >= len(value):
             return Unreadable("missing_cell", f"{path.name} has no {name[:100]}")
         value = value[item]
-    data = value.get("bytes") if isinstance(value, dict) else value
+    data = (value.get("bytes") or value.get("path")) if isinstance(value, dict) else value
+    if isinstance(data, str) and (text := from_text(data.encode("utf-8", "replace"))) is not None:
+        data = text
     if not isinstance(data, bytes):
         content = (
             "a path without bytes" if isinstance(value, dict) and value.get("path") else type(data).__name__
@@ -90,9 +93,17 @@ class _Cursor:
         self._path = path
         self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
         leaves = [self._file.schema.column(index).path for index in range(len(self._file.schema))]
-        self._steps = column.split(".")
-        self._leaves = [leaf for leaf in leaves if _passes(leaf.split("."), self._steps)]
-        if not self._leaves:
+        # a column may have dots in its own name
+        tops = [name for name in self._file.schema_arrow.names if f"{column}.".startswith(f"{name}.")]
+        top = max(tops, key=len, default="")
+        self._steps = [top, *filter(None, column[len(top) + 1 :].split("."))]
+        self._leaves = [
+            leaf
+            for leaf in leaves
+            if f"{leaf}.".startswith(f"{top}.")
+            and _passes([top, *filter(None, leaf[len(top) + 1 :].split("."))], self._steps)
+        ]
+        if not tops or not self._leaves:
             raise KeyError(column)
         rows = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
         self._starts = [sum(rows[:group]) for group in range(len(rows) + 1)]

@@ -7,9 +7,14 @@ decoders would only be attack surface. The EXIF orientation is applied, so width
 person sees them. Transparent pixels become white, as on most pages. An animated image is represented by its
 first frame (`frames` reports it). 16 bits a sample are scaled, not clipped.
 
+A complete image with damage beside its pixels is mended first (`mend`), as browsers do: a PNG with a broken
+or very long text, a JPEG without its end marker. Missing pixels stay a reason. A format that is not read is
+named (`foreign`).
+
 Colors: `color` converts an embedded ICC profile (Display P3, Adobe RGB, a printer's CMYK) to sRGB.
 
-Memory: Pillow needs 4 bytes a pixel, so MAX_PIXELS are 256 MB; the image is downscaled before anything else.
+Memory: Pillow needs 4 bytes a pixel, so MAX_PIXELS are 256 MB, more than any camera
+image on a web page; the image is downscaled before anything else.
 Transparency doubles that, and the WebP decoder needs four times as much.
 
 Bad data never raises, and no warning leaves this module. Chosen: Pillow, with `draft` (libjpeg decodes at
@@ -31,10 +36,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from leafinstruct.images.color import to_srgb
+from leafinstruct.images.formats.foreign import foreign
+from leafinstruct.images.formats.mend import MAX_PIXELS, PNG, is_filled_up, mended, too_many_chunks
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
-MAX_PIXELS = 64_000_000
-"""Pixels of one frame, 256 MB decoded; more than any camera image on a web page."""
 MAX_SCANS = 100
 """Scans of a JPEG; progressive ones have about 10. Each is a pass over all pixels and needs as little as
 100 bytes."""
@@ -63,7 +68,7 @@ MAX_PROFILES = 4
 """Color profiles of a PNG, which may have one; a decoder unpacks each, 40 ms for 64 MB."""
 _SCANNED = frozenset({"JPEG", "MPO", "TIFF"})
 """Formats that may contain the scans of a JPEG."""
-_START_OF_SCAN = b"\xff\xda"
+START_OF_SCAN = b"\xff\xda"
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8\x01])", re.DOTALL)
 """JPEG markers that begin a segment or end the image; 0xFF fill bytes before them are skipped."""
 
@@ -88,8 +93,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """No image. reason: empty, not_an_image, svg, too_many_pixels, too_many_scans, truncated, broken;
-    detail: for a person."""
+    """No image. reason: empty, not_an_image, svg, too_many_pixels, too_many_scans, truncated, broken, or one
+    of `foreign`; detail: for a person."""
 
     reason: str
     detail: str
@@ -99,6 +104,17 @@ def probe(data: bytes, max_pixels: int = MAX_PIXELS) -> Probe | Undecodable:
     """Read format and size from the header; no pixel is decoded."""
     if problem := _suspicious(data):
         return problem
+    found = _probe(data, max_pixels)
+    if (
+        isinstance(found, Undecodable)
+        and data.startswith(PNG)
+        and (whole := _mended(data, found)) is not None
+    ):
+        return _probe(whole, max_pixels)
+    return found
+
+
+def _probe(data: bytes, max_pixels: int) -> Probe | Undecodable:
     try:
         with _opened(data) as image:
             if problem := _too_much(image, data, max_pixels):
@@ -118,16 +134,42 @@ def decode(
     data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXELS
 ) -> Image.Image | Undecodable:
     """Return the image as RGB, upright, with at most max_side pixels on the longer side (never enlarged)."""
+    return decode_mended(data, max_side, max_pixels)[0]
+
+
+def decode_mended(
+    data: bytes, max_side: int | None = None, max_pixels: int = MAX_PIXELS
+) -> tuple[Image.Image | Undecodable, bytes]:
+    """Return the image as `decode` does, and bytes of it that any decoder reads: those given, or the mended
+    file."""
     if problem := _suspicious(data):
-        return problem
+        return problem, data
+    found = _decode(data, max_side, max_pixels)
+    if isinstance(found, Undecodable) and (whole := _mended(data, found)) is not None:
+        again = _decode(whole, max_side, max_pixels)
+        return again, data if isinstance(again, Undecodable) else whole
+    return found, data
+
+
+def _mended(data: bytes, found: Undecodable) -> bytes | None:
+    """Return a mended file, None if it is not damaged or cannot be mended."""
+    if found.reason not in ("broken", "truncated"):
+        return None
+    return mended(data)
+
+
+def _decode(data: bytes, max_side: int | None, max_pixels: int) -> Image.Image | Undecodable:
     try:
         with _opened(data) as image:
             if problem := _too_much(image, data, max_pixels):
                 return problem
             orientation = 1 if image.format == "TIFF" else _orientation(image)  # Pillow turns TIFF itself
+            if is_filled_up(data):
+                return Undecodable("truncated", "the file is filled up with zeros, without an end")
             if max_side is not None:
                 _draft(image, max_side)
             image.load()
+            _correct_key(image, data)
             profile = image.info.get("icc_profile")
             decoded = _rgb(to_srgb(_flat(_small(_plain(image), max_side)), profile))
             return decoded.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else decoded
@@ -154,8 +196,10 @@ def _suspicious(data: bytes) -> Undecodable | None:
     """Check what the first bytes alone reveal, with better messages than a decoder's."""
     if not data:
         return Undecodable("empty", "0 bytes")
-    if data.startswith(_SIGNATURES[0]) and data.count(b"iCCP") > MAX_PROFILES:
+    if data.startswith(PNG) and data.count(b"iCCP") > MAX_PROFILES:
         return Undecodable("broken", f"more than {MAX_PROFILES} color profiles")
+    if too_many_chunks(data):
+        return Undecodable("broken", "more chunks than an image needs")
     head = data[: 64 << 10]
     if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         return None
@@ -179,7 +223,7 @@ def _too_much(image: Image.Image, data: bytes, max_pixels: int) -> Undecodable |
     most = min(MAX_SCANS, MAX_SCANNED // max(1, width * height))
     if (
         image.format in _SCANNED
-        and data.count(_START_OF_SCAN) > most
+        and data.count(START_OF_SCAN) > most
         and (scans := _scans(image, data)) > most
     ):
         return Undecodable("too_many_scans", f"{scans} passes over {width * height:,} pixels, above {most}")
@@ -192,12 +236,12 @@ def _scans(image: Image.Image, data: bytes) -> int:
     if image.format == "TIFF" and "jpeg" in image.info.get("compression", ""):
         tags = image.getexif()
         tiles = max(len(found) if isinstance(found := tags.get(tag), tuple) else 1 for tag in _TILES)
-        return data.count(_START_OF_SCAN) // tiles
+        return data.count(START_OF_SCAN) // tiles
     if image.format == "TIFF":
         return 0
     scans, found = 0, _MARKER.search(data)
     while found is not None and found[1] != b"\xd9":
-        scans += found[1] == _START_OF_SCAN[1:]
+        scans += found[1] == START_OF_SCAN[1:]
         length = int.from_bytes(data[found.end() : found.end() + 2], "big")
         found = _MARKER.search(data, found.end() + length)
     return scans
@@ -228,12 +272,30 @@ def _orientation(image: Image.Image) -> int:
     return found if isinstance(found, int) else 1
 
 
+def _correct_key(image: Image.Image, data: bytes) -> None:
+    """State the transparent color of a PNG in the samples of the decoded image. Pillow gives it as stored,
+    but spreads gray of 2 and 4 bits over 0 to 255, and keeps the upper byte of colors of 16 bits (where
+    colors with the same upper bytes become transparent, too)."""
+    key = image.info.get("transparency")
+    if image.format != "PNG" or key is None:
+        return
+    depth = data[24]
+    if image.mode == "L" and depth in (2, 4) and isinstance(key, int):
+        image.info["transparency"] = key * 255 // ((1 << depth) - 1)
+    elif image.mode == "RGB" and depth == 16 and isinstance(key, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+
+
 def _plain(image: Image.Image) -> Image.Image:
     """Convert to a mode that can be scaled: no palette, no single bits, deep samples scaled to 8 bits."""
     if image.mode in ("I", "F"):
         raise ValueError("samples are 32-bit numbers of unknown range")
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        samples = np.asarray(image)
+        gray = Image.fromarray((samples >> 8).astype(np.uint8))
+        if isinstance(key := image.info.get("transparency"), int):
+            gray.putalpha(Image.fromarray((samples != key).astype(np.uint8) * 255))
+        return gray
     if image.mode == "1":
         return image.convert("L")
     if image.mode in ("P", "PA") or "transparency" in image.info:
@@ -275,7 +337,9 @@ def _reason(error: Exception, data: bytes) -> Undecodable:
             "truncated", f"{int.from_bytes(data[4:8], 'little') + 8 - len(data):,} bytes are missing"
         )
     if isinstance(error, UnidentifiedImageError):
-        if data.startswith(_SIGNATURES) or data[4:12] == b"ftypavif":
+        if (other := foreign(data)) is not None:
+            return Undecodable(*other)
+        if data.startswith(_SIGNATURES) or data[4:12] in (b"ftypavif", b"ftypavis"):
             return Undecodable("broken", "its header cannot be read")
         return Undecodable("not_an_image", "none of " + ", ".join(FORMATS))
     return Undecodable("truncated" if "truncated" in detail.lower() else "broken", detail)

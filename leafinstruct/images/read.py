@@ -6,20 +6,22 @@ temporary outage (the disk does not answer) from a fact about the input (no such
 References come from pages, so they are hostile. A name that leads out of the source's root (by `..`, as an
 absolute path or through a symbolic link) is refused, and so is anything but a regular file (a pipe would
 block forever). Only the range of an archive is read. A range of a WARC file is a record, whose body is the
-image. A range of any other file is the stored image, or a `data:` URL of it. Readers of containers and videos
-are imported on first use, since most runs need neither.
+image. A range of any other file is the stored image, or a `data:` URL or base64 of it; of a file that is
+compressed as a whole, it is a range of the unpacked lines. Readers of containers, frames and videos are
+imported on first use, since most runs need neither.
 """
 
 from __future__ import annotations
 
-import base64
 import errno
+import gzip
 import re
+import zlib
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from leafinstruct.images.archive import RecordError, response
+from leafinstruct.images.embedded import BASE64, data_url, from_text
 from leafinstruct.images.unreadable import MAX_BYTES, Unreadable
 from leafinstruct.records.document import Ref
 
@@ -35,7 +37,8 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
     """Return the bytes of a reference, or why there are none. root: the folder of the source's files.
 
     Reasons: url_not_fetched, missing, unsafe_path, not_a_file, too_large, truncated, not_in_archive,
-    broken_data_url, unreadable, and those of frames and containers. Raises nothing for bad data.
+    unknown_encoding, broken_data_url, unreadable, and those of frames and containers. Raises nothing for bad
+    data.
     """
     if ref.file is None:
         return Unreadable(
@@ -45,7 +48,10 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
     try:
         path = (root / ref.file).resolve()
         if not path.is_relative_to(root.resolve()):
-            return Unreadable("unsafe_path", f"{ref.file} leads out of the source's folder")
+            return Unreadable(
+                "unsafe_path",
+                f"{ref.file} leads out of the source's folder; copy it there, or name its folder as `images`",
+            )
         if not path.exists():
             return Unreadable("missing", f"{ref.file}: no such file")
         if not path.is_file():
@@ -104,6 +110,14 @@ def _range(path: Path, ref: Ref) -> bytes | Unreadable:
         stat = path.stat()
         body = _body(path, stat.st_size, stat.st_mtime_ns, ref.offset, length)
         return body if isinstance(body, Unreadable) else _inside(body, ref)
+    if ref.member is not None and ref.member.startswith("frame="):
+        from leafinstruct.images.formats.tiff import frame
+
+        return frame(path, ref.offset, length, ref.member)
+    if ref.member is not None and path.name.lower().endswith(".gz"):
+        stat = path.stat()
+        line = _line(path, stat.st_size, stat.st_mtime_ns, ref.offset, length)
+        return line if isinstance(line, Unreadable) else _inside(line, ref)
     data = _read(path, ref.offset, length)
     if isinstance(data, Unreadable):
         return data
@@ -136,11 +150,36 @@ def _body(path: Path, size: int, changed: int, offset: int, length: int) -> byte
     )
 
 
+@lru_cache(maxsize=1)
+def _stream(path: Path, size: int, changed: int) -> gzip.GzipFile:  # noqa: ARG001 - size and time are part of the key
+    """The open stream of a compressed file. It is read forward: images are requested in the order of their
+    lines."""
+    return gzip.open(path)
+
+
+@lru_cache(maxsize=1)
+def _line(path: Path, size: int, changed: int, offset: int, length: int) -> bytes | Unreadable:
+    """Return a line of a compressed file, cached: a record may contain many images."""
+    stream = _stream(path, size, changed)
+    try:
+        stream.seek(offset)
+        data = stream.read(length)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        return Unreadable("truncated", f"{path.name} offset={offset},{length}: {error}")
+    if len(data) == length:
+        return data
+    return Unreadable("truncated", f"{path.name} offset={offset},{length}: the file ends early")
+
+
 def _answer(record: bytes, place: str, limit: int) -> bytes | Unreadable:
     try:
         return response(record, limit).body
     except RecordError as error:
-        known = {"too_large": "too_large", "truncated_record": "truncated"}
+        known = {
+            "too_large": "too_large",
+            "truncated_record": "truncated",
+            "unknown_encoding": "unknown_encoding",
+        }
         return Unreadable(known.get(error.reason, "not_in_archive"), f"{place}: {error.detail}")
 
 
@@ -153,28 +192,13 @@ def _inside(body: bytes, ref: Ref) -> bytes | Unreadable:
 
 
 def _plain(data: bytes, ref: Ref) -> bytes | Unreadable:
-    """Return the image as stored, or decoded from its `data:` URL."""
-    if data[:5].lower() == b"data:":
-        unpacked = data_url(data)
+    """Return the image as stored, or decoded from its `data:` URL or from base64."""
+    if data[:5].lower() == b"data:" or BASE64.match(data):
+        unpacked = from_text(data)
         if unpacked is None:
-            return Unreadable("broken_data_url", f"{ref}: its data: URL cannot be decoded")
+            return Unreadable("broken_data_url", f"{ref}: its data: URL or base64 cannot be decoded")
         data = unpacked
     return _too_large(ref) if len(data) > MAX_BYTES else data
-
-
-def data_url(url: bytes) -> bytes | None:
-    """Decode a `data:` URL (RFC 2397), base64 or percent-encoded; None if it is malformed."""
-    head, comma, rest = url[5:].partition(b",")
-    if not comma:
-        return None
-    body = unquote_to_bytes(rest)
-    if not head.lower().rstrip().endswith(b";base64"):
-        return body
-    packed = body.translate(None, b" \t\r\n\f")
-    try:
-        return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
-    except ValueError:
-        return None
 
 
 def _too_large(ref: Ref) -> Unreadable:

@@ -45,7 +45,7 @@ class _PageSource(FileSource):
     opt_out: bool = True
     """Refuse pages that opt out of training in a <meta> (robots: noai, noimageai; tdm-reservation: 1), with
     the reason opt_out. In web archives also pages and images whose archived HTTP headers opt out
-    (X-Robots-Tag, tdm-reservation)."""
+    (X-Robots-Tag, tdm-reservation, Content-Signal, Content-Usage)."""
 
 
 class Mmc4Source(FileSource):
@@ -68,6 +68,15 @@ class ObelicsSource(FileSource):
     kind: Literal["obelics"] = "obelics"
     path: str = Field(min_length=1)
     """A .parquet file, a folder searched for them, or a glob. Relative to the recipe."""
+
+
+class Mint1tSource(FileSource):
+    """MINT-1T: parallel lists of texts and images, as Parquet with URLs (HTML) or as WebDataset tars of JSON
+    and TIFF (PDF, ArXiv)."""
+
+    kind: Literal["mint1t"] = "mint1t"
+    path: str = Field(min_length=1)
+    """A .parquet or .tar file, a folder searched for them, or a glob. Relative to the recipe."""
 
 
 class HtmlSource(_PageSource):
@@ -100,15 +109,15 @@ class WarcSource(_PageSource):
 
 
 class HubSource(FileSource):
-    """A dataset of the Hugging Face Hub, streamed, or your own Parquet, JSONL and WebDataset tar files, with
-    a declared mapping of columns."""
+    """A dataset of the Hugging Face Hub, streamed, or your own Parquet, JSONL, CSV and WebDataset tar files,
+    with a declared mapping of columns."""
 
     kind: Literal["hub"] = "hub"
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
     """`organization/name` on the Hub. Either this or `path`."""
     path: str | None = Field(default=None, min_length=1)
-    """Local files instead: .parquet, .jsonl (.gz, .zip) or .tar, a folder or a glob. Relative to the
-    recipe."""
+    """Local files instead: .parquet, .jsonl (.gz, .zip), .csv or .tsv (.gz), or .tar, a folder or a glob.
+    Relative to the recipe."""
     config: str | None = None
     """The Hub dataset's configuration; None for its default."""
     split: str = "train"
@@ -178,13 +187,14 @@ class Transcription(Section):
 
 
 class VideoSource(FileSource):
-    """Videos with subtitles beside them: a.mp4 with a.vtt, a.en.vtt or a.srt."""
+    """Videos with subtitles beside them: a.mp4 with a.vtt, a.en-US.vtt or a.srt."""
 
     kind: Literal["video"] = "video"
     path: str = Field(min_length=1)
     """A video, a folder searched for them, or a glob. Relative to the recipe."""
     language: str | None = Field(default=None, min_length=2)
-    """Which of several subtitle files to use (`a.en.vtt`); None uses `a.vtt`, else the only one."""
+    """Which of several subtitle files to use: `en` uses `a.en.vtt`, else `a.en-US.vtt`; None uses `a.vtt`,
+    else the only language."""
     frames: Frames = Frames()
     speech: Transcription | None = None
     """Recognize the speech of videos without subtitles; off by default."""
@@ -269,6 +279,7 @@ KINDS: dict[str, type[Source]] = {
     for model in (
         Mmc4Source,
         ObelicsSource,
+        Mint1tSource,
         HtmlSource,
         WarcSource,
         HubSource,

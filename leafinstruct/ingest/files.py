@@ -21,7 +21,10 @@ from leafinstruct.records.document import Rejected
 
 FOREIGN = (".zst", ".xz", ".bz2", ".7z", ".tgz", ".tar.gz", ".csv", ".tsv", ".xlsx", ".arrow", ".feather")
 """Endings that no reader supports. Reading such a file would give one loss per line and hide the cause."""
-LEADS_OUT = "a symbolic link leads out of the source's folder"
+LEADS_OUT = (
+    "a symbolic link leads out of the source's folder; copy its files into the folder, or name the folder "
+    "that it leads to as a source"
+)
 _Read = TypeVar("_Read")
 _PACKINGS = (".zst", ".xz", ".bz2", ".gz", ".zip")
 _HINTS = {
@@ -30,14 +33,8 @@ _HINTS = {
     ".bz2": "run `bunzip2` on it",
     ".gz": "run `gunzip` on it",
     ".zip": "run `unzip` on it",
-    ".csv": (
-        "run `python -c \"import pandas; pandas.read_csv('{0}').to_json('{0}.jsonl', orient='records', "
-        'lines=True)"`'
-    ),
-    ".tsv": (
-        "run `python -c \"import pandas; pandas.read_table('{0}').to_json('{0}.jsonl', orient='records', "
-        'lines=True)"`'
-    ),
+    ".csv": "it is a table: set kind: hub, with segments",
+    ".tsv": "it is a table: set kind: hub, with segments",
     ".arrow": "run `python -c \"import datasets; datasets.Dataset.from_file('{0}').to_parquet('{0}.parquet')\"`",  # noqa: E501
     ".feather": "run `python -c \"import pandas; pandas.read_feather('{0}').to_parquet('{0}.parquet')\"`",
 }
@@ -57,9 +54,48 @@ def root_of(path: str) -> Path:
 
 def root_with(path: str, images: str | None) -> Path:
     """Return the folder of the records; when `images` names a folder elsewhere, the nearest folder that
-    contains both."""
+    contains both. A folder that a recipe names may be a symbolic link: then of the folders behind links."""
     root = root_of(path)
-    return root if images is None else Path(os.path.commonpath([root, Path(images).absolute()]))
+    if images is None:
+        return root
+    folder = Path(images).absolute()
+    both = Path(os.path.commonpath([root, folder]))
+    behind = both.resolve()
+    if root.resolve().is_relative_to(behind) and folder.resolve().is_relative_to(behind):
+        return both
+    return Path(os.path.commonpath([root.resolve(), folder.resolve()]))
+
+
+def below(path: str | Path, root: Path) -> PurePosixPath:
+    """Return a file or folder that a recipe names relative to `root_with`."""
+    given = Path(path).absolute()
+    try:
+        inside_ = given.resolve().is_relative_to(root.resolve()) and given.is_relative_to(root)
+    except (OSError, RuntimeError):
+        inside_ = True
+    return PurePosixPath((given if inside_ else given.resolve()).relative_to(root).as_posix())
+
+
+def stray_links(path: str) -> list[str]:
+    """Return the links to folders, below a source's folder, that lead out of it, relative to it, sorted. They
+    are not followed."""
+    root = root_of(path)
+    return sorted(_strays(root, root.resolve(), "")) if Path(path).is_dir() else []
+
+
+def _strays(folder: Path, root: Path, prefix: str) -> Iterator[str]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:  # listing reports it
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if not is_run(folder / entry.name):
+                yield from _strays(folder / entry.name, root, f"{prefix}{entry.name}/")
+        elif entry.is_symlink() and entry.is_dir() and inside(root, prefix + entry.name) is None:
+            yield prefix + entry.name
 
 
 def check_images(images: str | None, without: str) -> None:
@@ -82,7 +118,7 @@ def listing(
     (in a folder: unless the unpacked file lies beside it), or when a name is not valid UTF-8.
     """
     given, base = Path(path).absolute(), root_of(path)
-    prefix = "" if base == root else f"{base.relative_to(root).as_posix()}/"
+    prefix = "" if (own := below(base, root)) == PurePosixPath() else f"{own}/"
     names = sorted(prefix + name for name in _names(given, base, suffixes, also))
     if not names:
         what = "matches no file" if _is_glob(given) else f"holds no {' or '.join(suffixes)} file"
@@ -194,7 +230,7 @@ def hint(name: str) -> str:
     """Return what to do about a file with a format or compression that no reader supports."""
     ending = PurePosixPath(name).suffix.lower()
     known = _HINTS.get(ending, "unpack it, or convert it to one of these").format(PurePosixPath(name).name)
-    return f"{known}, and move this one away" if ending in _HINTS else known
+    return f"{known}, and move this one away" if known.startswith("run ") else known
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:

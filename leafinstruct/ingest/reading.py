@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 
-from leafinstruct.ingest import stage
+from leafinstruct.ingest import kind, stage
 from leafinstruct.ingest.config import IngestConfig
 from leafinstruct.ingest.losses import Losses
 from leafinstruct.ingest.origin import IngestSettings, file_sources, prepare
@@ -56,6 +56,8 @@ class Reading:
         """Raises SourceError if a source is missing, unreadable or empty."""
         self.losses = losses = Losses()
         for part in stage.plan(self._settings, self._out):
+            for link in part.payload.strays:
+                losses.add(kind.stray(link))
             yield from stage.documents(
                 part.payload, self._out, Counter(), losses, lambda _: None, RemovedRecords(NOTHING)
             )

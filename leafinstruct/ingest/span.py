@@ -40,14 +40,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Unit:
-    """The payload of a part: what to read, the maximum number of documents (None for all), and the files
-    whose sha256 this part records."""
+    """The payload of a part: what to read, the maximum number of documents (None for all), the files whose
+    sha256 this part records, and the links that it reports, which are not followed."""
 
     source: FileSource
     span: Span
     key: str
     cap: int | None = None
     hashes: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
 
 
 def ranges(file: str, total: int, part_size: int) -> list[Span]:

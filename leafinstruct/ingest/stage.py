@@ -26,7 +26,7 @@ from pathlib import Path
 
 from leafinstruct.errors import SourceError
 from leafinstruct.images.read import fetch
-from leafinstruct.ingest import made, origin, rot
+from leafinstruct.ingest import kind, made, origin, rot
 from leafinstruct.ingest.config import FileSource, HubSource, SketchbookSource, Source, WarcSource
 from leafinstruct.ingest.losses import Losses
 from leafinstruct.ingest.origin import IngestSettings, file_sources, hub_stream, prepare, roots
@@ -46,7 +46,9 @@ from leafinstruct.runtime.files import file_sha256, load, writing
 from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-CODE = 13
+_UNSEEN = frozenset({"tracking_pixel", "emoji_without_alt", "not_shown"})
+"""Reasons of pieces that the page does not show, or that tell nothing."""
+CODE = 14
 """Increase when the same input gives other documents than before."""
 
 
@@ -99,8 +101,12 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
     _refuse_truncated(settings, out)
     totals = out.totals()
     if not totals.counts["documents"]:
+        hints = [
+            hint for source in file_sources(settings, out) if (hint := kind.looks_like(source, _cache(out)))
+        ]
         raise SourceError(
-            f"no document could be read: {_reasons(totals.reasons)}; `leaf status --json` lists the records"
+            f"no document could be read: {_reasons(totals.reasons)}; "
+            + "; ".join([*hints, "`leaf status --json` lists the records"])
         )
     sources = {file: sha for report in out.reports() for file, sha in report.sources.items()}
     rot.keep_known(out, sources, out.fingerprint or {})
@@ -114,7 +120,8 @@ def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
     sources = list(file_sources(settings, out))
     for source, share in zip(sources, _shares(settings.limit, len(sources)), strict=True):
         left, seen = share, set[str]()
-        for span in reader(source.kind).plan(source, settings.part_size, _cache(out)):
+        strays = kind.strays(source)
+        for span in kind.spans(source, settings.part_size, _cache(out)):
             if left == 0:
                 break
             cap = None if left is None else min(left, len(span))
@@ -122,8 +129,12 @@ def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
             fresh = tuple(file for file in span.files if file not in seen)
             seen.update(span.files)
             parts.append(
-                Part(f"{source.name}-{span.name}", Unit(source, span, _key(source, span, cap), cap, fresh))
+                Part(
+                    f"{source.name}-{span.name}",
+                    Unit(source, span, _key(source, span, cap, strays), cap, fresh, strays),
+                )
             )
+            strays = ()
     return parts
 
 
@@ -144,6 +155,8 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> IngestReport:
     languages: Counter[str] = Counter()
     losses = Losses()
     root = reader(unit.source.kind).root_of(unit.source)
+    for link in unit.strays:
+        losses.add(kind.stray(link))
     removals = RemovedRecords(removed, made.emptied(root))
 
     def rows() -> Iterator[table.Row]:
@@ -179,12 +192,12 @@ def _frames(out: Artifact, part: Part) -> Iterator[Callable[[Frame], None]]:
     path = out.file("frames", part.name)
     path.unlink(missing_ok=True)
     with ExitStack() as stack:
-        files: list[Callable[[Frame], None]] = []  # created with the first frame: most sources have none
+        writers: list[Callable[[Frame], None]] = []  # created with the first frame: most sources have none
 
         def keep(frame: Frame) -> None:
-            if not files:
-                files.append(stack.enter_context(frame_writer(stack.enter_context(writing(path)))))
-            files[0](frame)
+            if not writers:
+                writers.append(stack.enter_context(frame_writer(stack.enter_context(writing(path)))))
+            writers[0](frame)
 
         yield keep
 
@@ -299,17 +312,17 @@ def documents(
 
 
 def _without(document: Document, rejected: Rejected) -> Document:
-    """The document with a lost piece counted, if the piece belongs to it. A tracking pixel is no
-    loss."""
+    """The document with a lost piece counted, if the piece belongs to it and readers of the page saw it
+    (_UNSEEN)."""
     own = (rejected.file, rejected.locator) == (document.provenance.file, document.provenance.locator)
     return (
         replace(document, lost=document.lost + 1)
-        if own and not rejected.whole and rejected.reason != "tracking_pixel"
+        if own and not rejected.whole and rejected.reason not in _UNSEEN
         else document
     )
 
 
-def _key(source: FileSource, span: Span, cap: int | None) -> str:
+def _key(source: FileSource, span: Span, cap: int | None, strays: tuple[str, ...] = ()) -> str:
     """A part's key: the reader, its settings and libraries, the span, and the state of its files."""
     how = [source.model_dump(mode="json", exclude=set(source.PATH_KEYS)), _libraries(source)]
     beyond = None
@@ -326,6 +339,7 @@ def _key(source: FileSource, span: Span, cap: int | None) -> str:
             span.stop,
             [(file, rot.state(source, file)) for file in span.files],
             cap,
+            *([strays] if strays else []),
         ]
     )
 

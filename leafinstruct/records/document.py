@@ -30,7 +30,7 @@ video's step), it was inferred from the page's structure or by CLIP, or it is no
 _LINE = re.compile(
     (
         r"(?P<file>.*?)(?:#bytes=(?P<offset>\d{1,15}),(?P<length>\d{1,15})|"
-        r"#t=(?P<time>\d{1,9}\.?\d{0,9}(?:e-\d{1,2})?))?(?:!(?P<member>(?:row|bytes)=.*))?"
+        r"#t=(?P<time>\d{1,9}\.?\d{0,9}(?:e-\d{1,2})?))?(?:!(?P<member>(?:row|bytes|frame)=.*))?"
     ),
     re.DOTALL,
 )
@@ -44,7 +44,8 @@ class Ref:
     `file` is relative to the root of the document's source, with forward slashes. `offset` and `length` are
     bytes of the file on disk (for WARC: of the whole, possibly compressed, record). `time` is seconds from
     the start of a video. `member` names a piece inside that has no range of its own on disk:
-    `row=17,column=images,item=2` of a Parquet file, `bytes=120,4711` of the decoded body of a WARC record.
+    `row=17,column=images,item=2` of a Parquet file, `bytes=120,4711` of the decoded body of a WARC record or
+    of a line of a compressed file, `frame=3` of a TIFF with several images.
     """
 
     file: str | None = None

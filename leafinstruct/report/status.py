@@ -28,8 +28,8 @@ STATES = {
 }
 """States of a stage -> message."""
 
-SHOWN_LANGUAGES = 10
-"""Maximum number of languages that are listed; the others are summed."""
+SHOWN = 10
+"""Maximum number of languages, or of a decoder's reasons, that are listed; the others are summed."""
 
 _UNANSWERED = {
     "refused": "refused by the model or its content filter",
@@ -89,8 +89,8 @@ def entries(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
     that finished the stage (None: unknown). cost: of the language model's answers when they were given; None
     for a stage that asks none. unanswered: state of a question (refused, unparsed, too_large, declined,
     failed) -> count, and the most frequent message. languages: of documents that `filter.languages` dropped;
-    kept_languages: of the stage's result (documents; examples for rewrite), in descending order. shards: see
-    `_shards`.
+    kept_languages: of the stage's result (documents; examples for rewrite), in descending order. undecoded:
+    documents and images that `image.decoded` dropped, by the decoder's reason. shards: see `_shards`.
     """
     return [_entry(stage, artifact) for stage, artifact in stages.items()]
 
@@ -109,6 +109,10 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "image_reasons": dict(totals.image_reasons.most_common()),
         "languages": _languages(reports, "dropped"),
         "kept_languages": _languages(reports, "kept"),
+        "undecoded": {
+            unit: dict(sum((Counter(it.undecoded.get(unit, {})) for it in reports), Counter()).most_common())
+            for unit in ("documents", "images")
+        },
         "rejected": [item for report in reports for item in report.rejected],
         "unlisted": dict(sum((Counter(report.unlisted) for report in reports), Counter[str]()).most_common()),
         "worker_seconds": round(totals.seconds, 2),
@@ -190,19 +194,29 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
         )
         for reason, count in entry["reasons"].items():
             what = "removed by request" if stage == "shard" else f"{whole}{reason}"
-            split = entry["languages"] if reason == "languages" else {}
-            shown = dict(list(split.items())[:SHOWN_LANGUAGES])
-            others = {"others": count - sum(shown.values())} if len(split) > len(shown) else {}
-            for language, part in (shown | others).items():
-                yield Step(stage, f"{what}: {language}", part, None, lost=True)
-            if not split:
-                yield Step(stage, what, count, None, lost=True)
+            for name, part in _split(entry, reason, "documents", count):
+                yield Step(stage, f"{what}{name}", part, None, lost=True)
         for reason, count in entry["image_reasons"].items():
-            yield Step(stage, f"{piece}{reason}", None, count, lost=True)
+            for name, part in _split(entry, reason, "images", count):
+                yield Step(stage, f"{piece}{reason}{name}", None, part, lost=True)
         number, images = entry["counts"].get(documents, 0), entry["counts"].get("images", 0)
         if cut and stage == "rewrite":
             yield Step(stage, "documents with examples", kept, images)
         yield Step(stage, label, number, images, cut=cut and stage in ("rewrite", "shard"))
+
+
+def _split(entry: Mapping[str, Any], reason: str, unit: str, count: int) -> Iterator[tuple[str, int]]:
+    """Yield what follows a rule's name, and its number: for each language or reason of the decoder, and for
+    the others; once for other rules."""
+    split: Mapping[str, int] = {}
+    if reason == "languages" and unit == "documents":
+        split = entry["languages"]
+    elif reason == "image.decoded":
+        split = entry["undecoded"][unit]
+    shown = list(split.items())[:SHOWN]
+    yield from ((f": {name}", number) for name, number in shown)
+    if rest := count - sum(number for _, number in shown):
+        yield ": others" if shown else "", rest
 
 
 def documents_read(funnel: Iterable[Step]) -> int:
@@ -220,7 +234,7 @@ def languages(entries: Sequence[dict[str, Any]]) -> list[tuple[str, list[int]]]:
     ]
     if not counted or len(counted[0]) < 2:
         return []
-    shown = list(counted[0])[:SHOWN_LANGUAGES]
+    shown = list(counted[0])[:SHOWN]
     lines = [(named(code), [found.get(code, 0) for found in counted]) for code in shown]
     others = [sum(found.values()) - sum(found.get(code, 0) for code in shown) for found in counted]
     return [*lines, *([(f"{len(counted[0]) - len(shown)} others", others)] if others[0] else [])]

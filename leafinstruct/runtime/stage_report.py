@@ -57,7 +57,8 @@ class StageReport(TaskResult):
     """Report of one part. A subclass adds what one stage alone reads. Fields that are empty are not written.
 
     part: its name. key: digest of everything that determines the part. reasons, image_reasons: reason ->
-    dropped documents, dropped images. languages: `kept`, `dropped` -> language -> documents. rejected: the
+    dropped documents, dropped images. languages: `kept`, `dropped` -> language -> documents. undecoded:
+    `documents`, `images` -> reason of the decoder -> those that `image.decoded` dropped. rejected: the
     losses that are listed; unlisted: reason -> those that are only counted. sources: source file -> sha256.
     cost: of a language model's answers, None where it is not asked. intermediate: names of files that are
     kept for the next build and have no recorded sha256. unanswered: state of a question -> message -> count.
@@ -69,6 +70,7 @@ class StageReport(TaskResult):
     reasons: Mapping[str, int] = field(default_factory=dict)
     image_reasons: Mapping[str, int] = field(default_factory=dict)
     languages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    undecoded: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     rejected: Sequence[Loss] = ()
     unlisted: Mapping[str, int] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command import leaf_process as leaf
+from command import leaf
 from e2e.test_build import pages
 from making import build, mmc4, png, recipe, rows
 

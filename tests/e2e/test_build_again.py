@@ -15,7 +15,7 @@ from statistics import median
 import psutil
 import pytest
 import yaml
-from command import leaf_process as leaf
+from command import leaf
 from e2e.test_build import pages
 from making import InlineEngine, build, mmc4, png, recipe, rows, shard_sums
 

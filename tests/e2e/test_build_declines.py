@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import leaf_process as leaf
+from command import leaf
 from e2e.test_build import pages
 from e2e.test_build_llm import answer, example, is_judge, text_of
 from llm.fake_clock import FakeClock

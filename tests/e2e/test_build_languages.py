@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from command import leaf_process as leaf
+from command import leaf
 from making import InlineEngine, build, mmc4, png, recipe, rows, shard_sums
 
 from leafinstruct.records import table

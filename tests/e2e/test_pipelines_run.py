@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import random
+import tarfile
 import zipfile
 import zlib
 from collections import Counter
@@ -267,6 +268,38 @@ def test_obelics(tmp_path, gallery):
     assert len(found) == 10
     assert {row["url"] for row in found} <= {f"{gallery.url}/lesson-{number}.html" for number in range(14)}
     assert all(len(row["images"]) == 2 for row in found)
+
+
+@pytest.mark.parametrize("layout", ["html", "pdf"])
+def test_mint1t(tmp_path, gallery, layout):
+    """Pages with URLs in Parquet; documents of a tar, each with a TIFF of its images, without URLs."""
+    (tmp_path / "data/mint1t").mkdir(parents=True)
+    made, members = [], list[tuple[str, bytes]]()
+    for number in range(14):
+        steps = [f"{sentence(number, step)}\n\n{sentence(number, step + 1)}" for step in (0, 2)]
+        texts = [None, steps[0], None, steps[1]]
+        addresses = [f"{gallery.url}/lesson-{number}/{step}.jpg" for step in range(2)]
+        names = ["page_1_image_7", "page_2_image_9"]
+        images = addresses if layout == "html" else names
+        row: dict[str, Any] = {"texts": texts, "images": [images[0], None, images[1], None]}
+        made.append({**row, "url": f"{gallery.url}/lesson-{number}.html"})
+        shots = [Image.open(io.BytesIO(photo(number * 100 + shot))) for shot in range(2)]
+        tiff = io.BytesIO()
+        shots[0].save(tiff, "TIFF", save_all=True, append_images=shots[1:])
+        row["image_metadata"] = [{"page": 1, "xref": 7}, {"page": 2, "xref": 9}]
+        members += [(f"{number}.json", json.dumps(row).encode()), (f"{number}.tiff", tiff.getvalue())]
+    if layout == "html":
+        pq.write_table(pa.Table.from_pylist(made), tmp_path / "data/mint1t/data_v1_1_00001.parquet")
+    else:
+        with tarfile.open(tmp_path / "data/mint1t/CC-MAIN-00000.tar", "w") as archive:
+            for name, data in members:
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    found = run(tmp_path, "mint1t", local(gallery))
+    assert len(found) == 10
+    assert all(len(row["images"]) == 2 for row in found)
+    assert all(bool(info["url"]) == (layout == "html") for row in found for info in row["image_info"])
 
 
 def test_common_crawl(tmp_path, gallery):

@@ -36,6 +36,7 @@ from leafinstruct.ingest.config import (
     ConversationsSource,
     HtmlSource,
     HubSource,
+    Mint1tSource,
     Mmc4Source,
     ObelicsSource,
     VideoSource,
@@ -43,7 +44,18 @@ from leafinstruct.ingest.config import (
     WarcSource,
     YouCook2Source,
 )
-from leafinstruct.ingest.readers import conversations, html, hub, mmc4, obelics, video, vist, warc, youcook2
+from leafinstruct.ingest.readers import (
+    conversations,
+    html,
+    hub,
+    mint1t,
+    mmc4,
+    obelics,
+    video,
+    vist,
+    warc,
+    youcook2,
+)
 from leafinstruct.ingest.video import subtitles
 from leafinstruct.records.document import Document, Frame, Rejected
 
@@ -130,10 +142,17 @@ def sound(kind: str, folder: Path) -> tuple[str, bytes]:
             "video_url": "http://a",
         }
         return "annotations.json", json.dumps({"database": {"a": entry}}).encode()
-    if kind == "tar":
+    if kind == "csv":
+        return "a.csv", b'txt,png\n"one, two",a.png\n"line\nline","[""b.png""]"\n' * 2
+    if kind in ("tar", "mint1t"):
         buffer = io.BytesIO()
+        paper = {"texts": ["One.", None], "images": [None, "page_1_image_2"]}
+        paper["image_metadata"] = [{"page": 1, "xref": 2}]
+        members = [("1.png", png()), ("1.txt", b"text"), ("2.txt", b"more")]
+        if kind == "mint1t":
+            members = [("1.json", json.dumps(paper).encode()), ("1.tiff", b"II*\0"), ("2.json", b"{}")]
         with tarfile.open(fileobj=buffer, mode="w") as out:
-            for name, data in (("1.png", png()), ("1.txt", b"text"), ("2.txt", b"more")):
+            for name, data in members:
                 info = tarfile.TarInfo(name)
                 info.size = len(data)
                 out.addfile(info, io.BytesIO(data))
@@ -190,6 +209,8 @@ READERS: dict[str, tuple[ModuleType, Callable[[Path], Any]]] = {
     "vist": (vist, lambda path: VistSource(name="f", path=str(path))),
     "youcook2": (youcook2, lambda path: YouCook2Source(name="f", path=str(path), videos=str(path.parent))),
     "obelics": (obelics, lambda path: ObelicsSource(name="f", path=str(path))),
+    "mint1t": (mint1t, lambda path: Mint1tSource(name="f", path=str(path))),
+    "csv": (hub, lambda path: HubSource(name="f", path=str(path), segments=COLUMNS)),
     "tar": (hub, lambda path: HubSource(name="f", path=str(path), segments=COLUMNS)),
     "parquet": (hub, lambda path: HubSource(name="f", path=str(path), segments=COLUMNS)),
     "jsonl": (

@@ -191,7 +191,7 @@ def test_the_longer_side_is_at_most_what_was_asked_and_nothing_grows(size):
 
 def test_formats_outside_the_list_are_not_opened():
     assert probe(encoded(Pil.new("RGB", (4, 4)), "PPM")).reason == "not_an_image"
-    assert probe(encoded(Pil.new("RGB", (4, 4)), "ICO")).reason == "not_an_image"
+    assert probe(encoded(Pil.new("RGB", (4, 4)), "ICO")).reason == "ico"
     assert probe(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n").reason == "not_an_image"
 
 

@@ -156,6 +156,7 @@ FIXED: dict[str, bytes] = {
     "/zipped": answer(gzip.compress(IMAGE), 200, "image/png", "Content-Encoding: gzip"),
     "/bomb": answer(gzip.compress(bytes(80_000_000)), 200, "image/png", "Content-Encoding: gzip"),
     "/broken-zip": answer(b"no gzip at all", 200, "image/png", "Content-Encoding: gzip"),
+    "/compress": answer(IMAGE, 200, "image/png", "Content-Encoding: compress"),
     "/brotli": answer(IMAGE, 200, "image/png", "Content-Encoding: br"),
     "/declared-huge": head(10_000_000_000),
     "/plain-bytes": answer(IMAGE, 200, "application/octet-stream"),

@@ -115,6 +115,14 @@ def test_sound_records_of_all_sizes_are_read_whatever_is_read_ahead(tmp_path, se
     assert index.damages == ()
 
 
+def test_a_page_of_millions_of_chunks_is_not_joined(tmp_path):
+    headers = "Content-Type: text/html\r\nTransfer-Encoding: chunked"
+    chunks = record("http://a.org/chunks", b"1;\na\n" * 5_000_000 + b"0\n\n", headers=headers)
+    items = crawl(tmp_path, gzip.compress(page(1)), gzip.compress(chunks, 1), gzip.compress(page(2)))
+    assert urls(items) == ["http://a.org/1", "http://a.org/2"]
+    assert [reason for _, reason, _ in rejected(items)] == ["too_large"]
+
+
 def test_a_plain_archive_has_no_such_bound(tmp_path, monkeypatch):
     monkeypatch.setattr(archive_budget, "FREE", 1 << 10)
     archive(tmp_path / "a.warc", record("http://a.org/0", b"<p>x</p>" + b" " * (1 << 20)), page(1))

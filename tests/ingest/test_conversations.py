@@ -225,7 +225,7 @@ def test_a_record_may_have_no_image(tmp_path, image):
     ("part", "reason"),
     [
         ({"type": "image", "image": 7}, "bad_reference"),
-        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}, "bad_reference"),
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}, "data_uri"),
         ({"type": "image", "image": "../a.png"}, "unsafe_path"),
         ({"type": "image"}, "too_few_images"),
         ({"type": "video"}, "bad_turns"),

@@ -18,6 +18,7 @@ from making import png
 from leafinstruct.errors import SourceError
 from leafinstruct.images.read import data_url, fetch
 from leafinstruct.ingest.archive import crawl
+from leafinstruct.ingest.archive.cdxj import Capture
 from leafinstruct.ingest.config import HtmlSource, WarcSource
 from leafinstruct.ingest.readers import html, warc
 from leafinstruct.records.document import Rejected
@@ -130,7 +131,7 @@ def test_the_pages_own_archive_comes_first_and_then_the_first_by_name(tmp_path):
 def test_a_changed_crawl_is_indexed_anew_and_an_unchanged_one_is_not(tmp_path):
     two_archives(tmp_path / "w")
     before = refs(tmp_path / "w", tmp_path / "cache")
-    (made,) = (tmp_path / "cache").glob("crawl-*.tsv")
+    (made,) = (tmp_path / "cache").glob("crawl-*.cdxj")
     stamp = made.stat().st_mtime_ns
     assert refs(tmp_path / "w", tmp_path / "cache") == before
     assert made.stat().st_mtime_ns == stamp
@@ -143,7 +144,10 @@ def test_a_changed_crawl_is_indexed_anew_and_an_unchanged_one_is_not(tmp_path):
 
 
 ADDRESSES = st.lists(
-    st.from_regex(r"http://[a-c]\.org/[a-c!~ .\-]{0,4}", fullmatch=True), min_size=1, max_size=30, unique=True
+    st.from_regex(r"http://(www\.)?[a-c]\.org/[a-cA-C!~ .\-?&]{0,4}", fullmatch=True),
+    min_size=1,
+    max_size=30,
+    unique=True,
 )
 
 
@@ -151,16 +155,21 @@ ADDRESSES = st.lists(
 def test_every_address_of_a_sorted_index_is_found_and_no_other(tmp_path_factory, addresses, run):
     folder = tmp_path_factory.mktemp("index")
     kept = addresses[::2]
-    entries = [crawl._entry(crawl.key(url), "0", f"a.warc\t{index}\t1") for index, url in enumerate(kept)]
+    entries = [
+        crawl._entry(
+            crawl.key(url), f"{index:04d}", Capture(url, "0" * 14, "image/png", "200", index, 1, "a.warc")
+        )
+        for index, url in enumerate(kept)
+    ]
     before, crawl.RUN, crawl.OPEN = (crawl.RUN, crawl.OPEN), run, 2
     try:
-        crawl._sorted(entries, folder / "index.tsv")
+        crawl._sorted(entries, folder / "index.cdxj")
     finally:
         crawl.RUN, crawl.OPEN = before
     keys = {crawl.key(url): index for index, url in reversed(list(enumerate(kept)))}
     for url in addresses:
         wanted = keys.get(crawl.key(url))
-        assert crawl.find(folder / "index.tsv", url) == (None if wanted is None else ("a.warc", wanted, 1))
+        assert crawl.find(folder / "index.cdxj", url) == (None if wanted is None else ("a.warc", wanted, 1))
 
 
 def test_redirects_in_a_circle_end(tmp_path):

@@ -283,3 +283,17 @@ def test_a_source_with_nothing_to_read_is_one_line(tmp_path, path, message):
     (tmp_path / ".hidden" / "._index.html").touch()
     with pytest.raises(SourceError, match=message):
         html.plan(source(tmp_path / path), 5, tmp_path)
+
+
+def test_of_several_urls_a_file_that_exists_comes_first(tmp_path):
+    """A browser saves one size of an image, and leaves the URLs of the others in the page."""
+    page = "<body><p>text</p><img src=a_files/s.jpg srcset='https://e.example/l.jpg 2x, gone.jpg 1x'></body>"
+    assert one(tmp_path, page)[1] == "<https://e.example/l.jpg>"
+    (tmp_path / "a_files").mkdir()
+    (tmp_path / "a_files" / "s.jpg").touch()
+    assert one(tmp_path, page)[1] == "<a_files/s.jpg>"
+
+
+def test_what_a_page_does_not_show_is_counted_with_a_reason(tmp_path):
+    page = "<body><p>Well done <img class=emoji src=/e.png></p><dialog><img src=/d.jpg></dialog></body>"
+    assert one(tmp_path, page) == ["prose: Well done", "!not_shown", "!emoji_without_alt"]

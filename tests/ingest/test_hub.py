@@ -6,8 +6,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -541,7 +539,6 @@ def test_published_rows_are_read_back_without_loss(tmp_path):
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("a.csv", "pandas.read_csv('a.csv').to_json('a.csv.jsonl', orient='records', lines=True)"),
         ("a.arrow", "Dataset.from_file('a.arrow').to_parquet('a.arrow.parquet')"),
         ("a.jsonl.zst", "run `zstd -d` on it"),
         ("a.parquet.gz", "run `gunzip` on it"),
@@ -554,17 +551,6 @@ def test_a_format_that_nobody_reads_is_one_line_with_the_hint(tmp_path, name, hi
     for path in (tmp_path / name, tmp_path / "a.*"):
         with pytest.raises(SourceError, match=re.escape(hint)):
             found(path, [{"text": "t"}])
-
-
-def test_the_hint_of_a_csv_file_hints_it(tmp_path, monkeypatch):
-    (tmp_path / "a.csv").write_text('title,image\n"Fold, then cut.",a.png\n')
-    with pytest.raises(SourceError) as raised:
-        found(tmp_path / "a.csv", [{"text": "title"}])
-    command = str(raised.value).split('python -c "')[1].split('"`')[0]
-    monkeypatch.chdir(tmp_path)
-    subprocess.run([sys.executable, "-c", command], check=True)
-    (document,) = found(tmp_path, [{"text": "title"}, {"image": "image"}])
-    assert (document.texts[0].text, document.images[0].ref.file) == ("Fold, then cut.", "a.png")
 
 
 def test_a_packed_file_in_a_folder_is_reported_unless_it_is_there_unpacked(tmp_path):

@@ -31,7 +31,7 @@ def test_the_kind_selects_a_sources_class():
         ({"sources": [PAGES, PAGES]}, "two sources are called 'pages'"),
         (
             {"sources": [{**PAGES, "kind": "htm"}]},
-            "does not match any of the expected tags: 'mmc4', 'obelics', 'html', 'warc', 'hub'",
+            "does not match any of the expected tags: 'mmc4', 'obelics', 'mint1t', 'html', 'warc', 'hub'",
         ),
         ({"sources": [{**PAGES, "name": "My pages"}]}, "should match pattern"),
         ({"sources": [{**PAGES, "images": "x"}]}, "Extra inputs are not permitted"),

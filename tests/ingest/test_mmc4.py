@@ -175,7 +175,7 @@ def test_a_record_that_is_lost_has_one_reason(tmp_path, monkeypatch, record, rea
         (image("a.png", -1), "index_out_of_range"),
         (image("a.png", 1), "index_out_of_range"),
         (image("a.png", True), "no_text_index"),
-        (image("a.png", "0"), "no_text_index"),
+        (image("a.png", "first"), "no_text_index"),
         ({"image_name": "a.png"}, "no_text_index"),
         ({"matched_text_index": 0}, "no_image_name"),
         ({"image_name": "a.png", "image_name ": 1, "matched_text_index": 0.5}, "no_text_index"),

@@ -354,7 +354,7 @@ def test_a_title_above_the_article_belongs_to_it():
         ("<img src=a.jpg><noscript><img src=again.jpg></noscript>", ("a.jpg",)),
         ('<noscript><img src=real.jpg></noscript><img src="data:image/gif;base64,R0lG">', ("real.jpg",)),
         ("<img src=/i/blank.gif><noscript><img src=real.jpg></noscript>", ("real.jpg",)),
-        ("<img src=/i/1x1.trans.gif data-echo=real.jpg data-id=7>", ("real.jpg", "/i/1x1.trans.gif")),
+        ("<img src=/i/1x1.trans.gif data-echo=real.jpg data-id=7>", ("real.jpg",)),
         ("<img src=a.jpg data-pin-media=tall.jpg>", ("a.jpg", "tall.jpg")),
         ("<amp-img src=a.jpg><noscript><img src=again.jpg></noscript></amp-img>", ("a.jpg",)),
     ],

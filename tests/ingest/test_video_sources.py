@@ -118,6 +118,21 @@ def test_which_subtitles_are_taken(tmp_path):
     }
 
 
+def test_a_narrower_language_is_found_and_what_its_file_loses_is_a_piece(tmp_path):
+    clip(tmp_path / "a.mp4", 6)
+    subtitles(tmp_path / "a.en.forced.srt", "forced")
+    subtitles(tmp_path / "a.de.srt", "deutsch")
+    subtitles(tmp_path / "a.en-US.srt", "Set the oven to\n180.", "lost", r'Write "a\nb".')
+    text = (tmp_path / "a.en-US.srt").read_text()
+    (tmp_path / "a.en-US.srt").write_text(text.replace("00:00:02,000 -->", "00:00:O2,000 -->"))
+    page, lost = videos(tmp_path, language="en")
+    assert isinstance(page, Document)
+    assert [item.text for item in page.texts] == ["Set the oven to 180.", r'Write "a\nb".']
+    assert isinstance(lost, Rejected)
+    assert (lost.file, lost.reason, lost.whole) == ("a.mp4", "bad_time", False)
+    assert "'lost'" in lost.detail
+
+
 def test_speech_without_its_package_names_the_hint(tmp_path):
     pytest.importorskip("av")
     if __import__("importlib.util").util.find_spec("faster_whisper"):

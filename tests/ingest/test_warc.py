@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 import brotli
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,6 +162,15 @@ def test_only_html_with_status_200_is_a_page_and_the_rest_is_no_bad_record(tmp_p
     assert rejected(items) == []
 
 
+def raw_deflate(data: bytes) -> bytes:
+    pack = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return pack.compress(data) + pack.flush()
+
+
+def zstd(data: bytes) -> bytes:
+    return bytes(pa.compress(data, codec="zstd", asbytes=True))
+
+
 def chunked(data: bytes) -> bytes:
     return b"%x\r\n" % len(data) + data + b"\r\n0\r\n\r\n"
 
@@ -170,7 +180,25 @@ def chunked(data: bytes) -> bytes:
     [
         ("Content-Encoding: gzip", gzip.compress),
         ("Content-Encoding: deflate", zlib.compress),
+        ("Content-Encoding: deflate", raw_deflate),
         ("Content-Encoding: br", brotli.compress),
+        ("Content-Encoding: zstd", zstd),
+        ("Content-Encoding: gzip, deflate", lambda data: raw_deflate(gzip.compress(data))),
+        ("Content-Encoding: br\r\nContent-Encoding: gzip", lambda data: gzip.compress(brotli.compress(data))),
+        ("Content-Encoding: gzip, deflate, br", gzip.compress),
+        ("Transfer-Encoding: chunked", lambda data: chunked(data).replace(b"\r\n", b"\n")),
+        ("Transfer-Encoding: chunked", lambda data: chunked(data).replace(b"\r\n", b";a=b\r\n", 1)),
+        ("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", chunked),
+        (
+            "Transfer-Encoding: chunked\r\nContent-Encoding: gzip",
+            lambda d: b"%x;a\n" % len(gzip.compress(d, mtime=0)) + gzip.compress(d, mtime=0) + b"\n0\n\n",
+        ),
+        ("Transfer-Encoding: gzip, chunked", lambda data: chunked(gzip.compress(data))),
+        ("Content-Encoding: deflate", bytes),
+        ("Content-Encoding: br", bytes),
+        ("Content-Encoding: zstd", bytes),
+        ("Content-Encoding: none", bytes),
+        ("Content-Encoding: UTF-8, gzip", gzip.compress),
         ("Transfer-Encoding: chunked", chunked),
         ("Transfer-Encoding: chunked\r\nContent-Encoding: gzip", lambda data: chunked(gzip.compress(data))),
         ("Content-Encoding: gzip", bytes),
@@ -221,14 +249,17 @@ def test_a_damaged_page_is_one_reason_and_harms_no_other(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "body"),
+    ("encoding", "body", "reason"),
     [
-        # without the header that HTTP demands
-        ("deflate", zlib.compress(page("<p>more of it</p>" * 20))[2:-4]),
-        ("zstd", b"\x28\xb5\x2f\xfd" + zlib.compress(page("<p>more of it</p>"))),
+        ("zstd", b"\x28\xb5\x2f\xfd" + zlib.compress(page("<p>more of it</p>")), "broken_record"),
+        ("deflate", bytes(range(200)), "broken_record"),
+        ("br, gzip", gzip.compress(bytes(range(200))), "broken_record"),
+        ("compress", b"\x1f\x9d\x90" + bytes(range(200)), "unknown_encoding"),
+        ("gzip, Secret-1", zlib.compress(page("<p>more of it</p>"))[3:], "unknown_encoding"),
+        ("gzip, gzip, gzip, gzip, gzip", gzip.compress(page("")), "unknown_encoding"),
     ],
 )
-def test_a_body_in_an_encoding_that_is_not_read_is_a_reason_and_no_text(tmp_path, encoding, body):
+def test_a_body_in_an_encoding_that_is_not_read_is_a_reason_that_names_it(tmp_path, encoding, body, reason):
     bad = record(
         "http://a.example/bad", body, headers=f"Content-Type: text/html\r\nContent-Encoding: {encoding}"
     )
@@ -238,7 +269,9 @@ def test_a_body_in_an_encoding_that_is_not_read_is_a_reason_and_no_text(tmp_path
         tmp_path / "cache",
     )
     assert [document.url[-1] for document in documents(items)] == ["1"]
-    assert rejected(items) == [("offset=0", "not_text", True)]
+    (lost,) = [item for item in items if isinstance(item, Rejected)]
+    assert (lost.locator, lost.reason) == ("offset=0", reason)
+    assert f"Content-Encoding: {encoding.lower()}" in lost.detail
 
 
 @pytest.mark.parametrize("size", [10, 9999])

@@ -31,6 +31,7 @@ from leafinstruct.ingest.page import sources
 from leafinstruct.ingest.page.attributes import too_wide
 from leafinstruct.ingest.page.nesting import too_expensive
 from leafinstruct.ingest.page.page import PageError, parse
+from leafinstruct.ingest.page.srcset import candidates
 from leafinstruct.ingest.readers import html, hub, mmc4, obelics, warc
 from leafinstruct.ingest.tables import lines, parquet, tar
 from leafinstruct.records.document import Rejected
@@ -193,9 +194,7 @@ def test_a_srcset_of_one_sign_takes_no_time(srcset):
 
 def test_candidates_are_read_as_browsers_read_them():
     found = list(
-        sources._candidates(
-            " a.png 100w 50h, b,c.png 300w,data:image/png;base64,AA 2x, d.png, e 1.1.1x, f.png"
-        )
+        candidates(" a.png 100w 50h, b,c.png 300w,data:image/png;base64,AA 2x, d.png, e 1.1.1x, f.png")
     )
     assert found == [
         (100, "a.png"),

@@ -166,6 +166,7 @@ def test_a_cut_image_is_the_beginning_of_the_whole_one(backbone, mode):
         close(hidden(model, ids[:, :cut]), whole[:, :cut])
 
 
+@pytest.mark.e2e
 @every
 @backbones
 @settings(deadline=None, max_examples=8)

@@ -395,7 +395,6 @@ def test_an_empty_folder_and_one_without_anything_readable_name_their_files_and_
     [
         ("a.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n", "git lfs pull"),
         ("data-00000-of-00001.arrow", b"\xff\xff\xff\xff\x00\x00", "to_parquet"),
-        ("a.csv", b"text,image\nx,a.png\n", "read_csv"),
         (
             "a.jsonl",
             gzip.compress(b'{"text_list": ["a"], "image_info": []}\n', mtime=0),

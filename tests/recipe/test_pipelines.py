@@ -12,7 +12,17 @@ import yaml
 from leafinstruct.recipe import load as recipe
 
 PIPELINES = sorted((Path(__file__).parent.parent.parent / "pipelines").glob("*.yaml"))
-CORPORA = {"mmc4", "obelics", "common-crawl", "youcook2", "vist", "own-videos", "interleavedbench", "hub"}
+CORPORA = {
+    "mmc4",
+    "obelics",
+    "mint1t",
+    "common-crawl",
+    "youcook2",
+    "vist",
+    "own-videos",
+    "interleavedbench",
+    "hub",
+}
 EMBEDDED = {"demo", "demo-lessons", "start"}
 TRAINING = {"train-paper", "train-demo"}
 BUILDING = [path for path in PIPELINES if path.stem not in TRAINING]
@@ -50,7 +60,7 @@ def test_it_names_the_source_and_license_of_its_corpus(path):
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in PIPELINES if path.stem in {"mmc4", "obelics", "common-crawl"}],
+    [path for path in PIPELINES if path.stem in {"mmc4", "obelics", "mint1t", "common-crawl"}],
     ids=lambda path: path.stem,
 )
 def test_images_on_the_web_are_fetched_under_a_contact(path):

@@ -64,8 +64,8 @@ def fault(path: Path, *changes: str) -> str:
         (
             {"ingest": {"sources": [{"kind": "pdf", "name": "a", "path": "x"}]}},
             (
-                "ingest.sources[0].kind: one of mmc4, obelics, html, warc, hub, conversations, video, "
-                "youcook2, vist, sketchbook is needed"
+                "ingest.sources[0].kind: one of mmc4, obelics, mint1t, html, warc, hub, conversations, "
+                "video, youcook2, vist, sketchbook is needed"
             ),
         ),
         (

@@ -23,14 +23,14 @@ SHORT = 1_000
 
 
 def fault(tmp_path: Path, text: str | bytes, *changes: str) -> str:
-    """The one line that loading gives, path cut away; within a second of this process, and within its
+    """The one line that loading gives, path cut away; within seconds of this process, and within its
     size."""
     path = tmp_path / "recipe.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     began = time.process_time()
     with pytest.raises(RecipeError) as caught:
         recipes.load(path, changes)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 4
     (line,) = str(caught.value).splitlines()
     assert len(line) <= SHORT
     return line.replace(str(path), "recipe.yaml")
@@ -164,7 +164,7 @@ def test_of_many_faults_twenty_are_shown_and_the_others_counted(tmp_path):
     began = time.process_time()
     with pytest.raises(RecipeError) as caught:
         recipes.load(path)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 4
     lines = str(caught.value).splitlines()
     assert len(lines) == 21
     assert "key19: unknown key" in lines[19]

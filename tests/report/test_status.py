@@ -96,3 +96,27 @@ def test_examples_of_cut_documents_are_no_share_of_what_was_read():
     ]
     entries[2]["counts"]["examples"] = 3
     assert not any(step.cut for step in status.steps(entries))
+
+
+def test_images_that_cannot_be_decoded_are_split_by_reason(tmp_path):
+    """Documents and images, the most frequent first; a report of an older build has no reasons."""
+    stages = {name: Artifact(tmp_path / name) for name in STAGES}
+    new = StageReport(
+        counts={"kept": 1},
+        reasons={"image.decoded": 5, "text.links": 1},
+        image_reasons={"image.decoded": 4, "image.side": 2},
+        undecoded={"documents": {"heic": 4, "truncated": 1}, "images": {"missing": 3}},
+    )
+    for part, report in (("a", new), ("b", StageReport(counts={"kept": 1}, reasons={"image.decoded": 2}))):
+        stages["filter"].commit(part, part, report, [])
+    lines = [(step.what, step.documents, step.images) for step in status.steps(status.entries(stages))]
+    assert lines == [
+        ("dropped by image.decoded: heic", 4, None),
+        ("dropped by image.decoded: truncated", 1, None),
+        ("dropped by image.decoded: others", 2, None),
+        ("dropped by text.links", 1, None),
+        ("images dropped by image.decoded: missing", None, 3),
+        ("images dropped by image.decoded: others", None, 1),
+        ("images dropped by image.side", None, 2),
+        ("kept", 2, 0),
+    ]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import leaf
+from command import leaf_process as leaf
 from hub_repos import ReposHub
 from train.conftest import lessons, shard
 from typer.testing import CliRunner

@@ -7,8 +7,8 @@ probed nor if a stream grows in its middle. None of ffmpeg's messages leave this
 
 Times are seconds of the frame's own presentation time stamp, rounded to 1e-6: with a variable frame rate
 there is no other exact name of a frame. They count from the first thing that is shown or heard, as players
-and subtitles count. Frames are returned upright (display matrix) and in their display shape (sample aspect
-ratio).
+and subtitles count. Frames are returned upright (display matrix), in their display shape (sample aspect
+ratio) and in sRGB (color).
 
 The same time must name the same frame wherever reading began. Containers with an index (MP4, Matroska) seek
 to the key frame before a moment. MPEG-TS and FLV may end up after it or between key frames, so decoding
@@ -43,6 +43,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
+from leafinstruct.images.video import color
 from leafinstruct.images.video.error import MAX_FRAME, VideoError, is_of_the_disk, too_many_pixels
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
@@ -316,11 +317,10 @@ class Video:
         self.again += not is_new
 
     def upright(self, frame: VideoFrame) -> Image.Image:
-        """Return the frame as RGB pixels as a player shows it. Raises VideoError for a pixel format that
+        """Return the frame as sRGB pixels as a player shows it. Raises VideoError for a pixel format that
         cannot be converted."""
         try:
-            # to_image copies row by row
-            image = Image.fromarray(self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray())
+            image = color.srgb(self._to_rgb, frame)
         except (av.error.FFmpegError, ValueError) as error:
             raise VideoError(
                 "broken", f"{self._name}: pixels of the format {frame.format.name} cannot be converted"
@@ -329,7 +329,7 @@ class Video:
             image = image.resize(
                 (max(1, round(image.width * float(self._aspect))), image.height), Image.Resampling.LANCZOS
             )
-        return image.rotate(frame.rotation, expand=True) if frame.rotation else image
+        return color.upright(image, frame)
 
     def gray(self, frame: VideoFrame, width: int) -> NDArray[np.float32]:
         """Return the frame as stored, small: (h, width) in [0, 1], h by its shape, at least 3 and at most

@@ -40,6 +40,7 @@ from yarl import URL
 
 from leafinstruct import __version__
 from leafinstruct.images.config import FetchConfig
+from leafinstruct.images.formats import signature
 from leafinstruct.images.web import answer
 from leafinstruct.images.web.answer import PUSHING, Outcome, printable
 from leafinstruct.images.web.hosts import LONGEST_WAIT, Host
@@ -57,8 +58,15 @@ LARGE_AT_ONCE = 16
 """Maximum number of large bodies at a time: 256 in flight, each of the maximum size, would be 5 GB."""
 FIRST_WAIT = 1.0
 """Maximum seconds before the second try."""
-_OURS = frozenset({"private_address", "bad_url", "robots", "opt_out", "too_large", "too_many_redirects"})
-"""Refusals of this client, valid only under the settings they were made under."""
+_OURS = frozenset(
+    {
+        *("private_address", "bad_url", "robots", "opt_out", "too_large", "too_many_redirects"),
+        *("unknown_encoding", "broken_encoding", "not_an_image"),
+    }
+)
+"""Refusals of this client, valid only under the settings and the rules that they were made under."""
+_RULES = 2
+"""Increased when refusals of the same answers change."""
 _NO_SECOND_TRY = frozenset(
     {"host_down", "asks_to_wait", "robots_unknown", "opt_out_unknown", "name_not_resolved"}
 )
@@ -82,7 +90,9 @@ class Web:
         self._config = config
         self._store = store
         self._not_kept = refused
-        self._terms = hashlib.sha256(json.dumps(config.shaping, sort_keys=True).encode()).hexdigest()[:12]
+        self._terms = hashlib.sha256(
+            json.dumps([_RULES, config.shaping], sort_keys=True).encode()
+        ).hexdigest()[:12]
         self._hosts: dict[str, Host] = {}
         self._running: dict[str, asyncio.Task[Fetched]] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -156,7 +166,9 @@ class Web:
         """Return the stored outcome of a URL if a new request under the current settings would give the
         same."""
         kept = self._store.intact(url)
-        if kept is None or kept.state == "failed" or kept.terms not in ("", self._terms):
+        if kept is None or kept.state == "failed":
+            return None
+        if kept.terms != self._terms and (kept.terms or kept.reason in _OURS):
             return None
         if (kept.size or 0) <= self._config.max_bytes:
             return kept
@@ -237,7 +249,7 @@ class Web:
         rules = await self._robots.rules(url)
         if isinstance(rules, Outcome):
             return replace(rules, reason="robots_unknown", detail=f"robots.txt: {rules.detail}", url=str(url))
-        if not rules.allows(url):
+        if not rules.allows(url, opt_out=False):
             return Outcome("ok", "robots", f"the robots.txt of {origin(url)} does not allow it", str(url))
         if rules.delay > LONGEST_WAIT:
             return Outcome(
@@ -246,6 +258,9 @@ class Web:
                 f"the robots.txt of {origin(url)} asks for {rules.delay:g} s between requests",
                 str(url),
             )
+        if self._config.opt_out and (stated := rules.opts_out(url)):
+            detail = f"the robots.txt of {origin(url)} states {stated}"
+            return Outcome("ok", "opt_out", detail, str(url))
         self._host(url).delay = max(self._config.delay, rules.delay)
         return None
 
@@ -295,18 +310,16 @@ class Web:
             return outcome
         if image and (outcome := answer.of_headers(headers, self._config.opt_out, limit)):
             return outcome
-        body = await self._body(response, min(limit, LARGE))
+        body = bytearray()
+        if image and not answer.media_of(headers).startswith("image/"):
+            body += await self._body(response, signature.LENGTH)
+            if outcome := answer.of_beginning(headers, bytes(body), limit):
+                return outcome
+        body += await self._body(response, min(limit, LARGE) - len(body))
         if len(body) > LARGE:
             async with self._large_slot(clock):
                 body += await self._body(response, limit - len(body))
-        data = answer.unpacked(bytes(body), headers, limit)
-        if data is None:
-            return Outcome("ok", "broken_encoding", "the body is not encoded as its headers say", status=200)
-        if image and len(data) > limit:
-            return Outcome(
-                "ok", "too_large", f"more than {limit:,} bytes", status=200, media=answer.media_of(headers)
-            )
-        return Outcome("ok", status=200, media=answer.media_of(headers), body=data[:limit])
+        return (answer.image_of if image else answer.file_of)(bytes(body), headers, limit)
 
     @staticmethod
     async def _body(response: aiohttp.ClientResponse, limit: int) -> bytearray:

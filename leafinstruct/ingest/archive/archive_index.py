@@ -18,6 +18,7 @@ revisits are kept, and the reader looks for them in the crawl or reports them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -39,12 +40,20 @@ from leafinstruct.ingest.archive.archive_ends import (
     more_after,
     next_start,
 )
-from leafinstruct.ingest.archive.archive_record import NAME, NOT_HTTP, Record, described, looks_like_html
-from leafinstruct.ingest.fields.url import key
+from leafinstruct.ingest.archive.archive_record import (
+    NAME,
+    NOT_HTTP,
+    Record,
+    described,
+    from_bytes,
+    looks_like_html,
+)
+from leafinstruct.ingest.archive.cdxj import Capture
+from leafinstruct.ingest.archive.url_key import key
 from leafinstruct.ingest.index import cached_index
 from leafinstruct.runtime.artifact import version
 
-VERSION = 7
+VERSION = 8
 """Increase when the index of the same file changes."""
 HOPS = 5
 """Maximum redirects for one image; browsers stop at 20, honest sites need 2."""
@@ -81,6 +90,8 @@ class ArchiveIndex:
     revisits: (offset, names) of pages that are not in the file.
     names: of all pages of the file, NAME characters each, in one string.
     withheld: offsets of images whose HTTP headers opt out of training.
+    places: for each image, then for each redirect: offset, length, time, status, media type and URL, in lines
+    of one string (`captures`).
     """
 
     pages: tuple[tuple[int, int], ...]
@@ -90,12 +101,19 @@ class ArchiveIndex:
     revisits: tuple[tuple[int, tuple[str, ...]], ...]
     names: str
     withheld: frozenset[int]
+    places: str = ""
 
     @property
     def items(self) -> int:
         """Number of pages, damages and revisits, in this order, so that the report of each belongs to exactly
         one part."""
         return len(self.pages) + len(self.damages) + len(self.revisits)
+
+    def captures(self, name: str) -> Iterator[Capture]:
+        """Yield the captures of the images, then of the redirects. name: of the file."""
+        for line in self.places.split("\n") if self.places else ():
+            offset, length, time, status, mime, url = line.split(" ", 5)
+            yield Capture(url, time, mime, status, int(offset), int(length), name)
 
     def find(self, url: str) -> tuple[int, int] | None:
         """Return the range of the image at an absolute URL, through the file's own redirects. Raises
@@ -120,6 +138,7 @@ class _Index(TypedDict):
     revisits: list[tuple[int, str]]
     names: str
     withheld: list[int]
+    places: str
 
 
 def identity() -> str:
@@ -144,7 +163,9 @@ def _loaded(file: Path, cache: Path, _state: tuple[int, int]) -> ArchiveIndex:
     revisits = tuple((offset, names_of(names)) for offset, names in found["revisits"])
     pages = tuple((offset, length) for offset, length in found["pages"])
     withheld = frozenset(found["withheld"])
-    return ArchiveIndex(pages, images, found["redirects"], damages, revisits, found["names"], withheld)
+    return ArchiveIndex(
+        pages, images, found["redirects"], damages, revisits, found["names"], withheld, found["places"]
+    )
 
 
 def names_of(text: str) -> tuple[str, ...]:
@@ -208,7 +229,7 @@ def _stretch(file: Path, start: int, budget: UnpackingBudget) -> tuple[list[Reco
 @dataclass(slots=True)
 class _Found:
     """An index under construction. revisits are resolved at the end: the capture that they repeat may come
-    after them."""
+    after them. captures: (URL key, whether it is a redirect) -> the line of `places`."""
 
     pages: list[tuple[int, int]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -216,41 +237,54 @@ class _Found:
     digests: dict[str, tuple[int, int]] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
     losses: list[tuple[int, str]] = field(default_factory=list)
-    revisits: list[Record] = field(default_factory=list)
+    revisits: list[tuple[Record, tuple[int, int]]] = field(default_factory=list)
     withheld: list[int] = field(default_factory=list)
+    captures: dict[tuple[str, bool], str] = field(default_factory=dict)
 
     def gather(self, file: Path, records: list[Record], end: int) -> None:
         """Add a stretch of records, which ends at `end`."""
         stops = [*(record.offset for record in records[1:]), end]
         for record, stop in zip(records, stops, strict=bool(records)):
             place = (record.offset, stop - record.offset)
+            if record.odd_head:
+                record = from_bytes(record.offset, _first_bytes(file, place))  # noqa: PLW2901 - the same record, read again
             if record.revisit:
-                self.revisits.append(record)
+                self.revisits.append((record, place))
             elif record.page or (record.unnamed and _is_page(file, place)):
                 self.pages.append(place)
                 self.names += record.names
             elif (record.image or record.unnamed) and record.url:
-                self.images.setdefault(record.url, place)
+                self._add_image(record, place)
                 if record.digest:
                     self.digests.setdefault(record.digest, place)
                 if record.withheld:
                     self.withheld.append(record.offset)
             elif record.location:
-                self.redirects.setdefault(record.url, record.location)
+                self._add_redirect(record, place)
             elif record.loss:
                 self.losses.append((record.offset, record.loss))
+
+    def _add_image(self, record: Record, place: tuple[int, int]) -> None:
+        self.images.setdefault(record.url, place)
+        self.captures.setdefault((record.url, False), _line(place, record))
+
+    def _add_redirect(self, record: Record, place: tuple[int, int]) -> None:
+        self.redirects.setdefault(record.url, record.location)
+        self.captures.setdefault((record.url, True), _line(place, record))
 
     def index(self, damages: list[tuple[int, str]]) -> _Index:
         """Return the index as JSON values."""
         absent, known = [], set(self.names) if self.revisits else set()
-        for record in self.revisits:
+        for record, place in self.revisits:
             if record.page:
                 if known.isdisjoint(record.names):
                     absent.append((record.offset, "".join(record.names)))
             elif record.digest in self.digests:
-                self.images.setdefault(record.url, self.digests[record.digest])
+                self._add_image(record, self.digests[record.digest])
             elif record.location:
-                self.redirects.setdefault(record.url, record.location)
+                self._add_redirect(record, place)
+        lines = [self.captures[url, False] for url in self.images]
+        lines += [self.captures[url, True] for url in self.redirects]
         return {
             "pages": self.pages,
             "names": "".join(self.names),
@@ -259,19 +293,27 @@ class _Found:
             "damages": sorted([*damages, *self.losses]),
             "revisits": absent,
             "withheld": self.withheld,
+            "places": "\n".join(lines),
         }
+
+
+def _line(place: tuple[int, int], record: Record) -> str:
+    return f"{place[0]} {place[1]} {record.capture}"
 
 
 def _is_page(file: Path, place: tuple[int, int]) -> bool:
     """Whether a record without a media type is HTML. One that cannot be decoded counts as a page, so that its
     reason is reported."""
-    with file.open("rb") as stream:
-        stream.seek(place[0])
-        data = stream.read(min(place[1], HEADER))
     try:
-        return looks_like_html(beginning(data, LOOK))
+        return looks_like_html(beginning(_first_bytes(file, place), LOOK))
     except RecordError:
         return True
+
+
+def _first_bytes(file: Path, place: tuple[int, int]) -> bytes:
+    with file.open("rb") as stream:
+        stream.seek(place[0])
+        return stream.read(min(place[1], HEADER))
 
 
 def _refuse_zstd(file: Path) -> None:

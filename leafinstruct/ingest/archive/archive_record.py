@@ -14,15 +14,19 @@ section 7.1); if it is no HTML, it counts as an image when a page refers to it.
 
 from __future__ import annotations
 
+import io
 import re
 from hashlib import blake2b
 from typing import NamedTuple
 
-from fastwarc.warc import WarcRecord, WarcRecordType
+from fastwarc.warc import ArchiveIterator, HeaderMap, WarcRecord, WarcRecordType
 
-from leafinstruct.images.archive import media, media_type, target
+from leafinstruct.images.archive import media, media_type, target, url_text
+from leafinstruct.images.http_head import with_clean_head
 from leafinstruct.images.optout import withheld
-from leafinstruct.ingest.fields.url import join, key, web
+from leafinstruct.ingest.archive.cdxj import time_of
+from leafinstruct.ingest.archive.url_key import key
+from leafinstruct.ingest.fields.url import join, web
 
 PAGES = frozenset({"text/html", "application/xhtml+xml"})
 NOT_HTTP = "not_http"
@@ -46,7 +50,9 @@ class Record(NamedTuple):
     unnamed: it has no media type, so its body decides between page and image. names: the names by which
     revisits refer to a page, or those that a revisit of a page refers to. digest: of the payload of an image,
     or of a revisit of one. withheld: an image whose HTTP headers opt out of training; those of a page are
-    checked when the page is read.
+    checked when the page is read. odd_head: FastWARC cannot split the HTTP head into lines, so the other
+    fields are wrong (`from_bytes` reads such a record). capture: time, status, media type and URL of an image
+    or a redirect, for an index of the crawl.
     """
 
     offset: int
@@ -60,6 +66,8 @@ class Record(NamedTuple):
     names: tuple[str, ...] = ()
     digest: str = ""
     withheld: bool = False
+    odd_head: bool = False
+    capture: str = ""
 
 
 def described(record: WarcRecord) -> Record:
@@ -74,6 +82,16 @@ def described(record: WarcRecord) -> Record:
     return Record(offset)
 
 
+def from_bytes(offset: int, data: bytes) -> Record:
+    """Classify a record with an odd HTTP head from its first bytes. A head that cannot be read is a loss."""
+    try:
+        record = next(ArchiveIterator(io.BytesIO(with_clean_head(data, len(data)))), None)
+        found = None if record is None else described(record)
+    except (OSError, ValueError):
+        found = None
+    return Record(offset, loss=NOT_HTTP) if found is None or found.odd_head else found._replace(offset=offset)
+
+
 def looks_like_html(data: bytes) -> bool:
     """Whether a body without a media type begins like HTML."""
     return _HTML.match(data) is not None
@@ -84,12 +102,20 @@ def _response(offset: int, record: WarcRecord) -> Record:
         # other protocols, such as dns:, are ignored
         return Record(offset, loss=NOT_HTTP if web(target(record)) else "")
     record.parse_http(quirks_mode=True)
+    if _is_odd(record.http_headers):
+        return Record(offset, odd_head=True)
     status = record.http_headers.status_code
     if status is None:
         return Record(offset, loss=NOT_HTTP)
     if status == 200:
         return _payload(offset, record, media(record))
     return _redirect(offset, record) if status in _REDIRECTS else Record(offset)
+
+
+def _is_odd(head: HeaderMap) -> bool:
+    """Whether FastWARC took several lines of an HTTP head for one, or an empty line for the first."""
+    first = head.status_line
+    return not first or "\n" in first or "\r" in first or "\n" in "".join(head.values())
 
 
 def _payload(offset: int, record: WarcRecord, kind: str) -> Record:
@@ -113,14 +139,23 @@ def _payload(offset: int, record: WarcRecord, kind: str) -> Record:
     names = _names(digest, url, record.headers.get("WARC-Date") or "") if unnamed else ()
     opted_out = bool(record.http_headers is not None and withheld(record.http_headers.items()))
     return Record(
-        offset, url, image=not unnamed, unnamed=unnamed, names=names, digest=digest, withheld=opted_out
+        offset,
+        url,
+        image=not unnamed,
+        unnamed=unnamed,
+        names=names,
+        digest=digest,
+        withheld=opted_out,
+        capture=_capture(record, kind),
     )
 
 
 def _redirect(offset: int, record: WarcRecord) -> Record:
     try:
         url = target(record)
-        return Record(offset, key(url), location=join(url, record.http_headers.get("Location") or ""))
+        # as bytes: FastWARC decodes HTTP headers as Latin-1
+        location = url_text(record.http_headers.get_bytes(b"Location") or b"")
+        return Record(offset, key(url), location=join(url, location), capture=_capture(record, media(record)))
     except ValueError:
         return Record(offset)
 
@@ -131,6 +166,8 @@ def _revisit(offset: int, record: WarcRecord) -> Record:
     status, kind = None, ""
     if record.is_http:
         record.parse_http(quirks_mode=True)
+        if _is_odd(record.http_headers):
+            return Record(offset, odd_head=True)
         status, kind = record.http_headers.status_code, media(record)
     if status in _REDIRECTS:
         return _redirect(offset, record)
@@ -143,7 +180,12 @@ def _revisit(offset: int, record: WarcRecord) -> Record:
             )
             return Record(offset, url, revisit=True, page=True, names=names)
         return Record(
-            offset, url, revisit=True, location=other if other and key(other) != url else "", digest=digest
+            offset,
+            url,
+            revisit=True,
+            location=other if other and key(other) != url else "",
+            digest=digest,
+            capture=_capture(record, kind if digest else "warc/revisit"),
         )
     except ValueError:
         return (
@@ -151,6 +193,12 @@ def _revisit(offset: int, record: WarcRecord) -> Record:
             if kind in PAGES
             else Record(offset)
         )
+
+
+def _capture(record: WarcRecord, kind: str) -> str:
+    status = record.http_headers.status_code if record.http_headers is not None else None
+    time = time_of(record.headers.get("WARC-Date") or "")
+    return f"{time} {status or '-'} {''.join(kind.split()) or 'unk'} {target(record)}"
 
 
 def _digest(record: WarcRecord) -> str:

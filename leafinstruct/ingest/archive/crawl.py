@@ -1,28 +1,28 @@
 """Where the images of a whole crawl are: one sorted file for all archives of a source, searched by bisection.
 
-    <URL key> TAB <archive> TAB <offset> TAB <length>        an image
-    <URL key> TAB > TAB <URL>                                a redirect, or a revisit of another URL
-    <page>NAME TAB > TAB                                     a page that a revisit in another archive names
-    <withheld>OFFSET ARCHIVE TAB > TAB                       an image whose HTTP headers opt out of training
+The file is CDXJ (`cdxj`), so that other tools of web archives read it: a line for each image, and for each
+redirect or revisit of another URL, which has one more member, `redirect`. A second file beside it contains
+what CDXJ has no line for:
+
+    <page>NAME TAB > TAB                             a page that a revisit in another archive names
+    <withheld>OFFSET ARCHIVE TAB > TAB               an image whose HTTP headers opt out of training
 
 Crawlers spread the images of a page over many archives. The indexes that planning creates for each archive,
 or a CDXJ index that came with the crawl, are sorted in runs of RUN lines and merged, so that memory does not
-grow with the crawl. Workers map the file and read a few pages of it per lookup. Of several captures of a URL
-the first is used, in the order of archives and offsets: which one a page showed is unknown, and a fixed rule
-keeps documents stable.
+grow with the crawl. Workers map the files and read a few pages of them per lookup. Of several captures of a
+URL the first is used, in the order of archives and offsets: which one a page showed is unknown, and a fixed
+rule keeps documents stable.
 
-CDXJ lines are `<key> <time> {json}`; their `url` is keyed again by our own rules, so that no second canonical
-form of URLs (SURT) decides what is found. Archives are named there by path or name; those that are not in the
-source are skipped and counted. Redirects and revisits have no target in CDXJ; they come from the archives'
-own indexes, which planning creates in any case. A revisit that names an image only by its digest is resolved
-within its own archive only.
+The first field of a CDXJ line is the same for URLs that differ in case or `www.`; lines with the same one are
+sorted by our own key of their `url`, which decides what is found. Archives are named by path or name; those
+of a given index that are not in the source are skipped. Redirects and revisits have no target in CDXJ of
+others; they come from the archives' own indexes, which planning creates in any case. A revisit that names an
+image only by its digest is resolved within its own archive only.
 """
 
 from __future__ import annotations
 
-import gzip
 import heapq
-import json
 import mmap
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
@@ -34,21 +34,17 @@ from leafinstruct.errors import SourceError
 from leafinstruct.ingest import files
 from leafinstruct.ingest.archive import archive_index
 from leafinstruct.ingest.archive.archive_index import ArchiveIndex, names_of
+from leafinstruct.ingest.archive.cdxj import SUFFIXES, Capture, capture_of, captures, is_index, surt, written
+from leafinstruct.ingest.archive.url_key import key
 from leafinstruct.ingest.config import WarcSource
-from leafinstruct.ingest.fields.url import key
 from leafinstruct.runtime.artifact import digest
 from leafinstruct.runtime.files import writing
 
-VERSION = 3
-RUN = 200_000
+VERSION = 4
+RUN = 100_000
 """Lines that are sorted in memory at a time: about 40 MB."""
 OPEN = 64
 """Runs that are merged at a time: open files are limited."""
-SUFFIXES = (".cdxj", ".cdxj.gz")
-MAX_LINE = 1 << 16
-FREE, EXPANSION = 64 << 20, 200
-"""Bytes that an index may always unpack to, and otherwise how many times its size; CDXJ packs 5 to 20
-times."""
 Place = tuple[str, int, int]
 """Archive relative to the source's root, offset, length."""
 Indexes = Callable[[], Iterator[tuple[int, str, ArchiveIndex]]]
@@ -56,18 +52,25 @@ Indexes = Callable[[], Iterator[tuple[int, str, ArchiveIndex]]]
 _LAST = "\U0010ffff"
 """Sorts after all places: a redirect is used only where no image has its URL."""
 _PAGE, _WITHHELD = "<page>", "<withheld>"
-"""Prefixes that no URL key has: keys would quote them."""
+_UNKNOWN_MEDIA = frozenset({"unk", "-", "application/octet-stream", "binary/octet-stream"})
+_IMAGE_NAMES = ("jpg", "jpeg", "png", "gif", "webp", "avif", "bmp", "tiff")
 
 
 def built(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path) -> Path:
     """Return the index of a source's crawl, cached. Raises SourceError when an archive or the given index
     cannot be read."""
-    made = cache / f"crawl-{depends(source, root, archives)}.tsv"
+    made = cache / f"crawl-{depends(source, root, archives)}.cdxj"
     if not made.exists():
         indexes = partial(_indexes_of, root, archives, cache)
         images = _given(source, archives) if source.cdxj is not None else _images(indexes)
-        _sorted(chain(images, _redirects(indexes), _pages(indexes), _withheld(indexes)), made)
+        _sorted(chain(_pages(indexes), _withheld(indexes)), _beside(made))
+        _sorted(chain(images, _redirects(indexes)), made)
     return made
+
+
+def _beside(index: Path) -> Path:
+    """The file of what CDXJ has no line for."""
+    return index.with_suffix(".tsv")
 
 
 def depends(source: WarcSource, root: Path, archives: tuple[str, ...]) -> str:
@@ -85,26 +88,29 @@ def find(index: Path, url: str) -> Place | None:
     """Return the place of the image at an absolute URL, through redirects. Raises ValueError for a malformed
     URL."""
     for _ in range(archive_index.HOPS + 1):
-        line = _line(_mapped(index), key(url).encode(errors="surrogateescape"))
-        if line is None:
+        found = _capture(_mapped(index), key(url))
+        if found is None:
             return None
-        _, first, *rest = line.decode(errors="surrogateescape").rstrip("\n").split("\t")
-        if first != ">":
-            return first, int(rest[0]), int(rest[1])
-        url = rest[0]
+        if not found.redirect:
+            return found.filename, found.offset, found.length
+        url = found.redirect
     return None
 
 
 def holds_page(index: Path, names: tuple[str, ...]) -> bool:
     """Whether an archive of the crawl contains a page with one of the names that a revisit gives."""
-    return any(_line(_mapped(index), (_PAGE + name).encode()) is not None for name in names)
+    return any(_is_there(index, _PAGE + name) for name in names)
 
 
 def withholds(index: Path, archive: str, offset: int) -> bool:
     """Whether the image at a place opts out of training."""
-    return (
-        _line(_mapped(index), f"{_WITHHELD}{offset} {archive}".encode(errors="surrogateescape")) is not None
-    )
+    return _is_there(index, f"{_WITHHELD}{offset} {archive}")
+
+
+def _is_there(index: Path, text: str) -> bool:
+    data, wanted = _mapped(_beside(index)), text.encode(errors="surrogateescape") + b"\t"
+    at = _first_from(data, wanted)
+    return data[at : at + len(wanted)] == wanted
 
 
 @lru_cache(maxsize=2)
@@ -113,20 +119,44 @@ def _mapped(index: Path) -> mmap.mmap | bytes:
         return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if index.stat().st_size else b""
 
 
-def _line(data: mmap.mmap | bytes, wanted: bytes) -> bytes | None:
-    """The first line of a key in the sorted file; None when there is none."""
-    prefix = wanted + b"\t"
-    low, high = 0, len(data)
-    while low < high:  # invariant: the line of the key begins at or after low, and before high
-        middle = (low + high) // 2
-        start = data.rfind(b"\n", low, middle) + 1 or low
-        end = data.find(b"\n", start) + 1
-        if data[start:end] < prefix:
+def _first_from(data: mmap.mmap | bytes, wanted: bytes, low: int = 0, high: int | None = None) -> int:
+    """Where the first line that is not less than some bytes begins, in a sorted file."""
+    high = len(data) if high is None else high
+    while low < high:  # invariant: the line begins at or after low, and not after high
+        start, end = _line_around(data, low, high)
+        if data[start:end] < wanted:
             low = end
         else:
             high = start
-    line = data[low : data.find(b"\n", low) + 1]
-    return line if line.startswith(prefix) else None
+    return low
+
+
+def _line_around(data: mmap.mmap | bytes, low: int, high: int) -> tuple[int, int]:
+    """Begin and end of the line in the middle between two line starts."""
+    middle = (low + high) // 2
+    start = data.rfind(b"\n", low, middle) + 1 or low
+    return start, data.find(b"\n", start) + 1
+
+
+def _capture(data: mmap.mmap | bytes, wanted: str) -> Capture | None:
+    """Return the capture of a key: of the lines with its SURT, which are sorted by key."""
+    prefix = surt(wanted).encode()
+    low = _first_from(data, prefix + b" ")
+    if data[low : low + len(prefix) + 1] != prefix + b" ":
+        return None
+    high = _first_from(data, prefix + b"!", low)
+    while low < high:
+        start, end = _line_around(data, low, high)
+        found = capture_of(data[start:end])
+        assert found is not None, "we wrote this line"
+        at = key(found.url)
+        if at == wanted:
+            return found
+        if at < wanted:
+            low = end
+        else:
+            high = start
+    return None
 
 
 def _indexes_of(
@@ -138,14 +168,15 @@ def _indexes_of(
 
 def _images(indexes: Indexes) -> Iterator[str]:
     for number, name, index in indexes():
-        for url, (offset, length) in index.images.items():
-            yield _entry(url, f"{number:08d}{offset:015d}", f"{name}\t{offset}\t{length}")
+        for url, capture in zip(index.images, index.captures(name), strict=False):
+            yield _entry(url, f"{number:08d}{capture.offset:015d}", capture)
 
 
 def _redirects(indexes: Indexes) -> Iterator[str]:
-    for _, _, index in indexes():
-        for url, location in index.redirects.items():
-            yield _entry(url, _LAST, f">\t{location}")
+    for _, name, index in indexes():
+        moved = islice(index.captures(name), len(index.images), None)
+        for (url, location), capture in zip(index.redirects.items(), moved, strict=True):
+            yield _entry(url, _LAST, capture._replace(redirect=location))
 
 
 def _pages(indexes: Indexes) -> Iterator[str]:
@@ -155,7 +186,7 @@ def _pages(indexes: Indexes) -> Iterator[str]:
     if wanted:
         for _, _, index in indexes():
             for name in wanted.intersection(names_of(index.names)):
-                yield _entry(_PAGE + name, _LAST, ">\t")
+                yield _other(_PAGE + name)
 
 
 def _withheld(indexes: Indexes) -> Iterator[str]:
@@ -163,90 +194,85 @@ def _withheld(indexes: Indexes) -> Iterator[str]:
     headers."""
     for _, name, index in indexes():
         for offset in index.withheld:
-            yield _entry(f"{_WITHHELD}{offset} {name}", _LAST, ">\t")
+            yield _other(f"{_WITHHELD}{offset} {name}")
 
 
 def _given(source: WarcSource, archives: tuple[str, ...]) -> Iterator[str]:
-    """Yield the lines of the images in a CDXJ index. Raises SourceError when none of its archives is in the
-    source."""
+    """Yield the lines of the images in a given index. Raises SourceError when a file of it is no index, or
+    when it locates no image in the source."""
     assert source.cdxj is not None
     known = {name: name for name in archives}
     by_name: dict[str, list[str]] = {}
     for name in archives:
         by_name.setdefault(PurePosixPath(name).name, []).append(name)
     known |= {base: names[0] for base, names in by_name.items() if len(names) == 1}
-    folder, seen, used = files.root_of(source.cdxj), 0, 0
+    folder, lines, readable, named, used = files.root_of(source.cdxj), 0, 0, 0, 0
     for file in _indexes(source):
-        for record in _records(folder / file):
-            seen += 1
-            archive = known.get(str(record.get("filename"))) or known.get(
-                PurePosixPath(str(record.get("filename"))).name
+        before = (lines, readable)
+        for capture in captures(folder / file):
+            lines += 1
+            readable += capture is not None
+            archive = capture and (
+                known.get(capture.filename) or known.get(PurePosixPath(capture.filename).name)
             )
-            used += archive is not None
-            if archive is not None and (line := _image(record, archive)) is not None:
+            named += bool(archive)
+            if capture is not None and archive and (line := _image(capture, archive)):
+                used += 1
                 yield line
-    if seen and not used:
-        raise SourceError(
-            f"{source.cdxj}: none of its {seen:,} lines names an archive of the source; is it the index "
-            "of another crawl?"
+        if lines > before[0] and readable == before[1]:
+            raise SourceError(
+                f"{folder / file}: none of its {lines - before[0]:,} lines is one of a CDXJ index with url, "
+                "offset, length and filename; remove the file, or write it again, such as by `cdxj-indexer`"
+            )
+    if not used:
+        what = (
+            "holds no line"
+            if not lines
+            else f"none of its {readable:,} lines names an archive of the source; is it the index of another "
+            "crawl?"
+            if not named
+            else f"none of the {named:,} lines that name archives of the source is an image with status 200; "
+            "without `cdxj`, the archives themselves are indexed"
         )
+        raise SourceError(f"{source.cdxj}: {what}")
 
 
-def _image(record: dict[str, object], name: str) -> str | None:
-    """The line of a record that is an image by its media type, or that has none."""
-    kind = str(record.get("mime", "unk")).lower()
-    if str(record.get("status", "200")) != "200" or not (
-        kind.startswith("image/") or kind in ("unk", "", "application/octet-stream")
-    ):
-        return None
+def _image(capture: Capture, archive: str) -> str:
+    """The line of a capture that is an image by its media type, or that has none; else empty."""
+    kind = capture.mime
+    is_image = kind.startswith("image/") or kind in _UNKNOWN_MEDIA or kind.endswith(_IMAGE_NAMES)
+    if not is_image or capture.status not in ("200", "-") or capture.redirect:
+        return ""
     try:
-        offset, length, url = int(str(record["offset"])), int(str(record["length"])), key(str(record["url"]))
-    except (KeyError, ValueError):
-        return None
-    return (
-        _entry(url, f"{name}\0{offset:015d}", f"{name}\t{offset}\t{length}")
-        if offset >= 0 and length > 0
-        else None
-    )
+        url = key(capture.url)
+    except ValueError:
+        return ""
+    return _entry(url, f"{archive}\0{capture.offset:015d}", capture._replace(filename=archive))
 
 
 def _indexes(source: WarcSource) -> list[str]:
     assert source.cdxj is not None
-    return files.listing(source.cdxj, files.root_of(source.cdxj), SUFFIXES)
+    return files.listing(source.cdxj, files.root_of(source.cdxj), SUFFIXES, lambda path: is_index(path.name))
 
 
-def _records(file: Path) -> Iterator[dict[str, object]]:
-    """Yield the JSON of every line; other lines (headers, damage) are skipped. Raises SourceError when the
-    file cannot be read, or unpacks to more than an index does."""
-    try:
-        left = max(FREE, EXPANSION * file.stat().st_size)
-        with gzip.open(file) if file.name.lower().endswith(".gz") else file.open("rb") as stream:
-            while line := stream.readline(MAX_LINE):
-                left -= len(line)
-                if left < 0:
-                    raise SourceError(
-                        f"{file}: unpacks to more than {EXPANSION} times its size; is it a CDXJ index?"
-                    )
-                start = line.find(b"{")
-                try:
-                    record = json.loads(line[start:]) if start > 0 else None
-                except (ValueError, RecursionError):
-                    continue
-                if isinstance(record, dict):
-                    yield record
-    except (OSError, EOFError) as error:
-        raise SourceError(f"{file}: cannot be read as a CDXJ index: {error}") from error
+def _entry(url: str, order: str, capture: Capture) -> str:
+    """Return a line of CDXJ with its sort order. url: its key."""
+    return _ordered(f"{surt(url)} {url}", order, written(url, capture))
 
 
-def _entry(url: str, order: str, rest: str) -> str:
-    """Return a line with its sort order among equal keys, which is cut off when it is written; empty for what
-    no line can hold."""
-    line = f"{url}\t{order}\x01{rest}"
-    return "" if any(sign in url + rest.replace("\t", "") for sign in "\t\n\r\x01") else line
+def _other(text: str) -> str:
+    """Return a line of the second file with its sort order."""
+    return _ordered(text, _LAST, f"{text}\t>\t")
+
+
+def _ordered(text: str, order: str, line: str) -> str:
+    """Return a line behind the text that it is sorted by and of which each is kept once, and its order among
+    equal texts; empty for what no line can hold."""
+    return "" if any(sign in text + line for sign in "\n\r\x01") else f"{text}\x01{order}\x01{line}"
 
 
 def _sorted(lines: Iterable[str], made: Path) -> None:
-    """Sort in runs, merge, keep the first line of each URL, and create the file by one rename."""
+    """Sort in runs, merge, keep the first line of each text, and create the file by one rename."""
     with (
         TemporaryDirectory(dir=made.parent, prefix=".crawl-")
         if made.parent.is_dir()
@@ -277,10 +303,10 @@ def _merged(runs: list[Path]) -> Iterator[bytes]:
 def _first_of_each(lines: Iterable[bytes]) -> Iterator[bytes]:
     before = None
     for line in lines:
-        url, _, rest = line.partition(b"\t")
-        if url != before:
-            before = url
-            yield url + b"\t" + rest.partition(b"\x01")[2]
+        text, _, rest = line.partition(b"\x01")
+        if text != before:
+            before = text
+            yield rest.partition(b"\x01")[2]
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:

@@ -18,16 +18,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from leafinstruct.errors import SourceError
+from leafinstruct.errors import LeafInstructError, SourceError
 from leafinstruct.images.video.video import SUFFIXES as VIDEOS
 from leafinstruct.ingest import files
 from leafinstruct.ingest.config import extensions
 from leafinstruct.ingest.draft.sniff import Sniffed, sniff
 from leafinstruct.ingest.readers.base import reader
 from leafinstruct.ingest.readers.html import saved_parts
-from leafinstruct.ingest.readers.video import subtitles_of
 from leafinstruct.ingest.readers.youcook2 import annotated
 from leafinstruct.ingest.tables.columns.guess import IMAGE_SUFFIXES
+from leafinstruct.ingest.video.beside import subtitles_of
 
 LISTED, BESIDE, OPENED, PLACES = 200_000, 20_000, 200, 20
 """Maximum names of a folder, and of the folder of a file, that are listed; files of one ending that are
@@ -37,6 +37,7 @@ WHAT = {
     "warc": "web archives",
     "mmc4": "MMC4 records",
     "obelics": "OBELICS rows",
+    "mint1t": "MINT-1T records",
     "hub": "a table of texts and images",
     "conversations": "conversations",
     "youcook2": "videos with YouCook2 annotations",
@@ -47,8 +48,8 @@ WHAT = {
 _SUPPORTED = (
     "pages (.html, .htm, .xhtml), web archives (.warc, .warc.gz), MMC4 and conversations (.jsonl, "
     ".jsonl.gz, .jsonl.zip), "
-    "tables with texts and images (.parquet, .jsonl, .tar), YouCook2 and VIST (.json), videos with "
-    ".vtt or .srt"
+    "tables with texts and images (.parquet, .jsonl, .csv, .tsv, .tar), YouCook2 and VIST (.json), videos "
+    "with .vtt or .srt"
 )
 
 
@@ -114,6 +115,21 @@ def recognize(given: Path, scratch: Path) -> Recognized:
         if name not in used and not (images and name.lower().endswith(IMAGE_SUFFIXES)):
             whole.endings[PurePosixPath(name).suffix.lower() or "no ending"] += 1
     return whole
+
+
+def kinds_at(path: str, scratch: Path) -> list[str]:
+    """Return the kinds of sources that the files at a path look like, the most frequent first; nothing for a
+    glob, or where nothing is recognized."""
+    if not path or not Path(path).exists():
+        return []
+    try:
+        found = recognize(Path(path), scratch).found
+    except LeafInstructError:
+        return []
+    counts = Counter[str]()
+    for source in found:
+        counts[source.kind] += source.files
+    return [kind for kind, _ in counts.most_common()]
 
 
 def _listed(root: Path, most: int) -> tuple[list[str], bool]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from leafinstruct.ingest import files
@@ -20,8 +20,8 @@ from leafinstruct.ingest.draft.recognize import Found
 from leafinstruct.ingest.draft.sniff import head_of
 from leafinstruct.ingest.readers import html
 from leafinstruct.ingest.readers.base import reader
-from leafinstruct.ingest.readers.video import subtitles_of
 from leafinstruct.ingest.span import Span
+from leafinstruct.ingest.video.beside import choice, subtitles_of
 from leafinstruct.records.document import Document, Rejected
 from leafinstruct.records.text.words import count_words
 
@@ -121,7 +121,8 @@ def _videos(found: Found, root: Path, counts: Figures) -> None:
     from leafinstruct.ingest.video.subtitles import cues
 
     for name in spread(found.names, FILES):
-        spoken, _ = cues(root / subtitles_of(root, name)[0])
+        names = subtitles_of(root, name)
+        spoken, _ = cues(root / (choice(PurePosixPath(name).stem, names, None) or names[0]))
         for _, steps in by_document(sentences(spoken), Frames()):
             counts.documents.append((count_words([step.text for step in steps]), len(steps)))
             counts.local += len(steps)

@@ -14,6 +14,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -21,17 +22,17 @@ from typing import IO, Any
 from leafinstruct.errors import SourceError
 from leafinstruct.images.video.video import SUFFIXES as VIDEOS
 from leafinstruct.ingest import files
-from leafinstruct.ingest.archive import crawl
 from leafinstruct.ingest.archive.archive_record import looks_like_html
+from leafinstruct.ingest.archive.cdxj import is_index
 from leafinstruct.ingest.config import extensions
 from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.readers import html
 from leafinstruct.ingest.readers.base import reader
-from leafinstruct.ingest.tables import lines, parquet, tar
+from leafinstruct.ingest.tables import delimited, lines, parquet, tar
 from leafinstruct.ingest.tables.columns import guess as columns_guess
 from leafinstruct.ingest.tables.lines import Line
 from leafinstruct.ingest.tables.parse import parsed_line
-from leafinstruct.ingest.tables.unroll import members
+from leafinstruct.ingest.tables.unroll import members, record_of
 from leafinstruct.ingest.video import subtitles
 
 HEAD = 8 << 20
@@ -65,7 +66,7 @@ def head_of(path: Path, scratch: Path) -> Path:
     """The file itself, or a copy of its beginning under scratch if it is longer than twice HEAD or may unpack
     to more."""
     name, size = path.name, path.stat().st_size
-    packed = name.lower().endswith((".jsonl.gz", ".jsonl.zip"))
+    packed = name.lower().endswith((".jsonl.gz", ".jsonl.zip", ".csv.gz", ".tsv.gz"))
     if size <= (HEAD // 8 if packed else 2 * HEAD):
         return path
     folder = scratch / hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:16]
@@ -113,10 +114,12 @@ def _sniffed(path: Path, scratch: Path) -> Sniffed:
         return Sniffed("video")
     if name.endswith(subtitles.SUFFIXES):
         return Sniffed("subtitles")
-    if name.endswith(crawl.SUFFIXES):
+    if is_index(name):
         return Sniffed("cdxj")
     if start[:4] == b"PAR1":
         return _of_parquet(path, scratch)
+    if name.endswith(delimited.SUFFIXES):
+        return _of_rows([columns_guess.flat(row) for row in _delimited(path)])
     if name.endswith(files.FOREIGN):
         return Sniffed("", problem=f"is not read: {files.hint(path.name)}")
     content = _unpacked(path) if packed else start
@@ -180,7 +183,9 @@ def _of_parquet(path: Path, scratch: Path) -> Sniffed:
         if not isinstance(row, LostError)
     ]
     if {"images", "texts"} <= set(footer.columns) and columns_guess.is_parallel(rows, "texts", "images"):
-        return Sniffed("obelics")
+        return Sniffed(
+            "obelics" if "general_metadata" in footer.columns or "url" not in footer.columns else "mint1t"
+        )
     if not path.name.lower().endswith(parquet.SUFFIXES):
         return Sniffed("", problem="contains Parquet, but its name does not end in .parquet; rename it")
     return _of_rows([columns_guess.flat(row) for row in rows])
@@ -197,6 +202,9 @@ def _of_tar(path: Path, scratch: Path) -> Sniffed:
                 stream.seek(offset)
                 row[column] = columns_guess.member(column, stream.read(min(length, _START)))
             rows.append(row)
+    records = [record for row in rows if isinstance(record := row.get("json"), dict)]
+    if records and {"tiff", "tif"} & rows[0].keys() and columns_guess.is_parallel(records, "texts", "images"):
+        return Sniffed("mint1t")
     return _of_rows([columns_guess.flat(row) for row in rows])
 
 
@@ -237,6 +245,20 @@ def _of_object(path: Path, content: bytes) -> Sniffed:
             ),
         )
     return Sniffed("")
+
+
+def _delimited(path: Path) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    with path.open("rb") as stream, closing(delimited.records(stream, path.name)) as found:
+        try:
+            for number, line in enumerate(found):
+                if number == ROWS:
+                    break
+                with suppress(LostError):
+                    rows.append(record_of(Line(number, number, "", 0, line)))
+        except LostError:
+            pass
+    return rows
 
 
 def _of_list(path: Path) -> Sniffed:

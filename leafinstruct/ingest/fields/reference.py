@@ -7,10 +7,21 @@ https. Everything else is rejected with a reason, since a record may be as hosti
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.records.document import Ref
+
+Inside = Callable[[str], Ref]
+"""Text of an embedded image -> its reference. Raises LostError."""
+MIN_BASE64 = 64
+"""Characters of base64 without a header; the smallest GIF has 56, a file name rarely as many."""
+_BASE64 = re.compile(
+    r"(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|SUkqA|TU0AK|AAAA[A-Za-z0-9+/]{4}Z0eXB)[A-Za-z0-9+/\s]*={0,2}\s*\Z"
+)
+"""Base64 of PNG, JPEG, GIF, WebP, TIFF, AVIF."""
 
 
 class RejectedError(Exception):
@@ -26,18 +37,31 @@ class LostError(RejectedError):
     """A record or a piece of one cannot be used."""
 
 
-def image_ref(value: object, folder: PurePosixPath) -> Ref:
-    """The reference of an image's name or URL, or of the struct `{path: name}` that `datasets` writes.
-    folder: that names are relative to, below the source's root. Raises LostError: bad_reference, unsafe_path.
+def image_ref(value: object, folder: PurePosixPath, inside: Inside | None = None) -> Ref:
+    """The reference of an image's name or URL, of an image that is written as text (`data:`, base64), or of
+    the struct `{path: name}` or `{bytes: base64}` that `datasets` writes.
+
+    folder: that names are relative to, below the source's root. inside: text of an embedded image -> its
+    reference; None where the record has none. Raises LostError: bad_reference, unsafe_path, data_uri.
     """
-    value = value.get("path") if isinstance(value, dict) else value
+    value = value.get("bytes") or value.get("path") if isinstance(value, dict) else value
     if not isinstance(value, str) or not value.strip():
         raise LostError("bad_reference", f"the image is {shown(value)}, neither a name nor a URL")
-    if value.strip().lower().startswith(("http://", "https://")):
+    if value.lstrip()[:8].lower().startswith(("http://", "https://")):  # no copy of a long text
         return Ref(url=one_line(value))
+    if inside is not None and is_embedded(value):
+        return inside(value)
     if "://" in value or value.lower().startswith("data:"):
         raise LostError("bad_reference", f"{shown(value)} is neither a file nor on the web")
     return Ref(file=(folder / safe_name(value)).as_posix())
+
+
+def is_embedded(value: str) -> bool:
+    """Whether a text is an image itself, not its name."""
+    if value[:5].lower() == "data:":
+        head = value[5:200].lower().partition(",")[0]
+        return head.startswith("image/") or head.endswith(";base64")
+    return len(value) >= MIN_BASE64 and _BASE64.match(value) is not None
 
 
 def safe_name(name: str) -> str:

@@ -1,17 +1,14 @@
-"""Web URLs as pages write them: recognized, joined, compared."""
+"""Web URLs as pages write them: recognized and joined."""
 
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from leafinstruct.ingest.fields.text import one_line
 
 _WEB = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _IGNORED = re.compile(r"[\t\n\r]")
-_DEFAULT_PORTS = re.compile(r":(80|443)$")
-_KEPT = "/%:@!$&'()*+,;=~-._"
-"""Characters that a path keeps; `%` is included so that quoted characters are not quoted twice."""
 
 
 def web(value: object) -> str | None:
@@ -28,18 +25,6 @@ def join(base: str | None, url: str) -> str:
     url = _IGNORED.sub("", url.strip()).replace("\\", "/")
     joined = urljoin(base, url) if base else url
     return f"https:{joined}" if joined.startswith("//") else joined
-
-
-def key(url: str) -> str:
-    """Key of a URL in an archive, which ignores http and https, fragments, quoting of spaces, and default
-    ports.
-
-    Raises ValueError for a malformed URL.
-    """
-    parts = urlsplit(url)
-    host = _DEFAULT_PORTS.sub("", parts.netloc.lower())
-    query = f"?{quote(parts.query, safe=_KEPT + '?')}" if parts.query else ""
-    return f"{host}{quote(parts.path or '/', safe=_KEPT)}{query}"
 
 
 def without_fragment(url: str) -> str:

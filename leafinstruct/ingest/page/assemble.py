@@ -104,6 +104,8 @@ def assemble(
     else:
         yield Rejected(provenance.file, provenance.locator, "no_content", "nothing but images without a URL")
     yield from lost
+    for reason, detail in page.lost:
+        yield Rejected(provenance.file, provenance.locator, reason, detail, whole=False)
 
 
 def _owned(segments: Sequence[Segment], sides: Mapping[int, Side]) -> tuple[Segment, ...]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -97,6 +98,17 @@ def too_expensive(text: str) -> str:
             if compared > EFFORT:
                 return "too_wide"
     return ""
+
+
+def tags(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the name, in lower case, and the attributes of each start tag that is not inside a comment or raw
+    text, as they are written. Drawings and formulas are read like HTML."""
+    place = 0
+    while match := _TAG.search(text, place):
+        name = (match["name"] or "").lower()
+        place = _after(text, match, name, foreign=False)
+        if name and not match["end"]:
+            yield name, text[match.end("name") : match.end()]
 
 
 def _after(text: str, match: re.Match[str], name: str, foreign: bool) -> int:

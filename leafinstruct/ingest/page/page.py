@@ -60,7 +60,8 @@ class Page:
 
     pieces: in reading order, without marginal lines before the heading of the title (stated.before_title).
     base, canonical, og_url, license: as the page writes them (possibly relative), or None. license_is_link:
-    whether the license is a URL, not a name. title: as the page states it (stated), or None.
+    whether the license is a URL, not a name. title: as the page states it (stated), or None. lost: reason and
+    detail of what is inside elements that are not read.
     """
 
     pieces: tuple[Block | PageImage, ...]
@@ -70,6 +71,7 @@ class Page:
     license: str | None
     license_is_link: bool
     title: str | None = None
+    lost: tuple[tuple[str, str], ...] = ()
 
 
 def parse(data: bytes, charset: str | None = None, opt_out: bool = True, url: str | None = None) -> Page:
@@ -105,12 +107,13 @@ def _parsed(tree: LexborHTMLParser, found_at: str | None) -> Page:
         raise PageError("no_body", "the page has a head and no content")
     own = found_at or canonical or og_url
     head = read_head(tree, own)
-    nodes = content(tree, _host(own))
+    nodes, lost = content(tree, _host(own))
     pieces = walk(nodes)
     if not pieces:
         raise PageError("no_content", "no text and no image is left without navigation and scripts")
     title = head.title(nodes, pieces)
-    return Page(before_title(pieces, title), base, canonical, og_url, license_, is_link, title)
+    kept = before_title(pieces, title)
+    return Page(kept, base, canonical, og_url, license_, is_link, title, tuple(lost))
 
 
 def _host(url: str | None) -> str:

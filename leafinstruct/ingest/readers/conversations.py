@@ -11,7 +11,7 @@ example: rewrite passes it on unchanged. The fields that `leaf export` adds are 
 about each image, and texts whose placeholders are `escaped`.
 Locators: `line=N` of JSONL, `item=N` of a list, from 1.
 
-Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, bad_turns,
+Whole record lost: those of lines and parse; bad_images, bad_reference, unsafe_path, data_uri, bad_turns,
 unknown_speaker, no_answer, too_few_images, too_many_images, too_many_pieces, too_long; truncated or damaged
 where a file ends early.
 """
@@ -28,12 +28,14 @@ from typing import Any, BinaryIO
 from leafinstruct.ingest import files
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import ConversationsSource
-from leafinstruct.ingest.fields.reference import LostError, image_ref, shown
+from leafinstruct.ingest.fields.embedded import in_list, literals
+from leafinstruct.ingest.fields.reference import Inside, LostError, image_ref, shown
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import lines
 from leafinstruct.ingest.tables.columns.turns import segments_of
+from leafinstruct.ingest.tables.lines import Line
 from leafinstruct.ingest.tables.parse import parsed_line
 from leafinstruct.ingest.tables.unroll import members, record_of, unrolled
 from leafinstruct.records.document import Document, ImageRef, Provenance, Rejected, Text, document_id
@@ -68,15 +70,20 @@ def _file(
 ) -> Iterator[Document | Rejected]:
     folder = PurePosixPath(file).parent
     if source.images is not None:
-        folder = PurePosixPath(Path(source.images).absolute().relative_to(root).as_posix())
+        folder = files.below(source.images, root)
     unit, parsed = ("item", record_of) if _is_list(path) else ("line", parsed_line)
     items = (
         replace(item, locator=item.locator.replace("line=", f"{unit}="))
         for item in lines.read(_lines_of(path, cache), span.start, span.stop, cache)
     )
+    inside = _unrolled if _is_list(path) else partial(literals, file, path.name)
     yield from lines.each(
-        file, items, lambda line: [_document(source, file, line.locator, parsed(line), folder)]
+        file, items, lambda line: [_document(source, file, line.locator, parsed(line), folder, inside(line))]
     )
+
+
+def _unrolled(line: Line) -> Inside:  # noqa: ARG001 - one signature for all files
+    return in_list
 
 
 def _is_list(path: Path) -> bool:
@@ -93,7 +100,12 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _document(
-    source: ConversationsSource, file: str, locator: str, record: dict[str, object], folder: PurePosixPath
+    source: ConversationsSource,
+    file: str,
+    locator: str,
+    record: dict[str, object],
+    folder: PurePosixPath,
+    inside: Inside,
 ) -> Document:
     """Read one record. Raises LostError."""
     given = _first(record, "image", "images")
@@ -106,7 +118,7 @@ def _document(
     license_ = _license(record) or source.license
 
     def image(name: object) -> ImageRef:
-        ref = image_ref(name, folder)
+        ref = image_ref(name, folder, inside)
         return ImageRef(0, ref, url=ref.url, license=license_)
 
     images = [

@@ -18,7 +18,7 @@ it gives the reason. A data: URL is a range of the page.
 Whole page lost: unreadable, unsafe_path, empty, too_large, not_text, too_wide, too_deep, no_body, no_content,
 too_many_pieces, too_long.
 Image lost, the document is kept: no_source, too_many_sources, data_uri, tracking_pixel, unsafe_path,
-unknown_scheme, bad_url.
+unknown_scheme, bad_url, emoji_without_alt, not_shown (inside elements that the page does not show).
 """
 
 from __future__ import annotations
@@ -133,8 +133,9 @@ def _bytes(root: Path, file: str) -> bytes:
 def _locate(
     root: Path, file: str, page: Page, embedded: Embedded, sources: tuple[str, ...]
 ) -> tuple[Ref, str | None]:
-    """Refer to the first source that is on the web or an existing file, else the first that could be a file.
-    Raises NoReferenceError for none."""
+    """Refer to the first source that is an existing file, since a saved page often keeps URLs of the web for
+    sizes that were not saved; else to the first that is on the web or could be a file. Raises
+    NoReferenceError for none."""
     if sources and is_data(sources[0]):
         offset, length = embedded.place(sources[0])
         return Ref(file=file, offset=offset, length=length), None
@@ -146,7 +147,7 @@ def _locate(
         except NoReferenceError as error:
             problem = error
             continue
-        if len(sources) == 1 or ref.file is None or files.exists(root, ref.file):
+        if len(sources) == 1 or (ref.file is not None and files.exists(root, ref.file)):
             return ref, ref.url
         possible.append(ref)
     if not possible:

@@ -21,6 +21,7 @@ no_text_index, index_out_of_range.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -50,6 +51,7 @@ from leafinstruct.records.document import (
     document_id,
 )
 
+_NUMBER = re.compile(r"\s*\d+(?:\.0*)?\s*", re.ASCII)
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zip")
 LIBRARIES: tuple[str, ...] = ()
 
@@ -89,7 +91,7 @@ def _images(source: Mmc4Source, root: Path, file: str) -> str | None:
     """The image folder relative to root; None when the default one does not exist and images are only
     on the web."""
     if source.images is not None:
-        return Path(source.images).absolute().relative_to(root).as_posix()
+        return files.below(source.images, root).as_posix()
     beside = PurePosixPath(file).parent / "images"
     return beside.as_posix() if (root / beside).is_dir() else None
 
@@ -174,13 +176,22 @@ def _placed(
     return placed
 
 
+def _whole(value: object) -> int | None:
+    """Return a whole number, also as tools write it (1.0, "1", "1.0"); None for anything else."""
+    if isinstance(value, str) and len(value) <= 20 and _NUMBER.fullmatch(value):
+        value = float(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def _entry(entry: object, sentences: int, images: str | None) -> tuple[int, Ref, str | None]:
     """Return sentence index, reference and URL of one image. Raises LostError."""
     if not isinstance(entry, dict):
         raise LostError("bad_image_info", f"{shown(entry)} is not an object")
-    index = entry.get("matched_text_index")
-    if isinstance(index, bool) or not isinstance(index, int):
-        raise LostError("no_text_index", f"matched_text_index is {shown(index)}")
+    index = _whole(entry.get("matched_text_index"))
+    if index is None:
+        raise LostError("no_text_index", f"matched_text_index is {shown(entry.get('matched_text_index'))}")
     if not 0 <= index < sentences:
         raise LostError(
             "index_out_of_range", f"matched_text_index is {index}, the record has {sentences} sentences"

@@ -25,17 +25,27 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from leafinstruct.images.containers import member
 from leafinstruct.ingest import files
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import ObelicsSource
-from leafinstruct.ingest.fields.reference import LostError, image_ref, shown
+from leafinstruct.ingest.fields.reference import Inside, LostError, image_ref, shown
 from leafinstruct.ingest.fields.text import lines, one_line
 from leafinstruct.ingest.fields.title import of_prose
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.losses import with_losses
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import parquet
-from leafinstruct.records.document import Document, ImageRef, Provenance, Rejected, Segment, Text, document_id
+from leafinstruct.records.document import (
+    Document,
+    ImageRef,
+    Provenance,
+    Ref,
+    Rejected,
+    Segment,
+    Text,
+    document_id,
+)
 
 SUFFIXES = parquet.SUFFIXES
 LIBRARIES: tuple[str, ...] = ("pyarrow",)
@@ -106,7 +116,13 @@ def _document(
     for place, (image, text) in enumerate(zip(images, texts, strict=True)):
         try:
             segments += _place(
-                source, file, image, text, about[place] if place < len(about) else None, len(segments)
+                source,
+                file,
+                image,
+                text,
+                about[place] if place < len(about) else None,
+                len(segments),
+                partial(_cell, file, locator, place),
             )
         except LostError as piece:
             lost.append(LostError(piece.reason, f"place {place}: {piece.detail}"))
@@ -122,7 +138,13 @@ def _document(
 
 
 def _place(
-    source: ObelicsSource, file: str, image: object, text: object, about: object, position: int
+    source: ObelicsSource,
+    file: str,
+    image: object,
+    text: object,
+    about: object,
+    position: int,
+    inside: Inside,
 ) -> list[Segment]:
     """The segments at one index of the lists. Raises LostError."""
     if image is not None and text is not None:
@@ -136,9 +158,13 @@ def _place(
         return []
     facts = about if isinstance(about, dict) else {}
     alt, original = facts.get("alt_text"), facts.get("src")
-    ref = image_ref(image, PurePosixPath(file).parent)
+    ref = image_ref(image, PurePosixPath(file).parent, inside)
     url = ref.url or web(original)
     return [ImageRef(position, ref, one_line(alt) if isinstance(alt, str) else "", url, source.license)]
+
+
+def _cell(file: str, locator: str, place: int, value: str) -> Ref:  # noqa: ARG001 - see Inside
+    return Ref(file=file, member=member(int(locator.removeprefix("row=")), "images", place))
 
 
 def _parsed(value: object, kind: type[Any], lost: list[LostError]) -> Any:

@@ -1,34 +1,34 @@
-"""Any video with subtitles beside it: `a.mp4` with `a.vtt`, `a.en.vtt`, `a.srt` or `a.en.srt`. One video, one
-or more documents (steps).
+"""Any video with subtitles beside it: `a.mp4` with `a.vtt`, `a.en.vtt`, `a.srt` or `a.en-US.srt`. One video,
+one or more documents (steps).
 
-Of several subtitle files the one of `language` is used, else the one without a language in its name, else the
-only one; any other choice would be a guess. Of the same subtitles in two formats .vtt is used before .srt.
-Videos without subtitles are losses, unless the recipe enables speech recognition (speech). Parts have few
-videos, since a video takes seconds where a page takes milliseconds.
+Videos without subtitles are losses, unless the recipe enables speech recognition (speech). Which of several
+subtitle files is used is described in `ingest/video/beside`. Parts have few videos, since a video takes
+seconds where a page takes milliseconds.
 
 Whole video lost: empty, not_a_video, no_video_stream, too_many_pixels, truncated, no_subtitles,
 several_subtitles, no_cues, no_frames, unsafe_path, too_many_pieces, too_long.
-Piece lost: bad_subtitles, bad_time, empty_cue, not_speech, reversed_cue, zero_length_segment,
+Piece lost: bad_subtitles, bad_time, untimed_text, empty_cue, not_speech, reversed_cue, zero_length_segment,
 segment_past_end, video_ends_early, no_frame_in_step, too_many_steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from leafinstruct.images.video.video import SUFFIXES
 from leafinstruct.ingest import files
 from leafinstruct.ingest.config import VideoSource
 from leafinstruct.ingest.span import Span, grouped
+from leafinstruct.ingest.video.beside import choice, subtitles_of
+from leafinstruct.ingest.video.cue import Cue
 from leafinstruct.ingest.video.documents import Lost, documents, facts, within
 from leafinstruct.ingest.video.steps import sentences
-from leafinstruct.ingest.video.subtitles import SUFFIXES as SUBTITLES
-from leafinstruct.ingest.video.subtitles import Cue, cues
+from leafinstruct.ingest.video.subtitles import cues
 from leafinstruct.records.document import Document, Frame, Rejected
 
-LIBRARIES: tuple[str, ...] = ("av", "pysubs2", "pillow", "resiliparse")
+LIBRARIES: tuple[str, ...] = ("av", "pillow", "resiliparse")
 
 
 def root_of(source: VideoSource) -> Path:
@@ -104,37 +104,6 @@ def _cues(
     return found
 
 
-def subtitles_of(root: Path, file: str) -> list[str]:
-    """Return the subtitle files beside a video, relative to root, sorted."""
-    video = PurePosixPath(file)
-    folder = root / video.parent
-    names = _listed(folder, folder.stat().st_mtime_ns)
-    dots = video.stem.count(".") + 2  # the suffix, and a language before it
-    return [
-        (video.parent / name).as_posix()
-        for name in names
-        if name.startswith(f"{video.stem}.") and name.count(".") <= dots
-    ]
-
-
-@lru_cache(maxsize=4)
-def _listed(folder: Path, changed: int) -> tuple[str, ...]:  # noqa: ARG001 - the time is part of the key
-    """The subtitle files of a folder, listed once for all its videos."""
-    return tuple(
-        sorted(
-            path.name for path in folder.iterdir() if path.name.lower().endswith(SUBTITLES) and path.is_file()
-        )
-    )
-
-
 def _choice(file: str, names: list[str], language: str | None) -> str | None:
     """The subtitle file to use; None when that would be a guess."""
-    stem = PurePosixPath(file).stem
-    of: dict[str, list[str]] = {}
-    for name in sorted(names, key=lambda name: (not name.lower().endswith(".vtt"), name)):
-        of.setdefault(PurePosixPath(name).name[len(stem) + 1 :].rpartition(".")[0], []).append(name)
-    if language is not None:
-        return next(iter(of.get(language, [])), None) or (of[""][0] if set(of) == {""} else None)
-    if "" in of:
-        return of[""][0]
-    return next(iter(of.values()))[0] if len(of) == 1 else None
+    return choice(PurePosixPath(file).stem, names, language)

@@ -173,7 +173,7 @@ def _image(source: VistSource, root: Path, piece: _Piece, position: int) -> Imag
         name = _photographs(str(folder)).get(piece["photo"] or "")
         if name is not None:
             return ImageRef(
-                position, Ref(file=(folder.relative_to(root) / name).as_posix()), url=url, license=license_
+                position, Ref(file=(files.below(folder, root) / name).as_posix()), url=url, license=license_
             )
     return None if url is None else ImageRef(position, Ref(url=url), url=url, license=license_)
 

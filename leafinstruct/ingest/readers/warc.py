@@ -3,10 +3,10 @@
 A page is a response with status 200 and an HTML type, or a resource of that type; its locator is `offset=N`,
 bytes on disk. archive_record describes the other records, and those that are ignored.
 
-An image is another record of the same file, found by its URL (through the file's own redirects and revisits;
-http or https, with or without fragment). The reference is its range on disk: nothing is copied. With `crawl:
-true` the other files of the source are searched next (crawl). An image that is in none is a reference to the
-web; a data: URL is a range of its page's decoded body.
+An image is another record of the same file, found by its URL in any spelling (`url_key`), also through the
+file's own redirects and revisits. The reference is its range on disk: nothing is copied. With `crawl: true`
+the other files of the source are searched next (crawl). An image that is in none is a reference to the web; a
+data: URL is a range of its page's decoded body.
 
 A URL that was captured twice gives two documents: the archive does not state whether they are the same, and
 the filter's `duplicate.*` scores find exact copies. A revisit of a page is no second capture: it states that
@@ -22,11 +22,12 @@ share a gzip member cannot be read (not_by_record).
 Pages that opt out of training, by their <meta> or HTTP headers, and images that do, by their headers, are
 refused (opt_out) unless `opt_out: false`; so are images on the web.
 
-Whole page lost: broken_record, truncated_record (its body is cut), too_large, empty, not_text, too_wide,
-too_deep, opt_out, no_body, no_content, too_many_pieces, too_long; revisit_of_absent_page; not_http;
-truncated, damaged_record, not_by_record, too_large or too_damaged for what cannot be read of the file.
+Whole page lost: broken_record, truncated_record (its body is cut), unknown_encoding, too_large, empty,
+not_text, too_wide, too_deep, opt_out, no_body, no_content, too_many_pieces, too_long;
+revisit_of_absent_page; not_http; truncated, damaged_record, not_by_record, too_large or too_damaged for what
+cannot be read of the file.
 Image lost, the document is kept: no_source, too_many_sources, data_uri, tracking_pixel, unknown_scheme,
-bad_url, opt_out.
+bad_url, opt_out, emoji_without_alt, not_shown (inside elements that the page does not show).
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ from leafinstruct.records.document import Document, Provenance, Ref, Rejected
 
 SUFFIXES = (".warc", ".warc.gz")
 ZSTD = ".warc.zst"
-LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc", "publicsuffixlist")
+LIBRARIES: tuple[str, ...] = ("selectolax", "resiliparse", "fastwarc", "publicsuffixlist", "yarl")
 MAX_RECORD = 2 * MAX_PAGE + (1 << 20)
 """Maximum bytes on disk of a page's record: its headers, and a body that chunked encoding makes longer.
 Longer records are not read."""

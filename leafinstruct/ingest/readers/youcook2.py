@@ -22,12 +22,13 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from leafinstruct.errors import SourceError
+from leafinstruct.errors import SourceError, shortened
 from leafinstruct.images.video.video import SUFFIXES
 from leafinstruct.ingest import files
 from leafinstruct.ingest.config import YouCook2Source
@@ -47,7 +48,7 @@ MAX_BYTES = 256 << 20
 
 def root_of(source: YouCook2Source) -> Path:
     """The nearest folder that contains both the annotations and the videos."""
-    return Path(os.path.commonpath([Path(source.path).absolute().parent, Path(source.videos).absolute()]))
+    return files.root_with(source.path, source.videos)
 
 
 def plan(source: YouCook2Source, part_size: int, cache: Path) -> list[Span]:  # noqa: ARG001 - the annotations are the whole plan
@@ -55,12 +56,14 @@ def plan(source: YouCook2Source, part_size: int, cache: Path) -> list[Span]:  # 
     videos that exist.
 
     Missing videos, and files that are not read, form one span of their own, so that they are reported once.
-    Raises SourceError when the annotations cannot be read.
+    Raises SourceError when the annotations cannot be read, or have no video of the subset.
     """
     root = root_of(source)
-    annotations = Path(source.path).absolute().relative_to(root).as_posix()
+    annotations = (files.below(Path(source.path).parent, root) / Path(source.path).name).as_posix()
     here = _videos(source, root)
     wanted = list(_wanted(source))
+    if not wanted:
+        raise SourceError(f"{source.path}: no video of the subset {source.subset!r}; {_subsets(source.path)}")
     spans = [
         Span((annotations, *names), 1, 1 + len(names))
         for names in grouped([here[name][0] for name in wanted if name in here], max(1, part_size // 50))
@@ -169,6 +172,18 @@ def _wanted(source: YouCook2Source) -> dict[str, object]:
         for name, entry in database.items()
         if isinstance(entry, dict) and entry.get("subset") == source.subset
     }
+
+
+def _subsets(path: str) -> str:
+    stat = _stat(Path(path))
+    entries = _database(path, stat.st_size, stat.st_mtime_ns).values()
+    found = Counter(
+        one_line(entry["subset"])
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("subset"), str)
+    )
+    listed = ", ".join(f"{name} ({count:,})" for name, count in found.most_common(10))
+    return f"it has {shortened(listed, 200)}" if found else "it states no subset; leave `subset` out"
 
 
 def annotated(path: str) -> frozenset[str]:

@@ -15,16 +15,15 @@ of its sharded iteration depends on its version.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from leafinstruct.errors import LeafInstructError, RecipeError, SourceError, suggestion
+from leafinstruct.images.formats.mend import digests
 from leafinstruct.ingest import made
 from leafinstruct.ingest.config import HubSource
 from leafinstruct.ingest.readers import hub
@@ -107,7 +106,7 @@ def _removed(source: HubSource, table: Any, file: str, removed: Suppressed) -> d
     found: dict[str, Entry] = {}
     for number, row in enumerate(table.to_pylist() if removed.entries else ()):
         images = (
-            removed.images.intersection(hashlib.sha256(data).hexdigest() for data in contained(row))
+            removed.images.intersection(sha256 for data in contained(row) for sha256 in digests(data))
             if removed.images
             else ()
         )
@@ -303,8 +302,7 @@ def _nearest(source: HubSource, error: BaseException) -> str:
     split."""
     known = re.findall(r"'([^']+)'", str(error).partition("vailable")[2])
     wanted = source.config if source.config is not None and "Config" in str(error) else source.split
-    near = get_close_matches(wanted, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else "check config and split"
+    return suggestion(wanted, known, "it has") if known else "check config and split"
 
 
 def _first_line(error: BaseException) -> str:

@@ -278,7 +278,7 @@ def _leaves(opened: pq.ParquetFile, group: int, columns: Sequence[str]) -> list[
     """The leaf columns below the wanted ones, without the `bytes` of structs that have other fields,
     unless the group has no bytes."""
     leaves = {opened.schema.column(index).path: index for index in range(len(opened.schema))}
-    below = [path for path in leaves if path.partition(".")[0] in columns]
+    below = [path for path in leaves if any(path == name or path.startswith(f"{name}.") for name in columns)]
     beside = {path.rpartition(".")[0] for path in below if not path.endswith(".bytes")}
     chunks = opened.metadata.row_group(group)
     return [

@@ -62,6 +62,11 @@ def unrolled(file: Path, cache: Path, records: Callable[[BinaryIO], Iterator[byt
     return made
 
 
+def lost_line(reason: str, detail: str) -> bytes:
+    """Return the line of a record that is lost, or of the place where the document ends early."""
+    return _END + json.dumps([reason, detail]).encode()
+
+
 def record_of(line: Line) -> dict[str, object]:
     """Return the record on a line of an unrolled file. Raises LostError: those of parsed_line; truncated or
     damaged where the document ends early."""
@@ -198,4 +203,4 @@ def _to_the_end(records: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from records
     except LostError as lost:
-        yield _END + json.dumps([lost.reason, lost.detail]).encode()
+        yield lost_line(lost.reason, lost.detail)

@@ -18,7 +18,7 @@ from leafinstruct.errors import RecipeError, SourceError
 from leafinstruct.ingest.config import Transcription
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.index import cached_index, place
-from leafinstruct.ingest.video.subtitles import Cue
+from leafinstruct.ingest.video.cue import Cue
 
 VERSION = 1
 """Increase when the transcript of the same video changes."""

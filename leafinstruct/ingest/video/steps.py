@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from leafinstruct.images.video.times import is_before, length
 from leafinstruct.ingest.config import Frames
-from leafinstruct.ingest.video.subtitles import Cue
+from leafinstruct.ingest.video.cue import Cue
 from leafinstruct.records.text.words import ends_sentence
 
 Interval = tuple[float, float]

@@ -6,55 +6,41 @@ counts as rolling when at least a third of its cues begin with the lines that th
 with the last of them and more; only what they add is used then. In other files a repeated line is a person
 repeating something, and is kept.
 
-Markup (tags, word timings, positions, ASS overrides, cue identifiers) is removed and entities are decoded;
-sounds in brackets and music are no speech. Where two cues overlap, the earlier one ends when the later
-begins; two that begin together (two speakers) are one. Lost, each with its reason: empty_cue, not_speech,
-reversed_cue, bad_time (an invalid line of times, with the text below it).
+How a file is read: cue_file (cues, numbers, blocks), cue_times (lines of times), cue_text (markup). Sounds in
+brackets and music are no speech; the marks of a new speaker (`>>`, `-`) are removed, a minus sign and the
+prompt `>>> x` are not. Where two cues overlap, the earlier one ends when the later begins; two that begin
+together (two speakers) are one. Lost, each with its reason: empty_cue, not_speech, reversed_cue, and those of
+cue_file.
 
-Chosen: pysubs2, which reads both formats, comma or point, missing hours; webvtt-py reads only one format and
-stops at the first bad time stamp. pysubs2 takes a comment or the identifier of a WebVTT cue for the end of
-the previous cue, so these are removed first. Its search for tags takes time that grows with the square of a
-line, so it is switched off.
+Own code, since no library reads what players show: pysubs2 takes `\\n`, `<int>` and a number at the end of a
+cue for markup, and odd lines of times for text; webvtt-py reads one format and stops at the first bad time.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-import pysubs2
-
 from leafinstruct.images.video.times import is_before
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.files import readable
 from leafinstruct.ingest.page.charset import decode
+from leafinstruct.ingest.video.cue import Cue
+from leafinstruct.ingest.video.cue_file import Lost, written
+from leafinstruct.ingest.video.cue_text import plain
 
 SUFFIXES = (".vtt", ".srt")
 MAX_BYTES = 8 << 20
 """Some 200,000 cues, which take 8 s to read; ten hours of speech have 10,000."""
 ROLLING = 1 / 3
 """Share of cues that begin with the lines of the cue before, from which on a file counts as rolling."""
-_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>|\{\\[^{}]{0,200}\}")
-_SOUND = re.compile(r"[\[(][^\])]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
-_TIMING = re.compile(r"<[\d:.]{1,20}>")
-_BLANK = re.compile(r"\n{3,}")
-_COMMENT = re.compile(r"\n\n(?:NOTE|STYLE|REGION)(?:[ \t][^\n]*)?(?:\n(?![^\n]*-->)[^\n]+)*(?=\n|\Z)")
-_IDENTIFIER = re.compile(r"\n\n(?![^\n]*-->)[^\n]+\n(?=[^\n]*-->)")
-_TIMES = re.compile(r"\s*-?\d+:\d[\d:.,]*\s*-->\s*-?\d+:\d")
-_SPEAKER = re.compile(r"^(?:>>+|-)\s*")
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """One caption. start, end: seconds; text: in one line."""
-
-    start: float
-    end: float
-    text: str
+_SOUND = re.compile(r"[\[(](?=[^\])]*[^\W\d_])[^\])\d+=*<>_{}^|\\]*[\])]|[♪♫#*\s-]+|(?:[♪♫].*)")
+"""A line in brackets, unless it has a digit or a sign of a formula, or no letter: `(2 cups)`, `(x + 1)`."""
+_TURN = re.compile(r">>>(?![ \t]?[\d_a-z])>*\s*|>>(?!>)\s*")
+"""The mark of a new speaker or story; before a small letter `>>>` is the prompt of Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +48,6 @@ class _Raw:
     start: float
     end: float
     lines: tuple[str, ...]
-
-
-Lost = tuple[str, str]
-"""Reason and detail."""
 
 
 def cues(file: Path) -> tuple[list[Cue], list[Lost]]:
@@ -87,48 +69,22 @@ def cues(file: Path) -> tuple[list[Cue], list[Lost]]:
 
 
 def _raw(file: Path, data: bytes, lost: list[Lost]) -> Iterator[_Raw]:
-    webvtt = file.name.lower().endswith(".vtt")
-    try:
-        text = _text(data).replace("\r\n", "\n").replace("\r", "\n")
-        # pysubs2 takes a line with two time stamps, as word timings make, for the head of a cue
-        text = _TIMING.sub("", text)
-        text = _BLANK.sub("\n\n", text)
-        text = _IDENTIFIER.sub("\n\n", _COMMENT.sub("", text)) if webvtt else text
-        parsed = pysubs2.SSAFile.from_string(text, format_="vtt" if webvtt else "srt", keep_html_tags=True)
-    except Exception as error:  # the library does not wrap errors of its parsers
-        lost.append(("bad_subtitles", f"{file.name}: {type(error).__name__}: {str(error)[:100]}"))
-        return
-    if not parsed.events:
-        lost.append(("bad_subtitles", f"{file.name}: no cue"))
-    for event in parsed.events:
-        start, end = event.start / 1000, event.end / 1000
-        if end <= start or start < 0:
-            lost.append(("reversed_cue", f"{file.name}: a cue from {start:.3f} to {end:.3f} s"))
-            continue
-        written = event.text.replace("\\n", "\\N").split("\\N")
-        if (
-            bad := next((number for number, line in enumerate(written) if _TIMES.match(line)), None)
-        ) is not None:
-            lost.append(
-                ("bad_time", f"{file.name}: {written[bad][:60]!r} after {start:.3f} s is no pair of times")
-            )
-            written = written[: bad - written[bad - 1].strip().isdecimal()]  # with the number of the cue
-        lines = (one_line(html.unescape(_TAG.sub("", line))) for line in written)
-        kept = tuple(line for line in lines if line)
-        if kept:
-            yield _Raw(start, end, kept)
+    """Yield the cues of a file that have text."""
+    found = False
+    missed: list[Lost] = []
+    for cue in written(decode(data), file.name, missed):
+        found = True
+        if cue.end <= cue.start:
+            lost.append(("reversed_cue", f"{file.name}: a cue from {cue.start:.3f} to {cue.end:.3f} s"))
+        elif lines := plain(cue.lines):
+            yield _Raw(cue.start, cue.end, lines)
         else:
-            lost.append(("empty_cue", f"{file.name}: nothing at {start:.3f} s"))
-
-
-def _text(data: bytes) -> str:
-    """Decode the file: UTF-8 or UTF-16 by its byte order mark, else UTF-8, else a detected encoding."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return decode(data)
+            lost.append(("empty_cue", f"{file.name}: nothing at {cue.start:.3f} s"))
+    if found:
+        lost += missed
+    else:
+        first = f"; {missed[0][1].removeprefix(f'{file.name}: ')}" if missed else ""
+        lost.append(("bad_subtitles", f"{file.name}: no cue{first}"))
 
 
 def _rolls(raw: Sequence[_Raw]) -> bool:
@@ -173,9 +129,31 @@ def _together(cues: Iterator[Cue]) -> list[Cue]:
 def _spoken(raw: Sequence[_Raw] | Iterator[_Raw], lost: list[Lost]) -> Iterator[Cue]:
     """Yield cues without sounds and without the marks of a new speaker (`>>`, `-`)."""
     for cue in raw:
-        lines = [_SPEAKER.sub("", line) for line in cue.lines if not _SOUND.fullmatch(line)]
+        several = sum(line.startswith("-") for line in cue.lines) > 1
+        lines = [_without_mark(line, several) for line in cue.lines if not _SOUND.fullmatch(line)]
         text = one_line(" ".join(lines))
         if text:
             yield Cue(cue.start, cue.end, text)
         else:
             lost.append(("not_speech", f"a sound at {cue.start:.3f} s: {cue.lines[0][:60]}"))
+
+
+def _without_mark(line: str, several: bool) -> str:
+    """Return a line without the mark of a new speaker. several: whether more lines of the cue have a dash.
+
+    A dash before a digit is a sign, and before a small letter, where there is no other, an option or a
+    variable.
+    """
+    if turn := _TURN.match(line):
+        return line[turn.end() :]
+    if not line.startswith("-"):
+        return line
+    rest = line[1:].lstrip()
+    glued, first = rest == line[1:], rest[:1]
+    if first.isdecimal() or (first == "." and rest[1:2].isdecimal()):
+        speaks = several and not glued
+    elif first.islower():
+        speaks = several or not glued
+    else:
+        speaks = not glued or first.isalpha() or first in "\"'.[(\u2026\u00a1\u00bf\u201c\u2018\u00ab\u266a"
+    return rest if speaks else line

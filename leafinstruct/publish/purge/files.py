@@ -28,7 +28,7 @@ from leafinstruct.runtime.files import load
 DESCRIBING = ("SHA256SUMS", "README.md", "croissant.json", "build.json", "examples")
 """Files that describe shards."""
 _TRAINING = ("tokens", "tokens-validation", "samples")
-_TEXT = (".json", ".jsonl", ".html", ".md", ".txt", ".log", ".csv", ".yaml")
+_TEXT = (".json", ".jsonl", ".html", ".md", ".txt", ".log", ".csv", ".yaml", ".cdxj")
 _OWN = ("complete.json", "started.json")
 _LEFT = (".*.tmp", ".crawl-*", ".*.again")
 """Patterns of files and folders of killed writers."""

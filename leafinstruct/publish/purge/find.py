@@ -68,6 +68,8 @@ class Found:
     """Whether a table of documents, or of their images or questions, cannot be read."""
     examples: set[str] = field(default_factory=set)
     images: set[str] = field(default_factory=set)
+    mended: dict[str, str] = field(default_factory=dict)
+    """sha256 of a fetched image -> sha256 of what was stored of it, if mended (images/formats/mend)."""
     shown: set[str] = field(default_factory=set)
     """sha256 of all images of removed documents."""
     kept_images: set[str] = field(default_factory=set)
@@ -202,8 +204,12 @@ class _Names:
         if self._known[0] != part:
             path, names = self._filter.file("images", part), {}
             try:
-                rows = table.columns(path, "ref", "sha256") if path.is_file() else iter(())
-                names = {ref: sha256 for ref, sha256 in rows if sha256}
+                rows = table.columns(path, "ref", "sha256", "stamp") if path.is_file() else iter(())
+                for ref, sha256, stamp in rows:
+                    if sha256:
+                        names[ref] = sha256
+                        if len(stamp) == len(sha256) and stamp != sha256:  # of a fetched image: its sha256
+                            self._found.mended[stamp] = sha256
             except (SourceError, KeyError, TypeError):
                 self._found.parts[self._run].add(part)
                 self._found.unreadable = True

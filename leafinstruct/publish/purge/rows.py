@@ -9,12 +9,12 @@ build` streams deleted files again, without removed rows (ingest/tables/hub_stre
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from leafinstruct.images.formats.mend import digests
 from leafinstruct.ingest import made
 from leafinstruct.ingest.tables import hub_stream
 from leafinstruct.publish.purge.find import Entry, Found, Place
@@ -76,7 +76,7 @@ def _entry(row: dict[str, object], listed: Suppressed) -> Entry | None:
 
 
 def _digests(row: dict[str, object]) -> set[str]:
-    return {hashlib.sha256(data).hexdigest() for data in hub_stream.contained(row)}
+    return {sha256 for data in hub_stream.contained(row) for sha256 in digests(data)}
 
 
 def _is_empty(row: dict[str, object]) -> bool:

@@ -114,12 +114,13 @@ def _erase(
     wanted = {normal(url) for url in found.urls}
 
     def is_removed(entry: Fetched) -> bool:
-        if entry.sha256 is not None and entry.sha256 in found.images:
+        stored = found.mended.get(entry.sha256 or "", entry.sha256)
+        if stored is not None and stored in found.images:
             return True
         if normal(entry.url) in kept:
             return False
         shown = Shown("", "", entry.url, (), tuple(filter(None, [entry.final_url])))
-        unknown = found.unreadable and entry.sha256 is not None and entry.sha256 not in found.kept_images
+        unknown = found.unreadable and stored is not None and stored not in found.kept_images
         return unknown or normal(entry.url) in wanted or listed.match(shown) is not None
 
     def is_encoded(sha256: str) -> bool:

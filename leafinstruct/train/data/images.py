@@ -24,7 +24,7 @@ from leafinstruct.images.decode import Undecodable, decode, probe
 from leafinstruct.runtime.artifact import digest
 from leafinstruct.train.data.codes import Codes, Grid
 
-CODE = 1
+CODE = 2
 """Increased when the same image and the same weights give other items than before."""
 _ENDLESS = 1 << 16
 """Side in pixels of a square larger than every budget; a power of two, so that a square budget gives a whole

@@ -1,7 +1,7 @@
 """Find the part of a page that is the document: remove navigation, bars, banners, comments and teasers, keep
 everything else.
 
-Steps on the tree, by readable rules: content that only scripts would show is put in its place (lazy). Then
+Steps on the tree, by readable rules: what an ordinary screen shows is put in its place, once (restore). Then
 these are removed: elements that never contain text of the page; elements whose tag, role, style or name
 (names) is that of boilerplate; rows of teasers (teasers); links styled as controls. What remains is the
 page's own <main> or <article>, cut to its named title and body (declared), else the body without the link
@@ -26,18 +26,23 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.ingest.page.main.declared import declared_root, title_outside
-from leafinstruct.ingest.page.main.lazy import restore
 from leafinstruct.ingest.page.main.names import Attributes, is_boilerplate, is_structure
+from leafinstruct.ingest.page.main.restore import restore
+from leafinstruct.ingest.page.main.screens import is_for_others
 from leafinstruct.ingest.page.main.teasers import remove_teasers
 from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, MAIN, around, outermost, size, weight
 
-_NEVER = word_set(
-    """script style template svg iframe object embed canvas audio video button select textarea input noscript
-    dialog map link meta title amp-ad amp-embed amp-sidebar amp-consent amp-iframe amp-video amp-youtube
-    amp-analytics amp-pixel amp-social-share amp-user-notification"""
+_NEVER = sorted(
+    word_set(
+        """script style template svg iframe object embed canvas audio video button select textarea input
+        noscript dialog link meta title rt rp rtc amp-ad amp-embed amp-sidebar amp-consent amp-iframe
+        amp-video amp-youtube amp-analytics amp-pixel amp-social-share amp-user-notification"""
+    )
 )
 _HEAVY = 0.8
 """Share of the text that makes one branch the page and its neighbors the parts around it."""
+_TWIN = 1.2
+"""How much more than half of the text a twin for other screens may have."""
 _NEIGHBORS = 1_000
 """Maximum children of a branch that are checked; a branch with more is text."""
 _KEPT = 16
@@ -49,14 +54,14 @@ _DEPTH = 64
 """Maximum levels of the search for the heaviest branch; real pages need about ten."""
 
 
-def content(tree: LexborHTMLParser, host: str = "") -> list[LexborNode]:
-    """The nodes that contain the document, in order; prunes the tree. Empty for a page without a body. host:
-    the page's own, if known."""
+def content(tree: LexborHTMLParser, host: str = "") -> tuple[list[LexborNode], list[tuple[str, str]]]:
+    """The nodes that contain the document, in order, and reason and detail of what was lost; prunes the tree.
+    No nodes for a page without a body. host: the page's own, if known."""
     body = tree.body
     if body is None:
-        return []
-    restore(tree, body)
-    tree.strip_tags(sorted(_NEVER), recursive=True)
+        return [], []
+    lost = restore(tree, body)
+    tree.strip_tags(_NEVER, recursive=True)
     for node in list(_marked(body)):
         node.decompose()
     remove_teasers(body, host)
@@ -64,7 +69,7 @@ def content(tree: LexborHTMLParser, host: str = "") -> list[LexborNode]:
     root = declared_root(body)
     _remove_frame(root)
     title = title_outside(body, root)
-    return [root] if title is None else [title, root]
+    return [root] if title is None else [title, root], lost
 
 
 def _marked(body: LexborNode) -> Iterator[LexborNode]:
@@ -90,7 +95,8 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
             and kept < _KEPT
             and is_boilerplate(tag, attributes, inside)
         )
-        if (certain or (named and weight(node) <= half)) and node.mem_id not in document:
+        limit = half * (_TWIN if named and is_for_others(attributes.get("class") or "") else 1)
+        if (certain or (named and weight(node) <= limit)) and node.mem_id not in document:
             yield node
         else:
             waiting.extend((child, inside, kept + named) for child in node.iter())

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from leafinstruct.ingest.fields.text import word_set
+from leafinstruct.ingest.page.main.screens import is_for_others
+from leafinstruct.ingest.page.media import matches
 
 Attributes = Mapping[str, str | None]
 
@@ -98,6 +100,8 @@ def is_boilerplate(tag: str, attributes: Attributes, inside: bool) -> bool:
         return tag == "form"
     if tag == "form" or is_hidden(attributes) or (tag == "img" and _is_banner(attributes)):
         return True
+    if tag[:4] == "amp-" and not matches(attributes.get("media") or ""):
+        return True
     classes = (attributes.get("class") or "").split()
     if not _MARKS.isdisjoint(classes):
         return True
@@ -116,8 +120,12 @@ def is_hidden(attributes: Attributes) -> bool:
     style = (attributes.get("style") or "").replace(" ", "").lower()
     if style and _UNSEEN.search(style) is not None:
         return True
-    classes = (attributes.get("class") or "").split()
-    return ("d-none" in classes or "hidden" in classes) and any("print" in name for name in classes)
+    written = (attributes.get("class") or "").lower()
+    if not written:
+        return False
+    classes = written.split()
+    printed = ("d-none" in classes or "hidden" in classes) and "print" in written
+    return printed or is_for_others(written)
 
 
 def is_body(attributes: Attributes) -> bool:

@@ -21,19 +21,25 @@ Refer = Callable[[object, str, int | None], tuple[Ref, str | None]]
 
 def value_of(row: Mapping[str, Any], name: str) -> Any:
     """Return the value at a dotted name, a list of values where a step leads through a list; None where a
-    step is missing."""
-    if name in row:  # a member of a tar may have a dot in its name
+    step is missing. A key may have dots itself: the longest one that a row has is used."""
+    if name in row:
         return row[name]
-    value: Any = row
-    for step in name.split("."):
-        value = _step(value, step)
-    return value
+    return _inside(row, name) if "." in name else None
 
 
-def _step(value: Any, step: str) -> Any:
+def _inside(value: Any, name: str) -> Any:
     if isinstance(value, (list, tuple)):
-        return [item.get(step) if isinstance(item, Mapping) else None for item in value]
-    return value.get(step) if isinstance(value, Mapping) else None
+        return [_inside(item, name) if isinstance(item, Mapping) else None for item in value]
+    if not isinstance(value, Mapping):
+        return None
+    if name in value:
+        return value[name]
+    head, dot = name, len(name)
+    while (dot := name.rfind(".", 0, dot)) > 0:
+        head = name[:dot]
+        if head in value:
+            return _inside(value[head], name[dot + 1 :])
+    return None
 
 
 def columns_named(row: Mapping[str, Any], name: str) -> list[str]:

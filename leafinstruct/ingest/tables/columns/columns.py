@@ -14,15 +14,24 @@ from leafinstruct.ingest.tables.columns.config import (
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER, numbered
 
 
-def columns_of(source: HubSource, known: Sequence[str] = ()) -> list[str]:
+def columns_of(source: HubSource, known: Sequence[str] = (), top: Sequence[str] | None = None) -> list[str]:
     """Return the top-level columns that a source's mapping needs, each once. known: columns of the table,
-    which names with {n} are matched against."""
+    which names with {n} are matched against. top: its top-level columns, which may have dots in their names;
+    default: known."""
     found = [
         column
         for name in names_of(source)
         for column in (numbered(name, known) if NUMBER in name else [name])
     ]
-    return list(dict.fromkeys(name.partition(".")[0] for name in found))
+    return list(dict.fromkeys(head_of(name, known if top is None else top) for name in found))
+
+
+def head_of(name: str, top: Sequence[str]) -> str:
+    """Return the top-level column that a name begins with: the longest one, else the name up to its first
+    dot."""
+    steps = name.split(".")
+    heads = (".".join(steps[:count]) for count in range(len(steps), 0, -1))
+    return next((head for head in heads if head in top), steps[0])
 
 
 def names_of(source: HubSource) -> list[str]:

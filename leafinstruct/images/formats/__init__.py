@@ -1,0 +1,1 @@
+"""File formats of images: which one a file has, and what is mended before it is decoded."""
