@@ -20,7 +20,7 @@ traceback. A message names the problem, the place and a hint, in one line.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
@@ -69,7 +69,12 @@ def suggestion(name: str, known: Collection[str], otherwise: str = "known are") 
     if (renamed := RENAMED.get(name)) in known:
         return f"it is now called {renamed!r}"
     near = get_close_matches(name[:MAX_LINE], known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {shortened(', '.join(known), 400)}"
+    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {shortened(listed(known), 400)}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names in one line; those of a file may contain line breaks, and are quoted then."""
+    return ", ".join(name if name.isprintable() else repr(name) for name in names)
 
 
 class LeafInstructError(Exception):

@@ -163,6 +163,13 @@ def test_a_column_that_the_file_lacks_is_one_line(folder):
         read(path, [{"text": "txt"}])
 
 
+def test_the_columns_of_a_file_are_listed_in_one_line(folder):
+    path = written(folder, "a.csv", '"tit\nle","x\x0bt\x00"\na,b\n')
+    with pytest.raises(RecipeError) as caught:
+        read(path, [{"text": "nothing"}])
+    assert str(caught.value).endswith("""a.csv has no column 'nothing'; it has 'tit\\nle', 'x\\x0bt\\x00'""")
+
+
 def test_a_file_without_rows_is_no_source(folder):
     for text in ("", "text,image\n", "\n\n"):
         with pytest.raises((SourceError, RecipeError)):

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from leafinstruct.errors import SourceError
+from leafinstruct.errors import SourceError, listed
 from leafinstruct.ingest import files
 from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import Mint1tSource
@@ -125,7 +125,7 @@ def _samples(
             text, tiff = _member(sample, ("json",)), _member(sample, _TIFF)
             try:
                 if text is None:
-                    raise LostError("no_json", f"no .json, only {', '.join(sample.members)[:100]}")
+                    raise LostError("no_json", f"no .json, only {listed(sample.members)[:100]}")
                 stream.seek(text[0])
                 data = stream.read(text[1]) if text[1] <= MAX_LINE else None
                 record = parsed_line(Line(0, 0, locator, text[0], data))

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from leafinstruct.errors import listed
 from leafinstruct.images.video.video import SUFFIXES
 from leafinstruct.ingest import files
 from leafinstruct.ingest.config import VideoSource
@@ -92,12 +93,12 @@ def _cues(
         )
     name = _choice(file, names, source.language)
     if name is None or (beside := files.inside(root, name)) is None:
-        listed = ", ".join(PurePosixPath(name).name for name in names)
+        beside_it = listed(PurePosixPath(name).name for name in names)
         return Rejected(
             file,
             "",
             "several_subtitles",
-            f"{listed}: select one with language: (two or more letters, as in the file names)",
+            f"{beside_it}: select one with language: (two or more letters, as in the file names)",
         )
     found, problems = cues(beside)
     lost += problems

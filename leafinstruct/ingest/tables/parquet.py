@@ -29,7 +29,7 @@ from typing import TypedDict
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.errors import SourceError
+from leafinstruct.errors import SourceError, listed
 from leafinstruct.images.unpacking import MAX_ROW, PAGE, batches, unpacked
 from leafinstruct.ingest import files
 from leafinstruct.ingest.fields.reference import LostError
@@ -111,7 +111,7 @@ def spans(path: str, root: Path, part_size: int, cache: Path) -> list[Span]:
 
 def without_columns(file: str, missing: Sequence[str], names: Sequence[str]) -> Rejected:
     """Return the loss of a file that lacks columns. names: the columns that it has."""
-    detail = f"no column {' and '.join(missing)}; the file has {', '.join(names)[:200]}"
+    detail = f"no column {' and '.join(missing)}; the file has {listed(names)[:200]}"
     return Rejected(file, "", "missing_columns", detail)
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from leafinstruct.errors import listed
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.tables.columns import placeholders
 from leafinstruct.ingest.tables.columns.placeholders import NUMBER
@@ -51,10 +52,10 @@ def mapping(rows: Sequence[Mapping[str, Any]]) -> dict[str, object] | str:
         return "has records without a column of images"
     segments = _segments(rows, kinds)
     if segments is None:
-        listed = ", ".join(f"{name} ({kind})" for name, kind in list(kinds.items())[:_LISTED] if kind)
+        columns = listed(f"{name} ({kind})" for name, kind in list(kinds.items())[:_LISTED] if kind)
         more = f" and {len(kinds) - _LISTED} more" if len(kinds) > _LISTED else ""
         return (
-            f"is a table whose reading order is not certain; its columns are {listed}{more}; write a "
+            f"is a table whose reading order is not certain; its columns are {columns}{more}; write a "
             "source of kind hub with segments by hand "
             "(docs/sources.md)"
         )
