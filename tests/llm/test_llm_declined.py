@@ -112,8 +112,9 @@ def test_equal_declines_in_a_row_stop_the_run_whatever_their_words(
             r"saved"
         ),
     ):
-        ask(online(server.url, max_in_flight=4), tmp_path, *FORTY)
-    assert len(server.seen) <= 10 + 8 + 3  # three more were in flight
+        # one at a time: how many more are on their way at the stop depends on the machine
+        ask(online(server.url, max_in_flight=1), tmp_path, *FORTY)
+    assert len(server.seen) == 10 + 8
 
 
 def test_a_decline_that_nobody_understands_is_no_verdict(server: Misbehaving, tmp_path: Path) -> None:
