@@ -14,7 +14,7 @@ Every reader streams by row group. Memory is bounded by one part (writers) or on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ texts of segments."""
 
 _OF_PAGE = ("url", "license", "title", "page_url", "language")
 """Fields that documents and their examples share."""
+_OF_IMAGE = tuple(field.name for field in fields(ImageRef) if field.name not in ("ref", "role"))
 
 _REF = pa.struct(
     [
@@ -300,9 +301,8 @@ def _segment_of(row: Row) -> Segment:
 
 
 def _image_of(row: Row) -> ImageRef:
-    fields = {name: row[name] for name in ImageRef.__slots__ if name not in ("ref", "role")}
     # an example's images have their turn's role
-    return ImageRef(ref=Ref(**row["ref"]), role=row.get("role"), **fields)
+    return ImageRef(ref=Ref(**row["ref"]), role=row.get("role"), **{name: row[name] for name in _OF_IMAGE})
 
 
 def score_row(document: str, cell: Cell) -> Row:
