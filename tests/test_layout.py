@@ -85,8 +85,11 @@ ALLOWED = {
     "verify": STAGES | {"integrity", "export", "train", "llm", "images", "records", "runtime", "errors"},
     "pipeline": {"integrity", "recipe", "publish", "records", "runtime", "errors"},
     "forecast": STAGES | {"pipeline", "recipe", "runtime"},
-    # recipe, rewrite: how a lesson is asked for
-    "evaluate": {"recipe", "rewrite", "backbones", "sketchbook", "llm", "records", "errors"},
+    # recipe, rewrite: how a lesson is asked for; report, filter: the scores and rules of a run
+    "evaluate": {
+        *("recipe", "report", "filter", "rewrite", "backbones", "sketchbook", "llm", "records", "runtime"),
+        "errors",
+    },
     "cli": {
         *(
             "forecast",
@@ -100,6 +103,7 @@ ALLOWED = {
             "backbones",
             "export",
             "publish",
+            "evaluate",
         ),
         *("records", "runtime", "errors"),
     },
@@ -145,7 +149,7 @@ HEAVY = {
     "jinja2": ("card/template.py",),
     "filelock": ("runtime/locks.py",),
     "datasketch": ("shard/group_keys.py",),
-    "scipy": ("shard/groups.py",),
+    "scipy": ("shard/groups.py", "evaluate/agreement.py"),
     "publicsuffixlist": ("records/url.py",),
     "pycld2": ("records/text/language.py",),
     "typer": ("cli",),
