@@ -50,10 +50,22 @@ class Estimate:
     high: float
     n: int
 
+    def reversed(self) -> Estimate:
+        """Of a share, that of the others: lost for kept."""
+        value = None if self.value is None else 1 - self.value
+        return Estimate(value, 1 - self.high, 1 - self.low, self.n)
+
     def text(self, digits: int = 2) -> str:
         """Format as "0.80 (0.49-0.94)"."""
         value = "n/a" if self.value is None else f"{self.value:.{digits}f}"
         return f"{value} ({self.low:.{digits}f}-{self.high:.{digits}f})"
+
+    def percent(self) -> str:
+        """Format a share as "8 of 10, 80% (49-94%)", or "0 of 0"."""
+        if self.value is None:
+            return "0 of 0"
+        interval = f"{100 * self.low:.0f}-{100 * self.high:.0f}%"
+        return f"{round(self.value * self.n):,} of {self.n:,}, {self.value:.0%} ({interval})"
 
 
 def wilson(count: int, n: int) -> Estimate:
