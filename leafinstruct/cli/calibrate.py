@@ -92,8 +92,11 @@ def _show(found: Calibration) -> None:
                 *(f"{one.alone:,}", one.alone_right.percent()),
             )
             for one in found.rules
+            if one.drops
         ],
     )
+    if idle := [one.rule for one in found.rules if not one.drops]:
+        typer.echo(f"  drop nothing: {', '.join(idle)}")
     for level in ("document", "image"):
         scores = [score for score in found.scores if score.level == level]
         show_table(
@@ -150,7 +153,7 @@ def _reasons(scores: Sequence[ScoreFigures]) -> Iterator[str]:
             side = score.advice["max" if (score.auc.value or 0.5) < 0.5 else "min"]
             reasons.setdefault(side.reason, []).append(score.score)
     for reason, names in reasons.items():
-        yield f"  no bound for {', '.join(names)}: {reason}"
+        yield f"  no bound for {'any' if len(names) == len(scores) else ', '.join(names)}: {reason}"
 
 
 def _show_fragment(found: Calibration) -> None:

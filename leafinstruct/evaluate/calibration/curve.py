@@ -6,18 +6,18 @@
     right        of what the bound drops, the share that people drop
     kept         of the labeled items, the share that the bound keeps
 
-Suggested is the bound that catches most and loses at most `max_lost` of what people keep; of equal ones the
-loosest. It is suggested only if its `right` is better than dropping at random: the lower limit of its
-interval is above the share that people drop. With MIN_KEPT and MIN_DROPPED labels or fewer on a side, no
-bound is suggested: of 20 kept items none lost still allows 16% lost.
+Suggested is, of the bounds that lose at most `max_lost` of what people keep, the one with the most right
+minus wrong drops; of equal ones the loosest. It must be better than dropping at random: the lower limit of
+`right` has to be above the share that people drop, at a confidence that is corrected for the number of
+curves that were tried (Bonferroni), since the best of 40 useless scores looks good by chance. With fewer than
+MIN_KEPT or MIN_DROPPED labels no bound is suggested: of 20 kept items none lost still allows 16% lost.
 
 The bound is chosen and measured with the same labels, so on other documents it is a little worse than its
-figures say; the more scores are tried, the more so. Pure: no I/O.
+figures say. Pure: no I/O.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leafinstruct.evaluate.agreement import Estimate, wilson
+from leafinstruct.evaluate.agreement import CONFIDENCE, Estimate, wilson
 from leafinstruct.filter.catalog import Level
 
 Side = Literal["min", "max"]
@@ -33,10 +33,8 @@ SIDES: tuple[Side, ...] = ("min", "max")
 
 MIN_KEPT, MIN_DROPPED = 20, 10
 """Minimum labels of each verdict, with a value of the score, for a suggestion."""
-MAX_BOUNDS = 200
+MAX_BOUNDS = 100
 """Maximum bounds of a curve. Of more different values, every n-th gap is one."""
-MAX_LOST = 0.03
-"""Default share of what people keep that a suggested bound may lose. 3% is less than two people disagree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +50,14 @@ class Point:
     of_run: float | None = None
 
     @property
-    def drops(self) -> int:
-        """Number of labeled items that it drops."""
-        return self.right.n
+    def rightly(self) -> int:
+        """Number of labeled items that it drops and people drop too."""
+        return round((self.right.value or 0) * self.right.n)
+
+    @property
+    def net(self) -> int:
+        """Right minus wrong drops."""
+        return 2 * self.rightly - self.right.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +103,12 @@ def curve(values: Sequence[float], keep: Sequence[bool], side: Side) -> list[Poi
 
 
 def _between(low: float, high: float, side: Side) -> float:
-    """The shortest number that separates two values: above `low`, at most `high` for a min; at least `low`,
-    below `high` for a max."""
+    """The shortest number near the middle that separates two values: above `low`, at most `high` for a min;
+    at least `low`, below `high` for a max."""
     for digits in range(-6, 17):
-        if side == "min":
-            found = round(math.floor(high * 10.0**digits) / 10.0**digits, max(digits, 0))
-            if low < found <= high:
-                return found
-        else:
-            found = round(math.ceil(low * 10.0**digits) / 10.0**digits, max(digits, 0))
-            if low <= found < high:
-                return found
+        found = round((low + high) / 2, digits)
+        if low < found <= high if side == "min" else low <= found < high:
+            return found
     return high if side == "min" else low
 
 
@@ -129,17 +127,28 @@ def _point(values: NDArray[np.float64], keep: NDArray[np.bool_], bound: float, s
     )
 
 
-def advise(points: Sequence[Point], side: Side, wanted: int, unwanted: int, max_lost: float) -> Advice:
+def better_than_chance(rightly: int, drops: int, chance: float, tried: int) -> bool:
+    """Whether drops are right more often than drops at random. chance: share of all that people drop. tried:
+    number of curves of which the best ones are shown."""
+    return wilson(rightly, drops, 1 - (1 - CONFIDENCE) / max(tried, 1)).low > chance
+
+
+def advise(
+    points: Sequence[Point], side: Side, wanted: int, unwanted: int, max_lost: float, tried: int
+) -> Advice:
     """Choose a bound of a curve. wanted, unwanted: numbers of labels of each verdict."""
     if wanted < MIN_KEPT or unwanted < MIN_DROPPED:
         few = f"{wanted} labels keep and {unwanted} drop; a suggestion needs {MIN_KEPT} and {MIN_DROPPED}"
         return Advice(side, None, few)
     allowed = [point for point in points if 1 - (point.recall.value or 0) <= max_lost + 1e-12]
-    best = max(allowed, key=lambda point: point.caught.value or 0, default=None)
-    if best is None or not best.caught.value:
-        return Advice(side, None, f"every bound loses more than {max_lost:.0%}, or drops nothing rightly")
+    best = max(allowed, key=lambda point: point.net, default=None)
+    if best is None or best.net <= 0:
+        return Advice(side, None, f"every bound loses more than {max_lost:.0%}, or more than it catches")
     chance = unwanted / (wanted + unwanted)
-    if best.right.low <= chance:
-        dropped = f"{round((best.right.value or 0) * best.drops)} of {best.drops} dropped rightly"
-        return Advice(side, None, f"{dropped} may be chance (people drop {chance:.0%} of all)")
+    if not better_than_chance(best.rightly, best.right.n, chance, tried):
+        return Advice(
+            side,
+            None,
+            f"the best drops {best.right.percent()} rightly, which may be chance after {tried} tries",
+        )
     return Advice(side, best)

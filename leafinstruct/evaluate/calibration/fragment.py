@@ -1,24 +1,24 @@
 """The suggested bounds as a fragment of a recipe: the rules of the run, with new bounds where there are any.
 
 Each bound may lose `max_lost` of what people keep, and several would lose more together. So they are taken
-one after the other, the one that catches most first: a bound is taken if all rules of its level together then
-lose no more than `max_lost` and catch more than before, or if they lose less than before. What the run's
-other rules lose is counted too, since they stay. A bound that is not taken is a comment with its reason.
+one after the other, the one with the most right minus wrong drops first. A bound is taken if all rules of its
+level together then lose no more than `max_lost` (or no more than before), have more right minus wrong drops
+than before, and what they drop in addition is better than chance. What the run's other rules lose is counted
+too, since they stay. A bound that is not taken is a comment with its reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import yaml
 
-from leafinstruct.evaluate.agreement import Estimate
-from leafinstruct.evaluate.calibration.curve import Point, Side
+from leafinstruct.evaluate.calibration.curve import Point, Side, better_than_chance
 from leafinstruct.evaluate.calibration.reading import RunRules, Scores
 from leafinstruct.evaluate.calibration.rules import LEVELS, Together, level_of, lost_and_caught
 from leafinstruct.evaluate.verdicts import Item
-from leafinstruct.filter.catalog import CLIP_FAMILIES, MODEL_FAMILIES, declared
+from leafinstruct.filter.catalog import CLIP_FAMILIES, MODEL_FAMILIES, Level, declared
 from leafinstruct.filter.config import Rule
 from leafinstruct.filter.decision import judge
 
@@ -46,29 +46,29 @@ class Fragment:
 
 
 def fragment(
-    rules: RunRules, scores: Scores, kept: Mapping[Item, bool], bounds: Sequence[Bound], max_lost: float
+    rules: RunRules,
+    scores: Scores,
+    kept: Mapping[Item, bool],
+    bounds: Sequence[Bound],
+    max_lost: float,
+    tried: Mapping[Level, int],
 ) -> Fragment:
-    """bounds: all suggested ones. kept: people's verdicts."""
+    """bounds: all suggested ones. kept: people's verdicts. tried: number of curves of each level."""
     found, active, together = list[Bound](), list(rules.active), list[Together]()
     for level in LEVELS:
         labeled = {item: keep for item, keep in kept.items() if level_of(item) == level}
         if not labeled:
             continue
-        now = _together(active, scores, labeled)
+        now = _dropped(active, scores, labeled)
         own = [bound for bound in bounds if declared(bound.score).level == level]
-        for bound in sorted(own, key=lambda one: -(one.point.caught.value or 0)):
+        for bound in sorted(own, key=lambda one: -one.point.net):
             trial = _with(active, bound, scores, rules.clip)
-            then = _together(trial, scores, labeled)
-            less = _share(then.lost) < _share(now.lost)
-            more = _share(then.caught) > _share(now.caught)
-            if less or (more and _share(then.lost) <= max_lost):
+            then = _dropped(trial, scores, labeled)
+            reason = _reason(now, then, labeled, max_lost, tried[level])
+            found.append(replace(bound, left=reason))
+            if not reason:
                 active, now = trial, then
-                found.append(bound)
-            elif more:
-                found.append(_left(bound, f"with the other rules it would lose {_share(then.lost):.1%}"))
-            else:
-                found.append(_left(bound, "catches nothing that the other rules do not catch"))
-        together.append(now)
+        together.append(lost_and_caught(level, labeled, now))
     final = list(rules.all)
     for bound in found:
         if not bound.left:
@@ -76,24 +76,31 @@ def fragment(
     return Fragment(_yaml(final, found, together, max_lost), found, together)
 
 
-def _left(bound: Bound, reason: str) -> Bound:
-    return Bound(bound.score, bound.side, bound.point, bound.before, reason)
-
-
-def _share(estimate: Estimate) -> float:
-    return estimate.value or 0.0
-
-
-def _together(rules: Sequence[Rule], scores: Scores, labeled: Mapping[Item, bool]) -> Together:
-    """What rules do with labeled items of one level, of the scores that were computed for them."""
-    level = level_of(next(iter(labeled)))
-    dropped = {
+def _dropped(rules: Sequence[Rule], scores: Scores, labeled: Mapping[Item, bool]) -> set[Item]:
+    """What rules drop of labeled items, by the scores that were computed for them."""
+    return {
         item
         for rule in rules
         for item, cell in scores.cells.get(rule.score, {}).items()
         if item in labeled and judge(rule, cell) is not None
     }
-    return lost_and_caught(level, labeled, dropped)
+
+
+def _reason(
+    now: set[Item], then: set[Item], labeled: Mapping[Item, bool], max_lost: float, tried: int
+) -> str:
+    """Why a bound is not taken that changes what is dropped; empty if it is taken."""
+    wanted = sum(labeled.values())
+    wrong, wrong_now = (sum(labeled[item] for item in dropped) for dropped in (then, now))
+    more = then - now
+    rightly = sum(not labeled[item] for item in more)
+    if len(then) - 2 * wrong <= len(now) - 2 * wrong_now:
+        return "adds no more right than wrong drops to those of the other rules"
+    if wrong > max(max_lost * wanted + 1e-9, wrong_now):
+        return f"with the other rules it would lose {wrong / wanted:.1%}"
+    if more and not better_than_chance(rightly, len(more), 1 - wanted / len(labeled), tried):
+        return f"drops {rightly} of {len(more)} more rightly, which may be chance"
+    return ""
 
 
 def _with(rules: Sequence[Rule], bound: Bound, scores: Scores, clip: str) -> list[Rule]:

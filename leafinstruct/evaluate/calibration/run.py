@@ -23,9 +23,9 @@ from leafinstruct.evaluate.calibration import reading, rules
 from leafinstruct.evaluate.calibration.curve import SIDES, Point, ScoreFigures, Side, advise, curve
 from leafinstruct.evaluate.calibration.fragment import Bound, Fragment, fragment
 from leafinstruct.evaluate.calibration.reading import RunRules, Scores
-from leafinstruct.evaluate.calibration.rules import RuleFigures, Together, level_of
+from leafinstruct.evaluate.calibration.rules import LEVELS, RuleFigures, Together, level_of
 from leafinstruct.evaluate.verdicts import Item, Verdicts, verdicts
-from leafinstruct.filter.catalog import SCORES
+from leafinstruct.filter.catalog import SCORES, Level
 from leafinstruct.report.run import Run
 from leafinstruct.runtime.files import writing
 
@@ -59,10 +59,8 @@ def calibrate(run: Run, files: Sequence[Path], max_lost: float) -> Calibration:
         raise LeafInstructError(_no_label(run, people))
     kept = {item: keep for item, keep in people.kept.items() if item in items}
     scores, drops = reading.read_scores(run, items, applied.active), reading.read_drops(run)
-    figures = [
-        _figures(name, applied, scores, kept, max_lost) for name in sorted(scores.levels, key=_in_order)
-    ]
-    figures = _with_shares(run, [one for one in figures if one.keep + one.drop])
+    figures = [_figures(name, applied, scores, kept) for name in sorted(scores.levels, key=_in_order)]
+    figures = _advised(_with_shares(run, [one for one in figures if one.keep + one.drop]), max_lost)
     bounds = [
         Bound(one.score, side, point, one.before[side])
         for one in figures
@@ -77,7 +75,7 @@ def calibrate(run: Run, files: Sequence[Path], max_lost: float) -> Calibration:
         rules.together(drops, kept),
         rules.figures([rule.score for rule in applied.active], drops, scores.failing, kept),
         figures,
-        fragment(applied, scores, kept, bounds, max_lost),
+        fragment(applied, scores, kept, bounds, max_lost, {level: tried(figures, level) for level in LEVELS}),
         max_lost,
     )
 
@@ -125,9 +123,8 @@ def _in_order(name: str) -> tuple[int, str]:
     return (list(SCORES).index(name) if name in SCORES else len(SCORES), name)
 
 
-def _figures(
-    name: str, applied: RunRules, scores: Scores, kept: Mapping[Item, bool], max_lost: float
-) -> ScoreFigures:
+def _figures(name: str, applied: RunRules, scores: Scores, kept: Mapping[Item, bool]) -> ScoreFigures:
+    """Everything but the advice."""
     level = scores.levels[name]
     labeled = {item: keep for item, keep in kept.items() if level_of(item) == level}
     cells = scores.cells.get(name, {})
@@ -137,13 +134,12 @@ def _figures(
     bad = [value for item, value in values.items() if not labeled[item]]
     verdict = [True] * len(good) + [False] * len(bad)
     curves = {side: curve([*good, *bad], verdict, side) for side in SIDES}
-    advice = {side: advise(curves[side], side, len(good), len(bad), max_lost) for side in SIDES}
     return ScoreFigures(
         *(name, level, scores.models[name], len(good), len(bad), auc(good, bad)),
         dict(sorted(others.items())),
         {side: _before(applied, name, side) for side in SIDES},
         curves,
-        advice,
+        {},
     )
 
 
@@ -157,15 +153,31 @@ def _with_shares(run: Run, figures: Sequence[ScoreFigures]) -> list[ScoreFigures
     def counted(score: str, side: Side, point: Point) -> Point:
         return replace(point, of_run=shares[score, side, point.bound])
 
-    found = []
-    for one in figures:
-        curves = {side: [counted(one.score, side, point) for point in one.curves[side]] for side in SIDES}
-        advice = {
-            side: replace(given, point=None if given.point is None else counted(one.score, side, given.point))
-            for side, given in one.advice.items()
-        }
-        found.append(replace(one, curves=curves, advice=advice))
-    return found
+    return [
+        replace(
+            one,
+            curves={side: [counted(one.score, side, point) for point in one.curves[side]] for side in SIDES},
+        )
+        for one in figures
+    ]
+
+
+def tried(figures: Sequence[ScoreFigures], level: Level) -> int:
+    """Number of curves on a level, of which the best ones are suggested."""
+    return sum(bool(one.curves[side]) for one in figures if one.level == level for side in SIDES)
+
+
+def _advised(figures: Sequence[ScoreFigures], max_lost: float) -> list[ScoreFigures]:
+    return [
+        replace(
+            one,
+            advice={
+                side: advise(one.curves[side], side, one.keep, one.drop, max_lost, tried(figures, one.level))
+                for side in SIDES
+            },
+        )
+        for one in figures
+    ]
 
 
 def _before(applied: RunRules, score: str, side: Side) -> float | None:
