@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-"""Of every interval."""
+"""Of every interval that is shown."""
 RESAMPLES = 2_000
 """Of a bootstrap: its limits then vary by about one hundredth of the width from seed to seed."""
 
@@ -50,20 +50,33 @@ class Estimate:
     high: float
     n: int
 
+    def reversed(self) -> Estimate:
+        """Of a share, that of the others: lost for kept."""
+        value = None if self.value is None else 1 - self.value
+        return Estimate(value, 1 - self.high, 1 - self.low, self.n)
+
     def text(self, digits: int = 2) -> str:
         """Format as "0.80 (0.49-0.94)"."""
         value = "n/a" if self.value is None else f"{self.value:.{digits}f}"
         return f"{value} ({self.low:.{digits}f}-{self.high:.{digits}f})"
 
+    def percent(self) -> str:
+        """Format a share as "8 of 10, 80% (49-94%)", or "0 of 0"."""
+        if self.value is None:
+            return "0 of 0"
+        interval = f"{100 * self.low:.0f}-{100 * self.high:.0f}%"
+        return f"{round(self.value * self.n):,} of {self.n:,}, {self.value:.0%} ({interval})"
 
-def wilson(count: int, n: int) -> Estimate:
+
+def wilson(count: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     """Share `count / n` with Wilson's score interval (Wilson 1927; Newcombe 1998, method 3). Nothing is known
     of 0 of 0: None, 0 to 1. Raises ValueError unless 0 <= count <= n."""
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
     if not 0 <= count <= n:
         raise ValueError(f"{count} of {n} is no share")
     if n == 0:
         return Estimate(None, 0.0, 1.0, 0)
-    share, spread = count / n, _Z * _Z / n
+    share, spread = count / n, z * z / n
     center = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
     # the limits at 0 and n are exactly 0 and 1; rounding would miss them
