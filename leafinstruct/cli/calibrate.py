@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer import Argument, Option
+from typer import Option
 
-from leafinstruct.cli.options import Changes, Limit, run_of
+from leafinstruct.cli.options import Changes, Limit, RunPath, opened_run
 from leafinstruct.cli.output import counted, note, show_table
 from leafinstruct.records.printable import printable
 
@@ -23,12 +23,7 @@ NAMED = 5
 
 
 def calibrate(
-    run: Annotated[
-        Path | None,
-        Argument(
-            metavar="RUN", help="Folder of a run, runs/<name>, or its recipe. Default: as `leaf status`."
-        ),
-    ] = None,
+    run: RunPath = None,
     labels: Annotated[
         list[Path] | None,
         Option("--labels", metavar="FILE", help="Labels of people, labels.jsonl. Repeatable."),
@@ -49,14 +44,10 @@ def calibrate(
 ) -> None:
     """Compare the scores and rules of a run with labels. It suggests bounds for the recipe."""
     from leafinstruct.evaluate.calibration import run as calibration
-    from leafinstruct.report.run import open_run
 
     if not labels:
         raise typer.BadParameter("needs FILE, as docs/calibration.md describes", param_hint="--labels")
-    folder = run is not None and run.is_dir()
-    opened = open_run(run) if run is not None and folder else run_of(run, changes, limit)
-    if folder and (changes or limit):
-        raise typer.BadParameter("are for a recipe; RUN is a folder", param_hint="--set, --limit")
+    opened = opened_run(run, changes, limit)
     found = calibration.calibrate(opened, labels, max_lost)
     target = out or opened.directory / "calibration"
     files = calibration.write(found, target, plots)

@@ -2,6 +2,7 @@
 here.
 
     wilson(8, 10)                                 a share: 0.8, 95% interval 0.49 to 0.94
+    weighted_share([True, False], [3.0, 1.5])     a share of a sample with unequal probabilities
     cohen_kappa(["keep", "drop"], ["keep", "keep"])         two annotators, beyond chance
     cohen_kappa([1, 4], [2, 4], weights="quadratic")        the same for grades: a near miss counts less
     fleiss_kappa([["keep", "keep", "drop"], ...])           three annotators or more
@@ -71,18 +72,40 @@ class Estimate:
 def wilson(count: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     """Share `count / n` with Wilson's score interval (Wilson 1927; Newcombe 1998, method 3). Nothing is known
     of 0 of 0: None, 0 to 1. Raises ValueError unless 0 <= count <= n."""
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
     if not 0 <= count <= n:
         raise ValueError(f"{count} of {n} is no share")
     if n == 0:
         return Estimate(None, 0.0, 1.0, 0)
-    share, spread = count / n, z * z / n
+    return Estimate(count / n, *_score_interval(count / n, n, confidence), n)
+
+
+def weighted_share(yes: Sequence[bool], weights: Sequence[float]) -> Estimate:
+    """Share of items with `yes` in a population of which the items are a sample; n: number of items.
+
+    weights: of each item, in proportion to 1 / its probability to be chosen, above 0. Interval: Wilson's for
+    Kish's effective number of items, (sum of weights)^2 / sum of squares (Kish 1965), which equal weights
+    leave at n. It ignores that strata and a finite population make a sample more precise, so it is rather too
+    wide. Nothing is known of no items. Raises ValueError for weights that are not above 0.
+    """
+    if len(yes) != len(weights) or not all(weight > 0 for weight in weights):
+        raise ValueError("every item needs a weight above 0")
+    if not yes:
+        return Estimate(None, 0.0, 1.0, 0)
+    total = math.fsum(weights)
+    share = math.fsum(weight for one, weight in zip(yes, weights, strict=True) if one) / total
+    share = 1.0 if all(yes) else share
+    effective = total * total / math.fsum(weight * weight for weight in weights)
+    return Estimate(share, *_score_interval(share, effective), len(yes))
+
+
+def _score_interval(share: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Limits of Wilson's interval of a share of n items."""
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    spread = z * z / n
     center = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
-    # the limits at 0 and n are exactly 0 and 1; rounding would miss them
-    low = 0.0 if count == 0 else max(0.0, center - half)
-    high = 1.0 if count == n else min(1.0, center + half)
-    return Estimate(share, low, high, n)
+    # the limits at 0 and 1 are exactly 0 and 1; rounding would miss them
+    return 0.0 if share == 0 else max(0.0, center - half), 1.0 if share == 1 else min(1.0, center + half)
 
 
 def cohen_kappa(
