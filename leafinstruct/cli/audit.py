@@ -126,6 +126,7 @@ def _show(found: AuditResult) -> None:
         [
             (f"  {one.rule}", _share(one.dropped), _share(one.dropped_near), _share(one.kept_near))
             for one in found.rules
+            if one.labeled
         ],
     )
     show_table(
@@ -156,8 +157,8 @@ def _disagreement(one: Disagreement) -> tuple[str, str, str]:
 
 def _notes(found: AuditResult) -> Iterator[str]:
     """What the output leaves out."""
-    if found.ties:
-        yield f"{counted(found.ties, 'document')} without a majority; in no share"
+    if silent := [one.rule for one in found.rules if not one.labeled]:
+        yield f"no labeled document was dropped by, or is near the bound of: {', '.join(silent)}"
     if found.uncovered:
         yield f"{counted(found.uncovered, 'document')} of the run in groups without labels; in no share"
     if len(found.disagreements) > SHOWN:

@@ -79,23 +79,26 @@ def wilson(count: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     return Estimate(count / n, *_score_interval(count / n, n, confidence), n)
 
 
-def weighted_share(yes: Sequence[bool], weights: Sequence[float]) -> Estimate:
-    """Share of items with `yes` in a population of which the items are a sample; n: number of items.
+def weighted_share(values: Sequence[float], weights: Sequence[float]) -> Estimate:
+    """Share of a population of which the items are a sample with unequal probabilities; n: number of items.
 
-    weights: of each item, in proportion to 1 / its probability to be chosen, above 0. Interval: Wilson's for
-    Kish's effective number of items, (sum of weights)^2 / sum of squares (Kish 1965), which equal weights
-    leave at n. It ignores that strata and a finite population make a sample more precise, so it is rather too
-    wide. Nothing is known of no items. Raises ValueError for weights that are not above 0.
+    values: of each item whether it counts, 1 or 0, or the part of its annotators who say so. weights: in
+    proportion to 1 / the probability of the item to be chosen, above 0. Interval: Wilson's for Kish's
+    effective number of items, (sum of weights)^2 / sum of squares (Kish 1965), which equal weights leave at
+    n. It ignores that strata, a finite population and several annotators make a sample more precise, so it
+    is rather too wide. Nothing is known of no items. Raises ValueError for other values and weights.
     """
-    if len(yes) != len(weights) or not all(weight > 0 for weight in weights):
+    if len(values) != len(weights) or not all(weight > 0 for weight in weights):
         raise ValueError("every item needs a weight above 0")
-    if not yes:
+    if not all(0 <= value <= 1 for value in values):
+        raise ValueError("values must be between 0 and 1")
+    if not values:
         return Estimate(None, 0.0, 1.0, 0)
     total = math.fsum(weights)
-    share = math.fsum(weight for one, weight in zip(yes, weights, strict=True) if one) / total
-    share = 1.0 if all(yes) else share
+    share = math.fsum(value * weight for value, weight in zip(values, weights, strict=True)) / total
+    share = 1.0 if min(values) == 1 else share  # rounding would miss it
     effective = total * total / math.fsum(weight * weight for weight in weights)
-    return Estimate(share, *_score_interval(share, effective), len(yes))
+    return Estimate(share, *_score_interval(share, effective), len(values))
 
 
 def _score_interval(share: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -9,8 +9,10 @@ run has, so every share is weighted: a document counts for documents of its stra
 (report/audit/sample.py). Because the page shows documents in random order, this also holds for labels of the
 first documents only. A stratum without labels is not estimated: `uncovered` counts its documents.
 
-Of several annotators, the majority decides; ties count in no share (evaluate/verdicts.py). Agreement has no
-weights: it describes the annotators on this sample.
+A document that several annotators labeled counts as the part of them who agree, so a share is the probability
+that one annotator agrees with the rules. A majority would leave out the documents on which two people differ,
+which are the hardest ones, and overstate the agreement. Agreement between annotators has no weights: it
+describes them on this sample.
 """
 
 from __future__ import annotations
@@ -48,13 +50,17 @@ class RuleResult:
     dropped_near: Estimate
     kept_near: Estimate
 
+    @property
+    def labeled(self) -> int:
+        """Number of labeled documents that the shares are of."""
+        return self.dropped.n + self.kept_near.n
+
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
     """Results of an audit.
 
-    sampled, labeled: documents. answers: annotator -> answer -> documents. ties: documents without a
-    majority. unknown: labeled ids that are not in the sample. uncovered: documents of the run in strata
+    sampled, labeled: documents. answers: annotator -> answer -> documents. unknown: labeled ids that are not in the sample. uncovered: documents of the run in strata
     without labels. dropped, kept: of all dropped and of all kept documents, the share that people drop and
     keep too. people_drop: reasons that people gave for a drop -> number of answers, the most frequent first.
     """
@@ -64,7 +70,6 @@ class AuditResult:
     sampled: int
     labeled: int
     answers: dict[str, dict[str, int]]
-    ties: int
     unknown: tuple[str, ...]
     uncovered: int
     dropped: Estimate
@@ -90,11 +95,11 @@ def results(sample: Sample, labels: Sequence[Label]) -> AuditResult:
             "the page that was labeled (--out)"
         )
     people = verdicts(used)
-    shares = _Shares(sample, {name: kept for (name, _), kept in people.kept.items()})
     answers = {
         question[0]: {who: str(value) for who, value in given.items()}
         for question, given in by_question(used).items()
     }
+    shares = _Shares(sample, {name: [*given.values()] for name, given in answers.items()})
     reasons = {(label.id, label.annotator): str(label.value) for label in about if label.aspect == REASON}
     return AuditResult(
         run=sample.run,
@@ -102,11 +107,10 @@ def results(sample: Sample, labels: Sequence[Label]) -> AuditResult:
         sampled=len(known),
         labeled=len(answers),
         answers=_counts(answers, people.annotators),
-        ties=len(people.ties),
         unknown=tuple(others),
         uncovered=shares.uncovered,
-        dropped=shares.of(False, lambda one: not one.kept),
-        kept=shares.of(True, lambda one: one.kept),
+        dropped=shares.of("drop", lambda one: not one.kept),
+        kept=shares.of("keep", lambda one: one.kept),
         rules=tuple(_rule(shares, rule) for rule in _rules(sample)),
         agreement=tuple(people.pairs),
         disagreements=tuple(_disagreements(answers, reasons, known)),
@@ -115,22 +119,21 @@ def results(sample: Sample, labels: Sequence[Label]) -> AuditResult:
 
 
 class _Shares:
-    """Weighted shares over the labeled documents of a sample. kept: id -> whether people keep it."""
+    """Weighted shares over the labeled documents of a sample. answers: id -> answers of its annotators."""
 
-    def __init__(self, sample: Sample, kept: Mapping[str, bool]) -> None:
-        self._kept = kept
-        self._labeled = [one for one in sample.documents if one.id in kept]
+    def __init__(self, sample: Sample, answers: Mapping[str, Sequence[str]]) -> None:
+        self._answers = answers
+        self._labeled = [one for one in sample.documents if one.id in answers]
         counts = Counter(one.stratum for one in self._labeled)
         sizes = [stratum.documents for stratum in sample.strata]
         self._weights = {number: sizes[number] / count for number, count in counts.items()}
         self.uncovered = sum(size for number, size in enumerate(sizes) if number not in counts)
 
-    def of(self, kept: bool, wanted: Callable[[Sampled], bool]) -> Estimate:
-        """Share of the wanted documents that people keep, or drop."""
+    def of(self, answer: str, wanted: Callable[[Sampled], bool]) -> Estimate:
+        """Share of the wanted documents that people give this answer."""
         found = [one for one in self._labeled if wanted(one)]
-        return weighted_share(
-            [self._kept[one.id] == kept for one in found], [self._weights[one.stratum] for one in found]
-        )
+        parts = [self._answers[one.id].count(answer) / len(self._answers[one.id]) for one in found]
+        return weighted_share(parts, [self._weights[one.stratum] for one in found])
 
 
 def _rules(sample: Sample) -> list[str]:
@@ -141,9 +144,9 @@ def _rules(sample: Sample) -> list[str]:
 def _rule(shares: _Shares, rule: str) -> RuleResult:
     return RuleResult(
         rule,
-        shares.of(False, lambda one: rule in one.dropped_by),
-        shares.of(False, lambda one: rule in one.dropped_by and rule in one.near),
-        shares.of(True, lambda one: one.kept and rule in one.near),
+        shares.of("drop", lambda one: rule in one.dropped_by),
+        shares.of("drop", lambda one: rule in one.dropped_by and rule in one.near),
+        shares.of("keep", lambda one: one.kept and rule in one.near),
     )
 
 

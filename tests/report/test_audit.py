@@ -358,7 +358,8 @@ def test_the_verb_writes_a_page_and_reads_its_labels(folder):
     both = leaf("audit", "recipe.yaml", "--labels", str(ann), "--labels", str(ben), cwd=folder)
     assert "ann, ben  4 of 8, 50% (22-78%)  0.00 (" in re.sub("  +", "  ", both.stdout)
     assert "kept  ann keep, ben drop" in re.sub("  +", "  ", both.stdout)
-    assert "4 documents without a majority" in both.stderr
+    assert "dropped by the rules  100% (51-100%) of 4" in re.sub("  +", "  ", both.stdout)
+    assert "kept by the rules  50% (15-85%) of 4" in re.sub("  +", "  ", both.stdout)
     assert "1 labeled document not in the sample: stranger" in both.stderr
     run = str(written.parent)  # a run is also named by its folder
     found = json.loads(
