@@ -26,6 +26,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 from typing import Literal
 
@@ -37,7 +38,14 @@ CONFIDENCE = 0.95
 RESAMPLES = 2_000
 """Of a bootstrap: its limits then vary by about one hundredth of the width from seed to seed."""
 
-_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+
+@cache
+def _quantile(confidence: float) -> float:
+    """How many standard errors an interval extends to each side."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+_Z = _quantile(CONFIDENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class Estimate:
 def wilson(count: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     """Share `count / n` with Wilson's score interval (Wilson 1927; Newcombe 1998, method 3). Nothing is known
     of 0 of 0: None, 0 to 1. Raises ValueError unless 0 <= count <= n."""
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    z = _quantile(confidence)
     if not 0 <= count <= n:
         raise ValueError(f"{count} of {n} is no share")
     if n == 0:

@@ -18,6 +18,7 @@ figures say. Pure: no I/O.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -33,7 +34,7 @@ SIDES: tuple[Side, ...] = ("min", "max")
 
 MIN_KEPT, MIN_DROPPED = 20, 10
 """Minimum labels of each verdict, with a value of the score, for a suggestion."""
-MAX_BOUNDS = 100
+MAX_BOUNDS = 1000
 """Maximum bounds of a curve. Of more different values, every n-th gap is one."""
 
 
@@ -105,10 +106,13 @@ def curve(values: Sequence[float], keep: Sequence[bool], side: Side) -> list[Poi
 def _between(low: float, high: float, side: Side) -> float:
     """The shortest number near the middle that separates two values: above `low`, at most `high` for a min;
     at least `low`, below `high` for a max."""
+    middle = (low + high) / 2
     for digits in range(-6, 17):
-        found = round((low + high) / 2, digits)
-        if low < found <= high if side == "min" else low <= found < high:
-            return found
+        near = round(middle, digits)
+        step = math.copysign(10.0**-digits, middle - near)
+        for found in (near, round(near + step, digits)):
+            if low < found <= high if side == "min" else low <= found < high:
+                return found
     return high if side == "min" else low
 
 
