@@ -18,7 +18,6 @@ figures say. Pure: no I/O.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -104,15 +103,15 @@ def curve(values: Sequence[float], keep: Sequence[bool], side: Side) -> list[Poi
 
 
 def _between(low: float, high: float, side: Side) -> float:
-    """The shortest number near the middle that separates two values: above `low`, at most `high` for a min;
-    at least `low`, below `high` for a max."""
-    middle = (low + high) / 2
+    """A short number that separates two values, in the middle half between them. Of neighboring integers one
+    of them, since a bound keeps what equals it."""
+    if low.is_integer() and high - low == 1:
+        return high if side == "min" else low
+    margin = (high - low) / 4
     for digits in range(-6, 17):
-        near = round(middle, digits)
-        step = math.copysign(10.0**-digits, middle - near)
-        for found in (near, round(near + step, digits)):
-            if low < found <= high if side == "min" else low <= found < high:
-                return found
+        near = round((low + high) / 2, digits)
+        if low + margin <= near <= high - margin:
+            return near
     return high if side == "min" else low
 
 
