@@ -145,6 +145,7 @@ HEAVY = {
     ),
     "pandas": ("report", "__init__.py"),  # the types of the public API
     "plotly": ("report/inspect/page.py",),
+    "matplotlib": ("evaluate/calibration/plots.py",),
     "datasets": ("records/public.py", "ingest/tables/hub_stream.py"),
     "jinja2": ("card/template.py",),
     "filelock": ("runtime/locks.py",),

@@ -38,7 +38,9 @@ def calibrate(
             min=0, max=1, metavar="SHARE", help="Share of what people keep that suggested bounds may drop."
         ),
     ] = 0.03,
-    plots: Annotated[bool, Option(help="Write a PNG image for each score.")] = True,
+    without_plots: Annotated[
+        bool, Option("--without-plots", help="Write no PNG image of each score, which needs matplotlib.")
+    ] = False,
     limit: Limit = None,
     changes: Changes = None,
 ) -> None:
@@ -50,7 +52,7 @@ def calibrate(
     opened = opened_run(run, changes, limit)
     found = calibration.calibrate(opened, labels, max_lost)
     target = out or opened.directory / "calibration"
-    files = calibration.write(found, target, plots)
+    files = calibration.write(found, target, not without_plots)
     _show(found)
     images = sum(path.suffix == ".png" for path in files)
     note(f"{counted(images, 'plot')}; suggested rules for the recipe: {printable(target / 'rules.yaml')}")

@@ -4,6 +4,7 @@ here.
     wilson(8, 10)                                 a share: 0.8, 95% interval 0.49 to 0.94
     weighted_share([True, False], [3.0, 1.5])     a share of a sample with unequal probabilities
     cohen_kappa(["keep", "drop"], ["keep", "keep"])         two annotators, beyond chance
+    kappa_estimate(...)                           the same with an interval
     cohen_kappa([1, 4], [2, 4], weights="quadratic")        the same for grades: a near miss counts less
     fleiss_kappa([["keep", "keep", "drop"], ...])           three annotators or more
     spearman(grades, scores)                      the same order?
@@ -11,8 +12,9 @@ here.
     bootstrap(statistic, n)                       an interval where there is no formula
 
 An interval is honest for few items only if it does not shrink to nothing when all of them agree. Therefore
-shares have Wilson's interval and AUCs Newcombe's, in which 10 of 10 is 0.72 to 1; the bootstrap would say 1
-to 1, so it serves only kappa and Spearman.
+shares and kappa have Wilson's interval and AUCs Newcombe's, in which 10 of 10 is 0.72 to 1. The bootstrap
+would say 1 to 1; it serves figures without a formula, such as weighted kappa and Spearman, and states no
+interval where all resamples are equal.
 
 Kappa: (observed - expected agreement) / (1 - expected). It is undefined (None) if both annotators use a
 single value, and misleading if one value is rare: show the raw share beside it.
@@ -27,6 +29,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from operator import eq
 from statistics import NormalDist
 from typing import Literal
 
@@ -38,7 +42,14 @@ CONFIDENCE = 0.95
 RESAMPLES = 2_000
 """Of a bootstrap: its limits then vary by about one hundredth of the width from seed to seed."""
 
-_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+
+@cache
+def _quantile(confidence: float) -> float:
+    """How many standard errors an interval extends to each side."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+_Z = _quantile(CONFIDENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +114,7 @@ def weighted_share(values: Sequence[float], weights: Sequence[float]) -> Estimat
 
 def _score_interval(share: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Limits of Wilson's interval of a share of n items."""
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    z = _quantile(confidence)
     spread = z * z / n
     center = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
@@ -135,6 +146,20 @@ def cohen_kappa(
     cost = _costs(values, weights, order)
     expected = float((cost * np.outer(table.sum(axis=1), table.sum(axis=0))).sum())
     return None if expected == 0 else 1 - float((cost * table).sum()) / expected
+
+
+def kappa_estimate(first: Sequence[Hashable], second: Sequence[Hashable]) -> Estimate:
+    """Cohen's kappa with an interval: Wilson's limits of the observed agreement, with the expected agreement
+    as it is. So it is the score interval to Cohen's standard error (1960), and keeps a width where all
+    answers agree; a bootstrap would have none. Undefined: -1 to 1. Raises ValueError as `cohen_kappa`."""
+    value, n = cohen_kappa(first, second), len(first)
+    if value is None:
+        return Estimate(None, -1.0, 1.0, n)
+    one, other = Counter(first), Counter(second)
+    expected = sum(one[answer] * other[answer] for answer in one) / n**2
+    observed = wilson(sum(map(eq, first, second)), n)
+    low, high = ((share - expected) / (1 - expected) for share in (observed.low, observed.high))
+    return Estimate(value, low, high, n)
 
 
 def _costs(
@@ -221,8 +246,9 @@ def bootstrap(statistic: Callable[[NDArray[np.int64]], float | None], n: int, se
     """A figure of n items with its percentile bootstrap interval (Efron 1979).
 
     statistic: gets the indices of items, (n,), some of them repeated, and returns the figure of these items.
-    Resamples where it is undefined are left out. Undefined for all items, or for more than half of the
-    resamples: the interval is -1 to 1, the range of kappa and Spearman. Raises ValueError for no items.
+    Resamples where it is undefined are left out. The interval is -1 to 1, the range of kappa and Spearman, if
+    they are more than half, or if all resamples are equal, which says nothing about other items. Raises
+    ValueError for no items.
     """
     if n < 1:
         raise ValueError("no items")
@@ -230,7 +256,7 @@ def bootstrap(statistic: Callable[[NDArray[np.int64]], float | None], n: int, se
     random = np.random.default_rng(seed)
     found = [statistic(random.integers(n, size=n)) for _ in range(RESAMPLES)] if value is not None else []
     defined = [one for one in found if one is not None]
-    if len(defined) <= len(found) / 2:
+    if len(defined) <= len(found) / 2 or min(defined) == max(defined):
         return Estimate(value, -1.0, 1.0, n)
     low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(value, float(low), float(high), n)

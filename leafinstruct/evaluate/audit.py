@@ -60,9 +60,10 @@ class RuleResult:
 class AuditResult:
     """Results of an audit.
 
-    sampled, labeled: documents. answers: annotator -> answer -> documents. unknown: labeled ids that are not in the sample. uncovered: documents of the run in strata
-    without labels. dropped, kept: of all dropped and of all kept documents, the share that people drop and
-    keep too. people_drop: reasons that people gave for a drop -> number of answers, the most frequent first.
+    sampled, labeled: documents. answers: annotator -> answer -> documents. unknown: labeled ids that are not
+    in the sample. uncovered: documents of the run in strata without labels. dropped, kept: of all dropped and
+    of all kept documents, the share that people drop and keep too. people_drop: reasons that people gave for
+    a drop -> number of answers, the most frequent first.
     """
 
     run: str

@@ -1,8 +1,8 @@
 """One verdict on each document and image from the labels of several annotators, and how far they agree.
 
 A verdict is the majority of the answers to the aspect keep. A tie is no verdict: it is counted and shown, and
-the item is left out. Agreement is shown per pair of annotators, over what both of them labeled: Cohen's kappa
-with a bootstrap interval, and the share of equal answers with Wilson's. If people agree on 80%, no score can
+the item is left out. Agreement is shown per pair of annotators, over what both of them labeled: the share of
+equal answers and Cohen's kappa, with intervals. If people agree on 80%, no score can
 be expected to agree with them on more.
 """
 
@@ -13,10 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from leafinstruct.evaluate.agreement import Estimate, bootstrap, cohen_kappa, wilson
+from leafinstruct.evaluate.agreement import Estimate, kappa_estimate, wilson
 from leafinstruct.evaluate.labels import KEEP, Label, by_question
 
 Item = tuple[str, int | None]
@@ -85,8 +82,5 @@ def _pair(first: str, second: str, answered: Sequence[Mapping[str, object]]) -> 
     if not both:
         return None
 
-    def kappa(chosen: NDArray[np.int64]) -> float | None:
-        return cohen_kappa([both[at][0] for at in chosen], [both[at][1] for at in chosen])
-
     equal = sum(one == other for one, other in both)
-    return Pair(first, second, wilson(equal, len(both)), bootstrap(kappa, len(both)))
+    return Pair(first, second, wilson(equal, len(both)), kappa_estimate(*zip(*both, strict=True)))

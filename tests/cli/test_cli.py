@@ -149,6 +149,7 @@ VERBS = (
     "inspect",
     "explain",
     "audit",
+    "calibrate",
     "export",
     "push",
     "hydrate",

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from leafinstruct.evaluate.agreement import auc, bootstrap, cohen_kappa, fleiss_kappa, spearman, wilson
+from leafinstruct.evaluate.agreement import (
+    Estimate,
+    auc,
+    bootstrap,
+    cohen_kappa,
+    fleiss_kappa,
+    kappa_estimate,
+    spearman,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +62,21 @@ def test_cohen_kappa_by_hand():
     first, second = pairs({("y", "y"): 20, ("y", "n"): 5, ("n", "y"): 10, ("n", "n"): 15})
     assert cohen_kappa(first, second) == pytest.approx(0.4)
     assert cohen_kappa(["y", "n"], ["n", "y"]) == pytest.approx(-1)
+
+
+def test_the_interval_of_kappa():
+    """Of large samples it is Cohen's: kappa +- 1.96 sqrt(po (1 - po) / n) / (1 - pe)."""
+    first, second = pairs({("y", "y"): 2000, ("y", "n"): 500, ("n", "y"): 1000, ("n", "n"): 1500})
+    found, half = kappa_estimate(first, second), 1.96 * math.sqrt(0.7 * 0.3 / 5000) / 0.5
+    assert (found.value, found.n) == (pytest.approx(0.4), 5000)
+    assert (found.low, found.high) == (
+        pytest.approx(0.4 - half, abs=1e-3),
+        pytest.approx(0.4 + half, abs=1e-3),
+    )
+    few = kappa_estimate(["y", "n", "y", "n"], ["y", "n", "y", "n"])
+    assert (few.value, few.high) == (1, 1)
+    assert few.low == pytest.approx((wilson(4, 4).low - 0.5) / 0.5)
+    assert kappa_estimate(["y"], ["y"]) == Estimate(None, -1, 1, 1)
 
 
 def test_weighted_kappa_by_hand():
@@ -152,5 +176,7 @@ def test_bootstrap_of_a_mean_is_its_interval_and_repeatable():
         pytest.approx(values.mean() + half, abs=0.1),
     )
     assert found == bootstrap(lambda chosen: float(values[chosen].mean()), 100)
+    constant = bootstrap(lambda _: 1.0, 4)
+    assert (constant.value, constant.low, constant.high) == (1, -1, 1)
     nothing = bootstrap(lambda _: None, 4)
     assert (nothing.value, nothing.low, nothing.high) == (None, -1, 1)

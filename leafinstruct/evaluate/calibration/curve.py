@@ -33,7 +33,7 @@ SIDES: tuple[Side, ...] = ("min", "max")
 
 MIN_KEPT, MIN_DROPPED = 20, 10
 """Minimum labels of each verdict, with a value of the score, for a suggestion."""
-MAX_BOUNDS = 100
+MAX_BOUNDS = 1000
 """Maximum bounds of a curve. Of more different values, every n-th gap is one."""
 
 
@@ -103,12 +103,15 @@ def curve(values: Sequence[float], keep: Sequence[bool], side: Side) -> list[Poi
 
 
 def _between(low: float, high: float, side: Side) -> float:
-    """The shortest number near the middle that separates two values: above `low`, at most `high` for a min;
-    at least `low`, below `high` for a max."""
+    """A short number that separates two values, in the middle half between them. Of neighboring integers one
+    of them, since a bound keeps what equals it."""
+    if low.is_integer() and high - low == 1:
+        return high if side == "min" else low
+    margin = (high - low) / 4
     for digits in range(-6, 17):
-        found = round((low + high) / 2, digits)
-        if low < found <= high if side == "min" else low <= found < high:
-            return found
+        near = round((low + high) / 2, digits)
+        if low + margin <= near <= high - margin:
+            return near
     return high if side == "min" else low
 
 

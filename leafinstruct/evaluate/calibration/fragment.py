@@ -1,7 +1,8 @@
 """The suggested bounds as a fragment of a recipe: the rules of the run, with new bounds where there are any.
 
 Each bound may lose `max_lost` of what people keep, and several would lose more together. So they are taken
-one after the other, the one with the most right minus wrong drops first. A bound is taken if all rules of its
+one after the other, the one with the most right minus wrong drops first, of equal ones that of a score with a
+rule. A bound is taken if all rules of its
 level together then lose no more than `max_lost` (or no more than before), have more right minus wrong drops
 than before, and what they drop in addition is better than chance. What the run's other rules lose is counted
 too, since they stay. A bound that is not taken is a comment with its reason.
@@ -61,7 +62,7 @@ def fragment(
             continue
         now = _dropped(active, scores, labeled)
         own = [bound for bound in bounds if declared(bound.score).level == level]
-        for bound in sorted(own, key=lambda one: -one.point.net):
+        for bound in sorted(own, key=lambda one: (-one.point.net, one.before is None)):
             trial = _with(active, bound, scores, rules.clip)
             then = _dropped(trial, scores, labeled)
             reason = _reason(now, then, labeled, max_lost, tried[level])

@@ -12,9 +12,10 @@ from typing import Any
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.evaluate.calibration.curve import SIDES, Point, ScoreFigures, Side
 
+# colors that color-blind people can tell apart (Okabe and Ito 2008)
 _CURVES = {
-    "recall": ("of what people keep: kept", "#1b7837"),
-    "caught": ("of what people drop: dropped", "#b2182b"),
+    "recall": ("of what people keep: kept", "#0072b2"),
+    "caught": ("of what people drop: dropped", "#d55e00"),
     "kept": ("of all labeled: kept", "#777777"),
 }
 _TITLES = {"min": "at least", "max": "at most"}
@@ -26,7 +27,7 @@ def check() -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise LeafInstructError(
-            f"plots need matplotlib ({error}): pip install 'leafinstruct[plots]', or give --no-plots"
+            f"plots need matplotlib ({error}): pip install 'leafinstruct[plots]', or give --without-plots"
         ) from error
 
 
@@ -59,13 +60,12 @@ def _panel(panel: Any, score: ScoreFigures, side: Side) -> None:
         panel.axvline(before, color="black", linestyle=":", label=f"the run's rule: {side} {before:g}")
     advised = score.advice[side].point
     if advised is not None:
-        panel.axvline(advised.bound, color="#2166ac", label=f"suggested: {side} {advised.bound:g}")
+        panel.axvline(advised.bound, color="black", label=f"suggested: {side} {advised.bound:g}")
 
 
 def _band(panel: Any, points: list[Point], name: str, label: str, color: str) -> None:
     bounds = [point.bound for point in points]
     estimates = [getattr(point, name) for point in points]
-    panel.plot(bounds, [one.value for one in estimates], color=color, marker=".", label=label)
-    panel.fill_between(
-        bounds, [one.low for one in estimates], [one.high for one in estimates], color=color, alpha=0.15, lw=0
-    )
+    values, low, high = ([getattr(one, limit) for one in estimates] for limit in ("value", "low", "high"))
+    panel.plot(bounds, values, color=color, marker=".", drawstyle="steps-mid", label=label)
+    panel.fill_between(bounds, low, high, color=color, alpha=0.15, linewidth=0, step="mid")

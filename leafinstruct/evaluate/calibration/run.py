@@ -1,6 +1,6 @@
 """`leaf calibrate`: read labels and a run, compare every score and rule with people, write the results.
 
-    <out>/calibration.json    everything below, with all bounds of every score
+    <out>/calibration.json    everything below, with the bounds of every score
           rules.yaml          the run's rules with the suggested bounds (fragment.py)
           <score>.png         the curve of every score with labels of both verdicts (plots.py)
 
@@ -11,6 +11,7 @@ there; what was not scored is counted per score and never taken for a value.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +29,9 @@ from leafinstruct.evaluate.verdicts import Item, Verdicts, verdicts
 from leafinstruct.filter.catalog import SCORES, Level
 from leafinstruct.report.run import Run
 from leafinstruct.runtime.files import writing
+
+LISTED = 100
+"""About how many bounds of a side calibration.json lists at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def write(found: Calibration, out: Path, plots: bool) -> list[Path]:
         "unused": found.people.unused,
         "together": [asdict(one) for one in found.together],
         "rules": [asdict(one) for one in found.rules],
-        "scores": [asdict(one) for one in found.scores],
+        "scores": [asdict(_thinned(one)) for one in found.scores],
         "bounds": [asdict(bound) for bound in found.fragment.bounds],
         "together_suggested": [asdict(one) for one in found.fragment.together],
     }
@@ -116,6 +120,18 @@ def write(found: Calibration, out: Path, plots: bool) -> list[Path]:
         if path not in files and path.stem in {*SCORES, *(one.score for one in found.scores)}:
             path.unlink()
     return files
+
+
+def _thinned(score: ScoreFigures) -> ScoreFigures:
+    """With about LISTED bounds a side, the first and last among them."""
+    every = {
+        side: max(1, math.ceil((len(points) - 1) / (LISTED - 1))) for side, points in score.curves.items()
+    }
+    thin = {
+        side: [point for at, point in enumerate(points) if at % every[side] == 0 or point is points[-1]]
+        for side, points in score.curves.items()
+    }
+    return replace(score, curves=thin)
 
 
 def _in_order(name: str) -> tuple[int, str]:
