@@ -11,6 +11,7 @@ from typer import Option
 
 from leafinstruct.cli.options import Changes, Limit, RunPath, opened_run
 from leafinstruct.cli.output import counted, note, show_table
+from leafinstruct.errors import suggestion
 from leafinstruct.records.printable import printable
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from leafinstruct.evaluate.calibration.run import Calibration
     from leafinstruct.evaluate.verdicts import Verdicts
 
+ROWS = 15
+"""Maximum bounds of a side that `--score` prints; calibration.json has more."""
 NAMED = 5
 """Maximum unknown or tied items that are named; calibration.json names all."""
 
@@ -41,6 +44,10 @@ def calibrate(
     without_plots: Annotated[
         bool, Option("--without-plots", help="Write no PNG image of each score, which needs matplotlib.")
     ] = False,
+    score: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Print what bounds on one score keep and drop, such as text.links."),
+    ] = None,
     limit: Limit = None,
     changes: Changes = None,
 ) -> None:
@@ -52,10 +59,15 @@ def calibrate(
     opened = opened_run(run, changes, limit)
     found = calibration.calibrate(opened, labels, max_lost)
     target = out or opened.directory / "calibration"
+    chosen = None if score is None else _score(found, score)
     files = calibration.write(found, target, not without_plots)
-    _show(found)
+    if chosen is None:
+        _show(found)
+    else:
+        _show_curves(chosen)
     images = sum(path.suffix == ".png" for path in files)
-    note(f"{counted(images, 'plot')}; suggested rules for the recipe: {printable(target / 'rules.yaml')}")
+    plots = "" if without_plots else f", {counted(images, 'plot')}"
+    note(f"calibration.json, rules.yaml (suggested rules for the recipe){plots} in:")
     typer.echo(printable(target))
 
 
@@ -102,6 +114,37 @@ def _show(found: Calibration) -> None:
         for line in _reasons(scores):
             typer.echo(line)
     _show_fragment(found)
+
+
+def _score(found: Calibration, name: str) -> ScoreFigures:
+    score = next((one for one in found.scores if one.score == name), None)
+    if score is None:
+        known = [one.score for one in found.scores]
+        raise typer.BadParameter(f"{name!r} has no labels; {suggestion(name, known)}", param_hint="--score")
+    return score
+
+
+def _show_curves(score: ScoreFigures) -> None:
+    """The bounds of one score, from the smallest to the largest, the suggested one among them."""
+    from leafinstruct.evaluate.calibration.curve import thinned
+
+    typer.echo(f"{score.score}: {score.keep} labels keep, {score.drop} drop, AUC {score.auc.text()}")
+    for side, points in score.curves.items():
+        advised = score.advice[side].point
+        shown = {point.bound: point for point in [*thinned(points, ROWS), *([advised] if advised else [])]}
+        show_table(
+            (f"\n{side}", "precision", "recall", "caught", "kept of labeled", "kept of run"),
+            [
+                (
+                    f"  {point.bound:g}{' (suggested)' if point is advised else ''}",
+                    *(one.percent() for one in (point.precision, point.recall, point.caught, point.kept)),
+                    f"{point.of_run or 0:.1%}",
+                )
+                for point in sorted(shown.values(), key=lambda one: one.bound)
+            ],
+        )
+        if advised is None:
+            typer.echo(f"  no bound: {score.advice[side].reason}")
 
 
 def _people(people: Verdicts) -> Iterator[str]:

@@ -102,6 +102,13 @@ def curve(values: Sequence[float], keep: Sequence[bool], side: Side) -> list[Poi
     return [_point(given, verdict, bound, side) for bound in (bounds if side == "min" else bounds[::-1])]
 
 
+def thinned(points: Sequence[Point], most: int) -> list[Point]:
+    """At most so many points of a curve, evenly, with the first and the last."""
+    if len(points) <= most:
+        return list(points)
+    return [points[at] for at in np.linspace(0, len(points) - 1, most).astype(int)]
+
+
 def _between(low: float, high: float, side: Side) -> float:
     """A short number that separates two values, in the middle half between them. Of neighboring integers one
     of them, since a bound keeps what equals it."""

@@ -35,7 +35,8 @@ def draw(score: ScoreFigures, path: Path) -> None:
     """Write one PNG, 1200 x 450 pixels: a panel for each side. path: may have any suffix."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 4.5), dpi=100, layout="constrained")
+    figure = Figure(figsize=(12, 4.5), dpi=100)  # constrained layout would double the time
+    figure.subplots_adjust(left=0.06, right=0.98, top=0.85, bottom=0.22, wspace=0.06)
     panels = figure.subplots(1, 2, sharey=True)
     for panel, side in zip(panels, SIDES, strict=True):
         _panel(panel, score, side)
@@ -43,7 +44,7 @@ def draw(score: ScoreFigures, path: Path) -> None:
     handles, names = panels[0].get_legend_handles_labels()
     more = dict(zip(*reversed(panels[1].get_legend_handles_labels()), strict=True))
     known = {**more, **dict(zip(names, handles, strict=True))}
-    figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=len(known), frameon=False)
+    figure.legend(known.values(), known.keys(), loc="lower center", ncols=len(known), frameon=False)
     figure.suptitle(f"{score.score}: {score.keep} labels keep, {score.drop} drop, AUC {score.auc.text()}")
     figure.savefig(path, format="png", metadata={"Software": None})
 

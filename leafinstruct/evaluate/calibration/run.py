@@ -11,7 +11,6 @@ there; what was not scored is counted per score and never taken for a value.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ from leafinstruct.errors import LeafInstructError
 from leafinstruct.evaluate import labels
 from leafinstruct.evaluate.agreement import auc
 from leafinstruct.evaluate.calibration import reading, rules
-from leafinstruct.evaluate.calibration.curve import SIDES, Point, ScoreFigures, Side, advise, curve
+from leafinstruct.evaluate.calibration.curve import SIDES, Point, ScoreFigures, Side, advise, curve, thinned
 from leafinstruct.evaluate.calibration.fragment import Bound, Fragment, fragment
 from leafinstruct.evaluate.calibration.reading import RunRules, Scores
 from leafinstruct.evaluate.calibration.rules import LEVELS, RuleFigures, Together, level_of
@@ -31,7 +30,7 @@ from leafinstruct.report.run import Run
 from leafinstruct.runtime.files import writing
 
 LISTED = 100
-"""About how many bounds of a side calibration.json lists at most."""
+"""Maximum bounds of a side in calibration.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def write(found: Calibration, out: Path, plots: bool) -> list[Path]:
         "unused": found.people.unused,
         "together": [asdict(one) for one in found.together],
         "rules": [asdict(one) for one in found.rules],
-        "scores": [asdict(_thinned(one)) for one in found.scores],
+        "scores": [asdict(_listed(one)) for one in found.scores],
         "bounds": [asdict(bound) for bound in found.fragment.bounds],
         "together_suggested": [asdict(one) for one in found.fragment.together],
     }
@@ -122,16 +121,8 @@ def write(found: Calibration, out: Path, plots: bool) -> list[Path]:
     return files
 
 
-def _thinned(score: ScoreFigures) -> ScoreFigures:
-    """With about LISTED bounds a side, the first and last among them."""
-    every = {
-        side: max(1, math.ceil((len(points) - 1) / (LISTED - 1))) for side, points in score.curves.items()
-    }
-    thin = {
-        side: [point for at, point in enumerate(points) if at % every[side] == 0 or point is points[-1]]
-        for side, points in score.curves.items()
-    }
-    return replace(score, curves=thin)
+def _listed(score: ScoreFigures) -> ScoreFigures:
+    return replace(score, curves={side: thinned(points, LISTED) for side, points in score.curves.items()})
 
 
 def _in_order(name: str) -> tuple[int, str]:
