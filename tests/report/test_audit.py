@@ -377,3 +377,41 @@ def test_options_of_the_other_use_are_refused(folder):
     ):
         done = leaf("audit", "recipe.yaml", *options, cwd=folder)
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.e2e
+def test_real_pages_are_shown_in_their_order_with_the_images_of_dropped_ones(real, tmp_path):
+    path = making.recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "html", "name": "pages", "path": str(real / "html")}]},
+        filter={
+            "min_images": 2,
+            "min_words": 20,
+            "rules": [{"score": "text.links", "max": 1.2}, {"score": "image.side", "min": 300}],
+            "judge": {"enabled": False},
+        },
+    )
+    making.build(path, until="filter")
+    done = leaf("audit", path.name, "--blind", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    written = tmp_path / done.stdout.strip()
+    page = Page(written.read_text(encoding="utf-8"))
+    found = samples.read(beside(written))
+    by = {one.id: one.dropped_by for one in found.documents}
+    early = [name for name, rules in by.items() if "text.links" in rules]
+    assert early
+    assert any(rules == ("min_images", "image.side") for rules in by.values())
+    records = {record["id"]: record for record in data_of(page, "data")}
+    images = [item for name, text in page.scripts if name.startswith("images-") for item in json.loads(text)]
+    run = Run(written.parent)
+    for part in run.stages["ingest"].parts():
+        for document in table.documents(run.stages["ingest"].file("documents", part)):
+            shown = records[document.id]["segments"]
+            assert [segment.get("text") for segment in shown] == [
+                getattr(segment, "text", None) for segment in document.segments
+            ]
+            pictures = [images[segment["image"]] for segment in shown if segment["kind"] == "image"]
+            assert len(pictures) == len(document.images)
+            if document.id in early:
+                assert None not in pictures
+    assert not any(word in written.read_text() for word in ("image.side", "text.links", "min_images"))

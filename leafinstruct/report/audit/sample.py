@@ -98,7 +98,8 @@ class Sample:
 def sample(
     run: str, rules: Sequence[str], documents: Iterable[Decided], size: int, seed: int, blind: bool
 ) -> Sample:
-    """Choose at most `size` documents. Memory: about 300 bytes a document of the run."""
+    """Choose at most `size` documents. Memory: about 1 kB, and 30 us of CPU, for each
+    document of the run under 12 rules."""
     every = list(documents)
     near = _near(every, rules)
     members: dict[Stratum, list[Decided]] = {}
