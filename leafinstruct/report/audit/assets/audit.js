@@ -174,8 +174,9 @@ function segmentOf(record, segment) {
 
 function rulesOf(record) {
   const bounds = (rule) => [rule.min === null ? "" : `at least ${rule.min}`, rule.max === null ? "" : `at most ${rule.max}`].filter(Boolean).join(", ");
-  const rows = record.rules.map((rule) => h("tr", {}, h("th", { scope: "row" }, rule.name), h("td", {}, bounds(rule)),
-    h("td", { class: rule.outcome.startsWith("dropped") ? "fails" : "" }, rule.values.map((value) => (value === null ? "–" : String(Number(value.toPrecision(4))))).join("   ")), h("td", {}, rule.outcome.replaceAll("_", " "))));
+  const fails = (rule, value) => value !== null && ((rule.min !== null && value < rule.min) || (rule.max !== null && value > rule.max));
+  const shown = (rule) => rule.values.flatMap((value) => [h("span", { class: fails(rule, value) ? "fails" : "" }, value === null ? "–" : String(Number(value.toPrecision(4)))), "   "]);
+  const rows = record.rules.map((rule) => h("tr", {}, h("th", { scope: "row" }, rule.name), h("td", {}, bounds(rule)), h("td", {}, ...shown(rule)), h("td", {}, rule.outcome.replaceAll("_", " "))));
   return h("details", {}, h("summary", {}, "Rules and scores"), h("div", { class: "wide" }, h("table", {}, h("tbody", {}, ...rows))));
 }
 
