@@ -26,15 +26,14 @@ NAMED = 5
 
 
 def calibrate(
+    labels: Annotated[
+        list[Path], Option("--labels", metavar="FILE", help="Labels of people, labels.jsonl. Repeatable.")
+    ],
     run: Annotated[
         Path | None,
         Argument(
             metavar="RUN", help="Folder of a run, runs/<name>, or its recipe. Default: as `leaf status`."
         ),
-    ] = None,
-    labels: Annotated[
-        list[Path] | None,
-        Option("--labels", metavar="FILE", help="Labels of people, labels.jsonl. Repeatable."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -60,8 +59,6 @@ def calibrate(
     from leafinstruct.evaluate.calibration import run as calibration
     from leafinstruct.report.run import open_run
 
-    if not labels:
-        raise typer.BadParameter("needs FILE, as docs/calibration.md describes", param_hint="--labels")
     folder = run is not None and run.is_dir()
     opened = open_run(run) if run is not None and folder else run_of(run, changes, limit)
     if folder and (changes or limit):
