@@ -154,7 +154,7 @@ def test_the_files_and_the_tables(recipe, given):
     done = leaf("calibrate", recipe, "--labels", "labels.jsonl", "--out", "here")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "1 item with different answers: the majority counts, 1 tie left out" in lines
-    assert "ann and ben: equal 0 of 1, 0% (0-79%), Cohen's kappa 0.00 (0.00-0.79)" in lines
+    assert "ann and ben: equal 0 of 1, 0% (0-79%), Cohen's kappa 0.00 (0.00 to 0.79)" in lines
     assert "image.aspect (images) 1 0 of 1, 0% (0-79%) 1 0 of 1, 0% (0-79%)" in lines
     (side,) = (line for line in lines if line.startswith("image.side 73"))
     assert side.startswith("image.side 73 12 2 1.00 (")
