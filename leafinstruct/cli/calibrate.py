@@ -26,11 +26,10 @@ NAMED = 5
 
 
 def calibrate(
-    run: RunPath = None,
     labels: Annotated[
-        list[Path] | None,
-        Option("--labels", metavar="FILE", help="Labels of people, labels.jsonl. Repeatable."),
-    ] = None,
+        list[Path], Option("--labels", metavar="FILE", help="Labels of people, labels.jsonl. Repeatable.")
+    ],
+    run: RunPath = None,
     out: Annotated[
         Path | None,
         Option(metavar="DIR", help="Folder of the results. Default: calibration in the run's folder."),
@@ -54,8 +53,6 @@ def calibrate(
     """Compare the scores and rules of a run with labels. It suggests bounds for the recipe."""
     from leafinstruct.evaluate.calibration import run as calibration
 
-    if not labels:
-        raise typer.BadParameter("needs FILE, as docs/calibration.md describes", param_hint="--labels")
     opened = opened_run(run, changes, limit)
     found = calibration.calibrate(opened, labels, max_lost)
     target = out or opened.directory / "calibration"

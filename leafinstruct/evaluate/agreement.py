@@ -68,9 +68,9 @@ class Estimate:
         return Estimate(value, 1 - self.high, 1 - self.low, self.n)
 
     def text(self, digits: int = 2) -> str:
-        """Format as "0.80 (0.49-0.94)"."""
+        """Format as "0.80 (0.49 to 0.94)"; limits may be negative."""
         value = "n/a" if self.value is None else f"{self.value:.{digits}f}"
-        return f"{value} ({self.low:.{digits}f}-{self.high:.{digits}f})"
+        return f"{value} ({self.low:.{digits}f} to {self.high:.{digits}f})"
 
     def percent(self) -> str:
         """Format a share as "8 of 10, 80% (49-94%)", or "0 of 0"."""

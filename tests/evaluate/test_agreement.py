@@ -47,7 +47,7 @@ def test_wilson_is_that_of_scipy_and_mirrored(pair):
 
 def test_nothing_is_known_of_no_items():
     assert (wilson(0, 0).value, wilson(0, 0).low, wilson(0, 0).high) == (None, 0, 1)
-    assert wilson(0, 0).text() == "n/a (0.00-1.00)"
+    assert wilson(0, 0).text() == "n/a (0.00 to 1.00)"
     with pytest.raises(ValueError, match="3 of 2 is no share"):
         wilson(3, 2)
 

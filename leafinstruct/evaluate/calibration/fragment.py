@@ -19,7 +19,7 @@ from leafinstruct.evaluate.calibration.curve import Point, Side, better_than_cha
 from leafinstruct.evaluate.calibration.reading import RunRules, Scores
 from leafinstruct.evaluate.calibration.rules import LEVELS, Together, level_of, lost_and_caught
 from leafinstruct.evaluate.verdicts import Item
-from leafinstruct.filter.catalog import CLIP_FAMILIES, MODEL_FAMILIES, Level, declared
+from leafinstruct.filter.catalog import CLIP_FAMILIES, MODEL_FAMILIES, Level
 from leafinstruct.filter.config import Rule
 from leafinstruct.filter.decision import judge
 
@@ -61,7 +61,7 @@ def fragment(
         if not labeled:
             continue
         now = _dropped(active, scores, labeled)
-        own = [bound for bound in bounds if declared(bound.score).level == level]
+        own = [bound for bound in bounds if scores.levels[bound.score] == level]
         for bound in sorted(own, key=lambda one: (-one.point.net, one.before is None)):
             trial = _with(active, bound, scores, rules.clip)
             then = _dropped(trial, scores, labeled)
@@ -108,7 +108,7 @@ def _with(rules: Sequence[Rule], bound: Bound, scores: Scores, clip: str) -> lis
     """The rules with a bound in the place of those on the same side of the same score, or with a new rule."""
     value = {bound.side: bound.point.bound}
     if all(rule.score != bound.score for rule in rules):
-        family = declared(bound.score).family
+        family = bound.score.partition(".")[0]
         model = clip if family in CLIP_FAMILIES else scores.models[bound.score]
         named = {"model": model} if family in MODEL_FAMILIES else {}
         return [*rules, Rule.model_validate({"score": bound.score, **value, **named})]

@@ -154,7 +154,7 @@ def test_the_files_and_the_tables(recipe, given):
     done = leaf("calibrate", recipe, "--labels", "labels.jsonl", "--out", "here")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "1 item with different answers: the majority counts, 1 tie left out" in lines
-    assert "ann and ben: equal 0 of 1, 0% (0-79%), Cohen's kappa 0.00 (0.00-0.79)" in lines
+    assert "ann and ben: equal 0 of 1, 0% (0-79%), Cohen's kappa 0.00 (0.00 to 0.79)" in lines
     assert "image.aspect (images) 1 0 of 1, 0% (0-79%) 1 0 of 1, 0% (0-79%)" in lines
     (side,) = (line for line in lines if line.startswith("image.side 73"))
     assert side.startswith("image.side 73 12 2 1.00 (")
@@ -167,6 +167,26 @@ def test_the_files_and_the_tables(recipe, given):
     with Image.open("here/image.side.png") as plot:
         assert plot.size == (1200, 450)
         assert len(plot.convert("RGB").getcolors(1 << 20)) > 20
+
+
+def test_one_score_bound_by_bound(run, given):
+    labels.write(Path("labels.jsonl"), given)
+    options = ("--labels", "labels.jsonl", "--without-plots", "--out", "here", "--score")
+    lines = [
+        " ".join(line.split())
+        for line in leaf("calibrate", run.directory, *options, "image.side").stdout.splitlines()
+    ]
+    assert lines[0].startswith("image.side: 73 labels keep, 12 drop, AUC 1.00 (")
+    assert lines[1:4] == [
+        "",
+        "min precision recall caught kept of labeled kept of run",
+        "40 (suggested) 73 of 73, 100% (95-100%) 73 of 73, 100% (95-100%) 12 of 12, 100% (76-100%) "
+        "73 of 85, 86% (77-92%) 85.9%",
+    ]
+    assert " no bound: every bound loses more than 3%, or more than it catches".strip() in lines
+    wrong = leaf("calibrate", run.directory, *options[:-1], "--score", "image.sid", "--out", "other")
+    assert (wrong.returncode, Path("other").exists()) == (2, False)
+    assert "did you mean 'image.side'?" in wrong.stderr
 
 
 def test_plots_of_earlier_labels_go_and_other_files_stay(run, given):
@@ -213,6 +233,15 @@ def test_items_that_the_run_does_not_have_are_named(run, given):
     assert f"2 labeled items not in this run: {'0' * 16}, {given[0].id} image:77" in done.stdout
     with pytest.raises(LeafInstructError, match="none of the 2 labeled items is in"):
         calibrated(run, strangers)
+
+
+def test_a_rule_whose_package_is_gone_is_an_error(run, given, monkeypatch):
+    stage = run.stages["filter"]
+    fingerprint = dict(stage.fingerprint)
+    fingerprint["filter"] = {**fingerprint["filter"], "rules": [{"score": "toy.warmth", "min": 1}]}
+    monkeypatch.setattr(type(stage), "fingerprint", fingerprint)
+    with pytest.raises(LeafInstructError, match=r"unknown score 'toy\.warmth'.*install the package"):
+        calibrated(run, given)
 
 
 def test_few_labels_suggest_nothing_and_say_so(run, given):
