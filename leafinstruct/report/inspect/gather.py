@@ -156,7 +156,7 @@ def _read(
     return Found(value=(part.name, (records, shared)))
 
 
-class _Allowance:
+class Allowance:
     """Number of bytes of a document's text that may still be shown."""
 
     def __init__(self, size: int) -> None:
@@ -188,7 +188,7 @@ def _records(
                 verdicts[document.id] = verdict, drops
                 owners_now[document.id] = {image.position: image.owner for image in document.images}
     refused = {
-        document.id: [_drop(drop) for drop in drops]
+        document.id: [shown_drop(drop) for drop in drops]
         for document, drops in _there(rewrite.file("dropped", part), table.decisions)
         if document.id in chosen
     }
@@ -206,7 +206,7 @@ def _records(
         if document.id not in chosen:
             continue
         verdict, failed = verdicts.get(document.id, ("undecided", ()))
-        source, answer = _Allowance(shared.allowance), _Allowance(shared.allowance)
+        source, answer = Allowance(shared.allowance), Allowance(shared.allowance)
         segments, positions = _segments(document, images, source, shared)
         example = _example(examples.get(document.id), document, answer, shared)
         shared.cut += source.cut or answer.cut
@@ -218,7 +218,7 @@ def _records(
             "language": language_named(document.language),
             **asdict(document.provenance),
             "verdict": verdict,
-            "drops": [_drop(drop) for drop in failed],
+            "drops": [shown_drop(drop) for drop in failed],
             **({"refused": refused[document.id]} if document.id in refused else {}),
             "segments": segments,
             **_minima(document),
@@ -229,7 +229,7 @@ def _records(
 
 
 def _segments(
-    document: Document, images: Mapping[str, ImageRow], allowance: _Allowance, shared: _OfPart
+    document: Document, images: Mapping[str, ImageRow], allowance: Allowance, shared: _OfPart
 ) -> tuple[list[dict[str, object]], dict[int, int]]:
     """Segments for the page, and position -> index among the images."""
     shown: list[dict[str, object]] = []
@@ -301,7 +301,7 @@ def _cells(cells: Iterable[Cell], positions: Mapping[int, int], shared: _OfPart)
 
 
 def _example(
-    example: Example | None, document: Document, allowance: _Allowance, shared: _OfPart
+    example: Example | None, document: Document, allowance: Allowance, shared: _OfPart
 ) -> dict[str, object]:
     """`example`: id, task, split and turns; empty if there is none. Images, and texts that are identical to a
     segment, are given by position (`at`), so that no text is stored twice."""
@@ -340,7 +340,7 @@ def _shards(shard: Artifact) -> dict[str, str]:
     return splits
 
 
-def _drop(drop: Drop) -> list[Any]:
+def shown_drop(drop: Drop) -> list[Any]:
     """[rule, position of the image or null, value, threshold, state, detail]."""
     value = None if drop.value is None or math.isnan(drop.value) else drop.value
     return [drop.rule, drop.position, value, drop.threshold, drop.state, drop.detail[:CUT]]
