@@ -61,7 +61,9 @@ def ours(kind: str, file: Path, cache: Path) -> Iterable[object]:
 
 def theirs(builder: str, file: Path, cache: Path) -> Iterable[object]:
     """All rows of a file as `datasets` streams them."""
-    return load_dataset(builder, data_files=str(file), split="train", streaming=True, cache_dir=str(cache))
+    yield from load_dataset(
+        builder, data_files=str(file), split="train", streaming=True, cache_dir=str(cache)
+    )
 
 
 def used(read: Callable[[], Iterable[object]], rows: int) -> float:
