@@ -28,8 +28,11 @@ def join(base: str | None, url: str) -> str:
 
     Raises ValueError if one of the two is malformed (`http://[`).
     """
-    if base and _FILE.fullmatch(url) and (folder := _FOLDER.match(base)):
+    folder = _FOLDER.match(base) if base else None
+    if folder is not None and _FILE.fullmatch(url):
         return folder[0] + url
+    if folder is not None and _PLAIN.fullmatch(url):
+        return url
     url = _IGNORED.sub("", url.strip()).replace("\\", "/")
     joined = urljoin(base, url) if base else url
     return f"https:{joined}" if joined.startswith("//") else joined

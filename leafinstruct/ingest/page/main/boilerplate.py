@@ -21,6 +21,7 @@ step. The text scores of `filter` still judge what these rules miss.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -85,12 +86,12 @@ def content(tree: LexborHTMLParser, host: str = "") -> tuple[list[LexborNode], l
 
 def _marked(body: LexborNode) -> Iterator[LexborNode]:
     """Elements that are boilerplate by tag, role, style or name. None of them is inside another one."""
-    half = weight(body) / 2
+    half = cache(lambda: weight(body) / 2)
     found = body.css(f"h1, article, {MAIN}")
     titles = [node for node in found if node.tag == "h1"]
     title = around(titles) if len(titles) == 1 else set()
     articles = outermost([node for node in found if node.tag == "article"])
-    longest = [node for node in sorted(articles, key=weight)[-1:] if weight(node) >= half / 2]
+    longest = [node for node in sorted(articles, key=weight)[-1:] if weight(node) >= half() / 2]
     main = [node for node in found if node.tag == "main" or node.attributes.get("role") == "main"]
     document = around([*main[:1], *longest])
     # the open elements: children that are still to be judged, and what is known about all of them
@@ -112,8 +113,8 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
                 and kept < _KEPT
                 and is_boilerplate(tag, attributes, inside)
             )
-            limit = half * (_TWIN if named and is_for_others(attributes.get("class") or "") else 1)
-            if (certain or (named and weight(node) <= limit)) and node.mem_id not in document:
+            share = _TWIN if named and is_for_others(attributes.get("class") or "") else 1
+            if (certain or (named and weight(node) <= half() * share)) and node.mem_id not in document:
                 yield node
             else:
                 opened.append((node.iter(), inside, kept + named))
