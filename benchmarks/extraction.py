@@ -1,4 +1,5 @@
-"""Pages a second, and words kept and lost, against trafilatura: the same pages, one run, one thread.
+"""Pages a second, and words kept and lost, against trafilatura: the same pages, one run, one thread, rounds
+that alternate.
 
     PYTHONPATH=tests python benchmarks/extraction.py PAGES [--peer PATH/bin/python] [--skeletons]
 
@@ -29,23 +30,49 @@ from selectolax.lexbor import LexborHTMLParser
 from leafinstruct.ingest.page.page import parse
 from leafinstruct.ingest.page.sources import PageImage
 
-ROUNDS = 5
+ROUNDS = 15
 SHOWN = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 """An image as trafilatura writes it."""
 PEER = """
 import json, sys, time
 import trafilatura
-pages = [open(name, encoding="utf-8").read() for name in sys.argv[2:]]
+pages = [open(name, encoding="utf-8").read() for name in sys.argv[1:]]
 extract = lambda page: trafilatura.extract(page, include_images=True, include_tables=True, include_comments=False, favor_recall=True) or ""
-texts = [extract(page) for page in pages]
-best = 1e9
-for _ in range(int(sys.argv[1])):
+print(json.dumps([extract(page) for page in pages]), flush=True)
+for _ in sys.stdin:
     started = time.process_time()
     for page in pages:
         extract(page)
-    best = min(best, time.process_time() - started)
-print(json.dumps({"seconds": best, "texts": texts}))
+    print(time.process_time() - started, flush=True)
 """  # noqa: E501
+
+
+class Peer:
+    """trafilatura in its own environment. texts: of the pages; seconds: CPU time of the best round so far."""
+
+    def __init__(self, python: Path, names: list[Path]) -> None:
+        self._process = subprocess.Popen(
+            [str(python), "-c", PEER, *map(str, names)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.texts: list[str] = json.loads(self._answer())
+        self.seconds = float("inf")
+
+    def round(self) -> None:
+        """Extract all pages once more."""
+        assert self._process.stdin is not None, "it is a pipe"
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self.seconds = min(self.seconds, float(self._answer()))
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None, "it is a pipe"
+        return self._process.stdout.readline()
 
 
 def words(text: str) -> Counter[str]:
@@ -81,11 +108,9 @@ def theirs(peer: Path, pages: list[str]) -> list[Extract]:
         names = [Path(folder) / f"{number}.html" for number in range(len(pages))]
         for name, page in zip(names, pages, strict=True):
             name.write_text(page, encoding="utf-8")
-        texts = json.loads(
-            subprocess.run(
-                [str(peer), "-c", PEER, "0", *map(str, names)], capture_output=True, text=True, check=True
-            ).stdout
-        )["texts"]
+        process = Peer(peer, names)
+        texts = process.texts
+        process.close()
     return [Extract(SHOWN.sub(" ", text), tuple(SHOWN.findall(text))) for text in texts]
 
 
@@ -129,24 +154,24 @@ def main() -> None:
     assert len(nodes) == len(names), "every page has a content node"
     wanted = [words(node.text(separator=" ")) for node in nodes]
     images = [Counter(image.attributes.get("src") or "" for image in node.css("img")) for node in nodes]
+    peer = Peer(arguments.peer, names) if arguments.peer else None
     best = float("inf")
     for _ in range(ROUNDS):
         started = time.process_time()
         results = [ours(page) for page in data]
         best = min(best, time.process_time() - started)
+        if peer is not None:
+            peer.round()
     print(f"{len(names)} pages, {sum(map(len, data)) / len(data) / 1000:.1f} kB each on average")
     measured("leafinstruct, words", [words(text) for text, _ in results], wanted, best)
     measured("leafinstruct, images", [Counter(found) for _, found in results], images)
-    if arguments.peer is None:
+    if peer is None:
         print("trafilatura: not given (--peer)")
         return
-    command = [str(arguments.peer), "-c", PEER, str(ROUNDS), *map(str, names)]
-    peer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    measured(
-        "trafilatura, words", [words(SHOWN.sub(" ", text)) for text in peer["texts"]], wanted, peer["seconds"]
-    )
-    measured("trafilatura, images", [Counter(SHOWN.findall(text)) for text in peer["texts"]], images)
-    print(f"pages a second: {peer['seconds'] / best:.2f} times trafilatura")
+    peer.close()
+    measured("trafilatura, words", [words(SHOWN.sub(" ", text)) for text in peer.texts], wanted, peer.seconds)
+    measured("trafilatura, images", [Counter(SHOWN.findall(text)) for text in peer.texts], images)
+    print(f"pages a second: {peer.seconds / best:.2f} times trafilatura")
 
 
 if __name__ == "__main__":

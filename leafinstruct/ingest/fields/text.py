@@ -21,7 +21,8 @@ def one_line(text: str) -> str:
     """Replace runs of white space (no-break space included) with one space and strip the ends."""
     if text.isprintable() and "  " not in text:  # the only white space that is printable is the space
         return text.strip(" ")
-    return " ".join(_clean(text).split())
+    line = " ".join(text.split())
+    return line if line.isprintable() else " ".join(_clean(text).split())
 
 
 def lines(text: str) -> str:
@@ -29,7 +30,8 @@ def lines(text: str) -> str:
     spaces, which compilers reject."""
     if text.isprintable():
         return text.rstrip(" ")
-    kept = _clean(text.translate(_SPACE).replace("\r\n", "\n").replace("\r", "\n"))
+    plain = text.replace("\n", "").replace("\t", "").isprintable()  # most code; there is nothing to replace
+    kept = text if plain else _clean(text.translate(_SPACE).replace("\r\n", "\n").replace("\r", "\n"))
     return "\n".join(line.rstrip() for line in kept.split("\n")).strip("\n")
 
 

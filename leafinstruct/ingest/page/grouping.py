@@ -41,6 +41,9 @@ def side_of(image: LexborNode) -> Side | None:
         children = list(islice(parent.iter(include_text=True), CHILDREN + 1))
         if len(children) > CHILDREN:
             return None
+        if len(children) == 1:
+            node = parent
+            continue
         at = next((index for index, child in enumerate(children) if child.mem_id == node.mem_id), None)
         if at is None:
             return None

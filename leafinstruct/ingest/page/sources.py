@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
@@ -88,8 +88,7 @@ hundred."""
 Attributes = Mapping[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class PageImage:
+class PageImage(NamedTuple):
     """An image as in the page. sources: URLs as written, the best first; empty if `problem` states why there
     is none. side: on which its own text is, if the markup groups them."""
 
@@ -143,9 +142,11 @@ def is_readable(media: str | None) -> bool:
 
 def is_pixel(attributes: Attributes) -> bool:
     """Whether an image has the size of one pixel."""
-    return all(
-        (attributes.get(side) or "").strip().removesuffix("px") in {"0", "1"} for side in ("width", "height")
-    )
+    return _is_one(attributes.get("width")) and _is_one(attributes.get("height"))
+
+
+def _is_one(side: str | None) -> bool:
+    return side is not None and side.strip().removesuffix("px") in {"0", "1"}
 
 
 def urls_of(attributes: Attributes) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 from leafinstruct.ingest.fields.text import word_set
@@ -72,6 +73,10 @@ _CONTAINERS = word_set("div section ul ol dl table td header p li ins")
 _BOXES = word_set("div section header p li")
 """Only these are judged by class or id: `<h2 id="share">` is a heading about sharing, `<span
 class="menu">File</span>` part of a sentence."""
+_TELLING = frozenset({"class", "id", "style", "hidden", "aria-hidden"})
+"""Attributes by which an element is judged."""
+_WITH_SIZES = frozenset({"img", "amp-"})
+"""Beginnings of tags that are also judged by other attributes."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _UNSEEN = re.compile(
     r"display:none|visibility:hidden|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|"
@@ -96,7 +101,7 @@ def is_structure(tag: str, attributes: Attributes) -> bool:
 def is_boilerplate(tag: str, attributes: Attributes, inside: bool) -> bool:
     """Whether style, class or id name boilerplate, or the element is a form. inside: <main> or <article>,
     where ids are made from headings and are ignored."""
-    if not attributes:
+    if _TELLING.isdisjoint(attributes) and tag[:4] not in _WITH_SIZES:
         return tag == "form"
     if tag == "form" or is_hidden(attributes) or (tag == "img" and _is_banner(attributes)):
         return True
@@ -149,6 +154,7 @@ def _is_article_part(name: str, last: frozenset[str]) -> bool:
     return words[0] in _WHOSE and words[-1] in last and len(words) > 1
 
 
+@lru_cache(maxsize=4096)
 def _names_boilerplate(name: str, box: bool) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[0] in _STATES or words[-1] in _STATES:
