@@ -1,0 +1,165 @@
+"""Clean pages that are easily mistaken for defects, in thirteen languages and ten groups of scripts.
+
+    prose         six paragraphs of two or three sentences                     every language
+    numbers       numbers and units in every sentence                          every language
+    short_steps   three steps of one sentence                                  every language
+    many_images   twenty images, each with a sentence                          every language
+    code          four blocks of code, each below a paragraph                  every language
+    steps_list    a list of materials, and numbered steps                      every language
+    references    three references to images that are there, in 110 words     English
+
+Texts are from templates (sentences.py), images from lessons of Sketchbook. A page is a pure function of case,
+language, seed and number.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from leafinstruct.sketchbook.clean import sentences as written
+from leafinstruct.sketchbook.documents.blocks import Block, Blocks, DrawnImage, Paragraph
+from leafinstruct.sketchbook.documents.lessons import lesson
+from leafinstruct.sketchbook.documents.page import png
+from leafinstruct.sketchbook.world.chance import stream
+
+IMAGE_PX = 160
+"""Side of the images; above the bound of 150 that recipes for the web have."""
+MANY = 20
+"""Images of a page of `many_images`."""
+LISTINGS = (
+    "for row in table:\n    total = row.price * row.count\n    print(row.name, total)",
+    "let lamp = {on: false};\nfunction press() {\n  lamp.on = !lamp.on;\n  return lamp.on;\n}",
+    "sudo apt install {name}\n{name} --version\n{name} start --port 80{port}",
+    "<ul>\n  <li>{name}</li>\n  <li>{port}</li>\n</ul>",
+    "int sensor = {port};\nvoid loop() {\n  int v = analogRead(sensor);\n  if (v > 5{port}) beep();\n}",
+)
+NAMES = ("kettle", "lantern", "basket", "bicycle", "ladder", "anchor", "harbor", "meadow")
+
+Make = Callable[[str, random.Random, "Images"], Blocks]
+
+
+class Images:
+    """Images of one page in order, drawn on demand."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng, self._count = rng, 0
+        self._scenes = list(lesson(rng).steps)
+
+    def next(self) -> DrawnImage:
+        """Draw the next step of a lesson; after its last one, of another lesson."""
+        if not self._scenes:
+            self._scenes = list(lesson(self._rng).steps)
+        self._count += 1
+        data = png(self._scenes.pop(0).scene, IMAGE_PX)
+        return DrawnImage(f"{self._count}.png", data, IMAGE_PX, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A kind of clean page. languages: those that it exists in."""
+
+    name: str
+    languages: tuple[str, ...]
+    make: Make
+
+
+def _prose(language: str, rng: random.Random, images: Images) -> Blocks:
+    made: list[Block] = [_title(language, rng)]
+    for number in range(6):
+        made.append(Paragraph(written.text(language, rng.randint(2, 3), rng)))
+        if number % 2 == 0:
+            made.append(images.next())
+    return tuple(made)
+
+
+def _numbers(language: str, rng: random.Random, images: Images) -> Blocks:
+    made: list[Block] = [_title(language, rng)]
+    for _ in range(4):
+        lines = [*written.measured(language, 2, rng), *written.sentences(language, 1, rng)]
+        made += [Paragraph(" ".join(lines)), images.next()]
+    return tuple(made)
+
+
+def _short_steps(language: str, rng: random.Random, images: Images) -> Blocks:
+    made: list[Block] = [_title(language, rng)]
+    for number, line in enumerate(written.sentences(language, 3, rng), start=1):
+        made += [Paragraph(f"{number}. {line}"), images.next()]
+    return tuple(made)
+
+
+def _many_images(language: str, rng: random.Random, images: Images) -> Blocks:
+    made: list[Block] = [_title(language, rng)]
+    for line in written.sentences(language, MANY, rng):
+        made += [Paragraph(line), images.next()]
+    return tuple(made)
+
+
+def _code(language: str, rng: random.Random, images: Images) -> Blocks:
+    made: list[Block] = [_title(language, rng)]
+    for number, listing in enumerate(rng.sample(LISTINGS, 4)):
+        code = listing.replace("{name}", rng.choice(NAMES)).replace("{port}", str(rng.randint(10, 99)))
+        made += [Paragraph(written.text(language, 2, rng)), Paragraph(code, kind="code")]
+        if number % 2:
+            made.append(images.next())
+    return tuple(made)
+
+
+def _steps_list(language: str, rng: random.Random, images: Images) -> Blocks:
+    things = rng.sample(written.languages()[language]["things"], 5)
+    made: list[Block] = [_title(language, rng), Paragraph(written.text(language, 2, rng))]
+    made.append(Paragraph("\n".join(things), kind="list"))
+    for number, line in enumerate(written.sentences(language, 5, rng), start=1):
+        made += [Paragraph(f"{number}. {line}"), images.next()]
+    return tuple(made)
+
+
+def _references(language: str, rng: random.Random, images: Images) -> Blocks:
+    """Each reference stands beside the image that it means."""
+    texts = [written.text(language, 2, rng) for _ in range(3)]
+    return (
+        _title(language, rng),
+        Paragraph(f"{texts[0]} Figure 1 shows how it should look."),
+        _captioned(images, "Figure 1: the beginning"),
+        Paragraph(f"{texts[1]} The picture below was taken a little later."),
+        images.next(),
+        Paragraph(f"{texts[2]} In Figure 2 everything is in its place."),
+        _captioned(images, "Figure 2: the end"),
+    )
+
+
+def _captioned(images: Images, caption: str) -> DrawnImage:
+    image = images.next()
+    return DrawnImage(image.name, image.data, image.px, image.alt, caption)
+
+
+def _title(language: str, rng: random.Random) -> Paragraph:
+    return Paragraph(written.title(language, rng), heading=True)
+
+
+_EVERY = tuple(written.languages())
+CASES = {
+    case.name: case
+    for case in (
+        Case("prose", _EVERY, _prose),
+        Case("numbers", _EVERY, _numbers),
+        Case("short_steps", _EVERY, _short_steps),
+        Case("many_images", _EVERY, _many_images),
+        Case("code", _EVERY, _code),
+        Case("steps_list", _EVERY, _steps_list),
+        Case("references", ("en",), _references),
+    )
+}
+
+
+def clean_page(case: str, language: str, seed: int, number: int) -> Blocks:
+    """Generate the blocks of a clean page. case: a key of CASES; language: one of its languages."""
+    rng = stream(seed, "clean", case, language, number)
+    return CASES[case].make(language, rng, Images(rng))
+
+
+def script_of(language: str) -> str:
+    """Return the script group of a language: Latin, Cyrillic, Greek, Hebrew, Arabic, Devanagari, Thai, Han,
+    Kana or Hangul."""
+    return written.languages()[language]["script"]
