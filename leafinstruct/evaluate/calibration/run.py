@@ -30,7 +30,6 @@ from leafinstruct.filter.catalog import SCORES, Level
 from leafinstruct.report.run import Run
 from leafinstruct.runtime.files import writing
 
-
 LISTED = 100
 """About how many bounds of a side calibration.json lists at most."""
 

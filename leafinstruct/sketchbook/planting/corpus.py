@@ -110,6 +110,7 @@ def write(root: Path, chosen: Iterable[Choice], donors: Sequence[Source], seed: 
     bytes. Raises OSError.
     """
     pages = list(chosen)
+    root.mkdir(parents=True, exist_ok=True)
     file_of = {id(page.source): _file(number) for number, page in enumerate(pages) if not page.copied}
     truths: list[Truth] = []
     for number, page in enumerate(pages):
