@@ -64,8 +64,10 @@ def labels_of(documents: Iterator[Document], truths: Sequence[Truth]) -> Iterato
             verdict = "keep" if truth.defect is None else "drop"
             yield Label(document.id, "document", KEEP, verdict, ANNOTATOR)
             continue
+        assert truth.defect is not None
+        wrong = truth.images[-1:] if PLANTERS[truth.defect].gone == "copy" else truth.images
         for image in document.images:
-            verdict = "drop" if image.ref.file in truth.images else "keep"
+            verdict = "drop" if image.ref.file in wrong else "keep"
             yield Label(document.id, f"image:{image.position}", KEEP, verdict, ANNOTATOR)
 
 
@@ -105,8 +107,10 @@ def main() -> None:
     truths = write(given.out, planted_into(sources, classes, given.each, given.seed), donors, given.seed)
     documents = leafinstruct.read({"kind": "html", "name": NAME, "path": str(given.out)})
     write_labels(given.out / "planted.jsonl", labels_of(iter(documents), truths))
-    planted = sum(truth.defect is not None for truth in truths)
-    print(f"{given.out}: {planted} pages with a defect, {len(truths) - planted} clean pages")
+    planted = [truth.defect for truth in truths if truth.defect is not None]
+    print(f"{given.out}: {len(planted)} pages with a defect, {len(truths) - len(planted)} clean pages")
+    if absent := [name for name in classes if name not in planted]:
+        print(f"no page was left for {', '.join(absent)}; give more pages, or fewer --classes")
 
 
 if __name__ == "__main__":

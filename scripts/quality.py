@@ -41,7 +41,7 @@ from leafinstruct.sketchbook.clean.sentences import languages
 from leafinstruct.sketchbook.documents.page import page
 from leafinstruct.sketchbook.documents.plan import TOPICS, Settings
 from leafinstruct.sketchbook.planting.catalog import PLANTERS
-from leafinstruct.sketchbook.planting.corpus import Choice, Source, Truth, planted_into, write
+from leafinstruct.sketchbook.planting.corpus import PLANTED, Choice, Source, Truth, planted_into, write
 
 ROOT = Path(__file__).parent.parent
 SEED = 20_271_130
@@ -50,8 +50,6 @@ EACH, CLEAN, EVERY_SCRIPT = 40, 200, 60
 """Drawn pages with each defect; clean drawn pages; clean pages of each group of scripts."""
 ROUND = 8
 """Classes that are planted into the real pages at a time, so that each page is used once."""
-PLANTED = 0.75
-"""Share of the real pages that get a defect; the others stay clean, as originals of copies."""
 CORPORA = ("Sketchbook", "real")
 FORMS = ("html", "web.warc.gz", "mmc4", "obelics")
 """Where $LEAF_REAL_DATA has pages."""
@@ -191,7 +189,7 @@ def measure_drawn(
     """Measure Sketchbook with hard clean pages: figures of classes, and of groups of clean pages."""
     sources = drawn_sources(SEED, len(classes) * each + clean)
     donors = drawn_sources(SEED + 1, 40)
-    chosen = [*planted_into(sources, classes, each, SEED), *clean_choices(SEED, every_script)]
+    chosen = [*planted_into(sources, classes, each, SEED, most=1), *clean_choices(SEED, every_script)]
     truths = write(workdir / "pages", chosen, donors, SEED)
     fates = filtered(recipe, workdir / "pages", workdir)
     return planted_figures(truths, fates), lost_figures(truths, fates)
@@ -278,7 +276,12 @@ Which planted defects the rules of `{recipe}` find, and which clean pages they c
 | by | the rules that did it, most frequent first; `ingest`: the reader left the piece out |
 | could be seen by | what could see the defect, written down before any score for it existed: a score by counting, a CLIP that knows the images and the language, or a judge |
 
-Every class is a small function of [`sketchbook/planting`](https://github.com/leafinstruct/leafinstruct/tree/main/leafinstruct/sketchbook/planting). `defects:` of a Sketchbook source plants it into drawn pages, `scripts/plant.py` into pages of your own. All choices follow from the seed {seed}, for which no bound was chosen. The recipe uses no model, so a defect that only a CLIP or a judge could see is not found; its row says so."""  # noqa: E501 - Markdown is not wrapped
+Every class is a small function of `leafinstruct/sketchbook/planting`. `defects:` of a Sketchbook source plants it into drawn pages, and `scripts/plant.py` into pages of your own, with labels for `leaf calibrate`:
+
+    python scripts/plant.py --list
+    python scripts/plant.py my-pages --out planted --each 3
+
+ All choices follow from the seed {seed}, for which no bound was chosen. The recipe uses no model, so a defect that only a CLIP or a judge could see is not found; its row says so."""  # noqa: E501 - Markdown is not wrapped
 
 
 def main() -> None:

@@ -26,6 +26,8 @@ from leafinstruct.sketchbook.planting.planter import Material, Planted, Planter
 from leafinstruct.sketchbook.world.chance import stream
 
 TRUTH = "planted.json"
+PLANTED = 0.75
+"""Largest share of few sources that get a defect: the others are originals of copies, and clean pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +83,21 @@ def blocks_of(document: Document, data: Callable[[ImageRef], bytes | None]) -> B
     return tuple(made)
 
 
-def planted_into(sources: Sequence[Source], classes: Sequence[str], each: int, seed: int) -> list[Choice]:
-    """Choose `each` sources for each class at random, each source once. All others stay clean.
+def planted_into(
+    sources: Sequence[Source], classes: Sequence[str], each: int, seed: int, most: float = PLANTED
+) -> list[Choice]:
+    """Choose `each` sources for each class at random, each source once. All others stay clean. most:
+    largest share of the sources that get a defect.
 
-    A class for which too few sources fit gets fewer, and a copy is made of a clean source that fits.
+    Classes for which too few sources are left or fit get fewer. A copy is made of a clean source that fits.
     """
     rng = stream(seed, "deal")
     deck = rng.sample(range(len(sources)), len(sources))
     dealt: dict[int, Planter] = {}
     for planter in sorted((PLANTERS[name] for name in classes), key=lambda one: -one.images - one.texts):
         fits = [index for index in deck if index not in dealt and planter.fits(sources[index].blocks)]
-        dealt.update((index, planter) for index in fits[:each])
+        room = int(len(sources) * most) - len(dealt)
+        dealt.update((index, planter) for index in fits[: min(each, room)])
     clean = [source for index, source in enumerate(sources) if index not in dealt]
     made: list[Choice] = []
     for index, source in enumerate(sources):
