@@ -2,7 +2,8 @@
 
     make quality                                         pipelines/strict.yaml; a few minutes
     python scripts/quality.py --recipe own.yaml --each 8 --out quality
-    python scripts/quality.py --only real               figures of the other corpus stay as they are
+    python scripts/quality.py --only real                other figures stay as they are
+    python scripts/quality.py --only Sketchbook --classes blurred,noise
 
 Two corpora are planted (sketchbook/planting): drawn pages of Sketchbook, and with $LEAF_REAL_DATA or --real
 pages that people wrote. `filter:` and `llm:` of the recipe are applied to them, and it is counted
@@ -46,13 +47,18 @@ from leafinstruct.sketchbook.planting.corpus import PLANTED, Choice, Source, Tru
 ROOT = Path(__file__).parent.parent
 SEED = 20_271_130
 """Seen by no bound: nothing else in this repository uses it."""
-EACH, CLEAN, EVERY_SCRIPT = 40, 200, 60
+EACH, CLEAN, EVERY_SCRIPT = 40, 100, 60
 """Drawn pages with each defect; clean drawn pages; clean pages of each group of scripts."""
 ROUND = 8
 """Classes that are planted into the real pages at a time, so that each page is used once."""
 CORPORA = ("Sketchbook", "real")
+STEPS = ("clean", *CORPORA)
+ORIGINALS, DONORS = 30, 40
+"""Clean drawn pages that copies are made of; other drawn pages, whose pieces are foreign."""
 FORMS = ("html", "web.warc.gz", "mmc4", "obelics")
 """Where $LEAF_REAL_DATA has pages."""
+FOUND, MISSED = 0.95, 0.2
+"""Shares of a class that is found, and below which it is missed."""
 LEVELS = {
     "text": "Text",
     "image": "Images",
@@ -183,16 +189,20 @@ def lost_figures(truths: Iterable[Truth], fates: dict[str, Fate]) -> Figures:
     return found
 
 
-def measure_drawn(
-    recipe: Path, workdir: Path, classes: Sequence[str], each: int, clean: int, every_script: int
-) -> tuple[Figures, Figures]:
-    """Measure Sketchbook with hard clean pages: figures of classes, and of groups of clean pages."""
-    sources = drawn_sources(SEED, len(classes) * each + clean)
-    donors = drawn_sources(SEED + 1, 40)
-    chosen = [*planted_into(sources, classes, each, SEED, most=1), *clean_choices(SEED, every_script)]
+def measure_clean(recipe: Path, workdir: Path, clean: int, every_script: int) -> Figures:
+    """Measure clean pages of Sketchbook, and hard clean pages: figures by group."""
+    chosen = [*map(Choice, drawn_sources(SEED, clean)), *clean_choices(SEED, every_script)]
+    truths = write(workdir / "pages", chosen, [], SEED)
+    return lost_figures(truths, filtered(recipe, workdir / "pages", workdir))
+
+
+def measure_drawn(recipe: Path, workdir: Path, classes: Sequence[str], each: int) -> Figures:
+    """Measure defects in pages of Sketchbook: figures by class."""
+    sources = drawn_sources(SEED, len(classes) * each + ORIGINALS)
+    donors = drawn_sources(SEED + 1, DONORS)
+    chosen = planted_into(sources, classes, each, SEED, most=1)
     truths = write(workdir / "pages", chosen, donors, SEED)
-    fates = filtered(recipe, workdir / "pages", workdir)
-    return planted_figures(truths, fates), lost_figures(truths, fates)
+    return planted_figures(truths, filtered(recipe, workdir / "pages", workdir))
 
 
 def measure_real(
@@ -232,10 +242,38 @@ def rules_of(*figures: Figure | None) -> str:
     return ", ".join(f"`{rule}`" for rule, _ in counted.most_common(3))
 
 
+def summary(now: Measured, before: Measured | None, corpora: Sequence[str]) -> list[str]:
+    """How many classes are found, and the names of those that are not, by who could see them."""
+    lines = [
+        "\n## Summary\n",
+        f"| corpus | classes | found ({FOUND:.0%} or more) | in part | missed (less than {MISSED:.0%}) |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for when, measured in ((" before", before), ("", now)):
+        for name in corpora if measured else ():
+            assert measured is not None
+            shares = [
+                one["count"] / one["n"] for one in measured["planted"].get(name, {}).values() if one["n"]
+            ]
+            found, missed = sum(it >= FOUND for it in shares), sum(it < MISSED for it in shares)
+            cells = (len(shares), found, len(shares) - found - missed, missed)
+            lines.append(f"| {name}{when} | {' | '.join(map(str, cells))} |")
+    drawn = now["planted"].get("Sketchbook", {})
+    missed_names = [name for name, one in drawn.items() if one["n"] and one["count"] / one["n"] < MISSED]
+    for title, of_score in (("a score could see", True), ("only a CLIP or a judge could see", False)):
+        names = [
+            f"`{name}`"
+            for name in sorted(missed_names)
+            if any(who not in ("clip", "judge") for who in PLANTERS[name].seen_by) == of_score
+        ]
+        lines.append(f"\nMissed in Sketchbook, and {title}: {', '.join(names) or 'none'}.")
+    return lines
+
+
 def markdown(now: Measured, before: Measured | None) -> str:
     """The page docs/quality.md."""
     corpora = [name for name in CORPORA if name in now["planted"]]
-    lines = [PAGE.format(recipe=now["recipe"], seed=f"{now['seed']:,}")]
+    lines = [PAGE.format(recipe=now["recipe"], seed=f"{now['seed']:,}"), *summary(now, before, corpora)]
     for level, title in LEVELS.items():
         heads = [f"{name}{when}" for name in corpora for when in ((" before", "") if before else ("",))]
         lines.append(f"\n## {title}\n\n| class | what | n | {' | '.join(heads)} | by | could be seen by |")
@@ -281,7 +319,7 @@ Every class is a small function of `leafinstruct/sketchbook/planting`. `defects:
     python scripts/plant.py --list
     python scripts/plant.py my-pages --out planted --each 3
 
- All choices follow from the seed {seed}, for which no bound was chosen. The recipe uses no model, so a defect that only a CLIP or a judge could see is not found; its row says so."""  # noqa: E501 - Markdown is not wrapped
+All choices follow from the seed {seed}, for which no bound was chosen. The recipe uses no model, so a defect that only a CLIP or a judge could see is not found; its row says so."""  # noqa: E501 - Markdown is not wrapped
 
 
 def main() -> None:
@@ -290,31 +328,36 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=ROOT / "pipelines/strict.yaml")
     parser.add_argument("--real", type=Path, nargs="+", help="Pages. Default: those of $LEAF_REAL_DATA.")
     parser.add_argument("--each", type=int, default=EACH, help="Drawn pages with each defect.")
-    parser.add_argument("--only", choices=CORPORA, help="Measure one corpus.")
+    parser.add_argument("--only", choices=STEPS, help="Measure this only, and keep the other figures.")
+    parser.add_argument("--classes", help="Measure these classes only, and keep the other figures.")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="Folder to write to.")
     given = parser.parse_args()
     root = os.environ.get("LEAF_REAL_DATA")
     real = given.real or ([Path(root) / form for form in FORMS] if root else [])
     if given.only == "real" and not real:
         parser.error("--only real: set LEAF_REAL_DATA, or give pages with --real")
-    classes = tuple(PLANTERS)
+    classes = tuple(given.classes.split(",") if given.classes else PLANTERS)
+    if unknown := [name for name in classes if name not in PLANTERS]:
+        parser.error(f"unknown class {unknown[0]!r}; see python scripts/plant.py --list")
     path = given.out / "quality.json"
     recipe = f"pipelines/{given.recipe.name}"
     measured: Measured = {"recipe": recipe, "seed": SEED, "planted": {}, "lost": {}}
-    if given.only and path.exists():
+    if (given.only or given.classes) and path.exists():
         measured = json.loads(path.read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory() as folder:
-        if given.only != "real":
-            measured["planted"]["Sketchbook"], measured["lost"]["Sketchbook"] = measure_drawn(
-                given.recipe, Path(folder), classes, given.each, CLEAN, EVERY_SCRIPT
-            )
-        if given.only != "Sketchbook" and real:
-            measured["planted"]["real"], measured["lost"]["real"] = measure_real(
-                given.recipe, Path(folder) / "real", real, classes
-            )
     given.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    (given.out / "quality.md").write_text(markdown(measured, first_measurement()), encoding="utf-8")
+    planted, lost = measured["planted"], measured["lost"]
+    for step in (given.only,) if given.only else STEPS:
+        with tempfile.TemporaryDirectory() as folder:
+            if step == "clean":
+                lost["Sketchbook"] = measure_clean(given.recipe, Path(folder), CLEAN, EVERY_SCRIPT)
+            elif step == "Sketchbook":
+                found = measure_drawn(given.recipe, Path(folder), classes, given.each)
+                planted["Sketchbook"] = planted.get("Sketchbook", {}) | found
+            elif real:
+                found, lost["real"] = measure_real(given.recipe, Path(folder), real, classes)
+                planted["real"] = planted.get("real", {}) | found
+        path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        (given.out / "quality.md").write_text(markdown(measured, first_measurement()), encoding="utf-8")
 
 
 def first_measurement() -> Measured | None:

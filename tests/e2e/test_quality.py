@@ -24,7 +24,9 @@ from pathlib import Path
 import quality
 if __name__ == "__main__":
     names, recipe, folder = sys.argv[1].split(","), Path(sys.argv[2]), Path(sys.argv[3])
-    print(json.dumps(quality.measure_drawn(recipe, folder, names, *map(int, sys.argv[4:]))))
+    each, clean, every_script = map(int, sys.argv[4:])
+    planted = quality.measure_drawn(recipe, folder / "planted", names, each)
+    print(json.dumps([planted, quality.measure_clean(recipe, folder / "clean", clean, every_script)]))
 """
 
 pytestmark = pytest.mark.e2e

@@ -205,6 +205,7 @@ def test_a_corpus_has_exactly_its_share_of_each_class_where_it_can_show():
         assert not PLANTERS[name].markup or formats[index] in MARKUP
 
 
+@pytest.mark.e2e
 def test_a_corpus_with_planters_is_written_in_all_formats_and_read_again(tmp_path):
     import leafinstruct
 
