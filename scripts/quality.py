@@ -53,8 +53,9 @@ ROUND = 8
 """Classes that are planted into the real pages at a time, so that each page is used once."""
 CORPORA = ("Sketchbook", "real")
 STEPS = ("clean", *CORPORA)
-ORIGINALS, DONORS = 30, 40
-"""Clean drawn pages that copies are made of; other drawn pages, whose pieces are foreign."""
+SPARE, DONORS = 30, 20
+"""More drawn pages than are planted, so that every class finds pages that fit; donors for each page of a
+class: image dumps, text dumps and sequences of foreign images take several each."""
 FORMS = ("html", "web.warc.gz", "mmc4", "obelics")
 """Where $LEAF_REAL_DATA has pages."""
 FOUND, MISSED = 0.95, 0.2
@@ -89,7 +90,8 @@ class Measured(TypedDict):
 
 
 Fate = tuple[Document | None, list[str]]
-"""The kept document, None if it was dropped, and the rules that dropped it or pieces of it."""
+"""The kept document, None if it was dropped, and the rules that dropped pieces of it or all. Pieces come
+first: a text that refers to a dropped image drops its document, too."""
 
 
 def drawn_sources(seed: int, count: int) -> list[Source]:
@@ -127,7 +129,8 @@ def filtered(recipe: Path, pages: Path, workdir: Path) -> dict[str, Fate]:
     for kind in ("documents", "dropped"):
         for path in sorted((run.directory / "filter").glob(f"{kind}-*.parquet")):
             for document, drops in table.decisions(path):
-                rules = list(dict.fromkeys(drop.rule for drop in drops))
+                causes = sorted(drops, key=lambda drop: drop.position is None)
+                rules = list(dict.fromkeys(drop.rule for drop in causes))
                 fates[document.provenance.file] = (document if kind == "documents" else None, rules)
     return fates
 
@@ -198,8 +201,8 @@ def measure_clean(recipe: Path, workdir: Path, clean: int, every_script: int) ->
 
 def measure_drawn(recipe: Path, workdir: Path, classes: Sequence[str], each: int) -> Figures:
     """Measure defects in pages of Sketchbook: figures by class."""
-    sources = drawn_sources(SEED, len(classes) * each + ORIGINALS)
-    donors = drawn_sources(SEED + 1, DONORS)
+    sources = drawn_sources(SEED, len(classes) * each + SPARE)
+    donors = drawn_sources(SEED + 1, DONORS * each)
     chosen = planted_into(sources, classes, each, SEED, most=1)
     truths = write(workdir / "pages", chosen, donors, SEED)
     return planted_figures(truths, filtered(recipe, workdir / "pages", workdir))

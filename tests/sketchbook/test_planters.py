@@ -232,7 +232,7 @@ def test_a_written_corpus_names_every_planted_page_and_is_the_same_again(tmp_pat
     for root in (tmp_path / "one", tmp_path / "two"):
         root.mkdir()
         truths = corpus.write(root, corpus.planted_into(sources, classes, 3, seed=4), donors, seed=4)
-    assert Counter(truth.defect for truth in truths) == {None: 15, **dict.fromkeys(classes, 3)}
+    assert Counter(truth.defect for truth in truths) == {None: 18, **dict.fromkeys(classes, 3)}
     assert corpus.read_truth(root) == truths
     files = {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     assert files == {
@@ -241,6 +241,8 @@ def test_a_written_corpus_names_every_planted_page_and_is_the_same_again(tmp_pat
         if path.is_file()
     }
     clean = {truth.file for truth in truths if truth.defect is None}
+    originals = [truth.original for truth in truths if truth.original]
+    assert len(set(originals)) == len(originals) == 3
     for truth in truths:
         assert (root / truth.file).is_file()
         assert all((root / name).is_file() for name in truth.images)

@@ -10,9 +10,9 @@ document are planted ones only.
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from pathlib import Path
 
 from leafinstruct.records.document import Document, ImageRef, Text
@@ -27,7 +27,7 @@ from leafinstruct.sketchbook.world.chance import stream
 
 TRUTH = "planted.json"
 PLANTED = 0.75
-"""Largest share of few sources that get a defect: the others are originals of copies, and clean pages."""
+"""Largest share of few sources that get a defect: the others are clean pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def planted_into(
     """Choose `each` sources for each class at random, each source once. All others stay clean. most:
     largest share of the sources that get a defect.
 
-    Classes for which too few sources are left or fit get fewer. A copy is made of a clean source that fits.
+    Classes for which too few sources are left or fit get fewer. A copy stands after its original.
     """
     rng = stream(seed, "deal")
     deck = rng.sample(range(len(sources)), len(sources))
@@ -98,14 +98,13 @@ def planted_into(
         fits = [index for index in deck if index not in dealt and planter.fits(sources[index].blocks)]
         room = int(len(sources) * most) - len(dealt)
         dealt.update((index, planter) for index in fits[: min(each, room)])
-    clean = [source for index, source in enumerate(sources) if index not in dealt]
     made: list[Choice] = []
     for index, source in enumerate(sources):
         dealt_to = dealt.get(index)
-        if dealt_to is None or not dealt_to.copies:
-            made.append(Choice(source, dealt_to.name if dealt_to else None))
-        elif able := [other for other in clean if dealt_to.fits(other.blocks)]:
-            made.append(Choice(rng.choice(able), dealt_to.name, copied=True))
+        if dealt_to is None or dealt_to.copies:
+            made.append(Choice(source))
+        if dealt_to is not None:
+            made.append(Choice(source, dealt_to.name, copied=dealt_to.copies))
     return made
 
 
@@ -119,11 +118,12 @@ def write(root: Path, chosen: Iterable[Choice], donors: Sequence[Source], seed: 
     root.mkdir(parents=True, exist_ok=True)
     file_of = {id(page.source): _file(number) for number, page in enumerate(pages) if not page.copied}
     truths: list[Truth] = []
+    donor = _donor(stream(seed, "donors").sample(list(donors), len(donors)))
     for number, page in enumerate(pages):
         rng = stream(seed, "plant", page.defect, number)
         planted = Planted(page.source.blocks)
         if page.defect is not None:
-            planted = PLANTERS[page.defect].plant(planted.blocks, Material(rng, _donor(donors, rng)))
+            planted = PLANTERS[page.defect].plant(planted.blocks, Material(rng, donor))
         _write_page(root, number, planted.blocks, page.source.language, seed)
         images = tuple(f"{Path(_file(number)).parent}/{name}" for name in planted.images)
         original = file_of[id(page.source)] if page.copied else None
@@ -145,8 +145,10 @@ def read_truth(root: Path) -> list[Truth]:
     ]
 
 
-def _donor(donors: Sequence[Source], rng: random.Random) -> Callable[[], Blocks]:
-    return lambda: rng.choice(donors).blocks
+def _donor(donors: Sequence[Source]) -> Callable[[], Blocks]:
+    """Return the donors in turn, because one that is used twice would make a duplicate."""
+    turn = cycle(donors)
+    return lambda: next(turn).blocks
 
 
 def _write_page(root: Path, number: int, blocks: Blocks, language: str, seed: int) -> None:
