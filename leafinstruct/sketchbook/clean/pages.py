@@ -1,9 +1,9 @@
 """Clean pages that are easily mistaken for defects, in thirteen languages and ten groups of scripts.
 
-    prose         six paragraphs of two or three sentences                     every language
-    numbers       numbers and units in every sentence                          every language
+    prose         four paragraphs of one to three sentences                    every language
+    numbers       numbers and units in every other sentence                    every language
     short_steps   three steps of one sentence                                  every language
-    many_images   twenty images, each with a sentence                          every language
+    many_images   twenty images with eight sentences                           every language
     code          four blocks of code, each below a paragraph                  every language
     steps_list    a list of materials, and numbered steps                      every language
     references    three references to images that are there, in 110 words     English
@@ -37,8 +37,6 @@ LISTINGS = (
 )
 NAMES = ("kettle", "lantern", "basket", "bicycle", "ladder", "anchor", "harbor", "meadow")
 
-Make = Callable[[str, random.Random, "Images"], Blocks]
-
 
 class Images:
     """Images of one page in order, drawn on demand."""
@@ -56,75 +54,105 @@ class Images:
         return DrawnImage(f"{self._count}.png", data, IMAGE_PX, "")
 
 
+class Writer:
+    """Sentences of one page in one language: every frame once before one occurs again, since a page that
+    repeats itself would not be clean."""
+
+    def __init__(self, language: str, rng: random.Random) -> None:
+        self.language, self.rng = language, rng
+        self._left: list[str] = []
+
+    def lines(self, count: int) -> list[str]:
+        """Write `count` sentences."""
+        if len(self._left) < count:
+            self._left += written.sentences(self.language, len(self.frames), self.rng)
+        lines, self._left = self._left[:count], self._left[count:]
+        return lines
+
+    def text(self, count: int) -> str:
+        """Write a paragraph of `count` sentences."""
+        return written.joined(self.language, self.lines(count))
+
+    @property
+    def frames(self) -> list[str]:
+        return written.languages()[self.language]["frames"]
+
+    @property
+    def title(self) -> Paragraph:
+        return Paragraph(written.title(self.language, self.rng), heading=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A kind of clean page. languages: those that it exists in."""
 
     name: str
     languages: tuple[str, ...]
-    make: Make
+    make: Callable[[Writer, Images], Blocks]
 
 
-def _prose(language: str, rng: random.Random, images: Images) -> Blocks:
-    made: list[Block] = [_title(language, rng)]
-    for number in range(6):
-        made.append(Paragraph(written.text(language, rng.randint(2, 3), rng)))
-        if number % 2 == 0:
-            made.append(images.next())
+def _prose(writer: Writer, images: Images) -> Blocks:
+    made: list[Block] = [writer.title]
+    for count in (2, 3, 1, 2):
+        made += [Paragraph(writer.text(count)), images.next()]
     return tuple(made)
 
 
-def _numbers(language: str, rng: random.Random, images: Images) -> Blocks:
-    made: list[Block] = [_title(language, rng)]
-    for _ in range(4):
-        lines = [*written.measured(language, 2, rng), *written.sentences(language, 1, rng)]
-        made += [Paragraph(" ".join(lines)), images.next()]
+def _numbers(writer: Writer, images: Images) -> Blocks:
+    made: list[Block] = [writer.title]
+    for line in written.measured(writer.language, 4, writer.rng):
+        text = written.joined(writer.language, [line, *writer.lines(1)])
+        made += [Paragraph(text), images.next()]
     return tuple(made)
 
 
-def _short_steps(language: str, rng: random.Random, images: Images) -> Blocks:
-    made: list[Block] = [_title(language, rng)]
-    for number, line in enumerate(written.sentences(language, 3, rng), start=1):
+def _short_steps(writer: Writer, images: Images) -> Blocks:
+    made: list[Block] = [writer.title]
+    for number, line in enumerate(writer.lines(3), start=1):
         made += [Paragraph(f"{number}. {line}"), images.next()]
     return tuple(made)
 
 
-def _many_images(language: str, rng: random.Random, images: Images) -> Blocks:
-    made: list[Block] = [_title(language, rng)]
-    for line in written.sentences(language, MANY, rng):
-        made += [Paragraph(line), images.next()]
+def _many_images(writer: Writer, images: Images) -> Blocks:
+    """Eight sentences, each with two or three images."""
+    made: list[Block] = [writer.title]
+    lines = writer.lines(len(writer.frames))
+    for number in range(MANY):
+        if number % 5 in (0, 2) and lines:
+            made.append(Paragraph(lines.pop(0)))
+        made.append(images.next())
     return tuple(made)
 
 
-def _code(language: str, rng: random.Random, images: Images) -> Blocks:
-    made: list[Block] = [_title(language, rng)]
-    for number, listing in enumerate(rng.sample(LISTINGS, 4)):
-        code = listing.replace("{name}", rng.choice(NAMES)).replace("{port}", str(rng.randint(10, 99)))
-        made += [Paragraph(written.text(language, 2, rng)), Paragraph(code, kind="code")]
+def _code(writer: Writer, images: Images) -> Blocks:
+    made: list[Block] = [writer.title]
+    for number, listing in enumerate(writer.rng.sample(LISTINGS, 4)):
+        code = listing.replace("{name}", writer.rng.choice(NAMES))
+        code = code.replace("{port}", str(writer.rng.randint(10, 99)))
+        made += [Paragraph(writer.text(2)), Paragraph(code, kind="code")]
         if number % 2:
             made.append(images.next())
     return tuple(made)
 
 
-def _steps_list(language: str, rng: random.Random, images: Images) -> Blocks:
-    things = rng.sample(written.languages()[language]["things"], 5)
-    made: list[Block] = [_title(language, rng), Paragraph(written.text(language, 2, rng))]
+def _steps_list(writer: Writer, images: Images) -> Blocks:
+    things = writer.rng.sample(written.languages()[writer.language]["things"], 5)
+    made: list[Block] = [writer.title, Paragraph(writer.text(2))]
     made.append(Paragraph("\n".join(things), kind="list"))
-    for number, line in enumerate(written.sentences(language, 5, rng), start=1):
+    for number, line in enumerate(writer.lines(5), start=1):
         made += [Paragraph(f"{number}. {line}"), images.next()]
     return tuple(made)
 
 
-def _references(language: str, rng: random.Random, images: Images) -> Blocks:
+def _references(writer: Writer, images: Images) -> Blocks:
     """Each reference stands beside the image that it means."""
-    texts = [written.text(language, 2, rng) for _ in range(3)]
     return (
-        _title(language, rng),
-        Paragraph(f"{texts[0]} Figure 1 shows how it should look."),
+        writer.title,
+        Paragraph(f"{writer.text(2)} Figure 1 shows how it should look."),
         _captioned(images, "Figure 1: the beginning"),
-        Paragraph(f"{texts[1]} The picture below was taken a little later."),
+        Paragraph(f"{writer.text(2)} The picture below was taken a little later."),
         images.next(),
-        Paragraph(f"{texts[2]} In Figure 2 everything is in its place."),
+        Paragraph(f"{writer.text(2)} In Figure 2 everything is in its place."),
         _captioned(images, "Figure 2: the end"),
     )
 
@@ -132,10 +160,6 @@ def _references(language: str, rng: random.Random, images: Images) -> Blocks:
 def _captioned(images: Images, caption: str) -> DrawnImage:
     image = images.next()
     return DrawnImage(image.name, image.data, image.px, image.alt, caption)
-
-
-def _title(language: str, rng: random.Random) -> Paragraph:
-    return Paragraph(written.title(language, rng), heading=True)
 
 
 _EVERY = tuple(written.languages())
@@ -156,7 +180,7 @@ CASES = {
 def clean_page(case: str, language: str, seed: int, number: int) -> Blocks:
     """Generate the blocks of a clean page. case: a key of CASES; language: one of its languages."""
     rng = stream(seed, "clean", case, language, number)
-    return CASES[case].make(language, rng, Images(rng))
+    return CASES[case].make(Writer(language, rng), Images(rng))
 
 
 def script_of(language: str) -> str:

@@ -51,9 +51,14 @@ def title(language: str, rng: random.Random) -> str:
 
 
 def text(language: str, count: int, rng: random.Random) -> str:
-    """Generate a paragraph of `count` sentences. Thai puts a space between sentences, as others do; Chinese
-    and Japanese need none."""
-    return ("" if language in ("zh", "ja") else " ").join(sentences(language, count, rng))
+    """Generate a paragraph of `count` sentences."""
+    return joined(language, sentences(language, count, rng))
+
+
+def joined(language: str, lines: list[str]) -> str:
+    """Join sentences to a paragraph. Thai puts a space between them, as others do; Chinese and Japanese need
+    none."""
+    return ("" if language in ("zh", "ja") else " ").join(lines)
 
 
 def _filled(known: Language, frames: list[str], count: int, rng: random.Random) -> list[str]:
