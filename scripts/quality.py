@@ -24,7 +24,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
@@ -210,23 +210,23 @@ def measure_drawn(recipe: Path, workdir: Path, classes: Sequence[str], each: int
 
 def measure_real(
     recipe: Path, workdir: Path, paths: Sequence[Path], classes: Sequence[str]
-) -> tuple[Figures, Figures]:
-    """Measure pages that people wrote: once as they are, then with ROUND classes at a time."""
+) -> Iterator[tuple[Figures, Figures]]:
+    """Measure pages that people wrote: once as they are, then with ROUND classes at a time. Yields the
+    figures of a round, and of clean pages, as soon as there are any."""
     sources, donors = divided(sources_of(paths), SEED)
     sources = [replace(source, group=str(index)) for index, source in enumerate(sources)]
     as_they_are = write(workdir / "clean", [Choice(source) for source in sources], donors, SEED)
     fates = filtered(recipe, workdir / "clean", workdir / "of-clean")
     kept = {truth.group for truth in as_they_are if fates.get(truth.file, (None, []))[0] is not None}
     lost = lost_figures((replace(truth, group="real pages") for truth in as_they_are), fates)
+    yield {}, lost
     usable = [source for source in sources if source.group in kept]
     each = max(1, int(len(usable) * PLANTED) // ROUND)
-    found: Figures = {}
     for start in range(0, len(classes), ROUND):
         folder = workdir / f"round-{start}"
         chosen = planted_into(usable, classes[start : start + ROUND], each, SEED + start)
         truths = write(folder / "pages", chosen, donors, SEED)
-        found |= planted_figures(truths, filtered(recipe, folder / "pages", folder))
-    return found, lost
+        yield planted_figures(truths, filtered(recipe, folder / "pages", folder)), lost
 
 
 def share(figure: Figure | None) -> str:
@@ -353,14 +353,22 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             if step == "clean":
                 lost["Sketchbook"] = measure_clean(given.recipe, Path(folder), CLEAN, EVERY_SCRIPT)
+                save(given.out, measured)
             elif step == "Sketchbook":
                 found = measure_drawn(given.recipe, Path(folder), classes, given.each)
                 planted["Sketchbook"] = planted.get("Sketchbook", {}) | found
+                save(given.out, measured)
             elif real:
-                found, lost["real"] = measure_real(given.recipe, Path(folder), real, classes)
-                planted["real"] = planted.get("real", {}) | found
-        path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-        (given.out / "quality.md").write_text(markdown(measured, first_measurement()), encoding="utf-8")
+                for found, lost["real"] in measure_real(given.recipe, Path(folder), real, classes):
+                    planted["real"] = planted.get("real", {}) | found
+                    save(given.out, measured)
+
+
+def save(out: Path, measured: Measured) -> None:
+    """Write quality.json and quality.md."""
+    text = json.dumps(measured, indent=1, sort_keys=True) + "\n"
+    (out / "quality.json").write_text(text, encoding="utf-8")
+    (out / "quality.md").write_text(markdown(measured, first_measurement()), encoding="utf-8")
 
 
 def first_measurement() -> Measured | None:
