@@ -14,8 +14,9 @@ import quality
 
 ROOT = Path(__file__).parent.parent.parent
 EACH, EVERY_SCRIPT, CLEAN = 3, 6, 30
-FOUND, MISSED = 0.95, 1
-"""Share from which a class counts as found on the page; pages of it that may be missed here."""
+FOUND, TOGETHER = 0.95, 0.85
+"""Share from which a class counts as found on the page; share of all their pages that must be found here. With
+few pages on both sides, a class that is found in two of three may look like one that is always found."""
 MARGIN = 2
 """Clean pages of a group that may be lost beyond the share of the page: of 6, chance alone loses two more."""
 PLANTING = """
@@ -67,8 +68,10 @@ def measured(documented, tmp_path_factory) -> tuple[quality.Figures, quality.Fig
 def test_classes_that_were_found_are_found(documented, measured):
     planted, _ = measured
     assert len(planted) >= 15
-    missed = {name: figure["n"] - figure["count"] for name, figure in planted.items()}
-    assert {name: count for name, count in missed.items() if count > MISSED} == {}
+    assert [name for name, figure in planted.items() if not figure["count"]] == []
+    found = sum(figure["count"] for figure in planted.values())
+    pages = sum(figure["n"] for figure in planted.values())
+    assert found >= TOGETHER * pages, planted
 
 
 def test_clean_pages_that_were_kept_are_kept(documented, measured):
