@@ -15,8 +15,8 @@ import quality
 ROOT = Path(__file__).parent.parent.parent
 EACH, EVERY_SCRIPT, CLEAN = 3, 6, 30
 FOUND, TOGETHER = 0.95, 0.85
-"""Share from which a class counts as found on the page; share of all their pages that must be found here. With
-few pages on both sides, a class that is found in two of three may look like one that is always found."""
+"""Share from which a class counts as found on the page; share of all their pages that must be found. With few
+pages on both sides, a class that is found in two of three may look like one that is always found."""
 MARGIN = 2
 """Clean pages of a group that may be lost beyond the share of the page: of 6, chance alone loses two more."""
 PLANTING = """
