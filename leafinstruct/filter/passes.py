@@ -255,7 +255,7 @@ def _report(
         languages={
             "kept": _languages(kept),
             "dropped": _languages(decision for decision in dropped if decision.drops[0].rule == "languages"),
-            "unaligned": _languages(filter(_is_unaligned, decisions)),
+            "unaligned": _languages(filter(_is_unaligned, kept)),
         },
         undecoded={
             "documents": _undecoded(decision.drops[0] for decision in dropped),

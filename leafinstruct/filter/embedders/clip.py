@@ -23,6 +23,9 @@ from leafinstruct.errors import RecipeError
 from leafinstruct.filter.embedders.tower import Piece, windows
 from leafinstruct.filter.embedders.weights import Weights
 
+_INITIALIZERS = {"normal_", "uniform_"}
+"""Methods of tensors that initialize parameters."""
+
 
 def load_clip() -> Any:
     """The `clip` module."""
@@ -61,7 +64,8 @@ class ClipTower:
                 warnings.filterwarnings("ignore", r".*torch\.jit\.load.*", DeprecationWarning)
                 warnings.filterwarnings("ignore", ".*is not a JIT archive.*", UserWarning)
                 # loaded for the CPU, where clip makes the weights float32
-                model, self._preprocess = clip.load(weights.file or weights.name, device="cpu", jit=False)
+                with _uninitialized():
+                    model, self._preprocess = clip.load(weights.file or weights.name, device="cpu", jit=False)
         except (OSError, RuntimeError, KeyError, AttributeError, UnpicklingError, EOFError) as error:
             raise RecipeError(
                 f"filter.alignment.model: {weights.name} cannot be opened "
@@ -108,6 +112,21 @@ class ClipTower:
     def _encode(self, text: str) -> list[int]:
         # the tokenizer would read a literal <|endoftext|> in a document as its control token
         return list(self._tokenizer.encode(text.replace("<|", "< |")))
+
+
+def _uninitialized() -> Any:
+    """A context in which torch initializes no parameters: clip then loads all of them from the file,
+    strictly. Saves 2 of 3.2 CPU-s per process for a model of ViT-B/32's size."""
+    from torch.overrides import TorchFunctionMode
+
+    class Uninitialized(TorchFunctionMode):  # type: ignore[misc]  # torch is not followed
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            given = kwargs or {}
+            if getattr(func, "__module__", "") == "torch.nn.init" or func.__name__ in _INITIALIZERS:
+                return given["tensor"] if "tensor" in given else args[0]
+            return func(*args, **given)
+
+    return Uninitialized()
 
 
 def _lower(torch: Any, model: Any) -> None:
