@@ -138,18 +138,18 @@ class LocalEngine:
         run = cast("Callable[[Part], R]", task)
         if needs.kind == "gpu":
             return self._on_devices(run, parts, needs)
-        return self._in_processes(run, parts, needs.what, ())
+        return self._in_processes(run, parts, needs.what)
 
     def _on_devices(self, task: Callable[[Part], R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         """Run `before` in the cpu processes and the task in those of the devices, at the same time."""
         if needs.before is None:
             return self._in_processes(task, parts, needs.what, needs.devices)
-        ready = self._in_processes(partial(_before, needs.before), parts, needs.what, ())
+        ready = self._in_processes(partial(_before, needs.before), parts, needs.what)
         after = partial(_after, task)
         return self._in_processes(after, (one.value for one in ready), needs.what, needs.devices)
 
     def _in_processes(
-        self, task: Callable[[Part], R], parts: Iterable[Part], what: str, devices: tuple[str, ...]
+        self, task: Callable[[Part], R], parts: Iterable[Part], what: str, devices: tuple[str, ...] = ()
     ) -> Iterator[R]:
         pool, run = self._processes(devices), partial(_run, task)
         waiting = iter(parts)
