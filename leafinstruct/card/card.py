@@ -102,7 +102,8 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "filter": kept["counts"],
         "dropped": _most_common(kept["reasons"]),
         "images_dropped": _most_common(kept["image_reasons"]),
-        "languages": _kept_languages(chain(rewrite)[1]),
+        "languages": _kept_languages(chain(rewrite)[1], "kept"),
+        "unaligned": _kept_languages(chain(rewrite)[1], "unaligned"),
         "unfetched": kept.get("unfetched", 0),
         "rewrite": rewritten["counts"],
         "rewrite_dropped": _most_common(rewritten["reasons"]),
@@ -118,11 +119,12 @@ def history(rewrite: Artifact) -> dict[str, Any]:
     }
 
 
-def _kept_languages(filtered: Artifact) -> dict[str, int]:
-    """Documents that filter kept, by language (including `undetermined`)."""
+def _kept_languages(filtered: Artifact, which: str) -> dict[str, int]:
+    """Documents that filter kept, by language (including `undetermined`). which: `kept`, or `unaligned`:
+    those whose alignment was not scored because of it."""
     found = Counter[str]()
     for report in filtered.reports():
-        found.update(report.languages["kept"])
+        found.update(report.languages[which])
     return dict(sorted(found.items()))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from leafinstruct.records.text.language_names import named
+
 TRUNCATED = ("truncated", "damaged")
 """Reasons of ingest for a file that ends early."""
 _MISSING = {
@@ -75,6 +77,12 @@ def _of_models(history: Mapping[str, Any]) -> Iterator[str]:
         yield (
             "Toy scores: the packaged tiny CLIP recognizes only sketchbook images, and the recipe applied it "
             "to other sources (`allow_toy: true`). The alignment and coherence scores are meaningless."
+        )
+    if unaligned := history["unaligned"]:
+        counts = _list([f"{named(code)} {count:,}" for code, count in unaligned.items()])
+        yield (
+            f"Alignment was not scored for {sum(unaligned.values()):,} documents whose language the model "
+            f"does not know ({counts}); rules on it were ignored for them."
         )
     if loose := [f"`{rule['score']}`" for rule in history["rules"] if rule.get("uncalibrated")]:
         yield f"Uncalibrated bounds: those of {_list(loose)} were not calibrated for the model that was used."

@@ -23,6 +23,20 @@ TOY_MODEL = "leaf:tiny-clip-1"
 """The packaged CLIP, which was trained only on Sketchbook."""
 
 
+def _codes(written: object) -> object:
+    """Sort codes of languages and remove repeated ones, since their order has no effect. A single word is one
+    code; an unquoted `no` is false in YAML."""
+    codes = [written] if isinstance(written, (str, bool)) else written
+    if not isinstance(codes, (list, tuple)):
+        return written
+    for code in codes:
+        if code is False:
+            raise ValueError("a bare no is false in YAML; write 'no' in quotes for Norwegian")
+        if not isinstance(code, str) or code not in NAMES:
+            raise ValueError(f"unknown language {code!r}; {hint(str(code))}")
+    return tuple(sorted(set(codes)))
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -98,22 +112,51 @@ class ImageConfig(_Section):
     """
 
 
+Backend = Literal["clip", "open_clip", "transformers"]
+Dtype = Literal["float32", "bfloat16"]
+
+
 class AlignmentConfig(_Section):
     """CLIP text-image alignment. Computed only if there is a rule on alignment.* or coherence.*, or `model`
     or `share_above` is set."""
 
+    backend: Backend = "clip"
+    """The library that opens the model: `clip` (OpenAI's models), `open_clip` (an extra: SigLIP 2, DFN, EVA),
+    or `transformers` (any dual encoder)."""
     model: str | None = None
     """A name from clip.available_models(), the path of a checkpoint, or the packaged `leaf:tiny-clip-1`,
-    which was trained only on Sketchbook and is the default of rules without a model. The scores of a model
-    named here are computed even if no rule needs them."""
+    which was trained only on Sketchbook and is the default of rules without a model. For open_clip:
+    ARCHITECTURE/TAG, ./FOLDER or ORG/NAME@COMMIT of the Hub; for transformers ./FOLDER or ORG/NAME@COMMIT.
+    The scores of a model named here are computed even if no rule needs them."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
+    """Where the model runs: `auto` (a CUDA GPU if there is one, else the CPU), `cpu`, `cuda` (all GPUs, one
+    process each), `cuda:1` (one of them), or `mps` (untested). The kind of device is part of the fingerprint,
+    the index is not."""
+    dtype: Dtype = "float32"
+    """Number format of the model. `bfloat16` is faster on GPUs and on CPUs with AMX or AVX512-BF16, and
+    changes the second or third decimal of a cosine, so it is named in the model's label."""
     batch_size: int = Field(default=32, gt=0)
     """Images or texts in one forward pass. Part of the fingerprint, since it can change the last digit."""
+    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Languages that the model knows, as ISO 639 codes; null: those of a table of published models, all for
+    own ones. Alignment of documents in others is `not_scored`, and rules on it are ignored for them."""
     share_above: float | None = None
     """Cosine from which an image counts for alignment.share. No default, because scales differ between
     models."""
     allow_toy: bool = False
     """Allow the tiny model on sources other than Sketchbook. Its scores mean nothing there; every row and the
     card report it."""
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _listed(cls, written: object) -> object:
+        return _codes(written)
+
+    @model_validator(mode="after")
+    def _named(self) -> AlignmentConfig:
+        if self.backend != "clip" and (self.model is None or self.model == TOY_MODEL):
+            raise ValueError(f"backend {self.backend} needs a model; {TOY_MODEL} is of the backend clip")
+        return self
 
 
 class JudgeConfig(_Section):
@@ -150,17 +193,7 @@ class FilterConfig(_Section):
     @field_validator("languages", mode="before")
     @classmethod
     def _listed(cls, written: object) -> object:
-        """Sort the codes and remove repeated ones, since their order has no effect. A single word is one
-        code; an unquoted `no` is false in YAML."""
-        codes = [written] if isinstance(written, (str, bool)) else written
-        if not isinstance(codes, (list, tuple)):
-            return written
-        for code in codes:
-            if code is False:
-                raise ValueError("a bare no is false in YAML; write 'no' in quotes for Norwegian")
-            if not isinstance(code, str) or code not in NAMES:
-                raise ValueError(f"unknown language {code!r}; {hint(str(code))}")
-        return tuple(sorted(set(codes)))
+        return _codes(written)
 
     @property
     def clip(self) -> str | None:

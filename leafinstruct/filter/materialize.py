@@ -183,12 +183,22 @@ def decoded(
 
     names: sha256. order: receives the names in the order of the images. px: longer side of the result.
     """
+    return (opened(px, max_pixels, data) for data in stored_bytes(path, names, order))
+
+
+def stored_bytes(path: Path, names: set[str], order: dict[str, None]) -> Iterator[bytes]:
+    """The bytes of the named images of a part's file, see `decoded`."""
     for sha256, data in table.columns(path, "sha256", "bytes"):
         if sha256 in names and sha256 not in order:
-            image = decode(data, px, max_pixels)
-            assert not isinstance(image, Undecodable), "it was decoded when it was materialized"
             order[sha256] = None
-            yield image
+            yield data
+
+
+def opened(px: int, max_pixels: int, data: bytes) -> Pil.Image:
+    """Decode an image of a part's file, see `decoded`."""
+    image = decode(data, px, max_pixels)
+    assert not isinstance(image, Undecodable), "it was decoded when it was materialized"
+    return image
 
 
 def cells(image: ImageRef, row: ImageRow) -> list[Cell]:

@@ -17,10 +17,13 @@ import numpy as np
 
 from leafinstruct.filter import materialize
 from leafinstruct.filter.catalog import versions
+from leafinstruct.filter.config import Backend
 from leafinstruct.filter.decision import Decision
+from leafinstruct.filter.embedders import embedder
+from leafinstruct.filter.embedders.weights import Weights
 from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
-from leafinstruct.filter.scores import alignment, clip, coherence, duplicate, references, text
+from leafinstruct.filter.scores import alignment, coherence, duplicate, references, text
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import UNDECIDED, Document, Ref
@@ -29,23 +32,32 @@ from leafinstruct.records.frames import KeptFrames
 from leafinstruct.records.rows import Drop, DuplicateRow, EmbeddingRow, ImageRow
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest, version
-from leafinstruct.runtime.engine.base import Part, TaskResult
+from leafinstruct.runtime.engine.base import Part, TaskResult, joined
+from leafinstruct.runtime.engine.device import assigned
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Failed
 from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 12
+CODE = 13
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
+
+LIBRARIES: Mapping[Backend, tuple[str, ...]] = {
+    "clip": ("clip-anytorch",),
+    "open_clip": ("open_clip_torch", "timm"),
+    "transformers": ("transformers",),
+}
+"""Libraries of a backend whose versions can change a vector."""
 
 INTERMEDIATE = ("fetches", "images", "extensions", "embeddings", "keys", "duplicates", "judged", "asked")
 """Kinds of intermediate files. A part's report names those that existed when it was decided."""
 
 
 def libraries(settings: FilterSettings) -> dict[str, str]:
-    """Versions of the libraries that can change a score or a byte; those of CLIP only if it is used."""
-    clip = () if settings.weights is None else ("clip-anytorch", "torch")
-    return {name: version(name) for name in (*clip, "pillow", "pyarrow", "regex")}
+    """Versions of the libraries that can change a score or a byte; those of the
+    model only if it is used."""
+    model = () if settings.weights is None else (*LIBRARIES[settings.weights.backend], "torch")
+    return {name: version(name) for name in (*model, "pillow", "pyarrow", "regex")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +100,12 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
         decision.apply([item for item in cells if item.position in shown])
         decision.apply([item for item in cells if item.position is None])
     if decision.kept and settings.weights is not None and cached.embeddings is not None:
-        matrix = cached.embeddings.get(document.id, {})
-        # a model that was not trained on such images does not decide owners
-        if not settings.weights.toy:
-            decision.document = alignment.with_owners(decision.document, matrix)
-        own = alignment.image_cells(decision.document, matrix, settings.weights.label)
-        decision.apply(own)  # images first, since the document's aggregates count only kept images
-        if decision.kept:
-            share_above = settings.config.alignment.share_above
-            decision.apply(_aggregates(decision.document, matrix, own, share_above, settings.weights.label))
+        _align(
+            decision,
+            settings.weights,
+            cached.embeddings.get(document.id, {}),
+            settings.config.alignment.share_above,
+        )
     if decision.kept and cached.duplicates is not None:
         decision.apply(
             [*duplicate.within(decision.document), *duplicate.cells_of(cached.duplicates[document.id])]
@@ -109,6 +118,34 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
     return decision
 
 
+def _align(
+    decision: Decision, weights: Weights, matrix: Mapping[int, EmbeddingRow], share_above: float | None
+) -> None:
+    """Apply alignment and coherence. matrix: position -> row of the document's images.
+
+    Without the language of a document the cosines with its texts mean nothing: its alignment is `not_scored`,
+    no rule is applied to it, and its owners stay as ingest inferred them. Coherence compares only images.
+    """
+    known = weights.knows(decision.document.language)
+    # a model that was not trained on such images does not decide owners
+    if known and not weights.toy:
+        decision.document = alignment.with_owners(decision.document, matrix)
+    if known or any(row.fault for row in matrix.values()):
+        own = alignment.image_cells(decision.document, matrix, weights.label)
+        decision.apply(own)  # images first, since the document's aggregates count only kept images
+    else:
+        own = alignment.unknown_language(decision.document, share_above is not None, weights.label)
+        decision.cells += own
+    if not decision.kept:
+        return
+    # (n, d)
+    vectors = np.asarray(
+        [matrix[image.position].vector for image in decision.document.images] or np.zeros((0, 1)), np.float32
+    )
+    aggregates = alignment.document_cells(decision.document, matrix, own, share_above, weights.label)
+    decision.apply([*(aggregates if known else ()), *coherence.scores(vectors, weights.label)])
+
+
 def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
     """Task: text scores, images of remaining documents, scores of installed packages and embeddings if the
     recipe needs them. Writes images-, extensions-, embeddings-, keys-.
@@ -116,39 +153,57 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     part.payload: key of keys-. Embeddings of a recipe that no longer needs them are kept: they are expensive,
     and are used again if it does.
     """
+    gathered = gather(settings, inputs, out, part)
+    return joined(gathered, embed_part(settings, inputs, out, part))
+
+
+def gather(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
+    """Task, the first half of `look`, which needs no model: writes images- and extensions-."""
     # first, so that an interruption never leaves old keys beside new results
     out.file("keys", part.name).unlink(missing_ok=True)
     counts: Counter[str] = Counter()
     documents = list(table.documents(inputs.checked("documents", part.name)))
     remaining = [document for document in documents if decision_of(document, settings, CachedScores()).kept]
     images = _materialize(settings, inputs, out, part, remaining, counts)
-    cached, max_pixels = CachedScores(images=images), settings.config.images.max_pixels
-
-    def decided() -> list[tuple[Document, Document]]:
-        """The documents that remain so far, as ingest wrote them and as the rules left them."""
-        pairs = ((document, decision_of(document, settings, cached)) for document in remaining)
-        return [(document, decision.document) for document, decision in pairs if decision.kept]
-
-    kept = decided()
     if settings.extensions:
+        kept = _decided(remaining, settings, CachedScores(images=images))
         pairs = [(materialize.with_facts(document, images), left.images) for document, left in kept]
-        extend(settings.extensions, max_pixels, inputs, out, part, pairs, counts)
-        cached = replace(cached, extensions=_extensions_of(settings, out, part))
-        kept = decided()
+        extend(settings.extensions, settings.config.images.max_pixels, inputs, out, part, pairs, counts)
+    repaired = materialize.repaired(counts)
+    return TaskResult(repaired=repaired, counts={"documents": len(documents), **counts})
+
+
+def embed_part(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
+    """Task, the second half of `look`, in the process of a device if the model has one: writes embeddings-
+    and keys-. It reads what `gather` wrote."""
+    counts: Counter[str] = Counter()
+    images = materialize.rows_without_bytes(out.file("images", part.name))
+    extensions = _extensions_of(settings, out, part) if settings.extensions else None
+    cached = CachedScores(images=images, extensions=extensions)
+    # documents that the text rules dropped have no images
+    kept = _decided(table.documents(inputs.checked("documents", part.name)), settings, cached)
     if settings.weights is not None:
         pairs = [(document, left.images) for document, left in kept]
         key = embeddings_key(settings, settings.weights, inputs, part)
-        batch_size = settings.config.alignment.batch_size
-        embed(settings.weights, batch_size, max_pixels, key, out, part, pairs, counts)
+        batch_size, max_pixels = settings.config.alignment.batch_size, settings.config.images.max_pixels
+        embed(settings.weights, batch_size, max_pixels, key, out, part, pairs, counts, assigned())
         cached = replace(cached, embeddings=embeddings_of(out, part))
-        kept = decided()
+        kept = _decided((document for document, _ in kept), settings, cached)
     seen = digest([(ref, row.sha256, row.stamp) for ref, row in sorted(images.items())])
-    # without a key, failed images are read again by the next run
-    key = "" if counts["images_failed"] else f"{part.payload} {seen}"
+    failed = counts["embeddings_failed"] or any(row.state == "failed" for row in images.values())
+    # without a key, what failed is read and embedded again by the next run
+    key = "" if failed else f"{part.payload} {seen}"
     with writing(out.file("keys", part.name)) as temporary:
         table.write(temporary, (duplicate.key_row(left) for _, left in kept), table.KEYS, key)
-    repaired = materialize.repaired(counts)
-    return TaskResult(repaired=repaired, counts={"documents": len(documents), **counts})
+    return TaskResult(counts=counts)
+
+
+def _decided(
+    documents: Iterable[Document], settings: FilterSettings, cached: CachedScores
+) -> list[tuple[Document, Document]]:
+    """The documents that remain so far, as ingest wrote them and as the rules left them."""
+    pairs = ((document, decision_of(document, settings, cached)) for document in documents)
+    return [(document, decision.document) for document, decision in pairs if decision.kept]
 
 
 def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> FilterReport:
@@ -200,6 +255,7 @@ def _report(
         languages={
             "kept": _languages(kept),
             "dropped": _languages(decision for decision in dropped if decision.drops[0].rule == "languages"),
+            "unaligned": _languages(filter(_is_unaligned, kept)),
         },
         undecoded={
             "documents": _undecoded(decision.drops[0] for decision in dropped),
@@ -248,14 +304,15 @@ def images_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
     return f"{digest(read)} {digest(versions(lambda score: score.family == 'image'))}"
 
 
-def embeddings_key(settings: FilterSettings, weights: clip.Weights, inputs: Artifact, part: Part) -> str:
-    """Digest of what determines the rows of embeddings-: no score, since those of CLIP are computed from
-    them."""
+def embeddings_key(settings: FilterSettings, weights: Weights, inputs: Artifact, part: Part) -> str:
+    """Digest of what determines the rows of embeddings-: no score, since alignment and coherence are
+    computed from them."""
     return digest(
         [
-            clip.CODE,
+            embedder.CODE,
             inputs.file_digest("documents", part.name),
             weights.identity,
+            weights.languages,
             settings.config.alignment.batch_size,
             libraries(settings),
         ]
@@ -299,25 +356,13 @@ def _materialize(
     return found
 
 
-def _aggregates(
-    document: Document,
-    matrix: Mapping[int, EmbeddingRow],
-    own: Sequence[Cell],
-    share_above: float | None,
-    model: str,
-) -> list[Cell]:
-    # (n, d)
-    vectors = np.asarray(
-        [matrix[image.position].vector for image in document.images] or np.zeros((0, 1)), np.float32
-    )
-    return [
-        *alignment.document_cells(document, matrix, own, share_above, model),
-        *coherence.scores(vectors, model),
-    ]
-
-
 def _languages(decisions: Iterable[Decision]) -> Counter[str]:
     return Counter(decision.document.language or UNDETERMINED for decision in decisions)
+
+
+def _is_unaligned(decision: Decision) -> bool:
+    """Whether the alignment of a document was not scored because of its language."""
+    return any(map(alignment.is_ignored, decision.cells))
 
 
 def _undecoded(drops: Iterable[Drop]) -> Counter[str]:

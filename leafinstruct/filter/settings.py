@@ -18,7 +18,7 @@ from leafinstruct.filter.catalog import (
     versions,
 )
 from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
-from leafinstruct.filter.scores import clip as clips
+from leafinstruct.filter.embedders.weights import Weights, weights_of
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.removals import Suppressed
@@ -53,16 +53,16 @@ class _Loaded(Protocol):
 class FilterSettings:
     """What filter needs at run time.
 
-    config: the recipe's section. rules: the active ones. weights: of the CLIP, None if the recipe needs no
-    score of it. answers: folder of the answer cache. fetched: folder of images fetched from the web. removed:
-    sha256 of images that were deleted by request.
+    config: the recipe's section. rules: the active ones. weights: of the model for alignment and coherence,
+    None if the recipe needs no score of it. answers: folder of the answer cache. fetched: folder of images
+    fetched from the web. removed: sha256 of images that were deleted by request.
     """
 
     config: FilterConfig
     rules: tuple[Rule, ...]
     llm: LlmConfig
     prompt: Prompt
-    weights: clips.Weights | None
+    weights: Weights | None
     answers: Path
     fetched: Path
     removed: frozenset[str] = frozenset()
@@ -78,7 +78,9 @@ class FilterSettings:
             rules=loaded.active_rules,
             llm=recipe.llm,
             prompt=loaded.template("prompts", recipe.filter.judge.prompt),
-            weights=None if clip is None else clips.weights_of(clip, tiny, bool(recipe.strangers)),
+            weights=None
+            if clip is None
+            else weights_of(recipe.filter.alignment, clip, tiny, bool(recipe.strangers)),
             answers=loaded.answers,
             fetched=loaded.fetched,
             removed=loaded.removed.purged.images,
@@ -106,8 +108,9 @@ class FilterSettings:
     @property
     def shaping(self) -> dict[str, Any]:
         """The section without the settings of how fast and politely images are fetched, which change no
-        result."""
+        result, and without the device, whose kind is in the identity of the weights."""
         section = self.config.model_dump(mode="json")
+        del section["alignment"]["device"]
         if self.config.images.fetch is not None:
             section["images"]["fetch"] = self.config.images.fetch.shaping
         return section

@@ -4,7 +4,7 @@ images.
     fetch   (event loop)  images on the web, of documents that pass the text rules
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
                           packages; embeddings, alignment and coherence if a rule or `alignment.model` needs
-                          them -> keys
+                          them, with a GPU in a process per device -> keys
     reduce  (here)        exact duplicates over the keys of all parts
     judge   (event loop)  four questions about every remaining document
     decide  (processes)   repeat every document's decision with all scores -> documents-, dropped-, scores-
@@ -28,6 +28,8 @@ from leafinstruct.filter import extending, fetching, materialize
 from leafinstruct.filter.asking import ask
 from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES, versions
 from leafinstruct.filter.config import Rule
+from leafinstruct.filter.embedders.devices import check_dtype, devices_of
+from leafinstruct.filter.embedders.weights import published_sha256
 from leafinstruct.filter.passes import (
     CODE,
     INTERMEDIATE,
@@ -35,13 +37,14 @@ from leafinstruct.filter.passes import (
     FilterReport,
     decide,
     decision_of,
+    embed_part,
     embeddings_key,
+    gather,
     images_key,
     libraries,
     look,
 )
 from leafinstruct.filter.scores import duplicate, judge
-from leafinstruct.filter.scores.clip import published_sha256
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.images.send import all_as_sent
 from leafinstruct.llm.client import Client, estimate_tokens
@@ -120,9 +123,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
             "judge": settings.judge_model if settings.config.judge.enabled else None,
             **{score.name: score.package for score in settings.extensions},
         },
-        "weights": settings.weights.sha256 or published_sha256(settings.weights.name)
-        if settings.weights
-        else None,
+        "weights": published_sha256(settings.weights) if settings.weights else None,
         "prompts": {settings.prompt.name: settings.prompt.sha256}
         if settings.config.judge.enabled and settings.llm.provider != "offline"
         else {},
@@ -211,8 +212,8 @@ def removed_by(reasons: Mapping[str, int]) -> str:
 def _look(
     settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
 ) -> None:
-    """Run `look` on the parts without a current key. Raises SourceError if too many images could not be read
-    for a temporary reason."""
+    """Run `look` on the parts without a current key. Raises SourceError if too many images could not be read,
+    or not embedded, for a temporary reason; RecipeError if the model cannot be used on this machine."""
     wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in parts]
     moved = outdated(inputs, out) | _incomplete(settings, inputs, out, parts)
     # "<look's key> <digest of the images>"
@@ -220,15 +221,36 @@ def _look(
     missing = [
         part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved
     ]
-    reports = list(engine.map(partial(look, settings, inputs, out), missing, Needs(what="looking")))
-    failed = sum(report.counts.get("images_failed", 0) for report in reports)
+    task, needs = partial(look, settings, inputs, out), Needs(what="looking")
+    if settings.weights is not None and missing:
+        check_dtype(settings.weights.dtype, settings.weights.device)
+        devices = devices_of(settings.config.alignment.device)
+        if settings.weights.device != "cpu":
+            # a process per device loads the model once; the others read and decode meanwhile
+            task = partial(embed_part, settings, inputs, out)
+            before = partial(gather, settings, inputs, out)
+            needs = Needs("gpu", what="looking", devices=devices, before=before)
+    reports = list(engine.map(task, missing, needs))
     read = sum(table.count(out.file("images", part.name)) for part in parts)
-    if failed > settings.config.images.tolerate_failures * read:
-        raise SourceError(
-            f"{failed:,} of {read:,} images could not be read just now, more than "
-            "filter.images.tolerate_failures allows; "
-            "the others are saved: run the same command again when the disk is readable"
-        )
+    for count, what in (("images_failed", "read"), ("embeddings_failed", "embedded")):
+        failed = sum(report.counts.get(count, 0) for report in reports)
+        if failed > settings.config.images.tolerate_failures * read:
+            hint = (
+                "run the same command again when the disk is readable"
+                if what == "read"
+                else f"the model failed ({_first_fault(out, parts)}); if its memory was too small, set a "
+                "smaller filter.alignment.batch_size"
+            )
+            raise SourceError(
+                f"{failed:,} of {read:,} images could not be {what} just now, more than "
+                f"filter.images.tolerate_failures allows; the others are saved: {hint}"
+            )
+
+
+def _first_fault(out: Artifact, parts: Sequence[Part]) -> str:
+    """Why the model failed on the first image on which it did."""
+    files = (out.file("embeddings", part.name) for part in parts)
+    return next(str(fault) for path in files for (fault,) in table.columns(path, "fault") if fault)
 
 
 def _incomplete(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part]) -> set[str]:
@@ -309,7 +331,8 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
     config = settings.config.model_dump(
         include={"min_images": True, "min_words": True, "languages": True, "images": {"max_pixels"}}
     )
-    clip = [settings.weights.identity, settings.config.alignment.model_dump()] if settings.weights else None
+    weights, alignment = settings.weights, settings.config.alignment.model_dump(exclude={"device"})
+    model = [weights.identity, weights.languages, alignment] if weights else None
     fetched = fetching.outcomes(out, part) if settings.config.images.fetch is not None else None
     removed = [sorted(settings.removed)] if settings.removed else []
     return digest(
@@ -319,7 +342,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
             config,
             libraries(settings),
             versions(lambda score: score.family == "duplicate" and score.level == "document"),
-            clip,
+            model,
             inputs.file_digest("documents", part.name),
             fetched,
             *removed,

@@ -217,7 +217,8 @@ def _with_absolute_paths(raw: dict[str, object], base: Path) -> dict[str, object
         absolute(train, "data")
     section = raw.get("filter")
     alignment = section.get("alignment") if isinstance(section, dict) else None
-    if isinstance(alignment, dict) and str(alignment.get("model", "")).endswith((".pt", ".pth")):
+    model = str(alignment.get("model", "")) if isinstance(alignment, dict) else ""
+    if model.endswith((".pt", ".pth")) or model.startswith(("/", "~", "./", "../")):
         absolute(alignment, "model")
     return raw
 

@@ -37,6 +37,7 @@ def resolved(recipe: Recipe) -> dict[str, object]:
     whole["llm"] = {"provider": "offline"} if offline else named | extra
     clip = whole["filter"]["alignment"]
     clip["model"] = clip["model"] and basename(clip["model"])
+    clip["device"] = clip["device"].partition(":")[0]  # the index changes no byte
     whole["filter"]["rules"] = [
         {
             key: basename(value) if key == "model" else value

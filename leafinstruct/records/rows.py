@@ -68,7 +68,8 @@ class ImageRow:
 @dataclass(frozen=True, slots=True)
 class EmbeddingRow:
     """Row of table.EMBEDDINGS. vector: (d,), unit. text_positions, cosines, unknown_words: parallel, an entry
-    for each text segment of the document."""
+    for each text segment of the document; empty if the model does not know its language. fault: why the model
+    failed on the image or a text; then there is no vector."""
 
     document_id: str
     position: int
@@ -77,6 +78,7 @@ class EmbeddingRow:
     text_positions: Sequence[int]
     cosines: Sequence[float]
     unknown_words: Sequence[float]
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

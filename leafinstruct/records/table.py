@@ -166,10 +166,12 @@ EMBEDDINGS = pa.schema(
         ("text_positions", pa.list_(pa.int32())),
         ("cosines", pa.list_(pa.float32())),
         ("unknown_words", pa.list_(pa.float32())),
+        ("fault", pa.string()),
     ]
 )
 """filter/embeddings-*: one row per image: its unit vector, its row of the document's image x segment matrix
-of cosines, and for each of those texts the share of tokens that were not in the model's training data."""
+of cosines, for each of those texts the share of tokens that were not in the model's training data, and why
+the model failed on it (empty: it did not)."""
 
 EXTENSIONS = pa.schema([*((name, pa.string()) for name in ("document_id", "sha256", "of")), *_CELL])
 """filter/extensions-*: one row per score of an installed package, with the sha256 of its image (for a score

@@ -89,7 +89,8 @@ def entries(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
     that finished the stage (None: unknown). cost: of the language model's answers when they were given; None
     for a stage that asks none. unanswered: state of a question (refused, unparsed, too_large, declined,
     failed) -> count, and the most frequent message. languages: of documents that `filter.languages` dropped;
-    kept_languages: of the stage's result (documents; examples for rewrite), in descending order. undecoded:
+    kept_languages: of the stage's result (documents; examples for rewrite), in descending order. unaligned:
+    of kept documents whose alignment was not scored, since the model does not know their language. undecoded:
     documents and images that `image.decoded` dropped, by the decoder's reason. shards: see `_shards`.
     """
     return [_entry(stage, artifact) for stage, artifact in stages.items()]
@@ -109,6 +110,7 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "image_reasons": dict(totals.image_reasons.most_common()),
         "languages": _languages(reports, "dropped"),
         "kept_languages": _languages(reports, "kept"),
+        "unaligned": _languages(reports, "unaligned"),
         "undecoded": {
             unit: dict(sum((Counter(it.undecoded.get(unit, {})) for it in reports), Counter()).most_common())
             for unit in ("documents", "images")
@@ -203,6 +205,8 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
         if cut and stage == "rewrite":
             yield Step(stage, "documents with examples", kept, images)
         yield Step(stage, label, number, images, cut=cut and stage in ("rewrite", "shard"))
+        for language, unaligned in list(entry["unaligned"].items())[:SHOWN]:
+            yield Step(stage, f"kept, alignment not scored: {language}", unaligned, None)
 
 
 def _split(entry: Mapping[str, Any], reason: str, unit: str, count: int) -> Iterator[tuple[str, int]]:

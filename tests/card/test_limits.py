@@ -76,6 +76,7 @@ def test_sizes_and_order():
 def history(**changes: Any) -> dict[str, Any]:
     plain = {
         "toy": False,
+        "unaligned": {},
         "models": {"alignment": "ViT-B/32"},
         "rules": [],
         "unreadable": [],
@@ -92,6 +93,12 @@ def history(**changes: Any) -> dict[str, Any]:
     ("changes", "facts", "states", "begins"),
     [
         ({"toy": True}, {}, {}, "Toy scores: "),
+        (
+            {"unaligned": {"de": 1200, "th": 1}},
+            *({}, {}),
+            "Alignment was not scored for 1,201 documents whose language the model does not know "
+            "(German (de) 1,200 and Thai (th) 1); rules on it were ignored for them.",
+        ),
         ({"models": {"alignment": None}}, {}, {}, "Alignment and coherence were not scored: "),
         (
             {"rules": [{"score": "alignment.mean", "uncalibrated": True}]},

@@ -118,7 +118,7 @@ TEMPLATE = (
 def test_trls_vision_collator_encodes_the_rows_as_they_are(sketch):
     """A LLaVA processor of four patches an image, made here: no weights are needed to see whether every image
     finds its place."""
-    from leafinstruct.filter.scores.clip import load_clip
+    from leafinstruct.filter.embedders.clip import load_clip
 
     load_clip()  # transformers imports torchvision, which wants the same hint on a CPU build
     from datasets import load_dataset

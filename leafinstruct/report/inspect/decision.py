@@ -3,11 +3,11 @@ the records of which it is a duplicate.
 
 Rules come from the fingerprint of the built stage, not from the current recipe. Outcomes:
 
-    passed | dropped_document | dropped_image | dropped_step | not_reached
+    passed | dropped_document | dropped_image | dropped_step | ignored | not_reached
 
 dropped_step: an image was dropped together with the text that owns it (`drop: step`); the drop's detail lists
-the positions. not_reached: the document was dropped earlier, or a failure ended the decision in this family
-of scores.
+the positions. ignored: the model does not know the document's language. not_reached: the document was dropped
+earlier, or a failure ended the decision in this family of scores.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from leafinstruct.filter.scores.alignment import is_ignored
 from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.example import Cell
 from leafinstruct.records.files.lookup import one_of, values_where
@@ -59,15 +60,14 @@ def rules(filtered: Artifact, scores: Sequence[Cell], drops: Sequence[Drop]) -> 
 
 def _rule(rule: dict[str, Any], scores: Sequence[Cell], drops: Sequence[Drop]) -> dict[str, object]:
     name = rule["score"]
-    values = [
-        {"position": cell.position, "value": cell.value, "state": cell.state}
-        for cell in scores
-        if cell.name == name
-    ]
+    cells = [cell for cell in scores if cell.name == name]
+    values = [{"position": cell.position, "value": cell.value, "state": cell.state} for cell in cells]
     dropped = _outcome_of_drops(rule, [drop for drop in drops if drop.rule == name])
     bounds = {key: rule.get(key) for key in ("min", "max", "model")}
     failed = {_family(drop.rule) for drop in drops if drop.state in UNDECIDED}
     outcome = "not_reached" if not values or _family(name) in failed else "passed"
+    if any(map(is_ignored, cells)):
+        outcome = "ignored"
     return {"rule": name, **bounds, "values": values, "outcome": dropped or outcome}
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from leafinstruct.filter.catalog import SCORES
+from leafinstruct.filter.scores.alignment import is_ignored
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Cell, Example
@@ -223,6 +224,7 @@ def _records(
             "segments": segments,
             **_minima(document),
             **layout(document, owners_now.get(document.id, {})),
+            **({"unaligned": True} if any(map(is_ignored, cells.get(document.id, ()))) else {}),
             **_cells(cells.get(document.id, []), positions, shared),
             **example,
         }

@@ -71,6 +71,7 @@ function replay(record, planned) {
     if (failed(record, pass, kept)) return { fate: DROPPED, why: "failed", before };
     let why = null, unknown = false;
     for (const rule of pass.rules) {
+      if (record.unaligned && rule.family === "alignment") continue; // its language is unknown to the model
       if (rule.level === "own") {
         const cell = moved ? again(record, rule, kept, planned) : record.scores[rule.column];
         if (cell === null) unknown = true;
