@@ -141,6 +141,11 @@ class FilterConfig(_Section):
     languages: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Allowed languages, as ISO 639 codes (`[en, de]`); null allows all. A document in another or an
     undetermined language is dropped before any image is read."""
+    personal_data: Literal["mask", "drop", "keep"] = "mask"
+    """What happens to e-mail addresses, phone numbers, payment cards, IBANs, IP addresses and keys in texts.
+    `mask`: each is replaced by a word such as `[email]`, before any text is scored or sent. `drop`: a
+    document with any of them is dropped. `keep`: nothing. The scores `personal.*` count them in each case.
+    Names of people are not searched."""
     rules: tuple[Rule, ...] = ()
     """All rules must pass. Each is applied in the pass of its score, the cheapest first."""
     images: ImageConfig = ImageConfig()

@@ -25,16 +25,20 @@ def embed(
     remaining: Sequence[tuple[Document, Sequence[ImageRef]]],
     counts: Counter[str],
 ) -> None:
-    """Write embeddings-. Rows for these weights, documents and image bytes are kept, missing ones are
-    computed."""
+    """Write embeddings-. Rows for these weights, texts and image bytes are kept, missing ones are computed.
+
+    remaining: documents with edited texts, before any drop, each with those of its images that remain.
+    """
     path = out.file("embeddings", part.name)
     current = {
-        (document.id, image.position): image.sha256 for document, images in remaining for image in images
+        (document.id, image.position): (clip.digest_of(document), image.sha256)
+        for document, images in remaining
+        for image in images
     }
     rows = [
         row
         for row in (table.records(path, EmbeddingRow) if table.key_of(path) == key else ())
-        if current.get((row.document_id, row.position), row.sha256) == row.sha256
+        if current.get((row.document_id, row.position), seen := (row.texts, row.sha256)) == seen
     ]
     embedded = {(row.document_id, row.position) for row in rows}
     missing = [

@@ -22,8 +22,11 @@ from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
 from leafinstruct.filter.scores import alignment, clip, coherence, duplicate, references, text
 from leafinstruct.filter.settings import FilterSettings
+from leafinstruct.filter.texts import scan
+from leafinstruct.filter.texts.editing import edited
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import UNDECIDED, Document, Ref
+from leafinstruct.records.edits import Edit
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import KeptFrames
 from leafinstruct.records.rows import Drop, DuplicateRow, EmbeddingRow, ImageRow
@@ -34,11 +37,21 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Failed
 from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 12
+CODE = 13
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
 
-INTERMEDIATE = ("fetches", "images", "extensions", "embeddings", "keys", "duplicates", "judged", "asked")
+INTERMEDIATE = (
+    "findings",
+    "fetches",
+    "images",
+    "extensions",
+    "embeddings",
+    "keys",
+    "duplicates",
+    "judged",
+    "asked",
+)
 """Kinds of intermediate files. A part's report names those that existed when it was decided."""
 
 
@@ -57,8 +70,10 @@ class FilterReport(StageReport):
 
 @dataclass(frozen=True)
 class CachedScores:
-    """Cached results of a part's documents; None if the pass has not run."""
+    """Cached results of a part's documents; None if the pass has not run. findings: None where the documents
+    are searched again, so that nothing is known of other pages."""
 
+    findings: Mapping[str, Sequence[Edit]] | None = None
     images: Mapping[str, ImageRow] | None = None
     extensions: Mapping[str, list[Cell]] | None = None
     embeddings: Mapping[str, dict[int, EmbeddingRow]] | None = None
@@ -67,9 +82,11 @@ class CachedScores:
 
 
 def decision_of(document: Document, settings: FilterSettings, cached: CachedScores) -> Decision:
-    """Repeat a document's decision as far as its scores are cached."""
-    decision = Decision(document, settings.config, settings.rules)
-    decision.apply([text.language(document), *text.scores(document)])
+    """Repeat a document's decision as far as its scores are cached. document: as ingest wrote it."""
+    found = scan.findings(document) if cached.findings is None else cached.findings.get(document.id, ())
+    document, edits = edited(document, scan.edits_for(found, settings.config))
+    decision = Decision(document, settings.config, settings.rules, edits=edits)
+    decision.apply([text.language(document), *text.scores(document), *scan.cells(found)])
     if decision.kept and cached.images is not None:
         rows = {image.position: cached.images[str(image.ref)] for image in document.images}
         if any(row.reason.startswith(materialize.REMOVED) for row in rows.values()):
@@ -120,14 +137,15 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     out.file("keys", part.name).unlink(missing_ok=True)
     counts: Counter[str] = Counter()
     documents = list(table.documents(inputs.checked("documents", part.name)))
-    remaining = [document for document in documents if decision_of(document, settings, CachedScores()).kept]
+    cached, max_pixels = CachedScores(scan.found_in(out, part)), settings.config.images.max_pixels
+    remaining = [document for document in documents if decision_of(document, settings, cached).kept]
     images = _materialize(settings, inputs, out, part, remaining, counts)
-    cached, max_pixels = CachedScores(images=images), settings.config.images.max_pixels
+    cached = replace(cached, images=images)
 
     def decided() -> list[tuple[Document, Document]]:
-        """The documents that remain so far, as ingest wrote them and as the rules left them."""
-        pairs = ((document, decision_of(document, settings, cached)) for document in remaining)
-        return [(document, decision.document) for document, decision in pairs if decision.kept]
+        """The documents that remain so far, with edited texts and as the rules left them."""
+        decisions = (decision_of(document, settings, cached) for document in remaining)
+        return [(decision.read, decision.document) for decision in decisions if decision.kept]
 
     kept = decided()
     if settings.extensions:
@@ -167,7 +185,9 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
     for kind, some in (("documents", kept), ("dropped", dropped)):
         files.append(out.file(kind, part.name))
         with writing(files[-1]) as temporary:
-            rows = (table.document_row(one.document, (*one.drops, *one.image_drops)) for one in some)
+            rows = (
+                table.document_row(one.document, (*one.drops, *one.image_drops), one.edits) for one in some
+            )
             table.write(temporary, rows, table.DECISIONS)
     files.append(out.file("scores", part.name))
     with writing(files[-1]) as temporary:
@@ -197,6 +217,7 @@ def _report(
         },
         reasons=Counter(decision.drops[0].reason for decision in dropped),
         image_reasons=Counter(drop.rule for decision in decisions for drop in decision.image_drops),
+        edits=Counter(edit.reason for decision in kept for edit in decision.edits),
         languages={
             "kept": _languages(kept),
             "dropped": _languages(decision for decision in dropped if decision.drops[0].rule == "languages"),
@@ -223,6 +244,7 @@ def cached_scores(settings: FilterSettings, out: Artifact, part: Part, judged: b
         for document, item in table.scores(out.file("judged", part.name)):
             cells.setdefault(document, []).append(item)
     return CachedScores(
+        findings=scan.found_in(out, part),
         images=materialize.rows_without_bytes(out.file("images", part.name)),
         extensions=_extensions_of(settings, out, part) if settings.extensions else None,
         embeddings=None if settings.weights is None else embeddings_of(out, part),

@@ -1,6 +1,7 @@
 """filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores,
 images.
 
+    scan    (processes)   what may be changed in texts: personal data -> findings
     fetch   (event loop)  images on the web, of documents that pass the text rules
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
                           packages; embeddings, alignment and coherence if a rule or `alignment.model` needs
@@ -43,6 +44,7 @@ from leafinstruct.filter.passes import (
 from leafinstruct.filter.scores import duplicate, judge
 from leafinstruct.filter.scores.clip import published_sha256
 from leafinstruct.filter.settings import FilterSettings
+from leafinstruct.filter.texts import scan
 from leafinstruct.images.send import all_as_sent
 from leafinstruct.llm.client import Client, estimate_tokens
 from leafinstruct.llm.config import basename
@@ -86,6 +88,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     """
     parts = [Part(name) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
+    _scan(inputs, out, parts, engine)
     if settings.config.images.fetch is not None:
         fetching.run(settings, inputs, out, parts, engine)
     else:
@@ -208,6 +211,14 @@ def removed_by(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{rule} removed {count:,}" for rule, count in ordered) or "there was none before it"
 
 
+def _scan(inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
+    """Search the texts of the parts without current findings."""
+    wanted = [Part(part.name, scan.key_of(inputs, part)) for part in parts]
+    missing = [part for part in wanted if not scan.is_up_to_date(out, part)]
+    for _ in engine.map(partial(scan.scan, inputs, out), missing, Needs(what="searching texts")):
+        pass
+
+
 def _look(
     settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
 ) -> None:
@@ -321,6 +332,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
             versions(lambda score: score.family == "duplicate" and score.level == "document"),
             clip,
             inputs.file_digest("documents", part.name),
+            scan.edits_key(settings.config, out, part),
             fetched,
             *removed,
         ]

@@ -87,5 +87,6 @@ class Record(StageFacts, total=False):
     counts: dict[str, int]
     reasons: dict[str, int]
     image_reasons: dict[str, int]
+    edits: dict[str, int]
     output: str
     seconds: float

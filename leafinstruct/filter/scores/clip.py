@@ -208,7 +208,7 @@ def embed(
 ) -> Iterator[EmbeddingRow]:
     """Yield rows of table.EMBEDDINGS for the given images of each document.
 
-    documents: as ingest wrote them, with all texts, so that a row depends on no rule; each with those of its
+    documents: with edited texts, before any drop, so that a row depends on no rule; each with those of its
     (materialized) images that have no row yet. images: RGB, streamed, each once. names: their sha256 in the
     same order, complete once `images` is exhausted.
     """
@@ -219,6 +219,7 @@ def embed(
     end = 0
     for document, missing in documents:
         start, end = end, end + len(document.texts)
+        texts_digest = digest_of(document)
         for image in missing:
             vector = vectors[index[image.sha256 or ""]]
             cosines = rows[start:end] @ vector if end > start else np.zeros(0, np.float32)
@@ -226,11 +227,18 @@ def embed(
                 document.id,
                 image.position,
                 image.sha256 or "",
+                texts_digest,
                 vector.tolist(),
                 [text.position for text in document.texts],
                 np.round(cosines, 4).tolist(),
                 np.round(unknown[start:end], 4).tolist(),
             )
+
+
+def digest_of(document: Document) -> str:
+    """Digest of a document's texts and their positions: what its rows of table.EMBEDDINGS depend on."""
+    texts = "\0".join(f"{text.position} {text.text}" for text in document.texts)
+    return hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def published_sha256(name: str) -> str | None:

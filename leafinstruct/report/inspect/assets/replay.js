@@ -62,7 +62,8 @@ function plan(meta, rules) {
 // the bounds of the build.
 function replay(record, planned) {
   let kept = record.caption_words.map((_, index) => index);
-  if (record.drops.some(([rule]) => rule === "languages")) return { fate: DROPPED, why: "languages", before: [] }; // this rule has no bound
+  const unbounded = record.drops.find(([rule]) => ["languages", "personal_data", "license"].includes(rule));
+  if (unbounded) return { fate: DROPPED, why: unbounded[0], before: [] }; // these rules have no bound
   const before = [], texts = new Texts(record.steps);
   for (const [number, pass] of planned.passes.entries()) {
     before.push([kept.join(), texts.dropped()]);
