@@ -75,9 +75,9 @@ NUMBERS = (
     Number(
         "filter/passes.py CODE",
         ("filter/*", _ANSWERS),
-        ("filter/scores/*", "filter/texts/personal.py", "filter/texts/scan.py"),
+        ("filter/scores/*", "filter/texts/personal.py", "filter/texts/pleas.py", "filter/texts/scan.py"),
     ),
-    Number("filter/texts/scan.py CODE", ("filter/texts/scan.py",), ("filter/texts/personal.py",)),
+    Number("filter/texts/scan.py CODE", ("filter/texts/*",), ("filter/texts/personal.py",)),
     Number("personal", ("filter/texts/personal.py",)),
     Number("filter/scores/clip.py CODE", ("filter/scores/clip.py", "images/decode.py")),
     Number("filter/extending.py CODE", ("filter/extending.py",)),

@@ -1,7 +1,7 @@
 """filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores,
 images.
 
-    scan    (processes)   what may be changed in texts: personal data -> findings
+    scan    (processes)   personal data, sentences that address a model -> findings
     fetch   (event loop)  images on the web, of documents that pass the text rules
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
                           packages; embeddings, alignment and coherence if a rule or `alignment.model` needs

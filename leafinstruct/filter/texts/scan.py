@@ -1,6 +1,6 @@
 """Search texts for what filter may change, before anything is scored.
 
-    scan     (processes)  documents -> findings-: personal data
+    scan     (processes)  documents -> findings-: personal data, sentences that address a model
 
 A finding is a place with a reason. Whether it becomes an edit is a matter of the recipe (`edits_for`), so
 another setting searches nothing again. What is found is computed from the documents of ingest alone.
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.config import FilterConfig
-from leafinstruct.filter.texts import personal
+from leafinstruct.filter.texts import personal, pleas
 from leafinstruct.records import edits as records
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, ImageRef
@@ -29,7 +29,11 @@ CODE = 1
 
 def findings(document: Document) -> list[Edit]:
     """Everything that is found in one document, in its texts, alternative texts and title."""
-    return list(_personal(document))
+    pleading = (
+        Edit(pleas.REASON, "text", text.position, start, end, detail="it addresses a judge or a model")
+        for text, start, end in pleas.find(document)
+    )
+    return [*_personal(document), *pleading]
 
 
 def _personal(document: Document) -> Iterator[Edit]:
