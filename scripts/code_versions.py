@@ -75,7 +75,7 @@ NUMBERS = (
     Number(
         "filter/passes.py CODE",
         ("filter/*", _ANSWERS),
-        ("filter/scores/*", "filter/texts/personal.py", "filter/texts/pleas.py", "filter/texts/scan.py"),
+        ("filter/scores/*", *(f"filter/texts/{name}.py" for name in ("hosts", "personal", "pleas", "scan"))),
     ),
     Number("filter/texts/scan.py CODE", ("filter/texts/*",), ("filter/texts/personal.py",)),
     Number("personal", ("filter/texts/personal.py",)),

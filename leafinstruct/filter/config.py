@@ -131,6 +131,16 @@ class JudgeConfig(_Section):
     """Maximum longer side of the images sent to the judge, in pixels."""
 
 
+class HostParagraphs(_Section):
+    """Which paragraphs are removed because many pages of one host have them: navigation, cookie notices,
+    disclaimers. A host with fewer pages than `pages` never loses anything."""
+
+    pages: int = Field(default=10, ge=2)
+    """Minimum pages of the host with this paragraph. Pages with the same text count once."""
+    share: float = Field(default=0.3, gt=0, le=1)
+    """Minimum share of the pages of the host."""
+
+
 class FilterConfig(_Section):
     """Scores, and the rules that decide on them."""
 
@@ -146,6 +156,8 @@ class FilterConfig(_Section):
     `mask`: each is replaced by a word such as `[email]`, before any text is scored or sent. `drop`: a
     document with any of them is dropped. `keep`: nothing. The scores `personal.*` count them in each case.
     Names of people are not searched."""
+    host_paragraphs: HostParagraphs | None = HostParagraphs()
+    """Remove paragraphs that many pages of one host have; null keeps them."""
     rules: tuple[Rule, ...] = ()
     """All rules must pass. Each is applied in the pass of its score, the cheapest first."""
     images: ImageConfig = ImageConfig()

@@ -43,6 +43,8 @@ versions of their own (catalog.py)."""
 
 INTERMEDIATE = (
     "findings",
+    "paragraphs",
+    "repeats",
     "fetches",
     "images",
     "extensions",

@@ -2,6 +2,7 @@
 images.
 
     scan    (processes)   personal data, sentences that address a model -> findings
+    collect (here)        paragraphs of many pages of a host
     fetch   (event loop)  images on the web, of documents that pass the text rules
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
                           packages; embeddings, alignment and coherence if a rule or `alignment.model` needs
@@ -88,7 +89,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     """
     parts = [Part(name) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
-    _scan(inputs, out, parts, engine)
+    _scan(settings, inputs, out, parts, engine)
     if settings.config.images.fetch is not None:
         fetching.run(settings, inputs, out, parts, engine)
     else:
@@ -211,12 +212,15 @@ def removed_by(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{rule} removed {count:,}" for rule, count in ordered) or "there was none before it"
 
 
-def _scan(inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
-    """Search the texts of the parts without current findings."""
+def _scan(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> None:
+    """Search the texts of the parts without current findings, then the pages of every host together."""
     wanted = [Part(part.name, scan.key_of(inputs, part)) for part in parts]
     missing = [part for part in wanted if not scan.is_up_to_date(out, part)]
     for _ in engine.map(partial(scan.scan, inputs, out), missing, Needs(what="searching texts")):
         pass
+    scan.collect(settings.config, out, parts)
 
 
 def _look(

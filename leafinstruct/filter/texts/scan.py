@@ -1,23 +1,28 @@
 """Search texts for what filter may change, before anything is scored.
 
     scan     (processes)  documents -> findings-: personal data, sentences that address a model
+                                       paragraphs-: digests of paragraphs, by host
+    collect  (here)       paragraphs- of all parts -> repeats-: paragraphs of many pages of a host (hosts.py)
 
 A finding is a place with a reason. Whether it becomes an edit is a matter of the recipe (`edits_for`), so
-another setting searches nothing again. What is found is computed from the documents of ingest alone.
+another setting searches nothing again. What is found is computed from the documents of ingest alone,
+before any rule, so that the cheapest rules see the edited texts.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.config import FilterConfig
-from leafinstruct.filter.texts import personal, pleas
+from leafinstruct.filter.texts import hosts, personal, pleas
 from leafinstruct.records import edits as records
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, ImageRef
-from leafinstruct.records.edits import Edit
+from leafinstruct.records.edits import Edit, ParagraphRow, RepeatRow
 from leafinstruct.records.example import Cell
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part, TaskResult
@@ -82,14 +87,19 @@ def key_of(inputs: Artifact, part: Part) -> str:
 
 def is_up_to_date(out: Artifact, part: Part) -> bool:
     """part.payload: its key."""
+    if table.key_of(out.file("paragraphs", part.name)) != part.payload:
+        return False
     key = table.key_of(out.file("findings", part.name)) or ""
     return bool(key.partition(" ")[0] == part.payload)
 
 
 def scan(inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
-    """Task: write findings-. Its key is followed by a digest of the rows, on which later keys depend.
-    part.payload: the key."""
+    """Task: write paragraphs- and findings-. The key of findings- is followed by a digest of its rows, on
+    which later keys depend. part.payload: the key."""
     documents = list(table.documents(inputs.checked("documents", part.name)))
+    with writing(out.file("paragraphs", part.name)) as temporary:
+        found = filter(None, map(hosts.row_of, documents))
+        table.write(temporary, found, records.PARAGRAPHS, part.payload)
     rows = [(document.id, edit) for document in documents for edit in findings(document)]
     with writing(out.file("findings", part.name)) as temporary:
         fields = [records.finding_row(name, edit) for name, edit in rows]
@@ -97,15 +107,39 @@ def scan(inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
     return TaskResult(counts={"documents": len(documents)})
 
 
+class _Paragraphs:
+    """The rows of a part's paragraphs-, read again each time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[ParagraphRow]:
+        return table.records(self._path, ParagraphRow)
+
+
+def collect(config: FilterConfig, out: Artifact, parts: Sequence[Part]) -> None:
+    """Find the paragraphs of many pages of a host. A part whose repeats did not change keeps its file."""
+    given = [(part.name, _Paragraphs(out.file("paragraphs", part.name))) for part in parts]
+    found = {} if config.host_paragraphs is None else hosts.reduce(given, config.host_paragraphs)
+    for part in parts:
+        rows = found.get(part.name, [])
+        key = digest([asdict(row) for row in rows])
+        if table.key_of(out.file("repeats", part.name)) != key:
+            with writing(out.file("repeats", part.name)) as temporary:
+                table.write(temporary, rows, records.REPEATS, key)
+
+
 def found_in(out: Artifact, part: Part) -> dict[str, list[Edit]]:
-    """document id -> its findings."""
+    """document id -> its findings, also those over all pages of a host."""
     found: dict[str, list[Edit]] = {}
     for document, edit in records.findings(out.file("findings", part.name)):
         found.setdefault(document, []).append(edit)
+    for row in table.records(out.file("repeats", part.name), RepeatRow):
+        found.setdefault(row.document_id, []).append(hosts.edit_of(row))
     return found
 
 
 def edits_key(config: FilterConfig, out: Artifact, part: Part) -> str:
     """Digest of what determines the texts that the rules see."""
     found = (table.key_of(out.file("findings", part.name)) or "").partition(" ")[2]
-    return digest([config.personal_data, found])
+    return digest([config.personal_data, found, table.key_of(out.file("repeats", part.name))])
