@@ -17,6 +17,7 @@ from leafinstruct.filter.catalog import (
     of_packages,
 )
 from leafinstruct.images.config import FetchConfig
+from leafinstruct.records import license
 from leafinstruct.records.text.language_names import NAMES, hint
 
 TOY_MODEL = "leaf:tiny-clip-1"
@@ -141,6 +142,33 @@ class HostParagraphs(_Section):
     """Minimum share of the pages of the host."""
 
 
+class LicenseRules(_Section):
+    """A rule on the licenses that documents and images state, as SPDX names (`CC-BY-4.0`); URLs of Creative
+    Commons are read as such. A document that fails is dropped. An image that fails is dropped with its
+    captions; it has its own license, never that of its document."""
+
+    allow: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Only these licenses; null allows all that are not in `deny`."""
+    deny: tuple[str, ...] = ()
+    """Never these."""
+    unknown: Literal["keep", "drop"] = "keep"
+    """What happens to documents and images that state no license."""
+
+    @field_validator("allow", "deny")
+    @classmethod
+    def _known(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            if not license.is_known(name):
+                raise ValueError(f"unknown license {name!r}; {suggestion(name, license.KNOWN)}")
+        return names
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> LicenseRules:
+        if both := license.keys(self.allow or ()) & license.keys(self.deny):
+            raise ValueError(f"{', '.join(sorted(both))} is in allow and in deny")
+        return self
+
+
 class FilterConfig(_Section):
     """Scores, and the rules that decide on them."""
 
@@ -156,6 +184,8 @@ class FilterConfig(_Section):
     `mask`: each is replaced by a word such as `[email]`, before any text is scored or sent. `drop`: a
     document with any of them is dropped. `keep`: nothing. The scores `personal.*` count them in each case.
     Names of people are not searched."""
+    licenses: LicenseRules | None = None
+    """Drop documents and images by their license, before anything else. Null keeps all."""
     host_paragraphs: HostParagraphs | None = HostParagraphs()
     """Remove paragraphs that many pages of one host have; null keeps them."""
     rules: tuple[Rule, ...] = ()

@@ -4,7 +4,8 @@ A decision takes cells in the order of PASSES, those of images before those of t
 rules on them. Every drop is data: which rule, on which image, with which value and threshold. Pure: no I/O
 and no model, so moving a threshold only repeats the decisions.
 
-`languages` is a rule on the document's language. It has no bound, and is applied first, in the cheapest pass.
+`licenses` is a rule on the licenses of document and images, and `languages` one on the document's language.
+They have no bound, and are applied first, in the cheapest pass.
 
 Texts are edited (filter/texts) before any rule is applied, so every score but `personal.*` is that of the
 edited text, and `min_words` counts what is left.
@@ -22,9 +23,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from leafinstruct.filter.catalog import Level, declared
-from leafinstruct.filter.config import FilterConfig, Rule
+from leafinstruct.filter.config import FilterConfig, LicenseRules, Rule
 from leafinstruct.filter.steps import without_image, without_step
 from leafinstruct.filter.texts import personal
+from leafinstruct.records import license
 from leafinstruct.records.document import UNDECIDED, Document
 from leafinstruct.records.edits import Edit
 from leafinstruct.records.example import Cell
@@ -85,6 +87,22 @@ class Decision:
     def kept(self) -> bool:
         """Whether the document is kept so far."""
         return not self.drops
+
+    def apply_licenses(self) -> None:
+        """Apply `licenses`, which needs no score, to the document and then to its images. The drops have no
+        value; their detail names the license."""
+        rules = self.config.licenses
+        if rules is None:
+            return
+        if fault := _license_fault(self.document.license, rules):
+            self.drops.append(Drop("license", None, None, "ok", detail=f"the document {fault}"))
+            return
+        for image in self.document.images:
+            if fault := _license_fault(image.license, rules):
+                self.document = without_image(self.document, image)
+                self.image_drops.append(
+                    Drop("license", None, None, "ok", image.position, f"the image {fault}")
+                )
 
     def apply(self, cells: Iterable[Cell]) -> None:
         """Add cells and apply all rules on their families and levels. A dropped document is not judged any
@@ -174,6 +192,19 @@ class Decision:
         removed = any(not edit.replacement for edit in self.edits)
         done = [*["texts were removed"] * removed, *["images were dropped"] * bool(self.image_drops)]
         return f"after {' and '.join(done)}" if done else ""
+
+
+def _license_fault(stated: str | None, rules: LicenseRules) -> str | None:
+    """What is wrong with a license by the rules of a recipe, None if nothing is."""
+    if not (stated or "").strip():
+        return "states no license" if rules.unknown == "drop" else None
+    name = license.named(stated) or ""
+    shown = license.one_line(name, 60)
+    if license.key(name) in license.keys(rules.deny):
+        return f"has the license {shown}, which the recipe denies"
+    if rules.allow is not None and license.key(name) not in license.keys(rules.allow):
+        return f"has the license {shown}, and the recipe allows {', '.join(rules.allow)}"
+    return None
 
 
 def _bound(rule: Rule) -> float | None:

@@ -119,7 +119,7 @@ def _key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     """Digest of what decides which documents remain and which images are refused. How politely and how fast
     images are fetched changes no outcome."""
     early = [rule.identity for rule in settings.rules if rule.declared.turn == PASSES.index("text")]
-    config = settings.config.model_dump(include={"min_images", "min_words", "languages"})
+    config = settings.config.model_dump(include={"min_images", "min_words", "languages", "licenses"})
     return digest(
         [
             CODE,

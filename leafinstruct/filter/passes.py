@@ -88,6 +88,7 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
     found = scan.findings(document) if cached.findings is None else cached.findings.get(document.id, ())
     document, edits = edited(document, scan.edits_for(found, settings.config))
     decision = Decision(document, settings.config, settings.rules, edits=edits)
+    decision.apply_licenses()
     decision.apply([text.language(document), *text.scores(document), *scan.cells(found)])
     if decision.kept and cached.images is not None:
         rows = {image.position: cached.images[str(image.ref)] for image in document.images}

@@ -322,7 +322,8 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
     """Digest of what determines the results of `look` and the documents that remain before duplicates."""
     early = [rule.identity for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
     config = settings.config.model_dump(
-        include={"min_images": True, "min_words": True, "languages": True, "images": {"max_pixels"}}
+        include=dict.fromkeys(("min_images", "min_words", "languages", "licenses"), True)
+        | {"images": {"max_pixels"}}
     )
     clip = [settings.weights.identity, settings.config.alignment.model_dump()] if settings.weights else None
     fetched = fetching.outcomes(out, part) if settings.config.images.fetch is not None else None

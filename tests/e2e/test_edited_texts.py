@@ -73,12 +73,12 @@ def test_personal_data_reaches_no_model_and_no_shard_and_every_mask_is_counted_a
     pairs = (pair for path in filtered.glob("documents-*") for pair in edits.edits(path))
     document = next(name for name, found in pairs if found)
     story = " ".join(leaf("explain", document, own).stdout.split())
-    assert "edited personal.emails: [2], replaced by [email]" in story
+    assert "edited personal.emails: [3], replaced by [email]" in story
     inspection.inspect(pipeline.artifacts(recipes.load(own)), own.parent / "page.html", 100, lambda *_: None)
     records = json.loads(dict(Page((own.parent / "page.html").read_text(encoding="utf-8")).scripts)["data"])
     (shown,) = [record for record in records if record["edits"]]
     assert [reason for reason, _ in shown["edits"]] == ["personal.emails", "personal.phones"]
-    assert "Ask [email] or [phone]." in shown["segments"][2]["text"]
+    assert "Ask [email] or [phone]." in shown["segments"][3]["text"]
 
 
 def test_another_setting_asks_and_embeds_only_what_its_texts_change(own, server):
