@@ -78,6 +78,7 @@ NUMBERS = (
         ("filter/scores/*", *(f"filter/texts/{name}.py" for name in ("hosts", "personal", "pleas", "scan"))),
     ),
     Number("filter/texts/scan.py CODE", ("filter/texts/*",), ("filter/texts/personal.py",)),
+    Number("toxicity", ("filter/scores/toxicity.py",)),
     Number("personal", ("filter/texts/personal.py",)),
     Number("filter/scores/clip.py CODE", ("filter/scores/clip.py", "images/decode.py")),
     Number("filter/extending.py CODE", ("filter/extending.py",)),

@@ -27,7 +27,7 @@ PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "
 """Families in the order in which they are computed and their rules applied; `extension` are all of installed
 packages."""
 
-_WITHIN = {"document": "text", "personal": "text", "rules": "judge"}
+_WITHIN = {"document": "text", "personal": "text", "rules": "judge", "toxicity": "text"}
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
@@ -127,6 +127,11 @@ _DECLARED = (
             ("ips", "IP addresses of the public internet"),
             ("keys", "API keys, tokens and private keys"),
         )
+    ),
+    Score(
+        "toxicity.words",
+        "document",
+        "insults and vulgar words of a list per 100 words; not applicable to languages without a list",
     ),
     Score("image.decoded", "image", "1 if the bytes were read and decode as an image, else 0", 2),
     Score("image.side", "image", "shorter side, pixels"),

@@ -20,7 +20,7 @@ from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
-from leafinstruct.filter.scores import alignment, clip, coherence, duplicate, references, text
+from leafinstruct.filter.scores import alignment, clip, coherence, duplicate, references, text, toxicity
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
 from leafinstruct.filter.texts.editing import edited
@@ -89,7 +89,8 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
     document, edits = edited(document, scan.edits_for(found, settings.config))
     decision = Decision(document, settings.config, settings.rules, edits=edits)
     decision.apply_licenses()
-    decision.apply([text.language(document), *text.scores(document), *scan.cells(found)])
+    of_text = [*text.scores(document), *toxicity.scores(document), *scan.cells(found)]
+    decision.apply([text.language(document), *of_text])
     if decision.kept and cached.images is not None:
         rows = {image.position: cached.images[str(image.ref)] for image in document.images}
         if any(row.reason.startswith(materialize.REMOVED) for row in rows.values()):

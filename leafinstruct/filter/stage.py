@@ -132,6 +132,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         else {},
         "toy": settings.weights is not None and settings.weights.toy,
         "unfetched": unfetched,
+        "unscreened": settings.unscreened,
         "failed": [item for report in out.reports_as(FilterReport) for item in report.failed],
         "rules": [_described(rule) for rule in settings.rules],
     }
