@@ -25,12 +25,12 @@ NAME = "toxicity.words"
 
 WORDS = {
     "en": "asshole assholes bitch bitches bullshit dickhead dickheads dumbass fuck fucked fucker fuckers "
-    "fucking idiot idiots imbecile imbeciles jackass moron morons motherfucker motherfuckers scumbag scumbags "
-    "shit shithead shitty slut sluts twat wanker wankers whore whores",
+    "fucking idiot idiots imbecile imbeciles jackass moron morons motherfucker motherfuckers scumbag "
+    "scumbags shit shithead shitty slut sluts twat wanker wankers whore whores",
     "de": "arschloch arschlöcher drecksau fick ficken fotze hure huren hurensohn idiot idioten miststück "
     "schlampe schlampen scheiß scheiße trottel vollidiot wichser",
-    "fr": "bordel connard connards connasse enculé enculés imbécile merde pute putes putain salaud salauds "
-    "salope salopes",
+    "fr": "bordel connard connards connasse enculé enculés imbécile merde pute putes putain salaud "
+    "salauds salope salopes",
     "es": "cabrón cabrones cojones coño gilipollas hijoputa idiota idiotas imbécil joder mierda pendejo "
     "pendejos puta putas puto",
     "pt": "arrombado babaca bosta caralho cuzão foda fodase idiota imbecil merda porra puta putas vadia",
