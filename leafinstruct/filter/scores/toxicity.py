@@ -57,8 +57,11 @@ def scores(document: Document) -> list[Cell]:
         detail = f"there is no list of words for the language {language}"
         return [Cell(NAME, None, "not_applicable", detail=detail)]
     texts = [text.text for text in document.texts if text.kind != "code"]
+    together = "\n".join(texts)
+    found = _count(together.lower(), language)
+    if not found and any(map(str.isalpha, together)):
+        return [cell(NAME, 0.0)]  # most texts, whose words need not be counted
     words = count_words(texts)
-    found = sum(_count(text.lower(), language) for text in texts)
     return [cell(NAME, 100 * found / words if words else math.nan)]
 
 

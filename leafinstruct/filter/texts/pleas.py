@@ -22,7 +22,7 @@ page of 40 texts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.text.words import sentence_spans
@@ -353,20 +353,28 @@ def find(document: Document) -> Iterator[tuple[Text, int, int]]:
     """Each sentence of a document that addresses a judge or a model: its text, start and end."""
     if document.is_conversation:
         return
-    for segment in document.texts:
-        if segment.kind != "code":
-            for start, end in spans(segment.text):
-                yield segment, start, end
+    texts = [text for text in document.texts if text.kind != "code"]
+    patterns = _possible("\n".join(text.text for text in texts))
+    for text in texts:
+        for start, end in _spans(text.text[:_LONGEST], patterns):
+            yield text, start, end
 
 
 def spans(text: str) -> list[tuple[int, int]]:
     """Start and end of each such sentence of a text, in order."""
-    text = text[:_LONGEST]
-    hits: list[int] = []
+    return _spans(text[:_LONGEST], _possible(text))
+
+
+def _possible(text: str) -> list[re.Pattern[str]]:
+    """The patterns of which the text has a cue."""
     lower = text.lower()
-    for cues, pattern in _PATTERNS:
-        if any(cue in lower for cue in cues):
-            hits += (found.start() for found in pattern.finditer(text) if not _is_quoted(text, found))
+    return [pattern for cues, pattern in _PATTERNS if any(cue in lower for cue in cues)]
+
+
+def _spans(text: str, patterns: Sequence[re.Pattern[str]]) -> list[tuple[int, int]]:
+    hits: list[int] = []
+    for pattern in patterns:
+        hits += (found.start() for found in pattern.finditer(text) if not _is_quoted(text, found))
     if "<" in text or "[" in text:
         hits += (found.start() for found in _TURN.finditer(text) if not _is_quoted(text, found))
     if not hits:
