@@ -16,6 +16,7 @@ from llm.misbehaving import Misbehaving, depending, serving
 from making import InlineEngine, build, mmc4, recipe, rows
 from report.looking import Page
 
+import leafinstruct
 from leafinstruct import pipeline
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.recipe import load as recipes
@@ -70,6 +71,11 @@ def test_personal_data_reaches_no_model_and_no_shard_and_every_mask_is_counted_a
     assert [[edit.reason for edit in found] for found in made] == [["personal.emails", "personal.phones"]]
     assert found_in(own)["edits"] == {"personal.emails": 1, "personal.phones": 1}
     assert "texts edited by personal.emails: 1" in leaf("status", own).stdout
+    frame = leafinstruct.open(own.parent / "runs/t").edits()
+    assert frame[["reason", "field", "position", "replacement"]].to_numpy().tolist() == [
+        ["personal.emails", "text", 3, "[email]"],
+        ["personal.phones", "text", 3, "[phone]"],
+    ]
     pairs = (pair for path in filtered.glob("documents-*") for pair in edits.edits(path))
     document = next(name for name, found in pairs if found)
     story = " ".join(leaf("explain", document, own).stdout.split())
