@@ -72,7 +72,17 @@ NUMBERS = (
     Number("ingest/tables/unroll.py VERSION", ("ingest/tables/unroll.py",)),
     Number("ingest/archive/crawl.py VERSION", ("ingest/archive/crawl.py",)),
     Number("ingest/video/speech.py VERSION", ("ingest/video/speech.py",)),
-    Number("filter/passes.py CODE", ("filter/*", _ANSWERS), ("filter/scores/*", "filter/embedders/*")),
+    Number(
+        "filter/passes.py CODE",
+        ("filter/*", _ANSWERS),
+        (
+            *("filter/scores/*", "filter/embedders/*"),
+            *(f"filter/texts/{name}.py" for name in ("hosts", "personal", "pleas", "scan")),
+        ),
+    ),
+    Number("filter/texts/scan.py CODE", ("filter/texts/*",), ("filter/texts/personal.py",)),
+    Number("toxicity", ("filter/scores/toxicity.py",)),
+    Number("personal", ("filter/texts/personal.py",)),
     Number("filter/embedders/embedder.py CODE", ("filter/embedders/*", "images/decode.py")),
     Number("filter/extending.py CODE", ("filter/extending.py",)),
     Number("document", ("records/text/language.py",)),

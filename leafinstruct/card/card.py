@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -105,6 +105,9 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "languages": _kept_languages(chain(rewrite)[1], "kept"),
         "unaligned": _kept_languages(chain(rewrite)[1], "unaligned"),
         "unfetched": kept.get("unfetched", 0),
+        "unscreened": kept.get("unscreened", []),
+        "personal_data": cast("Mapping[str, Any]", kept["fingerprint"]["filter"])["personal_data"],
+        "edits": kept.get("edits", {}),
         "rewrite": rewritten["counts"],
         "rewrite_dropped": _most_common(rewritten["reasons"]),
         "rewrite_model": rewritten["models"]["rewrite"],

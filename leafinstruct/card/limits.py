@@ -57,7 +57,7 @@ def limits(
             "Questions and answers were written by a language model, which may have changed the meaning of "
             "a page."
         )
-    found.append("The data was not searched for personal data, faces or toxic language.")
+    found += _of_screens(history)
     found.append(
         "Languages were identified by machine; a short text may be assigned to a closely related language."
     )
@@ -65,6 +65,23 @@ def limits(
         "Scores are estimates: see `scores` of each row, and their `state` if a score could not be computed."
     )
     return found
+
+
+def _of_screens(history: Mapping[str, Any]) -> Iterator[str]:
+    """What was done about personal data, toxic language and images. Sketchbook has none of them."""
+    masked = sum(count for name, count in history["edits"].items() if name.startswith("personal."))
+    kinds = "e-mail addresses, phone numbers, payment cards, IBANs, IP addresses and keys"
+    yield {
+        "mask": f"{masked:,} {kinds} in texts were replaced by words such as `[email]`.",
+        "drop": f"Documents with {kinds} in their texts were dropped.",
+        "keep": f"{kinds[:1].upper()}{kinds[1:]} in texts were counted (`personal.*`) and kept.",
+    }[history["personal_data"]] + " Names of people were not searched."
+    yield (
+        "Toxic language was counted by a short list of words (`toxicity.words`), which finds abuse and no "
+        "bad intent."
+    )
+    if "nsfw" in history["unscreened"]:
+        yield "Images were not searched for faces, nudity or violence."
 
 
 def _of_models(history: Mapping[str, Any]) -> Iterator[str]:

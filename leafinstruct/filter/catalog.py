@@ -27,7 +27,7 @@ PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "
 """Families in the order in which they are computed and their rules applied; `extension` are all of installed
 packages."""
 
-_WITHIN = {"document": "text", "rules": "judge"}
+_WITHIN = {"document": "text", "personal": "text", "rules": "judge", "toxicity": "text"}
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
@@ -117,6 +117,22 @@ _DECLARED = (
         "share of words inside a run of 5 words that occurs earlier in the document, [0, 1]",
     ),
     Score("text.exclamations", "document", "exclamation marks of all scripts per 100 words"),
+    *(
+        Score(f"personal.{name}", "document", f"{meaning}, counted before they are masked")
+        for name, meaning in (
+            ("emails", "e-mail addresses"),
+            ("phones", "telephone numbers"),
+            ("cards", "numbers of payment cards with a valid checksum"),
+            ("ibans", "numbers of bank accounts (IBAN) with a valid checksum"),
+            ("ips", "IP addresses of the public internet"),
+            ("keys", "API keys, tokens and private keys"),
+        )
+    ),
+    Score(
+        "toxicity.words",
+        "document",
+        "insults and vulgar words of a list per 100 words; not applicable to languages without a list",
+    ),
     Score("image.decoded", "image", "1 if the bytes were read and decode as an image, else 0", 2),
     Score("image.side", "image", "shorter side, pixels"),
     Score("image.aspect", "image", "longer side over shorter side, at least 1"),

@@ -17,6 +17,7 @@ from leafinstruct.filter.catalog import (
     of_packages,
 )
 from leafinstruct.images.config import FetchConfig
+from leafinstruct.records import license
 from leafinstruct.records.text.language_names import NAMES, hint
 
 TOY_MODEL = "leaf:tiny-clip-1"
@@ -174,6 +175,43 @@ class JudgeConfig(_Section):
     """Maximum longer side of the images sent to the judge, in pixels."""
 
 
+class HostParagraphs(_Section):
+    """Which paragraphs are removed because many pages of one host have them: navigation, cookie notices,
+    disclaimers. A host with fewer pages than `pages` never loses anything."""
+
+    pages: int = Field(default=10, ge=2)
+    """Minimum pages of the host with this paragraph. Pages with the same text count once."""
+    share: float = Field(default=0.3, gt=0, le=1)
+    """Minimum share of the pages of the host."""
+
+
+class LicenseRules(_Section):
+    """A rule on the licenses that documents and images state, as SPDX names (`CC-BY-4.0`); URLs of Creative
+    Commons are read as such. A document that fails is dropped. An image that fails is dropped with its
+    captions; it has its own license, never that of its document."""
+
+    allow: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Only these licenses; null allows all that are not in `deny`."""
+    deny: tuple[str, ...] = ()
+    """Never these."""
+    unknown: Literal["keep", "drop"] = "keep"
+    """What happens to documents and images that state no license."""
+
+    @field_validator("allow", "deny")
+    @classmethod
+    def _known(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            if not license.is_known(name):
+                raise ValueError(f"unknown license {name!r}; {suggestion(name, license.KNOWN)}")
+        return names
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> LicenseRules:
+        if both := license.keys(self.allow or ()) & license.keys(self.deny):
+            raise ValueError(f"{', '.join(sorted(both))} is in allow and in deny")
+        return self
+
+
 class FilterConfig(_Section):
     """Scores, and the rules that decide on them."""
 
@@ -184,6 +222,15 @@ class FilterConfig(_Section):
     languages: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Allowed languages, as ISO 639 codes (`[en, de]`); null allows all. A document in another or an
     undetermined language is dropped before any image is read."""
+    personal_data: Literal["mask", "drop", "keep"] = "mask"
+    """What happens to e-mail addresses, phone numbers, payment cards, IBANs, IP addresses and keys in texts.
+    `mask`: each is replaced by a word such as `[email]`, before any text is scored or sent. `drop`: a
+    document with any of them is dropped. `keep`: nothing. The scores `personal.*` count them in each case.
+    Names of people are not searched."""
+    licenses: LicenseRules | None = None
+    """Drop documents and images by their license, before anything else. Null keeps all."""
+    host_paragraphs: HostParagraphs | None = HostParagraphs()
+    """Remove paragraphs that many pages of one host have; null keeps them."""
     rules: tuple[Rule, ...] = ()
     """All rules must pass. Each is applied in the pass of its score, the cheapest first."""
     images: ImageConfig = ImageConfig()

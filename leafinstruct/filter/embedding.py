@@ -9,6 +9,7 @@ from functools import partial
 from leafinstruct.filter import materialize
 from leafinstruct.filter.embedders import embedder
 from leafinstruct.filter.embedders.weights import Weights
+from leafinstruct.filter.texts.editing import digest_of
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, ImageRef
 from leafinstruct.records.rows import EmbeddingRow
@@ -29,16 +30,22 @@ def embed(
     counts: Counter[str],
     device: Device,
 ) -> None:
-    """Write embeddings-. Rows for these weights, documents and image bytes are kept; missing ones, and those
-    on which the model failed, are computed. Counts `images_embedded` and `embeddings_failed` (images)."""
+    """Write embeddings-. Rows for these weights, texts and image bytes are kept; missing ones, and those on
+    which the model failed, are computed. Counts `images_embedded` and `embeddings_failed` (images).
+
+    remaining: documents with edited texts, before any drop, each with those of its images that remain.
+    """
     path = out.file("embeddings", part.name)
     current = {
-        (document.id, image.position): image.sha256 for document, images in remaining for image in images
+        (document.id, image.position): (digest_of(document), image.sha256)
+        for document, images in remaining
+        for image in images
     }
     rows = [
         row
         for row in (table.records(path, EmbeddingRow) if table.key_of(path) == key else ())
-        if not row.fault and current.get((row.document_id, row.position), row.sha256) == row.sha256
+        if not row.fault
+        and current.get((row.document_id, row.position), seen := (row.texts, row.sha256)) == seen
     ]
     embedded = {(row.document_id, row.position) for row in rows}
     missing = [

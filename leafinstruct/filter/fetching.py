@@ -22,6 +22,7 @@ from leafinstruct.filter import materialize
 from leafinstruct.filter.catalog import PASSES
 from leafinstruct.filter.passes import CODE, CachedScores, decision_of, images_key
 from leafinstruct.filter.settings import FilterSettings
+from leafinstruct.filter.texts import scan
 from leafinstruct.images.web.store import Store, is_intact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
@@ -42,7 +43,7 @@ def run(
     """
     config = settings.config.images.fetch
     assert config is not None, "only a recipe with filter.images.fetch comes here"
-    wanted = [Part(part.name, _key(settings, inputs, part)) for part in parts]
+    wanted = [Part(part.name, _key(settings, inputs, out, part)) for part in parts]
     missing = [part for part in wanted if not _is_up_to_date(settings, inputs, out, part)]
     if missing:
         # imported here, since aiohttp takes 0.1 s and most builds fetch nothing
@@ -68,8 +69,10 @@ async def fetch(
 ) -> TaskResult:
     """Task: fetch every URL of the part's remaining documents. Writes fetches-, which gets its key only if no
     image failed for a temporary reason. part.payload: the key."""
-    documents = table.documents(inputs.checked("documents", part.name))
-    urls = _urls(document for document in documents if decision_of(document, settings, CachedScores()).kept)
+    documents, cached = table.documents(inputs.checked("documents", part.name)), scan.found_in(out, part)
+    urls = _urls(
+        document for document in documents if decision_of(document, settings, CachedScores(cached)).kept
+    )
     answers = await asyncio.gather(*(web.fetch(url) for url in urls))
     failed = sum(answer.state == "failed" for answer in answers)
     with writing(out.file("fetches", part.name)) as temporary:
@@ -112,13 +115,20 @@ def _urls(remaining: Iterable[Document]) -> list[str]:
     )
 
 
-def _key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
+def _key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
     """Digest of what decides which documents remain and which images are refused. How politely and how fast
     images are fetched changes no outcome."""
     early = [rule.identity for rule in settings.rules if rule.declared.turn == PASSES.index("text")]
-    config = settings.config.model_dump(include={"min_images", "min_words", "languages"})
+    config = settings.config.model_dump(include={"min_images", "min_words", "languages", "licenses"})
     return digest(
-        [CODE, early, config, settings.shaping["images"]["fetch"], inputs.file_digest("documents", part.name)]
+        [
+            CODE,
+            early,
+            config,
+            scan.edits_key(settings.config, out, part),
+            settings.shaping["images"]["fetch"],
+            inputs.file_digest("documents", part.name),
+        ]
     )
 
 

@@ -23,10 +23,13 @@ from leafinstruct.filter.embedders import embedder
 from leafinstruct.filter.embedders.weights import Weights
 from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
-from leafinstruct.filter.scores import alignment, coherence, duplicate, references, text
+from leafinstruct.filter.scores import alignment, coherence, duplicate, references, text, toxicity
 from leafinstruct.filter.settings import FilterSettings
+from leafinstruct.filter.texts import scan
+from leafinstruct.filter.texts.editing import edited
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import UNDECIDED, Document, Ref
+from leafinstruct.records.edits import Edit
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import KeptFrames
 from leafinstruct.records.rows import Drop, DuplicateRow, EmbeddingRow, ImageRow
@@ -38,7 +41,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Failed
 from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 13
+CODE = 14
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
 
@@ -49,7 +52,19 @@ LIBRARIES: Mapping[Backend, tuple[str, ...]] = {
 }
 """Libraries of a backend whose versions can change a vector."""
 
-INTERMEDIATE = ("fetches", "images", "extensions", "embeddings", "keys", "duplicates", "judged", "asked")
+INTERMEDIATE = (
+    "findings",
+    "paragraphs",
+    "repeats",
+    "fetches",
+    "images",
+    "extensions",
+    "embeddings",
+    "keys",
+    "duplicates",
+    "judged",
+    "asked",
+)
 """Kinds of intermediate files. A part's report names those that existed when it was decided."""
 
 
@@ -69,8 +84,10 @@ class FilterReport(StageReport):
 
 @dataclass(frozen=True)
 class CachedScores:
-    """Cached results of a part's documents; None if the pass has not run."""
+    """Cached results of a part's documents; None if the pass has not run. findings: None where the documents
+    are searched again, so that nothing is known of other pages."""
 
+    findings: Mapping[str, Sequence[Edit]] | None = None
     images: Mapping[str, ImageRow] | None = None
     extensions: Mapping[str, list[Cell]] | None = None
     embeddings: Mapping[str, dict[int, EmbeddingRow]] | None = None
@@ -79,9 +96,13 @@ class CachedScores:
 
 
 def decision_of(document: Document, settings: FilterSettings, cached: CachedScores) -> Decision:
-    """Repeat a document's decision as far as its scores are cached."""
-    decision = Decision(document, settings.config, settings.rules)
-    decision.apply([text.language(document), *text.scores(document)])
+    """Repeat a document's decision as far as its scores are cached. document: as ingest wrote it."""
+    found = scan.findings(document) if cached.findings is None else cached.findings.get(document.id, ())
+    document, edits = edited(document, scan.edits_for(found, settings.config))
+    decision = Decision(document, settings.config, settings.rules, edits=edits)
+    decision.apply_licenses()
+    of_text = [*text.scores(document), *toxicity.scores(document), *scan.cells(found)]
+    decision.apply([text.language(document), *of_text])
     if decision.kept and cached.images is not None:
         rows = {image.position: cached.images[str(image.ref)] for image in document.images}
         if any(row.reason.startswith(materialize.REMOVED) for row in rows.values()):
@@ -163,10 +184,11 @@ def gather(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
     out.file("keys", part.name).unlink(missing_ok=True)
     counts: Counter[str] = Counter()
     documents = list(table.documents(inputs.checked("documents", part.name)))
-    remaining = [document for document in documents if decision_of(document, settings, CachedScores()).kept]
+    cached = CachedScores(scan.found_in(out, part))
+    remaining = [document for document in documents if decision_of(document, settings, cached).kept]
     images = _materialize(settings, inputs, out, part, remaining, counts)
     if settings.extensions:
-        kept = _decided(remaining, settings, CachedScores(images=images))
+        kept = _decided(remaining, settings, replace(cached, images=images))
         pairs = [(materialize.with_facts(document, images), left.images) for document, left in kept]
         extend(settings.extensions, settings.config.images.max_pixels, inputs, out, part, pairs, counts)
     repaired = materialize.repaired(counts)
@@ -179,16 +201,18 @@ def embed_part(settings: FilterSettings, inputs: Artifact, out: Artifact, part: 
     counts: Counter[str] = Counter()
     images = materialize.rows_without_bytes(out.file("images", part.name))
     extensions = _extensions_of(settings, out, part) if settings.extensions else None
-    cached = CachedScores(images=images, extensions=extensions)
+    cached = CachedScores(scan.found_in(out, part), images, extensions)
+    documents = list(table.documents(inputs.checked("documents", part.name)))
     # documents that the text rules dropped have no images
-    kept = _decided(table.documents(inputs.checked("documents", part.name)), settings, cached)
+    kept = _decided(documents, settings, cached)
     if settings.weights is not None:
         pairs = [(document, left.images) for document, left in kept]
         key = embeddings_key(settings, settings.weights, inputs, part)
         batch_size, max_pixels = settings.config.alignment.batch_size, settings.config.images.max_pixels
         embed(settings.weights, batch_size, max_pixels, key, out, part, pairs, counts, assigned())
         cached = replace(cached, embeddings=embeddings_of(out, part))
-        kept = _decided((document for document, _ in kept), settings, cached)
+        names = {document.id for document, _ in kept}
+        kept = _decided((one for one in documents if one.id in names), settings, cached)
     seen = digest([(ref, row.sha256, row.stamp) for ref, row in sorted(images.items())])
     failed = counts["embeddings_failed"] or any(row.state == "failed" for row in images.values())
     # without a key, what failed is read and embedded again by the next run
@@ -201,9 +225,12 @@ def embed_part(settings: FilterSettings, inputs: Artifact, out: Artifact, part: 
 def _decided(
     documents: Iterable[Document], settings: FilterSettings, cached: CachedScores
 ) -> list[tuple[Document, Document]]:
-    """The documents that remain so far, as ingest wrote them and as the rules left them."""
-    pairs = ((document, decision_of(document, settings, cached)) for document in documents)
-    return [(document, decision.document) for document, decision in pairs if decision.kept]
+    """The documents that remain so far, with edited texts and as the rules left them.
+
+    documents: as ingest wrote them.
+    """
+    decisions = (decision_of(document, settings, cached) for document in documents)
+    return [(decision.read, decision.document) for decision in decisions if decision.kept]
 
 
 def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> FilterReport:
@@ -222,7 +249,9 @@ def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
     for kind, some in (("documents", kept), ("dropped", dropped)):
         files.append(out.file(kind, part.name))
         with writing(files[-1]) as temporary:
-            rows = (table.document_row(one.document, (*one.drops, *one.image_drops)) for one in some)
+            rows = (
+                table.document_row(one.document, (*one.drops, *one.image_drops), one.edits) for one in some
+            )
             table.write(temporary, rows, table.DECISIONS)
     files.append(out.file("scores", part.name))
     with writing(files[-1]) as temporary:
@@ -252,6 +281,7 @@ def _report(
         },
         reasons=Counter(decision.drops[0].reason for decision in dropped),
         image_reasons=Counter(drop.rule for decision in decisions for drop in decision.image_drops),
+        edits=Counter(edit.reason for decision in kept for edit in decision.edits),
         languages={
             "kept": _languages(kept),
             "dropped": _languages(decision for decision in dropped if decision.drops[0].rule == "languages"),
@@ -279,6 +309,7 @@ def cached_scores(settings: FilterSettings, out: Artifact, part: Part, judged: b
         for document, item in table.scores(out.file("judged", part.name)):
             cells.setdefault(document, []).append(item)
     return CachedScores(
+        findings=scan.found_in(out, part),
         images=materialize.rows_without_bytes(out.file("images", part.name)),
         extensions=_extensions_of(settings, out, part) if settings.extensions else None,
         embeddings=None if settings.weights is None else embeddings_of(out, part),

@@ -51,7 +51,15 @@ def section_for(names: Collection[str], section: Mapping[str, Any], online: bool
         hint = "without llm" if online else "with llm={...}, the section of a recipe,"
         raise RecipeError(f"{absent}.* is computed {hint} only")
     judge = {**(section.get("judge") or {}), "enabled": bool(families & {"judge", "rules"})}
-    nothing = {"rules": [], "min_images": 0, "min_words": 0, "languages": None}
+    nothing: dict[str, object] = {
+        "rules": [],
+        "min_images": 0,
+        "min_words": 0,
+        "languages": None,
+        "licenses": None,
+    }
+    if section.get("personal_data") == "drop":
+        nothing["personal_data"] = "keep"
     return {**section, **nothing, "alignment": alignment, "judge": judge}
 
 

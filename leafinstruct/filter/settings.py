@@ -55,7 +55,8 @@ class FilterSettings:
 
     config: the recipe's section. rules: the active ones. weights: of the model for alignment and coherence,
     None if the recipe needs no score of it. answers: folder of the answer cache. fetched: folder of images
-    fetched from the web. removed: sha256 of images that were deleted by request.
+    fetched from the web. removed: sha256 of images that were deleted by request. drawn: whether all sources
+    are Sketchbook.
     """
 
     config: FilterConfig
@@ -66,6 +67,7 @@ class FilterSettings:
     answers: Path
     fetched: Path
     removed: frozenset[str] = frozenset()
+    drawn: bool = False
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
@@ -84,6 +86,7 @@ class FilterSettings:
             answers=loaded.answers,
             fetched=loaded.fetched,
             removed=loaded.removed.purged.images,
+            drawn=not recipe.strangers,
         )
 
     @property
@@ -99,6 +102,19 @@ class FilterSettings:
         return versions(
             lambda score: score.family not in absent | (set() if self.weights else {*CLIP_FAMILIES})
         )
+
+    @property
+    def unscreened(self) -> list[str]:
+        """What nothing in this run looks for: personal-data, toxicity, nsfw. Sketchbook has none of them.
+        Images are screened by any score named `nsfw`, of an installed package too."""
+        computed = {f"{family}.{name}" for family, names in self.scores.items() for name in names}
+        computed |= {score.name for score in self.extensions}
+        screens = {
+            "personal-data": self.config.personal_data != "keep",
+            "toxicity": any(name.startswith("toxicity.") for name in computed),
+            "nsfw": any(name.endswith(".nsfw") for name in computed),
+        }
+        return [] if self.drawn else [name for name, done in screens.items() if not done]
 
     @property
     def extensions(self) -> tuple[Score, ...]:

@@ -1,6 +1,8 @@
 """filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores,
 images.
 
+    scan    (processes)   personal data, sentences that address a model -> findings
+    collect (here)        paragraphs of many pages of a host
     fetch   (event loop)  images on the web, of documents that pass the text rules
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
                           packages; embeddings, alignment and coherence if a rule or `alignment.model` needs
@@ -46,6 +48,7 @@ from leafinstruct.filter.passes import (
 )
 from leafinstruct.filter.scores import duplicate, judge
 from leafinstruct.filter.settings import FilterSettings
+from leafinstruct.filter.texts import scan
 from leafinstruct.images.send import all_as_sent
 from leafinstruct.llm.client import Client, estimate_tokens
 from leafinstruct.llm.config import basename
@@ -89,6 +92,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     """
     parts = [Part(name) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
+    _scan(settings, inputs, out, parts, engine)
     if settings.config.images.fetch is not None:
         fetching.run(settings, inputs, out, parts, engine)
     else:
@@ -129,6 +133,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         else {},
         "toy": settings.weights is not None and settings.weights.toy,
         "unfetched": unfetched,
+        "unscreened": settings.unscreened,
         "failed": [item for report in out.reports_as(FilterReport) for item in report.failed],
         "rules": [_described(rule) for rule in settings.rules],
     }
@@ -207,6 +212,17 @@ def removed_by(reasons: Mapping[str, int]) -> str:
     """Which rule removed how many, the largest count first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{rule} removed {count:,}" for rule, count in ordered) or "there was none before it"
+
+
+def _scan(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> None:
+    """Search the texts of the parts without current findings, then the pages of every host together."""
+    wanted = [Part(part.name, scan.key_of(inputs, part)) for part in parts]
+    missing = [part for part in wanted if not scan.is_up_to_date(out, part)]
+    for _ in engine.map(partial(scan.scan, inputs, out), missing, Needs(what="searching texts")):
+        pass
+    scan.collect(settings.config, out, parts)
 
 
 def _look(
@@ -329,7 +345,8 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
     """Digest of what determines the results of `look` and the documents that remain before duplicates."""
     early = [rule.identity for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
     config = settings.config.model_dump(
-        include={"min_images": True, "min_words": True, "languages": True, "images": {"max_pixels"}}
+        include=dict.fromkeys(("min_images", "min_words", "languages", "licenses"), True)
+        | {"images": {"max_pixels"}}
     )
     weights, alignment = settings.weights, settings.config.alignment.model_dump(exclude={"device"})
     model = [weights.identity, weights.languages, alignment] if weights else None
@@ -344,6 +361,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
             versions(lambda score: score.family == "duplicate" and score.level == "document"),
             model,
             inputs.file_digest("documents", part.name),
+            scan.edits_key(settings.config, out, part),
             fetched,
             *removed,
         ]

@@ -67,13 +67,14 @@ class ImageRow:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRow:
-    """Row of table.EMBEDDINGS. vector: (d,), unit. text_positions, cosines, unknown_words: parallel, an entry
-    for each text segment of the document; empty if the model does not know its language. fault: why the model
-    failed on the image or a text; then there is no vector."""
+    """Row of table.EMBEDDINGS. texts: digest of the document's texts. vector: (d,), unit. text_positions,
+    cosines, unknown_words: parallel, an entry for each text segment of the document; empty if the model does
+    not know its language. fault: why the model failed on the image or a text; then there is no vector."""
 
     document_id: str
     position: int
     sha256: str
+    texts: str
     vector: Sequence[float]
     text_positions: Sequence[int]
     cosines: Sequence[float]

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from leafinstruct.errors import SchemaError
 from leafinstruct.records.document import Document, ImageRef, Provenance, Ref, Segment, Text
+from leafinstruct.records.edits import EDIT, Edit
 from leafinstruct.records.example import Cell, Example, Turn
 from leafinstruct.records.files import checked
 from leafinstruct.records.rows import Drop
@@ -121,9 +122,9 @@ _PART = pa.struct(
 DOCUMENTS = pa.schema(_DOCUMENT)
 """ingest/documents-*: what a reader found."""
 
-DECISIONS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP))])
-"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document, and every rule that it or one of
-its images failed."""
+DECISIONS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP)), ("edits", pa.list_(EDIT))])
+"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document, every rule that it or one of its
+images failed, and every change of its texts."""
 
 DROPS = pa.schema([*((name, pa.string()) for name in ("stage", "document_id", "scope")), *_DROP])
 """Drops as report/tables.py lists them: one row per drop. scope: what was dropped."""
@@ -162,6 +163,7 @@ EMBEDDINGS = pa.schema(
         ("document_id", pa.string()),
         ("position", pa.int32()),
         ("sha256", pa.string()),
+        ("texts", pa.string()),
         ("vector", pa.list_(pa.float32())),
         ("text_positions", pa.list_(pa.int32())),
         ("cosines", pa.list_(pa.float32())),
@@ -170,12 +172,12 @@ EMBEDDINGS = pa.schema(
     ]
 )
 """filter/embeddings-*: one row per image: its unit vector, its row of the document's image x segment matrix
-of cosines, for each of those texts the share of tokens that were not in the model's training data, and why
-the model failed on it (empty: it did not)."""
+of cosines, for each of those texts the share of tokens that were not in the model's training data, the digest
+of the document's texts, and why the model failed on it (empty: it did not)."""
 
-EXTENSIONS = pa.schema([*((name, pa.string()) for name in ("document_id", "sha256", "of")), *_CELL])
-"""filter/extensions-*: one row per score of an installed package, with the sha256 of its image (for a score
-of the document, a digest of those of all its images) and a digest of the score's name, version, package."""
+EXTENSIONS = pa.schema([*((name, pa.string()) for name in ("document_id", "seen", "of")), *_CELL])
+"""filter/extensions-*: one row per score of an installed package, with a digest of what its function got (the
+document's texts, and its image or all of its images) and a digest of the score's name, version, package."""
 
 KEYS = pa.schema([("document_id", pa.string()), ("text", pa.string()), ("images", pa.list_(pa.string()))])
 """filter/keys-*: for each document that remains after alignment, digests of its normalized text and of its
@@ -241,14 +243,16 @@ def _groups(rows: Iterable[Any], binary: Sequence[str]) -> Iterator[list[Row]]:
         yield group
 
 
-def document_row(document: Document, drops: Sequence[Drop] | None = None) -> Row:
+def document_row(document: Document, drops: Sequence[Drop] | None = None, edits: Sequence[Edit] = ()) -> Row:
     """Row of DOCUMENTS, or of DECISIONS if `drops` is given."""
     row = {
         **{name: getattr(document, name) for name in _DOCUMENT_FIELDS},
         "segments": [_segment_row(segment) for segment in document.segments],
         "provenance": asdict(document.provenance),
     }
-    return row if drops is None else {**row, "drops": [_fields(drop) for drop in drops]}
+    if drops is None:
+        return row
+    return {**row, "drops": [_fields(drop) for drop in drops], "edits": [_fields(edit) for edit in edits]}
 
 
 def document_of(row: Row) -> Document:

@@ -101,6 +101,11 @@ def one_domain(first: str | None, second: str | None) -> bool:
     return hosts[0] is not None and hosts[1] is not None and domain_of(hosts[0]) == domain_of(hosts[1])
 
 
+def is_public(host: str) -> bool:
+    """Whether the list has the suffix of a host, so that it can be a name on the internet."""
+    return _suffixes().publicsuffix(_ascii(host.rstrip(".").lower())) is not None
+
+
 @cache
 def _suffixes() -> PublicSuffixList:
     """The list, parsed once per process: 0.1 s."""

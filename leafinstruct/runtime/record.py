@@ -48,7 +48,7 @@ class StageFacts(TypedDict, total=False):
 
     ingest: roots (source -> folder, relative to the stage's), sources (source file -> sha256).
     filter: models, weights (sha256 of CLIP's), toy (whether the tiny CLIP was used), prompts (name ->
-    sha256), unfetched (images on the web), failed, rules.
+    sha256), unfetched (images on the web), unscreened (what nothing looked for), failed, rules.
     rewrite: models, prompts, questions (by language).
     shard: the split, the number of removed rows (`suppressed`), beside (file beside the shards -> sha256).
     train: adapter (file -> sha256).
@@ -61,6 +61,7 @@ class StageFacts(TypedDict, total=False):
     prompts: dict[str, str]
     toy: bool
     unfetched: int
+    unscreened: list[str]
     failed: list[Failed]
     rules: list[RuleFacts]
     questions: dict[str, QuestionsUsed]
@@ -87,5 +88,6 @@ class Record(StageFacts, total=False):
     counts: dict[str, int]
     reasons: dict[str, int]
     image_reasons: dict[str, int]
+    edits: dict[str, int]
     output: str
     seconds: float

@@ -81,6 +81,9 @@ def history(**changes: Any) -> dict[str, Any]:
         "rules": [],
         "unreadable": [],
         "unfetched": 0,
+        "unscreened": [],
+        "personal_data": "mask",
+        "edits": {"personal.emails": 1_200, "personal.ips": 4, "plea": 9},
         "filter": {},
         "rewrite": {},
         "rewrite_model": "m",
@@ -116,6 +119,7 @@ def history(**changes: Any) -> dict[str, Any]:
             {},
             "3 files, parts of files, records or images exceed the size limit",
         ),
+        ({"unscreened": ["nsfw"]}, {}, {}, "Images were not searched for faces, nudity or violence."),
         ({"unfetched": 1204}, {}, {}, "1,204 images are on the web and were not fetched"),
         ({"rewrite": {"failed": 3}}, {}, {}, "3 documents were dropped in rewrite because of a failure"),
         ({}, {"warnings": ["split `test` has no rows"]}, {}, "Split `test` has no rows."),
@@ -133,6 +137,23 @@ def test_a_limit_is_stated_only_where_it_applies(changes, facts, states, begins)
     found = limits(history(**changes), {"warnings": [], **facts}, {"MIT": (1, 1)}, {"ok": 1, **states})
     assert next(sentence for sentence in found if sentence not in usual).startswith(begins)
     assert len(found) == len(usual) + 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "begins"),
+    [
+        ("mask", "1,204 e-mail addresses, phone numbers, "),
+        ("drop", "Documents with e-mail addresses, phone numbers, "),
+        (
+            "keep",
+            "E-mail addresses, phone numbers, payment cards, IBANs, IP addresses and keys in texts were ",
+        ),
+    ],
+)
+def test_what_was_done_about_personal_data_is_stated(setting, begins):
+    found = limits(history(personal_data=setting), {"warnings": []}, {"MIT": (1, 1)}, {})
+    (sentence,) = [line for line in found if "Names of people" in line]
+    assert sentence.startswith(begins)
 
 
 def test_an_image_without_a_license_is_a_limit_too():

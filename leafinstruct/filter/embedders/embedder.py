@@ -34,6 +34,7 @@ from PIL import Image as Pil
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.filter.embedders.tower import Piece, Tower
 from leafinstruct.filter.embedders.weights import Weights
+from leafinstruct.filter.texts.editing import digest_of
 from leafinstruct.records.document import Document, ImageRef
 from leafinstruct.records.rows import EmbeddingRow
 
@@ -151,7 +152,7 @@ def embed(
 ) -> Iterator[EmbeddingRow]:
     """Yield rows of table.EMBEDDINGS for the given images of each document.
 
-    documents: as ingest wrote them, with all texts, so that a row depends on no rule; each with those of its
+    documents: with edited texts, before any drop, so that a row depends on no rule; each with those of its
     (materialized) images that have no row yet. images, opened: see Embedder.images, each once. names: their
     sha256 in the same order, complete once `images` is exhausted. knows: whether the model knows a language;
     texts of others are not embedded, and their rows have no cosines.
@@ -166,6 +167,7 @@ def embed(
     end = 0
     for document, missing, texts in shown:
         start, end = end, end + len(texts)
+        texts_digest = digest_of(document)
         about_texts = next((found.faults[at] for at in range(start, end) if at in found.faults), "")
         for image in missing:
             at = index[image.sha256 or ""]
@@ -177,6 +179,7 @@ def embed(
                 document.id,
                 image.position,
                 image.sha256 or "",
+                texts_digest,
                 [] if fault else vector.tolist(),
                 [text.position for text in kept],
                 np.round(cosines, 4).tolist(),

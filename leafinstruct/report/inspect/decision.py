@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from leafinstruct.filter.catalog import SCORES
 from leafinstruct.filter.scores.alignment import is_ignored
 from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.example import Cell
@@ -43,7 +44,7 @@ def rules(filtered: Artifact, scores: Sequence[Cell], drops: Sequence[Drop]) -> 
     active = set(cast("Sequence[str]", fingerprint.get("active_rules", ())))
     found = [_rule(rule, scores, drops) for rule in section.get("rules", ()) if rule["score"] in active]
     judged = not any(drop.position is None for drop in drops) or any(
-        not cell.name.startswith(("document.", "text.")) for cell in scores
+        cell.name not in SCORES or SCORES[cell.name].turn for cell in scores
     )
     minima = [
         _minimum(name, section[name], drops, judged)
@@ -53,7 +54,7 @@ def rules(filtered: Artifact, scores: Sequence[Cell], drops: Sequence[Drop]) -> 
     if section.get("languages"):
         found.insert(0, _languages(section["languages"], scores, drops))
     known = {rule["rule"] for rule in [*found, *minima]}
-    # drops without a rule in the recipe: an image that does not decode, an outage
+    # drops without a rule in the recipe: personal data, an image that does not decode, an outage
     others = dict.fromkeys(drop.rule for drop in drops if drop.rule not in known)
     return [*found, *minima, *(_rule({"score": name}, scores, drops) for name in others)]
 

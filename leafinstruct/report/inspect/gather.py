@@ -8,6 +8,9 @@ A cell is its value; without a value, its state (`not_scored`, `failed` ...); nu
 because the document was dropped earlier. The page needs this difference to replay decisions under other
 bounds.
 
+A record has its texts as filter edited them, and a line for each edit; its words are those that the rules
+counted.
+
 Above `limit` documents the page shows those with the smallest sha256 of their id. Chosen over the smallest
 ids, which would show too few duplicates, since a duplicate is the record with the larger id.
 
@@ -29,8 +32,10 @@ from typing import Any, TypeVar, cast
 
 from leafinstruct.filter.catalog import SCORES
 from leafinstruct.filter.scores.alignment import is_ignored
+from leafinstruct.filter.texts.editing import edited, line_of
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Text
+from leafinstruct.records.edits import Edit, edits
 from leafinstruct.records.example import Cell, Example
 from leafinstruct.records.rows import Drop, ImageRow
 from leafinstruct.records.shards import named, values
@@ -183,11 +188,13 @@ def _records(
     decided = filtered.report(part) is not None
     verdicts: dict[str, tuple[str, Sequence[Drop]]] = {}
     owners_now: dict[str, dict[int, int | None]] = {}
+    changes: dict[str, Sequence[Edit]] = {}
     for kind, verdict in (("documents", "kept"), ("dropped", "dropped")):
         for document, drops in _there(filtered.file(kind, part), table.decisions) if decided else ():
             if document.id in chosen:
                 verdicts[document.id] = verdict, drops
                 owners_now[document.id] = {image.position: image.owner for image in document.images}
+        changes |= {name: made for name, made in _there(filtered.file(kind, part), edits) if made and decided}
     refused = {
         document.id: [shown_drop(drop) for drop in drops]
         for document, drops in _there(rewrite.file("dropped", part), table.decisions)
@@ -203,9 +210,10 @@ def _records(
         if name in chosen:
             cells.setdefault(name, []).append(cell)
     images = {row.ref: row for row in _there(filtered.file("images", part), _images)}
-    for document in _there(stages["ingest"].file("documents", part), table.documents):
-        if document.id not in chosen:
+    for read in _there(stages["ingest"].file("documents", part), table.documents):
+        if read.id not in chosen:
             continue
+        document, made = edited(read, changes.get(read.id, ()))
         verdict, failed = verdicts.get(document.id, ("undecided", ()))
         source, answer = Allowance(shared.allowance), Allowance(shared.allowance)
         segments, positions = _segments(document, images, source, shared)
@@ -220,6 +228,7 @@ def _records(
             **asdict(document.provenance),
             "verdict": verdict,
             "drops": [shown_drop(drop) for drop in failed],
+            "edits": [[edit.reason, line_of(edit, read)[:CUT]] for edit in made],
             **({"refused": refused[document.id]} if document.id in refused else {}),
             "segments": segments,
             **_minima(document),

@@ -205,6 +205,7 @@ def _funnel(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
                     totals.image_reasons,
                     {name: one.image_reasons for name, one in by_source.items()},
                 ),
+                ("texts", totals.edits, {name: one.edits for name, one in by_source.items()}),
             )
             for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         ]

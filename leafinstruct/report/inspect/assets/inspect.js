@@ -5,8 +5,8 @@
 for (const record of records) {
   const drops = record.drops, refused = record.refused ?? [];
   record.outcome = record.verdict === "kept" && refused.length ? "dropped" : record.verdict;
-  record.rules = [...new Set([...refused, ...drops].map((drop) => drop[0]))];
-  record.reasons = [...new Set([...refused, ...drops].map(why))];
+  record.rules = [...new Set([...refused, ...drops, ...record.edits].map((entry) => entry[0]))];
+  record.reasons = [...new Set([...[...refused, ...drops].map(why), ...record.edits.map(([, line]) => line)])];
   record.bySegment = new Map(record.segments.map((segment) => [segment.at, segment]));
   record.images = record.segments.filter((segment) => segment.kind === "image").map((segment) => {
     const drop = drops.find((other) => other[1] === segment.at);
