@@ -144,8 +144,8 @@ HEAVY = {
     "datasets": ("records/public.py", "ingest/tables/hub_stream.py"),
     "jinja2": ("card/template.py",),
     "filelock": ("runtime/locks.py",),
-    "datasketch": ("shard/group_keys.py",),
-    "scipy": ("shard/groups.py",),
+    # components of splits, and of near-duplicates with the intersections of their runs
+    "scipy": ("shard/groups.py", "filter/index/groups.py"),
     "publicsuffixlist": ("records/url.py",),
     "pycld2": ("records/text/language.py",),
     "typer": ("cli",),

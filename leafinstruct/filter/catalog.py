@@ -154,11 +154,30 @@ _DECLARED = (
     ),
     Score("coherence.adjacent", "document", "mean cosine of adjacent images, [-1, 1]; needs 2 images"),
     Score("duplicate.within", "image", "earlier images of the same document with the same bytes"),
-    Score("duplicate.text", "document", "remaining documents with a smaller id and the same normalized text"),
+    Score(
+        "duplicate.near_within",
+        "image",
+        "bits of 256 in which its hash differs from the nearest earlier image of the same document, [0, 256]",
+    ),
+    Score("duplicate.text", "document", "better remaining documents with the same normalized text", 2),
+    Score(
+        "duplicate.near_text",
+        "document",
+        "better remaining documents of its group, which chains of near-duplicate texts connect",
+    ),
     Score(
         "duplicate.images",
         "document",
-        "share of its images that a remaining document with a smaller id has too, [0, 1]",
+        "share of its images that a better remaining document has too, [0, 1]",
+        2,
+    ),
+    Score(
+        "duplicate.near_images",
+        "document",
+        (
+            "share of its images that a better remaining document has too, or one near to it or to its "
+            "mirror image, [0, 1]"
+        ),
     ),
     Score(
         "reference.dangling",

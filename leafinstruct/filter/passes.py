@@ -20,6 +20,7 @@ from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
+from leafinstruct.filter.index import image as image_index
 from leafinstruct.filter.scores import alignment, clip, coherence, duplicate, references, text
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.records import asked, table
@@ -34,7 +35,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Failed
 from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 12
+CODE = 13
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
 
@@ -98,9 +99,11 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
             share_above = settings.config.alignment.share_above
             decision.apply(_aggregates(decision.document, matrix, own, share_above, settings.weights.label))
     if decision.kept and cached.duplicates is not None:
-        decision.apply(
-            [*duplicate.within(decision.document), *duplicate.cells_of(cached.duplicates[document.id])]
-        )
+        within = [
+            *duplicate.within(decision.document),
+            *duplicate.near_within(decision.document, hashes(decision.document, cached.images)),
+        ]
+        decision.apply([*within, *duplicate.cells_of(cached.duplicates[document.id])])
         if decision.kept:
             # after the last pass that drops images
             decision.apply(references.scores(decision.document))
@@ -146,7 +149,8 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     # without a key, failed images are read again by the next run
     key = "" if counts["images_failed"] else f"{part.payload} {seen}"
     with writing(out.file("keys", part.name)) as temporary:
-        table.write(temporary, (duplicate.key_row(left) for _, left in kept), table.KEYS, key)
+        rows = (duplicate.key_row(left, hashes(left, images)) for _, left in kept)
+        table.write(temporary, rows, table.KEYS, key)
     repaired = materialize.repaired(counts)
     return TaskResult(repaired=repaired, counts={"documents": len(documents), **counts})
 
@@ -216,6 +220,11 @@ def _report(
     )
 
 
+def hashes(document: Document, rows: Mapping[str, ImageRow] | None) -> dict[int, str | None]:
+    """The hashes of a document's images by position. rows: reference -> row of its image."""
+    return {image.position: rows[str(image.ref)].hash for image in document.images} if rows else {}
+
+
 def cached_scores(settings: FilterSettings, out: Artifact, part: Part, judged: bool) -> CachedScores:
     """Read the cached scores of a part that the recipe needs. Image bytes are not read."""
     cells: dict[str, list[Cell]] = {}
@@ -245,7 +254,8 @@ def images_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
         settings.config.images.max_pixels,
         version("pillow"),
     ]
-    return f"{digest(read)} {digest(versions(lambda score: score.family == 'image'))}"
+    measured = [image_index.CODE, versions(lambda score: score.family == "image")]
+    return f"{digest(read)} {digest(measured)}"
 
 
 def embeddings_key(settings: FilterSettings, weights: clip.Weights, inputs: Artifact, part: Part) -> str:

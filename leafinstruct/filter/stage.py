@@ -5,7 +5,7 @@ images.
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
                           packages; embeddings, alignment and coherence if a rule or `alignment.model` needs
                           them -> keys
-    reduce  (here)        exact duplicates over the keys of all parts
+    reduce  (here)        duplicates over the keys of all parts -> duplicates
     judge   (event loop)  four questions about every remaining document
     decide  (processes)   repeat every document's decision with all scores -> documents-, dropped-, scores-
 
@@ -28,6 +28,7 @@ from leafinstruct.filter import extending, fetching, materialize
 from leafinstruct.filter.asking import ask
 from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES, versions
 from leafinstruct.filter.config import Rule
+from leafinstruct.filter.index.reduce import reduce as duplicates_of
 from leafinstruct.filter.passes import (
     CODE,
     INTERMEDIATE,
@@ -40,7 +41,7 @@ from leafinstruct.filter.passes import (
     libraries,
     look,
 )
-from leafinstruct.filter.scores import duplicate, judge
+from leafinstruct.filter.scores import judge
 from leafinstruct.filter.scores.clip import published_sha256
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.images.send import all_as_sent
@@ -49,7 +50,6 @@ from leafinstruct.llm.config import basename
 from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Ref
-from leafinstruct.records.rows import KeyRow
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.files import writing
@@ -257,9 +257,9 @@ def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -
 
 
 def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
-    """Find exact duplicates over all parts. A part whose duplicates did not change keeps its file."""
-    keys = [(part.name, table.records(out.file("keys", part.name), KeyRow)) for part in parts]
-    for name, rows in duplicate.reduce(keys).items():
+    """Find duplicates over all parts. A part whose duplicates did not change keeps its file."""
+    keys = {part.name: out.file("keys", part.name) for part in parts}
+    for name, rows in duplicates_of(keys, out.path):
         key = digest([asdict(row) for row in rows])
         if table.key_of(out.file("duplicates", name)) != key:
             with writing(out.file("duplicates", name)) as temporary:
