@@ -27,7 +27,7 @@ PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "
 """Families in the order in which they are computed and their rules applied; `extension` are all of installed
 packages."""
 
-_WITHIN = {"document": "text", "rules": "judge"}
+_WITHIN = {"document": "text", "contamination": "duplicate", "rules": "judge"}
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
@@ -157,7 +157,7 @@ _DECLARED = (
     Score(
         "duplicate.near_within",
         "image",
-        "bits of 256 in which its hash differs from the nearest earlier image of the same document, [0, 256]",
+        "bits in which its hash differs from the nearest earlier image; 256 if there is none",
     ),
     Score("duplicate.text", "document", "better remaining documents with the same normalized text", 2),
     Score(
@@ -178,6 +178,16 @@ _DECLARED = (
             "share of its images that a better remaining document has too, or one near to it or to its "
             "mirror image, [0, 1]"
         ),
+    ),
+    Score(
+        "contamination.text",
+        "document",
+        "largest share of a text of filter.reference that is in it (or of it in that text), [0, 1]",
+    ),
+    Score(
+        "contamination.images",
+        "document",
+        "share of its images that are, or are near to, images of filter.reference, [0, 1]",
     ),
     Score(
         "reference.dangling",

@@ -26,11 +26,14 @@ from leafinstruct.sketchbook import tiny_clip
 
 
 class _Recipe(Protocol):
-    filter: FilterConfig
     llm: LlmConfig
 
     @property
+    def filter(self) -> FilterConfig: ...
+    @property
     def strangers(self) -> list[str]: ...
+    @property
+    def references(self) -> tuple[str, ...]: ...
 
 
 class _Loaded(Protocol):
@@ -55,7 +58,7 @@ class FilterSettings:
 
     config: the recipe's section. rules: the active ones. weights: of the CLIP, None if the recipe needs no
     score of it. answers: folder of the answer cache. fetched: folder of images fetched from the web. removed:
-    sha256 of images that were deleted by request.
+    sha256 of images that were deleted by request. references: names of the sources of filter.reference.
     """
 
     config: FilterConfig
@@ -66,6 +69,7 @@ class FilterSettings:
     answers: Path
     fetched: Path
     removed: frozenset[str] = frozenset()
+    references: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
@@ -82,6 +86,7 @@ class FilterSettings:
             answers=loaded.answers,
             fetched=loaded.fetched,
             removed=loaded.removed.purged.images,
+            references=recipe.references,
         )
 
     @property
@@ -94,6 +99,7 @@ class FilterSettings:
         """The versions of the scores that this recipe computes."""
         family = "rules" if self.llm.provider == "offline" else "judge"
         absent = {"judge", "rules"} - ({family} if self.config.judge.enabled else set())
+        absent |= set() if self.references else {"contamination"}
         return versions(
             lambda score: score.family not in absent | (set() if self.weights else {*CLIP_FAMILIES})
         )
@@ -106,8 +112,8 @@ class FilterSettings:
     @property
     def shaping(self) -> dict[str, Any]:
         """The section without the settings of how fast and politely images are fetched, which change no
-        result."""
-        section = self.config.model_dump(mode="json")
+        result, and without the reference, whose content counts (referring.identity)."""
+        section = self.config.model_dump(mode="json", exclude={"reference"})
         if self.config.images.fetch is not None:
             section["images"]["fetch"] = self.config.images.fetch.shaping
         return section

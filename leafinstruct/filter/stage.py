@@ -28,7 +28,9 @@ from leafinstruct.filter import extending, fetching, materialize
 from leafinstruct.filter.asking import ask
 from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES, versions
 from leafinstruct.filter.config import Rule
+from leafinstruct.filter.index import referring
 from leafinstruct.filter.index.reduce import reduce as duplicates_of
+from leafinstruct.filter.index.reference import Reference
 from leafinstruct.filter.passes import (
     CODE,
     INTERMEDIATE,
@@ -53,7 +55,7 @@ from leafinstruct.records.document import Document, Ref
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.files import writing
-from leafinstruct.runtime.record import Fingerprint, RuleFacts, StageFacts
+from leafinstruct.runtime.record import Fingerprint, ReferenceFacts, RuleFacts, StageFacts
 from leafinstruct.runtime.stage import Stage
 
 
@@ -74,6 +76,7 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
         "judge": _judge_identity(settings),
         "libraries": {**libraries(settings), **packages},
         "input": record["output"],
+        **({"reference": read} if (read := referring.identity(settings, out)) else {}),
         **({"removed": digest(sorted(settings.removed))} if settings.removed else {}),
     }
 
@@ -92,7 +95,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         for part in parts:
             out.file("fetches", part.name).unlink(missing_ok=True)
     _look(settings, inputs, out, parts, engine)
-    _reduce(out, parts)
+    reference = _reduce(settings, out, parts, engine)
     if settings.config.judge.enabled:
         _ask(settings, inputs, out, parts, engine)
     else:
@@ -130,6 +133,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         "unfetched": unfetched,
         "failed": [item for report in out.reports_as(FilterReport) for item in report.failed],
         "rules": [_described(rule) for rule in settings.rules],
+        **({} if reference is None else {"reference": reference}),
     }
 
 
@@ -184,7 +188,7 @@ def forget(out: Artifact, path: Path) -> None:
     other images again. Embeddings of a part are computed all together, since other batches could give other
     last digits."""
     kind, _, part = path.stem.partition("-")
-    if kind in INTERMEDIATE:
+    if kind in (*INTERMEDIATE, "reference"):
         gone = {"images": ("keys",), "embeddings": ("keys", "embeddings"), "asked": ("judged", "asked")}.get(
             kind, (kind,)
         )
@@ -256,14 +260,29 @@ def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -
     return sum(reason.startswith("url_not_fetched") for reason in reasons)
 
 
-def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
-    """Find duplicates over all parts. A part whose duplicates did not change keeps its file."""
+def _reduce(
+    settings: FilterSettings, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> ReferenceFacts | None:
+    """Find duplicates over all parts, and what of the reference is in them. A part whose rows did not change
+    keeps its file. Returns what the documents were compared with."""
+    sketches = referring.sketches(settings, out, engine)
+    reference = Reference.read(sketches) if settings.references else None
     keys = {part.name: out.file("keys", part.name) for part in parts}
-    for name, rows in duplicates_of(keys, out.path):
+    for name, rows in duplicates_of(keys, out.path, reference):
         key = digest([asdict(row) for row in rows])
         if table.key_of(out.file("duplicates", name)) != key:
             with writing(out.file("duplicates", name)) as temporary:
                 table.write(temporary, rows, table.DUPLICATES, key)
+    if reference is None:
+        return None
+    documents, short, images, unread = reference.facts
+    return {
+        "sources": list(settings.references),
+        "documents": documents,
+        "short": short,
+        "images": images,
+        "unread": unread,
+    }
 
 
 def _ask(

@@ -197,6 +197,8 @@ DUPLICATES = pa.schema(
         ("near_text", pa.int64()),
         ("near_images", pa.float64()),
         ("group", pa.string()),
+        ("reference_text", pa.float64()),
+        ("reference_images", pa.float64()),
     ]
 )
 """filter/duplicates-*: what the global step found out about each remaining document (rows.DuplicateRow)."""

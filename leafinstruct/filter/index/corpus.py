@@ -25,6 +25,8 @@ from leafinstruct.records import table
 
 _DIGEST = 24
 """Characters of a digest in table.KEYS."""
+UNREAD = 0
+"""Number of an image that could not be read."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Corpus:
 
 
 def digests(written: pa.StringArray) -> Numbers:
-    """Numbers of 64 bits of digests, (n,); 0 for an empty one."""
+    """Numbers of 64 bits of digests, (n,); UNREAD for an empty one."""
     text = np.array([one.encode() for one in written.to_pylist()], f"S{_DIGEST}")
     words = text.view("<u8").reshape(-1, _DIGEST // 8)
     return mixed(mixed(mixed(words[:, 0]) ^ words[:, 1]) ^ words[:, 2])

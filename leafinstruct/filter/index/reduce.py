@@ -20,16 +20,20 @@ from leafinstruct.filter.index.corpus import Corpus, texts
 from leafinstruct.filter.index.groups import Texts
 from leafinstruct.filter.index.hamming import near_pairs
 from leafinstruct.filter.index.image import MIRROR
+from leafinstruct.filter.index.reference import Reference
 from leafinstruct.filter.index.text import Numbers
 from leafinstruct.records.rows import DuplicateRow
 
 Ranks = NDArray[np.int32]
 
 
-def reduce(files: Mapping[str, Path], scratch: Path) -> Iterator[tuple[str, list[DuplicateRow]]]:
+def reduce(
+    files: Mapping[str, Path], scratch: Path, reference: Reference | None = None
+) -> Iterator[tuple[str, list[DuplicateRow]]]:
     """Yield each part and the rows of its documents, in the order of its keys.
 
-    files: part -> its keys- file. scratch: folder for temporary files. Raises DamagedError.
+    files: part -> its keys- file. scratch: folder for temporary files. reference: what the
+    documents are checked for. Raises DamagedError.
     """
     corpus = Corpus.read(files)
     rank = corpus.rank
@@ -37,6 +41,8 @@ def reduce(files: Mapping[str, Path], scratch: Path) -> Iterator[tuple[str, list
     label = _components(corpus, files, scratch)
     near, best = _better(label, rank)
     same_images, near_images = _shares(corpus, rank)
+    texts_in = None if reference is None else reference.text_shares(files.values())
+    images_in = None if reference is None else reference.image_shares(corpus)
     alone = np.bincount(label, minlength=1)[label] < 2
     for part in files:
         yield (
@@ -49,6 +55,8 @@ def reduce(files: Mapping[str, Path], scratch: Path) -> Iterator[tuple[str, list
                     near_text=int(near[at]),
                     near_images=round(float(near_images[at]), 4),
                     group=None if alone[at] else corpus.ids[best[at]].decode(),
+                    reference_text=None if texts_in is None else round(float(texts_in[at]), 4),
+                    reference_images=None if images_in is None else round(float(images_in[at]), 4),
                 )
                 for at in corpus.of(part)
             ],

@@ -31,8 +31,6 @@ from leafinstruct.records.example import Cell
 from leafinstruct.records.rows import DuplicateRow, KeyRow
 from leafinstruct.records.text.words import count_words, identity_of
 
-NO_HASH = "it has no hash, because it is too small or too plain"
-
 
 def within(document: Document) -> list[Cell]:
     """One cell per image: how many earlier images of this document have the same bytes (materialized images
@@ -46,29 +44,22 @@ def within(document: Document) -> list[Cell]:
 
 
 def near_within(document: Document, hashes: Mapping[int, str | None]) -> list[Cell]:
-    """One cell per image: different bits of its hash and that of the nearest earlier image of this document.
-    Not applicable to the first image and to images without a hash. hashes: by position."""
+    """One cell per image: different bits of its hash and that of the nearest earlier image of this document;
+    all 256 if there is no such image, or no hash. hashes: by position."""
     name, cells = "duplicate.near_within", []
     numbers = image_index.hashes_of([hashes.get(image.position) for image in document.images])
     has_hash = np.any(numbers, axis=1)
     for at, image in enumerate(document.images):
         before = numbers[:at][has_hash[:at]]
-        if has_hash[at] and len(before):
-            nearest = image_index.distances(before, numbers[at]).min()
-            cells.append(cell(name, float(nearest), image.position))
-        else:
-            why = "no earlier image has a hash" if has_hash[at] else NO_HASH
-            cells.append(Cell(name, None, "not_applicable", image.position, detail=why))
+        is_hashed = has_hash[at] and len(before)
+        nearest = image_index.distances(before, numbers[at]).min() if is_hashed else image_index.BITS
+        cells.append(cell(name, float(nearest), image.position))
     return cells
 
 
-def text_digest(document: Document) -> str:
-    """Digest of the text without its typesetting (records.words.identity). A document without words is a copy
-    of no other."""
-    return _digest(document, identity_of(text.text for text in document.texts))
-
-
-def _digest(document: Document, words: str) -> str:
+def text_digest(document: Document, words: str) -> str:
+    """Digest of the text without its typesetting. words: records.words.identity_of its texts, empty for a
+    document without words, which is a copy of no other."""
     return hashlib.sha256((words or f"\0{document.id}").encode()).hexdigest()[:24]
 
 
@@ -78,7 +69,7 @@ def key_row(document: Document, hashes: Mapping[int, str | None]) -> KeyRow:
     runs = runs_of(words)
     return KeyRow(
         document_id=document.id,
-        text=_digest(document, words),
+        text=text_digest(document, words),
         words=count_words([text.text for text in document.texts]),
         images=[(image.sha256 or "")[:24] for image in document.images],
         bands=bands_of(runs),
@@ -88,8 +79,10 @@ def key_row(document: Document, hashes: Mapping[int, str | None]) -> KeyRow:
 
 
 def cells_of(row: DuplicateRow) -> list[Cell]:
-    """The document's cells."""
+    """The document's cells, also those of contamination if there is a reference."""
+    checked = (("contamination.text", row.reference_text), ("contamination.images", row.reference_images))
     return [
+        *(cell(name, value) for name, value in checked if value is not None),
         cell("duplicate.text", float(row.text)),
         cell("duplicate.near_text", float(row.near_text)),
         cell("duplicate.images", row.images),
