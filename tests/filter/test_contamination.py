@@ -15,7 +15,8 @@ from leafinstruct.errors import RecipeError
 from leafinstruct.recipe.load import load
 from leafinstruct.records import table
 
-WORDS = [word for page in reading.documents("latin") for text in page.texts for word in text.text.split()]
+ENGLISH = [record for record in reading.records("latin") if record["language"] == "en"]
+WORDS = [word for page in ENGLISH for item in page["segments"] for word in item.get("text", "").split()]
 
 
 def prose(seed: int, count: int) -> str:
@@ -24,10 +25,10 @@ def prose(seed: int, count: int) -> str:
     return " ".join(source.choice(WORDS) for _ in range(count))
 
 
-def noise(seed: int, side: int = 96) -> Pil.Image:
-    """An image with structure at all scales."""
-    cells = bytes(random.Random(seed).randrange(256) for _ in range(3 * 12 * 12))
-    return Pil.frombytes("RGB", (12, 12), cells).resize((side, side), Pil.Resampling.BICUBIC)
+def noise(seed: int, side: int = 192) -> Pil.Image:
+    """An image with structure at all scales that its hash has."""
+    cells = random.Random(seed).randbytes(24 * 24)
+    return Pil.frombytes("L", (24, 24), cells).resize((side, side), Pil.Resampling.BICUBIC).convert("RGB")
 
 
 def lines(path: Path, rows: list[dict[str, object]]) -> None:
@@ -160,18 +161,19 @@ def test_a_changed_reference_is_compared_again_and_an_unchanged_one_is_not(own):
 
 def test_a_rule_without_a_reference_is_an_error_of_the_recipe(tmp_path):
     rules = [{"score": "contamination.text", "max": 0.5}]
-    with pytest.raises(
-        RecipeError, match=r"rules\[0\] is on contamination.text, which needs filter.reference"
-    ):
+    with pytest.raises(RecipeError, match="contamination.text, which needs filter.reference"):
         load(recipe(tmp_path, filter={"rules": rules}))
 
 
 def test_sources_of_the_reference_are_checked_like_those_of_ingest(tmp_path):
-    source = {"kind": "html", "name": "a", "path": "pages"}
-    loaded = load(recipe(tmp_path, filter={"reference": [source]}))
+    source, ingest = (
+        {"kind": "html", "name": "a", "path": "pages"},
+        {"sources": [{"kind": "html", "name": "a", "path": "b"}]},
+    )
+    loaded = load(recipe(tmp_path, ingest=ingest, filter={"reference": [source]}))
     assert loaded.recipe.filter.reference[0].model_dump()["path"] == str(tmp_path / "pages")
     assert "path" not in loaded.resolved["filter"]["reference"][0]
     with pytest.raises(RecipeError, match="two sources are called 'a'"):
-        load(recipe(tmp_path, filter={"reference": [source, source]}))
-    with pytest.raises(RecipeError, match=r"filter.reference\[0\].pth: unknown key; did you mean 'path'"):
-        load(recipe(tmp_path, filter={"reference": [{**source, "pth": "b"}]}))
+        load(recipe(tmp_path, ingest=ingest, filter={"reference": [source, dict(source)]}))
+    with pytest.raises(RecipeError, match=r"filter.reference\[0\].pth: unknown key; .*path"):
+        load(recipe(tmp_path, ingest=ingest, filter={"reference": [{**source, "pth": "b"}]}))
