@@ -89,9 +89,9 @@ def _of_reference(reference: Mapping[str, Any] | None) -> str:
     names = _list([f"`{name}`" for name in reference["sources"]])
     return (
         f"Documents were compared with {reference['documents']:,} documents and {reference['images']:,} "
-        f"images of {names} (`contamination.*`), but not with {reference['short']:,} of their texts, which are "
-        f"too short, and {reference['unread']:,} of their images, which could not be read. Paraphrases and "
-        "translations are not found."
+        f"images of {names} (`contamination.*`), but not with {reference['short']:,} of their texts, which "
+        f"are too short, and {reference['unread']:,} of their images, which could not be read. Paraphrases "
+        "and translations are not found."
     )
 
 

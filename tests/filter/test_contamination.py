@@ -161,7 +161,7 @@ def test_a_changed_reference_is_compared_again_and_an_unchanged_one_is_not(own):
 
 def test_a_rule_without_a_reference_is_an_error_of_the_recipe(tmp_path):
     rules = [{"score": "contamination.text", "max": 0.5}]
-    with pytest.raises(RecipeError, match="contamination.text, which needs filter.reference"):
+    with pytest.raises(RecipeError, match=r"contamination\.text, which needs filter.reference"):
         load(recipe(tmp_path, filter={"rules": rules}))
 
 
