@@ -100,7 +100,9 @@ def test_the_hash_of_a_mirror_image_is_the_mirrored_hash(seed, size):
     image = Pil.frombytes("L", size, random.Random(seed).randbytes(size[0] * size[1]))
     one, other = (hash_of(it) for it in (image, image.transpose(Pil.Transpose.FLIP_LEFT_RIGHT)))
     assert one is not None
-    assert distances(hashes_of([one]) ^ MIRROR, hashes_of([other]))[0] <= 6  # cells are rounded
+    assert (
+        distances(hashes_of([one]) ^ MIRROR, hashes_of([other]))[0] <= 16
+    )  # cells are rounded to gray levels
 
 
 @pytest.mark.parametrize(
