@@ -275,7 +275,7 @@ def _unchecked(
         "licenses of texts and images: unknown unless the source states them; license: of a source sets "
         "a default"
     )
-    yield "personal data and near-duplicates: only exact copies of a text are dropped"
+    yield "personal data, and near-duplicates: add {score: duplicate.near_text, max: 0} to drop them"
 
 
 def _min_words(sources: Sequence[tuple[Found, Figures]]) -> tuple[int, int]:
