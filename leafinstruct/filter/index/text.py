@@ -13,8 +13,9 @@ A pair of similarity s shares a band of 4 hashes with probability 1 - (1 - s^4)^
 changed word in every ten better than runs of 5 (similarity 0.57 against 0.42).
 
 Chosen: a rolling hash and MinHash in numpy, over datasketch (SHA-1 per run in Python) and rensa (MIT, wheels
-for 3.11 to 3.13; its signature is faster, but it takes runs as Python strings, which cost more than all the
-rest). benchmarks/duplicates.py compares them. Numbers are equal on every machine and with every version.
+for 3.11 to 3.13). rensa's signature is faster, but it takes runs as Python strings, of which the verification
+would need the numbers all the same, and another version of it may give others. benchmarks/duplicates.py
+compares them.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 1 << 64)
 _BLOCK = 1 << 16
 """Words that are hashed together."""
-_ROWS_A_STEP = 1024
+_RUNS_A_STEP = 1024
 """Runs that are hashed together, so that intermediate values stay in the processor's cache."""
 
 
@@ -62,7 +63,11 @@ def runs_of(words: str) -> Runs:
         np.cumsum(block * powers[: len(block)], out=sums[1:])
         # the polynomial of the letters from begin to stop, whatever precedes them
         found.append(mixed((sums[stop] - sums[begin]) * inverses[begin]))
-    return np.unique((np.concatenate(found) >> np.uint64(34)).astype(np.uint32))
+    # np.unique of numpy 2.4 takes ten times as long for a few hundred numbers
+    numbers = np.sort((np.concatenate(found) >> np.uint64(34)).astype(np.uint32))
+    is_new = np.ones(len(numbers), bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=is_new[1:])
+    return numbers[is_new]
 
 
 def bands_of(runs: Runs) -> Numbers:
@@ -71,10 +76,10 @@ def bands_of(runs: Runs) -> Numbers:
         return np.zeros(0, np.uint64)
     factors, offsets = _permutations()
     least = np.full(BANDS * ROWS, np.iinfo(np.uint32).max, np.uint32)
-    for at in range(0, len(runs), _ROWS_A_STEP):
-        values = np.multiply.outer(runs[at : at + _ROWS_A_STEP], factors)  # (runs, hashes), modulo 2^32
-        values += offsets
-        np.minimum(least, values.min(axis=0), out=least)
+    for at in range(0, len(runs), _RUNS_A_STEP):
+        values = np.multiply.outer(factors, runs[at : at + _RUNS_A_STEP])  # (hashes, runs), modulo 2^32
+        values += offsets[:, None]
+        np.minimum(least, values.min(axis=1), out=least)
     pairs = least.reshape(BANDS, ROWS // 2, 2).astype(np.uint64)
     halves = mixed((pairs[..., 0] << np.uint64(32)) | pairs[..., 1])
     return mixed(halves[:, 0] ^ (halves[:, 1] << np.uint64(1)) ^ np.arange(BANDS, dtype=np.uint64))
