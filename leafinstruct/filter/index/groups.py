@@ -33,7 +33,7 @@ SIMILAR = 0.4
 """Jaccard similarity of the runs of 3 words from which two texts are near-duplicates. A tenth of the words
 changed leaves 0.57, a page in the frame of another site half as long as itself 0.6. Of the pages in the
 tests, pairs are at 0.36 and more (the same instructions for two browsers) or at 0.18 and less."""
-_RUNS_AT_ONCE = 1 << 21
+_RUNS_AT_ONCE = 1 << 18
 """Runs that are compared together."""
 
 

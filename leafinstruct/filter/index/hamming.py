@@ -21,7 +21,7 @@ RADIUS = BITS // 10
 """Most different bits of two near images, 25. Over all pairs of different images of real pages the smallest
 distance is 49 bits, but for diagrams drawn from one template."""
 _PIECES = (RADIUS + 2) // 2
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 16
 """Pairs that are verified together."""
 
 Indices = NDArray[np.int64]
@@ -33,8 +33,8 @@ def near_pairs(queries: Hashes, hashes: Hashes) -> Iterator[tuple[Indices, Indic
     for piece in range(_PIECES):
         bits = np.arange(1 + piece, BITS, _PIECES)  # without bit 0, which is always set
         asked, kept = _values(queries, bits), _values(hashes, bits)
-        order = np.argsort(kept, kind="stable")
-        starts = np.zeros((1 << len(bits)) + 1, np.int64)
+        order = np.argsort(kept, kind="stable").astype(np.int32)
+        starts = np.zeros((1 << len(bits)) + 1, np.int32)
         np.cumsum(np.bincount(kept, minlength=1 << len(bits)), out=starts[1:])
         for flip in (0, *(1 << at for at in range(len(bits)))):
             wanted = asked ^ np.uint32(flip)
@@ -43,7 +43,7 @@ def near_pairs(queries: Hashes, hashes: Hashes) -> Iterator[tuple[Indices, Indic
                 found = order[first[query] + at]
                 near = distances(queries[query], hashes[found]) <= RADIUS
                 if near.any():
-                    yield query[near], found[near]
+                    yield query[near], found[near].astype(np.int64)
 
 
 def spread(counts: Indices) -> Iterator[tuple[Indices, Indices]]:
