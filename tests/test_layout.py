@@ -142,8 +142,8 @@ HEAVY = {
     "datasets": ("records/public.py", "ingest/tables/hub_stream.py"),
     "jinja2": ("card/template.py",),
     "filelock": ("runtime/locks.py",),
-    "datasketch": ("shard/group_keys.py",),
-    "scipy": ("shard/groups.py", "evaluate/agreement.py"),
+    # components of splits, and of near-duplicates with the intersections of their runs; ranks
+    "scipy": ("shard/groups.py", "filter/index/groups.py", "evaluate/agreement.py"),
     "publicsuffixlist": ("records/url.py",),
     "pycld2": ("records/text/language.py",),
     "typer": ("cli",),

@@ -118,6 +118,7 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
         "questions": rewritten["questions"],
         "toy": kept["toy"],
+        **({"reference": kept["reference"]} if "reference" in kept else {}),
         "outputs": {record["stage"]: record["output"] for record in (ingest, kept, rewritten)},
     }
 

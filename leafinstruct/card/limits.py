@@ -37,6 +37,7 @@ def limits(
     states: state -> number of score cells of published rows.
     """
     found = [*_of_models(history), *_of_splits(facts), *_of_losses(history, states)]
+    found.append(_of_reference(history.get("reference")))
     if taken := facts.get("suppressed"):
         found.append(
             f"{taken:,} examples were removed on request. Building the same dataset again needs the list of "
@@ -105,6 +106,18 @@ def _of_models(history: Mapping[str, Any]) -> Iterator[str]:
         yield f"Uncalibrated bounds: those of {_list(loose)} were not calibrated for the model that was used."
     if any(rule["score"].startswith("rules.") for rule in history["rules"]):
         yield "`rules.*` scores are text statistics; no model read the texts."
+
+
+def _of_reference(reference: Mapping[str, Any] | None) -> str:
+    if reference is None:
+        return "The data was not compared with any benchmark (`filter.reference`)."
+    names = _list([f"`{name}`" for name in reference["sources"]])
+    return (
+        f"Documents were compared with {reference['documents']:,} documents and {reference['images']:,} "
+        f"images of {names} (`contamination.*`), but not with {reference['short']:,} of their texts, which "
+        f"are too short, and {reference['unread']:,} of their images, which could not be read. Paraphrases "
+        "and translations are not found."
+    )
 
 
 def _of_splits(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -27,7 +27,13 @@ PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "
 """Families in the order in which they are computed and their rules applied; `extension` are all of installed
 packages."""
 
-_WITHIN = {"document": "text", "personal": "text", "rules": "judge", "toxicity": "text"}
+_WITHIN = {
+    "contamination": "duplicate",
+    "document": "text",
+    "personal": "text",
+    "rules": "judge",
+    "toxicity": "text",
+}
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
@@ -170,11 +176,40 @@ _DECLARED = (
     ),
     Score("coherence.adjacent", "document", "mean cosine of adjacent images, [-1, 1]; needs 2 images"),
     Score("duplicate.within", "image", "earlier images of the same document with the same bytes"),
-    Score("duplicate.text", "document", "remaining documents with a smaller id and the same normalized text"),
+    Score(
+        "duplicate.near_within",
+        "image",
+        "bits in which its hash differs from the nearest earlier image; 256 if there is none",
+    ),
+    Score("duplicate.text", "document", "better remaining documents with the same normalized text", 2),
+    Score(
+        "duplicate.near_text",
+        "document",
+        "better remaining documents of its group, which chains of near-duplicate texts connect",
+    ),
     Score(
         "duplicate.images",
         "document",
-        "share of its images that a remaining document with a smaller id has too, [0, 1]",
+        "share of its images that a better remaining document has too, [0, 1]",
+        2,
+    ),
+    Score(
+        "duplicate.near_images",
+        "document",
+        (
+            "share of its images that a better remaining document has too, or one near to it or to its "
+            "mirror image, [0, 1]"
+        ),
+    ),
+    Score(
+        "contamination.text",
+        "document",
+        "largest share of a text of filter.reference that is in it (or of it in that text), [0, 1]",
+    ),
+    Score(
+        "contamination.images",
+        "document",
+        "share of its images that are, or are near to, images of filter.reference, [0, 1]",
     ),
     Score(
         "reference.dangling",

@@ -20,6 +20,7 @@ from pathlib import Path
 from PIL import Image as Pil
 
 from leafinstruct.errors import DamagedError
+from leafinstruct.filter.index.image import hash_of
 from leafinstruct.filter.scores import image as image_scores
 from leafinstruct.filter.scores.cell import cell
 from leafinstruct.images.decode import Undecodable, decode, decode_mended, probe
@@ -241,7 +242,7 @@ def _measured(row: ImageRow, max_pixels: int, counts: Counter[str]) -> ImageRow:
     counts["images_measured"] += 1
     image = decode(row.bytes, image_scores.MEASURE_PX, max_pixels)
     assert not isinstance(image, Undecodable), "it was decoded when it was read"
-    return replace(row, scores=image_scores.scores(row.width, row.height, image))
+    return replace(row, scores=image_scores.scores(row.width, row.height, image), hash=hash_of(image))
 
 
 def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow:
@@ -261,5 +262,6 @@ def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow
         format=header.format,
         sha256=hashlib.sha256(data).hexdigest(),
         scores=image_scores.scores(header.width, header.height, image),
+        hash=hash_of(image),
         bytes=data,
     )

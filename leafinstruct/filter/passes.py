@@ -23,6 +23,7 @@ from leafinstruct.filter.embedders import embedder
 from leafinstruct.filter.embedders.weights import Weights
 from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
+from leafinstruct.filter.index import image as image_index
 from leafinstruct.filter.scores import alignment, coherence, duplicate, references, text, toxicity
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
@@ -41,7 +42,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Failed
 from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 14
+CODE = 15
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
 
@@ -128,9 +129,11 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
             settings.config.alignment.share_above,
         )
     if decision.kept and cached.duplicates is not None:
-        decision.apply(
-            [*duplicate.within(decision.document), *duplicate.cells_of(cached.duplicates[document.id])]
-        )
+        within = [
+            *duplicate.within(decision.document),
+            *duplicate.near_within(decision.document, hashes(decision.document, cached.images)),
+        ]
+        decision.apply([*within, *duplicate.cells_of(cached.duplicates[document.id])])
         if decision.kept:
             # after the last pass that drops images
             decision.apply(references.scores(decision.document))
@@ -218,7 +221,8 @@ def embed_part(settings: FilterSettings, inputs: Artifact, out: Artifact, part: 
     # without a key, what failed is read and embedded again by the next run
     key = "" if failed else f"{part.payload} {seen}"
     with writing(out.file("keys", part.name)) as temporary:
-        table.write(temporary, (duplicate.key_row(left) for _, left in kept), table.KEYS, key)
+        rows = (duplicate.key_row(left, hashes(left, images)) for _, left in kept)
+        table.write(temporary, rows, table.KEYS, key)
     return TaskResult(counts=counts)
 
 
@@ -302,6 +306,11 @@ def _report(
     )
 
 
+def hashes(document: Document, rows: Mapping[str, ImageRow] | None) -> dict[int, str | None]:
+    """The hashes of a document's images by position. rows: reference -> row of its image."""
+    return {image.position: rows[str(image.ref)].hash for image in document.images} if rows else {}
+
+
 def cached_scores(settings: FilterSettings, out: Artifact, part: Part, judged: bool) -> CachedScores:
     """Read the cached scores of a part that the recipe needs. Image bytes are not read."""
     cells: dict[str, list[Cell]] = {}
@@ -332,7 +341,8 @@ def images_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
         settings.config.images.max_pixels,
         version("pillow"),
     ]
-    return f"{digest(read)} {digest(versions(lambda score: score.family == 'image'))}"
+    measured = [image_index.CODE, versions(lambda score: score.family == "image")]
+    return f"{digest(read)} {digest(measured)}"
 
 
 def embeddings_key(settings: FilterSettings, weights: Weights, inputs: Artifact, part: Part) -> str:

@@ -38,6 +38,8 @@ def section_for(names: Collection[str], section: Mapping[str, Any], online: bool
     for name in names:
         if name not in SCORES:
             raise RecipeError(f"unknown score {name!r}; {suggestion(name, SCORES)}")
+    if "contamination" in families:
+        raise RecipeError("contamination.* compares with filter.reference, which only `leaf build` reads")
     alignment = dict(section.get("alignment") or {})
     if not families & set(CLIP_FAMILIES):
         alignment |= {"model": None, "share_above": None}
@@ -57,6 +59,7 @@ def section_for(names: Collection[str], section: Mapping[str, Any], online: bool
         "min_words": 0,
         "languages": None,
         "licenses": None,
+        "reference": (),
     }
     if section.get("personal_data") == "drop":
         nothing["personal_data"] = "keep"

@@ -26,11 +26,14 @@ from leafinstruct.sketchbook import tiny_clip
 
 
 class _Recipe(Protocol):
-    filter: FilterConfig
     llm: LlmConfig
 
     @property
+    def filter(self) -> FilterConfig: ...
+    @property
     def strangers(self) -> list[str]: ...
+    @property
+    def references(self) -> tuple[str, ...]: ...
 
 
 class _Loaded(Protocol):
@@ -56,7 +59,7 @@ class FilterSettings:
     config: the recipe's section. rules: the active ones. weights: of the model for alignment and coherence,
     None if the recipe needs no score of it. answers: folder of the answer cache. fetched: folder of images
     fetched from the web. removed: sha256 of images that were deleted by request. drawn: whether all sources
-    are Sketchbook.
+    are Sketchbook. references: names of the sources of filter.reference.
     """
 
     config: FilterConfig
@@ -68,6 +71,7 @@ class FilterSettings:
     fetched: Path
     removed: frozenset[str] = frozenset()
     drawn: bool = False
+    references: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
@@ -87,6 +91,7 @@ class FilterSettings:
             fetched=loaded.fetched,
             removed=loaded.removed.purged.images,
             drawn=not recipe.strangers,
+            references=recipe.references,
         )
 
     @property
@@ -99,6 +104,7 @@ class FilterSettings:
         """The versions of the scores that this recipe computes."""
         family = "rules" if self.llm.provider == "offline" else "judge"
         absent = {"judge", "rules"} - ({family} if self.config.judge.enabled else set())
+        absent |= set() if self.references else {"contamination"}
         return versions(
             lambda score: score.family not in absent | (set() if self.weights else {*CLIP_FAMILIES})
         )
@@ -124,8 +130,9 @@ class FilterSettings:
     @property
     def shaping(self) -> dict[str, Any]:
         """The section without the settings of how fast and politely images are fetched, which change no
-        result, and without the device, whose kind is in the identity of the weights."""
-        section = self.config.model_dump(mode="json")
+        result, without the device, whose kind is in the identity of the weights, and without the reference,
+        whose content counts (referring.identity)."""
+        section = self.config.model_dump(mode="json", exclude={"reference"})
         del section["alignment"]["device"]
         if self.config.images.fetch is not None:
             section["images"]["fetch"] = self.config.images.fetch.shaping

@@ -7,7 +7,7 @@ images.
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
                           packages; embeddings, alignment and coherence if a rule or `alignment.model` needs
                           them, with a GPU in a process per device -> keys
-    reduce  (here)        exact duplicates over the keys of all parts
+    reduce  (here)        duplicates over the keys of all parts -> duplicates
     judge   (event loop)  four questions about every remaining document
     decide  (processes)   repeat every document's decision with all scores -> documents-, dropped-, scores-
 
@@ -32,6 +32,9 @@ from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES, versions
 from leafinstruct.filter.config import Rule
 from leafinstruct.filter.embedders.devices import check_dtype, devices_of
 from leafinstruct.filter.embedders.weights import published_sha256
+from leafinstruct.filter.index import referring
+from leafinstruct.filter.index.reduce import reduce as duplicates_of
+from leafinstruct.filter.index.reference import Reference
 from leafinstruct.filter.passes import (
     CODE,
     INTERMEDIATE,
@@ -46,7 +49,7 @@ from leafinstruct.filter.passes import (
     libraries,
     look,
 )
-from leafinstruct.filter.scores import duplicate, judge
+from leafinstruct.filter.scores import judge
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
 from leafinstruct.images.send import all_as_sent
@@ -55,11 +58,10 @@ from leafinstruct.llm.config import basename
 from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Ref
-from leafinstruct.records.rows import KeyRow
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.files import writing
-from leafinstruct.runtime.record import Fingerprint, RuleFacts, StageFacts
+from leafinstruct.runtime.record import Fingerprint, ReferenceFacts, RuleFacts, StageFacts
 from leafinstruct.runtime.stage import Stage
 
 
@@ -80,6 +82,7 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
         "judge": _judge_identity(settings),
         "libraries": {**libraries(settings), **packages},
         "input": record["output"],
+        **({"reference": read} if (read := referring.identity(settings, out)) else {}),
         **({"removed": digest(sorted(settings.removed))} if settings.removed else {}),
     }
 
@@ -99,7 +102,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         for part in parts:
             out.file("fetches", part.name).unlink(missing_ok=True)
     _look(settings, inputs, out, parts, engine)
-    _reduce(out, parts)
+    reference = _reduce(settings, out, parts, engine)
     if settings.config.judge.enabled:
         _ask(settings, inputs, out, parts, engine)
     else:
@@ -136,6 +139,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         "unscreened": settings.unscreened,
         "failed": [item for report in out.reports_as(FilterReport) for item in report.failed],
         "rules": [_described(rule) for rule in settings.rules],
+        **({} if reference is None else {"reference": reference}),
     }
 
 
@@ -190,7 +194,7 @@ def forget(out: Artifact, path: Path) -> None:
     other images again. Embeddings of a part are computed all together, since other batches could give other
     last digits."""
     kind, _, part = path.stem.partition("-")
-    if kind in INTERMEDIATE:
+    if kind in (*INTERMEDIATE, "reference"):
         gone = {"images": ("keys",), "embeddings": ("keys", "embeddings"), "asked": ("judged", "asked")}.get(
             kind, (kind,)
         )
@@ -294,14 +298,29 @@ def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -
     return sum(reason.startswith("url_not_fetched") for reason in reasons)
 
 
-def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
-    """Find exact duplicates over all parts. A part whose duplicates did not change keeps its file."""
-    keys = [(part.name, table.records(out.file("keys", part.name), KeyRow)) for part in parts]
-    for name, rows in duplicate.reduce(keys).items():
+def _reduce(
+    settings: FilterSettings, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> ReferenceFacts | None:
+    """Find duplicates over all parts, and what of the reference is in them. A part whose rows did not change
+    keeps its file. Returns what the documents were compared with."""
+    sketches = referring.sketches(settings, out, engine)
+    reference = Reference.read(sketches) if settings.references else None
+    keys = {part.name: out.file("keys", part.name) for part in parts}
+    for name, rows in duplicates_of(keys, out.path, reference):
         key = digest([asdict(row) for row in rows])
         if table.key_of(out.file("duplicates", name)) != key:
             with writing(out.file("duplicates", name)) as temporary:
                 table.write(temporary, rows, table.DUPLICATES, key)
+    if reference is None:
+        return None
+    documents, short, images, unread = reference.facts
+    return {
+        "sources": list(settings.references),
+        "documents": documents,
+        "short": short,
+        "images": images,
+        "unread": unread,
+    }
 
 
 def _ask(

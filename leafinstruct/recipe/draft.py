@@ -283,7 +283,7 @@ def _unchecked(
         "nudity and violence in images: nothing looks for them; toxic language is counted (toxicity.words), "
         "and no rule bounds it"
     )
-    yield "near-duplicates: only exact copies of a text are dropped"
+    yield "near-duplicates: add {score: duplicate.near_text, max: 0} to drop them"
 
 
 def _min_words(sources: Sequence[tuple[Found, Figures]]) -> tuple[int, int]:

@@ -139,11 +139,12 @@ IMAGES = pa.schema(
         ("height", pa.int32()),
         ("format", pa.string()),
         ("scores", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))),
+        ("hash", pa.string()),
         ("bytes", pa.binary()),
     ]
 )
 """filter/images-*: one row per reference, with size and time of its file (for a URL: what was fetched) when
-it was read, and the measurements of the decoded image."""
+it was read, and the measurements and the hash of the decoded image."""
 
 FETCHES = pa.schema(
     [
@@ -179,13 +180,33 @@ EXTENSIONS = pa.schema([*((name, pa.string()) for name in ("document_id", "seen"
 """filter/extensions-*: one row per score of an installed package, with a digest of what its function got (the
 document's texts, and its image or all of its images) and a digest of the score's name, version, package."""
 
-KEYS = pa.schema([("document_id", pa.string()), ("text", pa.string()), ("images", pa.list_(pa.string()))])
+KEYS = pa.schema(
+    [
+        ("document_id", pa.string()),
+        ("text", pa.string()),
+        ("words", pa.int32()),
+        ("images", pa.list_(pa.string())),
+        ("bands", pa.list_(pa.uint64())),
+        ("runs", pa.list_(pa.uint32())),
+        ("hashes", pa.list_(pa.uint64())),
+    ]
+)
 """filter/keys-*: for each document that remains after alignment, digests of its normalized text and of its
-images."""
+images, and their sketches for the index (rows.KeyRow)."""
 
-DUPLICATES = pa.schema([("document_id", pa.string()), ("text", pa.int64()), ("images", pa.float64())])
-"""filter/duplicates-*: the number of earlier remaining documents with the same text, and the share of images
-that an earlier one has too."""
+DUPLICATES = pa.schema(
+    [
+        ("document_id", pa.string()),
+        ("text", pa.int64()),
+        ("images", pa.float64()),
+        ("near_text", pa.int64()),
+        ("near_images", pa.float64()),
+        ("group", pa.string()),
+        ("reference_text", pa.float64()),
+        ("reference_images", pa.float64()),
+    ]
+)
+"""filter/duplicates-*: what the global step found out about each remaining document (rows.DuplicateRow)."""
 
 EXAMPLES = pa.schema(
     [

@@ -88,8 +88,8 @@ def changed_alignment_score(monkeypatch):
 
 
 def changed_duplicate_score(monkeypatch):
-    declare(monkeypatch, "duplicate.text", 2)
-    monkeypatch.setattr(duplicate, "text_digest", lambda _: "every text is the same")
+    declare(monkeypatch, "duplicate.text", 3)
+    monkeypatch.setattr(duplicate, "text_digest", lambda *_: "every text is the same")
 
 
 def changed_written_rules(monkeypatch):

@@ -137,7 +137,7 @@ def lineage_of(wild: str, example: str | None = None) -> dict[str, Any]:
             "drops": [drop],
             "edits": [],
             "rules": [{**rule, "values": []}],
-            "duplicates": {"text": copy, "images": [{"sha256": "c" * 24, **copy}]},
+            "duplicates": {"text": copy, "near_text": copy, "images": [{"sha256": "c" * 24, **copy}]},
             "judge": question(wild),
         },
         "rewrite": {"verdict": "dropped", "drops": [drop], "asked": question(wild)},

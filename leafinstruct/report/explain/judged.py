@@ -115,6 +115,8 @@ def _duplicates(page: Page, found: Mapping[str, Any] | None) -> Iterator[str]:
         return
     if found["text"]["count"]:
         yield from page.wrapped(f"same text as {_others(found['text'])}", 2, 4)
+    if found["near_text"]["count"]:
+        yield from page.wrapped(f"nearly the same text as {_others(found['near_text'])}", 2, 4)
     for image in found["images"]:
         yield from page.wrapped(f"image {image['sha256']} also in {_others(image)}", 2, 4)
 
