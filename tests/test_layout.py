@@ -147,6 +147,7 @@ HEAVY = {
     "datasketch": ("shard/group_keys.py",),
     "scipy": ("shard/groups.py",),
     "publicsuffixlist": ("records/url.py",),
+    "ftfy": ("filter/scores/prose/gibberish.py",),
     "pycld2": ("records/text/language.py",),
     "typer": ("cli",),
     "rich": ("cli/output.py",),

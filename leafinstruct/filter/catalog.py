@@ -78,6 +78,28 @@ class Score:
         return {name: getattr(self, name) for name in ("version", "package", "level", "meaning")}
 
 
+_PROSE = (
+    ("alphabetic_words", "share of words with a letter (Gopher keeps 0.8 and more), [0, 1]"),
+    ("alphanumeric", "share of letters and digits among characters other than white space, [0, 1]"),
+    ("punctuation", "share of punctuation among characters other than white space (OBELICS), [0, 1]"),
+    ("ended_lines", "share of lines that end like a sentence or with a colon (FineWeb keeps 0.12), [0, 1]"),
+    ("short_lines", "share of lines of at most 30 characters, without headings (FineWeb keeps 0.67), [0, 1]"),
+    ("cut_lines", "share of lines that end with an ellipsis or `read more` (Gopher keeps 0.3), [0, 1]"),
+    ("bullets", "share of words in items of lists (Gopher: lines, at most 0.9), [0, 1]"),
+    ("repeated_lines", "share of characters in lines that occurred before (Gopher keeps 0.2), [0, 1]"),
+    ("repeated_paragraphs", "share of characters in texts that occurred before (Gopher keeps 0.2), [0, 1]"),
+    ("mojibake", "sequences that a wrong character set leaves, per 100 words (by ftfy)"),
+    ("gibberish", "share of letters and digits in words that no language has, [0, 1]"),
+    ("page_talk", "share of sentences about the page itself, such as `click the image`, [0, 1]"),
+    ("image_rate", "image segments that the reader found, per 100 words"),
+    ("stop_words", "share of function words; not applicable to languages without a list, [0, 1]"),
+    (
+        "without_stop_words",
+        "share of words in texts of 10 words or more with fewer than 5% function words, [0, 1]",
+    ),
+)
+"""Scores of scores/prose, computed in the pass of the text."""
+
 _DECLARED = (
     Score(
         "document.language_confidence",
@@ -117,6 +139,7 @@ _DECLARED = (
         "share of words inside a run of 5 words that occurs earlier in the document, [0, 1]",
     ),
     Score("text.exclamations", "document", "exclamation marks of all scripts per 100 words"),
+    *(Score(f"text.{name}", "document", meaning) for name, meaning in _PROSE),
     Score("image.decoded", "image", "1 if the bytes were read and decode as an image, else 0", 2),
     Score("image.side", "image", "shorter side, pixels"),
     Score("image.aspect", "image", "longer side over shorter side, at least 1"),

@@ -45,7 +45,7 @@ INTERMEDIATE = ("fetches", "images", "extensions", "embeddings", "keys", "duplic
 def libraries(settings: FilterSettings) -> dict[str, str]:
     """Versions of the libraries that can change a score or a byte; those of CLIP only if it is used."""
     clip = () if settings.weights is None else ("clip-anytorch", "torch")
-    return {name: version(name) for name in (*clip, "pillow", "pyarrow", "regex")}
+    return {name: version(name) for name in (*clip, "ftfy", "pillow", "pyarrow", "regex")}
 
 
 @dataclass(frozen=True, kw_only=True)
