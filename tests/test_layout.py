@@ -145,9 +145,10 @@ HEAVY = {
     "jinja2": ("card/template.py",),
     "filelock": ("runtime/locks.py",),
     "datasketch": ("shard/group_keys.py",),
-    "scipy": ("shard/groups.py",),
+    "scipy": ("shard/groups.py", "filter/scores/pixels/text.py"),  # graphs; regions of an image
     "publicsuffixlist": ("records/url.py",),
     "ftfy": ("filter/scores/prose/gibberish.py",),
+    "zxingcpp": ("filter/scores/pixels/codes.py",),
     "pycld2": ("records/text/language.py",),
     "typer": ("cli",),
     "rich": ("cli/output.py",),

@@ -100,6 +100,15 @@ _PROSE = (
 )
 """Scores of scores/prose, computed in the pass of the text."""
 
+_PIXELS = (
+    ("noise", "standard deviation of noise at 256 px in the quietest tenth of its blocks, gray levels"),
+    ("flat", "share of pixels that equal their neighbors: 0.6 and more in most drawings, [0, 1]"),
+    ("text", "share of its area in lines of text, found by their edges, [0, 1]"),
+    ("codes", "share of its area in QR, Data Matrix and Aztec codes (by zxing-cpp), [0, 1]"),
+    ("bars", "share of its rows in flat bars along the upper and lower edge, as of watermarks, [0, 0.4]"),
+)
+"""Scores of scores/pixels, computed when an image is decoded."""
+
 _DECLARED = (
     Score(
         "document.language_confidence",
@@ -145,6 +154,7 @@ _DECLARED = (
     Score("image.aspect", "image", "longer side over shorter side, at least 1"),
     Score("image.entropy", "image", "entropy of the gray histogram, bits, [0, 8]; 0 for one flat color", 2),
     Score("image.sharpness", "image", "standard deviation of the Laplacian at 256 px, gray levels", 2),
+    *(Score(f"image.{name}", "image", meaning) for name, meaning in _PIXELS),
     Score(
         "alignment.own",
         "image",

@@ -45,7 +45,9 @@ INTERMEDIATE = ("fetches", "images", "extensions", "embeddings", "keys", "duplic
 def libraries(settings: FilterSettings) -> dict[str, str]:
     """Versions of the libraries that can change a score or a byte; those of CLIP only if it is used."""
     clip = () if settings.weights is None else ("clip-anytorch", "torch")
-    return {name: version(name) for name in (*clip, "ftfy", "pillow", "pyarrow", "regex")}
+    return {
+        name: version(name) for name in (*clip, "ftfy", "pillow", "pyarrow", "regex", "scipy", "zxing-cpp")
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +247,8 @@ def images_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
         settings.config.images.max_pixels,
         version("pillow"),
     ]
-    return f"{digest(read)} {digest(versions(lambda score: score.family == 'image'))}"
+    measured = [versions(lambda score: score.family == "image"), version("scipy"), version("zxing-cpp")]
+    return f"{digest(read)} {digest(measured)}"
 
 
 def embeddings_key(settings: FilterSettings, weights: clip.Weights, inputs: Artifact, part: Part) -> str:
