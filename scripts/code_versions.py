@@ -77,6 +77,7 @@ NUMBERS = (
     Number("filter/extending.py CODE", ("filter/extending.py",)),
     Number("document", ("records/text/language.py",)),
     Number("text", ("filter/scores/text.py",)),
+    Number("markup", ("filter/scores/markup.py",)),
     Number("image", ("filter/scores/image.py", "images/decode.py")),
     Number("alignment", ("filter/scores/alignment.py",)),
     Number("coherence", ("filter/scores/coherence.py",)),

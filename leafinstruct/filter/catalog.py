@@ -27,7 +27,7 @@ PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "
 """Families in the order in which they are computed and their rules applied; `extension` are all of installed
 packages."""
 
-_WITHIN = {"document": "text", "rules": "judge"}
+_WITHIN = {"document": "text", "markup": "text", "rules": "judge"}
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
@@ -149,6 +149,17 @@ _DECLARED = (
     ),
     Score("text.exclamations", "document", "exclamation marks of all scripts per 100 words"),
     *(Score(f"text.{name}", "document", meaning) for name, meaning in _PROSE),
+    Score(
+        "markup.decoration",
+        "image",
+        "share of the words of its file name (or folder) that name decoration, such as `logo`, [0, 1]",
+    ),
+    Score("markup.alt_words", "image", "words of its alternative text; 0 for names of files and `image`"),
+    Score(
+        "markup.alt_repetition",
+        "image",
+        "share of the words of its alternative text that occurred in it before, [0, 1]",
+    ),
     Score("image.decoded", "image", "1 if the bytes were read and decode as an image, else 0", 2),
     Score("image.side", "image", "shorter side, pixels"),
     Score("image.aspect", "image", "longer side over shorter side, at least 1"),

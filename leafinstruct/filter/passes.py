@@ -20,7 +20,7 @@ from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
-from leafinstruct.filter.scores import alignment, clip, coherence, duplicate, references, text
+from leafinstruct.filter.scores import alignment, clip, coherence, duplicate, markup, references, text
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import UNDECIDED, Document, Ref
@@ -34,7 +34,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Failed
 from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 12
+CODE = 13
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
 
@@ -72,6 +72,7 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
     """Repeat a document's decision as far as its scores are cached."""
     decision = Decision(document, settings.config, settings.rules)
     decision.apply([text.language(document), *text.scores(document)])
+    decision.apply(markup.scores(document))
     if decision.kept and cached.images is not None:
         rows = {image.position: cached.images[str(image.ref)] for image in document.images}
         if any(row.reason.startswith(materialize.REMOVED) for row in rows.values()):
