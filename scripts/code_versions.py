@@ -79,6 +79,7 @@ NUMBERS = (
     Number("text", ("filter/scores/text.py",)),
     Number("markup", ("filter/scores/markup.py",)),
     Number("image", ("filter/scores/image.py", "images/decode.py")),
+    Number("sequence", ("filter/scores/sequence.py", "images/decode.py")),
     Number("alignment", ("filter/scores/alignment.py",)),
     Number("coherence", ("filter/scores/coherence.py",)),
     Number("duplicate", ("filter/scores/duplicate.py",)),

@@ -145,7 +145,11 @@ HEAVY = {
     "jinja2": ("card/template.py",),
     "filelock": ("runtime/locks.py",),
     "datasketch": ("shard/group_keys.py",),
-    "scipy": ("shard/groups.py", "filter/scores/pixels/text.py"),  # graphs; regions of an image
+    "scipy": (
+        "shard/groups.py",
+        "filter/scores/pixels/text.py",
+        "filter/scores/sequence.py",
+    ),  # graphs; regions of an image
     "publicsuffixlist": ("records/url.py",),
     "ftfy": ("filter/scores/prose/gibberish.py",),
     "zxingcpp": ("filter/scores/pixels/codes.py",),

@@ -27,7 +27,7 @@ PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "
 """Families in the order in which they are computed and their rules applied; `extension` are all of installed
 packages."""
 
-_WITHIN = {"document": "text", "markup": "text", "rules": "judge"}
+_WITHIN = {"document": "text", "markup": "text", "sequence": "image", "rules": "judge"}
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
@@ -167,6 +167,11 @@ _DECLARED = (
     Score("image.sharpness", "image", "standard deviation of the Laplacian at 256 px, gray levels", 2),
     *(Score(f"image.{name}", "image", meaning) for name, meaning in _PIXELS),
     Score(
+        "sequence.ssim",
+        "document",
+        "mean structural similarity of adjacent images; not applicable to fewer than two, [-1, 1]",
+    ),
+    Score(
         "alignment.own",
         "image",
         "cosine with the text that owns it; alignment.beside if no owner is known, [-1, 1]",
@@ -197,6 +202,9 @@ _DECLARED = (
         "mean cosine of adjacent images minus mean cosine of all pairs, [-2, 2]; needs 3 images",
     ),
     Score("coherence.adjacent", "document", "mean cosine of adjacent images, [-1, 1]; needs 2 images"),
+    Score("coherence.all_pairs", "document", "mean cosine of all pairs of images, [-1, 1]; needs 2 images"),
+    Score("coherence.lowest", "document", "smallest cosine of adjacent images, [-1, 1]; needs 2 images"),
+    Score("coherence.highest", "document", "largest cosine of adjacent images, [-1, 1]; needs 2 images"),
     Score("duplicate.within", "image", "earlier images of the same document with the same bytes"),
     Score("duplicate.text", "document", "remaining documents with a smaller id and the same normalized text"),
     Score(

@@ -21,6 +21,7 @@ from PIL import Image as Pil
 
 from leafinstruct.errors import DamagedError
 from leafinstruct.filter.scores import image as image_scores
+from leafinstruct.filter.scores import sequence
 from leafinstruct.filter.scores.cell import cell
 from leafinstruct.images.decode import Undecodable, decode, decode_mended, probe
 from leafinstruct.images.formats.mend import digests
@@ -231,7 +232,8 @@ def _measured(row: ImageRow, max_pixels: int, counts: Counter[str]) -> ImageRow:
     counts["images_measured"] += 1
     image = decode(row.bytes, image_scores.MEASURE_PX, max_pixels)
     assert not isinstance(image, Undecodable), "it was decoded when it was read"
-    return replace(row, scores=image_scores.scores(row.width, row.height, image))
+    scores = image_scores.scores(row.width, row.height, image)
+    return replace(row, scores=scores, thumbnail=sequence.thumbnail(image))
 
 
 def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow:
@@ -251,5 +253,6 @@ def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow
         format=header.format,
         sha256=hashlib.sha256(data).hexdigest(),
         scores=image_scores.scores(header.width, header.height, image),
+        thumbnail=sequence.thumbnail(image),
         bytes=data,
     )

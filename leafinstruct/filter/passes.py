@@ -20,7 +20,16 @@ from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
-from leafinstruct.filter.scores import alignment, clip, coherence, duplicate, markup, references, text
+from leafinstruct.filter.scores import (
+    alignment,
+    clip,
+    coherence,
+    duplicate,
+    markup,
+    references,
+    sequence,
+    text,
+)
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import UNDECIDED, Document, Ref
@@ -86,6 +95,9 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
                 for item in materialize.cells(image, rows[image.position])
             ]
         )
+        if decision.kept:  # of the images that are left
+            thumbnails = {position: row.thumbnail for position, row in rows.items()}
+            decision.apply(sequence.scores(decision.document, thumbnails))
     if decision.kept and cached.extensions is not None:
         cells, shown = cached.extensions[document.id], {image.position for image in decision.document.images}
         decision.apply([item for item in cells if item.position in shown])
@@ -248,7 +260,11 @@ def images_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
         settings.config.images.max_pixels,
         version("pillow"),
     ]
-    measured = [versions(lambda score: score.family == "image"), version("scipy"), version("zxing-cpp")]
+    measured = [
+        versions(lambda score: score.family in ("image", "sequence")),
+        version("scipy"),
+        version("zxing-cpp"),
+    ]
     return f"{digest(read)} {digest(measured)}"
 
 

@@ -49,7 +49,8 @@ class ImageRow:
     """Row of table.IMAGES: what was read at a reference.
 
     file: None for an image from the web. state: `failed` if reading may succeed later. sha256, width, height
-    (pixels), format, bytes: None if there is no image, see reason; bytes also if they were not read.
+    (pixels), format, thumbnail (filter/scores/sequence.py), bytes: None if there is no image, see reason;
+    bytes also if they were not read.
     """
 
     ref: str
@@ -62,6 +63,7 @@ class ImageRow:
     height: int | None = None
     format: str | None = None
     scores: Sequence[Measurement] = ()
+    thumbnail: bytes | None = None
     bytes: bytes | None = None
 
 

@@ -137,6 +137,7 @@ IMAGES = pa.schema(
         ("height", pa.int32()),
         ("format", pa.string()),
         ("scores", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))),
+        ("thumbnail", pa.binary()),
         ("bytes", pa.binary()),
     ]
 )
