@@ -85,8 +85,11 @@ ALLOWED = {
     "verify": STAGES | {"integrity", "export", "train", "llm", "images", "records", "runtime", "errors"},
     "pipeline": {"integrity", "recipe", "publish", "records", "runtime", "errors"},
     "forecast": STAGES | {"pipeline", "recipe", "runtime"},
-    # recipe, rewrite: how a lesson is asked for
-    "evaluate": {"recipe", "rewrite", "backbones", "sketchbook", "llm", "records", "errors"},
+    # recipe, rewrite: how a lesson is asked for; report, filter: the scores and rules of a run
+    "evaluate": {
+        *("recipe", "report", "filter", "rewrite", "backbones", "sketchbook", "llm", "records", "runtime"),
+        "errors",
+    },
     "cli": {
         *(
             "forecast",
@@ -100,6 +103,7 @@ ALLOWED = {
             "backbones",
             "export",
             "publish",
+            "evaluate",
         ),
         *("records", "runtime", "errors"),
     },
@@ -141,15 +145,15 @@ HEAVY = {
     ),
     "pandas": ("report", "__init__.py"),  # the types of the public API
     "plotly": ("report/inspect/page.py",),
+    "matplotlib": ("evaluate/calibration/plots.py",),
     "datasets": ("records/public.py", "ingest/tables/hub_stream.py"),
     "jinja2": ("card/template.py",),
     "filelock": ("runtime/locks.py",),
     "datasketch": ("shard/group_keys.py",),
     "scipy": (
-        "shard/groups.py",
-        "filter/scores/pixels/text.py",
-        "filter/scores/sequence.py",
-    ),  # graphs; regions of an image
+        *("shard/groups.py", "evaluate/agreement.py"),
+        *("filter/scores/pixels/text.py", "filter/scores/sequence.py"),
+    ),
     "publicsuffixlist": ("records/url.py",),
     "ftfy": ("filter/scores/prose/gibberish.py",),
     "zxingcpp": ("filter/scores/pixels/codes.py",),

@@ -245,7 +245,8 @@ class SketchbookSource(Source):
     image_px: int = Field(default=128, ge=16, le=1024)
     """Side of an image in pixels; 128 is pretty to look at and quick to draw."""
     defects: dict[str, float] = Field(default={})
-    """Planted defects: name -> share of documents. Default: none."""
+    """Planted defects: name -> share of documents. Names: of documents.plan.DEFECTS and of the classes of
+    planting.catalog.PLANTERS. Default: none."""
     topics: tuple[Literal["lesson", "story", "edit", "assembly", "map"], ...] = (
         "lesson",
         "story",

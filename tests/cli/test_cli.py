@@ -148,6 +148,7 @@ VERBS = (
     "status",
     "inspect",
     "explain",
+    "calibrate",
     "export",
     "push",
     "hydrate",
@@ -177,7 +178,7 @@ def test_help_lists_at_most_sixteen_verbs_in_four_groups():
             group.append(line.split()[0])
     assert groups == {
         "Build": ["init", "build"],
-        "Look": ["status", "inspect", "explain", "verify"],
+        "Look": ["status", "inspect", "explain", "calibrate", "verify"],
         "Publish": ["push", "export", "hydrate", "remove"],
         "Train": ["train", "generate", "doctor"],
     }
