@@ -122,6 +122,7 @@ HEAVY = {
     "clip": ("filter/scores/clip.py",),
     "torchvision": ("_torchvision.py",),
     "torch": (
+        "filter/scores/classifier.py",
         "filter/scores/clip.py",
         "moss",
         "backbones",
@@ -134,7 +135,7 @@ HEAVY = {
     "safetensors": ("moss", "backbones", "train", "generation"),
     "av": ("images/video", "sketchbook/formats/video.py"),
     "ray": ("runtime/engine/ray.py",),
-    "transformers": ("backbones", "train"),
+    "transformers": ("backbones", "train", "filter/scores/classifier.py"),
     "diffusers": ("backbones/emu2/diffusion.py",),
     # which writes archives
     "fastwarc": (

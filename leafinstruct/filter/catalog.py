@@ -27,7 +27,13 @@ PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "
 """Families in the order in which they are computed and their rules applied; `extension` are all of installed
 packages."""
 
-_WITHIN = {"document": "text", "markup": "text", "sequence": "image", "rules": "judge"}
+_WITHIN = {
+    "document": "text",
+    "markup": "text",
+    "sequence": "image",
+    "classifier": "extension",
+    "rules": "judge",
+}
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
@@ -249,9 +255,15 @@ def of_packages() -> list[str]:
     return list(installed(GROUP, SCORES))
 
 
+CLASSIFIER = "classifier"
+"""Family of the scores that `filter.classifiers` of a recipe declares."""
+
+
 def declared(name: str) -> Score:
-    """The score of a name, of leafinstruct or of an installed package. Raises KeyError, RecipeError if the
-    package cannot be imported or declares no score."""
+    """The score of a name, of leafinstruct, of an installed package or of a classifier. Raises KeyError,
+    RecipeError if the package cannot be imported or declares no score."""
+    if name.partition(".")[0] == CLASSIFIER:
+        return Score(name, "image", "probability of a label, [0, 1]")
     return SCORES[name] if name in SCORES else _of_package(name, tuple(sys.path))
 
 
@@ -262,7 +274,7 @@ def _of_package(name: str, path: tuple[str, ...]) -> Score:  # noqa: ARG001 - wh
     extension = installed(GROUP, SCORES)[name]
     score: Score = extension.load()
     family = name.partition(".")[0]
-    taken = {known.family for known in SCORES.values()}
+    taken = {CLASSIFIER, *(known.family for known in SCORES.values())}
     fault = (
         "is no Score with compute (leafinstruct.filter.catalog)"
         if not isinstance(score, Score) or not callable(score.compute)

@@ -54,8 +54,10 @@ INTERMEDIATE = ("fetches", "images", "extensions", "embeddings", "keys", "duplic
 def libraries(settings: FilterSettings) -> dict[str, str]:
     """Versions of the libraries that can change a score or a byte; those of CLIP only if it is used."""
     clip = () if settings.weights is None else ("clip-anytorch", "torch")
+    classifiers = ("torch", "transformers") if settings.classifiers else ()
     return {
-        name: version(name) for name in (*clip, "ftfy", "pillow", "pyarrow", "regex", "scipy", "zxing-cpp")
+        name: version(name)
+        for name in (*clip, *classifiers, "ftfy", "pillow", "pyarrow", "regex", "scipy", "zxing-cpp")
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 from platformdirs import user_cache_path
 
 from leafinstruct.filter.catalog import (
+    CLASSIFIER,
     CLIP_FAMILIES,
     OFFLINE_JUDGE,
     SCORES,
@@ -18,6 +19,7 @@ from leafinstruct.filter.catalog import (
     versions,
 )
 from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
+from leafinstruct.filter.scores import classifier
 from leafinstruct.filter.scores import clip as clips
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
@@ -55,7 +57,7 @@ class FilterSettings:
 
     config: the recipe's section. rules: the active ones. weights: of the CLIP, None if the recipe needs no
     score of it. answers: folder of the answer cache. fetched: folder of images fetched from the web. removed:
-    sha256 of images that were deleted by request.
+    sha256 of images that were deleted by request. classifiers: their scores, whose package is model and hash.
     """
 
     config: FilterConfig
@@ -66,6 +68,7 @@ class FilterSettings:
     answers: Path
     fetched: Path
     removed: frozenset[str] = frozenset()
+    classifiers: tuple[Score, ...] = ()
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
@@ -82,6 +85,9 @@ class FilterSettings:
             answers=loaded.answers,
             fetched=loaded.fetched,
             removed=loaded.removed.purged.images,
+            classifiers=tuple(
+                classifier.score_of(one.name, one.model, one.label) for one in recipe.filter.classifiers
+            ),
         )
 
     @property
@@ -100,8 +106,10 @@ class FilterSettings:
 
     @property
     def extensions(self) -> tuple[Score, ...]:
-        """Scores of installed packages: those that a rule names."""
-        return tuple(map(declared, sorted({rule.score for rule in self.rules} - SCORES.keys())))
+        """Scores of installed packages that a rule names, and of all classifiers."""
+        named = sorted({rule.score for rule in self.rules} - SCORES.keys())
+        packages = [name for name in named if not name.startswith(f"{CLASSIFIER}.")]
+        return (*map(declared, packages), *self.classifiers)
 
     @property
     def shaping(self) -> dict[str, Any]:

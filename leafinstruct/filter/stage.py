@@ -312,6 +312,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
     clip = [settings.weights.identity, settings.config.alignment.model_dump()] if settings.weights else None
     fetched = fetching.outcomes(out, part) if settings.config.images.fetch is not None else None
     removed = [sorted(settings.removed)] if settings.removed else []
+    classifiers = [[score.name, score.identity] for score in settings.classifiers]
     return digest(
         [
             CODE,
@@ -323,6 +324,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
             inputs.file_digest("documents", part.name),
             fetched,
             *removed,
+            *classifiers,
         ]
     )
 

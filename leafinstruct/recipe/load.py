@@ -219,6 +219,10 @@ def _with_absolute_paths(raw: dict[str, object], base: Path) -> dict[str, object
     alignment = section.get("alignment") if isinstance(section, dict) else None
     if isinstance(alignment, dict) and str(alignment.get("model", "")).endswith((".pt", ".pth")):
         absolute(alignment, "model")
+    classifiers = section.get("classifiers") if isinstance(section, dict) else None
+    for classifier in classifiers if isinstance(classifiers, list) else []:
+        if isinstance(classifier, dict) and str(classifier.get("model", "")).startswith((".", "/", "~")):
+            absolute(classifier, "model")
     return raw
 
 

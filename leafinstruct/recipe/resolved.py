@@ -37,6 +37,8 @@ def resolved(recipe: Recipe) -> dict[str, object]:
     whole["llm"] = {"provider": "offline"} if offline else named | extra
     clip = whole["filter"]["alignment"]
     clip["model"] = clip["model"] and basename(clip["model"])
+    for classifier in whole["filter"]["classifiers"]:
+        classifier["model"] = basename(classifier["model"])
     whole["filter"]["rules"] = [
         {
             key: basename(value) if key == "model" else value

@@ -55,6 +55,8 @@ def test_names_of_decoration_count_by_their_share(location, share):
         ("IMG_2041.JPG", 0),
         ("sanding-step-3.png", 0),
         ("Image 12", 0),
+        ("untitled-1-final", 0),
+        ("A well-known brush", 4),
         ("DSC01234", 0),
         ("photo of a smooth edge", 5),
         ("Bild", 0),

@@ -334,3 +334,12 @@ def test_a_megabyte_of_anything_takes_linear_time(text):
     started = time.process_time()
     scores.scores(page(text))
     assert time.process_time() - started < 3 * first + 1
+
+
+def test_a_long_phrase_in_a_script_without_spaces_is_no_gibberish():
+    thai = "ขัดไม้ด้วยกระดาษทรายละเอียดจนขอบเรียบแล้วเช็ดด้วยผ้าสะอาดก่อนที่จะทาสีในขั้นตอนต่อไปของงานนี้"
+    japanese = "細かい紙やすりで木を磨き角が滑らかになったら布で拭いてから次の手順に進んでください" * 2
+    assert len(thai) > 50
+    assert values(page(thai, language="th"))["gibberish"] == 0
+    assert values(page(japanese, language="ja"))["gibberish"] == 0
+    assert values(page("QmFzZTY0" * 8))["gibberish"] == 1

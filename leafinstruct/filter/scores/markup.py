@@ -45,6 +45,9 @@ _FILE = re.compile(
 )
 """A name of a file, or one that a camera gives."""
 
+_SLUG = re.compile(r"^[^\s_-]+(?:[_-][^\s_-]+){2,}$")
+"""A name of a file without its ending: words that hyphens join."""
+
 
 def scores(document: Document) -> list[Cell]:
     """The three cells of each image."""
@@ -60,7 +63,7 @@ def decoration(location: str) -> float:
 
 def alt_words(alt: str) -> int:
     """Number of words of an alternative text without names of files; 0 if all of them are generic."""
-    words = [word.casefold() for word in words_of(_FILE.sub(" ", alt))]
+    words = [word.casefold() for word in words_of(_SLUG.sub("", _FILE.sub(" ", alt)))]
     return 0 if all(map(_GENERIC.fullmatch, words)) else len(words)
 
 

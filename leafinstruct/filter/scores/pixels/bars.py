@@ -1,8 +1,8 @@
 """Bars: flat stripes along the upper and lower edge, as watermarks of sites and letterboxes of videos are.
 
-A bar is a run of rows from the edge in which many pixels have the bar's gray level, with or without letters
-on it; it ends with a step across the width of the image. The white margin of a page or a product photo is no
-bar, because what follows it does not span the width.
+A bar is a run of rows from the edge in which a quarter of the pixels and more have the bar's gray level, with
+or without letters on it; it ends with a step across the width of the image. The white margin of a page or a
+product photo is no bar, because what follows it does not span the width.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Gray = NDArray[np.float32]
 
 _SAME = 10
 """Gray levels by which pixels of a bar differ at most."""
-_COVERED = 0.4
+_COVERED = 0.25
 """Share of a bar's row that has its level; letters cover the rest."""
 _STEP = 16
 """Gray levels between the bar and the image below it."""

@@ -12,7 +12,8 @@ A word of no language, each of which occurs in real words of none of the scripts
     no vowel in 5 letters or more, or a run of 6         xcvbnm, sdfghjkl; in Angstschweiß, sch counts as one
       consonants
     one letter four times in a row                       aaaah
-    more than 50 characters                              base64; URLs and paths do not count
+    more than 50 characters                              base64; URLs, paths and phrases in scripts without
+                                                         spaces do not count
 
 It does not see words in a wrong order, nor letters that are shuffled into something pronounceable; these have
 few stop words or no language (`text.without_stop_words`, `document.language_confidence`). Abbreviations of
@@ -52,6 +53,8 @@ _FIVE = regex.compile(rf"(?:(?![{_VOWELS}])[\p{{Latin}}\p{{Cyrillic}}\p{{Greek}}
 """Cheap: most words have no such run."""
 _CLUSTERS = regex.compile(r"sch|tch|ch|sh|th|ng|ck|st|ст|вз|тв")
 """Letters that count as one in a run of consonants: they are one sound, or join two words."""
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Line_Break=Complex_Context}]", regex.V1)
+"""A phrase in these scripts has no spaces, and no limit."""
 _AGAIN = regex.compile(r"(\p{L})\1{3}")
 _LONGEST = 50
 _DAMAGED = regex.compile(r"[\uFFFD\x80-\x9F]")
@@ -92,7 +95,7 @@ def is_impossible(word: str) -> bool:
     """Whether no language has a word like this. See the module's docstring."""
     if len(word) < 4 or word.isnumeric():
         return False
-    if len(word) > _LONGEST or _AGAIN.search(word):
+    if _AGAIN.search(word) or (len(word) > _LONGEST and not _UNSPACED.search(word)):
         return True
     if _ALTERNATING.search(word) or _CAPITALS.search(word) or _SCRIPTS.search(word):
         return True
