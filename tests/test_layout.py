@@ -122,12 +122,17 @@ HEAVY = {
     "clip": ("filter/embedders/clip.py",),
     "open_clip": ("filter/embedders/open_clip.py",),
     "torchvision": ("_torchvision.py",),
-    "torch": ("filter/embedders", "moss", "backbones", "train", "generation", "evaluate", "_torchvision.py"),
+    "torch": (
+        *("filter/embedders", "filter/scores/classifier.py", "moss", "backbones", "train", "generation"),
+        *("evaluate", "_torchvision.py"),
+    ),
     "peft": ("moss", "train", "generation", "_quiet_import.py"),
     "safetensors": ("moss", "backbones", "train", "generation"),
     "av": ("images/video", "sketchbook/formats/video.py"),
     "ray": ("runtime/engine/ray.py",),
-    "transformers": ("backbones", "train", "filter/embedders/dual_encoder.py"),
+    "transformers": (
+        *("backbones", "train", "filter/embedders/dual_encoder.py", "filter/scores/classifier.py"),
+    ),
     "diffusers": ("backbones/emu2/diffusion.py",),
     # which writes archives
     "fastwarc": (
@@ -142,9 +147,14 @@ HEAVY = {
     "datasets": ("records/public.py", "ingest/tables/hub_stream.py"),
     "jinja2": ("card/template.py",),
     "filelock": ("runtime/locks.py",),
-    # components of splits, and of near-duplicates with the intersections of their runs; ranks
-    "scipy": ("shard/groups.py", "filter/index/groups.py", "evaluate/agreement.py"),
+    # components of splits, and of near-duplicates with the intersections of their runs; ranks; filters
+    "scipy": (
+        *("shard/groups.py", "filter/index/groups.py", "evaluate/agreement.py"),
+        *("filter/scores/pixels/text.py", "filter/scores/sequence.py"),
+    ),
     "publicsuffixlist": ("records/url.py",),
+    "ftfy": ("filter/scores/prose/gibberish.py",),
+    "zxingcpp": ("filter/scores/pixels/codes.py",),
     "pycld2": ("records/text/language.py",),
     "typer": ("cli",),
     "rich": ("cli/output.py",),

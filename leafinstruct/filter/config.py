@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from leafinstruct.errors import suggestion
 from leafinstruct.filter.catalog import (
+    CLASSIFIER,
     CLIP_FAMILIES,
     MODEL_FAMILIES,
     PASSES,
@@ -70,6 +71,8 @@ class Rule(_Section):
     @field_validator("score")
     @classmethod
     def _declared(cls, name: str) -> str:
+        if name.startswith(f"{CLASSIFIER}."):
+            return name  # FilterConfig compares it with `classifiers`
         if name not in SCORES and name not in (others := of_packages()):
             raise ValueError(f"unknown score {name!r}; {suggestion(name, [*SCORES, *others])}")
         return name
@@ -160,6 +163,18 @@ class AlignmentConfig(_Section):
         return self
 
 
+class ClassifierConfig(_Section):
+    """An image classifier in the format of transformers. Its score `classifier.<name>` is the probability of
+    a label."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    """Name of the score after `classifier.`."""
+    model: str
+    """A name on the Hub (`owner/name`), or a folder: a path that begins with `.`, `/` or `~`."""
+    label: str
+    """Label of the model whose probability is the score."""
+
+
 class JudgeConfig(_Section):
     """The judge: the language model of `llm:`, or written rules if that is offline."""
 
@@ -235,6 +250,9 @@ class FilterConfig(_Section):
     """All rules must pass. Each is applied in the pass of its score, the cheapest first."""
     images: ImageConfig = ImageConfig()
     alignment: AlignmentConfig = AlignmentConfig()
+    classifiers: tuple[ClassifierConfig, ...] = ()
+    """Image classifiers, such as for NSFW images, watermarks or aesthetics. They are computed on the CPU for
+    all images that remain."""
     judge: JudgeConfig = JudgeConfig()
 
     @field_validator("languages", mode="before")
@@ -254,7 +272,13 @@ class FilterConfig(_Section):
     @model_validator(mode="after")
     def _scored(self) -> FilterConfig:
         """Refuse rules on scores that this section disables."""
+        names = [f"{CLASSIFIER}.{classifier.name}" for classifier in self.classifiers]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two classifiers have the name {twice.partition('.')[2]}")
         for index, rule in enumerate(self.rules):
+            if rule.score.startswith(f"{CLASSIFIER}.") and rule.score not in names:
+                have = ", ".join(names) or "none"
+                raise ValueError(f"rules[{index}] is on {rule.score}; `classifiers` declares {have}")
             if rule.score == "alignment.share" and self.alignment.share_above is None:
                 raise ValueError(f"rules[{index}] is on alignment.share, which needs alignment.share_above")
             if rule.declared.turn == PASSES.index("judge") and not self.judge.enabled:

@@ -67,12 +67,11 @@ def run(
 async def fetch(
     settings: FilterSettings, inputs: Artifact, out: Artifact, web: Web, part: Part
 ) -> TaskResult:
-    """Task: fetch every URL of the part's remaining documents. Writes fetches-, which gets its key only if no
-    image failed for a temporary reason. part.payload: the key."""
+    """Task: fetch the URLs of the images that remain in the part's remaining documents. Writes fetches-,
+    which gets its key only if no image failed for a temporary reason. part.payload: the key."""
     documents, cached = table.documents(inputs.checked("documents", part.name)), scan.found_in(out, part)
-    urls = _urls(
-        document for document in documents if decision_of(document, settings, CachedScores(cached)).kept
-    )
+    decisions = (decision_of(document, settings, CachedScores(cached)) for document in documents)
+    urls = _urls(decision.document for decision in decisions if decision.kept)
     answers = await asyncio.gather(*(web.fetch(url) for url in urls))
     failed = sum(answer.state == "failed" for answer in answers)
     with writing(out.file("fetches", part.name)) as temporary:

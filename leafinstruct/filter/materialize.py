@@ -22,6 +22,7 @@ from PIL import Image as Pil
 from leafinstruct.errors import DamagedError
 from leafinstruct.filter.index.image import hash_of
 from leafinstruct.filter.scores import image as image_scores
+from leafinstruct.filter.scores import sequence
 from leafinstruct.filter.scores.cell import cell
 from leafinstruct.images.decode import Undecodable, decode, decode_mended, probe
 from leafinstruct.images.formats.mend import digests
@@ -242,7 +243,8 @@ def _measured(row: ImageRow, max_pixels: int, counts: Counter[str]) -> ImageRow:
     counts["images_measured"] += 1
     image = decode(row.bytes, image_scores.MEASURE_PX, max_pixels)
     assert not isinstance(image, Undecodable), "it was decoded when it was read"
-    return replace(row, scores=image_scores.scores(row.width, row.height, image), hash=hash_of(image))
+    scores = image_scores.scores(row.width, row.height, image)
+    return replace(row, scores=scores, hash=hash_of(image), thumbnail=sequence.thumbnail(image))
 
 
 def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow:
@@ -263,5 +265,6 @@ def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow
         sha256=hashlib.sha256(data).hexdigest(),
         scores=image_scores.scores(header.width, header.height, image),
         hash=hash_of(image),
+        thumbnail=sequence.thumbnail(image),
         bytes=data,
     )

@@ -24,7 +24,16 @@ from leafinstruct.filter.embedders.weights import Weights
 from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
 from leafinstruct.filter.index import image as image_index
-from leafinstruct.filter.scores import alignment, coherence, duplicate, references, text, toxicity
+from leafinstruct.filter.scores import (
+    alignment,
+    coherence,
+    duplicate,
+    markup,
+    references,
+    sequence,
+    text,
+    toxicity,
+)
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
 from leafinstruct.filter.texts.editing import edited
@@ -42,7 +51,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Failed
 from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 15
+CODE = 16
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
 
@@ -70,10 +79,11 @@ INTERMEDIATE = (
 
 
 def libraries(settings: FilterSettings) -> dict[str, str]:
-    """Versions of the libraries that can change a score or a byte; those of the
-    model only if it is used."""
+    """Versions of the libraries that can change a score or a byte; those of a model only if it is used."""
     model = () if settings.weights is None else (*LIBRARIES[settings.weights.backend], "torch")
-    return {name: version(name) for name in (*model, "pillow", "pyarrow", "regex")}
+    classifiers = ("torch", "transformers") if settings.classifiers else ()
+    always = ("ftfy", "pillow", "pyarrow", "regex", "scipy", "zxing-cpp")
+    return {name: version(name) for name in (*model, *classifiers, *always)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +114,7 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
     decision.apply_licenses()
     of_text = [*text.scores(document), *toxicity.scores(document), *scan.cells(found)]
     decision.apply([text.language(document), *of_text])
+    decision.apply(markup.scores(decision.document))
     if decision.kept and cached.images is not None:
         rows = {image.position: cached.images[str(image.ref)] for image in document.images}
         if any(row.reason.startswith(materialize.REMOVED) for row in rows.values()):
@@ -117,6 +128,9 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
                 for item in materialize.cells(image, rows[image.position])
             ]
         )
+        if decision.kept:  # of the images that are left
+            thumbnails = {position: row.thumbnail for position, row in rows.items()}
+            decision.apply(sequence.scores(decision.document, thumbnails))
     if decision.kept and cached.extensions is not None:
         cells, shown = cached.extensions[document.id], {image.position for image in decision.document.images}
         decision.apply([item for item in cells if item.position in shown])
@@ -341,7 +355,12 @@ def images_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
         settings.config.images.max_pixels,
         version("pillow"),
     ]
-    measured = [image_index.CODE, versions(lambda score: score.family == "image")]
+    measured = [
+        image_index.CODE,
+        versions(lambda score: score.family in ("image", "sequence")),
+        version("scipy"),
+        version("zxing-cpp"),
+    ]
     return f"{digest(read)} {digest(measured)}"
 
 

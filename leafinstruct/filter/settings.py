@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 from platformdirs import user_cache_path
 
 from leafinstruct.filter.catalog import (
+    CLASSIFIER,
     CLIP_FAMILIES,
     OFFLINE_JUDGE,
     SCORES,
@@ -19,6 +20,7 @@ from leafinstruct.filter.catalog import (
 )
 from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
 from leafinstruct.filter.embedders.weights import Weights, weights_of
+from leafinstruct.filter.scores import classifier
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.removals import Suppressed
@@ -59,7 +61,8 @@ class FilterSettings:
     config: the recipe's section. rules: the active ones. weights: of the model for alignment and coherence,
     None if the recipe needs no score of it. answers: folder of the answer cache. fetched: folder of images
     fetched from the web. removed: sha256 of images that were deleted by request. drawn: whether all sources
-    are Sketchbook. references: names of the sources of filter.reference.
+    are Sketchbook. references: names of the sources of filter.reference. classifiers: their scores, whose
+    package is model and hash.
     """
 
     config: FilterConfig
@@ -72,6 +75,7 @@ class FilterSettings:
     removed: frozenset[str] = frozenset()
     drawn: bool = False
     references: tuple[str, ...] = ()
+    classifiers: tuple[Score, ...] = ()
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
@@ -92,6 +96,9 @@ class FilterSettings:
             removed=loaded.removed.purged.images,
             drawn=not recipe.strangers,
             references=recipe.references,
+            classifiers=tuple(
+                classifier.score_of(one.name, one.model, one.label) for one in recipe.filter.classifiers
+            ),
         )
 
     @property
@@ -124,8 +131,10 @@ class FilterSettings:
 
     @property
     def extensions(self) -> tuple[Score, ...]:
-        """Scores of installed packages: those that a rule names."""
-        return tuple(map(declared, sorted({rule.score for rule in self.rules} - SCORES.keys())))
+        """Scores of installed packages that a rule names, and of all classifiers."""
+        named = sorted({rule.score for rule in self.rules} - SCORES.keys())
+        packages = [name for name in named if not name.startswith(f"{CLASSIFIER}.")]
+        return (*map(declared, packages), *self.classifiers)
 
     @property
     def shaping(self) -> dict[str, Any]:

@@ -371,6 +371,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
     model = [weights.identity, weights.languages, alignment] if weights else None
     fetched = fetching.outcomes(out, part) if settings.config.images.fetch is not None else None
     removed = [sorted(settings.removed)] if settings.removed else []
+    classifiers = [[score.name, score.identity] for score in settings.classifiers]
     return digest(
         [
             CODE,
@@ -383,6 +384,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
             scan.edits_key(settings.config, out, part),
             fetched,
             *removed,
+            *classifiers,
         ]
     )
 

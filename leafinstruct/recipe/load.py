@@ -218,6 +218,10 @@ def _with_absolute_paths(raw: dict[str, object], base: Path) -> dict[str, object
     model = str(alignment.get("model", "")) if isinstance(alignment, dict) else ""
     if model.endswith((".pt", ".pth")) or model.startswith(("/", "~", "./", "../")):
         absolute(alignment, "model")
+    classifiers = section.get("classifiers") if isinstance(section, dict) else None
+    for classifier in classifiers if isinstance(classifiers, list) else []:
+        if isinstance(classifier, dict) and str(classifier.get("model", "")).startswith((".", "/", "~")):
+            absolute(classifier, "model")
     return raw
 
 

@@ -53,7 +53,8 @@ class ImageRow:
 
     file: None for an image from the web. state: `failed` if reading may succeed later. sha256, width, height
     (pixels), format, bytes: None if there is no image, see reason; bytes also if they were not read. hash: 64
-    hex digits (filter/index/image.py), None also for an image without structure.
+    hex digits (filter/index/image.py), None also for an image without structure. thumbnail: see
+    filter/scores/sequence.py.
     """
 
     ref: str
@@ -67,6 +68,7 @@ class ImageRow:
     format: str | None = None
     scores: Sequence[Measurement] = ()
     hash: str | None = None
+    thumbnail: bytes | None = None
     bytes: bytes | None = None
 
 

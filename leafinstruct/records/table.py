@@ -140,6 +140,7 @@ IMAGES = pa.schema(
         ("format", pa.string()),
         ("scores", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))),
         ("hash", pa.string()),
+        ("thumbnail", pa.binary()),
         ("bytes", pa.binary()),
     ]
 )

@@ -174,7 +174,7 @@ def test_a_build_computes_the_scores_whose_versions_are_in_its_keys(own):
     build(own, "filter.alignment.model=null", until="filter")
     again = build(own, "filter.judge.enabled=false", "filter.alignment.model=null", until="filter")[-1]
     assert set(again.record["fingerprint"]["scores"]) == {
-        *("document", "text", "personal", "toxicity", "image", "duplicate", "reference")
+        *("document", "text", "personal", "toxicity", "markup", "image", "sequence", "duplicate", "reference")
     }
     assert [line.partition(" ")[0] for line in again.changes] == [
         *("filter.judge.enabled", "filter.judge", "filter.scores.rules")
