@@ -4,7 +4,8 @@ It reads keys- of all parts and gives each part its rows of table.DUPLICATES. Th
 number of parts and any order of documents. Exact copies of a text are in one group, so they need no rule of
 their own beside one on near-duplicates; of both, the better document (corpus.py) stays.
 
-Memory (benchmarks/duplicates.py): at most 120 bytes per document and image, plus one part.
+Cost (benchmarks/duplicates.py): 0.12 CPU-ms per document with 2 images for 5,000 documents and for 50,000;
+170 bytes of memory per document and per image, and 40 MB.
 """
 
 from __future__ import annotations
