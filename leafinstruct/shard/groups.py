@@ -6,7 +6,7 @@ rows. So it needs memory for one column and one number per row, whatever the num
 
 Chosen: scipy's connected_components over arrays. A million nodes and 1.2 million links, one thread: 0.4 CPU-s
 and 41 MB; networkx 22 CPU-s and 616 MB, scipy's DisjointSet 11 CPU-s and 322 MB. The whole plan with 4 images
-per row (benchmarks/planning.py): PLANNED.
+per row (benchmarks/planning.py): 0.5 CPU-s and 74 MB for a hundred thousand rows.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def test_different_images_of_different_real_pages_are_not_near(photographs):
     assert across == {("picamera-es-la-step-2", "picamera-pt-br-step-2", *2 * ("pi4-camera-port.png",))}
 
 
-@given(st.integers(0, 2**32), st.sampled_from([(64, 32), (32, 96), (50, 70), (256, 171)]))
+@given(st.integers(0, 2**32), st.sampled_from([(64, 32), (32, 96), (256, 171)]))
 def test_the_hash_of_a_mirror_image_is_the_mirrored_hash(seed, size):
     image = Pil.frombytes("L", size, random.Random(seed).randbytes(size[0] * size[1]))
     one, other = (hash_of(it) for it in (image, image.transpose(Pil.Transpose.FLIP_LEFT_RIGHT)))
@@ -148,6 +148,6 @@ def test_the_search_finds_exactly_the_pairs_within_the_radius(monkeypatch, at_on
         for left, right in hamming.near_pairs(hashes, hashes)
         for pair in zip(left.tolist(), right.tolist(), strict=True)
     }
-    table = distances(hashes[:, None], hashes[None])
-    assert found == set(zip(*np.nonzero(table <= hamming.RADIUS), strict=True))
+    plain, mirrored = (distances(some[:, None], hashes[None]) for some in (hashes, hashes ^ MIRROR))
+    assert found == set(zip(*np.nonzero(np.minimum(plain, mirrored) <= hamming.RADIUS), strict=True))
     assert len(made) < len(found) < len(made) * 10

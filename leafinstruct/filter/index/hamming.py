@@ -5,7 +5,7 @@ hashing, Norouzi et al. 2012). So each piece of a query is looked up as it is an
 flipped, in a table of all values of the piece, and what is found is verified with all bits. Bits are dealt to
 the pieces in turn, so that no piece has only the low frequencies, in which unlike images agree.
 
-Cost: 13 x 21 look-ups a hash and 0.0003 verifications a pair of random hashes.
+Cost: 2 x 13 x 21 look-ups a hash and 0.0005 verifications a pair of random hashes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from leafinstruct.filter.index.image import BITS, Hashes, distances
+from leafinstruct.filter.index.image import BITS, MIRROR, Hashes, distances
 
 RADIUS = BITS // 10
 """Most different bits of two near images, 25. Over all pairs of different images of real pages the smallest
@@ -28,11 +28,17 @@ Indices = NDArray[np.int64]
 
 
 def near_pairs(queries: Hashes, hashes: Hashes) -> Iterator[tuple[Indices, Indices]]:
-    """Yield (indices of queries, indices of hashes), (k,) each, of all pairs within RADIUS; a pair may come
-    several times. queries: (q, 4), hashes: (n, 4), none of them zero."""
+    """Yield (indices of queries, indices of hashes), (k,) each, of all pairs within RADIUS, of a query or its
+    mirror image; a pair may come several times. queries: (q, 4), hashes: (n, 4), none of them zero."""
+    yield from _pairs(queries, hashes, np.zeros_like(MIRROR))
+    yield from _pairs(queries, hashes, MIRROR)
+
+
+def _pairs(queries: Hashes, hashes: Hashes, flipped: Hashes) -> Iterator[tuple[Indices, Indices]]:
+    """As `near_pairs`, of queries with some bits flipped. flipped: (4,); no flipped copy of all is made."""
     for piece in range(_PIECES):
         bits = np.arange(1 + piece, BITS, _PIECES)  # without bit 0, which is always set
-        asked, kept = _values(queries, bits), _values(hashes, bits)
+        asked, kept = _values(queries, bits) ^ _values(flipped[None], bits), _values(hashes, bits)
         order = np.argsort(kept, kind="stable").astype(np.int32)
         starts = np.zeros((1 << len(bits)) + 1, np.int32)
         np.cumsum(np.bincount(kept, minlength=1 << len(bits)), out=starts[1:])
@@ -41,7 +47,7 @@ def near_pairs(queries: Hashes, hashes: Hashes) -> Iterator[tuple[Indices, Indic
             first = starts[wanted]
             for query, at in spread(starts[wanted + np.uint32(1)] - first):
                 found = order[first[query] + at]
-                near = distances(queries[query], hashes[found]) <= RADIUS
+                near = distances(queries[query] ^ flipped, hashes[found]) <= RADIUS
                 if near.any():
                     yield query[near], found[near].astype(np.int64)
 

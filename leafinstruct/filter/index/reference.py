@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,6 @@ from numpy.typing import NDArray
 
 from leafinstruct.filter.index.corpus import UNREAD, Corpus, texts
 from leafinstruct.filter.index.hamming import Indices, near_pairs, spread
-from leafinstruct.filter.index.image import MIRROR
 from leafinstruct.filter.index.text import Runs
 
 SHORTEST = 8
@@ -97,7 +95,7 @@ class Reference:
         hashes = corpus.hashes[first]
         (hashed,) = np.nonzero(hashes.any(axis=1))
         own = np.unique(self.corpus.hashes[self.corpus.hashes.any(axis=1)], axis=0)
-        for query, _ in chain(near_pairs(hashes[hashed], own), near_pairs(hashes[hashed] ^ MIRROR, own)):
+        for query, _ in near_pairs(hashes[hashed], own):
             shown[hashed[query]] = True
         counts = np.bincount(corpus.owner, weights=shown[image], minlength=len(corpus.ids))
         found: Shares = counts / np.maximum(corpus.shown, 1)

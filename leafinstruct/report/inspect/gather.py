@@ -12,7 +12,7 @@ A record has its texts as filter edited them, and a line for each edit; its word
 counted.
 
 Above `limit` documents the page shows those with the smallest sha256 of their id. Chosen over the smallest
-ids, which would show too few duplicates, since a duplicate is the record with the larger id.
+ids, which would show too few duplicates, since of equal records those with larger ids are the duplicates.
 
 Chosen: rows of records/table, a part at a time in its own process (parts.py), over data frames of the whole
 run, so that memory is bounded by a part. A part numbers its images from 0; `gather` renumbers them for the

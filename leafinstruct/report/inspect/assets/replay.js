@@ -14,7 +14,7 @@ const PASSES = [
   { own: ["extension"], image: [] },
   { own: [], image: ["alignment"] },
   { own: ["alignment", "coherence"], image: [] },
-  { own: ["duplicate"], image: ["duplicate"] },
+  { own: ["duplicate", "contamination"], image: ["duplicate"] },
   { own: ["reference"], image: [] },
   { own: ["judge", "rules"], image: [] },
 ];
