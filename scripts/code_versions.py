@@ -75,7 +75,7 @@ NUMBERS = (
     Number(
         "filter/passes.py CODE",
         ("filter/*", _ANSWERS),
-        ("filter/scores/*", *(f"filter/texts/{name}.py" for name in ("hosts", "personal", "pleas", "scan"))),
+        ("filter/scores/*", *(f"filter/texts/{name}.py" for name in ("hosts", "personal", "plea*", "scan"))),
     ),
     Number("filter/texts/scan.py CODE", ("filter/texts/*",), ("filter/texts/personal.py",)),
     Number("toxicity", ("filter/scores/toxicity.py",)),
