@@ -77,7 +77,7 @@ NUMBERS = (
         ("filter/*", _ANSWERS),
         (
             *("filter/scores/*", "filter/embedders/*", "filter/index/*"),
-            *(f"filter/texts/{name}.py" for name in ("hosts", "personal", "pleas", "scan")),
+            *(f"filter/texts/{name}.py" for name in ("hosts", "personal", "plea*", "scan")),
         ),
     ),
     Number("filter/texts/scan.py CODE", ("filter/texts/*",), ("filter/texts/personal.py",)),

@@ -68,10 +68,10 @@ def edited(document: Document, edits: Iterable[Edit]) -> tuple[Document, tuple[E
 
 def changed(text: str, edits: Sequence[Edit]) -> str:
     """Return a text with its edits. A character in two edits is in the first one only, so that nothing that
-    one of them covers is left."""
+    one of them covers is left. Of two edits of the same characters, a removal is the first."""
     pieces: list[str] = []
     end = 0
-    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
+    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end, edit.replacement)):
         start, stop = max(edit.start, end), max(edit.end, end)
         if start == stop:
             continue

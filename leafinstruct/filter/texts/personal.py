@@ -22,9 +22,11 @@ bounded, so the time is linear in the text.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from operator import itemgetter
 
 from leafinstruct.records.url import is_public
 
@@ -71,11 +73,8 @@ def find(text: str) -> list[tuple[Kind, int, int]]:
 
 def _near(found: list[tuple[Kind, int, int]], start: int) -> list[tuple[Kind, int, int]]:
     """The pieces on both sides of a place; `found` is sorted and without overlaps."""
-    low, high = 0, len(found)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if found[middle][1] < start else (low, middle)
-    return found[max(0, low - 1) : low + 1]
+    at = bisect_left(found, start, key=itemgetter(1))
+    return found[max(0, at - 1) : at + 1]
 
 
 # Keys

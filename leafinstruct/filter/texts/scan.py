@@ -44,7 +44,7 @@ def findings(document: Document) -> list[Edit]:
 def _personal(document: Document) -> Iterator[Edit]:
     for place, position, text in _texts(document):
         for kind, start, end in personal.find(text):
-            yield Edit(kind.score, place, position, start, end, kind.mask, f"1 {kind.noun[0]}")
+            yield Edit(kind.score, place, position, start, end, kind.mask, kind.noun[0])
 
 
 def _texts(document: Document) -> Iterator[tuple[records.Field, int | None, str]]:
