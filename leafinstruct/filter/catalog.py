@@ -114,7 +114,10 @@ _PIXELS = (
     ("flat", "share of pixels that equal their neighbors: 0.6 and more in most drawings, [0, 1]"),
     ("text", "share of its area in lines of text, found by their edges, [0, 1]"),
     ("codes", "share of its area in QR, Data Matrix and Aztec codes (by zxing-cpp), [0, 1]"),
-    ("bars", "share of its rows in flat bars along the upper and lower edge, as of watermarks, [0, 0.4]"),
+    (
+        "bars",
+        "share of its rows in black or white bars along the upper and lower edge, as of watermarks, [0, 0.4]",
+    ),
 )
 """Scores of scores/pixels, computed when an image is decoded."""
 

@@ -113,7 +113,7 @@ def test_a_damaged_code_is_none():
 
 
 @pytest.mark.parametrize("height", [0.05, 0.1, 0.18])
-@pytest.mark.parametrize("level", [0, 230])
+@pytest.mark.parametrize("level", [0, 250])
 def test_a_bar_has_its_share_of_the_rows_with_letters_on_it_or_without(height, level):
     levels, rows = 0.4 * photo(2) + 80, round(height * SIDE)
     levels[-rows:] = level
@@ -133,6 +133,9 @@ def test_letterboxes_count_twice_and_margins_not_at_all():
     framed[30:-30, 30:-30] = photo(2)[30:-30, 30:-30]
     assert values(gray(framed))["bars"] == 0
     assert values(gray(photo(2)))["bars"] == 0
+    on_a_table = 0.4 * photo(2) + 80
+    on_a_table[-30:] = 190
+    assert values(gray(on_a_table))["bars"] == 0
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 255))

@@ -343,3 +343,10 @@ def test_a_long_phrase_in_a_script_without_spaces_is_no_gibberish():
     assert values(page(thai, language="th"))["gibberish"] == 0
     assert values(page(japanese, language="ja"))["gibberish"] == 0
     assert values(page("QmFzZTY0" * 8))["gibberish"] == 1
+
+
+def test_lines_of_scripts_without_terminals_need_none():
+    thai = page("ขัดไม้ด้วยกระดาษทรายละเอียดจนขอบเรียบ แล้วเช็ดด้วยผ้าสะอาด", language="th")
+    (cell,) = (cell for cell in scores.scores(thai) if cell.name == "text.ended_lines")
+    assert (cell.state, cell.value) == ("not_applicable", None)
+    assert values(page("wood", "paper"))["ended_lines"] == 0

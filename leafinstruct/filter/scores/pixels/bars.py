@@ -1,4 +1,4 @@
-"""Bars: flat stripes along the upper and lower edge, as watermarks of sites and letterboxes of videos are.
+"""Bars: black or white stripes along the upper and lower edge, as watermarks of sites and letterboxes are.
 
 A bar is a run of rows from the edge in which a quarter of the pixels and more have the bar's gray level, with
 or without letters on it; it ends with a step across the width of the image. The white margin of a page or a
@@ -14,6 +14,8 @@ Gray = NDArray[np.float32]
 
 _SAME = 10
 """Gray levels by which pixels of a bar differ at most."""
+_LEVELS = (48, 245)
+"""Gray levels up to and from which a stripe is black or white. Floors, tables and skies are between them."""
 _COVERED = 0.25
 """Share of a bar's row that has its level; letters cover the rest."""
 _STEP = 16
@@ -39,7 +41,7 @@ def _bar(gray: Gray) -> float:
     level = np.median(gray[0])
     same = (np.abs(gray - level) <= _SAME).mean(axis=1) >= _COVERED
     end = height if same.all() else int(np.argmin(same))
-    if not _HEIGHT[0] * height <= end <= _HEIGHT[1] * height:
+    if _LEVELS[0] < level < _LEVELS[1] or not _HEIGHT[0] * height <= end <= _HEIGHT[1] * height:
         return 0.0
     after = gray[end + 1]  # the row at `end` may be blended by resizing
     return end / height if (np.abs(after - level) >= _STEP).mean() >= _WIDTH else 0.0

@@ -35,7 +35,17 @@ def scores(document: Document) -> list[Cell]:
         **page_talk.scores(document),
         "text.image_rate": 100 * len(document.images) / count if count else math.nan,
     }
-    return [*(cell(name, value) for name, value in values.items()), *_stop_words(document, divided)]
+    ended = values.pop("text.ended_lines")
+    cells = [cell(name, value) for name, value in values.items()]
+    return [*cells, _ended_lines(ended), *_stop_words(document, divided)]
+
+
+def _ended_lines(share: float) -> Cell:
+    """Not applicable if no line could end with a terminal: in Thai and Lao, and without paragraphs."""
+    name = "text.ended_lines"
+    if math.isnan(share):
+        return Cell(name, None, "not_applicable", detail="no line of it could end like a sentence")
+    return cell(name, share)
 
 
 def _ratios(words: list[str], prose: str) -> dict[str, float]:
