@@ -35,6 +35,8 @@ _ROOT = re.compile(rf"<(?:html|body)(?=[{SPACE}/])((?:{_PIECE}){{0,{MANY}}}+)", 
 
 def too_wide(text: str) -> str:
     """Describe what makes a page too wide to be parsed; empty for other pages."""
+    if len(text) * len(text) <= 4 * EFFORT:  # an attribute has two characters at least
+        return ""
     effort = 0
     for found in _WIDE.finditer(text):
         count, place = MANY, found.end()
