@@ -104,13 +104,11 @@ class Writer:
         self.cells = 0
         self.pieces.append(piece)
 
+    def is_image_last(self) -> bool:
+        return bool(self.pieces) and isinstance(self.pieces[-1], PageImage)
+
     def after_image(self) -> bool:
-        return (
-            bool(self.pieces)
-            and isinstance(self.pieces[-1], PageImage)
-            and not self.done
-            and not "".join(self.line).strip()
-        )
+        return self.is_image_last() and not self.done and not "".join(self.line).strip()
 
     def begin_list(self, items: List) -> None:
         if len(self.lists) == MAX_LEVELS:

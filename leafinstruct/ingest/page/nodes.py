@@ -23,7 +23,7 @@ def size(node: LexborNode) -> int:
 
 def weight(node: LexborNode) -> int:
     """Characters of text outside links, which distinguish an article from a menu of the same length."""
-    return size(node) - sum(map(size, node.css("a")))
+    return size(node) - sum([len(link.text(strip=True)) for link in node.css("a")])
 
 
 def is_small(node: LexborNode, nodes: int) -> bool:

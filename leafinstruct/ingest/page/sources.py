@@ -104,6 +104,10 @@ def image(node: LexborNode) -> PageImage:
     alt = one_line(attributes.get("alt") or "")
     if is_pixel(attributes):
         return PageImage((), alt, "tracking_pixel")
+    if attributes.keys() <= _PLAIN and ((box := node.parent) is None or box.tag != "picture"):  # most images
+        src = (attributes.get("src") or "").strip()
+        if not is_no_url(src) and not is_data(src):
+            return PageImage((src,), alt, "", side_of(node))
     given = [bare for url in _urls(node, attributes) if (bare := url.strip())]
     if len(given) == 1 and not is_data(given[0]):
         return PageImage(tuple(given), alt, "", side_of(node))

@@ -326,7 +326,9 @@ def _name_of(node: LexborNode) -> Iterator[str]:
     text = one_line(node.text(separator=" "))
     if text:
         yield text
-    yield from (one_line(image.attributes.get("alt") or "") for image in node.css("img")[:1])
+    image = node.css_first("img")
+    if image is not None:
+        yield one_line(image.attributes.get("alt") or "")
 
 
 def _json_ld(tree: LexborHTMLParser) -> tuple[list[str], list[str]]:

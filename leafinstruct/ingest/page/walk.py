@@ -45,6 +45,8 @@ _BLOCKS = word_set(
     figcaption figure footer form header hgroup hr li main p pre section summary table tbody td tfoot th
     thead tr"""
 )
+_BORDERS_ONLY = _BLOCKS - _KINDS.keys() - _LISTS - {"table"}
+"""Elements that end a paragraph of prose and open no kind of text, unless it is a caption."""
 _CELLS = frozenset[TextKind]({"table", "caption"})
 """Kinds of one line in which the items of a list keep their markers."""
 _LAID_OUT = "h1, h2, h3, h4, h5, h6, pre, figure"
@@ -101,6 +103,8 @@ def _caption_last(figure: LexborNode) -> Iterator[LexborNode]:
 def _is_whole(writer: Writer, node: LexborNode, tag: str) -> bool:
     """Write an element that is not walked: an image, a line break, code, a permalink sign (nothing). False
     for all others. tag: pre, or one of _MAY_BE_WHOLE."""
+    if tag == "a":
+        return node.text().strip() in _PERMALINKS and node.css_first(IMAGES) is None
     if tag in IMAGE_TAGS:
         writer.add(image(node))
     elif tag == "br":
@@ -112,7 +116,7 @@ def _is_whole(writer: Writer, node: LexborNode, tag: str) -> bool:
         if code:
             writer.add(Block(code, "code"))
     else:
-        return tag == "a" and node.text().strip() in _PERMALINKS and node.css_first(IMAGES) is None
+        return False
     return True
 
 
@@ -125,6 +129,10 @@ def _shifted(node: LexborNode, tag: str) -> str:
 
 def _begin(writer: Writer, node: LexborNode, tag: str) -> TextKind | None:
     """Begin a block element: open its kind of text, if it has one, else write a border."""
+    if tag in _BORDERS_ONLY and writer.kinds[-1] == "prose" and not writer.is_image_last():  # most elements
+        if writer.line or writer.done:
+            writer.end_block()
+        return None
     kind = _kind(writer, node, tag)
     if kind is not None:
         writer.open(kind)
@@ -180,6 +188,10 @@ def _end(writer: Writer, tag: str, kind: TextKind | None) -> None:
     """End a block element: close the kind that it opened, else write a border. Kinds are balanced, so the
     innermost one is the element's own."""
     around = writer.kinds[-1]
+    if around == "prose":
+        if writer.line or writer.done:
+            writer.end_block()
+        return
     if around == "list":
         if tag in _LISTS:
             writer.end_list()

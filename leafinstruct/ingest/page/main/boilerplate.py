@@ -27,7 +27,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.ingest.page.main.declared import declared_root, title_outside
-from leafinstruct.ingest.page.main.names import Attributes, is_boilerplate, is_structure
+from leafinstruct.ingest.page.main.names import JUDGED, Attributes, is_boilerplate, is_structure
 from leafinstruct.ingest.page.main.restore import restore
 from leafinstruct.ingest.page.main.screens import is_for_others
 from leafinstruct.ingest.page.main.teasers import remove_teasers
@@ -48,8 +48,7 @@ _NEVER = word_set(
     amp-video amp-youtube amp-analytics amp-pixel amp-social-share amp-user-notification"""
 )
 _JUDGED_BY_TAG = word_set("nav aside footer header form main article")
-"""Elements without attributes that are judged; of others nothing is known that is not of those around
-them."""
+"""Elements that are judged whatever attributes they have."""
 _HEAVY = 0.8
 """Share of the text that makes one branch the page and its neighbors the parts around it."""
 _TWIN = 1.2
@@ -94,33 +93,45 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
     longest = [node for node in sorted(articles, key=weight)[-1:] if weight(node) >= half() / 2]
     main = [node for node in found if node.tag == "main" or node.attributes.get("role") == "main"]
     document = around([*main[:1], *longest])
-    # the open elements: children that are still to be judged, and what is known about all of them
-    opened = [(body.iter(), False, 0)]
-    while opened:
-        children, around_inside, kept = opened[-1]
-        for node in children:
-            tag, attributes = node.tag or "", node.attributes
-            if not attributes and tag not in _JUDGED_BY_TAG:
-                opened.append((node.iter(), around_inside, kept))
-                break
-            inside = around_inside or tag in ("main", "article") or attributes.get("role") == "main"
-            certain = is_structure(tag, attributes) or (
-                not inside and tag == "header" and _is_page_header(node, len(titles))
-            )
-            named = (
-                not certain
-                and node.mem_id not in title
-                and kept < _KEPT
-                and is_boilerplate(tag, attributes, inside)
-            )
-            share = _TWIN if named and is_for_others(attributes.get("class") or "") else 1
-            if (certain or (named and weight(node) <= half() * share)) and node.mem_id not in document:
-                yield node
-            else:
-                opened.append((node.iter(), inside, kept + named))
-                break
+    # address of an element -> None for boilerplate; else whether it is <main> or <article>, or inside of one,
+    # and the number of elements named boilerplate around it that were kept
+    known: dict[int, tuple[bool, int] | None] = {body.mem_id: (False, 0)}
+    for node in body.traverse():
+        tag, attributes = node.tag or "", node.attributes
+        if (JUDGED.isdisjoint(attributes) and tag not in _JUDGED_BY_TAG) or node.mem_id in known:
+            continue
+        if (found_around := _nearest(node, known)) is None:
+            continue
+        around_inside, kept = found_around
+        inside = around_inside or tag in ("main", "article") or attributes.get("role") == "main"
+        certain = is_structure(tag, attributes) or (
+            not inside and tag == "header" and _is_page_header(node, len(titles))
+        )
+        named = (
+            not certain
+            and node.mem_id not in title
+            and kept < _KEPT
+            and is_boilerplate(tag, attributes, inside)
+        )
+        share = _TWIN if named and is_for_others(attributes.get("class") or "") else 1
+        if (certain or (named and weight(node) <= half() * share)) and node.mem_id not in document:
+            known[node.mem_id] = None
+            yield node
         else:
-            opened.pop()
+            known[node.mem_id] = inside, kept + named
+
+
+def _nearest(node: LexborNode, known: dict[int, tuple[bool, int] | None]) -> tuple[bool, int] | None:
+    """What is known about the nearest element around a node, which is then known about all up to it, so that
+    the way is never taken twice."""
+    way: list[int] = []
+    above = node.parent
+    while above is not None and (place := above.mem_id) not in known:
+        way.append(place)
+        above = above.parent
+    found = None if above is None else known[above.mem_id]
+    known.update(dict.fromkeys(way, found))
+    return found
 
 
 def _is_page_header(node: LexborNode, headings: int) -> bool:

@@ -75,6 +75,11 @@ _BOXES = word_set("div section header p li")
 class="menu">File</span>` part of a sentence."""
 _TELLING = frozenset({"class", "id", "style", "hidden", "aria-hidden"})
 """Attributes by which an element is judged."""
+JUDGED = _TELLING | {"role", "width", "media"}
+"""Attributes without which only the tag of an element can make it boilerplate: those, its role, and the width
+and media of images."""
+_CACHED = 256
+"""Maximum characters of a class attribute whose judgment is kept; a hostile one has megabytes."""
 _WITH_SIZES = frozenset({"img", "amp-"})
 """Beginnings of tags that are also judged by other attributes."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -107,12 +112,19 @@ def is_boilerplate(tag: str, attributes: Attributes, inside: bool) -> bool:
         return True
     if tag[:4] == "amp-" and not matches(attributes.get("media") or ""):
         return True
-    classes = (attributes.get("class") or "").split()
-    if not _MARKS.isdisjoint(classes):
+    written = attributes.get("class") or ""
+    judge = _class_names if len(written) <= _CACHED else _class_names.__wrapped__
+    if written and judge(tag, written):
         return True
-    return tag in _CONTAINERS and any(
-        _names_boilerplate(name, tag in _BOXES)
-        for name in (classes if inside else [*classes, attributes.get("id") or ""])
+    return not inside and tag in _CONTAINERS and _names_boilerplate(attributes.get("id") or "", tag in _BOXES)
+
+
+@lru_cache(maxsize=4096)
+def _class_names(tag: str, written: str) -> bool:
+    """Whether a class attribute names boilerplate. The pages of a site have the same ones."""
+    classes = written.split()
+    return not _MARKS.isdisjoint(classes) or (
+        tag in _CONTAINERS and any(_names_boilerplate(name, tag in _BOXES) for name in classes)
     )
 
 
@@ -125,9 +137,14 @@ def is_hidden(attributes: Attributes) -> bool:
     style = (attributes.get("style") or "").replace(" ", "").lower()
     if style and _UNSEEN.search(style) is not None:
         return True
-    written = (attributes.get("class") or "").lower()
-    if not written:
-        return False
+    written = attributes.get("class") or ""
+    judge = _class_hides if len(written) <= _CACHED else _class_hides.__wrapped__
+    return bool(written) and judge(written.lower())
+
+
+@lru_cache(maxsize=4096)
+def _class_hides(written: str) -> bool:
+    """Whether a class attribute, in lower case, hides an element on this screen."""
     classes = written.split()
     printed = ("d-none" in classes or "hidden" in classes) and "print" in written
     return printed or is_for_others(written)
@@ -167,6 +184,8 @@ def _names_boilerplate(name: str, box: bool) -> bool:
 
 
 def _is_banner(attributes: Attributes) -> bool:
+    if not attributes.get("width"):
+        return False
     sides = [(attributes.get(side) or "").removesuffix("px") for side in ("width", "height")]
     return (
         all(side.isdecimal() and len(side) < 5 for side in sides)
