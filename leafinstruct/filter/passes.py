@@ -1,4 +1,4 @@
-"""The passes of filter over one part: look and decide; asking.py has the one between them. They are
+"""The passes of filter over one part that look at it; asking.py and deciding.py have those that follow. They are
 idempotent tasks of an engine; stage.py orders them.
 
 Every pass repeats a document's decision from its cached scores. This takes microseconds, and "remaining" has
@@ -7,7 +7,6 @@ one definition: a pass works on exactly the documents that a later pass will fin
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,19 +36,16 @@ from leafinstruct.filter.scores import (
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
 from leafinstruct.filter.texts.editing import edited
-from leafinstruct.records import asked, table
-from leafinstruct.records.document import UNDECIDED, Document, Ref
+from leafinstruct.records import table
+from leafinstruct.records.document import Document, Ref
 from leafinstruct.records.edits import Edit
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import KeptFrames
 from leafinstruct.records.rows import Drop, DuplicateRow, EmbeddingRow, ImageRow
-from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part, TaskResult, joined
 from leafinstruct.runtime.engine.device import assigned
 from leafinstruct.runtime.files import writing
-from leafinstruct.runtime.record import Failed
-from leafinstruct.runtime.stage_report import StageReport
 
 CODE = 16
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
@@ -84,13 +80,6 @@ def libraries(settings: FilterSettings) -> dict[str, str]:
     classifiers = ("torch", "transformers") if settings.classifiers else ()
     always = ("ftfy", "pillow", "pyarrow", "regex", "scipy", "zxing-cpp")
     return {name: version(name) for name in (*model, *classifiers, *always)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilterReport(StageReport):
-    """Report of a part of filter. failed: documents that were dropped for a temporary reason."""
-
-    failed: Sequence[Failed] = ()
 
 
 @dataclass(frozen=True)
@@ -251,75 +240,6 @@ def _decided(
     return [(decision.read, decision.document) for decision in decisions if decision.kept]
 
 
-def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> FilterReport:
-    """Task: repeat all decisions with all cached scores. Writes documents-, dropped-, scores- and the part's
-    report. part.payload: the part's key."""
-    started = time.perf_counter()
-    out.open(part.name)
-    cached = cached_scores(settings, out, part, judged=settings.config.judge.enabled)
-    decisions = [
-        decision_of(document, settings, cached)
-        for document in table.documents(inputs.checked("documents", part.name))
-    ]
-    kept = [decision for decision in decisions if decision.kept]
-    dropped = [decision for decision in decisions if not decision.kept]
-    files = []
-    for kind, some in (("documents", kept), ("dropped", dropped)):
-        files.append(out.file(kind, part.name))
-        with writing(files[-1]) as temporary:
-            rows = (
-                table.document_row(one.document, (*one.drops, *one.image_drops), one.edits) for one in some
-            )
-            table.write(temporary, rows, table.DECISIONS)
-    files.append(out.file("scores", part.name))
-    with writing(files[-1]) as temporary:
-        cells = (
-            table.score_row(decision.document.id, item) for decision in decisions for item in decision.cells
-        )
-        table.write(temporary, cells, table.SCORES)
-    report = _report(settings, out, part, decisions)
-    report = replace(report, seconds=time.perf_counter() - started)
-    return out.commit(part.name, part.payload, report, files)
-
-
-def _report(
-    settings: FilterSettings, out: Artifact, part: Part, decisions: Sequence[Decision]
-) -> FilterReport:
-    """The part's report, without its time."""
-    kept = [decision for decision in decisions if decision.kept]
-    dropped = [decision for decision in decisions if not decision.kept]
-    path = out.file("asked", part.name) if settings.config.judge.enabled else None
-    return FilterReport(
-        counts={
-            "documents": len(decisions),
-            "kept": len(kept),
-            "images": sum(len(decision.document.images) for decision in kept),
-            "images_dropped": sum(len(decision.image_drops) for decision in kept),
-            "failed": sum(_failed(decision) for decision in decisions),
-        },
-        reasons=Counter(decision.drops[0].reason for decision in dropped),
-        image_reasons=Counter(drop.rule for decision in decisions for drop in decision.image_drops),
-        edits=Counter(edit.reason for decision in kept for edit in decision.edits),
-        languages={
-            "kept": _languages(kept),
-            "dropped": _languages(decision for decision in dropped if decision.drops[0].rule == "languages"),
-            "unaligned": _languages(filter(_is_unaligned, kept)),
-        },
-        undecoded={
-            "documents": _undecoded(decision.drops[0] for decision in dropped),
-            "images": _undecoded(drop for decision in decisions for drop in decision.image_drops),
-        },
-        failed=[
-            {"id": decision.document.id, "rule": decision.drops[0].rule}
-            for decision in dropped
-            if _failed(decision)
-        ],
-        cost=asked.cost_of(path) if path else None,
-        intermediate=[file.name for kind in INTERMEDIATE if (file := out.file(kind, part.name)).exists()],
-        unanswered=asked.unanswered(path) if path else {},
-    )
-
-
 def hashes(document: Document, rows: Mapping[str, ImageRow] | None) -> dict[int, str | None]:
     """The hashes of a document's images by position. rows: reference -> row of its image."""
     return {image.position: rows[str(image.ref)].hash for image in document.images} if rows else {}
@@ -414,23 +334,3 @@ def _materialize(
     found = materialize.rows_without_bytes(path)
     counts["rotted"] += materialize.rotted(before, found)
     return found
-
-
-def _languages(decisions: Iterable[Decision]) -> Counter[str]:
-    return Counter(decision.document.language or UNDETERMINED for decision in decisions)
-
-
-def _is_unaligned(decision: Decision) -> bool:
-    """Whether the alignment of a document was not scored because of its language."""
-    return any(map(alignment.is_ignored, decision.cells))
-
-
-def _undecoded(drops: Iterable[Drop]) -> Counter[str]:
-    """Count the images that could not be read or decoded by the first word of the detail, their reason."""
-    return Counter(
-        drop.detail.partition(":")[0] or "unknown" for drop in drops if drop.reason == "image.decoded"
-    )
-
-
-def _failed(decision: Decision) -> bool:
-    return any(item.state in UNDECIDED for item in decision.cells)

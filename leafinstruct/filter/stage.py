@@ -30,6 +30,7 @@ from leafinstruct.filter import extending, fetching, materialize
 from leafinstruct.filter.asking import ask
 from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES, versions
 from leafinstruct.filter.config import Rule
+from leafinstruct.filter.deciding import FilterReport, decide
 from leafinstruct.filter.embedders.devices import check_dtype, devices_of
 from leafinstruct.filter.embedders.weights import published_sha256
 from leafinstruct.filter.index import referring
@@ -39,8 +40,6 @@ from leafinstruct.filter.passes import (
     CODE,
     INTERMEDIATE,
     CachedScores,
-    FilterReport,
-    decide,
     decision_of,
     embed_part,
     embeddings_key,
