@@ -1,5 +1,5 @@
-"""The passes of filter over one part that look at it; asking.py and deciding.py have those that follow. They are
-idempotent tasks of an engine; stage.py orders them.
+"""The passes of filter over one part that look at it; asking.py and deciding.py have those that follow.
+They are idempotent tasks of an engine; stage.py orders them.
 
 Every pass repeats a document's decision from its cached scores. This takes microseconds, and "remaining" has
 one definition: a pass works on exactly the documents that a later pass will find remaining.
