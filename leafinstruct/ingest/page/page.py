@@ -5,7 +5,7 @@ readers.
 
 Chosen: selectolax's lexbor, an HTML5 parser: 15,400 of 37 real pages (7 kB) per second; lxml 14,400 and not
 HTML5; resiliparse's own lexbor 17,300 with a poorer interface. This whole function reads 3.0 to 3.7 times as
-many pages per second as trafilatura 2.3 in the same run (1,019 against 277 of those pages, a loaded machine),
+many pages per second as trafilatura 2.3 in the same run (981 against 313 of those pages, a loaded machine),
 whose words are as precise but fewer (recall 0.979 against 0.9995; benchmarks/extraction.py). A tenth of its
 time is the parser's; half is walking and pruning the tree, about a microsecond per node.
 
