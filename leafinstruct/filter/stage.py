@@ -56,7 +56,7 @@ from leafinstruct.llm.client import Client, estimate_tokens
 from leafinstruct.llm.config import basename
 from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Ref
+from leafinstruct.records.document import Document
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.files import writing
@@ -168,24 +168,8 @@ def estimate(
 def moved(out: Artifact) -> tuple[str, ...]:
     """The number of parts whose image files changed, as a change of the stage."""
     assert out.upstream is not None, "filter is made from ingest"
-    found = outdated(out.upstream, out)
+    found = materialize.outdated(out.upstream, out)
     return (f"image files of {len(found)} parts",) if found else ()
-
-
-def outdated(inputs: Artifact, out: Artifact) -> set[str]:
-    """Parts with an image file that was changed, added or removed since it was read. Cost: 5 microseconds per
-    image, one `stat` each."""
-    record = inputs.record
-    assert record is not None, "ingest is done"
-    moved = set()
-    for name in inputs.parts():
-        path = out.file("images", name)
-        root = inputs.path.resolve() / record["roots"][name.rpartition("-")[0]]
-        rows = table.columns(path, "file", "stamp") if table.key_of(path) is not None else iter(())
-        here = {(stamp, Ref(file=file)) for file, stamp in rows if file is not None}
-        if any(then != materialize.stamp(ref, root) for then, ref in here):
-            moved.add(name)
-    return moved
 
 
 def forget(out: Artifact, path: Path) -> None:
@@ -234,7 +218,7 @@ def _look(
     """Run `look` on the parts without a current key. Raises SourceError if too many images could not be read,
     or not embedded, for a temporary reason; RecipeError if the model cannot be used on this machine."""
     wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in parts]
-    moved = outdated(inputs, out) | _incomplete(settings, inputs, out, parts)
+    moved = materialize.outdated(inputs, out) | _incomplete(settings, inputs, out, parts)
     # "<look's key> <digest of the images>"
     keys = {part.name: table.key_of(out.file("keys", part.name)) or "" for part in wanted}
     missing = [

@@ -29,9 +29,9 @@ Row = dict[str, Any]
 SPLITS = ("train", "test")
 
 
-def own(number: int) -> str:
-    """Words that only one page has, since near-duplicates would be in one split."""
-    return " ".join(f"{stone}{number}" for stone in ("basalt", "flint", "marble", "slate", "chalk", "quartz"))
+def own(step: int) -> str:
+    """Words that only one step of one page has, since near-duplicates would be in one split."""
+    return " ".join(f"{stone}{step}" for stone in ("basalt", "flint", "marble", "slate", "chalk", "quartz"))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ("How to draw a wall", None),
             *(
                 (
-                    f"Step {at}: draw a réd wall 红墙 <image> number {number}, please: {own(number)}.",
+                    f"Step {at}: draw a réd wall 红墙 <image> number {number}: {own(10 * number + at)}.",
                     png((10 * number, 70 * at, 90), dot=at + number),
                 )
                 for at in range(2 + number % 3)
