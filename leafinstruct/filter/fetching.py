@@ -150,3 +150,13 @@ def _refuse_failures(settings: FilterSettings, out: Artifact, parts: Sequence[Pa
 
 def _most(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} x {reason}" for reason, count in Counter(reasons).most_common(3))
+
+
+def unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> int:
+    """Count images that are missing only because the recipe does not fetch them."""
+    if settings.config.images.fetch is not None:
+        return 0
+    reasons = (
+        reason for part in parts for (reason,) in table.columns(out.file("images", part.name), "reason")
+    )
+    return sum(reason.startswith("url_not_fetched") for reason in reasons)

@@ -111,7 +111,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     missing = [part for part in wanted if not out.is_up_to_date(part.name, part.payload)]
     for _ in engine.map(partial(decide, settings, inputs, out), missing, Needs(what="deciding")):
         pass
-    totals, unfetched = out.totals(), _unfetched(settings, out, parts)
+    totals, unfetched = out.totals(), fetching.unfetched(settings, out, parts)
     if not totals.counts["kept"]:
         images = f" (single images: {removed_by(totals.image_reasons)})" if totals.image_reasons else ""
         images += (
@@ -269,16 +269,6 @@ def _incomplete(settings: FilterSettings, inputs: Artifact, out: Artifact, parts
         return all(table.key_of(out.file(kind, part.name)) == key for kind, key in wanted.items())
 
     return {part.name for part in parts if not is_here(part)}
-
-
-def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> int:
-    """Count images that are missing only because the recipe does not fetch them."""
-    if settings.config.images.fetch is not None:
-        return 0
-    reasons = (
-        reason for part in parts for (reason,) in table.columns(out.file("images", part.name), "reason")
-    )
-    return sum(reason.startswith("url_not_fetched") for reason in reasons)
 
 
 def _reduce(
