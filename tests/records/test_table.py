@@ -138,6 +138,7 @@ IMAGE = ImageRow(
     "PNG",
     [{"name": "image.side", "value": 3.0}],
     "f" * 64,
+    b"t" * 1024,
     b"x",
 )
 
