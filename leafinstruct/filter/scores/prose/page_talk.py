@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import islice
 
 from leafinstruct.records.document import Document
-from leafinstruct.records.text.words import sentences_of
+from leafinstruct.records.text.words import sentence_spans
 
 _ENGLISH = (
     r"click(?:ing)?(?: on)? (?:here|(?:the|this|any|each|an?)(?: \w+)? (?:image|picture|photo|thumbnail|figure|banner)s?)",
@@ -186,15 +187,21 @@ _TRIGGERS = frozenset(
 )
 """Words of which every English pattern needs one. Most sentences have none, and are not searched."""
 _LETTERS = re.compile(r"[a-z]+")
+_MOST = 10_000
+"""Sentences of a document that are searched. A novel has as many."""
 _LONGEST = 400
 """Characters of a sentence that are searched: navigation is short."""
 
 
 def scores(document: Document) -> dict[str, float]:
     """Name -> value. NaN for a document without sentences."""
-    sentences = [
-        sentence for text in document.texts if text.kind != "code" for sentence in sentences_of(text.text)
-    ]
+    spans = (
+        text.text[start:end]
+        for text in document.texts
+        if text.kind != "code"
+        for start, end in sentence_spans(text.text)
+    )
+    sentences = list(islice(spans, _MOST))
     language = (document.language or "").partition("-")[0]
     found = sum(is_talk(sentence, language) for sentence in sentences)
     return {"text.page_talk": found / len(sentences) if sentences else math.nan}

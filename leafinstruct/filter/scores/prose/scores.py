@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from leafinstruct.filter.scores.cell import cell
 from leafinstruct.filter.scores.prose import gibberish, lines, page_talk, stop_words
-from leafinstruct.records.document import Document, Text
+from leafinstruct.records.document import Document, Segment, Text
 from leafinstruct.records.example import Cell
 from leafinstruct.records.text.words import (
     UNITS,
@@ -22,8 +23,13 @@ Divided = list[tuple[Text, list[str]]]
 """Each text with its words in lower case."""
 
 
+_LOOKED_AT = 500_000
+"""Characters of a document that are examined. A novel has as many, a page a hundredth."""
+
+
 def scores(document: Document) -> list[Cell]:
     """The cells of a document. Rates are NaN, stored as null, for a document without words."""
+    document = _beginning(document)
     texts = [text for text in document.texts if text.kind != "code"]
     divided = [(text, [word.casefold() for word in words_of(text.text)]) for text in texts]
     words = [word for _, own in divided for word in own]
@@ -46,6 +52,20 @@ def _ended_lines(share: float) -> Cell:
     if math.isnan(share):
         return Cell(name, None, "not_applicable", detail="no line of it could end like a sentence")
     return cell(name, share)
+
+
+def _beginning(document: Document) -> Document:
+    """The document with at most _LOOKED_AT characters of text."""
+    if sum(len(text.text) for text in document.texts) <= _LOOKED_AT:
+        return document
+    left, segments = _LOOKED_AT, list[Segment]()
+    for segment in document.segments:
+        if isinstance(segment, Text):
+            segments.append(replace(segment, text=segment.text[:left]))
+            left = max(0, left - len(segment.text))
+        else:
+            segments.append(segment)
+    return replace(document, segments=tuple(segments))
 
 
 def _ratios(words: list[str], prose: str) -> dict[str, float]:
