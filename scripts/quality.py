@@ -242,7 +242,8 @@ def rules_of(*figures: Figure | None) -> str:
     counted: Counter[str] = Counter()
     for figure in figures:
         counted.update(figure["by"] if figure else {})
-    return ", ".join(f"`{rule}`" for rule, _ in counted.most_common(3))
+    ordered = sorted(counted, key=lambda rule: (-counted[rule], rule))
+    return ", ".join(f"`{rule}`" for rule in ordered[:3])
 
 
 def summary(now: Measured, before: Measured | None, corpora: Sequence[str]) -> list[str]:
