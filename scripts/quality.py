@@ -169,7 +169,7 @@ def planted_figures(truths: Iterable[Truth], fates: dict[str, Fate]) -> Figures:
             rules = fates[truth.file][1] if truth.file in fates else []
             if truth.original:
                 rules = rules or fates.get(truth.original, (None, []))[1]
-            rule = rules[0] if rules else "ingest"
+            rule = rules[0] if rules else "left out"
             figure["by"][rule] = figure["by"].get(rule, 0) + 1
     return found
 
@@ -315,7 +315,7 @@ Which planted defects the rules of `{recipe}` find, and which clean pages they c
 | n | pages with the defect, per corpus. Each page has one. Of real pages, only those whose clean version is kept |
 | Sketchbook, real | share of the planted defects that is gone after filtering, with its 95% interval (Wilson): the document is dropped, or no planted text or image is left; of copies, one is left |
 | before | the same in the first measurement, with the scores and bounds of that time |
-| by | the rules that did it, most frequent first; `ingest`: the reader left the piece out |
+| by | the rules that did it, most frequent first; `left out`: the page is kept without the piece, which the reader left out or filter masked or removed (texts.md) |
 | could be seen by | what could see the defect, written down before any score for it existed: a score by counting, a CLIP that knows the images and the language, or a judge |
 
 Every class is a small function of `leafinstruct/sketchbook/planting`. `defects:` of a Sketchbook source plants it into drawn pages, and `scripts/plant.py` into pages of your own, with labels for `leaf calibrate`:

@@ -59,7 +59,7 @@ def test_a_caught_page_is_counted_under_the_rule_that_dropped_it_first():
     truths = [Truth("a", "symbols"), Truth("b", "symbols"), Truth("c", "symbols")]
     fates = {"a": DROPPED, "b": DROPPED}
     assert quality.planted_figures(truths, fates) == {
-        "symbols": {"n": 3, "count": 3, "by": {"text.symbols": 2, "ingest": 1}}
+        "symbols": {"n": 3, "count": 3, "by": {"text.symbols": 2, "left out": 1}}
     }
 
 
