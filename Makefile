@@ -4,7 +4,7 @@ PIP_ARGS ?=
 BIN      := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help dataset docs experiment train-demo test test-e2e test-all lint format clean
+.PHONY: help dataset docs experiment quality train-demo test test-e2e test-all lint format clean
 
 help:  ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ train-demo: .venv/run  ## Teach the packaged tiny model drawn lessons, and look 
 experiment: .venv/run  ## Training data x adapter on the packaged model, about two hours on two cores; goes on where it was stopped
 	@$(BIN)/python experiments/experiment.py run experiments/moss.yaml --size small
 	@$(BIN)/python experiments/experiment.py report experiments/moss.yaml
+
+quality: .venv/run  ## Which planted defects pipelines/strict.yaml finds, and which clean pages it costs: docs/quality.md
+	@$(BIN)/python scripts/quality.py
 
 test: lint  ## Lint, types and unit tests; PACKAGE=filter for those of one package
 	$(BIN)/pytest -m 'not slow and not e2e' -n auto --dist loadgroup $(if $(PACKAGE),tests/$(PACKAGE),tests --ignore tests/e2e)

@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.records import public
-from leafinstruct.sketchbook.documents.page import DrawnImage, Page, page
+from leafinstruct.sketchbook.documents.blocks import DrawnImage
+from leafinstruct.sketchbook.documents.page import Page, page
 from leafinstruct.sketchbook.documents.plan import Settings
 
 FORMATS = ("conversations", "webdataset", "llama-factory", "ms-swift")

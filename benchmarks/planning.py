@@ -3,7 +3,7 @@
     python benchmarks/planning.py [--rows 100000] [--part 1000]
 
 Rows are like those that `shard` gathers: a twentieth as many domains as rows, with sizes as on the web
-(Zipf), 4 images and 14 bands of text a row, 3 rows in 100 with an image or a text of another row. Memory is
+(Zipf), 4 images a row, 3 rows in 100 with an image of another row and 3 with nearly its text. Memory is
 the process's own: the system may drop pages of mapped keys.
 """
 
@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pyarrow as pa
 
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.shard import keys
 from leafinstruct.shard.config import ShardConfig
-from leafinstruct.shard.group_keys import BANDS
 from leafinstruct.shard.plan import plan
 
 
@@ -33,10 +33,9 @@ def make(out: Artifact, rows: int, part: int) -> list[str]:
         count = min(part, rows - start)
         domains = random.zipf(1.3, count) % max(1, rows // 20)
         images = random.integers(2**63, size=(count, 4), dtype=np.uint64)
-        bands = random.integers(2**63, size=(count, BANDS), dtype=np.uint64)
+        texts = random.integers(2**63, size=count, dtype=np.uint64)
         shared = random.random(count) < 0.03
         images[shared, 0] = random.integers(max(1, rows // 2), size=shared.sum())
-        bands[shared, 0] = random.integers(max(1, rows // 2), size=shared.sum())
         table: list[keys.KeyRow] = [
             {
                 "id": f"{start + at:016x}",
@@ -45,8 +44,7 @@ def make(out: Artifact, rows: int, part: int) -> list[str]:
                 "host": f"www{at % 3}.site{domains[at]}.com",
                 "bytes": 400_000,
                 "digest": f"{start + at:016x}",
-                "text": int(bands[at, 1]),
-                "near_text": bands[at].tolist(),
+                "text": int(texts[at]),
                 "images": images[at].tolist(),
             }
             for at in range(count)
@@ -68,10 +66,18 @@ def main() -> None:
         out = Artifact(Path(folder))
         names = make(out, arguments.rows, arguments.part)
         size = sum(path.stat().st_size for path in out.path.iterdir())
+        pairs = np.random.default_rng(8).integers(arguments.rows, size=(arguments.rows * 3 // 100, 2))
+        near = pa.table(
+            {
+                "document": [f"{at:016x}" for at in pairs.ravel()],
+                "group": [f"{at:016x}" for at in np.repeat(pairs[:, 0], 2)],
+            },
+            schema=keys.NEAR,
+        )
         process = psutil.Process()
         before = process.memory_info()
         started, used = time.perf_counter(), time.process_time()
-        shards, facts = plan(ShardConfig(), 0, keys.read(out, names), [])
+        shards, facts = plan(ShardConfig(), 0, keys.read(out, names), near, [])
         wall, cpu = time.perf_counter() - started, time.process_time() - used
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(

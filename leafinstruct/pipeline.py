@@ -110,6 +110,8 @@ def _run_stage(
     last: bool,
 ) -> Outcome:
     out, stage = chain[name], _stage(name)
+    if name == "filter":
+        _read_reference(loaded, engine)
     settings = stage.settings(loaded)
     with naming(name):
         fingerprint = stage.fingerprint(settings, out.upstream, out, engine)
@@ -149,6 +151,24 @@ def _run_stage(
     with last_write() if last else nullcontext():
         record = out.finish(fingerprint, facts, seconds=round(time.monotonic() - began, 2))
     return Outcome(name, record, up_to_date=False, changes=changes, repaired=(*lost, *damaged))
+
+
+def _read_reference(loaded: Loaded, engine: Engine) -> None:
+    """Read the sources of `filter.reference` as ingest reads its own, into `reference/ingest` of the run.
+    Parts whose files changed or are damaged are read again."""
+    out = Artifact(loaded.directory / "reference" / STAGES[0])
+    if not loaded.recipe.references:
+        shutil.rmtree(out.path.parent, ignore_errors=True)
+        return
+    stage = _stage(STAGES[0])
+    own = loaded.recipe.ingest.model_copy(update={"sources": list(loaded.recipe.filter.reference)})
+    settings = replace(stage.settings(loaded), config=own, limit=None)
+    for path in [path for part in out.parts() for path, _ in out.faults(part)]:
+        out.discard(path)
+    fingerprint = stage.fingerprint(settings, None, out, engine)
+    if out.record is None or not out.is_whole or out.record["fingerprint"] != fingerprint:
+        out.begin(fingerprint)
+        out.finish(fingerprint, stage.run(settings, None, out, engine))
 
 
 def _stated(out: Artifact) -> tuple[Record | None, Fingerprint | None, tuple[str, ...]]:

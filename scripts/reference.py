@@ -1,5 +1,5 @@
 """Fill the generated sections of the documentation: docs/cli.md from `leaf --help`, docs/scores.md from the
-catalog of scores, the settings of docs/training.md from the `train:` section of a recipe.
+catalog of scores, the settings of docs/alignment.md and docs/training.md from their sections of a recipe.
 
 Run it after changing an option, a score or a setting: python scripts/reference.py.
 tests/e2e/test_documentation.py compares.
@@ -18,10 +18,11 @@ from typer.core import TyperGroup
 
 from leafinstruct.cli import app
 from leafinstruct.filter.catalog import SCORES
+from leafinstruct.filter.config import AlignmentConfig
 from leafinstruct.train.config import AdapterConfig, BackboneConfig, TrainConfig
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ("cli.md", "scores.md", "training.md")
+PAGES = ("alignment.md", "cli.md", "scores.md", "training.md")
 _SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 _SHARED = "--help"
 
@@ -32,12 +33,18 @@ def written(page: str) -> str:
 
 
 def _section(name: str) -> str:
-    """All commands, all settings of training, or the scores of a family."""
+    """All commands, all settings of training or of alignment, or the scores of a family."""
     if name == "train":
         return "\n".join(
             _settings(*section)
-            for section in (("train", TrainConfig), ("backbone", BackboneConfig), ("adapter", AdapterConfig))
+            for section in (
+                ("train", TrainConfig),
+                ("train.backbone", BackboneConfig),
+                ("train.adapter", AdapterConfig),
+            )
         )
+    if name == "models":
+        return _settings("filter.alignment", AlignmentConfig)
     return _commands() if name == "commands" else _family(name)
 
 
@@ -75,8 +82,7 @@ def _settings(section: str, model: type[BaseModel]) -> str:
         for name, field in model.model_fields.items()
         if field.annotation not in (BackboneConfig, AdapterConfig)
     )
-    title = "train" if section == "train" else f"train.{section}"
-    return f"### {title}\n\n| key | value | default | meaning |\n|---|---|---|---|\n{rows}"
+    return f"### {section}\n\n| key | value | default | meaning |\n|---|---|---|---|\n{rows}"
 
 
 def _values(kind: Any) -> str:
@@ -84,7 +90,7 @@ def _values(kind: Any) -> str:
     names = {int: "integer", float: "number", str: "text", bool: "`true`, `false`", dict: "mapping"}
     if get_origin(kind) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(kind))
-    if get_origin(kind) is list:
+    if get_origin(kind) in (list, tuple):
         return f"list of {_values(get_args(kind)[0])}"
     if get_args(kind) and get_origin(kind) is not dict:
         return ", ".join(_values(inner) for inner in get_args(kind) if inner is not type(None))

@@ -37,9 +37,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from leafinstruct.filter.scores.clip import load_clip
+from leafinstruct.filter.embedders.clip import load_clip
 from leafinstruct.sketchbook import tiny_clip
-from leafinstruct.sketchbook.documents.page import Block, DrawnImage, Page, Paragraph, page
+from leafinstruct.sketchbook.documents.blocks import Block, DrawnImage, Paragraph
+from leafinstruct.sketchbook.documents.page import Page, page
 from leafinstruct.sketchbook.documents.plan import Settings, chunks, draft
 from leafinstruct.sketchbook.documents.wording import sentence
 from leafinstruct.sketchbook.world.render import render

@@ -206,14 +206,14 @@ def warm() -> None:
 
     import leafinstruct.cli
     import leafinstruct.export.run
-    import leafinstruct.filter.scores.clip
+    import leafinstruct.filter.embedders.clip
     import leafinstruct.filter.stage
     import leafinstruct.ingest.stage
     import leafinstruct.publish.push
     import leafinstruct.rewrite.stage
     import leafinstruct.shard.stage
 
-    leafinstruct.filter.scores.clip.load_clip()
+    leafinstruct.filter.embedders.clip.load_clip()
     torch.set_num_threads(1)
 
 

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -102,8 +102,12 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "filter": kept["counts"],
         "dropped": _most_common(kept["reasons"]),
         "images_dropped": _most_common(kept["image_reasons"]),
-        "languages": _kept_languages(chain(rewrite)[1]),
+        "languages": _kept_languages(chain(rewrite)[1], "kept"),
+        "unaligned": _kept_languages(chain(rewrite)[1], "unaligned"),
         "unfetched": kept.get("unfetched", 0),
+        "unscreened": kept.get("unscreened", []),
+        "personal_data": cast("Mapping[str, Any]", kept["fingerprint"]["filter"])["personal_data"],
+        "edits": kept.get("edits", {}),
         "rewrite": rewritten["counts"],
         "rewrite_dropped": _most_common(rewritten["reasons"]),
         "rewrite_model": rewritten["models"]["rewrite"],
@@ -114,15 +118,17 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "prompts": {**kept["prompts"], **rewritten["prompts"]},
         "questions": rewritten["questions"],
         "toy": kept["toy"],
+        **({"reference": kept["reference"]} if "reference" in kept else {}),
         "outputs": {record["stage"]: record["output"] for record in (ingest, kept, rewritten)},
     }
 
 
-def _kept_languages(filtered: Artifact) -> dict[str, int]:
-    """Documents that filter kept, by language (including `undetermined`)."""
+def _kept_languages(filtered: Artifact, which: str) -> dict[str, int]:
+    """Documents that filter kept, by language (including `undetermined`). which: `kept`, or `unaligned`:
+    those whose alignment was not scored because of it."""
     found = Counter[str]()
     for report in filtered.reports():
-        found.update(report.languages["kept"])
+        found.update(report.languages[which])
     return dict(sorted(found.items()))
 
 

@@ -179,7 +179,8 @@ def _responsible(card: Mapping[str, Any], build: Mapping[str, Any], tally: Tally
             "The selection depends on the sources and on the rules. Representation was not measured."
         ],
         "rai:personalSensitiveInformation": [
-            "Pages may name and show people. Personal data was not searched for, and nothing was blurred."
+            "Pages may name and show people: names and faces were not searched for, and nothing was blurred.",
+            *(line for line in card["limits"] if "Names of people" in line),
         ],
         "rai:dataUseCases": [
             "Training models that answer in text and images. The data was not validated for other uses."

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from leafinstruct.records.text.language_names import named
+
 TRUNCATED = ("truncated", "damaged")
 """Reasons of ingest for a file that ends early."""
 _MISSING = {
@@ -35,6 +37,7 @@ def limits(
     states: state -> number of score cells of published rows.
     """
     found = [*_of_models(history), *_of_splits(facts), *_of_losses(history, states)]
+    found.append(_of_reference(history.get("reference")))
     if taken := facts.get("suppressed"):
         found.append(
             f"{taken:,} examples were removed on request. Building the same dataset again needs the list of "
@@ -55,7 +58,7 @@ def limits(
             "Questions and answers were written by a language model, which may have changed the meaning of "
             "a page."
         )
-    found.append("The data was not searched for personal data, faces or toxic language.")
+    found += _of_screens(history)
     found.append(
         "Languages were identified by machine; a short text may be assigned to a closely related language."
     )
@@ -63,6 +66,23 @@ def limits(
         "Scores are estimates: see `scores` of each row, and their `state` if a score could not be computed."
     )
     return found
+
+
+def _of_screens(history: Mapping[str, Any]) -> Iterator[str]:
+    """What was done about personal data, toxic language and images. Sketchbook has none of them."""
+    masked = sum(count for name, count in history["edits"].items() if name.startswith("personal."))
+    kinds = "e-mail addresses, phone numbers, payment cards, IBANs, IP addresses and keys"
+    yield {
+        "mask": f"{masked:,} {kinds} in texts were replaced by words such as `[email]`.",
+        "drop": f"Documents with {kinds} in their texts were dropped.",
+        "keep": f"{kinds[:1].upper()}{kinds[1:]} in texts were counted (`personal.*`) and kept.",
+    }[history["personal_data"]] + " Names of people were not searched."
+    yield (
+        "Toxic language was counted by a short list of words (`toxicity.words`), which finds abuse and no "
+        "bad intent."
+    )
+    if "nsfw" in history["unscreened"]:
+        yield "Images were not searched for faces, nudity or violence."
 
 
 def _of_models(history: Mapping[str, Any]) -> Iterator[str]:
@@ -76,10 +96,28 @@ def _of_models(history: Mapping[str, Any]) -> Iterator[str]:
             "Toy scores: the packaged tiny CLIP recognizes only sketchbook images, and the recipe applied it "
             "to other sources (`allow_toy: true`). The alignment and coherence scores are meaningless."
         )
+    if unaligned := history["unaligned"]:
+        counts = _list([f"{named(code)} {count:,}" for code, count in unaligned.items()])
+        yield (
+            f"Alignment was not scored for {sum(unaligned.values()):,} documents whose language the model "
+            f"does not know ({counts}); rules on it were ignored for them."
+        )
     if loose := [f"`{rule['score']}`" for rule in history["rules"] if rule.get("uncalibrated")]:
         yield f"Uncalibrated bounds: those of {_list(loose)} were not calibrated for the model that was used."
     if any(rule["score"].startswith("rules.") for rule in history["rules"]):
         yield "`rules.*` scores are text statistics; no model read the texts."
+
+
+def _of_reference(reference: Mapping[str, Any] | None) -> str:
+    if reference is None:
+        return "The data was not compared with any benchmark (`filter.reference`)."
+    names = _list([f"`{name}`" for name in reference["sources"]])
+    return (
+        f"Documents were compared with {reference['documents']:,} documents and {reference['images']:,} "
+        f"images of {names} (`contamination.*`), but not with {reference['short']:,} of their texts, which "
+        f"are too short, and {reference['unread']:,} of their images, which could not be read. Paraphrases "
+        "and translations are not found."
+    )
 
 
 def _of_splits(facts: Mapping[str, Any]) -> Iterator[str]:

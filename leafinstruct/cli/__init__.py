@@ -25,7 +25,9 @@ from typer import Option
 from typer.core import TyperGroup
 
 from leafinstruct import __version__
+from leafinstruct.cli.audit import audit
 from leafinstruct.cli.build import build
+from leafinstruct.cli.calibrate import calibrate
 from leafinstruct.cli.doctor import doctor
 from leafinstruct.cli.explain import explain
 from leafinstruct.cli.export import ExportCommand, export
@@ -71,7 +73,7 @@ app = typer.Typer(
 )
 _GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Build": (init, build),
-    "Look": (status, inspect, explain, verify),
+    "Look": (status, inspect, explain, audit, calibrate, verify),
     "Publish": (push, export, hydrate, remove),
     "Train": (train, generate, doctor),
 }

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
 from typer import Argument, Option
 
 from leafinstruct.cli.output import command_line
@@ -20,6 +21,10 @@ RecipePath = Annotated[
         metavar="RECIPE",
         help="Recipe file. Default: $LEAF_RECIPE, else recipe.yaml, else pipelines/demo.yaml, else the demo.",
     ),
+]
+RunPath = Annotated[
+    Path | None,
+    Argument(metavar="RUN", help="Folder of a run, runs/<name>, or its recipe. Default: as `leaf status`."),
 ]
 Changes = Annotated[
     list[str] | None,
@@ -48,3 +53,14 @@ def run_of(recipe: Path | None, changes: list[str] | None, limit: int | None) ->
     from leafinstruct.report.run import Run
 
     return Run(load_recipe(recipe, changes, limit).directory, command_line(recipe, changes, limit))
+
+
+def opened_run(run: Path | None, changes: list[str] | None, limit: int | None) -> Run:
+    """The run of RunPath. Raises RecipeError, SourceError if a folder is no run."""
+    if run is None or not run.is_dir():
+        return run_of(run, changes, limit)
+    if changes or limit:
+        raise typer.BadParameter("are for a recipe; RUN is a folder", param_hint="--set, --limit")
+    from leafinstruct.report.run import open_run
+
+    return open_run(run)

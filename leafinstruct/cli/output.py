@@ -180,6 +180,22 @@ def _table(first: str, *numbers: str) -> Table:
     return table
 
 
+def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, unless it has no rows. headings: of the first column, then of those with figures. A line
+    break at the beginning of the first one is an empty line."""
+    from rich.text import Text
+
+    if not rows:
+        return
+    console = _console()
+    if headings[0].startswith("\n"):
+        console.print()
+    table = _table(headings[0].removeprefix("\n"), *headings[1:])
+    for first, *others in rows:
+        table.add_row(Text(printable(first)), *map(Text, others))
+    console.print(table, soft_wrap=False)
+
+
 def _show_funnel(console: Console, steps: Sequence[Step]) -> None:
     """One line per step: documents, their share of all documents read, images; and a bar if the terminal is
     wide enough and UTF-8."""

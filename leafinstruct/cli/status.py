@@ -18,7 +18,8 @@ def status(
     limit: Limit = None,
     changes: Changes = None,
     table: Annotated[
-        str | None, Option(metavar="TABLE", help="Write a table to --out: scores, drops, funnel or examples.")
+        str | None,
+        Option(metavar="TABLE", help="Write a table to --out: scores, drops, edits, funnel or examples."),
     ] = None,
     out: Annotated[
         Path | None, Option(metavar="FILE", help="File of the table, .parquet or .csv; it is replaced.")

@@ -1,2 +1,2 @@
-"""Evaluate a trained model: generate lessons from an instruction and compare them with the known truth, and
-measure what the model forgot."""
+"""Evaluate scores, judges and rules by people's labels, and a trained model by the known truth of the lessons
+that it generates."""

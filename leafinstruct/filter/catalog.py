@@ -27,7 +27,16 @@ PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "
 """Families in the order in which they are computed and their rules applied; `extension` are all of installed
 packages."""
 
-_WITHIN = {"document": "text", "rules": "judge"}
+_WITHIN = {
+    "classifier": "extension",
+    "contamination": "duplicate",
+    "document": "text",
+    "markup": "text",
+    "personal": "text",
+    "rules": "judge",
+    "sequence": "image",
+    "toxicity": "text",
+}
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
 JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
@@ -78,6 +87,40 @@ class Score:
         return {name: getattr(self, name) for name in ("version", "package", "level", "meaning")}
 
 
+_PROSE = (
+    ("alphabetic_words", "share of words with a letter (Gopher keeps 0.8 and more), [0, 1]"),
+    ("alphanumeric", "share of letters and digits among characters other than white space, [0, 1]"),
+    ("punctuation", "share of punctuation among characters other than white space (OBELICS), [0, 1]"),
+    ("ended_lines", "share of lines that end like a sentence or with a colon (FineWeb keeps 0.12), [0, 1]"),
+    ("short_lines", "share of lines of at most 30 characters, without headings (FineWeb keeps 0.67), [0, 1]"),
+    ("cut_lines", "share of lines that end with an ellipsis or `read more` (Gopher keeps 0.3), [0, 1]"),
+    ("bullets", "share of words in items of lists (Gopher: lines, at most 0.9), [0, 1]"),
+    ("repeated_lines", "share of characters in lines that occurred before (Gopher keeps 0.2), [0, 1]"),
+    ("repeated_paragraphs", "share of characters in texts that occurred before (Gopher keeps 0.2), [0, 1]"),
+    ("mojibake", "sequences that a wrong character set leaves, per 100 words (by ftfy)"),
+    ("gibberish", "share of letters and digits in words that no language has, [0, 1]"),
+    ("page_talk", "share of sentences about the page itself, such as `click the image`, [0, 1]"),
+    ("image_rate", "image segments that the reader found, per 100 words"),
+    ("stop_words", "share of function words; not applicable to languages without a list, [0, 1]"),
+    (
+        "without_stop_words",
+        "share of words in texts of 10 words or more with fewer than 5% function words, [0, 1]",
+    ),
+)
+"""Scores of scores/prose, computed in the pass of the text."""
+
+_PIXELS = (
+    ("noise", "standard deviation of noise at 256 px in the quietest tenth of its blocks, gray levels"),
+    ("flat", "share of pixels that equal their neighbors: 0.6 and more in most drawings, [0, 1]"),
+    ("text", "share of its area in lines of text, found by their edges, [0, 1]"),
+    ("codes", "share of its area in QR, Data Matrix and Aztec codes (by zxing-cpp), [0, 1]"),
+    (
+        "bars",
+        "share of its rows in black or white bars along the upper and lower edge, as of watermarks, [0, 0.4]",
+    ),
+)
+"""Scores of scores/pixels, computed when an image is decoded."""
+
 _DECLARED = (
     Score(
         "document.language_confidence",
@@ -117,11 +160,45 @@ _DECLARED = (
         "share of words inside a run of 5 words that occurs earlier in the document, [0, 1]",
     ),
     Score("text.exclamations", "document", "exclamation marks of all scripts per 100 words"),
+    *(Score(f"text.{name}", "document", meaning) for name, meaning in _PROSE),
+    *(
+        Score(f"personal.{name}", "document", f"{meaning}, counted before they are masked")
+        for name, meaning in (
+            ("emails", "e-mail addresses"),
+            ("phones", "telephone numbers"),
+            ("cards", "numbers of payment cards with a valid checksum"),
+            ("ibans", "numbers of bank accounts (IBAN) with a valid checksum"),
+            ("ips", "IP addresses of the public internet"),
+            ("keys", "API keys, tokens and private keys"),
+        )
+    ),
+    Score(
+        "toxicity.words",
+        "document",
+        "insults and vulgar words of a list per 100 words; not applicable to languages without a list",
+    ),
+    Score(
+        "markup.decoration",
+        "image",
+        "share of the words of its file name (or folder) that name decoration, such as `logo`, [0, 1]",
+    ),
+    Score("markup.alt_words", "image", "words of its alternative text; 0 for names of files and `image`"),
+    Score(
+        "markup.alt_repetition",
+        "image",
+        "share of the words of its alternative text that occurred in it before, [0, 1]",
+    ),
     Score("image.decoded", "image", "1 if the bytes were read and decode as an image, else 0", 2),
     Score("image.side", "image", "shorter side, pixels"),
     Score("image.aspect", "image", "longer side over shorter side, at least 1"),
     Score("image.entropy", "image", "entropy of the gray histogram, bits, [0, 8]; 0 for one flat color", 2),
     Score("image.sharpness", "image", "standard deviation of the Laplacian at 256 px, gray levels", 2),
+    *(Score(f"image.{name}", "image", meaning) for name, meaning in _PIXELS),
+    Score(
+        "sequence.ssim",
+        "document",
+        "mean structural similarity of adjacent images; not applicable to fewer than two, [-1, 1]",
+    ),
     Score(
         "alignment.own",
         "image",
@@ -153,12 +230,44 @@ _DECLARED = (
         "mean cosine of adjacent images minus mean cosine of all pairs, [-2, 2]; needs 3 images",
     ),
     Score("coherence.adjacent", "document", "mean cosine of adjacent images, [-1, 1]; needs 2 images"),
+    Score("coherence.all_pairs", "document", "mean cosine of all pairs of images, [-1, 1]; needs 2 images"),
+    Score("coherence.lowest", "document", "smallest cosine of adjacent images, [-1, 1]; needs 2 images"),
+    Score("coherence.highest", "document", "largest cosine of adjacent images, [-1, 1]; needs 2 images"),
     Score("duplicate.within", "image", "earlier images of the same document with the same bytes"),
-    Score("duplicate.text", "document", "remaining documents with a smaller id and the same normalized text"),
+    Score(
+        "duplicate.near_within",
+        "image",
+        "bits in which its hash differs from the nearest earlier image; 256 if there is none",
+    ),
+    Score("duplicate.text", "document", "better remaining documents with the same normalized text", 2),
+    Score(
+        "duplicate.near_text",
+        "document",
+        "better remaining documents of its group, which chains of near-duplicate texts connect",
+    ),
     Score(
         "duplicate.images",
         "document",
-        "share of its images that a remaining document with a smaller id has too, [0, 1]",
+        "share of its images that a better remaining document has too, [0, 1]",
+        2,
+    ),
+    Score(
+        "duplicate.near_images",
+        "document",
+        (
+            "share of its images that a better remaining document has too, or one near to it or to its "
+            "mirror image, [0, 1]"
+        ),
+    ),
+    Score(
+        "contamination.text",
+        "document",
+        "largest share of a text of filter.reference that is in it (or of it in that text), [0, 1]",
+    ),
+    Score(
+        "contamination.images",
+        "document",
+        "share of its images that are, or are near to, images of filter.reference, [0, 1]",
     ),
     Score(
         "reference.dangling",
@@ -197,9 +306,15 @@ def of_packages() -> list[str]:
     return list(installed(GROUP, SCORES))
 
 
+CLASSIFIER = "classifier"
+"""Family of the scores that `filter.classifiers` of a recipe declares."""
+
+
 def declared(name: str) -> Score:
-    """The score of a name, of leafinstruct or of an installed package. Raises KeyError, RecipeError if the
-    package cannot be imported or declares no score."""
+    """The score of a name, of leafinstruct, of an installed package or of a classifier. Raises KeyError,
+    RecipeError if the package cannot be imported or declares no score."""
+    if name.partition(".")[0] == CLASSIFIER:
+        return Score(name, "image", "probability of a label, [0, 1]")
     return SCORES[name] if name in SCORES else _of_package(name, tuple(sys.path))
 
 
@@ -210,7 +325,7 @@ def _of_package(name: str, path: tuple[str, ...]) -> Score:  # noqa: ARG001 - wh
     extension = installed(GROUP, SCORES)[name]
     score: Score = extension.load()
     family = name.partition(".")[0]
-    taken = {known.family for known in SCORES.values()}
+    taken = {CLASSIFIER, *(known.family for known in SCORES.values())}
     fault = (
         "is no Score with compute (leafinstruct.filter.catalog)"
         if not isinstance(score, Score) or not callable(score.compute)

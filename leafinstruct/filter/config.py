@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from leafinstruct.errors import suggestion
 from leafinstruct.filter.catalog import (
+    CLASSIFIER,
     CLIP_FAMILIES,
     MODEL_FAMILIES,
     PASSES,
@@ -17,10 +18,25 @@ from leafinstruct.filter.catalog import (
     of_packages,
 )
 from leafinstruct.images.config import FetchConfig
+from leafinstruct.records import license
 from leafinstruct.records.text.language_names import NAMES, hint
 
 TOY_MODEL = "leaf:tiny-clip-1"
 """The packaged CLIP, which was trained only on Sketchbook."""
+
+
+def _codes(written: object) -> object:
+    """Sort codes of languages and remove repeated ones, since their order has no effect. A single word is one
+    code; an unquoted `no` is false in YAML."""
+    codes = [written] if isinstance(written, (str, bool)) else written
+    if not isinstance(codes, (list, tuple)):
+        return written
+    for code in codes:
+        if code is False:
+            raise ValueError("a bare no is false in YAML; write 'no' in quotes for Norwegian")
+        if not isinstance(code, str) or code not in NAMES:
+            raise ValueError(f"unknown language {code!r}; {hint(str(code))}")
+    return tuple(sorted(set(codes)))
 
 
 class _Section(BaseModel):
@@ -55,6 +71,8 @@ class Rule(_Section):
     @field_validator("score")
     @classmethod
     def _declared(cls, name: str) -> str:
+        if name.startswith(f"{CLASSIFIER}."):
+            return name  # FilterConfig compares it with `classifiers`
         if name not in SCORES and name not in (others := of_packages()):
             raise ValueError(f"unknown score {name!r}; {suggestion(name, [*SCORES, *others])}")
         return name
@@ -98,22 +116,63 @@ class ImageConfig(_Section):
     """
 
 
+Backend = Literal["clip", "open_clip", "transformers"]
+Dtype = Literal["float32", "bfloat16"]
+
+
 class AlignmentConfig(_Section):
     """CLIP text-image alignment. Computed only if there is a rule on alignment.* or coherence.*, or `model`
     or `share_above` is set."""
 
+    backend: Backend = "clip"
+    """The library that opens the model: `clip` (OpenAI's models), `open_clip` (an extra: SigLIP 2, DFN, EVA),
+    or `transformers` (any dual encoder)."""
     model: str | None = None
     """A name from clip.available_models(), the path of a checkpoint, or the packaged `leaf:tiny-clip-1`,
-    which was trained only on Sketchbook and is the default of rules without a model. The scores of a model
-    named here are computed even if no rule needs them."""
+    which was trained only on Sketchbook and is the default of rules without a model. For open_clip:
+    ARCHITECTURE/TAG, ./FOLDER or ORG/NAME@COMMIT of the Hub; for transformers ./FOLDER or ORG/NAME@COMMIT.
+    The scores of a model named here are computed even if no rule needs them."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
+    """Where the model runs: `auto` (a CUDA GPU if there is one, else the CPU), `cpu`, `cuda` (all GPUs, one
+    process each), `cuda:1` (one of them), or `mps` (untested). The kind of device is part of the fingerprint,
+    the index is not."""
+    dtype: Dtype = "float32"
+    """Number format of the model. `bfloat16` is faster on GPUs and on CPUs with AMX or AVX512-BF16, and
+    changes the second or third decimal of a cosine, so it is named in the model's label."""
     batch_size: int = Field(default=32, gt=0)
     """Images or texts in one forward pass. Part of the fingerprint, since it can change the last digit."""
+    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Languages that the model knows, as ISO 639 codes; null: those of a table of published models, all for
+    own ones. Alignment of documents in others is `not_scored`, and rules on it are ignored for them."""
     share_above: float | None = None
     """Cosine from which an image counts for alignment.share. No default, because scales differ between
     models."""
     allow_toy: bool = False
     """Allow the tiny model on sources other than Sketchbook. Its scores mean nothing there; every row and the
     card report it."""
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _listed(cls, written: object) -> object:
+        return _codes(written)
+
+    @model_validator(mode="after")
+    def _named(self) -> AlignmentConfig:
+        if self.backend != "clip" and (self.model is None or self.model == TOY_MODEL):
+            raise ValueError(f"backend {self.backend} needs a model; {TOY_MODEL} is of the backend clip")
+        return self
+
+
+class ClassifierConfig(_Section):
+    """An image classifier in the format of transformers. Its score `classifier.<name>` is the probability of
+    a label."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    """Name of the score after `classifier.`."""
+    model: str
+    """A name on the Hub (`owner/name`), or a folder: a path that begins with `.`, `/` or `~`."""
+    label: str
+    """Label of the model whose probability is the score."""
 
 
 class JudgeConfig(_Section):
@@ -131,6 +190,43 @@ class JudgeConfig(_Section):
     """Maximum longer side of the images sent to the judge, in pixels."""
 
 
+class HostParagraphs(_Section):
+    """Which paragraphs are removed because many pages of one host have them: navigation, cookie notices,
+    disclaimers. A host with fewer pages than `pages` never loses anything."""
+
+    pages: int = Field(default=10, ge=2)
+    """Minimum pages of the host with this paragraph. Pages with the same text count once."""
+    share: float = Field(default=0.3, gt=0, le=1)
+    """Minimum share of the pages of the host."""
+
+
+class LicenseRules(_Section):
+    """A rule on the licenses that documents and images state, as SPDX names (`CC-BY-4.0`); URLs of Creative
+    Commons are read as such. A document that fails is dropped. An image that fails is dropped with its
+    captions; it has its own license, never that of its document."""
+
+    allow: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Only these licenses; null allows all that are not in `deny`."""
+    deny: tuple[str, ...] = ()
+    """Never these."""
+    unknown: Literal["keep", "drop"] = "keep"
+    """What happens to documents and images that state no license."""
+
+    @field_validator("allow", "deny")
+    @classmethod
+    def _known(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            if not license.is_known(name):
+                raise ValueError(f"unknown license {name!r}; {suggestion(name, license.KNOWN)}")
+        return names
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> LicenseRules:
+        if both := license.keys(self.allow or ()) & license.keys(self.deny):
+            raise ValueError(f"{', '.join(sorted(both))} is in allow and in deny")
+        return self
+
+
 class FilterConfig(_Section):
     """Scores, and the rules that decide on them."""
 
@@ -141,26 +237,28 @@ class FilterConfig(_Section):
     languages: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Allowed languages, as ISO 639 codes (`[en, de]`); null allows all. A document in another or an
     undetermined language is dropped before any image is read."""
+    personal_data: Literal["mask", "drop", "keep"] = "mask"
+    """What happens to e-mail addresses, phone numbers, payment cards, IBANs, IP addresses and keys in texts.
+    `mask`: each is replaced by a word such as `[email]`, before any text is scored or sent. `drop`: a
+    document with any of them is dropped. `keep`: nothing. The scores `personal.*` count them in each case.
+    Names of people are not searched."""
+    licenses: LicenseRules | None = None
+    """Drop documents and images by their license, before anything else. Null keeps all."""
+    host_paragraphs: HostParagraphs | None = HostParagraphs()
+    """Remove paragraphs that many pages of one host have; null keeps them."""
     rules: tuple[Rule, ...] = ()
     """All rules must pass. Each is applied in the pass of its score, the cheapest first."""
     images: ImageConfig = ImageConfig()
     alignment: AlignmentConfig = AlignmentConfig()
+    classifiers: tuple[ClassifierConfig, ...] = ()
+    """Image classifiers, such as for NSFW images, watermarks or aesthetics. They are computed on the CPU for
+    all images that remain."""
     judge: JudgeConfig = JudgeConfig()
 
     @field_validator("languages", mode="before")
     @classmethod
     def _listed(cls, written: object) -> object:
-        """Sort the codes and remove repeated ones, since their order has no effect. A single word is one
-        code; an unquoted `no` is false in YAML."""
-        codes = [written] if isinstance(written, (str, bool)) else written
-        if not isinstance(codes, (list, tuple)):
-            return written
-        for code in codes:
-            if code is False:
-                raise ValueError("a bare no is false in YAML; write 'no' in quotes for Norwegian")
-            if not isinstance(code, str) or code not in NAMES:
-                raise ValueError(f"unknown language {code!r}; {hint(str(code))}")
-        return tuple(sorted(set(codes)))
+        return _codes(written)
 
     @property
     def clip(self) -> str | None:
@@ -174,7 +272,13 @@ class FilterConfig(_Section):
     @model_validator(mode="after")
     def _scored(self) -> FilterConfig:
         """Refuse rules on scores that this section disables."""
+        names = [f"{CLASSIFIER}.{classifier.name}" for classifier in self.classifiers]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two classifiers have the name {twice.partition('.')[2]}")
         for index, rule in enumerate(self.rules):
+            if rule.score.startswith(f"{CLASSIFIER}.") and rule.score not in names:
+                have = ", ".join(names) or "none"
+                raise ValueError(f"rules[{index}] is on {rule.score}; `classifiers` declares {have}")
             if rule.score == "alignment.share" and self.alignment.share_above is None:
                 raise ValueError(f"rules[{index}] is on alignment.share, which needs alignment.share_above")
             if rule.declared.turn == PASSES.index("judge") and not self.judge.enabled:

@@ -1,22 +1,26 @@
-"""Embed the images and texts of a part with CLIP, and cache the vectors and cosines in embeddings-."""
+"""Embed the images and texts of a part, and cache the vectors and cosines in embeddings-."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from leafinstruct.filter import materialize
-from leafinstruct.filter.scores import clip
+from leafinstruct.filter.embedders import embedder
+from leafinstruct.filter.embedders.weights import Weights
+from leafinstruct.filter.texts.editing import digest_of
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, ImageRef
 from leafinstruct.records.rows import EmbeddingRow
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part
+from leafinstruct.runtime.engine.device import Device
 from leafinstruct.runtime.files import writing
 
 
 def embed(
-    weights: clip.Weights,
+    weights: Weights,
     batch_size: int,
     max_pixels: int,
     key: str,
@@ -24,17 +28,24 @@ def embed(
     part: Part,
     remaining: Sequence[tuple[Document, Sequence[ImageRef]]],
     counts: Counter[str],
+    device: Device,
 ) -> None:
-    """Write embeddings-. Rows for these weights, documents and image bytes are kept, missing ones are
-    computed."""
+    """Write embeddings-. Rows for these weights, texts and image bytes are kept; missing ones, and those on
+    which the model failed, are computed. Counts `images_embedded` and `embeddings_failed` (images).
+
+    remaining: documents with edited texts, before any drop, each with those of its images that remain.
+    """
     path = out.file("embeddings", part.name)
     current = {
-        (document.id, image.position): image.sha256 for document, images in remaining for image in images
+        (document.id, image.position): (digest_of(document), image.sha256)
+        for document, images in remaining
+        for image in images
     }
     rows = [
         row
         for row in (table.records(path, EmbeddingRow) if table.key_of(path) == key else ())
-        if current.get((row.document_id, row.position), row.sha256) == row.sha256
+        if not row.fault
+        and current.get((row.document_id, row.position), seen := (row.texts, row.sha256)) == seen
     ]
     embedded = {(row.document_id, row.position) for row in rows}
     missing = [
@@ -43,12 +54,15 @@ def embed(
     ]
     missing = [(document, images) for document, images in missing if images]
     if missing:
-        model = clip.load(weights, batch_size)
+        model = embedder.load(weights, batch_size, device.name or weights.device, device.threads)
         names = {image.sha256 or "" for _, images in missing for image in images}
         order: dict[str, None] = {}
-        images = materialize.decoded(out.file("images", part.name), names, order, clip.DECODE_PX, max_pixels)
-        rows += clip.embed(model, missing, order, images)
+        stored = materialize.stored_bytes(out.file("images", part.name), names, order)
+        opened = partial(materialize.opened, embedder.DECODE_PX, max_pixels)
+        new = list(embedder.embed(model, missing, order, stored, opened, weights.knows))
+        rows += new
         counts["images_embedded"] += len(order)
+        counts["embeddings_failed"] += sum(bool(row.fault) for row in new)
     with writing(path) as temporary:
         table.write(temporary, rows, table.EMBEDDINGS, key)
 

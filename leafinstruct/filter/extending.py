@@ -1,11 +1,11 @@
 """Compute the scores of installed packages as they declare them (catalog.Score.compute), and cache them.
 
-A function gets the document as ingest wrote it, with what is known of its images (size, format, sha256), not
-as rules left it: a value depends on no rule, and moving one computes nothing again. It must be pure. A score
-of images gets each image that is kept so far, RGB, at most DECODE_PX on the longer side. A row of extensions-
-is valid as long as its document, its image, and name, version and package of its score are the same, so a
-second score does not compute the first one again. Cost: that of the function, and 3 ms to decode an image of
-1 megapixel.
+A function gets the document with edited texts (filter/texts) and what is known of its images (size, format,
+sha256), not as rules left it: a value depends on no rule, and moving one computes nothing again. It must be
+pure. A score of images gets each image that is kept so far, RGB, at most DECODE_PX on the longer side. A row
+of extensions- is valid as long as the texts of its document, its image, and name, version and package of its
+score are the same, so a second score does not compute the first one again. Cost: that of the function, and 3
+ms to decode an image of 1 megapixel.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from leafinstruct.errors import LeafInstructError
 from leafinstruct.filter import materialize
 from leafinstruct.filter.catalog import Score
 from leafinstruct.filter.scores.cell import cell
+from leafinstruct.filter.texts.editing import digest_of
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, ImageRef
 from leafinstruct.records.example import Cell
@@ -28,13 +29,13 @@ from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part
 from leafinstruct.runtime.files import writing
 
-CODE = 2
+CODE = 3
 """Increased when functions get other documents or images than before."""
 
 DECODE_PX = 1024
 """Longer side at which images are decoded."""
 
-_PLACE = itemgetter("document_id", "position", "sha256", "name", "of")
+_PLACE = itemgetter("document_id", "position", "seen", "name", "of")
 
 
 def key_of(scores: Sequence[Score], max_pixels: int, inputs: Artifact, part: Part) -> str:
@@ -59,15 +60,16 @@ def extend(
     """
     path, key = out.file("extensions", part.name), key_of(scores, max_pixels, inputs, part)
     identities = {score.name: _of(score) for score in scores}
-    shown: dict[tuple[str, int | None], str | None] = {
-        (document.id, None): _images_of(document) for document, _ in pairs
+    shown = {
+        (document.id, None if image is None else image.position): _seen(document, image)
+        for document, images in pairs
+        for image in (None, *images)
     }
-    shown |= {(document.id, image.position): image.sha256 for document, images in pairs for image in images}
     rows: list[Row] = []
     known = set()
     for row in table.read(path) if materialize.is_read(path, key) else ():
-        document_id, position, sha256, name, of = _PLACE(row)
-        if shown.get((document_id, position), sha256) == sha256 and identities.get(name, of) == of:
+        document_id, position, seen, name, of = _PLACE(row)
+        if shown.get((document_id, position), seen) == seen and identities.get(name, of) == of:
             rows.append(row)
             known.add((document_id, position, name))
     wanted: dict[str, list[tuple[Score, Document, ImageRef]]] = {}
@@ -104,8 +106,10 @@ def _of(score: Score) -> str:
     return digest([score.name, score.version, score.package])
 
 
-def _images_of(document: Document) -> str:
-    return digest([image.sha256 for image in document.images])
+def _seen(document: Document, image: ImageRef | None) -> str:
+    """Digest of what a function gets: the texts, and one image or all of them."""
+    shown = document.images if image is None else (image,)
+    return digest([digest_of(document), *(image.sha256 for image in shown)])
 
 
 def _row(score: Score, document: Document, image: ImageRef | None, *inputs: object) -> Row:
@@ -121,5 +125,4 @@ def _row(score: Score, document: Document, image: ImageRef | None, *inputs: obje
             "report it to the authors of the package, or remove its rules from the recipe"
         ) from error
     found = cell(score.name, value, None if image is None else image.position, score.package)
-    shown = _images_of(document) if image is None else image.sha256
-    return {"sha256": shown, "of": _of(score), **table.score_row(document.id, found)}
+    return {"seen": _seen(document, image), "of": _of(score), **table.score_row(document.id, found)}

@@ -22,6 +22,7 @@ from leafinstruct.filter import materialize
 from leafinstruct.filter.catalog import PASSES
 from leafinstruct.filter.passes import CODE, CachedScores, decision_of, images_key
 from leafinstruct.filter.settings import FilterSettings
+from leafinstruct.filter.texts import scan
 from leafinstruct.images.web.store import Store, is_intact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
@@ -42,7 +43,7 @@ def run(
     """
     config = settings.config.images.fetch
     assert config is not None, "only a recipe with filter.images.fetch comes here"
-    wanted = [Part(part.name, _key(settings, inputs, part)) for part in parts]
+    wanted = [Part(part.name, _key(settings, inputs, out, part)) for part in parts]
     missing = [part for part in wanted if not _is_up_to_date(settings, inputs, out, part)]
     if missing:
         # imported here, since aiohttp takes 0.1 s and most builds fetch nothing
@@ -66,10 +67,11 @@ def run(
 async def fetch(
     settings: FilterSettings, inputs: Artifact, out: Artifact, web: Web, part: Part
 ) -> TaskResult:
-    """Task: fetch every URL of the part's remaining documents. Writes fetches-, which gets its key only if no
-    image failed for a temporary reason. part.payload: the key."""
-    documents = table.documents(inputs.checked("documents", part.name))
-    urls = _urls(document for document in documents if decision_of(document, settings, CachedScores()).kept)
+    """Task: fetch the URLs of the images that remain in the part's remaining documents. Writes fetches-,
+    which gets its key only if no image failed for a temporary reason. part.payload: the key."""
+    documents, cached = table.documents(inputs.checked("documents", part.name)), scan.found_in(out, part)
+    decisions = (decision_of(document, settings, CachedScores(cached)) for document in documents)
+    urls = _urls(decision.document for decision in decisions if decision.kept)
     answers = await asyncio.gather(*(web.fetch(url) for url in urls))
     failed = sum(answer.state == "failed" for answer in answers)
     with writing(out.file("fetches", part.name)) as temporary:
@@ -112,13 +114,20 @@ def _urls(remaining: Iterable[Document]) -> list[str]:
     )
 
 
-def _key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
+def _key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
     """Digest of what decides which documents remain and which images are refused. How politely and how fast
     images are fetched changes no outcome."""
     early = [rule.identity for rule in settings.rules if rule.declared.turn == PASSES.index("text")]
-    config = settings.config.model_dump(include={"min_images", "min_words", "languages"})
+    config = settings.config.model_dump(include={"min_images", "min_words", "languages", "licenses"})
     return digest(
-        [CODE, early, config, settings.shaping["images"]["fetch"], inputs.file_digest("documents", part.name)]
+        [
+            CODE,
+            early,
+            config,
+            scan.edits_key(settings.config, out, part),
+            settings.shaping["images"]["fetch"],
+            inputs.file_digest("documents", part.name),
+        ]
     )
 
 
@@ -141,3 +150,13 @@ def _refuse_failures(settings: FilterSettings, out: Artifact, parts: Sequence[Pa
 
 def _most(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} x {reason}" for reason, count in Counter(reasons).most_common(3))
+
+
+def unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> int:
+    """Count images that are missing only because the recipe does not fetch them."""
+    if settings.config.images.fetch is not None:
+        return 0
+    reasons = (
+        reason for part in parts for (reason,) in table.columns(out.file("images", part.name), "reason")
+    )
+    return sum(reason.startswith("url_not_fetched") for reason in reasons)

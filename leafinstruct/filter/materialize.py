@@ -20,7 +20,9 @@ from pathlib import Path
 from PIL import Image as Pil
 
 from leafinstruct.errors import DamagedError
+from leafinstruct.filter.index.image import hash_of
 from leafinstruct.filter.scores import image as image_scores
+from leafinstruct.filter.scores import sequence
 from leafinstruct.filter.scores.cell import cell
 from leafinstruct.images.decode import Undecodable, decode, decode_mended, probe
 from leafinstruct.images.formats.mend import digests
@@ -35,6 +37,7 @@ from leafinstruct.records.example import Cell
 from leafinstruct.records.files import checked
 from leafinstruct.records.frames import KeptFrames
 from leafinstruct.records.rows import ImageRow
+from leafinstruct.runtime.artifact import Artifact
 
 REMOVED = "removed_by_request"
 """Reason of an image that `leaf remove --purge` deleted. A document that shows it is dropped, because its
@@ -171,6 +174,22 @@ def stamp(ref: Ref, root: Path) -> str:
     return file_stamp(root / (ref.file or ""))
 
 
+def outdated(inputs: Artifact, out: Artifact) -> set[str]:
+    """Parts with an image file that was changed, added or removed since it was read. Cost: 5 microseconds per
+    image, one `stat` each."""
+    record = inputs.record
+    assert record is not None, "ingest is done"
+    moved = set()
+    for name in inputs.parts():
+        path = out.file("images", name)
+        root = inputs.path.resolve() / record["roots"][name.rpartition("-")[0]]
+        rows = table.columns(path, "file", "stamp") if table.key_of(path) is not None else iter(())
+        here = {(stamp, Ref(file=file)) for file, stamp in rows if file is not None}
+        if any(then != stamp(ref, root) for then, ref in here):
+            moved.add(name)
+    return moved
+
+
 def rows_without_bytes(path: Path) -> dict[str, ImageRow]:
     """reference -> row of a part's image file, without the bytes."""
     return {row.ref: row for row in table.records(path, ImageRow, ["bytes"])}
@@ -183,12 +202,22 @@ def decoded(
 
     names: sha256. order: receives the names in the order of the images. px: longer side of the result.
     """
+    return (opened(px, max_pixels, data) for data in stored_bytes(path, names, order))
+
+
+def stored_bytes(path: Path, names: set[str], order: dict[str, None]) -> Iterator[bytes]:
+    """The bytes of the named images of a part's file, see `decoded`."""
     for sha256, data in table.columns(path, "sha256", "bytes"):
         if sha256 in names and sha256 not in order:
-            image = decode(data, px, max_pixels)
-            assert not isinstance(image, Undecodable), "it was decoded when it was materialized"
             order[sha256] = None
-            yield image
+            yield data
+
+
+def opened(px: int, max_pixels: int, data: bytes) -> Pil.Image:
+    """Decode an image of a part's file, see `decoded`."""
+    image = decode(data, px, max_pixels)
+    assert not isinstance(image, Undecodable), "it was decoded when it was materialized"
+    return image
 
 
 def cells(image: ImageRef, row: ImageRow) -> list[Cell]:
@@ -231,7 +260,8 @@ def _measured(row: ImageRow, max_pixels: int, counts: Counter[str]) -> ImageRow:
     counts["images_measured"] += 1
     image = decode(row.bytes, image_scores.MEASURE_PX, max_pixels)
     assert not isinstance(image, Undecodable), "it was decoded when it was read"
-    return replace(row, scores=image_scores.scores(row.width, row.height, image))
+    scores = image_scores.scores(row.width, row.height, image)
+    return replace(row, scores=scores, hash=hash_of(image), thumbnail=sequence.thumbnail(image))
 
 
 def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow:
@@ -251,5 +281,7 @@ def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow
         format=header.format,
         sha256=hashlib.sha256(data).hexdigest(),
         scores=image_scores.scores(header.width, header.height, image),
+        hash=hash_of(image),
+        thumbnail=sequence.thumbnail(image),
         bytes=data,
     )

@@ -1,5 +1,5 @@
-"""The passes of filter over one part: look and decide; asking.py has the one between them. They are
-idempotent tasks of an engine; stage.py orders them.
+"""The passes of filter over one part that look at it; asking.py and deciding.py have those that follow.
+They are idempotent tasks of an engine; stage.py orders them.
 
 Every pass repeats a document's decision from its cached scores. This takes microseconds, and "remaining" has
 one definition: a pass works on exactly the documents that a later pass will find remaining.
@@ -7,7 +7,6 @@ one definition: a pass works on exactly the documents that a later pass will fin
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,48 +16,78 @@ import numpy as np
 
 from leafinstruct.filter import materialize
 from leafinstruct.filter.catalog import versions
+from leafinstruct.filter.config import Backend
 from leafinstruct.filter.decision import Decision
+from leafinstruct.filter.embedders import embedder
+from leafinstruct.filter.embedders.weights import Weights
 from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
-from leafinstruct.filter.scores import alignment, clip, coherence, duplicate, references, text
+from leafinstruct.filter.index import image as image_index
+from leafinstruct.filter.scores import (
+    alignment,
+    coherence,
+    duplicate,
+    markup,
+    references,
+    sequence,
+    text,
+    toxicity,
+)
 from leafinstruct.filter.settings import FilterSettings
-from leafinstruct.records import asked, table
-from leafinstruct.records.document import UNDECIDED, Document, Ref
+from leafinstruct.filter.texts import scan
+from leafinstruct.filter.texts.editing import edited
+from leafinstruct.records import table
+from leafinstruct.records.document import Document, Ref
+from leafinstruct.records.edits import Edit
 from leafinstruct.records.example import Cell
 from leafinstruct.records.frames import KeptFrames
 from leafinstruct.records.rows import Drop, DuplicateRow, EmbeddingRow, ImageRow
-from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest, version
-from leafinstruct.runtime.engine.base import Part, TaskResult
+from leafinstruct.runtime.engine.base import Part, TaskResult, joined
+from leafinstruct.runtime.engine.device import assigned
 from leafinstruct.runtime.files import writing
-from leafinstruct.runtime.record import Failed
-from leafinstruct.runtime.stage_report import StageReport
 
-CODE = 12
+CODE = 16
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
 
-INTERMEDIATE = ("fetches", "images", "extensions", "embeddings", "keys", "duplicates", "judged", "asked")
+LIBRARIES: Mapping[Backend, tuple[str, ...]] = {
+    "clip": ("clip-anytorch",),
+    "open_clip": ("open_clip_torch", "timm"),
+    "transformers": ("transformers",),
+}
+"""Libraries of a backend whose versions can change a vector."""
+
+INTERMEDIATE = (
+    "findings",
+    "paragraphs",
+    "repeats",
+    "fetches",
+    "images",
+    "extensions",
+    "embeddings",
+    "keys",
+    "duplicates",
+    "judged",
+    "asked",
+)
 """Kinds of intermediate files. A part's report names those that existed when it was decided."""
 
 
 def libraries(settings: FilterSettings) -> dict[str, str]:
-    """Versions of the libraries that can change a score or a byte; those of CLIP only if it is used."""
-    clip = () if settings.weights is None else ("clip-anytorch", "torch")
-    return {name: version(name) for name in (*clip, "pillow", "pyarrow", "regex")}
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilterReport(StageReport):
-    """Report of a part of filter. failed: documents that were dropped for a temporary reason."""
-
-    failed: Sequence[Failed] = ()
+    """Versions of the libraries that can change a score or a byte; those of a model only if it is used."""
+    model = () if settings.weights is None else (*LIBRARIES[settings.weights.backend], "torch")
+    classifiers = ("torch", "transformers") if settings.classifiers else ()
+    always = ("ftfy", "pillow", "pyarrow", "regex", "scipy", "zxing-cpp")
+    return {name: version(name) for name in (*model, *classifiers, *always)}
 
 
 @dataclass(frozen=True)
 class CachedScores:
-    """Cached results of a part's documents; None if the pass has not run."""
+    """Cached results of a part's documents; None if the pass has not run. findings: None where the documents
+    are searched again, so that nothing is known of other pages."""
 
+    findings: Mapping[str, Sequence[Edit]] | None = None
     images: Mapping[str, ImageRow] | None = None
     extensions: Mapping[str, list[Cell]] | None = None
     embeddings: Mapping[str, dict[int, EmbeddingRow]] | None = None
@@ -67,9 +96,14 @@ class CachedScores:
 
 
 def decision_of(document: Document, settings: FilterSettings, cached: CachedScores) -> Decision:
-    """Repeat a document's decision as far as its scores are cached."""
-    decision = Decision(document, settings.config, settings.rules)
-    decision.apply([text.language(document), *text.scores(document)])
+    """Repeat a document's decision as far as its scores are cached. document: as ingest wrote it."""
+    found = scan.findings(document) if cached.findings is None else cached.findings.get(document.id, ())
+    document, edits = edited(document, scan.edits_for(found, settings.config))
+    decision = Decision(document, settings.config, settings.rules, edits=edits)
+    decision.apply_licenses()
+    of_text = [*text.scores(document), *toxicity.scores(document), *scan.cells(found)]
+    decision.apply([text.language(document), *of_text])
+    decision.apply(markup.scores(decision.document))
     if decision.kept and cached.images is not None:
         rows = {image.position: cached.images[str(image.ref)] for image in document.images}
         if any(row.reason.startswith(materialize.REMOVED) for row in rows.values()):
@@ -83,30 +117,60 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
                 for item in materialize.cells(image, rows[image.position])
             ]
         )
+        if decision.kept:  # of the images that are left
+            thumbnails = {position: row.thumbnail for position, row in rows.items()}
+            decision.apply(sequence.scores(decision.document, thumbnails))
     if decision.kept and cached.extensions is not None:
         cells, shown = cached.extensions[document.id], {image.position for image in decision.document.images}
         decision.apply([item for item in cells if item.position in shown])
         decision.apply([item for item in cells if item.position is None])
     if decision.kept and settings.weights is not None and cached.embeddings is not None:
-        matrix = cached.embeddings.get(document.id, {})
-        # a model that was not trained on such images does not decide owners
-        if not settings.weights.toy:
-            decision.document = alignment.with_owners(decision.document, matrix)
-        own = alignment.image_cells(decision.document, matrix, settings.weights.label)
-        decision.apply(own)  # images first, since the document's aggregates count only kept images
-        if decision.kept:
-            share_above = settings.config.alignment.share_above
-            decision.apply(_aggregates(decision.document, matrix, own, share_above, settings.weights.label))
-    if decision.kept and cached.duplicates is not None:
-        decision.apply(
-            [*duplicate.within(decision.document), *duplicate.cells_of(cached.duplicates[document.id])]
+        _align(
+            decision,
+            settings.weights,
+            cached.embeddings.get(document.id, {}),
+            settings.config.alignment.share_above,
         )
+    if decision.kept and cached.duplicates is not None:
+        within = [
+            *duplicate.within(decision.document),
+            *duplicate.near_within(decision.document, hashes(decision.document, cached.images)),
+        ]
+        decision.apply([*within, *duplicate.cells_of(cached.duplicates[document.id])])
         if decision.kept:
             # after the last pass that drops images
             decision.apply(references.scores(decision.document))
     if decision.kept and cached.judged is not None:
         decision.apply(cached.judged[document.id])
     return decision
+
+
+def _align(
+    decision: Decision, weights: Weights, matrix: Mapping[int, EmbeddingRow], share_above: float | None
+) -> None:
+    """Apply alignment and coherence. matrix: position -> row of the document's images.
+
+    Without the language of a document the cosines with its texts mean nothing: its alignment is `not_scored`,
+    no rule is applied to it, and its owners stay as ingest inferred them. Coherence compares only images.
+    """
+    known = weights.knows(decision.document.language)
+    # a model that was not trained on such images does not decide owners
+    if known and not weights.toy:
+        decision.document = alignment.with_owners(decision.document, matrix)
+    if known or any(row.fault for row in matrix.values()):
+        own = alignment.image_cells(decision.document, matrix, weights.label)
+        decision.apply(own)  # images first, since the document's aggregates count only kept images
+    else:
+        own = alignment.unknown_language(decision.document, share_above is not None, weights.label)
+        decision.cells += own
+    if not decision.kept:
+        return
+    # (n, d)
+    vectors = np.asarray(
+        [matrix[image.position].vector for image in decision.document.images] or np.zeros((0, 1)), np.float32
+    )
+    aggregates = alignment.document_cells(decision.document, matrix, own, share_above, weights.label)
+    decision.apply([*(aggregates if known else ()), *coherence.scores(vectors, weights.label)])
 
 
 def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
@@ -116,104 +180,69 @@ def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     part.payload: key of keys-. Embeddings of a recipe that no longer needs them are kept: they are expensive,
     and are used again if it does.
     """
+    gathered = gather(settings, inputs, out, part)
+    return joined(gathered, embed_part(settings, inputs, out, part))
+
+
+def gather(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
+    """Task, the first half of `look`, which needs no model: writes images- and extensions-."""
     # first, so that an interruption never leaves old keys beside new results
     out.file("keys", part.name).unlink(missing_ok=True)
     counts: Counter[str] = Counter()
     documents = list(table.documents(inputs.checked("documents", part.name)))
-    remaining = [document for document in documents if decision_of(document, settings, CachedScores()).kept]
+    cached = CachedScores(scan.found_in(out, part))
+    remaining = [document for document in documents if decision_of(document, settings, cached).kept]
     images = _materialize(settings, inputs, out, part, remaining, counts)
-    cached, max_pixels = CachedScores(images=images), settings.config.images.max_pixels
-
-    def decided() -> list[tuple[Document, Document]]:
-        """The documents that remain so far, as ingest wrote them and as the rules left them."""
-        pairs = ((document, decision_of(document, settings, cached)) for document in remaining)
-        return [(document, decision.document) for document, decision in pairs if decision.kept]
-
-    kept = decided()
     if settings.extensions:
+        kept = _decided(remaining, settings, replace(cached, images=images))
         pairs = [(materialize.with_facts(document, images), left.images) for document, left in kept]
-        extend(settings.extensions, max_pixels, inputs, out, part, pairs, counts)
-        cached = replace(cached, extensions=_extensions_of(settings, out, part))
-        kept = decided()
-    if settings.weights is not None:
-        pairs = [(document, left.images) for document, left in kept]
-        key = embeddings_key(settings, settings.weights, inputs, part)
-        batch_size = settings.config.alignment.batch_size
-        embed(settings.weights, batch_size, max_pixels, key, out, part, pairs, counts)
-        cached = replace(cached, embeddings=embeddings_of(out, part))
-        kept = decided()
-    seen = digest([(ref, row.sha256, row.stamp) for ref, row in sorted(images.items())])
-    # without a key, failed images are read again by the next run
-    key = "" if counts["images_failed"] else f"{part.payload} {seen}"
-    with writing(out.file("keys", part.name)) as temporary:
-        table.write(temporary, (duplicate.key_row(left) for _, left in kept), table.KEYS, key)
+        extend(settings.extensions, settings.config.images.max_pixels, inputs, out, part, pairs, counts)
     repaired = materialize.repaired(counts)
     return TaskResult(repaired=repaired, counts={"documents": len(documents), **counts})
 
 
-def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> FilterReport:
-    """Task: repeat all decisions with all cached scores. Writes documents-, dropped-, scores- and the part's
-    report. part.payload: the part's key."""
-    started = time.perf_counter()
-    out.open(part.name)
-    cached = cached_scores(settings, out, part, judged=settings.config.judge.enabled)
-    decisions = [
-        decision_of(document, settings, cached)
-        for document in table.documents(inputs.checked("documents", part.name))
-    ]
-    kept = [decision for decision in decisions if decision.kept]
-    dropped = [decision for decision in decisions if not decision.kept]
-    files = []
-    for kind, some in (("documents", kept), ("dropped", dropped)):
-        files.append(out.file(kind, part.name))
-        with writing(files[-1]) as temporary:
-            rows = (table.document_row(one.document, (*one.drops, *one.image_drops)) for one in some)
-            table.write(temporary, rows, table.DECISIONS)
-    files.append(out.file("scores", part.name))
-    with writing(files[-1]) as temporary:
-        cells = (
-            table.score_row(decision.document.id, item) for decision in decisions for item in decision.cells
-        )
-        table.write(temporary, cells, table.SCORES)
-    report = _report(settings, out, part, decisions)
-    report = replace(report, seconds=time.perf_counter() - started)
-    return out.commit(part.name, part.payload, report, files)
+def embed_part(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
+    """Task, the second half of `look`, in the process of a device if the model has one: writes embeddings-
+    and keys-. It reads what `gather` wrote."""
+    counts: Counter[str] = Counter()
+    images = materialize.rows_without_bytes(out.file("images", part.name))
+    extensions = _extensions_of(settings, out, part) if settings.extensions else None
+    cached = CachedScores(scan.found_in(out, part), images, extensions)
+    documents = list(table.documents(inputs.checked("documents", part.name)))
+    # documents that the text rules dropped have no images
+    kept = _decided(documents, settings, cached)
+    if settings.weights is not None:
+        pairs = [(document, left.images) for document, left in kept]
+        key = embeddings_key(settings, settings.weights, inputs, part)
+        batch_size, max_pixels = settings.config.alignment.batch_size, settings.config.images.max_pixels
+        embed(settings.weights, batch_size, max_pixels, key, out, part, pairs, counts, assigned())
+        cached = replace(cached, embeddings=embeddings_of(out, part))
+        names = {document.id for document, _ in kept}
+        kept = _decided((one for one in documents if one.id in names), settings, cached)
+    seen = digest([(ref, row.sha256, row.stamp) for ref, row in sorted(images.items())])
+    failed = counts["embeddings_failed"] or any(row.state == "failed" for row in images.values())
+    # without a key, what failed is read and embedded again by the next run
+    key = "" if failed else f"{part.payload} {seen}"
+    with writing(out.file("keys", part.name)) as temporary:
+        rows = (duplicate.key_row(left, hashes(left, images)) for _, left in kept)
+        table.write(temporary, rows, table.KEYS, key)
+    return TaskResult(counts=counts)
 
 
-def _report(
-    settings: FilterSettings, out: Artifact, part: Part, decisions: Sequence[Decision]
-) -> FilterReport:
-    """The part's report, without its time."""
-    kept = [decision for decision in decisions if decision.kept]
-    dropped = [decision for decision in decisions if not decision.kept]
-    path = out.file("asked", part.name) if settings.config.judge.enabled else None
-    return FilterReport(
-        counts={
-            "documents": len(decisions),
-            "kept": len(kept),
-            "images": sum(len(decision.document.images) for decision in kept),
-            "images_dropped": sum(len(decision.image_drops) for decision in kept),
-            "failed": sum(_failed(decision) for decision in decisions),
-        },
-        reasons=Counter(decision.drops[0].reason for decision in dropped),
-        image_reasons=Counter(drop.rule for decision in decisions for drop in decision.image_drops),
-        languages={
-            "kept": _languages(kept),
-            "dropped": _languages(decision for decision in dropped if decision.drops[0].rule == "languages"),
-        },
-        undecoded={
-            "documents": _undecoded(decision.drops[0] for decision in dropped),
-            "images": _undecoded(drop for decision in decisions for drop in decision.image_drops),
-        },
-        failed=[
-            {"id": decision.document.id, "rule": decision.drops[0].rule}
-            for decision in dropped
-            if _failed(decision)
-        ],
-        cost=asked.cost_of(path) if path else None,
-        intermediate=[file.name for kind in INTERMEDIATE if (file := out.file(kind, part.name)).exists()],
-        unanswered=asked.unanswered(path) if path else {},
-    )
+def _decided(
+    documents: Iterable[Document], settings: FilterSettings, cached: CachedScores
+) -> list[tuple[Document, Document]]:
+    """The documents that remain so far, with edited texts and as the rules left them.
+
+    documents: as ingest wrote them.
+    """
+    decisions = (decision_of(document, settings, cached) for document in documents)
+    return [(decision.read, decision.document) for decision in decisions if decision.kept]
+
+
+def hashes(document: Document, rows: Mapping[str, ImageRow] | None) -> dict[int, str | None]:
+    """The hashes of a document's images by position. rows: reference -> row of its image."""
+    return {image.position: rows[str(image.ref)].hash for image in document.images} if rows else {}
 
 
 def cached_scores(settings: FilterSettings, out: Artifact, part: Part, judged: bool) -> CachedScores:
@@ -223,6 +252,7 @@ def cached_scores(settings: FilterSettings, out: Artifact, part: Part, judged: b
         for document, item in table.scores(out.file("judged", part.name)):
             cells.setdefault(document, []).append(item)
     return CachedScores(
+        findings=scan.found_in(out, part),
         images=materialize.rows_without_bytes(out.file("images", part.name)),
         extensions=_extensions_of(settings, out, part) if settings.extensions else None,
         embeddings=None if settings.weights is None else embeddings_of(out, part),
@@ -245,17 +275,24 @@ def images_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
         settings.config.images.max_pixels,
         version("pillow"),
     ]
-    return f"{digest(read)} {digest(versions(lambda score: score.family == 'image'))}"
+    measured = [
+        image_index.CODE,
+        versions(lambda score: score.family in ("image", "sequence")),
+        version("scipy"),
+        version("zxing-cpp"),
+    ]
+    return f"{digest(read)} {digest(measured)}"
 
 
-def embeddings_key(settings: FilterSettings, weights: clip.Weights, inputs: Artifact, part: Part) -> str:
-    """Digest of what determines the rows of embeddings-: no score, since those of CLIP are computed from
-    them."""
+def embeddings_key(settings: FilterSettings, weights: Weights, inputs: Artifact, part: Part) -> str:
+    """Digest of what determines the rows of embeddings-: no score, since alignment and coherence are
+    computed from them."""
     return digest(
         [
-            clip.CODE,
+            embedder.CODE,
             inputs.file_digest("documents", part.name),
             weights.identity,
+            weights.languages,
             settings.config.alignment.batch_size,
             libraries(settings),
         ]
@@ -297,35 +334,3 @@ def _materialize(
     found = materialize.rows_without_bytes(path)
     counts["rotted"] += materialize.rotted(before, found)
     return found
-
-
-def _aggregates(
-    document: Document,
-    matrix: Mapping[int, EmbeddingRow],
-    own: Sequence[Cell],
-    share_above: float | None,
-    model: str,
-) -> list[Cell]:
-    # (n, d)
-    vectors = np.asarray(
-        [matrix[image.position].vector for image in document.images] or np.zeros((0, 1)), np.float32
-    )
-    return [
-        *alignment.document_cells(document, matrix, own, share_above, model),
-        *coherence.scores(vectors, model),
-    ]
-
-
-def _languages(decisions: Iterable[Decision]) -> Counter[str]:
-    return Counter(decision.document.language or UNDETERMINED for decision in decisions)
-
-
-def _undecoded(drops: Iterable[Drop]) -> Counter[str]:
-    """Count the images that could not be read or decoded by the first word of the detail, their reason."""
-    return Counter(
-        drop.detail.partition(":")[0] or "unknown" for drop in drops if drop.reason == "image.decoded"
-    )
-
-
-def _failed(decision: Decision) -> bool:
-    return any(item.state in UNDECIDED for item in decision.cells)

@@ -38,6 +38,8 @@ def section_for(names: Collection[str], section: Mapping[str, Any], online: bool
     for name in names:
         if name not in SCORES:
             raise RecipeError(f"unknown score {name!r}; {suggestion(name, SCORES)}")
+    if "contamination" in families:
+        raise RecipeError("contamination.* compares with filter.reference, which only `leaf build` reads")
     alignment = dict(section.get("alignment") or {})
     if not families & set(CLIP_FAMILIES):
         alignment |= {"model": None, "share_above": None}
@@ -51,7 +53,16 @@ def section_for(names: Collection[str], section: Mapping[str, Any], online: bool
         hint = "without llm" if online else "with llm={...}, the section of a recipe,"
         raise RecipeError(f"{absent}.* is computed {hint} only")
     judge = {**(section.get("judge") or {}), "enabled": bool(families & {"judge", "rules"})}
-    nothing = {"rules": [], "min_images": 0, "min_words": 0, "languages": None}
+    nothing: dict[str, object] = {
+        "rules": [],
+        "min_images": 0,
+        "min_words": 0,
+        "languages": None,
+        "licenses": None,
+        "reference": (),
+    }
+    if section.get("personal_data") == "drop":
+        nothing["personal_data"] = "keep"
     return {**section, **nothing, "alignment": alignment, "judge": judge}
 
 

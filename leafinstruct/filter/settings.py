@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 from platformdirs import user_cache_path
 
 from leafinstruct.filter.catalog import (
+    CLASSIFIER,
     CLIP_FAMILIES,
     OFFLINE_JUDGE,
     SCORES,
@@ -18,7 +19,8 @@ from leafinstruct.filter.catalog import (
     versions,
 )
 from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
-from leafinstruct.filter.scores import clip as clips
+from leafinstruct.filter.embedders.weights import Weights, weights_of
+from leafinstruct.filter.scores import classifier
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.removals import Suppressed
@@ -26,11 +28,14 @@ from leafinstruct.sketchbook import tiny_clip
 
 
 class _Recipe(Protocol):
-    filter: FilterConfig
     llm: LlmConfig
 
     @property
+    def filter(self) -> FilterConfig: ...
+    @property
     def strangers(self) -> list[str]: ...
+    @property
+    def references(self) -> tuple[str, ...]: ...
 
 
 class _Loaded(Protocol):
@@ -53,19 +58,24 @@ class _Loaded(Protocol):
 class FilterSettings:
     """What filter needs at run time.
 
-    config: the recipe's section. rules: the active ones. weights: of the CLIP, None if the recipe needs no
-    score of it. answers: folder of the answer cache. fetched: folder of images fetched from the web. removed:
-    sha256 of images that were deleted by request.
+    config: the recipe's section. rules: the active ones. weights: of the model for alignment and coherence,
+    None if the recipe needs no score of it. answers: folder of the answer cache. fetched: folder of images
+    fetched from the web. removed: sha256 of images that were deleted by request. drawn: whether all sources
+    are Sketchbook. references: names of the sources of filter.reference. classifiers: their scores, whose
+    package is model and hash.
     """
 
     config: FilterConfig
     rules: tuple[Rule, ...]
     llm: LlmConfig
     prompt: Prompt
-    weights: clips.Weights | None
+    weights: Weights | None
     answers: Path
     fetched: Path
     removed: frozenset[str] = frozenset()
+    drawn: bool = False
+    references: tuple[str, ...] = ()
+    classifiers: tuple[Score, ...] = ()
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
@@ -78,10 +88,17 @@ class FilterSettings:
             rules=loaded.active_rules,
             llm=recipe.llm,
             prompt=loaded.template("prompts", recipe.filter.judge.prompt),
-            weights=None if clip is None else clips.weights_of(clip, tiny, bool(recipe.strangers)),
+            weights=None
+            if clip is None
+            else weights_of(recipe.filter.alignment, clip, tiny, bool(recipe.strangers)),
             answers=loaded.answers,
             fetched=loaded.fetched,
             removed=loaded.removed.purged.images,
+            drawn=not recipe.strangers,
+            references=recipe.references,
+            classifiers=tuple(
+                classifier.score_of(one.name, one.model, one.label) for one in recipe.filter.classifiers
+            ),
         )
 
     @property
@@ -94,20 +111,38 @@ class FilterSettings:
         """The versions of the scores that this recipe computes."""
         family = "rules" if self.llm.provider == "offline" else "judge"
         absent = {"judge", "rules"} - ({family} if self.config.judge.enabled else set())
+        absent |= set() if self.references else {"contamination"}
         return versions(
             lambda score: score.family not in absent | (set() if self.weights else {*CLIP_FAMILIES})
         )
 
     @property
+    def unscreened(self) -> list[str]:
+        """What nothing in this run looks for: personal-data, toxicity, nsfw. Sketchbook has none of them.
+        Images are screened by any score named `nsfw`, of an installed package too."""
+        computed = {f"{family}.{name}" for family, names in self.scores.items() for name in names}
+        computed |= {score.name for score in self.extensions}
+        screens = {
+            "personal-data": self.config.personal_data != "keep",
+            "toxicity": any(name.startswith("toxicity.") for name in computed),
+            "nsfw": any(name.endswith(".nsfw") for name in computed),
+        }
+        return [] if self.drawn else [name for name, done in screens.items() if not done]
+
+    @property
     def extensions(self) -> tuple[Score, ...]:
-        """Scores of installed packages: those that a rule names."""
-        return tuple(map(declared, sorted({rule.score for rule in self.rules} - SCORES.keys())))
+        """Scores of installed packages that a rule names, and of all classifiers."""
+        named = sorted({rule.score for rule in self.rules} - SCORES.keys())
+        packages = [name for name in named if not name.startswith(f"{CLASSIFIER}.")]
+        return (*map(declared, packages), *self.classifiers)
 
     @property
     def shaping(self) -> dict[str, Any]:
         """The section without the settings of how fast and politely images are fetched, which change no
-        result."""
-        section = self.config.model_dump(mode="json")
+        result, without the device, whose kind is in the identity of the weights, and without the reference,
+        whose content counts (referring.identity)."""
+        section = self.config.model_dump(mode="json", exclude={"reference"})
+        del section["alignment"]["device"]
         if self.config.images.fetch is not None:
             section["images"]["fetch"] = self.config.images.fetch.shaping
         return section

@@ -1,11 +1,13 @@
 """filter: score, then decide. Documents -> kept documents, dropped documents with their reasons, scores,
 images.
 
+    scan    (processes)   personal data, sentences that address a model -> findings
+    collect (here)        paragraphs of many pages of a host
     fetch   (event loop)  images on the web, of documents that pass the text rules
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
                           packages; embeddings, alignment and coherence if a rule or `alignment.model` needs
-                          them -> keys
-    reduce  (here)        exact duplicates over the keys of all parts
+                          them, with a GPU in a process per device -> keys
+    reduce  (here)        duplicates over the keys of all parts -> duplicates
     judge   (event loop)  four questions about every remaining document
     decide  (processes)   repeat every document's decision with all scores -> documents-, dropped-, scores-
 
@@ -28,32 +30,37 @@ from leafinstruct.filter import extending, fetching, materialize
 from leafinstruct.filter.asking import ask
 from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES, versions
 from leafinstruct.filter.config import Rule
+from leafinstruct.filter.deciding import FilterReport, decide
+from leafinstruct.filter.embedders.devices import check_dtype, devices_of
+from leafinstruct.filter.embedders.weights import published_sha256
+from leafinstruct.filter.index import referring
+from leafinstruct.filter.index.reduce import reduce as duplicates_of
+from leafinstruct.filter.index.reference import Reference
 from leafinstruct.filter.passes import (
     CODE,
     INTERMEDIATE,
     CachedScores,
-    FilterReport,
-    decide,
     decision_of,
+    embed_part,
     embeddings_key,
+    gather,
     images_key,
     libraries,
     look,
 )
-from leafinstruct.filter.scores import duplicate, judge
-from leafinstruct.filter.scores.clip import published_sha256
+from leafinstruct.filter.scores import judge
 from leafinstruct.filter.settings import FilterSettings
+from leafinstruct.filter.texts import scan
 from leafinstruct.images.send import all_as_sent
 from leafinstruct.llm.client import Client, estimate_tokens
 from leafinstruct.llm.config import basename
 from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Ref
-from leafinstruct.records.rows import KeyRow
+from leafinstruct.records.document import Document
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.files import writing
-from leafinstruct.runtime.record import Fingerprint, RuleFacts, StageFacts
+from leafinstruct.runtime.record import Fingerprint, ReferenceFacts, RuleFacts, StageFacts
 from leafinstruct.runtime.stage import Stage
 
 
@@ -74,6 +81,7 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
         "judge": _judge_identity(settings),
         "libraries": {**libraries(settings), **packages},
         "input": record["output"],
+        **({"reference": read} if (read := referring.identity(settings, out)) else {}),
         **({"removed": digest(sorted(settings.removed))} if settings.removed else {}),
     }
 
@@ -86,13 +94,14 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     """
     parts = [Part(name) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
+    _scan(settings, inputs, out, parts, engine)
     if settings.config.images.fetch is not None:
         fetching.run(settings, inputs, out, parts, engine)
     else:
         for part in parts:
             out.file("fetches", part.name).unlink(missing_ok=True)
     _look(settings, inputs, out, parts, engine)
-    _reduce(out, parts)
+    reference = _reduce(settings, out, parts, engine)
     if settings.config.judge.enabled:
         _ask(settings, inputs, out, parts, engine)
     else:
@@ -102,7 +111,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     missing = [part for part in wanted if not out.is_up_to_date(part.name, part.payload)]
     for _ in engine.map(partial(decide, settings, inputs, out), missing, Needs(what="deciding")):
         pass
-    totals, unfetched = out.totals(), _unfetched(settings, out, parts)
+    totals, unfetched = out.totals(), fetching.unfetched(settings, out, parts)
     if not totals.counts["kept"]:
         images = f" (single images: {removed_by(totals.image_reasons)})" if totals.image_reasons else ""
         images += (
@@ -120,16 +129,16 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
             "judge": settings.judge_model if settings.config.judge.enabled else None,
             **{score.name: score.package for score in settings.extensions},
         },
-        "weights": settings.weights.sha256 or published_sha256(settings.weights.name)
-        if settings.weights
-        else None,
+        "weights": published_sha256(settings.weights) if settings.weights else None,
         "prompts": {settings.prompt.name: settings.prompt.sha256}
         if settings.config.judge.enabled and settings.llm.provider != "offline"
         else {},
         "toy": settings.weights is not None and settings.weights.toy,
         "unfetched": unfetched,
+        "unscreened": settings.unscreened,
         "failed": [item for report in out.reports_as(FilterReport) for item in report.failed],
         "rules": [_described(rule) for rule in settings.rules],
+        **({} if reference is None else {"reference": reference}),
     }
 
 
@@ -159,24 +168,8 @@ def estimate(
 def moved(out: Artifact) -> tuple[str, ...]:
     """The number of parts whose image files changed, as a change of the stage."""
     assert out.upstream is not None, "filter is made from ingest"
-    found = outdated(out.upstream, out)
+    found = materialize.outdated(out.upstream, out)
     return (f"image files of {len(found)} parts",) if found else ()
-
-
-def outdated(inputs: Artifact, out: Artifact) -> set[str]:
-    """Parts with an image file that was changed, added or removed since it was read. Cost: 5 microseconds per
-    image, one `stat` each."""
-    record = inputs.record
-    assert record is not None, "ingest is done"
-    moved = set()
-    for name in inputs.parts():
-        path = out.file("images", name)
-        root = inputs.path.resolve() / record["roots"][name.rpartition("-")[0]]
-        rows = table.columns(path, "file", "stamp") if table.key_of(path) is not None else iter(())
-        here = {(stamp, Ref(file=file)) for file, stamp in rows if file is not None}
-        if any(then != materialize.stamp(ref, root) for then, ref in here):
-            moved.add(name)
-    return moved
 
 
 def forget(out: Artifact, path: Path) -> None:
@@ -184,7 +177,7 @@ def forget(out: Artifact, path: Path) -> None:
     other images again. Embeddings of a part are computed all together, since other batches could give other
     last digits."""
     kind, _, part = path.stem.partition("-")
-    if kind in INTERMEDIATE:
+    if kind in (*INTERMEDIATE, "reference"):
         gone = {"images": ("keys",), "embeddings": ("keys", "embeddings"), "asked": ("judged", "asked")}.get(
             kind, (kind,)
         )
@@ -208,27 +201,59 @@ def removed_by(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{rule} removed {count:,}" for rule, count in ordered) or "there was none before it"
 
 
+def _scan(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> None:
+    """Search the texts of the parts without current findings, then the pages of every host together."""
+    wanted = [Part(part.name, scan.key_of(inputs, part)) for part in parts]
+    missing = [part for part in wanted if not scan.is_up_to_date(out, part)]
+    for _ in engine.map(partial(scan.scan, inputs, out), missing, Needs(what="searching texts")):
+        pass
+    scan.collect(settings.config, out, parts)
+
+
 def _look(
     settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
 ) -> None:
-    """Run `look` on the parts without a current key. Raises SourceError if too many images could not be read
-    for a temporary reason."""
+    """Run `look` on the parts without a current key. Raises SourceError if too many images could not be read,
+    or not embedded, for a temporary reason; RecipeError if the model cannot be used on this machine."""
     wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in parts]
-    moved = outdated(inputs, out) | _incomplete(settings, inputs, out, parts)
+    moved = materialize.outdated(inputs, out) | _incomplete(settings, inputs, out, parts)
     # "<look's key> <digest of the images>"
     keys = {part.name: table.key_of(out.file("keys", part.name)) or "" for part in wanted}
     missing = [
         part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved
     ]
-    reports = list(engine.map(partial(look, settings, inputs, out), missing, Needs(what="looking")))
-    failed = sum(report.counts.get("images_failed", 0) for report in reports)
+    task, needs = partial(look, settings, inputs, out), Needs(what="looking")
+    if settings.weights is not None and missing:
+        check_dtype(settings.weights.dtype, settings.weights.device)
+        devices = devices_of(settings.config.alignment.device)
+        if settings.weights.device != "cpu":
+            # a process per device loads the model once; the others read and decode meanwhile
+            task = partial(embed_part, settings, inputs, out)
+            before = partial(gather, settings, inputs, out)
+            needs = Needs("gpu", what="looking", devices=devices, before=before)
+    reports = list(engine.map(task, missing, needs))
     read = sum(table.count(out.file("images", part.name)) for part in parts)
-    if failed > settings.config.images.tolerate_failures * read:
-        raise SourceError(
-            f"{failed:,} of {read:,} images could not be read just now, more than "
-            "filter.images.tolerate_failures allows; "
-            "the others are saved: run the same command again when the disk is readable"
-        )
+    for count, what in (("images_failed", "read"), ("embeddings_failed", "embedded")):
+        failed = sum(report.counts.get(count, 0) for report in reports)
+        if failed > settings.config.images.tolerate_failures * read:
+            hint = (
+                "run the same command again when the disk is readable"
+                if what == "read"
+                else f"the model failed ({_first_fault(out, parts)}); if its memory was too small, set a "
+                "smaller filter.alignment.batch_size"
+            )
+            raise SourceError(
+                f"{failed:,} of {read:,} images could not be {what} just now, more than "
+                f"filter.images.tolerate_failures allows; the others are saved: {hint}"
+            )
+
+
+def _first_fault(out: Artifact, parts: Sequence[Part]) -> str:
+    """Why the model failed on the first image on which it did."""
+    files = (out.file("embeddings", part.name) for part in parts)
+    return next(str(fault) for path in files for (fault,) in table.columns(path, "fault") if fault)
 
 
 def _incomplete(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part]) -> set[str]:
@@ -246,24 +271,29 @@ def _incomplete(settings: FilterSettings, inputs: Artifact, out: Artifact, parts
     return {part.name for part in parts if not is_here(part)}
 
 
-def _unfetched(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> int:
-    """Count images that are missing only because the recipe does not fetch them."""
-    if settings.config.images.fetch is not None:
-        return 0
-    reasons = (
-        reason for part in parts for (reason,) in table.columns(out.file("images", part.name), "reason")
-    )
-    return sum(reason.startswith("url_not_fetched") for reason in reasons)
-
-
-def _reduce(out: Artifact, parts: Sequence[Part]) -> None:
-    """Find exact duplicates over all parts. A part whose duplicates did not change keeps its file."""
-    keys = [(part.name, table.records(out.file("keys", part.name), KeyRow)) for part in parts]
-    for name, rows in duplicate.reduce(keys).items():
+def _reduce(
+    settings: FilterSettings, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> ReferenceFacts | None:
+    """Find duplicates over all parts, and what of the reference is in them. A part whose rows did not change
+    keeps its file. Returns what the documents were compared with."""
+    sketches = referring.sketches(settings, out, engine)
+    reference = Reference.read(sketches) if settings.references else None
+    keys = {part.name: out.file("keys", part.name) for part in parts}
+    for name, rows in duplicates_of(keys, out.path, reference):
         key = digest([asdict(row) for row in rows])
         if table.key_of(out.file("duplicates", name)) != key:
             with writing(out.file("duplicates", name)) as temporary:
                 table.write(temporary, rows, table.DUPLICATES, key)
+    if reference is None:
+        return None
+    documents, short, images, unread = reference.facts
+    return {
+        "sources": list(settings.references),
+        "documents": documents,
+        "short": short,
+        "images": images,
+        "unread": unread,
+    }
 
 
 def _ask(
@@ -307,11 +337,14 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
     """Digest of what determines the results of `look` and the documents that remain before duplicates."""
     early = [rule.identity for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
     config = settings.config.model_dump(
-        include={"min_images": True, "min_words": True, "languages": True, "images": {"max_pixels"}}
+        include=dict.fromkeys(("min_images", "min_words", "languages", "licenses"), True)
+        | {"images": {"max_pixels"}}
     )
-    clip = [settings.weights.identity, settings.config.alignment.model_dump()] if settings.weights else None
+    weights, alignment = settings.weights, settings.config.alignment.model_dump(exclude={"device"})
+    model = [weights.identity, weights.languages, alignment] if weights else None
     fetched = fetching.outcomes(out, part) if settings.config.images.fetch is not None else None
     removed = [sorted(settings.removed)] if settings.removed else []
+    classifiers = [[score.name, score.identity] for score in settings.classifiers]
     return digest(
         [
             CODE,
@@ -319,10 +352,12 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
             config,
             libraries(settings),
             versions(lambda score: score.family == "duplicate" and score.level == "document"),
-            clip,
+            model,
             inputs.file_digest("documents", part.name),
+            scan.edits_key(settings.config, out, part),
             fetched,
             *removed,
+            *classifiers,
         ]
     )
 

@@ -77,7 +77,7 @@ def without_step(
         )
     elif owner is not None and owner.kind != "heading":
         rest = replace(rest, segments=tuple(segment for segment in rest.segments if segment is not owner))
-    rest = _without_idle_headings(document, rest)
+    rest = without_idle_headings(document, rest)
     left = {segment.position for segment in rest.segments}
     gone = [
         segment
@@ -115,7 +115,7 @@ def without_item(owner: Text, last: bool) -> Text | None:
     return None if end is None else replace(owner, text="\n".join(lines[end:]))
 
 
-def _without_idle_headings(before: Document, after: Document) -> Document:
+def without_idle_headings(before: Document, after: Document) -> Document:
     """Remove headings from `after` that had content under them in `before` and no longer have any."""
     follows = {
         one.position: is_heading(two) for one, two in zip(before.segments, before.segments[1:], strict=False)

@@ -216,6 +216,8 @@ def target(record: WarcRecord) -> str:
     url = record.headers.get("WARC-Target-URI") or ""
     if "\ufffd" in url:
         url = url_text(record.headers.get_bytes(b"WARC-Target-URI") or b"")
+    if url.isprintable() and "<" not in url and ">" not in url and " " not in url:  # most URLs
+        return url
     return _IGNORED.sub("", url).strip().removeprefix("<").removesuffix(">")
 
 

@@ -64,7 +64,9 @@ class _NotAppliedError(Exception):
 
 def encodings_of(value: str | None) -> list[str]:
     """Return the encodings that a Content-Encoding header names, in lower case, without `identity`."""
-    names = (name.partition(";")[0].strip().strip("\"'").lower() for name in (value or "").split(","))
+    if not value:
+        return []
+    names = (name.partition(";")[0].strip().strip("\"'").lower() for name in value.split(","))
     return [name for name in names if name not in ("", "identity")]
 
 

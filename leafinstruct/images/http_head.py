@@ -13,6 +13,8 @@ import zlib
 
 WINDOW = 32 << 10
 """Bytes of a record in which both heads must end; FastWARC reads no longer ones."""
+_SHORT = 4 << 10
+"""Bytes in which both heads of most records end; few need to be unpacked twice."""
 _CLEAN = re.compile(rb"(?:[^\r\n<][^\r\n]*\r\n)+\r\n")
 _END = re.compile(rb"\n[ \t]*\r*\n|\n(?=<)")
 """The empty line after a head; or markup, where a server forgot that line."""
@@ -26,9 +28,11 @@ def with_clean_head(record: bytes, limit: int) -> bytes:
 
     record: from its first byte, plain or as a gzip member; may be cut.
     """
+    if _is_clean(_unpacked(record, _SHORT)):
+        return record
     begin = _unpacked(record, WINDOW)
     start = begin.find(_BREAK) + len(_BREAK)
-    if start < len(_BREAK) or _CLEAN.match(begin, start) or _HTTP not in begin[:start].lower():
+    if start < len(_BREAK) or _is_clean(begin) or _HTTP not in begin[:start].lower():
         return record
     block = begin[start:]
     skipped = len(block) - len(block.lstrip(b"\r\n"))
@@ -44,6 +48,12 @@ def with_clean_head(record: bytes, limit: int) -> bytes:
         lambda found: found[1] + b"%d" % max(0, int(found[2]) + len(clean) - length), begin[:start], count=1
     )
     return declared + clean + _unpacked(record, limit)[start + length :]
+
+
+def _is_clean(begin: bytes) -> bool:
+    """Whether a record begins with two heads, each with CRLF at the end of its lines."""
+    end = begin.find(_BREAK)
+    return end >= 0 and _CLEAN.match(begin, end + len(_BREAK)) is not None
 
 
 def _head_of(block: bytes) -> bytes | None:

@@ -9,7 +9,7 @@ are relative to the recipe and not part of a source's fingerprint, so a project 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
@@ -245,7 +245,8 @@ class SketchbookSource(Source):
     image_px: int = Field(default=128, ge=16, le=1024)
     """Side of an image in pixels; 128 is pretty to look at and quick to draw."""
     defects: dict[str, float] = Field(default={})
-    """Planted defects: name -> share of documents. Default: none."""
+    """Planted defects: name -> share of documents. Names: of documents.plan.DEFECTS and of the classes of
+    planting.catalog.PLANTERS. Default: none."""
     topics: tuple[Literal["lesson", "story", "edit", "assembly", "map"], ...] = (
         "lesson",
         "story",
@@ -335,6 +336,16 @@ def _union(extension: type[Source] | None) -> TypeAdapter[Any]:
     return TypeAdapter(kinds)
 
 
+def refuse_repeated(sources: Sequence[Source]) -> None:
+    """Raise ValueError if two sources have one name."""
+    names = [source.name for source in sources]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"two sources are called {twice[0]!r}; names are part of every id, so each source needs its own"
+        )
+
+
 class IngestConfig(Section):
     """The sources, and what to do about a stream that ends early."""
 
@@ -347,11 +358,5 @@ class IngestConfig(Section):
     @field_validator("sources")
     @classmethod
     def _unique(cls, sources: list[Source]) -> list[Source]:
-        names = [source.name for source in sources]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(
-                f"two sources are called {twice[0]!r}; names are part of every id, so each source needs "
-                "its own"
-            )
+        refuse_repeated(sources)
         return sources

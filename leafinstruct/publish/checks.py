@@ -6,6 +6,7 @@
     opt-out           the recipe ignores opt-outs for the record's source (opt_out: false)
     failed            a score could not be computed because of a failure (state `failed`)
     toy               the tiny CLIP scored images that it does not recognize
+    unscreened-*      personal-data, toxicity, nsfw: nothing looked for it, and the repository is public
     unfinished        the build is not complete
     drift             the recipe, a source or the list of removals changed after the build
     suppressed        `leaf remove` removed the record
@@ -50,6 +51,9 @@ HINTS = {
     "image-license": "set push.images: auto or reference, or list it in push.image_licenses",
     "opt-out": "set opt_out: true and build again",
     "toy": "set filter.alignment.model: ViT-B/32 and build again",
+    "unscreened-personal-data": "set filter.personal_data: mask and build again",
+    "unscreened-toxicity": "build again with this version of leafinstruct",
+    "unscreened-nsfw": "use a rule on a score of images named `nsfw` of an installed package, look yourself",
     "failed": "run `leaf build --retry-failed`",
     "unfinished": "run `leaf build` until it finishes",
     "drift": "run `leaf build`",

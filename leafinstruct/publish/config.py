@@ -14,7 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from leafinstruct.records.license import OPEN
 
 Allowance = Literal[
-    "license", "unknown-license", "image-license", "opt-out", "toy", "failed", "unfinished", "drift"
+    "license",
+    "unknown-license",
+    "image-license",
+    "opt-out",
+    "toy",
+    "unscreened-personal-data",
+    "unscreened-toxicity",
+    "unscreened-nsfw",
+    "failed",
+    "unfinished",
+    "drift",
 ]
 """Faults that can be allowed by name; see leafinstruct/publish/checks.py."""
 

@@ -29,6 +29,13 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import file_sha256
 from leafinstruct.runtime.last_write import last_write
 
+_SCREENED = {
+    "personal-data": "personal data in the texts",
+    "toxicity": "toxic language in the texts",
+    "nsfw": "nudity and violence in the images",
+}
+"""Screen -> what it looks for."""
+
 OnStep = Callable[[str, int, int, int], None]
 """Called with (step, done, total, megabytes uploaded so far)."""
 
@@ -174,6 +181,9 @@ def _survey(settings: PushSettings, shards: Artifact, on_step: OnStep) -> Survey
     filtered = shards.upstream.upstream if shards.upstream else None
     if filtered is not None and (filtered.record or {}).get("toy"):
         found.whole("toy", "the tiny CLIP scored images that it does not recognize (allow_toy: true)")
+    if settings.public and filtered is not None:
+        for screen in (filtered.record or {}).get("unscreened", ()):
+            found.whole(f"unscreened-{screen}", f"nothing looked for {_SCREENED[screen]}")
     return found
 
 

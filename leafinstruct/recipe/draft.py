@@ -275,7 +275,15 @@ def _unchecked(
         "licenses of texts and images: unknown unless the source states them; license: of a source sets "
         "a default"
     )
-    yield "personal data and near-duplicates: only exact copies of a text are dropped"
+    yield (
+        "names and faces of people: filter.personal_data masks e-mail addresses, phone numbers, payment "
+        "cards, IBANs, IP addresses and keys only"
+    )
+    yield (
+        "nudity and violence in images: nothing looks for them; toxic language is counted (toxicity.words), "
+        "and no rule bounds it"
+    )
+    yield "near-duplicates: add {score: duplicate.near_text, max: 0} to drop them"
 
 
 def _min_words(sources: Sequence[tuple[Found, Figures]]) -> tuple[int, int]:

@@ -12,6 +12,8 @@ from leafinstruct.ingest.config import KINDS, extensions, source_class
 
 _IN_PYTHON = re.compile(r"dictionary(?: or instance of \w+)?")
 """Pydantic's name for a mapping."""
+_SOURCES = (("ingest", "sources"), ("filter", "reference"))
+"""Keys of lists of sources."""
 _MOST = 200
 """Maximum characters of a value that a message quotes."""
 
@@ -109,7 +111,7 @@ def _known_keys(recipe: type[BaseModel], steps: tuple[str | int, ...]) -> list[s
 def _tags(steps: tuple[str | int, ...]) -> list[bool]:
     """Which steps of the path of a fault are no keys but tags: `<text>` of a column, the kind of a source."""
     return [
-        str(step).startswith("<") or (index == 3 and steps[:2] == ("ingest", "sources"))
+        str(step).startswith("<") or (index == 3 and steps[:2] in _SOURCES)
         for index, step in enumerate(steps)
     ]
 

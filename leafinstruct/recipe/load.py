@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -203,12 +203,10 @@ def _with_absolute_paths(raw: dict[str, object], base: Path) -> dict[str, object
             section[key] = os.path.normpath(base / _expanded(key, section[key]))
 
     absolute(raw, "workdir")
-    ingest = raw.get("ingest")
-    sources = ingest.get("sources") if isinstance(ingest, dict) else None
-    for source in sources if isinstance(sources, list) else []:
-        kind = source.get("kind") if isinstance(source, dict) else None
-        for key in ((source_class(kind) if isinstance(kind, str) else None) or Source).PATH_KEYS:
-            absolute(source, key)
+    for name, entry in (("ingest", "sources"), ("filter", "reference")):
+        section = raw.get(name)
+        sources = section.get(entry) if isinstance(section, dict) else None
+        _sources_absolute(sources if isinstance(sources, list) else [], absolute)
     train = raw.get("train")
     backbone = train.get("backbone") if isinstance(train, dict) else None
     for key in ("weights", "decoder"):
@@ -217,9 +215,21 @@ def _with_absolute_paths(raw: dict[str, object], base: Path) -> dict[str, object
         absolute(train, "data")
     section = raw.get("filter")
     alignment = section.get("alignment") if isinstance(section, dict) else None
-    if isinstance(alignment, dict) and str(alignment.get("model", "")).endswith((".pt", ".pth")):
+    model = str(alignment.get("model", "")) if isinstance(alignment, dict) else ""
+    if model.endswith((".pt", ".pth")) or model.startswith(("/", "~", "./", "../")):
         absolute(alignment, "model")
+    classifiers = section.get("classifiers") if isinstance(section, dict) else None
+    for classifier in classifiers if isinstance(classifiers, list) else []:
+        if isinstance(classifier, dict) and str(classifier.get("model", "")).startswith((".", "/", "~")):
+            absolute(classifier, "model")
     return raw
+
+
+def _sources_absolute(sources: list[object], absolute: Callable[[object, str], None]) -> None:
+    for source in sources:
+        kind = source.get("kind") if isinstance(source, dict) else None
+        for key in ((source_class(kind) if isinstance(kind, str) else None) or Source).PATH_KEYS:
+            absolute(source, key)
 
 
 def _expanded(key: str, path: str) -> str:

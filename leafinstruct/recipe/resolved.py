@@ -9,6 +9,9 @@ server, contact and hosts filled in it is a recipe again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from leafinstruct.ingest.config import Source
 from leafinstruct.llm.config import basename
 from leafinstruct.recipe.schema import Recipe
 
@@ -19,10 +22,14 @@ _LLM = ("provider", "model", "revision", "temperature", "max_tokens")
 def resolved(recipe: Recipe) -> dict[str, object]:
     """The published recipe as plain values, in the order of its keys."""
     whole = recipe.model_dump(mode="json", by_alias=True, include=_SECTIONS)
-    whole["ingest"]["sources"] = [
-        {key: value for key, value in dumped.items() if key not in source.PATH_KEYS and value is not None}
-        for dumped, source in zip(whole["ingest"]["sources"], recipe.ingest.sources, strict=True)
-    ]
+    for section, key, sources in (
+        ("ingest", "sources", recipe.ingest.sources),
+        ("filter", "reference", recipe.filter.reference),
+    ):
+        dumped = zip(whole[section][key], sources, strict=True)
+        whole[section][key] = [_without_paths(found, source) for found, source in dumped]
+    if not recipe.references:
+        del whole["filter"]["reference"]
     fetch = recipe.filter.images.fetch
     if fetch is not None:
         whole["filter"]["images"]["fetch"] = {
@@ -37,6 +44,9 @@ def resolved(recipe: Recipe) -> dict[str, object]:
     whole["llm"] = {"provider": "offline"} if offline else named | extra
     clip = whole["filter"]["alignment"]
     clip["model"] = clip["model"] and basename(clip["model"])
+    clip["device"] = clip["device"].partition(":")[0]  # the index changes no byte
+    for classifier in whole["filter"]["classifiers"]:
+        classifier["model"] = basename(classifier["model"])
     whole["filter"]["rules"] = [
         {
             key: basename(value) if key == "model" else value
@@ -46,6 +56,10 @@ def resolved(recipe: Recipe) -> dict[str, object]:
         for rule in whole["filter"]["rules"]
     ]
     return whole
+
+
+def _without_paths(dumped: Mapping[str, object], source: Source) -> dict[str, object]:
+    return {key: value for key, value in dumped.items() if key not in source.PATH_KEYS and value is not None}
 
 
 _SECTIONS = {"name", "version", "seed", "part_size", "ingest", "filter", "llm", "rewrite", "shard"}

@@ -6,16 +6,48 @@ Chosen: pydantic, whose errors carry the path of the key.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
 
 from leafinstruct.filter.config import FilterConfig
-from leafinstruct.ingest.config import IngestConfig
+from leafinstruct.ingest.config import IngestConfig, Source, refuse_repeated, source_of
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.publish.config import PushConfig
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.train.config import TrainConfig
+
+
+class FilterSection(FilterConfig):
+    """The section `filter:`: scores, the rules that decide on them, and the reference, which is read like the
+    sources of `ingest:`."""
+
+    reference: tuple[SerializeAsAny[Annotated[Source, PlainValidator(source_of)]], ...] = ()
+    """Sources that no document may repeat, such as a benchmark. They are read like those of `ingest` and
+    compared with every document that the rules before `duplicate.*` keep (scores `contamination.*`). They are
+    never published."""
+
+    @field_validator("reference")
+    @classmethod
+    def _unique(cls, reference: tuple[Source, ...]) -> tuple[Source, ...]:
+        refuse_repeated(reference)
+        return reference
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        for index, rule in enumerate(self.rules):
+            if rule.declared.family == "contamination" and not self.reference:
+                raise ValueError(f"rules[{index}] is on {rule.score}, which needs filter.reference")
+        return self
 
 
 class Run(BaseModel):
@@ -53,7 +85,7 @@ class Recipe(Run):
     part_size: int = Field(default=500, gt=0)
     """Documents per part: the unit of work, of resuming and of memory."""
     ingest: IngestConfig
-    filter: FilterConfig = FilterConfig()
+    filter: FilterSection = FilterSection()
     llm: LlmConfig = LlmConfig()
     rewrite: RewriteConfig = RewriteConfig()
     shard: ShardConfig = ShardConfig()
@@ -65,6 +97,11 @@ class Recipe(Run):
     def ignores_web_opt_out(self) -> bool:
         """Whether images are fetched from hosts that opt out."""
         return self.filter.images.fetch is not None and not self.filter.images.fetch.opt_out
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Names of the sources of `filter.reference`."""
+        return tuple(source.name for source in self.filter.reference)
 
     @property
     def strangers(self) -> list[str]:

@@ -5,8 +5,8 @@ a position names the same segment in the source, in every report and in the publ
 its image; alt text is an attribute of the image and never prose. There is no metadata dictionary: what a
 later stage needs has a field here.
 
-Chosen: frozen dataclasses over pydantic models, because only our own readers make documents, a hundred
-thousand per minute.
+Chosen: dataclasses over pydantic models, because only our own readers make documents, half a million per
+minute; and frozen for the type checker only (`record`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar, dataclass_transform
 
 TextKind = Literal["prose", "heading", "caption", "list", "table", "code"]
 Role = Literal["user", "assistant"]
@@ -36,7 +36,20 @@ _LINE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+_Class = TypeVar("_Class")
+
+
+@dataclass_transform(frozen_default=True)
+def record(cls: type[_Class]) -> type[_Class]:
+    """A dataclass with slots and a hash, whose fields only the type checker keeps from being assigned.
+
+    `frozen=True` checks at run time, too, at the price of one call for each field of a new instance: 0.6
+    microseconds for a Text instead of 0.15, which were a quarter of the time of reading MMC4.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(cls)
+
+
+@record
 class Ref:
     """Where an image's bytes are: exactly one of file, file + offset + length, url, file + time. `member` may
     be combined with the first two.
@@ -86,7 +99,7 @@ class Ref:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     """A run of text. `time` is in seconds, for subtitles; `role` is only for conversation sources."""
 
@@ -97,7 +110,7 @@ class Text:
     time: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ImageRef:
     """An image by reference. `role` is only for conversation sources. sha256, width, height (pixels, after
     EXIF rotation) and format are known after the image is materialized.
@@ -125,7 +138,7 @@ class ImageRef:
 Segment = Text | ImageRef
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Provenance:
     """The file (relative to the source's root) and the record in it (`line=17`, `offset=4711`, empty for a
     whole file)."""
@@ -134,7 +147,7 @@ class Provenance:
     locator: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Document:
     """One page, record or video, as a reader found it.
 

@@ -125,6 +125,16 @@ _CREATIVE_COMMONS = re.compile(
 )
 
 
+KNOWN = tuple(sorted({*OPEN, *_SPDX, *_OTHERWISE}))
+"""SPDX names that a recipe may name, and those of Creative Commons of every version and country."""
+_NAMED_COMMONS = re.compile(r"cc-by(?:-nc)?(?:-sa|-nd)?-\d\.\d(?:-[a-z]{2,4})?")
+
+
+def is_known(name: str) -> bool:
+    """Whether a name is an SPDX name of KNOWN or of Creative Commons, in any spelling."""
+    return key(name) in _KNOWN_KEYS or _NAMED_COMMONS.fullmatch(key(name)) is not None
+
+
 def key(name: str) -> str:
     """Normalize a license's name for comparison: `CC BY 4.0` and `cc-by-4.0` are equal. `CC-BY-3.0-DE` does
     not equal `CC-BY-3.0`."""
@@ -137,6 +147,7 @@ def keys(names: Iterable[str]) -> frozenset[str]:
 
 
 _OPEN_KEYS = keys(OPEN)
+_KNOWN_KEYS = keys(KNOWN)
 
 
 def named(stated: str | None) -> str | None:

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+import numpy as np
+from numpy.typing import NDArray
+
 from leafinstruct.records.document import State
 
 _UNANSWERED = ("refused", "unparsed", "too_large")
@@ -49,7 +52,9 @@ class ImageRow:
     """Row of table.IMAGES: what was read at a reference.
 
     file: None for an image from the web. state: `failed` if reading may succeed later. sha256, width, height
-    (pixels), format, bytes: None if there is no image, see reason; bytes also if they were not read.
+    (pixels), format, bytes: None if there is no image, see reason; bytes also if they were not read. hash: 64
+    hex digits (filter/index/image.py), None also for an image without structure. thumbnail: see
+    filter/scores/sequence.py.
     """
 
     ref: str
@@ -62,37 +67,55 @@ class ImageRow:
     height: int | None = None
     format: str | None = None
     scores: Sequence[Measurement] = ()
+    hash: str | None = None
+    thumbnail: bytes | None = None
     bytes: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRow:
-    """Row of table.EMBEDDINGS. vector: (d,), unit. text_positions, cosines, unknown_words: parallel, an entry
-    for each text segment of the document."""
+    """Row of table.EMBEDDINGS. texts: digest of the document's texts. vector: (d,), unit. text_positions,
+    cosines, unknown_words: parallel, an entry for each text segment of the document; empty if the model does
+    not know its language. fault: why the model failed on the image or a text; then there is no vector."""
 
     document_id: str
     position: int
     sha256: str
+    texts: str
     vector: Sequence[float]
     text_positions: Sequence[int]
     cosines: Sequence[float]
     unknown_words: Sequence[float]
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """Row of table.KEYS: digests of a document's text and of its images."""
+    """Row of table.KEYS. text, images: digests of a document's text and of its kept images. words: number of
+    words. bands, runs: of its text (filter/index/text.py), empty without words. hashes: four numbers for each
+    image, zeros if it has no hash."""
 
     document_id: str
     text: str
+    words: int
     images: Sequence[str]
+    bands: NDArray[np.uint64]
+    runs: NDArray[np.uint32]
+    hashes: NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateRow:
-    """Row of table.DUPLICATES. text: number of earlier documents with the same text. images: share of images
-    that an earlier document has too."""
+    """Row of table.DUPLICATES. text, near_text: number of better documents with the same text, and of its
+    group of near-duplicates. images, near_images: share of images that a better document has too, and of
+    those or near ones. group: id of the best document of its group, None if it is in none. reference_text,
+    reference_images: scores of contamination, None if there is no reference."""
 
     document_id: str
     text: int
     images: float
+    near_text: int
+    near_images: float
+    group: str | None
+    reference_text: float | None = None
+    reference_images: float | None = None

@@ -14,7 +14,7 @@ Every reader streams by row group. Memory is bounded by one part (writers) or on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from leafinstruct.errors import SchemaError
 from leafinstruct.records.document import Document, ImageRef, Provenance, Ref, Segment, Text
+from leafinstruct.records.edits import EDIT, Edit
 from leafinstruct.records.example import Cell, Example, Turn
 from leafinstruct.records.files import checked
 from leafinstruct.records.rows import Drop
@@ -44,6 +45,7 @@ texts of segments."""
 
 _OF_PAGE = ("url", "license", "title", "page_url", "language")
 """Fields that documents and their examples share."""
+_OF_IMAGE = tuple(field.name for field in fields(ImageRef) if field.name not in ("ref", "role"))
 
 _REF = pa.struct(
     [
@@ -120,9 +122,9 @@ _PART = pa.struct(
 DOCUMENTS = pa.schema(_DOCUMENT)
 """ingest/documents-*: what a reader found."""
 
-DECISIONS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP))])
-"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document, and every rule that it or one of
-its images failed."""
+DECISIONS = pa.schema([*_DOCUMENT, ("drops", pa.list_(_DROP)), ("edits", pa.list_(EDIT))])
+"""filter/documents-* and filter/dropped-*, rewrite/dropped-*: a document, every rule that it or one of its
+images failed, and every change of its texts."""
 
 DROPS = pa.schema([*((name, pa.string()) for name in ("stage", "document_id", "scope")), *_DROP])
 """Drops as report/tables.py lists them: one row per drop. scope: what was dropped."""
@@ -137,11 +139,13 @@ IMAGES = pa.schema(
         ("height", pa.int32()),
         ("format", pa.string()),
         ("scores", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))),
+        ("hash", pa.string()),
+        ("thumbnail", pa.binary()),
         ("bytes", pa.binary()),
     ]
 )
 """filter/images-*: one row per reference, with size and time of its file (for a URL: what was fetched) when
-it was read, and the measurements of the decoded image."""
+it was read, and the measurements and the hash of the decoded image."""
 
 FETCHES = pa.schema(
     [
@@ -161,26 +165,49 @@ EMBEDDINGS = pa.schema(
         ("document_id", pa.string()),
         ("position", pa.int32()),
         ("sha256", pa.string()),
+        ("texts", pa.string()),
         ("vector", pa.list_(pa.float32())),
         ("text_positions", pa.list_(pa.int32())),
         ("cosines", pa.list_(pa.float32())),
         ("unknown_words", pa.list_(pa.float32())),
+        ("fault", pa.string()),
     ]
 )
 """filter/embeddings-*: one row per image: its unit vector, its row of the document's image x segment matrix
-of cosines, and for each of those texts the share of tokens that were not in the model's training data."""
+of cosines, for each of those texts the share of tokens that were not in the model's training data, the digest
+of the document's texts, and why the model failed on it (empty: it did not)."""
 
-EXTENSIONS = pa.schema([*((name, pa.string()) for name in ("document_id", "sha256", "of")), *_CELL])
-"""filter/extensions-*: one row per score of an installed package, with the sha256 of its image (for a score
-of the document, a digest of those of all its images) and a digest of the score's name, version, package."""
+EXTENSIONS = pa.schema([*((name, pa.string()) for name in ("document_id", "seen", "of")), *_CELL])
+"""filter/extensions-*: one row per score of an installed package, with a digest of what its function got (the
+document's texts, and its image or all of its images) and a digest of the score's name, version, package."""
 
-KEYS = pa.schema([("document_id", pa.string()), ("text", pa.string()), ("images", pa.list_(pa.string()))])
+KEYS = pa.schema(
+    [
+        ("document_id", pa.string()),
+        ("text", pa.string()),
+        ("words", pa.int32()),
+        ("images", pa.list_(pa.string())),
+        ("bands", pa.list_(pa.uint64())),
+        ("runs", pa.list_(pa.uint32())),
+        ("hashes", pa.list_(pa.uint64())),
+    ]
+)
 """filter/keys-*: for each document that remains after alignment, digests of its normalized text and of its
-images."""
+images, and their sketches for the index (rows.KeyRow)."""
 
-DUPLICATES = pa.schema([("document_id", pa.string()), ("text", pa.int64()), ("images", pa.float64())])
-"""filter/duplicates-*: the number of earlier remaining documents with the same text, and the share of images
-that an earlier one has too."""
+DUPLICATES = pa.schema(
+    [
+        ("document_id", pa.string()),
+        ("text", pa.int64()),
+        ("images", pa.float64()),
+        ("near_text", pa.int64()),
+        ("near_images", pa.float64()),
+        ("group", pa.string()),
+        ("reference_text", pa.float64()),
+        ("reference_images", pa.float64()),
+    ]
+)
+"""filter/duplicates-*: what the global step found out about each remaining document (rows.DuplicateRow)."""
 
 EXAMPLES = pa.schema(
     [
@@ -238,14 +265,16 @@ def _groups(rows: Iterable[Any], binary: Sequence[str]) -> Iterator[list[Row]]:
         yield group
 
 
-def document_row(document: Document, drops: Sequence[Drop] | None = None) -> Row:
+def document_row(document: Document, drops: Sequence[Drop] | None = None, edits: Sequence[Edit] = ()) -> Row:
     """Row of DOCUMENTS, or of DECISIONS if `drops` is given."""
     row = {
         **{name: getattr(document, name) for name in _DOCUMENT_FIELDS},
         "segments": [_segment_row(segment) for segment in document.segments],
         "provenance": asdict(document.provenance),
     }
-    return row if drops is None else {**row, "drops": [_fields(drop) for drop in drops]}
+    if drops is None:
+        return row
+    return {**row, "drops": [_fields(drop) for drop in drops], "edits": [_fields(edit) for edit in edits]}
 
 
 def document_of(row: Row) -> Document:
@@ -300,9 +329,8 @@ def _segment_of(row: Row) -> Segment:
 
 
 def _image_of(row: Row) -> ImageRef:
-    fields = {name: row[name] for name in ImageRef.__slots__ if name not in ("ref", "role")}
     # an example's images have their turn's role
-    return ImageRef(ref=Ref(**row["ref"]), role=row.get("role"), **fields)
+    return ImageRef(ref=Ref(**row["ref"]), role=row.get("role"), **{name: row[name] for name in _OF_IMAGE})
 
 
 def score_row(document: str, cell: Cell) -> Row:

@@ -86,14 +86,24 @@ def domain_of(host: str) -> str:
 def domains_of(hosts: Sequence[str]) -> list[str]:
     """The registered domain of each host, in its ASCII form: `münchen.de` and `xn--mnchen-3ya.de` are
     equal."""
-    names = [_ascii(host.rstrip(".")) for host in hosts]
-    return [name if _is_address(name) else _suffixes().privatesuffix(name) or name for name in names]
+    return [_domain(host) for host in hosts]
+
+
+@lru_cache(maxsize=1 << 16)
+def _domain(host: str) -> str:
+    name = _ascii(host.rstrip("."))
+    return name if _is_address(name) else _suffixes().privatesuffix(name) or name
 
 
 def one_domain(first: str | None, second: str | None) -> bool:
     """Whether two URLs are on one registered domain. False if one of them has no host."""
     hosts = host_of(first), host_of(second)
     return hosts[0] is not None and hosts[1] is not None and domain_of(hosts[0]) == domain_of(hosts[1])
+
+
+def is_public(host: str) -> bool:
+    """Whether the list has the suffix of a host, so that it can be a name on the internet."""
+    return _suffixes().publicsuffix(_ascii(host.rstrip(".").lower())) is not None
 
 
 @cache
@@ -110,6 +120,8 @@ def _ascii(host: str) -> str:
 
 
 def _is_address(host: str) -> bool:
+    if ":" not in host and not host[-1:].isdigit():  # most hosts are names
+        return False
     try:
         ip_address(host)
     except ValueError:

@@ -52,6 +52,17 @@ class Run:
         """
         return self._frame("scores", columns, limit, names)
 
+    def edits(self, columns: Sequence[str] | None = None, limit: int | None = None) -> pd.DataFrame:
+        """Every change of a text of a document, kept or dropped; the text itself is in no table.
+
+        Columns: document_id (str), reason, field (category: text, alt of an image, or title), position
+        (Int32; of the segment, missing for the title), start, end (Int64; characters of the text as ingest
+        wrote it), replacement (str; the mask, empty if the characters were removed), detail (str).
+
+        Raises LeafInstructError if filter is not done, or for an unknown name.
+        """
+        return self._frame("edits", columns, limit)
+
     def drops(self, columns: Sequence[str] | None = None, limit: int | None = None) -> pd.DataFrame:
         """Every rule or reason that dropped a document, an image or a piece of a document.
 

@@ -85,12 +85,14 @@ def entries(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
     """One entry per stage: state (one of STATES), parts, counts, reasons, unreadable records, path.
 
     rejected: the records listed in the parts' reports. unlisted: reason -> number of records that are only
-    counted. worker_seconds: of all workers, over the last pass of each part. seconds: wall time of the build
-    that finished the stage (None: unknown). cost: of the language model's answers when they were given; None
-    for a stage that asks none. unanswered: state of a question (refused, unparsed, too_large, declined,
-    failed) -> count, and the most frequent message. languages: of documents that `filter.languages` dropped;
-    kept_languages: of the stage's result (documents; examples for rewrite), in descending order. undecoded:
-    documents and images that `image.decoded` dropped, by the decoder's reason. shards: see `_shards`.
+    counted. edits: reason -> changes of texts in documents that are kept. worker_seconds: of all workers,
+    over the last pass of each part. seconds: wall time of the build that finished the stage (None: unknown).
+    cost: of the language model's answers when they were given; None for a stage that asks none. unanswered:
+    state of a question (refused, unparsed, too_large, declined, failed) -> count, and the most frequent
+    message. languages: of documents that `filter.languages` dropped; kept_languages: of the stage's result
+    (documents; examples for rewrite), in descending order. unaligned: of kept documents whose alignment was
+    not scored, since the model does not know their language. undecoded: documents and images that
+    `image.decoded` dropped, by the decoder's reason. shards: see `_shards`.
     """
     return [_entry(stage, artifact) for stage, artifact in stages.items()]
 
@@ -107,8 +109,10 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "counts": dict(sorted(totals.counts.items())),
         "reasons": {**dict(totals.reasons.most_common()), **({"suppressed": removed} if removed else {})},
         "image_reasons": dict(totals.image_reasons.most_common()),
+        "edits": dict(totals.edits.most_common()),
         "languages": _languages(reports, "dropped"),
         "kept_languages": _languages(reports, "kept"),
+        "unaligned": _languages(reports, "unaligned"),
         "undecoded": {
             unit: dict(sum((Counter(it.undecoded.get(unit, {})) for it in reports), Counter()).most_common())
             for unit in ("documents", "images")
@@ -196,6 +200,9 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
             what = "removed by request" if stage == "shard" else f"{whole}{reason}"
             for name, part in _split(entry, reason, "documents", count):
                 yield Step(stage, f"{what}{name}", part, None, lost=True)
+        for reason, count in entry["edits"].items():
+            # neither documents nor images are lost, so the number is in the words
+            yield Step(stage, f"texts edited by {reason}: {count:,}", None, None, lost=True)
         for reason, count in entry["image_reasons"].items():
             for name, part in _split(entry, reason, "images", count):
                 yield Step(stage, f"{piece}{reason}{name}", None, part, lost=True)
@@ -203,6 +210,8 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
         if cut and stage == "rewrite":
             yield Step(stage, "documents with examples", kept, images)
         yield Step(stage, label, number, images, cut=cut and stage in ("rewrite", "shard"))
+        for language, unaligned in list(entry["unaligned"].items())[:SHOWN]:
+            yield Step(stage, f"kept, alignment not scored: {language}", unaligned, None)
 
 
 def _split(entry: Mapping[str, Any], reason: str, unit: str, count: int) -> Iterator[tuple[str, int]]:

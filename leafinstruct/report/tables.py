@@ -1,7 +1,8 @@
-"""The tables of a run: scores, drops, funnel and examples, as Arrow batches, pandas frames and files.
+"""The tables of a run: scores, drops, edits, funnel and examples, as Arrow batches, pandas frames and files.
 
     scores     one row per score of a document or of an image, dropped ones included
     drops      one row per rule or reason that a document, an image or a piece of a document failed
+    edits      one row per change of a text, without the text itself
     funnel     the lines of `leaf status`
     examples   one row per example in the shards: the published row without its images
 
@@ -30,6 +31,7 @@ from leafinstruct.errors import LeafInstructError, SourceError, suggestion
 from leafinstruct.filter.catalog import SCORES
 from leafinstruct.records import public, table
 from leafinstruct.records.document import UNDECIDED
+from leafinstruct.records.edits import FINDINGS, edits, finding_row
 from leafinstruct.records.shards import named
 from leafinstruct.report import status
 from leafinstruct.runtime.artifact import Artifact
@@ -43,6 +45,7 @@ IMAGES = "images"
 _COLUMNS: dict[str, pa.Schema] = {
     "scores": table.SCORES,
     "drops": table.DROPS,
+    "edits": FINDINGS,
     "funnel": pa.schema(
         [(name, pa.string()) for name in ("stage", "step")]
         + [(name, pa.int64()) for name in ("documents", "images")]
@@ -50,10 +53,13 @@ _COLUMNS: dict[str, pa.Schema] = {
     ),
 }
 TABLES = (*_COLUMNS, "examples")
-_NEEDS = {"scores": "filter", "drops": "filter", "examples": "shard"}
+_NEEDS = {"scores": "filter", "drops": "filter", "edits": "filter", "examples": "shard"}
 """Table -> the stage that must be done. The funnel shows what there is."""
 _CATEGORIES = frozenset(
-    ("name", "state", "model", "stage", "scope", "rule", "split", "shard", "source", "task", "language")
+    (
+        *("name", "state", "model", "stage", "scope", "rule", "reason", "field"),
+        *("split", "shard", "source", "task", "language"),
+    )
 )
 """Text columns with few different values, which become pandas categories."""
 _ROWS = 512
@@ -106,7 +112,7 @@ def batches(
     if name == "examples":
         yield from _examples(stages["shard"], wanted)
         return
-    found = {"scores": _scores, "drops": _drops, "funnel": _funnel}[name](stages)
+    found = {"scores": _scores, "drops": _drops, "edits": _edits, "funnel": _funnel}[name](stages)
     for batch in found:
         yield (batch if scores is None else of_names(batch, scores)).select(wanted)
 
@@ -156,6 +162,15 @@ def _scopes(drops: Sequence[Mapping[str, Any]], cut: bool) -> Iterator[tuple[str
     for at, drop in enumerate(drops):
         whole = drop["position"] is None or drop["state"] in UNDECIDED or drop in drops[at + 1 :]
         yield ("piece" if cut else "document") if whole else "image", drop
+
+
+def _edits(stages: Mapping[str, Artifact]) -> Iterator[pa.RecordBatch]:
+    filtered = stages["filter"]
+    for part in filtered.parts():
+        for kind in ("documents", "dropped"):
+            found = edits(filtered.file(kind, part))
+            rows = [finding_row(document, edit) for document, made in found for edit in made]
+            yield pa.RecordBatch.from_pylist(rows, schema("edits"))
 
 
 def _funnel(stages: Mapping[str, Artifact]) -> Iterator[pa.RecordBatch]:

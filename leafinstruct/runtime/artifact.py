@@ -35,7 +35,7 @@ from leafinstruct.runtime.files import ALTERED, file_fault, file_sha256, load, r
 from leafinstruct.runtime.record import Fingerprint, Record, StageFacts
 from leafinstruct.runtime.stage_report import StageReport, Totals, total
 
-FORMAT = 2
+FORMAT = 3
 """Version of the file names, columns and report keys of a stage's directory. Directories from before 0.1.0
 have none and are not read."""
 
@@ -217,6 +217,7 @@ class Artifact:
             "counts": dict(sorted(totals.counts.items())),
             "reasons": dict(sorted(totals.reasons.items())),
             "image_reasons": dict(sorted(totals.image_reasons.items())),
+            **({"edits": dict(sorted(totals.edits.items()))} if totals.edits else {}),
             "output": _output(self.reports()),
         }
         took = {} if seconds is None else {"seconds": seconds}

@@ -43,12 +43,23 @@ class RuleFacts(TypedDict, total=False):
     uncalibrated: bool
 
 
+class ReferenceFacts(TypedDict):
+    """What documents were compared with for contamination: names of its sources, number of its documents, of
+    those with too short a text to be compared, of its images, and of those that could not be read."""
+
+    sources: list[str]
+    documents: int
+    short: int
+    images: int
+    unread: int
+
+
 class StageFacts(TypedDict, total=False):
     """What `run` of a stage adds to its record.
 
     ingest: roots (source -> folder, relative to the stage's), sources (source file -> sha256).
     filter: models, weights (sha256 of CLIP's), toy (whether the tiny CLIP was used), prompts (name ->
-    sha256), unfetched (images on the web), failed, rules.
+    sha256), unfetched (images on the web), unscreened (what nothing looked for), failed, rules, reference.
     rewrite: models, prompts, questions (by language).
     shard: the split, the number of removed rows (`suppressed`), beside (file beside the shards -> sha256).
     train: adapter (file -> sha256).
@@ -61,8 +72,10 @@ class StageFacts(TypedDict, total=False):
     prompts: dict[str, str]
     toy: bool
     unfetched: int
+    unscreened: list[str]
     failed: list[Failed]
     rules: list[RuleFacts]
+    reference: ReferenceFacts
     questions: dict[str, QuestionsUsed]
     split_by: str
     group_by: list[str]
@@ -87,5 +100,6 @@ class Record(StageFacts, total=False):
     counts: dict[str, int]
     reasons: dict[str, int]
     image_reasons: dict[str, int]
+    edits: dict[str, int]
     output: str
     seconds: float

@@ -57,18 +57,20 @@ class StageReport(TaskResult):
     """Report of one part. A subclass adds what one stage alone reads. Fields that are empty are not written.
 
     part: its name. key: digest of everything that determines the part. reasons, image_reasons: reason ->
-    dropped documents, dropped images. languages: `kept`, `dropped` -> language -> documents. undecoded:
-    `documents`, `images` -> reason of the decoder -> those that `image.decoded` dropped. rejected: the
-    losses that are listed; unlisted: reason -> those that are only counted. sources: source file -> sha256.
-    cost: of a language model's answers, None where it is not asked. intermediate: names of files that are
-    kept for the next build and have no recorded sha256. unanswered: state of a question -> message -> count.
-    seconds: of one worker. files: name -> sha256.
+    dropped documents, dropped images. edits: reason -> changes of texts in documents that are kept.
+    languages: `kept`, `dropped` -> language -> documents. undecoded: `documents`, `images` -> reason of the
+    decoder -> those that `image.decoded` dropped. rejected: the losses that are listed; unlisted: reason ->
+    those that are only counted. sources: source file -> sha256. cost: of a language model's answers, None
+    where it is not asked. intermediate: names of files that are kept for the next build and have no recorded
+    sha256. unanswered: state of a question -> message -> count. seconds: of one worker. files: name ->
+    sha256.
     """
 
     part: str = ""
     key: str = ""
     reasons: Mapping[str, int] = field(default_factory=dict)
     image_reasons: Mapping[str, int] = field(default_factory=dict)
+    edits: Mapping[str, int] = field(default_factory=dict)
     languages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     undecoded: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     rejected: Sequence[Loss] = ()
@@ -95,21 +97,23 @@ class StageReport(TaskResult):
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over parts: counts (`documents`, `images`, ...), reasons (rule or defect -> count), worker
-    seconds."""
+    """Sums over parts: counts (`documents`, `images`, ...), reasons (rule or defect -> count), edits (reason
+    -> changes of texts), worker seconds."""
 
     counts: Counter[str]
     reasons: Counter[str]
     image_reasons: Counter[str]
+    edits: Counter[str]
     seconds: float
 
 
 def total(reports: Iterable[StageReport]) -> Totals:
-    sums = Totals(Counter(), Counter(), Counter(), 0.0)
+    sums = Totals(Counter(), Counter(), Counter(), Counter(), 0.0)
     seconds = 0.0
     for report in reports:
         sums.counts.update(report.counts)
         sums.reasons.update(report.reasons)
         sums.image_reasons.update(report.image_reasons)
+        sums.edits.update(report.edits)
         seconds += report.seconds
     return replace(sums, seconds=seconds)

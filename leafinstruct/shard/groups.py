@@ -1,14 +1,12 @@
 """Groups: rows that must be in one split, the connected components over equal group keys (document, domain,
 text, image).
 
-A global step that reads only keys, one column at a time and near_text one band at a time: sort the numbers,
-link equal neighbors, merge linked rows. So it needs memory for one column and one number per row, whatever
-the number of keys.
+A global step that reads only keys, one column at a time: sort the numbers, link equal neighbors, merge linked
+rows. So it needs memory for one column and one number per row, whatever the number of keys.
 
 Chosen: scipy's connected_components over arrays. A million nodes and 1.2 million links, one thread: 0.4 CPU-s
 and 41 MB; networkx 22 CPU-s and 616 MB, scipy's DisjointSet 11 CPU-s and 322 MB. The whole plan with 4 images
-and 14 bands per row (benchmarks/planning.py): 1.1 CPU-s and 67 MB for a hundred thousand rows, 15 CPU-s and
-574 MB for a million, 258 MB of it pages of mapped keys.
+per row (benchmarks/planning.py): 0.5 CPU-s and 74 MB for a hundred thousand rows.
 """
 
 from __future__ import annotations
@@ -25,7 +23,6 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from leafinstruct.records.url import domains_of
-from leafinstruct.shard.group_keys import BANDS
 
 FEW_DOMAINS = 10
 """Minimum number of domains to group by domain; with fewer, one split would get nearly all rows."""
@@ -49,14 +46,15 @@ class Groups:
     domains: int
 
 
-def group(rows: pa.Table, group_by: Sequence[str]) -> Groups:
-    """Group rows. rows: a table of keys.SCHEMA. With fewer than FEW_DOMAINS domains, domains are ignored."""
+def group(rows: pa.Table, near: pa.Table, group_by: Sequence[str]) -> Groups:
+    """Group rows. rows: a table of keys.SCHEMA; near: of keys.NEAR. With fewer than FEW_DOMAINS domains,
+    domains are ignored."""
     domain = _domains(rows["host"])
     count = len(pc.unique(domain).drop_null())
     used = tuple(key for key in group_by if key != "domain" or count >= FEW_DOMAINS)
     document = rows["document"].combine_chunks()
     name = pc.coalesce(domain, document) if "domain" in used else document
-    label = components(len(rows), _links(rows, name, used))
+    label = components(len(rows), _links(rows, near, name, used))
     order = pc.sort_indices(name).to_numpy()
     _, first = np.unique(label[order], return_index=True)  # the row with the smallest name of each label
     return Groups(label, name.take(pa.array(order[first])).to_pylist(), used, count)
@@ -77,7 +75,7 @@ def components(count: int, links: Iterable[Link]) -> NDArray[np.int32]:
     return np.unique(label, return_inverse=True)[1].astype(np.int32)
 
 
-def _links(rows: pa.Table, name: pa.StringArray, group_by: Sequence[str]) -> Iterator[Link]:
+def _links(rows: pa.Table, near: pa.Table, name: pa.StringArray, group_by: Sequence[str]) -> Iterator[Link]:
     yield _column(rows["document"].combine_chunks().dictionary_encode().indices)
     if "domain" in group_by:
         yield _column(name.dictionary_encode().indices)
@@ -86,8 +84,8 @@ def _links(rows: pa.Table, name: pa.StringArray, group_by: Sequence[str]) -> Ite
     if "images" in group_by:
         yield _lists(rows["images"])
     if "near_text" in group_by:
-        for band in range(BANDS):
-            yield _band(rows["near_text"], band)
+        groups = near["group"].combine_chunks().dictionary_encode().indices
+        yield _column(groups.take(pc.index_in(rows["document"].combine_chunks(), near["document"])))
 
 
 def _column(values: pa.Array) -> Link:
@@ -99,13 +97,6 @@ def _lists(values: pa.ChunkedArray) -> Link:
     """Every member of every list."""
     lengths = pc.list_value_length(values).to_numpy()
     return np.repeat(np.arange(len(values)), lengths), pc.list_flatten(values).to_numpy()
-
-
-def _band(values: pa.ChunkedArray, band: int) -> Link:
-    """The number at index `band` of every list that is not empty."""
-    known = np.flatnonzero(pc.list_value_length(values).to_numpy())
-    chunks = [pc.list_flatten(chunk).to_numpy()[band::BANDS] for chunk in values.chunks]
-    return known, np.concatenate(chunks)
 
 
 def _domains(hosts: pa.ChunkedArray) -> pa.StringArray:

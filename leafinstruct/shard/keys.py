@@ -14,6 +14,7 @@ from typing import TypedDict
 import pyarrow as pa
 
 from leafinstruct.records.files import checked, seal
+from leafinstruct.records.table import columns
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import writing
 
@@ -26,12 +27,14 @@ SCHEMA = pa.schema(
         ("bytes", pa.int64()),
         ("digest", pa.string()),
         ("text", pa.uint64()),
-        ("near_text", pa.list_(pa.uint64())),
         ("images", pa.list_(pa.uint64())),
     ]
 )
 """One row per published row, in the order of rows-<part>.arrow. bytes: of its images and texts; digest: of
-its whole content; the last three columns are the group keys of its document (group_keys.py)."""
+its whole content; the last two columns are the group keys of its document (group_keys.py)."""
+
+NEAR = pa.schema([("document", pa.string()), ("group", pa.string())])
+"""Documents that filter found to be in a group of near-duplicate texts, and the name of the group."""
 
 
 class KeyRow(TypedDict):
@@ -44,7 +47,6 @@ class KeyRow(TypedDict):
     bytes: int
     digest: str
     text: int | None
-    near_text: Sequence[int]
     images: Sequence[int]
 
 
@@ -74,6 +76,18 @@ def key_of(path: Path) -> str | None:
         return None
     with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
         return str((file.schema.metadata or {}).get(_KEY, b"").decode())
+
+
+def near_groups(filtered: Artifact, parts: Sequence[str]) -> pa.Table:
+    """The groups of near-duplicate texts, a table of NEAR. filtered: the artifact of filter. Raises
+    DamagedError."""
+    found: dict[str, list[str]] = {name: [] for name in NEAR.names}
+    for part in parts:
+        for document, group in columns(filtered.file("duplicates", part), "document_id", "group"):
+            if group is not None:
+                found["document"].append(document)
+                found["group"].append(group)
+    return pa.table(found, schema=NEAR)
 
 
 def read(out: Artifact, parts: Sequence[str]) -> dict[str, pa.Table]:

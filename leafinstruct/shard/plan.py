@@ -23,16 +23,16 @@ from leafinstruct.shard.split import shard_count, split_of, unit
 
 
 def plan(
-    config: ShardConfig, seed: int, keys: Mapping[str, pa.Table], shaping: object
+    config: ShardConfig, seed: int, keys: Mapping[str, pa.Table], near: pa.Table, shaping: object
 ) -> tuple[list[Part], StageFacts]:
     """Every shard as a part, and facts about the split for the record and the card.
 
-    keys: a table of keys.SCHEMA per part; shaping: what a shard's bytes depend on besides its rows. A shard's
-    name is `<task>.<split>-00000-of-00004`. Its payload is (key, places), where places is a table (`part`,
-    `index`) of its rows, in order.
+    keys: a table of keys.SCHEMA per part; near: a table of keys.NEAR; shaping: what a shard's bytes depend on
+    besides its rows. A shard's name is `<task>.<split>-00000-of-00004`. Its payload is (key, places), where
+    places is a table (`part`, `index`) of its rows, in order.
     """
     rows = pa.concat_tables(keys.values())
-    groups = group(rows, config.group_by)
+    groups = group(rows, near, config.group_by)
     splits = [split_of(seed, name, config.splits) for name in groups.names]  # of each group
     points = np.array([unit(seed, f"shard\0{id}") for chunk in rows["id"].chunks for id in chunk.to_pylist()])
     table = pa.table(

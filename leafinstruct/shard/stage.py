@@ -53,13 +53,13 @@ from leafinstruct.shard.group_keys import GroupKeys, group_keys_of
 from leafinstruct.shard.plan import plan
 from leafinstruct.shard.removed_examples import left_out, remaining
 
-CODE = 8
+CODE = 9
 """Version, increased when the same examples give other shards than before."""
 
 LIBRARIES = ("datasets", "pyarrow")
 """Libraries that a shard's bytes depend on."""
 
-SPLITTING = ("datasketch", "publicsuffixlist")
+SPLITTING = ("publicsuffixlist",)
 """Libraries that the groups depend on."""
 
 BESIDE = ("README.md", CHECKSUMS, "croissant.json", "build.json", "examples/*")
@@ -127,6 +127,7 @@ def fingerprint(settings: ShardSettings, inputs: Artifact, out: Artifact, engine
         "card": settings.card.sha256,
         "libraries": libraries,
         "input": record["output"],
+        "near_text": digest(near_groups(inputs).sort_by("document").to_pylist()),
         "history": identity(settings.resolved, inputs),
         **({"suppressed": removed} if (removed := settings.suppressed.identity) else {}),
     }
@@ -146,7 +147,7 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
         why = f": {count:,} are on the removal list" if count else ""
         raise LeafInstructError(f"there is no example to shard{why}; see `leaf status`")
     shaping = [CODE, settings.config.row_group_bytes, [version(library) for library in LIBRARIES]]
-    shards, split = plan(settings.config, settings.seed, keys, shaping)
+    shards, split = plan(settings.config, settings.seed, keys, near_groups(inputs), shaping)
     _clear(out, parts, shards)
     for path in damaged_shards(out, [part.name for part in shards], engine):
         forget(out, path)
@@ -163,6 +164,12 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
         **facts,
         "beside": {path.relative_to(out.path).as_posix(): file_sha256(path) for path in files_beside(out)},
     }
+
+
+def near_groups(inputs: Artifact) -> pa.Table:
+    """The groups of near-duplicate texts that filter found, a table of keys.NEAR."""
+    assert inputs.upstream is not None, "rewrite was made from filter"
+    return keys_of.near_groups(inputs.upstream, inputs.parts())
 
 
 def checksums(out: Artifact) -> str:
@@ -312,7 +319,6 @@ def _key(
         "bytes": sum(len(data[name]) for name in names) + sum(len(text.encode()) for text in texts),
         "digest": digest({**row, "images": names}),
         "text": group_keys.text,
-        "near_text": group_keys.near_text,
         "images": group_keys.images,
     }
 
@@ -328,7 +334,7 @@ def _parts(settings: ShardSettings, inputs: Artifact, removed: Mapping[str, list
     """Yield the parts to gather, with a key of everything that their rows depend on as payload. removed: see
     `left_out`."""
     assert inputs.upstream is not None, "rewrite was made from filter"
-    shaping = [CODE, [version(name) for name in (*LIBRARIES, "datasketch")], settings.recipe]
+    shaping = [CODE, [version(name) for name in LIBRARIES], settings.recipe]
     for name in inputs.parts():
         made_from = [inputs.file_digest("examples", name), inputs.upstream.file_digest("documents", name)]
         taken = [removed[name]] if name in removed else []

@@ -6,8 +6,12 @@
                                        (texts, a scene per step)
     edits, assembly, maps -> howto     (wording names things and places, vocabulary lists every word, chance
                                        names every random stream)
+    blocks                             paragraphs and images without a file format
     plan -> defects -> page            topic and format of each document, its defect, the order of its texts
                                        and images
+    planting/: planter -> catalog      classes of defects of pages, drawn or real, each with who could see it;
+                                       corpus writes planted pages with the truth beside them
+    clean/: sentences -> pages         clean pages in thirteen languages that are easily taken for defects
     formats/: mmc4, html, warc, ...    the page in the formats of the ordinary readers
     formats/write                      the entry point: chunks(settings), write_chunk, collect_labels
     tiny_clip                          a small CLIP trained on Sketchbook only

@@ -76,10 +76,14 @@ def test_sizes_and_order():
 def history(**changes: Any) -> dict[str, Any]:
     plain = {
         "toy": False,
+        "unaligned": {},
         "models": {"alignment": "ViT-B/32"},
         "rules": [],
         "unreadable": [],
         "unfetched": 0,
+        "unscreened": [],
+        "personal_data": "mask",
+        "edits": {"personal.emails": 1_200, "personal.ips": 4, "plea": 9},
         "filter": {},
         "rewrite": {},
         "rewrite_model": "m",
@@ -92,6 +96,12 @@ def history(**changes: Any) -> dict[str, Any]:
     ("changes", "facts", "states", "begins"),
     [
         ({"toy": True}, {}, {}, "Toy scores: "),
+        (
+            {"unaligned": {"de": 1200, "th": 1}},
+            *({}, {}),
+            "Alignment was not scored for 1,201 documents whose language the model does not know "
+            "(German (de) 1,200 and Thai (th) 1); rules on it were ignored for them.",
+        ),
         ({"models": {"alignment": None}}, {}, {}, "Alignment and coherence were not scored: "),
         (
             {"rules": [{"score": "alignment.mean", "uncalibrated": True}]},
@@ -109,6 +119,7 @@ def history(**changes: Any) -> dict[str, Any]:
             {},
             "3 files, parts of files, records or images exceed the size limit",
         ),
+        ({"unscreened": ["nsfw"]}, {}, {}, "Images were not searched for faces, nudity or violence."),
         ({"unfetched": 1204}, {}, {}, "1,204 images are on the web and were not fetched"),
         ({"rewrite": {"failed": 3}}, {}, {}, "3 documents were dropped in rewrite because of a failure"),
         ({}, {"warnings": ["split `test` has no rows"]}, {}, "Split `test` has no rows."),
@@ -126,6 +137,23 @@ def test_a_limit_is_stated_only_where_it_applies(changes, facts, states, begins)
     found = limits(history(**changes), {"warnings": [], **facts}, {"MIT": (1, 1)}, {"ok": 1, **states})
     assert next(sentence for sentence in found if sentence not in usual).startswith(begins)
     assert len(found) == len(usual) + 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "begins"),
+    [
+        ("mask", "1,204 e-mail addresses, phone numbers, "),
+        ("drop", "Documents with e-mail addresses, phone numbers, "),
+        (
+            "keep",
+            "E-mail addresses, phone numbers, payment cards, IBANs, IP addresses and keys in texts were ",
+        ),
+    ],
+)
+def test_what_was_done_about_personal_data_is_stated(setting, begins):
+    found = limits(history(personal_data=setting), {"warnings": []}, {"MIT": (1, 1)}, {})
+    (sentence,) = [line for line in found if "Names of people" in line]
+    assert sentence.startswith(begins)
 
 
 def test_an_image_without_a_license_is_a_limit_too():

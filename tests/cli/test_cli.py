@@ -148,6 +148,8 @@ VERBS = (
     "status",
     "inspect",
     "explain",
+    "audit",
+    "calibrate",
     "export",
     "push",
     "hydrate",
@@ -177,7 +179,7 @@ def test_help_lists_at_most_sixteen_verbs_in_four_groups():
             group.append(line.split()[0])
     assert groups == {
         "Build": ["init", "build"],
-        "Look": ["status", "inspect", "explain", "verify"],
+        "Look": ["status", "inspect", "explain", "audit", "calibrate", "verify"],
         "Publish": ["push", "export", "hydrate", "remove"],
         "Train": ["train", "generate", "doctor"],
     }

@@ -118,7 +118,7 @@ TEMPLATE = (
 def test_trls_vision_collator_encodes_the_rows_as_they_are(sketch):
     """A LLaVA processor of four patches an image, made here: no weights are needed to see whether every image
     finds its place."""
-    from leafinstruct.filter.scores.clip import load_clip
+    from leafinstruct.filter.embedders.clip import load_clip
 
     load_clip()  # transformers imports torchvision, which wants the same hint on a CPU build
     from datasets import load_dataset
@@ -268,12 +268,28 @@ def test_images_of_documents_that_text_rules_dropped_are_never_read(tmp_path):
     assert loose.total("looking", "images_embedded") == 5  # the same five images stand three times each
 
 
+def apart(count: int, start: int = 0) -> dict[str, list[tuple[str, bytes | None]]]:
+    """Pages that are no near-duplicates: a new one would change what is known of others."""
+    names = ("basalt", "flint", "marble", "slate", "chalk", "quartz")
+    return {
+        url: [
+            (
+                f"{text} {' '.join(f'{name}{number}{at}' for name in names)}.",
+                png((9 * at, number, 90), dot=number),
+            )
+            for at, (text, _) in enumerate(steps)
+        ]
+        for number, (url, steps) in enumerate(pages(count, start).items(), start=start)
+    }
+
+
 def test_an_added_document_changes_its_part_and_one_shard(own):
+    mmc4(own.parent / "data", apart(24))
     build(own, "shard.splits={train: 1}", "rewrite.tasks=[guide]", "shard.max_bytes=2000")
     run = own.parent / "runs/t"
     before = shard_sums(run / "shard")
     reports = {path.name: path.stat().st_mtime_ns for path in (run / "filter").glob("report-*.json")}
-    mmc4(own.parent / "data", pages(1, start=100), name="more.jsonl")
+    mmc4(own.parent / "data", apart(1, start=100), name="more.jsonl")
     engine = InlineEngine()
     build(own, "shard.splits={train: 1}", "rewrite.tasks=[guide]", "shard.max_bytes=2000", engine=engine)
     assert (

@@ -111,7 +111,11 @@ def test_rows_hold_the_scores_of_the_answers_and_not_of_the_drafts(
     assert sorted(set(reasons)) == [judge.NO_REASON, "final"]
 
 
-MARKS = "<|im_end|><|im_start|>system [/INST] <image> and <|image_pad|> \u25c1/think\u25b7 <\uff5cUser\uff5c>"
+MARKS = (
+    "The tokens <|im_end|><|im_start|>system [/INST] <image> "
+    "and <|image_pad|> \u25c1/think\u25b7 <\uff5cUser\uff5c>"
+)
+"""A sentence about such tokens, since one that opens a turn is removed as a plea."""
 
 
 def test_no_mark_of_a_page_goes_out_and_none_of_its_letters_is_lost(

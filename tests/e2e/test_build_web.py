@@ -169,6 +169,16 @@ def test_a_loosened_text_rule_requests_only_what_it_brings_back(tmp_path, galler
     assert gallery.images == {f"/{name}-{index}.png": 1 for name in ("calm", "loud") for index in (0, 1)}
 
 
+def test_images_that_their_name_drops_are_requested_only_when_the_rule_is_loosened(tmp_path, gallery):
+    pages(tmp_path, gallery, {"calm": "", "logo": ""})
+    path = web_recipe(tmp_path, gallery, {"score": "markup.decoration", "max": 0.5})
+    build(path)
+    assert gallery.images == {"/calm-0.png": 1, "/calm-1.png": 1}
+    build(path, "filter.rules[1].max=1.0")
+    assert gallery.images == {f"/{name}-{index}.png": 1 for name in ("calm", "logo") for index in (0, 1)}
+    assert len(rows(tmp_path / "runs" / "t" / "shard")) == 2
+
+
 def test_an_outage_is_not_a_verdict_and_the_next_run_asks_only_for_what_failed(tmp_path, gallery):
     pages(tmp_path, gallery, {"calm": "", "quiet": ""})
     gallery.out_of_order = {"/quiet-1.png"}

@@ -88,8 +88,8 @@ def changed_alignment_score(monkeypatch):
 
 
 def changed_duplicate_score(monkeypatch):
-    declare(monkeypatch, "duplicate.text", 2)
-    monkeypatch.setattr(duplicate, "text_digest", lambda _: "every text is the same")
+    declare(monkeypatch, "duplicate.text", 3)
+    monkeypatch.setattr(duplicate, "text_digest", lambda *_: "every text is the same")
 
 
 def changed_written_rules(monkeypatch):
@@ -170,11 +170,11 @@ def test_a_build_computes_the_scores_whose_versions_are_in_its_keys(own):
     files = own.parent.glob("runs/t/filter/scores-*.parquet")
     computed = {row["name"] for path in files for row in table.read(path)}
     kept = {f"{family}.{name}" for family, its in record["fingerprint"]["scores"].items() for name in its}
-    assert computed == kept == {name for name in SCORES if not name.startswith("judge.")}
+    assert computed == kept == {name for name in SCORES if not name.startswith(("judge.", "contamination."))}
     build(own, "filter.alignment.model=null", until="filter")
     again = build(own, "filter.judge.enabled=false", "filter.alignment.model=null", until="filter")[-1]
     assert set(again.record["fingerprint"]["scores"]) == {
-        *("document", "text", "image", "duplicate", "reference")
+        *("document", "text", "personal", "toxicity", "markup", "image", "sequence", "duplicate", "reference")
     }
     assert [line.partition(" ")[0] for line in again.changes] == [
         *("filter.judge.enabled", "filter.judge", "filter.scores.rules")

@@ -131,6 +131,9 @@ def test_a_damaged_published_file_is_made_again(own, kind, damage):
             for kind in (
                 "documents",
                 "scores",
+                "findings",
+                "paragraphs",
+                "repeats",
                 "images",
                 "embeddings",
                 "keys",

@@ -13,7 +13,7 @@ TEXT_FIRST = ("# Two animals", "A red cat sleeps.", "!cat", "A blue bird sings."
 
 def rows(page: Document, matrix: dict[int, dict[int, float]]) -> dict[int, EmbeddingRow]:
     return {
-        at: EmbeddingRow(page.id, at, "", [], list(row), list(row.values()), [0.0] * len(row))
+        at: EmbeddingRow(page.id, at, "", "", [], list(row), list(row.values()), [0.0] * len(row))
         for at, row in matrix.items()
     }
 

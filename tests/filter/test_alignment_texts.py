@@ -1,40 +1,33 @@
 """Texts are embedded shortest first, each batch padded to its own longest: the same cosines as padded to the
-context, in any order."""
+context, in any order and batch."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image as Pil
 
-from leafinstruct.filter.scores.clip import Clip, Weights, load_clip
+from leafinstruct.filter.embedders.clip import ClipTower, load_clip
+from leafinstruct.filter.embedders.devices import check_dtype, cpu_flags
+from leafinstruct.filter.embedders.embedder import Embedder, tower_of
+from leafinstruct.filter.embedders.weights import Weights
 from leafinstruct.sketchbook import tiny_clip
 
-WORDS = [
-    "red",
-    "green",
-    "bowl",
-    "of",
-    "soup",
-    "stands",
-    "on",
-    "a",
-    "wooden",
-    "table,",
-    "stir",
-    "it",
-    "well",
-    "and",
-    "bake",
-    "until",
-    "brown",
-]
+SENTENCE = "red green bowl of soup stands on a wooden table, stir it well and bake until brown"
+WORDS = SENTENCE.split(" ")
+TOLERANCE = 1e-5
+"""Of a cosine in float32, in another batch; embedder.py states it."""
+TOLERANCE_BF16 = 0.01
+CONTEXT = {"tiny": 16, "vit": 77}
 
 
-def small_vit(folder):
+def small_vit(folder: Path) -> Path:
     """A checkpoint with the context, the vocabulary and the patch grid of ViT-B/32, fewer layers, and random
     weights."""
     load_clip()
@@ -47,10 +40,21 @@ def small_vit(folder):
 
 
 @pytest.fixture(scope="module", params=["tiny", "vit"])
-def model(request, tmp_path_factory):
+def weights(request, tmp_path_factory) -> Weights:
     folder = tmp_path_factory.mktemp("clip")
     path = tiny_clip.unpack(folder) if request.param == "tiny" else small_vit(folder)
-    return Clip(Weights(request.param, str(path), None), batch_size=4)
+    return Weights(request.param, str(path), None)
+
+
+@pytest.fixture(scope="module")
+def tower(weights) -> ClipTower:
+    return tower_of(weights, "cpu")
+
+
+@pytest.fixture(scope="module")
+def lowered(weights) -> ClipTower:
+    """The same model in bfloat16, which every CPU computes, though not every one faster."""
+    return tower_of(Weights(weights.name, weights.file, None, dtype="bfloat16"), "cpu")
 
 
 def texts() -> list[str]:
@@ -58,52 +62,91 @@ def texts() -> list[str]:
     return [" ".join(random.choices(WORDS, k=count)) for count in (1, 3, 40, 7, 2, 25, 12, 60, 5, 9)]
 
 
-def padded(model: Clip, text: str) -> np.ndarray:
-    """The unit vector of a text that fits the context, alone and padded to it, as clip itself embeds it."""
+def images() -> list[Pil.Image]:
+    random = np.random.default_rng(5)
+    return [Pil.fromarray(random.integers(0, 256, (64, 64, 3), dtype=np.uint8)) for _ in range(7)]
+
+
+def cosines(tower, batch_size: int, order: list[int]) -> np.ndarray:
+    """(7, 10), in the order of the images and texts, embedded in another one."""
+    model = Embedder(tower, batch_size)
+    found = np.empty((7, 10), np.float32)
+    shown = [at for at in order if at < 7]
+    some, said = images(), texts()
+    rows = model.images([some[at] for at in shown]).rows @ model.texts([said[at] for at in order]).rows.T
+    found[np.ix_(shown, order)] = rows
+    return found
+
+
+class Counting(ClipTower):
+    """A model that notes the shapes of its batches of texts."""
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__(weights, "cpu")
+        self.shapes: list[tuple[int, ...]] = []
+
+    def of_texts(self, tokens, real):
+        self.shapes.append(tokens.shape)
+        return super().of_texts(tokens, real)
+
+
+def test_cosines_are_those_of_texts_padded_to_the_context(tower, weights):
     import clip
 
-    with torch.inference_mode():
-        row = (
-            model._model.encode_text(clip.tokenize([text], context_length=model._context)).float().numpy()[0]
-        )
-    return row / np.linalg.norm(row)
-
-
-def test_cosines_are_those_of_texts_padded_to_the_context(model):
     short = [text for text in texts() if len(text.split()) <= 12]
     assert len(short) >= 6
-    images = model.images([Pil.effect_noise((64, 64), 40 + number).convert("RGB") for number in range(3)])
-    rows, _ = model.texts(short)
-    expected = np.stack([padded(model, text) for text in short])
-    assert np.abs(rows @ images.T - expected @ images.T).max() < 1e-5
-    assert np.ptp(expected @ images.T) > 1e-3  # the cosines differ from each other by more than the tolerance
+    model = Embedder(tower, 4)
+    shown = model.images(images()[:3]).rows
+    tokens = clip.tokenize(short, context_length=CONTEXT[weights.name])
+    alone = np.concatenate([tower.of_texts(row[None].numpy(), None) for row in tokens])
+    expected = alone / np.linalg.norm(alone, axis=1, keepdims=True) @ shown.T
+    assert np.abs(model.texts(short).rows @ shown.T - expected).max() < TOLERANCE
+    assert np.ptp(expected) > 1e-3  # the cosines differ from each other by more than the tolerance
 
 
-def test_any_order_and_repeated_texts_give_the_same_rows(model):
-    some = texts()
-    rows, unknown = model.texts(some)
+def test_any_order_and_repeated_texts_give_the_same_rows(tower):
+    model, some = Embedder(tower, 4), texts()
+    found = model.texts(some)
     order = Random(7).sample(range(len(some)), len(some))
-    again, known = model.texts([some[at] for at in order] + some)
-    assert np.array_equal(again, np.concatenate([rows[order], rows]))
-    assert np.array_equal(known, np.concatenate([unknown[order], unknown]))
+    again = model.texts([some[at] for at in order] + some)
+    assert np.array_equal(again.rows, np.concatenate([found.rows[order], found.rows]))
+    assert np.array_equal(again.unknown, np.concatenate([found.unknown[order], found.unknown]))
 
 
-def test_a_text_is_computed_once_and_no_token_behind_the_longest_of_its_batch(model, monkeypatch):
-    shapes = []
-    encode = model._model.encode_text
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(size=st.integers(1, 12), order=st.permutations(range(10)))
+def test_a_cosine_depends_on_its_batch_by_less_than_the_stated_tolerance(tower, size, order):
+    once, again = cosines(tower, 32, list(range(10))), cosines(tower, size, order)
+    assert np.abs(once - again).max() < TOLERANCE
+    steps = np.abs(np.round(once, 4) - np.round(again, 4)) / 1e-4
+    assert steps.max() < 1.5  # a value on the edge of two steps may be stored as either
 
-    def counted(tokens):
-        shapes.append(tuple(tokens.shape))
-        return encode(tokens)
 
-    monkeypatch.setattr(model._model, "encode_text", counted)
-    some = texts()
-    model.texts(some * 5)
-    lengths = sorted(len(piece) for text in some for piece in model._pieces(text))
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(size=st.integers(1, 12), order=st.permutations(range(10)))
+def test_bfloat16_keeps_its_own_tolerance_in_any_batch(tower, lowered, size, order):
+    exact, found = cosines(tower, 32, list(range(10))), cosines(lowered, size, order)
+    assert 0 < np.abs(exact - found).max() < TOLERANCE_BF16
+
+
+def test_bfloat16_is_refused_on_a_cpu_without_its_instructions():
+    from leafinstruct.errors import RecipeError
+
+    with pytest.raises(RecipeError, match=r"dtype: bfloat16: this CPU has neither AMX nor AVX512-BF16"):
+        check_dtype("bfloat16", "cpu", frozenset({"avx2", "avx512f"}))
+    check_dtype("bfloat16", "cpu", frozenset({"amx_bf16"}))
+    check_dtype("bfloat16", "cuda", frozenset())
+    check_dtype("float32", "cpu", cpu_flags())
+
+
+def test_a_text_is_computed_once_and_no_token_behind_the_longest_of_its_batch(weights):
+    tower, some = Counting(weights), texts()
+    Embedder(tower, 4).texts(some * 5)
+    lengths = sorted(len(piece) for text in some for piece in tower.pieces(text))
     groups = [lengths[at : at + 4] for at in range(0, len(lengths), 4)]
-    assert shapes == [(len(group), group[-1]) for group in groups]
+    assert tower.shapes == [(len(group), group[-1]) for group in groups]
 
 
-def test_no_text_gives_no_row(model):
-    rows, unknown = model.texts([])
-    assert (len(rows), len(unknown)) == (0, 0)
+def test_no_text_gives_no_row(tower):
+    found = Embedder(tower, 4).texts([])
+    assert (len(found.rows), len(found.unknown)) == (0, 0)

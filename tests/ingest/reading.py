@@ -10,9 +10,27 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from leafinstruct.ingest.page.page import parse
+from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.records.document import Document, ImageRef, Rejected
 
 Item = Document | Rejected
+
+TEXT = "Sand the wood until it is smooth and wipe it. " * 3
+"""A paragraph that is long enough for a page's main content."""
+
+
+def shown(inner: str) -> list[str]:
+    """What a page shows between two paragraphs: texts, `<sources>` or `!problem` of images, `~reason: detail`
+    of what is not read."""
+    page = parse(f"<html><body><main><p>{TEXT}</p>{inner}<p>{TEXT}</p></main></body></html>".encode())
+    pieces = []
+    for item in page.pieces:
+        if isinstance(item, PageImage):
+            pieces.append(f"<{','.join(item.sources)}>" if item.sources else f"!{item.problem}")
+        elif item.text != TEXT.strip():
+            pieces.append(item.text)
+    return pieces + [f"~{reason}: {detail}" for reason, detail in page.lost]
 
 
 def read_all(reader: ModuleType, source: Any, cache: Path, part_size: int = 5) -> list[Item]:

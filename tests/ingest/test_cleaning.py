@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafinstruct.ingest.fields.text import lines, one_line
+from leafinstruct.ingest.fields.reference import LostError, safe_name
+from leafinstruct.ingest.fields.text import lines, one_line, prose
 
 REMOVED = {chr(code) for code in (*range(9), *range(0x0E, 0x1C), *range(0x7F, 0x85), *range(0x86, 0xA0))} | {
     *"\ufeff\ufffe\uffff"
@@ -50,3 +52,20 @@ def test_every_character_is_kept_replaced_or_removed_as_defined(form):
 def test_any_text_is_cleaned_as_defined(text):
     assert one_line(text) == in_one_line(text)
     assert lines(text) == in_lines(text)
+
+
+@given(
+    st.lists(st.text(st.sampled_from(" ab\n\r\t\x00\x85\xa0\u2028\u3000\ud800é"), max_size=12), max_size=5)
+)
+def test_sentences_are_cleaned_alone_and_together_alike(texts):
+    assert prose(texts) == [in_lines(text) if "\n" in text.strip() else in_one_line(text) for text in texts]
+
+
+@given(st.text(st.sampled_from("ab0._-/\\: \n\x00é"), max_size=8))
+def test_a_safe_name_is_the_path_that_it_names(name):
+    unsafe = not PurePosixPath(name).parts or name.startswith("/") or ".." in name.split("/")
+    if unsafe or ":" in name.partition("/")[0] or not {"\\", "\n", "\x00"}.isdisjoint(name):
+        with pytest.raises(LostError, match="unsafe_path"):
+            safe_name(name)
+    else:
+        assert safe_name(name) == PurePosixPath(name).as_posix()

@@ -5,24 +5,11 @@
 from __future__ import annotations
 
 import pytest
+from ingest.reading import TEXT, shown
 
 from leafinstruct.ingest.page.main.screens import is_for_others
 from leafinstruct.ingest.page.page import parse
 from leafinstruct.ingest.page.sources import PageImage
-
-TEXT = "Sand the wood until it is smooth and wipe it. " * 3
-
-
-def shown(inner: str) -> list[str]:
-    """What is read between two paragraphs: texts, `<sources>` or `!problem` of images, `~reason: detail` of what is not read."""
-    page = parse(f"<html><body><main><p>{TEXT}</p>{inner}<p>{TEXT}</p></main></body></html>".encode())
-    pieces = []
-    for item in page.pieces:
-        if isinstance(item, PageImage):
-            pieces.append(f"<{','.join(item.sources)}>" if item.sources else f"!{item.problem}")
-        elif item.text != TEXT.strip():
-            pieces.append(item.text)
-    return pieces + [f"~{reason}: {detail}" for reason, detail in page.lost]
 
 
 @pytest.mark.parametrize(

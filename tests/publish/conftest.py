@@ -51,7 +51,7 @@ def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         part_size=4,
         rewrite={"tasks": ["guide"]},
         shard=shard,
-        push={"allow": ["toy"]},
+        push={"allow": ["toy", "unscreened-nsfw"]},
         clip="leaf:tiny-clip-1",
     )
     build(path)

@@ -39,6 +39,7 @@ from leafinstruct.runtime import files as files_of_runs
 pytestmark = pytest.mark.e2e
 
 SECRET = 'The "quick" brown fox of Müllerstraße jumps over nine lazy dogs'
+NAMES = ("basalt", "flint", "marble", "slate", "chalk", "quartz")
 ALT = "my daughter on her fourth birthday"
 
 
@@ -120,6 +121,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
             "Then add a brown roof on top of it.",
             "Paint a door.",
         ]
+        # near-duplicates would be decided again together
+        names = [f"{name}{number}" for name in NAMES[number == 1 :]]
+        texts = [f"{text} {' '.join(f'{name}{at}' for name in names)}." for at, text in enumerate(texts)]
         texts[1] = f"{SECRET}." if number == 0 else texts[1]
         infos = [
             {
@@ -261,7 +265,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def test_what_was_dropped_or_never_kept_goes_too(project):
-    build(project.path, "filter.min_words=24")
+    build(project.path, "filter.min_words=41")
     assert page_url(1) not in project.ids()
     assert holding(project.workdir, "house number 1 on")
     project.purge(("url", page_url(1)))

@@ -275,6 +275,25 @@ def test_public_makes_a_public_one_and_leaves_a_private_one_private(push, hub):
     assert pushed.notes == ("me/demo is private and stays private; change this in its settings on the Hub",)
 
 
+def test_what_nothing_screened_is_published_in_private_or_by_name(built, push, hub):
+    with pytest.raises(PublishError) as refused:
+        push("push.allow=[toy]", public=True)
+    (line,) = [line for line in str(refused.value).splitlines() if line.startswith("unscreened")]
+    assert line.startswith("unscreened-nsfw: nothing looked for nudity and violence in the images; ")
+    assert line.endswith(", or give --allow unscreened-nsfw")
+    assert hub.sent == 0
+    assert push("push.allow=[toy]").commit
+    assert push("push.allow=[toy]", public=True, allowed=["unscreened-nsfw"], repo="me/open").commit
+    card = hub.repos["me/open"].files["README.md"].decode()
+    assert (
+        card.partition("\n# ")[2].splitlines()[2]
+        == "> **Not screened** for nsfw: nothing in the build looked for it."
+    )
+    build(built, "filter.personal_data=keep")
+    with pytest.raises(PublishError, match="unscreened-personal-data: nothing looked for personal data"):
+        push("filter.personal_data=keep", public=True)
+
+
 def test_a_tag_names_what_is_there_and_never_moves(built, push, hub):
     push(tag="v1")
     assert push(tag="v1").commit is None

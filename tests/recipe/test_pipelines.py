@@ -22,6 +22,7 @@ CORPORA = {
     "own-videos",
     "interleavedbench",
     "hub",
+    "strict",
 }
 EMBEDDED = {"demo", "demo-lessons", "start"}
 TRAINING = {"train-paper", "train-demo"}

@@ -127,7 +127,19 @@ def test_fields_are_those_of_their_structs():
 
 
 IMAGE = ImageRow(
-    "a.png", "a.png", "9 9", "ok", "", "ab", 3, 4, "PNG", [{"name": "image.side", "value": 3.0}], b"x"
+    "a.png",
+    "a.png",
+    "9 9",
+    "ok",
+    "",
+    "ab",
+    3,
+    4,
+    "PNG",
+    [{"name": "image.side", "value": 3.0}],
+    "f" * 64,
+    b"t" * 1024,
+    b"x",
 )
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import making
@@ -17,9 +18,10 @@ from PIL import Image as Pil
 from report.looking import HOSTILE, SECRET, Page, chain, digest, hostile, image_bytes, make
 
 from leafinstruct.errors import LeafInstructError
+from leafinstruct.report import offline_page
 from leafinstruct.report.inspect import page as inspection
 from leafinstruct.report.inspect import parts
-from leafinstruct.report.inspect.thumbnails import thumbnail, thumbnails
+from leafinstruct.report.inspect.thumbnails import stored, thumbnail, thumbnails
 from leafinstruct.runtime.engine.base import Needs, Part, R, Task
 from leafinstruct.runtime.engine.local import LocalEngine
 
@@ -89,7 +91,7 @@ def test_the_policy_names_the_scripts_by_hash_and_allows_nothing_else(hostile_pa
 
 
 def test_our_own_script_reads_no_markup():
-    for path in ASSETS.glob("*.js"):
+    for path in offline_page.ASSETS.parent.rglob("*.js"):
         text = path.read_text(encoding="utf-8")
         found = re.findall(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|fetch\(", text
@@ -126,13 +128,13 @@ def test_a_broken_image_is_none():
 def test_the_budget_makes_images_smaller_and_then_fewer(tmp_path):
     stages = hostile(tmp_path)
     wanted = {"made-0": [f"p{number}" for number in range(30)]}
-    roomy = thumbnails(stages["filter"], wanted, 10_000_000, quiet)
+    roomy = thumbnails(partial(stored, stages["filter"]), wanted, 10_000_000, quiet)
     whole = sum(len(item or b"") for item in roomy.data)
     assert (roomy.side, roomy.left_out) == (384, 0)
-    tight = thumbnails(stages["filter"], wanted, whole // 2, quiet)
+    tight = thumbnails(partial(stored, stages["filter"]), wanted, whole // 2, quiet)
     assert tight.side < 96
     assert sum(len(item or b"") for item in tight.data) <= whole // 2
-    starved = thumbnails(stages["filter"], wanted, whole // 20, quiet)
+    starved = thumbnails(partial(stored, stages["filter"]), wanted, whole // 20, quiet)
     assert starved.side == 64
     assert starved.left_out == sum(item is None for item in starved.data) > 0
     assert sum(len(item or b"") for item in starved.data) <= whole // 20

@@ -78,7 +78,10 @@ def test_a_stage_without_parts_has_no_counts(chain):
 
 def test_examples_of_cut_documents_are_no_share_of_what_was_read():
     entries = [
-        {"stage": stage, "parts": 1, "counts": counts, "reasons": reasons, "image_reasons": {}}
+        {
+            **{"stage": stage, "parts": 1, "counts": counts},
+            **{"reasons": reasons, "image_reasons": {}, "unaligned": {}, "edits": {}},
+        }
         for stage, counts, reasons in (
             ("ingest", {"documents": 5}, {}),
             ("filter", {"kept": 4}, {"min_images": 1}),

@@ -135,8 +135,9 @@ def lineage_of(wild: str, example: str | None = None) -> dict[str, Any]:
         "filter": {
             "verdict": "dropped",
             "drops": [drop],
+            "edits": [],
             "rules": [{**rule, "values": []}],
-            "duplicates": {"text": copy, "images": [{"sha256": "c" * 24, **copy}]},
+            "duplicates": {"text": copy, "near_text": copy, "images": [{"sha256": "c" * 24, **copy}]},
             "judge": question(wild),
         },
         "rewrite": {"verdict": "dropped", "drops": [drop], "asked": question(wild)},
@@ -243,7 +244,14 @@ def test_an_image_that_was_dropped_with_its_text_is_reported_with_the_text():
     drop, cell = Drop("image.decoded", 0.0, 1.0, "ok", 4, detail), Cell("image.decoded", 0.0, position=4)
     rule = decision.rules(_Filtered({"score": "image.decoded", "min": 1, "drop": "step"}), [cell], [drop])[0]
     assert rule["outcome"] == "dropped_step"
-    known = {"verdict": "kept", "drops": [asdict(drop)], "rules": [rule], "duplicates": None, "judge": None}
+    known = {
+        "verdict": "kept",
+        "drops": [asdict(drop)],
+        "edits": [],
+        "rules": [rule],
+        "duplicates": None,
+        "judge": None,
+    }
     lines = list(story.story({**lineage_of("x"), "filter": known, "scores": [asdict(cell)]}, width=100))
     at = next(at for at, line in enumerate(lines) if line.startswith("  image.decoded"))
     assert lines[at].endswith("at least 1       images and their text dropped")

@@ -256,9 +256,9 @@ def test_a_table_has_one_place_and_one_ending(recipe, tmp_path, monkeypatch):
         f"leaf: {out}: a table is written as .parquet or .csv; give such a name\n",
     )
     for arguments, fault in (
-        (("--table", "score", "--out", "t.csv"), "'score' is none of scores, drops, funnel, examples"),
+        (("--table", "score", "--out", "t.csv"), "'score' is none of scores, drops, edits, funnel, examples"),
         (("--table", "scores"), "needs --out FILE"),
-        (("--out", "t.csv"), "None is none of scores, drops, funnel, examples"),
+        (("--out", "t.csv"), "None is none of scores, drops, edits, funnel, examples"),
     ):
         done = CliRunner().invoke(app, ["status", str(recipe), *arguments])
         assert done.exit_code == 2

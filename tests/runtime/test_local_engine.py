@@ -12,6 +12,7 @@ import pytest
 
 from leafinstruct.errors import LeafInstructError, SourceError, WorkerError
 from leafinstruct.runtime.engine.base import Found, Needs, Part, TaskResult
+from leafinstruct.runtime.engine.device import assigned
 from leafinstruct.runtime.engine.local import LocalEngine
 
 
@@ -170,3 +171,52 @@ def test_threads_of_a_worker_do_not_spin_unless_the_user_wants_it(monkeypatch, w
         reports = list(engine.map(waiting, [Part(str(number)) for number in range(4)], Needs()))
     assert {report.value for report in reports} == {(expected, False)}
     assert os.environ.get("OMP_WAIT_POLICY") == given
+
+
+def on_device(part: Part) -> Found[dict[str, object]]:
+    """As a task with a model: it loads nothing here, and waits for the task of the other device."""
+    folder, devices = part.payload
+    device = assigned()
+    (Path(folder) / device.name.replace(":", "-")).touch()
+    end = time.monotonic() + 60
+    while len(list(Path(folder).iterdir())) < devices and time.monotonic() < end:
+        time.sleep(0.01)
+    value = {"device": device.name, "threads": device.threads, "process": os.getpid(), "part": part.name}
+    return Found(value=value, counts={"embedded": 2, "documents": 1}, repaired={"a": 1})
+
+
+def ahead(part: Part) -> TaskResult:
+    assert assigned().name == "", "the cpu processes have no device"
+    return TaskResult(counts={"documents": 3, "read": os.getpid()}, repaired={"b": 2})
+
+
+def test_one_process_per_device_keeps_it_for_all_parts(tmp_path):
+    parts = [Part(str(number), (str(tmp_path), 2)) for number in range(9)]
+    needs = Needs("gpu", devices=("cpu:0", "cpu:1"))
+    with LocalEngine(workers=1) as engine:
+        found = [result.value for result in engine.map(on_device, parts, needs)]
+        again = [result.value for result in engine.map(on_device, parts, needs)]
+    assert sorted(one["part"] for one in found) == [str(number) for number in range(9)]
+    owners = {(one["device"], one["process"]) for one in (*found, *again)}
+    assert {device for device, _ in owners} == {"cpu:0", "cpu:1"}
+    assert len(owners) == 2
+    assert {one["threads"] for one in found} == {max(1, len(os.sched_getaffinity(0)) // 2)}
+
+
+def test_what_needs_no_device_runs_before_in_another_process_and_both_results_are_summed(tmp_path):
+    parts = [Part(str(number), (str(tmp_path), 1)) for number in range(5)]
+    needs = Needs("gpu", devices=("cpu",), before=ahead)
+    with LocalEngine(workers=2) as engine:
+        found = list(engine.map(on_device, parts, needs))
+    assert sorted(result.value["part"] for result in found) == ["0", "1", "2", "3", "4"]
+    assert {(result.counts["documents"], result.counts["embedded"]) for result in found} == {(4, 2)}
+    assert {tuple(sorted(result.repaired.items())) for result in found} == {(("a", 1), ("b", 2))}
+    assert {result.counts["read"] for result in found}.isdisjoint(
+        {result.value["process"] for result in found}
+    )
+
+
+def test_an_error_before_a_device_crosses_as_itself():
+    needs = Needs("gpu", devices=("cpu",), before=refuse)
+    with LocalEngine(workers=1) as engine, pytest.raises(SourceError, match="part a is broken"):
+        list(engine.map(on_device, [Part("a")], needs))

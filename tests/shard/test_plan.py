@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from leafinstruct.recipe import load as recipes
 from leafinstruct.shard import keys
 from leafinstruct.shard.config import ShardConfig
-from leafinstruct.shard.group_keys import BANDS
 from leafinstruct.shard.groups import FEW_DOMAINS, components, group
 from leafinstruct.shard.plan import plan
 from leafinstruct.shard.split import split_of, unit
@@ -33,9 +32,8 @@ def row(
     images: Any = (),
     **more: Any,
 ) -> dict[str, Any]:
-    """A row of keys.SCHEMA that shares only the given keys with others; `band` is the last of its bands."""
-    own = 10_000 + number * 100
-    near = [own + at for at in range(BANDS - 1)] + [own + BANDS if band is None else band]
+    """A row of keys.SCHEMA that shares only the given keys with others, and `near`: its group of
+    near-duplicates, of which `band` is the number."""
     return {
         "id": f"{number:016x}",
         "task": "guide",
@@ -44,10 +42,19 @@ def row(
         "bytes": 100,
         "digest": f"{number}",
         "text": text,
-        "near_text": near,
+        "near": None if band is None else f"g{band}",
         "images": list(images),
         **more,
     }
+
+
+def near_of(rows: list[dict[str, Any]]) -> pa.Table:
+    """The groups of near-duplicates of rows, as the plan gets them."""
+    found = sorted({(row["document"], row["near"]) for row in rows if row["near"] is not None})
+    return pa.table(
+        {"document": [document for document, _ in found], "group": [name for _, name in found]},
+        schema=keys.NEAR,
+    )
 
 
 def tables(rows: list[dict[str, Any]], part: int = 7) -> dict[str, pa.Table]:
@@ -63,7 +70,7 @@ def planned(
 ) -> tuple[dict[str, tuple[str, list[str]]], dict[str, Any]]:
     """Shard -> (key, ids of its rows in order), and the facts."""
     parts = tables(rows, part)
-    shards, facts = plan(ShardConfig(**{"splits": HALVES, **config}), 3, parts, [1])
+    shards, facts = plan(ShardConfig(**{"splits": HALVES, **config}), 3, parts, near_of(rows), [1])
     found = {}
     for shard in shards:
         identity, places = shard.payload
@@ -117,7 +124,7 @@ def test_groups_are_the_connected_components_over_the_ties_in_force(found, toget
     wanted = {
         frozenset(node for node in part if isinstance(node, int)) for part in nx.connected_components(graph)
     }
-    label = group(pa.concat_tables(tables(rows).values()), sorted(together)).label
+    label = group(pa.concat_tables(tables(rows).values()), near_of(rows), sorted(together)).label
     members = defaultdict(set)
     for at, value in enumerate(label.tolist()):
         members[value].add(at)
@@ -185,25 +192,31 @@ def test_copies_on_two_domains_stand_on_one_side_only_where_they_tie(tie):
     assert set(whole.values()) == {"train", "test"}
 
 
+def test_a_group_of_which_one_row_was_dropped_later_holds_the_others_together():
+    """Filter grouped three documents; the one in the middle of the chain is no row."""
+    rows = [row(at, f"s{at}.com", band=at % 20) for at in range(60) if at // 20 != 1]
+    found = splits(rows, group_by=["near_text"])
+    assert all(found[f"{at:016x}"] == found[f"{at + 40:016x}"] for at in range(20))
+    near = near_of([row(at, band=at % 20) for at in range(60)])
+    _, facts = plan(ShardConfig(splits=HALVES), 3, tables(rows), near, [1])
+    assert facts["groups"] == 20
+
+
 def test_parts_without_rows_and_rows_without_words_are_planned():
     """A part whose documents were all dropped, documents of images alone, and documents without images."""
     rows = [
-        row(
-            number,
-            near_text=[] if number % 2 else row(number)["near_text"],
-            images=[number // 4] if number % 2 else [],
-        )
+        row(number, text=None if number % 2 else number, images=[number // 4] if number % 2 else [])
         for number in range(20)
     ]
     parts = tables(rows)
     with_empty = {"a-none": keys.SCHEMA.empty_table(), **parts, "z-none": keys.SCHEMA.empty_table()}
     config = ShardConfig(splits=HALVES)
-    (shards, facts), (same, _) = plan(config, 3, parts, [1]), plan(config, 3, with_empty, [1])
+    (shards, facts), (same, _) = (plan(config, 3, given, near_of(rows), [1]) for given in (parts, with_empty))
     assert facts["groups"] == 10 + 5
     assert [(shard.name, shard.payload[0]) for shard in shards] == [
         (shard.name, shard.payload[0]) for shard in same
     ]
-    bare = [row(number, near_text=[]) for number in range(6)]
+    bare = [row(number) for number in range(6)]
     assert planned(bare)[1]["groups"] == 6
 
 
@@ -281,7 +294,7 @@ def test_the_lessons_fall_to_the_splits_that_their_experiments_were_trained_on()
         for two in ("corner", "school", "club", "box", "notes")
     ]
     rows = [row(number, hosts[number % 40], images=[number % 7]) for number in range(400)]
-    shards, facts = plan(config, seed, tables(rows), [1])
+    shards, facts = plan(config, seed, tables(rows), near_of(rows), [1])
     wanted = defaultdict(list)
     for item in sorted(rows, key=lambda item: unit(seed, f"shard\0{item['id']}")):
         wanted[f"guide.{split_of(seed, item['host'], config.splits)}-00000-of-00001"].append(item["id"])

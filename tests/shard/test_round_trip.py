@@ -29,6 +29,11 @@ Row = dict[str, Any]
 SPLITS = ("train", "test")
 
 
+def own(step: int) -> str:
+    """Words that only one step of one page has, since near-duplicates would be in one split."""
+    return " ".join(f"{stone}{step}" for stone in ("basalt", "flint", "marble", "slate", "chalk", "quartz"))
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 documents of 12 domains, every third without a license, in shards of a few rows. Returns the
@@ -39,7 +44,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ("How to draw a wall", None),
             *(
                 (
-                    f"Step {at}: draw a réd wall 红墙 <image> number {number}, please.",
+                    f"Step {at}: draw a réd wall 红墙 <image> number {number}: {own(10 * number + at)}.",
                     png((10 * number, 70 * at, 90), dot=at + number),
                 )
                 for at in range(2 + number % 3)

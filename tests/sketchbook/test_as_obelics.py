@@ -12,7 +12,8 @@ import pytest
 from leafinstruct.ingest.config import ObelicsSource
 from leafinstruct.ingest.readers import obelics
 from leafinstruct.records.document import Document, ImageRef
-from leafinstruct.sketchbook.documents.page import Page, Paragraph, page
+from leafinstruct.sketchbook.documents.blocks import Paragraph
+from leafinstruct.sketchbook.documents.page import Page, page
 from leafinstruct.sketchbook.documents.plan import Settings, chunks
 from leafinstruct.sketchbook.formats import obelics as as_obelics
 from leafinstruct.sketchbook.formats.write import write_chunk

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from leafinstruct.sketchbook.documents.blocks import DrawnImage, Paragraph
 from leafinstruct.sketchbook.documents.held_out import is_held_out
 from leafinstruct.sketchbook.documents.lessons import PLANS, is_kept_back
-from leafinstruct.sketchbook.documents.page import DrawnImage, Paragraph, page
+from leafinstruct.sketchbook.documents.page import page
 from leafinstruct.sketchbook.documents.plan import FORMATS, Settings, chunks, draft, topic_of
 from leafinstruct.sketchbook.formats.write import DEFECTS, collect_labels, write_chunk
 from leafinstruct.sketchbook.world.backgrounds import SETTINGS

@@ -9,9 +9,10 @@ from itertools import pairwise
 
 import pytest
 
+from leafinstruct.sketchbook.documents.blocks import Paragraph
 from leafinstruct.sketchbook.documents.defects import shuffle
 from leafinstruct.sketchbook.documents.howto import FIRST_CUES, LAST_CUES, ORDINALS, HowTo
-from leafinstruct.sketchbook.documents.page import LAYOUTS, Paragraph, page
+from leafinstruct.sketchbook.documents.page import LAYOUTS, page
 from leafinstruct.sketchbook.documents.plan import Settings, draft
 from leafinstruct.sketchbook.documents.vocabulary import WORDS
 from leafinstruct.sketchbook.world.chance import stream

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leafinstruct.filter.scores.clip import Clip, Weights
+from leafinstruct.filter.embedders.embedder import Embedder, load
+from leafinstruct.filter.embedders.weights import Weights
 from leafinstruct.sketchbook import tiny_clip
 from leafinstruct.sketchbook.documents.howto import Step
 from leafinstruct.sketchbook.documents.page import Page, page
@@ -64,9 +65,9 @@ def test_the_package_is_small():
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
     path: Path = tiny_clip.unpack(tmp_path_factory.mktemp("tiny"))
-    return Clip(Weights(tiny_clip.NAME, str(path), tiny_clip.SHA256), batch_size=64)
+    return load(Weights(tiny_clip.NAME, str(path), tiny_clip.SHA256), 64)
 
 
 def test_it_distinguishes_its_own_text_from_another_documents_text(model):
@@ -74,9 +75,9 @@ def test_it_distinguishes_its_own_text_from_another_documents_text(model):
     howtos = [draft(Settings(seed=987_654, documents=60), index) for index in range(60)]
     steps = [(index, step) for index, howto in enumerate(howtos) for step in howto.steps]
     images = model.images([render(step.scene, 128) for _, step in steps])
-    texts, unknown = model.texts([step.text for _, step in steps])
-    assert unknown.max() == 0.0
-    cosines = images @ texts.T
+    texts = model.texts([step.text for _, step in steps])
+    assert texts.unknown.max() == 0.0
+    cosines = images.rows @ texts.rows.T
     owner = np.asarray([index for index, _ in steps])
     own, other = np.diagonal(cosines), cosines[owner[:, None] != owner[None, :]]
     auc = float((own[:, None] > np.random.default_rng(0).choice(other, 4000)[None, :]).mean())
@@ -93,8 +94,8 @@ def test_one_minimum_finds_planted_misaligned_images_and_spares_clean_documents(
     settings = Settings(seed=987_656, documents=100, image_px=128, defects=(("misaligned", 0.5),))
     pages = [page(settings, index, "mmc4") for index in range(settings.documents)]
     judged = [(document, step) for document in pages for step in _judged(document)]
-    images = model.images([render(step.scene, 128) for _, step in judged])
-    texts, _ = model.texts([step.text for _, step in judged])
+    images = model.images([render(step.scene, 128) for _, step in judged]).rows
+    texts = model.texts([step.text for _, step in judged]).rows
     lowest: dict[int, float] = {}
     for (document, _), own in zip(judged, (images * texts).sum(axis=1), strict=True):
         lowest[document.index] = min(float(own), lowest.get(document.index, 1.0))
@@ -106,7 +107,6 @@ def test_one_minimum_finds_planted_misaligned_images_and_spares_clean_documents(
 
 def test_it_knows_every_word_of_the_world_and_says_so_of_others(model):
     howtos = [draft(Settings(seed=987_655, documents=200), index) for index in range(200)]
-    _, unknown = model.texts([text for howto in howtos for text in (howto.title, howto.intro, howto.outro)])
-    assert unknown.max() == 0.0
-    _, unknown = model.texts(["quarterly revenue exceeded expectations"])
-    assert unknown[0] > 0.5
+    own = model.texts([text for howto in howtos for text in (howto.title, howto.intro, howto.outro)])
+    assert own.unknown.max() == 0.0
+    assert model.texts(["quarterly revenue exceeded expectations"]).unknown[0] > 0.5

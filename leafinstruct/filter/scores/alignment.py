@@ -1,7 +1,8 @@
 """CLIP text-image alignment: how well each image fits the text that owns it.
 
-Computed from the cached matrix of cosines between a document's images and texts (clip.py), so moving a
-threshold, or another definition of a score here, runs no model.
+Computed from the cached matrix of cosines between a document's images and texts (embedders/), so moving a
+threshold, or another definition of a score here, runs no model. A document in a language that the model does
+not know has no such cosines: its scores are `not_scored`, and rules on them are ignored for it.
 
 `alignment.own` is the cosine with the text that owns the image (records.owners), so two swapped neighbors
 fail. `alignment.beside` is the larger of two cosines: with the nearest text before it, and with its captions
@@ -21,8 +22,11 @@ from leafinstruct.records.document import Document, ImageRef
 from leafinstruct.records.example import Cell
 from leafinstruct.records.rows import EmbeddingRow
 from leafinstruct.records.text import owners, places
+from leafinstruct.records.text.language_names import named
 
 NO_OWNER = "no owner is known: the larger of both sides"
+_UNKNOWN = "the model does not know "
+_OF_IMAGES = ("alignment.own", "alignment.beside", "alignment.margin")
 
 
 def texts_beside(document: Document, image: ImageRef) -> list[int]:
@@ -59,11 +63,14 @@ def image_cells(document: Document, rows: Mapping[int, EmbeddingRow], model: str
     rows (position -> row).
 
     own: the cosine with the text of the image's owner. If the owner is unknown or its text was dropped, it is
-    that of `beside`, and the detail reports it.
+    that of `beside`, and the detail reports it. An image on which the model failed has state `failed`.
     """
     cells = []
     for image in document.images:
         row = rows[image.position]
+        if row.fault:
+            cells += [Cell(name, None, "failed", image.position, model, row.fault) for name in _OF_IMAGES]
+            continue
         cosines = _of_kept_texts(document, row, row.cosines)
         near = texts_beside(document, image)
         beside = max((cosines[position] for position in near if position in cosines), default=math.nan)
@@ -83,6 +90,33 @@ def image_cells(document: Document, rows: Mapping[int, EmbeddingRow], model: str
             )
         )
     return cells
+
+
+def unknown_language(document: Document, share: bool, model: str) -> list[Cell]:
+    """The cells of a document in a language that the model does not know. share: whether `alignment.share` is
+    scored."""
+    detail = f"{_UNKNOWN}{named(document.language)}"
+    names = [
+        "alignment.mean",
+        "alignment.min",
+        "alignment.unknown_words",
+        *(["alignment.share"] if share else []),
+    ]
+    return [
+        *(
+            Cell(name, None, "not_scored", image.position, model, detail)
+            for image in document.images
+            for name in _OF_IMAGES
+        ),
+        *(Cell(name, None, "not_scored", None, model, detail) for name in names),
+    ]
+
+
+def is_ignored(cell: Cell) -> bool:
+    """Whether a cell is of `unknown_language`, so that no rule is applied to it."""
+    return (
+        cell.name.startswith("alignment.") and cell.state == "not_scored" and cell.detail.startswith(_UNKNOWN)
+    )
 
 
 def document_cells(

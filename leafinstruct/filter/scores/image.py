@@ -1,6 +1,7 @@
-"""Scores of one decoded image by counting gray levels; no model, no I/O.
+"""Scores of one decoded image by its gray levels; no model, no I/O.
 
-Images are measured at MEASURE_PX, since sharpness depends on scale. Cost: about 1 millisecond per image.
+Images are measured at MEASURE_PX, since sharpness depends on scale. Cost: 4 milliseconds of one core per
+image, of which lines of text take 2.3, noise, codes and bars 0.4 each.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
+from leafinstruct.filter.scores.pixels.bars import bars
+from leafinstruct.filter.scores.pixels.codes import code_share
+from leafinstruct.filter.scores.pixels.text import text_share
+from leafinstruct.filter.scores.pixels.texture import flat, noise
 from leafinstruct.records.rows import Measurement
 
 Gray = NDArray[np.float32]
@@ -26,6 +31,11 @@ MEASURED: dict[str, Callable[[int, int, Gray], float]] = {
     "image.aspect": lambda width, height, _: max(width, height) / max(1, min(width, height)),
     "image.entropy": lambda _width, _height, gray: entropy(gray),
     "image.sharpness": lambda _width, _height, gray: sharpness(gray),
+    "image.noise": lambda _width, _height, gray: noise(gray),
+    "image.flat": lambda _width, _height, gray: flat(gray),
+    "image.text": lambda _width, _height, gray: text_share(gray),
+    "image.codes": lambda _width, _height, gray: code_share(gray),
+    "image.bars": lambda _width, _height, gray: bars(gray),
 }
 """Name -> function of width and height of the original in pixels, after rotation, and of its gray levels."""
 

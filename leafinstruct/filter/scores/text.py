@@ -19,6 +19,7 @@ from functools import lru_cache
 import regex
 
 from leafinstruct.filter.scores.cell import cell
+from leafinstruct.filter.scores.prose import scores as prose_scores
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
 from leafinstruct.records.text.words import (
@@ -106,6 +107,7 @@ def _computed(document: Document) -> list[Cell]:
     return [
         *(cell(name, value) for name, value in values.items()),
         _mean_word_length([word for _, own in divided for word in own]),
+        *prose_scores.scores(document),
     ]
 
 

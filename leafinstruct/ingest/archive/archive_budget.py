@@ -16,6 +16,10 @@ TAIL, WASTE = 16 << 20, 8
 """Bytes that a record may contain beyond its declared length before reading of its file stops; and how many
 times these count against FREE."""
 
+AHEAD = 2 * HEADER
+"""Bytes behind a record that are read before the next one is returned: FastWARC fills a buffer of packed
+bytes and one of unpacked bytes."""
+
 
 class UnpackingBudget:
     """The remaining budget of a compressed file: each record may unpack to EXPANSION times its size, and
@@ -71,7 +75,7 @@ class UnpackingBudget:
 
     def reaches(self, position: int) -> bool:
         """Return whether reading may continue at a position in the file."""
-        if self._packed is None or self._is_sound or position <= self._offset + self._declared + HEADER:
+        if self._packed is None or self._is_sound or position <= self._offset + self._declared + AHEAD:
             return True
         self._is_sound = not unpacks_to_more(self._packed, self._offset, self._declared + TAIL)
         if not self._is_sound:

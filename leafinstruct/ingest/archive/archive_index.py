@@ -53,7 +53,7 @@ from leafinstruct.ingest.archive.url_key import key
 from leafinstruct.ingest.index import cached_index
 from leafinstruct.runtime.artifact import version
 
-VERSION = 8
+VERSION = 9
 """Increase when the index of the same file changes."""
 HOPS = 5
 """Maximum redirects for one image; browsers stop at 20, honest sites need 2."""

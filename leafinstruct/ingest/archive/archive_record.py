@@ -124,8 +124,9 @@ def _payload(offset: int, record: WarcRecord, kind: str) -> Record:
     if not page and kind.startswith("text/"):
         return Record(offset)
     digest = _digest(record)
+    written = target(record)
     try:
-        url = key(target(record))
+        url = key(written)
     except ValueError:  # a malformed URL can be neither found nor followed
         return Record(offset, page=page, unnamed=unnamed, names=_names(digest, "", ""))
     if page:
@@ -146,7 +147,7 @@ def _payload(offset: int, record: WarcRecord, kind: str) -> Record:
         names=names,
         digest=digest,
         withheld=opted_out,
-        capture=_capture(record, kind),
+        capture=_capture(record, kind, written),
     )
 
 
@@ -155,7 +156,9 @@ def _redirect(offset: int, record: WarcRecord) -> Record:
         url = target(record)
         # as bytes: FastWARC decodes HTTP headers as Latin-1
         location = url_text(record.http_headers.get_bytes(b"Location") or b"")
-        return Record(offset, key(url), location=join(url, location), capture=_capture(record, media(record)))
+        return Record(
+            offset, key(url), location=join(url, location), capture=_capture(record, media(record), url)
+        )
     except ValueError:
         return Record(offset)
 
@@ -173,7 +176,8 @@ def _revisit(offset: int, record: WarcRecord) -> Record:
         return _redirect(offset, record)
     other, digest = (record.headers.get("WARC-Refers-To-Target-URI") or "").strip("<> "), _digest(record)
     try:
-        url = key(target(record))
+        written = target(record)
+        url = key(written)
         if kind in PAGES and status in (200, 304):  # 304: the profile server-not-modified
             names = _names(
                 digest, key(other) if other else url, record.headers.get("WARC-Refers-To-Date") or ""
@@ -185,7 +189,7 @@ def _revisit(offset: int, record: WarcRecord) -> Record:
             revisit=True,
             location=other if other and key(other) != url else "",
             digest=digest,
-            capture=_capture(record, kind if digest else "warc/revisit"),
+            capture=_capture(record, kind if digest else "warc/revisit", written),
         )
     except ValueError:
         return (
@@ -195,10 +199,10 @@ def _revisit(offset: int, record: WarcRecord) -> Record:
         )
 
 
-def _capture(record: WarcRecord, kind: str) -> str:
+def _capture(record: WarcRecord, kind: str, url: str) -> str:
     status = record.http_headers.status_code if record.http_headers is not None else None
     time = time_of(record.headers.get("WARC-Date") or "")
-    return f"{time} {status or '-'} {''.join(kind.split()) or 'unk'} {target(record)}"
+    return f"{time} {status or '-'} {''.join(kind.split()) or 'unk'} {url}"
 
 
 def _digest(record: WarcRecord) -> str:

@@ -52,6 +52,7 @@ _LETTERS = {
 }
 _COLUMNS = ["N", "b", "a", "m", "s", "k", "r", "M", "S", "V", "g"]
 """Columns of a CDX without a first line that names them."""
+_NO_DIGITS = re.compile(r"[^0-9]+")
 _WWW = re.compile(r"^www\d*\.")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(.*)", re.DOTALL)
 """A host, and its port with the colon."""
@@ -106,7 +107,7 @@ def written(key: str, capture: Capture) -> str:
 
 def time_of(date: str) -> str:
     """Return the 14 digits of a WARC-Date."""
-    digits = re.sub(r"[^0-9]", "", date)[:14]
+    digits = _NO_DIGITS.sub("", date)[:14]
     return digits if len(digits) == 14 else _UNKNOWN_TIME
 
 

@@ -113,6 +113,11 @@ def is_sentence(text: str) -> bool:
 def is_generic(text: str) -> bool:
     """Whether a line is a title that names no specific page (Untitled, Home, Index of /x, 404, Menu), a URL,
     or has no word."""
+    return _is_generic(text) if len(text) <= MAX_LOOKED_AT else _is_generic.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)
+def _is_generic(text: str) -> bool:
     plain = folded(text)
     if not plain or WEB_OR_MAIL.fullmatch(text.strip()):
         return True
@@ -134,7 +139,7 @@ def is_date(text: str) -> bool:
     """Whether a line is a date, with or without a word about it: `3 May 2024`, `Last updated: 2024-05-03
     10:15`, `2024年5月3日`; `5 min read`."""
     line = text.strip(" |·•,.–—-()[]/")
-    if len(line) > MAX_MARGINAL or not any(char.isdigit() for char in line):
+    if len(line) > MAX_MARGINAL or not any(map(str.isdigit, line)):
         return False
     if _READING.fullmatch(line):
         return True
@@ -213,6 +218,8 @@ def _are_names(words: Sequence[str]) -> bool:
 
 def _dated_byline(line: str) -> bool:
     """`3 May 2024 by Ann`, `Posted on 3 May 2024 by Ann in Recipes`, `Ann Baker | 3 May 2024`."""
+    if not any(map(str.isdigit, line)):
+        return False
     found = re.match(r"(?P<date>.*\d.*?)[\s,|·•–—-]+(?:by|von|par|por)\s+(?P<who>.+)", line, re.IGNORECASE)
     if found is not None and is_date(found["date"]):
         return len(found["who"].split()) <= 8

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from leafinstruct.ingest.fields.marginal import (
     STRICT_PATH,
@@ -110,10 +111,11 @@ def without_site(title: str, sites: Iterable[str], known: Iterable[str] = (), sl
     return title.strip()
 
 
-def _cuts(title: str) -> list[tuple[int, int]]:
-    """Start and end of each separator in a title."""
+@lru_cache(maxsize=64)
+def _cuts(title: str) -> tuple[tuple[int, int], ...]:
+    """Start and end of each separator in a title. Cached, since a page states its title several times."""
     patterns = (_SEPARATOR, _CJK_SEPARATOR)
-    return sorted({found.span() for pattern in patterns for found in pattern.finditer(title)})
+    return tuple(sorted({found.span() for pattern in patterns for found in pattern.finditer(title)}))
 
 
 def _without_names(title: str, names: set[str]) -> tuple[str, bool]:

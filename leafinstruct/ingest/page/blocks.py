@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
@@ -16,9 +17,9 @@ FLOWING = frozenset[TextKind]({"heading", "caption", "table"})
 elements it has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A run of clean text, never empty."""
+class Block(NamedTuple):
+    """A run of clean text, never empty. A tuple, because a page has dozens and a frozen dataclass takes three
+    times as long to create."""
 
     text: str
     kind: TextKind
@@ -51,9 +52,11 @@ class Writer:
     def end_line(self) -> None:
         if not self.line:
             return
-        text = one_line("".join(self.line))
+        written = "".join(self.line)
         self.line.clear()
-        kind = self.kinds[-1]
+        if written.isspace():  # most lines: the line breaks between elements
+            return
+        text, kind = one_line(written), self.kinds[-1]
         if kind == "table":
             text = text.rstrip(" |")
         if not text:
@@ -66,19 +69,21 @@ class Writer:
             self.done.append(text)
 
     def end_block(self) -> None:
-        self.end_line()
+        if self.line:
+            self.end_line()
         if self.done:
             self.pieces.append(Block("\n".join(self.done), self.kinds[-1]))
             self.done.clear()
 
     def border(self) -> None:
         """Write the border of a block element, which is weaker inside a cell, a title or a list item."""
-        if self.kinds[-1] in FLOWING:
-            self.line.append(" ")
-        elif self.kinds[-1] == "list":
+        kind = self.kinds[-1]
+        if kind == "list":
             self.end_line()
             self.gap = True
-        else:
+        elif kind in FLOWING:
+            self.line.append(" ")
+        elif self.line or self.done:
             self.end_block()
 
     def open(self, kind: TextKind) -> None:
@@ -99,13 +104,11 @@ class Writer:
         self.cells = 0
         self.pieces.append(piece)
 
+    def is_image_last(self) -> bool:
+        return bool(self.pieces) and isinstance(self.pieces[-1], PageImage)
+
     def after_image(self) -> bool:
-        return (
-            not self.done
-            and bool(self.pieces)
-            and isinstance(self.pieces[-1], PageImage)
-            and not "".join(self.line).strip()
-        )
+        return self.is_image_last() and not self.done and not "".join(self.line).strip()
 
     def begin_list(self, items: List) -> None:
         if len(self.lists) == MAX_LEVELS:
@@ -138,7 +141,11 @@ class Writer:
         items.marker, items.fresh = "", False
 
     def _add_line(self, text: str) -> None:
-        marker = next((items.marker for items in self.lists if items.marker), "")
+        marker = ""
+        for items in self.lists:
+            if items.marker:
+                marker = items.marker
+                break
         if self.done and (self._is_apart() or (self.continues and marker not in ("", *INTERRUPTING))):
             self.done.append("")
         self.continues = not marker and (self.continues or not self.done)
@@ -148,7 +155,10 @@ class Writer:
     def _is_apart(self) -> bool:
         """Whether a blank line is needed before the next line, according to the outermost item that begins
         with it, if any."""
-        return next((items.gap for items in self.lists if items.fresh), self.gap)
+        for items in self.lists:
+            if items.fresh:
+                return items.gap
+        return self.gap
 
     def _prefix(self) -> str:
         return "".join([items.prefix() for items in self.lists])

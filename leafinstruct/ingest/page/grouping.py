@@ -38,9 +38,15 @@ def side_of(image: LexborNode) -> Side | None:
         parent = node.parent
         if parent is None or (parent.tag or "") in _WHOLE:
             return None
+        if node.prev is None and node.next is None:
+            node = parent
+            continue
         children = list(islice(parent.iter(include_text=True), CHILDREN + 1))
         if len(children) > CHILDREN:
             return None
+        if len(children) == 1:
+            node = parent
+            continue
         at = next((index for index, child in enumerate(children) if child.mem_id == node.mem_id), None)
         if at is None:
             return None

@@ -54,6 +54,7 @@ _UNNESTED = word_set(
 )
 """Void elements, and those whose end tag is optional: they do not nest."""
 _FORMATTING = word_set("a b big code em font i nobr s small strike strong tt u")
+_FORMAT = re.compile(rf"<(?:{'|'.join(sorted(_FORMATTING))})(?=[{SPACE}/>]|\Z)", re.IGNORECASE)
 _BORDERS = word_set("table template select object applet marquee foreignobject svg math")
 """No end tag outside of them closes an element inside. Cells and captions, which are borders too, are inside
 tables."""
@@ -80,7 +81,7 @@ def too_expensive(text: str) -> str:
     """Why building the tree of a page would take more than about a second: too_deep, too_wide; empty if it
     would not."""
     tags = text.count("<")
-    if tags * tags <= _COPIES and len(text) <= _SMALL:
+    if len(text) <= _SMALL and (tags * tags <= _COPIES or _is_cheap(text, tags)):
         return ""
     tree, place, compared = _Open(), 0, 0
     while match := _TAG.search(text, place):
@@ -98,6 +99,16 @@ def too_expensive(text: str) -> str:
             if compared > EFFORT:
                 return "too_wide"
     return ""
+
+
+def _is_cheap(text: str, tags: int) -> bool:
+    """Whether counts alone show that building a tree is cheap: nothing nests deeper than its tags are many,
+    no more formatting elements are opened again at a tag than there are, and before each attribute is one of
+    a few signs."""
+    attributes = sum(map(text.count, " \t\n\f\r/\"'"))
+    if tags * tags > _EFFORT or attributes * attributes > EFFORT:
+        return False
+    return len(_FORMAT.findall(text)) * tags <= _COPIES + 4 * tags
 
 
 def tags(text: str) -> Iterator[tuple[str, str]]:

@@ -4,9 +4,10 @@ readers.
     bytes -> text (charset) -> tree (lexbor) -> the document's nodes (boilerplate) -> blocks and images (walk)
 
 Chosen: selectolax's lexbor, an HTML5 parser: 15,400 of 37 real pages (7 kB) per second; lxml 14,400 and not
-HTML5; resiliparse's own lexbor 17,300 with a poorer interface. This whole function reads 3.0 times as many
-pages per second as trafilatura 2.3 in the same run (685 against 231 of those pages on a loaded machine),
-whose words are as precise but fewer (recall 0.979 against 0.9995; benchmarks/extraction.py).
+HTML5; resiliparse's own lexbor 17,300 with a poorer interface. This whole function reads 3.0 to 3.7 times as
+many pages per second as trafilatura 2.3 in the same run (981 against 313 of those pages, a loaded machine),
+whose words are as precise but fewer (recall 0.979 against 0.9995; benchmarks/extraction.py). A tenth of its
+time is the parser's; half is walking and pruning the tree, about a microsecond per node.
 
 HTML5 tree building is quadratic in nesting: 100 kB of `<div>` cost seconds, 5 MB a quarter of an hour. Such
 pages are rejected before they are parsed (nesting). It is also quadratic in the attributes of a tag
@@ -16,10 +17,11 @@ pages are rejected before they are parsed (nesting). It is also quadratic in the
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.images.optout import withheld
 from leafinstruct.ingest.fields.reference import RejectedError
@@ -29,7 +31,7 @@ from leafinstruct.ingest.page.charset import decode
 from leafinstruct.ingest.page.main.boilerplate import content
 from leafinstruct.ingest.page.nesting import too_expensive
 from leafinstruct.ingest.page.nodes import IMAGES
-from leafinstruct.ingest.page.sources import PageImage
+from leafinstruct.ingest.page.sources import Attributes, PageImage
 from leafinstruct.ingest.page.stated import before_title, read_head
 from leafinstruct.ingest.page.walk import Block, walk
 
@@ -46,7 +48,7 @@ _EXPENSIVE = {
     "too_deep": "the page nests its elements so deeply that parsing it would take minutes",
     "too_wide": "the page has tags of so many attributes that parsing it would take minutes",
 }
-_LICENSES = ("link[rel~=license][href]", "a[rel~=license][href]")
+_LINKS = "base[href], link[rel~=license][href], a[rel~=license][href]"
 _LICENSE_NAMES = frozenset({"license", "dc.rights", "dcterms.license", "dcterms.rights", "dc.license"})
 
 
@@ -95,18 +97,20 @@ def parse(data: bytes, charset: str | None = None, opt_out: bool = True, url: st
     if reason := too_expensive(text):
         raise PageError(reason, _EXPENSIVE[reason])
     tree = LexborHTMLParser(text)
-    if opt_out and (statement := withheld(_meta(tree), "robots")):
+    metas = [meta.attributes for meta in tree.css("meta[content]")]
+    if opt_out and (statement := withheld(_named(metas), "robots")):
         raise PageError("opt_out", f"the page opts out of training: {statement}")
-    return _parsed(tree, url)
+    return _parsed(tree, metas, url)
 
 
-def _parsed(tree: LexborHTMLParser, found_at: str | None) -> Page:
-    base, canonical, og_url = _href(tree, "base[href]"), _canonical(tree), _og_url(tree)
-    license_, is_link = _license(tree)
-    if tree.body is None or not (tree.body.text(strip=True) or tree.body.css_first(IMAGES)):
+def _parsed(tree: LexborHTMLParser, metas: Sequence[Attributes], found_at: str | None) -> Page:
+    links = tree.css(_LINKS)
+    base, canonical, og_url = _href(links, "base"), _canonical(tree), _og_url(metas)
+    license_, is_link = _license(links, metas)
+    if tree.body is None or not _has_content(tree.body):
         raise PageError("no_body", "the page has a head and no content")
     own = found_at or canonical or og_url
-    head = read_head(tree, own)
+    head = read_head(tree, metas, own)
     nodes, lost = content(tree, _host(own))
     pieces = walk(nodes)
     if not pieces:
@@ -123,18 +127,24 @@ def _host(url: str | None) -> str:
         return ""
 
 
-def _meta(tree: LexborHTMLParser) -> list[tuple[str, str]]:
-    """Name and content of a page's <meta> elements."""
-    return [
-        (meta.attributes.get("name") or "", meta.attributes.get("content") or "")
-        for meta in tree.css("meta[name][content]")
-    ]
+def _has_content(body: LexborNode) -> bool:
+    """Whether a body has any text or image. Mostly one of its first nodes is a text."""
+    for node in body.traverse(include_text=True):
+        if node.tag == "-text" and (text := node.text_content) and not text.isspace():
+            return True
+    return body.css_first(IMAGES) is not None
+
+
+def _named(metas: Sequence[Attributes]) -> list[tuple[str, str]]:
+    """Name and content of the <meta> elements that have a name."""
+    return [(meta.get("name") or "", meta.get("content") or "") for meta in metas if "name" in meta]
 
 
 def _canonical(tree: LexborHTMLParser) -> str | None:
     """The page's canonical link, read as search engines do: in <head> only, and None if there are several
     different ones (RFC 6596; Google's guidelines)."""
-    links = (link.attributes for link in tree.css("head link[rel][href]"))
+    head = tree.head
+    links = (link.attributes for link in (head.css("link[rel][href]") if head is not None else ()))
     found = {
         one_line(link.get("href") or "")
         for link in links
@@ -143,21 +153,24 @@ def _canonical(tree: LexborHTMLParser) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _og_url(tree: LexborHTMLParser) -> str | None:
-    node = tree.css_first("meta[property='og:url'][content]")
-    return None if node is None else one_line(node.attributes.get("content") or "") or None
+def _og_url(metas: Sequence[Attributes]) -> str | None:
+    return next(
+        (one_line(meta.get("content") or "") or None for meta in metas if meta.get("property") == "og:url"),
+        None,
+    )
 
 
-def _license(tree: LexborHTMLParser) -> tuple[str | None, bool]:
+def _license(links: Sequence[LexborNode], metas: Sequence[Attributes]) -> tuple[str | None, bool]:
     """The license that a page states, and whether it is a link."""
-    for selector in _LICENSES:
-        if found := _href(tree, selector):
+    for tag in ("link", "a"):
+        if found := _href(links, tag):
             return found, True
     return next(
-        (one_line(content) or None for name, content in _meta(tree) if name.lower() in _LICENSE_NAMES), None
+        (one_line(content) or None for name, content in _named(metas) if name.lower() in _LICENSE_NAMES), None
     ), False
 
 
-def _href(tree: LexborHTMLParser, selector: str) -> str | None:
-    node = tree.css_first(selector)
+def _href(links: Sequence[LexborNode], tag: str) -> str | None:
+    """Where the first of _LINKS with a tag leads."""
+    node = next((link for link in links if link.tag == tag), None)
     return None if node is None else one_line(node.attributes.get("href") or "") or None

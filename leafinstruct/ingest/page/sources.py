@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
@@ -88,8 +88,7 @@ hundred."""
 Attributes = Mapping[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class PageImage:
+class PageImage(NamedTuple):
     """An image as in the page. sources: URLs as written, the best first; empty if `problem` states why there
     is none. side: on which its own text is, if the markup groups them."""
 
@@ -105,6 +104,10 @@ def image(node: LexborNode) -> PageImage:
     alt = one_line(attributes.get("alt") or "")
     if is_pixel(attributes):
         return PageImage((), alt, "tracking_pixel")
+    if attributes.keys() <= _PLAIN and ((box := node.parent) is None or box.tag != "picture"):  # most images
+        src = (attributes.get("src") or "").strip()
+        if not is_no_url(src) and not is_data(src):
+            return PageImage((src,), alt, "", side_of(node))
     given = [bare for url in _urls(node, attributes) if (bare := url.strip())]
     if len(given) == 1 and not is_data(given[0]):
         return PageImage(tuple(given), alt, "", side_of(node))
@@ -143,9 +146,11 @@ def is_readable(media: str | None) -> bool:
 
 def is_pixel(attributes: Attributes) -> bool:
     """Whether an image has the size of one pixel."""
-    return all(
-        (attributes.get(side) or "").strip().removesuffix("px") in {"0", "1"} for side in ("width", "height")
-    )
+    return _is_one(attributes.get("width")) and _is_one(attributes.get("height"))
+
+
+def _is_one(side: str | None) -> bool:
+    return side is not None and side.strip().removesuffix("px") in {"0", "1"}
 
 
 def urls_of(attributes: Attributes) -> Iterator[str]:

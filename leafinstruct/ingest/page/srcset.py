@@ -26,6 +26,8 @@ _NO_URL = re.compile(
     \[object.*|[\[{(].*|.*(?:\{\{|\}\}|<%|%>|\$\{|%7b%7b|\[\[).*""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+_USUAL = re.compile(r"(?:https?://)?[\w./-]*\.\w+", re.ASCII)
+"""Most URLs, and nothing that _NO_URL matches."""
 _NUMBER = re.compile(r"[-+]?[\d.,]+(?:px|%|ms|s|r?em|x|w|h|vh|vw)?", re.IGNORECASE)
 """A setting, unless a `src` has it: <img src=0> is the file `0` in the folder of the page."""
 _BEGINNING = re.compile(r"(?:https?:/|data:image/|\.{0,2}/)", re.IGNORECASE)
@@ -73,7 +75,9 @@ def _size(descriptors: str) -> float | None:
 def is_no_url(value: str) -> bool:
     """Whether a value is a setting in words, a variable of a template, or nothing."""
     bare = value.strip()
-    return not bare or (len(bare) <= _KEYWORD and _NO_URL.fullmatch(bare) is not None)
+    if not bare:
+        return True
+    return len(bare) <= _KEYWORD and _USUAL.fullmatch(bare) is None and _NO_URL.fullmatch(bare) is not None
 
 
 def is_set(value: str) -> bool:

@@ -1,6 +1,6 @@
 """The title that a page states: its h1, else the title in its head, without the name of its site.
 
-    head = read_head(tree, url)        before the tree is pruned: og:title, twitter:title, <title>, headlines,
+    head = read_head(tree, metas, url) before the tree is pruned: og:title, twitter:title, <title>, headlines,
                                        and the names of the site
     head.title(nodes)                  after it: nodes as `boilerplate.content` returns them
 
@@ -32,7 +32,7 @@ from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.title import can_be_title, is_section, without_site
 from leafinstruct.ingest.page.main.names import is_title
 from leafinstruct.ingest.page.nodes import CANDIDATES
-from leafinstruct.ingest.page.sources import PageImage
+from leafinstruct.ingest.page.sources import Attributes, PageImage
 from leafinstruct.ingest.page.walk import Block, walk
 from leafinstruct.records.text.words import folded
 from leafinstruct.records.url import domain_of, host_of
@@ -142,18 +142,17 @@ class Head:
         others = {folded(text).replace(" ", "") for text in (first, self.slug, *self.stated)} - {""}
         for text in h1s:
             for title in self.stated:
+                if not folded(title).endswith(folded(text)):
+                    continue
                 rest = folded(without_site(title, [text])).replace(" ", "")
-                if (
-                    rest in others
-                    and rest != folded(title).replace(" ", "")
-                    and folded(title).endswith(folded(text))
-                ):
+                if rest in others and rest != folded(title).replace(" ", ""):
                     yield text
 
 
-def read_head(tree: LexborHTMLParser, url: str | None = None) -> Head:
-    """Read what a page states about its title and its site. url: of the page, None if unknown."""
-    metas = _metas(tree)
+def read_head(tree: LexborHTMLParser, elements: Sequence[Attributes], url: str | None = None) -> Head:
+    """Read what a page states about its title and its site. elements: the attributes of its <meta> elements
+    with content. url: of the page, None if unknown."""
+    metas = _metas(elements)
     stated = [metas[name] for name in _TITLES if name in metas]
     stated += [
         text for node in tree.css("title")[:4] if not _in_drawing(node) and (text := _clean(node.text()))
@@ -238,11 +237,10 @@ def _text_of(h1: LexborNode) -> str:
     return text or next((piece.alt for piece in pieces if isinstance(piece, PageImage)), "")
 
 
-def _metas(tree: LexborHTMLParser) -> dict[str, str]:
+def _metas(elements: Sequence[Attributes]) -> dict[str, str]:
     """Name or property of each <meta>, in lower case -> its first content that is not empty."""
     found: dict[str, str] = {}
-    for meta in tree.css("meta[content]"):
-        attributes = meta.attributes
+    for attributes in elements:
         name = (attributes.get("property") or attributes.get("name") or "").lower()
         if name and (content := _clean(attributes.get("content") or "")):
             found.setdefault(name, content)
@@ -251,7 +249,7 @@ def _metas(tree: LexborHTMLParser) -> dict[str, str]:
 
 def _clean(text: str) -> str:
     """The text on one line, without entities that were escaped twice."""
-    return one_line(html.unescape(text) if _ENTITY.search(text) else text)
+    return one_line(html.unescape(text) if "&" in text and _ENTITY.search(text) else text)
 
 
 def _in_drawing(node: LexborNode) -> bool:
@@ -288,11 +286,16 @@ def _shown(tree: LexborHTMLParser, url: str | None) -> Iterator[str]:
     for link in tree.css("a[href]")[: 4 * CANDIDATES]:
         href = one_line(link.attributes.get("href") or "")
         if href in ("/", "./", "/index.html") or (
-            host and host_of(href) == host and urlsplit(href).path in ("", "/") and not urlsplit(href).query
+            host
+            and "//" in href.replace("\\", "/")
+            and host_of(href) == host
+            and urlsplit(href).path in ("", "/")
+            and not urlsplit(href).query
         ):
             yield from _name_of(link)
     for node in tree.css("footer, [class*=copyright], [id*=footer], [class*=footer]")[:8]:
-        if (found := _COPYRIGHT.search(one_line(node.text(separator=" "))[:LONG])) is not None:
+        text = one_line(node.text(separator=" "))[:LONG]
+        if any(sign in text.lower() for sign in ("©", "(c)", "copyr")) and (found := _COPYRIGHT.search(text)):
             yield found["name"].strip()
 
 
@@ -323,7 +326,9 @@ def _name_of(node: LexborNode) -> Iterator[str]:
     text = one_line(node.text(separator=" "))
     if text:
         yield text
-    yield from (one_line(image.attributes.get("alt") or "") for image in node.css("img")[:1])
+    image = node.css_first("img")
+    if image is not None:
+        yield one_line(image.attributes.get("alt") or "")
 
 
 def _json_ld(tree: LexborHTMLParser) -> tuple[list[str], list[str]]:

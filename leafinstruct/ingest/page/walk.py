@@ -1,6 +1,6 @@
 """Turn a tree's nodes into blocks of text and images, in reading order.
 
-One pass with an explicit stack, since a hostile page is deeper than Python's. Text gathers on a line; a line
+One pass with its own stack, since a hostile page is deeper than Python's. Text gathers on a line; a line
 ends at <br>, at a list item or a table row; lines gather in a block; a block ends where a paragraph, heading,
 image, list or table begins or ends. An image inside a paragraph splits it, because ORDER IS THE DATA.
 
@@ -18,7 +18,7 @@ image, list or table begins or ends. An image inside a paragraph splits it, beca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from selectolax.lexbor import LexborNode
 
@@ -31,7 +31,12 @@ from leafinstruct.records.document import TextKind
 
 __all__ = ["Block", "walk"]
 
-_HEADINGS = word_set("h1 h2 h3 h4 h5 h6")
+_KINDS: dict[str, TextKind] = {
+    **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), "heading"),
+    "figcaption": "caption",
+    "caption": "caption",
+}
+"""Elements that always open a kind of text."""
 _LISTS = word_set("ul ol dl")
 _ITEMS = word_set("li dt dd")
 _IN_CELL = _LISTS | {"li"}
@@ -40,6 +45,8 @@ _BLOCKS = word_set(
     figcaption figure footer form header hgroup hr li main p pre section summary table tbody td tfoot th
     thead tr"""
 )
+_BORDERS_ONLY = _BLOCKS - _KINDS.keys() - _LISTS - {"table"}
+"""Elements that end a paragraph of prose and open no kind of text, unless it is a caption."""
 _CELLS = frozenset[TextKind]({"table", "caption"})
 """Kinds of one line in which the items of a list keep their markers."""
 _LAID_OUT = "h1, h2, h3, h4, h5, h6, pre, figure"
@@ -49,8 +56,11 @@ _RAISED = {
     "sup": str.maketrans("0123456789+-\u2212=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾"),
     "sub": str.maketrans("0123456789+-\u2212=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎"),
 }
+_MAY_BE_WHOLE = IMAGE_TAGS | _RAISED.keys() | {"a", "br"}
+"""Elements inside lines that `_is_whole` may write."""
 _NUMBER = frozenset("0123456789+-\u2212=()")
 """Characters that Unicode has both raised and lowered."""
+_EMPHASIS = frozenset({"em", "i", "small"})
 _MAX_CAPTION = 300
 """Maximum characters of an emphasized paragraph after an image that is its caption."""
 
@@ -58,43 +68,55 @@ _MAX_CAPTION = 300
 def walk(roots: Sequence[LexborNode]) -> list[Block | PageImage]:
     """The blocks and images of the nodes, in order."""
     writer = Writer()
-    stack: list[tuple[LexborNode, bool, TextKind | None]] = [(root, False, None) for root in reversed(roots)]
-    while stack:
-        node, leaving, kind = stack.pop()
-        tag = node.tag or ""
-        if tag == "-text":
-            writer.line.append(node.text_content or "")
-        elif leaving:
-            _end(writer, tag, kind)
-        elif not _is_whole(writer, node, tag):
-            opened = _begin(writer, node, tag) if tag in _BLOCKS else None
-            stack.append((node, True, opened))
-            stack.extend((child, False, None) for child in reversed(_children(node, tag)))
+    line = writer.line
+    # the open elements: children that are still to be walked, tag, and the kind of text that it opened
+    opened: list[tuple[Iterator[LexborNode], str, TextKind | None]] = [(iter(roots), "", None)]
+    while opened:
+        children, around, kind = opened[-1]
+        for node in children:
+            tag = node.tag or ""
+            if tag == "-text":
+                text = node.text_content or ""
+                if line or not text.isspace():  # half of a page's texts are the space before a line
+                    line.append(text)
+            elif tag in _BLOCKS:
+                if tag != "pre" or not _is_whole(writer, node, tag):
+                    inner = _caption_last(node) if tag == "figure" else node.iter(include_text=True)
+                    opened.append((inner, tag, _begin(writer, node, tag)))
+                    break
+            elif tag not in _MAY_BE_WHOLE or not _is_whole(writer, node, tag):
+                opened.append((node.iter(include_text=True), tag, None))
+                break
+        else:
+            opened.pop()
+            if around in _BLOCKS:
+                _end(writer, around, kind)
     writer.end_block()
     return writer.pieces
 
 
-def _children(node: LexborNode, tag: str) -> list[LexborNode]:
-    """Children in the order of the document, with a figure's caption after its images."""
-    children = list(node.iter(include_text=True))
-    return sorted(children, key=lambda child: child.tag == "figcaption") if tag == "figure" else children
+def _caption_last(figure: LexborNode) -> Iterator[LexborNode]:
+    """Children of a figure in the order of the document, with its caption after its images."""
+    return iter(sorted(figure.iter(include_text=True), key=lambda child: child.tag == "figcaption"))
 
 
 def _is_whole(writer: Writer, node: LexborNode, tag: str) -> bool:
     """Write an element that is not walked: an image, a line break, code, a permalink sign (nothing). False
-    for all others."""
+    for all others. tag: pre, or one of _MAY_BE_WHOLE."""
+    if tag == "a":
+        return node.text().strip() in _PERMALINKS and node.css_first(IMAGES) is None
     if tag in IMAGE_TAGS:
         writer.add(image(node))
     elif tag == "br":
         _break(writer)
     elif tag in _RAISED and (shifted := _shifted(node, tag)):
         writer.line.append(shifted)
-    elif tag == "pre" and node.css_first(IMAGES) is None:
-        code = lines(_code(node))
+    elif tag == "pre" and (written := _code(node)) is not None:
+        code = lines(written)
         if code:
             writer.add(Block(code, "code"))
     else:
-        return tag == "a" and node.text().strip() in _PERMALINKS and node.css_first(IMAGES) is None
+        return False
     return True
 
 
@@ -107,31 +129,34 @@ def _shifted(node: LexborNode, tag: str) -> str:
 
 def _begin(writer: Writer, node: LexborNode, tag: str) -> TextKind | None:
     """Begin a block element: open its kind of text, if it has one, else write a border."""
+    if tag in _BORDERS_ONLY and writer.kinds[-1] == "prose" and not writer.is_image_last():  # most elements
+        if writer.line or writer.done:
+            writer.end_block()
+        return None
     kind = _kind(writer, node, tag)
     if kind is not None:
         writer.open(kind)
     else:
         writer.border()
-    if writer.kinds[-1] == "list":
+    around = writer.kinds[-1]
+    if around == "list":
         if tag in _LISTS:
             writer.begin_list(list_of(node, tag))
         elif tag in _ITEMS:
             writer.begin_item(node, tag)
-    elif writer.kinds[-1] in _CELLS and tag in _IN_CELL:
+    elif around in _CELLS and tag in _IN_CELL:
         _begin_in_cell(writer, node, tag)
-    elif writer.kinds[-1] == "table":
+    elif around == "table":
         _begin_in_table(writer, tag)
     return kind
 
 
 def _kind(writer: Writer, node: LexborNode, tag: str) -> TextKind | None:
     """The kind of text that an element opens, if any."""
-    if tag in _HEADINGS:
-        return "heading"
-    if tag in ("figcaption", "caption") or (
-        tag in ("p", "div") and writer.after_image() and _is_caption(node)
-    ):
-        return "caption"
+    if (own := _KINDS.get(tag)) is not None:
+        return own
+    if tag in ("p", "div"):
+        return "caption" if writer.after_image() and _is_caption(node) else None
     if tag in _LISTS and writer.kinds[-1] == "prose":
         return "list"
     if tag == "table" and _is_data(node):
@@ -160,19 +185,24 @@ def _begin_in_table(writer: Writer, tag: str) -> None:
 
 
 def _end(writer: Writer, tag: str, kind: TextKind | None) -> None:
-    """End an element: close the kind that it opened, else write a border. Kinds are balanced, so the
+    """End a block element: close the kind that it opened, else write a border. Kinds are balanced, so the
     innermost one is the element's own."""
-    if writer.kinds[-1] == "list":
+    around = writer.kinds[-1]
+    if around == "prose":
+        if writer.line or writer.done:
+            writer.end_block()
+        return
+    if around == "list":
         if tag in _LISTS:
             writer.end_list()
         elif tag in _ITEMS:
             writer.end_line()
             writer.end_item()
-    elif writer.kinds[-1] in _CELLS and tag in _LISTS and writer.in_cell:
+    elif around in _CELLS and tag in _LISTS and writer.in_cell:
         writer.in_cell.pop()
     if kind is not None:
         writer.close()
-    elif tag in _BLOCKS:
+    else:
         writer.border()
 
 
@@ -186,29 +216,42 @@ def _break(writer: Writer) -> None:
         writer.border()
 
 
-def _code(node: LexborNode) -> str:
-    """Text of a <pre> as it is shown; <br> is a line break."""
-    parts = (
-        "\n" if part.tag == "br" else part.text_content or "" for part in node.traverse(include_text=True)
-    )
+def _code(node: LexborNode) -> str | None:
+    """Text of a <pre> as it is shown; <br> is a line break. None if it has an image."""
+    parts: list[str] = []
+    for part in node.traverse(include_text=True):
+        tag = part.tag
+        if tag in IMAGE_TAGS:
+            return None
+        parts.append("\n" if tag == "br" else part.text_content or "")
     return "".join(parts)
 
 
 def _is_caption(node: LexborNode) -> bool:
     """Whether a short paragraph has the class caption or is emphasized as a whole."""
-    if node.css_first(IMAGES) is not None or len(node.text()) > _MAX_CAPTION:
-        return False
-    if any(
+    return (
+        (_is_named_caption(node) or _is_emphasized(node))
+        and len(node.text()) <= _MAX_CAPTION
+        and node.css_first(IMAGES) is None
+    )
+
+
+def _is_named_caption(node: LexborNode) -> bool:
+    return any(
         name.lower().endswith(("caption", "caption-text"))
         for name in (node.attributes.get("class") or "").split()
-    ):
-        return True
-    children = [
-        child
-        for child in node.iter(include_text=True)
-        if child.tag != "-text" or (child.text_content or "").strip()
-    ]
-    return len(children) == 1 and children[0].tag in ("em", "i", "small")
+    )
+
+
+def _is_emphasized(node: LexborNode) -> bool:
+    """Whether an element contains one emphasized element and no other text."""
+    found = 0
+    for child in node.iter(include_text=True):
+        if child.tag in _EMPHASIS:
+            found += 1
+        elif child.tag != "-text" or (child.text_content or "").strip():
+            return False
+    return found == 1
 
 
 def _is_data(table: LexborNode) -> bool:

@@ -38,6 +38,7 @@ from leafinstruct.ingest.losses import with_losses
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.tables import parquet, tar
 from leafinstruct.ingest.tables.lines import MAX_LINE, Line
+from leafinstruct.ingest.tables.parallel import parallel
 from leafinstruct.ingest.tables.parse import parsed_line
 from leafinstruct.records.document import (
     Document,
@@ -154,19 +155,7 @@ def _document(
 ) -> Iterator[Document]:
     """Yield the record's document. Raises LostError when there is none; lost pieces are appended to
     `lost`."""
-    images, texts = record.get("images"), record.get("texts")
-    if not isinstance(images, list) or not isinstance(texts, list):
-        raise LostError("no_lists", f"images is {shown(images)}, texts is {shown(texts)}")
-    if len(images) != len(texts):
-        raise LostError(
-            "unequal_lists", f"{len(images)} images and {len(texts)} texts, so their order is unknown"
-        )
-    if problem := excess(
-        len(texts),
-        sum(item is not None for item in images),
-        sum(len(item) for item in texts if isinstance(item, str)),
-    ):
-        raise LostError(*problem)
+    images, texts = parallel(record.get("images"), record.get("texts"))
     frames = _frames(record.get("image_metadata"), images)
     segments: list[Segment] = []
     for place, (image, text) in enumerate(zip(images, texts, strict=True)):

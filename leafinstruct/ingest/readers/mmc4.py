@@ -28,11 +28,10 @@ from pathlib import Path, PurePosixPath
 from typing import NotRequired, TypedDict, cast
 
 from leafinstruct.ingest import files
-from leafinstruct.ingest.caps import excess
+from leafinstruct.ingest.caps import MAX_TEXT, excess
 from leafinstruct.ingest.config import Mmc4Source
 from leafinstruct.ingest.fields.reference import LostError, safe_name, shown
-from leafinstruct.ingest.fields.text import lines as keep_lines
-from leafinstruct.ingest.fields.text import one_line
+from leafinstruct.ingest.fields.text import prose
 from leafinstruct.ingest.fields.title import of_prose
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.span import Span
@@ -109,17 +108,19 @@ def _parse(line: Line) -> _Record:
     sentences = record.get("text_list")
     if not isinstance(sentences, list):
         raise LostError("no_text_list", "text_list is missing or not a list")
-    if problem := _excess(sentences, record.get("image_info")):
+    if problem := _excess(sentences, record.get("image_info"), len(line.data or b"")):
         raise LostError(*problem)
     return cast("_Record", record)
 
 
-def _excess(sentences: list[object], entries: object) -> tuple[str, str] | None:
-    """Check the caps on the record's lists as they are, before anything is built from them."""
+def _excess(sentences: list[object], entries: object, size: int) -> tuple[str, str] | None:
+    """Check the caps on the record's lists as they are, before anything is built from them.
+
+    size: bytes of the line. It has no more characters than that, so those of a short line are not counted.
+    """
     images = len(entries) if isinstance(entries, list) else 0
-    return excess(
-        len(sentences) + images, images, sum(len(item) for item in sentences if isinstance(item, str))
-    )
+    characters = sum(len(item) for item in sentences if isinstance(item, str)) if size > MAX_TEXT else 0
+    return excess(len(sentences) + images, images, characters)
 
 
 def _document(
@@ -129,16 +130,20 @@ def _document(
     lost: list[LostError] = []
     placed = _placed(record, images, lost)
     segments: list[Segment] = []
-    for index, sentence in enumerate(record["text_list"]):
-        text, placed_here = _sentence(sentence, index, lost), placed.get(index, ())
-        owner = len(segments) + len(placed_here) if text else None
-        for ref, url in placed_here:
-            found: OwnerFound = "unknown" if owner is None else "stated"
-            segments.append(
-                ImageRef(len(segments), ref, url=url, license=source.license, owner=owner, owner_found=found)
-            )
+    position = 0
+    for index, text in enumerate(_sentences(record["text_list"], lost)):
+        if index in placed:
+            here, rights = placed[index], source.license
+            owner = position + len(here) if text else None
+            found: OwnerFound = "stated" if text else "unknown"
+            for ref, url in here:
+                segments.append(
+                    ImageRef(position, ref, url=url, license=rights, owner=owner, owner_found=found)
+                )
+                position += 1
         if text:
-            segments.append(Text(len(segments), text))
+            segments.append(Text(position, text))
+            position += 1
     if not segments:
         raise LostError("empty", "no text and no image")
     identity, provenance = document_id(source.name, file, locator), Provenance(file, locator)
@@ -149,12 +154,15 @@ def _document(
     yield from (Rejected(file, locator, piece.reason, piece.detail, whole=False) for piece in lost)
 
 
-def _sentence(sentence: object, index: int, lost: list[LostError]) -> str:
-    if isinstance(sentence, str):
-        return keep_lines(sentence) if "\n" in sentence and "\n" in sentence.strip() else one_line(sentence)
-    kind = "null_text" if sentence is None else "not_text"
-    lost.append(LostError(kind, f"text_list[{index}] is {shown(sentence)}"))
-    return ""
+def _sentences(sentences: list[object], lost: list[LostError]) -> list[str]:
+    """Clean the sentences; empty, with the reason in `lost`, where one is no text."""
+    if set(map(type, sentences)) == {str}:
+        return prose(cast("list[str]", sentences))
+    for index, sentence in enumerate(sentences):
+        if not isinstance(sentence, str):
+            kind = "null_text" if sentence is None else "not_text"
+            lost.append(LostError(kind, f"text_list[{index}] is {shown(sentence)}"))
+    return prose([sentence if isinstance(sentence, str) else "" for sentence in sentences])
 
 
 def _placed(

@@ -36,6 +36,7 @@ from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.losses import with_losses
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import parquet
+from leafinstruct.ingest.tables.parallel import parallel
 from leafinstruct.records.document import (
     Document,
     ImageRef,
@@ -97,19 +98,7 @@ def _document(
 ) -> Iterator[Document]:
     """Yield the record's document. Raises LostError when there is none; lost pieces are appended to
     `lost`."""
-    images, texts = record["images"], record["texts"]
-    if not isinstance(images, list) or not isinstance(texts, list):
-        raise LostError("no_lists", f"images is {shown(images)}, texts is {shown(texts)}")
-    if len(images) != len(texts):
-        raise LostError(
-            "unequal_lists", f"{len(images)} images and {len(texts)} texts, so their order is unknown"
-        )
-    if problem := excess(
-        len(texts),
-        sum(item is not None for item in images),
-        sum(len(item) for item in texts if isinstance(item, str)),
-    ):
-        raise LostError(*problem)
+    images, texts = parallel(record["images"], record["texts"])
     about = _parsed(record.get("metadata"), list, lost)
     page = _parsed(record.get("general_metadata"), dict, lost)
     segments: list[Segment] = []

@@ -242,6 +242,11 @@ Symbols are the categories S and C (except the degree and numero signs), and the
 \\ _ { }` and bullets.
 """
 
+count_alphanumeric = _Counter(r"[\p{L}\p{M}\p{N}]")
+"""Letters with their combining marks, and digits of all scripts."""
+count_punctuation = _Counter(r"\p{P}")
+"""Punctuation of all scripts (general category P)."""
+
 
 @lru_cache(maxsize=4096)
 def folded(text: str) -> str:

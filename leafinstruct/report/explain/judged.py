@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from leafinstruct.records.printable import Page
+from leafinstruct.records.printable import Page, printable
 
 ENDS = {
     "passed": "passed",
@@ -31,6 +31,8 @@ def decision(
     yield f"filter: {found['verdict']}" + (f" by {found['drops'][0]['rule']}" if dropped else "")
     if dropped:
         yield from page.wrapped(_why(found["drops"][0]), 2, 4)
+    for edit in found["edits"]:
+        yield from page.wrapped(f"edited {printable(edit['line'])}", 2, 4)
     by_rule = {rule["rule"]: rule for rule in found["rules"]}
     for name in dict.fromkeys([*(cell["name"] for cell in scores), *by_rule]):
         cells = [cell for cell in scores if cell["name"] == name]
@@ -43,7 +45,7 @@ def decision(
 
 def _why(drop: Mapping[str, Any]) -> str:
     """The reason of a drop as a sentence."""
-    if drop["rule"] == "languages":
+    if drop["rule"] in ("languages", "license"):
         return str(drop["detail"])
     place = "" if drop["position"] is None else f" of image [{drop['position']}]"
     value = f"is {_number(drop['value'])}" if drop["value"] is not None else f"has no value ({drop['state']})"
@@ -113,6 +115,8 @@ def _duplicates(page: Page, found: Mapping[str, Any] | None) -> Iterator[str]:
         return
     if found["text"]["count"]:
         yield from page.wrapped(f"same text as {_others(found['text'])}", 2, 4)
+    if found["near_text"]["count"]:
+        yield from page.wrapped(f"nearly the same text as {_others(found['near_text'])}", 2, 4)
     for image in found["images"]:
         yield from page.wrapped(f"image {image['sha256']} also in {_others(image)}", 2, 4)
 

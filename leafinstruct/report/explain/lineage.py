@@ -6,8 +6,8 @@
     segments               as read; of an image also `found` (the file at its reference) and `fetch` (the log,
                            for an image on the web)
     scores                 every cell, in the order computed
-    filter                 verdict, drops, rules (each with bound, values, outcome), duplicates, judge (see
-                           answers.py)
+    filter                 verdict, drops, edits (changes of texts, each with a `line` for people), rules
+                           (each with bound, values, outcome), duplicates, judge (see answers.py)
     rewrite                verdict, drops, asked (see answers.py)
     examples               of each: id, task, turns, models, prompts, and its `shard`: file, row, task, split
     cost                   requests, tokens and dollars of both questions (null: unknown)
@@ -25,8 +25,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
+from leafinstruct.filter.texts import editing
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, ImageRef, Segment, Text
+from leafinstruct.records.edits import Edit
 from leafinstruct.records.example import Cell, Example
 from leafinstruct.records.files.lookup import documents_where, one_of, rows_where, values_where
 from leafinstruct.records.rows import Drop
@@ -98,6 +100,7 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
         "filter": verdict
         and {
             **_of_stage(verdict),
+            "edits": _edits(stages["filter"], part, read),
             **decision.read_back(stages["filter"], part, match.document, scores, verdict[1]),
             "judge": judged,
         },
@@ -247,6 +250,17 @@ def _verdict(artifact: Artifact, part: str, document: str, *kinds: tuple[str, st
         for (drops,) in values_where(artifact.file(kind, part), "id", one_of({document}), "drops"):
             return verdict, [Drop(**drop) for drop in drops]
     return None
+
+
+def _edits(filtered: Artifact, part: str, read: Document) -> list[dict[str, object]]:
+    """Changes of the document's texts, each with a line for people."""
+    found = (
+        rows
+        for kind in ("documents", "dropped")
+        for (rows,) in values_where(filtered.file(kind, part), "id", one_of({read.id}), "edits")
+    )
+    edits = [Edit(**row) for row in next(found, ())]
+    return [{**asdict(edit), "line": editing.line_of(edit, read)} for edit in edits]
 
 
 def _scores(filtered: Artifact, part: str, document: str) -> list[Cell]:

@@ -3,11 +3,11 @@ the records of which it is a duplicate.
 
 Rules come from the fingerprint of the built stage, not from the current recipe. Outcomes:
 
-    passed | dropped_document | dropped_image | dropped_step | not_reached
+    passed | dropped_document | dropped_image | dropped_step | ignored | not_reached
 
 dropped_step: an image was dropped together with the text that owns it (`drop: step`); the drop's detail lists
-the positions. not_reached: the document was dropped earlier, or a failure ended the decision in this family
-of scores.
+the positions. ignored: the model does not know the document's language. not_reached: the document was dropped
+earlier, or a failure ended the decision in this family of scores.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from leafinstruct.filter.catalog import SCORES
+from leafinstruct.filter.scores.alignment import is_ignored
 from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.example import Cell
 from leafinstruct.records.files.lookup import one_of, values_where
@@ -22,7 +24,7 @@ from leafinstruct.records.rows import Drop
 from leafinstruct.runtime.artifact import Artifact
 
 SHOWN = 20
-"""Maximum number of duplicates that are listed, by id; the first one was kept."""
+"""Maximum number of duplicates that are listed, from the best."""
 
 
 def read_back(
@@ -42,7 +44,7 @@ def rules(filtered: Artifact, scores: Sequence[Cell], drops: Sequence[Drop]) -> 
     active = set(cast("Sequence[str]", fingerprint.get("active_rules", ())))
     found = [_rule(rule, scores, drops) for rule in section.get("rules", ()) if rule["score"] in active]
     judged = not any(drop.position is None for drop in drops) or any(
-        not cell.name.startswith(("document.", "text.")) for cell in scores
+        cell.name not in SCORES or SCORES[cell.name].turn for cell in scores
     )
     minima = [
         _minimum(name, section[name], drops, judged)
@@ -52,22 +54,21 @@ def rules(filtered: Artifact, scores: Sequence[Cell], drops: Sequence[Drop]) -> 
     if section.get("languages"):
         found.insert(0, _languages(section["languages"], scores, drops))
     known = {rule["rule"] for rule in [*found, *minima]}
-    # drops without a rule in the recipe: an image that does not decode, an outage
+    # drops without a rule in the recipe: personal data, an image that does not decode, an outage
     others = dict.fromkeys(drop.rule for drop in drops if drop.rule not in known)
     return [*found, *minima, *(_rule({"score": name}, scores, drops) for name in others)]
 
 
 def _rule(rule: dict[str, Any], scores: Sequence[Cell], drops: Sequence[Drop]) -> dict[str, object]:
     name = rule["score"]
-    values = [
-        {"position": cell.position, "value": cell.value, "state": cell.state}
-        for cell in scores
-        if cell.name == name
-    ]
+    cells = [cell for cell in scores if cell.name == name]
+    values = [{"position": cell.position, "value": cell.value, "state": cell.state} for cell in cells]
     dropped = _outcome_of_drops(rule, [drop for drop in drops if drop.rule == name])
     bounds = {key: rule.get(key) for key in ("min", "max", "model")}
     failed = {_family(drop.rule) for drop in drops if drop.state in UNDECIDED}
     outcome = "not_reached" if not values or _family(name) in failed else "passed"
+    if any(map(is_ignored, cells)):
+        outcome = "ignored"
     return {"rule": name, **bounds, "values": values, "outcome": dropped or outcome}
 
 
@@ -121,33 +122,66 @@ def _minimum(name: str, least: float, drops: Sequence[Drop], judged: bool) -> di
 def duplicates(filtered: Artifact, part: str, document: str, scores: Sequence[Cell]) -> dict[str, Any] | None:
     """The records that the duplicate.* scores counted; None if they counted none.
 
-    text: ids with the same text. images: for each repeated image its sha256 and the ids that show it. `count`
-    includes those beyond SHOWN. Reads two short columns of all parts, only for records with duplicates.
+    text, near_text: ids with the same text, and of the group of near-duplicates. images: for each repeated
+    image its sha256 and the ids that show it. `count` includes those beyond SHOWN. Reads short columns of all
+    parts, only for records with duplicates.
     """
     counted = {
         cell.name: cell.value
         for cell in scores
         if cell.position is None and cell.name.startswith("duplicate.")
     }
-    columns = ("text", "images")
-    own = next(values_where(filtered.file("keys", part), "document_id", one_of({document}), *columns), None)
+    columns = ("words", "images")
+    own = next(
+        values_where(filtered.file("keys", part), "document_id", one_of({document}), "text", *columns), None
+    )
     if own is None or not any(counted.values()):
         return None
-    own_text, own_images = own[0], set(own[1])
-    same_text, shown = set[str](), dict[str, set[str]]()
+    own_text, own_words, own_images = own[0], own[1], own[2]
+    same_text, shown = set[_Place](), dict[str, set[_Place]]()
     for path in sorted(filtered.path.glob("keys-*.parquet")):
         if counted.get("duplicate.text"):
-            same_text |= {other for (other,) in values_where(path, "text", one_of({own_text}), "document_id")}
+            found = values_where(path, "text", one_of({own_text}), "document_id", *columns)
+            same_text |= {_place(*values) for values in found}
         if counted.get("duplicate.images"):
-            test = one_of(own_images - {""})
-            for other, others in values_where(path, "images", test, "document_id", "images"):
-                for image in own_images & set(others):
-                    shown.setdefault(image, set()).add(other)
-    images = [{"sha256": sha256, **_earlier(ids, document)} for sha256, ids in sorted(shown.items())]
-    return {"text": _earlier(same_text, document), "images": [item for item in images if item["count"]]}
+            test = one_of(set(own_images) - {""})
+            for other, words, others in values_where(path, "images", test, "document_id", *columns):
+                for image in set(own_images) & set(others):
+                    shown.setdefault(image, set()).add(_place(other, words, others))
+    place = _place(document, own_words, own_images)
+    images = [{"sha256": sha256, **_better(places, place)} for sha256, places in sorted(shown.items())]
+    return {
+        "text": _better(same_text, place),
+        "near_text": _better(_group(filtered, part, document), place),
+        "images": [item for item in images if item["count"]],
+    }
 
 
-def _earlier(ids: set[str], document: str) -> dict[str, Any]:
-    """Ids smaller than the document's: a record is a copy of these (filter/scores/duplicate.py)."""
-    before = sorted(other for other in ids if other < document)
-    return {"count": len(before), "of": before[:SHOWN]}
+_Place = tuple[int, int, str]
+"""Place in the order of documents from the best (filter/index/corpus.py)."""
+
+
+def _place(document: str, words: int, images: Sequence[str]) -> _Place:
+    return (-len(images), -words, document)
+
+
+def _group(filtered: Artifact, part: str, document: str) -> set[_Place]:
+    """The documents of the group of near-duplicate texts that a document is in."""
+    path = filtered.file("duplicates", part)
+    (group,) = next(values_where(path, "document_id", one_of({document}), "group"), (None,))
+    found = set[_Place]()
+    for path in sorted(filtered.path.glob("duplicates-*.parquet")) if group is not None else ():
+        members = {name for (name,) in values_where(path, "group", one_of({group}), "document_id")}
+        if members:
+            keys = path.with_name(path.name.replace("duplicates-", "keys-", 1))
+            columns = ("document_id", "words", "images")
+            found |= {
+                _place(*values) for values in values_where(keys, "document_id", one_of(members), *columns)
+            }
+    return found
+
+
+def _better(places: set[_Place], own: _Place) -> dict[str, Any]:
+    """Ids of the documents before a document in the order: it is a copy of these."""
+    before = sorted(place for place in places if place < own)
+    return {"count": len(before), "of": [name for *_, name in before[:SHOWN]]}

@@ -8,8 +8,11 @@ A cell is its value; without a value, its state (`not_scored`, `failed` ...); nu
 because the document was dropped earlier. The page needs this difference to replay decisions under other
 bounds.
 
+A record has its texts as filter edited them, and a line for each edit; its words are those that the rules
+counted.
+
 Above `limit` documents the page shows those with the smallest sha256 of their id. Chosen over the smallest
-ids, which would show too few duplicates, since a duplicate is the record with the larger id.
+ids, which would show too few duplicates, since of equal records those with larger ids are the duplicates.
 
 Chosen: rows of records/table, a part at a time in its own process (parts.py), over data frames of the whole
 run, so that memory is bounded by a part. A part numbers its images from 0; `gather` renumbers them for the
@@ -28,8 +31,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from leafinstruct.filter.catalog import SCORES
+from leafinstruct.filter.scores.alignment import is_ignored
+from leafinstruct.filter.texts.editing import edited, line_of
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, Text
+from leafinstruct.records.edits import Edit, edits
 from leafinstruct.records.example import Cell, Example
 from leafinstruct.records.rows import Drop, ImageRow
 from leafinstruct.records.shards import named, values
@@ -156,7 +162,7 @@ def _read(
     return Found(value=(part.name, (records, shared)))
 
 
-class _Allowance:
+class Allowance:
     """Number of bytes of a document's text that may still be shown."""
 
     def __init__(self, size: int) -> None:
@@ -182,13 +188,15 @@ def _records(
     decided = filtered.report(part) is not None
     verdicts: dict[str, tuple[str, Sequence[Drop]]] = {}
     owners_now: dict[str, dict[int, int | None]] = {}
+    changes: dict[str, Sequence[Edit]] = {}
     for kind, verdict in (("documents", "kept"), ("dropped", "dropped")):
         for document, drops in _there(filtered.file(kind, part), table.decisions) if decided else ():
             if document.id in chosen:
                 verdicts[document.id] = verdict, drops
                 owners_now[document.id] = {image.position: image.owner for image in document.images}
+        changes |= {name: made for name, made in _there(filtered.file(kind, part), edits) if made and decided}
     refused = {
-        document.id: [_drop(drop) for drop in drops]
+        document.id: [shown_drop(drop) for drop in drops]
         for document, drops in _there(rewrite.file("dropped", part), table.decisions)
         if document.id in chosen
     }
@@ -202,11 +210,12 @@ def _records(
         if name in chosen:
             cells.setdefault(name, []).append(cell)
     images = {row.ref: row for row in _there(filtered.file("images", part), _images)}
-    for document in _there(stages["ingest"].file("documents", part), table.documents):
-        if document.id not in chosen:
+    for read in _there(stages["ingest"].file("documents", part), table.documents):
+        if read.id not in chosen:
             continue
+        document, made = edited(read, changes.get(read.id, ()))
         verdict, failed = verdicts.get(document.id, ("undecided", ()))
-        source, answer = _Allowance(shared.allowance), _Allowance(shared.allowance)
+        source, answer = Allowance(shared.allowance), Allowance(shared.allowance)
         segments, positions = _segments(document, images, source, shared)
         example = _example(examples.get(document.id), document, answer, shared)
         shared.cut += source.cut or answer.cut
@@ -218,18 +227,20 @@ def _records(
             "language": language_named(document.language),
             **asdict(document.provenance),
             "verdict": verdict,
-            "drops": [_drop(drop) for drop in failed],
+            "drops": [shown_drop(drop) for drop in failed],
+            "edits": [[edit.reason, line_of(edit, read)[:CUT]] for edit in made],
             **({"refused": refused[document.id]} if document.id in refused else {}),
             "segments": segments,
             **_minima(document),
             **layout(document, owners_now.get(document.id, {})),
+            **({"unaligned": True} if any(map(is_ignored, cells.get(document.id, ()))) else {}),
             **_cells(cells.get(document.id, []), positions, shared),
             **example,
         }
 
 
 def _segments(
-    document: Document, images: Mapping[str, ImageRow], allowance: _Allowance, shared: _OfPart
+    document: Document, images: Mapping[str, ImageRow], allowance: Allowance, shared: _OfPart
 ) -> tuple[list[dict[str, object]], dict[int, int]]:
     """Segments for the page, and position -> index among the images."""
     shown: list[dict[str, object]] = []
@@ -301,7 +312,7 @@ def _cells(cells: Iterable[Cell], positions: Mapping[int, int], shared: _OfPart)
 
 
 def _example(
-    example: Example | None, document: Document, allowance: _Allowance, shared: _OfPart
+    example: Example | None, document: Document, allowance: Allowance, shared: _OfPart
 ) -> dict[str, object]:
     """`example`: id, task, split and turns; empty if there is none. Images, and texts that are identical to a
     segment, are given by position (`at`), so that no text is stored twice."""
@@ -340,7 +351,7 @@ def _shards(shard: Artifact) -> dict[str, str]:
     return splits
 
 
-def _drop(drop: Drop) -> list[Any]:
+def shown_drop(drop: Drop) -> list[Any]:
     """[rule, position of the image or null, value, threshold, state, detail]."""
     value = None if drop.value is None or math.isnan(drop.value) else drop.value
     return [drop.rule, drop.position, value, drop.threshold, drop.state, drop.detail[:CUT]]

@@ -1,11 +1,9 @@
 """`leaf inspect`: a dataset as one HTML page with its funnel, scores with adjustable bounds, and records.
 
-The file opens from a disk and makes no network request. Text of records is data, never markup: it is JSON in
-elements that a browser does not run, and the page's script makes text nodes of it. The content security
-policy allows only this script, the chart library and the style sheet, by hash, and images from `data:` URLs;
-no inline script, no eval.
+It is an offline page (report/offline_page.py): text of records is data, never markup, and only the page's
+script, the chart library and the style sheet are allowed.
 
-    assets/inspect.html   the shell; names in double braces are replaced once, so `{{` in a record is harmless
+    assets/inspect.html   the shell
     assets/*.css, *.js    style; replay (decisions under other bounds), charts, gallery, inspect; not bundled
 
 Chosen: Plotly, from the file in the plotly package. It works under this policy (measured with Chromium 150:
@@ -19,21 +17,18 @@ Cost: about 1.1 ms of CPU per image (thumbnails.py) and 0.8 ms per document, by 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.report import status
+from leafinstruct.report import offline_page, status
 from leafinstruct.report.inspect.gather import Gathered, gather, scores_of
-from leafinstruct.report.inspect.thumbnails import Thumbnails, thumbnails
+from leafinstruct.report.inspect.thumbnails import Thumbnails, stored, thumbnails
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine
 from leafinstruct.runtime.files import writing
@@ -44,14 +39,10 @@ RECORDS = 5_000
 """Default number of documents of a page."""
 IMAGE_BYTES = 20_000_000
 """Maximum size of all images of a page, before base64 adds a third."""
-GROUP = 128
-"""Number of images in one script element, decoded together when one of them is shown."""
 
 _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("replay.js", "charts.js", "gallery.js", "inspect.js")
-_SLOT = re.compile(r"\{\{(\w+)\}\}")
 _STYLED = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
-_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _LABELS = (
     ("ingest", "read", "documents", "images"),
     ("filter", "kept by filter", "kept", "images"),
@@ -94,7 +85,7 @@ def inspect(
             "status`"
         )
     small = thumbnails(
-        stages["filter"],
+        partial(stored, stages["filter"]),
         found.wanted,
         IMAGE_BYTES,
         lambda done, parts: on_progress("shrinking images", done, parts),
@@ -113,48 +104,16 @@ def _page(name: str, meta: Mapping[str, Any], records: list[dict[str, Any]], sma
     from plotly.offline import get_plotlyjs
 
     library = get_plotlyjs()
-    script = "\n".join((_ASSETS / file).read_text(encoding="utf-8") for file in _SCRIPTS)
-    style = (_ASSETS / "inspect.css").read_text(encoding="utf-8")
-    # valid JSON without escaping, since it is base64
-    encoded = ["null" if item is None else f'"{base64.b64encode(item).decode()}"' for item in small.data]
-    groups = [f"[{','.join(encoded[at : at + GROUP])}]" for at in range(0, len(encoded), GROUP)]
-    slots = {
-        "policy": (
-            f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src "
-            f"{_hash(style)} {_hash('')}; img-src data:; "
-            "base-uri 'none'; form-action 'none'"
-        ),
-        "title": escape(f"{name}: dataset inspection"),
-        "style": style,
-        "ids": "".join(f'<i id="{name}" hidden></i>' for name in dict.fromkeys(_STYLED.findall(library))),
-        "data": "\n".join(
-            [
-                _data("meta", meta),
-                _data("data", records),
-                *(_element(f"images-{number}", group) for number, group in enumerate(groups)),
-            ]
-        ),
-        "library": library,
-        "script": script,
-    }
-    shell = (_ASSETS / "inspect.html").read_text(encoding="utf-8")
-    return _SLOT.sub(lambda slot: slots[slot[1]], shell)
-
-
-def _data(name: str, value: object) -> str:
-    """A script element with JSON, which a browser does not run. Without `<`, the JSON cannot end it."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign, safe in _UNSAFE.items():
-        text = text.replace(sign, safe)
-    return _element(name, text)
-
-
-def _element(name: str, json_text: str) -> str:
-    return f'<script type="application/json" id="{name}">{json_text}</script>'
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return offline_page.page(
+        _ASSETS / "inspect.html",
+        f"{name}: dataset inspection",
+        [_ASSETS / "inspect.css"],
+        [_ASSETS / file for file in _SCRIPTS],
+        {"meta": meta, "data": records},
+        small.data,
+        library,
+        "".join(f'<i id="{name}" hidden></i>' for name in dict.fromkeys(_STYLED.findall(library))),
+    )
 
 
 def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thumbnails) -> dict[str, object]:
@@ -186,7 +145,7 @@ def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thu
         ],
         "minima": {"images": section.get("min_images", 0), "words": section.get("min_words", 0)},
         "share_above": section.get("alignment", {}).get("share_above"),
-        "images": {"group": GROUP},
+        "images": {"group": offline_page.GROUP},
     }
 
 
@@ -246,6 +205,7 @@ def _funnel(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
                     totals.image_reasons,
                     {name: one.image_reasons for name, one in by_source.items()},
                 ),
+                ("texts", totals.edits, {name: one.edits for name, one in by_source.items()}),
             )
             for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         ]

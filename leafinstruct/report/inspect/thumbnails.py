@@ -13,10 +13,11 @@ interpreter lock and need a third more CPU.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 from PIL import Image
 
@@ -25,6 +26,10 @@ from leafinstruct.records import table
 from leafinstruct.report.inspect.parts import OnProgress, in_order
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Found, Part
+
+Name = TypeVar("Name", bound=Hashable)
+Read = Callable[[str, frozenset[Name]], Iterator[tuple[Name, bytes]]]
+"""Reads wanted images of a part: its name, their names -> each once, with its bytes. Picklable."""
 
 SIDES = (384, 256, 192, 128, 96, 64)
 """Candidates for the longer side, in pixels; images are never enlarged."""
@@ -46,22 +51,23 @@ class Thumbnails:
 
 
 def thumbnails(
-    filtered: Artifact,
-    wanted: Mapping[str, Sequence[str]],
+    read: Read[Name],
+    wanted: Mapping[str, Sequence[Name]],
     budget: int,
     on_progress: OnProgress,
     engine: Engine | None = None,
 ) -> Thumbnails:
-    """Make thumbnails of the wanted images (part -> sha256) in their order, together at most `budget` bytes.
+    """Make thumbnails of the wanted images (part -> names) in their order, together at most `budget` bytes.
 
-    The result depends on nothing else. engine: None for this process.
+    read: gives their bytes, such as `stored`. The result depends on nothing else. engine: None for this
+    process.
     """
     parts = [Part(name, frozenset(own)) for name, own in wanted.items() if own]
     count = sum(len(part.payload) for part in parts)
-    side = _side(filtered, parts, count, budget)
+    side = _side(read, parts, count, budget)
     data: list[bytes | None] = []
     size = left_out = 0
-    for part, shrunk in in_order(partial(_shrink, filtered, side), parts, engine, count, on_progress):
+    for part, shrunk in in_order(partial(_shrink, read, side), parts, engine, count, on_progress):
         for small in map(shrunk.get, wanted[part]):
             fits = small is not None and size + len(small) <= budget
             size += len(small) if small is not None and fits else 0
@@ -70,12 +76,12 @@ def thumbnails(
     return Thumbnails(data, side, left_out)
 
 
-def _shrink(filtered: Artifact, side: int, part: Part) -> Found[tuple[str, dict[str, bytes]]]:
-    """Task of an engine: name of a part, whose payload is the sha256 of its wanted images, and their
+def _shrink(read: Read[Name], side: int, part: Part) -> Found[tuple[str, dict[Name, bytes]]]:
+    """Task of an engine: name of a part, whose payload is the names of its wanted images, and their
     thumbnails."""
     small = {
         name: shrunk
-        for name, data in _images(filtered, part)
+        for name, data in read(part.name, part.payload)
         if (shrunk := thumbnail(data, side)) is not None
     }
     return Found(value=(part.name, small))
@@ -97,10 +103,10 @@ def thumbnail(data: bytes, side: int) -> bytes | None:
     return buffer.getvalue()
 
 
-def _side(filtered: Artifact, parts: Sequence[Part], count: int, budget: int) -> int:
+def _side(read: Read[Name], parts: Sequence[Part], count: int, budget: int) -> int:
     """The largest side with which all `count` images should fit, else the smallest."""
     step = max(1, len(parts) // SAMPLED_PARTS)
-    sample = [data for part in parts[::step] for _, data in islice(_images(filtered, part), SAMPLED)]
+    sample = [data for part in parts[::step] for _, data in islice(read(part.name, part.payload), SAMPLED)]
     largest = max(
         (max(found.width, found.height) for data in sample if isinstance(found := probe(data), Probe)),
         default=0,
@@ -113,10 +119,10 @@ def _side(filtered: Artifact, parts: Sequence[Part], count: int, budget: int) ->
     return SIDES[-1]
 
 
-def _images(filtered: Artifact, part: Part) -> Iterator[tuple[str, bytes]]:
-    """(sha256, bytes) of a part's wanted images, each once."""
-    missing: set[str] = set(part.payload)
-    path = filtered.file("images", part.name)
+def stored(filtered: Artifact, part: str, wanted: frozenset[str]) -> Iterator[tuple[str, bytes]]:
+    """(sha256, bytes) of wanted images that filter has read, each once: a `Read` with the artifact bound."""
+    missing = set(wanted)
+    path = filtered.file("images", part)
     for sha256, data in table.columns(path, "sha256", "bytes") if path.exists() else ():
         if sha256 in missing and data:
             missing.remove(sha256)

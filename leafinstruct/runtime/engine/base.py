@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from leafinstruct.errors import WorkerError
@@ -30,10 +31,11 @@ class Needs:
 
     cpu: in its own process; torch and OpenMP threads are divided among processes. io: an async task in one
     event loop of the calling process, so that rate limits and budget have one owner; at most
-    `parts_in_flight` parts at a time, which bounds memory.
+    `parts_in_flight` parts at a time, which bounds memory. gpu: in one process per device, which keeps its
+    model for all parts and asks `engine.device.assigned` for its device.
     """
 
-    kind: Literal["cpu", "io"] = "cpu"
+    kind: Literal["cpu", "io", "gpu"] = "cpu"
     parts_in_flight: int = 2
     what: str = "parts"
     """What the task does, for the progress line."""
@@ -42,6 +44,11 @@ class Needs:
     pulse: Callable[[], int] | None = None
     """io only: returns that count so far. Called every second, for parts so long that their result comes too
     late to show progress."""
+    devices: tuple[str, ...] = ()
+    """gpu only: names of the devices, as torch has them."""
+    before: Callable[[Part], TaskResult] | None = None
+    """gpu only: a cpu task over each part before `task`, for what needs no device. It runs ahead of the
+    devices; the result of a part is the sum of both."""
     release: Callable[[], Awaitable[None]] | None = None
     """io only: awaited in the loop after the last part, even after an error, e.g. to close connections."""
 
@@ -56,6 +63,17 @@ class TaskResult:
 
     counts: Mapping[str, int] = field(default_factory=dict)
     repaired: Mapping[str, int] = field(default_factory=dict)
+
+
+def joined(first: TaskResult, second: TaskResult) -> TaskResult:
+    """The result of two tasks over the same part."""
+
+    def sums(*both: Mapping[str, int]) -> dict[str, int]:
+        return {name: sum(one.get(name, 0) for one in both) for name in dict.fromkeys(chain(*both))}
+
+    return TaskResult(
+        counts=sums(first.counts, second.counts), repaired=sums(first.repaired, second.repaired)
+    )
 
 
 T = TypeVar("T")

@@ -2,8 +2,8 @@
 
 Processes are spawned, not forked: torch and Arrow have threads whose locks a fork would copy. The pool starts
 with the first cpu task and is kept for all stages of a build, so torch and the CLIP weights are loaded once
-per process instead of once per stage. One worker is also a process: there is one code path, and a crash of
-native code does not end the build's own process.
+per process instead of once per stage. The processes of devices are a pool of their own. One worker is also a
+process: there is one code path, and a crash of native code does not end the build's own process.
 
 Chosen: concurrent.futures over joblib and multiprocessing.Pool, because a worker that dies (out of memory)
 raises BrokenProcessPool here and hangs there. Cost: about 0.2 s to start a worker, plus the imports of its
@@ -16,19 +16,21 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from multiprocessing import active_children, current_process, get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from types import TracebackType
 from typing import Any, cast
 
 from leafinstruct.errors import DamagedError, WorkerError
-from leafinstruct.runtime.engine.base import Needs, Part, R, Task
+from leafinstruct.runtime.engine.base import Found, Needs, Part, R, Task, TaskResult, joined
+from leafinstruct.runtime.engine.device import Device, assign
 
 NAME_BYTES = 256
 """Maximum bytes of a part's name in shared memory."""
@@ -49,99 +51,44 @@ many small operations of a small CLIP then take two to three times the CPU time.
 kept."""
 
 
-class LocalEngine:
-    """Engine on the processes of this machine. A context manager; leaving it ends the workers.
+class _Pool:
+    """Processes of one kind: `size` for cpu tasks, or one per device.
 
-    workers: number of processes. Default: one per CPU core.
+    workers: all that it ever had. slots: shared memory, `NAME_BYTES` per worker, with its process id and the
+    name of its current part.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or _cores()
-        self._pool: ProcessPoolExecutor | None = None
-        self._workers: set[BaseProcess] = set()
-        self._parts: Any = b""
-        """Shared memory: `NAME_BYTES` per worker, with its process id and the name of its current part."""
+    def __init__(self, size: int, devices: tuple[str, ...]) -> None:
+        self.size = size
+        self.workers: set[BaseProcess] = set()
+        threads = max(1, _cores() // size)
+        context = get_context("spawn")
+        self.slots: Any = context.RawArray("c", NAME_BYTES * size)
+        with _signals_blocked():  # this starts the process that tracks semaphores
+            self.executor = ProcessPoolExecutor(
+                size,
+                mp_context=context,
+                initializer=_prepare_worker,
+                initargs=(threads, self.slots, context.Value("i", 0), devices),
+            )
 
-    def __enter__(self) -> LocalEngine:
-        return self
+    def submit(self, run: Callable[[Part], R], part: Part) -> Future[R]:
+        """Start a part."""
+        before = set(active_children())
+        future = self.executor.submit(run, part)
+        self.workers.update(set(active_children()) - before)
+        return future
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pool is not None:
-            if kind is not None and not issubclass(
-                kind, Exception
-            ):  # an interrupt: a part may take minutes, and an unfinished part leaves no files
-                for worker in active_children():
-                    worker.terminate()
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
-
-    def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
-        """See Engine.map. Raises WorkerError if a worker process dies (usually out of memory)."""
-        if not parts:
-            return iter(())
-        if needs.kind == "io":
-            return self._in_loop(cast("Callable[[Part], Awaitable[R]]", task), parts, needs)
-        return self._in_processes(cast("Callable[[Part], R]", task), parts, needs.what)
-
-    def _in_processes(self, task: Callable[[Part], R], parts: Sequence[Part], what: str) -> Iterator[R]:
-        pool, run = self._processes(), partial(_run, task)
-        waiting = iter(parts)
-        running: set[Future[R]] = set()
-        try:
-            while True:
-                # Two parts per worker: no worker is idle while the parent handles a report, and an interrupt
-                # does not wait long.
-                while len(running) < 2 * self.workers and (part := next(waiting, None)) is not None:
-                    with _signals_blocked():
-                        running.add(pool.submit(run, part))
-                    self._workers.update(active_children())
-                if not running:
-                    return
-                done, running = wait(running, WATCH_SECONDS, FIRST_COMPLETED)
-                if not done and any(not worker.is_alive() for worker in self._workers):
-                    pool.submit(_do_nothing)
-                for future in done:
-                    yield future.result()
-        except DamagedError:
-            for future in running:
-                future.cancel()
-            # the build returns to an earlier stage; no part of this one may still be written then
-            wait(running)
-            raise
-        except BrokenProcessPool as error:
-            self._pool = None
-            pool.shutdown()  # until all exit codes are known: a broken pool terminates its other workers
-            raise WorkerError(f"{what}: {self._crash_message()}") from error
-        finally:
-            for future in running:
-                future.cancel()
-
-    def _processes(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            threads = max(1, _cores() // self.workers)
-            context = get_context("spawn")
-            self._parts = context.RawArray("c", NAME_BYTES * self.workers)
-            with _signals_blocked():  # this starts the process that tracks semaphores
-                self._pool = ProcessPoolExecutor(
-                    self.workers,
-                    mp_context=context,
-                    initializer=_prepare_worker,
-                    initargs=(threads, self._parts),
-                )
-        return self._pool
-
-    def _crash_message(self) -> str:
+    def crash_message(self) -> str:
         """Message about a dead worker: its part, if known, and what to do."""
         codes = {
             worker.pid: worker.exitcode
-            for worker in self._workers
+            for worker in self.workers
             if worker.exitcode not in (0, -signal.SIGTERM, None)
         }
         places = (
-            bytes(self._parts[at : at + NAME_BYTES]).rstrip(b"\0").decode("utf-8", "replace")
-            for at in range(0, len(self._parts), NAME_BYTES)
+            bytes(self.slots[at : at + NAME_BYTES]).rstrip(b"\0").decode("utf-8", "replace")
+            for at in range(0, len(self.slots), NAME_BYTES)
         )
         current = {int(pid): part for pid, _, part in (place.partition(" ") for place in places if place)}
         parts = sorted(part for pid, part in current.items() if part and (pid in codes or not codes))
@@ -155,6 +102,91 @@ class LocalEngine:
             f"{named}{how}; finished parts are kept: run the same command again with fewer --workers or "
             "a smaller part_size"
         )
+
+
+class LocalEngine:
+    """Engine on the processes of this machine. A context manager; leaving it ends the workers.
+
+    workers: number of processes. Default: one per CPU core.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or _cores()
+        self._pools: dict[tuple[str, ...], _Pool] = {}
+        """Names of devices, none for cpu tasks -> the processes of them."""
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pools and kind is not None and not issubclass(kind, Exception):
+            # an interrupt: a part may take minutes, and an unfinished part leaves no files
+            for worker in active_children():
+                worker.terminate()
+        for pool in self._pools.values():
+            pool.executor.shutdown(wait=True, cancel_futures=True)
+        self._pools = {}
+
+    def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
+        """See Engine.map. Raises WorkerError if a worker process dies (usually out of memory)."""
+        if not parts:
+            return iter(())
+        if needs.kind == "io":
+            return self._in_loop(cast("Callable[[Part], Awaitable[R]]", task), parts, needs)
+        run = cast("Callable[[Part], R]", task)
+        if needs.kind == "gpu":
+            return self._on_devices(run, parts, needs)
+        return self._in_processes(run, parts, needs.what)
+
+    def _on_devices(self, task: Callable[[Part], R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
+        """Run `before` in the cpu processes and the task in those of the devices, at the same time."""
+        if needs.before is None:
+            return self._in_processes(task, parts, needs.what, needs.devices)
+        ready = self._in_processes(partial(_before, needs.before), parts, needs.what)
+        after = partial(_after, task)
+        return self._in_processes(after, (one.value for one in ready), needs.what, needs.devices)
+
+    def _in_processes(
+        self, task: Callable[[Part], R], parts: Iterable[Part], what: str, devices: tuple[str, ...] = ()
+    ) -> Iterator[R]:
+        pool, run = self._processes(devices), partial(_run, task)
+        waiting = iter(parts)
+        running: set[Future[R]] = set()
+        try:
+            while True:
+                # Two parts per worker: no worker is idle while the parent handles a report, and an interrupt
+                # does not wait long.
+                while len(running) < 2 * pool.size and (part := next(waiting, None)) is not None:
+                    with _signals_blocked():
+                        running.add(pool.submit(run, part))
+                if not running:
+                    return
+                done, running = wait(running, WATCH_SECONDS, FIRST_COMPLETED)
+                if not done and any(not worker.is_alive() for worker in pool.workers):
+                    pool.executor.submit(_do_nothing)
+                for future in done:
+                    yield future.result()
+        except DamagedError:
+            for future in running:
+                future.cancel()
+            # the build returns to an earlier stage; no part of this one may still be written then
+            wait(running)
+            raise
+        except BrokenProcessPool as error:
+            del self._pools[devices]
+            # until all exit codes are known: a broken pool terminates its other workers
+            pool.executor.shutdown()
+            raise WorkerError(f"{what}: {pool.crash_message()}") from error
+        finally:
+            for future in running:
+                future.cancel()
+
+    def _processes(self, devices: tuple[str, ...] = ()) -> _Pool:
+        if devices not in self._pools:
+            self._pools[devices] = _Pool(len(devices) or self.workers, devices)
+        return self._pools[devices]
 
     @staticmethod
     def _in_loop(task: Callable[[Part], Awaitable[R]], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
@@ -212,17 +244,32 @@ def _run(task: Callable[[Part], R], part: Part) -> R:
         _slot[:] = f"{os.getpid()} ".encode().ljust(NAME_BYTES, b"\0")
 
 
+def _before(task: Callable[[Part], TaskResult], part: Part) -> Found[Part]:
+    """Run a task, and hand its result on with the part."""
+    return Found(value=Part(part.name, (part.payload, task(part))))
+
+
+def _after(task: Callable[[Part], TaskResult], part: Part) -> Any:
+    payload, first = part.payload
+    second = task(Part(part.name, payload))
+    both = joined(first, second)
+    return replace(second, counts=both.counts, repaired=both.repaired)
+
+
 def _do_nothing() -> None:
     """Wake the thread of a pool."""
 
 
-def _prepare_worker(threads: int, parts: Any) -> None:
-    """Run first in every worker, because numpy and torch read these variables once, on import."""
+def _prepare_worker(threads: int, slots: Any, started: Any, devices: tuple[str, ...]) -> None:
+    """Run first in every worker, because numpy and torch read these variables once, on import. started:
+    number of workers of the pool that were started before."""
     global _slot  # noqa: PLW0603 - a pool can pass it to its processes in no other way
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
-    # the processes of a pool are numbered consecutively
-    number = int(current_process().name.rpartition("-")[2]) % (len(parts) // NAME_BYTES)
-    _slot = memoryview(parts).cast("B")[number * NAME_BYTES : (number + 1) * NAME_BYTES]
+    with started.get_lock():
+        number, started.value = started.value, started.value + 1
+    _slot = memoryview(slots).cast("B")[number * NAME_BYTES : (number + 1) * NAME_BYTES]
+    if devices:
+        assign(Device(devices[number], threads))
     Thread(target=_follow_parent, daemon=True).start()
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)

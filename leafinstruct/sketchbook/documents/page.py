@@ -16,9 +16,12 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from leafinstruct.sketchbook.documents import defects
+from leafinstruct.sketchbook.documents.blocks import Block, DrawnImage, Paragraph
 from leafinstruct.sketchbook.documents.howto import HowTo, Step
-from leafinstruct.sketchbook.documents.plan import Format, Settings, defects_of, draft, original_of
+from leafinstruct.sketchbook.documents.plan import Format, Settings, defects_of, draft, is_copy, original_of
 from leafinstruct.sketchbook.documents.wording import sentence
+from leafinstruct.sketchbook.planting.catalog import PLANTERS
+from leafinstruct.sketchbook.planting.planter import Material, Planter
 from leafinstruct.sketchbook.world.chance import stream
 from leafinstruct.sketchbook.world.render import Style, render
 from leafinstruct.sketchbook.world.scene import Item, Scene
@@ -33,29 +36,6 @@ HOSTS = tuple(
 LICENSE = "https://creativecommons.org/publicdomain/zero/1.0/"
 
 LAYOUTS = ("text_first", "image_first", "figure", "headings")
-
-
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    """A run of prose, or a heading; the first block of a page is its title."""
-
-    text: str
-    heading: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnImage:
-    """An image of a page. name: unique in the page; data: the file, possibly broken; px: the side that the
-    page declares; caption: empty for none."""
-
-    name: str
-    data: bytes
-    px: int
-    alt: str
-    caption: str = ""
-
-
-Block = Paragraph | DrawnImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +71,8 @@ class Page:
 def page(settings: Settings, index: int, kind: Format) -> Page:
     """Make document `index` with its defect, if it has one."""
     defect = defects_of(settings).get(index)
-    original = original_of(settings, index, kind) if defect == "duplicate" else None
+    planter = PLANTERS.get(defect or "")
+    original = original_of(settings, index, kind) if defect and is_copy(defect) else None
     source = index if original is None else original
     rng = stream(settings.seed, "defect", index)
     howto, hurt = _hurt(settings, index, draft(settings, source), defect, rng)
@@ -102,6 +83,8 @@ def page(settings: Settings, index: int, kind: Format) -> Page:
         blocks, hurt = _insert_icon(settings, blocks, rng)
     elif defect == "broken":
         blocks, hurt = _break_one(blocks, rng)
+    elif planter is not None:
+        blocks, hurt = _plant(settings, index, blocks, kind, planter, rng)
     return Page(index, host, slug, howto, tuple(blocks), defect, hurt, original)
 
 
@@ -171,6 +154,16 @@ def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()
+
+
+def _plant(
+    settings: Settings, index: int, blocks: list[Block], kind: Format, planter: Planter, rng: random.Random
+) -> tuple[list[Block], int | None]:
+    """Apply a planter. Returns the index of the first planted image, too."""
+    material = Material(rng, lambda: tuple(_lay_out(settings, _another(settings, index, rng), kind, rng)))
+    planted = planter.plant(tuple(blocks), material)
+    names = [block.name for block in planted.blocks if isinstance(block, DrawnImage)]
+    return list(planted.blocks), names.index(planted.images[0]) if planted.images else None
 
 
 def _insert_icon(settings: Settings, blocks: list[Block], rng: random.Random) -> tuple[list[Block], int]:

@@ -21,6 +21,7 @@ from leafinstruct.sketchbook.documents.howto import HowTo
 from leafinstruct.sketchbook.documents.lessons import FEWEST_STEPS, MOST_STEPS, is_kept_back, lesson
 from leafinstruct.sketchbook.documents.maps import way_map
 from leafinstruct.sketchbook.documents.stories import story
+from leafinstruct.sketchbook.planting.catalog import PLANTERS
 from leafinstruct.sketchbook.world.chance import stream
 from leafinstruct.sketchbook.world.render import Style
 
@@ -28,6 +29,9 @@ Format = Literal["mmc4", "html", "warc", "obelics", "video"]
 
 FORMATS: tuple[Format, ...] = ("mmc4", "html", "warc", "obelics")
 """Formats of pages; videos are separate."""
+
+MARKUP: tuple[Format, ...] = ("html", "warc")
+"""Formats that keep captions and alt texts."""
 
 Layout = Literal["any", "text_first"]
 Scenery = Literal["marked", "plain", "none"]
@@ -43,6 +47,8 @@ TOPICS: dict[str, Callable[[random.Random], HowTo]] = {
 }
 
 DEFECTS = ("misaligned", "duplicate", "spam", "too_short", "icon", "broken", "shuffled")
+"""Defects that change a how-to before it is laid out."""
+KNOWN_DEFECTS = (*DEFECTS, *PLANTERS)
 
 CHUNK_DOCUMENTS = 100
 """Maximum documents per chunk; chunks are smaller if there are fewer than 100 per format, so that all formats
@@ -57,7 +63,8 @@ class Settings:
     """The settings of a corpus. The same settings give the same bytes.
 
     seed: any integer; documents: their number, at least 1; image_px: side of the images, 32 to 1024;
-    defects: (name, share of the documents in [0, 1]) pairs, names of DEFECTS, shares with a sum of at most 1;
+    defects: (name, share of the documents in [0, 1]) pairs, names of KNOWN_DEFECTS, the sum of the shares is
+    at most 1;
     videos: number of additional videos, without defects, numbered after the documents;
     topics, formats: keys of TOPICS and members of FORMATS, in the order in which they alternate;
     layout: `any`, chosen per page, or `text_first`: the step's text directly before its image, without
@@ -91,10 +98,11 @@ class Settings:
         self._check_lists()
         self._check_lessons()
         for name, rate in self.defects:
-            if name not in DEFECTS:
-                near = get_close_matches(name, DEFECTS, n=1, cutoff=0.0)[0]
+            if name not in KNOWN_DEFECTS:
+                near = get_close_matches(name, KNOWN_DEFECTS, n=1, cutoff=0.0)[0]
                 raise ValueError(
-                    f'defects: unknown defect "{name}"; did you mean "{near}"? Known: {", ".join(DEFECTS)}'
+                    f'defects: unknown defect "{name}"; did you mean "{near}"? Known: '
+                    f"{', '.join(KNOWN_DEFECTS)}"
                 )
             if not 0.0 <= rate <= 1.0:
                 raise ValueError(f"defects.{name}: the rate {rate} is not between 0 and 1")
@@ -105,11 +113,12 @@ class Settings:
             raise ValueError(
                 f"defects: the rates sum to {total:g}; at most 1, since a document has one defect"
             )
-        if dict(self.defects).get("duplicate") and not all(
+        copying = next((name for name, rate in self.defects if rate and is_copy(name)), None)
+        if copying and not all(
             _clean(self, chunk.format) for chunk in chunks(self) if chunk.format != "video"
         ):
             raise ValueError(
-                "defects.duplicate: there is no document without a defect to repeat; lower the rates "
+                f"defects.{copying}: there is no document without a defect to repeat; lower the rates "
                 "or increase "
                 "documents"
             )
@@ -222,19 +231,31 @@ def _unmarked(howto: HowTo) -> HowTo:
     )
 
 
+def is_copy(defect: str) -> bool:
+    """Whether documents with this defect repeat another document."""
+    return defect == "duplicate" or (defect in PLANTERS and PLANTERS[defect].copies)
+
+
+def _able(settings: Settings, name: str, index: int, formats: dict[int, Format]) -> bool:
+    """Whether document `index` can have the defect: edits have two images only, and some defects show only in
+    formats with captions."""
+    planter = PLANTERS.get(name)
+    few = name == "shuffled" if planter is None else max(planter.images, planter.texts) > 2
+    if few and topic_of(settings, index) == "edit":
+        return False
+    return planter is None or not planter.markup or formats[index] in MARKUP
+
+
 @lru_cache(maxsize=4)
 def defects_of(settings: Settings) -> dict[int, str]:
-    """Return the defect of every document that has one. Edits have too few images to be `shuffled`."""
+    """Return the defect of every document that has one."""
     deck = list(range(settings.documents))
     stream(settings.seed, "defects").shuffle(deck)
     rates, dealt = dict(settings.defects), dict[int, str]()
-    for name in sorted(DEFECTS, key=lambda name: name != "shuffled"):
+    formats = {i: chunk.format for chunk in chunks(settings) for i in range(chunk.start, chunk.stop)}
+    for name in sorted(KNOWN_DEFECTS, key=lambda name: (name in PLANTERS, name != "shuffled")):
         wanted = round(rates.get(name, 0.0) * settings.documents)
-        able = [
-            index
-            for index in deck
-            if index not in dealt and (name != "shuffled" or topic_of(settings, index) != "edit")
-        ]
+        able = [index for index in deck if index not in dealt and _able(settings, name, index, formats)]
         dealt.update((index, name) for index in able[:wanted])
     return dealt
 

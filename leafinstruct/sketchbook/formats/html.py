@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 
-from leafinstruct.sketchbook.documents.page import LICENSE, Block, DrawnImage, Page, Paragraph
+from leafinstruct.sketchbook.documents.blocks import Block, DrawnImage, Paragraph
+from leafinstruct.sketchbook.documents.page import LICENSE, Page
 from leafinstruct.sketchbook.world.chance import stream
 
 LINKS = (
@@ -25,7 +26,7 @@ LINKS = (
 )
 
 PAGE = """<!DOCTYPE html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <title>{title} | {site}</title>
@@ -81,28 +82,42 @@ SHOP = """<div id="top" class="navbar"><nav><a href="/basket">Basket (0)</a> <a 
 SITES = (BLOG, MAGAZINE, SCHOOL, SHOP)
 
 
-def html(page: Page, source_of: Callable[[DrawnImage], str]) -> bytes:
-    """Return the page in UTF-8. source_of: returns the `src` of an image."""
+def html(page: Page, source_of: Callable[[DrawnImage], str], language: str = "en") -> bytes:
+    """Return the page in UTF-8. source_of: returns the `src` of an image. language: ISO 639-1 code."""
     site = page.host.partition(".")[0].replace("-", " ").title()
     body = "\n".join(_block(block, index, source_of) for index, block in enumerate(page.blocks))
     template = SITES[sum(page.host.encode()) % len(SITES)]
     content = template.format(site=site, body=body, related=_related(page))
     return PAGE.format(
-        title=escape(page.howto.title), site=site, url=page.url, license=LICENSE, content=content
+        language=language,
+        title=escape(page.howto.title),
+        site=site,
+        url=page.url,
+        license=LICENSE,
+        content=content,
     ).encode()
 
 
 def _block(block: Block, index: int, source_of: Callable[[DrawnImage], str]) -> str:
     if isinstance(block, Paragraph):
-        tag = "p" if not block.heading else "h1" if index == 0 else "h2"
-        return f"<{tag}>{escape(block.text)}</{tag}>"
+        return _paragraph(block, index)
     image = (
         f'<img src="{escape(source_of(block))}" alt="{escape(block.alt)}" width="{block.px}" '
-        f'height="{block.px}">'
+        f'height="{block.height or block.px}">'
     )
     if block.caption:
         return f"<figure>{image}<figcaption>{escape(block.caption)}</figcaption></figure>"
     return image
+
+
+def _paragraph(block: Paragraph, index: int) -> str:
+    text = escape(block.text)
+    if block.kind == "list":
+        return f"<ul>{''.join(f'<li>{item}</li>' for item in text.splitlines())}</ul>"
+    if block.kind == "code":
+        return f"<pre><code>{text}</code></pre>"
+    tag = "p" if not block.heading else "h1" if index == 0 else "h2"
+    return f"<{tag}>{text}</{tag}>"
 
 
 def _related(page: Page) -> str:

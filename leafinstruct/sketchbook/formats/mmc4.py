@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 
-from leafinstruct.sketchbook.documents.page import DrawnImage, Page, Paragraph
+from leafinstruct.sketchbook.documents.blocks import DrawnImage, Paragraph
+from leafinstruct.sketchbook.documents.page import Page
 from leafinstruct.sketchbook.world.chance import stream
 
 
@@ -28,7 +29,7 @@ def line(page: Page) -> bytes:
         {
             "image_name": page.file_name(image),
             "raw_url": page.image_url(image),
-            "matched_text_index": matched,
+            "matched_text_index": min(matched, len(texts) - 1),
             "face_detections": None,
         }
         for matched, image in images

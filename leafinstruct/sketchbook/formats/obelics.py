@@ -16,7 +16,8 @@ from itertools import groupby
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.sketchbook.documents.page import DrawnImage, Page, Paragraph
+from leafinstruct.sketchbook.documents.blocks import DrawnImage, Paragraph
+from leafinstruct.sketchbook.documents.page import Page
 
 ROWS_A_GROUP = 40
 """Rows per row group: a file of 100 rows has three."""
@@ -64,8 +65,8 @@ def _about(page: Page, image: DrawnImage) -> dict[str, object]:
         "formatted_filename": image.name.partition(".")[0],
         "alt_text": image.alt,
         "original_width": image.px,
-        "original_height": image.px,
-        "format": "png",
+        "original_height": image.height or image.px,
+        "format": "jpg" if image.name.endswith(".jpg") else "png",
     }
 
 

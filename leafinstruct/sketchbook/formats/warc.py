@@ -37,7 +37,7 @@ def members(page: Page) -> bytes:
     """Return the page's records; the page's own record comes first."""
     body = html(page, lambda image: urlsplit(page.image_url(image)).path)
     records = [_response(page.url, "text/html; charset=utf-8", body)]
-    records += [_response(page.image_url(image), "image/png", image.data) for image in page.images]
+    records += [_response(page.image_url(image), _type(image.name), image.data) for image in page.images]
     return b"".join(records)
 
 
@@ -59,6 +59,10 @@ def filler(length: int) -> bytes:
     ]
     trailer = zlib.crc32(record).to_bytes(4, "little") + len(record).to_bytes(4, "little")
     return b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + b"".join(blocks) + trailer
+
+
+def _type(name: str) -> str:
+    return "image/jpeg" if name.endswith(".jpg") else "image/png"
 
 
 def _response(url: str, content_type: str, body: bytes) -> bytes:

@@ -21,24 +21,34 @@ step. The text scores of `filter` still judge what these rules miss.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.ingest.page.main.declared import declared_root, title_outside
-from leafinstruct.ingest.page.main.names import Attributes, is_boilerplate, is_structure
+from leafinstruct.ingest.page.main.names import JUDGED, Attributes, is_boilerplate, is_structure
 from leafinstruct.ingest.page.main.restore import restore
 from leafinstruct.ingest.page.main.screens import is_for_others
 from leafinstruct.ingest.page.main.teasers import remove_teasers
-from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, MAIN, around, outermost, size, weight
-
-_NEVER = sorted(
-    word_set(
-        """script style template svg iframe object embed canvas audio video button select textarea input
-        noscript dialog link meta title rt rp rtc amp-ad amp-embed amp-sidebar amp-consent amp-iframe
-        amp-video amp-youtube amp-analytics amp-pixel amp-social-share amp-user-notification"""
-    )
+from leafinstruct.ingest.page.nodes import (
+    HEADINGS,
+    IMAGES,
+    MAIN,
+    around,
+    links_around,
+    outermost,
+    size,
+    weight,
 )
+
+_NEVER = word_set(
+    """script style template svg iframe object embed canvas audio video button select textarea input
+    noscript dialog link meta title rt rp rtc amp-ad amp-embed amp-sidebar amp-consent amp-iframe
+    amp-video amp-youtube amp-analytics amp-pixel amp-social-share amp-user-notification"""
+)
+_JUDGED_BY_TAG = word_set("nav aside footer header form main article")
+"""Elements that are judged whatever attributes they have."""
 _HEAVY = 0.8
 """Share of the text that makes one branch the page and its neighbors the parts around it."""
 _TWIN = 1.2
@@ -61,7 +71,8 @@ def content(tree: LexborHTMLParser, host: str = "") -> tuple[list[LexborNode], l
     if body is None:
         return [], []
     lost = restore(tree, body)
-    tree.strip_tags(_NEVER, recursive=True)
+    for node in [node for node in body.traverse() if node.tag in _NEVER]:
+        node.decompose()
     for node in list(_marked(body)):
         node.decompose()
     remove_teasers(body, host)
@@ -74,18 +85,25 @@ def content(tree: LexborHTMLParser, host: str = "") -> tuple[list[LexborNode], l
 
 def _marked(body: LexborNode) -> Iterator[LexborNode]:
     """Elements that are boilerplate by tag, role, style or name. None of them is inside another one."""
-    half = weight(body) / 2
-    titles = body.css("h1")
+    half = cache(lambda: weight(body) / 2)
+    found = body.css(f"h1, article, {MAIN}")
+    titles = [node for node in found if node.tag == "h1"]
     title = around(titles) if len(titles) == 1 else set()
-    longest = [
-        node for node in sorted(outermost(body.css("article")), key=weight)[-1:] if weight(node) >= half / 2
-    ]
-    document = around([*body.css(MAIN)[:1], *longest])
-    waiting = [(child, False, 0) for child in body.iter()]
-    while waiting:
-        node, inside, kept = waiting.pop()
+    articles = outermost([node for node in found if node.tag == "article"])
+    longest = [node for node in sorted(articles, key=weight)[-1:] if weight(node) >= half() / 2]
+    main = [node for node in found if node.tag == "main" or node.attributes.get("role") == "main"]
+    document = around([*main[:1], *longest])
+    # address of an element -> None for boilerplate; else whether it is <main> or <article>, or inside of one,
+    # and the number of elements named boilerplate around it that were kept
+    known: dict[int, tuple[bool, int] | None] = {body.mem_id: (False, 0)}
+    for node in body.traverse():
         tag, attributes = node.tag or "", node.attributes
-        inside = inside or tag in ("main", "article") or attributes.get("role") == "main"
+        if (JUDGED.isdisjoint(attributes) and tag not in _JUDGED_BY_TAG) or node.mem_id in known:
+            continue
+        if (found_around := _nearest(node, known)) is None:
+            continue
+        around_inside, kept = found_around
+        inside = around_inside or tag in ("main", "article") or attributes.get("role") == "main"
         certain = is_structure(tag, attributes) or (
             not inside and tag == "header" and _is_page_header(node, len(titles))
         )
@@ -95,11 +113,25 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
             and kept < _KEPT
             and is_boilerplate(tag, attributes, inside)
         )
-        limit = half * (_TWIN if named and is_for_others(attributes.get("class") or "") else 1)
-        if (certain or (named and weight(node) <= limit)) and node.mem_id not in document:
+        share = _TWIN if named and is_for_others(attributes.get("class") or "") else 1
+        if (certain or (named and weight(node) <= half() * share)) and node.mem_id not in document:
+            known[node.mem_id] = None
             yield node
         else:
-            waiting.extend((child, inside, kept + named) for child in node.iter())
+            known[node.mem_id] = inside, kept + named
+
+
+def _nearest(node: LexborNode, known: dict[int, tuple[bool, int] | None]) -> tuple[bool, int] | None:
+    """What is known about the nearest element around a node, which is then known about all up to it, so that
+    the way is never taken twice."""
+    way: list[int] = []
+    above = node.parent
+    while above is not None and (place := above.mem_id) not in known:
+        way.append(place)
+        above = above.parent
+    found = None if above is None else known[above.mem_id]
+    known.update(dict.fromkeys(way, found))
+    return found
 
 
 def _is_page_header(node: LexborNode, headings: int) -> bool:
@@ -114,9 +146,11 @@ def _remove_controls(body: LexborNode) -> None:
     """Remove links styled as controls: a small image alone (an icon, an emoji), and a <div> of nothing but
     short links."""
     boxes: dict[int, list[LexborNode]] = {}
+    with_image = {link.mem_id for link in links_around(body.css("img"))}
     for link in body.css("a"):
-        if (icon := link.css_first("img")) is not None:
-            if _is_icon(icon.attributes) and not size(link):
+        if link.mem_id in with_image:
+            icon = link.css_first("img")
+            if icon is not None and _is_icon(icon.attributes) and not size(link):
                 link.decompose()
         elif link.parent is not None and link.parent.tag == "div" and size(link) <= _CONTROL:
             boxes.setdefault(link.parent.mem_id, []).append(link)
@@ -149,12 +183,14 @@ def _remove_frame(root: LexborNode) -> None:
         for index, child in enumerate(children if len(children) <= _NEIGHBORS else ()):
             if (
                 index != heaviest
-                and child.css_first("h1, img, pre") is None
+                and sizes[index]
                 and _is_mostly_links(child, sizes[index])
+                and child.css_first("h1, img, pre") is None
             ):
                 child.decompose()
         node = children[heaviest]
 
 
 def _is_mostly_links(node: LexborNode, size_: int) -> bool:
-    return len(node.css("a")) > 1 and weight(node) < size_ / 2
+    links = node.css("a")
+    return len(links) > 1 and size_ - sum(map(size, links)) < size_ / 2

@@ -34,10 +34,9 @@ _DIGITS = frozenset("0123456789+-\u2212=()")
 _ATOM = re.compile(r"\w+|\(.*\)|[^\W\d]")
 
 _MAYBE = re.compile(
-    r"emoji|smil|emoticon|joypixels|tex|math|equation|formula|cht=tx|mimetex|/[0-9a-f]{4,5}[-.]",
-    re.IGNORECASE,
+    r"emoji|smil|emoticon|joypixels|tex|math|equation|formula|cht=tx|mimetex|/[0-9a-f]{4,5}[-.]"
 )
-"""Every image that is text has one of these in its class or URL."""
+"""Every image that is text has one of these in its class or URL, in lower case."""
 _EMOJI_WORDS = word_set(
     "emoji emojis twemoji emojione joypixels gemoji smiley smileys smilies smilie emoticon"
 )
@@ -76,7 +75,7 @@ def text_of_symbol(attributes: Attributes) -> str | None:
     """The text of an image that is an emoji or a formula; empty for an emoji without one, None for any other
     image."""
     src = (attributes.get("src") or "")[:_LONGEST]
-    if _MAYBE.search(f"{attributes.get('class') or ''} {src}") is None:
+    if _MAYBE.search(f"{attributes.get('class') or ''} {src}".lower()) is None:
         return None
     words = {word.lower() for word in _SPLIT.split(attributes.get("class") or "")}
     alt = one_line(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 from leafinstruct.ingest.fields.text import word_set
@@ -72,6 +73,15 @@ _CONTAINERS = word_set("div section ul ol dl table td header p li ins")
 _BOXES = word_set("div section header p li")
 """Only these are judged by class or id: `<h2 id="share">` is a heading about sharing, `<span
 class="menu">File</span>` part of a sentence."""
+_TELLING = frozenset({"class", "id", "style", "hidden", "aria-hidden"})
+"""Attributes by which an element is judged."""
+JUDGED = _TELLING | {"role", "width", "media"}
+"""Attributes without which only the tag of an element can make it boilerplate: those, its role, and the width
+and media of images."""
+_CACHED = 256
+"""Maximum characters of a class attribute whose judgment is kept; a hostile one has megabytes."""
+_WITH_SIZES = frozenset({"img", "amp-"})
+"""Beginnings of tags that are also judged by other attributes."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _UNSEEN = re.compile(
     r"display:none|visibility:hidden|(?:left|top|right|text-indent):-\d{4,}(?:px|em)|"
@@ -96,18 +106,25 @@ def is_structure(tag: str, attributes: Attributes) -> bool:
 def is_boilerplate(tag: str, attributes: Attributes, inside: bool) -> bool:
     """Whether style, class or id name boilerplate, or the element is a form. inside: <main> or <article>,
     where ids are made from headings and are ignored."""
-    if not attributes:
+    if _TELLING.isdisjoint(attributes) and tag[:4] not in _WITH_SIZES:
         return tag == "form"
     if tag == "form" or is_hidden(attributes) or (tag == "img" and _is_banner(attributes)):
         return True
     if tag[:4] == "amp-" and not matches(attributes.get("media") or ""):
         return True
-    classes = (attributes.get("class") or "").split()
-    if not _MARKS.isdisjoint(classes):
+    written = attributes.get("class") or ""
+    judge = _class_names if len(written) <= _CACHED else _class_names.__wrapped__
+    if written and judge(tag, written):
         return True
-    return tag in _CONTAINERS and any(
-        _names_boilerplate(name, tag in _BOXES)
-        for name in (classes if inside else [*classes, attributes.get("id") or ""])
+    return not inside and tag in _CONTAINERS and _names_boilerplate(attributes.get("id") or "", tag in _BOXES)
+
+
+@lru_cache(maxsize=4096)
+def _class_names(tag: str, written: str) -> bool:
+    """Whether a class attribute names boilerplate. The pages of a site have the same ones."""
+    classes = written.split()
+    return not _MARKS.isdisjoint(classes) or (
+        tag in _CONTAINERS and any(_names_boilerplate(name, tag in _BOXES) for name in classes)
     )
 
 
@@ -120,9 +137,14 @@ def is_hidden(attributes: Attributes) -> bool:
     style = (attributes.get("style") or "").replace(" ", "").lower()
     if style and _UNSEEN.search(style) is not None:
         return True
-    written = (attributes.get("class") or "").lower()
-    if not written:
-        return False
+    written = attributes.get("class") or ""
+    judge = _class_hides if len(written) <= _CACHED else _class_hides.__wrapped__
+    return bool(written) and judge(written.lower())
+
+
+@lru_cache(maxsize=4096)
+def _class_hides(written: str) -> bool:
+    """Whether a class attribute, in lower case, hides an element on this screen."""
     classes = written.split()
     printed = ("d-none" in classes or "hidden" in classes) and "print" in written
     return printed or is_for_others(written)
@@ -149,6 +171,7 @@ def _is_article_part(name: str, last: frozenset[str]) -> bool:
     return words[0] in _WHOSE and words[-1] in last and len(words) > 1
 
 
+@lru_cache(maxsize=4096)
 def _names_boilerplate(name: str, box: bool) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[0] in _STATES or words[-1] in _STATES:
@@ -161,6 +184,8 @@ def _names_boilerplate(name: str, box: bool) -> bool:
 
 
 def _is_banner(attributes: Attributes) -> bool:
+    if not attributes.get("width"):
+        return False
     sides = [(attributes.get(side) or "").removesuffix("px") for side in ("width", "height")]
     return (
         all(side.isdecimal() and len(side) < 5 for side in sides)

@@ -23,10 +23,8 @@ from leafinstruct.ingest.page.main.screens import is_for_dark
 from leafinstruct.ingest.page.main.shadow import open_shadows
 from leafinstruct.ingest.page.nodes import IMAGE_TAGS, IMAGES, is_small, size
 
-_TAGS = sorted({"noscript", "math", *FALLBACK_TAGS, *UNREAD_TAGS})
-_SIGN = re.compile(f"<({'|'.join(_TAGS)})".encode())
-"""What a page with elements that are restored has in its bytes. Searching them takes less than half as long
-as selecting in the tree."""
+_TAGS = frozenset({"noscript", "math", *FALLBACK_TAGS, *UNREAD_TAGS})
+"""Elements that are restored, or reported."""
 _BACKGROUND_SIGNS = (b"url(", b"image-set(", b"data-b")
 _READ = frozenset({"noscript", "math", "script", "button", "map", "image"})
 _PHONES = re.compile(r"(?<![a-z])(?:mobile|sp|phone|smartphone)(?![a-z])", re.IGNORECASE)
@@ -40,7 +38,7 @@ def restore(tree: LexborHTMLParser, body: LexborNode) -> list[tuple[str, str]]:
     """Change the tree of a page. Returns reason and detail of what is lost with elements that are not
     read."""
     written = (tree.raw_html or b"").lower()
-    found = sorted({tag.decode() for tag in _SIGN.findall(written)})
+    found = sorted({tag for node in body.traverse() if (tag := node.tag) in _TAGS})
     found += ['script[type^="math/tex"]'] if b"math/tex" in written else []
     lost = _restore_elements(tree, body, ", ".join(found)) if found else []
     if b"katex-html" in written:
@@ -98,8 +96,9 @@ def _write_symbols(body: LexborNode) -> list[tuple[str, str]]:
 def _is_twin_of_phones(image: LexborNode, attributes: Attributes) -> bool:
     """Whether the class of an image, or of its box, names phones, and an image beside it names desktops."""
     box = image.parent
-    for node, own in ((image, attributes), (box, box.attributes if box is not None else {})):
-        if node is None or not (written := own.get("class")) or _PHONES.search(written) is None:
+    for node in (image, box):
+        written = None if node is None else (attributes if node is image else node.attributes).get("class")
+        if node is None or not written or _PHONES.search(written) is None:
             continue
         if node is not image and (not is_small(node, _BOX) or size(node)):
             return False

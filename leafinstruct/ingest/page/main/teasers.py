@@ -13,7 +13,7 @@ from collections import defaultdict
 
 from selectolax.lexbor import LexborNode
 
-from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, is_small, size, weight
+from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, is_small, links_around, size, weight
 
 _BESIDE = 300
 """Maximum characters outside links in a teaser; an entry of a list with more is text."""
@@ -29,11 +29,11 @@ _FILE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp|svg)$", re.IGNORECASE)
 def remove_teasers(body: LexborNode, host: str) -> None:
     """Remove the rows, and the headings that are left over them. host: of the page, empty if unknown."""
     rows: dict[int, dict[int, LexborNode]] = defaultdict(dict)
-    for link in body.css("a[href]"):
-        item = _teaser(link, host) if link.css_first(IMAGES) is not None else None
+    for link in links_around(body.css(IMAGES)):
+        item = _teaser(link, host)
         if item is not None and item.parent is not None:
             rows[item.parent.mem_id][item.mem_id] = item
-    half = size(body) / 2
+    half = size(body) / 2 if rows else 0
     for row in rows.values():
         items = list(row.values())
         if len(items) > 1 and sum(map(size, items)) <= half:
@@ -46,8 +46,14 @@ def remove_teasers(body: LexborNode, host: str) -> None:
 def _teaser(link: LexborNode, host: str) -> LexborNode | None:
     """The box around a linked image, with a text that links to the same page and little beside it; None if it
     is no teaser."""
-    href = link.attributes.get("href") or ""
-    if href.startswith("#") or _FILE.search(href.partition("?")[0]) or _leads_away(href, host):
+    attributes = link.attributes
+    href = attributes.get("href") or ""
+    if (
+        "href" not in attributes
+        or href.startswith("#")
+        or _FILE.search(href.partition("?")[0])
+        or _leads_away(href, host)
+    ):
         return None
     box: LexborNode | None = link
     for _ in range(_LEVELS):

@@ -35,7 +35,9 @@ function lossRow(loss, step) {
   const sign = step.stage === "ingest" ? "" : "−";
   const name = step.stage === "ingest" ? h("span", {}, loss.reason)
     : h("button", { class: "link", type: "button", onclick: () => show({ rule: loss.reason }) }, loss.reason);
-  const cells = loss.of === "documents" ? [sign + number(loss.count), ""] : ["", sign + number(loss.count)];
+  // an edit loses neither a document nor an image, so its number is in the words
+  if (loss.of === "texts") name.append(`: ${number(loss.count)} edits of texts`);
+  const cells = loss.of === "texts" ? ["", ""] : loss.of === "documents" ? [sign + number(loss.count), ""] : ["", sign + number(loss.count)];
   const title = Object.entries(loss.sources).map(([source, count]) => `${source}: ${number(count)}`).join(", ");
   return h("tr", { class: "loss", title }, h("th", { scope: "row" }, name), ...cells.map((cell) => h("td", {}, cell)));
 }

@@ -155,12 +155,6 @@ function segmentOf(record, segment, plain = false) {
   return h("figure", { class: image.drop ? "lost" : "" }, what, lines.length ? h("figcaption", { dir: "auto" }, lines.join(" · ")) : null);
 }
 
-function textOf(part, kind) {
-  const tag = { heading: "h4", code: "pre", table: "pre" }[kind] ?? "p";
-  const more = part.cut ? h("span", { class: "quiet" }, ` … ${number(part.cut)} more characters`) : null;
-  return h(tag, { class: kind, dir: "auto" }, part.role ? h("b", {}, `${part.role}: `) : null, part.text, more);
-}
-
 function factsOf(record) {
   const explanations = Object.entries(record.explanations);
   const rows = meta.scores.own.flatMap((score, at) => (record.scores[at] === null ? [] : [h("tr", {}, h("th", { scope: "row" }, score.name), h("td", { class: record.drops.some((drop) => drop[0] === score.name) ? "fails" : "" }, String(record.scores[at]), record.explanations[score.name] ? h("p", { class: "explanation", dir: "auto" }, record.explanations[score.name]) : null))]));
@@ -174,13 +168,4 @@ function factsOf(record) {
       h("dt", {}, "language"), h("dd", {}, record.language),
       h("dt", {}, "license"), h("dd", { dir: "auto" }, record.license ?? "unknown"),
       ...(record.example ? [h("dt", {}, "example"), h("dd", {}, `${record.example.id}, ${record.example.by ? `by ${record.example.by}` : "not rewritten"}`)] : [])));
-}
-
-// The URL if it may be a link: http or https, nothing that a browser would run.
-function safe(url) {
-  try {
-    return ["http:", "https:"].includes(new URL(url).protocol) ? url : null;
-  } catch {
-    return null;
-  }
 }

@@ -1,49 +1,12 @@
-// The page: reads the data from its script elements and passes it to the charts and the gallery.
-//
-// Text of records enters the document only as text nodes, made by `h`; nothing here parses markup.
+// The page: passes the records to the charts and the gallery.
 
 "use strict";
-
-const read = (id) => JSON.parse(document.getElementById(id).textContent);
-const number = (value) => value.toLocaleString("en-US");
-const shorten = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
-
-function h(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "hidden") element.hidden = value;
-    else if (value !== null) element.setAttribute(name, value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
-  return element;
-}
-
-const meta = read("meta");
-const records = read("data");
-const groups = new Map();
-
-// The data URL of an image; null if the page does not contain it. A group of images is read when one of them is needed.
-function pixels(index) {
-  const group = Math.floor(index / meta.images.group);
-  if (!groups.has(group)) groups.set(group, read(`images-${group}`));
-  const data = groups.get(group)[index % meta.images.group];
-  return data ? `data:image/webp;base64,${data}` : null;
-}
-
-// A drop as text. A drop is [rule, position or null, value, threshold, state, detail].
-function why([rule, at, value, threshold, state, detail]) {
-  const place = at === null ? rule : `${rule} of the image at ${at}`;
-  const more = detail ? ` (${detail})` : "";
-  if (value === null || threshold === null) return `${place}: ${state === "ok" ? detail || "no value" : state + more}`;
-  return `${place} is ${value}, ${value < threshold ? "below" : "above"} ${threshold}${more}`;
-}
 
 for (const record of records) {
   const drops = record.drops, refused = record.refused ?? [];
   record.outcome = record.verdict === "kept" && refused.length ? "dropped" : record.verdict;
-  record.rules = [...new Set([...refused, ...drops].map((drop) => drop[0]))];
-  record.reasons = [...new Set([...refused, ...drops].map(why))];
+  record.rules = [...new Set([...refused, ...drops, ...record.edits].map((entry) => entry[0]))];
+  record.reasons = [...new Set([...[...refused, ...drops].map(why), ...record.edits.map(([, line]) => line)])];
   record.bySegment = new Map(record.segments.map((segment) => [segment.at, segment]));
   record.images = record.segments.filter((segment) => segment.kind === "image").map((segment) => {
     const drop = drops.find((other) => other[1] === segment.at);
@@ -124,8 +87,7 @@ function reset() {
 }
 
 function toggleTheme() {
-  const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = dark ? "light" : "dark";
+  switchTheme();
   renderCharts();
 }
 

@@ -14,7 +14,7 @@ const PASSES = [
   { own: ["extension"], image: [] },
   { own: [], image: ["alignment"] },
   { own: ["alignment", "coherence"], image: [] },
-  { own: ["duplicate"], image: ["duplicate"] },
+  { own: ["duplicate", "contamination"], image: ["duplicate"] },
   { own: ["reference"], image: [] },
   { own: ["judge", "rules"], image: [] },
 ];
@@ -61,8 +61,10 @@ function plan(meta, rules) {
 // The fate of a record: kept, dropped (why: the rule), or unknown. before: [kept images, dropped texts] before each pass; record.before: the same with
 // the bounds of the build.
 function replay(record, planned) {
-  let kept = record.caption_words.map((_, index) => index);
-  if (record.drops.some(([rule]) => rule === "languages")) return { fate: DROPPED, why: "languages", before: [] }; // this rule has no bound
+  const barred = new Set(record.drops.filter(([rule, at]) => rule === "license" && at !== null).map(([, at]) => record.order.get(at)));
+  let kept = record.caption_words.map((_, index) => index).filter((index) => !barred.has(index));
+  const unbounded = record.drops.find(([rule, at]) => at === null && ["languages", "personal_data", "license"].includes(rule));
+  if (unbounded) return { fate: DROPPED, why: unbounded[0], before: [] }; // these rules have no bound
   const before = [], texts = new Texts(record.steps);
   for (const [number, pass] of planned.passes.entries()) {
     before.push([kept.join(), texts.dropped()]);
@@ -71,6 +73,7 @@ function replay(record, planned) {
     if (failed(record, pass, kept)) return { fate: DROPPED, why: "failed", before };
     let why = null, unknown = false;
     for (const rule of pass.rules) {
+      if (record.unaligned && rule.family === "alignment") continue; // its language is unknown to the model
       if (rule.level === "own") {
         const cell = moved ? again(record, rule, kept, planned) : record.scores[rule.column];
         if (cell === null) unknown = true;

@@ -1,0 +1,187 @@
+"""Find duplicates: sketches of texts and images side by side with other libraries, and the global step.
+
+    python benchmarks/duplicates.py texts                        sketches a CPU second, one thread
+    python benchmarks/duplicates.py images --folder FOLDER       hashes a CPU second, with decoding
+    python benchmarks/duplicates.py reduce --documents 100000    time and memory of the global step
+
+datasketch, rensa and imagehash are compared if they are installed. Texts have 375 words. Documents of the
+global step have 2 images each; 1 in 20 is nearly the text of another, 1 image in 20 is near to another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pil
+
+from leafinstruct.filter.index.image import hash_of
+from leafinstruct.filter.index.reduce import reduce
+from leafinstruct.filter.index.text import bands_of, runs_of
+from leafinstruct.filter.scores import image as image_scores
+from leafinstruct.images.decode import decode
+from leafinstruct.records import table
+from leafinstruct.records.rows import KeyRow
+from leafinstruct.records.text.words import identity
+
+WORDS = 375
+
+
+def rate(work: Callable[[], object], count: int) -> float:
+    """Items a CPU second, the best of three runs. count: items of one run."""
+    times = []
+    for _ in range(3):
+        started = time.process_time()
+        work()
+        times.append(time.process_time() - started)
+    return count / min(times)
+
+
+def made_texts(count: int, seed: int = 5) -> list[str]:
+    source = random.Random(seed)
+    letters = "etaoinshrdlu"
+    known = ["".join(source.choices(letters, k=source.randint(2, 9))) for _ in range(8000)]
+    return [" ".join(source.choices(known, k=WORDS)) for _ in range(count)]
+
+
+def texts() -> None:
+    """Sketches a CPU second."""
+    made = made_texts(1000)
+    ready = [identity(text) for text in made]
+    runs = [runs_of(text) for text in ready]
+    found = {
+        "ours: words, runs and bands": rate(
+            lambda: [bands_of(runs_of(identity(text))) for text in made], 1000
+        ),
+        "ours: runs of ready words": rate(lambda: [runs_of(text) for text in ready], 1000),
+        "ours: bands of runs": rate(lambda: [bands_of(one) for one in runs], 1000),
+    }
+    for name in ("datasketch", "rensa"):
+        if importlib.util.find_spec(name) is not None:
+            peer = import_module(name)
+            found[f"{name}: words, runs of 3 and 160 hashes"] = rate(partial(sketched, peer, made[:300]), 300)
+    report(found)
+
+
+def sketched(peer: object, made: list[str]) -> list[object]:
+    return [by_peer(peer, text) for text in made]
+
+
+def by_peer(peer: object, text: str) -> object:
+    """A signature with runs as Python strings, as both libraries take them."""
+    words = text.lower().split()
+    runs = {" ".join(words[at : at + 3]) for at in range(len(words) - 2)}
+    if hasattr(peer, "RMinHash"):
+        fast = peer.RMinHash(num_perm=160, seed=1)
+        fast.update(list(runs))
+        return fast
+    slow = peer.MinHash(num_perm=160, seed=1)  # type: ignore[attr-defined]
+    slow.update_batch([run.encode() for run in runs])
+    return slow
+
+
+def images(folder: Path) -> None:
+    """Hashes a CPU second, and what a hash adds to an image that is decoded anyway."""
+    suffixes = (".png", ".jpg", ".jpeg")
+    files = [path.read_bytes() for path in sorted(folder.rglob("*")) if path.suffix.lower() in suffixes]
+    small = [image for data in files if isinstance(image := decode(data, image_scores.MEASURE_PX), Pil.Image)]
+    count = len(small)
+    measured = rate(
+        lambda: [
+            image_scores.scores(1, 1, image)
+            for data in files
+            if isinstance(image := decode(data, image_scores.MEASURE_PX), Pil.Image)
+        ],
+        count,
+    )
+    alone = rate(lambda: [hash_of(image) for image in small], count)
+    found = {
+        "decode and measure, as filter does": measured,
+        "hash of a decoded image": alone,
+        "ours: decode at 64 px and hash": rate(lambda: [hashed(data) for data in files], count),
+    }
+    if importlib.util.find_spec("imagehash") is not None:
+        peer = import_module("imagehash")
+        found["imagehash: decode and phash"] = rate(
+            lambda: [peer.phash(Pil.open(io.BytesIO(data)).convert("RGB"), 16) for data in files], len(files)
+        )
+    report(found)
+    print(f"{measured / alone:.1%} added to an image that is decoded and measured")
+
+
+def hashed(data: bytes) -> str | None:
+    """The hash of an image that is decoded for it alone."""
+    image = decode(data, 64)
+    return hash_of(image) if isinstance(image, Pil.Image) else None
+
+
+def report(found: dict[str, float]) -> None:
+    for name, value in found.items():
+        print(f"{value:10,.0f}/CPU-s  {name}")
+
+
+def keys(start: int, count: int) -> Iterator[KeyRow]:
+    """Keys of documents. The number of a document is the seed of its text and images."""
+    for number in range(start, start + count):
+        copied = number // 2 if number % 20 == 0 else number
+        source = np.random.default_rng(copied)
+        runs = np.unique(source.integers(1 << 30, size=WORDS, dtype=np.uint32))
+        hashes = source.integers(1 << 63, size=8, dtype=np.uint64) | np.uint64(1 << 63)
+        if copied != number:
+            runs[: len(runs) // 10] = np.arange(number, number + len(runs) // 10) % (1 << 30)
+            runs = np.unique(runs)
+            hashes[:4] ^= np.uint64(0x8001)
+        digests = [f"{number * 2 + at:024x}" for at in range(2)]
+        yield KeyRow(f"{number:016x}", f"{number:024x}", WORDS, digests, bands_of(runs), runs, hashes)
+
+
+def globally(documents: int, part: int) -> None:
+    """Write keys, reduce, print."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, files = Path(name), dict[str, Path]()
+        for start in range(0, documents, part):
+            files[f"{start:09d}"] = folder / f"keys-{start:09d}.parquet"
+            table.write(files[f"{start:09d}"], keys(start, min(part, documents - start)), table.KEYS)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        used, grouped = time.process_time(), 0
+        for _, rows in reduce(files, folder):
+            grouped += sum(row.group is not None for row in rows)
+        used = time.process_time() - used
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(
+        f"{documents:,} documents, {2 * documents:,} images in {len(files):,} parts: {used:.1f} CPU-s, "
+        f"{used / documents * 1e6:.0f} us a document; {grouped:,} documents in groups; "
+        f"{(peak - before) / 1e6:.0f} MB more, {(peak - before) / (3 * documents):.0f} bytes a key"
+    )
+
+
+def main() -> None:
+    """Run one of the benchmarks."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["texts", "images", "reduce"])
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--documents", type=int, default=10_000)
+    parser.add_argument("--part", type=int, default=500)
+    arguments = parser.parse_args()
+    if arguments.what == "texts":
+        texts()
+    elif arguments.what == "images":
+        images(arguments.folder)
+    else:
+        globally(arguments.documents, arguments.part)
+
+
+if __name__ == "__main__":
+    main()

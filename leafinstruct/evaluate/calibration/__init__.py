@@ -1,0 +1,1 @@
+"""`leaf calibrate`: compare the scores and rules of a run with people's verdicts, and suggest bounds."""

@@ -1,0 +1,118 @@
+"""Backend `transformers`: any dual encoder (CLIP, SigLIP, SigLIP 2, ALIGN-like ...) from a folder that
+`save_pretrained` wrote, or from a repository of the Hub at a commit.
+
+Weights are read from safetensors only, and no code of a repository runs. Texts of models of the SigLIP family
+are padded to the context, as in their training: they read their vector at the last position. For others a
+mask hides the padding, so a batch is padded to its own longest text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pil
+
+from leafinstruct import _torchvision as torchvision_import
+from leafinstruct.errors import RecipeError
+from leafinstruct.filter.embedders.tower import Piece, framed, windows
+from leafinstruct.filter.embedders.weights import COMMIT, Weights
+from leafinstruct.runtime import hub
+
+_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+
+
+class DualEncoderTower:
+    """A model of transformers with `get_text_features` and `get_image_features`. See Tower."""
+
+    def __init__(self, weights: Weights, device: str) -> None:
+        """Load the model. Raises RecipeError if the weights are missing or no dual encoder, or cannot be
+        downloaded."""
+        import torch
+
+        torchvision_import.mend()
+        from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # transformers writes it to stderr
+        folder = weights.file or _downloaded(weights.name)
+        try:
+            model = AutoModel.from_pretrained(
+                folder, dtype=getattr(torch, weights.dtype), use_safetensors=True, local_files_only=True
+            )
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # the library raises many kinds for a file that does not fit
+            raise RecipeError(
+                f"filter.alignment.model: {weights.name} cannot be opened by transformers "
+                f"({hub.message(error)}); it needs a model (safetensors), a tokenizer and an image processor"
+            ) from error
+        if not (hasattr(model, "get_text_features") and hasattr(model, "get_image_features")):
+            raise RecipeError(
+                f"filter.alignment.model: {weights.name} is a {type(model).__name__}, no dual encoder of "
+                "images and texts; choose a model of the kind CLIP or SigLIP"
+            )
+        self._torch, self._device, self._dtype = torch, device, getattr(torch, weights.dtype)
+        self._model = model.eval().to(device)
+        context = int(model.config.text_config.max_position_embeddings)
+        self._before, self._after = framed(self._tokenizer)
+        self._size = context - len(self._before) - len(self._after)
+        self.pad = int(self._tokenizer.pad_token_id or 0)
+        self._padded = str(model.config.model_type).startswith("siglip")
+        self.width: int | None = context if self._padded else None
+        # the side matters only where no mask hides the padding
+        self._from_left = self._padded and self._tokenizer.padding_side == "left"
+
+    def pieces(self, text: str) -> list[Piece]:
+        """See Tower."""
+        return [(*self._before, *window, *self._after) for window in windows(text, self._encode, self._size)]
+
+    def unknown(self, tokens: Sequence[int]) -> float:  # noqa: ARG002 - the protocol
+        """Return 0: published weights have no untrained rows that could be recognized."""
+        return 0.0
+
+    def prepared(self, image: Pil.Image) -> Any:
+        """See Tower. Some processors give masks and shapes beside the pixels."""
+        return self._processor(images=image, return_tensors="pt")
+
+    def of_images(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
+        """See Tower."""
+        inputs = {
+            name: self._torch.cat([one[name] for one in prepared]).to(self._device) for name in prepared[0]
+        }
+        inputs["pixel_values"] = inputs["pixel_values"].to(self._dtype)
+        with self._torch.inference_mode():
+            return self._rows(self._model.get_image_features(**inputs))
+
+    def of_texts(self, tokens: NDArray[np.int64], real: NDArray[np.int64]) -> NDArray[np.float32]:
+        """See Tower."""
+        if self._from_left:
+            shifts = tokens.shape[1] - real.sum(axis=1)
+            tokens = np.stack([np.roll(row, shift) for row, shift in zip(tokens, shifts, strict=True)])
+        inputs = {"input_ids": self._torch.from_numpy(tokens).to(self._device)}
+        if not self._padded:  # SigLIP was trained without a mask
+            inputs["attention_mask"] = self._torch.from_numpy(real).to(self._device)
+        with self._torch.inference_mode():
+            return self._rows(self._model.get_text_features(**inputs))
+
+    @staticmethod
+    def _rows(output: Any) -> NDArray[np.float32]:
+        """(B, d). transformers 5 returns the vectors as `pooler_output`."""
+        rows: NDArray[np.float32] = getattr(output, "pooler_output", output).float().cpu().numpy()
+        return rows
+
+    def _encode(self, text: str) -> list[int]:
+        # the tokenizer would read a literal </s> or <|endoftext|> in a document as a control token
+        return list(
+            self._tokenizer(text.replace("<", "< "), add_special_tokens=False, verbose=False).input_ids
+        )
+
+
+def _downloaded(name: str) -> str:
+    found = COMMIT.fullmatch(name)
+    assert found is not None, "weights_of checks it"
+    return str(
+        hub.snapshot(found["repo"], _FILES, "filter.alignment.model", RecipeError, "model", found["commit"])
+    )

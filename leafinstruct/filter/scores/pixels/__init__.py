@@ -1,0 +1,1 @@
+"""Scores of one image's pixels by classical methods: noise, text, codes and bars; no model."""

@@ -1,0 +1,113 @@
+"""Scores of lines: which of them end like sentences, are bullets, are cut, or occur again.
+
+A line is a line of a text segment: a paragraph, a heading, an item of a list. Captions do not count, since
+they often repeat the step beside them; code does not, since its lines repeat.
+
+    Gopher (Rae et al. 2021, arXiv 2112.11446, table A1): bullets at most 0.9, lines that end with an ellipsis
+        at most 0.3, characters in repeated lines and paragraphs at most 0.2
+    C4 (Raffel et al. 2020, section 2.2): lines that do not end with a terminal are dropped
+    FineWeb (Penedo et al. 2024, arXiv 2406.17557, section 3.6): share of lines that end with a terminal at
+        least 0.12, short lines (30 characters) at most 0.67
+
+Deviations: shares of bullets count words, not lines, because a list of ten items beside ten long paragraphs
+is not half of a page; terminals are those of all scripts; headings are no short lines, and need no terminal.
+"""
+
+# ruff: noqa: RUF001 - signs of other scripts are intended
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import regex
+
+from leafinstruct.records.document import Document, Text
+from leafinstruct.records.text.words import (
+    ends_sentence,
+    ends_with_colon,
+    identity,
+    is_unmarked,
+    without_markers,
+    word_units,
+)
+
+_SHORT = 30
+"""Maximum characters of a short line (FineWeb)."""
+_MARKER = regex.compile(r"[ \t]*(?:[-*•‣◦·▪–]|\p{N}{1,3}[.)])[ \t]+\S")
+_CUT = regex.compile(r"""(?:…|\.\.\.|\[(?:…|\.\.\.)\]|。。。)["'»”’)\]]*\s*$""")
+_MORE = regex.compile(
+    r"(?:…|\.\.\.)?\s*[\[(«]?\b(?:read|see|learn|show|view)\s+more\b\s*(?:…|\.\.\.|[»›>→\])]+)?\s*$"
+    r"|\b(?:continue reading|weiterlesen|mehr lesen|lire la suite|leer más|leia mais|continua a leggere"
+    r"|lees meer|читать далее|подробнее)\b\W*$",
+    regex.IGNORECASE,
+)
+"""How a teaser ends that is continued on another page."""
+_END = 40
+"""Characters of a line that show how it ends."""
+_LEAST = 20
+"""Characters from which a repeated line counts: `Step 1` and `Note:` belong to a page's form."""
+
+
+def scores(document: Document) -> dict[str, float]:
+    """Name -> value. NaN if no line counts."""
+    texts = [text for text in document.texts if text.kind not in ("caption", "code")]
+    lines = [line for text in texts for line in _lines_of(text)]
+    body = [line for text in texts if text.kind != "heading" for line in _lines_of(text)]
+    # in Thai and Lao no line ends with a terminal
+    marked = [line for line in body if not is_unmarked(line)]
+    return {
+        "text.ended_lines": _share(marked, _is_ended),
+        "text.short_lines": _share(body, lambda line: len(without_markers(line).strip()) <= _SHORT),
+        "text.cut_lines": _share(body, is_cut),
+        "text.bullets": _listed(texts),
+        "text.repeated_lines": repeated(lines),
+        "text.repeated_paragraphs": repeated([text.text for text in texts]),
+    }
+
+
+def is_cut(line: str) -> bool:
+    """Whether a line ends with an ellipsis, or with the link of a teaser to its page."""
+    end = line.rstrip()[-_END:]
+    return _CUT.search(end) is not None or _MORE.search(end) is not None
+
+
+def _is_ended(line: str) -> bool:
+    end = line.rstrip()[-_END:]
+    return ends_sentence(end) or ends_with_colon(end)
+
+
+def repeated(lines: Sequence[str]) -> float:
+    """Share of characters in lines that occurred before, [0, 1]; lines are equal if their words are. 0 for no
+    lines."""
+    seen: Counter[str] = Counter()
+    twice = total = 0
+    for line in lines:
+        words = identity(line)
+        total += len(words)
+        if len(words) >= _LEAST:
+            twice += len(words) if seen[words] else 0
+            seen[words] += 1
+    return twice / total if total else 0.0
+
+
+def _lines_of(text: Text) -> list[str]:
+    return [line for line in text.text.splitlines() if line.strip()]
+
+
+def _share(lines: Sequence[str], fits: Callable[[str], bool]) -> float:
+    return sum(map(fits, lines)) / len(lines) if lines else math.nan
+
+
+def _listed(texts: Sequence[Text]) -> float:
+    """Share of words in items of lists."""
+    listed = total = 0
+    for text in texts:
+        units = word_units(text.text)
+        total += units
+        if text.kind == "list":
+            listed += units
+        else:
+            listed += sum(word_units(line) for line in text.text.splitlines() if _MARKER.match(line))
+    return listed / total if total else math.nan

@@ -1,0 +1,1 @@
+"""What filter changes in texts before it scores them."""

@@ -1,0 +1,1 @@
+"""Clean documents that a score could take for defects: many languages, numbers, code, few words."""

@@ -1,0 +1,69 @@
+"""Structural similarity of adjacent images: laws of the measure, and what a document has."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from making import document
+from PIL import Image as Pil
+
+from leafinstruct.filter.scores import coherence, sequence
+
+GRAYS = arrays(np.uint8, (sequence.SIDE, sequence.SIDE)).map(lambda levels: levels.astype(float))
+PAGE = document("Sand the edge.", "!one", "Wipe it.", "!two", "Paint it.", "!three")
+
+
+def scene(seed: int, side: int = 256) -> Pil.Image:
+    """Large shapes of random gray levels."""
+    random = np.random.default_rng(seed)
+    return Pil.fromarray(
+        np.kron(random.integers(0, 256, (8, 8)), np.ones((side // 8, side // 8))).astype(np.uint8)
+    )
+
+
+def value(*images: Pil.Image) -> float | None:
+    found = dict(zip((1, 3, 5), map(sequence.thumbnail, images), strict=True))
+    (cell,) = sequence.scores(PAGE, found)
+    return cell.value
+
+
+@given(GRAYS, GRAYS)
+def test_ssim_is_symmetric_and_at_most_that_of_equal_images(one, two):
+    assert sequence.ssim(one, one) == pytest.approx(1)
+    assert sequence.ssim(one, two) == pytest.approx(sequence.ssim(two, one))
+    assert -1 <= sequence.ssim(one, two) <= 1
+
+
+@given(st.integers(0, 99), st.floats(5, 30))
+def test_more_noise_is_less_similarity(seed, sigma):
+    clean = np.asarray(scene(seed, 32), float)
+    noise = np.random.default_rng(seed).normal(0, 1, clean.shape)
+    few, many = (sequence.ssim(clean, np.clip(clean + times * noise, 0, 255)) for times in (sigma, 3 * sigma))
+    assert 1 > few > many
+
+
+def test_images_that_do_not_change_score_near_one_and_others_about_nothing():
+    same = scene(1)
+    smaller = same.resize((120, 90))
+    assert value(same, smaller, same) > 0.97
+    assert abs(value(scene(1), scene(2), scene(3))) < 0.2
+    assert value(same, same, scene(4)) == pytest.approx((1 + value(same, scene(4), same)) / 2, abs=2e-4)
+
+
+def test_one_image_is_no_sequence():
+    page = document("Sand the edge.", "!one")
+    (cell,) = sequence.scores(page, {1: sequence.thumbnail(scene(1))})
+    assert (cell.state, cell.value, cell.detail) == ("not_applicable", None, "fewer than two images")
+
+
+def test_neighbors_and_all_pairs_of_vectors():
+    vectors = np.float32([[1, 0], [1, 0], [0.6, 0.8], [0, 1]])
+    assert coherence.extremes(vectors) == pytest.approx(
+        {"lowest": 0.6, "highest": 1.0, "all_pairs": (1 + 0.6 + 0 + 0.6 + 0 + 0.8) / 6}
+    )
+    one = coherence.scores(vectors[:1], "m")
+    assert {cell.state for cell in one} == {"not_scored"}
+    assert len(one) == 5
