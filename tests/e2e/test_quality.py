@@ -13,12 +13,12 @@ import pytest
 import quality
 
 ROOT = Path(__file__).parent.parent.parent
-EACH, EVERY_SCRIPT, CLEAN = 3, 6, 30
+EACH, EVERY_SCRIPT, CLEAN = 2, 4, 20
 FOUND, TOGETHER = 0.95, 0.85
 """Share from which a class counts as found on the page; share of all their pages that must be found. With few
 pages on both sides, a class that is found in two of three may look like one that is always found."""
 MARGIN = 2
-"""Clean pages of a group that may be lost beyond the share of the page: of 6, chance alone loses two more."""
+"""Clean pages of a group that may be lost beyond the share of the page: of 4, chance alone loses two more."""
 PLANTING = """
 import json, sys
 from pathlib import Path
