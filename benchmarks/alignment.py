@@ -125,11 +125,11 @@ def of_pages(folder: Path, documents: int) -> None:
         started = time.process_time()
         shown = model.images(images).rows
         middle = time.process_time()
-        said = model.texts(texts).rows
+        text_rows = model.texts(texts).rows
         of_images, of_texts = middle - started, time.process_time() - middle
         before = before or of_images + texts_before
         if exact is None:
-            exact = shown @ said.T
+            exact = shown @ text_rows.T
             print(
                 f"before: texts {len(texts) / texts_before:.1f}/CPU-s, page {before / len(found):.2f} CPU-s"
             )
@@ -137,7 +137,7 @@ def of_pages(folder: Path, documents: int) -> None:
             f"{dtype}: images {len(images) / of_images:.1f}/CPU-s, texts {len(texts) / of_texts:.1f}/CPU-s, "
             f"page {(of_images + of_texts) / len(found):.2f} CPU-s: "
             f"{before / (of_images + of_texts):.2f} times the pages; cosines differ by at most "
-            f"{np.abs(shown @ said.T - exact).max():.1e}"
+            f"{np.abs(shown @ text_rows.T - exact).max():.1e}"
         )
 
 

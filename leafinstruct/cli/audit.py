@@ -148,11 +148,11 @@ def _show(found: AuditResult) -> None:
 
 
 def _disagreement(one: Disagreement) -> tuple[str, str, str]:
-    said = [
+    answers = [
         f"{who} {answer}" + (f" ({one.reasons[who]})" if who in one.reasons else "")
         for who, answer in one.answers.items()
     ]
-    return f"  {one.id}", "kept" if one.kept else "dropped", printable(", ".join(said))
+    return f"  {one.id}", "kept" if one.kept else "dropped", printable(", ".join(answers))
 
 
 def _notes(found: AuditResult) -> Iterator[str]:

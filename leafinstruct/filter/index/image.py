@@ -3,7 +3,7 @@ a little.
 
 The gray image is averaged to 32 x 32 cells, and of its discrete cosine transform the 16 x 16 lowest
 frequencies are kept. A bit is the sign of its coefficient. The bit of the mean (frequency 0, 0) is always
-set, so that a hash is never zero, which stands for no hash.
+set, so that a hash is never zero, which would mean no hash.
 
 Mirroring an image changes the sign of its odd horizontal frequencies and nothing else, so the hash of the
 mirror image is the hash with MIRROR applied: no second hash is stored. That is why a bit is compared with
