@@ -229,8 +229,9 @@ class _Endpoint(Answering):
             self.send(404, b"{}", ("X-Error-Code", "RevisionNotFound"))
         elif kind == "tag":
             wanted = json.loads(body)["tag"]
-            self._json({}, 409 if wanted in repo.tags else 200)
-            repo.tags.setdefault(wanted, commit)
+            exists = wanted in repo.tags
+            repo.tags.setdefault(wanted, commit)  # before the answer, after which a test looks
+            self._json({}, 409 if exists else 200)
         elif kind == "commit":
             self._commit(repo, name, revision, body)
         elif kind == "resolve":
