@@ -38,13 +38,13 @@ quality: .venv/run  ## Which planted defects pipelines/strict.yaml finds, and wh
 	@$(BIN)/python scripts/quality.py
 
 test: lint  ## Lint, types and unit tests; PACKAGE=filter for those of one package
-	$(BIN)/pytest -m 'not slow and not e2e' -n auto --dist loadgroup $(if $(PACKAGE),tests/$(PACKAGE),tests --ignore tests/e2e)
+	$(BIN)/pytest -m 'not slow and not e2e' -n auto --dist loadfile $(if $(PACKAGE),tests/$(PACKAGE),tests --ignore tests/e2e)
 
 test-e2e: .venv/dev  ## Whole builds, kills, training runs, bombs, pages in a browser, the documentation
-	$(BIN)/pytest -m 'e2e and not slow' -n auto --dist loadgroup
+	$(BIN)/pytest -m 'e2e and not slow' -n auto --dist loadfile
 
 test-all: lint  ## All tests, with the slow ones (a thousand kills, large builds)
-	$(BIN)/pytest -n auto --dist loadgroup --hypothesis-profile thorough
+	$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile thorough
 
 lint: .venv/dev  ## Lint and types alone
 	$(BIN)/ruff check .

@@ -21,8 +21,6 @@ import leafinstruct
 from leafinstruct.filter.catalog import SCORES
 from leafinstruct.ingest.readers.base import reader as ingest_reader
 
-pytestmark = pytest.mark.xdist_group("layout")
-
 PACKAGE = Path(__file__).parent.parent / "leafinstruct"
 
 

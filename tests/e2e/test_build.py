@@ -212,9 +212,9 @@ def test_workers_do_not_change_a_byte(tmp_path):
             "--workers",
             workers,
             "--set",
-            "ingest.sources[0].documents=90",
+            "ingest.sources[0].documents=50",
             "--set",
-            "part_size=20",
+            "part_size=10",
             cwd=folder,
         )
         assert done.returncode == 0, done.stderr
@@ -388,22 +388,14 @@ def test_the_toy_is_named_in_every_row_and_on_the_card(own):
 
 def _kill_and_rerun(folder: Path, pauses: list[float]) -> dict[str, str]:
     """Start a build, kill -9 it after each pause, then let it finish."""
-    command = [
-        sys.executable,
-        "-c",
-        "from leafinstruct.cli import main; main()",
-        "build",
-        "--workers",
-        "2",
-        "--set",
-        "part_size=20",
-    ]
+    settings = ["--workers", "2", "--set", "part_size=20", "--set", "ingest.sources[0].documents=100"]
+    command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "build", *settings]
     for pause in pauses:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(pause)
         process.kill()
         process.wait()
-    done = leaf("build", "--workers", "2", "--set", "part_size=20", cwd=folder)
+    done = leaf("build", *settings, cwd=folder)
     assert done.returncode == 0, done.stderr
     return shard_sums(folder / "runs/my-dataset/shard")
 

@@ -16,7 +16,7 @@ from PIL import Image as Pil
 from PIL import ImageDraw
 
 from leafinstruct.filter.index import hamming
-from leafinstruct.filter.index.image import MIRROR, distances, hash_of, hashes_of
+from leafinstruct.filter.index.image import MIRROR, Hashes, distances, hash_of, hashes_of
 from leafinstruct.images.decode import Undecodable, decode
 
 PX = 256
@@ -70,10 +70,14 @@ def photographs(real: Path) -> dict[Path, Pil.Image]:
     return found
 
 
+@pytest.fixture(scope="module")
+def originals(photographs: dict[Path, Pil.Image]) -> Hashes:
+    return hashes_of([hash_of(saved(image)) for image in photographs.values()])
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize(("edit", "least"), EDITS.values(), ids=[*EDITS])
-def test_edited_images_of_real_pages_are_near(photographs, edit, least):
-    originals = hashes_of([hash_of(saved(image)) for image in photographs.values()])
+def test_edited_images_of_real_pages_are_near(photographs, originals, edit, least):
     edited = hashes_of([hash_of(edit(image)) for image in photographs.values()])
     found = np.minimum(distances(originals, edited), distances(originals ^ MIRROR, edited))
     assert len(found) > 130
@@ -81,14 +85,15 @@ def test_edited_images_of_real_pages_are_near(photographs, edit, least):
 
 
 @pytest.mark.e2e
-def test_different_images_of_different_real_pages_are_not_near(photographs):
+def test_different_images_of_different_real_pages_are_not_near(photographs, originals):
     """A pair within the radius is the same photograph on two translations of a page."""
     paths = list(photographs)
-    hashes = hashes_of([hash_of(saved(image)) for image in photographs.values()])
     near = [
         (paths[one].parent.name, paths[other].parent.name, paths[one].name, paths[other].name)
         for one, other in combinations(range(len(paths)), 2)
-        if min(distances(hashes[one], hashes[other]), distances(hashes[one] ^ MIRROR, hashes[other]))
+        if min(
+            distances(originals[one], originals[other]), distances(originals[one] ^ MIRROR, originals[other])
+        )
         <= hamming.RADIUS
     ]
     across = {pair for pair in near if pair[0] != pair[1]}

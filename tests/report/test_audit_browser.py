@@ -21,7 +21,6 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH to look at the page with"),
-    pytest.mark.xdist_group("browser"),
 ]
 PATIENCE = 120_000  # milliseconds: a loaded machine
 

@@ -34,7 +34,6 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH to look at the page with"),
-    pytest.mark.xdist_group("browser"),  # one process, so one browser and one set of builds
 ]
 PATIENCE = 120_000  # milliseconds: a loaded machine
 
