@@ -77,10 +77,11 @@ def work(rank: int, kind: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
+    # forked, before this process computes: what it imported is not imported twice more
+    torch.multiprocessing.start_processes(work, (sys.argv[1], sys.argv[2]), nprocs=2, start_method="fork")
     torch.set_num_threads(1)
     alone = model_()
     one = optimizer_of(alone)
     (sum(loss_of(alone, ids) for ids in rows()) / 2).backward()
     one.step()
     torch.save(trained(alone), Path(sys.argv[2]) / "one.pt")
-    torch.multiprocessing.spawn(work, (sys.argv[1], sys.argv[2]), nprocs=2)

@@ -125,4 +125,7 @@ if __name__ == "__main__":
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         chosen = free.getsockname()[1]
-    torch.multiprocessing.spawn(work, (sys.argv[1], sys.argv[2], chosen), nprocs=2)
+    # forked: what this process imported is not imported twice more
+    torch.multiprocessing.start_processes(
+        work, (sys.argv[1], sys.argv[2], chosen), nprocs=2, start_method="fork"
+    )
