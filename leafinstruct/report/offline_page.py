@@ -5,7 +5,8 @@ The content security policy allows the given scripts and the style sheet, by has
 URLs; no inline script, no eval. Names in double braces of the shell are replaced once, so `{{` in a record is
 harmless.
 
-`leaf inspect` and `leaf audit` are such pages. They share the style sheet, and the script assets/base.js.
+`leaf inspect` and `leaf audit` are such pages. They share what is in assets/: the head, the
+style sheet, and a script.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from html import escape
 from pathlib import Path
 
 ASSETS = Path(__file__).parent / "assets"
-"""base.js and base.css, which every page has first."""
+"""head.html, base.css and base.js, with which every page begins."""
 GROUP = 128
 """Number of images in one script element, decoded together when one of them is shown."""
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
@@ -36,7 +37,7 @@ def page(
     library: str = "",
     markup: str = "",
 ) -> str:
-    """Fill a shell, an HTML file with the names title, policy, style, data and script.
+    """Fill assets/head.html and a shell, an HTML file of what follows it, with the names data and script.
 
     styles, scripts: files, joined in order after those of ASSETS. data: id of an element -> value that is
     stored as JSON. images: WebP by number, None if the page has none; base.js reads them. library: a script
@@ -67,7 +68,7 @@ def page(
         "library": library,
         "script": script,
     }
-    return _SLOT.sub(lambda slot: slots[slot[1]], shell.read_text(encoding="utf-8"))
+    return _SLOT.sub(lambda slot: slots[slot[1]], _joined([ASSETS / "head.html", shell]))
 
 
 def _joined(files: Sequence[Path]) -> str:

@@ -3,13 +3,13 @@ as a file of labels."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import making
 import pytest
+from report.browsing import IN_A_BROWSER, chromium, looking
 from report.looking import hostile, make
 
 from leafinstruct.evaluate import audit, labels
@@ -17,49 +17,19 @@ from leafinstruct.report.audit import page as auditing
 from leafinstruct.report.audit import sample as samples
 from leafinstruct.report.run import Run
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH to look at the page with"),
-]
-PATIENCE = 120_000  # milliseconds: a loaded machine
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def look(browser) -> Iterator[Any]:
-    """Opens a page; afterwards it must have broken no rule of its policy, thrown nothing, and asked for
-    nothing but itself."""
-    logged: list[str] = []
-    asked: list[str] = []
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(PATIENCE)
-
-    def open_page(path: Path, width: int = 1280) -> Any:
-        page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 900})
-        page.on("console", lambda message: logged.append(message.text))
-        page.on("pageerror", lambda error: logged.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_selector("#document > *")
-        return page
-
-    yield open_page
-    assert logged == []
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    context.close()
+    with looking(browser, "#document > *") as look:
+        yield look
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from typing import Any
 
 import making
 import pytest
+from report.browsing import IN_A_BROWSER, PATIENCE, chromium, looking
 from report.looking import hostile
 
 from leafinstruct import pipeline
@@ -30,12 +30,7 @@ from leafinstruct.records.text.words import word_units
 from leafinstruct.report.inspect import layout
 from leafinstruct.report.inspect import page as inspection
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH to look at the page with"),
-]
-PATIENCE = 120_000  # milliseconds: a loaded machine
+pytestmark = IN_A_BROWSER
 
 RULES: list[dict[str, Any]] = [
     {"score": "text.links", "max": 2},
@@ -171,39 +166,14 @@ def run(tmp_path_factory) -> Iterator[Built]:
 
 @pytest.fixture(scope="module")
 def browser(run) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def look(browser) -> Iterator[Any]:
-    """Opens a page; afterwards it must have broken no rule of its policy, thrown nothing, and asked for
-    nothing but itself."""
-    logged: list[str] = []
-    asked: list[str] = []
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE)
-
-    def open_page(path: Path, width: int = 1280) -> Any:
-        page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 900})
-        page.on("console", lambda message: logged.append(message.text))
-        page.on("pageerror", lambda error: logged.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_selector("#gallery article")
-        return page
-
-    yield open_page
-    assert logged == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    context.close()
+    with looking(browser, "#gallery article") as look:
+        yield look
 
 
 def shown(page: Any) -> list[str]:

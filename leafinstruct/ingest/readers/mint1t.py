@@ -28,28 +28,17 @@ from pathlib import Path, PurePosixPath
 
 from leafinstruct.errors import SourceError, listed
 from leafinstruct.ingest import files
-from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import Mint1tSource
 from leafinstruct.ingest.fields.reference import LostError, image_ref, shown
 from leafinstruct.ingest.fields.text import lines, one_line
-from leafinstruct.ingest.fields.title import of_prose
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.losses import with_losses
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.ingest.tables import parquet, tar
 from leafinstruct.ingest.tables.lines import MAX_LINE, Line
-from leafinstruct.ingest.tables.parallel import parallel
+from leafinstruct.ingest.tables.parallel import document_of, parallel
 from leafinstruct.ingest.tables.parse import parsed_line
-from leafinstruct.records.document import (
-    Document,
-    ImageRef,
-    Provenance,
-    Ref,
-    Rejected,
-    Segment,
-    Text,
-    document_id,
-)
+from leafinstruct.records.document import Document, ImageRef, Ref, Rejected, Segment, Text
 
 SUFFIXES = (*parquet.SUFFIXES, *tar.SUFFIXES)
 LIBRARIES: tuple[str, ...] = ("pyarrow",)
@@ -172,15 +161,7 @@ def _document(
                 raise LostError("not_text", f"the text is {shown(text)}")
         except LostError as piece:
             lost.append(LostError(piece.reason, f"place {place}: {piece.detail}"))
-    if not segments:
-        raise LostError("empty", "no text and no image")
-    if problem := excess(len(segments), 0, 0):
-        raise LostError(*problem)
-    identity, provenance = document_id(source.name, file, locator), Provenance(file, locator)
-    url, title = web(record.get("url")), of_prose(segments)
-    yield Document(
-        identity, source.name, tuple(segments), provenance, url, source.license, title, page_url=url
-    )
+    yield document_of(segments, source, file, locator, record.get("url"))
 
 
 def _frames(about: object, images: list[object]) -> dict[str, int]:

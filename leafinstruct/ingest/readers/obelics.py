@@ -27,26 +27,15 @@ from typing import Any
 
 from leafinstruct.images.containers import member
 from leafinstruct.ingest import files
-from leafinstruct.ingest.caps import excess
 from leafinstruct.ingest.config import ObelicsSource
 from leafinstruct.ingest.fields.reference import Inside, LostError, image_ref, shown
 from leafinstruct.ingest.fields.text import lines, one_line
-from leafinstruct.ingest.fields.title import of_prose
 from leafinstruct.ingest.fields.url import web
 from leafinstruct.ingest.losses import with_losses
 from leafinstruct.ingest.span import Span
 from leafinstruct.ingest.tables import parquet
-from leafinstruct.ingest.tables.parallel import parallel
-from leafinstruct.records.document import (
-    Document,
-    ImageRef,
-    Provenance,
-    Ref,
-    Rejected,
-    Segment,
-    Text,
-    document_id,
-)
+from leafinstruct.ingest.tables.parallel import document_of, parallel
+from leafinstruct.records.document import Document, ImageRef, Ref, Rejected, Segment, Text
 
 SUFFIXES = parquet.SUFFIXES
 LIBRARIES: tuple[str, ...] = ("pyarrow",)
@@ -115,15 +104,7 @@ def _document(
             )
         except LostError as piece:
             lost.append(LostError(piece.reason, f"place {place}: {piece.detail}"))
-    if not segments:
-        raise LostError("empty", "no text and no image")
-    if problem := excess(len(segments), 0, 0):
-        raise LostError(*problem)
-    identity, provenance = document_id(source.name, file, locator), Provenance(file, locator)
-    url, title = web(page.get("url")), of_prose(segments)
-    yield Document(
-        identity, source.name, tuple(segments), provenance, url, source.license, title, page_url=url
-    )
+    yield document_of(segments, source, file, locator, page.get("url"))
 
 
 def _place(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leafinstruct.ingest.caps import excess
+from leafinstruct.ingest.config import Mint1tSource, ObelicsSource
 from leafinstruct.ingest.fields.reference import LostError, shown
+from leafinstruct.ingest.fields.title import of_prose
+from leafinstruct.ingest.fields.url import web
+from leafinstruct.records.document import Document, Provenance, Segment, document_id
 
 
 def parallel(images: object, texts: object) -> tuple[list[object], list[object]]:
@@ -22,3 +28,19 @@ def parallel(images: object, texts: object) -> tuple[list[object], list[object]]
     ):
         raise LostError(*problem)
     return images, texts
+
+
+def document_of(
+    segments: Sequence[Segment], source: Mint1tSource | ObelicsSource, file: str, locator: str, url: object
+) -> Document:
+    """Return the document of a record's segments. url: the page's, as the record states it. Raises LostError:
+    empty, too_many_pieces."""
+    if not segments:
+        raise LostError("empty", "no text and no image")
+    if problem := excess(len(segments), 0, 0):
+        raise LostError(*problem)
+    identity, provenance = document_id(source.name, file, locator), Provenance(file, locator)
+    page, title = web(url), of_prose(segments)
+    return Document(
+        identity, source.name, tuple(segments), provenance, page, source.license, title, page_url=page
+    )
