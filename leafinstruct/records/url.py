@@ -2,7 +2,8 @@
 removals, canonical links and splits.
 
 Normal form (`normal`): two URLs are equal if they differ only in http and https, case of the host, `xn--`
-spelling, a port 80 or 443, percent-escapes, dot segments, the fragment, a user name, or a slash at the end.
+spelling, a port 80 or 443, percent-escapes, dot segments, the fragment, a user name, a slash at the end, or
+in the Unicode form of their letters (NFC, as in links, or NFD, as in names of files copied from a Mac).
 RFC 3986 distinguishes the slash, but sites serve `/page` and `/page/` alike, and a removal that misses one is
 worse than one that covers both. `www.` is a host of its own; remove the domain to cover both.
 
@@ -24,10 +25,15 @@ import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from ipaddress import ip_address
+from urllib.parse import quote
 
 from publicsuffixlist import PublicSuffixList
 from yarl import URL
 
+from leafinstruct.records.text.words import normalized
+
+_ESCAPED = re.compile(r"(?:%[89A-F][0-9A-F])+")
+_ASCII = "".join(map(chr, range(128)))
 _PARTS = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?[/\\]{2}(?P<host>[^/\\?#]*)(?P<rest>[^#]*)", re.IGNORECASE)
 
 
@@ -39,7 +45,7 @@ def normal(url: str) -> str:
         parsed = URL(text)
         if parsed.raw_host:
             port = "" if parsed.port in (80, 443, None) else f":{parsed.port}"
-            path, sign, query = parsed.raw_path_qs.partition("?")
+            path, sign, query = _composed(parsed.raw_path_qs).partition("?")
             # yarl writes a space as `+`, browsers as %20, and servers read both as a space
             query = query.replace("%20", "+")
             return f"{parsed.raw_host.lower().rstrip('.')}{port}{path.rstrip('/') or '/'}{sign}{query}"
@@ -47,6 +53,19 @@ def normal(url: str) -> str:
         pass
     found = _PARTS.match(text)
     return f"{found['host'].lower()}{found['rest'].rstrip('/')}" if found else url
+
+
+def _composed(escaped: str) -> str:
+    """A path and query with the letters that are escaped in UTF-8 in NFC. Other escapes are unchanged."""
+    letters = _ESCAPED.sub(_decoded, escaped)
+    return escaped if letters.isascii() else quote(normalized(letters, "NFC"), safe=_ASCII)
+
+
+def _decoded(escapes: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(escapes[0].replace("%", "")).decode()
+    except UnicodeDecodeError:
+        return escapes[0]
 
 
 @lru_cache(maxsize=1 << 16)

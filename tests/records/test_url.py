@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +24,20 @@ from leafinstruct.records.url import full_host, host_of, normal, one_domain
 )
 def test_what_makes_no_difference(other):
     assert normal(other) == normal("https://shop.example/a/b?x=1")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("path", ["café/한글.png", "q?name=Ångström%2Fb%26c"])
+def test_the_unicode_form_of_a_letter_makes_no_difference(path, form):
+    given = unicodedata.normalize(form, path)
+    wanted = normal(f"https://shop.example/{unicodedata.normalize('NFC', path)}")
+    assert normal(f"https://shop.example/{given}") == wanted
+    assert normal(f"https://shop.example/{quote(given, safe='/?=%&')}") == wanted
+
+
+def test_bytes_that_are_no_utf_8_stay_escaped():
+    assert normal("https://shop.example/%ff%C3%A9%E9") == "shop.example/%FF%C3%A9%E9"
+    assert normal("https://shop.example/%E9") != normal("https://shop.example/é")
 
 
 @pytest.mark.parametrize("query", ["x=a b", "x=a+b", "x=a%20b"])
