@@ -1,5 +1,6 @@
 """Fill the generated sections of the documentation: docs/cli.md from `leaf --help`, docs/scores.md from the
-catalog of scores, the settings of docs/alignment.md and docs/training.md from their sections of a recipe.
+catalog of scores, docs/recipe.md and the settings of docs/alignment.md and docs/training.md from the models
+of a recipe.
 
 Run it after changing an option, a score or a setting: python scripts/reference.py.
 tests/e2e/test_documentation.py compares.
@@ -8,10 +9,12 @@ tests/e2e/test_documentation.py compares.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
+import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from typer.core import TyperGroup
@@ -19,10 +22,12 @@ from typer.core import TyperGroup
 from leafinstruct.cli import app
 from leafinstruct.filter.catalog import SCORES
 from leafinstruct.filter.config import AlignmentConfig
-from leafinstruct.train.config import AdapterConfig, BackboneConfig, TrainConfig
+from leafinstruct.ingest.config import Source
+from leafinstruct.recipe.schema import Recipe
+from leafinstruct.train.config import TrainConfig
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ("alignment.md", "cli.md", "scores.md", "training.md")
+PAGES = ("alignment.md", "cli.md", "recipe.md", "scores.md", "training.md")
 _SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 _SHARED = "--help"
 
@@ -33,18 +38,14 @@ def written(page: str) -> str:
 
 
 def _section(name: str) -> str:
-    """All commands, all settings of training or of alignment, or the scores of a family."""
-    if name == "train":
-        return "\n".join(
-            _settings(*section)
-            for section in (
-                ("train", TrainConfig),
-                ("train.backbone", BackboneConfig),
-                ("train.adapter", AdapterConfig),
-            )
-        )
-    if name == "models":
-        return _settings("filter.alignment", AlignmentConfig)
+    """All commands, all settings of a recipe, of training or of alignment, or the scores of a family."""
+    sections: dict[str, tuple[str, type[BaseModel]]] = {
+        "recipe": ("", Recipe),
+        "train": ("train", TrainConfig),
+        "models": ("filter.alignment", AlignmentConfig),
+    }
+    if name in sections:
+        return "\n".join(_settings(*section) for section in _sections(*sections[name]))
     return _commands() if name == "commands" else _family(name)
 
 
@@ -74,20 +75,43 @@ def _family(family: str) -> str:
     return f"| score | of each | value |\n|---|---|---|\n{rows}"
 
 
+def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """A section of a recipe, then those inside it: the path of each and its model."""
+    yield path, model
+    for name, field in model.model_fields.items():
+        for inner in _models(field.annotation):
+            yield from _sections(f"{path}.{name}".lstrip("."), inner)
+
+
+def _models(kind: Any) -> list[type[BaseModel]]:
+    """The models in the type of a key. Sources have kinds, which are described in docs/sources.md."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [] if kind is Source else [kind]
+    return [model for inner in get_args(kind) for model in _models(inner)]
+
+
 def _settings(section: str, model: type[BaseModel]) -> str:
-    """The keys of a section of a recipe, without those that are sections themselves."""
-    rows = "".join(
-        f"| `{name}` | {_values(field.annotation)} | {_default(field.get_default())} "
-        f"| {_cell(field.description or '')} |\n"
-        for name, field in model.model_fields.items()
-        if field.annotation not in (BackboneConfig, AdapterConfig)
-    )
-    return f"### {section}\n\n| key | value | default | meaning |\n|---|---|---|---|\n{rows}"
+    """The keys of a section of a recipe. Raises ValueError for a key without a description."""
+    rows = ""
+    for name, field in model.model_fields.items():
+        path = f"{section}.{name}".lstrip(".")
+        inside = f"[{path}](#{path.replace('.', '')})" if _models(field.annotation) else ""
+        if inside and get_origin(field.annotation) in (list, tuple):
+            inside = f"list of {inside}"
+        meaning = field.description or (inside and _line(_models(field.annotation)[0].__doc__ or ""))
+        if not meaning:
+            raise ValueError(f"{section}.{name}: the key has no description")
+        default = "" if inside else _default(field.get_default())
+        rows += f"| `{name}` | {inside or _values(field.annotation)} | {default} | {_cell(meaning)} |\n"
+    return f"### {section or 'The recipe'}\n\n| key | value | default | meaning |\n|---|---|---|---|\n{rows}"
 
 
 def _values(kind: Any) -> str:
     """What a key may hold, as a recipe writes it."""
     names = {int: "integer", float: "number", str: "text", bool: "`true`, `false`", dict: "mapping"}
+    names |= {Source: "[sources](sources.md)"}
+    if get_origin(kind) is Annotated:
+        return _values(get_args(kind)[0])
     if get_origin(kind) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) in (list, tuple):
@@ -101,7 +125,9 @@ def _default(value: object) -> str:
     """A default as YAML writes it; "required" for a key without one."""
     if value is PydanticUndefined:
         return "required"
-    return "none" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    plain = [*value] if isinstance(value, tuple) else value
+    text = yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=1000).partition("\n")[0]
+    return "none" if value is None else f"`{text}`"
 
 
 def _line(text: str) -> str:

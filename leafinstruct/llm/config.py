@@ -53,19 +53,25 @@ def basename(model: str) -> str:
 class Price(BaseModel):
     """The provider's price in dollars per million tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     input_per_million: float = Field(ge=0, allow_inf_nan=False)
+    """Dollars per million tokens of requests."""
     output_per_million: float = Field(ge=0, allow_inf_nan=False)
+    """Dollars per million tokens of answers."""
 
 
 class LlmConfig(BaseModel):
     """The model that answers, and its limits. The fields of `model` and `sampling` shape answers; rate,
     timeout and budget do not."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     provider: Literal["offline", "openai"] = "offline"
+    """`offline`: rules judge and templates rewrite, without a model. `openai`: any server that speaks the
+    chat-completions protocol."""
     base_url: str | None = None
     """Root of the API, usually ending in /v1: `https://api.openai.com/v1`, `http://localhost:11434/v1`
     (Ollama)."""
