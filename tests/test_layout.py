@@ -162,7 +162,7 @@ HEAVY = {
 """One heavyweight, one place (a file or a folder), or two where it is written down why."""
 
 PURE = (
-    *("filter/scores/text.py", "filter/decision.py", "filter/scores/judge.py", "filter/scores/order.py"),
+    *("filter/scores/text.py", "filter/decision.py", "filter/judging/rules.py", "filter/scores/order.py"),
     *("rewrite/prompt.py", "rewrite/parse.py", "records/text/language.py"),
 )
 
