@@ -66,11 +66,17 @@ _ORDER = ("text_quality", "narrative_coherence", "images", "image_consistency")
 SCHEMA: dict[str, Any] = _object(**dict.fromkeys(_ORDER) | _OF_DOCUMENT | {"images": _PER_IMAGE})
 """Form of the answer; strict servers accept it, since it is one object without optional properties."""
 
+_LINE_ENDS = re.compile("[\u0085\u2028\u2029]")
 _HIDDEN = re.compile(
     "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff]+"
 )
 """Characters that no reader sees: zero-width ones, directions, tags, variation selectors of the supplement.
 Joiners (U+200C, U+200D) stay, since scripts and emoji need them."""
+
+
+def _visible(text: str) -> str:
+    """The text as a reader sees it. Line ends that JSON does not escape become `\\n`, which it does."""
+    return _LINE_ENDS.sub("\n", _HIDDEN.sub("", text))
 
 
 def request(
@@ -92,7 +98,7 @@ def request(
     sent: list[int] = []
     for segment in shown.segments:
         if isinstance(segment, Text):
-            text = segment.text if offline else _HIDDEN.sub("", segment.text)
+            text = segment.text if offline else _visible(segment.text)
             lines.append(f"[{segment.position}] {segment.kind}: {quoted(text)}")
             continue
         image = images.get(segment.sha256 or "") if segment.position in visible else None
@@ -170,7 +176,7 @@ def plea(read: Document, removed: int | None) -> str:
     seen = replace(
         read,
         segments=tuple(
-            replace(item, text=_HIDDEN.sub("", item.text)) if isinstance(item, Text) else item
+            replace(item, text=_visible(item.text)) if isinstance(item, Text) else item
             for item in read.segments
         ),
     )
