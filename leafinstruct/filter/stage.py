@@ -35,6 +35,7 @@ from leafinstruct.filter.embedders.weights import published_sha256
 from leafinstruct.filter.index import referring
 from leafinstruct.filter.index.reduce import reduce as duplicates_of
 from leafinstruct.filter.index.reference import Reference
+from leafinstruct.filter.judging.agreeing import agreements
 from leafinstruct.filter.judging.asking import ask, clients_of, question
 from leafinstruct.filter.passes import (
     CODE,
@@ -110,6 +111,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     missing = [part for part in wanted if not out.is_up_to_date(part.name, part.payload)]
     for _ in engine.map(partial(decide, settings, inputs, out), missing, Needs(what="deciding")):
         pass
+    agreed = agreements(settings, out, parts) if settings.config.judge.enabled else []
     totals, unfetched = out.totals(), fetching.unfetched(settings, out, parts)
     if not totals.counts["kept"]:
         images = f" (single images: {removed_by(totals.image_reasons)})" if totals.image_reasons else ""
@@ -138,6 +140,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         "failed": [item for report in out.reports_as(FilterReport) for item in report.failed],
         "rules": [_described(rule) for rule in settings.rules],
         **({} if reference is None else {"reference": reference}),
+        **({"agreement": agreed} if agreed else {}),
     }
 
 

@@ -54,8 +54,8 @@ class Client:
         self._config = config
         self._cache = AnswerCache(cache)
         self._journal = Journal(cache)
-        self._counts = Counts() if beside is None else beside._counts
-        self._open_requests = Open() if beside is None else beside._open_requests
+        self._counts: Counts = Counts() if beside is None else beside._counts
+        self._open_requests: Open = Open() if beside is None else beside._open_requests
         self._budget = Budget(config, self._counts, self._open_requests)
         self._claims = Claims(cache)
         self._pace = Pace(config)

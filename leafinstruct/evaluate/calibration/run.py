@@ -18,7 +18,6 @@ from pathlib import Path
 
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.evaluate import labels
-from leafinstruct.evaluate.agreement import auc
 from leafinstruct.evaluate.calibration import reading, rules
 from leafinstruct.evaluate.calibration.curve import SIDES, Point, ScoreFigures, Side, advise, curve, thinned
 from leafinstruct.evaluate.calibration.fragment import Bound, Fragment, fragment
@@ -26,6 +25,7 @@ from leafinstruct.evaluate.calibration.reading import RunRules, Scores
 from leafinstruct.evaluate.calibration.rules import LEVELS, RuleFigures, Together, level_of
 from leafinstruct.evaluate.verdicts import Item, Verdicts, verdicts
 from leafinstruct.filter.catalog import SCORES, Level
+from leafinstruct.records.agreement.measures import auc
 from leafinstruct.report.run import Run
 from leafinstruct.runtime.files import writing
 

@@ -89,10 +89,10 @@ def panel(judges: Sequence[JudgeModel], llm: LlmConfig, samples: int = 1) -> tup
         found.append(Judge(judge.name, whole))
     found = found or [Judge(llm.known_as or llm.provider, llm)]
     if samples > 1:
-        for judge in found:
-            if judge.llm.provider == "openai" and judge.llm.temperature == 0:
+        for one in found:
+            if one.llm.provider == "openai" and one.llm.temperature == 0:
                 raise RecipeError(
-                    f"filter.judge.samples: at temperature 0 {judge.name} gives the same answer "
+                    f"filter.judge.samples: at temperature 0 {one.name} gives the same answer "
                     f"{samples} times; set temperature above 0, such as 0.7"
                 )
     return tuple(found)

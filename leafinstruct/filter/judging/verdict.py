@@ -81,15 +81,10 @@ def combined(judges: Mapping[str, Samples], model: str) -> list[Cell]:
     ]
 
 
-def of_judge(cells: Sequence[Cell]) -> Cell:
-    """What one judge finds in one aspect. cells: of its samples."""
-    return _median(cells, [cell.value for cell in cells])
-
-
 def _combined(key: Aspect, judges: Mapping[str, Sequence[Cell]], model: str) -> Cell:
     name, position = key
-    found = {judge: of_judge(samples) for judge, samples in judges.items()}
-    cell = _median(list(found.values()), [one.value for one in found.values()])
+    found = {judge: median_of(samples) for judge, samples in judges.items()}
+    cell = median_of(list(found.values()))
     shown = (
         found if len(judges) > 1 else {str(at): one for at, one in enumerate(next(iter(judges.values())), 1)}
     )
@@ -101,16 +96,15 @@ def _stated(cell: Cell) -> str:
     return cell.state if cell.value is None else f"{cell.value:g}"
 
 
-def _median(cells: Sequence[Cell], values: Sequence[float | None]) -> Cell:
-    """The median with the reason of the value nearest to it, or the state of what is missing."""
+def median_of(cells: Sequence[Cell]) -> Cell:
+    """The median of one score of several answers or judges, with the reason nearest to it; below the quorum the
+    state of what is missing."""
     first = cells[0]
-    given = [value for value in values if value is not None]
+    given = [(cell.value, cell.detail) for cell in cells if cell.value is not None]
     if 2 * len(given) > len(cells):
-        middle = median(given)
-        nearest = min(
-            (cell for cell in cells if cell.value is not None), key=lambda cell: abs(cell.value - middle)
-        )  # type: ignore[operator]
-        return Cell(first.name, round(middle, 4), "ok", first.position, first.model, nearest.detail)
+        middle = median(value for value, _ in given)
+        _, reason = min(given, key=lambda one: abs(one[0] - middle))
+        return Cell(first.name, round(middle, 4), "ok", first.position, first.model, reason)
     missing = [cell for cell in cells if cell.value is None]
     outages = [cell for cell in missing if cell.state in UNDECIDED]
     states = Counter(cell.state for cell in outages or missing)
