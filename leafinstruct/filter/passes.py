@@ -139,7 +139,7 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
         ]
         decision.apply([*within, *duplicate.cells_of(cached.duplicates[document.id])])
         if decision.kept:
-            # after the last pass that drops images
+            # after all passes that drop images but the judge, which costs more
             decision.apply(references.scores(decision.document))
     if decision.kept and cached.judged is not None:
         _apply_verdict(decision, cached.judged[document.id])
@@ -148,7 +148,8 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
 
 def _apply_verdict(decision: Decision, cells: Sequence[Cell]) -> None:
     """Apply the judge's scores of images, then those of the document with the means of the images left.
-    Without a verdict the document is dropped first, and not for having no images."""
+    Without a verdict the document is dropped first, and not for having no images. References to images are
+    counted again if images were dropped."""
     of_images = [cell for cell in cells if cell.position is not None]
     whole = [cell for cell in cells if cell.position is None]
     if whole and whole[0].name.startswith("rules."):
@@ -158,8 +159,12 @@ def _apply_verdict(decision: Decision, cells: Sequence[Cell]) -> None:
         decision.apply(verdict.with_means(decision.document, cells))
         decision.apply(of_images)
         return
+    before = len(decision.document.images)
     decision.apply(of_images)
     decision.apply(verdict.with_means(decision.document, cells))
+    if decision.kept and len(decision.document.images) < before:
+        decision.cells = [cell for cell in decision.cells if not cell.name.startswith("reference.")]
+        decision.apply(references.scores(decision.document))
 
 
 def _align(

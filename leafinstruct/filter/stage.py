@@ -324,10 +324,18 @@ def _ask(
     asked = sum(table.count(out.file("asked", part.name)) for part in parts)
     failed = sum(report.counts["failed"] for report in reports)
     if failed > settings.llm.tolerate_failures * asked:
-        why = next(report.value for report in reports if report.value is not None)
+        name, why = next(report.value for report in reports if report.value is not None)
         declined = sum(report.counts["declined"] for report in reports)
+        judges = {judge.name: judge.llm for judge in settings.judges}
+        several = len(judges) * settings.config.judge.samples > 1
         raise too_many_failed(
-            settings.judges[0].llm, {"failed": failed, "declined": declined}, asked, why, "judge", "judged"
+            judges[name],
+            {"failed": failed, "declined": declined},
+            asked,
+            why,
+            "judge",
+            "judged",
+            "questions" if several else "documents",
         )
 
 

@@ -18,6 +18,8 @@ from llm.misbehaving import Body, Misbehaving, Step, depending, good, serving, s
 from making import build, mmc4, recipe, rows
 
 from leafinstruct import pipeline
+from leafinstruct.evaluate import labels
+from leafinstruct.evaluate.labels import Label
 from leafinstruct.forecast import forecast
 from leafinstruct.llm import clock as clocks
 from leafinstruct.recipe import load as recipes
@@ -212,3 +214,37 @@ def test_a_page_that_pleads_has_no_verdict_and_is_counted(own: Path, server: Mis
     assert "1 documents address a judge or a model" in leaf("status", own).stdout
     card = (own.parent / "runs/t/shard/README.md").read_text()
     assert "1 documents address a judge or a model; they have no verdict of the judge" in card
+
+
+def test_people_grade_the_same_aspects_and_are_compared_with_each_judge(
+    own: Path, server: Misbehaving
+) -> None:
+    """Ann is as strict as the strict judge; there is no label of the aspect keep."""
+    build(own)
+    ids = {number: lineage_of(own, number)["document"] for number in range(4)}
+    given = [
+        Label(ids[number], "document", "text_quality", 1 if number == 0 else 2, "ann") for number in range(4)
+    ]
+    given += [
+        Label(ids[1], "image:2", "image_relevance", 3, "ann"),
+        Label(ids[1], "document", "safety", 5, "ann"),
+    ]
+    labels.write(own.parent / "labels.jsonl", given)
+    run = own.parent / "runs/t"
+    done = leaf(
+        *("calibrate", run, "--labels", own.parent / "labels.jsonl"),
+        *("--out", own.parent / "out", "--without-plots"),
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((own.parent / "out/calibration.json").read_text())["aspects"]
+    figures = {
+        (one["aspect"], one["annotators"][1]): (one["items"], one["kappa"], one["spearman"]) for one in found
+    }
+    assert figures["text_quality", "the judge strict"] == (4, 1.0, 1.0)
+    assert figures["text_quality", "the judge kind"][2] == 1.0
+    assert figures["text_quality", "the judge"][0] == 4
+    assert figures["safety", "the judge"] == (1, None, None)
+    assert figures["image_relevance", "the judge third"][0] == 1
+    assert all(one["annotators"][0] == "ann" for one in found)
+    assert "ann and the judge strict" in done.stdout
+    assert "undefined" in done.stdout

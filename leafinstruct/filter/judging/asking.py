@@ -68,9 +68,9 @@ def question(
 
 async def ask(
     settings: FilterSettings, inputs: Artifact, out: Artifact, clients: Sequence[Client], part: Part
-) -> Found[str | None]:
+) -> Found[tuple[str, str] | None]:
     """Task: ask the judges about every document that remains after duplicates. clients: of the judges, in
-    their order. Returns why the first of the failed questions failed.
+    their order. Returns the judge of the first of the failed questions, and why it failed.
 
     Writes asked-, then judged-, which gets its key only if every question was answered.
     """
@@ -83,10 +83,10 @@ async def ask(
     refused = {} if settings.rule_based else _pleading(remaining)
     wanted = [one.document for one in remaining if one.document.id not in refused]
     given = await _answers(settings, out, clients, part, wanted)
-    answers = [(name, one.answer) for name, some in given.items() for one in some]
-    failed = sum(answer.retryable for _, answer in answers)
+    answers = [(name, one) for name, some in given.items() for one in some]
+    failed = [one for _, one in answers if one.answer.retryable]
     with writing(out.file("asked", part.name)) as temporary:
-        table.write(temporary, (asked.row_of(name, asdict(one)) for name, one in answers), asked.ASKED)
+        table.write(temporary, (asked.row_of(name, asdict(one.answer)) for name, one in answers), asked.ASKED)
     rows = [
         row
         for decision in remaining
@@ -97,11 +97,11 @@ async def ask(
     counts = {
         "documents": len(remaining),
         "asked": len(answers),
-        "failed": failed,
-        "declined": sum(answer.state == "declined" for _, answer in answers),
+        "failed": len(failed),
+        "declined": sum(one.answer.state == "declined" for one in failed),
     }
     repaired = sum(sum(client.repaired().values()) for client in clients)
-    why = next((answer.detail for _, answer in answers if answer.retryable), None)
+    why = next(((one.judge, one.answer.detail) for one in failed), None)
     return Found(counts=counts, repaired={"stored answers": repaired} if repaired else {}, value=why)
 
 
@@ -136,14 +136,14 @@ async def _answers(
     async def one(judge: Judge, client: Client, sample: int, request: Request) -> Answered:
         return Answered(judge.name, sample, await client.ask(_sampled(request, sample)))
 
-    pending = []
+    pending, panel = [], list(zip(settings.judges, clients, strict=True))
     for document in documents:
         request = question(document, images, config, settings.prompt, settings.rule_based)
         pending.append(
             asyncio.gather(
                 *(
                     one(judge, client, sample, request)
-                    for judge, client in zip(settings.judges, clients, strict=True)
+                    for judge, client in panel
                     for sample in range(1 if settings.rule_based else config.samples)
                 )
             )

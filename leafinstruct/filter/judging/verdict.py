@@ -97,8 +97,8 @@ def _stated(cell: Cell) -> str:
 
 
 def median_of(cells: Sequence[Cell]) -> Cell:
-    """The median of one score of several answers or judges, with the reason nearest to it; below the quorum the
-    state of what is missing."""
+    """The median of one score of several answers or judges, with the reason nearest to it; below the quorum
+    the state of what is missing."""
     first = cells[0]
     given = [(cell.value, cell.detail) for cell in cells if cell.value is not None]
     if 2 * len(given) > len(cells):

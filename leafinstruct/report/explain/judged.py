@@ -82,6 +82,7 @@ def _score(
         yield from page.wrapped(
             f"[{drop['position']}] {_number(drop['value'])} {drop['detail']}".rstrip(), 6, 4
         )
+    failed = {drop["position"] for drop in drops}
     if page.full and len(cells) > 1:
         yield from page.wrapped(
             "  ".join(f"[{cell['position']}] {_number(cell['value'])}" for cell in cells), 6
@@ -89,6 +90,8 @@ def _score(
     for cell in cells:
         if cell["detail"] and cell["position"] is None:
             yield from page.wrapped(cell["detail"], 6)
+        elif cell["detail"] and name.startswith("judge.") and cell["position"] not in failed:
+            yield from page.wrapped(f"[{cell['position']}] {_values([cell], ())} {cell['detail']}", 6, 4)
 
 
 def _values(cells: Sequence[Mapping[str, Any]], drops: Sequence[Mapping[str, Any]]) -> str:
