@@ -37,7 +37,10 @@ from aiohttp import web
 from PIL import Image
 
 DOCUMENTS = 40
-FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
+ASPECTS = (
+    *("text_quality", "narrative_coherence", "image_consistency"),
+    *("instruction_value", "completeness", "safety"),
+)
 STEPS = (
     "Cut the wood to length with a saw.",
     "Glue the two long sides to the base.",
@@ -82,12 +85,16 @@ Step = Callable[[Asked], Any]
 of these."""
 
 
-def value(document: int, score: int | None = None) -> dict[str, Any]:
-    return {name: {"score": score or document % 5 + 1, "reason": f"document {document}"} for name in FIELDS}
+def value(asked: Asked, score: int | None = None) -> dict[str, Any]:
+    grade = {"reason": f"document {asked.document}", "score": score or asked.document % 5 + 1}
+    listed = re.findall(r"^Images to score: (.+?)\.", asked.text, re.MULTILINE)
+    # the prompt has examples before the document
+    images = re.findall(r"\d+", listed[-1]) if asked.images else []
+    return dict.fromkeys(ASPECTS, grade) | {"images": [{"image": int(n), **grade} for n in images]}
 
 
 def right(asked: Asked) -> str:
-    return json.dumps(value(asked.document))
+    return json.dumps(value(asked))
 
 
 def error(
@@ -113,7 +120,7 @@ def completion(
     text: str | None, finish: str = "stop", usage: dict[str, int] | None = None, **more: Any
 ) -> dict[str, Any]:
     choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}, **more}
-    tokens = usage or {"prompt_tokens": 900, "completion_tokens": 90, "total_tokens": 990}
+    tokens = usage or {"prompt_tokens": 2900, "completion_tokens": 200, "total_tokens": 3100}
     return {
         "id": "x",
         "object": "chat.completion",
@@ -213,7 +220,7 @@ def strict(asked: Asked) -> Any:
 
 def draft(before: str, after_: str) -> Step:
     """A draft with the score 5 in everything, then the answer."""
-    return lambda asked: f"{before}{json.dumps(value(asked.document, 5))}{after_}{right(asked)}"
+    return lambda asked: f"{before}{json.dumps(value(asked, 5))}{after_}{right(asked)}"
 
 
 def cut_prompt(asked: Asked) -> Any:
@@ -221,7 +228,7 @@ def cut_prompt(asked: Asked) -> Any:
     return (
         200,
         completion(
-            json.dumps(value(asked.document, 3)),
+            json.dumps(value(asked, 3)),
             usage={"prompt_tokens": 512, "completion_tokens": 90, "total_tokens": 602},
         ),
     )

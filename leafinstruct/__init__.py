@@ -164,7 +164,8 @@ def score(
     from leafinstruct.runtime.engine.local import LocalEngine
     from leafinstruct.runtime.engine.notebook import outside_loop
 
-    section = section_for(names, dict(filter or {}), online=bool(llm))
+    judges = (filter or {}).get("judge", {}).get("judges")
+    section = section_for(names, dict(filter or {}), online=bool(llm or judges))
     ingest: Mapping[str, Any] = {"sources": [{"kind": "html", "name": "given", "path": "."}]}
     folders = {name: Path(folder) for name, folder in (roots or {}).items()}
     if isinstance(documents, Reading):

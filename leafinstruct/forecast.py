@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypedDict
 
+from leafinstruct.llm.config import LlmConfig
 from leafinstruct.pipeline import artifacts
 from leafinstruct.recipe.load import Loaded
 from leafinstruct.runtime.artifact import Artifact
@@ -56,7 +58,8 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
         planned, sample = ingesting.sample(
             IngestSettings.of(loaded), Artifact(Path(folder) / "ingest"), engine, SAMPLE
         )
-    share, judge_tokens = filtering.estimate(FilterSettings.of(loaded), sample)
+    filters = FilterSettings.of(loaded)
+    share, judge_tokens = filtering.estimate(filters, sample)
     questions, rewrite_tokens = rewriting.estimate(RewriteSettings.of(loaded), sample)
     per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
     documents = ingested["counts"]["documents"] if ingested else planned
@@ -66,7 +69,15 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
     return {
         "documents": documents,
         "images": images,
-        **_cost(loaded, {"judge": (judged, judge_tokens), "rewrite": (rewritten, rewrite_tokens)}),
+        **_cost(
+            [
+                *(
+                    (judge.llm, judged * filters.config.judge.samples, judge_tokens)
+                    for judge in filters.judges
+                ),
+                (loaded.recipe.llm, rewritten, rewrite_tokens),
+            ]
+        ),
         "estimated": [
             name
             for name, exact in (("documents", ingested), ("images", ingested), ("requests", None))
@@ -76,17 +87,18 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
     }
 
 
-def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> Spending:
-    """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`."""
-    llm = loaded.recipe.llm
-    if llm.provider == "offline":
-        return {"requests": 0, "input_tokens": 0, "output_tokens": 0, "dollars": 0.0}
-    count = sum(number for number, _ in requests.values())
-    read = round(sum(number * tokens for number, tokens in requests.values()))
-    written = count * llm.max_tokens // 4
-    dollars = None
-    if llm.price is not None:
-        dollars = round(
-            (read * llm.price.input_per_million + written * llm.price.output_per_million) / 1e6, 4
-        )
-    return {"requests": count, "input_tokens": read, "output_tokens": written, "dollars": dollars}
+def _cost(asked: Sequence[tuple[LlmConfig, int, float]]) -> Spending:
+    """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`. asked: of each model, its
+    number of requests and their mean input tokens."""
+    online = [(llm, count, tokens) for llm, count, tokens in asked if llm.provider != "offline"]
+    dollars = 0.0
+    for llm, count, tokens in online:
+        if (price := llm.price) is not None:
+            read, written = count * tokens, count * llm.max_tokens // 4
+            dollars += (read * price.input_per_million + written * price.output_per_million) / 1e6
+    return {
+        "requests": sum(count for _, count, _ in online),
+        "input_tokens": round(sum(count * tokens for _, count, tokens in online)),
+        "output_tokens": sum(count * llm.max_tokens // 4 for llm, count, _ in online),
+        "dollars": None if any(llm.price is None for llm, _, _ in online) else round(dollars, 4),
+    }

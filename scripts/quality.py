@@ -33,9 +33,9 @@ import yaml
 from plant import divided, sources_of
 
 import leafinstruct
-from leafinstruct.evaluate.agreement import wilson
 from leafinstruct.recipe.load import load
 from leafinstruct.records import table
+from leafinstruct.records.agreement.measures import wilson
 from leafinstruct.records.document import Document, Text
 from leafinstruct.sketchbook.clean.pages import CASES, clean_page, script_of
 from leafinstruct.sketchbook.clean.sentences import languages

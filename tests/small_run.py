@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 import pytest
 from e2e.test_build_llm import example, is_judge
 from hub_repos import ReposHub
+from llm.judging import verdict
 from making import InlineEngine, mmc4, png, recipe
 from serving import Answering, Serving
 
@@ -39,7 +40,6 @@ STEPS = (
     "Finally, paint a blue door in it.",
 )
 TOKEN = "hf_secretsecretsecret"
-JUDGED = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
 
 
 class World(Serving):
@@ -80,7 +80,7 @@ class _Endpoint(Answering):
         self.server.asked[
             f"model {hashlib.sha256(json.dumps(body['messages']).encode()).hexdigest()[:16]}"
         ] += 1
-        value = {name: {"score": 4, "reason": "fine"} for name in JUDGED} if is_judge(body) else example(body)
+        value = verdict(body) if is_judge(body) else example(body)
         message = {"role": "assistant", "content": json.dumps(value)}
         answer = {
             "id": "a",

@@ -82,7 +82,7 @@ ALLOWED = {
     "integrity": {"records", "runtime", "errors"},
     "verify": STAGES | {"integrity", "export", "train", "llm", "images", "records", "runtime", "errors"},
     "pipeline": {"integrity", "recipe", "publish", "records", "runtime", "errors"},
-    "forecast": STAGES | {"pipeline", "recipe", "runtime"},
+    "forecast": STAGES | {"pipeline", "recipe", "llm", "runtime"},
     # recipe, rewrite: how a lesson is asked for; report, filter: the scores and rules of a run
     "evaluate": {
         *("recipe", "report", "filter", "rewrite", "backbones", "sketchbook", "llm", "records", "runtime"),
@@ -147,7 +147,7 @@ HEAVY = {
     "filelock": ("runtime/locks.py",),
     # components of splits, and of near-duplicates with the intersections of their runs; ranks; filters
     "scipy": (
-        *("shard/groups.py", "filter/index/groups.py", "evaluate/agreement.py"),
+        *("shard/groups.py", "filter/index/groups.py", "records/agreement/measures.py"),
         *("filter/scores/pixels/text.py", "filter/scores/sequence.py"),
     ),
     "publicsuffixlist": ("records/url.py",),
@@ -160,7 +160,7 @@ HEAVY = {
 """One heavyweight, one place (a file or a folder), or two where it is written down why."""
 
 PURE = (
-    *("filter/scores/text.py", "filter/decision.py", "filter/scores/judge.py", "filter/scores/order.py"),
+    *("filter/scores/text.py", "filter/decision.py", "filter/judging/rules.py", "filter/scores/order.py"),
     *("rewrite/prompt.py", "rewrite/parse.py", "records/text/language.py"),
 )
 

@@ -119,6 +119,7 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "questions": rewritten["questions"],
         "toy": kept["toy"],
         **({"reference": kept["reference"]} if "reference" in kept else {}),
+        "agreement": kept.get("agreement", []),
         "outputs": {record["stage"]: record["output"] for record in (ingest, kept, rewritten)},
     }
 

@@ -104,6 +104,11 @@ def _of_models(history: Mapping[str, Any]) -> Iterator[str]:
         )
     if loose := [f"`{rule['score']}`" for rule in history["rules"] if rule.get("uncalibrated")]:
         yield f"Uncalibrated bounds: those of {_list(loose)} were not calibrated for the model that was used."
+    if pleading := history["filter"].get("suspicious", 0):
+        yield (
+            f"{pleading:,} documents address a judge or a model; they have no verdict of the judge (state "
+            "`suspicious`)."
+        )
     if any(rule["score"].startswith("rules.") for rule in history["rules"]):
         yield "`rules.*` scores are text statistics; no model read the texts."
 

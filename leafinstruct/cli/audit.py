@@ -15,8 +15,8 @@ from leafinstruct.cli.output import counted, note, print_json, progress, show_ta
 from leafinstruct.records.printable import printable
 
 if TYPE_CHECKING:
-    from leafinstruct.evaluate.agreement import Estimate
     from leafinstruct.evaluate.audit import AuditResult, Disagreement
+    from leafinstruct.records.agreement.measures import Estimate
     from leafinstruct.report.audit.page import Audited
     from leafinstruct.report.run import Run
 

@@ -79,6 +79,17 @@ def _show(found: Calibration) -> None:
     )
     for line in [*_people(found.people), *_unknown(found.unknown)]:
         typer.echo(printable(line))
+    if found.aspects:
+        show_table(
+            ("\naspects", "annotators", "both graded", "kappa", "weighted kappa", "rank correlation"),
+            [
+                (
+                    *(f"  {one.aspect}", " and ".join(one.annotators), f"{one.items:,}"),
+                    *map(_figure, (one.kappa, one.weighted, one.spearman)),
+                )
+                for one in found.aspects
+            ],
+        )
     show_table(
         ("\nall rules of the run", "lost of what people keep", "caught of what they drop", "rightly dropped"),
         [
@@ -142,6 +153,10 @@ def _show_curves(score: ScoreFigures) -> None:
         )
         if advised is None:
             typer.echo(f"  no bound: {score.advice[side].reason}")
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
 
 
 def _people(people: Verdicts) -> Iterator[str]:

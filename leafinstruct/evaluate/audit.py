@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.evaluate.agreement import Estimate, weighted_share
 from leafinstruct.evaluate.labels import KEEP, WHOLE, Label, by_question
 from leafinstruct.evaluate.verdicts import Pair, verdicts
+from leafinstruct.records.agreement.measures import Estimate, weighted_share
 from leafinstruct.report.audit.sample import Sample, Sampled
 
 REASON = "reason"

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from leafinstruct.evaluate.agreement import Estimate, kappa_estimate, wilson
 from leafinstruct.evaluate.labels import KEEP, Label, by_question
+from leafinstruct.records.agreement.measures import Estimate, kappa_estimate, wilson
 
 Item = tuple[str, int | None]
 """Id of a document, and position of an image in it; None for the document itself."""

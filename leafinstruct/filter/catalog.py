@@ -39,12 +39,25 @@ _WITHIN = {
 }
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
-JUDGE_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
-"""The judge's four questions, each answered with 1 (worst) to 5 (best)."""
+JUDGE_ASPECTS = {
+    "text_quality": "clear and correct text without advertising or filler",
+    "narrative_coherence": "order of the segments, each building on those before",
+    "instruction_value": "help to a person who asks for exactly this",
+    "image_consistency": "same style, things and progress in the images shown; needs 2 of them",
+    "completeness": "nothing that the document needs is missing or cut off",
+    "safety": "nothing in it that could harm a reader or another person",
+}
+"""Aspects of a whole document that a language model judges with 1 (worst) to 5 (best) -> meaning. It also
+judges the relevance of each image that it is shown to the image's own text (`judge.image_relevance`)."""
+
+RULES_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
+"""What the rule-based judge computes, each 1 (worst) to 5 (best)."""
 
 CLIP_FAMILIES = ("alignment", "coherence")
 """Families computed from CLIP embeddings."""
 
+JUDGE = 2
+"""Version of the `judge.*` scores."""
 OFFLINE_RULES = 4
 """Version of the `rules.*` scores."""
 OFFLINE_JUDGE = f"offline-rules@{OFFLINE_RULES}"
@@ -275,12 +288,35 @@ _DECLARED = (
         ("references to images (a stated number, 'as shown below', 'Figure 3') that match no kept image"),
     ),
     *(
-        Score(f"{family}.{field}", "document", f"{field.replace('_', ' ')}, 1 to 5, by {who}", version)
-        for family, who, version in (
-            ("judge", "the language model", 1),
-            ("rules", "written rules", OFFLINE_RULES),
+        Score(f"judge.{aspect}", "document", f"{meaning}, 1 to 5, by the language model", JUDGE)
+        for aspect, meaning in JUDGE_ASPECTS.items()
+    ),
+    Score(
+        "judge.image_relevance",
+        "image",
+        "whether it shows what its own text says, 1 to 5, by the language model",
+        JUDGE,
+    ),
+    Score(
+        "judge.text_image_relevance",
+        "document",
+        "mean of judge.image_relevance over the kept images that were shown, 1 to 5",
+        JUDGE,
+    ),
+    Score(
+        "judge.least_image_relevance",
+        "document",
+        "smallest judge.image_relevance of the kept images that were shown, 1 to 5",
+        JUDGE,
+    ),
+    *(
+        Score(
+            f"rules.{field}",
+            "document",
+            f"{field.replace('_', ' ')}, 1 to 5, by written rules",
+            OFFLINE_RULES,
         )
-        for field in JUDGE_FIELDS
+        for field in RULES_FIELDS
     ),
 )
 

@@ -17,7 +17,9 @@ from leafinstruct.filter.catalog import (
     declared,
     of_packages,
 )
+from leafinstruct.filter.judging.panel import Judge, JudgeModel, panel
 from leafinstruct.images.config import FetchConfig
+from leafinstruct.llm.config import LlmConfig
 from leafinstruct.records import license
 from leafinstruct.records.text.language_names import NAMES, hint
 
@@ -176,7 +178,7 @@ class ClassifierConfig(_Section):
 
 
 class JudgeConfig(_Section):
-    """The judge: the language model of `llm:`, or written rules if that is offline."""
+    """The judge: the language model of `llm:`, several models, or written rules if there is none."""
 
     enabled: bool = True
     """Compute the judge.* or rules.* scores."""
@@ -188,6 +190,22 @@ class JudgeConfig(_Section):
     """Maximum images that are shown to the judge, from the first. Later ones are named but not shown."""
     image_px: int = Field(default=512, gt=0)
     """Maximum longer side of the images sent to the judge, in pixels."""
+    judges: tuple[JudgeModel, ...] = ()
+    """Several language models that judge every document, each with a name and the keys of `llm` in which it
+    differs. A score is the median of the judges that answered, if these are more than half. Empty: the model
+    of `llm` alone."""
+    samples: int = Field(default=1, ge=1, le=16)
+    """Answers of each judge to the same question; a judge's score is their median. More than one needs a
+    temperature above 0."""
+
+    def panel(self, llm: LlmConfig) -> tuple[Judge, ...]:
+        """The judges in their order; the model of `llm` if none is listed. Raises RecipeError
+        (judging/panel)."""
+        return panel(self.judges, llm, self.samples)
+
+    def is_offline(self, llm: LlmConfig) -> bool:
+        """Whether the rule-based judge answers, since no language model is configured."""
+        return llm.provider == "offline" and not self.judges
 
 
 class HostParagraphs(_Section):

@@ -66,6 +66,7 @@ def _report(
     """The part's report, without its time."""
     kept = [decision for decision in decisions if decision.kept]
     dropped = [decision for decision in decisions if not decision.kept]
+    suspicious = sum(any(item.state == "suspicious" for item in one.cells) for one in decisions)
     path = out.file("asked", part.name) if settings.config.judge.enabled else None
     return FilterReport(
         counts={
@@ -74,6 +75,7 @@ def _report(
             "images": sum(len(decision.document.images) for decision in kept),
             "images_dropped": sum(len(decision.image_drops) for decision in kept),
             "failed": sum(_failed(decision) for decision in decisions),
+            **({"suspicious": suspicious} if suspicious else {}),
         },
         reasons=Counter(decision.drops[0].reason for decision in dropped),
         image_reasons=Counter(drop.rule for decision in decisions for drop in decision.image_drops),

@@ -23,6 +23,7 @@ from leafinstruct.filter.embedders.weights import Weights
 from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
 from leafinstruct.filter.index import image as image_index
+from leafinstruct.filter.judging import verdict
 from leafinstruct.filter.scores import (
     alignment,
     coherence,
@@ -138,11 +139,32 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
         ]
         decision.apply([*within, *duplicate.cells_of(cached.duplicates[document.id])])
         if decision.kept:
-            # after the last pass that drops images
+            # after all passes that drop images but the judge, which costs more
             decision.apply(references.scores(decision.document))
     if decision.kept and cached.judged is not None:
-        decision.apply(cached.judged[document.id])
+        _apply_verdict(decision, cached.judged[document.id])
     return decision
+
+
+def _apply_verdict(decision: Decision, cells: Sequence[Cell]) -> None:
+    """Apply the judge's scores of images, then those of the document with the means of the images left.
+    Without a verdict the document is dropped first, and not for having no images. References to images are
+    counted again if images were dropped."""
+    of_images = [cell for cell in cells if cell.position is not None]
+    whole = [cell for cell in cells if cell.position is None]
+    if whole and whole[0].name.startswith("rules."):
+        decision.apply(whole)
+        return
+    if not any(cell.value is not None for cell in whole):
+        decision.apply(verdict.with_means(decision.document, cells))
+        decision.apply(of_images)
+        return
+    before = len(decision.document.images)
+    decision.apply(of_images)
+    decision.apply(verdict.with_means(decision.document, cells))
+    if decision.kept and len(decision.document.images) < before:
+        decision.cells = [cell for cell in decision.cells if not cell.name.startswith("reference.")]
+        decision.apply(references.scores(decision.document))
 
 
 def _align(
@@ -249,7 +271,7 @@ def cached_scores(settings: FilterSettings, out: Artifact, part: Part, judged: b
     """Read the cached scores of a part that the recipe needs. Image bytes are not read."""
     cells: dict[str, list[Cell]] = {}
     if judged:
-        for document, item in table.scores(out.file("judged", part.name)):
+        for document, item in table.verdicts(out.file("judged", part.name)):
             cells.setdefault(document, []).append(item)
     return CachedScores(
         findings=scan.found_in(out, part),

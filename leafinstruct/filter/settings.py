@@ -20,6 +20,7 @@ from leafinstruct.filter.catalog import (
 )
 from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
 from leafinstruct.filter.embedders.weights import Weights, weights_of
+from leafinstruct.filter.judging.panel import Judge
 from leafinstruct.filter.scores import classifier
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
@@ -102,14 +103,39 @@ class FilterSettings:
         )
 
     @property
+    def rule_based(self) -> bool:
+        """Whether the rule-based judge answers."""
+        return self.config.judge.is_offline(self.llm)
+
+    @property
+    def judges(self) -> tuple[Judge, ...]:
+        """The language models that judge; for the rule-based judge the section that is offline."""
+        return self.config.judge.panel(self.llm)
+
+    @property
     def judge_model(self) -> str:
-        """Name of the model, or of the written rules, that answers the judge's questions."""
-        return OFFLINE_JUDGE if self.llm.provider == "offline" else self.llm.known_as
+        """Name of the models, or of the written rules, that answer the judge's questions."""
+        return OFFLINE_JUDGE if self.rule_based else " + ".join(judge.llm.known_as for judge in self.judges)
+
+    @property
+    def judge_identity(self) -> dict[str, Any] | None:
+        """What shapes the answers of the judges besides the documents; None if nothing is judged."""
+        config = self.config.judge
+        if not config.enabled:
+            return None
+        if config.judges:
+            judges = {
+                one.name: {"model": one.llm.answerer, **one.llm.sampling_identity} for one in self.judges
+            }
+            return {"judges": judges, "samples": config.samples, "prompt": self.prompt.sha256}
+        several = {"samples": config.samples} if config.samples > 1 else {}
+        model = self.judge_model if self.rule_based else self.llm.answerer
+        return {"model": model, "prompt": self.prompt.sha256, **self.llm.sampling_identity, **several}
 
     @property
     def scores(self) -> Versions:
         """The versions of the scores that this recipe computes."""
-        family = "rules" if self.llm.provider == "offline" else "judge"
+        family = "rules" if self.rule_based else "judge"
         absent = {"judge", "rules"} - ({family} if self.config.judge.enabled else set())
         absent |= set() if self.references else {"contamination"}
         return versions(
@@ -139,9 +165,9 @@ class FilterSettings:
     @property
     def shaping(self) -> dict[str, Any]:
         """The section without the settings of how fast and politely images are fetched, which change no
-        result, without the device, whose kind is in the identity of the weights, and without the reference,
-        whose content counts (referring.identity)."""
-        section = self.config.model_dump(mode="json", exclude={"reference"})
+        result, without the device, whose kind is in the identity of the weights, without the reference, whose
+        content counts (referring.identity), and without the judges, whose identity is beside it."""
+        section = self.config.model_dump(mode="json", exclude={"reference": True, "judge": {"judges"}})
         del section["alignment"]["device"]
         if self.config.images.fetch is not None:
             section["images"]["fetch"] = self.config.images.fetch.shaping

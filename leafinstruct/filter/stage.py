@@ -8,7 +8,7 @@ images.
                           packages; embeddings, alignment and coherence if a rule or `alignment.model` needs
                           them, with a GPU in a process per device -> keys
     reduce  (here)        duplicates over the keys of all parts -> duplicates
-    judge   (event loop)  four questions about every remaining document
+    judge   (event loop)  one question about every remaining document, to each judge
     decide  (processes)   repeat every document's decision with all scores -> documents-, dropped-, scores-
 
 Intermediate files (images-, embeddings-, the judge's answers in the cache of llm/) are kept when rules
@@ -23,12 +23,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from leafinstruct.errors import LeafInstructError, SourceError
 from leafinstruct.filter import extending, fetching, materialize
-from leafinstruct.filter.asking import ask
-from leafinstruct.filter.catalog import JUDGE_FIELDS, PASSES, versions
+from leafinstruct.filter.catalog import PASSES, versions
 from leafinstruct.filter.config import Rule
 from leafinstruct.filter.deciding import FilterReport, decide
 from leafinstruct.filter.embedders.devices import check_dtype, devices_of
@@ -36,6 +35,8 @@ from leafinstruct.filter.embedders.weights import published_sha256
 from leafinstruct.filter.index import referring
 from leafinstruct.filter.index.reduce import reduce as duplicates_of
 from leafinstruct.filter.index.reference import Reference
+from leafinstruct.filter.judging.agreeing import agreements
+from leafinstruct.filter.judging.asking import ask, clients_of, question
 from leafinstruct.filter.passes import (
     CODE,
     INTERMEDIATE,
@@ -48,11 +49,10 @@ from leafinstruct.filter.passes import (
     libraries,
     look,
 )
-from leafinstruct.filter.scores import judge
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
 from leafinstruct.images.send import all_as_sent
-from leafinstruct.llm.client import Client, estimate_tokens
+from leafinstruct.llm.client import estimate_tokens
 from leafinstruct.llm.config import basename
 from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import table
@@ -78,7 +78,7 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
         "scores": settings.scores,
         **({"extensions": extensions} if extensions else {}),
         "weights": settings.weights.identity if settings.weights else None,
-        "judge": _judge_identity(settings),
+        "judge": settings.judge_identity,
         "libraries": {**libraries(settings), **packages},
         "input": record["output"],
         **({"reference": read} if (read := referring.identity(settings, out)) else {}),
@@ -111,6 +111,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     missing = [part for part in wanted if not out.is_up_to_date(part.name, part.payload)]
     for _ in engine.map(partial(decide, settings, inputs, out), missing, Needs(what="deciding")):
         pass
+    agreed = agreements(settings, out, parts) if settings.config.judge.enabled else []
     totals, unfetched = out.totals(), fetching.unfetched(settings, out, parts)
     if not totals.counts["kept"]:
         images = f" (single images: {removed_by(totals.image_reasons)})" if totals.image_reasons else ""
@@ -131,7 +132,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         },
         "weights": published_sha256(settings.weights) if settings.weights else None,
         "prompts": {settings.prompt.name: settings.prompt.sha256}
-        if settings.config.judge.enabled and settings.llm.provider != "offline"
+        if settings.config.judge.enabled and not settings.rule_based
         else {},
         "toy": settings.weights is not None and settings.weights.toy,
         "unfetched": unfetched,
@@ -139,6 +140,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
         "failed": [item for report in out.reports_as(FilterReport) for item in report.failed],
         "rules": [_described(rule) for rule in settings.rules],
         **({} if reference is None else {"reference": reference}),
+        **({"agreement": agreed} if agreed else {}),
     }
 
 
@@ -159,7 +161,7 @@ def estimate(
     remaining = [pair for pair in sample if decision_of(pair[0], settings, CachedScores()).kept]
     px = settings.config.judge.image_px
     requests = [
-        judge.request(document, all_as_sent(data, px), settings.config.judge, settings.prompt)
+        question(document, all_as_sent(data, px), settings.config.judge, settings.prompt, settings.rule_based)
         for document, data in remaining
     ]
     return len(remaining) / max(1, len(sample)), sum(map(estimate_tokens, requests)) / max(1, len(requests))
@@ -308,29 +310,33 @@ def _ask(
         if table.key_of(out.file("judged", part.name)) != part.payload
         or not out.file("asked", part.name).exists()
     ]
-    client = Client(settings.llm, settings.answers)
+    clients = clients_of(settings)
+
+    async def close() -> None:
+        for client in clients:
+            await client.close()
+
     reports = list(
         engine.map(
-            partial(ask, settings, inputs, out, client),
-            missing,
-            Needs("io", what="judging", release=client.close),
+            partial(ask, settings, inputs, out, clients), missing, Needs("io", what="judging", release=close)
         )
     )
-    asked = sum(table.count(out.file("judged", part.name)) for part in parts) // len(JUDGE_FIELDS)
+    asked = sum(table.count(out.file("asked", part.name)) for part in parts)
     failed = sum(report.counts["failed"] for report in reports)
     if failed > settings.llm.tolerate_failures * asked:
-        why = next(report.value for report in reports if report.value is not None)
+        name, why = next(report.value for report in reports if report.value is not None)
         declined = sum(report.counts["declined"] for report in reports)
+        judges = {judge.name: judge.llm for judge in settings.judges}
+        several = len(judges) * settings.config.judge.samples > 1
         raise too_many_failed(
-            settings.llm, {"failed": failed, "declined": declined}, asked, why, "judge", "judged"
+            judges[name],
+            {"failed": failed, "declined": declined},
+            asked,
+            why,
+            "judge",
+            "judged",
+            "questions" if several else "documents",
         )
-
-
-def _judge_identity(settings: FilterSettings) -> dict[str, Any] | None:
-    if not settings.config.judge.enabled:
-        return None
-    model = settings.judge_model if settings.llm.provider == "offline" else settings.llm.answerer
-    return {"model": model, "prompt": settings.prompt.sha256, **settings.llm.sampling_identity}
 
 
 def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
@@ -369,10 +375,10 @@ def _ask_key(settings: FilterSettings, out: Artifact, part: Part) -> str:
         for rule in settings.rules
         if PASSES.index("duplicate") <= rule.declared.turn < PASSES.index("judge")
     ]
-    config = settings.config.judge.model_dump()
+    config = settings.config.judge.model_dump(exclude={"judges"})
     judged = {family: settings.scores.get(family) for family in ("judge", "rules")}
     keys = table.key_of(out.file("keys", part.name))
-    return digest([keys, duplicates, middle, config, _judge_identity(settings), judged])
+    return digest([keys, duplicates, middle, config, settings.judge_identity, judged])
 
 
 def _decide_key(settings: FilterSettings, out: Artifact, part: Part) -> str:

@@ -19,7 +19,7 @@ such.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from leafinstruct.errors import BudgetError
 from leafinstruct.llm.config import LlmConfig
@@ -44,6 +44,17 @@ class Counts:
     """None while the price is unknown."""
 
 
+@dataclass
+class Open:
+    """Requests in flight of all clients that share one budget: dollars reserved, and their number."""
+
+    reserved: float = 0.0
+    count: int = 0
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    order: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """First come, first served."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """Money reserved for one request. likely: what the request counts for if it is lost."""
@@ -56,16 +67,13 @@ class Reservation:
 
 
 class Budget:
-    """The only owner of the run's spending."""
+    """The owner of the run's spending at one price. Several share `counts` and `opened`, and so one limit."""
 
-    def __init__(self, config: LlmConfig, counts: Counts) -> None:
-        self._price, self._limit, self._counts = config.price, config.budget, counts
-        self._reserved, self._open = 0.0, 0  # dollars, and the number of open requests
-        self._settled = asyncio.Event()
-        self._order = asyncio.Lock()  # first come, first served
+    def __init__(self, config: LlmConfig, counts: Counts, opened: Open) -> None:
+        self._price, self._limit, self._counts, self._open = config.price, config.budget, counts, opened
         self._learned = Learned(images=config.budget is not None)
         if config.price is not None:
-            counts.dollars = 0.0
+            counts.dollars = counts.dollars or 0.0
 
     async def reserve(self, purpose: str, size: Size, limit: int) -> Reservation:
         """Reserve the most that a request can cost. limit: tokens of its answer.
@@ -73,21 +81,21 @@ class Budget:
         Raises BudgetError if not even the likely cost fits and no request in flight can still turn out
         cheaper.
         """
-        async with self._order:
+        async with self._open.order:
             cost = 0.0 if self._limit is None else await self._affordable(self._limit, purpose, size, limit)
-        self._reserved += cost
-        self._open += 1
+        self._open.reserved += cost
+        self._open.count += 1
         return Reservation(purpose, size, limit, self._learned.likely(purpose, size, limit), cost)
 
     async def _affordable(self, budget: float, purpose: str, size: Size, limit: int) -> float:
         """Wait until a request fits into the budget. Returns the dollars to reserve."""
         while True:
             cost = self._cost(self._learned.most(size, limit))
-            if self._spent + self._reserved + cost <= budget:
+            if self._spent + self._open.reserved + cost <= budget:
                 return cost
-            if self._open == 0:
+            if self._open.count == 0:
                 break
-            await self._settled.wait()
+            await self._open.settled.wait()
         cost = self._cost(self._learned.likely(purpose, size, limit))
         if self._spent + cost > budget:
             raise BudgetError(self._exhausted(cost, purpose))
@@ -95,17 +103,17 @@ class Budget:
 
     def settle(self, reserved: Reservation, used: Usage) -> None:
         """Replace a reservation by what was used."""
-        counts = self._counts
-        self._open -= 1
+        counts, opened = self._counts, self._open
+        opened.count -= 1
         # Exactly zero when nothing is open: sums of floats that should cancel leave crumbs.
-        self._reserved = self._reserved - reserved.dollars if self._open else 0.0
+        opened.reserved = opened.reserved - reserved.dollars if opened.count else 0.0
         counts.input_tokens += used.input_tokens
         counts.output_tokens += used.output_tokens
         counts.estimated |= used.estimated
         if self._price is not None:
             counts.dollars = self._spent + self._cost(used)
-        self._settled.set()  # wakes all who wait now
-        self._settled.clear()
+        opened.settled.set()  # wakes all who wait now
+        opened.settled.clear()
 
     def used(self, reserved: Reservation, reported: Usage | None, text: str) -> Usage:
         """Return the usage of an answer: what the server reported, else the estimate. Later reservations

@@ -26,7 +26,7 @@ from leafinstruct.errors import ProviderError
 from leafinstruct.llm import clock
 from leafinstruct.llm.answers.parse import read_answer
 from leafinstruct.llm.answers.thoughts import LONGEST
-from leafinstruct.llm.budget import Budget, Counts
+from leafinstruct.llm.budget import Budget, Counts, Open
 from leafinstruct.llm.cache import AnswerCache, cache_key
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.journal import Journal
@@ -47,14 +47,16 @@ _CLAIMED = 0.5  # seconds between checks for the answer to a question that anoth
 class Client:
     """Ask one model, as one `llm` section configures it."""
 
-    def __init__(self, config: LlmConfig, cache: Path) -> None:
-        """cache: folder of stored answers; runs and processes may share it. Opens no file and no
-        connection yet."""
+    def __init__(self, config: LlmConfig, cache: Path, beside: Client | None = None) -> None:
+        """cache: folder of stored answers; runs and processes may share it. beside: the client of another
+        model in the same run, whose counts and budget this one shares. Opens no file and no connection
+        yet."""
         self._config = config
         self._cache = AnswerCache(cache)
         self._journal = Journal(cache)
-        self._counts = Counts()
-        self._budget = Budget(config, self._counts)
+        self._counts: Counts = Counts() if beside is None else beside._counts
+        self._open_requests: Open = Open() if beside is None else beside._open_requests
+        self._budget = Budget(config, self._counts, self._open_requests)
         self._claims = Claims(cache)
         self._pace = Pace(config)
         self._gate = Gate(config.max_in_flight, config.timeout)

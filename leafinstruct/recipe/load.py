@@ -253,6 +253,10 @@ def _expanded(key: str, path: str) -> str:
 def _check_models(path: Path, recipe: Recipe) -> None:
     """Check that rules on a model's score name the model in use, and that the tiny CLIP, unless allowed, only
     scores Sketchbook."""
+    try:
+        recipe.filter.judge.panel(recipe.llm)
+    except RecipeError as error:
+        raise RecipeError(f"{path}, {error}") from error
     strangers = recipe.strangers
     if recipe.filter.clip == TOY_MODEL and strangers and not recipe.filter.alignment.allow_toy:
         raise RecipeError(
@@ -281,7 +285,9 @@ def model_of(recipe: Recipe, rule: Rule) -> str | None:
     if family in CLIP_FAMILIES:
         return recipe.filter.clip
     if family in ("judge", "rules") and is_active(recipe, rule):
-        return recipe.llm.model if family == "judge" else OFFLINE_JUDGE
+        if family == "rules":
+            return OFFLINE_JUDGE
+        return " + ".join(judge.llm.model or "" for judge in recipe.filter.judge.panel(recipe.llm))
     return None
 
 
@@ -292,4 +298,5 @@ def is_active(recipe: Recipe, rule: Rule) -> bool:
     family = rule.declared.family
     if family not in ("judge", "rules"):
         return True
-    return recipe.filter.judge.enabled and (family == "rules") == (recipe.llm.provider == "offline")
+    judge = recipe.filter.judge
+    return judge.enabled and (family == "rules") == judge.is_offline(recipe.llm)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leafinstruct.ingest.config import Source
-from leafinstruct.llm.config import basename
+from leafinstruct.llm.config import LlmConfig, basename
 from leafinstruct.recipe.schema import Recipe
 
 _LLM = ("provider", "model", "revision", "temperature", "max_tokens")
@@ -35,13 +35,9 @@ def resolved(recipe: Recipe) -> dict[str, object]:
         whole["filter"]["images"]["fetch"] = {
             key: value for key, value in fetch.shaping.items() if key != "allow_hosts"
         }
-    extra = {"extra_body": recipe.llm.public_extra_body} if recipe.llm.public_extra_body else {}
-    offline = recipe.llm.provider == "offline"
-    named = {
-        **{name: whole["llm"][name] for name in _LLM},
-        "model": recipe.llm.model and basename(recipe.llm.model),
-    }
-    whole["llm"] = {"provider": "offline"} if offline else named | extra
+    whole["llm"] = _public(recipe.llm)
+    judges = recipe.filter.judge.panel(recipe.llm) if recipe.filter.judge.judges else ()
+    whole["filter"]["judge"]["judges"] = [{"name": judge.name} | _public(judge.llm) for judge in judges]
     clip = whole["filter"]["alignment"]
     clip["model"] = clip["model"] and basename(clip["model"])
     clip["device"] = clip["device"].partition(":")[0]  # the index changes no byte
@@ -56,6 +52,15 @@ def resolved(recipe: Recipe) -> dict[str, object]:
         for rule in whole["filter"]["rules"]
     ]
     return whole
+
+
+def _public(llm: LlmConfig) -> dict[str, object]:
+    """What determines the answers of a model, without its server and keys."""
+    if llm.provider == "offline":
+        return {"provider": "offline"}
+    whole = llm.model_dump(mode="json")
+    named = {name: whole[name] for name in _LLM} | {"model": llm.model and basename(llm.model)}
+    return named | ({"extra_body": llm.public_extra_body} if llm.public_extra_body else {})
 
 
 def _without_paths(dumped: Mapping[str, object], source: Source) -> dict[str, object]:

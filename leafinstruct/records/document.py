@@ -19,7 +19,16 @@ from typing import Literal, TypeVar, dataclass_transform
 TextKind = Literal["prose", "heading", "caption", "list", "table", "code"]
 Role = Literal["user", "assistant"]
 State = Literal[
-    "ok", "failed", "refused", "unparsed", "too_large", "declined", "not_scored", "not_applicable"
+    "ok",
+    "failed",
+    "refused",
+    "unparsed",
+    "too_large",
+    "declined",
+    "suspicious",
+    "not_shown",
+    "not_scored",
+    "not_applicable",
 ]
 UNDECIDED = frozenset({"failed", "declined"})
 """States of an item that gave no result. Its stage tries it again whenever it runs."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from leafinstruct.records.document import State
 
-_UNANSWERED = ("refused", "unparsed", "too_large")
+_UNANSWERED = ("refused", "unparsed", "too_large", "suspicious", "not_shown")
 
 
 @dataclass(frozen=True, slots=True)

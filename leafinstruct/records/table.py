@@ -132,6 +132,10 @@ DROPS = pa.schema([*((name, pa.string()) for name in ("stage", "document_id", "s
 SCORES = pa.schema([("document_id", pa.string()), *_CELL])
 """filter/scores-*: one row per cell."""
 
+JUDGED = pa.schema([("document_id", pa.string()), ("judge", pa.string()), ("sample", pa.int32()), *_CELL])
+"""filter/judged-*: the cells of the verdict (judge: null), and of every single answer if there are
+several."""
+
 IMAGES = pa.schema(
     [
         *((name, pa.string()) for name in ("ref", "file", "stamp", "state", "reason", "sha256")),
@@ -302,6 +306,21 @@ def scores(path: Path) -> Iterator[tuple[str, Cell]]:
         yield document, Cell(*values)
 
 
+def verdicts(path: Path) -> Iterator[tuple[str, Cell]]:
+    """Stream the verdicts of JUDGED: id of the document, and a cell. Raises DamagedError."""
+    for document, judge, *values in columns(path, "document_id", "judge", *Cell.__slots__):
+        if judge is None:
+            yield document, Cell(*values)
+
+
+def single_answers(path: Path) -> Iterator[tuple[str, str, int, Cell]]:
+    """Stream the answers of several judges: id of the document, judge, sample (from 1), and a cell. Raises
+    DamagedError."""
+    for document, judge, sample, *values in columns(path, "document_id", "judge", "sample", *Cell.__slots__):
+        if judge is not None:
+            yield document, judge, sample, Cell(*values)
+
+
 def examples(path: Path, with_scores: bool = True) -> Iterator[Example]:
     """Stream the examples of a file. with_scores: their scores are most of the time. Raises DamagedError."""
     names = [name for name in EXAMPLES.names if with_scores or name != "scores"]
@@ -336,6 +355,11 @@ def _image_of(row: Row) -> ImageRef:
 def score_row(document: str, cell: Cell) -> Row:
     """Row of SCORES. document: its id."""
     return {"document_id": document, **_fields(cell)}
+
+
+def judged_row(document: str, cell: Cell, judge: str | None = None, sample: int | None = None) -> Row:
+    """Row of JUDGED."""
+    return {"document_id": document, "judge": judge, "sample": sample, **_fields(cell)}
 
 
 def example_row(example: Example) -> Row:

@@ -296,6 +296,11 @@ def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:
                 f"{entry['stage']}: {failed:,} failed for a temporary reason and were tolerated; to try "
                 f"them again: {again} --retry-failed"
             )
+        if pleading := entry["counts"].get("suspicious", 0):
+            found.append(
+                f"{entry['stage']}: {pleading:,} documents address a judge or a model, so no judge was "
+                "asked about them (state suspicious)"
+            )
         for state, questions in entry["unanswered"].items():
             if state == "failed":
                 continue  # counted above, with all other failures

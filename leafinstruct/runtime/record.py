@@ -54,12 +54,24 @@ class ReferenceFacts(TypedDict):
     unread: int
 
 
+class AgreementFacts(TypedDict):
+    """How far several judges agree on one aspect (records/agreement/raters). None: undefined."""
+
+    aspect: str
+    annotators: list[str]
+    items: int
+    kappa: float | None
+    weighted: float | None
+    spearman: float | None
+
+
 class StageFacts(TypedDict, total=False):
     """What `run` of a stage adds to its record.
 
     ingest: roots (source -> folder, relative to the stage's), sources (source file -> sha256).
     filter: models, weights (sha256 of CLIP's), toy (whether the tiny CLIP was used), prompts (name ->
-    sha256), unfetched (images on the web), unscreened (what nothing looked for), failed, rules, reference.
+    sha256), unfetched (images on the web), unscreened (what nothing looked for), failed, rules, reference,
+        agreement (of several judges).
     rewrite: models, prompts, questions (by language).
     shard: the split, the number of removed rows (`suppressed`), beside (file beside the shards -> sha256).
     train: adapter (file -> sha256).
@@ -76,6 +88,7 @@ class StageFacts(TypedDict, total=False):
     failed: list[Failed]
     rules: list[RuleFacts]
     reference: ReferenceFacts
+    agreement: list[AgreementFacts]
     questions: dict[str, QuestionsUsed]
     split_by: str
     group_by: list[str]

@@ -8,7 +8,8 @@ from collections import Counter
 import pytest
 from corpora import reading
 
-from leafinstruct.filter.scores import judge, text
+from leafinstruct.filter.judging import rules
+from leafinstruct.filter.scores import text
 from leafinstruct.recipe.templates import packaged, read_questions
 from leafinstruct.records.document import Text
 from leafinstruct.records.text.language import with_language
@@ -37,7 +38,7 @@ def test_clean_documents_pass_every_bound_on_text(group):
 
 @pytest.mark.parametrize("group", reading.GROUPS)
 def test_clean_documents_are_sound_and_in_order(group):
-    found = {document.id: judge.by_rules(document) for document in reading.documents(group)}
+    found = {document.id: rules.by_rules(document) for document in reading.documents(group)}
     assert {
         name: answer["text_quality"] for name, answer in found.items() if answer["text_quality"]["score"] < 5
     } == {}

@@ -14,11 +14,13 @@ import pytest
 from command import leaf
 from e2e.test_build import pages
 from llm.fake_clock import FakeClock
+from llm.judging import text_of, verdict
 from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving, status
 from making import build, mmc4, recipe, rows
 from report.looking import Page
 
 from leafinstruct import pipeline
+from leafinstruct.filter.catalog import JUDGE_ASPECTS
 from leafinstruct.llm import clock as clocks
 from leafinstruct.llm.request import SentImage
 from leafinstruct.recipe import load as recipes
@@ -40,13 +42,6 @@ def server() -> Iterator[Misbehaving]:
         yield server
 
 
-def text_of(body: Body) -> str:
-    parts = [message["content"] for message in body["messages"]]
-    return "".join(
-        part if isinstance(part, str) else "".join(item.get("text", "") for item in part) for part in parts
-    )
-
-
 def is_judge(body: Body) -> bool:
     return "You rate web documents" in text_of(body)
 
@@ -54,17 +49,7 @@ def is_judge(body: Body) -> bool:
 def answer(body: Body) -> Step:
     """What a willing model says: fours for the judge; for the rewriter every image in order."""
     if is_judge(body):
-        return good(
-            {
-                field: {"score": 4, "reason": "fine"}
-                for field in (
-                    "text_quality",
-                    "narrative_coherence",
-                    "text_image_relevance",
-                    "instruction_value",
-                )
-            }
-        )
+        return good(verdict(body))
     return good(example(body))
 
 
@@ -123,15 +108,16 @@ def test_judge_and_rewriter_see_the_images_in_their_places_and_a_repeat_costs_no
 
 def test_the_page_shows_the_judges_answer_and_runs_none_of_it(own, server, tmp_path):
     sentence = "It tells </script><b>three</b> steps, each with its image."
-    kinds = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
-    reported = {kind: {"score": 2 if kind == "text_quality" else 5, "reason": sentence} for kind in kinds}
-    server.always = depending(lambda body: good(reported) if is_judge(body) else answer(body))
+    server.always = depending(
+        lambda body: good(verdict(body, 5, sentence, text_quality=2)) if is_judge(body) else answer(body)
+    )
     build(own, "filter.rules[0].min=1")
     inspection.inspect(pipeline.artifacts(recipes.load(own)), tmp_path / "page.html", 100, lambda *_: None)
     scripts = dict(Page((tmp_path / "page.html").read_text(encoding="utf-8")).scripts)
     records = json.loads(scripts["data"])
     assert [record["explanations"] for record in records] == [
-        dict.fromkeys((f"judge.{kind}" for kind in kinds), sentence)
+        dict.fromkeys((f"judge.{aspect}" for aspect in JUDGE_ASPECTS), sentence)
+        | dict.fromkeys(("judge.text_image_relevance", "judge.least_image_relevance"), "of 3 images")
     ] * 6
     names = [score["name"] for score in json.loads(scripts["meta"])["scores"]["own"]]
     assert [record["scores"][names.index("judge.text_quality")] for record in records] == [2.0] * 6
@@ -259,7 +245,7 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
         } | {"dollars": pytest.approx(tries * (100 * 2 + 20 * 8) / 1e6)}
         judged = record["filter"]["judge"]
         assert judged["exchanges"][0]["sent"] == seen(number, judging=True)[-1]
-        assert judged["answers"][0]["value"]["text_quality"] == {"score": 4, "reason": "fine"}
+        assert judged["answers"][0]["value"]["text_quality"] == {"reason": "fine", "score": 4}
         assert record["cost"]["requests"] == tries + 1
     assert reported(4)["rewrite"]["asked"]["answers"] == []
     costs = {entry["stage"]: entry["cost"] for entry in entries(stages)}
@@ -340,23 +326,20 @@ def test_a_refused_key_and_a_missing_variable_are_one_line_and_no_key_is_written
 
 
 def test_a_budget_ends_the_run_before_it_is_passed(own, server):
-    """The first answer costs $1.52 and shows that the second may cost $3.9: 2,048 tokens for its answer and
-    1,875 for the question."""
-    four = {"score": 4, "reason": "fine"}
-    judged = dict.fromkeys(
-        ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value"), four
-    )
-    server.always = good(judged, usage={"prompt_tokens": 1500, "completion_tokens": 20, "total_tokens": 1520})
+    """The first answer costs $3.52 and shows that the second may cost over $5: 2,048 tokens for its answer
+    and 3,500 for the question."""
+    usage = {"prompt_tokens": 3500, "completion_tokens": 20, "total_tokens": 3520}
+    server.always = depending(lambda body: good(verdict(body), usage=usage))
     found = leaf(
         "build",
         own,
         "--set",
         "llm.price={input_per_million: 1000, output_per_million: 1000}",
         "--set",
-        "llm.budget=4",
+        "llm.budget=6",
     )
     assert found.returncode == 1
-    assert "would pass $4; $1.5200 spent on 1 requests" in found.stderr
+    assert "would pass $6; $3.5200 spent on 1 requests" in found.stderr
     assert len(server.seen) == 1
 
 

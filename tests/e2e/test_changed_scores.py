@@ -13,7 +13,8 @@ from making import InlineEngine, build, mmc4, recipe
 from leafinstruct.errors import DriftError
 from leafinstruct.filter import settings
 from leafinstruct.filter.catalog import SCORES, Score
-from leafinstruct.filter.scores import alignment, duplicate, image, judge, text
+from leafinstruct.filter.judging import request, rules
+from leafinstruct.filter.scores import alignment, duplicate, image, text
 from leafinstruct.records import table
 
 RULES = (
@@ -96,9 +97,9 @@ def changed_written_rules(monkeypatch):
     for name in SCORES:
         if name.startswith("rules."):
             declare(monkeypatch, name, 5)
-    for module in (judge, settings):
+    for module in (request, settings):
         monkeypatch.setattr(module, "OFFLINE_JUDGE", "offline-rules@5")
-    monkeypatch.setattr(judge, "_interleaved", lambda _: False)
+    monkeypatch.setattr(rules, "_interleaved", lambda _: False)
 
 
 @pytest.mark.parametrize(

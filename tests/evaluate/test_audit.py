@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.evaluate import audit
-from leafinstruct.evaluate.agreement import weighted_share, wilson
 from leafinstruct.evaluate.labels import Label
+from leafinstruct.records.agreement.measures import weighted_share, wilson
 from leafinstruct.report.audit import sample as samples
 from leafinstruct.report.audit.decided import Decided
 from leafinstruct.report.audit.sample import Sample, Sampled, Sized, Stratum

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from making import build, document, recipe
 
-from leafinstruct.filter.scores import judge
+from leafinstruct.filter.judging import rules
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.sketchbook.documents.howto import ORDINALS
@@ -23,7 +23,7 @@ IN_ORDER = (5, "no sign of a broken order")
 
 
 def judged(page: Document) -> tuple[int, str]:
-    found = judge.by_rules(page)["narrative_coherence"]
+    found = rules.by_rules(page)["narrative_coherence"]
     return found["score"], found["reason"]
 
 
@@ -425,7 +425,7 @@ def test_steps_may_be_lost(kept, form):
 )
 def test_numbers_of_every_script_are_steps_of_an_instruction(step):
     def value(text: str) -> tuple[int, bool]:
-        found = judge.by_rules(document("# How to", text, "!i", "A text.", "!j"))["instruction_value"]
+        found = rules.by_rules(document("# How to", text, "!i", "A text.", "!j"))["instruction_value"]
         return found["score"], "steps that are numbered or marked" in found["reason"]
 
     assert value(step) == (5, True)

@@ -17,7 +17,7 @@ from llm.fake_clock import FakeClock
 from llm.misbehaving import GOOD, Body, Misbehaving, Step, depending, good, say, status
 
 from leafinstruct.errors import ProviderError, RecipeError
-from leafinstruct.filter.scores.judge import SCHEMA as JUDGE
+from leafinstruct.filter.judging.request import SCHEMA as JUDGE
 from leafinstruct.llm.protocol.wire_schema import wire_schema
 from leafinstruct.rewrite.parse import SCHEMA as REWRITE
 

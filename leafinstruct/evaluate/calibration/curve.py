@@ -25,8 +25,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leafinstruct.evaluate.agreement import CONFIDENCE, Estimate, wilson
 from leafinstruct.filter.catalog import Level
+from leafinstruct.records.agreement.measures import CONFIDENCE, Estimate, wilson
 
 Side = Literal["min", "max"]
 SIDES: tuple[Side, ...] = ("min", "max")

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from leafinstruct.evaluate.agreement import Estimate, wilson
 from leafinstruct.evaluate.calibration.reading import Failures
 from leafinstruct.evaluate.verdicts import Item
 from leafinstruct.filter.catalog import Level, declared
+from leafinstruct.records.agreement.measures import Estimate, wilson
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.evaluate import labels
-from leafinstruct.evaluate.agreement import auc
+from leafinstruct.evaluate.aspects import agreements, is_grade
 from leafinstruct.evaluate.calibration import reading, rules
 from leafinstruct.evaluate.calibration.curve import SIDES, Point, ScoreFigures, Side, advise, curve, thinned
 from leafinstruct.evaluate.calibration.fragment import Bound, Fragment, fragment
@@ -26,6 +26,8 @@ from leafinstruct.evaluate.calibration.reading import RunRules, Scores
 from leafinstruct.evaluate.calibration.rules import LEVELS, RuleFigures, Together, level_of
 from leafinstruct.evaluate.verdicts import Item, Verdicts, verdicts
 from leafinstruct.filter.catalog import SCORES, Level
+from leafinstruct.records.agreement.measures import auc
+from leafinstruct.records.agreement.raters import Agreement
 from leafinstruct.report.run import Run
 from leafinstruct.runtime.files import writing
 
@@ -36,7 +38,7 @@ LISTED = 100
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Everything that was found. unknown: labeled items that the run does not have, as `id` or `id image:3`.
-    kept: item of the run -> people's verdict on it."""
+    kept: item of the run -> people's verdict on it. aspects: agreement of people with the judge."""
 
     run: Path
     people: Verdicts
@@ -47,6 +49,7 @@ class Calibration:
     scores: Sequence[ScoreFigures]
     fragment: Fragment
     max_lost: float
+    aspects: Sequence[Agreement] = ()
 
 
 def calibrate(run: Run, files: Sequence[Path], max_lost: float) -> Calibration:
@@ -55,10 +58,13 @@ def calibrate(run: Run, files: Sequence[Path], max_lost: float) -> Calibration:
     Raises SourceError for a faulty label, LeafInstructError if filter is not done or no label is about an
     item of the run, DamagedError.
     """
-    people = verdicts(labels.read(*files))
+    given = labels.read(*files)
+    graded = agreements(run, given)
+    compared = {one.aspect for one in graded}
+    people = verdicts([label for label in given if not (label.aspect in compared and is_grade(label))])
     applied = reading.rules_of(run)
     items = reading.known_items(run, people.kept)
-    if not items:
+    if not items and not graded:
         raise LeafInstructError(_no_label(run, people))
     kept = {item: keep for item, keep in people.kept.items() if item in items}
     scores, drops = reading.read_scores(run, items, applied.active), reading.read_drops(run)
@@ -80,6 +86,7 @@ def calibrate(run: Run, files: Sequence[Path], max_lost: float) -> Calibration:
         figures,
         fragment(applied, scores, kept, bounds, max_lost, {level: tried(figures, level) for level in LEVELS}),
         max_lost,
+        graded,
     )
 
 
@@ -96,6 +103,7 @@ def write(found: Calibration, out: Path, plots: bool) -> list[Path]:
         "annotators": found.people.annotators,
         "agreement": [asdict(pair) for pair in found.people.pairs],
         "labeled": {_named(item): "keep" if keep else "drop" for item, keep in found.kept.items()},
+        "aspects": [asdict(one) for one in found.aspects],
         "disagreed": found.people.disagreed,
         "ties": [_named(item) for item in found.people.ties],
         "unknown": found.unknown,

@@ -13,7 +13,7 @@ model on purpose.
 
 Languages: en, de, fr, es, pt, it, nl, pl, tr, ru, zh, ja, ko, ar. High precision over recall: a sentence must
 both name the model or its instructions and tell it what to do. The written rules of the judge
-(filter/scores/judge.py) ignore more sentences for their own scores, but remove none. Cost: 0.8 ms for a
+(filter/judging/rules.py) ignore more sentences for their own scores, but remove none. Cost: 0.8 ms for a
 page of 40 texts.
 """
 

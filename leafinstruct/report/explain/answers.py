@@ -22,28 +22,33 @@ from leafinstruct.records.asked import COSTS, summed
 from leafinstruct.records.files.lookup import one_of, values_where
 from leafinstruct.runtime.artifact import Artifact
 
+Asked = dict[str, Any]
+"""One question, with the keys of the module's docstring."""
 
-def asked(stage: Artifact, part: str, document: str, folder: Path) -> dict[str, Any] | None:
-    """The question of one stage about one document; None if there was none. folder: of the answer cache."""
+
+def asked(stage: Artifact, part: str, document: str, folder: Path) -> list[Asked]:
+    """The questions of one stage about one document: of several judges and samples, several. folder: of the
+    answer cache."""
+    found: list[Asked] = []
     names = ("key", "model", "state", "detail")
     path = stage.file("asked", part)
     for key, *rest in values_where(path, "document_id", one_of({document}), *names, *COSTS):
         exchanges = sorted(journal.exchanges(folder, key), key=lambda entry: str(entry["at"]))
         costs = dict(zip(COSTS, rest[len(names) - 1 :], strict=True))
-        return {
-            **dict(zip(names, (key, *rest), strict=False)),
-            "paid": None if costs["requests"] is None else costs,
-            "answers": [{"text": answer.text, "value": answer.value} for answer in stored(folder, key)],
-            "exchanges": [
-                {name: value for name, value in entry.items() if name != "key"} for entry in exchanges
-            ],
-        }
-    return None
+        found.append(
+            {
+                **dict(zip(names, (key, *rest), strict=False)),
+                "paid": None if costs["requests"] is None else costs,
+                "answers": [{"text": answer.text, "value": answer.value} for answer in stored(folder, key)],
+                "exchanges": [
+                    {name: value for name, value in entry.items() if name != "key"} for entry in exchanges
+                ],
+            }
+        )
+    return found
 
 
-def cost(questions: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
+def cost(questions: Sequence[Asked]) -> dict[str, Any]:
     """Sum of the costs. `dollars` is None if the price of a question is unknown; an unsent one costs 0."""
-    whole = summed(
-        [question["paid"] or dict.fromkeys(COSTS) for question in questions if question is not None]
-    )
+    whole = summed([question["paid"] or dict.fromkeys(COSTS) for question in questions])
     return {name: value for name, value in whole.items() if name in COSTS}

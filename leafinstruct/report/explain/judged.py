@@ -39,8 +39,19 @@ def decision(
         drops = [drop for drop in found["drops"] if drop["rule"] == name]
         yield from _score(page, name, cells, by_rule.get(name), drops)
     yield from _duplicates(page, found["duplicates"])
-    if found["judge"]:
-        yield from question(page, found["judge"])
+    for answer in found.get("single_answers", ()):
+        yield from page.wrapped(_single(answer), 2, 4)
+    for asked in filter(None, (found["judge"], *found.get("further_judges", ()))):
+        yield from question(page, asked)
+
+
+def _single(answer: Mapping[str, Any]) -> str:
+    """One score of one of several judges."""
+    place = "" if answer["position"] is None else f" of image [{answer['position']}]"
+    value = answer["state"] if answer["value"] is None else _number(answer["value"])
+    return (
+        f"{answer['judge']}, answer {answer['sample']}: {answer['name']}{place} {value}, {answer['detail']}"
+    )
 
 
 def _why(drop: Mapping[str, Any]) -> str:
@@ -71,6 +82,7 @@ def _score(
         yield from page.wrapped(
             f"[{drop['position']}] {_number(drop['value'])} {drop['detail']}".rstrip(), 6, 4
         )
+    failed = {drop["position"] for drop in drops}
     if page.full and len(cells) > 1:
         yield from page.wrapped(
             "  ".join(f"[{cell['position']}] {_number(cell['value'])}" for cell in cells), 6
@@ -78,6 +90,8 @@ def _score(
     for cell in cells:
         if cell["detail"] and cell["position"] is None:
             yield from page.wrapped(cell["detail"], 6)
+        elif cell["detail"] and name.startswith("judge.") and cell["position"] not in failed:
+            yield from page.wrapped(f"[{cell['position']}] {_values([cell], ())} {cell['detail']}", 6, 4)
 
 
 def _values(cells: Sequence[Mapping[str, Any]], drops: Sequence[Mapping[str, Any]]) -> str:

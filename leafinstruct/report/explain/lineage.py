@@ -7,10 +7,12 @@
                            for an image on the web)
     scores                 every cell, in the order computed
     filter                 verdict, drops, edits (changes of texts, each with a `line` for people), rules
-                           (each with bound, values, outcome), duplicates, judge (see answers.py)
+                           (each with bound, values, outcome), duplicates, judge (see answers.py),
+                           further_judges (the questions to the others of several judges), single_answers
+                           (what each of them gave)
     rewrite                verdict, drops, asked (see answers.py)
     examples               of each: id, task, turns, models, prompts, and its `shard`: file, row, task, split
-    cost                   requests, tokens and dollars of both questions (null: unknown)
+    cost                   requests, tokens and dollars of all questions (null: unknown)
     versions               of each stage: state, code, libraries, models, prompts and other settings
 
 These are the keys of `leaf explain --json` under `record`; keys may be added, and keep their meaning. Only
@@ -102,11 +104,13 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
             **_of_stage(verdict),
             "edits": _edits(stages["filter"], part, read),
             **decision.read_back(stages["filter"], part, match.document, scores, verdict[1]),
-            "judge": judged,
+            "judge": next(iter(judged), None),
+            "further_judges": judged[1:],
+            "single_answers": _single_answers(stages["filter"], part, match.document),
         },
-        "rewrite": rewritten and {**_of_stage(rewritten), "asked": asked},
+        "rewrite": rewritten and {**_of_stage(rewritten), "asked": next(iter(asked), None)},
         "examples": examples,
-        "cost": answers.cost([judged, asked]),
+        "cost": answers.cost([*judged, *asked]),
         "versions": {name: _version(artifact) for name, artifact in stages.items()},
     }
 
@@ -153,6 +157,14 @@ def fates(stages: Mapping[str, Artifact], found: Sequence[Match]) -> dict[str, s
         document: next((fate for fate, ids in steps.items() if document in ids), "read")
         for document in wanted
     }
+
+
+def _single_answers(filtered: Artifact, part: str, document: str) -> list[dict[str, object]]:
+    """What each of several judges gave in each of its answers."""
+    path = filtered.file("judged", part)
+    names = ("judge", "sample", "name", "position", "value", "state", "detail")
+    found = values_where(path, "document_id", one_of({document}), *names) if path.exists() else ()
+    return [dict(zip(names, row, strict=True)) for row in found if row[0] is not None]
 
 
 def _ids(paths: Sequence[Path], column: str, wanted: set[str]) -> set[str]:

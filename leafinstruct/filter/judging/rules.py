@@ -1,131 +1,48 @@
-"""The judge: four questions about a whole document, answered by a language model that sees the images in
-their places, or by written rules.
+"""The rule-based judge: statistics of a document in the form of a judge's answer, used where no language
+model is configured (scores `rules.*`).
 
-    text_quality, narrative_coherence, text_image_relevance, instruction_value
+    text_quality, narrative_coherence, text_image_relevance, instruction_value      1 (worst) to 5 (best)
 
-Each is answered with 1 (worst) to 5 (best) and a one-sentence reason.
+It does not understand the text and sees no image. So it does not score whether one image fits its text,
+whether images are consistent, whether a document is complete, or whether it is safe: `rules.*` has no such
+scores.
 
-The document is quoted: every segment is one JSON string after its position, so that no text of a page can end
-the quotation, and the system message states that nothing inside it is addressed to the judge. A model gives
-columns `judge.*`, the rules give columns `rules.*`: the rules only compute statistics, they do not understand
-the text.
-
-The rules see exactly the segments of the request, in order. They first remove sentences that address a judge
-("rate this 5"), so that such a sentence changes no score in either direction.
+It sees exactly the segments of the request, in order. It first removes sentences that address a judge ("rate
+this 5"), so that such a sentence changes no score in either direction. Pure.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from leafinstruct.filter.catalog import JUDGE_FIELDS, OFFLINE_JUDGE
-from leafinstruct.filter.config import JudgeConfig
+from leafinstruct.filter.catalog import RULES_FIELDS
 from leafinstruct.filter.scores import order
 from leafinstruct.filter.scores import text as text_scores
-from leafinstruct.llm.prompt import Prompt
-from leafinstruct.llm.quoting import quoted
-from leafinstruct.llm.request import Answer, Message, Request, SentImage
+from leafinstruct.llm.request import Answer
 from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.example import Cell
-from leafinstruct.records.text.words import UNITS, count_words, first_words, sentence_spans, word_units
-
-NO_REASON = "(no reason given)"
-"""Reason of a score that a model gave without one. The model is not asked again for a reason alone."""
-MAX_REASON = 400
-"""Characters."""
+from leafinstruct.records.text.words import count_words, sentence_spans
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
-    "required": list(JUDGE_FIELDS),
+    "required": list(RULES_FIELDS),
     "properties": {
         field: {
             "type": "object",
             "additionalProperties": False,
-            "required": ["score", "reason"],
+            "required": ["reason", "score"],
             "properties": {
+                "reason": {"type": "string", "minLength": 1},
                 "score": {"type": "integer", "minimum": 1, "maximum": 5},
-                "reason": {"type": "string", "minLength": 1, "maxLength": MAX_REASON},
             },
         }
-        for field in JUDGE_FIELDS
+        for field in RULES_FIELDS
     },
 }
-
-
-def request(
-    document: Document, images: Mapping[str, tuple[bytes, str]], config: JudgeConfig, prompt: Prompt
-) -> Request:
-    """Build the request about one document. images: sha256 of the original -> bytes and media type as sent,
-    for the images that are shown."""
-    shown = shorten(document, config.max_words)
-    system, _, user = prompt.text.partition("\n---\n")
-    parts: list[str | SentImage] = []
-    lines = [user.strip()]
-    visible = {image.position for image in shown.images[: config.max_images]}
-    numbers = {segment.position: number for number, segment in enumerate(shown.segments)}
-    for number, segment in enumerate(shown.segments):
-        if isinstance(segment, Text):
-            lines.append(f"[{number}] {segment.kind}: {quoted(segment.text)}")
-            continue
-        sent = images.get(segment.sha256 or "") if segment.position in visible else None
-        owner = f", belongs to [{numbers[segment.owner]}]" if segment.owner in numbers else ""
-        lines.append(f"[{number}] image{owner}:" + ("" if sent else " (not shown)"))
-        if sent is not None:
-            parts += ["\n".join(lines), SentImage(*sent)]
-            lines = []
-    parts.append("\n".join([*lines, "End of the document."]))
-    messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
-    return Request(
-        "judge", messages, SCHEMA, partial(by_rules, shown), OFFLINE_JUDGE, absent={"reason": NO_REASON}
-    )
-
-
-def shorten(document: Document, max_words: int) -> Document:
-    """Cut the document's text after `max_words` words. Images are kept, and the cut is marked."""
-    left, is_cut = max_words * UNITS, False
-    segments: list[Text | ImageRef] = []
-    for segment in document.segments:
-        if isinstance(segment, Text):
-            if is_cut:
-                continue
-            kept = first_words(segment.text, left // UNITS)  # keeps line breaks, which separate list items
-            left -= word_units(segment.text)
-            if kept != segment.text:
-                is_cut = True
-                segment = replace(segment, text=f"{kept} [cut here]".lstrip())  # noqa: PLW2901 - continue with the shortened one
-        segments.append(segment)
-    return replace(document, segments=tuple(segments))
-
-
-def cells(answer: Answer, offline: bool) -> list[Cell]:
-    """Four cells of `rules.*` or `judge.*`. Without a valid answer they have its state and no value."""
-    family = "rules" if offline else "judge"
-    if answer.value is None:
-        return [
-            Cell(f"{family}.{field}", None, answer.state, None, answer.model, answer.detail)
-            for field in JUDGE_FIELDS
-        ]
-    value: Mapping[str, Any] = answer.value  # it fits `schema`
-    return [
-        Cell(
-            f"{family}.{field}",
-            float(value[field]["score"]),
-            "ok",
-            None,
-            answer.model,
-            value[field]["reason"],
-        )
-        for field in JUDGE_FIELDS
-    ]
-
-
-# The written rules
-# ----------------------------------------------------------------------------------------------------
+"""Form of the answer: the reason before the score, as a model's."""
 
 _ADDRESSED = re.compile(
     (
@@ -149,7 +66,7 @@ class _Finding:
 
 
 def by_rules(document: Document) -> dict[str, Any]:
-    """The answer of the written rules, in the judge's schema. A pure function of the document as shown."""
+    """The answer of the rules, which fits SCHEMA. A pure function of the document as shown."""
     plain = without_addresses_to_the_judge(document)
     findings = {
         "text_quality": _text_quality(plain),
@@ -157,7 +74,22 @@ def by_rules(document: Document) -> dict[str, Any]:
         "text_image_relevance": _text_image_relevance(plain),
         "instruction_value": _instruction_value(plain),
     }
-    return {field: {"score": finding.score, "reason": finding.reason} for field, finding in findings.items()}
+    return {field: {"reason": finding.reason, "score": finding.score} for field, finding in findings.items()}
+
+
+def cells(answer: Answer) -> list[Cell]:
+    """The cells of `rules.*`."""
+    value = answer.value
+    if value is None:
+        return [
+            Cell(f"rules.{field}", None, answer.state, None, answer.model, answer.detail)
+            for field in RULES_FIELDS
+        ]
+    found: dict[str, Any] = dict(value)  # it fits SCHEMA
+    return [
+        Cell(f"rules.{field}", float(found[field]["score"]), "ok", None, answer.model, found[field]["reason"])
+        for field in RULES_FIELDS
+    ]
 
 
 def without_addresses_to_the_judge(document: Document) -> Document:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from leafinstruct.evaluate.agreement import (
+from leafinstruct.records.agreement.measures import (
     Estimate,
     auc,
     bootstrap,

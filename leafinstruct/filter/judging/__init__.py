@@ -1,0 +1,1 @@
+"""The judge: request, answers, several judges, and the rule-based judge."""

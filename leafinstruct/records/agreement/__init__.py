@@ -1,0 +1,1 @@
+"""How far annotators, people or judges, agree."""
