@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from leafinstruct.pipeline import artifacts
 from leafinstruct.recipe.load import Loaded
@@ -27,9 +27,12 @@ class Spending(TypedDict):
 
 
 class Forecast(Spending):
-    """What a build would take. estimated: fields that are not exact counts. sample: number of documents that
-    they are estimated from."""
+    """What a build would take. at_most: if every example goes back to the rewriter in every round of
+    `rewrite.refine`; the other figures assume the share `sent_back`. estimated: fields that are not exact
+    counts. sample: number of documents that they are estimated from."""
 
+    at_most: Spending
+    sent_back: float
     documents: int
     images: int
     estimated: list[str]
@@ -49,6 +52,7 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
     from leafinstruct.ingest.origin import IngestSettings
     from leafinstruct.rewrite import stage as rewriting
     from leafinstruct.rewrite.asking import RewriteSettings
+    from leafinstruct.rewrite.refine.forecast import SENT_BACK
 
     chain = artifacts(loaded)
     ingested, kept = chain["ingest"].record, chain["filter"].record
@@ -57,16 +61,23 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
             IngestSettings.of(loaded), Artifact(Path(folder) / "ingest"), engine, SAMPLE
         )
     share, judge_tokens = filtering.estimate(FilterSettings.of(loaded), sample)
-    questions, rewrite_tokens = rewriting.estimate(RewriteSettings.of(loaded), sample)
+    rewritten = rewriting.estimate(RewriteSettings.of(loaded), sample)
     per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
     documents = ingested["counts"]["documents"] if ingested else planned
     images = ingested["counts"]["images"] if ingested else round(planned * per_document)
     judged = round(documents * share) if loaded.recipe.filter.judge.enabled else 0
-    rewritten = ceil(questions * (kept["counts"]["kept"] if kept else round(documents * share)))
+    remaining = kept["counts"]["kept"] if kept else round(documents * share)
+
+    def spending(which: Literal["expected", "at_most"]) -> Spending:
+        asked = rewritten.requests(remaining, loaded.recipe.llm.max_tokens // 4, which)
+        return _cost(loaded, {"judge": (judged, judge_tokens), **asked})
+
     return {
         "documents": documents,
         "images": images,
-        **_cost(loaded, {"judge": (judged, judge_tokens), "rewrite": (rewritten, rewrite_tokens)}),
+        **spending("expected"),
+        "at_most": spending("at_most"),
+        "sent_back": SENT_BACK if rewritten.rounds else 0.0,
         "estimated": [
             name
             for name, exact in (("documents", ingested), ("images", ingested), ("requests", None))
@@ -76,12 +87,12 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
     }
 
 
-def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> Spending:
+def _cost(loaded: Loaded, requests: dict[str, tuple[float, float]]) -> Spending:
     """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`."""
     llm = loaded.recipe.llm
     if llm.provider == "offline":
         return {"requests": 0, "input_tokens": 0, "output_tokens": 0, "dollars": 0.0}
-    count = sum(number for number, _ in requests.values())
+    count = ceil(sum(number for number, _ in requests.values()))
     read = round(sum(number * tokens for number, tokens in requests.values()))
     written = count * llm.max_tokens // 4
     dollars = None

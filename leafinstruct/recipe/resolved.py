@@ -37,6 +37,8 @@ def resolved(recipe: Recipe) -> dict[str, object]:
         }
     extra = {"extra_body": recipe.llm.public_extra_body} if recipe.llm.public_extra_body else {}
     offline = recipe.llm.provider == "offline"
+    if offline:
+        del whole["rewrite"]["refine"]  # off, and a recipe that sets it is refused
     named = {
         **{name: whole["llm"][name] for name in _LLM},
         "model": recipe.llm.model and basename(recipe.llm.model),

@@ -129,6 +129,19 @@ PACKAGED: dict[str, TaskFamily] = {
 """Families that a recipe can use by name. Their questions are in questions/, one file per language."""
 
 
+class RefineConfig(Section):
+    """How a language model examines finished examples, and how often one goes back to the rewriter."""
+
+    rounds: int = Field(default=1, ge=0, le=5)
+    """Maximum number of times that an example below the bound is written again. 0: examples are only
+    scored."""
+    min: float = Field(default=4.0, ge=1, le=5, allow_inf_nan=False)
+    """Minimum of the lowest of the examiner's scores, 1 to 5. An example below it goes back to the rewriter
+    with the critique; the best round is kept."""
+    prompt: str = "examine"
+    """Name of the examiner's prompt, see rewrite.prompt."""
+
+
 class RewriteConfig(Section):
     """Settings of the rewrite stage."""
 
@@ -152,6 +165,9 @@ class RewriteConfig(Section):
     """Name of the prompt: prompts/<name>.md beside the recipe, one folder up, or in the package."""
     image_px: int = Field(default=512, gt=0)
     """Longer side of the images as sent to a language model, in pixels."""
+    refine: RefineConfig | None = RefineConfig()
+    """Whether the language model examines each example and writes those below a bound again. null: no.
+    Without a language model (`llm.provider: offline`) it is off, and a recipe that sets it is refused."""
 
     @field_validator("tasks", mode="before")
     @classmethod
