@@ -119,6 +119,7 @@ def load(
     for folder, name in (
         ("prompts", recipe.filter.judge.prompt),
         ("prompts", recipe.rewrite.prompt),
+        ("prompts", recipe.rewrite.turns_prompt),
         *([("prompts", refine.prompt)] if refine is not None else []),
         ("data_cards", recipe.shard.card),
     ):

@@ -26,7 +26,9 @@ from leafinstruct.records.rows import Drop
 from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import parse, steps, tasks
 from leafinstruct.rewrite import prompt as prompts
-from leafinstruct.rewrite.config import RefineConfig, RewriteConfig
+from leafinstruct.rewrite.config import RefineConfig, RewriteConfig, TaskFamily
+from leafinstruct.rewrite.dialog import answer as dialog_answer
+from leafinstruct.rewrite.dialog import ask as dialog
 from leafinstruct.rewrite.genre import genre_of
 from leafinstruct.rewrite.outcome import DANGLING, Refused, counted, example, unanswered_of
 from leafinstruct.rewrite.refine import examine
@@ -34,7 +36,7 @@ from leafinstruct.rewrite.refine.rounds import Asking, Question, Revision, refin
 from leafinstruct.rewrite.resemblance import resemblance
 from leafinstruct.rewrite.steps import Piece
 from leafinstruct.rewrite.tasks import Facts
-from leafinstruct.rewrite.worded import Files, Task, tasks_in
+from leafinstruct.rewrite.worded import Files, Task, style_of, tasks_in
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part
 
@@ -42,6 +44,7 @@ from leafinstruct.runtime.engine.base import Part
 class _Recipe(Protocol):
     rewrite: RewriteConfig
     llm: LlmConfig
+    seed: int
 
 
 class _Loaded(Protocol):
@@ -59,13 +62,16 @@ class _Loaded(Protocol):
 @dataclass(frozen=True)
 class RewriteSettings:
     """Settings of the stage. answers: folder of the answer cache; questions: question files by language;
-    examiner: prompt of the examiner, None without one."""
+    turns_prompt: prompt of families with several turns; seed: of styles; examiner: prompt of the examiner,
+    None without one."""
 
     config: RewriteConfig
     llm: LlmConfig
     prompt: Prompt
     answers: Path
     questions: Files
+    turns_prompt: Prompt
+    seed: int = 0
     examiner: Prompt | None = None
 
     @classmethod
@@ -73,7 +79,8 @@ class RewriteSettings:
         """The settings of a recipe."""
         recipe = loaded.recipe
         prompt = loaded.template("prompts", recipe.rewrite.prompt)
-        plain = cls(recipe.rewrite, recipe.llm, prompt, loaded.answers, loaded.questions)
+        turns = loaded.template("prompts", recipe.rewrite.turns_prompt)
+        plain = cls(recipe.rewrite, recipe.llm, prompt, loaded.answers, loaded.questions, turns, recipe.seed)
         refine = plain.refine
         return plain if refine is None else replace(plain, examiner=loaded.template("prompts", refine.prompt))
 
@@ -98,6 +105,10 @@ class RewriteSettings:
         """The task families with their questions in the document's language."""
         return tasks_in(document.language, self.config.tasks, self.questions, by_model=not self.offline)
 
+    def styled(self, task: Task, example: str) -> Task:
+        """The task with the style of its question. example: id."""
+        return replace(task, style=style_of(self.seed, example))
+
 
 @dataclass(frozen=True)
 class Item:
@@ -113,18 +124,33 @@ def facts_of(document: Document, drops: Sequence[Drop]) -> Facts:
     return Facts(whole=not document.lost and all(drop.position is None for drop in drops))
 
 
+def has_turns(family: TaskFamily) -> bool:
+    """Whether the examples of a family have several turns."""
+    return family.asked in ("steps", "sequence")
+
+
+def request_of(
+    document: Document, task: Task, images: Mapping[str, Sent], settings: RewriteSettings
+) -> Request:
+    """The rewriter's request about a piece, see prompt.request and dialog.ask."""
+    if has_turns(task.family):
+        return dialog.request(document, task, images, settings.turns_prompt)
+    return prompts.request(document, task, images, settings.prompt)
+
+
 def question(
     document: Document,
     task: Task,
     images: Mapping[str, Sent],
-    px: int,
-    prompt: Prompt,
+    settings: RewriteSettings,
     revision: Revision | None = None,
 ) -> Request:
-    """The rewriter's request about a piece. images: see prompt.request; px: longer side of the images as
-    sent, in pixels; revision: to write the example again."""
+    """The rewriter's request about a piece, with smaller versions. revision: to write the example again."""
     return _fitted(
-        document, images, px, lambda sent: revised(prompts.request(document, task, sent, prompt), revision)
+        document,
+        images,
+        settings.config.image_px,
+        lambda sent: revised(request_of(document, task, sent, settings), revision),
     )
 
 
@@ -171,6 +197,7 @@ async def rewrite_piece(
     )
     if task is None:
         return _without_task(document, settings, item.facts)
+    task = settings.styled(task, example_id(document.id, task.family.name, piece.number))
     found = await refined(_asking(item, task, settings, images, asked), settings.refine, client)
     answer = found.answer
     if answer.value is None:
@@ -191,22 +218,30 @@ def _asking(
     """How the example of a piece is asked for. Questions are added to `asked`."""
     piece, document, config = item.piece, item.piece.document, settings.config
     name = example_id(document.id, task.family.name, piece.number)
-    about = (document, task, images, config.image_px)
 
     def read(answer: Answer) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
-        turns = parse.turns(cast("parse.RewriteAnswer", answer.value), document.images)
+        turns = turns_of(document, task, answer)
         unanswered = unanswered_of(document, turns)
         too_many = config.max_dangling is not None and len(unanswered) > config.max_dangling
         return turns, (f"piece {piece.number + 1} says {unanswered[0]}",) if too_many else ()
 
     return Asking(
-        rewriter=partial(question, *about, settings.prompt),
+        rewriter=partial(question, document, task, images, settings),
         read=read,
-        examiner=None if settings.examiner is None else partial(examination, *about, settings.examiner),
+        examiner=None
+        if settings.examiner is None
+        else partial(examination, document, task, images, config.image_px, settings.examiner),
         note=lambda number, purpose, answer: asked.append(
             Question(document.id, name, number, purpose, answer)
         ),
     )
+
+
+def turns_of(document: Document, task: Task, answer: Answer) -> tuple[Turn, ...]:
+    """The turns of a rewriter's answer that has a value."""
+    if has_turns(task.family):
+        return dialog_answer.turns(cast("dialog_answer.DialogAnswer", answer.value), document.images)
+    return parse.turns(cast("parse.RewriteAnswer", answer.value), document.images)
 
 
 def _without_task(document: Document, settings: RewriteSettings, facts: Facts) -> Refused:

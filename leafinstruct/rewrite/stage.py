@@ -25,12 +25,14 @@ from leafinstruct.records.example import Cell, Example, Turn
 from leafinstruct.records.rows import Drop
 from leafinstruct.records.text import language, words
 from leafinstruct.records.text.language_names import UNDETERMINED
-from leafinstruct.rewrite import prompt, row_size, steps, tasks
+from leafinstruct.rewrite import row_size, steps, tasks
 from leafinstruct.rewrite.asking import (
     Item,
     RewriteSettings,
     facts_of,
+    has_turns,
     image_bytes,
+    request_of,
     rewrite_piece,
     with_resemblance,
 )
@@ -46,7 +48,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, QuestionsUsed, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-CODE = 13
+CODE = 14
 """Version, increased when the same documents and answers give other examples than before."""
 
 
@@ -105,6 +107,8 @@ def _own_prompts(settings: RewriteSettings) -> dict[str, str]:
     """Name and sha256 of the prompts that a language model got."""
     used = settings.config.mode == "rewrite" and not settings.offline
     sent = [settings.prompt, *([settings.examiner] if settings.examiner else [])] if used else []
+    if used and any(map(has_turns, settings.config.tasks)):
+        sent.append(settings.turns_prompt)
     return {prompt.name: prompt.sha256 for prompt in sent}
 
 
@@ -137,7 +141,7 @@ def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping
     ]
     if not asked:
         return NOTHING
-    written = [estimate_tokens(prompt.request(*about, settings.prompt)) for about in asked]
+    written = [estimate_tokens(request_of(*about, settings)) for about in asked]
     return Estimate(
         len(pieces) / len(pages),
         sum(written) / len(asked),
@@ -330,6 +334,8 @@ def _identity(settings: RewriteSettings) -> dict[str, object]:
     shaping = {
         "model": model,
         "prompt": settings.prompt.sha256,
+        "turns": settings.turns_prompt.sha256,
+        "seed": settings.seed,
         "examiner": settings.examiner and settings.examiner.sha256,
         "questions": questions,
         "libraries": libraries,
