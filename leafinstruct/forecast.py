@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.pipeline import artifacts
@@ -29,9 +29,12 @@ class Spending(TypedDict):
 
 
 class Forecast(Spending):
-    """What a build would take. estimated: fields that are not exact counts. sample: number of documents that
-    they are estimated from."""
+    """What a build would take. at_most: if every example goes back to the rewriter in every round of
+    `rewrite.refine`; the other figures assume the share `sent_back`. estimated: fields that are not exact
+    counts. sample: number of documents that they are estimated from."""
 
+    at_most: Spending
+    sent_back: float
     documents: int
     images: int
     estimated: list[str]
@@ -51,6 +54,7 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
     from leafinstruct.ingest.origin import IngestSettings
     from leafinstruct.rewrite import stage as rewriting
     from leafinstruct.rewrite.asking import RewriteSettings
+    from leafinstruct.rewrite.refine.forecast import SENT_BACK
 
     chain = artifacts(loaded)
     ingested, kept = chain["ingest"].record, chain["filter"].record
@@ -60,24 +64,30 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
         )
     filters = FilterSettings.of(loaded)
     share, judge_tokens = filtering.estimate(filters, sample)
-    questions, rewrite_tokens = rewriting.estimate(RewriteSettings.of(loaded), sample)
+    rewritten = rewriting.estimate(RewriteSettings.of(loaded), sample)
     per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
     documents = ingested["counts"]["documents"] if ingested else planned
     images = ingested["counts"]["images"] if ingested else round(planned * per_document)
     judged = round(documents * share) if loaded.recipe.filter.judge.enabled else 0
-    rewritten = ceil(questions * (kept["counts"]["kept"] if kept else round(documents * share)))
+    remaining = kept["counts"]["kept"] if kept else round(documents * share)
+
+    def spending(which: Literal["expected", "at_most"]) -> Spending:
+        llm = loaded.recipe.llm
+        asked = rewritten.requests(remaining, llm.max_tokens // 4, which)
+        samples = judged * filters.config.judge.samples
+        return _cost(
+            [
+                *((judge.llm, samples, judge_tokens) for judge in filters.judges),
+                *((llm, count, tokens) for count, tokens in asked.values()),
+            ]
+        )
+
     return {
         "documents": documents,
         "images": images,
-        **_cost(
-            [
-                *(
-                    (judge.llm, judged * filters.config.judge.samples, judge_tokens)
-                    for judge in filters.judges
-                ),
-                (loaded.recipe.llm, rewritten, rewrite_tokens),
-            ]
-        ),
+        **spending("expected"),
+        "at_most": spending("at_most"),
+        "sent_back": SENT_BACK if rewritten.rounds else 0.0,
         "estimated": [
             name
             for name, exact in (("documents", ingested), ("images", ingested), ("requests", None))
@@ -87,18 +97,20 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
     }
 
 
-def _cost(asked: Sequence[tuple[LlmConfig, int, float]]) -> Spending:
+def _cost(asked: Sequence[tuple[LlmConfig, float, float]]) -> Spending:
     """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`. asked: of each model, its
     number of requests and their mean input tokens."""
     online = [(llm, count, tokens) for llm, count, tokens in asked if llm.provider != "offline"]
-    dollars = 0.0
-    for llm, count, tokens in online:
-        if (price := llm.price) is not None:
-            read, written = count * tokens, count * llm.max_tokens // 4
-            dollars += (read * price.input_per_million + written * price.output_per_million) / 1e6
+    read = [count * tokens for _, count, tokens in online]
+    written = [count * llm.max_tokens / 4 for llm, count, _ in online]
+    dollars = sum(
+        (before * price.input_per_million + after * price.output_per_million) / 1e6
+        for (llm, _, _), before, after in zip(online, read, written, strict=True)
+        if (price := llm.price) is not None
+    )
     return {
-        "requests": sum(count for _, count, _ in online),
-        "input_tokens": round(sum(count * tokens for _, count, tokens in online)),
-        "output_tokens": sum(count * llm.max_tokens // 4 for llm, count, _ in online),
+        "requests": ceil(sum(count for _, count, _ in online)),
+        "input_tokens": round(sum(read)),
+        "output_tokens": round(sum(written)),
         "dollars": None if any(llm.price is None for llm, _, _ in online) else round(dollars, 4),
     }

@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 from typer.core import TyperGroup
 
 from leafinstruct.cli import app
-from leafinstruct.filter.catalog import SCORES
+from leafinstruct.filter.catalog import OF_EXAMPLES, SCORES
 from leafinstruct.filter.config import AlignmentConfig
 from leafinstruct.ingest.config import Source
 from leafinstruct.recipe.schema import Recipe
@@ -69,7 +69,7 @@ def _command(group: TyperGroup, context: typer.Context, name: str) -> str:
 
 
 def _family(family: str) -> str:
-    found = [score for score in SCORES.values() if score.family == family]
+    found = [score for score in (*SCORES.values(), *OF_EXAMPLES.values()) if score.family == family]
     assert found, f"no score of family {family}"
     rows = "".join(f"| `{score.name}` | {score.level} | {_cell(score.meaning)} |\n" for score in found)
     return f"| score | of each | value |\n|---|---|---|\n{rows}"

@@ -160,7 +160,7 @@ def prepared(folder: Path, world: World, drawn: int = 8, videos: int = 1, own: i
             "model": "m",
             "max_in_flight": MOST,
         },
-        rewrite={"tasks": ["guide", "continuation"]},
+        rewrite={"tasks": ["guide", "continuation"], "refine": None},
         shard={"splits": {"train": 0.8, "validation": 0.2}, "max_bytes": 60_000},
         push={"allow": ["toy"]},
     )

@@ -80,7 +80,7 @@ def contents(
         "rules": [_rule(rule, scored) for rule in stages["rules"]],
         "scores": [
             (score, _bounds(score, stages["rules"]), _score(found), _score(tally.scores.get(score)))
-            for score, found in scored.items()
+            for score, found in [*scored.items(), *_of_examples(scored, tally)]
         ],
         "examples": [asdict(example) for example in examples],
         "limits": limits(stages, facts, tally.rights, states),
@@ -161,6 +161,11 @@ def _largest(counted: Mapping[Any, tuple[int, int]]) -> Rows:
         return ordered
     summed = f"{len(others):,} others", sum(row[1] for row in others), sum(row[2] for row in others)
     return [*ordered[:SHOWN], summed]
+
+
+def _of_examples(scored: Mapping[str, Distribution], tally: Tally) -> list[tuple[str, Distribution | None]]:
+    """The scores that only published rows have, since rewrite gave them to finished examples."""
+    return [(score, None) for score in sorted(tally.scores.keys() - scored.keys())]
 
 
 def _rule(rule: Mapping[str, Any], scored: Mapping[str, Distribution]) -> dict[str, Any]:

@@ -282,7 +282,7 @@ def show_forecast(expected: Forecast, as_json: bool) -> None:
         " (estimated)" if name in expected["estimated"] else ""
         for name in ("documents", "images", "requests")
     )
-    asked = expected["requests"]
+    asked, bound = expected["requests"], "" if expected["sent_back"] else " at most"
     dollars = (
         "price unknown (set llm.price)"
         if expected["dollars"] is None
@@ -290,12 +290,20 @@ def show_forecast(expected: Forecast, as_json: bool) -> None:
     )
     typer.echo(f"documents      {expected['documents']:>12,}{documents}")
     typer.echo(f"images         {expected['images']:>12,}{images}")
-    typer.echo(f"LLM requests   {asked:>12,}{' at most' + requests if asked else ' (offline)'}")
+    typer.echo(f"LLM requests   {asked:>12,}{bound + requests if asked else ' (offline)'}")
     typer.echo(
         f"tokens         {expected['input_tokens']:>12,} in, {expected['output_tokens']:,} "
         f"out{requests if asked else ''}"
     )
     typer.echo(f"cost           {dollars}")
+    most = expected["at_most"]
+    if expected["sent_back"]:
+        cost = "" if most["dollars"] is None else f", {most['dollars']:,.4f} dollars"
+        typer.echo(
+            f"assumed        {expected['sent_back']:.0%} of the examples of a round are written again "
+            f"(rewrite.refine); at most {most['requests']:,} requests, {most['input_tokens']:,} tokens in, "
+            f"{most['output_tokens']:,} out{cost}"
+        )
     if expected["estimated"]:
         typer.echo(f"estimated from a sample of {expected['sample']} documents")
 

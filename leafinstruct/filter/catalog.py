@@ -322,6 +322,29 @@ _DECLARED = (
 
 SCORES: dict[str, Score] = {score.name: score for score in _DECLARED}
 
+_EXAMINED = (
+    ("instruction_fit", "a person would ask this, and the response answers exactly this"),
+    ("completeness", "the response contains everything that the task asks for from the source"),
+    (
+        "text_image_fit",
+        "each image stands beside its text, which says what it shows; not applicable if none was shown",
+    ),
+    ("faithfulness", "everything follows from the source and its images"),
+    ("fluency", "correct, natural text without remarks about the web page"),
+)
+OF_EXAMPLES: dict[str, Score] = {
+    score.name: score
+    for score in (
+        *(
+            Score(f"examined.{field}", "document", f"{meaning}, 1 to 5, by the language model")
+            for field, meaning in _EXAMINED
+        ),
+        Score("examined.round", "document", "times that the example went back to the rewriter, from 0"),
+    )
+}
+"""Scores of finished examples, which rewrite computes (rewrite/refine). No rule can use them, because rules
+decide before."""
+
 
 Versions = dict[str, dict[str, int]]
 """Family -> name in it -> version, as keys and fingerprints hold them."""

@@ -11,6 +11,7 @@ from leafinstruct.filter.catalog import (
     CLASSIFIER,
     CLIP_FAMILIES,
     MODEL_FAMILIES,
+    OF_EXAMPLES,
     PASSES,
     SCORES,
     Score,
@@ -75,6 +76,11 @@ class Rule(_Section):
     def _declared(cls, name: str) -> str:
         if name.startswith(f"{CLASSIFIER}."):
             return name  # FilterConfig compares it with `classifiers`
+        if name in OF_EXAMPLES:
+            raise ValueError(
+                f"{name} is a score of finished examples, and rules decide before those are written; "
+                "remove the rule"
+            )
         if name not in SCORES and name not in (others := of_packages()):
             raise ValueError(f"unknown score {name!r}; {suggestion(name, [*SCORES, *others])}")
         return name

@@ -115,9 +115,12 @@ def load(
     path = Path("recipe") if isinstance(given, Mapping) else Path(given)
     recipe = _validated(path, _raw(given if isinstance(given, Mapping) else path, changes), Recipe)
     _check_models(path, recipe)
+    refine = recipe.rewrite.refine
     for folder, name in (
         ("prompts", recipe.filter.judge.prompt),
         ("prompts", recipe.rewrite.prompt),
+        ("prompts", recipe.rewrite.turns_prompt),
+        *([("prompts", refine.prompt)] if refine is not None else []),
         ("data_cards", recipe.shard.card),
     ):
         template(path, folder, name)
@@ -263,6 +266,12 @@ def _check_models(path: Path, recipe: Recipe) -> None:
             f"{path}, filter.alignment.model: {TOY_MODEL} knows only Sketchbook, not {', '.join(strangers)}; "
             "set alignment.model: ViT-B/32 or a checkpoint's path, or allow_toy: true for a test "
             "run whose scores mean nothing"
+        )
+    rewrite = recipe.rewrite
+    if recipe.llm.provider == "offline" and "refine" in rewrite.model_fields_set and rewrite.refine:
+        raise RecipeError(
+            f"{path}, rewrite.refine: only a language model examines examples, and llm.provider is offline; "
+            "configure llm, or remove rewrite.refine"
         )
     for index, rule in enumerate(recipe.filter.rules):
         used = model_of(recipe, rule)

@@ -38,6 +38,8 @@ def resolved(recipe: Recipe) -> dict[str, object]:
     whole["llm"] = _public(recipe.llm)
     judges = recipe.filter.judge.panel(recipe.llm) if recipe.filter.judge.judges else ()
     whole["filter"]["judge"]["judges"] = [{"name": judge.name} | _public(judge.llm) for judge in judges]
+    if recipe.llm.provider == "offline":
+        del whole["rewrite"]["refine"]  # off, and a recipe that sets it is refused
     clip = whole["filter"]["alignment"]
     clip["model"] = clip["model"] and basename(clip["model"])
     clip["device"] = clip["device"].partition(":")[0]  # the index changes no byte

@@ -29,6 +29,10 @@ ASKED = pa.schema(
 """key: of the answer in llm/cache.py. Costs are null if they were not recorded; dollars also if the price was
 unknown."""
 
+ROUNDS = pa.schema([*ASKED, ("example", pa.string()), ("round", pa.int32()), ("purpose", pa.string())])
+"""rewrite/asked-*: all questions about an example in their order. example: its id. round: 0, then 1 for each
+time it went back to the rewriter. purpose: `rewrite` or `examine`."""
+
 COSTS = ("requests", "input_tokens", "output_tokens", "estimated", "dollars")
 """Costs of an answer, as columns of ASKED and fields of llm.request.Paid."""
 

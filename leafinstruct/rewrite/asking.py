@@ -6,8 +6,9 @@ images: an example consists of all words. If the text is too long, `rewrite.max_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, Self, cast
@@ -20,18 +21,22 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer, Request
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
-from leafinstruct.records.example import Cell, Example, example_id
+from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.records.rows import Drop
 from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import parse, steps, tasks
 from leafinstruct.rewrite import prompt as prompts
-from leafinstruct.rewrite.config import RewriteConfig
+from leafinstruct.rewrite.config import RefineConfig, RewriteConfig, TaskFamily
+from leafinstruct.rewrite.dialog import answer as dialog_answer
+from leafinstruct.rewrite.dialog import ask as dialog
 from leafinstruct.rewrite.genre import genre_of
 from leafinstruct.rewrite.outcome import DANGLING, Refused, counted, example, unanswered_of
+from leafinstruct.rewrite.refine import examine
+from leafinstruct.rewrite.refine.rounds import Asking, Question, Revision, refined, revised
 from leafinstruct.rewrite.resemblance import resemblance
 from leafinstruct.rewrite.steps import Piece
 from leafinstruct.rewrite.tasks import Facts
-from leafinstruct.rewrite.worded import Files, Task, tasks_in
+from leafinstruct.rewrite.worded import Files, Task, style_of, tasks_in
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part
 
@@ -39,6 +44,7 @@ from leafinstruct.runtime.engine.base import Part
 class _Recipe(Protocol):
     rewrite: RewriteConfig
     llm: LlmConfig
+    seed: int
 
 
 class _Loaded(Protocol):
@@ -55,20 +61,33 @@ class _Loaded(Protocol):
 
 @dataclass(frozen=True)
 class RewriteSettings:
-    """Settings of the stage. answers: folder of the answer cache; questions: question files by language."""
+    """Settings of the stage. answers: folder of the answer cache; questions: question files by language;
+    turns_prompt: prompt of families with several turns; seed: of styles; examiner: prompt of the examiner,
+    None without one."""
 
     config: RewriteConfig
     llm: LlmConfig
     prompt: Prompt
     answers: Path
     questions: Files
+    turns_prompt: Prompt
+    seed: int = 0
+    examiner: Prompt | None = None
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
         """The settings of a recipe."""
         recipe = loaded.recipe
         prompt = loaded.template("prompts", recipe.rewrite.prompt)
-        return cls(recipe.rewrite, recipe.llm, prompt, loaded.answers, loaded.questions)
+        turns = loaded.template("prompts", recipe.rewrite.turns_prompt)
+        plain = cls(recipe.rewrite, recipe.llm, prompt, loaded.answers, loaded.questions, turns, recipe.seed)
+        refine = plain.refine
+        return plain if refine is None else replace(plain, examiner=loaded.template("prompts", refine.prompt))
+
+    @property
+    def refine(self) -> RefineConfig | None:
+        """How examples are examined; None if no language model writes or none examines them."""
+        return None if self.offline or self.config.mode == "keep" else self.config.refine
 
     @property
     def model(self) -> str:
@@ -86,6 +105,10 @@ class RewriteSettings:
         """The task families with their questions in the document's language."""
         return tasks_in(document.language, self.config.tasks, self.questions, by_model=not self.offline)
 
+    def styled(self, task: Task, example: str) -> Task:
+        """The task with the style of its question. example: id."""
+        return replace(task, style=style_of(self.seed, example))
+
 
 @dataclass(frozen=True)
 class Item:
@@ -101,29 +124,62 @@ def facts_of(document: Document, drops: Sequence[Drop]) -> Facts:
     return Facts(whole=not document.lost and all(drop.position is None for drop in drops))
 
 
-def question(document: Document, task: Task, images: Mapping[str, Sent], px: int, prompt: Prompt) -> Request:
-    """The rewriter's request about a piece. images: see prompt.request; px: longer side of the images as
-    sent, in pixels."""
+def has_turns(family: TaskFamily) -> bool:
+    """Whether the examples of a family have several turns."""
+    return family.asked in ("steps", "sequence")
+
+
+def request_of(
+    document: Document, task: Task, images: Mapping[str, Sent], settings: RewriteSettings
+) -> Request:
+    """The rewriter's request about a piece, see prompt.request and dialog.ask."""
+    if has_turns(task.family):
+        return dialog.request(document, task, images, settings.turns_prompt)
+    return prompts.request(document, task, images, settings.prompt)
+
+
+def question(
+    document: Document,
+    task: Task,
+    images: Mapping[str, Sent],
+    settings: RewriteSettings,
+    revision: Revision | None = None,
+) -> Request:
+    """The rewriter's request about a piece, with smaller versions. revision: to write the example again."""
+    return _fitted(
+        document,
+        images,
+        settings.config.image_px,
+        lambda sent: revised(request_of(document, task, sent, settings), revision),
+    )
+
+
+def examination(
+    document: Document, task: Task, images: Mapping[str, Sent], px: int, prompt: Prompt, turns: Sequence[Turn]
+) -> Request:
+    """The examiner's request about the example of a piece. images, px: as of `question`."""
+    return _fitted(document, images, px, lambda sent: examine.request(document, task, turns, sent, prompt))
+
+
+def _fitted(
+    document: Document, images: Mapping[str, Sent], px: int, asked: Callable[[Mapping[str, Sent]], Request]
+) -> Request:
+    """A request with smaller versions, which show fewer or smaller images of the document."""
     named = [image.sha256 or "" for image in document.images if (image.sha256 or "") in images]
     whole = Shown(len(named), px, None)
 
     def ask(shown: Shown) -> Request:
         if shown == whole:
-            return prompts.request(document, task, images, prompt)
-        sent = smaller({name: images[name] for name in named[: shown.images]}, shown.px, shown.jpeg)
-        return prompts.request(document, task, sent, prompt)
+            return asked(images)
+        return asked(smaller({name: images[name] for name in named[: shown.images]}, shown.px, shown.jpeg))
 
     return fitted(ask, whole)
 
 
 async def rewrite_piece(
-    item: Item,
-    settings: RewriteSettings,
-    client: Client,
-    images: Mapping[str, Sent],
-    answers: list[tuple[str, Answer]],
+    item: Item, settings: RewriteSettings, client: Client, images: Mapping[str, Sent], asked: list[Question]
 ) -> Example | Refused:
-    """Make the example of one piece, or the reason why there is none. Appends to `answers`."""
+    """Make the example of one piece, or the reason why there is none. Appends to `asked`."""
     config, piece, document = settings.config, item.piece, item.piece.document
     if not document.images and piece.of > 1:
         return Refused(
@@ -141,16 +197,51 @@ async def rewrite_piece(
     )
     if task is None:
         return _without_task(document, settings, item.facts)
-    answer = await client.ask(question(document, task, images, config.image_px, settings.prompt))
-    answers.append((document.id, answer))
+    task = settings.styled(task, example_id(document.id, task.family.name, piece.number))
+    found = await refined(_asking(item, task, settings, images, asked), settings.refine, client)
+    answer = found.answer
     if answer.value is None:
         return Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
-    turns = parse.turns(cast("parse.RewriteAnswer", answer.value), document.images)
-    unanswered = unanswered_of(document, turns)
-    if config.max_dangling is not None and len(unanswered) > config.max_dangling:
-        return Refused(document, "dangling_reference", "ok", f"piece {piece.number + 1} says {unanswered[0]}")
-    cells = tuple(counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells)
-    return example(document, task.family.name, turns, answer, cells, piece.number)
+    if found.findings:
+        return Refused(document, "dangling_reference", "ok", found.findings[0])
+    unanswered = unanswered_of(document, found.turns)
+    cells = (
+        *(counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells),
+        *found.cells(),
+    )
+    return example(document, task.family.name, found.turns, answer, cells, piece.number)
+
+
+def _asking(
+    item: Item, task: Task, settings: RewriteSettings, images: Mapping[str, Sent], asked: list[Question]
+) -> Asking:
+    """How the example of a piece is asked for. Questions are added to `asked`."""
+    piece, document, config = item.piece, item.piece.document, settings.config
+    name = example_id(document.id, task.family.name, piece.number)
+
+    def read(answer: Answer) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+        turns = turns_of(document, task, answer)
+        unanswered = unanswered_of(document, turns)
+        too_many = config.max_dangling is not None and len(unanswered) > config.max_dangling
+        return turns, (f"piece {piece.number + 1} says {unanswered[0]}",) if too_many else ()
+
+    return Asking(
+        rewriter=partial(question, document, task, images, settings),
+        read=read,
+        examiner=None
+        if settings.examiner is None
+        else partial(examination, document, task, images, config.image_px, settings.examiner),
+        note=lambda number, purpose, answer: asked.append(
+            Question(document.id, name, number, purpose, answer)
+        ),
+    )
+
+
+def turns_of(document: Document, task: Task, answer: Answer) -> tuple[Turn, ...]:
+    """The turns of a rewriter's answer that has a value."""
+    if has_turns(task.family):
+        return dialog_answer.turns(cast("dialog_answer.DialogAnswer", answer.value), document.images)
+    return parse.turns(cast("parse.RewriteAnswer", answer.value), document.images)
 
 
 def _without_task(document: Document, settings: RewriteSettings, facts: Facts) -> Refused:

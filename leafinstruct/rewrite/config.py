@@ -18,7 +18,7 @@ from leafinstruct.rewrite.wording import (
 )
 
 Given = Literal["nothing", "first", "half", "all_but_last"]
-Asked = Literal["rest", "change"]
+Asked = Literal["rest", "change", "steps", "sequence"]
 Genre = Literal["how_to", "story", "report"]
 
 ENGLISH, ANY = "en", "any"
@@ -52,8 +52,8 @@ class TaskFamily(Section):
     given: Given = "nothing"
     """Which steps the question shows: none, the first, the first half, or all but the last."""
     asked: Asked = "rest"
-    """What the answer shows: all other steps; or `change`, the second of two images, where the text between
-    them asks for a change."""
+    """What the answer shows: all other steps; `change`, the second of two images, where the text between them
+    asks for a change; `steps`, all steps, one a turn; `sequence`, the text between two images."""
     needs: Needs = Needs()
     """Requirements on the document."""
     ask: Asks | None = None
@@ -96,6 +96,8 @@ class TaskFamily(Section):
                 "only; give that language"
             )
         check_changes(self.name, self.own_questions, self.asked == "change")
+        if self.asked in ("steps", "sequence") and self.given != "nothing":
+            raise ValueError(f"the task {self.name}: asked: {self.asked} needs given: nothing")
         if self.asked == "change" and self.given != "first":
             raise ValueError(f"the task {self.name}: asked: change needs given: first")
         return self
@@ -111,7 +113,10 @@ class TaskFamily(Section):
         return (*(self.ask or ()), *(self.ask_untitled or ()))
 
 
-PACKAGED_NAMES = ("guide", "story", "report", "continuation", "next_step", "edit")
+PACKAGED_NAMES = (
+    *("guide", "story", "report", "continuation", "next_step", "edit"),
+    *("walkthrough", "sequence"),
+)
 GUIDE = TaskFamily(name="guide", needs=Needs(genres=("how_to",)))
 STORY = TaskFamily(name="story", needs=Needs(genres=("story",)))
 REPORT = TaskFamily(name="report", needs=Needs(genres=("report",)))
@@ -123,10 +128,31 @@ EDIT = TaskFamily(
     name="edit", given="first", asked="change", needs=Needs(min_images=2, whole=True, resemblance=0.8)
 )
 
+WALKTHROUGH = TaskFamily(
+    name="walkthrough", asked="steps", needs=Needs(genres=("how_to", "story"), min_steps=3)
+)
+SEQUENCE = TaskFamily(name="sequence", asked="sequence", needs=Needs(min_images=3))
+
 PACKAGED: dict[str, TaskFamily] = {
     family.name: family for family in (GUIDE, STORY, REPORT, CONTINUATION, NEXT_STEP, EDIT)
 }
-"""Families that a recipe can use by name. Their questions are in questions/, one file per language."""
+"""The default families, with one question and one answer. Their questions are in questions/, one file per
+language."""
+BY_NAME = PACKAGED | {family.name: family for family in (WALKTHROUGH, SEQUENCE)}
+"""Families that a recipe can use by name: the default ones, and those of several turns."""
+
+
+class RefineConfig(Section):
+    """How a language model examines finished examples, and how often one goes back to the rewriter."""
+
+    rounds: int = Field(default=1, ge=0, le=5)
+    """Maximum number of times that an example below the bound is written again. 0: examples are only
+    scored."""
+    min: float = Field(default=4.0, ge=1, le=5, allow_inf_nan=False)
+    """Minimum of the lowest of the examiner's scores, 1 to 5. An example below it goes back to the rewriter
+    with the critique; the best round is kept."""
+    prompt: str = "examine"
+    """Name of the examiner's prompt, see rewrite.prompt."""
 
 
 class RewriteConfig(Section):
@@ -136,9 +162,9 @@ class RewriteConfig(Section):
     """Conversations (segments with a role) are kept unchanged in both modes; `keep` drops all other
     documents."""
     tasks: tuple[TaskFamily, ...] = tuple(PACKAGED.values())
-    """Task families: names of packaged ones (guide, story, report, continuation, next_step, edit), or your
-    own with name, given, asked, needs and ask. Each example gets one of those that fit its document, chosen
-    by its id."""
+    """Task families: names of packaged ones (guide, story, report, continuation, next_step, edit; of several
+    turns: walkthrough, sequence), or your own with name, given, asked, needs and ask. Each example gets one
+    of those that fit its document, chosen by its id."""
     max_words: int | None = Field(default=None, gt=0)
     """Maximum words of an example. A longer document is cut at its headings, else between steps. None: no
     limit."""
@@ -150,27 +176,32 @@ class RewriteConfig(Section):
     None: no limit."""
     prompt: str = "rewrite"
     """Name of the prompt: prompts/<name>.md beside the recipe, one folder up, or in the package."""
+    turns_prompt: str = "turns"
+    """Name of the prompt of families with several turns."""
     image_px: int = Field(default=512, gt=0)
     """Longer side of the images as sent to a language model, in pixels."""
+    refine: RefineConfig | None = RefineConfig()
+    """Whether the language model examines each example and writes those below a bound again. null: no.
+    Without a language model (`llm.provider: offline`) it is off, and a recipe that sets it is refused."""
 
     @field_validator("tasks", mode="before")
     @classmethod
     def _named(cls, tasks: Any) -> Any:
         """Replace names by packaged families. A family with such a name only overrides the keys it states."""
         if not isinstance(tasks, (list, tuple)) or not tasks:
-            raise ValueError(f"tasks is a list of at least one task family, such as [{', '.join(PACKAGED)}]")
+            raise ValueError(f"tasks is a list of at least one task family, such as [{', '.join(BY_NAME)}]")
         found: list[Any] = []
         for task in tasks:
             if isinstance(task, str):
-                if task not in PACKAGED:
-                    hint = suggestion(task, PACKAGED, "packaged are")
+                if task not in BY_NAME:
+                    hint = suggestion(task, BY_NAME, "packaged are")
                     raise ValueError(
                         f"unknown task {task!r}; {hint} (a family of your own is a mapping with name, "
                         "given and ask)"
                     )
-                found.append(PACKAGED[task])
-            elif isinstance(task, dict) and task.get("name") in PACKAGED:
-                found.append({**PACKAGED[task["name"]].model_dump(), **task})
+                found.append(BY_NAME[task])
+            elif isinstance(task, dict) and task.get("name") in BY_NAME:
+                found.append({**BY_NAME[task["name"]].model_dump(), **task})
             else:
                 found.append(task)
         return found

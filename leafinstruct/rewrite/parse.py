@@ -49,7 +49,7 @@ class RewriteAnswer(TypedDict):
     response: list[AnswerPart]
 
 
-_PART: dict[str, object] = {
+PART: dict[str, object] = {
     "anyOf": [
         {
             "type": "object",
@@ -72,8 +72,8 @@ SCHEMA: dict[str, object] = {
     "required": ["instruction", "context", "response"],
     "properties": {
         "instruction": {"type": "string", "minLength": 1, "maxLength": MAX_INSTRUCTION},
-        "context": {"type": "array", "items": _PART},
-        "response": {"type": "array", "items": _PART, "minItems": 1},
+        "context": {"type": "array", "items": PART},
+        "response": {"type": "array", "items": PART, "minItems": 1},
     },
 }
 
@@ -81,12 +81,12 @@ SCHEMA: dict[str, object] = {
 def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
     """What to correct; None if the answer shows images 1 to `images` once and in order, the first `given` of
     them in its context."""
-    context, response = _numbers(value["context"]), _numbers(value["response"])
+    context, response = numbers_of(value["context"]), numbers_of(value["response"])
     shown = context + response
     if shown != list(range(1, images + 1)):
         return (
             f"over context and response together show images {_run(1, images)} once each and in this "
-            f"order; you showed {_listed(shown)}"
+            f"order; you showed {listed(shown)}"
         )
     if len(context) != given:
         where = (
@@ -103,20 +103,23 @@ def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
 def turns(value: RewriteAnswer, images: Sequence[ImageRef]) -> tuple[Turn, Turn]:
     """The turns of a checked answer: user (instruction, then context) and assistant (response)."""
     return (
-        Turn("user", (value["instruction"].strip(), *_parts(value["context"], images))),
-        Turn("assistant", _parts(value["response"], images)),
+        Turn("user", (value["instruction"].strip(), *parts_of(value["context"], images))),
+        Turn("assistant", parts_of(value["response"], images)),
     )
 
 
-def _parts(items: Sequence[AnswerPart], images: Sequence[ImageRef]) -> tuple[Part, ...]:
+def parts_of(items: Sequence[AnswerPart], images: Sequence[ImageRef]) -> tuple[Part, ...]:
+    """The parts of a turn. images: of the document, in order."""
     return tuple(item["text"] if item["type"] == "text" else images[item["image"] - 1] for item in items)
 
 
-def _numbers(items: Sequence[AnswerPart]) -> list[int]:
+def numbers_of(items: Sequence[AnswerPart]) -> list[int]:
+    """The numbers of the images of some parts."""
     return [item["image"] for item in items if item["type"] == "image"]
 
 
-def _listed(shown: Sequence[int]) -> str:
+def listed(shown: Sequence[int]) -> str:
+    """Numbers of images for a fault."""
     return str(shown or "none") if len(shown) <= _LISTED else f"{str(shown[:_LISTED])[:-1]}, ...]"
 
 

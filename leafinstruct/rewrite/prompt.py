@@ -23,10 +23,10 @@ from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import answer_language
 from leafinstruct.rewrite.config import TaskFamily
 from leafinstruct.rewrite.parse import SCHEMA, AnswerPart, Place, RewriteAnswer, fault
-from leafinstruct.rewrite.tasks import Parts, in_own_words, number_of, parts_of, questions
-from leafinstruct.rewrite.worded import Task
+from leafinstruct.rewrite.tasks import Parts, in_own_words, parts_of, questions
+from leafinstruct.rewrite.worded import Task, number_of
 
-OFFLINE = "offline-templates@4"
+OFFLINE = "offline-templates@5"
 
 
 def request(
@@ -72,6 +72,8 @@ def goal(task: Task, given: int, images: int) -> str:
     """The task for the rewriter, with the wordings of the document's language, if any, as examples of an
     instruction."""
     shape = f"{task.family.name}: {_shape(task.family, given, images)}"
+    if task.style is not None:
+        shape = f"{shape}. The instruction is {task.style.in_words}"
     if task.wording is None:
         return shape
     wordings = " / ".join(
@@ -87,6 +89,10 @@ def _shape(family: TaskFamily, given: int, images: int) -> str:
             "change that the text between the images "
             "describes, the response is the changed image with what follows it"
         )
+    if family.asked == "steps":
+        return "a conversation that gives one step in each answer, and asks for the next one in between"
+    if family.asked == "sequence":
+        return "questions about a sequence of texts and images, which the first question shows"
     if given == 0:
         return (
             "the instruction asks for the whole piece; the context is empty; the response is the whole "
@@ -94,13 +100,18 @@ def _shape(family: TaskFamily, given: int, images: int) -> str:
         )
     rest, shown = (
         "the last step" if family.given == "all_but_last" else "the rest",
-        "image 1" if given == 1 else f"images 1 to {given}",
+        images_named(range(1, given + 1)),
     )
-    others = f"image {images}" if images - given == 1 else f"images {given + 1} to {images}"
+    others = images_named(range(given + 1, images + 1))
     return (
         f"the context is the beginning of the document with {shown}; the instruction asks for "
         f"{rest}; the response is {rest} with {others}"
     )
+
+
+def images_named(numbers: Sequence[int]) -> str:
+    """Consecutive images, as a request names them."""
+    return f"image {numbers[0]}" if len(numbers) == 1 else f"images {numbers[0]} to {numbers[-1]}"
 
 
 def by_templates(document: Document, task: Task) -> RewriteAnswer:
@@ -110,10 +121,17 @@ def by_templates(document: Document, task: Task) -> RewriteAnswer:
         own = in_own_words(document, task.family)
         assert own is not None, "the document fits the task"
         return _answer(*own, numbers)
-    asks = questions(document, task)
-    # not the id, because answers are cached by the content of the request
-    words = "\0".join(text.text for text in document.texts)
-    return _answer(asks[number_of(words) % len(asks)], parts_of(document, task.family), numbers)
+    return _answer(
+        worded(document, task, questions(document, task)), parts_of(document, task.family), numbers
+    )
+
+
+def worded(document: Document, task: Task, asks: Sequence[str]) -> str:
+    """One of the questions of a task, in its style. It depends on the document's words, not on its id,
+    because answers are cached by the content of the request."""
+    words = "\0".join((task.style.name if task.style else "", *(text.text for text in document.texts)))
+    fits = task.style.fitting(asks) if task.style else asks
+    return fits[number_of(words) % len(fits)]
 
 
 def as_text(segment: Text) -> str:
@@ -122,19 +140,21 @@ def as_text(segment: Text) -> str:
 
 
 def _answer(instruction: str, divided: Parts, numbers: Mapping[int, int]) -> RewriteAnswer:
-    def parts(segments: Sequence[Segment]) -> list[AnswerPart]:
-        return [
-            {"type": "text", "text": as_text(segment)}
-            if isinstance(segment, Text)
-            else {"type": "image", "image": numbers[segment.position]}
-            for segment in segments
-        ]
-
     return {
         "instruction": instruction,
-        "context": parts(divided.context),
-        "response": parts(divided.response),
+        "context": answer_parts(divided.context, numbers),
+        "response": answer_parts(divided.response, numbers),
     }
+
+
+def answer_parts(segments: Sequence[Segment], numbers: Mapping[int, int]) -> list[AnswerPart]:
+    """Segments as parts of an answer. numbers: position of an image -> its number."""
+    return [
+        {"type": "text", "text": as_text(segment)}
+        if isinstance(segment, Text)
+        else {"type": "image", "image": numbers[segment.position]}
+        for segment in segments
+    ]
 
 
 def _check(

@@ -16,34 +16,39 @@ from dataclasses import asdict, replace
 from functools import partial
 
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.images.send import all_as_sent
+from leafinstruct.images.send import Sent, all_as_sent
 from leafinstruct.llm.client import Client, estimate_tokens
 from leafinstruct.llm.faults.outage import too_many_failed
-from leafinstruct.llm.request import Answer
 from leafinstruct.records import asked, table
-from leafinstruct.records.document import UNDECIDED, Document
-from leafinstruct.records.example import Cell, Example
+from leafinstruct.records.document import UNDECIDED, Document, Text
+from leafinstruct.records.example import Cell, Example, Turn
 from leafinstruct.records.rows import Drop
 from leafinstruct.records.text import language, words
 from leafinstruct.records.text.language_names import UNDETERMINED
-from leafinstruct.rewrite import prompt, row_size, steps, tasks
+from leafinstruct.rewrite import row_size, steps, tasks
 from leafinstruct.rewrite.asking import (
     Item,
     RewriteSettings,
     facts_of,
+    has_turns,
     image_bytes,
+    request_of,
     rewrite_piece,
     with_resemblance,
 )
 from leafinstruct.rewrite.outcome import Refused, RewriteReport, dropped_row, keep
+from leafinstruct.rewrite.refine import examine
+from leafinstruct.rewrite.refine.forecast import NOTHING, Estimate
+from leafinstruct.rewrite.refine.rounds import Question
 from leafinstruct.rewrite.tasks import Facts
+from leafinstruct.rewrite.worded import Task
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, QuestionsUsed, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-CODE = 12
+CODE = 14
 """Version, increased when the same documents and answers give other examples than before."""
 
 
@@ -86,7 +91,10 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     read: dict[str, QuestionsUsed] = {
         code: {"sha256": file.sha256, "read_by": file.questions.read_by} for code, file in files.items()
     }
-    return {"models": {"rewrite": settings.model}, "prompts": _own_prompt(settings), "questions": read}
+    models: dict[str, str | None] = {"rewrite": settings.model}
+    if settings.examiner is not None:
+        models["examined"] = settings.model
+    return {"models": models, "prompts": _own_prompts(settings), "questions": read}
 
 
 def reopen(out: Artifact, parts: Sequence[str]) -> None:
@@ -95,25 +103,26 @@ def reopen(out: Artifact, parts: Sequence[str]) -> None:
         out.open(name)
 
 
-def _own_prompt(settings: RewriteSettings) -> dict[str, str]:
-    """Name and sha256 of the prompt, if a language model got it."""
+def _own_prompts(settings: RewriteSettings) -> dict[str, str]:
+    """Name and sha256 of the prompts that a language model got."""
     used = settings.config.mode == "rewrite" and not settings.offline
-    return {settings.prompt.name: settings.prompt.sha256} if used else {}
+    sent = [settings.prompt, *([settings.examiner] if settings.examiner else [])] if used else []
+    if used and any(map(has_turns, settings.config.tasks)):
+        sent.append(settings.turns_prompt)
+    return {prompt.name: prompt.sha256 for prompt in sent}
 
 
 def _prompts(settings: RewriteSettings, inputs: Artifact) -> dict[str, str]:
     """All prompts that an example depends on, the judge's included."""
     assert inputs.record is not None, "filter is done"
-    return {**inputs.record["prompts"], **_own_prompt(settings)}
+    return {**inputs.record["prompts"], **_own_prompts(settings)}
 
 
-def estimate(
-    settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]
-) -> tuple[float, float]:
-    """For `--dry-run`: requests per document (at least 1; one per piece of a long document, even if no task
-    fits) and mean input tokens of a request. Both 0 in mode `keep`. sample: see filter.estimate."""
+def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> Estimate:
+    """For `--dry-run`: questions per document (at least 1; one per piece of a long document, even if no task
+    fits) and mean input tokens. All 0 in mode `keep`. sample: see filter.estimate."""
     if settings.config.mode == "keep":
-        return 0.0, 0.0
+        return NOTHING
     config = settings.config
     pages = [(document, data) for document, data in sample if not document.is_conversation]
     pieces = [
@@ -125,12 +134,32 @@ def estimate(
         (document, tasks.choose(document, settings.tasks(document), Facts(), document.id), data)
         for document, data in pieces
     ]
-    tokens = [
-        estimate_tokens(prompt.request(document, task, all_as_sent(data, config.image_px), settings.prompt))
+    asked = [
+        (document, task, all_as_sent(data, config.image_px))
         for document, task, data in chosen
         if task is not None
     ]
-    return (len(pieces) / len(pages), sum(tokens) / len(tokens)) if tokens else (0.0, 0.0)
+    if not asked:
+        return NOTHING
+    written = [estimate_tokens(request_of(*about, settings)) for about in asked]
+    return Estimate(
+        len(pieces) / len(pages),
+        sum(written) / len(asked),
+        sum(_examination_tokens(settings, *about) for about in asked) / len(asked),
+        0 if settings.refine is None else settings.refine.rounds,
+    )
+
+
+def _examination_tokens(
+    settings: RewriteSettings, document: Document, task: Task, images: Mapping[str, Sent]
+) -> int:
+    """Input tokens of an examination, for an example that repeats its document; 0 without an examiner."""
+    if settings.examiner is None:
+        return 0
+    turns = (
+        Turn("assistant", tuple(item.text if isinstance(item, Text) else item for item in document.segments)),
+    )
+    return estimate_tokens(examine.request(document, task, turns, images, settings.examiner))
 
 
 async def rewrite(
@@ -141,12 +170,13 @@ async def rewrite(
     started = time.perf_counter()
     out.open(part.name)
     documents, drops = _documents(inputs, part)
-    answers: list[tuple[str, Answer]] = []
-    outcomes, asked_in = await _outcomes(settings, inputs, client, part, documents, drops, answers)
+    questions: list[Question] = []
+    outcomes, asked_in = await _outcomes(settings, inputs, client, part, documents, drops, questions)
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
-    _write(out, part, answers, examples, refused)
+    _write(out, part, questions, examples, refused)
+    lost = _lost(questions, {example.id for example in examples})
     of_task = Counter(example.task for example in examples)
     reasons, image_reasons = _reasons(refused, {example.document_id for example in examples})
     report = RewriteReport(
@@ -155,14 +185,25 @@ async def rewrite(
             "outcomes": len(outcomes),
             "examples": len(examples),
             "images": sum(len(example.images) for example in examples),
-            "failed": sum(item.state in UNDECIDED for item in refused),
+            "failed": sum(item.state in UNDECIDED for item in refused) + len(lost),
             "declined": sum(item.state == "declined" for item in refused),
+            "examined": sum(
+                question.purpose == examine.PURPOSE and question.answer.state == "ok"
+                for question in questions
+            ),
+            "written_again": sum(
+                question.purpose == "rewrite" and question.round > 0 for question in questions
+            ),
+            "kept_declined": sum(question.answer.state == "declined" for question in lost.values()),
             **{f"task.{task}": count for task, count in sorted(of_task.items())},
         },
         reasons=reasons,
         image_reasons=image_reasons,
         languages={"kept": Counter(example.language or UNDETERMINED for example in examples)},
-        details=[item.detail for item in refused if item.state in UNDECIDED][:1],
+        details=[
+            *(item.detail for item in refused if item.state in UNDECIDED),
+            *(question.answer.detail for question in lost.values()),
+        ][:1],
         asked_in=sorted(asked_in),
         cost=asked.cost_of(out.file("asked", part.name)),
         intermediate=[out.file("asked", part.name).name],
@@ -180,11 +221,11 @@ async def _outcomes(
     part: Part,
     documents: Sequence[Document],
     drops: Mapping[str, Sequence[Drop]],
-    answers: list[tuple[str, Answer]],
+    questions: list[Question],
 ) -> tuple[list[Example | Refused], set[str]]:
     """What became of a part's documents: conversations first, then pages. Also the languages asked in.
 
-    Appends to `answers`.
+    Appends to `questions`.
     """
     cells = _cells(inputs, part, set(drops))
     sizes = row_size.sizes(inputs.file("images", part.name), documents)
@@ -213,7 +254,7 @@ async def _outcomes(
         )
         images = all_as_sent(image_bytes(inputs, part, shown), config.image_px)
         outcomes += await asyncio.gather(
-            *(rewrite_piece(item, settings, client, images, answers) for item in items)
+            *(rewrite_piece(item, settings, client, images, questions) for item in items)
         )
     return outcomes, {item.piece.document.language or "" for item in items}
 
@@ -221,18 +262,31 @@ async def _outcomes(
 def _write(
     out: Artifact,
     part: Part,
-    answers: Sequence[tuple[str, Answer]],
+    questions: Sequence[Question],
     examples: Sequence[Example],
     refused: Sequence[Refused],
 ) -> None:
-    by_document = sorted(answers, key=lambda pair: (pair[0], pair[1].key))
-    rows = (asked.row_of(name, asdict(answer)) for name, answer in by_document)
+    in_order = sorted(
+        questions, key=lambda one: (one.document_id, one.example, one.round, one.purpose != "rewrite")
+    )
+    rows = (
+        asked.row_of(one.document_id, asdict(one.answer))
+        | {"example": one.example, "round": one.round, "purpose": one.purpose}
+        for one in in_order
+    )
     with writing(out.file("asked", part.name)) as temporary:
-        table.write(temporary, rows, asked.ASKED)
+        table.write(temporary, rows, asked.ROUNDS)
     with writing(out.file("examples", part.name)) as temporary:
         table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
     with writing(out.file("dropped", part.name)) as temporary:
         table.write(temporary, map(dropped_row, refused), table.DECISIONS)
+
+
+def _lost(questions: Sequence[Question], kept: set[str]) -> dict[str, Question]:
+    """Example -> a question about it that has no answer yet, for the examples that were kept nevertheless. An
+    outage comes before a question that the server declined."""
+    found = [one for one in questions if one.example in kept and one.answer.state in UNDECIDED]
+    return {one.example: one for one in sorted(found, key=lambda one: one.answer.state == "failed")}
 
 
 def _reasons(refused: Sequence[Refused], kept: set[str]) -> tuple[Counter[str], Counter[str]]:
@@ -263,10 +317,11 @@ def _cells(inputs: Artifact, part: Part, wanted: set[str]) -> dict[str, tuple[Ce
 
 def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: Sequence[RewriteReport]) -> None:
     """Raise ProviderError if too many answers failed. A part with failures is not up to date, so the next run
-    asks again."""
+    asks again. An example whose examination the server declined is kept, so it does not count here."""
     counts = out.totals().counts
-    failed, asked = counts["failed"], counts["outcomes"]
+    failed, asked = counts["failed"] - counts["kept_declined"], counts["outcomes"]
     if failed > settings.llm.tolerate_failures * asked:
+        counts = Counter({**counts, "failed": failed})
         why = next(detail for report in reports for detail in report.details)
         raise too_many_failed(settings.llm, counts, asked, why, "rewriter", "answered")
 
@@ -279,6 +334,9 @@ def _identity(settings: RewriteSettings) -> dict[str, object]:
     shaping = {
         "model": model,
         "prompt": settings.prompt.sha256,
+        "turns": settings.turns_prompt.sha256,
+        "seed": settings.seed,
+        "examiner": settings.examiner and settings.examiner.sha256,
         "questions": questions,
         "libraries": libraries,
     }

@@ -5,6 +5,9 @@
     asked    all of it     the rest       the rest       the last step                 `change`: the second
     image alone, then what follows it
 
+    asked `steps`          all of it, one step a turn
+    asked `sequence`       the passage between two images; the first question shows everything else
+
 A document whose images are not all bound to texts is never cut: only families that give nothing fit it. For a
 document without a title, families that need none are preferred.
 
@@ -17,10 +20,10 @@ between its images asks for an edit.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from leafinstruct.records.document import Document, ImageRef, Segment, Text
 from leafinstruct.records.text.signs import POINTS_BACK
@@ -30,10 +33,14 @@ from leafinstruct.rewrite.edits import passage_of, request_of
 from leafinstruct.rewrite.genre import first_sentence, genre_of
 from leafinstruct.rewrite.parse import MAX_INSTRUCTION
 from leafinstruct.rewrite.steps import Steps, steps_of
-from leafinstruct.rewrite.worded import Task, Wording
+from leafinstruct.rewrite.worded import Task, Wording, number_of
 
 _STOP_AFTER_PUNCTUATION = re.compile(rf"([!…！{QUESTION_MARKS}])\.")  # noqa: RUF001 - the full-width mark is meant
 """A template's full stop after a title that ends in its own punctuation."""
+
+PASSAGE = 5
+"""Minimum words of a passage between two images that a question about the sequence asks for."""
+_PASSAGES = ("prose", "list", "heading", "caption")
 
 _INSTRUCTING = ("prose", "heading", "list")
 """Kinds of text that can be an instruction. A caption, a table or code alone asks for nothing."""
@@ -104,6 +111,12 @@ def parts_of(document: Document, family: TaskFamily) -> Parts:
 
 
 def _parted(family: TaskFamily, cut: Steps) -> Parts:
+    if family.asked == "sequence":
+        body = [segment for step in cut.steps for segment in step]
+        passage = _passage(body)
+        assert passage is not None, "the document fits the family"
+        first, last = passage
+        return Parts(tuple(body[:first] + body[last:]), tuple(body[first:last]))
     if family.asked == "change":
         body = [segment for step in cut.steps for segment in step]
         first, second = (at for at, segment in enumerate(body) if isinstance(segment, ImageRef))
@@ -183,12 +196,22 @@ def _uncapitalized(words: str) -> str:
     return words[:1].lower() + words[1:] if words[1:2].islower() else words
 
 
-def number_of(text: str) -> int:
-    """A number that depends only on the text."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+def _passage(body: Sequence[Segment]) -> tuple[int, int] | None:
+    """First and last index (exclusive) of a passage between two images: prose and lists of at least PASSAGE
+    words. It is chosen by the words of the document; None if there is none."""
+    images = [at for at, segment in enumerate(body) if isinstance(segment, ImageRef)]
+    found = [
+        (before + 1, after)
+        for before, after in pairwise(images)
+        if all(isinstance(item, Text) and item.kind in _PASSAGES for item in body[before + 1 : after])
+        and count_words(_texts(body[before + 1 : after])) >= PASSAGE
+    ]
+    return found[number_of("\0".join(_texts(body))) % len(found)] if found else None
 
 
 def _can_be_asked(document: Document, task: Task) -> bool:
+    if not task.by_model and not task.has_turns:
+        return False
     return (task.by_model and task.wording is None) or bool(questions(document, task))
 
 
@@ -202,6 +225,12 @@ def _meets(document: Document, family: TaskFamily, facts: Facts, steps: Steps) -
         return False
     if family.asked == "change":  # the patterns of requests are English
         if document.language not in (None, ENGLISH) or not steps.known or passage_of(document) is None:
+            return False
+    elif family.asked == "steps":
+        if not steps.known or len(steps.steps) < 2:
+            return False
+    elif family.asked == "sequence":
+        if _passage([segment for step in steps.steps for segment in step]) is None:
             return False
     elif family.given != "nothing" and (
         not steps.known or len(steps.steps) < 2 or not _each_has_an_image(_parted(family, steps))

@@ -131,6 +131,30 @@ class FamilyQuestions(Section):
         return self
 
 
+def _turns(places: Set[str]) -> Any:
+    return Annotated[
+        tuple[str, ...], BeforeValidator(_listed), AfterValidator(partial(_of_turns, places=places))
+    ]
+
+
+def _of_turns(asks: tuple[str, ...], places: Set[str]) -> tuple[str, ...]:
+    for ask in _templates(asks, places):
+        if missing := sorted(places - {*places_of(ask)}):
+            raise ValueError(f"the question {ask!r} needs {{{missing[0]}}}")
+    return asks
+
+
+class TurnQuestions(Section):
+    """Further questions of a conversation. A family that needs missing ones is not used in this language."""
+
+    next: _turns(frozenset()) = ()  # type: ignore[valid-type]
+    """How a person asks for the next step."""
+    between: _turns(frozenset({"before", "after"})) = ()  # type: ignore[valid-type]
+    """Questions for what happens between the images with the numbers `{before}` and `{after}`."""
+    order: _turns(frozenset({"one", "other"})) = ()  # type: ignore[valid-type]
+    """Questions for which of two sentences, `{one}` and `{other}`, comes first."""
+
+
 class Questions(Section):
     """The questions of one language."""
 
@@ -141,6 +165,8 @@ class Questions(Section):
     question_titles: _Titles = ()
     """Questions for documents whose title is a question, if the whole document is asked for. If empty, such a
     title is treated like any other."""
+    turns: TurnQuestions = TurnQuestions()
+    """Further questions of a conversation."""
     result: _Result | None = None
     """Template of the request for a change that a text describes by its `{result}`. Without it, such texts
     are no request."""

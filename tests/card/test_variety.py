@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from making import build, messages, mmc4, png, recipe
 from records.golden import SHARDS
 
-from leafinstruct.card import sketch, variety
+from leafinstruct.card import similarity, sketch, variety
 from leafinstruct.card import template as cards
 from leafinstruct.card.sketch import Distinct, Frequencies
 from leafinstruct.card.tally import Tally, count_shard
@@ -30,7 +30,8 @@ IMAGE = b"image"
 
 def row(task: str, title: str | None, *turns: tuple[str, list[str | bytes]]) -> dict[str, Any]:
     turns_of_row, _ = messages(*turns)
-    return {"task": task, "title": title, "messages": turns_of_row}
+    name = hashlib.sha256(repr((task, title, turns)).encode()).hexdigest()
+    return {"id": name, "task": task, "title": title, "messages": turns_of_row}
 
 
 def figures(*batches: list[dict[str, Any]]) -> dict[str, Any]:
@@ -86,6 +87,12 @@ def test_figures_are_those_counted_by_hand():
     assert whole["most_frequent_question"] == 0.5
     assert whole["most_frequent_template"] == 0.5  # of two titled rows; the third states no title
     assert whole["most_frequent_opening"] == 0.5
+    assert whole["most_frequent_opening_words"] == "show me a hat"
+    # {show me: a boat}, twice {show me: a hat}, {what is it?}: pairs 3/5, 3/5, 1, 0, 0, 0
+    assert whole["question_self_similarity"] == pytest.approx(2.2 / 6, abs=1e-6)
+    # {fold it again}, {fold it}, nothing, {折 り 紙 a hat}: pairs 2/3, 0, 0
+    assert whole["answer_self_similarity"] == pytest.approx(2 / 9, abs=1e-6)
+    assert talk["question_self_similarity"] is None  # of one row
     assert (guide["most_frequent_template"], talk["most_frequent_template"]) == (
         pytest.approx(2 / 3, abs=1e-6),
         1,
@@ -158,6 +165,7 @@ def test_figures_do_not_depend_on_order_shards_or_batches(found, random, size, s
     """Sketches of `size` hashes, so that most of them overflow: counted in one piece, and in shuffled shards
     that are merged in any order."""
     kept, sketch.SIZE = sketch.SIZE, size
+    sampled, similarity.SAMPLE = similarity.SAMPLE, size
     try:
         schema = pa.schema([public.schema().field(name) for name in variety.COLUMNS])
         at_once = figures(found)
@@ -173,7 +181,7 @@ def test_figures_do_not_depend_on_order_shards_or_batches(found, random, size, s
             tally.merge(other)
         assert json.dumps(variety.figures(tally.variety)) == json.dumps(at_once)
     finally:
-        sketch.SIZE = kept
+        sketch.SIZE, similarity.SAMPLE = kept, sampled
 
 
 def hashes(count: int, seed: int = 0) -> np.ndarray:
@@ -204,6 +212,20 @@ def test_the_most_frequent_is_exact_up_to_the_size_and_a_close_bound_above(monke
     assert len(found.keys) <= 1 << 12
     true = 5000 / (5000 + len(rare))
     assert true <= found.share < true + 0.002
+
+
+def test_only_a_sample_of_many_rows_is_compared_and_templates_are_more_alike():
+    subjects = [f"{one} {other}" for one in "abcdefghijklmnopq" for other in "rstuvwxyz"]
+    templates = figures(
+        [row("guide", None, ("user", [f"show me how to draw {subject}"])) for subject in subjects]
+    )
+    others = figures([row("guide", None, ("user", [subject])) for subject in subjects])
+    assert len(subjects) > similarity.SAMPLE
+    alike, apart = (found["all"]["question_self_similarity"] for found in (templates, others))
+    assert alike > 0.5
+    assert apart < 0.2
+    assert set(templates["all"]["estimated"]) == {"question_self_similarity", "answer_self_similarity"}
+    assert templates["all"]["most_frequent_opening_words"] == "show me how to"
 
 
 def test_golden_shards_have_known_figures():
@@ -257,6 +279,8 @@ def test_the_card_and_build_json_state_the_figures_of_the_shards(tmp_path):
         f"| **all** | {whole['question_distinct_1']:.3f} | {whole['question_distinct_2']:.3f} |"
     )
     assert line.endswith(f"| {whole['most_frequent_template']:.1%} | {whole['most_frequent_opening']:.1%} |")
+    similar = [f"{whole[f'{side}_self_similarity']:.3f}" for side in ("question", "answer")]
+    assert f"| **all** | {' | '.join(similar)} | {whole['most_frequent_opening_words']} |" in card
     assert "≈" not in card
 
 

@@ -47,6 +47,7 @@ def own(tmp_path: Path, server: Misbehaving) -> Path:
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
         filter={"min_words": 10, "rules": [{"score": "judge.text_quality", "min": 3, "model": "m"}]},
         llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60},
+        rewrite={"refine": None},
     )
 
 

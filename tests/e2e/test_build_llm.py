@@ -81,6 +81,7 @@ def own(tmp_path: Path, server: Misbehaving) -> Path:
             "rules": [{"score": "judge.text_quality", "min": 3, "model": "m"}],
         },
         llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60},
+        rewrite={"refine": None},
     )
 
 

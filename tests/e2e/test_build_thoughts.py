@@ -61,6 +61,7 @@ def own(folder: Path, server: Misbehaving, message: str = "") -> Path:
             "alignment": {"allow_toy": True},
             "rules": [{"score": "judge.text_quality", "min": 1, "model": "m"}],
         },
+        rewrite={"refine": None},
         llm={
             "provider": "openai",
             "base_url": server.url,

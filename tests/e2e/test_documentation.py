@@ -22,7 +22,7 @@ from hub_repos import ReposHub
 from llm.misbehaving import Misbehaving, depending, serving
 from making import build, recipe, rows
 
-from leafinstruct.filter.catalog import SCORES
+from leafinstruct.filter.catalog import OF_EXAMPLES, SCORES
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
@@ -36,7 +36,7 @@ def test_the_generated_sections_are_those_of_the_code(name):
 
 
 def test_every_family_of_scores_has_a_section():
-    families = {score.family for score in SCORES.values()}
+    families = {score.family for score in (*SCORES.values(), *OF_EXAMPLES.values())}
     found = re.findall(r"<!-- generated: (\w+) -->", (DOCS / "scores.md").read_text(encoding="utf-8"))
     assert set(found) == families
     assert len(found) == len(families)

@@ -49,6 +49,7 @@ def own(tmp_path: Path, server: Misbehaving) -> Path:
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}]},
         filter={"min_words": 10, "alignment": {"allow_toy": True, "model": "leaf:tiny-clip-1"}},
         llm={"provider": "openai", "base_url": server.url, "model": "m"},
+        rewrite={"refine": None},
     )
 
 
@@ -138,6 +139,7 @@ def test_a_notice_of_every_page_of_a_host_and_a_plea_are_removed_before_any_rule
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}]},
         filter={"min_words": 10, "host_paragraphs": {"pages": 12}},
         llm={"provider": "openai", "base_url": server.url, "model": "m"},
+        rewrite={"refine": None},
     )
     build(own)
     assert found_in(own)["edits"] == {"boilerplate.host": 12, "plea": 12}

@@ -147,7 +147,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
             "alignment": {"allow_toy": True, "model": "leaf:tiny-clip-1"},
             "rules": [{"score": "judge.text_quality", "min": 3, "model": "m"}],
         },
-        rewrite={"tasks": ["guide"]},
+        rewrite={"tasks": ["guide"], "refine": None},
         llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60},
         shard={"splits": {"train": 1}},
     )

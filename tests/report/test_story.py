@@ -63,6 +63,12 @@ def question(wild: str) -> dict[str, Any]:
     }
 
 
+def rounds(wild: str) -> list[dict[str, Any]]:
+    """The questions of rewrite: an example written and examined."""
+    place = {"example": "2" * 16, "round": 0}
+    return [{**place, "purpose": purpose, **question(wild)} for purpose in ("rewrite", "examine")]
+
+
 def lineage_of(wild: str, example: str | None = None) -> dict[str, Any]:
     """A story in which everything that a file may hold is `wild`."""
     drop = {
@@ -103,7 +109,13 @@ def lineage_of(wild: str, example: str | None = None) -> dict[str, Any]:
     }
     rule = {"rule": "text.links", "min": None, "max": 2.0, "model": None, "outcome": "dropped_document"}
     examples = (
-        [{"id": example, "task": "guide", "turns": turns, "models": named, "prompts": named, "shard": shard}]
+        [
+            {
+                **{"id": example, "task": "guide", "turns": turns, "models": named, "prompts": named},
+                "scores": [{"name": "examined.fluency", "value": 2.0, "state": "ok", "detail": wild}],
+                "shard": shard,
+            }
+        ]
         if example
         else []
     )
@@ -140,7 +152,7 @@ def lineage_of(wild: str, example: str | None = None) -> dict[str, Any]:
             "duplicates": {"text": copy, "near_text": copy, "images": [{"sha256": "c" * 24, **copy}]},
             "judge": question(wild),
         },
-        "rewrite": {"verdict": "dropped", "drops": [drop], "asked": question(wild)},
+        "rewrite": {"verdict": "dropped", "drops": [drop], "questions": rounds(wild)},
         "examples": examples,
         "cost": question(wild)["paid"],
         "versions": {
@@ -161,7 +173,7 @@ def test_folded_texts_are_complete_with_full():
     page = "\n".join(f"line {number} of the page" for number in range(40))
     asked = {
         **lineage_of("x", "1" * 16),
-        "rewrite": {"verdict": "kept", "drops": [], "asked": question(page)},
+        "rewrite": {"verdict": "kept", "drops": [], "questions": rounds(page)[:1]},
     }
     folded, whole = ("\n".join(story.story(asked, full=full)) for full in (False, True))
     assert folded.count("\n        line 5 of the page") == 2
@@ -177,7 +189,7 @@ def test_a_question_is_shown_with_its_price_tries_and_images():
     assert "try 1 after 0.5 s: no answer, x" in lines
     assert "try 2 after 1.5 s: answer as received" in lines
     assert f"[image sha256 {'a' * 64}, image/png, 1,234 bytes]" in " ".join(lines)
-    assert lines.count("answer as received") == 2  # of each question the one that only the cache holds
+    assert lines.count("answer as received") == 3  # of each question the one that only the cache holds
 
 
 def test_a_copy_names_the_records_that_it_copies():

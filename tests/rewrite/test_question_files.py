@@ -351,7 +351,7 @@ def test_an_answer_in_another_language_is_asked_again_with_the_reason(pages, ser
 
     server.always = depending(answer)
     llm = {"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60}
-    build(pages, f"llm={json.dumps(llm)}", "rewrite.tasks=[report]")
+    build(pages, f"llm={json.dumps(llm)}", "rewrite.tasks=[report]", "rewrite.refine=null")
     found = {row["provenance"]["file"].partition("/")[0]: row for row in rows(pages.parent / "runs/t/shard")}
     assert found.keys() == {"forest", "english"}
     assert found["forest"]["messages"][1]["content"][0]["text"] == german

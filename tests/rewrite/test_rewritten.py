@@ -181,7 +181,7 @@ def test_resemblance_distinguishes_a_change_from_another_image():
     assert resemblance(drawing(1), b"no image") == 0.0
 
 
-def test_a_dry_run_counts_a_question_for_each_piece_of_a_long_page(tmp_path):
+def test_a_dry_run_counts_the_questions_about_each_piece_of_a_long_page(tmp_path):
     page(tmp_path / "pages", "long", LONG, a=drawing(1), b=drawing(2), c=drawing(3))
     source = {"kind": "html", "name": "pages", "path": str(tmp_path / "pages")}
     llm = {"provider": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
@@ -192,9 +192,15 @@ def test_a_dry_run_counts_a_question_for_each_piece_of_a_long_page(tmp_path):
         "judge": {"enabled": False},
     }
 
-    def asked(**rewriting: Any) -> int:
+    def asked(**rewriting: Any) -> tuple[int, int]:
         path = recipe(tmp_path, ingest={"sources": [source]}, filter=filtering, rewrite=rewriting, llm=llm)
-        return forecast(recipes.load(path), InlineEngine())["requests"]
+        found = forecast(recipes.load(path), InlineEngine())
+        assert found["at_most"]["input_tokens"] >= found["input_tokens"]
+        return found["requests"], found["at_most"]["requests"]
 
-    assert asked() == 1
-    assert asked(max_images=1) == 3
+    assert asked(refine=None) == (1, 1)
+    assert asked(refine=None, max_images=1) == (3, 3)
+    # each example is written and examined, and again for a half of them
+    assert asked(refine={"rounds": 0}, max_images=1) == (6, 6)
+    assert asked(max_images=1) == (9, 12)
+    assert asked(refine={"rounds": 2}, max_images=1) == (11, 18)

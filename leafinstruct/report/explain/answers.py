@@ -24,28 +24,35 @@ from leafinstruct.runtime.artifact import Artifact
 
 Asked = dict[str, Any]
 """One question, with the keys of the module's docstring."""
+_ANSWER = ("key", "model", "state", "detail")
+
+
+def rounds(stage: Artifact, part: str, document: str, folder: Path) -> list[Asked]:
+    """The questions of rewrite about one document, each with its example, round and purpose, in their order.
+    folder: of the answer cache."""
+    path, names = stage.file("asked", part), ("example", "round", "purpose")
+    found = values_where(path, "document_id", one_of({document}), *names, *_ANSWER, *COSTS)
+    return [{**dict(zip(names, row, strict=False)), **_question(folder, row[len(names) :])} for row in found]
 
 
 def asked(stage: Artifact, part: str, document: str, folder: Path) -> list[Asked]:
-    """The questions of one stage about one document: of several judges and samples, several. folder: of the
+    """The questions of filter about one document: of several judges and samples, several. folder: of the
     answer cache."""
-    found: list[Asked] = []
-    names = ("key", "model", "state", "detail")
     path = stage.file("asked", part)
-    for key, *rest in values_where(path, "document_id", one_of({document}), *names, *COSTS):
-        exchanges = sorted(journal.exchanges(folder, key), key=lambda entry: str(entry["at"]))
-        costs = dict(zip(COSTS, rest[len(names) - 1 :], strict=True))
-        found.append(
-            {
-                **dict(zip(names, (key, *rest), strict=False)),
-                "paid": None if costs["requests"] is None else costs,
-                "answers": [{"text": answer.text, "value": answer.value} for answer in stored(folder, key)],
-                "exchanges": [
-                    {name: value for name, value in entry.items() if name != "key"} for entry in exchanges
-                ],
-            }
-        )
-    return found
+    found = values_where(path, "document_id", one_of({document}), *_ANSWER, *COSTS)
+    return [_question(folder, row) for row in found]
+
+
+def _question(folder: Path, row: Sequence[Any]) -> Asked:
+    """A question with its answer and exchanges. row: the columns _ANSWER, then COSTS."""
+    key, costs = row[0], dict(zip(COSTS, row[len(_ANSWER) :], strict=True))
+    exchanges = sorted(journal.exchanges(folder, key), key=lambda entry: str(entry["at"]))
+    return {
+        **dict(zip(_ANSWER, row, strict=False)),
+        "paid": None if costs["requests"] is None else costs,
+        "answers": [{"text": answer.text, "value": answer.value} for answer in stored(folder, key)],
+        "exchanges": [{name: value for name, value in entry.items() if name != "key"} for entry in exchanges],
+    }
 
 
 def cost(questions: Sequence[Asked]) -> dict[str, Any]:

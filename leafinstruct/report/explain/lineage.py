@@ -10,8 +10,10 @@
                            (each with bound, values, outcome), duplicates, judge (see answers.py),
                            further_judges (the questions to the others of several judges), single_answers
                            (what each of them gave)
-    rewrite                verdict, drops, asked (see answers.py)
-    examples               of each: id, task, turns, models, prompts, and its `shard`: file, row, task, split
+    rewrite                verdict, drops, asked: the first question, questions: all of them, each with its
+                           example, round (0: the first) and purpose, rewrite or examine (see answers.py)
+    examples               of each: id, task, turns, models, prompts, scores of the finished example, and its
+                           `shard`: file, row, task, split
     cost                   requests, tokens and dollars of all questions (null: unknown)
     versions               of each stage: state, code, libraries, models, prompts and other settings
 
@@ -27,6 +29,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
+from leafinstruct.filter.catalog import OF_EXAMPLES
 from leafinstruct.filter.texts import editing
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, ImageRef, Segment, Text
@@ -88,7 +91,7 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
     examples = [
         _example(item, stages["shard"]) for item in _examples(stages["rewrite"], part, match.document)
     ]
-    asked = answers.asked(stages["rewrite"], part, match.document, kept_answers)
+    asked = answers.rounds(stages["rewrite"], part, match.document, kept_answers)
     if examples:
         # drops of pieces of a long document that became no example
         rewritten = "kept", () if rewritten is None else rewritten[1]
@@ -108,7 +111,8 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
             "further_judges": judged[1:],
             "single_answers": _single_answers(stages["filter"], part, match.document),
         },
-        "rewrite": rewritten and {**_of_stage(rewritten), "asked": next(iter(asked), None)},
+        "rewrite": rewritten
+        and {**_of_stage(rewritten), "asked": asked[0] if asked else None, "questions": asked},
         "examples": examples,
         "cost": answers.cost([*judged, *asked]),
         "versions": {name: _version(artifact) for name, artifact in stages.items()},
@@ -298,7 +302,8 @@ def _example(example: Example, shards: Artifact) -> dict[str, object]:
         for kind, pairs in (("models", example.models), ("prompts", example.prompts))
     }
     shard = _shard(shards, example.id, example.task)
-    return {"id": example.id, "task": example.task, **used, "turns": turns, "shard": shard}
+    scores = [_columns(cell, _CELL) for cell in example.scores if cell.name in OF_EXAMPLES]
+    return {"id": example.id, "task": example.task, **used, "turns": turns, "scores": scores, "shard": shard}
 
 
 def _shard(shards: Artifact, example: str, task: str) -> dict[str, object] | None:

@@ -104,14 +104,19 @@ def _rewrite(
     )
     for drop in rewrite["drops"]:
         yield from page.wrapped(drop["detail"], 2)
-    if rewrite["asked"]:
-        yield from judged.question(page, rewrite["asked"])
+    for asked in rewrite["questions"]:
+        who = "examiner" if asked["purpose"] == "examine" else "rewriter"
+        yield from page.wrapped(f"example {asked['example']}, round {asked['round']}, {who}", 2, 4)
+        yield from judged.question(page, asked)
 
 
 def _example(page: Page, example: Mapping[str, Any]) -> Iterator[str]:
     yield f"example {example['id']}, task {printable(example['task'])}"
     for turn in example["turns"]:
         yield from page.one(f"{turn['role']}: {' '.join(turn['parts'])}", 2, 4)
+    for cell in example["scores"]:
+        value = f"{cell['value']:g}" if cell["value"] is not None else cell["state"]
+        yield from page.wrapped(f"{cell['name']:<27} {value:<6} {printable(cell['detail'])}".rstrip(), 2, 4)
     for kind in ("models", "prompts"):
         for item in example[kind]:
             yield from page.wrapped(f"{kind[:-1]} of {item['name']}: {printable(item['identity'])}", 2, 4)

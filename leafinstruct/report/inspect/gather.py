@@ -30,7 +30,7 @@ from heapq import nsmallest
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from leafinstruct.filter.catalog import SCORES
+from leafinstruct.filter.catalog import OF_EXAMPLES, SCORES
 from leafinstruct.filter.scores.alignment import is_ignored
 from leafinstruct.filter.texts.editing import edited, line_of
 from leafinstruct.records import table
@@ -54,17 +54,30 @@ CUT = 1_000
 T = TypeVar("T")
 
 
-def scores_of(filtered: Artifact) -> dict[str, dict[str, str]]:
+def scores_of(filtered: Artifact, rewritten: Artifact) -> dict[str, dict[str, str]]:
     """Level -> name -> meaning of the scores that a run may have, in the order of a record's cells: those of
-    leafinstruct, then those of packages that were installed when it was built."""
+    leafinstruct, those of examples if a model examined them, then those of packages that were installed when
+    it was built."""
     declared_then = (filtered.fingerprint or {}).get("extensions", {})
     others = cast("Mapping[str, Mapping[str, str]]", declared_then)
     found: dict[str, dict[str, str]] = {"document": {}, "image": {}}
-    for score in SCORES.values():
+    for score in (*SCORES.values(), *(OF_EXAMPLES.values() if _are_examined(rewritten) else ())):
         found[score.level][score.name] = score.meaning
     for name, declared in others.items():
         found[declared["level"]][name] = declared["meaning"]
     return found
+
+
+def _examples(rewrite: Artifact, part: str, chosen: set[str]) -> dict[str, Example]:
+    """The last example of each chosen document. Scores take most of the time, so they are read only if a
+    model examined the examples."""
+    read = partial(table.examples, with_scores=_are_examined(rewrite))
+    found = _there(rewrite.file("examples", part), read)
+    return {example.document_id: example for example in found if example.document_id in chosen}
+
+
+def _are_examined(rewritten: Artifact) -> bool:
+    return (rewritten.fingerprint or {}).get("examiner") is not None
 
 
 @dataclass
@@ -157,7 +170,7 @@ def _read(
 ) -> Found[tuple[str, tuple[list[dict[str, Any]], _OfPart]]]:
     """Task of an engine: name of a part, whose payload is the ids of the chosen documents, its records, and
     what they share."""
-    shared = _OfPart(allowance, scores_of(stages["filter"]))
+    shared = _OfPart(allowance, scores_of(stages["filter"], stages["rewrite"]))
     records = list(_records(stages, part.name, part.payload, shared))
     return Found(value=(part.name, (records, shared)))
 
@@ -200,15 +213,15 @@ def _records(
         for document, drops in _there(rewrite.file("dropped", part), table.decisions)
         if document.id in chosen
     }
-    examples = {
-        example.document_id: example
-        for example in _there(rewrite.file("examples", part), _examples)
-        if example.document_id in chosen
-    }
+    examples = _examples(rewrite, part, chosen)
     cells: dict[str, list[Cell]] = {}
     for name, cell in _there(filtered.file("scores", part), table.scores) if decided else ():
         if name in chosen:
             cells.setdefault(name, []).append(cell)
+    for example in examples.values():
+        cells.setdefault(example.document_id, []).extend(
+            cell for cell in example.scores if cell.name in OF_EXAMPLES
+        )
     images = {row.ref: row for row in _there(filtered.file("images", part), _images)}
     for read in _there(stages["ingest"].file("documents", part), table.documents):
         if read.id not in chosen:
@@ -217,7 +230,7 @@ def _records(
         verdict, failed = verdicts.get(document.id, ("undecided", ()))
         source, answer = Allowance(shared.allowance), Allowance(shared.allowance)
         segments, positions = _segments(document, images, source, shared)
-        example = _example(examples.get(document.id), document, answer, shared)
+        turns = _example(examples.get(document.id), document, answer, shared)
         shared.cut += source.cut or answer.cut
         yield {
             "id": document.id,
@@ -235,7 +248,7 @@ def _records(
             **layout(document, owners_now.get(document.id, {})),
             **({"unaligned": True} if any(map(is_ignored, cells.get(document.id, ()))) else {}),
             **_cells(cells.get(document.id, []), positions, shared),
-            **example,
+            **turns,
         }
 
 
@@ -364,10 +377,6 @@ def _there(path: Path, read: Callable[[Path], Iterator[T]]) -> Iterator[T]:
 
 def _ids(path: Path) -> Iterator[tuple[str]]:
     return table.columns(path, "id")
-
-
-def _examples(path: Path) -> Iterator[Example]:
-    return table.examples(path, with_scores=False)
 
 
 def _images(path: Path) -> Iterator[ImageRow]:

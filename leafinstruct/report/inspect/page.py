@@ -122,7 +122,7 @@ def _meta(name: str, stages: Mapping[str, Artifact], found: Gathered, small: Thu
     section = cast("Mapping[str, Any]", settings.get("filter", {}))
     active, scores = (
         set(cast("Sequence[str]", settings.get("active_rules", ()))),
-        scores_of(stages["filter"]),
+        scores_of(stages["filter"], stages["rewrite"]),
     )
     steps = _funnel(stages)
     return {

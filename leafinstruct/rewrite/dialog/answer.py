@@ -1,0 +1,106 @@
+"""The answer for an example of several turns: its schema, its check, and its turns. Pure.
+
+    {"context": [...], "turns": [{"ask": "...", "answer": [...]}, ...]}
+
+`context` follows the first question. Parts are those of rewrite/parse.py. Which images each place must show
+is fixed by the document, so that every image is shown once, in order, and beside its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from leafinstruct.records.document import ImageRef
+from leafinstruct.records.example import Turn
+from leafinstruct.rewrite import parse
+from leafinstruct.rewrite.parse import MAX_INSTRUCTION, AnswerPart, RewriteAnswer
+
+
+class Exchange(TypedDict):
+    """A question and its answer."""
+
+    ask: str
+    answer: list[AnswerPart]
+
+
+class DialogAnswer(TypedDict):
+    """An answer that fits SCHEMA."""
+
+    context: list[AnswerPart]
+    turns: list[Exchange]
+
+
+_PARTS: dict[str, object] = {"type": "array", "items": parse.PART}
+
+SCHEMA: dict[str, object] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["context", "turns"],
+    "properties": {
+        "context": _PARTS,
+        "turns": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["ask", "answer"],
+                "properties": {
+                    "ask": {"type": "string", "minLength": 1, "maxLength": MAX_INSTRUCTION},
+                    "answer": {**_PARTS, "minItems": 1},
+                },
+            },
+        },
+    },
+}
+
+
+def fault(value: DialogAnswer, context: Sequence[int], answers: Sequence[Sequence[int]]) -> str | None:
+    """What to correct; None for a good answer.
+
+    context, answers: numbers of the images that the context, and the answer of each turn, must show.
+    """
+    found, wanted = value["turns"], len(answers)
+    if len(found) != wanted:
+        return f"write exactly {wanted} turns; you wrote {len(found)}"
+    places = [("the context", value["context"], context)]
+    places += [
+        (f"the answer of turn {number}", turn["answer"], images)
+        for number, (turn, images) in enumerate(zip(found, answers, strict=True), start=1)
+    ]
+    for place, parts, images in places:
+        shown = parse.numbers_of(parts)
+        if shown != list(images):
+            return f"{place} must show {_listed(images)}, in this order; you showed {_listed(shown)}"
+    for number, turn in enumerate(found, start=1):
+        if not turn["ask"].strip():
+            return f"the question of turn {number} must say something; it is empty"
+        if not any(part["type"] == "text" and part["text"].strip() for part in turn["answer"]):
+            return f"the answer of turn {number} must have a text"
+    return None
+
+
+def flat(value: DialogAnswer) -> RewriteAnswer:
+    """All questions as one instruction, and all answers as one response, for checks of texts."""
+    return {
+        "instruction": "\n".join(turn["ask"] for turn in value["turns"]),
+        "context": value["context"],
+        "response": [part for turn in value["turns"] for part in turn["answer"]],
+    }
+
+
+def turns(value: DialogAnswer, images: Sequence[ImageRef]) -> tuple[Turn, ...]:
+    """The turns of a checked answer: user and assistant, alternating. images: of the document, in order."""
+    found: list[Turn] = []
+    for number, turn in enumerate(value["turns"]):
+        given = parse.parts_of(value["context"], images) if number == 0 else ()
+        found += [
+            Turn("user", (turn["ask"].strip(), *given)),
+            Turn("assistant", parse.parts_of(turn["answer"], images)),
+        ]
+    return tuple(found)
+
+
+def _listed(images: Sequence[int]) -> str:
+    return f"images {parse.listed(images)}" if images else "no image"

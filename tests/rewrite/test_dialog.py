@@ -1,0 +1,347 @@
+"""Examples of several turns: one step a turn, questions about a sequence, and the styles of questions."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import validate
+from llm.misbehaving import Body, Step, depending, good, serving
+from making import build, document, in_english, recipe, rows
+from PIL import Image as Pil
+
+from leafinstruct.errors import RecipeError
+from leafinstruct.llm.prompt import Prompt
+from leafinstruct.recipe import load as recipes
+from leafinstruct.recipe.templates import packaged
+from leafinstruct.records.document import ImageRef, Text
+from leafinstruct.rewrite import prompt, tasks
+from leafinstruct.rewrite.config import GUIDE, SEQUENCE, WALKTHROUGH
+from leafinstruct.rewrite.dialog import answer, ask
+from leafinstruct.rewrite.tasks import Facts
+from leafinstruct.rewrite.worded import STYLES, Style, Task, style_of, tasks_in
+
+PROMPT = Prompt("turns", (packaged("prompts") / "turns.md").read_text(encoding="utf-8"))
+HOUSE = (
+    "# How to draw a house",
+    "First draw the four walls of the house.",
+    "!a",
+    "Then add a red roof on top of it.",
+    "!b",
+    "Now paint the wooden door in blue.",
+    "!c",
+)
+
+
+def fits(page: Any, task: Task) -> bool:
+    return bool(tasks.fitting(page, [task], Facts()))
+
+
+def texts(parts: list[answer.AnswerPart]) -> list[str | int]:
+    return [part["text"] if part["type"] == "text" else part["image"] for part in parts]
+
+
+def test_a_walkthrough_gives_one_step_a_turn():
+    page, [task] = document(*HOUSE), in_english(WALKTHROUGH)
+    assert fits(page, task)
+    value = ask.by_templates(page, task)
+    assert value["context"] == []
+    assert [texts(turn["answer"]) for turn in value["turns"]] == [
+        ["First draw the four walls of the house.", 1],
+        ["Then add a red roof on top of it.", 2],
+        ["Now paint the wooden door in blue.", 3],
+    ]
+    first, *others = (turn["ask"] for turn in value["turns"])
+    assert "How to draw a house" in first
+    assert task.wording is not None
+    assert set(others) <= set(task.wording.turns.next)
+    assert len(set(others)) == 2  # not the same words twice in a row
+    roles = [turn.role for turn in answer.turns(value, page.images)]
+    assert roles == ["user", "assistant"] * 3
+
+
+def test_a_sequence_asks_for_the_passage_between_two_images_and_for_the_order():
+    page, [task] = document(*HOUSE), in_english(SEQUENCE)
+    assert fits(page, task)
+    value = ask.by_templates(page, task)
+    between, order = value["turns"]
+    found = re.search(r"image (\d) (?:and|to) image (\d)", between["ask"])
+    assert found is not None
+    before, after = map(int, found.groups())
+    assert after == before + 1
+    [passage] = texts(between["answer"])
+    assert (
+        passage == {1: "Then add a red roof on top of it.", 2: "Now paint the wooden door in blue."}[before]
+    )
+    shown = texts(value["context"])
+    assert passage not in shown
+    assert [part for part in shown if isinstance(part, int)] == [1, 2, 3]
+    [earlier] = texts(order["answer"])
+    quoted = re.findall(r"“(.*?)”", order["ask"])
+    assert len(quoted) == 2
+    places = [next(at for at, part in enumerate(shown) if str(part).startswith(one)) for one in quoted]
+    assert earlier == quoted[places.index(min(places))]
+
+
+parts = st.lists(
+    st.one_of(
+        st.sampled_from(["!p", "> a caption", "- an item of a list", "# head"]),
+        st.text(alphabet="abcde .", min_size=1, max_size=40),
+    ),
+    min_size=3,
+    max_size=14,
+)
+
+
+@given(parts, st.sampled_from([WALKTHROUGH, SEQUENCE]))
+def test_templates_use_every_text_and_image_once_in_order_and_pass_the_check_of_a_model(items, family):
+    made = [f"!p{number}" if item == "!p" else item for number, item in enumerate(items)]
+    page = document(*(item if item.strip("!># -.") else "word" for item in made), "!last")
+    any_page = family.model_copy(
+        update={"needs": family.needs.model_copy(update={"genres": ("how_to", "story", "report")})}
+    )
+    [task] = in_english(any_page)
+    if not fits(page, task):
+        return
+    value = ask.by_templates(page, task)
+    validate(value, answer.SCHEMA)
+    assert answer.fault(value, *ask.shown(page, task)) is None
+    turned = answer.turns(value, page.images)
+    shown = [part for turn in turned for part in turn.parts if isinstance(part, ImageRef)]
+    assert shown == list(page.images)
+    body = [
+        segment for segment in page.segments if not (isinstance(segment, Text) and segment.text == page.title)
+    ]
+    told = texts(value["context"]) + [part for turn in value["turns"][:1] for part in texts(turn["answer"])]
+    if family is WALKTHROUGH:
+        told = [part for turn in value["turns"] for part in texts(turn["answer"])]
+        assert [part for part in told if isinstance(part, str)] == [
+            prompt.as_text(segment) for segment in body if isinstance(segment, Text)
+        ]
+    else:
+        wanted = Counter(prompt.as_text(segment) for segment in body if isinstance(segment, Text))
+        assert Counter(part for part in told if isinstance(part, str)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda value: value["turns"].pop(), "write exactly 3 turns; you wrote 2"),
+        (
+            lambda value: value["turns"][0]["answer"].append({"type": "image", "image": 2}),
+            r"the answer of turn 1 must show images \[1\], in this order; you showed images \[1, 2\]",
+        ),
+        (
+            lambda value: value["context"].append({"type": "image", "image": 1}),
+            "the context must show no image",
+        ),
+        (lambda value: value["turns"][1].update(ask=" "), "the question of turn 2 must say something"),
+        (
+            lambda value: value["turns"][2].update(answer=value["turns"][2]["answer"][1:]),
+            "the answer of turn 3 must have a text",
+        ),
+    ],
+)
+def test_an_answer_that_moves_an_image_or_says_nothing_gets_a_correction(change, reason):
+    page, [task] = document(*HOUSE), in_english(WALKTHROUGH)
+    value: Any = ask.by_templates(page, task)
+    change(value)
+    found = answer.fault(value, *ask.shown(page, task))
+    assert found is not None
+    assert re.search(reason, found)
+
+
+def test_families_of_several_turns_need_what_they_ask_about():
+    [walk], [sequence] = in_english(WALKTHROUGH), in_english(SEQUENCE)
+    two = document(
+        "# How to bake", "Mix all of the flour with it:", "!a", "Bake all of it for an hour:", "!b"
+    )
+    assert not fits(two, walk)
+    assert not fits(two, sequence)
+    short = document("# How to bake", "Mix it well:", "!a", "Wait:", "!b", "Bake it:", "!c")
+    assert fits(short, walk)
+    assert not fits(short, sequence)  # no passage of five words between two images
+    code = document("# How to print", "Type all of this here:", "!a", "    ", "!b", "!c")
+    assert not fits(code, sequence)
+
+
+def test_a_language_without_further_questions_has_such_families_only_with_a_model():
+    page = replace(document(*HOUSE), language="de")
+    for family in (WALKTHROUGH, SEQUENCE):
+        [offline], [online] = (tasks_in("de", [family], {}, by_model=model) for model in (False, True))
+        assert not fits(page, offline)
+        assert fits(page, online) or family is WALKTHROUGH  # `how_to` is not recognized in German words
+
+
+def test_the_request_states_each_turn_and_its_images():
+    page = document(*HOUSE)
+    [walk] = in_english(WALKTHROUGH)
+    asked = ask.request(page, walk, {}, PROMPT)
+    system = str(asked.messages[0].parts[0])
+    assert "Write 3 turns" in system
+    assert "turn 1 shows image 1; turn 2 shows image 2; turn 3 shows image 3" in system
+    assert "{{" not in system
+    assert asked.schema is answer.SCHEMA
+    [sequence] = in_english(SEQUENCE)
+    system = str(ask.request(page, sequence, {}, PROMPT).messages[0].parts[0])
+    assert "The context shows images 1 to 3" in system
+    assert "Turn 2 asks which of two things" in system
+
+
+@pytest.mark.parametrize(
+    ("questions", "reason"),
+    [
+        ('turns: {next: ["{title}?"]}', "title"),
+        ('turns: {between: ["Between image {before} and?"]}', r"needs \{after\}"),
+        ('turns: {order: "Which?"}', "a list"),
+        ("turns: {nxt: []}", "nxt"),
+    ],
+)
+def test_a_faulty_question_of_a_turn_is_one_line(tmp_path, questions, reason):
+    (tmp_path / "questions").mkdir()
+    (tmp_path / "questions/fr.yaml").write_text(
+        f'language: fr\nread_by: nobody\n{questions}\nfamilies: {{guide: {{ask: ["{{title}}"]}}}}\n',
+        encoding="utf-8",
+    )
+    source = {"kind": "sketchbook", "name": "s", "documents": 5, "seed": 1}
+    with pytest.raises(RecipeError, match=rf"fr\.yaml.*{reason}"):
+        recipes.load(recipe(tmp_path, ingest={"sources": [source]}))
+
+
+def test_a_family_of_several_turns_gives_nothing(tmp_path):
+    source = {"kind": "sketchbook", "name": "s", "documents": 5, "seed": 1}
+    own = {"name": "mine", "asked": "steps", "given": "half", "ask": ["{title}"]}
+    with pytest.raises(RecipeError, match="asked: steps needs given: nothing"):
+        recipes.load(recipe(tmp_path, ingest={"sources": [source]}, rewrite={"tasks": [own]}))
+
+
+# Styles
+# ----------------------------------------------------------------------------------------------------
+
+
+def test_styles_are_spread_evenly_and_depend_on_the_seed():
+    names = [f"{number:016x}" for number in range(1800)]
+    counts = Counter(style_of(0, name) for name in names)
+    assert counts.keys() == set(STYLES)
+    assert min(counts.values()) > 140  # of 200 expected
+    changed = sum(style_of(0, name) != style_of(1, name) for name in names)
+    assert changed > 1500
+    assert [style_of(0, name) for name in names] == [style_of(0, name) for name in names]
+
+
+@given(
+    st.sampled_from(STYLES),
+    st.lists(
+        st.sampled_from(["Do it.", "How?", "Show me how to do it.", "¿Cómo se hace?", "怎么做\uff1f"]),
+        min_size=1,
+    ),
+)
+def test_a_style_keeps_at_least_one_wording_of_its_form_if_there_is_one(style, asks):
+    found = style.fitting(asks)
+    assert found
+    assert set(found) <= set(asks)
+    questions = {one for one in asks if one.endswith(("?", "\uff1f"))}
+    if style.form == "question" and questions:
+        assert set(found) <= questions
+    if style.form == "request" and set(asks) - questions:
+        assert not set(found) & questions
+
+
+def test_a_language_model_is_asked_for_the_style_and_templates_choose_by_it():
+    page, [task] = document(*HOUSE), in_english(GUIDE)
+    styled = replace(task, style=Style("question", "short"))
+    assert "The instruction is a question of at most 10 words" in prompt.goal(styled, 0, 3)
+    assert "The instruction is" not in prompt.goal(task, 0, 3)
+    asked = {prompt.by_templates(page, replace(task, style=style))["instruction"] for style in STYLES}
+    assert len(asked) >= 3
+    assert prompt.by_templates(page, styled)["instruction"] == "How do I draw a house?"
+
+
+# Builds
+# ----------------------------------------------------------------------------------------------------
+
+
+def lessons(folder: Path, count: int) -> dict[str, Any]:
+    """Pages of three steps in how-to form, and the sections of a recipe that reads them."""
+    rng = random.Random(3)
+    for number in range(count):
+        page = folder / f"pages/{number}"
+        page.mkdir(parents=True)
+        for image in "abc":
+            buffer = io.BytesIO()
+            color = tuple(rng.randrange(256) for _ in range(3))
+            Pil.new("RGB", (80, 60), color).save(buffer, "PNG")
+            (page / f"{image}.png").write_bytes(buffer.getvalue())
+        (page / "index.html").write_text(
+            f"<html><body><main><h1>How to build shelf {number}</h1>"
+            f"<p>Step 1: Saw board {number} to the right length:</p><img src=a.png>"
+            f"<p>Step 2: Sand the {number} edges until they are smooth:</p><img src=b.png>"
+            f"<p>Step 3: Screw all {number} boards onto the wall:</p><img src=c.png></main></body></html>",
+            encoding="utf-8",
+        )
+    source = {"kind": "html", "name": "pages", "path": str(folder / "pages"), "license": "CC0-1.0"}
+    filtering = {"min_images": 1, "min_words": 3, "alignment": {"allow_toy": True}, "rules": []}
+    return {"ingest": {"sources": [source]}, "filter": filtering, "shard": {"splits": {"train": 1}}}
+
+
+def conversation(row: dict[str, Any]) -> list[tuple[str, int]]:
+    return [
+        (message["role"], sum(part["type"] == "image" for part in message["content"]))
+        for message in row["messages"]
+    ]
+
+
+def test_a_build_publishes_conversations_of_one_step_a_turn(tmp_path):
+    sections = lessons(tmp_path, 4)
+    path = recipe(tmp_path, **sections, rewrite={"tasks": ["walkthrough"]})
+    build(path)
+    found = rows(tmp_path / "runs/t/shard")
+    assert len(found) == 4
+    for row in found:
+        assert conversation(row) == [("user", 0), ("assistant", 1)] * 3
+        assert [info["source_position"] for info in row["image_info"]] == sorted(
+            info["source_position"] for info in row["image_info"]
+        )
+    figures = json.loads((tmp_path / "runs/t/shard/build.json").read_text(encoding="utf-8"))["variety"]["all"]
+    assert figures["turns"] == {"mean": 6.0, "min": 6, "max": 6}
+    first = {row["id"]: row["messages"][0]["content"][0]["text"] for row in found}
+    build(path, "seed=5")
+    other = {row["id"]: row["messages"][0]["content"][0]["text"] for row in rows(tmp_path / "runs/t/shard")}
+    assert first.keys() == other.keys()
+    assert first != other
+
+
+def test_a_model_writes_the_turns_and_is_corrected_where_it_moves_an_image(tmp_path):
+    def reply(body: Body) -> Step:
+        text = json.dumps(body["messages"])
+        wanted = int(re.search(r"Write (\d+) turns", text)[1])  # type: ignore[index]
+        shown = list(range(1, wanted + 1))
+        if "must show images" not in text:
+            shown.reverse()
+        turns = [
+            {
+                "ask": f"And part {number}?",
+                "answer": [{"type": "text", "text": f"Part {number}."}, {"type": "image", "image": image}],
+            }
+            for number, image in enumerate(shown, start=1)
+        ]
+        return good({"context": [], "turns": turns})
+
+    with serving(depending(reply)) as server:
+        llm = {"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60}
+        sections = lessons(tmp_path, 2)
+        sections["filter"]["judge"] = {"enabled": False}
+        build(recipe(tmp_path, **sections, rewrite={"tasks": ["walkthrough"], "refine": None}, llm=llm))
+        assert len(server.seen) == 4
+    found = rows(tmp_path / "runs/t/shard")
+    assert [conversation(row) for row in found] == [[("user", 0), ("assistant", 1)] * 3] * 2
+    assert [item["name"] for item in found[0]["provenance"]["prompts"]] == ["rewrite", "turns"]
