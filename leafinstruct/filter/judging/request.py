@@ -74,7 +74,7 @@ _HIDDEN = re.compile(
 Joiners (U+200C, U+200D) stay, since scripts and emoji need them."""
 
 
-def _visible(text: str) -> str:
+def as_seen(text: str) -> str:
     """The text as a reader sees it. Line ends that JSON does not escape become `\\n`, which it does."""
     return _LINE_ENDS.sub("\n", _HIDDEN.sub("", text))
 
@@ -98,7 +98,7 @@ def request(
     sent: list[int] = []
     for segment in shown.segments:
         if isinstance(segment, Text):
-            text = segment.text if offline else _visible(segment.text)
+            text = segment.text if offline else as_seen(segment.text)
             lines.append(f"[{segment.position}] {segment.kind}: {quoted(text)}")
             continue
         image = images.get(segment.sha256 or "") if segment.position in visible else None
@@ -176,7 +176,7 @@ def plea(read: Document, removed: int | None) -> str:
     seen = replace(
         read,
         segments=tuple(
-            replace(item, text=_visible(item.text)) if isinstance(item, Text) else item
+            replace(item, text=as_seen(item.text)) if isinstance(item, Text) else item
             for item in read.segments
         ),
     )
