@@ -78,7 +78,7 @@ def _report(
             **({"suspicious": suspicious} if suspicious else {}),
         },
         reasons=Counter(decision.drops[0].reason for decision in dropped),
-        image_reasons=Counter(drop.rule for decision in decisions for drop in decision.image_drops),
+        image_reasons=Counter(drop.reason for decision in decisions for drop in decision.image_drops),
         edits=Counter(edit.reason for decision in kept for edit in decision.edits),
         languages={
             "kept": _languages(kept),

@@ -35,8 +35,8 @@ from leafinstruct.filter.embedders.weights import published_sha256
 from leafinstruct.filter.index import referring
 from leafinstruct.filter.index.reduce import reduce as duplicates_of
 from leafinstruct.filter.index.reference import Reference
+from leafinstruct.filter.judging import asking
 from leafinstruct.filter.judging.agreeing import agreements
-from leafinstruct.filter.judging.asking import ask, clients_of, question
 from leafinstruct.filter.passes import (
     CODE,
     INTERMEDIATE,
@@ -54,7 +54,6 @@ from leafinstruct.filter.texts import scan
 from leafinstruct.images.send import all_as_sent
 from leafinstruct.llm.client import estimate_tokens
 from leafinstruct.llm.config import basename
-from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.runtime.artifact import Artifact, digest
@@ -103,7 +102,9 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     _look(settings, inputs, out, parts, engine)
     reference = _reduce(settings, out, parts, engine)
     if settings.config.judge.enabled:
-        _ask(settings, inputs, out, parts, engine)
+        asking.run(
+            settings, inputs, out, [Part(part.name, _ask_key(settings, out, part)) for part in parts], engine
+        )
     else:
         for part in parts:
             out.file("asked", part.name).unlink(missing_ok=True)
@@ -161,7 +162,9 @@ def estimate(
     remaining = [pair for pair in sample if decision_of(pair[0], settings, CachedScores()).kept]
     px = settings.config.judge.image_px
     requests = [
-        question(document, all_as_sent(data, px), settings.config.judge, settings.prompt, settings.rule_based)
+        asking.question(
+            document, all_as_sent(data, px), settings.config.judge, settings.prompt, settings.rule_based
+        )
         for document, data in remaining
     ]
     return len(remaining) / max(1, len(sample)), sum(map(estimate_tokens, requests)) / max(1, len(requests))
@@ -298,47 +301,6 @@ def _reduce(
     }
 
 
-def _ask(
-    settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
-) -> None:
-    """Ask the judge in the parts without a current key. Raises ProviderError if more questions have no answer
-    than the recipe tolerates."""
-    wanted = [Part(part.name, _ask_key(settings, out, part)) for part in parts]
-    missing = [
-        part
-        for part in wanted
-        if table.key_of(out.file("judged", part.name)) != part.payload
-        or not out.file("asked", part.name).exists()
-    ]
-    clients = clients_of(settings)
-
-    async def close() -> None:
-        for client in clients:
-            await client.close()
-
-    reports = list(
-        engine.map(
-            partial(ask, settings, inputs, out, clients), missing, Needs("io", what="judging", release=close)
-        )
-    )
-    asked = sum(table.count(out.file("asked", part.name)) for part in parts)
-    failed = sum(report.counts["failed"] for report in reports)
-    if failed > settings.llm.tolerate_failures * asked:
-        name, why = next(report.value for report in reports if report.value is not None)
-        declined = sum(report.counts["declined"] for report in reports)
-        judges = {judge.name: judge.llm for judge in settings.judges}
-        several = len(judges) * settings.config.judge.samples > 1
-        raise too_many_failed(
-            judges[name],
-            {"failed": failed, "declined": declined},
-            asked,
-            why,
-            "judge",
-            "judged",
-            "questions" if several else "documents",
-        )
-
-
 def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> str:
     """Digest of what determines the results of `look` and the documents that remain before duplicates."""
     early = [rule.identity for rule in settings.rules if rule.declared.turn < PASSES.index("duplicate")]
@@ -378,7 +340,9 @@ def _ask_key(settings: FilterSettings, out: Artifact, part: Part) -> str:
     config = settings.config.judge.model_dump(exclude={"judges"})
     judged = {family: settings.scores.get(family) for family in ("judge", "rules")}
     keys = table.key_of(out.file("keys", part.name))
-    return digest([keys, duplicates, middle, config, settings.judge_identity, judged])
+    # which documents address a judge
+    pleading = [] if settings.rule_based else [scan.CODE]
+    return digest([keys, duplicates, middle, config, settings.judge_identity, judged, *pleading])
 
 
 def _decide_key(settings: FilterSettings, out: Artifact, part: Part) -> str:

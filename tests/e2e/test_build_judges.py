@@ -71,6 +71,7 @@ def own(tmp_path: Path, server: Misbehaving) -> Path:
             "model": "m",
             "price": {"input_per_million": 1, "output_per_million": 1},
         },
+        rewrite={"refine": None},
     )
 
 
@@ -248,3 +249,31 @@ def test_people_grade_the_same_aspects_and_are_compared_with_each_judge(
     assert all(one["annotators"][0] == "ann" for one in found)
     assert "ann and the judge strict" in done.stdout
     assert "undefined" in done.stdout
+
+
+def test_a_rule_drops_the_one_image_that_does_not_fit_its_text(own: Path, server: Misbehaving) -> None:
+    def choose(body: Body) -> Step:
+        if "You rate web documents" not in text_of(body):
+            return answer(body)
+        value = verdict(body)
+        for image in value["images"][1:2]:
+            image["score"] = 1
+        return good(value)
+
+    server.always = depending(choose)
+    rule = "{score: judge.image_relevance, min: 3, drop: step, model: m}"
+    build(own, "filter.judge.judges=[]", f"filter.rules=[{rule}]")
+    found = rows(own.parent / "runs/t/shard")
+    assert len(found) == 4
+    for row in found:
+        assert len(row["images"]) == 2
+        scores = {cell["name"]: cell["value"] for cell in row["scores"]}
+        assert (scores["judge.text_image_relevance"], scores["judge.least_image_relevance"]) == (4.0, 4.0)
+    kept = json.loads((own.parent / "runs/t/filter/record.json").read_text())
+    assert kept["image_reasons"] == {"judge.image_relevance": 4}
+    shown = leaf("explain", "https://host1.example/1", own).stdout
+    assert "      [2] 1 fine; its text [3] was dropped with it\n      [0] 4 fine\n      [4] 4 fine\n" in shown
+    # an image that is not shown is not known to fit
+    build(own, "filter.judge.judges=[]", "filter.judge.max_images=1", f"filter.rules=[{rule}]")
+    kept = json.loads((own.parent / "runs/t/filter/record.json").read_text())
+    assert kept["image_reasons"] == {"judge.image_relevance (not_shown)": 8}

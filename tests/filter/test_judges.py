@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.judging.request import SCHEMA, request
 from leafinstruct.filter.judging.verdict import cells_of, combined, with_means
 from leafinstruct.filter.passes import _apply_verdict
+from leafinstruct.filter.scores import references
 from leafinstruct.llm.answers.parse import read_answer
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.protocol.wire import Form, in_words, response_format
 from leafinstruct.llm.request import Answer
+from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
 
 PAGE = document("# House", "First, a red wall.", "!a", "Then a brown roof.", "!b", "Last a door.", "!c")
@@ -100,8 +103,6 @@ def test_only_images_that_are_shown_are_asked_about_and_accepted() -> None:
     assert str(last).endswith("End of the document.\nImages to score: [2], [4].\nA reminder.")
 
     def fault(images: Mapping[int, object], **scores: object) -> str:
-        import json
-
         found = read_answer(json.dumps(answer(images=images, **scores).value), question)
         return found if isinstance(found, str) else ""
 
@@ -152,13 +153,16 @@ def test_below_the_quorum_there_is_no_verdict(
 # --- rules ---
 
 
-def decided(cells: list[Cell], *rules: dict[str, Any], min_images: int = 1) -> Decision:
+def decided(
+    cells: list[Cell], *rules: dict[str, Any], page: Document = PAGE, before: Sequence[Cell] = ()
+) -> Decision:
+    """The decision by the judge's cells. before: cells of an earlier pass."""
     config = FilterConfig(
-        min_images=min_images,
         min_words=0,
         rules=[{"uncalibrated": True, **rule} for rule in rules],  # type: ignore[arg-type]
     )
-    decision = Decision(PAGE, config, config.rules)
+    decision = Decision(page, config, config.rules)
+    decision.apply(before)
     _apply_verdict(decision, cells)
     return decision
 
@@ -171,6 +175,22 @@ def test_a_rule_on_relevance_drops_one_image_and_the_means_are_of_those_left() -
     means = {cell.name: cell.value for cell in found.cells if cell.name.endswith("image_relevance")}
     assert (means["judge.text_image_relevance"], means["judge.least_image_relevance"]) == (4.0, 3.0)
     assert found.kept
+
+
+def test_references_are_counted_again_after_the_judge_dropped_an_image() -> None:
+    page = document("# House", "First, a red wall.", "!a", "The brown roof is shown in figure 2.", "!b")
+    cells = list(cells_of(page, answer(images={2: 5, 4: 1})).values())
+    before = references.scores(page)
+    assert [cell.value for cell in before] == [0.0]
+    found = decided(
+        cells,
+        {"score": "judge.image_relevance", "min": 2},
+        {"score": "reference.dangling", "max": 0},
+        page=page,
+        before=before,
+    )
+    assert [(drop.rule, drop.value) for drop in found.drops] == [("reference.dangling", 1.0)]
+    assert [cell.value for cell in found.cells if cell.name == "reference.dangling"] == [1.0]
 
 
 def test_a_suspicious_or_unshown_value_passes_no_rule() -> None:

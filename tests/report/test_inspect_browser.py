@@ -250,6 +250,43 @@ def test_filters_and_search_find_what_the_tables_hold(look, run):
     assert shown(page) == [every[3]["id"]]
 
 
+JUDGED = """
+(() => {
+  const names = (list) => list.map((name) => ({ name }));
+  const own = names(["judge.safety", "judge.text_image_relevance"]);
+  const image = names(["image.decoded", "judge.image_relevance"]);
+  const meta = { scores: { own, image }, minima: { images: 1, words: 0 }, share_above: null };
+  const rule = (score, level, min) => ({ score: `judge.${score}`, level, min, max: null, drop: "image" });
+  const planned = (image, mean) => plan(meta, [
+    rule("safety", "own", 4),
+    rule("image_relevance", "image", image),
+    rule("text_image_relevance", "own", mean),
+  ]);
+  const record = { drops: [], order: new Map(), caption_words: [0, 0, 0], words: 600 };
+  record.scores = [4, 4];
+  record.image_scores = [[1, 1, 1], [5, 3, 1]];
+  record.before = replay(record, planned(2, 3)).before; // the build kept the first two images: a mean of 4
+  return [[2, 3], [2, 4.5], [null, 3], [null, 3.5], [4, 5], [6, 1]].map(([image, mean]) => {
+    const { fate, why } = replay(record, planned(image, mean));
+    return [fate, why];
+  });
+})()
+"""
+"""Fates of a record under bounds on the relevance of its images (5, 3 and 1) and on their mean."""
+
+
+def test_the_mean_of_the_judge_follows_its_images_and_its_other_scores_do_not(look, run):
+    """As filter/passes.py applies a verdict: images first, then the scores of the document."""
+    assert look(run.page).evaluate(JUDGED) == [
+        ["kept", None],
+        ["dropped", "judge.text_image_relevance"],
+        ["kept", None],
+        ["dropped", "judge.text_image_relevance"],
+        ["kept", None],
+        ["dropped", "min_images"],
+    ]
+
+
 @pytest.mark.parametrize("move_name", MOVES)
 def test_moved_bounds_keep_what_a_build_keeps(look, run, move_name):
     """What the page calls kept or dropped is what a build with those bounds keeps and drops; what it cannot

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import NamedTuple
 
 from leafinstruct.filter.config import JudgeConfig
@@ -18,6 +19,7 @@ from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import pleas
 from leafinstruct.images.send import Sent, all_as_sent, smaller
 from leafinstruct.llm.client import Client
+from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.llm.fitting import Shown, fitted
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer, Request
@@ -27,7 +29,7 @@ from leafinstruct.records.example import Cell
 from leafinstruct.records.table import Row
 from leafinstruct.records.text.words import count_words
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.engine.base import Found, Part
+from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part
 from leafinstruct.runtime.files import writing
 
 
@@ -45,6 +47,48 @@ def clients_of(settings: FilterSettings) -> list[Client]:
     for one in settings.judges:
         clients.append(Client(one.llm, settings.answers, clients[0] if clients else None))
     return clients
+
+
+def run(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> None:
+    """Ask the judges in the parts without a current key. parts: their payload is the key.
+
+    Raises ProviderError if more questions have no answer than the recipe tolerates.
+    """
+    missing = [
+        part
+        for part in parts
+        if table.key_of(out.file("judged", part.name)) != part.payload
+        or not out.file("asked", part.name).exists()
+    ]
+    clients = clients_of(settings)
+
+    async def close() -> None:
+        for client in clients:
+            await client.close()
+
+    reports = list(
+        engine.map(
+            partial(ask, settings, inputs, out, clients), missing, Needs("io", what="judging", release=close)
+        )
+    )
+    asked = sum(table.count(out.file("asked", part.name)) for part in parts)
+    failed = sum(report.counts["failed"] for report in reports)
+    if failed > settings.llm.tolerate_failures * asked:
+        name, why = next(report.value for report in reports if report.value is not None)
+        declined = sum(report.counts["declined"] for report in reports)
+        judges = {judge.name: judge.llm for judge in settings.judges}
+        several = len(judges) * settings.config.judge.samples > 1
+        raise too_many_failed(
+            judges[name],
+            {"failed": failed, "declined": declined},
+            asked,
+            why,
+            "judge",
+            "judged",
+            "questions" if several else "documents",
+        )
 
 
 def question(

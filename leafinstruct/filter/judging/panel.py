@@ -75,7 +75,8 @@ def panel(judges: Sequence[JudgeModel], llm: LlmConfig, samples: int = 1) -> tup
         try:
             whole = judge.complete(llm)
         except ValidationError as error:
-            raise RecipeError(f"{place}: {error.errors()[0]['msg']}") from error
+            fault = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise RecipeError(f"{place}: {fault}") from error
         if whole.provider == "offline":
             raise RecipeError(f"{place}: it is offline; set provider: openai, base_url and model")
         for other in found:

@@ -16,15 +16,21 @@ const PASSES = [
   { own: ["alignment", "coherence"], image: [] },
   { own: ["duplicate", "contamination"], image: ["duplicate"] },
   { own: ["reference"], image: [] },
+  { own: [], image: ["judge"] },
   { own: ["judge", "rules"], image: [] },
+  { own: ["reference"], image: [] }, // counted again after the judge drops images
 ];
 const OURS = new Set(PASSES.flatMap((pass) => [...pass.own, ...pass.image]));
 const familyOf = (name) => (OURS.has(name.split(".")[0]) ? name.split(".")[0] : "extension"); // extension: of an installed package
 const FROM_TEXTS = 4; // from this pass on, scores depend on which texts were dropped with an image
 const FROM_IMAGES = 5; // from this pass on, scores depend on which images are kept
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const least = (values) => Math.min(...values);
 const AGGREGATES = {
-  "alignment.mean": (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
-  "alignment.min": (values) => Math.min(...values),
+  "alignment.mean": mean,
+  "alignment.min": least,
+  "judge.text_image_relevance": mean,
+  "judge.least_image_relevance": least,
   "alignment.share": (values, above) => values.filter((value) => value >= above).length / values.length,
 };
 
@@ -47,7 +53,7 @@ function plan(meta, rules) {
   return {
     minima: meta.minima,
     above: meta.share_above,
-    ownOfImages: column.image.get("alignment.own"),
+    ofImages: { alignment: column.image.get("alignment.own"), judge: column.image.get("judge.image_relevance") },
     passes: PASSES.map((pass) => ({
       rules: ordered.filter((rule) => pass[rule.level].includes(rule.family)),
       columns: {
@@ -68,14 +74,17 @@ function replay(record, planned) {
   const before = [], texts = new Texts(record.steps);
   for (const [number, pass] of planned.passes.entries()) {
     before.push([kept.join(), texts.dropped()]);
-    const built = record.before?.[number]; // undefined if the build did not reach this pass; then there are no cells either
-    const moved = record.before !== undefined && ((number >= FROM_IMAGES && built?.[0] !== before[number][0]) || (number >= FROM_TEXTS && built?.[1] !== before[number][1]));
+    const changed = (at) => {
+      const built = record.before?.[at]; // undefined if the build did not reach this pass; then there are no cells either
+      return record.before !== undefined && ((at >= FROM_IMAGES && built?.[0] !== before[at][0]) || (at >= FROM_TEXTS && built?.[1] !== before[at][1]));
+    };
+    const moved = changed(number);
     if (failed(record, pass, kept)) return { fate: DROPPED, why: "failed", before };
     let why = null, unknown = false;
     for (const rule of pass.rules) {
       if (record.unaligned && rule.family === "alignment") continue; // its language is unknown to the model
       if (rule.level === "own") {
-        const cell = moved ? again(record, rule, kept, planned) : record.scores[rule.column];
+        const cell = own(record, rule, kept, planned, moved, rule.family === "judge" ? changed(number - 1) : moved);
         if (cell === null) unknown = true;
         else if (fails(rule, cell)) why ??= rule.score;
         continue;
@@ -161,12 +170,20 @@ function short(record, kept, texts, minima) {
   return Math.floor(left / UNITS) < minima.words ? "min_words" : null;
 }
 
+// A score of the document. moved: whether its images are others than in the build; asked: whether they were others when it was computed. The judge is
+// asked before its rules drop images, so only its means change with them.
+function own(record, rule, kept, planned, moved, asked) {
+  if (!moved || (!asked && AGGREGATES[rule.score] === undefined)) return record.scores[rule.column];
+  return rule.family === "judge" && asked ? null : again(record, rule, kept, planned);
+}
+
 // A score of the document for other images than in the build; null if it cannot be computed here.
 function again(record, rule, kept, planned) {
   const aggregate = AGGREGATES[rule.score];
   if (aggregate === undefined) return null;
-  const cells = kept.map((index) => (record.image_scores[planned.ownOfImages] ?? [])[index] ?? null);
+  const cells = kept.map((index) => (record.image_scores[planned.ofImages[rule.family]] ?? [])[index] ?? null);
   if (cells.includes(null)) return null;
   const values = cells.filter((cell) => typeof cell === "number");
-  return values.length ? Math.round(aggregate(values, planned.above) * 1e4) / 1e4 : "not_scored";
+  if (!values.length) return cells.find((cell) => cell !== "not_applicable") ?? (rule.family === "judge" ? "not_applicable" : "not_scored");
+  return Math.round(aggregate(values, planned.above) * 1e4) / 1e4;
 }
