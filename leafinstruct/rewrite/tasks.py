@@ -227,7 +227,7 @@ def _meets(document: Document, family: TaskFamily, facts: Facts, steps: Steps) -
         if document.language not in (None, ENGLISH) or not steps.known or passage_of(document) is None:
             return False
     elif family.asked == "steps":
-        if not steps.known or len(steps.steps) < 2:
+        if not steps.known or len(steps.steps) < 2 or not all(map(_texts, steps.steps)):
             return False
     elif family.asked == "sequence":
         if _passage([segment for step in steps.steps for segment in step]) is None:

@@ -169,6 +169,8 @@ def _shown(own: Path, folder: Path) -> None:
     assert "`examined.faithfulness`" in card
     assert "- prompt `examine`: sha256" in card
     assert "- examined: m" in card
+    assert "(6 examinations, scores `examined.*`)" in card
+    assert "3 answers were written again" in card
     row = rows(own.parent / "runs/t/shard")[0]["provenance"]
     assert [item["name"] for item in row["prompts"]] == ["examine", "rewrite"]
     assert {item["name"]: item["identity"] for item in row["models"]} == {"examined": "m", "rewrite": "m"}

@@ -34,6 +34,7 @@ from leafinstruct.publish.purge import run as purging
 from leafinstruct.publish.purge.quotes import Quotes
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records.removals import beside, entry, load
+from leafinstruct.rewrite.refine.examine import FIELDS
 from leafinstruct.runtime import files as files_of_runs
 
 pytestmark = pytest.mark.e2e
@@ -100,9 +101,13 @@ def page_url(number: int) -> str:
 
 
 def quoting(body: Body) -> Step:
-    """A rewriter that repeats a sentence of the page."""
+    """A rewriter that repeats a sentence of the page, and an examiner that quotes it in its critique."""
     if is_judge(body):
         return answer(body)
+    if "You examine one training example" in text_of(body):
+        critique = f"Drop this: {SECRET}" if "Müllerstraße" in text_of(body) else ""
+        found = {field: {"reason": "fine", "score": 3 if critique else 5} for field in FIELDS}
+        return good({**found, "critique": critique})
     made = example(body)
     made["response"][0]["text"] = SECRET if "Müllerstraße" in text_of(body) else "So:"
     return good(made)
@@ -147,7 +152,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
             "alignment": {"allow_toy": True, "model": "leaf:tiny-clip-1"},
             "rules": [{"score": "judge.text_quality", "min": 3, "model": "m"}],
         },
-        rewrite={"tasks": ["guide"], "refine": None},
+        rewrite={"tasks": ["guide"]},
         llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60},
         shard={"splits": {"train": 1}},
     )
@@ -175,7 +180,7 @@ def test_a_page_is_erased_from_every_file_and_other_records_stay(project):
     assert found["erased"] == dry["erased"]
     assert {
         name: found["erased"][name] for name in ("documents", "answers", "exchanges", "fetched images")
-    } == {"documents": 1, "answers": 2, "exchanges": 2, "fetched images": 3}
+    } == {"documents": 1, "answers": 4, "exchanges": 4, "fetched images": 3}
     assert found["runs"] == ["t", "t-limit1"]
     assert "web: docs.jsonl" in found["remains"][0]
     assert (
@@ -277,9 +282,9 @@ def test_answers_of_an_earlier_recipe_that_quote_it_go_too(project):
     build(project.path, "llm.temperature=0.5")
     build(project.path)
     questions = len(project.server.seen)
-    assert questions == 16
+    assert questions == 2 * (4 * 3 + 1)
     found = project.purge(("url", page_url(0)))
-    assert (found["erased"]["answers"], found["erased"]["exchanges"]) == (4, 4)
+    assert (found["erased"]["answers"], found["erased"]["exchanges"]) == (8, 8)
     assert holding(project.workdir, SECRET) == []
     build(project.path, "llm.temperature=0.5")
     assert len(project.server.seen) == questions
@@ -442,7 +447,7 @@ def test_what_cannot_be_read_is_erased_unread(project, damage):
     build(project.path)
     assert set(project.ids()) == {page_url(number) for number in (1, 2, 3)}
     again = [after - before for before, after in zip(asked, project.requests, strict=True)]
-    assert again == [5, 2], (
+    assert again == [5, 3], (
         "of the page in the same part: three images, after robots.txt and tdmrep.json of their host"
     )
     assert holding(project.workdir, SECRET) == []

@@ -27,6 +27,8 @@ from leafinstruct.records.document import ImageRef, Text
 from leafinstruct.rewrite import prompt, tasks
 from leafinstruct.rewrite.config import GUIDE, SEQUENCE, WALKTHROUGH
 from leafinstruct.rewrite.dialog import answer, ask
+from leafinstruct.rewrite.refine.examine import FIELDS
+from leafinstruct.rewrite.steps import steps_of
 from leafinstruct.rewrite.tasks import Facts
 from leafinstruct.rewrite.worded import STYLES, Style, Task, style_of, tasks_in
 
@@ -172,6 +174,22 @@ def test_families_of_several_turns_need_what_they_ask_about():
     assert not fits(short, sequence)  # no passage of five words between two images
     code = document("# How to print", "Type all of this here:", "!a", "    ", "!b", "!c")
     assert not fits(code, sequence)
+
+
+def test_an_image_that_belongs_to_the_title_is_no_turn_of_its_own():
+    page = document(
+        "# How to bake", "!a", "Mix it all well.", "!b", "Bake it for long.", "!c", "Eat it all now."
+    )
+    owners = {1: 0, 3: 2, 5: 6}
+    segments = [
+        replace(item, owner=owners[item.position], owner_found="stated")
+        if isinstance(item, ImageRef)
+        else item
+        for item in page.segments
+    ]
+    page = replace(page, segments=tuple(segments))
+    assert len(steps_of(page).steps[0]) == 1
+    assert not fits(page, *in_english(WALKTHROUGH))
 
 
 def test_a_language_without_further_questions_has_such_families_only_with_a_model():
@@ -321,8 +339,15 @@ def test_a_build_publishes_conversations_of_one_step_a_turn(tmp_path):
 
 
 def test_a_model_writes_the_turns_and_is_corrected_where_it_moves_an_image(tmp_path):
+    examined: list[str] = []
+
     def reply(body: Body) -> Step:
         text = json.dumps(body["messages"])
+        if "You examine" in text:
+            examined.append(text)
+            low = len(examined) == 1
+            found = {field: {"reason": "r", "score": 2 if low else 5} for field in FIELDS}
+            return good({**found, "critique": "Say more."})
         wanted = int(re.search(r"Write (\d+) turns", text)[1])  # type: ignore[index]
         shown = list(range(1, wanted + 1))
         if "must show images" not in text:
@@ -340,8 +365,11 @@ def test_a_model_writes_the_turns_and_is_corrected_where_it_moves_an_image(tmp_p
         llm = {"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60}
         sections = lessons(tmp_path, 2)
         sections["filter"]["judge"] = {"enabled": False}
-        build(recipe(tmp_path, **sections, rewrite={"tasks": ["walkthrough"], "refine": None}, llm=llm))
-        assert len(server.seen) == 4
+        build(recipe(tmp_path, **sections, rewrite={"tasks": ["walkthrough"]}, llm=llm))
+        # both are corrected; one is written again and corrected, and the same example is not examined twice
+        assert len(server.seen) == 4 + 2 + 2
+        assert len(examined) == 2
     found = rows(tmp_path / "runs/t/shard")
     assert [conversation(row) for row in found] == [[("user", 0), ("assistant", 1)] * 3] * 2
-    assert [item["name"] for item in found[0]["provenance"]["prompts"]] == ["rewrite", "turns"]
+    assert [item["name"] for item in found[0]["provenance"]["prompts"]] == [*("examine", "rewrite", "turns")]
+    assert all("a conversation that gives one step in each answer" in text for text in examined)
