@@ -1,8 +1,8 @@
 """The recipe's `llm` section: which model answers, how fast it may be asked, what it may cost.
 
-There are two providers. `offline` needs no model: each stage brings its own answerer (rules, templates).
-`openai` is any server that speaks the chat-completions protocol (OpenAI, vLLM, Ollama, llama.cpp, ...). One
-protocol covers them, so there is no provider per vendor.
+`offline` needs no model: each stage brings its own answerer (rules, templates). Every other provider speaks
+the chat-completions protocol; its name only sets defaults (protocol/providers.py). `openai` with a base_url
+is any server that speaks it.
 
 A recipe never holds a key, only the NAME of the environment variable that does, because recipes are
 committed, copied into dataset cards and pasted into issues. For the same reason validation errors do not show
@@ -17,11 +17,12 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from leafinstruct.errors import RecipeError
+from leafinstruct.llm.protocol.providers import PROVIDERS, Provider, ProviderName, with_defaults
 
 _KEY_PREFIXES = ("sk-", "sk_", "hf_", "gsk_", "xai-", "AIza", "Bearer ")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -69,26 +70,31 @@ class LlmConfig(BaseModel):
         frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
     )
 
-    provider: Literal["offline", "openai"] = "offline"
-    """`offline`: rules judge and templates rewrite, without a model. `openai`: any server that speaks the
-    chat-completions protocol."""
+    provider: ProviderName = "offline"
+    """`offline`: rules judge and templates rewrite, without a model. Others set the defaults of base_url,
+    key_env and max_in_flight, and how the key and the schema are sent; `openai` with a base_url is any server
+    that speaks the chat-completions protocol."""
     base_url: str | None = None
-    """Root of the API, usually ending in /v1: `https://api.openai.com/v1`, `http://localhost:11434/v1`
-    (Ollama)."""
+    """Root of the API, usually ending in /v1; by default that of the provider. Azure: the URL of the
+    resource, `https://NAME.openai.azure.com`."""
+    api_version: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$")
+    """Azure's `api-version`, e.g. `2024-10-21`; then `model` is the name of the deployment. None uses version
+    1 of the API, which needs none."""
     model: str | None = Field(default=None, min_length=1)
     """The model's name on the server."""
     revision: str | None = Field(default=None, min_length=1)
     """Declared full identity of model and weights, e.g. `Qwen2.5-VL-7B-Instruct@cc59489`. All servers with
     these weights then share cached answers. Without it, answers are cached by base_url + model."""
     key_env: str | None = None
-    """NAME of the environment variable that holds the key. None sends no key, as for local servers."""
+    """NAME of the environment variable that holds the key, by default that of the provider. None sends no
+    key, as for local servers."""
     price: Price | None = None
     """None means that the price is unknown (reports say so), not that it is zero."""
     budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Maximum dollars of one run; needs `price`. Cached answers cost nothing."""
     max_in_flight: int = Field(default=64, ge=1, le=4096)
     """Maximum number of requests awaiting an answer. The number starts at 1 and adapts to the server. 64
-    keeps one vLLM replica's batch full."""
+    keeps one vLLM replica's batch full; 4 for Ollama, llama.cpp and LM Studio."""
     requests_per_minute: int | None = Field(default=None, ge=1)
     """Maximum number of requests started per minute, repeats included. None leaves the pace to
     max_in_flight and the server's Retry-After."""
@@ -114,6 +120,16 @@ class LlmConfig(BaseModel):
     tolerate_failures: float = Field(default=0.0, ge=0, le=1)
     """Share of requests that may stay unanswered before the stage fails. 0: an unanswered question is not
     a verdict."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_provider(cls, section: Any) -> Any:
+        return with_defaults(section) if isinstance(section, dict) else section
+
+    @property
+    def served_by(self) -> Provider:
+        """What is known about the provider."""
+        return PROVIDERS[self.provider]
 
     @property
     def known_as(self) -> str:
@@ -202,11 +218,16 @@ class LlmConfig(BaseModel):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         missing = [name for name in ("base_url", "model") if getattr(self, name) is None]
-        if self.provider == "openai" and missing:
+        if self.provider != "offline" and missing:
+            url = "https://NAME.openai.azure.com" if self.provider == "azure" else "http://localhost:11434/v1"
             raise ValueError(
-                f"provider openai needs {' and '.join(missing)}, e.g. base_url: "
-                "http://localhost:11434/v1, model: qwen3-vl"
+                f"provider {self.provider} needs {' and '.join(missing)}, e.g. base_url: {url}, "
+                "model: qwen3-vl"
             )
+        if self.api_version is not None and self.provider != "azure":
+            raise ValueError("api_version is a setting of provider azure")
+        if self.provider == "azure" and "/openai/deployments/" in str(self.base_url) and not self.api_version:
+            raise ValueError("the URL of a deployment needs api_version, e.g. api_version: 2024-10-21")
         if self.budget is not None and self.price is None:
             raise ValueError(
                 "budget is in dollars and needs price: {input_per_million: ..., output_per_million: ...}"

@@ -68,7 +68,7 @@ class Exchange:
         self._budget, self._counts = budget, counts
         self._model, self._request = model, request
         self._size = size_of(request)
-        self._ladder = Ladder(server.negotiation, request.purpose)
+        self._ladder = Ladder(server.negotiation, request)
         self._limit = config.max_tokens
         self._turns: list[WireMessage] = []  # bad answers and the reasons against them
         self._usage = Usage()

@@ -144,14 +144,17 @@ def read_usage(usage: object) -> Usage | None:
     """Return the server's token counts, the larger reading if they are ambiguous; None if they are missing or
     invalid.
 
-    Some servers count reasoning only in `total_tokens`, not in `completion_tokens`. Others leave tokens from
-    their own cache out of `prompt_tokens`. A discount on cached tokens is ignored.
+    Some servers count reasoning only in `total_tokens`, not in `completion_tokens`; Gemini leaves the latter
+    out if all of the answer was reasoning. Others leave tokens from their own cache out of `prompt_tokens`. A
+    discount on cached tokens is ignored.
     """
     if not isinstance(usage, Mapping):
         return None
     asked, answered, total = (
         usage.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
     )
+    if answered is None and _is_count(total) and _is_count(asked):
+        answered = total - asked
     if not _is_count(asked) or not _is_count(answered):
         return None
     rest = total - asked - answered if _is_count(total) else 0

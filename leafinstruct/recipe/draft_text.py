@@ -73,7 +73,7 @@ filter:
 # Rules and templates, no model and no key:
 llm: {{provider: offline}}
 # With a model on your own machine (Ollama, vLLM), this line instead:
-# llm: {{provider: openai, base_url: "http://localhost:11434/v1", model: "qwen2.5vl:7b"}}
+# llm: {{provider: ollama, model: "qwen2.5vl:7b"}}
 
 rewrite:
   # A longer page is cut at its headings into several examples. A page without headings is dropped above these bounds.

@@ -244,6 +244,27 @@ def test_a_judge_inherits_what_is_not_of_another_server_or_model() -> None:
     assert server.temperature == 0.5
 
 
+def test_a_judge_of_another_provider_has_its_server_and_key() -> None:
+    local = LlmConfig.model_validate({"provider": "ollama", "model": "m", "max_in_flight": 2})
+    (_, same), (_, other), (_, own) = panel(
+        {"name": "same", "model": "n"},
+        {"name": "other", "provider": "openai", "model": "n"},
+        {"name": "own", "base_url": "http://two.example/v1", "model": "n"},
+        llm=local,
+    )
+    assert (same.provider, same.base_url, same.max_in_flight) == ("ollama", local.base_url, 2)
+    assert (other.base_url, other.key_env) == ("https://api.openai.com/v1", "OPENAI_API_KEY")
+    assert (own.provider, own.key_env, own.max_in_flight) == ("openai", None, 64)
+
+
+def test_a_judge_of_azure_has_a_deployment_of_its_own() -> None:
+    resource = {"base_url": "https://a.openai.azure.com", "api_version": "2024-10-21"}
+    azure = LlmConfig.model_validate({"provider": "azure", "model": "m", **resource})
+    ((_, judge),) = panel({"name": "other", "model": "n"}, llm=azure)
+    assert judge.base_url == "https://a.openai.azure.com/openai/deployments/n"
+    assert judge.key_env == "AZURE_OPENAI_API_KEY"
+
+
 @pytest.mark.parametrize(
     ("judges", "settings", "message"),
     [

@@ -32,6 +32,8 @@ class Seen:
     body: Body
     headers: dict[str, str]
     at: float
+    path: str = ""
+    """With its query."""
 
     @property
     def text(self) -> str:
@@ -80,7 +82,7 @@ class Misbehaving:
 
     async def _listen(self) -> None:
         app = web.Application(client_max_size=1 << 26)
-        app.router.add_post("/v1/chat/completions", self._answer)
+        app.router.add_post("/{root:.+}/chat/completions", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -89,7 +91,7 @@ class Misbehaving:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        self.seen.append(Seen(body, dict(request.headers), self.now()))
+        self.seen.append(Seen(body, dict(request.headers), self.now(), request.path_qs))
         step = self.steps.pop(0) if self.steps else self.always or good()
         self._now += 1
         self.most_at_once = max(self.most_at_once, self._now)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
 from leafinstruct.llm.answers import rules
@@ -73,10 +73,12 @@ def is_writing(text: str, request: Request) -> bool:
     return not found.is_thinking and found.broken is not None and found.broken[1].is_open
 
 
-def is_object(text: str) -> bool:
-    """Whether the text is one JSON object and nothing else, as from a server that obeys `response_format`."""
+def is_object(text: str, required: Collection[str] = ()) -> bool:
+    """Whether the text is one JSON object with the required properties and nothing else, as from a server
+    that obeys `response_format`."""
     try:
-        return isinstance(json.loads(text), dict)
+        value = json.loads(text)
+        return isinstance(value, dict) and all(name in value for name in required)
     except (ValueError, RecursionError):
         return False
 

@@ -161,15 +161,17 @@ def kind_of(status: int, message: Complaint, sent: Mapping[str, Any]) -> Kind:
 
 def field_of(message: Complaint, sent: Mapping[str, Any]) -> str | None:
     """Return the field of `sent` that is not supported, None if the error names none."""
-    if (
-        "response_format" in sent
-        and data.FORM.search(message.words)
-        and (message.unsupported or data.FORM_FAULT.search(message.words))
+    others = (name for name in sent if name not in ("model", "messages", "response_format"))
+    named = next(filter(message.names, others), None) if message.unsupported else None
+    # a name such as guided_json is no word about the form
+    words = message.words.replace(named.lower(), "") if named else message.words
+    about_form = message.unsupported or data.FORM_FAULT.search(words)
+    if "response_format" in sent and (
+        (data.FORM.search(words) and about_form)
+        or (named is None and message.unsupported and message.names("response_format"))
     ):
         return "response_format"
-    if not message.unsupported:
-        return None
-    return next((name for name in sent if name not in ("model", "messages") and message.names(name)), None)
+    return named
 
 
 def asks_to_wait(message: Complaint) -> bool:

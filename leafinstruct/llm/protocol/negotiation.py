@@ -1,14 +1,15 @@
 """Find out which request fields a server and model accept, with the first question, before the others start.
 
     form          json_schema in the subset that strict modes share -> json_object with the schema
-                  -> json_object -> words
+                  -> json_object -> words (at once for a provider that ignores response_format)
     limit         max_tokens -> max_completion_tokens -> none
     temperature   as in the recipe -> none
 
 The first question of a purpose is sent alone, and the others wait for it. It steps down these ladders when
 the server declines a field, and the terms of its first completion are used for the run. A decline counts only
 against what the declined request itself sent. Overload, a server error and an empty answer show nothing about
-terms.
+terms. An answer to json_schema that is no object, or one without the schema's properties, shows that the
+server ignores the form; from then on the schema is sent in words.
 
 When is a 500 about the form? llama-cpp-python answers 500 to `json_schema`, and a failing server answers 500
 to anything. So a 500 is about the form if the message says so, or if the same form failed three times in a
@@ -29,6 +30,7 @@ from dataclasses import dataclass, replace
 
 from leafinstruct.llm.answers.parse import is_object
 from leafinstruct.llm.protocol.wire import Form
+from leafinstruct.llm.request import Request
 
 _LIMITS = ("max_tokens", "max_completion_tokens", "")
 _SERVER_ERRORS = 3  # in a row, in a form that has never worked, before the next form is tried
@@ -62,7 +64,9 @@ class Terms:
 class Negotiation:
     """The terms of one client, by purpose, since each has its own schema."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ignores_form: bool = False) -> None:
+        """ignores_form: the server is known to ignore response_format without an error."""
+        self._form = Form.TEXT if ignores_form else Form.SCHEMA
         self._settled: dict[str, Terms] = {}
         self._open: set[str] = set()
         self._first: dict[str, asyncio.Lock] = {}
@@ -96,15 +100,15 @@ class Negotiation:
         if purpose in self._settled:
             return self._settled[purpose]
         known = next(iter(self._settled.values()), Terms())
-        return replace(known, form=Form.SCHEMA)
+        return replace(known, form=self._form)
 
 
 class Ladder:
     """The terms of one exchange, and its steps down while none are settled."""
 
-    def __init__(self, negotiation: Negotiation, purpose: str) -> None:
-        self._negotiation, self._purpose = negotiation, purpose
-        self.terms = negotiation.terms(purpose)
+    def __init__(self, negotiation: Negotiation, request: Request) -> None:
+        self._negotiation, self._purpose, self._schema = negotiation, request.purpose, request.schema
+        self.terms = negotiation.terms(request.purpose)
         self.before: Terms | None = None
         """The terms that got errors 500 without a reason, while others are tried. An answer in other terms
         must be confirmed."""
@@ -116,11 +120,12 @@ class Ladder:
         self.terms = self._negotiation.settle(self._purpose, terms)
 
     def learn(self, text: str) -> None:
-        """Learn from a finished answer: a server that puts words around the object ignores response_format
-        and needs the schema in words. An empty answer shows nothing, and one after errors without a reason
-        must be confirmed."""
+        """Learn from a finished answer: a server that puts words around the object, or leaves out required
+        properties, ignores response_format and needs the schema in words. An empty answer shows nothing, and
+        one after errors without a reason must be confirmed."""
         if text.strip() and self.before is None:
-            obeyed = self.terms.form is Form.TEXT or is_object(text)
+            required = self._schema.get("required", ()) if self.terms.form is Form.SCHEMA else ()
+            obeyed = self.terms.form is Form.TEXT or is_object(text, required)
             self.settle(self.terms if obeyed else replace(self.terms, form=Form.TEXT))
 
     def without(self, field: str) -> bool:

@@ -13,7 +13,7 @@ anything (its streaming interface covers only answers of status 200). Redirects 
 would carry document and images to a URL that no recipe names. The hook costs nothing measurable (0.95 ms CPU
 a request through the whole client, with and without).
 
-Imported only by a client whose provider is `openai`, and connected only with its first request.
+Imported only by a client whose provider is not `offline`, and connected only with its first request.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Server:
         # extra_body with values from the environment, which no journal may hold
         self._secret_body: dict[str, object] = {}
         self._quote = Quote("")
-        self.negotiation = Negotiation()
+        self.negotiation = Negotiation(ignores_form=config.served_by.ignores_form)
         self.accepted = 0
         """Completions received."""
         self.repeated = Repeated()
@@ -193,7 +193,7 @@ class Server:
             self._secret_body = extra if more else {}
             self._quote = Quote(key, (*hidden, *more))
             self._headers = {
-                "Authorization": f"Bearer {key}" if key else openai.omit,
+                **_authorization(self._config, key),
                 "OpenAI-Organization": openai.omit,
                 "OpenAI-Project": openai.omit,
                 **{
@@ -205,6 +205,7 @@ class Server:
                 base_url=self._config.base_url,
                 api_key="sent in the headers of each request",
                 max_retries=0,
+                default_query={"api-version": self._config.api_version} if self._config.api_version else None,
                 # send() limits the time of a try, since the transport's own timeout restarts with each byte.
                 timeout=openai.Timeout(None, connect=min(_CONNECT, self._config.timeout / 2)),
                 http_client=openai.DefaultAioHttpClient(
@@ -281,6 +282,14 @@ def _web_page() -> BusyError:
 
 def _too_large() -> BusyError:
     return BusyError(f"an answer above {_MOST_BYTES >> 20} MB", lost=True)
+
+
+def _authorization(config: LlmConfig, key: str) -> dict[str, str | openai.Omit]:
+    """Return the header that carries the key, without the one that the SDK would send."""
+    name = config.served_by.key_header
+    if name == "Authorization":
+        return {name: f"Bearer {key}" if key else openai.omit}
+    return {"Authorization": openai.omit, **({name: key} if key else {})}
 
 
 def _key(config: LlmConfig) -> str:
