@@ -77,7 +77,8 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
 
 
 def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> Spending:
-    """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`."""
+    """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`. With batches, all
+    requests at their share of the price."""
     llm = loaded.recipe.llm
     if llm.provider == "offline":
         return {"requests": 0, "input_tokens": 0, "output_tokens": 0, "dollars": 0.0}
@@ -86,7 +87,7 @@ def _cost(loaded: Loaded, requests: dict[str, tuple[int, float]]) -> Spending:
     written = count * llm.max_tokens // 4
     dollars = None
     if llm.price is not None:
-        dollars = round(
-            (read * llm.price.input_per_million + written * llm.price.output_per_million) / 1e6, 4
-        )
+        share = 1.0 if llm.batch is None else llm.batch.price
+        spent = read * llm.price.input_per_million + written * llm.price.output_per_million
+        dollars = round(share * spent / 1e6, 4)
     return {"requests": count, "input_tokens": read, "output_tokens": written, "dollars": dollars}

@@ -309,13 +309,7 @@ def _ask(
         or not out.file("asked", part.name).exists()
     ]
     client = Client(settings.llm, settings.answers)
-    reports = list(
-        engine.map(
-            partial(ask, settings, inputs, out, client),
-            missing,
-            Needs("io", what="judging", release=client.close),
-        )
-    )
+    reports = list(engine.map(partial(ask, settings, inputs, out, client), missing, client.needs("judging")))
     asked = sum(table.count(out.file("judged", part.name)) for part in parts) // len(JUDGE_FIELDS)
     failed = sum(report.counts["failed"] for report in reports)
     if failed > settings.llm.tolerate_failures * asked:

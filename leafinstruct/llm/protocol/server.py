@@ -81,7 +81,7 @@ class Server:
 
     def __init__(self, config: LlmConfig) -> None:
         self._config = config
-        self._transport = Transport(config)
+        self.transport = Transport(config)
         self.negotiation = Negotiation()
         self.accepted = 0
         """Completions received."""
@@ -106,26 +106,33 @@ class Server:
         not set.
         """
         try:
-            response = await self._transport.post("/chat/completions", body, seconds)
+            response = await self.transport.post("/chat/completions", body, seconds)
         except BusyError as busy:
             if not busy.silent:
                 self.heard = clock.CLOCK.now()
             raise
         self.heard = clock.CLOCK.now()
         self.observe(response.headers)
-        payload = response.content()
-        code, inner = (response.status, payload) if response.status >= 300 else _inner_error(payload)
+        return self.completion(response.status, response.headers, response.content(), body)
+
+    def completion(
+        self, status: int, headers: Mapping[str, str], payload: object, sent: Mapping[str, Any]
+    ) -> Reply:
+        """Return the completion in a response, by whatever way it came. payload: the body as parsed JSON, or
+        as text; sent: the request's body. Raises like `send`."""
+        code, inner = (status, payload) if status >= 300 else _inner_error(payload)
         if code:
-            headers = response.headers if code == response.status else {}
-            raise status_fault(self._config, self._quote, code, headers, inner, body)
+            raise status_fault(
+                self._config, self._quote, code, headers if code == status else {}, inner, sent
+            )
         return self._reply(payload)
 
     @property
     def _quote(self) -> Quote:
-        return self._transport.quote
+        return self.transport.quote
 
     async def close(self) -> None:
-        await self._transport.close()
+        await self.transport.close()
 
     def _reply(self, payload: object) -> Reply:
         if isinstance(payload, str):

@@ -22,7 +22,7 @@ import json
 import logging
 import os
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,7 +43,8 @@ _CONNECT = 30.0  # seconds to connect; a host that drops packets then counts as 
 _KEEP_ALIVE = 4.0
 # of one body, unpacked: far above the longest answer, and 128 requests in flight hold 1 GiB at worst
 _MOST_BYTES = 8 << 20
-_LEFT_OUT = ("X-Stainless-", "OpenAI-Organization", "OpenAI-Project")
+_LEFT_OUT = ("X-Stainless-", "OpenAI-Organization", "OpenAI-Project", "Content-Type")
+_JSON = {"Content-Type": "application/json"}
 _PIECE = 4096  # bytes that are unpacked at once: gzip makes at most 1,000 times as many of them
 
 # With OPENAI_LOG=debug the SDK would log whole requests, documents included, and its transport logs a line
@@ -81,22 +82,43 @@ class Transport:
         """Removes the key from what the server sends."""
 
     async def post(self, path: str, body: Mapping[str, Any], seconds: float) -> Response:
-        """Send one request as JSON, for at most `seconds` from connecting to the last byte.
+        """Send one request as JSON, for at most `seconds` from connecting to the last byte. See `send`."""
+        self._open()
+        filled = {**body, **self._secret_body} if self._secret_body else body
+        data = json.dumps(filled, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return await self.send("POST", path, seconds, data)
 
-        path: after llm.base_url, from its slash on.
+    async def send(
+        self,
+        method: str,
+        path: str,
+        seconds: float,
+        data: bytes | aiohttp.FormData | None = None,
+        into: Callable[[bytes], None] | None = None,
+    ) -> Response:
+        """Send one request.
+
+        path: after llm.base_url, from its slash on. data: JSON, or a form.
+        into: gets the lines of a successful response's body instead, each without its end.
         Raises BusyError, or RecipeError if the key is not set. aiohttp's own exceptions hold the request
         with its Authorization header, so these are raised outside of them and keep no reference.
         """
         session = self._open()
-        filled = {**body, **self._secret_body} if self._secret_body else body
-        data = json.dumps(filled, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         try:
             async with (
                 clock.CLOCK.limit(seconds),
-                session.post(
-                    f"{self._config.base_url}{path}", data=data, proxy=self._proxy, allow_redirects=False
+                session.request(
+                    method,
+                    f"{self._config.base_url}{path}",
+                    data=data,
+                    headers=_JSON if isinstance(data, bytes) else None,
+                    proxy=self._proxy,
+                    allow_redirects=False,
                 ) as response,
             ):
+                if into is not None and response.status < 300:
+                    await _read_lines(response, into)
+                    return Response(response.status, response.headers, b"")
                 return Response(response.status, response.headers, await _read(response))
         except BusyError as error:
             # without the traceback, which references the request
@@ -160,22 +182,35 @@ def _headers(config: LlmConfig, key: str, more: Mapping[str, object]) -> CIMulti
     return headers
 
 
+async def _read_lines(response: aiohttp.ClientResponse, into: Callable[[bytes], None]) -> None:
+    """Pass each line of the unpacked body on. Raises BusyError for a line above _MOST_BYTES."""
+    rest = b""
+    async for part in _parts(response):
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            into(line)
+        if len(rest) > _MOST_BYTES:
+            raise _too_large()
+    into(rest)
+
+
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """Return the unpacked body. Raises BusyError above _MOST_BYTES. A connection whose body was not read to
     its end is closed."""
     if (response.content_length or 0) > _MOST_BYTES:
         raise _too_large()
     body = bytearray()
-    packed = response.headers.get("Content-Encoding", "identity") != "identity"
-    async for part in _unpacked(response) if packed else response.content.iter_any():
+    async for part in _parts(response):
         body += part
         if len(body) > _MOST_BYTES:
             raise _too_large()
     return bytes(body)
 
 
-def _unpacked(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+def _parts(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     """Yield the body in pieces, without its Content-Encoding."""
+    if response.headers.get("Content-Encoding", "identity") == "identity":
+        return response.content.iter_any()
     stream = response.content.iter_chunked(_PIECE)
     return httpx2.Response(200, headers=response.raw_headers, content=stream).aiter_bytes()
 
