@@ -98,13 +98,15 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
 
 
 def _cost(asked: Sequence[tuple[LlmConfig, float, float]]) -> Spending:
-    """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`. asked: of each model, its
-    number of requests and their mean input tokens."""
+    """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`; with batches, all requests
+    at their share of the price. asked: of each model, its number of requests and their mean input tokens."""
     online = [(llm, count, tokens) for llm, count, tokens in asked if llm.provider != "offline"]
     read = [count * tokens for _, count, tokens in online]
     written = [count * llm.max_tokens / 4 for llm, count, _ in online]
     dollars = sum(
-        (before * price.input_per_million + after * price.output_per_million) / 1e6
+        (1.0 if llm.batch is None else llm.batch.price)
+        * (before * price.input_per_million + after * price.output_per_million)
+        / 1e6
         for (llm, _, _), before, after in zip(online, read, written, strict=True)
         if (price := llm.price) is not None
     )

@@ -16,13 +16,16 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.core import TyperGroup
 
 from leafinstruct.cli import app
 from leafinstruct.filter.catalog import OF_EXAMPLES, SCORES
 from leafinstruct.filter.config import AlignmentConfig
+from leafinstruct.filter.judging.panel import JudgeModel
 from leafinstruct.ingest.config import Source
+from leafinstruct.llm.config import LlmConfig
 from leafinstruct.recipe.schema import Recipe
 from leafinstruct.train.config import TrainConfig
 
@@ -78,9 +81,15 @@ def _family(family: str) -> str:
 def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
     """A section of a recipe, then those inside it: the path of each and its model."""
     yield path, model
-    for name, field in model.model_fields.items():
+    for name, field in _own_fields(model).items():
         for inner in _models(field.annotation):
             yield from _sections(f"{path}.{name}".lstrip("."), inner)
+
+
+def _own_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The keys of a section, without those that it shares with `llm`."""
+    shared = LlmConfig.model_fields if model is JudgeModel else {}
+    return {name: field for name, field in model.model_fields.items() if name not in shared}
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:
@@ -93,7 +102,7 @@ def _models(kind: Any) -> list[type[BaseModel]]:
 def _settings(section: str, model: type[BaseModel]) -> str:
     """The keys of a section of a recipe. Raises ValueError for a key without a description."""
     rows = ""
-    for name, field in model.model_fields.items():
+    for name, field in _own_fields(model).items():
         path = f"{section}.{name}".lstrip(".")
         inside = f"[{path}](#{path.replace('.', '')})" if _models(field.annotation) else ""
         if inside and get_origin(field.annotation) in (list, tuple):

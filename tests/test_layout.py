@@ -111,8 +111,8 @@ table, so that there is no upward import and no circle. Missing on purpose: any 
 records in runtime, anything -> cli."""
 
 HEAVY = {
-    "openai": ("llm/protocol/server.py",),
-    "tenacity": ("llm", "images/web"),
+    "openai": ("llm/protocol/transport.py",),
+    "tenacity": ("images/web",),
     "aiohttp": ("llm", "images/web"),
     "protego": ("images/web",),
     "faster_whisper": ("ingest/video/speech.py",),

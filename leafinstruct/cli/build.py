@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +13,12 @@ from typer import Option
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
 from leafinstruct.cli.output import command_line, note, progress, show_forecast, show_status
-from leafinstruct.cli.signals import stopping
+from leafinstruct.cli.signals import Interrupted, stopping
 
 if TYPE_CHECKING:
     from leafinstruct.pipeline import Outcome
     from leafinstruct.recipe.load import Loaded
+    from leafinstruct.runtime.engine.watched import OnProgress, Progressed
 
 
 Stage = Annotated[
@@ -70,7 +72,7 @@ def build(
         return
     started = time.monotonic()
     outcomes: list[Outcome] = []
-    with progress() as on_progress:
+    with progress() as on_progress, _naming_what_goes_on(on_progress) as watching:
         built = run(
             loaded,
             stage or STAGES[-1],
@@ -78,12 +80,33 @@ def build(
             rebuild=rebuild,
             retry_failed=retry_failed,
             retry_refused=retry_refused,
-            on_progress=stopping(on_progress),
+            on_progress=stopping(watching),
             on_outcome=outcomes.append,
         )
     _show_outcomes(outcomes, loaded)
     built = replace(built, again=command_line(recipe, changes, limit))
     show_status(built, as_json, time.monotonic() - started)
+
+
+@contextmanager
+def _naming_what_goes_on(on_progress: OnProgress) -> Iterator[OnProgress]:
+    """Name, in the message after an interrupt, the service that goes on without this process."""
+    state = ""
+
+    def show(now: Progressed) -> None:
+        nonlocal state
+        state = now.state
+        on_progress(now)
+
+    try:
+        yield show
+    except Interrupted:
+        if not state:
+            raise
+        raise Interrupted(
+            f"interrupted; finished work is kept. The provider goes on with {state}; run the same command "
+            "again to read its answers"
+        ) from None
 
 
 def _show_outcomes(outcomes: Sequence[Outcome], loaded: Loaded) -> None:

@@ -126,6 +126,9 @@ def generation_progress() -> Iterator[Callable[[int, int], None]]:
 
 
 def _rate(now: Progressed, seconds: float) -> str:
+    """The state of a service that works on the parts, else the speed."""
+    if now.state:
+        return now.state
     return f"{now.amount / max(seconds, 1e-3):,.0f} {now.unit}/s" if now.amount else ""
 
 

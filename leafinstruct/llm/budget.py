@@ -57,13 +57,15 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Money reserved for one request. likely: what the request counts for if it is lost."""
+    """Money reserved for one request. likely: what the request counts for if it is lost; share: of the price
+    that it costs."""
 
     purpose: str
     size: Size
     limit: int
     likely: Usage
     dollars: float
+    share: float
 
 
 class Budget:
@@ -75,35 +77,39 @@ class Budget:
         if config.price is not None:
             counts.dollars = counts.dollars or 0.0
 
-    async def reserve(self, purpose: str, size: Size, limit: int) -> Reservation:
-        """Reserve the most that a request can cost. limit: tokens of its answer.
+    async def reserve(self, purpose: str, size: Size, limit: int, share: float = 1.0) -> Reservation:
+        """Reserve the most that a request can cost. limit: tokens of its answer; share: of the price, below 1
+        in a batch.
 
         Raises BudgetError if not even the likely cost fits and no request in flight can still turn out
         cheaper.
         """
         async with self._open.order:
-            cost = 0.0 if self._limit is None else await self._affordable(self._limit, purpose, size, limit)
+            cost = 0.0
+            if self._limit is not None:
+                cost = await self._affordable(self._limit, purpose, size, limit, share)
         self._open.reserved += cost
         self._open.count += 1
-        return Reservation(purpose, size, limit, self._learned.likely(purpose, size, limit), cost)
+        return Reservation(purpose, size, limit, self._learned.likely(purpose, size, limit), cost, share)
 
-    async def _affordable(self, budget: float, purpose: str, size: Size, limit: int) -> float:
+    async def _affordable(self, budget: float, purpose: str, size: Size, limit: int, share: float) -> float:
         """Wait until a request fits into the budget. Returns the dollars to reserve."""
         while True:
-            cost = self._cost(self._learned.most(size, limit))
+            cost = share * self._cost(self._learned.most(size, limit))
             if self._spent + self._open.reserved + cost <= budget:
                 return cost
             if self._open.count == 0:
                 break
             await self._open.settled.wait()
-        cost = self._cost(self._learned.likely(purpose, size, limit))
+        cost = share * self._cost(self._learned.likely(purpose, size, limit))
         if self._spent + cost > budget:
             raise BudgetError(self._exhausted(cost, purpose))
         return cost
 
-    def settle(self, reserved: Reservation, used: Usage) -> None:
-        """Replace a reservation by what was used."""
-        counts, opened = self._counts, self._open
+    def settle(self, reserved: Reservation, used: Usage) -> float | None:
+        """Replace a reservation by what was used. Returns its cost in dollars; None if the price is
+        unknown."""
+        counts, opened, cost = self._counts, self._open, None
         opened.count -= 1
         # Exactly zero when nothing is open: sums of floats that should cancel leave crumbs.
         opened.reserved = opened.reserved - reserved.dollars if opened.count else 0.0
@@ -111,9 +117,11 @@ class Budget:
         counts.output_tokens += used.output_tokens
         counts.estimated |= used.estimated
         if self._price is not None:
-            counts.dollars = self._spent + self._cost(used)
+            cost = reserved.share * self._cost(used)
+            counts.dollars = self._spent + cost
         opened.settled.set()  # wakes all who wait now
         opened.settled.clear()
+        return cost
 
     def used(self, reserved: Reservation, reported: Usage | None, text: str) -> Usage:
         """Return the usage of an answer: what the server reported, else the estimate. Later reservations
@@ -126,10 +134,6 @@ class Budget:
     @property
     def _spent(self) -> float:
         return self._counts.dollars or 0.0
-
-    def dollars(self, usage: Usage) -> float | None:
-        """Cost of an answer in dollars; None if the price is unknown."""
-        return None if self._price is None else self._cost(usage)
 
     def _cost(self, usage: Usage) -> float:
         """Dollars; 0 if the price is unknown, since then nothing is reserved."""

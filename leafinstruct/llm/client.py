@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +36,10 @@ from leafinstruct.llm.limits.gate import Gate
 from leafinstruct.llm.limits.pace import Pace
 from leafinstruct.llm.request import Answer, Excess, Paid, Request
 from leafinstruct.llm.tokens import estimate_tokens
+from leafinstruct.runtime.engine.base import Needs
 
 if TYPE_CHECKING:
+    from leafinstruct.llm.batch.collector import Collector
     from leafinstruct.llm.protocol.server import Server
 
 __all__ = ["Client", "Counts", "estimate_tokens"]
@@ -52,6 +55,7 @@ class Client:
         model in the same run, whose counts and budget this one shares. Opens no file and no connection
         yet."""
         self._config = config
+        self._folder = cache
         self._cache = AnswerCache(cache)
         self._journal = Journal(cache)
         self._counts: Counts = Counts() if beside is None else beside._counts
@@ -62,6 +66,7 @@ class Client:
         self._gate = Gate(config.max_in_flight, config.timeout)
         self._in_flight: dict[str, asyncio.Task[Answer]] = {}
         self._server: Server | None = None
+        self._batches: Collector | None = None
         self._broken: str | None = None
         self._too_many: int | None = None  # the smallest number of images that the server has declined
 
@@ -87,6 +92,16 @@ class Client:
     def spent(self) -> float | None:
         """Dollars spent by this client; None if the price is unknown."""
         return self._counts.dollars
+
+    def needs(self, what: str) -> Needs:
+        """Return how an engine runs parts that ask this client. what: for the progress line."""
+        needs = Needs("io", what=what, release=self.close)
+        if self._config.batch is None:
+            return needs
+        return replace(needs, parts_in_flight=self._config.batch.parts, state=self._state)
+
+    def _state(self) -> str:
+        return self._batches.state if self._batches is not None else ""
 
     async def ask(self, request: Request) -> Answer:
         """Return the answer in whatever state; a bad answer is data and does not raise.
@@ -119,6 +134,8 @@ class Client:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        if self._batches is not None:
+            await self._batches.close()
         if self._server is not None:
             await self._server.close()
         self._cache.close()
@@ -159,7 +176,7 @@ class Client:
             outcome: Answer | Request | None = None
             # No deadlock: each question enters the gate first, one of them negotiates, and none waits
             # for a claim while it occupies a place in the gate.
-            async with self._gate.exchange(first=first), server.negotiation.first(request.purpose):
+            async with self._turn(first), server.negotiation.first(request.purpose):
                 if self._broken is not None:
                     raise ProviderError(self._broken)
                 if (outcome := self._fewer_images(request)) is None:
@@ -175,6 +192,10 @@ class Client:
                 return await self._ask(outcome, first=True)
             await clock.CLOCK.sleep(_CLAIMED)
 
+    def _turn(self, first: bool) -> AbstractAsyncContextManager[None]:
+        """A place in the gate; a batch takes all questions at once."""
+        return nullcontext() if self._batches is not None else self._gate.exchange(first=first)
+
     def _answer_of_others(self, key: str, request: Request) -> Answer | None:
         """Return an answer stored by another process since the question was asked here."""
         if self._claims.news():
@@ -183,18 +204,22 @@ class Client:
 
     async def _exchange(self, key: str, request: Request, server: Server) -> Answer | Request:
         """Return the answer, or the smaller question to ask instead."""
-        from leafinstruct.llm.exchange import Exchange  # imports openai, which an offline run never needs
+        # these import openai, which an offline run never needs
+        from leafinstruct.llm.exchange import Exchange
+        from leafinstruct.llm.sender import Sender
 
-        exchange = Exchange(
+        sender = Sender(
             self._config,
             server,
             self._gate,
             self._pace,
             self._budget,
             self._counts,
-            self.model_identity,
             request,
+            key,
+            self._batches,
         )
+        exchange = Exchange(self._config, server, self._pace, sender, self.model_identity, request)
         try:
             answer = replace(await exchange.run(), key=key)
             smaller = self._smaller(request, exchange.excess, answer.detail, server)
@@ -208,7 +233,9 @@ class Client:
             self._counts.answered += 1
             self._keep(request, answer, exchange.text)  # before the journal: it is paid for
             self._claims.stored()
-        self._journal.put(request, answer, exchange.sent, exchange.tries)
+        self._journal.put(request, answer, sender.sent, exchange.tries)
+        if self._batches is not None:
+            self._batches.finished(sender.items)
         return smaller or answer
 
     def _smaller(
@@ -245,6 +272,11 @@ class Client:
 
             self._server = Server(self._config)
             self._server.observe = self._pace.observe
+            if self._config.batch is not None:
+                from leafinstruct.llm.batch.collector import Collector
+
+                self._batches = Collector(self._config, self._config.batch, self._server, self._folder)
+                self._batches.questions = lambda: len(self._in_flight)
         return self._server
 
     def _keep(self, request: Request, answer: Answer, text: str) -> Answer:

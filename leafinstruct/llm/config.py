@@ -62,6 +62,24 @@ class Price(BaseModel):
     """Dollars per million tokens of answers."""
 
 
+class BatchConfig(BaseModel):
+    """OpenAI's Batch API: answers within a day, at a lower price. `batch: true` takes the defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    max_requests: int = Field(default=50_000, ge=1, le=50_000)
+    """Maximum number of requests in one batch."""
+    max_megabytes: int = Field(default=200, ge=1, le=200)
+    """Maximum size of the file of one batch, in MB, images included."""
+    parts: int = Field(default=8, ge=1)
+    """Parts whose questions are collected at the same time. Their images are in memory: about 1 GB for 8
+    parts of 500 documents with four images."""
+    poll: float = Field(default=30, gt=0, allow_inf_nan=False)
+    """Seconds between the first two looks at a batch; the pauses grow to ten times as long."""
+    price: float = Field(default=0.5, ge=0, le=1)
+    """Share of `llm.price` that a request in a batch costs."""
+
+
 class LlmConfig(BaseModel):
     """The model that answers, and its limits. The fields of `model` and `sampling` shape answers; rate,
     timeout and budget do not."""
@@ -117,6 +135,9 @@ class LlmConfig(BaseModel):
     extra_body: dict[str, JsonValue] = {}
     """Further fields of every request, e.g. `{reasoning_effort: low}` or `{provider: {order: [...]}}`.
     They enter the cache key. A text `env:NAME` is read from the environment."""
+    batch: BatchConfig | None = None
+    """Ask through the provider's Batch API. The first question of each stage is sent directly, at the full
+    price."""
     tolerate_failures: float = Field(default=0.0, ge=0, le=1)
     """Share of requests that may stay unanswered before the stage fails. 0: an unanswered question is not
     a verdict."""
@@ -185,6 +206,12 @@ class LlmConfig(BaseModel):
         _no_keys(list(headers.values()))
         return headers
 
+    @field_validator("batch", mode="before")
+    @classmethod
+    def _switched(cls, value: object) -> object:
+        """`true` takes the defaults, `false` none."""
+        return {} if value is True else None if value is False else value
+
     @field_validator("extra_body")
     @classmethod
     def _others_fields(cls, body: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -228,6 +255,10 @@ class LlmConfig(BaseModel):
             raise ValueError("api_version is a setting of provider azure")
         if self.provider == "azure" and "/openai/deployments/" in str(self.base_url) and not self.api_version:
             raise ValueError("the URL of a deployment needs api_version, e.g. api_version: 2024-10-21")
+        if self.batch is not None and self.provider == "offline":
+            raise ValueError("batch needs a provider with a Batch API, e.g. provider: openai")
+        if self.batch is not None and self.public_extra_body != self.extra_body:
+            raise ValueError("extra_body with env:NAME would be stored in the file of a batch; remove one")
         if self.budget is not None and self.price is None:
             raise ValueError(
                 "budget is in dollars and needs price: {input_per_million: ..., output_per_million: ...}"

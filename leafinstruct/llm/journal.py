@@ -17,13 +17,12 @@ echoes are removed before they reach the journal.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
 from leafinstruct.llm import lines
-from leafinstruct.llm.cache import JOURNAL
+from leafinstruct.llm.cache import JOURNAL, paid_row
 from leafinstruct.llm.request import Answer, Request
 
 
@@ -53,7 +52,7 @@ class Journal:
             "detail": answer.detail,
             "sent": sent,
             "tries": tries,
-            "paid": None if answer.paid is None else asdict(answer.paid),
+            "paid": None if answer.paid is None else paid_row(answer.paid),
         }
         self._own.append(answer.key, entry)
 

@@ -43,7 +43,7 @@ from leafinstruct.rewrite.refine.rounds import Question
 from leafinstruct.rewrite.tasks import Facts
 from leafinstruct.rewrite.worded import Task
 from leafinstruct.runtime.artifact import Artifact, digest, version
-from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.engine.base import Engine, Part
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, QuestionsUsed, StageFacts
 from leafinstruct.runtime.stage import Stage
@@ -70,11 +70,7 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     missing = [part for part in parts if not out.is_up_to_date(part.name, part.payload)]
     client = Client(settings.llm, settings.answers)
     reports = list(
-        engine.map(
-            partial(rewrite, settings, inputs, out, client),
-            missing,
-            Needs("io", what="rewriting", release=client.close),
-        )
+        engine.map(partial(rewrite, settings, inputs, out, client), missing, client.needs("rewriting"))
     )
     _refuse_failures(settings, out, reports)
     totals = out.totals()

@@ -80,8 +80,12 @@ class Misbehaving:
         self._loop.run_until_complete(self._runner.cleanup())
         self._loop.close()
 
+    def application(self) -> web.Application:
+        """The application, before chat completions are added."""
+        return web.Application(client_max_size=1 << 26)
+
     async def _listen(self) -> None:
-        app = web.Application(client_max_size=1 << 26)
+        app = self.application()
         app.router.add_post("/{root:.+}/chat/completions", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()

@@ -63,16 +63,7 @@ def run(
         or not out.file("asked", part.name).exists()
     ]
     clients = clients_of(settings)
-
-    async def close() -> None:
-        for client in clients:
-            await client.close()
-
-    reports = list(
-        engine.map(
-            partial(ask, settings, inputs, out, clients), missing, Needs("io", what="judging", release=close)
-        )
-    )
+    reports = list(engine.map(partial(ask, settings, inputs, out, clients), missing, _needs(clients)))
     asked = sum(table.count(out.file("asked", part.name)) for part in parts)
     failed = sum(report.counts["failed"] for report in reports)
     if failed > settings.llm.tolerate_failures * asked:
@@ -108,6 +99,21 @@ def question(
         return judge.request(document, sent, less, prompt, offline)
 
     return fitted(fewer, whole)
+
+
+def _needs(clients: Sequence[Client]) -> Needs:
+    """How an engine runs parts that ask several clients."""
+    each = [client.needs("judging") for client in clients]
+
+    async def close() -> None:
+        for client in clients:
+            await client.close()
+
+    def state() -> str:
+        return "; ".join(filter(None, (needs.state() for needs in each if needs.state is not None)))
+
+    parts = max(needs.parts_in_flight for needs in each)
+    return replace(each[0], parts_in_flight=parts, release=close, state=state)
 
 
 async def ask(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tenacity import RetryCallState, wait_exponential, wait_random
+import random
 
-_BACKOFF = wait_exponential(multiplier=0.25, max=30) + wait_random(0, 0.25)  # seconds
+_FIRST, _LONGEST, _JITTER = 0.25, 30.0, 0.25  # seconds
 
 
 class AgainError(Exception):
@@ -17,11 +17,11 @@ class AgainError(Exception):
         self.after, self.silent, self.outage = after, silent, outage
 
 
-def pause(state: RetryCallState) -> float:
-    """Seconds before the next try. Retry-After is a lower bound; jitter spreads the returns."""
-    error = state.outcome.exception() if state.outcome else None
-    after = error.after if isinstance(error, AgainError) else None
-    if after == 0:
+def pause(error: AgainError, tries: int) -> float:
+    """Return the seconds before the next try. tries: so far, at least 1. Retry-After is a lower bound; jitter
+    spreads the returns."""
+    if error.after == 0:
         return 0.0
-    backoff = _BACKOFF(state)
-    return backoff if after is None else after + min(backoff, 0.5)
+    jitter = random.uniform(0, _JITTER)  # noqa: S311 - spreads tries, guards nothing
+    backoff = min(_FIRST * 2.0 ** min(tries - 1, 16), _LONGEST) + jitter
+    return backoff if error.after is None else error.after + min(backoff, 0.5)

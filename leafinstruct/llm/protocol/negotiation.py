@@ -87,6 +87,10 @@ class Negotiation:
         """Release the other questions although nothing is known."""
         self._open.add(purpose)
 
+    def is_open(self, purpose: str) -> bool:
+        """Whether the questions of this purpose need not wait for the first."""
+        return purpose in self._open
+
     def is_settled(self, purpose: str) -> bool:
         return purpose in self._settled
 

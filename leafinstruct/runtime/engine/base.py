@@ -44,6 +44,8 @@ class Needs:
     pulse: Callable[[], int] | None = None
     """io only: returns that count so far. Called every second, for parts so long that their result comes too
     late to show progress."""
+    state: Callable[[], str] | None = None
+    """io only: returns what a service does for the parts without this process, "" for nothing."""
     devices: tuple[str, ...] = ()
     """gpu only: names of the devices, as torch has them."""
     before: Callable[[Part], TaskResult] | None = None

@@ -15,7 +15,7 @@ from leafinstruct.runtime.engine.base import Engine, Needs, Part, R, Task
 @dataclass(frozen=True, slots=True)
 class Progressed:
     """Progress of a stage: what it does now, parts done of all (or another thing that `of` names), and the
-    amount of documents done (or of another `unit`)."""
+    amount of documents done (or of another `unit`). state: what a service does without this process."""
 
     stage: str
     what: str
@@ -24,6 +24,7 @@ class Progressed:
     amount: int
     unit: str
     of: str = "parts"
+    state: str = ""
 
 
 OnProgress = Callable[[Progressed], None]
@@ -44,29 +45,26 @@ class Watched:
         self._on_progress(now)
         last = [now]  # the last progress, which a pulse repeats with another amount
         watched: Task[R] = task
-        if needs.pulse is not None:
+        if needs.pulse is not None or needs.state is not None:
             slow = cast("Callable[[Part], Awaitable[R]]", task)
-            watched = partial(self._with_pulse, slow, needs.pulse, last)
+            watched = partial(self._with_pulse, slow, needs, last)
         for done, result in enumerate(self._engine.map(watched, parts, needs), start=1):
             amount = needs.pulse() if needs.pulse else last[0].amount + result.counts.get(needs.unit, 0)
-            last[0] = replace(now, done=done, amount=amount)
+            last[0] = replace(now, done=done, amount=amount, state=needs.state() if needs.state else "")
             self._on_progress(last[0])
             self.repaired.update(result.repaired)
             yield result
 
     async def _with_pulse(
-        self,
-        task: Callable[[Part], Awaitable[R]],
-        pulse: Callable[[], int],
-        last: list[Progressed],
-        part: Part,
+        self, task: Callable[[Part], Awaitable[R]], needs: Needs, last: list[Progressed], part: Part
     ) -> R:
         """Run the task and report progress every second."""
 
         async def report_progress() -> None:
             while True:
                 await asyncio.sleep(1)
-                self._on_progress(replace(last[0], amount=pulse()))
+                amount = needs.pulse() if needs.pulse else last[0].amount
+                self._on_progress(replace(last[0], amount=amount, state=needs.state() if needs.state else ""))
 
         working, reporting = asyncio.ensure_future(task(part)), asyncio.ensure_future(report_progress())
         try:
