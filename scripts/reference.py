@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from leafinstruct.cli import app
 from leafinstruct.filter.catalog import SCORES
-from leafinstruct.filter.config import AlignmentConfig
+from leafinstruct.filter.config import AlignmentConfig, ReassignConfig
 from leafinstruct.train.config import AdapterConfig, BackboneConfig, TrainConfig
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -44,7 +44,8 @@ def _section(name: str) -> str:
             )
         )
     if name == "models":
-        return _settings("filter.alignment", AlignmentConfig)
+        inner = _settings("filter.alignment.reassign", ReassignConfig)
+        return f"{_settings('filter.alignment', AlignmentConfig)}\n{inner}"
     return _commands() if name == "commands" else _family(name)
 
 
@@ -94,6 +95,8 @@ def _values(kind: Any) -> str:
         return f"list of {_values(get_args(kind)[0])}"
     if get_args(kind) and get_origin(kind) is not dict:
         return ", ".join(_values(inner) for inner in get_args(kind) if inner is not type(None))
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "mapping"
     return names[get_origin(kind) or kind]
 
 

@@ -25,7 +25,7 @@ from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.files import writing
 
-CODE = 7
+CODE = 8
 """Increased when the same shards get another description; shards are not written again."""
 
 

@@ -66,6 +66,7 @@ def _report(
     """The part's report, without its time."""
     kept = [decision for decision in decisions if decision.kept]
     dropped = [decision for decision in decisions if not decision.kept]
+    reassigned = sum(map(alignment.is_matched, (image for one in kept for image in one.document.images)))
     path = out.file("asked", part.name) if settings.config.judge.enabled else None
     return FilterReport(
         counts={
@@ -74,6 +75,7 @@ def _report(
             "images": sum(len(decision.document.images) for decision in kept),
             "images_dropped": sum(len(decision.image_drops) for decision in kept),
             "failed": sum(_failed(decision) for decision in decisions),
+            **({"reassigned": reassigned} if reassigned else {}),
         },
         reasons=Counter(decision.drops[0].reason for decision in dropped),
         image_reasons=Counter(drop.rule for decision in decisions for drop in decision.image_drops),

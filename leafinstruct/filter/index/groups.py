@@ -100,9 +100,8 @@ class Texts:
             for left, right in _with_first(same[some], found.label[some]):
                 found.join(some[left], some[right])
         for band in range(BANDS):
-            values = np.empty(self._count, np.uint64)
-            self._bands.seek(8 * self._count * band)
-            assert self._bands.readinto(values) == values.nbytes, "the file is complete"  # type: ignore[attr-defined]
+            read = os.pread(self._bands.fileno(), 8 * self._count, 8 * self._count * band)
+            values = np.frombuffer(read, np.uint64)
             for some in self._repeated(values):
                 chosen = values[some]
                 for pairs in (_with_first, _with_all):

@@ -99,8 +99,9 @@ def _shares(images: Images, shown: Ranks, rank: Ranks) -> tuple[Shares, Shares]:
     near = _nearest(images.hashes, exact)
 
     def share(best: Ranks) -> Shares:
-        found: Shares = np.bincount(images.owner[best[images.image] < own], minlength=len(rank))
-        return found / np.maximum(shown, 1)
+        found = np.bincount(images.owner[best[images.image] < own], minlength=len(rank))
+        shares: Shares = found / np.maximum(shown, 1)
+        return shares
 
     return share(exact), share(near)
 

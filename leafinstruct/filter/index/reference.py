@@ -93,5 +93,6 @@ class Reference:
         found = np.isin(images.digest, self.images.digest) & (images.digest != UNREAD)
         for query, _ in near_pairs(images.hashes, np.unique(self.images.hashes, axis=0)):
             found[query] = True
-        counts: Shares = np.bincount(images.owner[found[images.image]], minlength=len(shown))
-        return counts / np.maximum(shown, 1)
+        counts = np.bincount(images.owner[found[images.image]], minlength=len(shown))
+        shares: Shares = counts / np.maximum(shown, 1)
+        return shares
