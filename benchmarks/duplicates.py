@@ -2,10 +2,12 @@
 
     python benchmarks/duplicates.py texts                        sketches a CPU second, one thread
     python benchmarks/duplicates.py images --folder FOLDER       hashes a CPU second, with decoding
-    python benchmarks/duplicates.py reduce --documents 100000    time and memory of the global step
+    python benchmarks/duplicates.py reduce --documents 1000 10000 100000
+                                                                 growth of the global step, in time and memory
 
 datasketch, rensa and imagehash are compared if they are installed. Texts have 375 words. Documents of the
-global step have 2 images each; 1 in 20 is nearly the text of another, 1 image in 20 is near to another.
+global step have 2 images each; 1 in 20 is nearly the text of another, 1 image in 20 is near to another. Each
+size is measured in a process of its own, after a small corpus has loaded the libraries.
 """
 
 from __future__ import annotations
@@ -20,11 +22,14 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
 
+from leafinstruct.filter.index.groups import Texts
 from leafinstruct.filter.index.image import hash_of
 from leafinstruct.filter.index.reduce import reduce
 from leafinstruct.filter.index.text import bands_of, runs_of
@@ -145,24 +150,53 @@ def keys(start: int, count: int) -> Iterator[KeyRow]:
         yield KeyRow(f"{number:016x}", f"{number:024x}", WORDS, digests, bands_of(runs), runs, hashes)
 
 
-def globally(documents: int, part: int) -> None:
-    """Write keys, reduce, print."""
-    with tempfile.TemporaryDirectory() as name:
-        folder, files = Path(name), dict[str, Path]()
-        for start in range(0, documents, part):
-            files[f"{start:09d}"] = folder / f"keys-{start:09d}.parquet"
-            table.write(files[f"{start:09d}"], keys(start, min(part, documents - start)), table.KEYS)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        used, grouped = time.process_time(), 0
-        for _, rows in reduce(files, folder):
-            grouped += sum(row.group is not None for row in rows)
-        used = time.process_time() - used
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def written(folder: Path, documents: int, part: int) -> dict[str, Path]:
+    files = dict[str, Path]()
+    for start in range(0, documents, part):
+        files[f"{start:09d}"] = folder / f"keys-{start:09d}.parquet"
+        table.write(files[f"{start:09d}"], keys(start, min(part, documents - start)), table.KEYS)
+    return files
+
+
+def globally(folder: Path, documents: int, part: int) -> None:
+    """Reduce keys that are written, and print."""
+    verifying = 0.0
+    verify = Texts._join_similar
+
+    def timed(*arguments: Any) -> None:
+        nonlocal verifying
+        started = time.process_time()
+        verify(*arguments)
+        verifying += time.process_time() - started
+
+    setattr(Texts, verify.__name__, timed)
+    starts = range(0, documents, part)
+    files = {f"{start:09d}": folder / f"keys-{start:09d}.parquet" for start in starts}
+    list(reduce(dict(list(files.items())[:1]), folder))
+    verifying = 0.0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    used, grouped = time.process_time(), 0
+    for _, rows in reduce(files, folder):
+        grouped += sum(row.group is not None for row in rows)
+    used = time.process_time() - used
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(
-        f"{documents:,} documents, {2 * documents:,} images in {len(files):,} parts: {used:.1f} CPU-s, "
-        f"{used / documents * 1e6:.0f} us a document; {grouped:,} documents in groups; "
-        f"{(peak - before) / 1e6:.0f} MB more, {(peak - before) / (3 * documents):.0f} bytes a key"
+        f"{documents:,} documents, {2 * documents:,} images in {len(files):,} parts: "
+        f"{used / documents * 1e6:.1f} us a document, of these {verifying / documents * 1e6:.1f} for "
+        f"verifying candidates; {grouped:,} documents in groups; {(peak - before) / 1e6:.0f} MB more, "
+        f"{(peak - before) / (3 * documents):.0f} bytes a key",
+        flush=True,
     )
+
+
+def growth(sizes: list[int], part: int) -> None:
+    """Measure each size; the smaller ones are the beginning of the largest."""
+    with tempfile.TemporaryDirectory() as name:
+        written(Path(name), max(sizes), part)
+        for size in sizes:
+            worker = get_context("spawn").Process(target=globally, args=(Path(name), size, part))
+            worker.start()
+            worker.join()
 
 
 def main() -> None:
@@ -172,7 +206,7 @@ def main() -> None:
     )
     parser.add_argument("what", choices=["texts", "images", "reduce"])
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--documents", type=int, default=10_000)
+    parser.add_argument("--documents", type=int, nargs="+", default=[10_000])
     parser.add_argument("--part", type=int, default=500)
     arguments = parser.parse_args()
     if arguments.what == "texts":
@@ -180,7 +214,7 @@ def main() -> None:
     elif arguments.what == "images":
         images(arguments.folder)
     else:
-        globally(arguments.documents, arguments.part)
+        growth(arguments.documents, arguments.part)
 
 
 if __name__ == "__main__":

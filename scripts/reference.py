@@ -127,6 +127,8 @@ def _values(kind: Any) -> str:
         return f"list of {_values(get_args(kind)[0])}"
     if get_args(kind) and get_origin(kind) is not dict:
         return ", ".join(_values(inner) for inner in get_args(kind) if inner is not type(None))
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "mapping"
     return names[get_origin(kind) or kind]
 
 

@@ -145,10 +145,10 @@ HEAVY = {
     "datasets": ("records/public.py", "ingest/tables/hub_stream.py"),
     "jinja2": ("card/template.py",),
     "filelock": ("runtime/locks.py",),
-    # components of splits, and of near-duplicates with the intersections of their runs; ranks; filters
+    # components of splits and of near-duplicates, with the intersections of runs; ranks; filters; owners
     "scipy": (
         *("shard/groups.py", "filter/index/groups.py", "records/agreement/measures.py"),
-        *("filter/scores/pixels/text.py", "filter/scores/sequence.py"),
+        *("filter/scores/pixels/text.py", "filter/scores/sequence.py", "filter/scores/alignment.py"),
     ),
     "publicsuffixlist": ("records/url.py",),
     "ftfy": ("filter/scores/prose/gibberish.py",),

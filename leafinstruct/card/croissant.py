@@ -97,7 +97,10 @@ _INFO = {
         "sc:Integer",
         "Position, in the source document, of the text that the image belongs to; null if unknown.",
     ),
-    "owner_found": ("sc:Text", "How the owner was found: stated by the source, inferred, or unknown."),
+    "owner_found": (
+        "sc:Text",
+        "How the owner was found: stated by the source, inferred, matched by a model, or unknown.",
+    ),
 }
 """Fields of image_info -> type and description."""
 

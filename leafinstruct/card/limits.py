@@ -102,6 +102,12 @@ def _of_models(history: Mapping[str, Any]) -> Iterator[str]:
             f"Alignment was not scored for {sum(unaligned.values()):,} documents whose language the model "
             f"does not know ({counts}); rules on it were ignored for them."
         )
+    if moved := history["filter"].get("reassigned", 0):
+        yield (
+            f"Of the images of kept documents, {moved:,} were assigned to another text by the alignment "
+            "model (`filter.alignment.reassign`); their `owner_found` is `matched`. Their places are "
+            "unchanged."
+        )
     if loose := [f"`{rule['score']}`" for rule in history["rules"] if rule.get("uncalibrated")]:
         yield f"Uncalibrated bounds: those of {_list(loose)} were not calibrated for the model that was used."
     if pleading := history["filter"].get("suspicious", 0):

@@ -128,6 +128,18 @@ Backend = Literal["clip", "open_clip", "transformers"]
 Dtype = Literal["float32", "bfloat16"]
 
 
+class ReassignConfig(_Section):
+    """Assign images to texts again by the alignment matrix of the document: each image to at most one text
+    and each text to at most one image, with the largest sum of cosines. For sources that lost the order of
+    their images. Only owners change: segments keep their order and positions."""
+
+    sources: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of the sources whose images are assigned; null: of all."""
+    stated: bool = False
+    """Also replace owners that the source states, such as MMC4's matched sentences. Without it their texts
+    are not given to other images."""
+
+
 class AlignmentConfig(_Section):
     """CLIP text-image alignment. Computed only if there is a rule on alignment.* or coherence.*, or `model`
     or `share_above` is set."""
@@ -155,6 +167,9 @@ class AlignmentConfig(_Section):
     share_above: float | None = None
     """Cosine from which an image counts for alignment.share. No default, because scales differ between
     models."""
+    reassign: ReassignConfig | None = None
+    """Assign images to texts again by the alignment matrix; needs `model`. Null: owners change only where the
+    matrix shows on which side of its images a page has their texts."""
     allow_toy: bool = False
     """Allow the tiny model on sources other than Sketchbook. Its scores mean nothing there; every row and the
     card report it."""
@@ -168,6 +183,8 @@ class AlignmentConfig(_Section):
     def _named(self) -> AlignmentConfig:
         if self.backend != "clip" and (self.model is None or self.model == TOY_MODEL):
             raise ValueError(f"backend {self.backend} needs a model; {TOY_MODEL} is of the backend clip")
+        if self.reassign is not None and self.model is None:
+            raise ValueError("reassign compares images with texts; set alignment.model, such as ViT-B/32")
         return self
 
 

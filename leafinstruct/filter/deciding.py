@@ -67,6 +67,7 @@ def _report(
     kept = [decision for decision in decisions if decision.kept]
     dropped = [decision for decision in decisions if not decision.kept]
     suspicious = sum(any(item.state == "suspicious" for item in one.cells) for one in decisions)
+    reassigned = sum(map(alignment.is_matched, (image for one in kept for image in one.document.images)))
     path = out.file("asked", part.name) if settings.config.judge.enabled else None
     return FilterReport(
         counts={
@@ -76,6 +77,7 @@ def _report(
             "images_dropped": sum(len(decision.image_drops) for decision in kept),
             "failed": sum(_failed(decision) for decision in decisions),
             **({"suspicious": suspicious} if suspicious else {}),
+            **({"reassigned": reassigned} if reassigned else {}),
         },
         reasons=Counter(decision.drops[0].reason for decision in dropped),
         image_reasons=Counter(drop.reason for decision in decisions for drop in decision.image_drops),

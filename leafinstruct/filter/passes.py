@@ -16,7 +16,7 @@ import numpy as np
 
 from leafinstruct.filter import materialize
 from leafinstruct.filter.catalog import versions
-from leafinstruct.filter.config import Backend
+from leafinstruct.filter.config import AlignmentConfig, Backend
 from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.embedders import embedder
 from leafinstruct.filter.embedders.weights import Weights
@@ -126,12 +126,7 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
         decision.apply([item for item in cells if item.position in shown])
         decision.apply([item for item in cells if item.position is None])
     if decision.kept and settings.weights is not None and cached.embeddings is not None:
-        _align(
-            decision,
-            settings.weights,
-            cached.embeddings.get(document.id, {}),
-            settings.config.alignment.share_above,
-        )
+        _align(decision, settings.weights, cached.embeddings.get(document.id, {}), settings.config.alignment)
     if decision.kept and cached.duplicates is not None:
         within = [
             *duplicate.within(decision.document),
@@ -168,17 +163,25 @@ def _apply_verdict(decision: Decision, cells: Sequence[Cell]) -> None:
 
 
 def _align(
-    decision: Decision, weights: Weights, matrix: Mapping[int, EmbeddingRow], share_above: float | None
+    decision: Decision, weights: Weights, matrix: Mapping[int, EmbeddingRow], section: AlignmentConfig
 ) -> None:
     """Apply alignment and coherence. matrix: position -> row of the document's images.
 
     Without the language of a document the cosines with its texts mean nothing: its alignment is `not_scored`,
     no rule is applied to it, and its owners stay as ingest inferred them. Coherence compares only images.
     """
-    known = weights.knows(decision.document.language)
+    known, reassign, share_above = (
+        weights.knows(decision.document.language),
+        section.reassign,
+        section.share_above,
+    )
     # a model that was not trained on such images does not decide owners
     if known and not weights.toy:
         decision.document = alignment.with_owners(decision.document, matrix)
+        if reassign is not None and decision.document.source in (
+            reassign.sources or (decision.document.source,)
+        ):
+            decision.document = alignment.reassigned(decision.document, matrix, reassign.stated)
     if known or any(row.fault for row in matrix.values()):
         own = alignment.image_cells(decision.document, matrix, weights.label)
         decision.apply(own)  # images first, since the document's aggregates count only kept images

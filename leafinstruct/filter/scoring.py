@@ -42,7 +42,7 @@ def section_for(names: Collection[str], section: Mapping[str, Any], online: bool
         raise RecipeError("contamination.* compares with filter.reference, which only `leaf build` reads")
     alignment = dict(section.get("alignment") or {})
     if not families & set(CLIP_FAMILIES):
-        alignment |= {"model": None, "share_above": None}
+        alignment |= {"model": None, "share_above": None, "reassign": None}
     elif alignment.get("model") is None:
         raise RecipeError(
             "alignment.* and coherence.* need a CLIP model; give "

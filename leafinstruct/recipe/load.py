@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from leafinstruct.errors import RecipeError, shortened
+from leafinstruct.errors import RecipeError, shortened, suggestion
 from leafinstruct.filter.catalog import CLIP_FAMILIES, OFFLINE_JUDGE
 from leafinstruct.filter.config import TOY_MODEL, Rule
 from leafinstruct.ingest.config import Source, source_class
@@ -267,6 +267,7 @@ def _check_models(path: Path, recipe: Recipe) -> None:
             "set alignment.model: ViT-B/32 or a checkpoint's path, or allow_toy: true for a test "
             "run whose scores mean nothing"
         )
+    _check_reassign(path, recipe)
     rewrite = recipe.rewrite
     if recipe.llm.provider == "offline" and "refine" in rewrite.model_fields_set and rewrite.refine:
         raise RecipeError(
@@ -281,6 +282,27 @@ def _check_models(path: Path, recipe: Recipe) -> None:
                 f"but {used} is used; "
                 "set a bound for that model, or add uncalibrated: true to the rule"
             )
+
+
+def _check_reassign(path: Path, recipe: Recipe) -> None:
+    """Check that images are assigned again in sources that exist, and not by a model that was trained on
+    others."""
+    section = recipe.filter.alignment.reassign
+    if section is None:
+        return
+    names = [source.name for source in recipe.ingest.sources]
+    for name in section.sources or ():
+        if name not in names:
+            raise RecipeError(
+                f"{path}, filter.alignment.reassign.sources: there is no source {name!r}; "
+                f"{suggestion(name, names)}"
+            )
+    strangers = [name for name in recipe.strangers if name in (section.sources or names)]
+    if recipe.filter.clip == TOY_MODEL and strangers:
+        raise RecipeError(
+            f"{path}, filter.alignment.reassign: {TOY_MODEL} knows only Sketchbook and would assign the "
+            f"images of {', '.join(strangers)} at random; set another alignment.model"
+        )
 
 
 def inactive_rules(recipe: Recipe) -> list[str]:

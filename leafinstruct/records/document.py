@@ -32,9 +32,10 @@ State = Literal[
 ]
 UNDECIDED = frozenset({"failed", "declined"})
 """States of an item that gave no result. Its stage tries it again whenever it runs."""
-OwnerFound = Literal["stated", "inferred", "unknown"]
+OwnerFound = Literal["stated", "inferred", "matched", "unknown"]
 """How the owner of an image was found: the source states it (MMC4's matched sentence, a figure's caption, a
-video's step), it was inferred from the page's structure or by CLIP, or it is not known."""
+video's step), it was inferred from the page's structure or by CLIP, the alignment matrix of the document gave
+it another one (filter.alignment.reassign), or it is not known."""
 
 _LINE = re.compile(
     (

@@ -210,6 +210,8 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
         if cut and stage == "rewrite":
             yield Step(stage, "documents with examples", kept, images)
         yield Step(stage, label, number, images, cut=cut and stage in ("rewrite", "shard"))
+        if moved := entry["counts"].get("reassigned", 0):
+            yield Step(stage, "kept, assigned to another text by alignment", None, moved)
         for language, unaligned in list(entry["unaligned"].items())[:SHOWN]:
             yield Step(stage, f"kept, alignment not scored: {language}", unaligned, None)
 

@@ -3,6 +3,7 @@ processes of devices, and settings that this machine cannot serve."""
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from functools import partial
@@ -20,14 +21,19 @@ from leafinstruct.filter.scores import alignment
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
+from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
 from leafinstruct.report import status
+from leafinstruct.report.explain import lineage as explain
+from leafinstruct.report.explain import story
 from leafinstruct.report.inspect import decision
 from leafinstruct.report.inspect.gather import gather as gathered
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Needs, Part
 from leafinstruct.runtime.engine.local import LocalEngine
 from leafinstruct.sketchbook import tiny_clip
+from leafinstruct.sketchbook.documents.plan import Settings, draft
+from leafinstruct.sketchbook.world.render import render
 
 SENTENCES = json.loads((Path(__file__).parent.parent / "records/languages.json").read_text(encoding="utf-8"))
 UNREACHABLE = {"score": "alignment.own", "min": 2, "model": "leaf:tiny-clip-1"}
@@ -124,6 +130,67 @@ def test_languages_of_the_recipe_replace_those_of_the_table(mixed):
     assert {
         cell.state for some in cells(mixed).values() for cell in some if alignment.is_ignored(cell)
     } == set()
+
+
+@pytest.fixture
+def unordered(tmp_path: Path) -> Path:
+    """A document of four drawn steps of four lessons. MMC4 states for each image the text of another one."""
+    lessons = [draft(Settings(seed=7, documents=4), index) for index in range(4)]
+    texts = [lesson.steps[0].text for lesson in lessons]
+    files = []
+    for lesson in lessons:
+        file = io.BytesIO()
+        render(lesson.steps[0].scene, 128).save(file, "PNG")
+        files.append(file.getvalue())
+    mmc4(tmp_path / "data", {"https://a.example/lost": list(zip(texts, files[1:] + files[:1], strict=True))})
+    weights = tmp_path / "own.pt"
+    shutil.copy(tiny_clip.unpack(tmp_path), weights)
+    return recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}]},
+        filter={
+            "min_words": 1,
+            "judge": {"enabled": False},
+            "alignment": {"model": "./own.pt", "reassign": {"sources": ["own"], "stated": True}},
+        },
+        rewrite={"tasks": [{"name": "quoted", "language": "any", "ask_untitled": ["“{opening}”"]}]},
+        shard={"splits": {"train": 1.0}},
+    )
+
+
+def only_kept(path: Path) -> Document:
+    filtered = stages(path)["filter"]
+    (document,) = [
+        one for part in filtered.parts() for one in table.documents(filtered.file("documents", part))
+    ]
+    return document
+
+
+def test_images_that_lost_their_order_are_assigned_again_and_every_report_shows_it(unordered):
+    build(unordered)
+    document = only_kept(unordered)
+    assert [segment.position for segment in document.segments] == list(range(8))
+    assert [(image.position, image.owner, image.owner_found) for image in document.images] == [
+        *((0, 3, "matched"), (2, 5, "matched")),
+        *((4, 7, "matched"), (6, 1, "matched")),
+    ]
+    own = [cell.value for cell in cells(unordered)["lost"] if cell.name == "alignment.own"]
+    assert min(own) > 0.1  # the minimum that the model's card names
+    lineage = explain.look(stages(unordered), document.id, Path("none"))["record"]
+    line = "alignment.reassign: [0] belongs to [3] by the matrix, before to [1], stated"
+    assert lineage["filter"]["reassigned"][0] == line
+    assert any(line in shown for shown in story.story(lineage, 200))
+    (record,) = gathered(stages(unordered), 10, lambda *_: None).records
+    assert record["edits"][0] == ["alignment.reassign", line]
+    lines = {step.what: step.images for step in status.steps(status.entries(stages(unordered)))}
+    assert lines["kept, assigned to another text by alignment"] == 4
+    card = (stages(unordered)["shard"].path / "README.md").read_text(encoding="utf-8")
+    assert "4 were assigned to another text by the alignment model (`filter.alignment.reassign`)" in card
+    build(unordered, "filter.alignment.reassign=null", rebuild=False)
+    document = only_kept(unordered)
+    assert [(image.owner, image.owner_found) for image in document.images] == [
+        (position, "stated") for position in (1, 3, 5, 7)
+    ]
 
 
 def poisoned(folder: Path) -> Path:

@@ -8,7 +8,8 @@ Two documents of one component need no comparison, since it could not change the
 copies of one page are compared with one of them, not with each other, and the result depends neither on the
 order of the documents nor on their parts.
 
-Memory: one band of all documents at a time, the runs of one chunk of pairs. Bands and runs lie in two files
+Memory: one band of all documents at a time twice, and once more in order; of the documents that share a
+value with another, one bucket; the runs of one chunk of pairs. Bands and runs lie in two files
 without a name until the step ends, from which the runs of a pair are read when they are needed.
 
 Chosen for components and intersections: scipy.
@@ -35,6 +36,8 @@ changed leaves 0.57, a page in the frame of another site half as long as itself 
 tests, pairs are at 0.36 and more (the same instructions for two browsers) or at 0.18 and less."""
 _RUNS_AT_ONCE = 1 << 18
 """Runs that are compared together."""
+_BUCKET = 1 << 17
+"""Documents of equal values that are paired together."""
 
 
 class Components:
@@ -46,9 +49,14 @@ class Components:
     def join(self, left: Indices, right: Indices) -> None:
         """Join the nodes of each pair, (k,) each."""
         if len(left):
-            edges = (np.ones(len(left), np.int8), (self.label[left], self.label[right]))
-            links = coo_array(edges, shape=(len(self.label), len(self.label)))
-            self.label = connected_components(links, directed=False)[1].astype(np.int32)[self.label]
+            roots, edges = np.unique(self.label[np.stack([left, right])], return_inverse=True)
+            one, other = edges.reshape(2, -1)
+            links = coo_array((np.ones(len(one), np.int8), (one, other)), (len(roots), len(roots)))
+            component = connected_components(links, directed=False)[1]
+            _, first = np.unique(component, return_index=True)
+            # a label is the index of a node that has it
+            self.label[roots] = roots[first][component]
+            self.label = self.label[self.label]
 
 
 class Texts:
@@ -88,23 +96,46 @@ class Texts:
         self._bands.flush()
         self._runs.flush()
         found = Components(self._count)
-        (members,) = np.nonzero(np.diff(self._ends))
-        for left, right in _with_first(same[members], found.label[members]):
-            found.join(members[left], members[right])
+        for some in self._repeated(same):
+            for left, right in _with_first(same[some], found.label[some]):
+                found.join(some[left], some[right])
         for band in range(BANDS):
             read = os.pread(self._bands.fileno(), 8 * self._count, 8 * self._count * band)
-            values = np.frombuffer(read, np.uint64)[members]
-            for pairs in (_with_first, _with_all):
-                for left, right in pairs(values, found.label[members]):
-                    self._join_similar(found, members[left], members[right])
+            values = np.frombuffer(read, np.uint64)
+            for some in self._repeated(values):
+                chosen = values[some]
+                for pairs in (_with_first, _with_all):
+                    for left, right in pairs(chosen, found.label[some]):
+                        self._join_similar(found, some[left], some[right])
         return found.label
 
+    def _repeated(self, values: Numbers) -> Iterator[Indices]:
+        """Yield the documents with words whose value another one has too, about _BUCKET of them at a time;
+        those of one value together. values: (count,)."""
+        ordered = np.sort(values)
+        again = ordered[1:][ordered[1:] == ordered[:-1]]  # k - 1 times the value of k documents
+        del ordered
+        start = 0
+        while start < len(again):
+            last = again[min(start + _BUCKET, len(again)) - 1]
+            stop = int(np.searchsorted(again, last, side="right"))
+            bucket = np.unique(again[start:stop])
+            some = [
+                at + np.flatnonzero(_among(values[at : at + _BUCKET], bucket) & (self._sizes(at) > 0))
+                for at in range(0, self._count, _BUCKET)
+            ]
+            yield np.concatenate(some)
+            start = stop
+
+    def _sizes(self, start: int) -> Indices:
+        """Numbers of runs of the documents from one on, at most _BUCKET of them."""
+        return np.diff(self._ends[start : start + _BUCKET + 1])
+
     def _join_similar(self, found: Components, left: Indices, right: Indices) -> None:
-        sizes = np.diff(self._ends)
-        small, large = np.minimum(sizes[left], sizes[right]), np.maximum(sizes[left], sizes[right])
-        possible = small >= SIMILAR * large
+        one, other = self._size(left), self._size(right)
+        possible = np.minimum(one, other) >= SIMILAR * np.maximum(one, other)
         left, right = left[possible], right[possible]
-        total = np.cumsum(sizes[left] + sizes[right])
+        total = np.cumsum((one + other)[possible])
         start = 0
         while start < len(left):
             before = int(total[start - 1]) if start else 0
@@ -114,9 +145,12 @@ class Texts:
             one, other = one[apart], other[apart]
             if len(one):
                 common = self._common(one, other)
-                similar = common >= SIMILAR * (sizes[one] + sizes[other] - common)
+                similar = common >= SIMILAR * (self._size(one) + self._size(other) - common)
                 found.join(one[similar], other[similar])
             start = stop
+
+    def _size(self, documents: Indices) -> Indices:
+        return self._ends[documents + 1] - self._ends[documents]
 
     def _common(self, left: Indices, right: Indices) -> Indices:
         """The number of runs that the documents of each pair share, (k,)."""
@@ -137,6 +171,13 @@ class Texts:
         found = csr_array((np.ones(len(indices), np.int8), indices, starts), (len(documents), RUN_LIMIT))
         found.has_canonical_format = True  # runs are sorted and different
         return found
+
+
+def _among(values: Numbers, bucket: Numbers) -> NDArray[np.bool_]:
+    """Whether each value is one of the bucket, which is sorted and not empty, (n,)."""
+    place = np.minimum(np.searchsorted(bucket, values), len(bucket) - 1)
+    found: NDArray[np.bool_] = bucket[place] == values
+    return found
 
 
 def _with_first(values: Numbers, label: NDArray[np.int32]) -> Iterable[tuple[Indices, Indices]]:

@@ -4,8 +4,9 @@ It reads keys- of all parts and gives each part its rows of table.DUPLICATES. Th
 number of parts and any order of documents. Exact copies of a text are in one group, so they need no rule of
 their own beside one on near-duplicates; of both, the better document (corpus.py) stays.
 
-Cost (benchmarks/duplicates.py): 0.12 CPU-ms per document with 2 images for 5,000 documents and for 50,000;
-170 bytes of memory per document and per image, and 40 MB.
+Documents and images are sorted by their keys, and images are read when the texts are done. Memory: about 90
+bytes per document and per image, and 20 MB (tests/filter/test_index_growth.py). Cost
+(benchmarks/duplicates.py): 0.05 CPU-ms per document with 2 images; most of it looks up hashes of images.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leafinstruct.filter.index.corpus import Corpus, texts
+from leafinstruct.filter.index.corpus import Corpus, Images, texts
 from leafinstruct.filter.index.groups import Texts
-from leafinstruct.filter.index.hamming import Indices, near_pairs
+from leafinstruct.filter.index.hamming import near_pairs
 from leafinstruct.filter.index.image import Hashes
-from leafinstruct.filter.index.reference import Reference
+from leafinstruct.filter.index.reference import Reference, Shares
 from leafinstruct.records.rows import DuplicateRow
 
 Ranks = NDArray[np.int32]
@@ -39,11 +40,13 @@ def reduce(
     copies, _ = _better(corpus.text, rank)
     label = _components(corpus, files, scratch)
     near, best = _better(label, rank)
-    same_images, near_images = _shares(corpus, rank)
+    alone = np.bincount(label, minlength=len(label))[label] < 2
+    del label
     texts_in = None if reference is None else reference.text_shares(files.values())
-    images_in = None if reference is None else reference.image_shares(corpus)
-    alone = np.bincount(label, minlength=1)[label] < 2
-    for part in files:
+    images = Images.read(files, corpus.shown)
+    same_images, near_images = _shares(images, corpus.shown, rank)
+    images_in = None if reference is None else reference.image_shares(images, corpus.shown)
+    for part, places in corpus.ranges():
         yield (
             part,
             [
@@ -57,7 +60,7 @@ def reduce(
                     reference_text=None if texts_in is None else round(float(texts_in[at]), 4),
                     reference_images=None if images_in is None else round(float(images_in[at]), 4),
                 )
-                for at in corpus.of(part)
+                for at in places
             ],
         )
 
@@ -74,9 +77,11 @@ def _components(corpus: Corpus, files: Mapping[str, Path], scratch: Path) -> NDA
 def _better(values: NDArray[np.generic], rank: Ranks) -> tuple[Ranks, Ranks]:
     """For each document the number of better ones with an equal value, and the index of the best; (n,)
     each."""
-    order = np.lexsort((rank, values))
+    order = np.lexsort((rank, values)).astype(np.int32)
+    ordered = values[order]
     new = np.ones(len(order), bool)
-    new[1:] = values[order[1:]] != values[order[:-1]]
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    del ordered
     places = np.arange(len(order), dtype=np.int32)
     begins = np.maximum.accumulate(np.where(new, places, 0))
     number, best = np.empty_like(rank), np.empty_like(rank)
@@ -85,28 +90,26 @@ def _better(values: NDArray[np.generic], rank: Ranks) -> tuple[Ranks, Ranks]:
     return number, best
 
 
-def _shares(corpus: Corpus, rank: Ranks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _shares(images: Images, shown: Ranks, rank: Ranks) -> tuple[Shares, Shares]:
     """For each document the share of its images that a better document has too: the same bytes, and the same
     bytes or a near image; (n,) each."""
-    own = rank[corpus.owner]
-    values, first, image = np.unique(corpus.digest, return_index=True, return_inverse=True)
-    exact = np.full(len(values), len(rank), np.int32)  # the best rank that shows each image
-    np.minimum.at(exact, image, own)
-    near = _nearest(corpus.hashes, first, exact)
-    shown = np.maximum(corpus.shown, 1)
-    found = (
-        np.bincount(corpus.owner, weights=best[image] < own, minlength=len(rank)) / shown
-        for best in (exact, near)
-    )
-    return next(found), next(found)
+    own = rank[images.owner]
+    exact = np.full(len(images.digest), len(rank), np.int32)  # the best rank that shows each image
+    np.minimum.at(exact, images.image, own)
+    near = _nearest(images.hashes, exact)
+
+    def share(best: Ranks) -> Shares:
+        found = np.bincount(images.owner[best[images.image] < own], minlength=len(rank))
+        shares: Shares = found / np.maximum(shown, 1)
+        return shares
+
+    return share(exact), share(near)
 
 
-def _nearest(hashes: Hashes, first: Indices, rank: Ranks) -> Ranks:
-    """The best rank among each different image and those near to it or to its mirror image, (d,). hashes: of
-    all images, (n, 4). first: (d,) index of the different ones. rank: (d,)."""
+def _nearest(hashes: Hashes, rank: Ranks) -> Ranks:
+    """The best rank among each different image and those near to it or to its mirror image, (d,). hashes:
+    (d, 4). rank: (d,)."""
     best = rank.copy()
-    (hashed,) = np.nonzero(np.any(hashes, axis=1)[first])
-    some = hashes[first[hashed]]
-    for left, right in near_pairs(some, some):
-        np.minimum.at(best, hashed[left], rank[hashed[right]])
+    for left, right in near_pairs(hashes, hashes):
+        np.minimum.at(best, left, rank[right])
     return best

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leafinstruct.filter.index.corpus import UNREAD, Corpus, texts
+from leafinstruct.filter.index.corpus import UNREAD, Corpus, Images, texts
 from leafinstruct.filter.index.hamming import Indices, near_pairs, spread
 from leafinstruct.filter.index.text import Runs
 
@@ -37,13 +37,13 @@ class Reference:
     """The texts and images of a reference.
 
     runs: (r,) of all texts, sorted, with repetitions. item: (r,) the text of each run. sizes: (t,) runs of
-    each text, 0 if it is too short to be compared. corpus: its images.
+    each text, 0 if it is too short to be compared. images: those of all.
     """
 
     runs: Runs
     item: NDArray[np.int32]
     sizes: Indices
-    corpus: Corpus
+    images: Images
 
     @classmethod
     def read(cls, files: Mapping[str, Path]) -> Reference:
@@ -57,14 +57,14 @@ class Reference:
         sizes, whole = np.concatenate(lengths), np.concatenate(found)
         item = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
         order = np.argsort(whole, kind="stable")
-        return cls(whole[order], item[order], sizes, Corpus.read(files))
+        return cls(whole[order], item[order], sizes, Images.read(files, Corpus.read(files).shown))
 
     @property
     def facts(self) -> tuple[int, int, int, int]:
         """Documents, those whose text is too short to be compared, images, those that could not be read."""
-        unread = np.count_nonzero(self.corpus.digest == UNREAD)
+        unread = np.count_nonzero(self.images.digest[self.images.image] == UNREAD)
         short = np.count_nonzero(self.sizes == 0)
-        return len(self.sizes), int(short), len(self.corpus.digest), int(unread)
+        return len(self.sizes), int(short), len(self.images.owner), int(unread)
 
     def text_shares(self, files: Iterable[Path]) -> Shares:
         """contamination.text of all documents, (n,). files: their keys. Raises DamagedError."""
@@ -88,15 +88,11 @@ class Reference:
         np.maximum.at(largest, of, np.where(smaller >= SHORTEST, common / np.maximum(smaller, 1), 0))
         return largest
 
-    def image_shares(self, corpus: Corpus) -> Shares:
-        """contamination.images of all documents, (n,)."""
-        digest, first, image = np.unique(corpus.digest, return_index=True, return_inverse=True)
-        shown = np.isin(digest, self.corpus.digest) & (digest != UNREAD)
-        hashes = corpus.hashes[first]
-        (hashed,) = np.nonzero(hashes.any(axis=1))
-        own = np.unique(self.corpus.hashes[self.corpus.hashes.any(axis=1)], axis=0)
-        for query, _ in near_pairs(hashes[hashed], own):
-            shown[hashed[query]] = True
-        counts = np.bincount(corpus.owner, weights=shown[image], minlength=len(corpus.ids))
-        found: Shares = counts / np.maximum(corpus.shown, 1)
-        return found
+    def image_shares(self, images: Images, shown: NDArray[np.int32]) -> Shares:
+        """contamination.images of all documents, (n,). shown: (n,) their numbers of images."""
+        found = np.isin(images.digest, self.images.digest) & (images.digest != UNREAD)
+        for query, _ in near_pairs(images.hashes, np.unique(self.images.hashes, axis=0)):
+            found[query] = True
+        counts = np.bincount(images.owner[found[images.image]], minlength=len(shown))
+        shares: Shares = counts / np.maximum(shown, 1)
+        return shares

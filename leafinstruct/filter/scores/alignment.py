@@ -7,24 +7,31 @@ not know has no such cosines: its scores are `not_scored`, and rules on them are
 `alignment.own` is the cosine with the text that owns the image (records.owners), so two swapped neighbors
 fail. `alignment.beside` is the larger of two cosines: with the nearest text before it, and with its captions
 (or, without one, the nearest text after it). Scales differ between models, so rules name theirs.
+
+On request, for sources that lost the order of their images, `reassigned` decides all owners of a document
+together before they are scored.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from leafinstruct.filter.scores.cell import cell
-from leafinstruct.records.document import Document, ImageRef
+from leafinstruct.records.document import Document, ImageRef, Segment
 from leafinstruct.records.example import Cell
 from leafinstruct.records.rows import EmbeddingRow
 from leafinstruct.records.text import owners, places
 from leafinstruct.records.text.language_names import named
 
 NO_OWNER = "no owner is known: the larger of both sides"
+REASSIGN = "alignment.reassign"
+"""Reason of a changed owner, in explanations."""
+_LEAST = 1e-4
+"""Step of a stored cosine."""
 _UNKNOWN = "the model does not know "
 _OF_IMAGES = ("alignment.own", "alignment.beside", "alignment.margin")
 
@@ -56,6 +63,73 @@ def with_owners(document: Document, rows: Mapping[int, EmbeddingRow]) -> Documen
     return owners.align(
         document, {position: _of_kept_texts(document, row, row.cosines) for position, row in rows.items()}
     )
+
+
+def reassigned(document: Document, rows: Mapping[int, EmbeddingRow], stated: bool) -> Document:
+    """The document with its images assigned to its texts again: at most one image per text, with the largest
+    sum of cosines; of equal sums the one that keeps more owners.
+
+    rows: position -> matrix row of its image. stated: whether owners that the source states are replaced;
+    else they stay, and their texts have no second image. Captions keep their images, and headings get none.
+    Where there are more images than texts, those without a text keep their owners, so no owner is ever
+    removed. A changed owner has `owner_found` matched; positions and order are unchanged. Conversations are
+    returned unchanged: who speaks owns the images. Cost: 0.1 ms for 10 images and 40 texts.
+    """
+    from scipy.optimize import linear_sum_assignment  # 200 ms
+
+    captions = {text.position for text in document.texts if text.kind == "caption"}
+    cosines = {
+        image.position: _of_kept_texts(document, rows[image.position], rows[image.position].cosines)
+        for image in document.images
+        if (stated or image.owner_found != "stated") and image.owner not in captions
+    }
+    images = [image for image in document.images if cosines.get(image.position)]
+    taken = {image.owner for image in document.images if image.position not in cosines}
+    texts = [
+        text.position
+        for text in document.texts
+        if text.kind not in ("heading", "caption") and text.position not in taken
+    ]
+    if document.is_conversation or not images or not texts:
+        return document
+    # stored cosines are multiples of 1e-4
+    present = _LEAST / (2 * len(images))
+    gains = np.array(
+        [
+            [cosines[image.position][text] + present * (text == image.owner) for text in texts]
+            for image in images
+        ]
+    )  # (images, texts)
+    found = {
+        images[row].position: texts[column]
+        for row, column in zip(*linear_sum_assignment(gains, maximize=True), strict=True)
+    }
+    return replace(document, segments=tuple(_owned(segment, found) for segment in document.segments))
+
+
+def _owned(segment: Segment, found: Mapping[int, int]) -> Segment:
+    """A segment; an image with its new owner, if it is another one."""
+    owner = found.get(segment.position)
+    if not isinstance(segment, ImageRef) or owner is None or owner == segment.owner:
+        return segment
+    return replace(segment, owner=owner, owner_found="matched")
+
+
+def is_matched(image: ImageRef) -> bool:
+    """Whether `reassigned` changed the owner of an image."""
+    return image.owner_found == "matched"
+
+
+def changes_of_owners(read: Document, decided: Iterable[ImageRef]) -> list[str]:
+    """One line for each image that `reassigned` gave another owner, with the one before. read: as ingest
+    wrote it. decided: the images as filter left them."""
+    before = {image.position: image for image in read.images}
+    lines = []
+    for image in filter(is_matched, decided):
+        old = before[image.position]
+        was = "its owner was unknown" if old.owner is None else f"before to [{old.owner}], {old.owner_found}"
+        lines.append(f"{REASSIGN}: [{image.position}] belongs to [{image.owner}] by the matrix, {was}")
+    return lines
 
 
 def image_cells(document: Document, rows: Mapping[int, EmbeddingRow], model: str) -> list[Cell]:

@@ -33,6 +33,8 @@ def decision(
         yield from page.wrapped(_why(found["drops"][0]), 2, 4)
     for edit in found["edits"]:
         yield from page.wrapped(f"edited {printable(edit['line'])}", 2, 4)
+    for line in found["reassigned"]:
+        yield from page.wrapped(line, 2, 4)
     by_rule = {rule["rule"]: rule for rule in found["rules"]}
     for name in dict.fromkeys([*(cell["name"] for cell in scores), *by_rule]):
         cells = [cell for cell in scores if cell["name"] == name]

@@ -6,8 +6,8 @@
     segments               as read; of an image also `found` (the file at its reference) and `fetch` (the log,
                            for an image on the web)
     scores                 every cell, in the order computed
-    filter                 verdict, drops, edits (changes of texts, each with a `line` for people), rules
-                           (each with bound, values, outcome), duplicates, judge (see answers.py),
+    filter                 verdict, drops, edits (changes of texts, each with a `line` for people),
+                           reassigned (a line for each image with another owner), rules (each with bound, values, outcome), duplicates, judge (see answers.py),
                            further_judges (the questions to the others of several judges), single_answers
                            (what each of them gave)
     rewrite                verdict, drops, asked: the first question, questions: all of them, each with its
@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from leafinstruct.filter.catalog import OF_EXAMPLES
+from leafinstruct.filter.scores.alignment import changes_of_owners
 from leafinstruct.filter.texts import editing
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, ImageRef, Segment, Text
@@ -84,6 +85,7 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
     part = match.part
     read = _document(stages["ingest"], "documents", part, match.document)
     assert read is not None, "find() read this row"
+    decided = _decided(read, stages["filter"], part)
     judged = answers.asked(stages["filter"], part, match.document, kept_answers)
     scores = _scores(stages["filter"], part, match.document)
     verdict = _verdict(stages["filter"], part, match.document, ("documents", "kept"), ("dropped", "dropped"))
@@ -100,12 +102,13 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
         "part": part,
         "fate": fates(stages, [match])[match.document],
         "source": _source(stages["ingest"], part, read),
-        "segments": _segments(_decided(read, stages["filter"], part), stages["filter"], part),
+        "segments": _segments(decided, stages["filter"], part),
         "scores": [_columns(cell, _CELL) for cell in scores],
         "filter": verdict
         and {
             **_of_stage(verdict),
             "edits": _edits(stages["filter"], part, read),
+            "reassigned": changes_of_owners(read, decided.images),
             **decision.read_back(stages["filter"], part, match.document, scores, verdict[1]),
             "judge": next(iter(judged), None),
             "further_judges": judged[1:],

@@ -31,10 +31,10 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from leafinstruct.filter.catalog import OF_EXAMPLES, SCORES
-from leafinstruct.filter.scores.alignment import is_ignored
+from leafinstruct.filter.scores.alignment import REASSIGN, changes_of_owners, is_ignored
 from leafinstruct.filter.texts.editing import edited, line_of
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Text
+from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.edits import Edit, edits
 from leafinstruct.records.example import Cell, Example
 from leafinstruct.records.rows import Drop, ImageRow
@@ -200,13 +200,13 @@ def _records(
     filtered, rewrite = stages["filter"], stages["rewrite"]
     decided = filtered.report(part) is not None
     verdicts: dict[str, tuple[str, Sequence[Drop]]] = {}
-    owners_now: dict[str, dict[int, int | None]] = {}
+    decided_images: dict[str, Sequence[ImageRef]] = {}
     changes: dict[str, Sequence[Edit]] = {}
     for kind, verdict in (("documents", "kept"), ("dropped", "dropped")):
         for document, drops in _there(filtered.file(kind, part), table.decisions) if decided else ():
             if document.id in chosen:
                 verdicts[document.id] = verdict, drops
-                owners_now[document.id] = {image.position: image.owner for image in document.images}
+                decided_images[document.id] = document.images
         changes |= {name: made for name, made in _there(filtered.file(kind, part), edits) if made and decided}
     refused = {
         document.id: [shown_drop(drop) for drop in drops]
@@ -227,6 +227,7 @@ def _records(
         if read.id not in chosen:
             continue
         document, made = edited(read, changes.get(read.id, ()))
+        left = decided_images.get(document.id, ())
         verdict, failed = verdicts.get(document.id, ("undecided", ()))
         source, answer = Allowance(shared.allowance), Allowance(shared.allowance)
         segments, positions = _segments(document, images, source, shared)
@@ -241,15 +242,23 @@ def _records(
             **asdict(document.provenance),
             "verdict": verdict,
             "drops": [shown_drop(drop) for drop in failed],
-            "edits": [[edit.reason, line_of(edit, read)[:CUT]] for edit in made],
+            "edits": _changes(read, made, left),
             **({"refused": refused[document.id]} if document.id in refused else {}),
             "segments": segments,
             **_minima(document),
-            **layout(document, owners_now.get(document.id, {})),
+            **layout(document, {image.position: image.owner for image in left}),
             **({"unaligned": True} if any(map(is_ignored, cells.get(document.id, ()))) else {}),
             **_cells(cells.get(document.id, []), positions, shared),
             **turns,
         }
+
+
+def _changes(read: Document, made: Sequence[Edit], images: Sequence[ImageRef]) -> list[list[str]]:
+    """[reason, line] of each edit and of each image with another owner. images: as filter left them."""
+    return [
+        *([edit.reason, line_of(edit, read)[:CUT]] for edit in made),
+        *([REASSIGN, line] for line in changes_of_owners(read, images)),
+    ]
 
 
 def _segments(
