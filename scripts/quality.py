@@ -27,7 +27,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import yaml
 from plant import divided, sources_of
@@ -41,6 +41,7 @@ from leafinstruct.sketchbook.clean.pages import CASES, clean_page, script_of
 from leafinstruct.sketchbook.clean.sentences import languages
 from leafinstruct.sketchbook.documents.page import page
 from leafinstruct.sketchbook.documents.plan import TOPICS, Settings
+from leafinstruct.sketchbook.planting import phrases
 from leafinstruct.sketchbook.planting.catalog import PLANTERS
 from leafinstruct.sketchbook.planting.corpus import PLANTED, Choice, Source, Truth, planted_into, write
 
@@ -49,15 +50,19 @@ SEED = 20_271_130
 """Seen by no bound: nothing else in this repository uses it."""
 EACH, CLEAN, EVERY_SCRIPT = 40, 100, 60
 """Drawn pages with each defect; clean drawn pages; clean pages of each group of scripts."""
-ROUND = 8
+ROUND = 5
 """Classes that are planted into the real pages at a time, so that each page is used once."""
 CORPORA = ("Sketchbook", "real")
 STEPS = ("clean", *CORPORA)
 SPARE, DONORS = 30, 20
 """More drawn pages than are planted, so that every class finds pages that fit; donors for each page of a
 class: image dumps, text dumps and sequences of foreign images take several each."""
+DUPLICATES = ("duplicate.text", "duplicate.near_text")
+"""Rules that drop a page only if a better one of its group is kept. Nothing else dropped it before."""
 FORMS = ("html", "web.warc.gz", "mmc4", "obelics")
 """Where $LEAF_REAL_DATA has pages."""
+CONTAINED = 0.5
+"""Share of an item of the benchmark in a page, above which the page is dropped."""
 FOUND, MISSED = 0.95, 0.2
 """Shares of a class that is found, and below which it is missed."""
 LEVELS = {
@@ -70,11 +75,13 @@ LEVELS = {
 
 
 class Figure(TypedDict):
-    """Of one class, or of one group of clean pages: n, count (caught or lost), by (rule -> number)."""
+    """Of one class, or of one group of clean pages: n, count (caught or lost), by (rule -> number). near: of
+    lost pages, those of which a near-duplicate or a copy is kept."""
 
     n: int
     count: int
     by: dict[str, int]
+    near: NotRequired[int]
 
 
 Figures = dict[str, Figure]
@@ -118,6 +125,7 @@ def clean_choices(seed: int, every_script: int) -> list[Choice]:
 def filtered(recipe: Path, pages: Path, workdir: Path) -> dict[str, Fate]:
     """Apply the filter of a recipe to written pages. Returns what became of each file."""
     sections = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    with_reference(sections["filter"], workdir / "benchmark")
     own = {
         "name": "quality",
         "workdir": str(workdir),
@@ -133,6 +141,19 @@ def filtered(recipe: Path, pages: Path, workdir: Path) -> dict[str, Fate]:
                 rules = list(dict.fromkeys(drop.rule for drop in causes))
                 fates[document.provenance.file] = (document if kind == "documents" else None, rules)
     return fates
+
+
+def with_reference(section: dict[str, Any], folder: Path) -> None:
+    """Give a recipe's filter the benchmark of which items are planted, a page for each, unless it compares
+    with one of its own. No recipe can name it, since it is made up."""
+    if section.get("reference"):
+        return
+    for number, item in enumerate(phrases.BENCHMARK):
+        page = folder / f"{number}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f"<html><body><main><p>{item}</p></main></body></html>", encoding="utf-8")
+    section["reference"] = [{"kind": "html", "name": "benchmark", "path": str(folder)}]
+    section["rules"].append({"score": "contamination.text", "max": CONTAINED})
 
 
 def is_caught(truth: Truth, fates: dict[str, Fate]) -> bool:
@@ -183,12 +204,15 @@ def lost_figures(truths: Iterable[Truth], fates: dict[str, Fate]) -> Figures:
     for truth in truths:
         if truth.defect is not None or truth.file in kept_copies:
             continue
-        figure = found.setdefault(truth.group, {"n": 0, "count": 0, "by": {}})
+        figure = found.setdefault(truth.group, {"n": 0, "count": 0, "by": {}, "near": 0})
         figure["n"] += 1
         document, rules = fates.get(truth.file, (None, ["ingest"]))
         if document is None:
+            near = [rule for rule in rules if rule in DUPLICATES]
+            rule = (near or rules)[0]
             figure["count"] += 1
-            figure["by"][rules[0]] = figure["by"].get(rules[0], 0) + 1
+            figure["near"] = figure.get("near", 0) + bool(near)
+            figure["by"][rule] = figure["by"].get(rule, 0) + 1
     return found
 
 
@@ -294,14 +318,22 @@ def markdown(now: Measured, before: Measured | None) -> str:
                 f"| `{planter.name}` | {planter.does}; {planter.strength} | {count} | {' | '.join(cells)} | "
                 f"{rules_of(*own)} | {', '.join(planter.seen_by)} |"
             )
-    lines.append("\n## Clean pages that are lost\n\n| pages | n | lost | by |\n|---|---:|---:|---|")
+    lines.append(LOST)
     for groups in now["lost"].values():
         lines += [
-            f"| {group} | {figure['n']} | {share(figure)} | {rules_of(figure)} |"
+            f"| {group} | {figure['n']} | {share(figure)} | {figure.get('near', 0)} | {rules_of(figure)} |"
             for group, figure in sorted(groups.items())
         ]
     return "\n".join(lines) + "\n"
 
+
+LOST = """
+## Clean pages that are lost
+
+Of near-duplicates, the best page of a group is kept, and the others are lost on purpose: real pages have groups of one template, such as the same instructions for three browsers. No bound separates these from copies in which some words changed.
+
+| pages | n | lost | of these, near-duplicates of a kept page | by |
+|---|---:|---:|---:|---|"""  # noqa: E501 - Markdown is not wrapped
 
 PAGE = """# Quality of filtering
 
