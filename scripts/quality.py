@@ -65,6 +65,24 @@ CONTAINED = 0.5
 """Share of an item of the benchmark in a page, above which the page is dropped."""
 FOUND, MISSED = 0.95, 0.2
 """Shares of a class that is found, and below which it is missed."""
+WHO_SEES = {
+    "benchmark_item": "`contamination.text`, with `filter.reference`",
+    "captions_swapped": "a CLIP that knows the images and the language: `alignment.*`; or the judge",
+    "cropped": "a CLIP: `coherence.adjacent`. Cropped, an image differs as another one does",
+    "foreign_image": "a CLIP: `alignment.own`; or the judge",
+    "images_cropped": "a CLIP. Cropped, an image differs as another one does",
+    "images_mirrored": "`duplicate.near_images`. No rule here: many drawn images are near",
+    "images_of_another": "a CLIP: `alignment.own`; or the judge",
+    "images_resized": "`duplicate.near_images`. No rule here: many drawn images are near",
+    "images_shuffled": "a CLIP: `alignment.own`, `alignment.margin`; or the judge",
+    "nothing_changes": "a CLIP: `coherence.adjacent`. Moved by a pixel, an image is no copy",
+    "nothing_in_common": "a CLIP: `coherence.all_pairs`; or the judge",
+    "screenshot": "`image.text` and `image.flat`. No rule here: how-tos consist of them",
+    "shuffled_steps": "`rules.narrative_coherence`, where the text numbers its steps; or the judge",
+    "truncated_text": "`text.broken_end`, where the page has the whole word; or the judge",
+    "watermark_tiled": "a classifier (`filter.classifiers`); or the judge. Pale words are texture",
+}
+"""Who sees the classes that the rules do not find, or find in part."""
 LEVELS = {
     "text": "Text",
     "image": "Images",
@@ -286,15 +304,26 @@ def summary(now: Measured, before: Measured | None, corpora: Sequence[str]) -> l
             found, missed = sum(it >= FOUND for it in shares), sum(it < MISSED for it in shares)
             cells = (len(shares), found, len(shares) - found - missed, missed)
             lines.append(f"| {name}{when} | {' | '.join(map(str, cells))} |")
-    drawn = now["planted"].get("Sketchbook", {})
-    missed_names = [name for name, one in drawn.items() if one["n"] and one["count"] / one["n"] < MISSED]
-    for title, of_score in (("a score could see", True), ("only a CLIP or a judge could see", False)):
-        names = [
-            f"`{name}`"
-            for name in sorted(missed_names)
-            if any(who not in ("clip", "judge") for who in PLANTERS[name].seen_by) == of_score
-        ]
-        lines.append(f"\nMissed in Sketchbook, and {title}: {', '.join(names) or 'none'}.")
+    return [*lines, *_not_found(now)]
+
+
+def _not_found(now: Measured) -> list[str]:
+    """The classes that are not found in drawn pages, and who sees them."""
+    lines = [
+        "\nNot found in Sketchbook, fewest first:\n",
+        "| class | found | who sees it |",
+        "|---|---:|---|",
+    ]
+    shares = {
+        name: one["count"] / one["n"]
+        for name, one in now["planted"].get("Sketchbook", {}).items()
+        if one["n"]
+    }
+    for name, found in sorted(shares.items(), key=lambda item: (item[1], item[0])):
+        if found < FOUND:
+            lines.append(
+                f"| `{name}` | {found:.0%} | {WHO_SEES.get(name, 'the rules of the column `by`, in part')} |"
+            )
     return lines
 
 

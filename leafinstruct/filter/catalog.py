@@ -270,6 +270,7 @@ _DECLARED = (
         "duplicate.near_text",
         "document",
         "better remaining documents of its group, which chains of near-duplicate texts connect",
+        2,
     ),
     Score(
         "duplicate.images",

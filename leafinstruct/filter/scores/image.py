@@ -47,13 +47,10 @@ def scores(width: int, height: int, image: Pil.Image, data: bytes) -> list[Measu
     """Name and value of all measured `image.*` scores of an image. width, height: of the original after
     rotation, pixels. image: RGB, at most MEASURE_PX on its longer side. data: its file."""
     gray = np.asarray(image.convert("L"), dtype=np.float32)  # (h, w) in [0, 255]
-    return [
-        *(
-            {"name": name, "value": round(measure(width, height, gray), 4)}
-            for name, measure in MEASURED.items()
-        ),
-        {"name": OF_FILE, "value": jpeg_quality(data)},
+    measured: list[Measurement] = [
+        {"name": name, "value": round(measure(width, height, gray), 4)} for name, measure in MEASURED.items()
     ]
+    return [*measured, {"name": OF_FILE, "value": jpeg_quality(data)}]
 
 
 def entropy(gray: Gray) -> float:

@@ -103,12 +103,10 @@ def strength(words: str, language: str) -> float:
     language. Prose has 400 to 1,400, by language. words: cleaned, in lower case."""
     import pycld2
 
-    found = pycld2.detect(words, isPlainText=True, bestEffort=True)[2]
-    return sum(
-        score * percent / 100
-        for _, code, percent, score in found
-        if VARIANTS.get(code.lower(), code) == language
-    )
+    total = 0.0
+    for _, code, percent, score in pycld2.detect(words, isPlainText=True, bestEffort=True)[2]:
+        total += score * percent / 100 if VARIANTS.get(code.lower(), code) == language else 0
+    return total
 
 
 def _shares(sample: str) -> dict[str, int]:
