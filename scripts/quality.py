@@ -77,9 +77,12 @@ WHO_SEES = {
     "images_shuffled": "a CLIP: `alignment.own`, `alignment.margin`; or the judge",
     "nothing_changes": "a CLIP: `coherence.adjacent`. Moved by a pixel, an image is no copy",
     "nothing_in_common": "a CLIP: `coherence.all_pairs`; or the judge",
+    "repeated_step": "`text.repeated_paragraphs`, on pages that are not long; or the judge",
     "screenshot": "`image.text` and `image.flat`. No rule here: how-tos consist of them",
+    "shuffled_letters": "`text.language_fit`, on pages with 20 longer words; or the judge",
     "shuffled_steps": "`rules.narrative_coherence`, where the text numbers its steps; or the judge",
     "truncated_text": "`text.broken_end`, where the page has the whole word; or the judge",
+    "words_changed": "`duplicate.near_text`, where 0.45 of the runs of 3 words are left: not on all short pages",
     "watermark_tiled": "a classifier (`filter.classifiers`); or the judge. Pale words are texture",
 }
 """Who sees the classes that the rules do not find, or find in part."""
@@ -321,9 +324,7 @@ def _not_found(now: Measured) -> list[str]:
     }
     for name, found in sorted(shares.items(), key=lambda item: (item[1], item[0])):
         if found < FOUND:
-            lines.append(
-                f"| `{name}` | {found:.0%} | {WHO_SEES.get(name, 'the rules of the column `by`, in part')} |"
-            )
+            lines.append(f"| `{name}` | {found:.0%} | {WHO_SEES.get(name, '')} |")
     return lines
 
 
