@@ -82,7 +82,7 @@ WHO_SEES = {
     "shuffled_letters": "`text.language_fit`, on pages with 20 longer words; or the judge",
     "shuffled_steps": "`rules.narrative_coherence`, where the text numbers its steps; or the judge",
     "truncated_text": "`text.broken_end`, where the page has the whole word; or the judge",
-    "words_changed": "`duplicate.near_text`, where 0.45 of the runs of 3 words are left: not on all short pages",
+    "words_changed": "`duplicate.near_text`, where 0.45 of the runs are left: not on all short pages",
     "watermark_tiled": "a classifier (`filter.classifiers`); or the judge. Pale words are texture",
 }
 """Who sees the classes that the rules do not find, or find in part."""
