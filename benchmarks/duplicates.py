@@ -103,7 +103,7 @@ def images(folder: Path) -> None:
     count = len(small)
     measured = rate(
         lambda: [
-            image_scores.scores(1, 1, image)
+            image_scores.scores(1, 1, image, data)
             for data in files
             if isinstance(image := decode(data, image_scores.MEASURE_PX), Pil.Image)
         ],

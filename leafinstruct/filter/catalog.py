@@ -110,9 +110,15 @@ _PROSE = (
     ("bullets", "share of words in items of lists (Gopher: lines, at most 0.9), [0, 1]"),
     ("repeated_lines", "share of characters in lines that occurred before (Gopher keeps 0.2), [0, 1]"),
     ("repeated_paragraphs", "share of characters in texts that occurred before (Gopher keeps 0.2), [0, 1]"),
+    ("top_pair", "share of words in the most frequent pair of words (Gopher keeps 0.2), [0, 1]"),
     ("mojibake", "sequences that a wrong character set leaves, per 100 words (by ftfy)"),
     ("gibberish", "share of letters and digits in words that no language has, [0, 1]"),
-    ("page_talk", "share of sentences about the page itself, such as `click the image`, [0, 1]"),
+    (
+        "language_fit",
+        "how well its longer words fit its language: 0.6 and more in prose, less for damaged letters, [0, 3]",
+    ),
+    ("broken_end", "1 if its last line ends within a word although the others end like sentences, else 0"),
+    ("page_talk", "share of sentences about the page itself (`click the image`) or of an assistant, [0, 1]"),
     ("image_rate", "image segments that the reader found, per 100 words"),
     ("stop_words", "share of function words; not applicable to languages without a list, [0, 1]"),
     (
@@ -121,6 +127,7 @@ _PROSE = (
     ),
 )
 """Scores of scores/prose, computed in the pass of the text."""
+_PROSE_VERSIONS = {"gibberish": 2, "page_talk": 2}
 
 _PIXELS = (
     ("noise", "standard deviation of noise at 256 px in the quietest tenth of its blocks, gray levels"),
@@ -139,6 +146,11 @@ _DECLARED = (
         "document.language_confidence",
         "document",
         "share of the text that is in the document's language, [0, 1]",
+    ),
+    Score(
+        "document.heading_language",
+        "document",
+        "1 if title and headings are in another language than its other texts, else 0",
     ),
     Score(
         "text.words",
@@ -173,7 +185,7 @@ _DECLARED = (
         "share of words inside a run of 5 words that occurs earlier in the document, [0, 1]",
     ),
     Score("text.exclamations", "document", "exclamation marks of all scripts per 100 words"),
-    *(Score(f"text.{name}", "document", meaning) for name, meaning in _PROSE),
+    *(Score(f"text.{name}", "document", meaning, _PROSE_VERSIONS.get(name, 1)) for name, meaning in _PROSE),
     *(
         Score(f"personal.{name}", "document", f"{meaning}, counted before they are masked")
         for name, meaning in (
@@ -194,6 +206,7 @@ _DECLARED = (
         "markup.decoration",
         "image",
         "share of the words of its file name (or folder) that name decoration, such as `logo`, [0, 1]",
+        2,
     ),
     Score("markup.alt_words", "image", "words of its alternative text; 0 for names of files and `image`"),
     Score(
@@ -208,9 +221,22 @@ _DECLARED = (
     Score("image.sharpness", "image", "standard deviation of the Laplacian at 256 px, gray levels", 2),
     *(Score(f"image.{name}", "image", meaning) for name, meaning in _PIXELS),
     Score(
+        "image.quality",
+        "image",
+        "quality of a JPEG file by its quantization tables, [1, 100]; 100 for other formats",
+    ),
+    Score(
         "sequence.ssim",
         "document",
         "mean structural similarity of adjacent images; not applicable to fewer than two, [-1, 1]",
+    ),
+    Score(
+        "sequence.change",
+        "image",
+        (
+            "gray levels by which the most changed of its 32 x 32 cells differs from the most similar "
+            "earlier image or its mirror image, [0, 255]; 255 if there is none"
+        ),
     ),
     Score(
         "alignment.own",
@@ -257,6 +283,7 @@ _DECLARED = (
         "duplicate.near_text",
         "document",
         "better remaining documents of its group, which chains of near-duplicate texts connect",
+        2,
     ),
     Score(
         "duplicate.images",

@@ -260,7 +260,7 @@ def _measured(row: ImageRow, max_pixels: int, counts: Counter[str]) -> ImageRow:
     counts["images_measured"] += 1
     image = decode(row.bytes, image_scores.MEASURE_PX, max_pixels)
     assert not isinstance(image, Undecodable), "it was decoded when it was read"
-    scores = image_scores.scores(row.width, row.height, image)
+    scores = image_scores.scores(row.width, row.height, image, row.bytes)
     return replace(row, scores=scores, hash=hash_of(image), thumbnail=sequence.thumbnail(image))
 
 
@@ -280,7 +280,7 @@ def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow
         height=header.height,
         format=header.format,
         sha256=hashlib.sha256(data).hexdigest(),
-        scores=image_scores.scores(header.width, header.height, image),
+        scores=image_scores.scores(header.width, header.height, image, data),
         hash=hash_of(image),
         thumbnail=sequence.thumbnail(image),
         bytes=data,

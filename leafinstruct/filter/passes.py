@@ -103,7 +103,7 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
     decision = Decision(document, settings.config, settings.rules, edits=edits)
     decision.apply_licenses()
     of_text = [*text.scores(document), *toxicity.scores(document), *scan.cells(found)]
-    decision.apply([text.language(document), *of_text])
+    decision.apply([*text.languages(document), *of_text])
     decision.apply(markup.scores(decision.document))
     if decision.kept and cached.images is not None:
         rows = {image.position: cached.images[str(image.ref)] for image in document.images}

@@ -22,7 +22,7 @@ WITHOUT = document("12 34 56", "!a")
 
 def judged(page: Document, *rules: Rule, **config: object) -> list[Drop]:
     decision = Decision(page, FilterConfig(**{"min_words": 1, **config}), rules)  # type: ignore[arg-type]
-    decision.apply([text.language(page), *scores(page)])
+    decision.apply([*text.languages(page), *scores(page)])
     return decision.drops
 
 
@@ -53,8 +53,8 @@ def test_confidence_is_a_score_of_the_cheapest_pass():
     declared = SCORES["document.language_confidence"]
     assert (declared.family, declared.level, PASSES[declared.turn]) == ("document", "document", "text")
     assert declared.turn == 0
-    assert text.language(GERMAN) == Cell("document.language_confidence", 0.98)
-    assert text.language(WITHOUT) == Cell(
+    assert text.languages(GERMAN)[0] == Cell("document.language_confidence", 0.98)
+    assert text.languages(WITHOUT)[0] == Cell(
         "document.language_confidence", None, "not_scored", detail="the language is undetermined"
     )
 
@@ -75,3 +75,19 @@ def test_the_order_of_languages_and_repetitions_have_no_effect(written):
 
 def test_one_word_is_one_language():
     assert FilterConfig(languages="en").languages == ("en",)
+
+
+@pytest.mark.parametrize(
+    ("heading", "value"),
+    [
+        ("# Wie man einen einfachen Kuchen aus Mehl und Zucker backt", 0),
+        ("# How to bake a simple cake with flour and sugar", 1),
+        ("# 12", None),
+    ],
+)
+def test_headings_in_another_language_than_the_texts_are_seen(heading, value):
+    cell = text.languages(
+        replace(document(heading, *(["Gib das Mehl in eine große Schüssel."] * 3)), title=None)
+    )[1]
+    assert (cell.name, cell.value) == ("document.heading_language", value)
+    assert (cell.state == "not_applicable") == (value is None)

@@ -49,6 +49,19 @@ def test_names_of_decoration_count_by_their_share(location, share):
 
 
 @pytest.mark.parametrize(
+    ("heading", "share"), [("# Speed button quiz", 0), ("# Two Buttons", 0), ("# Quiz", 0.5)]
+)
+def test_what_the_headings_of_a_page_name_is_its_subject(heading, share):
+    found = document(heading, "Sand the edge.", "!speed_button", "Wipe it.")
+    segments = tuple(
+        replace(one, ref=Ref(file="img/speed_button.png")) if isinstance(one, ImageRef) else one
+        for one in found.segments
+    )
+    cells = markup.scores(replace(found, segments=segments, title=None))
+    assert [cell.value for cell in cells if cell.name == "markup.decoration"] == [share]
+
+
+@pytest.mark.parametrize(
     ("alt", "words"),
     [
         ("The edge after sanding", 4),

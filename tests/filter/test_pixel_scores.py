@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image as Pil
 from PIL import ImageDraw, ImageFont
 
 from leafinstruct.filter.scores import image as image_scores
+from leafinstruct.filter.scores.pixels.compression import jpeg_quality
 from leafinstruct.images.decode import Undecodable, decode
 
 SIDE = 256
@@ -21,7 +23,7 @@ REAL = os.environ.get("LEAF_REAL_DATA")
 
 
 def values(image: Pil.Image) -> dict[str, float]:
-    found = image_scores.scores(*image.size, image.convert("RGB"))
+    found = image_scores.scores(*image.size, image.convert("RGB"), b"")
     return {item["name"].removeprefix("image."): item["value"] for item in found}
 
 
@@ -141,8 +143,35 @@ def test_letterboxes_count_twice_and_margins_not_at_all():
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 255))
 def test_images_of_few_pixels_have_all_scores(width, height, level):
     found = values(Pil.new("RGB", (width, height), (level, 255 - level, level)))
-    assert set(found) == {name.removeprefix("image.") for name in image_scores.MEASURED}
+    names = (*image_scores.MEASURED, image_scores.OF_FILE)
+    assert set(found) == {name.removeprefix("image.") for name in names}
     assert all(np.isfinite(value) for value in found.values())
+
+
+def encoded(quality: int, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    gray(photo()).convert("RGB").save(buffer, "JPEG", quality=quality, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("quality", [2, 5, 10, 20, 40, 60, 75, 85, 95])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": b"Exif\0\0" + bytes(50)}])
+def test_the_quality_of_a_jpeg_file_is_read_from_its_tables(quality, options):
+    found = jpeg_quality(encoded(quality, **options))
+    assert found == pytest.approx(quality, abs=0.06 * quality + 0.8)
+
+
+def test_files_without_tables_have_no_known_loss():
+    buffer = io.BytesIO()
+    gray(photo()).save(buffer, "PNG")
+    for data in (b"", b"\xff\xd8", buffer.getvalue(), b"\xff\xd8\xff\xda\0\2"):
+        assert jpeg_quality(data) == 100
+
+
+@given(st.binary(max_size=300), st.integers(0, 700))
+def test_hostile_files_have_a_quality_too(noise, cut):
+    for data in (b"\xff\xd8" + noise, b"\xff\xd8\xff\xdb" + noise, encoded(30)[:cut] + noise):
+        assert 1 <= jpeg_quality(data) <= 100
 
 
 @pytest.mark.skipif(REAL is None, reason="needs LEAF_REAL_DATA, real pages and images")

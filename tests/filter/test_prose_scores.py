@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -95,6 +97,8 @@ def test_each_list_is_of_lower_case_words_without_repetition():
         "aaaaargh",
         "aXbQzRtK",
         "dGhpcyBpcw9yZ2" * 4,
+        "c0oking",
+        "bet5een",
     ],
 )
 def test_a_word_that_no_language_has(word):
@@ -147,6 +151,9 @@ def test_a_word_that_no_language_has(word):
             "вскрыть",
             "агентство",
         ),
+        "covid19",
+        "mp3s",
+        "i2cs",
     ],
 )
 def test_a_word_that_some_language_has(word):
@@ -211,6 +218,9 @@ def test_replacement_characters_are_mojibake():
             "Opens in a new tab",
             "Comments are closed.",
         ),
+        "I hope this helps!",
+        "Certainly! Here is an article on the topic.",
+        "[Insert title here] is a testament to change.",
     ],
 )
 def test_a_sentence_about_its_page_is_page_talk(sentence):
@@ -261,6 +271,9 @@ def test_page_talk_is_known_in_the_language_of_the_page(language, sentence):
         ),
         *("Open the issue of the magazine.", "He signed up for the race.", "More water makes it softer."),
         *("The comments of the author are in italics.", "Next, press the lid.", "Scroll saws cut curves."),
+        "Certainly the hardest part is the handle.",
+        "This helps the glue to dry.",
+        "Insert the title card here.",
     ],
 )
 def test_a_step_of_a_how_to_is_no_page_talk(sentence):
@@ -312,6 +325,77 @@ def test_ratios_of_characters_and_words():
 def test_image_rate_is_images_per_hundred_words():
     found = {cell.name: cell.value for cell in scores.scores(document("one two three four", "!a", "!b"))}
     assert found["text.image_rate"] == 50
+
+
+SENTENCES = (
+    "Measure the wooden board twice before you cut it with the small saw.",
+    "Sand every edge slowly until the whole surface feels smooth and clean.",
+    "Mix water and flour in a large bowl, then knead the dough for ten minutes.",
+    "Carry the finished chair outside and let the paint dry behind the garden wall.",
+)
+
+
+def shuffled(text: str) -> str:
+    source = random.Random(3)
+    return " ".join(
+        "".join(source.sample(word, len(word))) if len(word) > 3 else word for word in text.split()
+    )
+
+
+def test_damaged_letters_do_not_fit_the_language_and_prose_does():
+    clean = values(page(*SENTENCES))["language_fit"]
+    damaged = values(page(*map(shuffled, SENTENCES)))["language_fit"]
+    assert clean is not None
+    assert damaged is not None
+    assert clean > 0.6
+    assert damaged < 0.55
+    mixed = " ".join(sorted(" ".join(SENTENCES).split()))  # words that exist fit, in whatever order
+    assert values(page(mixed))["language_fit"] == pytest.approx(clean, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("found", "detail"),
+    [
+        (page("Sand it. Wipe it."), "fewer than 20 longer words"),
+        (page(*SENTENCES, language="th"), "no strength of the language th is known"),
+        (page(*SENTENCES, language=None), "no strength of the language None is known"),
+    ],
+)
+def test_the_fit_is_not_applicable_to_few_words_and_other_languages(found, detail):
+    (cell,) = (cell for cell in scores.scores(found) if cell.name == "text.language_fit")
+    assert (cell.value, cell.state, cell.detail) == (None, "not_applicable", detail)
+
+
+def test_the_most_frequent_pair_of_words_is_a_share_of_the_words():
+    assert scores.top_pair(["a", "b", "c", "a", "b", "d", "a", "b"]) == 6 / 8
+    assert scores.top_pair(["a", "b", "c", "d", "e"]) == 0
+    assert scores.top_pair(["1", "2", "1", "2", "1", "2"]) == 0
+    assert math.isnan(scores.top_pair([]))
+    stuffed = values(
+        page("Buy drawing tutorial now. A drawing tutorial is the best drawing tutorial of all.")
+    )
+    assert stuffed["top_pair"] == pytest.approx(6 / 14, abs=1e-4)
+    assert values(page(*SENTENCES))["top_pair"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("last", "is_broken"),
+    [
+        ("Now carry the finis", 1),
+        ("Now carry the finished chair", 0),  # the word exists
+        ("Now carry the edge", 0),
+        ("Now carry the surfaces", 0),  # no longer word begins with it
+        ("Now carry the minute", 0),  # a plural is no continuation
+        ("Now carry the finis.", 0),
+        ("finis", 0),
+    ],
+)
+def test_a_page_that_ends_within_a_word_is_broken(last, is_broken):
+    assert values(page(*SENTENCES, last))["broken_end"] == is_broken
+
+
+def test_where_lines_need_no_terminal_the_last_one_needs_none():
+    assert values(page(*(line.rstrip(".") for line in SENTENCES), "Carry finis"))["broken_end"] == 0
 
 
 def test_a_document_without_words_has_no_shares():

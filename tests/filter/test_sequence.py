@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from making import document
 from PIL import Image as Pil
+from PIL import ImageOps
 
 from leafinstruct.filter.scores import coherence, sequence
 
@@ -26,8 +29,37 @@ def scene(seed: int, side: int = 256) -> Pil.Image:
 
 def value(*images: Pil.Image) -> float | None:
     found = dict(zip((1, 3, 5), map(sequence.thumbnail, images), strict=True))
-    (cell,) = sequence.scores(PAGE, found)
+    (cell,) = (one for one in sequence.scores(PAGE, found) if one.name == "sequence.ssim")
     return cell.value
+
+
+def changes(*images: Pil.Image) -> list[float | None]:
+    found = dict(zip((1, 3, 5), map(sequence.thumbnail, images), strict=True))
+    cells = [one for one in sequence.scores(PAGE, found) if one.name == "sequence.change"]
+    assert [cell.position for cell in cells] == [1, 3, 5]
+    return [cell.value for cell in cells]
+
+
+def recompressed(image: Pil.Image) -> Pil.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=40)
+    return Pil.open(buffer)
+
+
+def test_an_image_that_is_shown_again_changes_little_and_a_step_much():
+    first = scene(1)
+    step = first.copy()
+    step.paste(255 - first.getpixel((100, 100)), (96, 96, 112, 112))
+    for again in (first, recompressed(first), first.resize((192, 192)), ImageOps.mirror(first)):
+        before, here, after = changes(first, step, again)
+        assert before == 255
+        assert here > 60
+        assert after < 13
+
+
+def test_the_change_is_to_the_most_similar_of_all_earlier_images():
+    assert changes(scene(1), scene(2), scene(1))[2] == 0
+    assert min(changes(scene(1), scene(2), scene(3))[1:]) > 100
 
 
 @given(GRAYS, GRAYS)
@@ -55,7 +87,8 @@ def test_images_that_do_not_change_score_near_one_and_others_about_nothing():
 
 def test_one_image_is_no_sequence():
     page = document("Sand the edge.", "!one")
-    (cell,) = sequence.scores(page, {1: sequence.thumbnail(scene(1))})
+    change, cell = sequence.scores(page, {1: sequence.thumbnail(scene(1))})
+    assert (change.name, change.value) == ("sequence.change", 255)
     assert (cell.state, cell.value, cell.detail) == ("not_applicable", None, "fewer than two images")
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
+from leafinstruct.filter.texts import personal as personal_data
 from leafinstruct.sketchbook.documents.blocks import DrawnImage, Paragraph
 from leafinstruct.sketchbook.documents.page import page
 from leafinstruct.sketchbook.documents.plan import FORMATS, MARKUP, TOPICS, Settings, chunks, defects_of
@@ -247,3 +248,26 @@ def test_a_written_corpus_names_every_planted_page_and_is_the_same_again(tmp_pat
         assert (root / truth.file).is_file()
         assert all((root / name).is_file() for name in truth.images)
         assert (truth.original in clean) == (truth.defect == "exact_copy")
+
+
+def test_pages_of_a_site_are_of_one_host_and_enough_for_it(tmp_path):
+    sources = [corpus.Source(blocks_of(index)) for index in range(40)]
+    chosen = corpus.planted_into(sources, ["cookie_text", "symbols"], 2, 5)
+    planter = PLANTERS["cookie_text"]
+    assert Counter(one.defect for one in chosen) == {"cookie_text": planter.site, "symbols": 2, None: 26}
+    truths = corpus.write(tmp_path, chosen, sources[:2], 5)
+    hosts = {
+        truth.defect == planter.name: re.findall(r'rel="canonical" href="https://([^/]+)/', page)
+        for truth in truths
+        for page in [(tmp_path / truth.file).read_text(encoding="utf-8")]
+    }
+    assert hosts[True] == ["cookie-text.sketchbook.example"]
+    assert hosts[False] != hosts[True]
+
+
+@pytest.mark.parametrize("value", [personal.email, personal.phone])
+def test_planted_addresses_and_numbers_are_of_no_form_that_filter_leaves(value):
+    source = random.Random(1)
+    for _ in range(40):
+        text = f"Write to {value(source)} in the morning."
+        assert len(personal_data.find(text)) == 1, text

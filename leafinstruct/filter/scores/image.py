@@ -1,4 +1,4 @@
-"""Scores of one decoded image by its gray levels; no model, no I/O.
+"""Scores of one decoded image by its gray levels, and of its file; no model, no I/O.
 
 Images are measured at MEASURE_PX, since sharpness depends on scale. Cost: 4 milliseconds of one core per
 image, of which lines of text take 2.3, noise, codes and bars 0.4 each.
@@ -15,6 +15,7 @@ from PIL import Image as Pil
 
 from leafinstruct.filter.scores.pixels.bars import bars
 from leafinstruct.filter.scores.pixels.codes import code_share
+from leafinstruct.filter.scores.pixels.compression import jpeg_quality
 from leafinstruct.filter.scores.pixels.text import text_share
 from leafinstruct.filter.scores.pixels.texture import flat, noise
 from leafinstruct.records.rows import Measurement
@@ -38,15 +39,18 @@ MEASURED: dict[str, Callable[[int, int, Gray], float]] = {
     "image.bars": lambda _width, _height, gray: bars(gray),
 }
 """Name -> function of width and height of the original in pixels, after rotation, and of its gray levels."""
+OF_FILE = "image.quality"
+"""The score of the file instead of its pixels."""
 
 
-def scores(width: int, height: int, image: Pil.Image) -> list[Measurement]:
+def scores(width: int, height: int, image: Pil.Image, data: bytes) -> list[Measurement]:
     """Name and value of all measured `image.*` scores of an image. width, height: of the original after
-    rotation, pixels. image: RGB, at most MEASURE_PX on its longer side."""
+    rotation, pixels. image: RGB, at most MEASURE_PX on its longer side. data: its file."""
     gray = np.asarray(image.convert("L"), dtype=np.float32)  # (h, w) in [0, 255]
-    return [
+    measured: list[Measurement] = [
         {"name": name, "value": round(measure(width, height, gray), 4)} for name, measure in MEASURED.items()
     ]
+    return [*measured, {"name": OF_FILE, "value": jpeg_quality(data)}]
 
 
 def entropy(gray: Gray) -> float:

@@ -9,7 +9,8 @@ read, so a logo is not even fetched.
 Source: OBELICS (Laurencon et al. 2023, arXiv 2306.16527, appendix A.2) drops images whose URL contains logo,
 button, icon, plugin or widget; Conceptual Captions (Sharma et al. 2018, section 3.1) drops alternative texts
 with a high rate of repeated tokens. Deviations: whole words count, not letters inside words (`silicon` has
-no icon), and their share, since a lesson about buttons has `press-the-button.jpg`. An image without an
+no icon), and their share, since a lesson about buttons has `press-the-button.jpg`. Words that the title or a
+heading of the page has too are its subject: `speed_button.png` on "Speed button". An image without an
 alternative text is not applicable, since most sources have none.
 """
 
@@ -51,14 +52,18 @@ _SLUG = re.compile(r"^[^\s_-]+(?:[_-][^\s_-]+){2,}$")
 
 def scores(document: Document) -> list[Cell]:
     """The three cells of each image."""
-    return [item for image in document.images for item in _of(image)]
+    headings = [text.text for text in document.texts if text.kind == "heading"]
+    subject = frozenset(
+        _singular(word.casefold()) for line in (document.title or "", *headings) for word in words_of(line)
+    )
+    return [item for image in document.images for item in _of(image, subject)]
 
 
-def decoration(location: str) -> float:
+def decoration(location: str, subject: frozenset[str] = frozenset()) -> float:
     """Share of decoration among the words of the file name of a URL or path, or of its folder; 0 without
-    words."""
+    words. subject: words that are no decoration on this page."""
     path = PurePosixPath(unquote(_AROUND.sub("", location)))
-    return max(_share(path.stem), _share(path.parent.name) if path.name else 0.0)
+    return max(_share(path.stem, subject), _share(path.parent.name, subject) if path.name else 0.0)
 
 
 def alt_words(alt: str) -> int:
@@ -73,18 +78,23 @@ def alt_repetition(alt: str) -> float:
     return 1 - len(set(words)) / len(words) if words else 0.0
 
 
-def _share(name: str) -> float:
+def _singular(word: str) -> str:
+    return word.removesuffix("s")
+
+
+def _share(name: str, subject: frozenset[str]) -> float:
     words = [word.lower() for word in _WORD.findall(name)]
-    named = sum(_DECORATION.fullmatch(word) is not None for word in words)
-    social = sum(_SOCIAL.fullmatch(word) is not None for word in words)
+    foreign = [word for word in words if _singular(word) not in subject]
+    named = sum(_DECORATION.fullmatch(word) is not None for word in foreign)
+    social = sum(_SOCIAL.fullmatch(word) is not None for word in foreign)
     if not words or not named + social:
         return 0.0
     return 1.0 if named + social == len(words) else named / len(words)
 
 
-def _of(image: ImageRef) -> list[Cell]:
+def _of(image: ImageRef, subject: frozenset[str]) -> list[Cell]:
     location = image.url or image.ref.url or image.ref.file or ""
-    named = cell("markup.decoration", decoration(location), image.position)
+    named = cell("markup.decoration", decoration(location, subject), image.position)
     if not image.alt.strip():
         names = ("markup.alt_words", "markup.alt_repetition")
         missing = "it has no alternative text"

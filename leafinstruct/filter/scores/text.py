@@ -22,6 +22,7 @@ from leafinstruct.filter.scores.cell import cell
 from leafinstruct.filter.scores.prose import scores as prose_scores
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
+from leafinstruct.records.text.language import identify
 from leafinstruct.records.text.words import (
     UNITS,
     count_capitals,
@@ -111,14 +112,26 @@ def _computed(document: Document) -> list[Cell]:
     ]
 
 
-def language(document: Document) -> Cell:
-    """The cell of the confidence that ingest has in the document's language."""
+def languages(document: Document) -> list[Cell]:
+    """The cells of the confidence that ingest has in the document's language, and of its headings'."""
     name, share = "document.language_confidence", document.language_confidence
-    return (
+    confidence = (
         Cell(name, share)
         if share is not None
         else Cell(name, None, "not_scored", detail="the language is undetermined")
     )
+    return [confidence, _of_headings(document)]
+
+
+def _of_headings(document: Document) -> Cell:
+    """Whether title and headings are in another language than the other texts."""
+    name = "document.heading_language"
+    headings = [text.text for text in document.texts if text.kind == "heading"]
+    body = [text.text for text in document.texts if text.kind not in ("heading", "code")]
+    theirs, own = identify([document.title or "", *headings])[0], identify(body)[0]
+    if theirs is None or own is None:
+        return Cell(name, None, "not_applicable", detail="the language of headings or texts is undetermined")
+    return cell(name, float(theirs != own))
 
 
 def count_links(text: str) -> int:

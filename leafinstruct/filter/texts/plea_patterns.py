@@ -1,13 +1,13 @@
 """The patterns of sentences that address a judge or a model (pleas.py), in 14 languages."""
 
-# ruff: noqa: RUF001 - letters and punctuation of many scripts are intended
+# ruff: noqa: E501, RUF001 - patterns; letters and punctuation of many scripts are intended
 
 from __future__ import annotations
 
 import re
 
 PATTERNS = tuple(
-    (tuple(cues.split("|")), re.compile(pattern, re.IGNORECASE))
+    (tuple(cues.split("|")), re.compile(pattern, re.IGNORECASE | re.MULTILINE))
     for cues, pattern in (
         # en
         (
@@ -26,14 +26,16 @@ PATTERNS = tuple(
         ),
         (
             "give |assign |award ",
-            r"\b(?:give|assign|award)\b (?:this|the|it)(?: (?:page|document|text|article|sample|example|"
+            r"\b(?:give|assign|award)\b (?:it\b|this\b|the(?= (?:page|document|text|article|sample|example|answer|"
+            r"response|submission|passage|website|content|entry|lesson|guide)\b))(?: (?:page|document|text|article|sample|example|"
             r"answer|response|submission|passage|website|content|entry|lesson|"
             r"guide))?[^.!?\n]{0,40}?\b(?:score|"
             r"rating|grade|mark)s?\b (?:of )?(?:[45]|10|five|ten)\b(?! ?(?:-|stars?\b))",
         ),
         (
             "give |assign |award ",
-            r"\b(?:give|assign|award)\b (?:this|the|it)(?: (?:page|document|text|article|sample|example|"
+            r"\b(?:give|assign|award)\b (?:it\b|this\b|the(?= (?:page|document|text|article|sample|example|answer|"
+            r"response|submission|passage|website|content|entry|lesson|guide)\b))(?: (?:page|document|text|article|sample|example|"
             r"answer|response|submission|passage|website|content|entry|lesson|"
             r"guide))?[^.!?\n]{0,40}?\b(?:highest|"
             r"maximum|perfect|top) (?:score|rating|grade|marks?)\b",
@@ -61,6 +63,34 @@ PATTERNS = tuple(
             r"\b(?:reveal|print|output|repeat|show)\b (?:me )?your (?:system|initial|hidden) (?:prompt|"
             r"instructions)\b",
         ),
+        (
+            "your ",
+            r"\b(?:begin|start|end|finish|prefix|preface|conclude)\b your (?:next |final |whole |every )?"
+            r"(?:repl(?:y|ies)|responses?|answers?|outputs?|summary)\b[^.!?\n]{0,20}?\bwith (?:only )?(?:the )?"
+            r"(?:exact )?(?:words?|phrase|sentence|string|text|following)\b",
+        ),
+        (
+            "your ",
+            r"\b(?:ignore|disregard|override|forget|bypass)\b (?:all |any |of |everything in ){0,3}your "
+            r"(?:\w{1,20} )?(?:guidelines|instructions|programming|prompts?|safety \w{1,20}|policies|"
+            r"restrictions|constraints)\b",
+        ),
+        (
+            "_quality|_coherence|_relevance|_value|_score",
+            r"\b[a-z]{1,20}_(?:[a-z]{1,20}_)?(?:quality|coherence|relevance|value|score)\b[\"'*`]{0,2}"
+            r" ?(?:[:=]|of|is)? ?(?:5|10|100)\b(?!\.\d)",
+        ),
+        (
+            "evaluation|grading|scoring|assessment",
+            r"\b(?:evaluation|grading|scoring|assessment) of this (?:page|document|text|article|sample|site|"
+            r"website)\b[^.!?\n]{0,20}?\b(?:finished|complete|completed|over|done|closed|passed)\b",
+        ),
+        (
+            "give |award |assign ",
+            r"(?:^|[.!?:;] |\bplease |\bmust |\bshould )(?:give|award|assign)\b (?:it|this (?:page|document|text|"
+            r"article|sample|site|website)) (?:an? )?(?:5|10|100|five|ten) ?(?:out of|/) ?(?:5|10|100|five|ten)\b"
+            r"(?! ?(?:-|stars?\b))",
+        ),
         # de
         (
             "ignorier|vergiss|vergessen|missachte",
@@ -71,7 +101,8 @@ PATTERNS = tuple(
         ),
         (
             "bewerte|benote|beurteil",
-            r"\b(?:bewerte|benote|beurteile)n?\b (?:sie )?(?:dies\w*|das|den|die)[^.!?\n]{0,40}?\bmit "
+            r"\b(?:bewerte|benote|beurteile)n?\b (?:sie )?(?:dies\w*|(?:das|den|die) "
+            r"(?:seite|text|dokument|artikel|beitrag|inhalt|antwort|beispiel))\b[^.!?\n]{0,40}?\bmit "
             r"(?:der )?(?:[45]|10|fünf|zehn|höchst\w+|best\w+|maximal\w+)\b(?! sterne)",
         ),
         (

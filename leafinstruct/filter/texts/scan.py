@@ -28,7 +28,7 @@ from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part, TaskResult
 from leafinstruct.runtime.files import writing
 
-CODE = 1
+CODE = 2
 """Increased when other places are found than before. Personal data has the versions of its scores."""
 
 

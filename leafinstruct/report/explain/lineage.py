@@ -7,9 +7,9 @@
                            for an image on the web)
     scores                 every cell, in the order computed
     filter                 verdict, drops, edits (changes of texts, each with a `line` for people),
-                           reassigned (a line for each image with another owner), rules (each with bound, values, outcome), duplicates, judge (see answers.py),
-                           further_judges (the questions to the others of several judges), single_answers
-                           (what each of them gave)
+                           reassigned (a line for each image with another owner), rules (each with bound,
+                           values, outcome), duplicates, judge (see answers.py), further_judges (the
+                           questions to the others of several judges), single_answers (what each of them gave)
     rewrite                verdict, drops, asked: the first question, questions: all of them, each with its
                            example, round (0: the first) and purpose, rewrite or examine (see answers.py)
     examples               of each: id, task, turns, models, prompts, scores of the finished example, and its

@@ -89,15 +89,19 @@ def planted_into(
     """Choose `each` sources for each class at random, each source once. All others stay clean. most:
     largest share of the sources that get a defect.
 
-    Classes for which too few sources are left or fit get fewer. A copy stands after its original.
+    Classes for which too few sources are left or fit get fewer; those that show on a whole site get as many
+    as that needs, and first. A copy stands after its original.
     """
     rng = stream(seed, "deal")
     deck = rng.sample(range(len(sources)), len(sources))
     dealt: dict[int, Planter] = {}
-    for planter in sorted((PLANTERS[name] for name in classes), key=lambda one: -one.images - one.texts):
+    wanted = sorted(
+        (PLANTERS[name] for name in classes), key=lambda one: (-one.site, -one.images - one.texts)
+    )
+    for planter in wanted:
         fits = [index for index in deck if index not in dealt and planter.fits(sources[index].blocks)]
         room = int(len(sources) * most) - len(dealt)
-        dealt.update((index, planter) for index in fits[: min(each, room)])
+        dealt.update((index, planter) for index in fits[: min(max(each, planter.site), room)])
     made: list[Choice] = []
     for index, source in enumerate(sources):
         dealt_to = dealt.get(index)
@@ -124,7 +128,7 @@ def write(root: Path, chosen: Iterable[Choice], donors: Sequence[Source], seed: 
         planted = Planted(page.source.blocks)
         if page.defect is not None:
             planted = PLANTERS[page.defect].plant(planted.blocks, Material(rng, donor))
-        _write_page(root, number, planted.blocks, page.source.language, seed)
+        _write_page(root, number, planted.blocks, page.source.language, _host(page, number, seed))
         images = tuple(f"{Path(_file(number)).parent}/{name}" for name in planted.images)
         original = file_of[id(page.source)] if page.copied else None
         truths.append(Truth(_file(number), page.defect, page.source.group, planted.texts, images, original))
@@ -151,11 +155,18 @@ def _donor(donors: Sequence[Source]) -> Callable[[], Blocks]:
     return lambda: next(turn).blocks
 
 
-def _write_page(root: Path, number: int, blocks: Blocks, language: str, seed: int) -> None:
+def _host(page: Choice, number: int, seed: int) -> str:
+    """The host of a page: one at random, or that of the site that its defect needs."""
+    if page.defect is not None and PLANTERS[page.defect].site:
+        return f"{page.defect.replace('_', '-')}.sketchbook.example"
+    found: str = stream(seed, "host", number).choice(HOSTS)
+    return found
+
+
+def _write_page(root: Path, number: int, blocks: Blocks, language: str, host: str) -> None:
     title = blocks[0]
     assert isinstance(title, Paragraph)
     howto = HowTo("pages", title.text, "", (), "")
-    host = stream(seed, "host", number).choice(HOSTS)
     page = Page(number, host, f"page-{number:05d}", howto, blocks, None, None, None)
     folder = root / page.slug
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,10 @@
 """Planters of personal data. Every value is made up at run time, in the form of a real one.
 
-Names of hosts end in `.example`, and telephone numbers are of the range 555-0100 to 555-0199 that is kept for
-fiction. Card numbers have a valid check digit (ISO/IEC 7812-1), keys the prefixes by which scanners of source
-code find them.
+Filter leaves what it knows to be nobody's, such as `.example` and 555-0100, so values have other forms. A
+host is 16 random letters, which nobody registered. Telephone numbers are valid, and of ranges that are kept
+for fiction by regulators: Ofcom in the United Kingdom, BNetzA in Germany, ARCEP in France, PTS in Sweden.
+Card numbers have a valid check digit (ISO/IEC 7812-1), keys the prefixes by which scanners of source code
+find them.
 """
 
 from __future__ import annotations
@@ -16,19 +18,28 @@ from leafinstruct.sketchbook.planting.planter import Material, Planted, inserted
 
 FIRST = ("anna", "boris", "carla", "deniz", "emil", "farah", "goran", "hanna", "ivo", "jana")
 LAST = ("petersen", "okoye", "lindqvist", "moreau", "tanaka", "rossi", "novak", "haddad")
+SUFFIXES = ("net", "org", "de", "fr")
+RANGES = (
+    "+44 20 7946 01",
+    "+44 161 496 03",
+    "+49 30 23125 1",
+    "+49 89 99998 4",
+    "+33 1 99 00 12 ",
+    "+46 8 465 004 ",
+)
+"""Beginnings of numbers that are kept for fiction; two digits follow."""
 Value = Callable[[random.Random], str]
 VALUES = 3
 """Values in a page."""
 
 
 def email(rng: random.Random) -> str:
-    host = rng.choice(("post", "mail", "letterbox"))
-    return f"{rng.choice(FIRST)}.{rng.choice(LAST)}{rng.randint(1, 99)}@{host}{rng.randint(1, 99)}.example"
+    host = "".join(rng.choices(string.ascii_lowercase, k=16))
+    return f"{rng.choice(FIRST)}.{rng.choice(LAST)}{rng.randint(1, 99)}@{host}.{rng.choice(SUFFIXES)}"
 
 
 def phone(rng: random.Random) -> str:
-    area, line = rng.randint(201, 989), rng.randint(100, 199)
-    return rng.choice(("+1 {0} 555 0{1}", "({0}) 555-0{1}", "{0}-555-0{1}")).format(area, line)
+    return f"{rng.choice(RANGES)}{rng.randint(0, 99):02d}"
 
 
 def card(rng: random.Random) -> str:

@@ -44,7 +44,8 @@ class Planter:
     name: as in `defects:`. does: one sentence. seen_by: who could see it: `score: FAMILY`, `clip` (a CLIP
     that knows the language and the images) or `judge`. strength: how much of the page is changed. images,
     texts: the fewest of each that a page needs. copies: the page is the copy of another document, which is
-    in the corpus too. markup: it shows only in formats with captions and alt texts (html, warc).
+    in the corpus too. markup: it shows only in formats with captions and alt texts (html, warc). site: the
+    fewest pages of one site that show it; these pages are of a site of their own. 0: any page of any site.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Planter:
     texts: int = 1
     copies: bool = False
     markup: bool = False
+    site: int = 0
 
     def fits(self, blocks: Blocks) -> bool:
         """Whether a page has enough images and texts, and what its captions need."""

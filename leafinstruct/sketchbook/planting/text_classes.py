@@ -12,6 +12,8 @@ TEXT, LANGUAGE, GIBBERISH = "score: text", "score: document.language", "score: g
 HOST, PERSONAL, PLEA = "score: repeated on host", "score: personal", "score: plea"
 TALK, REPEATED = "score: page talk", "score: text.repetition"
 JUDGE = "judge"
+SITE = 12
+"""Pages of a site: filter removes a paragraph that 10 pages of a host or more have."""
 MOST, ALL = "two thirds of the paragraphs", "all paragraphs"
 
 CLASSES = (
@@ -104,10 +106,11 @@ CLASSES = (
         Planter(
             name,
             "text",
-            f"{what} that other pages have too",
+            f"{what} that all pages of the site have",
             (HOST, JUDGE),
             "one paragraph",
             partial(everywhere, words),
+            site=SITE,
         )
         for name, what, words in (
             ("navigation", "navigation", phrases.NAVIGATION),
@@ -148,8 +151,8 @@ CLASSES = (
     *(
         Planter(name, "text", what, (PERSONAL,), "three values", partial(personal.private, value))
         for name, what, value in (
-            ("emails", "e-mail addresses", personal.email),
-            ("phones", "telephone numbers", personal.phone),
+            ("emails", "e-mail addresses of no reserved name", personal.email),
+            ("phones", "telephone numbers that are valid", personal.phone),
             ("cards", "card numbers with a valid check digit", personal.card),
             ("ip_addresses", "public IPv4 addresses", personal.ip_address),
             ("keys", "access keys", personal.key),

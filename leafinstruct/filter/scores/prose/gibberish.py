@@ -6,6 +6,7 @@
 
 A word of no language, each of which occurs in real words of none of the scripts with letters and vowels:
 
+    a digit between small letters, in 5 or more          c0oking, bet5een; covid19, utf8 and i2cs do not
     digits and letters alternate three times or more     h3ll0w0rld, 9f86d081884c7d65; GPIO17 and 3d2n do not
     capitals follow small letters twice or more          aXbQzR; iPhone, JavaScript and microSD do not
     letters of two scripts in one word                   раypal; Greek letters in Latin words do not count: µm
@@ -42,6 +43,8 @@ _WORD = regex.compile(r"[\p{L}\p{M}\p{N}'’]+")
 _ADDRESS = re.compile(r"://|www\.|@|[/\\._-][^\s/\\._-]+[/\\._-]")
 """Occurs in URLs, e-mail addresses, paths, names of packages and files."""
 _ALTERNATING = regex.compile(r"(?:\p{L}+\p{N}+){3}|(?:\p{N}+\p{L}+){3}")
+_MISREAD = regex.compile(r"\p{Ll}\d\p{Ll}")
+"""Digits that a scan took for letters stand between them; those of names stand at an end."""
 _CAPITALS = regex.compile(r"\p{Ll}\p{Lu}+\p{N}*\p{Ll}+\p{Lu}+\p{N}*(?:\p{Ll}+\p{Lu}|\p{N})")
 _SCRIPTS = regex.compile(r"\p{Cyrillic}\p{M}*\p{Latin}|\p{Latin}\p{M}*\p{Cyrillic}")
 _VOWELS = "aeiouyäöüåæøœáàâãéèêëíìîïóòôõúùûýÿıаеёиоуыэюяєіїўαεηιουωάέήίόύώϊϋΐΰ"
@@ -97,7 +100,12 @@ def is_impossible(word: str) -> bool:
         return False
     if _AGAIN.search(word) or (len(word) > _LONGEST and not _UNSPACED.search(word)):
         return True
-    if _ALTERNATING.search(word) or _CAPITALS.search(word) or _SCRIPTS.search(word):
+    if (
+        (len(word) > 4 and _MISREAD.search(word))
+        or _ALTERNATING.search(word)
+        or _CAPITALS.search(word)
+        or _SCRIPTS.search(word)
+    ):
         return True
     if word.isupper():
         return False

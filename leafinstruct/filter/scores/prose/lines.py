@@ -25,12 +25,14 @@ import regex
 
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.text.words import (
+    count_words,
     ends_sentence,
     ends_with_colon,
     identity,
     is_unmarked,
     without_markers,
     word_units,
+    words_of,
 )
 
 _SHORT = 30
@@ -46,6 +48,12 @@ _MORE = regex.compile(
 """How a teaser ends that is continued on another page."""
 _END = 40
 """Characters of a line that show how it ends."""
+_SENTENCE, _MOSTLY = 8, 0.8
+"""Words of a line that should end like a sentence; share of such lines that do where the last one should."""
+_PLURALS = ("s", "es")
+"""Endings after which the shorter word is a word, too."""
+_LAST = 1_000
+"""Characters of the last line that are looked at."""
 _LEAST = 20
 """Characters from which a repeated line counts: `Step 1` and `Note:` belong to a page's form."""
 
@@ -61,6 +69,7 @@ def scores(document: Document) -> dict[str, float]:
         "text.ended_lines": _share(marked, _is_ended),
         "text.short_lines": _share(body, lambda line: len(without_markers(line).strip()) <= _SHORT),
         "text.cut_lines": _share(body, is_cut),
+        "text.broken_end": float(_is_broken(texts)),
         "text.bullets": _listed(texts),
         "text.repeated_lines": repeated(lines),
         "text.repeated_paragraphs": repeated([text.text for text in texts]),
@@ -71,6 +80,23 @@ def is_cut(line: str) -> bool:
     """Whether a line ends with an ellipsis, or with the link of a teaser to its page."""
     end = line.rstrip()[-_END:]
     return _CUT.search(end) is not None or _MORE.search(end) is not None
+
+
+def _is_broken(texts: Sequence[Text]) -> bool:
+    """Whether the last line of prose ends within a word: without a terminal, which other lines have, with the
+    beginning of a word of the document that it has nowhere else."""
+    prose = [line for text in texts if text.kind == "prose" for line in _lines_of(text)]
+    if len(prose) < 3 or is_unmarked(prose[-1]) or _is_ended(prose[-1]):
+        return False
+    others = [line for line in prose[:-1] if count_words([line]) >= _SENTENCE]
+    last = [word.casefold() for word in words_of(prose[-1][-_LAST:])]
+    if len(others) < 2 or len(last) < 2 or sum(map(_is_ended, others)) < _MOSTLY * len(others):
+        return False
+    *before, end = last
+    words = {word.casefold() for text in texts for word in words_of(text.text.removesuffix(prose[-1]))}
+    known = words.union(before)
+    longer = (word for word in known if word.startswith(end) and word.removeprefix(end) not in _PLURALS)
+    return end not in known and any(longer)
 
 
 def _is_ended(line: str) -> bool:

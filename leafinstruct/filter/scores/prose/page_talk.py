@@ -1,5 +1,7 @@
 """Talk of a page about itself: what to click, where to read on, whom to follow. No model.
 
+An assistant's phrases ("Certainly! Here is", "I hope this helps") count too: they talk to somebody who asked.
+
 Such sentences mean nothing outside of their page, and a model that is trained on them answers with them. They
 are counted, not removed: "Click the button" may be a step of a how-to, so patterns name only what belongs to
 a page (its image, its next step, its comments), and a share of sentences is bounded, not a single one.
@@ -40,6 +42,8 @@ _ENGLISH = (
     r"lorem ipsum|terms of (?:use|service)|privacy policy|cookie policy|all rights reserved|(?:accept|use of|uses?|our) cookies",
     r"(?:related|similar|recommended|popular|latest|recent|more) (?:articles|posts|stories|topics|products|pages)\b(?=\W*$|:)|you (?:may|might) also (?:like|enjoy|be interested)",
     r"table of contents|on this page|in this article\b(?=\W*$)|download (?:the|this|our) (?:pdf|app|page)|print(?:er)?[- ]friendly",
+    r"as an? (?:ai|artificial intelligence|(?:large )?language model)\b|i hope (?:this|that) helps|let me know if you (?:would like|want|need|have)|my (?:knowledge|training)(?: data)? (?:was last updated|cut-?off|ends in)",
+    r"^\W*(?:certainly|sure|of course|absolutely)\W+here(?:'s|’s| is| are)|\[(?:insert|your|add) [^\]]{1,40}\]|feel free to (?:ask|reach out)|is there anything else (?:i|you)",
     r"add to (?:cart|basket|wish ?list)|(?:sponsored|advertisement)\b(?=\W*$)|(?:open|opens) in a new (?:tab|window)",
 )
 _OTHERS = {
@@ -60,7 +64,23 @@ _PATTERNS = {
 }
 _TRIGGERS = frozenset(
     [
+        "absolutely",
         "account",
+        "add",
+        "ai",
+        "artificial",
+        "certainly",
+        "course",
+        "feel",
+        "helps",
+        "insert",
+        "know",
+        "knowledge",
+        "model",
+        "sure",
+        "there",
+        "training",
+        "your",
         "advertisement",
         "affiliate",
         "article",
