@@ -25,9 +25,20 @@ from leafinstruct.records.rows import Drop
 from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import parse, steps, tasks
 from leafinstruct.rewrite import prompt as prompts
+from leafinstruct.rewrite.checks.config import Checks
+from leafinstruct.rewrite.checks.run import check
 from leafinstruct.rewrite.config import RewriteConfig
 from leafinstruct.rewrite.genre import genre_of
-from leafinstruct.rewrite.outcome import DANGLING, Refused, counted, example, unanswered_of
+from leafinstruct.rewrite.outcome import (
+    DANGLING,
+    UNFIT,
+    LeftOut,
+    Refused,
+    counted,
+    example,
+    refused_by_check,
+    scored,
+)
 from leafinstruct.rewrite.resemblance import resemblance
 from leafinstruct.rewrite.steps import Piece
 from leafinstruct.rewrite.tasks import Facts
@@ -101,17 +112,25 @@ def facts_of(document: Document, drops: Sequence[Drop]) -> Facts:
     return Facts(whole=not document.lost and all(drop.position is None for drop in drops))
 
 
-def question(document: Document, task: Task, images: Mapping[str, Sent], px: int, prompt: Prompt) -> Request:
-    """The rewriter's request about a piece. images: see prompt.request; px: longer side of the images as
-    sent, in pixels."""
+def question(
+    document: Document,
+    task: Task,
+    images: Mapping[str, Sent],
+    px: int,
+    prompt: Prompt,
+    bounds: Checks | None = None,
+    max_dangling: int | None = None,
+) -> Request:
+    """The rewriter's request about a piece. px: longer side of the images as sent, in pixels; others: see
+    prompt.request."""
     named = [image.sha256 or "" for image in document.images if (image.sha256 or "") in images]
     whole = Shown(len(named), px, None)
 
     def ask(shown: Shown) -> Request:
         if shown == whole:
-            return prompts.request(document, task, images, prompt)
+            return prompts.request(document, task, images, prompt, bounds, max_dangling)
         sent = smaller({name: images[name] for name in named[: shown.images]}, shown.px, shown.jpeg)
-        return prompts.request(document, task, sent, prompt)
+        return prompts.request(document, task, sent, prompt, bounds, max_dangling)
 
     return fitted(ask, whole)
 
@@ -122,8 +141,10 @@ async def rewrite_piece(
     client: Client,
     images: Mapping[str, Sent],
     answers: list[tuple[str, Answer]],
+    left: list[LeftOut],
 ) -> Example | Refused:
-    """Make the example of one piece, or the reason why there is none. Appends to `answers`."""
+    """Make the example of one piece, or the reason why there is none. Appends to `answers`, and the images
+    that the model left out to `left`."""
     config, piece, document = settings.config, item.piece, item.piece.document
     if not document.images and piece.of > 1:
         return Refused(
@@ -141,16 +162,26 @@ async def rewrite_piece(
     )
     if task is None:
         return _without_task(document, settings, item.facts)
-    answer = await client.ask(question(document, task, images, config.image_px, settings.prompt))
+    bounds = () if settings.offline else (config.checks, config.max_dangling)
+    answer = await client.ask(question(document, task, images, config.image_px, settings.prompt, *bounds))
     answers.append((document.id, answer))
     if answer.value is None:
-        return Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
-    turns = parse.turns(cast("parse.RewriteAnswer", answer.value), document.images)
-    unanswered = unanswered_of(document, turns)
+        return refused_by_check(document, answer) or Refused(
+            document, f"answer_{answer.state}", answer.state, answer.detail
+        )
+    value = cast("parse.RewriteAnswer", answer.value)
+    verdict = parse.unfit(value, len(document.images))
+    if verdict is not None:
+        return Refused(document, UNFIT, "ok", verdict)
+    turns, gone = parse.turns(value, document.images), parse.left_out(value)
+    findings = check(document, task, turns, config.checks)
+    shown = prompts.without(document, gone)
+    unanswered = prompts.unanswered_of(shown, turns)
     if config.max_dangling is not None and len(unanswered) > config.max_dangling:
         return Refused(document, "dangling_reference", "ok", f"piece {piece.number + 1} says {unanswered[0]}")
+    left += (LeftOut(document, document.images[number - 1].position, gone[number]) for number in sorted(gone))
     cells = tuple(counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells)
-    return example(document, task.family.name, turns, answer, cells, piece.number)
+    return example(shown, task.family.name, turns, answer, (*cells, *scored(findings)), piece.number)
 
 
 def _without_task(document: Document, settings: RewriteSettings, facts: Facts) -> Refused:

@@ -23,7 +23,9 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.quoting import quoted
 from leafinstruct.llm.request import Message, Request, SentImage
 from leafinstruct.records.document import Document, ImageRef, Segment, Text
+from leafinstruct.records.example import Turn
 from leafinstruct.records.text.language_names import named
+from leafinstruct.records.text.references import Dangling, dangling
 from leafinstruct.rewrite.checks import in_language
 from leafinstruct.rewrite.checks.config import Checks
 from leafinstruct.rewrite.checks.finding import faults
@@ -51,10 +53,12 @@ def request(
     images: Mapping[str, tuple[bytes, str]],
     prompt: Prompt,
     bounds: Checks | None = None,
+    max_dangling: int | None = None,
 ) -> Request:
     """The request. images: sha256 of the original -> bytes and media type as sent; missing images are listed
     but not shown. bounds: of the checks that an answer must pass; None: only its form and its language are
-    checked, since the templates repeat what a document has."""
+    checked, since the templates repeat what a document has. max_dangling: of references without an image,
+    None: any number."""
     divided = parts_of(document, task.family)
     given = sum(isinstance(segment, ImageRef) for segment in divided.context)
     count = len(document.images)
@@ -76,7 +80,7 @@ def request(
             lines = []
     parts.append("\n".join([*lines, "End of the document.", *filter(None, [reminder.strip()])]))
     messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
-    fits = partial(_check, document=document, task=task, given=given, bounds=bounds)
+    fits = partial(_check, document=document, task=task, given=given, bounds=bounds, most=max_dangling)
     return Request(
         "rewrite", messages, SCHEMA, partial(by_templates, document, task), OFFLINE, fits, absent=ABSENT
     )
@@ -140,6 +144,22 @@ def as_text(segment: Text) -> str:
     return f"```\n{segment.text}\n```" if segment.kind == "code" else segment.text
 
 
+def unanswered_of(document: Document, turns: Sequence[Turn]) -> list[Dangling]:
+    """The references of a finished example to images that it does not show. The document's own texts are
+    recognized, because an image satisfies references of its owner in both directions."""
+    own = {as_text(text): text for text in document.texts}
+    return dangling(
+        [own.get(part, part) if isinstance(part, str) else part for turn in turns for part in turn.parts]
+    )
+
+
+def dangling_fault(unanswered: Sequence[Dangling], most: int | None) -> str | None:
+    """What to correct if more than `most` references have no image; None if `most` is."""
+    if most is None or len(unanswered) <= most:
+        return None
+    return f"leave out references to images that are not there: {unanswered[0]}"
+
+
 def _answer(instruction: str, divided: Parts, numbers: Mapping[int, int]) -> RewriteAnswer:
     def parts(segments: Sequence[Segment]) -> list[AnswerPart]:
         return [
@@ -168,7 +188,12 @@ def without(document: Document, left: Collection[int]) -> Document:
 
 
 def _check(
-    value: Mapping[str, object], document: Document, task: Task, given: int, bounds: Checks | None
+    value: Mapping[str, object],
+    document: Document,
+    task: Task,
+    given: int,
+    bounds: Checks | None,
+    most: int | None,
 ) -> str | None:
     answer = cast("RewriteAnswer", value)  # it fits SCHEMA
     count = len(document.images)
@@ -178,7 +203,12 @@ def _check(
     turned = turns(answer, document.images)
     if bounds is None:
         return in_language.fault(document, task.family, turned)
-    return _unmet(document, task, given, left_out(answer)) or faults(check(document, task, turned, bounds))
+    left = left_out(answer)
+    return (
+        _unmet(document, task, given, left)
+        or faults(check(document, task, turned, bounds))
+        or dangling_fault(unanswered_of(without(document, left), turned), most)
+    )
 
 
 def _unmet(document: Document, task: Task, given: int, left: Collection[int]) -> str | None:

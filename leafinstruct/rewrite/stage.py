@@ -35,7 +35,7 @@ from leafinstruct.rewrite.asking import (
     rewrite_piece,
     with_resemblance,
 )
-from leafinstruct.rewrite.outcome import Refused, RewriteReport, dropped_row, keep
+from leafinstruct.rewrite.outcome import LEFT_OUT, LeftOut, Refused, RewriteReport, dropped_row, keep
 from leafinstruct.rewrite.tasks import Facts
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
@@ -43,7 +43,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, QuestionsUsed, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-CODE = 12
+CODE = 13
 """Version, increased when the same documents and answers give other examples than before."""
 
 
@@ -142,13 +142,21 @@ async def rewrite(
     out.open(part.name)
     documents, drops = _documents(inputs, part)
     answers: list[tuple[str, Answer]] = []
-    outcomes, asked_in = await _outcomes(settings, inputs, client, part, documents, drops, answers)
+    left: list[LeftOut] = []
+    outcomes, asked_in = await _outcomes(settings, inputs, client, part, documents, drops, answers, left)
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
-    _write(out, part, answers, examples, refused)
+    _write(
+        out,
+        part,
+        answers,
+        examples,
+        [*refused, *sorted(left, key=lambda item: (item.document.id, item.position))],
+    )
     of_task = Counter(example.task for example in examples)
     reasons, image_reasons = _reasons(refused, {example.document_id for example in examples})
+    image_reasons += Counter({LEFT_OUT: len(left)} if left else {})
     report = RewriteReport(
         counts={
             "documents": len(documents),
@@ -181,10 +189,11 @@ async def _outcomes(
     documents: Sequence[Document],
     drops: Mapping[str, Sequence[Drop]],
     answers: list[tuple[str, Answer]],
+    left: list[LeftOut],
 ) -> tuple[list[Example | Refused], set[str]]:
     """What became of a part's documents: conversations first, then pages. Also the languages asked in.
 
-    Appends to `answers`.
+    Appends to `answers` and to `left`.
     """
     cells = _cells(inputs, part, set(drops))
     sizes = row_size.sizes(inputs.file("images", part.name), documents)
@@ -213,7 +222,7 @@ async def _outcomes(
         )
         images = all_as_sent(image_bytes(inputs, part, shown), config.image_px)
         outcomes += await asyncio.gather(
-            *(rewrite_piece(item, settings, client, images, answers) for item in items)
+            *(rewrite_piece(item, settings, client, images, answers, left) for item in items)
         )
     return outcomes, {item.piece.document.language or "" for item in items}
 
@@ -223,7 +232,7 @@ def _write(
     part: Part,
     answers: Sequence[tuple[str, Answer]],
     examples: Sequence[Example],
-    refused: Sequence[Refused],
+    dropped: Sequence[Refused | LeftOut],
 ) -> None:
     by_document = sorted(answers, key=lambda pair: (pair[0], pair[1].key))
     rows = (asked.row_of(name, asdict(answer)) for name, answer in by_document)
@@ -232,7 +241,7 @@ def _write(
     with writing(out.file("examples", part.name)) as temporary:
         table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
     with writing(out.file("dropped", part.name)) as temporary:
-        table.write(temporary, map(dropped_row, refused), table.DECISIONS)
+        table.write(temporary, map(dropped_row, dropped), table.DECISIONS)
 
 
 def _reasons(refused: Sequence[Refused], kept: set[str]) -> tuple[Counter[str], Counter[str]]:
