@@ -23,43 +23,58 @@ from leafinstruct.rewrite.config import ENGLISH
 from leafinstruct.rewrite.edits import passage_of
 from leafinstruct.rewrite.worded import Task
 
-_WORDS, _LETTERS, _NAMED = 2, 3, 4
+_WORDS, _LETTERS = 2, 3
 
 _POLITE = (
     r"(?:\W|(?:please|kindly|now|then|next|also|first|finally|hi|hello|hey|and|using|with)\b[,:]?\s*|"
     r"(?:can|could|would|will)\s+you\s+)*"
 )
 _VERBS = (
-    "add adjust analy[sz]e answer arrange assemble bake blur brighten bring build calculate carry change check "
-    "choose clarify color colour compare complete compose construct continue convert cook copy cover craft create "
-    "crop cut darken decorate define delete demonstrate depict describe design detail develop discuss display "
-    "document draft draw edit enlarge erase examine expand explain explore extend fill find finish fix flip fold "
-    "generate give go guide help highlight identify illustrate imagine include insert instruct introduce invert "
-    "keep lead let let's list look make mirror modify move narrate offer outline paint pick place plan portray "
+    "add adjust analy[sz]e answer arrange assemble bake blur brighten bring build calculate carry "
+    "change check "
+    "choose clarify color colour compare complete compose construct continue convert cook copy cover "
+    "craft create "
+    "crop cut darken decorate define delete demonstrate depict describe design detail develop "
+    "discuss display "
+    "document draft draw edit enlarge erase examine expand explain explore extend fill find finish "
+    "fix flip fold "
+    "generate give go guide help highlight identify illustrate imagine include insert instruct "
+    "introduce invert "
+    "keep lead let let's list look make mirror modify move narrate offer outline paint pick place "
+    "plan portray "
     "prepare present print produce provide put recolou?r recount render repaint repair replace report resize "
-    "reverse review rewrite rotate sew share sharpen show shrink sketch solve summari[sz]e supply swap take talk "
-    "teach tell trace transform translate turn use visuali[sz]e walk watch write"
+    "reverse review rewrite rotate sew share sharpen show shrink sketch solve summari[sz]e supply "
+    "swap take talk teach tell trace transform translate turn use visuali[sz]e walk watch write"
 )
-_ASKING = r"(?:what|which|who|whose|why|when|where|how|is|are|do|does|did|can|could|should|would|will|may|have|has)\b"
+_ASKING = (
+    r"(?:what|which|who|whose|why|when|where|how|is|are|do|does|did|can|could|should|would|will|may|have|"
+    r"has)\b"
+)
 REQUEST = re.compile(
     rf"^{_POLITE}(?:(?:{'|'.join(_VERBS.split())})\b|{_ASKING}.*\?)"
-    r"|\b(?:please|i\s+(?:need|want|wish|would\s+(?:like|love)|have\s+to|am\s+looking|come)|i'd\s+(?:like|love)|"
+    r"|\b(?:please|i\s+(?:need|want|wish|would\s+(?:like|love)|have\s+to|am\s+looking|come)|"
+    r"i'd\s+(?:like|love)|"
     r"i'm\s+looking|looking\s+for|help\s+me|show\s+me|tell\s+me|(?:can|could|would|will)\s+you)\b",
     re.IGNORECASE | re.DOTALL,
 )
 """A sentence that asks for something in English."""
 _CONTINUES = re.compile(
-    r"\b(?:continu\w*|carry\s+on|go(?:es|ing)?\s+on|proceed|next|rest|remaind\w+|remaining|finish\w*|complet\w*|end|"
+    r"\b(?:continu\w*|carry\s+on|go(?:es|ing)?\s+on|proceed|next|rest|remaind\w+|remaining|finish\w*|"
+    r"complet\w*|end|"
     r"ends|ending|follow\w*|after|further|last|final|finally|missing|left|more|second|other|conclu\w+|comes?|"
     r"happens?|extend|resume|now|then|on\s+from|pick\s+up)\b",
     re.IGNORECASE,
 )
 _CHANGES = re.compile(
-    r"\b(?:add|adjust|blur|brighten|chang\w*|colou?r|convert|crop|cut|darken|delete|draw|edit|enlarge|erase|fill|"
-    r"flip|give|insert|invert|make|mirror|modif\w*|move|paint|place|put|recolou?r|remove|repaint|replace|resize|"
+    r"\b(?:add|adjust|blur|brighten|chang\w*|colou?r|convert|crop|cut|darken|delete|draw|edit|"
+    r"enlarge|erase|fill|"
+    r"flip|give|insert|invert|make|mirror|modif\w*|move|paint|place|put|recolou?r|remove|repaint|"
+    r"replace|resize|"
     r"rotate|sharpen|shrink|swap|take|transform|turn|update|without|instead|become|becomes)\b",
     re.IGNORECASE,
 )
+
+_CONTENT = re.compile(r"\b(?!(?:the|this|that|and|now|then|its|with|after|result)\b)\w{3,}")
 
 
 def question(document: Document, task: Task, turns: Sequence[Turn]) -> Result:
@@ -109,9 +124,9 @@ def _is_continuation(text: str) -> bool:
 
 
 def _is_change(instruction: str, document: Document) -> bool:
-    """Whether it names a change, or half of the longer words of the passage between the images."""
+    """Whether it names a change, or half of the words of the passage between the images."""
     if _CHANGES.search(instruction):
         return True
-    passage = {word for word in folded(passage_of(document) or "").split() if len(word) >= _NAMED}
-    said = set(folded(instruction).split())
-    return bool(passage) and 2 * len(passage & said) >= len(passage)
+    passage = _CHANGES.sub(" ", passage_of(document) or "").lower()
+    wanted = set(_CONTENT.findall(passage))
+    return bool(wanted) and 2 * len(wanted & set(_CONTENT.findall(instruction.lower()))) >= len(wanted)

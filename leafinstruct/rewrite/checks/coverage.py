@@ -1,5 +1,5 @@
-"""How an example covers its document: text around the images, share of the words kept, length, and how much of
-the answer the question already contains. Pure.
+"""How an example covers its document: text around the images, share of the words kept, length, and how much
+of the answer the question already contains. Pure.
 
 Words are compared without case and by their first STEM letters, so that inflections match; in scripts without
 spaces the units are ideographs and grapheme clusters (records/text/words.py).
@@ -15,6 +15,7 @@ from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.example import Turn
 from leafinstruct.records.text.words import UNITS, count_words, spelled_alike, weight, words_of
 from leafinstruct.rewrite.config import TaskFamily
+from leafinstruct.rewrite.genre import first_sentence
 from leafinstruct.rewrite.steps import body_of
 from leafinstruct.rewrite.tasks import parts_of
 
@@ -95,47 +96,66 @@ def kept(document: Document, turns: Sequence[Turn]) -> Result:
 
 def length(document: Document, turns: Sequence[Turn]) -> Result:
     """Words of context and response for each word of the document."""
-    written = count_words([part for part, _ in _answered(turns)])
+    written = count_words(list(_answered(turns)))
     source = max(SHORT, count_words([item.text for item in document.texts]))
     return written / source, (
         f"write less: {written:,} words about a document of {source:,}; it has no more to say than that"
     )
 
 
-def leak(turns: Sequence[Turn]) -> Result:
+def leak(document: Document, turns: Sequence[Turn]) -> Result:
     """Share of the responses' words in runs of RUN words that the user's turns before contain, too. A shorter
-    response is one run."""
+    response is one run.
+
+    Runs that the document itself repeats (code, lines of a song) do not count, and neither does its first
+    sentence in a question that asks for a text that begins with it, if more follows.
+    """
+    source, opening = _words("\n".join(item.text for item in document.texts)), first_sentence(document)
     before: list[str] = []
     total = copied = 0
     for turn in turns:
-        words = _words("\n".join(texts_of([turn])))
+        text = "\n".join(texts_of([turn]))
         if turn.role == "user":
-            before += words
+            before += _words(text)
             continue
-        size = min(_run(words), len(words))
+        words = _words(text)
+        if len(words) > len(_words(opening)):
+            before = _without(before, _words(opening))
         total += sum(map(weight, words))
+        size = min(_run(words), len(words))
         if size < 2:
             continue
-        runs = {tuple(before[at : at + size]) for at in range(len(before) - size + 1)}
+        own = {run for run, count in Counter(_runs(source, size)).items() if count > 1}
+        known = set(_runs(before, size)) - own
         taken = bytearray(len(words))
-        for at in range(len(words) - size + 1):
-            if tuple(words[at : at + size]) in runs:
+        for at, run in enumerate(_runs(words, size)):
+            if run in known:
                 taken[at : at + size] = b"\1" * size
         copied += sum(weight(word) for word, flag in zip(words, taken, strict=True) if flag)
     if not total:
         return None, "the response has no words"
     return copied / total, (
-        f"do not give the answer away: {copied / total:.0%} of the response is word for word in instruction or "
-        "context"
+        f"do not give the answer away: {copied / total:.0%} of the response is word for word in "
+        "instruction or context"
     )
 
 
-def _answered(turns: Sequence[Turn]) -> Iterator[tuple[str, Turn]]:
+def _without(words: list[str], run: Sequence[str]) -> list[str]:
+    """The words without the first occurrence of a run."""
+    at = next((at for at, found in enumerate(_runs(words, len(run))) if found == tuple(run)), None)
+    return words if at is None or not run else [*words[:at], "\n", *words[at + len(run) :]]
+
+
+def _runs(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    return (tuple(words[at : at + size]) for at in range(len(words) - size + 1))
+
+
+def _answered(turns: Sequence[Turn]) -> Iterator[str]:
     """The texts of all turns without the instructions."""
     for turn in turns:
         for at, part in enumerate(turn.parts):
             if isinstance(part, str) and (at or turn.role == "assistant"):
-                yield part, turn
+                yield part
 
 
 def _run(words: Sequence[str]) -> int:

@@ -7,6 +7,8 @@ Pure; phrases of ten languages. References to images are in records/text/referen
     page      "see the video below", "in the comments", "sign up for our newsletter": parts of a web page
 """
 
+# ruff: noqa: RUF001 - letters and punctuation of other scripts are meant
+
 from __future__ import annotations
 
 import re
@@ -25,12 +27,14 @@ SHARE = 0.5
 
 _EARLIER = re.compile(
     r"\b(?:as|like|was|were|what|already|we)\s+(?:i\s+|we\s+)?(?:have\s+)?(?:mentioned|described|discussed|"
-    r"explained|said|noted|stated|saw|seen|covered)\s+(?:above|before|earlier|previously|in the (?:previous|last)"
+    r"explained|said|noted|stated|saw|seen|covered)\s+(?:above|before|earlier|previously|"
+    r"in the (?:previous|last)"
     r"\s+(?:section|chapter|part|step|paragraph))\b"
     r"|\b(?:mentioned|described|discussed|explained)\s+(?:above|earlier|previously)\b"
     r"|\bwie\s+(?:oben|zuvor|bereits)\s+(?:erwähnt|beschrieben|erklärt|gesagt)\b"
     r"|\bcomme\s+(?:mentionné|indiqué|décrit|expliqué|dit)\s+(?:ci-dessus|plus haut|précédemment)"
-    r"|\bcomo\s+(?:se\s+)?(?:mencion[óé]\w*|dicho|descri\w+|explic\w+)\s+(?:anteriormente|arriba|antes|acima)\b"
+    r"|\bcomo\s+(?:se\s+)?(?:mencion[óé]\w*|dicho|descri\w+|explic\w+)\s+(?:anteriormente|arriba|"
+    r"antes|acima)\b"
     r"|\bcome\s+(?:detto|menzionato|descritto|spiegato)\s+(?:sopra|prima|in precedenza)\b"
     r"|\bzoals\s+(?:hierboven|eerder)\s+(?:vermeld|beschreven|genoemd)\b"
     r"|\bкак\s+(?:уже\s+)?(?:упоминалось|сказано|описано|говорилось)\s+(?:выше|ранее)\b"
@@ -39,7 +43,8 @@ _EARLIER = re.compile(
     re.IGNORECASE,
 )
 _LINK = re.compile(
-    r"\bclick(?:ing)?\s+(?:on\s+)?(?:the|this|these|that)\s+(?:\w+\s+)?links?\b(?!\s+(?:button|icon|tool|tab|option|"
+    r"\bclick(?:ing)?\s+(?:on\s+)?(?:the|this|these|that)\s+(?:\w+\s+)?links?\b(?!\s+(?:button|icon|"
+    r"tool|tab|option|"
     r"menu|in the (?:menu|toolbar)))"
     r"|\bclick\s+here\b|\bfollow\s+(?:the|this|these)\s+links?\b|\b(?:the|this)\s+link\s+(?:below|above)\b"
     r"|\bread\s+more\s*(?:[.…»>]|\.\.\.|here\b|$)|\bdownload\s+(?:it\s+)?here\b"
@@ -53,8 +58,10 @@ _LINK = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _PAGE = re.compile(
-    r"\b(?:watch|see)\s+(?:the|this|our|my)\s+video\b|\b(?:in|see|leave a comment in)\s+the\s+comments?\s+(?:below|"
-    r"section)\b|\bleave\s+(?:a|your)\s+comments?\b|\b(?:subscribe|sign\s+up)\s+(?:to|for)\s+(?:our|my|the)\s+"
+    r"\b(?:watch|see)\s+(?:the|this|our|my)\s+video\b|\b(?:in|see|"
+    r"leave a comment in)\s+the\s+comments?\s+(?:below|"
+    r"section)\b|\bleave\s+(?:a|your)\s+comments?\b|\b(?:subscribe|sign\s+up)\s+(?:to|for)\s+(?:our|"
+    r"my|the)\s+"
     r"(?:newsletter|channel|mailing list)\b|\bshare\s+this\s+(?:page|post|article)\b"
     r"|\b(?:on|to)\s+the\s+(?:next|previous)\s+page\b"
     r"|\babonnieren\s+sie\s+unseren\b|\babonnez-vous\s+à\b|\bsuscr[íi]bete\s+a\b|\bподпишитесь\s+на\b"

@@ -11,6 +11,8 @@ other languages all but three are the same. Names in scripts without capitals ar
 marks.
 """
 
+# ruff: noqa: RUF001 - letters and punctuation of other scripts are meant
+
 from __future__ import annotations
 
 from bisect import bisect_left
@@ -27,9 +29,9 @@ ALL_CAPITALIZED = frozenset({"de", "lb"})
 _UNSPACED = frozenset({"ja", "km", "ko", "lo", "my", "th", "zh", None})
 """Languages in which another word may follow a name without a space."""
 
-_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:['’][\p{L}\p{M}]+)?")  # noqa: RUF001
+_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:['’][\p{L}\p{M}]+)?")
 _CASED = regex.compile(r"[\p{Latin}\p{Greek}\p{Cyrillic}\p{Armenian}]")
-_OPENS = regex.compile(r"[:;.!?…\"'“”„«»‘’(\[{\-–—*#•|/>=]\s*$|^\s*$")  # noqa: RUF001
+_OPENS = regex.compile(r"[:;.!?…\"'“”„«»‘’(\[{\-–—*#•|/>=]\s*$|^\s*$")
 """What is before a word that is capitalized for its place."""
 _QUOTED = regex.compile(
     r"“([^“”\n]{2,60})”|„([^„“”\n]{2,60})[“”]|«\s?([^«»\n]{2,60}?)\s?»|‹([^‹›\n]{2,60})›|\"([^\"\n]{2,60})\""
@@ -37,7 +39,38 @@ _QUOTED = regex.compile(
 )
 _WORDS = 6
 _COMMON = frozenset(
-    "i i'm i'd i'll i've ok tv pc am pm ad bc diy faq pdf url usb led x y z a b c d e n q s w".split()
+    {
+        "i",
+        "i'm",
+        "i'd",
+        "i'll",
+        "i've",
+        "ok",
+        "tv",
+        "pc",
+        "am",
+        "pm",
+        "ad",
+        "bc",
+        "diy",
+        "faq",
+        "pdf",
+        "url",
+        "usb",
+        "led",
+        "x",
+        "y",
+        "z",
+        "a",
+        "b",
+        "c",
+        "d",
+        "e",
+        "n",
+        "q",
+        "s",
+        "w",
+    }
 )
 """Capitalized words that name nothing of a document."""
 
@@ -56,7 +89,7 @@ class Known:
 
     def has(self, name: str, language: str | None) -> bool:
         """Whether the source has a name of one word, or an inflection of it."""
-        plain = folded(name.replace("’", "'").removesuffix("'s").removesuffix("'")).replace(" ", "")  # noqa: RUF001
+        plain = folded(name.replace("’", "'").removesuffix("'s").removesuffix("'")).replace(" ", "")
         cut, least = (2, 4) if language == "en" else (3, 3)
         stem = plain[: min(len(plain), max(least, len(plain) - cut))]
         at = bisect_left(self.words, stem)
@@ -87,7 +120,7 @@ def _has_small(words: list[regex.Match[str]]) -> bool:
 
 def _is_name(word: regex.Match[str], sentence: str) -> bool:
     name = word[0]
-    if name.lower().replace("’", "'") in _COMMON or not name[0].isupper():  # noqa: RUF001
+    if name.lower().replace("’", "'") in _COMMON or not name[0].isupper():
         return False
     return _is_acronym(name) or not _OPENS.search(sentence, max(0, word.start() - 3), word.start())
 

@@ -1,8 +1,8 @@
 """Numbers in words, by language. Data, and the value of a sequence of such words. Pure.
 
-`CLAIMED` are words that state a number in any context; `KNOWN` adds those that may mean something else ("one",
-"second", German "acht"), which may explain a digit but are no statement of their own. Languages without an
-entry, and words composed in one (German "einundzwanzig"), are not read.
+`CLAIMED` are words that state a number in any context; `KNOWN` adds those that may mean something else
+("one", "second", German "acht"), which may explain a digit but are no statement of their own. Languages
+without an entry, and numbers composed in one word (German "einundzwanzig"), are not read.
 """
 
 from __future__ import annotations

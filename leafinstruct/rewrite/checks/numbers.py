@@ -11,6 +11,8 @@ Two numbers match if they share a reading. A sign before a number is not read (a
 one), the number 1 states nothing ("a cup", "1 cup"), and neither does the number of a list item or a step.
 """
 
+# ruff: noqa: RUF001 - letters and punctuation of other scripts are meant
+
 from __future__ import annotations
 
 import re
@@ -43,34 +45,34 @@ class Number:
     states: bool = True
 
 
-_UNITS = {
-    form: forms.split("/")[0]
-    for line in (
-        "mm/millimeter/millimeters/millimetre/millimetres/millimètres/milímetros/millimetri/мм/毫米/مم cm/"
-        "centimeter/centimeters/centimetre/centimetres/zentimeter/centimètre/centimètres/centímetros/"
-        "centimetri/см/厘米/公分/センチ/سم/सेमी m/meter/meters/metre/metres/mètre/mètres/metros/metri/м/米/"
-        "メートル/متر/मीटर km/kilometer/kilometers/kilometre/kilometres/kilomètres/kilómetros/chilometri/км/"
-        "公里/千米/キロ/كم/किमी inch/inches/zoll/pouces/pulgadas/pollici/дюймов/英寸/インチ ft/foot/feet/fuß yd/"
-        "yard/yards mile/miles/meilen mg/milligram/milligrams/мг/毫克 g/gram/grams/gramme/grammes/gramm/gramos/"
-        "grammi/г/克/グラム/غرام/ग्राम kg/kilogram/kilograms/kilo/kilos/кг/公斤/千克/كجم/किलो oz/ounce/ounces lb/"
-        "lbs/pound/pounds ml/milliliter/milliliters/millilitres/мл/毫升 l/liter/liters/litre/litres/litros/"
-        "litri/л/升/リットル/لتر/लीटर cup/cups tbsp/tablespoon/tablespoons/el tsp/teaspoon/teaspoons/tl "
-        "sec/second/seconds/secs/sekunden/secondes/segundos/secondi/секунд/秒/ثانية/सेकंड min/minute/"
-        "minutes/mins/minuten/minutos/minuti/минут/分钟/分鐘/دقيقة/मिनट h/hour/hours/hr/hrs/stunden/heures/horas/"
-        "ore/часов/小时/小時/時間/ساعة/घंटे day/days/tage/jours/días/giorni/дней/天/日間 week/weeks/wochen month/"
-        "months/monate/mois year/years/jahre/ans/años/anni/лет %/percent/prozent/pourcent/процентов/٪ °c/℃ °f/℉ "
-        "°/degrees/degree/grad v/volt/volts/в mv w/watt/watts ma mah hz khz mhz ghz kb mb gb tb px/pixel/"
-        "pixels $/usd/dollar/dollars €/eur/euro/euros £/gbp ¥/yen/円 ₹/rupees"
-    ).split()
-    for forms in (line,)
-    for form in forms.split("/")
-}
+_FORMS = """
+/mm/millimeter/millimeters/millimetre/millimetres/millimètres/milímetros/millimetri/мм/毫米/مم
+cm/centimeter/centimeters/centimetre/centimetres/zentimeter/centimètre/centimètres/centímetros/centimetri/см/厘米/公分/センチ/سم/सेमी
+m/meter/meters/metre/metres/mètre/mètres/metros/metri/м/米/メートル/متر/मीटर
+km/kilometer/kilometers/kilometre/kilometres/kilomètres/kilómetros/chilometri/км/公里/千米/キロ/كم/किमी
+inch/inches/zoll/pouces/pulgadas/pollici/дюймов/英寸/インチ ft/foot/feet/fuß yd/yard/yards
+mile/miles/meilen mg/milligram/milligrams/мг/毫克
+g/gram/grams/gramme/grammes/gramm/gramos/grammi/г/克/グラム/غرام/ग्राम
+kg/kilogram/kilograms/kilo/kilos/кг/公斤/千克/كجم/किलो oz/ounce/ounces lb/lbs/pound/pounds
+ml/milliliter/milliliters/millilitres/мл/毫升
+l/liter/liters/litre/litres/litros/litri/л/升/リットル/لتر/लीटर cup/cups tbsp/tablespoon/tablespoons/el
+tsp/teaspoon/teaspoons/tl
+sec/second/seconds/secs/sekunden/secondes/segundos/secondi/секунд/秒/ثانية/सेकंड
+min/minute/minutes/mins/minuten/minutos/minuti/минут/分钟/分鐘/دقيقة/मिनट
+h/hour/hours/hr/hrs/stunden/heures/horas/ore/часов/小时/小時/時間/ساعة/घंटे
+day/days/tage/jours/días/giorni/дней/天/日間 week/weeks/wochen month/months/monate/mois
+year/years/jahre/ans/años/anni/лет %/percent/prozent/pourcent/процентов/٪ °c/℃ °f/℉
+°/degrees/degree/grad v/volt/voltsmv w/watt/watts ma mah hz khz mhz ghz kb mb gb tb px/pixel/pixels
+$/usd/dollar/dollars €/eur/euro/euros £/gbp ¥/yen/円 ₹/rupees
+"""
+"""Spellings of each unit, the first one first."""
+_UNITS = {form: forms.split("/")[0] for forms in _FORMS.split() for form in forms.split("/")}
 """Spelling of a unit -> its first spelling."""
 
 _VULGAR = "¼-¾⅐-⅞↉"
 _GAP = r"[ \u00a0\u202f]"
 _TOKEN = regex.compile(
-    rf"(?<![\p{{L}}_])(?P<money>[$€£¥₹])?{_GAP}?(?:"
+    rf"(?<![\p{{Latin}}\p{{Greek}}\p{{Cyrillic}}\d_])(?P<money>[$€£¥₹])?{_GAP}?(?:"
     rf"(?P<whole>\d{{1,4}})?{_GAP}?(?P<vulgar>[{_VULGAR}])"
     rf"|(?:(?P<whole2>\d{{1,4}})[ -])?(?<![/\d])(?P<above>\d{{1,4}})[/⁄](?P<below>\d{{1,4}})(?![/\d])"
     r"|(?P<hour>[01]?\d|2[0-4])[:h](?P<minute>[0-5]\d)(?::\d\d)?(?!\d)"
@@ -80,8 +82,8 @@ _TOKEN = regex.compile(
     regex.IGNORECASE,
 )
 _DIGIT = regex.compile(r"[\p{Nd}--[0-9]]", regex.V1)
-_SIGNS = str.maketrans({"٫": ".", "٬": ",", "．": ".", "，": ",", "：": ":", "／": "/", "％": "%"})  # noqa: RUF001
-_GROUPED = re.compile(r"\d{1,3}(?:[.,'’\u00a0\u202f ]\d{3})+")  # noqa: RUF001
+_SIGNS = str.maketrans({"٫": ".", "٬": ",", "．": ".", "，": ",", "：": ":", "／": "/", "％": "%"})
+_GROUPED = re.compile(r"\d{1,3}(?:[.,'’\u00a0\u202f ]\d{3})+")
 _DATE = re.compile(r"\d{1,2}\.\d{1,2}\.(?:\d{4}|\d\d)|\d{4}\.\d{1,2}\.\d{1,2}")
 _IDEOGRAPHS = re.compile(rf"[{number_words.IDEOGRAPHS}]+")
 _STATED = re.compile(r"[二两兩三四五六七八九][一二三四五六七八九]*[十百千万萬].*")
