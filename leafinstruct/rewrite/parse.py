@@ -166,7 +166,8 @@ def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
         return f"{where}; the response must show images {_run(given + 1, images)}"
     if not value["instruction"].strip():
         return "the instruction must say something; it is empty"
-    if any(not item["text"].strip() for item in (*value["context"], *value["response"]) if "text" in item):
+    parts = (*value["context"], *value["response"])
+    if any(item["type"] == "text" and not item["text"].strip() for item in parts):
         return "no text may be empty"
     return None
 

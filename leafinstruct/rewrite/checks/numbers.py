@@ -46,7 +46,7 @@ class Number:
 
 
 _FORMS = """
-/mm/millimeter/millimeters/millimetre/millimetres/millimètres/milímetros/millimetri/мм/毫米/مم
+mm/millimeter/millimeters/millimetre/millimetres/millimètres/milímetros/millimetri/мм/毫米/مم
 cm/centimeter/centimeters/centimetre/centimetres/zentimeter/centimètre/centimètres/centímetros/centimetri/см/厘米/公分/センチ/سم/सेमी
 m/meter/meters/metre/metres/mètre/mètres/metros/metri/м/米/メートル/متر/मीटर
 km/kilometer/kilometers/kilometre/kilometres/kilomètres/kilómetros/chilometri/км/公里/千米/キロ/كم/किमी
@@ -62,7 +62,7 @@ min/minute/minutes/mins/minuten/minutos/minuti/минут/分钟/分鐘/دقيق
 h/hour/hours/hr/hrs/stunden/heures/horas/ore/часов/小时/小時/時間/ساعة/घंटे
 day/days/tage/jours/días/giorni/дней/天/日間 week/weeks/wochen month/months/monate/mois
 year/years/jahre/ans/años/anni/лет %/percent/prozent/pourcent/процентов/٪ °c/℃ °f/℉
-°/degrees/degree/grad v/volt/voltsmv w/watt/watts ma mah hz khz mhz ghz kb mb gb tb px/pixel/pixels
+°/degrees/degree/grad v/volt/volts mv w/watt/watts ma mah hz khz mhz ghz kb mb gb tb px/pixel/pixels
 $/usd/dollar/dollars €/eur/euro/euros £/gbp ¥/yen/円 ₹/rupees
 """
 """Spellings of each unit, the first one first."""
