@@ -13,6 +13,7 @@ from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.records.rows import Drop
 from leafinstruct.records.text.references import Dangling
 from leafinstruct.rewrite.checks.finding import Finding, refusal
+from leafinstruct.rewrite.prompt import DANGLING_FAULT
 from leafinstruct.runtime.stage_report import StageReport
 
 DANGLING = "reference.dangling"
@@ -117,6 +118,8 @@ def refused_by_check(document: Document, answer: Answer) -> Refused | None:
     """The refusal by the first check that an answer did not pass after its corrections; None if it has no
     value for another reason."""
     found = refusal(answer.detail) if answer.state == "unparsed" else None
+    if answer.state == "unparsed" and DANGLING_FAULT in answer.detail:
+        return Refused(document, "dangling_reference", answer.state, answer.detail)
     if found is None:
         return None
     score, value, bound, detail = found

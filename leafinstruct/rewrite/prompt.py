@@ -46,6 +46,9 @@ from leafinstruct.rewrite.worded import Task
 
 OFFLINE = "offline-templates@5"
 
+DANGLING_FAULT = "leave out references to images that are not there"
+"""Beginning of the fault, by which a refusal is recognized."""
+
 
 def request(
     document: Document,
@@ -157,7 +160,7 @@ def dangling_fault(unanswered: Sequence[Dangling], most: int | None) -> str | No
     """What to correct if more than `most` references have no image; None if `most` is."""
     if most is None or len(unanswered) <= most:
         return None
-    return f"leave out references to images that are not there: {unanswered[0]}"
+    return f"{DANGLING_FAULT}: {unanswered[0]}"
 
 
 def _answer(instruction: str, divided: Parts, numbers: Mapping[int, int]) -> RewriteAnswer:
@@ -201,9 +204,11 @@ def _check(
     if problem is not None or unfit(answer, count) is not None:
         return problem
     turned = turns(answer, document.images)
-    if bounds is None:
-        return in_language.fault(document, task.family, turned)
     left = left_out(answer)
+    other_language = bounds is None or bounds.min_language is not None
+    problem = in_language.fault(document, task.family, turned) if other_language else None
+    if bounds is None or problem is not None:
+        return problem
     return (
         _unmet(document, task, given, left)
         or faults(check(document, task, turned, bounds))

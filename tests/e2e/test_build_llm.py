@@ -74,7 +74,9 @@ _SHOWN = re.compile(r"^image (\d+)(?: \(belongs to \[\d+\]\))?:$|^\[\d+\] \w+: (
 
 def example(body: Body, shuffle: bool = False) -> dict[str, Any]:
     """The document's texts and images in their order, divided where the task says."""
-    given = re.search(r"the context is the beginning of the document with images? (?:1 to )?(\d+)", text_of(body))
+    given = re.search(
+        r"the context is the beginning of the document with images? (?:1 to )?(\d+)", text_of(body)
+    )
     asked = body["messages"][1]["content"]  # a repair repeats the schema, not the document
     shown = [asked] if isinstance(asked, str) else [item["text"] for item in asked if "text" in item]
     context: list[dict[str, Any]] = []

@@ -1,7 +1,8 @@
 """Whether an instruction is one: it has content, it asks for something, and it asks for what the task gives.
 Pure.
 
-    content   two words, or the title; in scripts without spaces three letters. "So:" has none
+    content   two words, a question of one longer word, or the title; in scripts without spaces three letters.
+              "So:" has none
     request   a question, an order or a wish; only English (`REQUEST`), else not checked
     task      of a part of the document: what follows it; of an edit: a change. Only English
 
@@ -110,13 +111,17 @@ def _has_content(instruction: str, document: Document) -> bool:
         return True
     spaced = [word for word in words if len(word) > 1 or word.isdecimal()]
     is_unspaced = len(spaced) * 2 < len(words)
-    return count_letters(instruction) >= _LETTERS if is_unspaced else len(words) >= _WORDS
+    if is_unspaced:
+        return count_letters(instruction) >= _LETTERS
+    return len(words) >= _WORDS or (count_letters(instruction) > _LETTERS and _is_question(instruction))
 
 
 def _is_request(text: str) -> bool:
-    return text.rstrip("\"'”» )").endswith(tuple(QUESTION_MARKS)) or any(
-        REQUEST.search(sentence) for sentence in sentences_of(text)
-    )
+    return _is_question(text) or any(REQUEST.search(sentence) for sentence in sentences_of(text))
+
+
+def _is_question(text: str) -> bool:
+    return text.rstrip("\"'”» )").endswith(tuple(QUESTION_MARKS))
 
 
 def _is_continuation(text: str) -> bool:
