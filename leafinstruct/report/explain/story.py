@@ -103,7 +103,8 @@ def _rewrite(
         f"rewrite: {tasks}" if examples else f"rewrite: dropped by {rewrite['drops'][0]['rule']}", 0, 2
     )
     for drop in rewrite["drops"]:
-        yield from page.wrapped(drop["detail"], 2)
+        image = "" if drop.get("position") is None else f"image [{drop['position']}] left out: "
+        yield from page.wrapped(f"{image}{printable(drop['detail'])}", 2)
     if rewrite["asked"]:
         yield from judged.question(page, rewrite["asked"])
 
@@ -112,6 +113,10 @@ def _example(page: Page, example: Mapping[str, Any]) -> Iterator[str]:
     yield f"example {example['id']}, task {printable(example['task'])}"
     for turn in example["turns"]:
         yield from page.one(f"{turn['role']}: {' '.join(turn['parts'])}", 2, 4)
+    for item in example.get("checks", ()):
+        value = "not applicable" if item["value"] is None else f"{item['value']:.4g}"
+        detail = f": {printable(item['detail'])}" if item["detail"] else ""
+        yield from page.wrapped(f"{item['name']} {value}{detail}", 2, 4)
     for kind in ("models", "prompts"):
         for item in example[kind]:
             yield from page.wrapped(f"{kind[:-1]} of {item['name']}: {printable(item['identity'])}", 2, 4)

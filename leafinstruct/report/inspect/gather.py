@@ -43,6 +43,7 @@ from leafinstruct.records.text.language_names import named as language_named
 from leafinstruct.records.text.words import word_units
 from leafinstruct.report.inspect.layout import layout
 from leafinstruct.report.inspect.parts import OnProgress, in_order
+from leafinstruct.rewrite.checks.finding import FAMILY
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Found, Part
 
@@ -195,11 +196,10 @@ def _records(
                 verdicts[document.id] = verdict, drops
                 owners_now[document.id] = {image.position: image.owner for image in document.images}
         changes |= {name: made for name, made in _there(filtered.file(kind, part), edits) if made and decided}
-    refused = {
-        document.id: [shown_drop(drop) for drop in drops]
-        for document, drops in _there(rewrite.file("dropped", part), table.decisions)
-        if document.id in chosen
-    }
+    refused: dict[str, list[list[Any]]] = {}
+    for document, drops in _there(rewrite.file("dropped", part), table.decisions):
+        if document.id in chosen:
+            refused.setdefault(document.id, []).extend(map(shown_drop, drops))
     examples = {
         example.document_id: example
         for example in _there(rewrite.file("examples", part), _examples)
@@ -336,6 +336,11 @@ def _example(
             "split": None,
             "by": dict(example.models).get("rewrite"),
             "turns": turns,
+            "checks": [
+                [cell.name, cell.value, cell.detail[:CUT]]
+                for cell in example.scores
+                if cell.name.startswith(f"{FAMILY}.")
+            ],
         }
     }
 

@@ -19,6 +19,7 @@ for a real one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Turn
@@ -43,7 +44,14 @@ def check(document: Document, task: Task, turns: Sequence[Turn], bounds: Checks)
         ("question", asks.question(document, task, turns), bounds.min_question),
         ("language", in_language.language(document, task.family, turns), bounds.min_language),
     )
-    return tuple(
+    found = (
         Finding(name, None if value is None else round(value, 4), bound, detail)
         for name, (value, detail), bound in results
+    )
+    # what these advise is true only beyond the bound
+    return tuple(
+        replace(item, detail="")
+        if item.name in ("kept", "length", "leak") and item.value is not None and not item.refused
+        else item
+        for item in found
     )
