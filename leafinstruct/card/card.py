@@ -112,6 +112,7 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "rewrite_dropped": _most_common(rewritten["reasons"]),
         "rewrite_model": rewritten["models"]["rewrite"],
         "offline_rewrite": not rewritten["prompts"],
+        "checks": cast("Mapping[str, Any]", rewritten["fingerprint"]["rewrite"])["checks"],
         "rules": [{**rule, "drop": _dropped(rule)} for rule in kept["rules"]],
         "models": {**kept["models"], **rewritten["models"]},
         "weights": kept["weights"],

@@ -58,6 +58,7 @@ def limits(
             "Questions and answers were written by a language model, which may have changed the meaning of "
             "a page."
         )
+        found += _of_checks(history.get("checks", {}))
     found += _of_screens(history)
     found.append(
         "Languages were identified by machine; a short text may be assigned to a closely related language."
@@ -66,6 +67,19 @@ def limits(
         "Scores are estimates: see `scores` of each row, and their `state` if a score could not be computed."
     )
     return found
+
+
+def _of_checks(bounds: Mapping[str, float | None]) -> Iterator[str]:
+    """What the rules about the rewriter's answers ensure, with their bounds."""
+    stated = [f"{name} {bound:g}" for name, bound in bounds.items() if bound is not None]
+    if not stated:
+        yield "The answers were not checked against their pages."
+        return
+    yield (
+        "Each answer passed rules that compare it with its page (`rewrite.*` in `scores`): "
+        f"{', '.join(stated)}. Rules find numbers, names and addresses that a page does not have, "
+        "not every wrong sentence."
+    )
 
 
 def _of_screens(history: Mapping[str, Any]) -> Iterator[str]:

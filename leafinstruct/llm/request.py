@@ -80,7 +80,7 @@ class Request:
     offline_name: str
     check: Callable[[Mapping[str, object]], str | None] | None = None
     sample: int = 0
-    absent: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, object] = field(default_factory=dict)
     smaller: Callable[[Excess], Request | None] | None = None
     shown: str = ""
 

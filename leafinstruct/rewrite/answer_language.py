@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from leafinstruct.records.text.language import identify
 from leafinstruct.records.text.language_names import named
 from leafinstruct.records.text.words import count_letters
-from leafinstruct.rewrite.parse import Place, RewriteAnswer
+from leafinstruct.rewrite.parse import Place
 
 LETTERS, CONFIDENCE = 30, 0.9
 """Minimum letters of a text to identify its language, and minimum confidence of the identifier. Of 285
@@ -30,22 +30,18 @@ NEIGHBORS = (
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
 
-def fault(value: RewriteAnswer, language: str | None, own: Mapping[Place, str]) -> str | None:
+def fault(written: Mapping[str, str], language: str | None, own: Mapping[Place, str]) -> str | None:
     """What to correct; None if the answer does not contradict the document's language.
 
+    written: the texts of the answer, by place: `instruction`, `context`, `response`.
     language: the document's; None if unknown, which nothing contradicts.
     own: the document's own texts in place of `context` and of `response`.
     """
     if language is None:
         return None
-    written = {
-        place: "\n".join(item["text"] for item in value[place] if item["type"] == "text") for place in own
-    }
-    for place, text, before in (
-        ("instruction", value["instruction"], ""),
-        *((place, text, own[place]) for place, text in written.items()),
-    ):
+    for place, text in written.items():
         other = _language_of(text)
+        before = next((text for side, text in own.items() if side == place), "")
         if other is not None and other != _language_of(before) and not _alike(other, language):
             return (
                 f"write all texts in {named(language)}: the {place} is in {named(other)}, but the "

@@ -26,11 +26,21 @@ from leafinstruct.records.rows import Drop
 from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import parse, steps, tasks
 from leafinstruct.rewrite import prompt as prompts
+from leafinstruct.rewrite.checks.run import check
 from leafinstruct.rewrite.config import RefineConfig, RewriteConfig, TaskFamily
 from leafinstruct.rewrite.dialog import answer as dialog_answer
 from leafinstruct.rewrite.dialog import ask as dialog
 from leafinstruct.rewrite.genre import genre_of
-from leafinstruct.rewrite.outcome import DANGLING, Refused, counted, example, unanswered_of
+from leafinstruct.rewrite.outcome import (
+    DANGLING,
+    UNFIT,
+    LeftOut,
+    Refused,
+    counted,
+    example,
+    refused_by_check,
+    scored,
+)
 from leafinstruct.rewrite.refine import examine
 from leafinstruct.rewrite.refine.rounds import Asking, Question, Revision, refined, revised
 from leafinstruct.rewrite.resemblance import resemblance
@@ -133,9 +143,10 @@ def request_of(
     document: Document, task: Task, images: Mapping[str, Sent], settings: RewriteSettings
 ) -> Request:
     """The rewriter's request about a piece, see prompt.request and dialog.ask."""
+    bounds = () if settings.offline else (settings.config.checks, settings.config.max_dangling)
     if has_turns(task.family):
-        return dialog.request(document, task, images, settings.turns_prompt)
-    return prompts.request(document, task, images, settings.prompt)
+        return dialog.request(document, task, images, settings.turns_prompt, *bounds)
+    return prompts.request(document, task, images, settings.prompt, *bounds)
 
 
 def question(
@@ -177,9 +188,15 @@ def _fitted(
 
 
 async def rewrite_piece(
-    item: Item, settings: RewriteSettings, client: Client, images: Mapping[str, Sent], asked: list[Question]
+    item: Item,
+    settings: RewriteSettings,
+    client: Client,
+    images: Mapping[str, Sent],
+    asked: list[Question],
+    left: list[LeftOut],
 ) -> Example | Refused:
-    """Make the example of one piece, or the reason why there is none. Appends to `asked`."""
+    """Make the example of one piece, or the reason why there is none. Appends to `asked`, and the images that
+    the model left out to `left`."""
     config, piece, document = settings.config, item.piece, item.piece.document
     if not document.images and piece.of > 1:
         return Refused(
@@ -201,15 +218,23 @@ async def rewrite_piece(
     found = await refined(_asking(item, task, settings, images, asked), settings.refine, client)
     answer = found.answer
     if answer.value is None:
-        return Refused(document, f"answer_{answer.state}", answer.state, answer.detail)
+        return refused_by_check(document, answer) or Refused(
+            document, f"answer_{answer.state}", answer.state, answer.detail
+        )
+    if (verdict := _unfit(document, task, answer)) is not None:
+        return Refused(document, UNFIT, "ok", verdict)
     if found.findings:
         return Refused(document, "dangling_reference", "ok", found.findings[0])
-    unanswered = unanswered_of(document, found.turns)
+    gone = _left_out(task, answer)
+    left += (LeftOut(document, document.images[number - 1].position, gone[number]) for number in sorted(gone))
+    shown = prompts.without(document, gone)
+    unanswered = prompts.unanswered_of(shown, found.turns)
     cells = (
         *(counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells),
+        *scored(check(document, task, found.turns, config.checks)),
         *found.cells(),
     )
-    return example(document, task.family.name, found.turns, answer, cells, piece.number)
+    return example(shown, task.family.name, found.turns, answer, cells, piece.number)
 
 
 def _asking(
@@ -219,9 +244,11 @@ def _asking(
     piece, document, config = item.piece, item.piece.document, settings.config
     name = example_id(document.id, task.family.name, piece.number)
 
-    def read(answer: Answer) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+    def read(answer: Answer) -> tuple[tuple[Turn, ...], tuple[str, ...]] | None:
+        if _unfit(document, task, answer) is not None:
+            return None
         turns = turns_of(document, task, answer)
-        unanswered = unanswered_of(document, turns)
+        unanswered = prompts.unanswered_of(prompts.without(document, _left_out(task, answer)), turns)
         too_many = config.max_dangling is not None and len(unanswered) > config.max_dangling
         return turns, (f"piece {piece.number + 1} says {unanswered[0]}",) if too_many else ()
 
@@ -242,6 +269,18 @@ def turns_of(document: Document, task: Task, answer: Answer) -> tuple[Turn, ...]
     if has_turns(task.family):
         return dialog_answer.turns(cast("dialog_answer.DialogAnswer", answer.value), document.images)
     return parse.turns(cast("parse.RewriteAnswer", answer.value), document.images)
+
+
+def _unfit(document: Document, task: Task, answer: Answer) -> str | None:
+    """Why the model says that the document makes no example; None if it makes one."""
+    if has_turns(task.family):
+        return None
+    return parse.unfit(cast("parse.RewriteAnswer", answer.value), len(document.images))
+
+
+def _left_out(task: Task, answer: Answer) -> dict[int, str]:
+    """The images that the model left out, by number, each with its reason."""
+    return {} if has_turns(task.family) else parse.left_out(cast("parse.RewriteAnswer", answer.value))
 
 
 def _without_task(document: Document, settings: RewriteSettings, facts: Facts) -> Refused:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from leafinstruct.errors import suggestion
+from leafinstruct.rewrite.checks.config import Checks
 from leafinstruct.rewrite.wording import (
     Asks,
     FamilyName,
@@ -174,6 +175,8 @@ class RewriteConfig(Section):
     """Maximum references to images that an example does not show ("as shown below" without an image after
     it).
     None: no limit."""
+    checks: Checks = Checks()
+    """Bounds of the checks of a finished example."""
     prompt: str = "rewrite"
     """Name of the prompt: prompts/<name>.md beside the recipe, one folder up, or in the package."""
     turns_prompt: str = "turns"

@@ -11,13 +11,17 @@ from leafinstruct.records import table
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.records.rows import Drop
-from leafinstruct.records.text.references import Dangling, dangling
-from leafinstruct.rewrite.prompt import as_text
+from leafinstruct.records.text.references import Dangling
+from leafinstruct.rewrite.checks.finding import Finding, refusal
+from leafinstruct.rewrite.prompt import DANGLING_FAULT
 from leafinstruct.runtime.stage_report import StageReport
 
 DANGLING = "reference.dangling"
 """A score of the document that a row has for its example: filter's count is replaced by the count on the
 finished example."""
+
+UNFIT, LEFT_OUT = "unfit", "rewrite.left_out"
+"""Verdicts of a model: a document makes no example; an example is better without an image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +35,24 @@ class RewriteReport(StageReport):
 
 @dataclass(frozen=True)
 class Refused:
-    """A document, or a piece of one, that became no example, and why."""
+    """A document, or a piece of one, that became no example, and why. value, threshold: of the check that it
+    failed."""
 
     document: Document
     reason: str
     state: str
     detail: str
+    value: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An image that a model left out of the example of a document, or of a piece of one, and its reason."""
+
+    document: Document
+    position: int
+    because: str
 
 
 def example(
@@ -93,21 +109,35 @@ def keep(document: Document, cells: tuple[Cell, ...], drops: Sequence[Drop] = ()
     return example(document, "conversation", turns, None, cells)
 
 
-def unanswered_of(document: Document, turns: Sequence[Turn]) -> list[Dangling]:
-    """The references of a finished example to images that it does not show. The document's own texts are
-    recognized, because an image satisfies references of its owner in both directions."""
-    own = {as_text(text): text for text in document.texts}
-    return dangling(
-        [own.get(part, part) if isinstance(part, str) else part for turn in turns for part in turn.parts]
-    )
-
-
 def counted(cell: Cell, unanswered: Sequence[Dangling]) -> Cell:
     """The score with the count of the example in place of the document's."""
     return replace(cell, value=float(len(unanswered)), detail=str(unanswered[0]) if unanswered else "")
 
 
-def dropped_row(item: Refused) -> table.Row:
-    """The row of a refused document in dropped-*.parquet."""
-    drop = Drop(item.reason, None, None, item.state, detail=item.detail)
+def refused_by_check(document: Document, answer: Answer) -> Refused | None:
+    """The refusal by the first check that an answer did not pass after its corrections; None if it has no
+    value for another reason."""
+    found = refusal(answer.detail) if answer.state == "unparsed" else None
+    if answer.state == "unparsed" and DANGLING_FAULT in answer.detail:
+        return Refused(document, "dangling_reference", answer.state, answer.detail)
+    if found is None:
+        return None
+    score, value, bound, detail = found
+    return Refused(document, score, answer.state, detail, value, bound)
+
+
+def scored(findings: Sequence[Finding]) -> tuple[Cell, ...]:
+    """The findings as scores of a row."""
+    return tuple(
+        Cell(item.score, item.value, "not_applicable" if item.value is None else "ok", detail=item.detail)
+        for item in findings
+    )
+
+
+def dropped_row(item: Refused | LeftOut) -> table.Row:
+    """The row in dropped-*.parquet of a refused document, or of a document whose example lacks an image."""
+    if isinstance(item, LeftOut):
+        drop = Drop(LEFT_OUT, None, None, "ok", position=item.position, detail=item.because)
+    else:
+        drop = Drop(item.reason, item.value, item.threshold, item.state, detail=item.detail)
     return table.document_row(item.document, [drop])

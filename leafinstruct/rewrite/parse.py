@@ -1,22 +1,29 @@
-"""Check a rewriter's answer: schema, and every image once. Pure.
+"""Check a rewriter's answer: schema, and every image once or left out with a reason. Pure.
 
 Images are separate parts, `{"type": "image", "image": 3}` with the number they were shown under, instead of
 placeholders in strings, so a literal `<image>` in a page never counts as one. The model may clean the text.
 Context and response together must show every image once and in order, and the context exactly the images that
 the task gives, because the border between them separates no image from its text. A fault is sent back to the
 model, so it says what to do.
+
+The model may answer that the document makes no example (`fit`), and leave out images, each with a reason. It
+may not leave out all of them: that is the same verdict. Numbers of images do not change. A plain answer
+without these fields fits its document and leaves out nothing (ABSENT).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from leafinstruct.records.document import ImageRef
 from leafinstruct.records.example import Part, Turn
 
 MAX_INSTRUCTION = 2000
 """Maximum characters of an instruction."""
+
+MAX_BECAUSE = 500
+"""Maximum characters of a reason."""
 
 _LISTED = 50  # maximum image numbers in a fault; an answer with more is wrong anyway
 
@@ -41,9 +48,19 @@ AnswerPart = AnswerText | AnswerImage
 Place = Literal["context", "response"]
 
 
-class RewriteAnswer(TypedDict):
-    """An answer that fits SCHEMA."""
+class LeftOut(TypedDict):
+    """An image that the answer leaves out, by its number."""
 
+    image: int
+    because: str
+
+
+class RewriteAnswer(TypedDict):
+    """An answer that fits SCHEMA. because: why it does not fit, else empty."""
+
+    fit: NotRequired[bool]
+    because: NotRequired[str]
+    leave_out: NotRequired[list[LeftOut]]
     instruction: str
     context: list[AnswerPart]
     response: list[AnswerPart]
@@ -69,26 +86,78 @@ PART: dict[str, object] = {
 SCHEMA: dict[str, object] = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["instruction", "context", "response"],
+    "required": ["fit", "because", "leave_out", "instruction", "context", "response"],
     "properties": {
-        "instruction": {"type": "string", "minLength": 1, "maxLength": MAX_INSTRUCTION},
+        "fit": {"type": "boolean"},
+        "because": {"type": "string", "maxLength": MAX_BECAUSE},
+        "leave_out": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["image", "because"],
+                "properties": {
+                    "image": {"type": "integer", "minimum": 1},
+                    "because": {"type": "string", "maxLength": MAX_BECAUSE},
+                },
+            },
+        },
+        "instruction": {"type": "string", "maxLength": MAX_INSTRUCTION},
         "context": {"type": "array", "items": PART},
-        "response": {"type": "array", "items": PART, "minItems": 1},
+        "response": {"type": "array", "items": PART},
     },
 }
+"""Strict servers require every property, also those that a verdict leaves empty; `fault` checks the rest."""
+
+ABSENT: dict[str, object] = {
+    "fit": True,
+    "because": "",
+    "leave_out": [],
+    "instruction": "",
+    "context": [],
+    "response": [],
+}
+"""Values of properties that an answer may omit."""
+
+
+def unfit(value: RewriteAnswer, images: int) -> str | None:
+    """Why the model says that the document makes no example; None if it makes one."""
+    if not value.get("fit", True):
+        return value.get("because", "").strip()
+    left = left_out(value)
+    if images and len(left) == images:
+        return "it leaves out all images: " + "; ".join(left.values())
+    return None
+
+
+def left_out(value: RewriteAnswer) -> dict[int, str]:
+    """The images that an answer leaves out, by number, each with the reason."""
+    return {item["image"]: item["because"].strip() for item in value.get("leave_out", ())}
 
 
 def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
-    """What to correct; None if the answer shows images 1 to `images` once and in order, the first `given` of
-    them in its context."""
+    """What to correct; None if the answer shows images 1 to `images` once and in order, except those that it
+    leaves out with a reason, and of the first `given` of them all in its context; or if it is a verdict."""
+    left = left_out(value)
+    if unfit(value, images) == "":
+        return "if fit is false, `because` must say why"
+    for number, because in left.items():
+        if number > images or not because:
+            return f"leave_out: image {number} {'is not there' if number > images else 'needs a reason'}"
+    if len(left) < len(value.get("leave_out", ())):
+        return "leave_out must list each image once"
+    if unfit(value, images) is not None:
+        return None
+    wanted = [number for number in range(1, images + 1) if number not in left]
     context, response = numbers_of(value["context"]), numbers_of(value["response"])
     shown = context + response
-    if shown != list(range(1, images + 1)):
+    if shown != wanted:
+        but = f" without {listed(sorted(left))}, which you leave out," if left else ""
         return (
-            f"over context and response together show images {_run(1, images)} once each and in this "
+            f"over context and response together show images {_run(1, images)}{but} once each and in this "
             f"order; you showed {listed(shown)}"
         )
-    if len(context) != given:
+    if len(context) != sum(number <= given for number in wanted):
         where = (
             f"the context must show images {_run(1, given)} and no other"
             if given
@@ -97,6 +166,9 @@ def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
         return f"{where}; the response must show images {_run(given + 1, images)}"
     if not value["instruction"].strip():
         return "the instruction must say something; it is empty"
+    parts = (*value["context"], *value["response"])
+    if any(item["type"] == "text" and not item["text"].strip() for item in parts):
+        return "no text may be empty"
     return None
 
 

@@ -1,6 +1,9 @@
 """The request to the rewriter about a document and its task, and the templates that answer it without a
 model. Pure, no I/O.
 
+A prompt has three sections, separated by lines of three dashes: the rules, what precedes the document, and a
+reminder that follows it, because models follow what they read last. The last one may be missing.
+
 The request shows the document's texts numbered, its images with the number of the text that each belongs to
 (records.owners), and the images that the context must show. It names the document's language; its example
 wordings are in that language, or there are none. The templates use every text of the document, verbatim and
@@ -11,7 +14,8 @@ neither a title nor a question in the document's language, the first of the give
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -19,26 +23,51 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.quoting import quoted
 from leafinstruct.llm.request import Message, Request, SentImage
 from leafinstruct.records.document import Document, ImageRef, Segment, Text
+from leafinstruct.records.example import Turn
 from leafinstruct.records.text.language_names import named
-from leafinstruct.rewrite import answer_language
+from leafinstruct.records.text.references import Dangling, dangling
+from leafinstruct.rewrite.checks import in_language
+from leafinstruct.rewrite.checks.config import Checks
+from leafinstruct.rewrite.checks.finding import faults
+from leafinstruct.rewrite.checks.run import check
 from leafinstruct.rewrite.config import TaskFamily
-from leafinstruct.rewrite.parse import SCHEMA, AnswerPart, Place, RewriteAnswer, fault
-from leafinstruct.rewrite.tasks import Parts, in_own_words, parts_of, questions
+from leafinstruct.rewrite.parse import (
+    ABSENT,
+    SCHEMA,
+    AnswerPart,
+    RewriteAnswer,
+    fault,
+    left_out,
+    turns,
+    unfit,
+)
+from leafinstruct.rewrite.tasks import Facts, Parts, in_own_words, met_by, parts_of, questions
 from leafinstruct.rewrite.worded import Task, number_of
 
-OFFLINE = "offline-templates@5"
+OFFLINE = "offline-templates@6"
+
+DANGLING_FAULT = "leave out references to images that are not there"
+"""Beginning of the fault, by which a refusal is recognized."""
 
 
 def request(
-    document: Document, task: Task, images: Mapping[str, tuple[bytes, str]], prompt: Prompt
+    document: Document,
+    task: Task,
+    images: Mapping[str, tuple[bytes, str]],
+    prompt: Prompt,
+    bounds: Checks | None = None,
+    max_dangling: int | None = None,
 ) -> Request:
     """The request. images: sha256 of the original -> bytes and media type as sent; missing images are listed
-    but not shown."""
+    but not shown. bounds: of the checks that an answer must pass; None: only its form and its language are
+    checked, since the templates repeat what a document has. max_dangling: of references without an image,
+    None: any number."""
     divided = parts_of(document, task.family)
     given = sum(isinstance(segment, ImageRef) for segment in divided.context)
     count = len(document.images)
     language = "the document's own language" if document.language is None else named(document.language)
-    system, _, user = prompt.fill(task=goal(task, given, count), language=language).partition("\n---\n")
+    filled = prompt.fill(task=goal(task, given, count), language=language)
+    system, user, reminder = (*filled.split("\n---\n", 2), "", "")[:3]
     parts: list[str | SentImage] = []
     lines = [user.strip(), *([f"title: {quoted(document.title)}"] if document.title else [])]
     number = 0
@@ -52,15 +81,12 @@ def request(
         if image is not None:
             parts += ["\n".join(lines), SentImage(*image)]
             lines = []
-    parts.append("\n".join([*lines, "End of the document."]))
+    parts.append("\n".join([*lines, "End of the document.", *filter(None, [reminder.strip()])]))
     messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
-    sides: dict[Place, Sequence[Segment]] = {"context": divided.context, "response": divided.response}
-    own = {
-        place: "\n".join(item.text for item in segments if isinstance(item, Text))
-        for place, segments in sides.items()
-    }
-    check = partial(_check, given=given, images=count, language=document.language, own=own)
-    return Request("rewrite", messages, SCHEMA, partial(by_templates, document, task), OFFLINE, check)
+    fits = partial(_check, document=document, task=task, given=given, bounds=bounds, most=max_dangling)
+    return Request(
+        "rewrite", messages, SCHEMA, partial(by_templates, document, task), OFFLINE, fits, absent=ABSENT
+    )
 
 
 def belonging(image: ImageRef) -> str:
@@ -139,8 +165,27 @@ def as_text(segment: Text) -> str:
     return f"```\n{segment.text}\n```" if segment.kind == "code" else segment.text
 
 
+def unanswered_of(document: Document, turns: Sequence[Turn]) -> list[Dangling]:
+    """The references of a finished example to images that it does not show. The document's own texts are
+    recognized, because an image satisfies references of its owner in both directions."""
+    own = {as_text(text): text for text in document.texts}
+    return dangling(
+        [own.get(part, part) if isinstance(part, str) else part for turn in turns for part in turn.parts]
+    )
+
+
+def dangling_fault(unanswered: Sequence[Dangling], most: int | None) -> str | None:
+    """What to correct if more than `most` references have no image; None if `most` is."""
+    if most is None or len(unanswered) <= most:
+        return None
+    return f"{DANGLING_FAULT}: {unanswered[0]}"
+
+
 def _answer(instruction: str, divided: Parts, numbers: Mapping[int, int]) -> RewriteAnswer:
     return {
+        "fit": True,
+        "because": "",
+        "leave_out": [],
         "instruction": instruction,
         "context": answer_parts(divided.context, numbers),
         "response": answer_parts(divided.response, numbers),
@@ -157,8 +202,50 @@ def answer_parts(segments: Sequence[Segment], numbers: Mapping[int, int]) -> lis
     ]
 
 
+def without(document: Document, left: Collection[int]) -> Document:
+    """The document without these images, by number. Positions do not change."""
+    gone = {image.position for number, image in enumerate(document.images, start=1) if number in left}
+    if not gone:
+        return document
+    return replace(document, segments=tuple(item for item in document.segments if item.position not in gone))
+
+
 def _check(
-    value: Mapping[str, object], given: int, images: int, language: str | None, own: Mapping[Place, str]
+    value: Mapping[str, object],
+    document: Document,
+    task: Task,
+    given: int,
+    bounds: Checks | None,
+    most: int | None,
 ) -> str | None:
     answer = cast("RewriteAnswer", value)  # it fits SCHEMA
-    return fault(answer, given, images) or answer_language.fault(answer, language, own)
+    count = len(document.images)
+    problem = fault(answer, given, count)
+    if problem is not None or unfit(answer, count) is not None:
+        return problem
+    turned = turns(answer, document.images)
+    left = left_out(answer)
+    other_language = bounds is None or bounds.min_language is not None
+    problem = in_language.fault(document, task.family, turned) if other_language else None
+    if bounds is None or problem is not None:
+        return problem
+    return (
+        _unmet(document, task, given, left)
+        or faults(check(document, task, turned, bounds))
+        or dangling_fault(unanswered_of(without(document, left), turned), most)
+    )
+
+
+def _unmet(document: Document, task: Task, given: int, left: Collection[int]) -> str | None:
+    """What the task lacks without the images that an answer leaves out."""
+    if not left:
+        return None
+    rest, family = without(document, left), task.family
+    first = [number for number in range(1, given + 1) if number not in left]
+    has_sides = not given or (first and len(rest.images) > len(first))
+    if has_sides and met_by(rest, [family], Facts(whole=False, resemblance=1.0)):
+        return None
+    return (
+        f"the task {family.name} is not possible without the images that you leave out: show them, or answer "
+        "fit: false and why"
+    )

@@ -36,7 +36,7 @@ from leafinstruct.rewrite.asking import (
     rewrite_piece,
     with_resemblance,
 )
-from leafinstruct.rewrite.outcome import Refused, RewriteReport, dropped_row, keep
+from leafinstruct.rewrite.outcome import LEFT_OUT, LeftOut, Refused, RewriteReport, dropped_row, keep
 from leafinstruct.rewrite.refine import examine
 from leafinstruct.rewrite.refine.forecast import NOTHING, Estimate
 from leafinstruct.rewrite.refine.rounds import Question
@@ -48,7 +48,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, QuestionsUsed, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-CODE = 14
+CODE = 15
 """Version, increased when the same documents and answers give other examples than before."""
 
 
@@ -167,14 +167,17 @@ async def rewrite(
     out.open(part.name)
     documents, drops = _documents(inputs, part)
     questions: list[Question] = []
-    outcomes, asked_in = await _outcomes(settings, inputs, client, part, documents, drops, questions)
+    left: list[LeftOut] = []
+    outcomes, asked_in = await _outcomes(settings, inputs, client, part, documents, drops, questions, left)
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
-    _write(out, part, questions, examples, refused)
+    in_order = sorted(left, key=lambda item: (item.document.id, item.position))
+    _write(out, part, questions, examples, [*refused, *in_order])
     lost = _lost(questions, {example.id for example in examples})
     of_task = Counter(example.task for example in examples)
     reasons, image_reasons = _reasons(refused, {example.document_id for example in examples})
+    image_reasons += Counter({LEFT_OUT: len(left)} if left else {})
     report = RewriteReport(
         counts={
             "documents": len(documents),
@@ -218,10 +221,11 @@ async def _outcomes(
     documents: Sequence[Document],
     drops: Mapping[str, Sequence[Drop]],
     questions: list[Question],
+    left: list[LeftOut],
 ) -> tuple[list[Example | Refused], set[str]]:
     """What became of a part's documents: conversations first, then pages. Also the languages asked in.
 
-    Appends to `questions`.
+    Appends to `questions` and to `left`.
     """
     cells = _cells(inputs, part, set(drops))
     sizes = row_size.sizes(inputs.file("images", part.name), documents)
@@ -250,7 +254,7 @@ async def _outcomes(
         )
         images = all_as_sent(image_bytes(inputs, part, shown), config.image_px)
         outcomes += await asyncio.gather(
-            *(rewrite_piece(item, settings, client, images, questions) for item in items)
+            *(rewrite_piece(item, settings, client, images, questions, left) for item in items)
         )
     return outcomes, {item.piece.document.language or "" for item in items}
 
@@ -260,7 +264,7 @@ def _write(
     part: Part,
     questions: Sequence[Question],
     examples: Sequence[Example],
-    refused: Sequence[Refused],
+    dropped: Sequence[Refused | LeftOut],
 ) -> None:
     in_order = sorted(
         questions, key=lambda one: (one.document_id, one.example, one.round, one.purpose != "rewrite")
@@ -275,7 +279,7 @@ def _write(
     with writing(out.file("examples", part.name)) as temporary:
         table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
     with writing(out.file("dropped", part.name)) as temporary:
-        table.write(temporary, map(dropped_row, refused), table.DECISIONS)
+        table.write(temporary, map(dropped_row, dropped), table.DECISIONS)
 
 
 def _lost(questions: Sequence[Question], kept: set[str]) -> dict[str, Question]:

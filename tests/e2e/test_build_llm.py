@@ -53,20 +53,32 @@ def answer(body: Body) -> Step:
     return good(example(body))
 
 
+QUESTION = "Show me how it goes on."
+_SHOWN = re.compile(r"^image (\d+)(?: \(belongs to \[\d+\]\))?:$|^\[\d+\] \w+: (\".*\")$", re.MULTILINE)
+
+
 def example(body: Body, shuffle: bool = False) -> dict[str, Any]:
-    text = text_of(body)
-    numbers = [
-        int(number) for number in re.findall(r"^image (\d+)(?: \(belongs to \[\d+\]\))?:", text, re.MULTILINE)
-    ]
-    given = re.search(r"the context is the beginning of the document with images? (?:1 to )?(\d+)", text)
-    context = numbers[: int(given[1])] if given else []
-    response = [number for number in numbers if number not in context]
-    part = [{"type": "image", "image": number} for number in (reversed(response) if shuffle else response)]
-    return {
-        "instruction": "Show me how.",
-        "context": [{"type": "image", "image": n} for n in context],
-        "response": [{"type": "text", "text": "So:"}, *part],
-    }
+    """The document's texts and images in their order, divided where the task says."""
+    given = re.search(
+        r"the context is the beginning of the document with images? (?:1 to )?(\d+)", text_of(body)
+    )
+    asked = body["messages"][1]["content"]  # a repair repeats the schema, not the document
+    shown = [asked] if isinstance(asked, str) else [item["text"] for item in asked if "text" in item]
+    context: list[dict[str, Any]] = []
+    response: list[dict[str, Any]] = []
+    place = context if given else response
+    for number, words in _SHOWN.findall("\n".join(shown)):
+        if number:
+            place.append({"type": "image", "image": int(number)})
+        else:
+            place.append({"type": "text", "text": json.loads(words)})
+        if given and number == given[1]:
+            place = response
+    if shuffle:
+        images = [part for part in response if part["type"] == "image"]
+        for part, moved in zip(images, [part["image"] for part in reversed(images)], strict=True):
+            part["image"] = moved
+    return {"instruction": QUESTION, "context": context, "response": response}
 
 
 @pytest.fixture
@@ -100,7 +112,7 @@ def test_judge_and_rewriter_see_the_images_in_their_places_and_a_repeat_costs_no
         assert scores["judge.text_quality"] == 4.0
         assert not any(name.startswith("rules.") for name in scores)
         assert {item["name"]: item["identity"] for item in row["provenance"]["models"]}["rewrite"] == "m"
-        assert row["messages"][0]["content"][0]["text"] == "Show me how."
+        assert row["messages"][0]["content"][0]["text"] == QUESTION
         assert [item["name"] for item in row["provenance"]["prompts"]] == ["judge", "rewrite"]
     build(own, rebuild=True)
     build(own, "filter.rules[0].min=2")
@@ -122,7 +134,7 @@ def test_the_page_shows_the_judges_answer_and_runs_none_of_it(own, server, tmp_p
     ] * 6
     names = [score["name"] for score in json.loads(scripts["meta"])["scores"]["own"]]
     assert [record["scores"][names.index("judge.text_quality")] for record in records] == [2.0] * 6
-    assert all(record["example"]["turns"][0]["parts"][0]["text"] == "Show me how." for record in records)
+    assert all(record["example"]["turns"][0]["parts"][0]["text"] == QUESTION for record in records)
 
 
 def test_one_added_document_costs_one_question_of_each_kind(own, server):
@@ -237,7 +249,7 @@ def test_what_was_asked_is_explained_as_sent_with_every_try_and_what_it_took(own
         assert [attempt["fault"] == "" for attempt in exchange["tries"]] == [False] * (tries - 1) + [
             fate == "sharded"
         ]
-        assert json.loads(exchange["tries"][0]["text"])["instruction"] == "Show me how."
+        assert json.loads(exchange["tries"][0]["text"])["instruction"] == QUESTION
         assert asked["paid"] == {
             "requests": tries,
             "input_tokens": 100 * tries,

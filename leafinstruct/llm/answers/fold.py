@@ -30,7 +30,7 @@ Fits = Callable[[Any, Mapping[str, Any]], bool]
 """Whether a value is valid under a schema."""
 
 
-def fold(value: Any, schema: Mapping[str, Any], absent: Mapping[str, str], fits: Fits) -> Any:
+def fold(value: Any, schema: Mapping[str, Any], absent: Mapping[str, object], fits: Fits) -> Any:
     """Return the value in the schema's form, as far as possible. absent: values of properties that may be
     missing."""
     if "anyOf" in schema:
@@ -70,7 +70,7 @@ def storable(value: Any, copies: bool) -> Any:
 
 
 def _one_of(
-    value: Any, branches: Collection[Mapping[str, Any]], absent: Mapping[str, str], fits: Fits
+    value: Any, branches: Collection[Mapping[str, Any]], absent: Mapping[str, object], fits: Fits
 ) -> Any:
     """Return the value in the form of the only branch that it fits. A key of another branch is not
     dropped."""
@@ -107,7 +107,7 @@ def _integer(value: Any, schema: Mapping[str, Any]) -> Any:
     return int(found[1])
 
 
-def _object(value: Any, schema: Mapping[str, Any], absent: Mapping[str, str], fits: Fits) -> Any:
+def _object(value: Any, schema: Mapping[str, Any], absent: Mapping[str, object], fits: Fits) -> Any:
     properties: Mapping[str, Any] = schema.get("properties", {})
     required = schema.get("required", ())
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
@@ -153,7 +153,7 @@ def _named(
 
 
 def _with_neighbors(
-    name: str, value: Any, schema: Mapping[str, Any], extra: dict[str, object], absent: Mapping[str, str]
+    name: str, value: Any, schema: Mapping[str, Any], extra: dict[str, object], absent: Mapping[str, object]
 ) -> Any:
     """Combine a flat value with the items beside it that belong into its object: text_quality: 4,
     text_quality_reason: "..."."""
@@ -171,7 +171,7 @@ def _contradicts(
     extra: Mapping[str, Any],
     out: Mapping[str, Any],
     properties: Mapping[str, Any],
-    absent: Mapping[str, str],
+    absent: Mapping[str, object],
     fits: Fits,
 ) -> bool:
     """Whether an unknown key contains a property's name and another valid value for it; texts beside texts

@@ -43,6 +43,7 @@ from leafinstruct.report import status
 from leafinstruct.report.explain import answers
 from leafinstruct.report.explain.find import Match, find
 from leafinstruct.report.inspect import decision
+from leafinstruct.rewrite.checks.finding import FAMILY
 from leafinstruct.runtime.artifact import Artifact
 
 FATES = {
@@ -266,8 +267,10 @@ def _of_stage(verdict: _Verdict) -> dict[str, object]:
 def _verdict(artifact: Artifact, part: str, document: str, *kinds: tuple[str, str]) -> _Verdict | None:
     """The verdict of a stage and its drops. kinds: (table, verdict of the documents in it)."""
     for kind, verdict in kinds:
-        for (drops,) in values_where(artifact.file(kind, part), "id", one_of({document}), "drops"):
-            return verdict, [Drop(**drop) for drop in drops]
+        # rewrite has a row for each lost piece of a document, and for each image that a model left out
+        rows = list(values_where(artifact.file(kind, part), "id", one_of({document}), "drops"))
+        if rows:
+            return verdict, [Drop(**drop) for (drops,) in rows for drop in drops]
     return None
 
 
@@ -305,7 +308,11 @@ def _example(example: Example, shards: Artifact) -> dict[str, object]:
         for kind, pairs in (("models", example.models), ("prompts", example.prompts))
     }
     shard = _shard(shards, example.id, example.task)
-    scores = [_columns(cell, _CELL) for cell in example.scores if cell.name in OF_EXAMPLES]
+    scores = [
+        _columns(cell, _CELL)
+        for cell in example.scores
+        if cell.name in OF_EXAMPLES or cell.name.startswith(f"{FAMILY}.")
+    ]
     return {"id": example.id, "task": example.task, **used, "turns": turns, "scores": scores, "shard": shard}
 
 

@@ -103,7 +103,8 @@ def _rewrite(
         f"rewrite: {tasks}" if examples else f"rewrite: dropped by {rewrite['drops'][0]['rule']}", 0, 2
     )
     for drop in rewrite["drops"]:
-        yield from page.wrapped(drop["detail"], 2)
+        image = "" if drop.get("position") is None else f"image [{drop['position']}] left out: "
+        yield from page.wrapped(f"{image}{printable(drop['detail'])}", 2)
     for asked in rewrite["questions"]:
         who = "examiner" if asked["purpose"] == "examine" else "rewriter"
         yield from page.wrapped(f"example {asked['example']}, round {asked['round']}, {who}", 2, 4)
@@ -114,9 +115,10 @@ def _example(page: Page, example: Mapping[str, Any]) -> Iterator[str]:
     yield f"example {example['id']}, task {printable(example['task'])}"
     for turn in example["turns"]:
         yield from page.one(f"{turn['role']}: {' '.join(turn['parts'])}", 2, 4)
-    for cell in example["scores"]:
-        value = f"{cell['value']:g}" if cell["value"] is not None else cell["state"]
-        yield from page.wrapped(f"{cell['name']:<27} {value:<6} {printable(cell['detail'])}".rstrip(), 2, 4)
+    for item in example["scores"]:
+        value = item["state"].replace("_", " ") if item["value"] is None else f"{item['value']:.4g}"
+        detail = f": {printable(item['detail'])}" if item["detail"] else ""
+        yield from page.wrapped(f"{item['name']} {value}{detail}", 2, 4)
     for kind in ("models", "prompts"):
         for item in example[kind]:
             yield from page.wrapped(f"{kind[:-1]} of {item['name']}: {printable(item['identity'])}", 2, 4)

@@ -43,6 +43,7 @@ from leafinstruct.records.text.language_names import named as language_named
 from leafinstruct.records.text.words import word_units
 from leafinstruct.report.inspect.layout import layout
 from leafinstruct.report.inspect.parts import OnProgress, in_order
+from leafinstruct.rewrite.checks.finding import FAMILY
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Found, Part
 
@@ -208,11 +209,10 @@ def _records(
                 verdicts[document.id] = verdict, drops
                 decided_images[document.id] = document.images
         changes |= {name: made for name, made in _there(filtered.file(kind, part), edits) if made and decided}
-    refused = {
-        document.id: [shown_drop(drop) for drop in drops]
-        for document, drops in _there(rewrite.file("dropped", part), table.decisions)
-        if document.id in chosen
-    }
+    refused: dict[str, list[list[Any]]] = {}
+    for document, drops in _there(rewrite.file("dropped", part), table.decisions):
+        if document.id in chosen:
+            refused.setdefault(document.id, []).extend(map(shown_drop, drops))
     examples = _examples(rewrite, part, chosen)
     cells: dict[str, list[Cell]] = {}
     for name, cell in _there(filtered.file("scores", part), table.scores) if decided else ():
@@ -358,6 +358,11 @@ def _example(
             "split": None,
             "by": dict(example.models).get("rewrite"),
             "turns": turns,
+            "checks": [
+                [cell.name, cell.value, cell.detail[:CUT]]
+                for cell in example.scores
+                if cell.name.startswith(f"{FAMILY}.")
+            ],
         }
     }
 

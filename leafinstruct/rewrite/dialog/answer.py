@@ -14,7 +14,7 @@ from typing import TypedDict
 from leafinstruct.records.document import ImageRef
 from leafinstruct.records.example import Turn
 from leafinstruct.rewrite import parse
-from leafinstruct.rewrite.parse import MAX_INSTRUCTION, AnswerPart, RewriteAnswer
+from leafinstruct.rewrite.parse import MAX_INSTRUCTION, AnswerPart
 
 
 class Exchange(TypedDict):
@@ -79,15 +79,6 @@ def fault(value: DialogAnswer, context: Sequence[int], answers: Sequence[Sequenc
         if not any(part["type"] == "text" and part["text"].strip() for part in turn["answer"]):
             return f"the answer of turn {number} must have a text"
     return None
-
-
-def flat(value: DialogAnswer) -> RewriteAnswer:
-    """All questions as one instruction, and all answers as one response, for checks of texts."""
-    return {
-        "instruction": "\n".join(turn["ask"] for turn in value["turns"]),
-        "context": value["context"],
-        "response": [part for turn in value["turns"] for part in turn["answer"]],
-    }
 
 
 def turns(value: DialogAnswer, images: Sequence[ImageRef]) -> tuple[Turn, ...]:

@@ -18,40 +18,54 @@ from typing import cast
 
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Request
-from leafinstruct.records.document import Document, ImageRef, Segment, Text
+from leafinstruct.records.document import Document, ImageRef, Segment
 from leafinstruct.records.text.signs import STEP
 from leafinstruct.records.text.words import first_words, sentences_of
-from leafinstruct.rewrite import answer_language
 from leafinstruct.rewrite import prompt as prompts
+from leafinstruct.rewrite.checks import in_language
+from leafinstruct.rewrite.checks.config import Checks
+from leafinstruct.rewrite.checks.finding import Name, faults
+from leafinstruct.rewrite.checks.run import check
 from leafinstruct.rewrite.dialog import answer
 from leafinstruct.rewrite.dialog.answer import DialogAnswer, Exchange
-from leafinstruct.rewrite.parse import AnswerPart, Place
+from leafinstruct.rewrite.parse import AnswerPart
 from leafinstruct.rewrite.steps import steps_of
 from leafinstruct.rewrite.tasks import parts_of, questions
 from leafinstruct.rewrite.worded import Task, number_of
+
+_OF_ONE_QUESTION: frozenset[Name] = frozenset({"spread", "leak", "question"})
+"""Checks of an example of one question and one answer. In several turns a later question may repeat what an
+earlier answer had, and an answer may be a sentence without an image."""
 
 _SENTENCE = 25
 """Maximum words of a sentence that a question about the order quotes."""
 
 
 def request(
-    document: Document, task: Task, images: Mapping[str, tuple[bytes, str]], prompt: Prompt
+    document: Document,
+    task: Task,
+    images: Mapping[str, tuple[bytes, str]],
+    prompt: Prompt,
+    bounds: Checks | None = None,
+    max_dangling: int | None = None,
 ) -> Request:
     """The request; arguments as of prompt.request. The prompt has a place {{ turns }}."""
     context, answers = shown(document, task)
     filled = Prompt(prompt.name, prompt.fill(turns=_shape(document, task, context, answers)))
-    divided = parts_of(document, task.family)
-    sides: dict[Place, Sequence[Segment]] = {"context": divided.context, "response": divided.response}
-    own = {
-        place: "\n".join(item.text for item in segments if isinstance(item, Text))
-        for place, segments in sides.items()
-    }
-    check = partial(_check, context=context, answers=answers, language=document.language, own=own)
+    fits = partial(
+        _check,
+        document=document,
+        task=task,
+        context=context,
+        answers=answers,
+        bounds=bounds,
+        most=max_dangling,
+    )
     return replace(
         prompts.request(document, task, images, filled),
         schema=answer.SCHEMA,
         offline=partial(by_templates, document, task),
-        check=check,
+        check=fits,
         absent={},
     )
 
@@ -157,10 +171,22 @@ def _exchange(ask: str, segments: Sequence[Segment], numbers: Mapping[int, int])
 
 def _check(
     value: Mapping[str, object],
+    document: Document,
+    task: Task,
     context: Sequence[int],
     answers: Sequence[Sequence[int]],
-    language: str | None,
-    own: Mapping[Place, str],
+    bounds: Checks | None,
+    most: int | None,
 ) -> str | None:
     found = cast("DialogAnswer", value)  # it fits SCHEMA
-    return answer.fault(found, context, answers) or answer_language.fault(answer.flat(found), language, own)
+    problem = answer.fault(found, context, answers)
+    if problem is not None:
+        return problem
+    turned = answer.turns(found, document.images)
+    other_language = bounds is None or bounds.min_language is not None
+    problem = in_language.fault(document, task.family, turned) if other_language else None
+    if bounds is None or problem is not None:
+        return problem
+    findings = [item for item in check(document, task, turned, bounds) if item.name not in _OF_ONE_QUESTION]
+    unanswered = prompts.unanswered_of(document, turned)
+    return faults(findings) or prompts.dangling_fault(unanswered, most)

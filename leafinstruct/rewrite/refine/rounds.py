@@ -76,12 +76,12 @@ class Asking:
     """How one example is asked for.
 
     rewriter: the request, also with a revision. read: the turns of the rewriter's answer and the findings of
-    the checks. examiner: the request about turns, None if the recipe has no examiner. note: keeps a question
-    (round, purpose, answer).
+    the checks; None for a verdict that the document makes no example. examiner: the request about turns, None
+    if the recipe has no examiner. note: keeps a question (round, purpose, answer).
     """
 
     rewriter: Callable[[Revision | None], Request]
-    read: Callable[[Answer], tuple[tuple[Turn, ...], tuple[str, ...]]]
+    read: Callable[[Answer], tuple[tuple[Turn, ...], tuple[str, ...]] | None]
     examiner: Callable[[Sequence[Turn]], Request] | None
     note: Callable[[int, str, Answer], None]
 
@@ -89,7 +89,7 @@ class Asking:
 async def refined(asking: Asking, config: RefineConfig | None, client: Client) -> Round:
     """Ask for an example until it is good enough, and return its best round.
 
-    The round has no turns if the rewriter gave no answer at all.
+    The round has no turns if the rewriter gave no answer at all, or the verdict that there is no example.
     """
     rounds: list[Round] = []
     revision: Revision | None = None
@@ -97,9 +97,10 @@ async def refined(asking: Asking, config: RefineConfig | None, client: Client) -
         number = len(rounds)
         answer = await client.ask(asking.rewriter(revision))
         asking.note(number, "rewrite", answer)
-        if answer.value is None:
+        made = None if answer.value is None else asking.read(answer)
+        if answer.value is None or made is None:
             return best(rounds) if rounds else Round(0, answer)
-        turns, findings = asking.read(answer)
+        turns, findings = made
         if asking.examiner is None or config is None:
             return Round(number, answer, turns, findings)
         verdict = await client.ask(asking.examiner(turns))

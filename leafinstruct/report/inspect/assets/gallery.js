@@ -167,5 +167,6 @@ function factsOf(record) {
       h("dt", {}, "URL"), h("dd", { dir: "auto" }, url ? h("a", { href: url, rel: "noopener noreferrer nofollow", target: "_blank" }, record.url) : record.url ?? "unknown"),
       h("dt", {}, "language"), h("dd", {}, record.language),
       h("dt", {}, "license"), h("dd", { dir: "auto" }, record.license ?? "unknown"),
-      ...(record.example ? [h("dt", {}, "example"), h("dd", {}, `${record.example.id}, ${record.example.by ? `by ${record.example.by}` : "not rewritten"}`)] : [])));
+      ...(record.example ? [h("dt", {}, "example"), h("dd", {}, `${record.example.id}, ${record.example.by ? `by ${record.example.by}` : "not rewritten"}`),
+        ...(record.example.checks ?? []).flatMap(([name, value, detail]) => [h("dt", {}, name), h("dd", {}, `${value ?? "not applicable"}${detail ? `: ${detail}` : ""}`)])] : [])));
 }
