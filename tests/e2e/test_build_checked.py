@@ -106,7 +106,7 @@ def test_each_answer_is_corrected_refused_or_kept_for_its_own_reason(tmp_path, s
     assert f"image [{left.position}] left out: the logo of a shop" in shown
     assert "rewrite.faithful 1" in shown
     record: dict[str, Any] = json.loads(leaf("explain", published["2"]["document_id"], path, "--json").stdout)
-    assert "rewrite.leak" in [item["name"] for item in record["record"]["examples"][0]["checks"]]
+    assert "rewrite.leak" in [item["name"] for item in record["record"]["examples"][0]["scores"]]
     assert "min_faithful 1" in (run / "shard/README.md").read_text("utf-8")
     asked = len(server.seen)
     build(path, "rewrite.checks.min_faithful=null")  # the refused answers were not stored
