@@ -37,7 +37,6 @@ from leafinstruct.report import status
 from leafinstruct.report.explain import answers
 from leafinstruct.report.explain.find import Match, find
 from leafinstruct.report.inspect import decision
-from leafinstruct.rewrite.checks.finding import FAMILY
 from leafinstruct.runtime.artifact import Artifact
 
 FATES = {
@@ -289,7 +288,7 @@ def _example(example: Example, shards: Artifact) -> dict[str, object]:
         for kind, pairs in (("models", example.models), ("prompts", example.prompts))
     }
     shard = _shard(shards, example.id, example.task)
-    checks = [_columns(cell, _CELL) for cell in example.scores if cell.name.startswith(f"{FAMILY}.")]
+    checks = [_columns(cell, _CELL) for cell in example.scores if cell.name.startswith("rewrite.")]
     return {"id": example.id, "task": example.task, **used, "turns": turns, "checks": checks, "shard": shard}
 
 
