@@ -43,7 +43,6 @@ from leafinstruct.report import status
 from leafinstruct.report.explain import answers
 from leafinstruct.report.explain.find import Match, find
 from leafinstruct.report.inspect import decision
-from leafinstruct.rewrite.checks.finding import FAMILY
 from leafinstruct.runtime.artifact import Artifact
 
 FATES = {
@@ -311,7 +310,7 @@ def _example(example: Example, shards: Artifact) -> dict[str, object]:
     scores = [
         _columns(cell, _CELL)
         for cell in example.scores
-        if cell.name in OF_EXAMPLES or cell.name.startswith(f"{FAMILY}.")
+        if cell.name in OF_EXAMPLES or cell.name.startswith("rewrite.")
     ]
     return {"id": example.id, "task": example.task, **used, "turns": turns, "scores": scores, "shard": shard}
 

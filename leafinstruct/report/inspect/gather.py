@@ -43,7 +43,6 @@ from leafinstruct.records.text.language_names import named as language_named
 from leafinstruct.records.text.words import word_units
 from leafinstruct.report.inspect.layout import layout
 from leafinstruct.report.inspect.parts import OnProgress, in_order
-from leafinstruct.rewrite.checks.finding import FAMILY
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Found, Part
 
@@ -361,7 +360,7 @@ def _example(
             "checks": [
                 [cell.name, cell.value, cell.detail[:CUT]]
                 for cell in example.scores
-                if cell.name.startswith(f"{FAMILY}.")
+                if cell.name.startswith("rewrite.")
             ],
         }
     }

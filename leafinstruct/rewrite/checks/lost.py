@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Turn
@@ -24,6 +25,8 @@ BEFORE = 10
 """Words that must precede a reference to an earlier text that the document does not contain."""
 SHARE = 0.5
 """Share of the words before a reference in the document that must be before it in the example."""
+MOST = 50
+"""References to earlier texts in one text that are looked up; a hostile text has thousands."""
 
 _EARLIER = re.compile(
     r"\b(?:as|like|was|were|what|already|we)\s+(?:i\s+|we\s+)?(?:have\s+)?(?:mentioned|described|discussed|"
@@ -86,7 +89,7 @@ def _in_text(text: str, before: Sequence[str], source: str) -> Iterator[str]:
     if not any(addresses_in(text)):
         yield from (found[0] for found in _LINK.finditer(text))
     yield from (found[0] for found in _PAGE.finditer(text))
-    for found in _EARLIER.finditer(text):
+    for found in islice(_EARLIER.finditer(text), MOST):
         preceding = count_words([*before[1:], text[: found.start()]])  # the instruction tells nothing
         at = source.find(found[0])
         needed = BEFORE if at < 0 else SHARE * count_words([source[:at]])
