@@ -123,11 +123,11 @@ def made_texts(count: int, seed: int = 5) -> list[str]:
     return [" ".join(source.choices(known, k=WORDS)) for _ in range(count)]
 
 
-def texts(peer: Path | None) -> None:
+def texts(python: Path | None) -> None:
     """Sketches a CPU second."""
     made = made_texts(1000)
-    if peer is not None:
-        beside(peer, "texts", made[:300], lambda text: bands_of(runs_of(identity(text))))
+    if python is not None:
+        beside(python, "texts", made[:300], lambda text: bands_of(runs_of(identity(text))))
     ready = [identity(text) for text in made]
     runs = [runs_of(text) for text in ready]
     found = {
@@ -161,15 +161,15 @@ def by_peer(peer: object, text: str) -> object:
     return slow
 
 
-def images(folder: Path, peer: Path | None) -> None:
+def images(folder: Path, python: Path | None) -> None:
     """Hashes a CPU second, and what a hash adds to an image that is decoded anyway."""
     suffixes = (".png", ".jpg", ".jpeg")
     names = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in suffixes]
     files = [path.read_bytes() for path in names]
-    if peer is not None:
+    if python is not None:
         jpegs = [str(name) for name in names if name.suffix.lower() != ".png"]
         for some in (jpegs, [str(name) for name in names]):
-            beside(peer, "images", some, lambda name: hashed(Path(name).read_bytes()))
+            beside(python, "images", some, lambda name: hashed(Path(name).read_bytes()))
     small = [image for data in files if isinstance(image := decode(data, image_scores.MEASURE_PX), Pil.Image)]
     count = len(small)
     measured = rate(
