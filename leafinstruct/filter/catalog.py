@@ -1,5 +1,4 @@
-"""The catalog of scores: name, level, unit, version. It holds only data, so a recipe is checked without
-loading a model.
+"""The catalog of scores. It holds only data, so a recipe is checked without loading a model.
 
 A score is named `<family>.<name>` and declared here once. A module in `scores/` computes it, and a rule
 decides on it. PASSES is ordered by cost: cheap passes run first, and a dropped document is not scored any
@@ -7,37 +6,22 @@ further. Name and version are part of the key of every table that holds the scor
 so a new or changed score is computed without anything else being computed again.
 
 An installed package declares scores of its own: entry points `leafinstruct.scores`, each named like its score
-and with a Score that has `compute`. A package is imported when a recipe's rule names one of its scores.
+and with a Score (filter/score.py) that has `compute`. A package is imported when a recipe's rule names one of
+its scores.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
+
+from leafinstruct.filter.score import Level, Score
 
 GROUP: Literal["leafinstruct.scores"] = "leafinstruct.scores"
 """Entry points of scores of installed packages."""
-
-Level = Literal["document", "image"]
-
-PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "reference", "judge")
-"""Families in the order in which they are computed and their rules applied; `extension` are all of installed
-packages."""
-
-_WITHIN = {
-    "classifier": "extension",
-    "contamination": "duplicate",
-    "document": "text",
-    "markup": "text",
-    "personal": "text",
-    "rules": "judge",
-    "sequence": "image",
-    "toxicity": "text",
-}
-"""Families without a pass of their own -> the pass in which they are computed and their rules applied."""
 
 JUDGE_ASPECTS = {
     "text_quality": "clear and correct text without advertising or filler",
@@ -65,39 +49,6 @@ OFFLINE_JUDGE = f"offline-rules@{OFFLINE_RULES}"
 
 MODEL_FAMILIES = (*CLIP_FAMILIES, "judge", "rules")
 """Families whose values depend on a model, which their rules must name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One declared score.
-
-    meaning: ends with the unit or range. version: increased when the same document gets another value.
-    compute: of a score of an installed package, a pure function; it gets the document
-    (records.document.Document), and for a score of images also the decoded image (PIL, RGB). NaN or None: the
-    value cannot be computed. package: name and version of the distribution that declares it, empty for scores
-    of leafinstruct.
-    """
-
-    name: str
-    level: Level
-    meaning: str
-    version: int = 1
-    compute: Callable[..., float | None] | None = None
-    package: str = ""
-
-    @property
-    def family(self) -> str:
-        return self.name.partition(".")[0]
-
-    @property
-    def turn(self) -> int:
-        """Index of the score's pass in PASSES."""
-        return PASSES.index("extension" if self.package else _WITHIN.get(self.family, self.family))
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What keys and fingerprints contain of a score of an installed package."""
-        return {name: getattr(self, name) for name in ("version", "package", "level", "meaning")}
 
 
 _PROSE = (
@@ -413,7 +364,7 @@ def _of_package(name: str, path: tuple[str, ...]) -> Score:  # noqa: ARG001 - wh
     family = name.partition(".")[0]
     taken = {CLASSIFIER, *(known.family for known in SCORES.values())}
     fault = (
-        "is no Score with compute (leafinstruct.filter.catalog)"
+        "is no Score with compute (leafinstruct.filter.score)"
         if not isinstance(score, Score) or not callable(score.compute)
         else f"declares {score.name!r}; both names must be equal, like family.name"
         if score.name != name or not (family and name.partition(".")[2])

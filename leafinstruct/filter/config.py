@@ -12,13 +12,12 @@ from leafinstruct.filter.catalog import (
     CLIP_FAMILIES,
     MODEL_FAMILIES,
     OF_EXAMPLES,
-    PASSES,
     SCORES,
-    Score,
     declared,
     of_packages,
 )
 from leafinstruct.filter.judging.panel import Judge, JudgeModel, panel
+from leafinstruct.filter.score import PASSES, Score
 from leafinstruct.images.config import FetchConfig
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.records import license

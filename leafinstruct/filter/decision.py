@@ -22,8 +22,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from leafinstruct.filter.catalog import Level, declared
+from leafinstruct.filter.catalog import declared
 from leafinstruct.filter.config import FilterConfig, LicenseRules, Rule
+from leafinstruct.filter.score import Level
 from leafinstruct.filter.steps import without_image, without_step
 from leafinstruct.filter.texts import personal
 from leafinstruct.records import license

@@ -1,4 +1,4 @@
-"""Compute the scores of installed packages as they declare them (catalog.Score.compute), and cache them.
+"""Compute the scores of installed packages as they declare them (score.Score.compute), and cache them.
 
 A function gets the document with edited texts (filter/texts) and what is known of its images (size, format,
 sha256), not as rules left it: a value depends on no rule, and moving one computes nothing again. It must be
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.filter import materialize
-from leafinstruct.filter.catalog import Score
+from leafinstruct.filter.score import Score
 from leafinstruct.filter.scores.cell import cell
 from leafinstruct.filter.texts.editing import digest_of
 from leafinstruct.records import table

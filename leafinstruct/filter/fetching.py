@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from leafinstruct.errors import SourceError
 from leafinstruct.filter import materialize
-from leafinstruct.filter.catalog import PASSES
 from leafinstruct.filter.passes import CODE, CachedScores, decision_of, images_key
+from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
 from leafinstruct.images.web.store import Store, is_intact

@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from leafinstruct.errors import LeafInstructError, RecipeError, suggestion
 from leafinstruct.filter import stage
-from leafinstruct.filter.catalog import CLIP_FAMILIES, PASSES, SCORES
+from leafinstruct.filter.catalog import CLIP_FAMILIES, SCORES
 from leafinstruct.filter.passes import CachedScores, decision_of
+from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.records import table
 from leafinstruct.records.document import Document

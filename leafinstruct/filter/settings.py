@@ -13,7 +13,6 @@ from leafinstruct.filter.catalog import (
     CLIP_FAMILIES,
     OFFLINE_JUDGE,
     SCORES,
-    Score,
     Versions,
     declared,
     versions,
@@ -21,6 +20,7 @@ from leafinstruct.filter.catalog import (
 from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
 from leafinstruct.filter.embedders.weights import Weights, weights_of
 from leafinstruct.filter.judging.panel import Judge
+from leafinstruct.filter.score import Score
 from leafinstruct.filter.scores import classifier
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt

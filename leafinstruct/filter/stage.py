@@ -27,7 +27,7 @@ from typing import cast
 
 from leafinstruct.errors import LeafInstructError, SourceError
 from leafinstruct.filter import extending, fetching, materialize
-from leafinstruct.filter.catalog import PASSES, versions
+from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.config import Rule
 from leafinstruct.filter.deciding import FilterReport, decide
 from leafinstruct.filter.embedders.devices import check_dtype, devices_of
@@ -49,6 +49,7 @@ from leafinstruct.filter.passes import (
     libraries,
     look,
 )
+from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
 from leafinstruct.images.send import all_as_sent

@@ -19,7 +19,8 @@ from serving import Answering, Serving
 
 from leafinstruct import pipeline
 from leafinstruct.errors import LeafInstructError, SourceError
-from leafinstruct.filter.catalog import SCORES, Score
+from leafinstruct.filter.catalog import SCORES
+from leafinstruct.filter.score import Score
 from leafinstruct.filter.scores import image, text
 from leafinstruct.images.web.store import verify
 from leafinstruct.recipe import load as recipes

@@ -12,8 +12,9 @@ from making import InlineEngine, build, mmc4, recipe
 
 from leafinstruct.errors import DriftError
 from leafinstruct.filter import settings
-from leafinstruct.filter.catalog import SCORES, Score
+from leafinstruct.filter.catalog import SCORES
 from leafinstruct.filter.judging import request, rules
+from leafinstruct.filter.score import Score
 from leafinstruct.filter.scores import alignment, duplicate, image, text
 from leafinstruct.records import table
 

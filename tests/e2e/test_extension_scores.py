@@ -20,7 +20,7 @@ from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 
 MODULE = """
-from leafinstruct.filter.catalog import Score
+from leafinstruct.filter.score import Score
 
 def red(document, image):
     assert max(image.size) <= 1024 and image.mode == "RGB"
@@ -200,7 +200,7 @@ def test_a_wrong_declaration_is_one_line_that_names_the_package(
     tmp_path, own, monkeypatch, name, declared, fault
 ):
     sys.modules.pop("acme_wrong", None)
-    module = f"from leafinstruct.filter.catalog import Score\nIT = {declared}\n"
+    module = f"from leafinstruct.filter.score import Score\nIT = {declared}\n"
     points = {"leafinstruct.scores": {name: "acme_wrong:IT"}}
     install(tmp_path / "wrong", "acme-wrong", points, {"acme_wrong.py": module})
     monkeypatch.syspath_prepend(str(tmp_path / "wrong"))

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from making import document
 
-from leafinstruct.filter.catalog import PASSES, SCORES
+from leafinstruct.filter.catalog import SCORES
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.decision import Decision, Drop
+from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.scores import text
 from leafinstruct.filter.scores.text import scores
 from leafinstruct.records.document import Document

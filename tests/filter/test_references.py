@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from making import build, document, mmc4, png, recipe
 
-from leafinstruct.filter.catalog import PASSES, SCORES
+from leafinstruct.filter.catalog import SCORES
 from leafinstruct.filter.config import FilterConfig, Rule
 from leafinstruct.filter.decision import Decision
+from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.scores import references
 from leafinstruct.records import table
 from leafinstruct.records.example import Cell

@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leafinstruct.filter.catalog import Level
+from leafinstruct.filter.score import Level
 from leafinstruct.records.agreement.measures import CONFIDENCE, Estimate, wilson
 
 Side = Literal["min", "max"]

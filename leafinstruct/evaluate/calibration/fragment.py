@@ -19,9 +19,10 @@ from leafinstruct.evaluate.calibration.curve import Point, Side, better_than_cha
 from leafinstruct.evaluate.calibration.reading import RunRules, Scores
 from leafinstruct.evaluate.calibration.rules import LEVELS, Together, level_of, lost_and_caught
 from leafinstruct.evaluate.verdicts import Item
-from leafinstruct.filter.catalog import CLIP_FAMILIES, MODEL_FAMILIES, Level
+from leafinstruct.filter.catalog import CLIP_FAMILIES, MODEL_FAMILIES
 from leafinstruct.filter.config import Rule
 from leafinstruct.filter.decision import judge
+from leafinstruct.filter.score import Level
 
 
 @dataclass(frozen=True, slots=True)

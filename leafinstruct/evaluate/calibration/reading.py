@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.evaluate.calibration.curve import Side
 from leafinstruct.evaluate.verdicts import Item
-from leafinstruct.filter.catalog import Level
 from leafinstruct.filter.config import TOY_MODEL, Rule
+from leafinstruct.filter.score import Level
 from leafinstruct.records import table
 from leafinstruct.records.example import Cell
 from leafinstruct.report import tables

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from leafinstruct.evaluate.calibration.reading import Failures
 from leafinstruct.evaluate.verdicts import Item
-from leafinstruct.filter.catalog import Level, declared
+from leafinstruct.filter.catalog import declared
+from leafinstruct.filter.score import Level
 from leafinstruct.records.agreement.measures import Estimate, wilson
 
 

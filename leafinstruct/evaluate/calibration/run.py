@@ -25,7 +25,8 @@ from leafinstruct.evaluate.calibration.fragment import Bound, Fragment, fragment
 from leafinstruct.evaluate.calibration.reading import RunRules, Scores
 from leafinstruct.evaluate.calibration.rules import LEVELS, RuleFigures, Together, level_of
 from leafinstruct.evaluate.verdicts import Item, Verdicts, verdicts
-from leafinstruct.filter.catalog import SCORES, Level
+from leafinstruct.filter.catalog import SCORES
+from leafinstruct.filter.score import Level
 from leafinstruct.records.agreement.measures import auc
 from leafinstruct.records.agreement.raters import Agreement
 from leafinstruct.report.run import Run

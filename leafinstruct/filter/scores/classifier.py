@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image as Pil
 
 from leafinstruct.errors import RecipeError
-from leafinstruct.filter.catalog import Score
+from leafinstruct.filter.score import Score
 from leafinstruct.llm.config import basename
 from leafinstruct.records.document import Document
 from leafinstruct.runtime.hub import snapshot
