@@ -68,12 +68,13 @@ def scores_of(filtered: Artifact, rewritten: Artifact) -> dict[str, dict[str, st
     return found
 
 
-def _examples(rewrite: Artifact, part: str, chosen: set[str]) -> dict[str, Example]:
-    """The last example of each chosen document. Scores take most of the time, so they are read only if a
-    model examined the examples."""
-    read = partial(table.examples, with_scores=_are_examined(rewrite))
-    found = _there(rewrite.file("examples", part), read)
-    return {example.document_id: example for example in found if example.document_id in chosen}
+def _examples(rewrite: Artifact, part: str, chosen: set[str]) -> dict[str, list[Example]]:
+    """The examples of each chosen document; a long one makes several."""
+    found: dict[str, list[Example]] = {}
+    for example in _there(rewrite.file("examples", part), table.examples):
+        if example.document_id in chosen:
+            found.setdefault(example.document_id, []).append(example)
+    return found
 
 
 def _are_examined(rewritten: Artifact) -> bool:
@@ -157,12 +158,12 @@ def _chosen(ids: list[str], limit: int) -> set[str]:
 
 
 def _place(record: dict[str, Any], places: list[int], shards: Mapping[str, str]) -> None:
-    """Set what depends on the whole run: the numbers of a record's images, and the split of its example."""
+    """Set what depends on the whole run: the numbers of a record's images, and the split of its examples."""
     for segment in record["segments"]:
         if segment.get("image") is not None:
             segment["image"] = places[segment["image"]]
-    if "example" in record:
-        record["example"]["split"] = shards.get(record["example"]["id"])
+    for example in record["examples"]:
+        example["split"] = shards.get(example["id"])
 
 
 def _read(
@@ -217,10 +218,8 @@ def _records(
     for name, cell in _there(filtered.file("scores", part), table.scores) if decided else ():
         if name in chosen:
             cells.setdefault(name, []).append(cell)
-    for example in examples.values():
-        cells.setdefault(example.document_id, []).extend(
-            cell for cell in example.scores if cell.name in OF_EXAMPLES
-        )
+    for name, made_of in examples.items():
+        cells.setdefault(name, []).extend(_lowest(made_of))
     images = {row.ref: row for row in _there(filtered.file("images", part), _images)}
     for read in _there(stages["ingest"].file("documents", part), table.documents):
         if read.id not in chosen:
@@ -230,7 +229,7 @@ def _records(
         verdict, failed = verdicts.get(document.id, ("undecided", ()))
         source, answer = Allowance(shared.allowance), Allowance(shared.allowance)
         segments, positions = _segments(document, images, source, shared)
-        turns = _example(examples.get(document.id), document, answer, shared)
+        shown = [_example(example, document, answer, shared) for example in examples.get(document.id, ())]
         shared.cut += source.cut or answer.cut
         yield {
             "id": document.id,
@@ -248,7 +247,7 @@ def _records(
             **layout(document, {image.position: image.owner for image in left}),
             **({"unaligned": True} if any(map(is_ignored, cells.get(document.id, ()))) else {}),
             **_cells(cells.get(document.id, []), positions, shared),
-            **turns,
+            "examples": shown,
         }
 
 
@@ -332,13 +331,18 @@ def _cells(cells: Iterable[Cell], positions: Mapping[int, int], shared: _OfPart)
     }
 
 
+def _lowest(examples: Sequence[Example]) -> list[Cell]:
+    """The scores of the examples of a document: of each score, the smallest value."""
+    cells = [cell for example in examples for cell in example.scores if cell.name in OF_EXAMPLES]
+    cells.sort(key=lambda cell: math.inf if cell.value is None else cell.value)
+    return list({cell.name: cell for cell in reversed(cells)}.values())
+
+
 def _example(
-    example: Example | None, document: Document, allowance: Allowance, shared: _OfPart
+    example: Example, document: Document, allowance: Allowance, shared: _OfPart
 ) -> dict[str, object]:
-    """`example`: id, task, split and turns; empty if there is none. Images, and texts that are identical to a
-    segment, are given by position (`at`), so that no text is stored twice."""
-    if example is None:
-        return {}
+    """id, task, split, turns, and its own scores. Images, and texts that are identical to a segment, are
+    given by position (`at`), so that no text is stored twice."""
     unchanged = {text.text: text.position for text in document.texts}
     turns = []
     for turn in example.turns:
@@ -351,18 +355,16 @@ def _example(
                 parts.append({"at": unchanged[part]} if part in unchanged else allowance.take(part))
         turns.append({"role": turn.role, "parts": parts})
     return {
-        "example": {
-            "id": example.id,
-            "task": example.task,
-            "split": None,
-            "by": dict(example.models).get("rewrite"),
-            "turns": turns,
-            "checks": [
-                [cell.name, cell.value, cell.detail[:CUT]]
-                for cell in example.scores
-                if cell.name.startswith("rewrite.")
-            ],
-        }
+        "id": example.id,
+        "task": example.task,
+        "split": None,
+        "by": dict(example.models).get("rewrite"),
+        "turns": turns,
+        "checks": [
+            [cell.name, cell.value, cell.detail[:CUT]]
+            for cell in example.scores
+            if cell.name.startswith("rewrite.") or cell.name in OF_EXAMPLES
+        ],
     }
 
 

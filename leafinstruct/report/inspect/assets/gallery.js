@@ -13,7 +13,7 @@ function makeFilters() {
   for (const record of records) {
     for (const rule of record.rules) count(outcome, rule);
     count(sources, record.source);
-    if (record.example) count(tasks, record.example.task);
+    for (const task of new Set(record.examples.map((example) => example.task))) count(tasks, task);
   }
   options("rule", "Any rule", outcome);
   options("source", "Any source", sources);
@@ -59,7 +59,7 @@ function show(filters, scroll = true) {
 
 function find() {
   found = records.filter((record) => (!wanted.state || statesOf(record).includes(wanted.state)) && (!wanted.rule || record.rules.includes(wanted.rule))
-    && (!wanted.source || record.source === wanted.source) && (!wanted.task || record.example?.task === wanted.task) && (!wanted.text || words(record).includes(wanted.text)));
+    && (!wanted.source || record.source === wanted.source) && (!wanted.task || record.examples.some((example) => example.task === wanted.task)) && (!wanted.text || words(record).includes(wanted.text)));
   page = 0;
   const all = found.length === records.length;
   document.getElementById("count").textContent = `${number(found.length)}${all ? "" : ` of ${number(records.length)}`} records`;
@@ -68,8 +68,8 @@ function find() {
 
 // The text that the search looks at, built once.
 function words(record) {
-  record.haystack ??= [record.id, record.example?.id, record.url, record.file, record.locator, ...record.segments.flatMap((segment) => [segment.text, segment.alt]),
-    ...(record.example?.turns ?? []).flatMap((turn) => turn.parts.map((part) => part.text))].filter(Boolean).join("\n").toLowerCase();
+  record.haystack ??= [record.id, ...record.examples.map((example) => example.id), record.url, record.file, record.locator, ...record.segments.flatMap((segment) => [segment.text, segment.alt]),
+    ...record.examples.flatMap((example) => example.turns).flatMap((turn) => turn.parts.map((part) => part.text))].filter(Boolean).join("\n").toLowerCase();
   return record.haystack;
 }
 
@@ -110,20 +110,20 @@ function step(by) {
 function article(record) {
   const body = h("div", { class: "body" });
   const fill = (view) => body.replaceChildren(...(view === "example" ? turnsOf(record) : record.segments.map((segment) => segmentOf(record, segment))));
-  const views = record.example ? h("div", { class: "views", role: "group", "aria-label": "View" }, ...["example", "source"].map((view) => h("button", {
+  const views = record.examples.length ? h("div", { class: "views", role: "group", "aria-label": "View" }, ...["example", "source"].map((view) => h("button", {
     type: "button", "aria-pressed": String(view === "example"), onclick: (event) => {
       for (const button of views.children) button.setAttribute("aria-pressed", String(button === event.target));
       fill(view);
       fold(body);
     },
   }, view))) : null;
-  fill(record.example ? "example" : "source");
+  fill(record.examples.length ? "example" : "source");
   const moved = { lost: "would be dropped", won: "would be kept", unknown: "would be unknown" }[record.moved];
   return h("article", { tabindex: "0", class: record.outcome, "aria-label": `Record ${record.id}, ${record.outcome}`, "data-id": record.id },
     h("header", {},
       h("span", { class: `badge ${record.outcome}` }, record.outcome === "undecided" ? "not decided yet" : record.outcome),
       moved ? h("span", { class: "badge moved" }, moved + (record.movedBy ? ` by ${record.movedBy}` : "")) : null,
-      record.example ? h("span", { class: "tag" }, record.example.task + (record.example.split ? ` · ${record.example.split}` : "")) : null,
+      ...labels(record).map((label) => h("span", { class: "tag" }, label)),
       h("span", { class: "tag", dir: "auto" }, record.source), h("code", {}, record.id), views),
     record.reasons.length ? h("ul", { class: "reasons" }, ...record.reasons.map((reason) => h("li", { dir: "auto" }, reason))) : null,
     h("div", { class: "main" }, body), h("div", { class: "side" }, factsOf(record)));
@@ -137,8 +137,25 @@ function fold(body) {
   body.after(h("button", { type: "button", class: "unfold", onclick: (event) => { body.classList.remove("folded"); event.target.remove(); } }, "Show all of it"));
 }
 
+// Task and split of each example; of several with the same, their number.
+function labels(record) {
+  const counts = new Map();
+  for (const example of record.examples) {
+    const label = example.task + (example.split ? ` · ${example.split}` : "");
+    counts.set(label, (counts.get(label) ?? 0) + 1);
+  }
+  return [...counts].map(([label, count]) => (count > 1 ? `${label} × ${count}` : label));
+}
+
+// The turns of all examples, with a heading for each if there are several.
 function turnsOf(record) {
-  return record.example.turns.map((turn) => h("section", { class: `turn ${turn.role === "assistant" ? "assistant" : "user"}` }, h("h4", {}, turn.role), ...turn.parts.map((part) => {
+  const several = record.examples.length > 1;
+  return record.examples.flatMap((example, at) => [
+    ...(several ? [h("h3", { class: "quiet" }, `Example ${at + 1} of ${record.examples.length}: ${example.task}`)] : []), ...turnsIn(record, example)]);
+}
+
+function turnsIn(record, example) {
+  return example.turns.map((turn) => h("section", { class: `turn ${turn.role === "assistant" ? "assistant" : "user"}` }, h("h4", {}, turn.role), ...turn.parts.map((part) => {
     if (part.at === undefined) return textOf(part, "prose");
     return segmentOf(record, record.bySegment.get(part.at), true);
   })));
@@ -167,6 +184,6 @@ function factsOf(record) {
       h("dt", {}, "URL"), h("dd", { dir: "auto" }, url ? h("a", { href: url, rel: "noopener noreferrer nofollow", target: "_blank" }, record.url) : record.url ?? "unknown"),
       h("dt", {}, "language"), h("dd", {}, record.language),
       h("dt", {}, "license"), h("dd", { dir: "auto" }, record.license ?? "unknown"),
-      ...(record.example ? [h("dt", {}, "example"), h("dd", {}, `${record.example.id}, ${record.example.by ? `by ${record.example.by}` : "not rewritten"}`),
-        ...(record.example.checks ?? []).flatMap(([name, value, detail]) => [h("dt", {}, name), h("dd", {}, `${value ?? "not applicable"}${detail ? `: ${detail}` : ""}`)])] : [])));
+      ...record.examples.flatMap((example) => [h("dt", {}, "example"), h("dd", {}, `${example.id}, ${example.by ? `by ${example.by}` : "not rewritten"}`),
+        ...example.checks.flatMap(([name, value, detail]) => [h("dt", {}, name), h("dd", {}, `${value ?? "not applicable"}${detail ? `: ${detail}` : ""}`)])])));
 }

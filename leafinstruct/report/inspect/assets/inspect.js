@@ -4,7 +4,7 @@
 
 for (const record of records) {
   const drops = record.drops, refused = record.refused ?? [];
-  record.outcome = record.verdict === "kept" && refused.some((entry) => entry[1] === null) ? "dropped" : record.verdict;
+  record.outcome = record.verdict === "kept" && !record.examples.length && refused.some((entry) => entry[1] === null) ? "dropped" : record.verdict;
   record.rules = [...new Set([...refused, ...drops, ...record.edits].map((entry) => entry[0]))];
   record.reasons = [...new Set([...[...refused, ...drops].map(why), ...record.edits.map(([, line]) => line)])];
   record.bySegment = new Map(record.segments.map((segment) => [segment.at, segment]));
