@@ -165,7 +165,7 @@ def test_a_part_of_a_table_is_read_on_request(run):
     assert some.value.tolist() == whole[whole.name.isin(["image.side", "text.words"])].value.tolist()
     chunks = list(run.chunks("scores", ["value"]))
     assert len(chunks) == 2, "one of each part"
-    assert pd.concat(chunks).value.tolist()[:3] == whole.value.tolist()[:3]
+    assert pd.concat(chunks).value[:3].equals(whole.value[:3])  # one is NaN
     assert sum(map(len, chunks)) == len(whole)
     assert [len(images) for chunk in run.chunks("examples", ["images"]) for images in chunk.images] == [2, 2]
     assert len(run.examples(limit=0)) == 0

@@ -365,7 +365,14 @@ def test_a_model_writes_the_turns_and_is_corrected_where_it_moves_an_image(tmp_p
         llm = {"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60}
         sections = lessons(tmp_path, 2)
         sections["filter"]["judge"] = {"enabled": False}
-        build(recipe(tmp_path, **sections, rewrite={"tasks": ["walkthrough"]}, llm=llm))
+        build(
+            recipe(
+                tmp_path,
+                **sections,
+                rewrite={"tasks": ["walkthrough"], "checks": {"min_kept": None}},
+                llm=llm,
+            )
+        )
         # both are corrected; one is written again and corrected, and the same example is not examined twice
         assert len(server.seen) == 4 + 2 + 2
         assert len(examined) == 2

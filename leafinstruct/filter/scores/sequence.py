@@ -90,4 +90,5 @@ def ssim(one: Gray, two: Gray) -> float:
     variance = means[2] - first**2 + means[3] - second**2
     covariance = means[4] - first * second
     light = (2 * first * second + _STABLE[0]) / (first**2 + second**2 + _STABLE[0])
-    return float((light * (2 * covariance + _STABLE[1]) / (variance + _STABLE[1])).mean())
+    # equal images may exceed 1 by a rounding
+    return min(1.0, float((light * (2 * covariance + _STABLE[1]) / (variance + _STABLE[1])).mean()))
