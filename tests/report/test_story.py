@@ -259,9 +259,9 @@ def test_an_image_that_was_dropped_with_its_text_is_reported_with_the_text():
     assert rule["outcome"] == "dropped_step"
     known = {
         "verdict": "kept",
+        "drops": [asdict(drop)],
         "edits": [],
         "reassigned": [],
-        "edits": [],
         "rules": [rule],
         "duplicates": None,
         "judge": None,
