@@ -69,7 +69,7 @@ def test_each_answer_is_corrected_refused_or_kept_for_its_own_reason(tmp_path, s
         tmp_path,
         ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
         filter={"min_words": 10, "alignment": {"allow_toy": True}, "rules": []},
-        rewrite={"tasks": ["guide", "report"]},
+        rewrite={"tasks": ["guide", "report"], "refine": None},
         llm={"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60, "timeout": 60},
     )
     build(path)

@@ -128,13 +128,14 @@ def test_the_page_shows_the_judges_answer_and_runs_none_of_it(own, server, tmp_p
     inspection.inspect(pipeline.artifacts(recipes.load(own)), tmp_path / "page.html", 100, lambda *_: None)
     scripts = dict(Page((tmp_path / "page.html").read_text(encoding="utf-8")).scripts)
     records = json.loads(scripts["data"])
-    assert [record["explanations"] for record in records] == [
+    explained = [record["explanations"] for record in records]
+    assert [{name: text for name, text in item.items() if "judge." in name} for item in explained] == [
         dict.fromkeys((f"judge.{aspect}" for aspect in JUDGE_ASPECTS), sentence)
         | dict.fromkeys(("judge.text_image_relevance", "judge.least_image_relevance"), "of 3 images")
     ] * 6
     names = [score["name"] for score in json.loads(scripts["meta"])["scores"]["own"]]
     assert [record["scores"][names.index("judge.text_quality")] for record in records] == [2.0] * 6
-    assert all(record["example"]["turns"][0]["parts"][0]["text"] == QUESTION for record in records)
+    assert all(record["examples"][0]["turns"][0]["parts"][0]["text"] == QUESTION for record in records)
 
 
 def test_one_added_document_costs_one_question_of_each_kind(own, server):
