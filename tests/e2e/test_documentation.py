@@ -72,7 +72,8 @@ def test_the_tutorial_leads_from_pages_to_an_answer(pages, model, tmp_path):
     with ReposHub() as hub:
         environment = hub.logged_in(tmp_path / "home", "hf_secretsecretsecret")
         for language, title, text in _BLOCK.findall((DOCS / "tutorial.md").read_text(encoding="utf-8")):
-            given = text.replace("http://localhost:11434/v1", model.url).replace("PAGE", page)
+            here = f"provider: ollama\n  base_url: {model.url}"  # in place of Ollama's own URL
+            given = text.replace("provider: ollama", here).replace("PAGE", page)
             if language == "yaml":
                 path = folder / title
                 before = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
