@@ -108,9 +108,7 @@ def quoting(body: Body) -> Step:
         critique = f"Drop this: {SECRET}" if "Müllerstraße" in text_of(body) else ""
         found = {field: {"reason": "fine", "score": 3 if critique else 5} for field in FIELDS}
         return good({**found, "critique": critique})
-    made = example(body)
-    made["response"][0]["text"] = SECRET if "Müllerstraße" in text_of(body) else "So:"
-    return good(made)
+    return good(example(body))
 
 
 @pytest.fixture
