@@ -6,7 +6,8 @@ rounding: cosines differ by less than 1e-6.
 clip imports torchvision for its image transform alone, which costs a process more than torch itself. So its
 model and tokenizer are imported without it, and `preprocess` is the same transform
 (tests/filter/test_clip_loading.py compares them byte by byte); clip itself is imported for a download only.
-One process then pays 3.6 CPU-s before its first batch (ViT-B/32), not 5.1: benchmarks/alignment.py --loading.
+A process then pays 2.4-3.7 CPU-s before its first batch (ViT-B/32), not 4.6-5.3: benchmarks/alignment.py
+--loading.
 
 bfloat16: weights of matrices, convolutions and attention; normalizations stay float32, as in the published
 half-precision models. benchmarks/alignment.py measures speed and difference.
