@@ -9,7 +9,7 @@ The first compares batch sizes. The second measures the texts and images of HTML
 arrival, padded to the context, and images in float32, as at ea452d2 (before); then as
 filter/embedders/embedder embeds them, in float32 and, if this CPU has its instructions, in bfloat16. A page
 counts as many images as it has; missing files are replaced by images of noise. The third measures what one
-process pays before its first batch.
+process pays before its first batch, after importing clip with torchvision (as before), and without.
 """
 
 from __future__ import annotations
@@ -147,23 +147,25 @@ from pathlib import Path
 started = time.process_time()
 import torch
 torched = time.process_time()
-from leafinstruct.filter.embedders.clip import load_clip
-load_clip()
+if {before}:
+    from leafinstruct.filter.embedders.clip import load_clip
+    load_clip()
 imported = time.process_time()
 from leafinstruct.filter.embedders.embedder import load
 from leafinstruct.filter.embedders.weights import Weights
 load(Weights("random", {path!r}, None), 32)
 print(f"torch {{torched - started:.2f}}, clip with torchvision {{imported - torched:.2f}}, "
-      f"model {{time.process_time() - imported:.2f}} CPU-s")
+      f"model {{time.process_time() - imported:.2f}}, all {{time.process_time() - started:.2f}} CPU-s")
 """
 
 
 def loading() -> None:
-    """Print what a process pays before its first batch."""
+    """Print what a process pays before its first batch, with clip and torchvision as before and without."""
     with tempfile.TemporaryDirectory() as folder:
         path = checkpoint(Path(folder))
-        for _ in range(2):
-            subprocess.run([sys.executable, "-c", LOADING.format(path=str(path))], check=True)
+        for before in (True, False) * 2:
+            code = LOADING.format(path=str(path), before=before)
+            subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def main() -> None:

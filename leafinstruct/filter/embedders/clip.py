@@ -3,14 +3,26 @@
 CLIP's text transformer is causal and reads its vector at the end token, so padding after it changes only the
 rounding: cosines differ by less than 1e-6.
 
+clip imports torchvision for its image transform alone, which costs a process more than torch itself. So its
+model and tokenizer are imported without it, and `preprocess` is the same transform
+(tests/filter/test_clip_loading.py compares them byte by byte); clip itself is imported for a download only.
+A process then pays 2.4-3.7 CPU-s before its first batch (ViT-B/32), not 4.6-5.3: benchmarks/alignment.py
+--loading.
+
 bfloat16: weights of matrices, convolutions and attention; normalizations stay float32, as in the published
 half-precision models. benchmarks/alignment.py measures speed and difference.
 """
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import importlib.util
+import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
@@ -26,9 +38,13 @@ from leafinstruct.filter.embedders.weights import Weights
 _INITIALIZERS = {"normal_", "uniform_"}
 """Methods of tensors that initialize parameters."""
 
+_MEAN = (0.48145466, 0.4578275, 0.40821073)
+"""Of the colors of OpenAI's training images."""
+_STD = (0.26862954, 0.26130258, 0.27577711)
+
 
 def load_clip() -> Any:
-    """The `clip` module."""
+    """The `clip` module, with torchvision."""
     torchvision_import.mend()
     with warnings.catch_warnings():
         # constraints.txt pins a setuptools that has it
@@ -36,6 +52,45 @@ def load_clip() -> Any:
         import clip
 
     return clip
+
+
+def module_of_clip(name: str) -> Any:
+    """A module of clip, `model` or `simple_tokenizer`, imported without the package and its torchvision."""
+    own = f"{__name__}.{name}"  # a name of its own, so that `import clip` stays whole
+    if own not in sys.modules:
+        spec = importlib.util.spec_from_file_location(own, _folder() / f"{name}.py")
+        assert spec is not None, "the name ends with .py"
+        assert spec.loader is not None, "the name ends with .py"
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[own] = module
+    return sys.modules[own]
+
+
+def published_urls() -> dict[str, str]:
+    """Published name -> URL of its weights, whose last folder is their sha256. Read from the source of clip,
+    without an import."""
+    for node in ast.parse((_folder() / "clip.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_MODELS":
+            found: dict[str, str] = ast.literal_eval(node.value)
+            return found
+    raise ImportError("this clip keeps its published models elsewhere; constraints.txt pins one that fits")
+
+
+def preprocess(image: Pil.Image, side: int) -> Any:
+    """The tensor of an image, (3, side, side) float32: its shorter side resized to `side` (bicubic), the
+    middle cropped, normalized. The bytes of the transform that clip.load returns."""
+    import torch
+
+    width, height = image.size
+    short = min(width, height)
+    size = int(side * width / short), int(side * height / short)
+    resized = image.resize(size, Pil.Resampling.BICUBIC)
+    left, top = round((size[0] - side) / 2), round((size[1] - side) / 2)
+    cropped = resized.crop((left, top, left + side, top + side)).convert("RGB")
+    pixels = torch.from_numpy(np.array(cropped)).permute(2, 0, 1).contiguous()  # (3, side, side)
+    mean, std = (torch.tensor(three).view(3, 1, 1) for three in (_MEAN, _STD))
+    return pixels.to(torch.float32).div(255).sub_(mean).div_(std)
 
 
 class ClipTower:
@@ -49,35 +104,26 @@ class ClipTower:
         downloaded."""
         import torch
 
-        clip = load_clip()
-        from clip.simple_tokenizer import SimpleTokenizer
-
         self._torch, self._device = torch, device
-        if weights.file is None and weights.name not in clip.available_models():
-            known = ", ".join(clip.available_models())
+        if weights.file is None and weights.name not in (known := published_urls()):
             raise RecipeError(
-                f"filter.alignment.model: {weights.name!r} is neither a file nor one of {known}"
+                f"filter.alignment.model: {weights.name!r} is neither a file nor one of {', '.join(known)}"
             )
         try:
-            # clip tries TorchScript before a plain state dict, and torch deprecates the try
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", r".*torch\.jit\.load.*", DeprecationWarning)
-                warnings.filterwarnings("ignore", ".*is not a JIT archive.*", UserWarning)
-                # loaded for the CPU, where clip makes the weights float32
-                with _uninitialized():
-                    model, self._preprocess = clip.load(weights.file or weights.name, device="cpu", jit=False)
+            model = _opened(torch, weights.file or _downloaded(weights.name))
         except (OSError, RuntimeError, KeyError, AttributeError, UnpicklingError, EOFError) as error:
             raise RecipeError(
                 f"filter.alignment.model: {weights.name} cannot be opened "
                 f"({str(error).splitlines()[0][:200]}); "
                 "a published name needs the network once, a path must be a CLIP state dict"
             ) from error
+        self._preprocess = partial(preprocess, side=int(model.visual.input_resolution))
         rows = model.token_embedding.weight.detach()
         self._known = (rows != 0).any(dim=1).numpy()  # (vocabulary,): rows that were trained
         if weights.dtype == "bfloat16":
             _lower(torch, model)
         self._model = model.eval().to(device)
-        self._tokenizer = SimpleTokenizer()
+        self._tokenizer = module_of_clip("simple_tokenizer").SimpleTokenizer()
         self._ends = tuple(self._tokenizer.encoder[name] for name in ("<|startoftext|>", "<|endoftext|>"))
         self._size = int(model.context_length) - 2
 
@@ -112,6 +158,37 @@ class ClipTower:
     def _encode(self, text: str) -> list[int]:
         # the tokenizer would read a literal <|endoftext|> in a document as its control token
         return list(self._tokenizer.encode(text.replace("<|", "< |")))
+
+
+def _folder() -> Path:
+    spec = importlib.util.find_spec("clip")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("No module named 'clip'", name="clip")
+    return Path(spec.origin).parent
+
+
+def _downloaded(name: str) -> str:
+    """The checkpoint of a published name. clip downloads it unless its own copy has the right sha256."""
+    url = published_urls()[name]
+    path = Path("~/.cache/clip").expanduser() / url.rpartition("/")[2]
+    if path.is_file():
+        with path.open("rb") as content:
+            if hashlib.file_digest(content, "sha256").hexdigest() == url.split("/")[-2]:
+                return str(path)
+    return str(load_clip().clip._download(url, str(path.parent)))
+
+
+def _opened(torch: Any, path: str) -> Any:
+    """The float32 model of a TorchScript archive or a state dict, as clip.load opens it."""
+    with warnings.catch_warnings():
+        # torch deprecates TorchScript, in which OpenAI's checkpoints are
+        warnings.filterwarnings("ignore", r".*torch\.jit\.load.*", DeprecationWarning)
+        try:
+            state = torch.jit.load(path, map_location="cpu").eval().state_dict()
+        except RuntimeError:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    with _uninitialized():
+        return module_of_clip("model").build_model(state).float()
 
 
 def _uninitialized() -> Any:
