@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from llm.grammar import Automaton, Schema, UnsupportedError
 from serving import Answering, Serving
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from leafinstruct._torchvision import mend
 from leafinstruct.recipe.templates import packaged
@@ -64,7 +64,6 @@ class Decoder:
 
         self.tokenizer = Tokenizer(models.BPE())
         self.tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        self.tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=_VOCABULARY, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
         )
@@ -128,9 +127,7 @@ class Decoder:
                 )
                 cache, waiting = out.past_key_values, []
                 logits = out.logits[0, -1, choices]
-                weights = (
-                    (logits / temperature).softmax(0) if temperature else (logits == logits.max()).float()
-                )
+                weights = (logits / temperature).softmax(0)
                 chosen = int(weights.multinomial(1, generator=seed))
             if choices[chosen] == _EOS:
                 return written.decode(), len(written) + 1, True
