@@ -239,3 +239,11 @@ def test_a_server_without_constrained_decoding_is_asked_in_words(tmp_path: Path)
 def test_the_server_refuses_schemas_that_it_cannot_enforce(schema: Schema, reason: str) -> None:
     with pytest.raises(UnsupportedError, match=reason):
         Automaton(schema)
+
+
+def test_a_schema_that_the_server_cannot_enforce_ends_the_test(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UnsupportedError, match="type 'number'"),
+        TrueServer(lambda _, schema: _with(schema, safety={"type": "number"})) as server,
+    ):
+        build(made(tmp_path, server, 1))
