@@ -101,8 +101,8 @@ def _cost(asked: Sequence[tuple[LlmConfig, float, float]]) -> Spending:
     """Requests, tokens and dollars, assuming answers of a quarter of `max_tokens`; with batches, all requests
     at their share of the price. asked: of each model, its number of requests and their mean input tokens."""
     online = [(llm, count, tokens) for llm, count, tokens in asked if llm.provider != "offline"]
-    read = [count * tokens for _, count, tokens in online]
-    written = [count * llm.max_tokens / 4 for llm, count, _ in online]
+    read = [round(count * tokens) for _, count, tokens in online]
+    written = [round(count * llm.max_tokens / 4) for llm, count, _ in online]
     dollars = sum(
         (1.0 if llm.batch is None else llm.batch.price)
         * (before * price.input_per_million + after * price.output_per_million)
@@ -112,7 +112,7 @@ def _cost(asked: Sequence[tuple[LlmConfig, float, float]]) -> Spending:
     )
     return {
         "requests": ceil(sum(count for _, count, _ in online)),
-        "input_tokens": round(sum(read)),
-        "output_tokens": round(sum(written)),
+        "input_tokens": sum(read),
+        "output_tokens": sum(written),
         "dollars": None if any(llm.price is None for llm, _, _ in online) else round(dollars, 4),
     }

@@ -35,6 +35,9 @@ CODE = 3
 DECODE_PX = 1024
 """Longer side at which images are decoded."""
 
+MAX_REASON = 300
+"""Maximum characters of what a function raised."""
+
 _PLACE = itemgetter("document_id", "position", "seen", "name", "of")
 
 
@@ -69,7 +72,8 @@ def extend(
     known = set()
     for row in table.read(path) if materialize.is_read(path, key) else ():
         document_id, position, seen, name, of = _PLACE(row)
-        if shown.get((document_id, position), seen) == seen and identities.get(name, of) == of:
+        is_current = shown.get((document_id, position), seen) == seen and identities.get(name, of) == of
+        if is_current and row["state"] != "failed":  # which is computed again
             rows.append(row)
             known.add((document_id, position, name))
     wanted: dict[str, list[tuple[Score, Document, ImageRef]]] = {}
@@ -114,15 +118,14 @@ def _seen(document: Document, image: ImageRef | None) -> str:
 
 def _row(score: Score, document: Document, image: ImageRef | None, *inputs: object) -> Row:
     assert score.compute is not None, "catalog.declared checks it"
+    position = None if image is None else image.position
     try:
         value = score.compute(*inputs)
         value = math.nan if value is None or not math.isfinite(value) else float(value)
+        found = cell(score.name, value, position, score.package)
+    except LeafInstructError:  # about the recipe, not about this record
+        raise
     except Exception as error:  # a function of another package may raise whatever it likes
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        place = "" if image is None else f", image [{image.position}]"
-        raise LeafInstructError(
-            f"{score.package}: the score {score.name} failed on document {document.id}{place}: {reason}; "
-            "report it to the authors of the package, or remove its rules from the recipe"
-        ) from error
-    found = cell(score.name, value, None if image is None else image.position, score.package)
+        reason = " ".join(f"{score.package}: {type(error).__name__}: {error}".split())
+        found = Cell(score.name, None, "failed", position, score.package, reason[:MAX_REASON])
     return {"seen": _seen(document, image), "of": _of(score), **table.score_row(document.id, found)}

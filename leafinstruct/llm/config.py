@@ -257,6 +257,11 @@ class LlmConfig(BaseModel):
             raise ValueError("the URL of a deployment needs api_version, e.g. api_version: 2024-10-21")
         if self.batch is not None and self.provider == "offline":
             raise ValueError("batch needs a provider with a Batch API, e.g. provider: openai")
+        if self.batch is not None and self.api_version is not None:
+            raise ValueError(
+                "the Batch API is not reached through the URL of a deployment; leave out api_version, which "
+                "uses version 1 of the API"
+            )
         if self.batch is not None and self.public_extra_body != self.extra_body:
             raise ValueError("extra_body with env:NAME would be stored in the file of a batch; remove one")
         if self.budget is not None and self.price is None:

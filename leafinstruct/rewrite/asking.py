@@ -229,9 +229,11 @@ async def rewrite_piece(
     left += (LeftOut(document, document.images[number - 1].position, gone[number]) for number in sorted(gone))
     shown = prompts.without(document, gone)
     unanswered = prompts.unanswered_of(shown, found.turns)
+    findings = check(document, task, found.turns, config.checks)
+    skipped = dialog.OF_ONE_QUESTION if has_turns(task.family) else frozenset()
     cells = (
         *(counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells),
-        *scored(check(document, task, found.turns, config.checks)),
+        *scored([item for item in findings if item.name not in skipped]),
         *found.cells(),
     )
     return example(shown, task.family.name, found.turns, answer, cells, piece.number)

@@ -428,6 +428,16 @@ def server_lines(data: bytes) -> bytes:
         ({"batch": {"poll": 0}}, "greater than 0"),
         (
             {
+                "provider": "azure",
+                "base_url": "https://a.openai.azure.com",
+                "model": "m",
+                "api_version": "2024-10-21",
+                "batch": True,
+            },
+            "leave out api_version",
+        ),
+        (
+            {
                 "provider": "openai",
                 "base_url": "http://h/v1",
                 "model": "m",

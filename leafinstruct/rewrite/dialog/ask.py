@@ -33,7 +33,7 @@ from leafinstruct.rewrite.steps import steps_of
 from leafinstruct.rewrite.tasks import parts_of, questions
 from leafinstruct.rewrite.worded import Task, number_of
 
-_OF_ONE_QUESTION: frozenset[Name] = frozenset({"spread", "leak", "question"})
+OF_ONE_QUESTION: frozenset[Name] = frozenset({"spread", "leak", "question"})
 """Checks of an example of one question and one answer. In several turns a later question may repeat what an
 earlier answer had, and an answer may be a sentence without an image."""
 
@@ -187,6 +187,6 @@ def _check(
     problem = in_language.fault(document, task.family, turned) if other_language else None
     if bounds is None or problem is not None:
         return problem
-    findings = [item for item in check(document, task, turned, bounds) if item.name not in _OF_ONE_QUESTION]
+    findings = [item for item in check(document, task, turned, bounds) if item.name not in OF_ONE_QUESTION]
     unanswered = prompts.unanswered_of(document, turned)
     return faults(findings) or prompts.dangling_fault(unanswered, most)
