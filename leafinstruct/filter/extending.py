@@ -38,7 +38,7 @@ DECODE_PX = 1024
 MAX_REASON = 300
 """Maximum characters of what a function raised."""
 
-_PLACE = itemgetter("document_id", "position", "seen", "name", "of")
+_PLACE = itemgetter("document_id", "position", "seen", "name", "of", "state")
 
 
 def key_of(scores: Sequence[Score], max_pixels: int, inputs: Artifact, part: Part) -> str:
@@ -71,9 +71,9 @@ def extend(
     rows: list[Row] = []
     known = set()
     for row in table.read(path) if materialize.is_read(path, key) else ():
-        document_id, position, seen, name, of = _PLACE(row)
+        document_id, position, seen, name, of, state = _PLACE(row)
         is_current = shown.get((document_id, position), seen) == seen and identities.get(name, of) == of
-        if is_current and row["state"] != "failed":  # which is computed again
+        if is_current and state != "failed":  # which is computed again
             rows.append(row)
             known.add((document_id, position, name))
     wanted: dict[str, list[tuple[Score, Document, ImageRef]]] = {}
