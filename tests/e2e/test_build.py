@@ -389,7 +389,7 @@ def test_the_toy_is_named_in_every_row_and_on_the_card(own):
 
 def _kill_and_rerun(folder: Path, pauses: list[float]) -> dict[str, str]:
     """Start a build, kill -9 it after each pause, then let it finish."""
-    settings = ["--workers", "2", "--set", "part_size=20", "--set", "ingest.sources[0].documents=100"]
+    settings = ["--workers", "2", "--set", "part_size=20", "--set", "ingest.sources[0].documents=60"]
     command = [sys.executable, "-c", "from leafinstruct.cli import main; main()", "build", *settings]
     for pause in pauses:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -16,19 +16,21 @@ from e2e.test_build import pages
 from e2e.test_build_llm import example, is_judge
 from llm.batch_server import BatchServer, Result, batching
 from llm.fake_clock import FakeClock
+from llm.judging import text_of, verdict
 from llm.misbehaving import Body, completion, depending, say
 from making import build, mmc4, recipe, rows
 
 from leafinstruct.llm import clock as clocks
+from leafinstruct.rewrite.refine.examine import FIELDS
 
 pytestmark = pytest.mark.e2e
-
-ASPECTS = ("text_quality", "narrative_coherence", "text_image_relevance", "instruction_value")
 
 
 def answer(body: Body) -> str:
     if is_judge(body):
-        return json.dumps({aspect: {"score": 4, "reason": "fine"} for aspect in ASPECTS})
+        return json.dumps(verdict(body, 4, "fine"))
+    if "You examine one training example" in text_of(body):
+        return json.dumps({field: {"reason": "fine", "score": 5} for field in FIELDS} | {"critique": ""})
     return json.dumps(example(body))
 
 
@@ -68,9 +70,9 @@ def test_a_build_in_batches_gives_the_rows_of_a_direct_one(
     direct = len(server.seen)
     build(own(tmp_path / "batch", server, batch=True))
     assert rows(tmp_path / "batch/runs/t/shard") == rows(tmp_path / "direct/runs/t/shard")
-    # all parts of a step in one batch, but for its first question
-    assert len(server.seen) - direct == 2
-    assert [len(server.requests_in(number)) for number in range(2)] == [5, 5]
+    # all parts of a step in one batch, but for its first question; the examiner reads what the rewriter wrote
+    assert len(server.seen) - direct == 3
+    assert [len(server.requests_in(number)) for number in range(len(server.batches))] == [5, 5, 5]
 
 
 def test_the_dry_run_counts_the_share_of_the_price(server: BatchServer, tmp_path: Path) -> None:
@@ -103,5 +105,5 @@ def test_an_interrupt_leaves_the_batch_and_the_same_command_reads_it(
     monkeypatch.setattr(clocks, "CLOCK", FakeClock())
     build(path)
     assert len(rows(tmp_path / "own/runs/t/shard")) == 6
-    assert [len(server.requests_in(number)) for number in range(len(server.batches))] == [5, 5]
+    assert [len(server.requests_in(number)) for number in range(len(server.batches))] == [5, 5, 5]
     assert len(server.seen) == 2

@@ -17,7 +17,9 @@ from command import leaf
 from PIL import Image as Pil
 from report.looking import HOSTILE, SECRET, Page, chain, digest, hostile, image_bytes, make
 
+from leafinstruct import pipeline
 from leafinstruct.errors import LeafInstructError
+from leafinstruct.recipe import load as recipes
 from leafinstruct.report import offline_page
 from leafinstruct.report.inspect import page as inspection
 from leafinstruct.report.inspect import parts
@@ -291,3 +293,31 @@ def test_the_verb_writes_the_page_and_prints_its_path(tmp_path):
     written = next(tmp_path.rglob("inspect.html"))
     assert Path(done.stdout.strip()) == written
     assert "leaf: 1 of 2 records, 0 images, " in done.stderr
+
+
+def test_all_examples_of_a_long_document_are_on_the_page(tmp_path):
+    """And those of its pieces that made none do not make it a dropped one."""
+    texts = (
+        "A red wall on the green grass of the meadow.",
+        "A brown roof on it.",
+        "A blue door in the wall.",
+    )
+    steps = [(text, making.png((9, 90, 40 * at), dot=at)) for at, text in enumerate(texts, start=1)]
+    making.mmc4(tmp_path / "data", {"https://a.example/": steps})
+    path = making.recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
+        filter={"min_words": 1, "rules": []},
+        rewrite={"max_images": 1, "tasks": ["report"]},
+    )
+    making.build(path, until="rewrite")
+    stages = pipeline.artifacts(recipes.load(path))
+    (record,) = data_of(page_of(stages, tmp_path / "page.html"), "data")
+    shown = [
+        [part["at"] for turn in example["turns"] for part in turn["parts"] if "at" in part]
+        for example in record["examples"]
+    ]
+    images = [segment["at"] for segment in record["segments"] if segment["kind"] == "image"]
+    assert [[at for at in found if at in images] for found in shown] == [[at] for at in images]
+    assert len({example["id"] for example in record["examples"]}) == 3
+    assert {name for example in record["examples"] for name, *_ in example["checks"]} >= {"rewrite.kept"}
