@@ -305,7 +305,7 @@ _EXAMINED = (
     ("completeness", "the response contains everything that the task asks for from the source"),
     (
         "text_image_fit",
-        "each image stands beside its text, which says what it shows; not applicable if none was shown",
+        "each image is beside its text, which describes what it shows; not applicable if none was shown",
     ),
     ("faithfulness", "everything follows from the source and its images"),
     ("fluency", "correct, natural text without remarks about the web page"),

@@ -123,15 +123,17 @@ def test_templates_use_every_text_and_image_once_in_order_and_pass_the_check_of_
     body = [
         segment for segment in page.segments if not (isinstance(segment, Text) and segment.text == page.title)
     ]
-    told = texts(value["context"]) + [part for turn in value["turns"][:1] for part in texts(turn["answer"])]
+    shown_before = texts(value["context"]) + [
+        part for turn in value["turns"][:1] for part in texts(turn["answer"])
+    ]
     if family is WALKTHROUGH:
-        told = [part for turn in value["turns"] for part in texts(turn["answer"])]
-        assert [part for part in told if isinstance(part, str)] == [
+        shown_before = [part for turn in value["turns"] for part in texts(turn["answer"])]
+        assert [part for part in shown_before if isinstance(part, str)] == [
             prompt.as_text(segment) for segment in body if isinstance(segment, Text)
         ]
     else:
         wanted = Counter(prompt.as_text(segment) for segment in body if isinstance(segment, Text))
-        assert Counter(part for part in told if isinstance(part, str)) == wanted
+        assert Counter(part for part in shown_before if isinstance(part, str)) == wanted
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def _in_text(text: str, before: Sequence[str], source: str) -> Iterator[str]:
         yield from (found[0] for found in _LINK.finditer(text))
     yield from (found[0] for found in _PAGE.finditer(text))
     for found in islice(_EARLIER.finditer(text), MOST):
-        preceding = count_words([*before[1:], text[: found.start()]])  # the instruction tells nothing
+        preceding = count_words([*before[1:], text[: found.start()]])  # the instruction is no earlier text
         at = source.find(found[0])
         needed = BEFORE if at < 0 else SHARE * count_words([source[:at]])
         if preceding < max(1, needed):

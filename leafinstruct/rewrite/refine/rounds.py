@@ -8,8 +8,12 @@ The best round is the example: fewest findings, then the highest lowest score, t
 then the earliest round. A round without a verdict counts as the lowest, because nothing says that it is
 better. All rounds are in rewrite/asked-*, so `leaf explain` shows them.
 
-An answer that did not arrive (an outage, a refusal) is no verdict: the example is kept and its scores have
-the state of the answer. After an outage the part counts as failed, and the next run asks again.
+An examination that did not arrive (an outage, a refusal) is no verdict: the example is kept and its scores
+have the state of the answer. After an outage the part counts as failed, and the next run asks again.
+
+The request of the rewriter has checks of its own (rewrite/checks), which correct an answer before it is read
+here. An answer that stays beyond them, or the verdict `fit: false`, makes no example in round 0; in a later
+round it ends the rounds, and the best one before it is kept.
 """
 
 from __future__ import annotations

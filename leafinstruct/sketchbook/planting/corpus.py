@@ -90,7 +90,7 @@ def planted_into(
     largest share of the sources that get a defect.
 
     Classes for which too few sources are left or fit get fewer; those that show on a whole site get as many
-    as that needs, and first. A copy stands after its original.
+    as that needs, and first. A copy follows its original.
     """
     rng = stream(seed, "deal")
     deck = rng.sample(range(len(sources)), len(sources))
