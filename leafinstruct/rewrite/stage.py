@@ -48,7 +48,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, QuestionsUsed, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-CODE = 15
+CODE = 16
 """Version, increased when the same documents and answers give other examples than before."""
 
 

@@ -27,9 +27,11 @@ from leafinstruct.rewrite.worded import Task
 _WORDS, _LETTERS = 2, 3
 
 _POLITE = (
-    r"(?:\W|(?:please|kindly|now|then|next|also|first|finally|hi|hello|hey|and|using|with)\b[,:]?\s*|"
-    r"(?:can|could|would|will)\s+you\s+)*"
+    r"(?:\W|(?:please|kindly|now|then|next|also|first|finally|hi|hello|hey|and|using|with)\b|"
+    r"(?:can|could|would|will)\s+you\b)*+"
 )
+"""What may precede a request. Nothing in it is tried twice, since "now now now ..." would take exponential
+time."""
 _VERBS = (
     "add adjust analy[sz]e answer arrange assemble bake blur brighten bring build calculate carry "
     "change check "

@@ -10,6 +10,7 @@ is an intruder, too, if the source has it only with other units.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from leafinstruct.records.document import Document
@@ -62,7 +63,7 @@ def _statements(
 ) -> Iterator[tuple[str, bool]]:
     """Yield each statement of a text, and whether the source has it."""
     for address in addresses_in(text):
-        yield address, any(address in other for other in addresses)
+        yield address, _is_in(address, addresses)
     plain = without_addresses(text)
     for number in numbers_in(plain, language):
         if number.states:
@@ -71,6 +72,12 @@ def _statements(
         yield name, known.has(name, language)
     for quotation in quotations_in(plain):
         yield f"“{quotation}”", known.has_all(quotation)
+
+
+def _is_in(address: str, addresses: frozenset[str]) -> bool:
+    """Whether an address is one of others or a whole part of one, such as its host or its domain."""
+    whole = re.compile(rf"(?<![\w-]){re.escape(address)}(?![\w-])")
+    return address == "" or any(whole.search(other) for other in addresses)
 
 
 def _is_known(number: Number, units: Units) -> bool:

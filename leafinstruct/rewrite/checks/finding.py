@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Name = Literal["spread", "kept", "length", "faithful", "lost", "leak", "question", "language"]
 
@@ -54,8 +54,10 @@ class Finding:
         return f"{self.score} is {self.value:.4g}, {word} {self.bound:.4g} is required: {self.detail}"
 
 
+_VALUE = r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)"
 _FAULT = re.compile(
-    rf"{FAMILY}\.(\w+) is ([\d.e+-]+), at (?:most|least) ([\d.e+-]+) is required: (.*)", re.DOTALL
+    rf"{FAMILY}\.({'|'.join(get_args(Name))}) is {_VALUE}, at (?:most|least) {_VALUE} is required: (.*)",
+    re.DOTALL,
 )
 
 

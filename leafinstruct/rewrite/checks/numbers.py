@@ -100,8 +100,14 @@ def numbers_in(text: str, language: str | None, *, all_of_them: bool = False) ->
     for line in (text if all_of_them else without_markers(text)).split("\n"):
         numbered = None if all_of_them else STEP.match(line)
         rest = line[numbered.end(1 if numbered[1] else 0) :] if numbered else line
-        plain = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), rest).translate(_SIGNS)
+        plain = _DIGIT.sub(lambda digit: _in_ascii(digit[0]), rest).translate(_SIGNS)
         yield from chain(_in_digits(plain), _in_words(plain, language), _in_ideographs(plain))
+
+
+@lru_cache(maxsize=1_024)
+def _in_ascii(digit: str) -> str:
+    """A decimal digit of any script, by the data of `regex`, which found it: Python's may be older."""
+    return next(str(value) for value in range(10) if regex.match(rf"\p{{Numeric_Value={value}}}", digit))
 
 
 def _in_digits(text: str) -> Iterator[Number]:
