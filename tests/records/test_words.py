@@ -68,6 +68,11 @@ def test_the_fast_path_for_ascii_keeps_what_the_other_keeps(text):
     assert words._ASCII_TOKEN.findall(text.lower()) == words._TOKEN.findall(text.lower())
 
 
+@given(st.text(st.sampled_from("aZ09 .,-#'_(\n\t\x0b\x1c"), max_size=40))
+def test_plain_ascii_has_the_words_of_the_pattern(text):
+    assert identity(text).split() == words._ASCII_TOKEN.findall(words.without_markers(text).lower())
+
+
 @given(st.text(max_size=80))
 def test_characters_are_counted_alike_in_ascii_and_beyond(text):
     assert count_letters(text) == sum(regex.fullmatch(r"\p{L}", letter) is not None for letter in text)
