@@ -23,6 +23,7 @@ from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.records.rows import Drop
+from leafinstruct.records.text.genre import genre_of
 from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import parse, steps, tasks
 from leafinstruct.rewrite import prompt as prompts
@@ -30,7 +31,6 @@ from leafinstruct.rewrite.checks.run import check
 from leafinstruct.rewrite.config import RefineConfig, RewriteConfig, TaskFamily
 from leafinstruct.rewrite.dialog import answer as dialog_answer
 from leafinstruct.rewrite.dialog import ask as dialog
-from leafinstruct.rewrite.genre import genre_of
 from leafinstruct.rewrite.outcome import (
     DANGLING,
     UNFIT,
