@@ -73,6 +73,8 @@ class TaskFamily(Section):
             raise ValueError(
                 "`conversation` is the task of documents that are already conversations; choose another name"
             )
+        if name == "preference":
+            raise ValueError("`preference` is the configuration of preference rows; choose another name")
         return name
 
     @field_validator("language")
