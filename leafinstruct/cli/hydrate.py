@@ -71,14 +71,16 @@ def hydrate(
         if pairs := hydration.preference_shards(shards):
             fetched, folder = hydration.fetched_in(Artifact(out)), Artifact(out / FOLDER)
             of_pairs = hydration.hydrate(settings, pairs, folder, watched, PREFERENCE, fetched)
-    keys = ("parts", "counts", "reasons")
     if as_json:
-        more = {} if of_pairs is None else {FOLDER: {key: of_pairs[key] for key in keys}}
-        print_json({**{key: record[key] for key in keys}, **more})
+        print_json({**_short(record), **({} if of_pairs is None else {FOLDER: _short(of_pairs)})})
         return
     _show(record, out, "record")
     if of_pairs is not None:
         _show(of_pairs, out / FOLDER, "preference row")
+
+
+def _short(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: record[key] for key in ("parts", "counts", "reasons")}
 
 
 def _show(record: Mapping[str, Any], out: Path, what: str) -> None:

@@ -87,7 +87,7 @@ def without_notice(text: str) -> str:
     return _NOTICE.sub("", text)
 
 
-def _without_bytes(source: Path, target: Path, layout: public.Layout) -> int:
+def _without_bytes(source: Path, target: Path, layout: public.Layout = public.ROWS) -> int:
     shard = public.open_shard(source, layout)
     schema = shard.stored_schema.with_metadata({**shard.stored_schema.metadata, public.IMAGES: b"reference"})
     with writing(target) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:

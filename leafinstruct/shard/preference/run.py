@@ -23,7 +23,7 @@ from leafinstruct.records.files import seal
 from leafinstruct.records.preference import FOLDER
 from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import Shown, Suppressed
-from leafinstruct.records.shards import CHECKSUMS
+from leafinstruct.records.shards import CHECKSUMS, split_of
 from leafinstruct.records.text.genre import genre_of
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
@@ -213,12 +213,10 @@ def _clear(folder: Artifact, wanted: Sequence[str]) -> None:
 def _facts(folder: Artifact, counts: Mapping[str, int]) -> PreferenceFacts:
     splits: dict[str, dict[str, int]] = {}
     for report in folder.reports():
-        split = splits.setdefault(
-            report.part.rsplit("-", 3)[0], {"rows": 0, "images": 0, "bytes": 0, "plain_bytes": 0}
-        )
+        path = folder.path / f"{report.part}.parquet"
+        split = splits.setdefault(split_of(path), {"rows": 0, "images": 0, "bytes": 0, "plain_bytes": 0})
         for name in ("rows", "images", "bytes"):
             split[name] += report.counts[name]
-        path = folder.path / f"{report.part}.parquet"
         split["plain_bytes"] += public.open_shard(path, public.PREFERENCE).plain_bytes
     of_kind = {
         name: count for name, count in sorted(counts.items()) if name not in ("without", "other_question")
