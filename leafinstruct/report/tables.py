@@ -62,7 +62,7 @@ _NEEDS = {"scores": "filter", "drops": "filter", "edits": "filter", "examples": 
 _CATEGORIES = frozenset(
     (
         *("name", "state", "model", "stage", "scope", "rule", "reason", "field"),
-        *("split", "shard", "source", "task", "language"),
+        *("split", "shard", "source", "task", "language", "kind"),
     )
 )
 """Text columns with few different values, which become pandas categories."""
@@ -242,7 +242,7 @@ def frame(
 
 
 def _field(name: str, column: str) -> pa.Field:
-    known = _PUBLISHED[name].schema() if column == IMAGES else schema(name)
+    known = _PUBLISHED[name].schema() if name in _PUBLISHED and column == IMAGES else schema(name)
     return known.field(column)
 
 

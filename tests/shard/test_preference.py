@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import random
@@ -21,6 +22,7 @@ from making import rows as rows_of
 from PIL import Image as Pil
 from PIL import ImageDraw
 
+import leafinstruct
 from leafinstruct import pipeline
 from leafinstruct.errors import PublishError, RecipeError, SchemaError
 from leafinstruct.publish import checks, hydrate, reference, remove
@@ -510,12 +512,17 @@ def test_the_table_and_the_story_show_the_rows(whole, tmp_path):
     assert set(batches[0]["split"].to_pylist()) <= {"train", "validation"}
     out = tmp_path / "pairs.csv"
     assert leaf("status", str(whole), "--table", "preference", "--out", str(out)).returncode == 0
+    with out.open(newline="", encoding="utf-8") as file:
+        read = {line["id"]: line for line in csv.DictReader(file)}
+    assert {name: line["kind"] for name, line in read.items()} == {row.id: row.kind for row in every(whole)}
+    frame = leafinstruct.open(whole.parent / "runs/t").preference(["id", "kind", "images"], limit=2)
+    assert [image.size for image in frame.images[0]] == [(96, 96)] * len(frame.images[0])
     row = of_kind(whole, "other_text")[0]
     assert row.lender is not None
     record = lineage.look(stages, row.document_id, tmp_path)["record"]
     (shown,) = record["examples"][0]["preference"]
     assert (shown["id"], shown["kind"], shown["lender"]["url"]) == (row.id, row.kind, row.lender.url)
-    lines = "\n".join(story.story(record))
+    lines = " ".join("\n".join(story.story(record)).split())
     assert f"preference row {row.id}, other_text: preference/" in lines
     assert f"from document {row.lender.document_id}: license CC0-1.0" in lines
     lent = lineage.look(stages, row.lender.document_id, tmp_path)["record"]["lent"]
