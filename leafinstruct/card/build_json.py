@@ -11,6 +11,7 @@
     costs        of the language model's answers, from the reports' `cost`; null if not recorded
     failures     documents that were dropped because something failed
     shards       name, sha256, size, rows, images
+    preference   rows of each kind and split, and their shards; only with preference rows
 
 It holds no date, machine, path or duration. Costs belong to the answers, not to the last command: an answer
 from the cache keeps the cost of its original request.
@@ -31,6 +32,7 @@ from leafinstruct.card.distribution import Distribution
 from leafinstruct.card.front import Splits
 from leafinstruct.card.tally import Tally
 from leafinstruct.records import asked, license
+from leafinstruct.records.preference import FOLDER
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.stage_report import Cost, StageReport
@@ -90,7 +92,7 @@ def contents(
             {"license": stated, "records": records, "images": images}
             for stated, (records, images) in license.most_first(tally.rights)
         ],
-        "splits": {**facts, "rows": splits},
+        "splits": {**{key: value for key, value in facts.items() if key != FOLDER}, "rows": splits},
         "scores": {
             score: {
                 "level": "image" if found.of_images else "document",
@@ -103,7 +105,14 @@ def contents(
         "costs": {stage.stage: costs(stage.reports()) for stage in stages[1:]},
         "failures": _failures(kept, rewritten),
         "shards": list(map(_shard, out.reports())),
+        **({FOLDER: _preference(facts[FOLDER], out)} if FOLDER in facts else {}),
     }
+
+
+def _preference(facts: Mapping[str, Any], out: Artifact) -> dict[str, object]:
+    reports = Artifact(out.path / FOLDER).reports()
+    shards = [{**_shard(report), "name": f"{FOLDER}/{report.part}.parquet"} for report in reports]
+    return {**facts, "shards": shards}
 
 
 def costs(reports: Iterable[StageReport]) -> Cost | None:

@@ -57,7 +57,13 @@ def contents(
     listing = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=120)
     return {
         "front_matter": front_matter(
-            name, splits, license.hub_fields(tally.rights), tally.languages, tally.sides, origins
+            name,
+            splits,
+            license.hub_fields(tally.rights),
+            tally.languages,
+            tally.sides,
+            origins,
+            facts.get("preference", {}).get("splits"),
         ),
         "recipe": name,
         "facts": dict(facts),

@@ -17,6 +17,7 @@ from typing import Any
 
 from leafinstruct.card.tally import Tally
 from leafinstruct.records import license
+from leafinstruct.records.preference import FOLDER
 
 _VOCABULARY = {
     "@language": "en",
@@ -86,6 +87,19 @@ _TEXT = {
 }
 """Text columns -> description, empty where the name is enough."""
 
+_PREFERENCE = {
+    "id": "",
+    "example_id": "The `id` of the record with the chosen answer, in the record set `examples`.",
+    "document_id": "",
+    "source": "",
+    "task": "",
+    "kind": (
+        "How the rejected answer was made: round (a draft that the examiner scored lower), shuffled_steps, "
+        "swapped_image or other_text (changes of the chosen answer)."
+    ),
+}
+"""Text columns of preference rows -> description."""
+
 _INFO = {
     "sha256": ("sc:Text", ""),
     "ref": ("sc:Text", ""),
@@ -121,8 +135,8 @@ def contents(name: str, card: Mapping[str, Any], build: Mapping[str, Any], tally
         "license": list(_licenses(tally)),
         **({"inLanguage": codes} if (codes := sorted(filter(None, tally.languages))) else {}),
         **_responsible(card, build, tally),
-        "distribution": [*map(_file, build["shards"]), _file_set()],
-        "recordSet": [_records()],
+        "distribution": [*map(_file, build["shards"]), _file_set(), *_preference_files(build)],
+        "recordSet": [_records(), *([_preference_records()] if build.get(FOLDER, {}).get("shards") else [])],
     }
 
 
@@ -253,6 +267,34 @@ def _file_set() -> dict[str, object]:
     }
 
 
+def _preference_files(build: Mapping[str, Any]) -> list[dict[str, object]]:
+    if not build.get(FOLDER, {}).get("shards"):
+        return []
+    files = [_file(shard) for shard in build[FOLDER]["shards"]]
+    return [*files, {**_file_set(), "@id": FOLDER, "name": FOLDER, "includes": f"{FOLDER}/*.parquet"}]
+
+
+def _preference_records() -> dict[str, object]:
+    """The record set of preference rows: their text columns and images."""
+    names = {
+        **_PREFERENCE,
+        **{name: _TEXT[name] for name in ("url", "page_url", "title", "language", "license")},
+    }
+    fields = [_field(name, "sc:Text", name, meaning=meaning, of=FOLDER) for name, meaning in names.items()]
+    images = {**_field("images", "sc:ImageObject", "images", path="bytes", of=FOLDER), "repeated": True}
+    return {
+        "@type": "cr:RecordSet",
+        "@id": FOLDER,
+        "name": FOLDER,
+        "description": (
+            "A question with a chosen and a rejected answer per record. Rejected answers are synthetic: "
+            "worse drafts of a language model, or the chosen answer after a change that `kind` names."
+        ),
+        "key": {"@id": f"{FOLDER}/id"},
+        "field": [*fields, images],
+    }
+
+
 def _records() -> dict[str, object]:
     """The record set: the columns of the published row."""
     info = [
@@ -283,14 +325,15 @@ def _records() -> dict[str, object]:
 
 
 def _field(
-    name: str, kind: str, column: str, path: str | None = None, meaning: str = ""
+    name: str, kind: str, column: str, path: str | None = None, meaning: str = "", of: str = "examples"
 ) -> dict[str, object]:
-    source: dict[str, object] = {"fileSet": {"@id": "shards"}, "extract": {"column": column}}
+    files = "shards" if of == "examples" else of
+    source: dict[str, object] = {"fileSet": {"@id": files}, "extract": {"column": column}}
     transform = {} if path is None else {"transform": {"jsonPath": path}}
     described = {"description": meaning} if meaning else {}
     return {
         "@type": "cr:Field",
-        "@id": f"examples/{name}",
+        "@id": f"{of}/{name}",
         "name": name,
         **described,
         "dataType": kind,

@@ -1,20 +1,21 @@
 """The card's front matter, which the Hub reads. Written by the YAML library, so that no value can end it.
 
-There is one configuration per task family, and `default` for all of them. `dataset_info` lists the columns
-and the size of each split (examples, bytes to download, bytes before compression from the Parquet footers),
-so that readers need not download anything to know them.
+There is one configuration per task family, `default` for all of them, and `preference` for preference rows.
+`dataset_info` lists the columns and the size of each split (examples, bytes to download, bytes before
+compression from the Parquet footers), so that readers need not download anything to know them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
 import yaml
 
 from leafinstruct.records import public
+from leafinstruct.records.preference import FOLDER
 
 Splits = Mapping[str, Mapping[str, Mapping[str, int]]]
 """Task -> split -> rows, images, bytes, and bytes before compression (`plain_bytes`)."""
@@ -33,10 +34,12 @@ def front_matter(
     languages: Mapping[str | None, int],
     sides: Mapping[tuple[str, str, str], int],
     origins: list[str],
+    preference: Mapping[str, Mapping[str, int]] | None = None,
 ) -> str:
     """The front matter as YAML, without the `---` lines.
 
     rights: the license fields. languages, sides: see Tally. origins: Hub datasets among the sources.
+    preference: split -> counts of the preference rows; None without any.
     """
     codes = sorted((code for code in languages if code), key=lambda code: (-languages[code], code))
     rows = sum(cell["rows"] for parts in splits.values() for cell in parts.values())
@@ -51,10 +54,12 @@ def front_matter(
         "dataset_info": [
             _info("default", _over_tasks(splits)),
             *(_info(task, parts) for task, parts in splits.items()),
+            *([_info(FOLDER, preference, public.preference_features)] if preference else []),
         ],
         "configs": [
             {"config_name": "default", "default": True, "data_files": _files("*", _over_tasks(splits))},
             *({"config_name": task, "data_files": _files(task, parts)} for task, parts in splits.items()),
+            *([{"config_name": FOLDER, "data_files": _preference_files(preference)}] if preference else []),
         ],
     }
     return yaml.dump(fields, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=10_000).rstrip("\n")
@@ -98,7 +103,13 @@ def _files(task: str, parts: Mapping[str, Any]) -> list[dict[str, str]]:
     return [{"split": split, "path": f"{task}.{split}-*.parquet"} for split in order(parts)]
 
 
-def _info(config: str, parts: Mapping[str, Mapping[str, int]]) -> dict[str, object]:
+def _preference_files(parts: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [{"split": split, "path": f"{FOLDER}/{split}-*.parquet"} for split in order(parts)]
+
+
+def _info(
+    config: str, parts: Mapping[str, Mapping[str, int]], features: Callable[[], Any] = public.features
+) -> dict[str, object]:
     splits = [
         # `datasets` ignores splits without num_bytes and num_examples
         {"name": split, "num_bytes": parts[split]["plain_bytes"], "num_examples": parts[split]["rows"]}
@@ -108,4 +119,4 @@ def _info(config: str, parts: Mapping[str, Mapping[str, int]]) -> dict[str, obje
         "download_size": sum(cell["bytes"] for cell in parts.values()),
         "dataset_size": sum(cell["plain_bytes"] for cell in parts.values()),
     }
-    return {"config_name": config, "features": public.card_features(), "splits": splits, **sizes}
+    return {"config_name": config, "features": public.card_features(features), "splits": splits, **sizes}

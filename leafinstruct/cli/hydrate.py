@@ -55,6 +55,8 @@ def hydrate(
 ) -> None:
     """Fetch the images that shards only refer to. Their hashes are checked."""
     from leafinstruct.publish import hydrate as hydration
+    from leafinstruct.records.preference import FOLDER
+    from leafinstruct.records.public import PREFERENCE
     from leafinstruct.runtime.artifact import Artifact
     from leafinstruct.runtime.engine.local import LocalEngine
     from leafinstruct.runtime.engine.watched import Watched
@@ -65,20 +67,30 @@ def hydrate(
     with one_build(out), LocalEngine(1) as engine, progress() as on_progress:
         watched = Watched(engine, "hydrate", stopping(on_progress))
         record = hydration.hydrate(settings, shards, Artifact(out), watched)
+        of_pairs = None
+        if pairs := hydration.preference_shards(shards):
+            fetched, folder = hydration.fetched_in(Artifact(out)), Artifact(out / FOLDER)
+            of_pairs = hydration.hydrate(settings, pairs, folder, watched, PREFERENCE, fetched)
     if as_json:
-        print_json({key: record[key] for key in ("parts", "counts", "reasons")})
-    else:
-        _show(record, out)
+        print_json({**_short(record), **({} if of_pairs is None else {FOLDER: _short(of_pairs)})})
+        return
+    _show(record, out, "record")
+    if of_pairs is not None:
+        _show(of_pairs, out / FOLDER, "preference row")
 
 
-def _show(record: Mapping[str, Any], out: Path) -> None:
+def _short(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: record[key] for key in ("parts", "counts", "reasons")}
+
+
+def _show(record: Mapping[str, Any], out: Path, what: str) -> None:
     counts = record["counts"]
     for reason, count in record["reasons"].items():
         note(f"{counted(count, 'image')} missing: {reason}; see {out}/missing.jsonl")
     if counts.get("left_out"):
-        note(f"left out, because an image is missing: {counted(counts['left_out'], 'record')}")
+        note(f"left out, because an image is missing: {counted(counts['left_out'], what)}")
     note(
-        f"{counted(counts.get('rows', 0), 'record')} with {counted(counts.get('images', 0), 'image')} in "
+        f"{counted(counts.get('rows', 0), what)} with {counted(counts.get('images', 0), 'image')} in "
         f"{counted(record['parts'], 'shard')}"
     )
     typer.echo(printable(out))

@@ -95,6 +95,8 @@ def _show_list(found: Mapping[str, Any], entries: Sequence[Entry]) -> None:
         f"the list matches {counted(found['records'], 'record')} of the shards, "
         f"{counted(found['examples'], 'example')} of this run"
     )
+    if found["preference_rows"]:
+        note(f"it matches {counted(found['preference_rows'], 'preference row')} of the shards")
     for line in found["left"]:
         note(line)
 

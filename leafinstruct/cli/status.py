@@ -19,7 +19,10 @@ def status(
     changes: Changes = None,
     table: Annotated[
         str | None,
-        Option(metavar="TABLE", help="Write a table to --out: scores, drops, edits, funnel or examples."),
+        Option(
+            metavar="TABLE",
+            help="Write a table to --out: scores, drops, edits, funnel, examples or preference.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, Option(metavar="FILE", help="File of the table, .parquet or .csv; it is replaced.")

@@ -21,11 +21,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from leafinstruct.errors import PublishError, SourceError
 from leafinstruct.ingest.config import IngestConfig
 from leafinstruct.publish.config import PushConfig
+from leafinstruct.records import preference
 from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.license import key, keys
 from leafinstruct.records.public import open_shard
@@ -35,11 +36,12 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import file_fault
 
 COLUMNS = ("id", "document_id", "source", "url", "page_url", "license", "image_info", "scores")
-BESIDE = ("README.md", "SHA256SUMS", "croissant.json", "build.json", "examples/*")
+BESIDE = ("README.md", "SHA256SUMS", "croissant.json", "build.json", "examples/*", *preference.PUBLISHED)
 """Files that are published with the shards, if they exist."""
 NAMED = 3
 """Maximum number of ids and of values that a message lists for one fault."""
 UNKNOWN = "no license stated"
+T = TypeVar("T")
 
 HINTS = {
     "license": (
@@ -144,8 +146,15 @@ class Survey:
                 fault.ids.append(identity)
 
 
-def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None] = lambda _: None) -> Survey:
-    """Check every record of some shards. on_shard: called with the number of shards that are read.
+def survey(
+    shards: Sequence[Path],
+    terms: Terms,
+    on_shard: Callable[[int], None] = lambda _: None,
+    pairs: Sequence[Path] = (),
+) -> Survey:
+    """Check every record of some shards. on_shard: called with the number of shards that are read. pairs:
+    shards of preference rows; the record of a row and that of its lender are checked, and only rows of
+    `shards` are counted.
 
     Raises PublishError for a shard that cannot be read.
     """
@@ -157,6 +166,10 @@ def survey(shards: Sequence[Path], terms: Terms, on_shard: Callable[[int], None]
             found.records += 1
             found.images += len(row.image_info)
             found.record(row.id, _faults(row, terms, documents, images))
+    for path in pairs:
+        for identity, records in _read(path, preference.sources(path)):
+            faults = (fault for row in records for fault in _faults(row, terms, documents, images))
+            found.record(identity, faults)
     on_shard(len(shards))
     return found
 
@@ -206,10 +219,22 @@ def few(names: Sequence[str]) -> str:
 def rows(path: Path, columns: Sequence[str]) -> Iterator[PublishedRow]:
     """Read small columns of every row of a built shard. Raises PublishError if it cannot be read."""
     try:
-        yield from open_shard(path).read(columns, 1024)
+        shard = open_shard(path)
     except SourceError as error:
-        reason = (str(error.__cause__ or error).splitlines() or [""])[0][:200]
-        raise PublishError(f"{path}: missing or damaged: {reason}; run `leaf build` to rebuild it") from error
+        raise _unreadable(path, error) from error
+    yield from _read(path, shard.read(columns, 1024))
+
+
+def _read(path: Path, found: Iterator[T]) -> Iterator[T]:
+    try:
+        yield from found
+    except SourceError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: SourceError) -> PublishError:
+    reason = (str(error.__cause__ or error).splitlines() or [""])[0][:200]
+    return PublishError(f"{path}: missing or damaged: {reason}; run `leaf build` to rebuild it")
 
 
 def refuse(found: Survey, allowed: Iterable[str], with_bytes: bool) -> None:

@@ -4,6 +4,7 @@
     DIR/missing.jsonl                           images that were not found: record, URL, reason (gone,
                                                 changed, refused ...)
     DIR/.fetched/                               fetched images, so that an interrupted run continues
+    DIR/preference/                             the same of preference rows, if the dataset has some
 
 An image is read from the folder of its source if the caller names it, else fetched from its URL by the
 fetcher of images/web: robots.txt, opt-outs and limits apply as in a build. Its sha256 must match; a different
@@ -37,6 +38,7 @@ from leafinstruct.images.unreadable import Unreadable
 from leafinstruct.publish.reference import without_notice
 from leafinstruct.records import public
 from leafinstruct.records.document import Ref
+from leafinstruct.records.preference import FOLDER
 from leafinstruct.records.published_row import ImageInfo, PublishedRow
 from leafinstruct.records.shards import CHECKSUMS, check
 from leafinstruct.runtime import hub
@@ -53,6 +55,9 @@ if TYPE_CHECKING:
 
 CODE = 2
 """Increased when the same references and images give other shards."""
+
+
+_PAIRS = f"{FOLDER}/*.parquet"
 
 
 class Missing(TypedDict):
@@ -90,14 +95,23 @@ class HydrateSettings:
     tolerate: float = 0.02
 
 
-def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine) -> Record:
-    """Write every shard that is not up to date. Returns the record. Raises SourceError, SchemaError,
+def hydrate(
+    settings: HydrateSettings,
+    shards: Sequence[Path],
+    out: Artifact,
+    engine: Engine,
+    layout: public.Layout = public.ROWS,
+    fetched_before: Path | None = None,
+) -> Record:
+    """Write every shard that is not up to date. Returns the record. layout: of the shards' rows.
+    fetched_before: folder of fetched images, None for that of `out`. Raises SourceError, SchemaError,
     PublishError."""
+    store = fetched_before or fetched_in(out)
     asked = [
         sorted((name, str(root.resolve())) for name, root in settings.roots.items()),
         settings.fetch and settings.fetch.allow_hosts,
     ]
-    hashes = {path: file_sha256(path) for path in _checked(shards, out.path)}
+    hashes = {path: file_sha256(path) for path in _checked(shards, out.path, layout)}
     for path, sha256 in hashes.items():
         check(path, sha256)
     keys = {path.stem: digest([CODE, sha256, asked]) for path, sha256 in hashes.items()}
@@ -111,9 +125,9 @@ def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, en
         for path in shards
         if not out.is_up_to_date(path.stem, keys[path.stem]) or list(out.faults(path.stem))
     ]
-    fetched = _fetch_all(settings, missing, out, engine)
+    fetched = _fetch_all(settings, missing, store, engine, layout)
     for path in missing:
-        _write(path, keys[path.stem], settings, fetched, out)
+        _write(path, keys[path.stem], settings, Found(fetched, store), out, layout)
     with writing(out.path / "missing.jsonl") as temporary:
         lines = (
             json.dumps(item, ensure_ascii=False)
@@ -127,6 +141,11 @@ def hydrate(settings: HydrateSettings, shards: Sequence[Path], out: Artifact, en
                 temporary.write_text(without_notice(card.read_text(encoding="utf-8")), encoding="utf-8")
     with last_write():
         return out.finish(fingerprint)
+
+
+def fetched_in(out: Artifact) -> Path:
+    """The folder of fetched images of a hydrated dataset."""
+    return out.path / ".fetched"
 
 
 def settings(
@@ -162,7 +181,7 @@ def shards(place: str, revision: str | None) -> list[Path]:
     if not folder.exists():
         folder = hub.snapshot(
             place,
-            ["*.parquet", "README.md", CHECKSUMS],
+            ["*.parquet", "README.md", f"*{CHECKSUMS}"],
             f"{place}, which is not a folder here",
             PublishError,
             revision=revision,
@@ -173,6 +192,19 @@ def shards(place: str, revision: str | None) -> list[Path]:
     return found
 
 
+def preference_shards(shards: Sequence[Path]) -> list[Path]:
+    """The shards of preference rows beside the shards of a folder."""
+    return sorted(path for folder in {path.parent for path in shards} for path in folder.glob(_PAIRS))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was fetched: results by URL, and the folder with the bytes."""
+
+    results: Mapping[str, Fetched]
+    store: Path
+
+
 async def _ask(web: Web, found: dict[str, Fetched], part: Part) -> TaskResult:
     """Task of an engine: fetch the URLs of a shard (its payload) and add the results to `found`."""
     answers = await asyncio.gather(*(web.fetch(url) for url in part.payload))
@@ -181,11 +213,11 @@ async def _ask(web: Web, found: dict[str, Fetched], part: Part) -> TaskResult:
 
 
 def _fetch_all(
-    settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine
+    settings: HydrateSettings, shards: Sequence[Path], store: Path, engine: Engine, layout: public.Layout
 ) -> dict[str, Fetched]:
     """Fetch every URL that some shards need, each once. Returns the results by URL."""
     wanted = {
-        path.stem: [url for place in _images(path) if (url := _url(settings, *place)) is not None]
+        path.stem: [url for place in _images(path, layout) if (url := _url(settings, *place)) is not None]
         for path in shards
     }
     count = len({url for urls in wanted.values() for url in urls})
@@ -199,7 +231,7 @@ def _fetch_all(
     from leafinstruct.images.web.client import Web
     from leafinstruct.images.web.store import Store
 
-    web = Web(settings.fetch, Store(out.path / ".fetched"))
+    web = Web(settings.fetch, Store(store))
     found: dict[str, Fetched] = {}
     needs = Needs("io", 4, "fetching images", release=web.close, unit="images", pulse=lambda: web.answered)
 
@@ -221,11 +253,11 @@ def _fetch_all(
 
 
 def _write(
-    path: Path, key: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], out: Artifact
+    path: Path, key: str, settings: HydrateSettings, fetched: Found, out: Artifact, layout: public.Layout
 ) -> None:
     """Write one shard in the schema of its references, with the row groups and record batches of the shard
     stage, so that the bytes are the same."""
-    shard, counts, missing = public.open_shard(path), Counter[str](), list[Missing]()
+    shard, counts, missing = public.open_shard(path, layout), Counter[str](), list[Missing]()
     out.open(path.stem)
     schema = public.with_images(shard.stored_schema)
     with (
@@ -236,7 +268,7 @@ def _write(
             batches = []
             rows = shard.read(("id", "source", "images", "image_info"), groups=[number])
             for stored, row in zip(shard.stored_group(number).to_pylist(), rows, strict=True):
-                images = _filled(row, settings, fetched, out.path / ".fetched")
+                images = _filled(row, settings, fetched)
                 if isinstance(images, list):
                     missing += images
                     counts.update(item["reason"] for item in images)
@@ -256,7 +288,7 @@ def _write(
 
 
 def _filled(
-    row: PublishedRow, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path
+    row: PublishedRow, settings: HydrateSettings, fetched: Found
 ) -> tuple[bytes, ...] | list[Missing]:
     """The bytes of a row's images, or those that were not found."""
     if len(row.image_info) != len(row.images):
@@ -265,7 +297,7 @@ def _filled(
     found: list[bytes] = []
     lost: list[Missing] = []
     for index, (info, present) in enumerate(zip(row.image_info, row.images, strict=True)):
-        data = present or _bytes_of(info, row.source, settings, fetched, store)
+        data = present or _bytes_of(info, info.source or row.source, settings, fetched)
         if not isinstance(data, Unreadable):
             data = _as_pushed(data, info.sha256)
         if isinstance(data, Unreadable):
@@ -288,10 +320,8 @@ def _missing(row: PublishedRow, image: int | None, info: ImageInfo | None, why: 
     }
 
 
-def _bytes_of(
-    info: ImageInfo, source: str, settings: HydrateSettings, fetched: Mapping[str, Fetched], store: Path
-) -> bytes | Unreadable:
-    """The bytes of one image, from the folder of its source or from the fetched images in `store`."""
+def _bytes_of(info: ImageInfo, source: str, settings: HydrateSettings, fetched: Found) -> bytes | Unreadable:
+    """The bytes of one image, from the folder of its source or from the fetched images."""
     root, ref = _root(settings, source), Ref.of(info.ref or "")
     if root is not None and ref.file is not None:
         return read(ref, root)
@@ -301,13 +331,13 @@ def _bytes_of(
             "no_url",
             f"the image is a file of source {source}, whose folder is unknown: give --root {source}=DIR",
         )
-    found = fetched[url]
+    found = fetched.results[url]
     if found.sha256 is None or found.segment is None:
         return Unreadable(found.reason, found.detail, retryable=found.state == "failed")
     from leafinstruct.images.web.store import stored
 
     try:
-        return stored(store, found.segment, found.offset or 0, found.size or 0, found.sha256)
+        return stored(fetched.store, found.segment, found.offset or 0, found.size or 0, found.sha256)
     except OSError as error:
         return Unreadable("unreadable", f"{url}: {error.strerror or error}", retryable=True)
 
@@ -323,20 +353,23 @@ def _url(settings: HydrateSettings, source: str, ref: str, url: str | None) -> s
     return None if _root(settings, source) is not None else url
 
 
-def _images(path: Path) -> Iterator[tuple[str, str, str | None]]:
+def _images(path: Path, layout: public.Layout) -> Iterator[tuple[str, str, str | None]]:
     """Source, reference and URL of every image of a shard."""
-    for row in public.open_shard(path).read(["source", "image_info.ref", "image_info.url"], 1024):
+    lent = ["image_info.source"] if layout is public.PREFERENCE else []
+    for row in public.open_shard(path, layout).read(
+        ["source", "image_info.ref", "image_info.url", *lent], 1024
+    ):
         for info in row.image_info:
-            yield row.source, info.ref or "", info.url
+            yield info.source or row.source, info.ref or "", info.url
 
 
-def _checked(shards: Sequence[Path], out: Path) -> Sequence[Path]:
+def _checked(shards: Sequence[Path], out: Path, layout: public.Layout) -> Sequence[Path]:
     """The shards, after a check of their schema. Raises SourceError, SchemaError, and PublishError if the
     shards would be overwritten."""
     for path in shards:
         if path.resolve().parent == out.resolve():
             raise PublishError(f"--out {out}: is the folder of the references; give another folder")
-        public.open_shard(path).require(sorted(public.REQUIRED))
+        public.open_shard(path, layout).require(sorted(layout.required))
     return shards
 
 

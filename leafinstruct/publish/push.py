@@ -24,6 +24,7 @@ from leafinstruct.publish import checks, plan, reference
 from leafinstruct.publish.checks import Survey, Terms
 from leafinstruct.publish.plan import Local, Plan
 from leafinstruct.publish.repository import Found, Repository
+from leafinstruct.records.preference import FOLDER
 from leafinstruct.runtime import hub
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import file_sha256
@@ -173,7 +174,12 @@ def _survey(settings: PushSettings, shards: Artifact, on_step: OnStep) -> Survey
         raise PublishError(f"{shards.path}: contains no shard; run `leaf build`")
     files = [shards.path / f"{part}.parquet" for part in parts]
     checks.compare(shards, lambda done: on_step("checking checksums", done, len(files), 0))
-    found = checks.survey(files, settings.terms, lambda done: on_step("checking shards", done, len(files), 0))
+    found = checks.survey(
+        files,
+        settings.terms,
+        lambda done: on_step("checking shards", done, len(files), 0),
+        sorted((shards.path / FOLDER).glob("*.parquet")),
+    )
     if record is None or not (shards.path / "README.md").is_file():
         found.whole("unfinished", f"the build of {shards.path} is not complete ({len(parts)} shards so far)")
     elif settings.drifted:
@@ -210,18 +216,24 @@ def _files(
     if images == "bytes":
         folder, sums = (
             shards.path,
-            {name: sha for report in shards.reports() for name, sha in report.files.items()},
+            {name: sha for report in shards.reports() for name, sha in report.files.items()}
+            | (shards.record or {}).get("beside", {}),
         )
         beside = [
             path for pattern in checks.BESIDE for path in sorted(folder.glob(pattern)) if path.is_file()
         ]
-        paths = [*(folder / name for name in sorted(sums)), *beside]
+        paths = list(dict.fromkeys([*(folder / name for name in sorted(sums)), *beside]))
     else:
         folder = out.path
         paths = reference.write(
             shards, out, settings.repo, lambda done, of: on_step("leaving out images", done, of, 0)
         )
         sums = {name: sha for report in out.reports() for name, sha in report.files.items()}
+        sums |= {
+            f"{FOLDER}/{name}": sha
+            for report in Artifact(out.path / FOLDER).reports()
+            for name, sha in report.files.items()
+        }
     files = [
         Local(
             name, folder / name, (folder / name).stat().st_size, sums.get(name) or file_sha256(folder / name)

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.records import public
+from leafinstruct.records.preference import FOLDER
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.stage_report import StageReport
@@ -43,6 +44,19 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
 
     Returns all files: the shards, then the files that describe them.
     """
+    files = _references(shards, out, public.ROWS, on_part)
+    pairs, pairs_out = Artifact(shards.path / FOLDER), Artifact(out.path / FOLDER)
+    if pairs.parts():
+        files += [*_references(pairs, pairs_out, public.PREFERENCE, lambda *_: None), _checksums(pairs_out)]
+    else:
+        shutil.rmtree(pairs_out.path, ignore_errors=True)
+    return [*files, *_beside(shards, out, repo)]
+
+
+def _references(
+    shards: Artifact, out: Artifact, layout: public.Layout, on_part: Callable[[int, int], None]
+) -> list[Path]:
+    """Write the references of one folder of shards that are not up to date. Returns all of them."""
     parts = shards.parts()
     out.keep_only(parts)
     for done, part in enumerate(parts):
@@ -52,14 +66,14 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
         key = digest([CODE, report.files[source.name] if report else None])
         if not out.is_up_to_date(part, key) or list(out.faults(part)):
             out.open(part)
-            rows = _without_bytes(source, out.path / source.name)
+            rows = _without_bytes(source, out.path / source.name, layout)
             out.commit(part, key, StageReport(counts={"rows": rows}), [out.path / source.name])
     on_part(len(parts), len(parts))
     files = [out.path / f"{part}.parquet" for part in parts]
     for path in out.path.glob("*.parquet"):
         if path not in files:
             path.unlink()
-    return [*files, *_beside(shards, out, repo)]
+    return files
 
 
 def card(text: str, repo: str) -> str:
@@ -73,8 +87,8 @@ def without_notice(text: str) -> str:
     return _NOTICE.sub("", text)
 
 
-def _without_bytes(source: Path, target: Path) -> int:
-    shard = public.open_shard(source)
+def _without_bytes(source: Path, target: Path, layout: public.Layout = public.ROWS) -> int:
+    shard = public.open_shard(source, layout)
     schema = shard.stored_schema.with_metadata({**shard.stored_schema.metadata, public.IMAGES: b"reference"})
     with writing(target) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
         for number in range(shard.row_groups):
@@ -106,7 +120,12 @@ def _beside(shards: Artifact, out: Artifact, repo: str) -> list[Path]:
         made.append(out.path / "build.json")
         with writing(made[-1]) as temporary:
             shutil.copyfile(shards.path / "build.json", temporary)
+    return [*made, _checksums(out)]
+
+
+def _checksums(out: Artifact) -> Path:
+    """Write SHA256SUMS of the shards of a folder."""
     sums = sorted((name, sha256) for report in out.reports() for name, sha256 in report.files.items())
     with writing(out.path / "SHA256SUMS") as temporary:
         temporary.write_text("".join(f"{sha256}  {name}\n" for name, sha256 in sums), encoding="utf-8")
-    return [*made, out.path / "SHA256SUMS"]
+    return out.path / "SHA256SUMS"

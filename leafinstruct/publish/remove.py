@@ -15,6 +15,7 @@ from pathlib import Path
 from leafinstruct.publish.checks import rows
 from leafinstruct.records import removals as suppressed
 from leafinstruct.records import table
+from leafinstruct.records.preference import FOLDER, sources
 from leafinstruct.records.removals import Entry, Shown, Suppressed
 from leafinstruct.runtime.artifact import Artifact
 
@@ -40,6 +41,7 @@ def remove(
         "records": records,
         "shards": sorted(shards),
         "examples": examples,
+        "preference_rows": _of_pairs(stages["shard"], known),
         "left": _left(run, records, sorted(shards), examples),
     }
 
@@ -53,6 +55,13 @@ def _of_shards(shards: Artifact, known: Suppressed) -> tuple[Counter[Entry], Cou
                 by_entry[entry] += 1
                 by_shard[part] += 1
     return by_entry, by_shard
+
+
+def _of_pairs(shards: Artifact, known: Suppressed) -> int:
+    """Number of preference rows that match, or whose lender matches."""
+    paths = sorted((shards.path / FOLDER).glob("*.parquet")) if known.entries else []
+    pairs = (records for path in paths for _, records in sources(path))
+    return sum(any(known.match(Shown.of_row(row)) is not None for row in records) for records in pairs)
 
 
 def _of_examples(rewrite: Artifact, known: Suppressed) -> int:

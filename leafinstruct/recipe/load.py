@@ -274,6 +274,7 @@ def _check_models(path: Path, recipe: Recipe) -> None:
             f"{path}, rewrite.refine: only a language model examines examples, and llm.provider is offline; "
             "configure llm, or remove rewrite.refine"
         )
+    _check_rounds(path, recipe)
     for index, rule in enumerate(recipe.filter.rules):
         used = model_of(recipe, rule)
         if used is not None and rule.model != used and not rule.uncalibrated:
@@ -282,6 +283,23 @@ def _check_models(path: Path, recipe: Recipe) -> None:
                 f"but {used} is used; "
                 "set a bound for that model, or add uncalibrated: true to the rule"
             )
+
+
+def _check_rounds(path: Path, recipe: Recipe) -> None:
+    """Check that preference rows of kind `round` have rounds to come from."""
+    rewrite = recipe.rewrite
+    if "round" not in recipe.shard.preference:
+        return
+    if recipe.llm.provider == "offline" or rewrite.mode == "keep":
+        why = "no language model writes examples"
+    elif rewrite.refine is None or not rewrite.refine.rounds:
+        why = "no example is written again"
+    else:
+        return
+    raise RecipeError(
+        f"{path}, shard.preference: `round` needs examples of several rounds, and {why}; configure llm and "
+        "rewrite.refine.rounds, or remove `round`"
+    )
 
 
 def _check_reassign(path: Path, recipe: Recipe) -> None:

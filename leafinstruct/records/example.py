@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 from leafinstruct.records.document import ImageRef, Provenance, Role, State
 
 Part = str | ImageRef
+PreferenceKind = Literal["round", "shuffled_steps", "swapped_image", "other_text"]
+"""How the rejected answer of a preference row was made (records/preference.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ of its own because users depend on it; the tables of table.py are internal.
 a shard lacks is filled with null, or with the value in FILLED. What is filled follows from `features` alone,
 so a column that is added later needs no entry here, and older shards stay readable.
 
+A shard of preference rows (preference.py) has a `Layout` of its own; everything here applies to both.
+
 `messages` has one `{"type": "image"}` part for each image, in order over all turns; `images` and `image_info`
 are parallel to those parts. A row contains nothing that depends on the moment (fetch time, cost).
 """
@@ -12,7 +14,8 @@ are parallel to those parts. A row contains nothing that depends on the moment (
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -92,20 +95,7 @@ def features() -> Any:
             "task": text,
             "messages": List({"role": text, "content": List({"type": text, "text": text})}),
             "images": List(ImageFeature()),
-            "image_info": List(
-                {
-                    "sha256": text,
-                    "ref": text,
-                    "url": text,
-                    "license": text,
-                    "source_position": Value("int32"),
-                    "frame_time": number,
-                    "width": Value("int32"),
-                    "height": Value("int32"),
-                    "owner": Value("int32"),
-                    "owner_found": text,
-                }
-            ),
+            "image_info": List(_image_info()),
             "scores": List({"name": text, "image": Value("int32"), "value": number, "state": text}),
             "url": text,
             "page_url": text,
@@ -117,14 +107,53 @@ def features() -> Any:
     )
 
 
-def card_features() -> list[dict[str, Any]]:
+def preference_features() -> Any:
+    """`datasets.Features` of the preference row, schema 1; the one definition of its columns (their meaning:
+    preference.PreferenceRow)."""
+    from datasets import Features, List, Value
+
+    text, number, whole = Value("string"), Value("float64"), Value("int32")
+    rows = features()
+    turns = List({"role": text, "content": List({"type": text, "text": text, "image": whole})})
+    lender = ("example_id", "document_id", "source", "url", "page_url", "title", "license", "file", "locator")
+    return Features(
+        {
+            "id": text,
+            "example_id": text,
+            **dict.fromkeys(("document_id", "source", "task", "kind"), text),
+            **dict.fromkeys(("prompt", "chosen", "rejected"), turns),
+            "images": rows["images"],
+            "image_info": List({**_image_info(), "document_id": text, "source": text}),
+            "changed": {"order": List(whole), "image": whole, "round": whole},
+            "lender": dict.fromkeys(lender, text),
+            "scores": List({"side": text, "name": text, "value": number, "state": text}),
+            **dict.fromkeys(("url", "page_url", "title", "language", "license"), text),
+            "provenance": rows["provenance"],
+        }
+    )
+
+
+def _image_info() -> dict[str, Any]:
+    from datasets import Value
+
+    texts, numbers = ("sha256", "ref", "url", "license"), ("width", "height", "owner")
+    return {
+        **{name: Value("string") for name in texts},
+        "source_position": Value("int32"),
+        "frame_time": Value("float64"),
+        **{name: Value("int32") for name in numbers},
+        "owner_found": Value("string"),
+    }
+
+
+def card_features(of: Callable[[], Any] = features) -> list[dict[str, Any]]:
     """The columns as in `dataset_info` of a dataset card."""
     from datasets import DatasetInfo
     from datasets.info import DatasetInfosDict
     from huggingface_hub import DatasetCardData
 
     data = DatasetCardData()
-    DatasetInfosDict({"default": DatasetInfo(features=features())}).to_dataset_card_data(data)
+    DatasetInfosDict({"default": DatasetInfo(features=of())}).to_dataset_card_data(data)
     found: list[dict[str, Any]] = data["dataset_info"]["features"]
     return found
 
@@ -137,6 +166,38 @@ def schema() -> pa.Schema:
     return schema.with_metadata({**(schema.metadata or {}), b"leafinstruct.schema": SCHEMA_VERSION.encode()})
 
 
+@cache
+def preference_schema() -> pa.Schema:
+    """Arrow schema of the preference row, with its version."""
+    schema = preference_features().arrow_schema
+    version = PREFERENCE.versions[-1].encode()
+    return schema.with_metadata({**(schema.metadata or {}), PREFERENCE.key: version})
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the rows of a shard are. what: for messages. key: of the Parquet metadata with the version of the
+    schema. versions: those that are readable, the written one last. required: columns that rows of every
+    version have. schema: the written one."""
+
+    what: str
+    key: bytes
+    versions: Sequence[str]
+    required: frozenset[str]
+    schema: Callable[[], pa.Schema]
+
+
+ROWS = Layout("rows", b"leafinstruct.schema", READABLE, REQUIRED, schema)
+PREFERENCE = Layout(
+    "preference rows",
+    b"leafinstruct.preference",
+    ("1",),
+    frozenset(("id", "example_id", "document_id", "source", "kind", "prompt", "chosen", "rejected"))
+    | {"images", "image_info", "lender", "url", "license"},
+    preference_schema,
+)
+
+
 class PublishedShard:
     """One shard of any readable schema; `batches` gives its rows in the current schema. Open it with
     `open_shard`.
@@ -145,11 +206,10 @@ class PublishedShard:
     bytes. plain_bytes: size of its columns before compression. stored_schema: Arrow schema of the file.
     """
 
-    def __init__(self, path: Path, file: pq.ParquetFile) -> None:
+    def __init__(self, path: Path, file: pq.ParquetFile, layout: Layout = ROWS) -> None:
         self.path = path
-        self.version = (
-            (file.schema_arrow.metadata or {}).get(b"leafinstruct.schema", b"").decode(errors="replace")
-        )
+        self._layout = layout
+        self.version = (file.schema_arrow.metadata or {}).get(layout.key, b"").decode(errors="replace")
         self._file = file
         self.rows: int = file.metadata.num_rows
         self.row_groups: int = file.num_row_groups
@@ -162,7 +222,7 @@ class PublishedShard:
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise SchemaError if the file lacks a column of `columns` that every schema has."""
-        asked = {plain_path(name).partition(".")[0] for name in columns} & REQUIRED
+        asked = {plain_path(name).partition(".")[0] for name in columns} & self._layout.required
         if missing := sorted(asked - set(self.stored_schema.names)):
             raise SchemaError(
                 f"{self.path}: no column {missing[0]}, which rows of every schema have; build the "
@@ -179,9 +239,10 @@ class PublishedShard:
         in the order of the schema. Raises SchemaError for a missing column or one of another type,
         SourceError if the file is damaged.
         """
-        wanted = schema().names if columns is None else [plain_path(name) for name in columns]
+        current = self._layout.schema()
+        wanted = current.names if columns is None else [plain_path(name) for name in columns]
         self.require(wanted)
-        target = projected(schema(), wanted)
+        target = projected(current, wanted)
         stored = {
             plain_path(column.path): column.path
             for column in map(self._file.schema.column, range(len(self._file.schema)))
@@ -228,37 +289,41 @@ class PublishedShard:
                 raise SchemaError(
                     f"{self.path}: column {field.name} is "
                     f"{self.stored_schema.field(field.name).type}, and rows of schema "
-                    f"{SCHEMA_VERSION} "
+                    f"{self._layout.versions[-1]} "
                     f"have {field.type}; build the dataset again"
                 ) from error
         return pa.RecordBatch.from_arrays(columns, schema=target)
 
 
-def open_shard(path: Path) -> PublishedShard:
-    """Read a shard's footer. Raises SourceError for a file that cannot be read, SchemaError if its schema is
-    not in READABLE."""
+def open_shard(path: Path, layout: Layout = ROWS) -> PublishedShard:
+    """Read a shard's footer. Raises SourceError for a file that cannot be read, SchemaError if its rows
+    are of another layout, or of a version that this one does not read."""
     try:
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
-        shard = PublishedShard(path, file)
+        shard = PublishedShard(path, file, layout)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise SourceError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from error
-    if b"leafinstruct.schema" not in (shard.stored_schema.metadata or {}):
+    stated = shard.stored_schema.metadata or {}
+    if layout.key not in stated:
+        other = next((one.what for one in (ROWS, PREFERENCE) if one.key in stated), None)
+        if other is not None:
+            raise SchemaError(f"{path}: has {other}, not {layout.what}; give a shard of {layout.what}")
         raise SchemaError(
             f"{path}: states no schema of its rows, so leaf did not write it; give a shard that `leaf "
             "build` wrote"
         )
     version = shard.version
-    if version not in READABLE:
+    if version not in layout.versions:
         shown = version if version.isdecimal() and len(version) < 10 else ascii(version)[:40]
-        newer = version.isdecimal() and int(version[:10]) > int(SCHEMA_VERSION)
+        newer = version.isdecimal() and int(version[:10]) > int(layout.versions[-1])
         hint = (
             "update leafinstruct, or build the dataset with this version"
             if newer
             else "build the dataset with this version"
         )
+        readable = " and ".join(filter(None, (", ".join(layout.versions[:-1]), layout.versions[-1])))
         raise SchemaError(
-            f"{path}: rows of schema {shown}, and this version reads {', '.join(READABLE[:-1])} and "
-            f"{READABLE[-1]}; {hint}"
+            f"{path}: {layout.what} of schema {shown}, and this version reads {readable}; {hint}"
         )
     return shard
 

@@ -44,7 +44,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """Entry of `image_info`. A field that is null, or was not read, is None."""
+    """Entry of `image_info`. A field that is null, or was not read, is None. document_id, source: only of
+    preference rows, whose images may be of another document."""
 
     sha256: str | None = None
     ref: str | None = None
@@ -56,6 +57,8 @@ class ImageInfo:
     height: int | None = None
     owner: int | None = None
     owner_found: str | None = None
+    document_id: str | None = None
+    source: str | None = None
 
 
 NO_INFO = ImageInfo()

@@ -64,6 +64,11 @@ def named(path: Path) -> tuple[str, str] | None:
     return (found["task"], found["split"]) if found else None
 
 
+def split_of(path: Path) -> str:
+    """The split of a shard that the shard stage wrote, of rows or of preference rows."""
+    return path.stem.rsplit("-", 3)[0].rpartition(".")[2]
+
+
 def check(path: Path, sha256: str) -> None:
     """Compare a shard with the SHA256SUMS beside it, if there is one. sha256: of its bytes. Raises
     SourceError if it differs."""

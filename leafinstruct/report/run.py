@@ -103,6 +103,20 @@ class Run:
         """
         return self._frame("examples", columns, limit)
 
+    def preference(self, columns: Sequence[str] | None = None, limit: int | None = None) -> pd.DataFrame:
+        """The preference rows in the shards, in the order of shards and rows; empty without
+        `shard.preference`.
+
+        Columns: split, shard (category; file name), row (Int64; number in the file), then those of
+        records/preference.py without images: id, example_id, document_id (str), source, task, kind
+        (category), prompt, chosen, rejected (list of {role, content}; `image` of an image part is its index),
+        image_info (list of dict), changed, lender (dict), scores (list of dict), url, page_url, title (str),
+        language (category), license (str), provenance (dict).
+
+        columns, limit, errors: as of `examples`.
+        """
+        return self._frame("preference", columns, limit)
+
     def chunks(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """A table in frames of at most 512 rows (16 with images), for tables that do not fit in memory. See
         the method of the same name for its columns and errors. Categories differ between frames."""

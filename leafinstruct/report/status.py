@@ -15,6 +15,7 @@ from typing import Any
 
 from leafinstruct.errors import DamagedError
 from leafinstruct.records import asked, shards, table
+from leafinstruct.records.preference import FOLDER
 from leafinstruct.records.text.language_names import named
 from leafinstruct.report.explain import judged
 from leafinstruct.runtime.artifact import Artifact
@@ -126,7 +127,7 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         else None,
         "unanswered": _unanswered(reports),
         "unfetched": record.get("unfetched", 0),
-        "shards": _shards(reports) if artifact.stage == "shard" else [],
+        "shards": [*_shards(reports), *_pairs(artifact)] if artifact.stage == "shard" else [],
         "path": str(artifact.path),
     }
 
@@ -164,6 +165,20 @@ def _shards(reports: Sequence[StageReport]) -> list[dict[str, Any]]:
         for name in ("rows", "images", "bytes"):
             cell[name] += report.counts.get(name, 0)
     return [{"task": task, "split": split, **cell} for (task, split), cell in sorted(found.items())]
+
+
+def _pairs(artifact: Artifact) -> list[dict[str, Any]]:
+    """Files of preference rows by split, in the form of `_shards`; their task is `preference`."""
+    found: dict[str, dict[str, int]] = {}
+    for report in Artifact(artifact.path / FOLDER).reports():
+        (file,) = report.files
+        cell = found.setdefault(
+            shards.split_of(Path(file)), {"shards": 0, "rows": 0, "images": 0, "bytes": 0}
+        )
+        cell["shards"] += 1
+        for name in ("rows", "images", "bytes"):
+            cell[name] += report.counts.get(name, 0)
+    return [{"task": FOLDER, "split": split, **cell} for split, cell in sorted(found.items())]
 
 
 def state(artifact: Artifact) -> str:

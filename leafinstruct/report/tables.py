@@ -5,6 +5,7 @@
     edits      one row per change of a text, without the text itself
     funnel     the lines of `leaf status`
     examples   one row per example in the shards: the published row without its images
+    preference one row per preference row in the shards, without its images
 
 `schema` gives names, types and order of the columns; docs/python.md describes them. Tables are read part by
 part, so memory is bounded by one batch until the caller collects them.
@@ -32,7 +33,8 @@ from leafinstruct.filter.catalog import SCORES
 from leafinstruct.records import public, table
 from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.edits import FINDINGS, edits, finding_row
-from leafinstruct.records.shards import named
+from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.shards import split_of
 from leafinstruct.report import status
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import writing
@@ -52,13 +54,15 @@ _COLUMNS: dict[str, pa.Schema] = {
         + [("share", pa.float64()), ("lost", pa.bool_())]
     ),
 }
-TABLES = (*_COLUMNS, "examples")
-_NEEDS = {"scores": "filter", "drops": "filter", "edits": "filter", "examples": "shard"}
+_PUBLISHED: Mapping[str, public.Layout] = {"examples": public.ROWS, FOLDER: public.PREFERENCE}
+"""Tables of the shards -> what their rows are."""
+TABLES = (*_COLUMNS, *_PUBLISHED)
+_NEEDS = {"scores": "filter", "drops": "filter", "edits": "filter", "examples": "shard", FOLDER: "shard"}
 """Table -> the stage that must be done. The funnel shows what there is."""
 _CATEGORIES = frozenset(
     (
         *("name", "state", "model", "stage", "scope", "rule", "reason", "field"),
-        *("split", "shard", "source", "task", "language"),
+        *("split", "shard", "source", "task", "language", "kind"),
     )
 )
 """Text columns with few different values, which become pandas categories."""
@@ -73,10 +77,11 @@ ENDINGS = (".parquet", ".csv")
 @cache
 def schema(name: str) -> pa.Schema:
     """Columns of a table, in their order."""
-    if name != "examples":
+    if name not in _PUBLISHED:
         return _COLUMNS[name]
     place = [pa.field(own, pa.string()) for own in ("split", "shard")]
-    published = [field for field in public.schema() if field.name not in (IMAGES, "scores")]
+    left_out = (IMAGES, "scores") if name == "examples" else (IMAGES,)
+    published = [field for field in _PUBLISHED[name].schema() if field.name not in left_out]
     return pa.schema([*place, pa.field("row", pa.int64()), *published])
 
 
@@ -89,13 +94,12 @@ def batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield a table in batches. again: the command that builds the run, for errors.
 
-    columns: names in any order, None for all of `schema`. Of examples also `images`: a list of `{"bytes",
-    "path"}` per row. scores: of the table of scores, only these. Raises LeafInstructError for an unknown name
-    and for a stage that is not done, DamagedError and SourceError for damaged files.
-    """
+    columns: names in any order, None for all of `schema`. Of published rows also `images`: a list of
+    `{"bytes", "path"}` per row. scores: of the table of scores, only these. Raises LeafInstructError for an
+    unknown name and for a stage that is not done, DamagedError and SourceError for damaged files."""
     if name not in TABLES:
         raise LeafInstructError(f"there is no table {name!r}; {suggestion(name, TABLES)}")
-    known = [*schema(name).names, *([IMAGES] if name == "examples" else [])]
+    known = [*schema(name).names, *([IMAGES] if name in _PUBLISHED else [])]
     for asked in columns or ():
         if asked not in known:
             raise LeafInstructError(f"{name}: there is no column {asked!r}; {suggestion(asked, known)}")
@@ -109,8 +113,8 @@ def batches(
             f"run: {again}"
         )
     wanted = list(columns or schema(name).names)
-    if name == "examples":
-        yield from _examples(stages["shard"], wanted)
+    if name in _PUBLISHED:
+        yield from _published(stages["shard"], name, wanted)
         return
     found = {"scores": _scores, "drops": _drops, "edits": _edits, "funnel": _funnel}[name](stages)
     for batch in found:
@@ -190,16 +194,17 @@ def _funnel(stages: Mapping[str, Artifact]) -> Iterator[pa.RecordBatch]:
     yield pa.RecordBatch.from_pylist(rows, schema("funnel"))
 
 
-def _examples(shards: Artifact, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    stored = [name for name in columns if name in public.schema().names]
-    for path in sorted(shards.path.glob("*.parquet")):
-        place, first = named(path), 0
-        assert place is not None, "the shard stage named this file"
+def _published(shards: Artifact, name: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    layout = _PUBLISHED[name]
+    stored = [name for name in columns if name in layout.schema().names]
+    folder = shards.path / FOLDER if name == FOLDER else shards.path
+    for path in sorted(folder.glob("*.parquet")):
+        split, first = split_of(path), 0
         size = public.BATCH if IMAGES in columns else _ROWS
-        for batch in public.open_shard(path).batches(stored or ["id"], size):
+        for batch in public.open_shard(path, layout).batches(stored or ["id"], size):
             count = batch.num_rows
             own = {
-                "split": pa.array([place[1]] * count, pa.string()),
+                "split": pa.array([split] * count, pa.string()),
                 "shard": pa.array([path.name] * count, pa.string()),
                 "row": pa.array(range(first, first + count), pa.int64()),
             }
@@ -228,7 +233,7 @@ def frame(
         categories=[column for column in plain if column in _CATEGORIES], types_mapper=integers.get
     )
     for column in kept.schema.names:
-        if column == IMAGES and name == "examples":
+        if column == IMAGES and name in _PUBLISHED:
             data[column] = pd.Series(map(_decoded, kept[column].to_pylist()), data.index, object)
         elif column not in plain:
             data[column] = pd.Series(kept[column].to_pylist(), data.index, object)
@@ -237,7 +242,7 @@ def frame(
 
 
 def _field(name: str, column: str) -> pa.Field:
-    known = public.schema() if (name, column) == ("examples", IMAGES) else schema(name)
+    known = _PUBLISHED[name].schema() if name in _PUBLISHED and column == IMAGES else schema(name)
     return known.field(column)
 
 

@@ -23,6 +23,7 @@ from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell, Example, Turn, example_id
 from leafinstruct.records.rows import Drop
+from leafinstruct.records.text.genre import genre_of
 from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import parse, steps, tasks
 from leafinstruct.rewrite import prompt as prompts
@@ -30,7 +31,6 @@ from leafinstruct.rewrite.checks.run import check
 from leafinstruct.rewrite.config import RefineConfig, RewriteConfig, TaskFamily
 from leafinstruct.rewrite.dialog import answer as dialog_answer
 from leafinstruct.rewrite.dialog import ask as dialog
-from leafinstruct.rewrite.genre import genre_of
 from leafinstruct.rewrite.outcome import (
     DANGLING,
     UNFIT,
@@ -194,9 +194,10 @@ async def rewrite_piece(
     images: Mapping[str, Sent],
     asked: list[Question],
     left: list[LeftOut],
+    beaten: list[Example],
 ) -> Example | Refused:
-    """Make the example of one piece, or the reason why there is none. Appends to `asked`, and the images that
-    the model left out to `left`."""
+    """Make the example of one piece, or the reason why there is none. Appends to `asked`, the images that the
+    model left out to `left`, and the example of the round that the best one beats to `beaten`."""
     config, piece, document = settings.config, item.piece, item.piece.document
     if not document.images and piece.of > 1:
         return Refused(
@@ -236,6 +237,11 @@ async def rewrite_piece(
         *scored([item for item in findings if item.name not in skipped]),
         *found.cells(),
     )
+    if (worse := found.beaten) is not None:
+        of_worse = prompts.without(document, _left_out(task, worse.answer))
+        beaten.append(
+            example(of_worse, task.family.name, worse.turns, worse.answer, tuple(worse.cells()), piece.number)
+        )
     return example(shown, task.family.name, found.turns, answer, cells, piece.number)
 
 

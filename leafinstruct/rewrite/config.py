@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from leafinstruct.errors import suggestion
+from leafinstruct.records.text.genre import Genre
 from leafinstruct.rewrite.checks.config import Checks
 from leafinstruct.rewrite.wording import (
     Asks,
@@ -20,7 +21,6 @@ from leafinstruct.rewrite.wording import (
 
 Given = Literal["nothing", "first", "half", "all_but_last"]
 Asked = Literal["rest", "change", "steps", "sequence"]
-Genre = Literal["how_to", "story", "report"]
 
 ENGLISH, ANY = "en", "any"
 """Default language of a recipe's own questions, and the value for questions that fit every language."""
@@ -73,6 +73,8 @@ class TaskFamily(Section):
             raise ValueError(
                 "`conversation` is the task of documents that are already conversations; choose another name"
             )
+        if name == "preference":
+            raise ValueError("`preference` is the configuration of preference rows; choose another name")
         return name
 
     @field_validator("language")

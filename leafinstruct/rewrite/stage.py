@@ -161,19 +161,23 @@ def _examination_tokens(
 async def rewrite(
     settings: RewriteSettings, inputs: Artifact, out: Artifact, client: Client, part: Part
 ) -> RewriteReport:
-    """Task: make the examples of one part. Writes asked-, examples-, dropped- and the part's report. payload:
-    the part's key."""
+    """Task: make the examples of one part. Writes asked-, examples-, dropped-, rejected- (with an examiner),
+    and the part's report. payload: the part's key."""
     started = time.perf_counter()
     out.open(part.name)
     documents, drops = _documents(inputs, part)
     questions: list[Question] = []
     left: list[LeftOut] = []
-    outcomes, asked_in = await _outcomes(settings, inputs, client, part, documents, drops, questions, left)
+    beaten: list[Example] = []
+    outcomes, asked_in = await _outcomes(
+        settings, inputs, client, part, documents, drops, questions, left, beaten
+    )
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     in_order = sorted(left, key=lambda item: (item.document.id, item.position))
-    _write(out, part, questions, examples, [*refused, *in_order])
+    kept = [replace(example, prompts=prompts) for example in sorted(beaten, key=lambda one: one.id)]
+    _write(out, part, questions, examples, [*refused, *in_order], kept if settings.examiner else None)
     lost = _lost(questions, {example.id for example in examples})
     of_task = Counter(example.task for example in examples)
     reasons, image_reasons = _reasons(refused, {example.document_id for example in examples})
@@ -209,7 +213,8 @@ async def rewrite(
         unanswered=asked.unanswered(out.file("asked", part.name)),
         seconds=time.perf_counter() - started,
     )
-    files = [out.file("examples", part.name), out.file("dropped", part.name)]
+    kinds = ("examples", "dropped", *(["rejected"] if settings.examiner else []))
+    files = [out.file(kind, part.name) for kind in kinds]
     return replace(out.commit(part.name, part.payload, report, files), repaired=client.repaired())
 
 
@@ -222,10 +227,11 @@ async def _outcomes(
     drops: Mapping[str, Sequence[Drop]],
     questions: list[Question],
     left: list[LeftOut],
+    beaten: list[Example],
 ) -> tuple[list[Example | Refused], set[str]]:
     """What became of a part's documents: conversations first, then pages. Also the languages asked in.
 
-    Appends to `questions` and to `left`.
+    Appends to `questions`, `left` and `beaten`.
     """
     cells = _cells(inputs, part, set(drops))
     sizes = row_size.sizes(inputs.file("images", part.name), documents)
@@ -254,7 +260,7 @@ async def _outcomes(
         )
         images = all_as_sent(image_bytes(inputs, part, shown), config.image_px)
         outcomes += await asyncio.gather(
-            *(rewrite_piece(item, settings, client, images, questions, left) for item in items)
+            *(rewrite_piece(item, settings, client, images, questions, left, beaten) for item in items)
         )
     return outcomes, {item.piece.document.language or "" for item in items}
 
@@ -265,7 +271,9 @@ def _write(
     questions: Sequence[Question],
     examples: Sequence[Example],
     dropped: Sequence[Refused | LeftOut],
+    beaten: Sequence[Example] | None,
 ) -> None:
+    """Write the tables of a part. beaten: None without an examiner."""
     in_order = sorted(
         questions, key=lambda one: (one.document_id, one.example, one.round, one.purpose != "rewrite")
     )
@@ -280,6 +288,9 @@ def _write(
         table.write(temporary, map(table.example_row, examples), table.EXAMPLES)
     with writing(out.file("dropped", part.name)) as temporary:
         table.write(temporary, map(dropped_row, dropped), table.DECISIONS)
+    if beaten is not None:
+        with writing(out.file("rejected", part.name)) as temporary:
+            table.write(temporary, map(table.example_row, beaten), table.EXAMPLES)
 
 
 def _lost(questions: Sequence[Question], kept: set[str]) -> dict[str, Question]:

@@ -26,11 +26,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from leafinstruct.records.document import Document, ImageRef, Segment, Text
+from leafinstruct.records.text.genre import first_sentence, genre_of
 from leafinstruct.records.text.signs import POINTS_BACK
 from leafinstruct.records.text.words import QUESTION_MARKS, TITLE_ENDS, count_words
 from leafinstruct.rewrite.config import ENGLISH, TaskFamily
 from leafinstruct.rewrite.edits import passage_of, request_of
-from leafinstruct.rewrite.genre import first_sentence, genre_of
 from leafinstruct.rewrite.parse import MAX_INSTRUCTION
 from leafinstruct.rewrite.steps import Steps, steps_of
 from leafinstruct.rewrite.worded import Task, Wording, number_of

@@ -65,6 +65,17 @@ class AgreementFacts(TypedDict):
     spearman: float | None
 
 
+class PreferenceFacts(TypedDict):
+    """The preference rows of a dataset. kinds: rows of each. splits: split -> rows, images, bytes, and bytes
+    before compression. without: rows of the dataset that got none. other_question: worse rounds that answer
+    another question than the best one."""
+
+    kinds: dict[str, int]
+    splits: dict[str, dict[str, int]]
+    without: int
+    other_question: int
+
+
 class StageFacts(TypedDict, total=False):
     """What `run` of a stage adds to its record.
 
@@ -73,7 +84,8 @@ class StageFacts(TypedDict, total=False):
     sha256), unfetched (images on the web), unscreened (what nothing looked for), failed, rules, reference,
         agreement (of several judges).
     rewrite: models, prompts, questions (by language).
-    shard: the split, the number of removed rows (`suppressed`), beside (file beside the shards -> sha256).
+    shard: the split, the number of removed rows (`suppressed`), beside (file beside the shards -> sha256),
+        preference.
     train: adapter (file -> sha256).
     """
 
@@ -98,6 +110,7 @@ class StageFacts(TypedDict, total=False):
     warnings: list[str]
     schema: str
     suppressed: int
+    preference: PreferenceFacts
     beside: dict[str, str]
     adapter: dict[str, str]
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from leafinstruct.records.example import PreferenceKind
+
 GroupKey = Literal["domain", "text", "near_text", "images"]
 
 
@@ -27,6 +29,12 @@ class ShardConfig(BaseModel):
     """Target size of a shard, in bytes of images and texts. The Hub streams the default well."""
     row_group_bytes: int = Field(default=100_000_000, gt=0)
     """Target size of a row group before compression, in bytes."""
+    preference: tuple[PreferenceKind, ...] = ()
+    """Kinds of preference rows to write: a chosen and a rejected answer to one question, published as the
+    configuration `preference`. `round`: rejected is a round of rewrite.refine with lower scores (needs a
+    language model); `shuffled_steps`: the answer with its steps in another order; `swapped_image`: with an
+    image of another document; `other_text`: with the texts of another document. An example gets at most one
+    of the last three, chosen by its id from those that fit it. Empty: none."""
     card: str = "default"
     """Name of the card template: data_cards/<name>.md beside the recipe, one folder up, or in the package."""
 
@@ -34,6 +42,11 @@ class ShardConfig(BaseModel):
     @classmethod
     def _is_a_set(cls, group_by: tuple[GroupKey, ...]) -> tuple[GroupKey, ...]:
         return tuple(sorted(set(group_by)))
+
+    @field_validator("preference")
+    @classmethod
+    def _are_a_set(cls, preference: tuple[PreferenceKind, ...]) -> tuple[PreferenceKind, ...]:
+        return tuple(sorted(set(preference)))
 
     @field_validator("splits")
     @classmethod

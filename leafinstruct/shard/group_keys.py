@@ -34,8 +34,9 @@ def group_keys_of(document: Document) -> GroupKeys:
     """The group keys of one document."""
     text = identity_of(text.text for text in document.texts)
     images = sorted({int(image.sha256[:16], 16) for image in document.images if image.sha256})
-    return GroupKeys(_number(text.encode()) if text else None, images)
+    return GroupKeys(number(text.encode()) if text else None, images)
 
 
-def _number(data: bytes) -> int:
+def number(data: bytes) -> int:
+    """The first 64 bits of the sha256 of some bytes."""
     return int.from_bytes(hashlib.sha256(data).digest()[:8])

@@ -7,9 +7,9 @@ readers of the dataset take every such file as a shard.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pyarrow as pa
 
@@ -58,13 +58,13 @@ def file_of(out: Artifact, part: str) -> Path:
     return out.file("keys", part, ".arrow")
 
 
-def write(path: Path, key: str, rows: Iterable[KeyRow]) -> None:
-    """Write a part's keys. key: digest of everything they depend on."""
-    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+def write(path: Path, key: str, rows: Iterable[Mapping[str, Any]], schema: pa.Schema = SCHEMA) -> None:
+    """Write a part's keys, or another table for planning. key: digest of everything they depend on."""
+    table = pa.Table.from_pylist(list(rows), schema=schema)
     with writing(path) as temporary:
         with (
             pa.OSFile(str(temporary), "wb") as sink,
-            pa.ipc.new_file(sink, SCHEMA.with_metadata({_KEY: key})) as file,
+            pa.ipc.new_file(sink, schema.with_metadata({_KEY: key})) as file,
         ):
             file.write_table(table)
         seal.put(temporary, [])
@@ -90,10 +90,11 @@ def near_groups(filtered: Artifact, parts: Sequence[str]) -> pa.Table:
     return pa.table(found, schema=NEAR)
 
 
-def read(out: Artifact, parts: Sequence[str]) -> dict[str, pa.Table]:
-    """The keys of each part, memory-mapped. One mapping per part; Linux allows 65,530 per process."""
+def read(out: Artifact, parts: Sequence[str], kind: str = "keys") -> dict[str, pa.Table]:
+    """The keys of each part, memory-mapped, or another kind of table that `write` wrote. One mapping per
+    part; Linux allows 65,530 per process."""
     found = {}
     for part in parts:
-        with pa.memory_map(str(file_of(out, part))) as mapped, pa.ipc.open_file(mapped) as file:
+        with pa.memory_map(str(out.file(kind, part, ".arrow"))) as mapped, pa.ipc.open_file(mapped) as file:
             found[part] = file.read_all()
     return found

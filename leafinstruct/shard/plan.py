@@ -31,6 +31,15 @@ def plan(
     besides its rows. A shard's name is `<task>.<split>-00000-of-00004`. Its payload is (key, places), where
     places is a table (`part`, `index`) of its rows, in order.
     """
+    table, groups, splits = assigned(config, seed, keys, near)
+    return list(shards(config, table, shaping)), facts(config, groups, splits)
+
+
+def assigned(
+    config: ShardConfig, seed: int, keys: Mapping[str, pa.Table], near: pa.Table
+) -> tuple[pa.Table, Groups, list[str]]:
+    """All rows with their split, the point that decides on their shard, and their place (`part`, `index`), in
+    the order of `keys`; their groups, and the split of each group."""
     rows = pa.concat_tables(keys.values())
     groups = group(rows, near, config.group_by)
     splits = [split_of(seed, name, config.splits) for name in groups.names]  # of each group
@@ -46,10 +55,17 @@ def plan(
             "index": np.concatenate([np.arange(len(table), dtype=np.int32) for table in keys.values()]),
         }
     )
-    return list(_shards(config, table, shaping)), facts(config, groups, splits)
+    return table, groups, splits
 
 
-def _shards(config: ShardConfig, rows: pa.Table, shaping: object) -> Iterator[Part]:
+def shards(
+    config: ShardConfig,
+    rows: pa.Table,
+    shaping: object,
+    places: Sequence[str] = ("part", "index"),
+    stem: str = "{task}.{split}",
+) -> Iterator[Part]:
+    """Yield the shards of rows, see `plan`. places: columns of the payload. stem: beginning of the names."""
     order = pc.sort_indices(rows, [(name, "ascending") for name in ("task", "split", "point", "id")])
     rows = rows.take(order)
     for task, split, start, end in _runs(rows):
@@ -62,8 +78,9 @@ def _shards(config: ShardConfig, rows: pa.Table, shaping: object) -> Iterator[Pa
             content = members.slice(low, high - low)
             identity = digest([shaping, content["digest"].to_pylist()])
             # a copy, because a slice would be pickled with the whole table
-            places = content.select(["part", "index"]).take(np.arange(len(content)))
-            yield Part(f"{task}.{split}-{at:05d}-of-{count:05d}", (identity, places))
+            taken = content.select(places).take(np.arange(len(content)))
+            name = stem.format(task=task, split=split)
+            yield Part(f"{name}-{at:05d}-of-{count:05d}", (identity, taken))
 
 
 def _runs(rows: pa.Table) -> Iterator[tuple[str, str, int, int]]:

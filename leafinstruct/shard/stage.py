@@ -24,7 +24,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -32,25 +31,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.card.describe import describe, identity
-from leafinstruct.errors import DamagedError, LeafInstructError
+from leafinstruct.errors import LeafInstructError
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
 from leafinstruct.records.files import seal
+from leafinstruct.records.preference import FOLDER, PUBLISHED
 from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import NOTHING, Suppressed
 from leafinstruct.records.shards import CHECKSUMS
 from leafinstruct.records.url import host_of
 from leafinstruct.runtime.artifact import Artifact, digest, version
-from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part, TaskResult, hashing
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import file_fault, file_sha256, remove, writing
 from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
 from leafinstruct.runtime.stage_report import StageReport
 from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.config import ShardConfig
+from leafinstruct.shard.files import WINDOW, checksums, damaged_shards, gathered, row_groups
 from leafinstruct.shard.group_keys import GroupKeys, group_keys_of
 from leafinstruct.shard.plan import plan
+from leafinstruct.shard.preference import run as preference
+from leafinstruct.shard.preference.run import PreferenceSettings
 from leafinstruct.shard.removed_examples import left_out, remaining
 
 CODE = 10
@@ -63,13 +66,10 @@ SPLITTING = ("publicsuffixlist",)
 """Libraries that the groups depend on."""
 
 BESIDE = ("README.md", CHECKSUMS, "croissant.json", "build.json", "examples/*")
-"""Files published beside the shards. The record has the sha256 of each."""
+"""Files published beside the shards, with those of preference rows. The record has the sha256 of each."""
 
 GONE = "shards that are gone:"
 """Prefix of the change that is not about a setting: a missing shard is written as it was."""
-
-WINDOW = 1024
-"""Rows read together while a shard is written. For each such window a part's file is opened at most once."""
 
 
 class _Recipe(Protocol):
@@ -147,36 +147,37 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
         why = f": {count:,} are on the removal list" if count else ""
         raise LeafInstructError(f"there is no example to shard{why}; see `leaf status`")
     shaping = [CODE, settings.config.row_group_bytes, [version(library) for library in LIBRARIES]]
-    shards, split = plan(settings.config, settings.seed, keys, near_groups(inputs), shaping)
-    _clear(out, parts, shards)
+    near = near_groups(inputs)
+    shards, split = plan(settings.config, settings.seed, keys, near, shaping)
+    _clear(settings.config, out, parts, shards)
     for path in damaged_shards(out, [part.name for part in shards], engine):
         forget(out, path)
     missing = [part for part in shards if not out.is_up_to_date(part.name, part.payload[0])]
     for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
         pass
     facts: StageFacts = {**split, "schema": public.SCHEMA_VERSION}
+    pairs = PreferenceSettings(settings.config, settings.seed, settings.recipe, settings.suppressed)
+    if (made := preference.run(pairs, inputs, out, keys, near, shaping, engine)) is not None:
+        facts["preference"] = made
     if count:
         facts["suppressed"] = count
     describe(settings.recipe, settings.card.text, settings.resolved, out, inputs, facts, engine)
     with writing(out.path / CHECKSUMS) as temporary:
         temporary.write_text(checksums(out), encoding="utf-8")
-    return {
-        **facts,
-        "beside": {path.relative_to(out.path).as_posix(): file_sha256(path) for path in files_beside(out)},
-    }
+    return {**facts, "beside": _hashed(out)}
+
+
+def _hashed(out: Artifact) -> dict[str, str]:
+    """The sha256 of each file beside the shards; those of preference rows are in their reports."""
+    known = preference.files_of(out)
+    names = [path.relative_to(out.path).as_posix() for path in files_beside(out)]
+    return {name: known.get(name) or file_sha256(out.path / name) for name in names}
 
 
 def near_groups(inputs: Artifact) -> pa.Table:
     """The groups of near-duplicate texts that filter found, a table of keys.NEAR."""
     assert inputs.upstream is not None, "rewrite was made from filter"
     return keys_of.near_groups(inputs.upstream, inputs.parts())
-
-
-def checksums(out: Artifact) -> str:
-    """The content of SHA256SUMS, from the shards' reports, whose hashes were computed from the bytes on
-    disk."""
-    files = sorted((name, sha256) for report in out.reports() for name, sha256 in report.files.items())
-    return "".join(f"{sha256}  {name}\n" for name, sha256 in files)
 
 
 def moved(out: Artifact) -> tuple[str, ...]:
@@ -187,7 +188,9 @@ def moved(out: Artifact) -> tuple[str, ...]:
 
 def files_beside(out: Artifact) -> list[Path]:
     """The existing files beside the shards that are published with them."""
-    return [path for pattern in BESIDE for path in sorted(out.path.glob(pattern)) if path.is_file()]
+    return [
+        path for pattern in (*BESIDE, *PUBLISHED) for path in sorted(out.path.glob(pattern)) if path.is_file()
+    ]
 
 
 def damaged(out: Artifact, engine: Engine) -> list[str]:
@@ -202,30 +205,14 @@ def damaged(out: Artifact, engine: Engine) -> list[str]:
     return [path.name for path in damaged_shards(out, out.parts(), engine)] + odd
 
 
-def damaged_shards(out: Artifact, names: Iterable[str], engine: Engine) -> list[Path]:
-    """The damaged shards among those that have a report."""
-    parts = [Part(name) for name in sorted({*names} & {*out.parts()})]
-    size = sum(path.stat().st_size for path in out.path.glob("*.parquet") if path.is_file())
-    reports = hashing(engine, partial(compare, out), parts, Needs(what="checking shards", unit="MB"), size)
-    return sorted(out.path / report.value for report in reports if report.value)
-
-
-def compare(out: Artifact, part: Part) -> Found[str]:
-    """Task: compare a shard with its report. Returns its file name, empty if it matches."""
-    report, path = out.report(part.name), out.path / f"{part.name}.parquet"
-    is_whole = report is not None and file_fault(path, report.files[path.name]) is None
-    size = path.stat().st_size // 1_000_000 if is_whole else 0
-    return Found(counts={"MB": size}, value="" if is_whole else path.name)
-
-
 def forget(out: Artifact, path: Path) -> None:
     """Remove a damaged file so that it is made again: a shard, or the gathered rows and keys of a part."""
     kind, _, part = path.stem.partition("-")
-    if kind in ("rows", "keys") and path.suffix == ".arrow":
-        for name in ("keys", "rows"):
+    if path.suffix == ".arrow":
+        for name in preference.GATHERED if kind in preference.GATHERED else ("keys", "rows"):
             out.file(name, part, ".arrow").unlink(missing_ok=True)
     else:
-        out.open(path.stem)
+        (preference.folder_of(out) if path.parent.name == FOLDER else out).open(path.stem)
         remove(path)
 
 
@@ -266,7 +253,7 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> StageReport:
     schema = public.schema()
     images = 0
     with writing(path) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
-        for group in _groups(_rows(out, places), settings.config.row_group_bytes):
+        for group in row_groups(_rows(out, places), settings.config.row_group_bytes):
             rows = pa.Table.from_batches(group, schema)
             images += sum(len(of_row) for of_row in rows.column("images"))
             file.write_table(rows, row_group_size=max(1, rows.num_rows))
@@ -276,33 +263,11 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> StageReport:
 
 
 def _rows(out: Artifact, places: pa.Table) -> Iterator[pa.RecordBatch]:
-    """Yield one batch per place (see plan), in order. Rows are memory-mapped and stay valid after the file is
-    closed, so one file is open at a time."""
+    """Yield one batch per place (see plan), in order."""
     for start in range(0, len(places), WINDOW):
         window = [(place["part"], place["index"]) for place in places.slice(start, WINDOW).to_pylist()]
-        found: dict[tuple[str, int], pa.RecordBatch] = {}
-        for name, members in groupby(sorted(window), key=lambda place: place[0]):
-            path, wanted = out.file("rows", name, ".arrow"), list(members)
-            try:
-                seal.opened(path).check([index for _, index in wanted])
-            except seal.BrokenSealError as error:
-                raise DamagedError.of(path, str(error)) from error
-            with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
-                found.update({place: file.get_batch(place[1]) for place in wanted})
+        found = gathered(out, "rows", window)
         yield from (found[place] for place in window)
-
-
-def _groups(rows: Iterator[pa.RecordBatch], aim: int) -> Iterator[list[pa.RecordBatch]]:
-    group: list[pa.RecordBatch] = []
-    size = 0
-    for batch in rows:
-        group.append(batch)
-        size += batch.nbytes
-        if size >= aim:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
 
 
 def _key(
@@ -341,16 +306,18 @@ def _parts(settings: ShardSettings, inputs: Artifact, removed: Mapping[str, list
         yield Part(name, digest([*shaping, *made_from, *taken]))
 
 
-def _clear(out: Artifact, parts: Iterable[Part], shards: Iterable[Part]) -> None:
+def _clear(config: ShardConfig, out: Artifact, parts: Iterable[Part], shards: Iterable[Part]) -> None:
     """Remove shards and gathered rows that are no longer in the plan, and the checksums in any case."""
     (out.path / CHECKSUMS).unlink(missing_ok=True)
     shards = list(shards)
     out.keep_only([shard.name for shard in shards])
+    kinds = ("keys", "rows", *(preference.GATHERED if config.preference else ()))
     wanted = {f"{shard.name}.parquet" for shard in shards}
-    wanted |= {out.file(kind, part.name, ".arrow").name for kind in ("keys", "rows") for part in parts}
-    for path in [*out.path.glob("*.parquet"), *out.path.glob("keys-*"), *out.path.glob("rows-*")]:
-        if path.name not in wanted:
-            path.unlink()
+    wanted |= {out.file(kind, part.name, ".arrow").name for kind in kinds for part in parts}
+    for pattern in ("*.parquet", *(f"{kind}-*" for kind in ("keys", "rows", *preference.GATHERED))):
+        for path in out.path.glob(pattern):
+            if path.name not in wanted:
+                path.unlink()
 
 
 STAGE = Stage(

@@ -21,6 +21,7 @@ from report.looking import Page
 from leafinstruct import pipeline
 from leafinstruct.llm import clock as clocks
 from leafinstruct.recipe import load as recipes
+from leafinstruct.records import preference
 from leafinstruct.report.explain import lineage
 from leafinstruct.report.inspect import page as inspection
 from leafinstruct.rewrite.checks.config import Checks
@@ -208,3 +209,63 @@ def test_without_rounds_examples_are_only_scored_and_without_refine_nobody_reads
     build(own, "rewrite.refine=null")
     assert server.seen == []
     assert {len(scores) for _, scores, _ in texts_and_scores(own).values()} == {0}
+
+
+def test_a_worse_round_becomes_the_rejected_answer_of_a_preference_row(
+    own: Path, server: Misbehaving
+) -> None:
+    """Of six documents, two have a round with a verdict that is worse than the kept one: an earlier round of
+    the first, a later one of the third."""
+    build(own, "shard.preference=[round]")
+    folder = own.parent / "runs/t/shard"
+    found = {
+        int((row.url or "").rpartition("/")[2]): row
+        for path in sorted((folder / "preference").glob("*.parquet"))
+        for row in preference.read(path)
+    }
+    assert found.keys() == {0, 2}
+    for number, chosen, rejected, scores, lost in (
+        (0, "Saw the board, then sand it.", "So:", (5, 3), 0),
+        (2, "So:", "Saw the board, then sand it.", (2, 1), 1),
+    ):
+        row = found[number]
+        assert (row.kind, row.changed.round, row.lender) == ("round", lost, None)
+        assert [side[0].parts[0] for side in (row.chosen, row.rejected)] == [chosen, rejected]
+        given = [
+            {score.name: score.value for score in side}["examined.completeness"]
+            for side in (row.chosen_scores, row.rejected_scores)
+        ]
+        assert tuple(given) == scores
+    record = json.loads((folder / "build.json").read_text(encoding="utf-8"))["preference"]
+    assert (record["kinds"], record["without"], record["other_question"]) == ({"round": 2}, 4, 0)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "the round that the examiner scored lowest" in card
+    assert "Planted answers are synthetic" not in card
+    story = " ".join(leaf("explain", "https://host0.example/0", own).stdout.split())
+    assert "rejected: So: [image" in story
+    assert "examined.completeness 3" in story
+    before = {path.name: path.read_bytes() for path in (folder / "preference").glob("*.parquet")}
+    asked = len(server.seen)
+    build(own, "shard.preference=[]")
+    build(own, "shard.preference=[round]")
+    assert {path.name: path.read_bytes() for path in (folder / "preference").glob("*.parquet")} == before
+    assert len(server.seen) == asked
+
+
+def test_a_worse_round_with_another_question_is_no_answer_to_the_first(
+    own: Path, server: Misbehaving
+) -> None:
+    def answered(body: Body) -> Step:
+        if not examines(body) and "An examiner compared your answer" in text_of(body) and number(body) != 5:
+            value = example(body)
+            images = [part for part in value["response"] if part["type"] == "image"]
+            text = {"type": "text", "text": "Saw the board, then sand it."}
+            return good({**value, "instruction": "Tell me in your words.", "response": [text, *images]})
+        return answer(body)
+
+    server.always = depending(answered)
+    build(own, "shard.preference=[round]")
+    folder = own.parent / "runs/t/shard"
+    record = json.loads((folder / "build.json").read_text(encoding="utf-8"))["preference"]
+    assert (record["kinds"], record["other_question"], record["shards"]) == ({}, 2, [])
+    assert "Preference rows" not in (folder / "README.md").read_text(encoding="utf-8")

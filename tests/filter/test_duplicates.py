@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import document
 
-from leafinstruct.filter.index.image import MIRROR
 from leafinstruct.filter.index.reduce import reduce
 from leafinstruct.filter.scores import duplicate
+from leafinstruct.images.near import MIRROR
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.records.rows import DuplicateRow

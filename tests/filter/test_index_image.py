@@ -16,8 +16,9 @@ from PIL import Image as Pil
 from PIL import ImageDraw
 
 from leafinstruct.filter.index import hamming
-from leafinstruct.filter.index.image import MIRROR, Hashes, distances, hash_of, hashes_of
+from leafinstruct.filter.index.image import hash_of
 from leafinstruct.images.decode import Undecodable, decode
+from leafinstruct.images.near import MIRROR, RADIUS, Hashes, distances, hashes_of
 
 PX = 256
 
@@ -81,7 +82,7 @@ def test_edited_images_of_real_pages_are_near(photographs, originals, edit, leas
     edited = hashes_of([hash_of(edit(image)) for image in photographs.values()])
     found = np.minimum(distances(originals, edited), distances(originals ^ MIRROR, edited))
     assert len(found) > 130
-    assert (found <= hamming.RADIUS).mean() >= least
+    assert (found <= RADIUS).mean() >= least
 
 
 @pytest.mark.e2e
@@ -94,7 +95,7 @@ def test_different_images_of_different_real_pages_are_not_near(photographs, orig
         if min(
             distances(originals[one], originals[other]), distances(originals[one] ^ MIRROR, originals[other])
         )
-        <= hamming.RADIUS
+        <= RADIUS
     ]
     across = {pair for pair in near if pair[0] != pair[1]}
     assert across == {("picamera-es-la-step-2", "picamera-pt-br-step-2", *2 * ("pi4-camera-port.png",))}
@@ -154,5 +155,5 @@ def test_the_search_finds_exactly_the_pairs_within_the_radius(monkeypatch, at_on
         for pair in zip(left.tolist(), right.tolist(), strict=True)
     }
     plain, mirrored = (distances(some[:, None], hashes[None]) for some in (hashes, hashes ^ MIRROR))
-    assert found == set(zip(*np.nonzero(np.minimum(plain, mirrored) <= hamming.RADIUS), strict=True))
+    assert found == set(zip(*np.nonzero(np.minimum(plain, mirrored) <= RADIUS), strict=True))
     assert len(made) < len(found) < len(made) * 10

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.document import Document, ImageRef
+from leafinstruct.records.text.genre import genre_of
 from leafinstruct.rewrite import parse, prompt, tasks
 from leafinstruct.rewrite.config import (
     CONTINUATION,
@@ -27,7 +28,6 @@ from leafinstruct.rewrite.config import (
     RewriteConfig,
     TaskFamily,
 )
-from leafinstruct.rewrite.genre import genre_of
 from leafinstruct.rewrite.tasks import Facts
 from leafinstruct.rewrite.worded import Task, tasks_in
 from leafinstruct.rewrite.wording import QuestionFile, Questions

@@ -133,6 +133,36 @@ def test_the_best_round_has_the_fewest_findings_then_the_highest_lowest_score(fo
                 assert chosen.number <= other.number
 
 
+@given(rounds)
+def test_the_beaten_round_has_a_verdict_and_is_worse(found):
+    made = [
+        Round(
+            number,
+            Answer("ok", {}, "m"),
+            turns=(Turn("assistant", (f"answer {number}",)),),
+            findings=("f",) * findings,
+            verdict=Answer("unparsed", None, "m") if scores is None else verdict(*scores),
+        )
+        for number, (findings, scores) in enumerate(found)
+    ]
+    chosen = best(made)
+    worse = [other for other in made if other.scores and other.rank < chosen.rank]
+    if chosen.beaten is None:
+        assert not worse or not chosen.scores
+    else:
+        assert chosen.beaten.rank == min(other.rank for other in worse) < chosen.rank
+        assert chosen.scores
+
+
+def test_the_same_answer_twice_is_not_beaten():
+    turns = (Turn("assistant", ("the same",)),)
+    first, second = (
+        Round(number, Answer("ok", {}, "m"), turns, verdict=verdict(score, 5, 5, 5, 5))
+        for number, score in enumerate((2, 4))
+    )
+    assert best([first, second]) is second
+
+
 def test_a_round_without_a_verdict_never_replaces_one_with_a_verdict():
     poor = Round(0, Answer("ok", {}, "m"), verdict=verdict(1, 1, 1, 1, 1))
     unknown = Round(1, Answer("ok", {}, "m"), verdict=Answer("declined", None, "m"))

@@ -16,6 +16,7 @@ from leafinstruct.evaluate.sketchbook.guide_asks import guide_asks
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.rows import Drop
+from leafinstruct.records.text.genre import first_sentence, genre_of
 from leafinstruct.rewrite import parse, prompt, tasks
 from leafinstruct.rewrite.config import (
     CONTINUATION,
@@ -28,7 +29,6 @@ from leafinstruct.rewrite.config import (
     RewriteConfig,
     TaskFamily,
 )
-from leafinstruct.rewrite.genre import first_sentence, genre_of
 from leafinstruct.rewrite.steps import pieces, steps_of
 from leafinstruct.rewrite.tasks import Facts
 

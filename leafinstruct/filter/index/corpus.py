@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from leafinstruct.filter.index.hamming import Indices
-from leafinstruct.filter.index.image import Hashes
 from leafinstruct.filter.index.text import BANDS, Numbers, Runs, mixed
+from leafinstruct.images.near import Hashes
 from leafinstruct.records import table
 
 _DIGEST = 24

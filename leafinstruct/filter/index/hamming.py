@@ -16,11 +16,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from leafinstruct.filter.index.image import BITS, MIRROR, Hashes, distances
+from leafinstruct.images.near import BITS, MIRROR, RADIUS, Hashes, distances
 
-RADIUS = BITS // 10
-"""Most different bits of two near images, 25. Over all pairs of different images of real pages the smallest
-distance is 49 bits, but for diagrams drawn from one template."""
 _PIECES = (RADIUS + 2) // 2
 _AT_ONCE = 1 << 16
 """Pairs that are verified together."""

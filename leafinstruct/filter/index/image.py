@@ -5,9 +5,8 @@ The gray image is averaged to 32 x 32 cells, and of its discrete cosine transfor
 frequencies are kept. A bit is the sign of its coefficient. The bit of the mean (frequency 0, 0) is always
 set, so that a hash is never zero, which would mean no hash.
 
-Mirroring an image changes the sign of its odd horizontal frequencies and nothing else, so the hash of the
-mirror image is the hash with MIRROR applied: no second hash is stored. That is why a bit is compared with
-zero, not with the median as in pHash (Zauner 2010).
+A bit is compared with zero, not with the median as in pHash (Zauner 2010), so that the hash of the mirror
+image follows from that of the image (images/near.py, which also compares hashes).
 
 An image without structure has no hash, because its signs would be noise: one of fewer pixels than cells on a
 side, or with most coefficients at nearly zero (a plain area, stripes, a symmetric sign).
@@ -16,19 +15,16 @@ side, or with most coefficients at nearly zero (a plain area, stripes, a symmetr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
-Hashes = NDArray[np.uint64]
-"""(n, 4) hashes of 256 bits, first bit first. All zero: no hash."""
+from leafinstruct.images.near import LOW
 
-BITS = 256
 CODE = 1
 """Increased when the same image gets another hash."""
-_CELLS, _LOW = 32, 16
+_CELLS, _LOW = 32, LOW
 _NOISE = 4.0
 """Size of a coefficient below which its sign is noise. Compression moves a cell by about 0.25 gray levels, a
 coefficient by 16 times that."""
@@ -50,18 +46,6 @@ def hash_of(image: Pil.Image) -> str | None:
     return np.packbits(bits).tobytes().hex()
 
 
-def hashes_of(written: Sequence[str | None]) -> Hashes:
-    """Hashes as numbers, (n, 4). written: as `hash_of` gives them."""
-    data = b"".join(bytes.fromhex(one) if one else bytes(BITS // 8) for one in written)
-    return np.frombuffer(data, ">u8").astype(np.uint64).reshape(-1, 4)
-
-
-def distances(one: Hashes, other: Hashes) -> NDArray[np.uint16]:
-    """Number of different bits of each pair, (n,). one, other: (n, 4), or broadcast to it."""
-    counts: NDArray[np.uint16] = np.bitwise_count(one ^ other).sum(axis=-1, dtype=np.uint16)
-    return counts
-
-
 def _cosines() -> NDArray[np.float32]:
     """The lowest rows of the DCT-II matrix, (_LOW, _CELLS)."""
     frequency, cell = np.arange(_LOW)[:, None], np.arange(_CELLS)[None, :]
@@ -69,6 +53,3 @@ def _cosines() -> NDArray[np.float32]:
 
 
 _COSINES = _cosines()
-_ODD = np.tile(np.arange(_LOW) % 2 == 1, _LOW)
-MIRROR: Hashes = np.frombuffer(np.packbits(_ODD).tobytes(), ">u8").astype(np.uint64)
-"""(4,) bits that differ between the hash of an image and the hash of its mirror image."""

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from leafinstruct.filter.index.corpus import Corpus, Images, texts
 from leafinstruct.filter.index.groups import Texts
 from leafinstruct.filter.index.hamming import near_pairs
-from leafinstruct.filter.index.image import Hashes
 from leafinstruct.filter.index.reference import Reference, Shares
+from leafinstruct.images.near import Hashes
 from leafinstruct.records.rows import DuplicateRow
 
 Ranks = NDArray[np.int32]

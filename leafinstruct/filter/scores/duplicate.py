@@ -23,9 +23,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from leafinstruct.filter.index import image as image_index
 from leafinstruct.filter.index.text import bands_of, runs_of
 from leafinstruct.filter.scores.cell import cell
+from leafinstruct.images import near
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Cell
 from leafinstruct.records.rows import DuplicateRow, KeyRow
@@ -47,12 +47,12 @@ def near_within(document: Document, hashes: Mapping[int, str | None]) -> list[Ce
     """One cell per image: different bits of its hash and that of the nearest earlier image of this document;
     all 256 if there is no such image, or no hash. hashes: by position."""
     name, cells = "duplicate.near_within", []
-    numbers = image_index.hashes_of([hashes.get(image.position) for image in document.images])
+    numbers = near.hashes_of([hashes.get(image.position) for image in document.images])
     has_hash = np.any(numbers, axis=1)
     for at, image in enumerate(document.images):
         before = numbers[:at][has_hash[:at]]
         is_hashed = has_hash[at] and len(before)
-        nearest = image_index.distances(before, numbers[at]).min() if is_hashed else image_index.BITS
+        nearest = near.distances(before, numbers[at]).min() if is_hashed else near.BITS
         cells.append(cell(name, float(nearest), image.position))
     return cells
 
@@ -74,7 +74,7 @@ def key_row(document: Document, hashes: Mapping[int, str | None]) -> KeyRow:
         images=[(image.sha256 or "")[:24] for image in document.images],
         bands=bands_of(runs),
         runs=runs,
-        hashes=image_index.hashes_of([hashes.get(image.position) for image in document.images]).ravel(),
+        hashes=near.hashes_of([hashes.get(image.position) for image in document.images]).ravel(),
     )
 
 

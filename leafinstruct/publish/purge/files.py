@@ -21,12 +21,13 @@ from leafinstruct.ingest import made
 from leafinstruct.publish.purge.find import STAGES, Found
 from leafinstruct.publish.purge.quotes import Quotes
 from leafinstruct.records.frames import contains_any
+from leafinstruct.records.preference import FOLDER
 from leafinstruct.records.removals import Suppressed
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import load
 
-DESCRIBING = ("SHA256SUMS", "README.md", "croissant.json", "build.json", "examples")
-"""Files that describe shards."""
+DESCRIBING = ("SHA256SUMS", "README.md", "croissant.json", "build.json", "examples", FOLDER)
+"""Files that describe shards, and the preference rows, which the next build makes of those."""
 _TRAINING = ("tokens", "tokens-validation", "samples")
 _TEXT = (".json", ".jsonl", ".html", ".md", ".txt", ".log", ".csv", ".yaml", ".cdxj")
 _OWN = ("complete.json", "started.json")

@@ -13,7 +13,9 @@
     rewrite                verdict, drops, asked: the first question, questions: all of them, each with its
                            example, round (0: the first) and purpose, rewrite or examine (see answers.py)
     examples               of each: id, task, turns, models, prompts, scores of the finished example, and its
-                           `shard`: file, row, task, split
+                           `shard`: file, row, task, split; `preference`: its preference rows, each with id,
+                           kind, what was changed, lender, scores, the rejected answer, file, row, split
+    lent                   preference rows of other documents with an image or texts of this one
     cost                   requests, tokens and dollars of all questions (null: unknown)
     versions               of each stage: state, code, libraries, models, prompts and other settings
 
@@ -40,7 +42,7 @@ from leafinstruct.records.files.lookup import documents_where, one_of, rows_wher
 from leafinstruct.records.rows import Drop
 from leafinstruct.records.shards import named, numbers
 from leafinstruct.report import status
-from leafinstruct.report.explain import answers
+from leafinstruct.report.explain import answers, pairs
 from leafinstruct.report.explain.find import Match, find
 from leafinstruct.report.inspect import decision
 from leafinstruct.runtime.artifact import Artifact
@@ -90,8 +92,10 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
     scores = _scores(stages["filter"], part, match.document)
     verdict = _verdict(stages["filter"], part, match.document, ("documents", "kept"), ("dropped", "dropped"))
     rewritten = _verdict(stages["rewrite"], part, match.document, ("dropped", "dropped"))
+    own_pairs, lent = pairs.about(stages["shard"], match.document)
     examples = [
-        _example(item, stages["shard"]) for item in _examples(stages["rewrite"], part, match.document)
+        {**_example(item, stages["shard"]), "preference": own_pairs.get(item.id, [])}
+        for item in _examples(stages["rewrite"], part, match.document)
     ]
     asked = answers.rounds(stages["rewrite"], part, match.document, kept_answers)
     if examples:
@@ -117,6 +121,7 @@ def explain(stages: Mapping[str, Artifact], match: Match, kept_answers: Path) ->
         "rewrite": rewritten
         and {**_of_stage(rewritten), "asked": asked[0] if asked else None, "questions": asked},
         "examples": examples,
+        "lent": lent,
         "cost": answers.cost([*judged, *asked]),
         "versions": {name: _version(artifact) for name, artifact in stages.items()},
     }

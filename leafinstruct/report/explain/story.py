@@ -47,6 +47,9 @@ def story(record: Mapping[str, Any], width: int = 80, full: bool = False) -> Ite
     yield from _rewrite(page, record["rewrite"], record["examples"])
     for example in record["examples"]:
         yield from _example(page, example)
+    for pair in record["lent"]:
+        where = f"{pair['file']}, row {pair['row']:,}"
+        yield from page.wrapped(f"lent to document {pair['document_id']}, {pair['kind']}: {where}", 0, 2)
     if not any(example["shard"] for example in record["examples"]):
         yield f"shard: {'removed by request' if record['fate'] == 'removed' else 'not in a shard'}"
     if record["cost"]["requests"]:
@@ -125,6 +128,28 @@ def _example(page: Page, example: Mapping[str, Any]) -> Iterator[str]:
     if shard := example["shard"]:
         yield from page.wrapped(f"shard: {shard['file']}, row {shard['row']:,}", 0, 2)
         yield from page.wrapped(shard["path"], 2)
+    for pair in example["preference"]:
+        yield from _pair(page, pair)
+
+
+def _pair(page: Page, pair: Mapping[str, Any]) -> Iterator[str]:
+    """One preference row: what was changed, the rejected answer, and the examiner's scores of both."""
+    yield from page.wrapped(
+        f"preference row {pair['id']}, {pair['kind']}: {pair['file']}, row {pair['row']:,}", 0, 2
+    )
+    for name, value in pair["changed"].items():
+        yield from page.wrapped(f"{name} {value}", 2, 4)
+    if lender := pair["lender"]:
+        where = lender["page_url"] or lender["url"] or lender["file"] or "unknown"
+        stated = f"license {lender['license'] or 'unknown'}, {where}"
+        yield from page.wrapped(f"from document {lender['document_id']}: {printable(stated)}", 2, 4)
+    yield from page.one(f"rejected: {' '.join(pair['rejected'])}", 2, 4)
+    for side, scores in pair["scores"].items():
+        if scores:
+            values = ", ".join(
+                f"{name} {'none' if value is None else f'{value:.4g}'}" for name, value in scores.items()
+            )
+            yield from page.wrapped(f"{side}: {values}", 2, 4)
 
 
 def _version(page: Page, stage: str, version: Mapping[str, Any]) -> Iterator[str]:

@@ -42,6 +42,7 @@ from leafinstruct.records.shards import named, values
 from leafinstruct.records.text.language_names import named as language_named
 from leafinstruct.records.text.words import word_units
 from leafinstruct.report.inspect.layout import layout
+from leafinstruct.report.inspect.pairs import add_rejected
 from leafinstruct.report.inspect.parts import OnProgress, in_order
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Found, Part
@@ -146,6 +147,7 @@ def gather(
         found.records += records
         found.models = {**shared.models, **found.models}
         found.cut += shared.cut
+    add_rejected(stages["shard"], found.records, numbers)
     return found
 
 

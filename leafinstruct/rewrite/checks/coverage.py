@@ -13,9 +13,9 @@ from itertools import pairwise
 
 from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.example import Turn
+from leafinstruct.records.text.genre import first_sentence
 from leafinstruct.records.text.words import UNITS, count_words, spelled_alike, weight, words_of
 from leafinstruct.rewrite.config import TaskFamily
-from leafinstruct.rewrite.genre import first_sentence
 from leafinstruct.rewrite.steps import body_of
 from leafinstruct.rewrite.tasks import parts_of
 

@@ -6,7 +6,8 @@
 
 The best round is the example: fewest findings, then the highest lowest score, then the highest mean score,
 then the earliest round. A round without a verdict counts as the lowest, because nothing says that it is
-better. All rounds are in rewrite/asked-*, so `leaf explain` shows them.
+better. All rounds are in rewrite/asked-*, so `leaf explain` shows them. The worst round that is worse than
+the best one is `beaten`: rewrite/rejected-* has its example, for preference rows (shard/preference).
 
 An examination that did not arrive (an outage, a refusal) is no verdict: the example is kept and its scores
 have the state of the answer. After an outage the part counts as failed, and the next run asks again.
@@ -53,13 +54,21 @@ class Revision:
 @dataclass(frozen=True, slots=True)
 class Round:
     """One round with a rewriter's answer. findings: what the checks do not accept. verdict: the examiner's
-    answer; None if it was not asked."""
+    answer; None if it was not asked. beaten: of the best round, the worst one that has a verdict and is worse
+    by scores or findings; None if there is none."""
 
     number: int
     answer: Answer
     turns: tuple[Turn, ...] = ()
     findings: tuple[str, ...] = ()
     verdict: Answer | None = None
+    beaten: Round | None = None
+
+    @property
+    def rank(self) -> tuple[int, int, float]:
+        """How good the round is: fewest findings, then the highest lowest score, then the highest mean."""
+        scores = self.scores
+        return -len(self.findings), min(scores, default=0), sum(scores) / len(scores) if scores else 0.0
 
     @property
     def scores(self) -> tuple[int, ...]:
@@ -118,16 +127,12 @@ async def refined(asking: Asking, config: RefineConfig | None, client: Client) -
 
 
 def best(rounds: Sequence[Round]) -> Round:
-    """The best of some rounds, by the order above."""
-    return max(
-        rounds,
-        key=lambda found: (
-            -len(found.findings),
-            min(found.scores, default=0),
-            sum(found.scores) / len(found.scores) if found.scores else 0.0,
-            -found.number,
-        ),
-    )
+    """The best of some rounds, by the order above, with the round that it beats."""
+    found = max(rounds, key=lambda one: (one.rank, -one.number))
+    worse = [one for one in rounds if one.scores and one.rank < found.rank and one.turns != found.turns]
+    if not worse or not found.scores:
+        return found
+    return replace(found, beaten=min(worse, key=lambda one: (one.rank, one.number)))
 
 
 def revised(request: Request, revision: Revision | None) -> Request:

@@ -151,11 +151,26 @@ function labels(record) {
 function turnsOf(record) {
   const several = record.examples.length > 1;
   return record.examples.flatMap((example, at) => [
-    ...(several ? [h("h3", { class: "quiet" }, `Example ${at + 1} of ${record.examples.length}: ${example.task}`)] : []), ...turnsIn(record, example)]);
+    ...(several ? [h("h3", { class: "quiet" }, `Example ${at + 1} of ${record.examples.length}: ${example.task}`)] : []), ...turnsIn(record, example), ...(example.pairs ?? []).map((pair) => pairOf(record, pair))]);
+}
+
+// The rejected answer of a preference row, closed at first.
+function pairOf(record, pair) {
+  const scores = pair.scores.map(([side, name, value]) => `${side} ${name} ${value ?? "none"}`);
+  return h("details", { class: "pair" }, h("summary", {}, `Rejected answer (${pair.kind}): ${pair.about}${pair.lender ? `, ${pair.lender}` : ""}`),
+    scores.length ? h("p", { class: "quiet" }, scores.join(" · ")) : null, ...turnsIn(record, pair));
+}
+
+// An image that another document lends.
+function lentImage(part) {
+  const source = part.image === null ? null : pixels(part.image);
+  return h("figure", {}, source ? h("img", { src: source, alt: `image of ${part.lent}`, decoding: "async" }) : h("div", { class: "absent" }, "image of a document that this page does not show"),
+    h("figcaption", {}, `image of document ${part.lent}`));
 }
 
 function turnsIn(record, example) {
   return example.turns.map((turn) => h("section", { class: `turn ${turn.role === "assistant" ? "assistant" : "user"}` }, h("h4", {}, turn.role), ...turn.parts.map((part) => {
+    if (part.lent !== undefined) return lentImage(part);
     if (part.at === undefined) return textOf(part, "prose");
     return segmentOf(record, record.bySegment.get(part.at), true);
   })));

@@ -9,18 +9,21 @@ in the digits of any script.
     story    it opens like a story, or half of its sentences narrate what somebody did and few are orders
     report   everything else, and every text in another language without steps
 
-Only the wording of the question depends on it. Chosen: rules over a classifier, because a wrong question is
+The wording of the question depends on it, and whether an answer with shuffled steps is a worse one
+(shard/preference). Chosen: rules over a classifier, because a wrong question is
 worse than a general one, and `report` fits every text.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.text.signs import STEP, is_line
 from leafinstruct.records.text.words import first_words, sentences_of
-from leafinstruct.rewrite.config import Genre
+
+Genre = Literal["how_to", "story", "report"]
 
 FEWEST_STEPS, ORDERS, SOME_ORDERS, NARRATED, FEWEST_SENTENCES = 2, 0.25, 0.125, 0.5, 2
 """Minimum numbered steps of a how-to; minimum share of orders in a how-to, and in one whose numbers or title

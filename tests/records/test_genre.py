@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from making import document
 
+from leafinstruct.records.text.genre import genre_of
 from leafinstruct.rewrite.edits import request_of
-from leafinstruct.rewrite.genre import genre_of
 
 
 @pytest.mark.parametrize(

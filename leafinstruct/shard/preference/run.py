@@ -1,0 +1,229 @@
+"""Write the preference rows of a dataset, a folder of shards beside those of rows, with SHA256SUMS of its
+own.
+
+    gather (processes)   what planning reads, and the worse rounds as rows (material.py)
+    plan   (here)        from keys only (plan.py)
+    write  (processes)   one shard (write.py), from the gathered rows of each part
+
+The rejected answers are made of the rows of this dataset and no others, so a removed record is in no
+preference row. Without `shard.preference` nothing is gathered and the folder is removed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pyarrow as pa
+
+from leafinstruct.records import public, table
+from leafinstruct.records.example import Example
+from leafinstruct.records.files import seal
+from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.published_row import row_of
+from leafinstruct.records.removals import Shown, Suppressed
+from leafinstruct.records.shards import CHECKSUMS, split_of
+from leafinstruct.records.text.genre import genre_of
+from leafinstruct.runtime.artifact import Artifact, digest, version
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
+from leafinstruct.runtime.files import writing
+from leafinstruct.runtime.record import PreferenceFacts
+from leafinstruct.shard import keys as keys_of
+from leafinstruct.shard.config import ShardConfig
+from leafinstruct.shard.files import checksums, damaged_shards
+from leafinstruct.shard.groups import group
+from leafinstruct.shard.plan import assigned, shards
+from leafinstruct.shard.preference import material
+from leafinstruct.shard.preference.plan import PLACES, planned
+from leafinstruct.shard.preference.write import write
+from leafinstruct.shard.removed_examples import remaining
+
+CODE = 1
+"""Version, increased when the same rows give other preference rows than before."""
+GATHERED = ("pairs", "losers")
+"""Kinds of the files that are gathered, beside those of the stage."""
+ALWAYS_APART = ("text", "near_text")
+"""Keys of groups that never lend to each other, in addition to shard.group_by."""
+
+
+@dataclass(frozen=True)
+class PreferenceSettings:
+    """What preference rows need of the stage's settings."""
+
+    config: ShardConfig
+    seed: int
+    recipe: str
+    suppressed: Suppressed
+
+
+def folder_of(out: Artifact) -> Artifact:
+    """The artifact of the preference rows of a shard stage."""
+    return Artifact(out.path / FOLDER)
+
+
+def run(
+    settings: PreferenceSettings,
+    inputs: Artifact,
+    out: Artifact,
+    keys: Mapping[str, pa.Table],
+    near: pa.Table,
+    shaping: object,
+    engine: Engine,
+) -> PreferenceFacts | None:
+    """Write every shard of preference rows that is not up to date, and SHA256SUMS. Returns facts for the
+    record; None if the recipe wants no preference rows.
+
+    keys: of each part, see plan.plan; near: of keys.NEAR. shaping: what a shard's bytes depend on besides its
+    rows.
+    """
+    folder, config = folder_of(out), settings.config
+    if not config.preference:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        return None
+    parts = [Part(name, _key(settings, inputs, name, rows)) for name, rows in keys.items()]
+    stale = [part for part in parts if not _is_gathered(out, part)]
+    for _ in engine.map(partial(gather, settings, inputs, out), stale, Needs(what="gathering answers")):
+        pass
+    rows, groups, _ = assigned(config, settings.seed, keys, near)
+    found = keys_of.read(out, list(keys), "pairs")
+    labels = group(pa.concat_tables(keys.values()), near, sorted({*groups.group_by, *ALWAYS_APART})).label
+    made, counts = planned(settings.seed, config.preference, rows, pa.concat_tables(found.values()), labels)
+    wanted = list(shards(config, made, [CODE, shaping], PLACES.names, "{split}")) if len(made) else []
+    _clear(folder, [shard.name for shard in wanted])
+    for path in damaged_shards(folder, [part.name for part in wanted], engine):
+        folder.open(path.stem)
+        path.unlink(missing_ok=True)
+    missing = [part for part in wanted if not folder.is_up_to_date(part.name, part.payload[0])]
+    task = partial(write, config.row_group_bytes, out, folder)
+    for _ in engine.map(task, missing, Needs(what="writing preference rows")):
+        pass
+    with writing(folder.path / CHECKSUMS) as temporary:
+        temporary.write_text(checksums(folder), encoding="utf-8")
+    return _facts(folder, counts)
+
+
+def files_of(out: Artifact) -> dict[str, str]:
+    """The published files of the preference rows except SHA256SUMS: name, relative to the stage's folder, ->
+    sha256 in their reports."""
+    folder = folder_of(out)
+    return {
+        f"{FOLDER}/{name}": sha256 for report in folder.reports() for name, sha256 in report.files.items()
+    }
+
+
+def gather(settings: PreferenceSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
+    """Task: write losers-<part>.arrow and pairs-<part>.arrow. payload: the key."""
+    assert inputs.upstream is not None, "rewrite was made from filter"
+    material.file_of(out, "pairs", part.name).unlink(missing_ok=True)
+    examples = remaining(settings.suppressed, inputs, part.name)
+    losers = _losers(settings, inputs, part.name)
+    paired = [
+        (loser, material.is_pair(example, loser)) if (loser := losers.get(example.id)) else (None, False)
+        for example in examples
+    ]
+    kept = [loser for loser, is_pair in paired if loser is not None and is_pair]
+    digests = iter(_write_losers(settings, inputs, out, part.name, kept))
+    used = {example.document_id for example in examples}
+    ordered = {
+        document.id: genre_of(document) != "report"
+        for document in table.documents(inputs.upstream.checked("documents", part.name))
+        if document.id in used
+    }
+    hashes = dict(table.columns(inputs.upstream.file("images", part.name), "sha256", "hash"))
+    found: list[material.Material] = []
+    count = 0
+    for example, (loser, is_pair) in zip(examples, paired, strict=True):
+        place = count if is_pair else material.NO_LOSER if loser is None else material.OTHER_QUESTION
+        sha = next(digests) if is_pair else None
+        found.append(material.material_of(example, ordered[example.document_id], hashes, place, sha))
+        count += is_pair
+    path = material.file_of(out, "pairs", part.name)
+    keys_of.write(path, part.payload, found, material.SCHEMA)
+    return TaskResult(counts={"rows": len(examples)})
+
+
+def _losers(settings: PreferenceSettings, inputs: Artifact, part: str) -> dict[str, Example]:
+    """The examples of worse rounds by id, without those on the list of removals."""
+    report = inputs.report(part)
+    name = inputs.file("rejected", part).name
+    if "round" not in settings.config.preference or report is None or name not in report.files:
+        return {}
+    return {
+        example.id: example
+        for example in table.examples(inputs.checked("rejected", part))
+        if settings.suppressed.match(Shown.of_example(example)) is None
+    }
+
+
+def _write_losers(
+    settings: PreferenceSettings, inputs: Artifact, out: Artifact, part: str, losers: Sequence[Example]
+) -> Iterator[str]:
+    """Write the worse rounds of a part as rows. Yields the digest of each."""
+    assert inputs.upstream is not None, "rewrite was made from filter"
+    wanted = {image.sha256 or "" for example in losers for image in example.images}
+    data = table.images(inputs.upstream.file("images", part), wanted)
+    schema, places, digests = public.schema(), [], []
+    with writing(material.file_of(out, "losers", part)) as temporary:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
+            for example in losers:
+                row = row_of(example, data, settings.recipe)
+                start = sink.tell()
+                file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
+                places.append((start, sink.tell() - start))
+                digests.append(digest({**row, "images": [image.sha256 for image in example.images]}))
+        seal.put(temporary, places)
+    return iter(digests)
+
+
+def _is_gathered(out: Artifact, part: Part) -> bool:
+    path = material.file_of(out, "pairs", part.name)
+    return keys_of.key_of(path) == part.payload and material.file_of(out, "losers", part.name).is_file()
+
+
+def _key(settings: PreferenceSettings, inputs: Artifact, part: str, rows: pa.Table) -> str:
+    """Digest of everything that the material of a part depends on. Of the list of removals only what it
+    removes here: the rows that are left, and the worse rounds."""
+    assert inputs.upstream is not None, "rewrite was made from filter"
+    return digest(
+        [
+            CODE,
+            settings.recipe,
+            [version(name) for name in ("datasets", "pyarrow", "regex")],
+            "round" in settings.config.preference,
+            rows["id"].to_pylist(),
+            sorted(_losers(settings, inputs, part)) if settings.suppressed.entries else None,
+            inputs.file_digest("examples", part),
+            inputs.upstream.file_digest("documents", part),
+            table.key_of(inputs.upstream.file("images", part)),
+        ]
+    )
+
+
+def _clear(folder: Artifact, wanted: Sequence[str]) -> None:
+    """Remove shards that are no longer in the plan, and the checksums in any case."""
+    folder.path.mkdir(exist_ok=True)
+    (folder.path / CHECKSUMS).unlink(missing_ok=True)
+    folder.keep_only(wanted)
+    for path in folder.path.glob("*.parquet"):
+        if path.stem not in wanted:
+            path.unlink()
+
+
+def _facts(folder: Artifact, counts: Mapping[str, int]) -> PreferenceFacts:
+    splits: dict[str, dict[str, int]] = {}
+    for report in folder.reports():
+        path = folder.path / f"{report.part}.parquet"
+        split = splits.setdefault(split_of(path), {"rows": 0, "images": 0, "bytes": 0, "plain_bytes": 0})
+        for name in ("rows", "images", "bytes"):
+            split[name] += report.counts[name]
+        split["plain_bytes"] += public.open_shard(path, public.PREFERENCE).plain_bytes
+    of_kind = {
+        name: count for name, count in sorted(counts.items()) if name not in ("without", "other_question")
+    }
+    return {
+        "kinds": of_kind,
+        "splits": splits,
+        "without": counts["without"],
+        "other_question": counts["other_question"],
+    }
