@@ -181,9 +181,8 @@ def _is_as_generated(row: dict[str, Any], asked: dict[str, list[Asked]]) -> None
 
 
 def test_answers_that_only_fit_the_schema_as_sent_end_with_a_reason(tmp_path: Path) -> None:
-    """The schema as sent states no bounds of texts and lists (wire_schema.py): a decoder that reads no question
-    breaks them, is corrected twice, and the document has no verdict. Scores are enums: none is out of bounds.
-    """
+    """The schema as sent states no bounds of texts and lists (wire_schema.py): a decoder that reads no
+    question breaks them, is corrected twice, and the document has no verdict. No score is out of bounds."""
     with TrueServer() as server:
         own = made(tmp_path, server, 1)
         with pytest.raises(LeafInstructError, match=r"judge\.text_quality \(unparsed\) removed 1"):

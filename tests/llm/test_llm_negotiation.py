@@ -302,7 +302,19 @@ def test_a_schema_travels_in_the_subset_that_strict_modes_share(schema: dict[str
             },
         ),
     ],
-    ids=["const", "enum", "mixed enum", "types", "oneOf", "no type", "grade", "many", "open", "number", "no object"],
+    ids=[
+        "const",
+        "enum",
+        "mixed enum",
+        "types",
+        "oneOf",
+        "no type",
+        "few",
+        "many",
+        "open",
+        "number",
+        "no object",
+    ],
 )
 def test_what_strict_modes_refuse_is_put_otherwise(schema: dict[str, Any], wire: dict[str, Any]) -> None:
     assert wire_schema({"properties": {"it": schema}})["properties"]["it"] == wire
