@@ -191,7 +191,9 @@ class Sender:
 
     def _body(self, terms: Terms, messages: Sequence[WireMessage], limit: int) -> dict[str, object]:
         if terms.form not in self._formats:
-            self._formats[terms.form] = response_format(self._request, terms.form)
+            self._formats[terms.form] = response_format(
+                self._request, terms.form, integer_enums=self._config.served_by.integer_enums
+            )
         temperature = self._config.temperature if terms.temperature else None
         return {
             **self._config.extra_body,

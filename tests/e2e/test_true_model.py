@@ -181,8 +181,8 @@ def _is_as_generated(row: dict[str, Any], asked: dict[str, list[Asked]]) -> None
 
 
 def test_answers_that_only_fit_the_schema_as_sent_end_with_a_reason(tmp_path: Path) -> None:
-    """The schema as sent states no bounds (wire_schema.py): a decoder that reads no question breaks them, is
-    corrected twice, and the document has no verdict."""
+    """The schema as sent states no bounds of texts and lists (wire_schema.py): a decoder that reads no
+    question breaks them, is corrected twice, and the document has no verdict. No score is out of bounds."""
     with TrueServer() as server:
         own = made(tmp_path, server, 1)
         with pytest.raises(LeafInstructError, match=r"judge\.text_quality \(unparsed\) removed 1"):
@@ -192,6 +192,9 @@ def test_answers_that_only_fit_the_schema_as_sent_end_with_a_reason(tmp_path: Pa
             assert purpose(asked) == "judge"
             assert asked.schema is not None
             jsonschema.validate(asked.value, dict(asked.schema))
+            given = [asked.value[aspect]["score"] for aspect in JUDGE_ASPECTS]
+            given += [entry["score"] for entry in asked.value["images"]]
+            assert set(given) <= {1, 2, 3, 4, 5, "n/a"}
         assert dropped(own, "filter") == {0: "judge.text_quality"}
         (cost,) = [
             e["cost"] for e in entries(pipeline.artifacts(recipes.load(own))) if e["stage"] == "filter"

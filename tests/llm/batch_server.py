@@ -53,7 +53,8 @@ async def hang_up(request: web.Request) -> web.StreamResponse:
 @dataclass
 class BatchServer(Misbehaving):
     """Scripted server. status: of every batch in the end; errors: of one that fails; unanswered: number of
-    its last requests, of one that expires or is cancelled; asked, heads: all requests but completions."""
+    its last requests, of one that expires or is cancelled; files: all that were ever there; deleted: those
+    that are not any longer; asked, heads: all requests but completions."""
 
     polls: int = 2
     status: str | Callable[[], str] = "completed"
@@ -62,6 +63,7 @@ class BatchServer(Misbehaving):
     unanswered: int = 0
     faults: list[Fault] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
     batches: list[Body] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     heads: list[dict[str, str]] = field(default_factory=list)
@@ -77,6 +79,7 @@ class BatchServer(Misbehaving):
         app = web.Application(client_max_size=1 << 28, middlewares=[self._faulty])
         app.router.add_post("/v1/files", self._upload)
         app.router.add_get("/v1/files/{id}/content", self._content)
+        app.router.add_delete("/v1/files/{id}", self._delete)
         app.router.add_post("/v1/batches", self._create)
         app.router.add_get("/v1/batches", self._list)
         app.router.add_get("/v1/batches/{id}", self.look)
@@ -108,15 +111,22 @@ class BatchServer(Misbehaving):
 
     async def _content(self, request: web.Request) -> web.Response:
         data = self.files.get(request.match_info["id"])
-        if data is None:
+        if data is None or request.match_info["id"] in self.deleted:
             return web.json_response({"error": {"message": "No such File object"}}, status=404)
         return web.Response(body=data, content_type="application/octet-stream")
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        if name not in self.files or name in self.deleted:
+            return web.json_response({"error": {"message": "No such File object"}}, status=404)
+        self.deleted.append(name)
+        return web.json_response({"id": name, "object": "file", "deleted": True})
 
     async def _create(self, request: web.Request) -> web.Response:
         body = await request.json()
         assert body["endpoint"] == "/v1/chat/completions"
         assert body["completion_window"] == "24h"
-        if body["input_file_id"] not in self.files:
+        if body["input_file_id"] not in self.files or body["input_file_id"] in self.deleted:
             return web.json_response({"error": {"message": "No such File object"}}, status=404)
         batch = {"id": f"batch_{len(self.batches)}", "object": "batch", "status": "validating", "looks": 0}
         self.batches.append({**batch, "input_file_id": body["input_file_id"]})

@@ -397,6 +397,77 @@ def test_another_model_does_not_take_the_batch(server: BatchServer, tmp_path: Pa
     assert (len(server.batches), server.uploads()) == (2, 2)
 
 
+# --- files at the provider ---
+
+
+def deletions(server: BatchServer) -> int:
+    return sum(method == "DELETE" for method, _ in server.asked)
+
+
+def test_requests_and_results_are_deleted_at_the_provider_when_every_answer_is_in_the_cache(
+    server: BatchServer, tmp_path: Path
+) -> None:
+    bad = 200, completion('{"score": 9, "reason": "x"}')
+    server.answer = lambda body: (
+        well(body)
+        if len(body["messages"]) > 2
+        else bad
+        if "lesson 1" in str(body)
+        else (400, {"error": {"message": "no"}})
+        if "lesson 2" in str(body)
+        else well(body)
+    )
+    run(server, tmp_path, *questions(5))
+    assert len(server.batches) == 2
+    # requests, results and errors of the first batch; requests and results of the second
+    assert sorted(server.deleted) == sorted(server.files)
+    assert len(server.files) == 5
+    answers, _ = run(server, tmp_path, question("lesson 0"), question("lesson 1"), question("another"))
+    assert [answer.state for answer in answers] == ["ok"] * 3
+    assert deletions(server) == 5
+
+
+def test_a_batch_with_an_open_question_keeps_its_files(server: BatchServer, tmp_path: Path) -> None:
+    bad = 200, completion('{"score": 9, "reason": "x"}')
+    server.answer = lambda body: bad if "lesson 1" in str(body) and len(body["messages"]) == 2 else well(body)
+    crash(server, tmp_path, questions(4), Fault("GET", "/v1/batches/batch_1", _never))
+    assert server.deleted == []
+    answers, _ = run(server, tmp_path, *questions(4))
+    assert {answer.state for answer in answers} == {"ok"}
+    assert sorted(server.deleted) == sorted(server.files)
+
+
+@pytest.mark.parametrize("kept", ["killed", "down"])
+def test_files_that_a_run_left_are_deleted_by_the_next_one(
+    server: BatchServer, tmp_path: Path, kept: str
+) -> None:
+    fault = Fault("DELETE", "/v1/files/", _never if kept == "killed" else instead(503, "down"))
+    server.faults = [fault]
+
+    async def until_it_is_met() -> None:
+        client = Client(online(server.url, batch=True), tmp_path)
+        await asyncio.gather(*map(client.ask, questions(4)))
+        assert await asyncio.to_thread(fault.met.wait, 60)
+        if kept == "down":
+            await client.close()
+
+    asyncio.run(until_it_is_met())
+    assert len(server.deleted) < len(server.files)
+    run(server, tmp_path, question("another"))
+    assert sorted(server.deleted) == sorted(server.files)
+    before = deletions(server)
+    run(server, tmp_path, question("one more"))
+    assert deletions(server) == before
+
+
+def test_a_server_that_deletes_no_files_is_asked_once(server: BatchServer, tmp_path: Path) -> None:
+    server.faults = [Fault("DELETE", "/v1/files/", instead(405)) for _ in range(2)]
+    answers, _ = run(server, tmp_path, *questions(4))
+    assert {answer.state for answer in answers} == {"ok"}
+    run(server, tmp_path, question("another"))
+    assert (deletions(server), server.deleted) == (2, [])
+
+
 # --- what is stored and sent ---
 
 

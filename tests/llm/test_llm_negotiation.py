@@ -286,6 +286,13 @@ def test_a_schema_travels_in_the_subset_that_strict_modes_share(schema: dict[str
         ),
         ({"maximum": 5, "description": "1 to 5"}, {"type": "number", "description": "1 to 5"}),
         (
+            {"type": "integer", "minimum": 1, "maximum": 3, "description": "grade"},
+            {"type": "integer", "enum": [1, 2, 3], "description": "grade"},
+        ),
+        ({"type": "integer", "minimum": 0, "maximum": 16}, {"type": "integer"}),
+        ({"type": "integer", "minimum": 0}, {"type": "integer"}),
+        ({"type": "number", "minimum": 0, "maximum": 1}, {"type": "number"}),
+        (
             {"properties": {"a": {"type": "integer"}}},
             {
                 "type": "object",
@@ -295,10 +302,32 @@ def test_a_schema_travels_in_the_subset_that_strict_modes_share(schema: dict[str
             },
         ),
     ],
-    ids=["const", "enum", "mixed enum", "types", "oneOf", "no type", "no object"],
+    ids=[
+        "const",
+        "enum",
+        "mixed enum",
+        "types",
+        "oneOf",
+        "no type",
+        "few",
+        "many",
+        "open",
+        "number",
+        "no object",
+    ],
 )
 def test_what_strict_modes_refuse_is_put_otherwise(schema: dict[str, Any], wire: dict[str, Any]) -> None:
     assert wire_schema({"properties": {"it": schema}})["properties"]["it"] == wire
+
+
+def test_gemini_gets_no_enum_of_integers(server: Misbehaving, tmp_path: Path) -> None:
+    ask(online(server.url, provider="gemini", key_env=None), tmp_path, question())
+    ask(online(server.url, model="other"), tmp_path, question())
+    sent = [seen.body["response_format"]["json_schema"]["schema"]["properties"] for seen in server.seen]
+    assert [schema["score"] for schema in sent] == [
+        {"type": "integer"},
+        {"type": "integer", "enum": [1, 2, 3, 4, 5]},
+    ]
 
 
 def test_a_bound_that_does_not_travel_is_checked_here(server: Misbehaving, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
     POST /batches              input_file_id, endpoint, completion_window
     GET  /batches/{id}         until its status is final, with growing pauses
     GET  /files/{id}/content   results and errors, a line for each request, in any order
+    DELETE /files/{id}         requests and results, once every answer is in the cache
 
 Source: OpenAI's API reference, "Batch" and "Files".
 
@@ -36,6 +37,7 @@ _WINDOW = "24h"  # the only one that OpenAI offers
 _GROWTH, _SLOWEST = 1.5, 10.0  # of the pauses between polls; the longest is 10 x the first
 _ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)  # it is shown in the progress line
 _PAGES, _PAGE = 20, 100  # of the list of batches
+_NOT_DELETED = (404, 405, 410, 501)  # no such file, or no deletion at this server
 
 
 class GoneError(Exception):
@@ -107,6 +109,16 @@ class BatchApi:
             return await self._transport.send("GET", path, self._config.deadline, into=into)
 
         await self._call(once, is_json=False)
+
+    async def delete(self, file: str) -> bool:
+        """Delete a file. Returns whether that need not be tried again: it is deleted or gone, or the server
+        deletes no files. Raises RecipeError."""
+        try:
+            path = f"/files/{quote(file, safe='')}"
+            response = await self._transport.send("DELETE", path, self._config.timeout)
+        except BusyError:
+            return False
+        return response.status < 300 or response.status in _NOT_DELETED
 
     async def _listed(self) -> AsyncIterator[Mapping[str, object]]:
         """Yield the batches of this account, the newest first."""

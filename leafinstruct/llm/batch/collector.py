@@ -6,6 +6,8 @@
 
 To the tries of a question (exchange.py) a batch is a slow server: what fails the schema, is declined or has
 expired is in the next batch, and answers go into the same cache by the same keys as those of direct requests.
+When every question of a batch has its answer, its files are deleted at the provider; those of a run that was
+killed before, by the next one that asks something.
 
 An item is a hash of the question's key, its repair turns and its limit. So a later run finds what it asked,
 whatever terms were negotiated. A batch counts as read when every question in it has its answer: if a run is
@@ -18,6 +20,7 @@ since images as text take a third more than their bytes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -40,6 +43,7 @@ from leafinstruct.llm.protocol.server import Reply, Server
 _QUIET = 2.0  # seconds without a new request before the open file is complete
 # the same while questions of this run are elsewhere: with another process, or waiting for the budget
 _PATIENCE = 60.0
+_CLOSING = 10.0  # seconds to wait for files to be deleted; the next run deletes the others
 _LIMITED = ("token_limit_exceeded", "rate_limit_exceeded", "request_limit_exceeded")
 _STATUSES = ("validating", "in_progress", "finalizing", "cancelling", *FINAL)
 _RESTARTS = 100  # of a batch that exceeds the tokens in the provider's queue; with the longest pause, hours
@@ -96,16 +100,19 @@ class Collector:
         self._known: dict[str, _Running] = {}  # items of batches of earlier runs that nobody asked for yet
         self._open: _Open | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._deleting: set[asyncio.Task[None]] = set()
         self._arrivals = self._waiting = 0
         self.questions: Callable[[], int] = lambda: 0
         """Returns how many questions of this client have no answer yet."""
         try:
-            unread = self._jobs.unread()
+            unread, read = self._jobs.known()
         except OSError as error:
             raise SourceError(
                 f"{folder}: the journal of batches cannot be read: {error.strerror}."
             ) from error
         loop = asyncio.get_running_loop()
+        for job in read:
+            self._delete(_Running(job, {}, set()))
         for job in unread:
             running = _Running(job, {item: loop.create_future() for item in job.items}, set(job.items))
             self._running.append(running)
@@ -155,15 +162,36 @@ class Collector:
     def finished(self, items: Collection[str]) -> None:
         """Record that a question has its answer, or never will. items: of its tries."""
         for running in self._running:
-            before = len(running.left)
-            running.left.difference_update(items)
-            if before and not running.left and running.job.file:
-                self._jobs.put(running.job, read=True)
+            mine = running.left.intersection(items)
+            running.left -= mine
+            if not mine or not running.job.file:
+                continue
+            if running.left:
+                self._jobs.answered(running.job, mine)
+            else:
+                self._jobs.put(running.job, "read")
+                self._delete(running)
+
+    def _delete(self, running: _Running) -> None:
+        """Begin to delete the files of a batch that is read."""
+        task = asyncio.create_task(self._deleted(running))
+        self._deleting.add(task)
+        task.add_done_callback(self._deleting.discard)
+
+    async def _deleted(self, running: _Running) -> None:
+        """Delete them. What fails is left to the next run: no answer depends on it."""
+        if running.task is not None:
+            await asyncio.wait([running.task])  # it may still read the end of a file
+        with contextlib.suppress(LeafInstructError):
+            if all([await self._api.delete(file) for file in running.job.files]):
+                self._jobs.put(running.job, "deleted")
 
     async def close(self) -> None:
-        """Stop waiting. Submitted batches go on at the provider."""
+        """Stop waiting, after files are deleted. Submitted batches go on at the provider."""
+        if self._deleting:
+            await asyncio.wait(self._deleting, timeout=_CLOSING)
         tasks = [one.task for one in self._running if one.task is not None]
-        tasks += [self._closing] if self._closing is not None else []
+        tasks += [*self._deleting, *([self._closing] if self._closing is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -265,12 +293,14 @@ class Collector:
             )
             await clock.CLOCK.sleep(10 * self._batch.poll)
         why = self._quoted(error) if error else ""
-        for name in ("output_file_id", "error_file_id"):
-            if isinstance(file := found.get(name), str) and file:
-                try:
-                    await self._api.results(file, partial(self._deliver, running))
-                except GoneError as gone:
-                    why = f"its results are gone: {gone}"
+        named = [found.get(name) for name in ("output_file_id", "error_file_id")]
+        results = tuple(file for file in named if isinstance(file, str) and file)
+        running.job = replace(running.job, results=results)  # before the last question has its answer
+        for file in results:
+            try:
+                await self._api.results(file, partial(self._deliver, running))
+            except GoneError as gone:
+                why = f"its results are gone: {gone}"
         status = str(found.get("status"))
         self._rest(
             running,

@@ -42,6 +42,7 @@ class Provider:
     key_header: header of the key; `Authorization` carries it as a bearer token.
     max_in_flight: maximum number of requests awaiting an answer.
     ignores_form: the server accepts `response_format` and does not obey it, so the schema is sent in words.
+    integer_enums: the server accepts enums of integers; one that does not would reject the whole schema.
     """
 
     base_url: str | None
@@ -49,6 +50,7 @@ class Provider:
     key_header: str = "Authorization"
     max_in_flight: int = _REPLICA
     ignores_form: bool = False
+    integer_enums: bool = True
 
 
 PROVIDERS: dict[str, Provider] = {
@@ -56,7 +58,9 @@ PROVIDERS: dict[str, Provider] = {
     "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY"),
     "azure": Provider(None, "AZURE_OPENAI_API_KEY", "api-key"),
     "anthropic": Provider("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", ignores_form=True),
-    "gemini": Provider("https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+    "gemini": Provider(
+        "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY", integer_enums=False
+    ),
     "vllm": Provider("http://localhost:8000/v1"),
     "ollama": Provider("http://localhost:11434/v1", max_in_flight=_ONE_MACHINE),
     "llamacpp": Provider("http://localhost:8080/v1", max_in_flight=_ONE_MACHINE),

@@ -90,14 +90,15 @@ def wire_messages(
     return messages
 
 
-def response_format(request: Request, form: Form) -> dict[str, object]:
-    """Return the body's `response_format` entry, or nothing."""
+def response_format(request: Request, form: Form, *, integer_enums: bool = True) -> dict[str, object]:
+    """Return the body's `response_format` entry, or nothing. integer_enums: see wire_schema."""
+    sent = wire_schema(request.schema, integer_enums=integer_enums)
     if form is Form.SCHEMA:
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", request.purpose)[:64] or "answer"
-        schema = {"name": name, "strict": True, "schema": wire_schema(request.schema)}
+        schema = {"name": name, "strict": True, "schema": sent}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
     if form is Form.OBJECT:
-        return {"response_format": {"type": "json_object", "schema": wire_schema(request.schema)}}
+        return {"response_format": {"type": "json_object", "schema": sent}}
     if form is Form.PLAIN:
         return {"response_format": {"type": "json_object"}}
     return {}
