@@ -18,6 +18,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from leafinstruct.records.document import ImageRef
 from leafinstruct.records.example import Part, Turn
+from leafinstruct.records.text.invisible import visible
 
 MAX_INSTRUCTION = 2000
 """Maximum characters of an instruction."""
@@ -164,10 +165,10 @@ def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
             else "the context must show no image"
         )
         return f"{where}; the response must show images {_run(given + 1, images)}"
-    if not value["instruction"].strip():
+    if not visible(value["instruction"]).strip():
         return "the instruction must say something; it is empty"
     parts = (*value["context"], *value["response"])
-    if any(item["type"] == "text" and not item["text"].strip() for item in parts):
+    if any(item["type"] == "text" and not visible(item["text"]).strip() for item in parts):
         return "no text may be empty"
     return None
 
@@ -175,14 +176,17 @@ def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
 def turns(value: RewriteAnswer, images: Sequence[ImageRef]) -> tuple[Turn, Turn]:
     """The turns of a checked answer: user (instruction, then context) and assistant (response)."""
     return (
-        Turn("user", (value["instruction"].strip(), *parts_of(value["context"], images))),
+        Turn("user", (visible(value["instruction"]).strip(), *parts_of(value["context"], images))),
         Turn("assistant", parts_of(value["response"], images)),
     )
 
 
 def parts_of(items: Sequence[AnswerPart], images: Sequence[ImageRef]) -> tuple[Part, ...]:
-    """The parts of a turn. images: of the document, in order."""
-    return tuple(item["text"] if item["type"] == "text" else images[item["image"] - 1] for item in items)
+    """The parts of a turn, without invisible characters: they would be published, and nobody would see them.
+    images: of the document, in order."""
+    return tuple(
+        visible(item["text"]) if item["type"] == "text" else images[item["image"] - 1] for item in items
+    )
 
 
 def numbers_of(items: Sequence[AnswerPart]) -> list[int]:

@@ -16,7 +16,6 @@ from leafinstruct.filter.judging import rules, verdict
 from leafinstruct.filter.judging.panel import Judge
 from leafinstruct.filter.passes import cached_scores, decision_of
 from leafinstruct.filter.settings import FilterSettings
-from leafinstruct.filter.texts import pleas
 from leafinstruct.images.send import Sent, all_as_sent, smaller
 from leafinstruct.llm.client import Client, needs_of
 from leafinstruct.llm.faults.outage import too_many_failed
@@ -146,8 +145,7 @@ def _pleading(decisions: Sequence[Decision]) -> dict[str, str]:
     """Documents that address a judge -> why no judge is asked about them."""
     found: dict[str, str] = {}
     for one in decisions:
-        removed = next((edit.position for edit in one.edits if edit.reason == pleas.REASON), None)
-        if detail := judge.plea(one.document, removed):
+        if detail := judge.plea(one.document, one.edits):
             found[one.document.id] = detail
     return found
 

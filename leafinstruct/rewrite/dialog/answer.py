@@ -13,6 +13,7 @@ from typing import TypedDict
 
 from leafinstruct.records.document import ImageRef
 from leafinstruct.records.example import Turn
+from leafinstruct.records.text.invisible import visible
 from leafinstruct.rewrite import parse
 from leafinstruct.rewrite.parse import MAX_INSTRUCTION, AnswerPart
 
@@ -74,9 +75,9 @@ def fault(value: DialogAnswer, context: Sequence[int], answers: Sequence[Sequenc
         if shown != list(images):
             return f"{place} must show {_listed(images)}, in this order; you showed {_listed(shown)}"
     for number, turn in enumerate(found, start=1):
-        if not turn["ask"].strip():
+        if not visible(turn["ask"]).strip():
             return f"the question of turn {number} must say something; it is empty"
-        if not any(part["type"] == "text" and part["text"].strip() for part in turn["answer"]):
+        if not any(part["type"] == "text" and visible(part["text"]).strip() for part in turn["answer"]):
             return f"the answer of turn {number} must have a text"
     return None
 
@@ -87,7 +88,7 @@ def turns(value: DialogAnswer, images: Sequence[ImageRef]) -> tuple[Turn, ...]:
     for number, turn in enumerate(value["turns"]):
         given = parse.parts_of(value["context"], images) if number == 0 else ()
         found += [
-            Turn("user", (turn["ask"].strip(), *given)),
+            Turn("user", (visible(turn["ask"]).strip(), *given)),
             Turn("assistant", parse.parts_of(turn["answer"], images)),
         ]
     return tuple(found)
