@@ -170,10 +170,11 @@ def request_of(
     document: Document, task: Task, images: Mapping[str, Sent], settings: RewriteSettings
 ) -> Request:
     """The rewriter's request about a piece, see prompt.request and dialog.ask."""
-    bounds = () if settings.offline else (settings.config.checks, settings.config.max_dangling)
+    config = settings.config
+    bounds = None if settings.offline else prompts.Bounds(config.checks, config.max_dangling)
     if has_turns(task.family):
-        return dialog.request(document, task, images, settings.turns_prompt, *bounds)
-    return prompts.request(document, task, images, settings.prompt, *bounds)
+        return dialog.request(document, task, images, settings.turns_prompt, bounds)
+    return prompts.request(document, task, images, settings.prompt, bounds)
 
 
 def question(
@@ -203,7 +204,7 @@ def examination(
 ) -> Request:
     """The examiner's request about the example of a piece. images, px: as of `question`. answer, turns: of
     the rewriter."""
-    left = _left_out(task, answer)
+    left = _left_out(answer)
     return _fitted(
         document, images, px, lambda sent: examine.request(document, task, turns, sent, prompt, left)
     )
@@ -258,9 +259,9 @@ async def rewrite_piece(
         return refused_by_check(document, answer) or Refused(
             document, f"answer_{answer.state}", answer.state, answer.detail
         )
-    if (verdict := _unfit(document, task, answer)) is not None:
+    if (verdict := _unfit(document, answer)) is not None:
         return Refused(document, UNFIT, "ok", verdict)
-    gone = _left_out(task, answer)
+    gone = _left_out(answer)
     shown = prompts.without(document, gone)
     unanswered = prompts.unanswered_of(shown, found.turns)
     if config.max_dangling is not None and len(unanswered) > config.max_dangling:  # of templates
@@ -285,7 +286,7 @@ def _asking(
     name = example_id(document.id, task.family.name, piece.number)
 
     def read(answer: Answer) -> tuple[Turn, ...] | None:
-        return turns_of(document, task, answer) if _unfit(document, task, answer) is None else None
+        return turns_of(document, task, answer) if _unfit(document, answer) is None else None
 
     def failed(answer: Answer) -> str | None:
         refused = refused_by_check(document, answer)
@@ -311,16 +312,14 @@ def turns_of(document: Document, task: Task, answer: Answer) -> tuple[Turn, ...]
     return parse.turns(cast("parse.RewriteAnswer", answer.value), document.images)
 
 
-def _unfit(document: Document, task: Task, answer: Answer) -> str | None:
+def _unfit(document: Document, answer: Answer) -> str | None:
     """Why the model says that the document makes no example; None if it makes one."""
-    if has_turns(task.family):
-        return None
-    return parse.unfit(cast("parse.RewriteAnswer", answer.value), len(document.images))
+    return parse.unfit(cast("parse.Verdict", answer.value), len(document.images))
 
 
-def _left_out(task: Task, answer: Answer) -> dict[int, str]:
+def _left_out(answer: Answer) -> dict[int, str]:
     """The images that the model left out, by number, each with its reason."""
-    return {} if has_turns(task.family) else parse.left_out(cast("parse.RewriteAnswer", answer.value))
+    return parse.left_out(cast("parse.Verdict", answer.value))
 
 
 def _without_task(document: Document, settings: RewriteSettings, facts: Facts) -> Refused:

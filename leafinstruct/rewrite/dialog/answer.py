@@ -1,9 +1,11 @@
 """The answer for an example of several turns: its schema, its check, and its turns. Pure.
 
-    {"context": [...], "turns": [{"ask": "...", "answer": [...]}, ...]}
+    {"fit": true, "because": "", "leave_out": [], "context": [...],
+     "turns": [{"ask": "...", "answer": [...]}, ...]}
 
-`context` follows the first question. Parts are those of rewrite/parse.py. Which images each place must show
-is fixed by the document, so that every image is shown once, in order, and beside its text.
+`context` follows the first question. Verdict and parts are those of rewrite/parse.py. Which images each place
+must show is fixed by the document, so that every image that is not left out is shown once, in order, and
+beside its text.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ class Exchange(TypedDict):
     answer: list[AnswerPart]
 
 
-class DialogAnswer(TypedDict):
+class DialogAnswer(parse.Verdict):
     """An answer that fits SCHEMA."""
 
     context: list[AnswerPart]
@@ -37,12 +39,12 @@ _PARTS: dict[str, object] = {"type": "array", "items": parse.PART}
 SCHEMA: dict[str, object] = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["context", "turns"],
+    "required": [*parse.VERDICT, "context", "turns"],
     "properties": {
+        **parse.VERDICT,
         "context": _PARTS,
         "turns": {
             "type": "array",
-            "minItems": 1,
             "items": {
                 "type": "object",
                 "additionalProperties": False,
@@ -57,8 +59,12 @@ SCHEMA: dict[str, object] = {
 }
 
 
+ABSENT: dict[str, object] = {**parse.FITS, "context": [], "turns": []}
+"""Values of properties that an answer may omit."""
+
+
 def fault(value: DialogAnswer, context: Sequence[int], answers: Sequence[Sequence[int]]) -> str | None:
-    """What to correct; None for a good answer.
+    """What to correct in an answer that is an example; None if nothing.
 
     context, answers: numbers of the images that the context, and the answer of each turn, must show.
     """
