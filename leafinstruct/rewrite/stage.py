@@ -49,7 +49,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, QuestionsUsed, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-CODE = 16
+CODE = 17
 """Version, increased when the same documents and answers give other examples than before."""
 
 
