@@ -64,7 +64,8 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
         )
     filters = FilterSettings.of(loaded)
     share, judge_tokens = filtering.estimate(filters, sample)
-    rewritten = rewriting.estimate(RewriteSettings.of(loaded), sample)
+    rewrites = RewriteSettings.of(loaded)
+    rewritten = rewriting.estimate(rewrites, sample)
     per_document = sum(len(document.images) for document, _ in sample) / max(1, len(sample))
     documents = ingested["counts"]["documents"] if ingested else planned
     images = ingested["counts"]["images"] if ingested else round(planned * per_document)
@@ -78,7 +79,7 @@ def forecast(loaded: Loaded, engine: Engine) -> Forecast:
         return _cost(
             [
                 *((judge.llm, samples, judge_tokens) for judge in filters.judges),
-                *((llm, count, tokens) for count, tokens in asked.values()),
+                *((rewrites.llm_for(purpose), count, tokens) for purpose, (count, tokens) in asked.items()),
             ]
         )
 

@@ -23,9 +23,9 @@ from typer.core import TyperGroup
 from leafinstruct.cli import app
 from leafinstruct.filter.catalog import OF_EXAMPLES, SCORES
 from leafinstruct.filter.config import AlignmentConfig
-from leafinstruct.filter.judging.panel import JudgeModel
 from leafinstruct.ingest.config import Source
 from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.other_model import OtherModel
 from leafinstruct.recipe.schema import Recipe
 from leafinstruct.train.config import TrainConfig
 
@@ -88,14 +88,15 @@ def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[Bas
 
 def _own_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """The keys of a section, without those that it shares with `llm`."""
-    shared = LlmConfig.model_fields if model is JudgeModel else {}
+    shared = LlmConfig.model_fields if issubclass(model, OtherModel) else {}
     return {name: field for name, field in model.model_fields.items() if name not in shared}
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:
-    """The models in the type of a key. Sources have kinds, which are described in docs/sources.md."""
+    """The models in the type of a key. Sources have kinds, which are described in docs/sources.md; another
+    model has the keys of `llm`."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return [] if kind is Source else [kind]
+        return [] if kind in (Source, OtherModel) else [kind]
     return [model for inner in get_args(kind) for model in _models(inner)]
 
 
@@ -118,7 +119,7 @@ def _settings(section: str, model: type[BaseModel]) -> str:
 def _values(kind: Any) -> str:
     """What a key may hold, as a recipe writes it."""
     names = {int: "integer", float: "number", str: "text", bool: "`true`, `false`", dict: "mapping"}
-    names |= {Source: "[sources](sources.md)"}
+    names |= {Source: "[sources](sources.md)", OtherModel: "keys of [llm](#llm)"}
     if get_origin(kind) is Annotated:
         return _values(get_args(kind)[0])
     if get_origin(kind) is Literal:
@@ -127,7 +128,7 @@ def _values(kind: Any) -> str:
         return f"list of {_values(get_args(kind)[0])}"
     if get_args(kind) and get_origin(kind) is not dict:
         return ", ".join(_values(inner) for inner in get_args(kind) if inner is not type(None))
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+    if kind not in names and isinstance(kind, type) and issubclass(kind, BaseModel):
         return "mapping"
     return names[get_origin(kind) or kind]
 

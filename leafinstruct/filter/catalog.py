@@ -40,7 +40,7 @@ RULES_FIELDS = ("text_quality", "narrative_coherence", "text_image_relevance", "
 CLIP_FAMILIES = ("alignment", "coherence")
 """Families computed from CLIP embeddings."""
 
-JUDGE = 2
+JUDGE = 3
 """Version of the `judge.*` scores."""
 OFFLINE_RULES = 4
 """Version of the `rules.*` scores."""

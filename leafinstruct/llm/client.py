@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from leafinstruct.llm.batch.collector import Collector
     from leafinstruct.llm.protocol.server import Server
 
-__all__ = ["Client", "Counts", "estimate_tokens"]
+__all__ = ["Client", "Counts", "estimate_tokens", "needs_of"]
 
 _CLAIMED = 0.5  # seconds between checks for the answer to a question that another process asks
 
@@ -283,3 +284,18 @@ class Client:
         if answer.value is not None:
             self._cache.put(answer.key, answer.model, request.purpose, answer.value, text, answer.paid)
         return answer
+
+
+def needs_of(clients: Sequence[Client], what: str) -> Needs:
+    """Return how an engine runs parts that ask all these clients. what: for the progress line."""
+    each = [client.needs(what) for client in clients]
+
+    async def close() -> None:
+        for client in clients:
+            await client.close()
+
+    def state() -> str:
+        return "; ".join(filter(None, (needs.state() for needs in each if needs.state is not None)))
+
+    parts = max(needs.parts_in_flight for needs in each)
+    return replace(each[0], parts_in_flight=parts, release=close, state=state)

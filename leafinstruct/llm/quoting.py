@@ -10,6 +10,8 @@ tokenizers are escaped:
     ]~  ]<  [e~[                                                MiniMax
     the white triangle                                          Kimi-VL
 
+Line ends that JSON leaves as they are (U+0085, U+2028, U+2029) are escaped too: a quoted text is one line.
+
 Every `<` is escaped, not only the names in records/escaping.py: exports keep pages about HTML readable for
 people, but a prompt is read by a model, and the next model has other names. Not every `[` is escaped, since
 lists, links and references are full of them, and [1] begins no token.
@@ -22,10 +24,10 @@ import re
 
 _IN_BRACKETS = r"[^\s\"\[\]\uff3b\uff3d]{0,64}"
 _BEGINS = re.compile(
-    rf"[<\uff1c\ufe64\u25c1\u27e8]|[\[\uff3b](?={_IN_BRACKETS}[^\W\d_]{_IN_BRACKETS}[\]\uff3d])|"
+    rf"[<\uff1c\ufe64\u25c1\u27e8\u0085\u2028\u2029]|[\[\uff3b](?={_IN_BRACKETS}[^\W\d_]{_IN_BRACKETS}[\]\uff3d])|"
     r"\](?=[~<])|\[(?=e~\[)"
 )
-_ESCAPE = r"\\u(003c|ff1c|fe64|25c1|27e8|005b|ff3b|005d)"
+_ESCAPE = r"\\u(003c|ff1c|fe64|25c1|27e8|005b|ff3b|005d|0085|2028|2029)"
 _COPY = re.compile(_ESCAPE, re.IGNORECASE)
 _OWN = re.compile(rf"\\{_ESCAPE}", re.IGNORECASE)
 

@@ -275,6 +275,11 @@ def _check_models(path: Path, recipe: Recipe) -> None:
             "configure llm, or remove rewrite.refine"
         )
     _check_rounds(path, recipe)
+    if rewrite.refine is not None:
+        try:
+            rewrite.refine.model(recipe.llm)
+        except RecipeError as error:
+            raise RecipeError(f"{path}, {error}") from error
     for index, rule in enumerate(recipe.filter.rules):
         used = model_of(recipe, rule)
         if used is not None and rule.model != used and not rule.uncalibrated:

@@ -38,8 +38,13 @@ def resolved(recipe: Recipe) -> dict[str, object]:
     whole["llm"] = _public(recipe.llm)
     judges = recipe.filter.judge.panel(recipe.llm) if recipe.filter.judge.judges else ()
     whole["filter"]["judge"]["judges"] = [{"name": judge.name} | _public(judge.llm) for judge in judges]
+    refine = recipe.rewrite.refine
     if recipe.llm.provider == "offline":
         del whole["rewrite"]["refine"]  # off, and a recipe that sets it is refused
+    elif refine is not None:
+        del whole["rewrite"]["refine"]["llm"]
+        own = {} if refine.llm is None else {"llm": _public(refine.model(recipe.llm))}
+        whole["rewrite"]["refine"] = own | whole["rewrite"]["refine"]
     clip = whole["filter"]["alignment"]
     clip["model"] = clip["model"] and basename(clip["model"])
     clip["device"] = clip["device"].partition(":")[0]  # the index changes no byte

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol, Self, cast
+from typing import NamedTuple, Protocol, Self, cast
 
 from leafinstruct.images.send import Sent, smaller
 from leafinstruct.llm.client import Client
@@ -42,6 +42,7 @@ from leafinstruct.rewrite.outcome import (
     scored,
 )
 from leafinstruct.rewrite.refine import examine
+from leafinstruct.rewrite.refine.examine import Examiner
 from leafinstruct.rewrite.refine.rounds import Asking, Question, Revision, refined, revised
 from leafinstruct.rewrite.resemblance import resemblance
 from leafinstruct.rewrite.steps import Piece
@@ -72,8 +73,7 @@ class _Loaded(Protocol):
 @dataclass(frozen=True)
 class RewriteSettings:
     """Settings of the stage. answers: folder of the answer cache; questions: question files by language;
-    turns_prompt: prompt of families with several turns; seed: of styles; examiner: prompt of the examiner,
-    None without one."""
+    turns_prompt: prompt of families with several turns; seed: of styles; examiner: None without one."""
 
     config: RewriteConfig
     llm: LlmConfig
@@ -82,7 +82,7 @@ class RewriteSettings:
     questions: Files
     turns_prompt: Prompt
     seed: int = 0
-    examiner: Prompt | None = None
+    examiner: Examiner | None = None
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
@@ -92,12 +92,19 @@ class RewriteSettings:
         turns = loaded.template("prompts", recipe.rewrite.turns_prompt)
         plain = cls(recipe.rewrite, recipe.llm, prompt, loaded.answers, loaded.questions, turns, recipe.seed)
         refine = plain.refine
-        return plain if refine is None else replace(plain, examiner=loaded.template("prompts", refine.prompt))
+        if refine is None:
+            return plain
+        examiner = Examiner(refine.model(recipe.llm), loaded.template("prompts", refine.prompt))
+        return replace(plain, examiner=examiner)
 
     @property
     def refine(self) -> RefineConfig | None:
         """How examples are examined; None if no language model writes or none examines them."""
         return None if self.offline or self.config.mode == "keep" else self.config.refine
+
+    def llm_for(self, purpose: str) -> LlmConfig:
+        """The section of the model that is asked. purpose: as in refine.forecast."""
+        return self.examiner.llm if self.examiner is not None and purpose == examine.PURPOSE else self.llm
 
     @property
     def model(self) -> str:
@@ -118,6 +125,26 @@ class RewriteSettings:
     def styled(self, task: Task, example: str) -> Task:
         """The task with the style of its question. example: id."""
         return replace(task, style=style_of(self.seed, example))
+
+
+class Clients(NamedTuple):
+    """Who is asked; the same client if the rewriter's model examines."""
+
+    rewriter: Client
+    examiner: Client
+
+    @classmethod
+    def of(cls, settings: RewriteSettings) -> Self:
+        """The clients of a recipe, which share one budget."""
+        rewriter = Client(settings.llm, settings.answers)
+        if settings.examiner is None or settings.examiner.llm == settings.llm:
+            return cls(rewriter, rewriter)
+        return cls(rewriter, Client(settings.examiner.llm, settings.answers, rewriter))
+
+    @property
+    def distinct(self) -> tuple[Client, ...]:
+        """Each client once."""
+        return self[:1] if self.examiner is self.rewriter else self
 
 
 @dataclass(frozen=True)
@@ -143,10 +170,11 @@ def request_of(
     document: Document, task: Task, images: Mapping[str, Sent], settings: RewriteSettings
 ) -> Request:
     """The rewriter's request about a piece, see prompt.request and dialog.ask."""
-    bounds = () if settings.offline else (settings.config.checks, settings.config.max_dangling)
+    config = settings.config
+    bounds = None if settings.offline else prompts.Bounds(config.checks, config.max_dangling)
     if has_turns(task.family):
-        return dialog.request(document, task, images, settings.turns_prompt, *bounds)
-    return prompts.request(document, task, images, settings.prompt, *bounds)
+        return dialog.request(document, task, images, settings.turns_prompt, bounds)
+    return prompts.request(document, task, images, settings.prompt, bounds)
 
 
 def question(
@@ -166,10 +194,20 @@ def question(
 
 
 def examination(
-    document: Document, task: Task, images: Mapping[str, Sent], px: int, prompt: Prompt, turns: Sequence[Turn]
+    document: Document,
+    task: Task,
+    images: Mapping[str, Sent],
+    px: int,
+    prompt: Prompt,
+    answer: Answer,
+    turns: Sequence[Turn],
 ) -> Request:
-    """The examiner's request about the example of a piece. images, px: as of `question`."""
-    return _fitted(document, images, px, lambda sent: examine.request(document, task, turns, sent, prompt))
+    """The examiner's request about the example of a piece. images, px: as of `question`. answer, turns: of
+    the rewriter."""
+    left = _left_out(answer)
+    return _fitted(
+        document, images, px, lambda sent: examine.request(document, task, turns, sent, prompt, left)
+    )
 
 
 def _fitted(
@@ -190,7 +228,7 @@ def _fitted(
 async def rewrite_piece(
     item: Item,
     settings: RewriteSettings,
-    client: Client,
+    clients: Clients,
     images: Mapping[str, Sent],
     asked: list[Question],
     left: list[LeftOut],
@@ -216,20 +254,21 @@ async def rewrite_piece(
     if task is None:
         return _without_task(document, settings, item.facts)
     task = settings.styled(task, example_id(document.id, task.family.name, piece.number))
-    found = await refined(_asking(item, task, settings, images, asked), settings.refine, client)
+    found = await refined(_asking(item, task, settings, images, asked), settings.refine, *clients)
     answer = found.answer
     if answer.value is None:
         return refused_by_check(document, answer) or Refused(
             document, f"answer_{answer.state}", answer.state, answer.detail
         )
-    if (verdict := _unfit(document, task, answer)) is not None:
+    if (verdict := _unfit(document, answer)) is not None:
         return Refused(document, UNFIT, "ok", verdict)
-    if found.findings:
-        return Refused(document, "dangling_reference", "ok", found.findings[0])
-    gone = _left_out(task, answer)
-    left += (LeftOut(document, document.images[number - 1].position, gone[number]) for number in sorted(gone))
+    gone = _left_out(answer)
     shown = prompts.without(document, gone)
     unanswered = prompts.unanswered_of(shown, found.turns)
+    if config.max_dangling is not None and len(unanswered) > config.max_dangling:  # of templates
+        detail = f"piece {piece.number + 1} says {unanswered[0]}"
+        return Refused(document, "dangling_reference", "ok", detail)
+    left += (LeftOut(document, document.images[number - 1].position, gone[number]) for number in sorted(gone))
     findings = check(document, task, found.turns, config.checks)
     skipped = dialog.OF_ONE_QUESTION if has_turns(task.family) else frozenset()
     cells = (
@@ -238,7 +277,7 @@ async def rewrite_piece(
         *found.cells(),
     )
     if (worse := found.beaten) is not None:
-        of_worse = prompts.without(document, _left_out(task, worse.answer))
+        of_worse = prompts.without(document, _left_out(worse.answer))
         beaten.append(
             example(of_worse, task.family.name, worse.turns, worse.answer, tuple(worse.cells()), piece.number)
         )
@@ -252,20 +291,20 @@ def _asking(
     piece, document, config = item.piece, item.piece.document, settings.config
     name = example_id(document.id, task.family.name, piece.number)
 
-    def read(answer: Answer) -> tuple[tuple[Turn, ...], tuple[str, ...]] | None:
-        if _unfit(document, task, answer) is not None:
-            return None
-        turns = turns_of(document, task, answer)
-        unanswered = prompts.unanswered_of(prompts.without(document, _left_out(task, answer)), turns)
-        too_many = config.max_dangling is not None and len(unanswered) > config.max_dangling
-        return turns, (f"piece {piece.number + 1} says {unanswered[0]}",) if too_many else ()
+    def read(answer: Answer) -> tuple[Turn, ...] | None:
+        return turns_of(document, task, answer) if _unfit(document, answer) is None else None
+
+    def failed(answer: Answer) -> str | None:
+        refused = refused_by_check(document, answer)
+        return None if refused is None else refused.detail
 
     return Asking(
         rewriter=partial(question, document, task, images, settings),
         read=read,
+        failed=failed,
         examiner=None
         if settings.examiner is None
-        else partial(examination, document, task, images, config.image_px, settings.examiner),
+        else partial(examination, document, task, images, config.image_px, settings.examiner.prompt),
         note=lambda number, purpose, answer: asked.append(
             Question(document.id, name, number, purpose, answer)
         ),
@@ -279,16 +318,14 @@ def turns_of(document: Document, task: Task, answer: Answer) -> tuple[Turn, ...]
     return parse.turns(cast("parse.RewriteAnswer", answer.value), document.images)
 
 
-def _unfit(document: Document, task: Task, answer: Answer) -> str | None:
+def _unfit(document: Document, answer: Answer) -> str | None:
     """Why the model says that the document makes no example; None if it makes one."""
-    if has_turns(task.family):
-        return None
-    return parse.unfit(cast("parse.RewriteAnswer", answer.value), len(document.images))
+    return parse.unfit(cast("parse.Verdict", answer.value), len(document.images))
 
 
-def _left_out(task: Task, answer: Answer) -> dict[int, str]:
+def _left_out(answer: Answer) -> dict[int, str]:
     """The images that the model left out, by number, each with its reason."""
-    return {} if has_turns(task.family) else parse.left_out(cast("parse.RewriteAnswer", answer.value))
+    return parse.left_out(cast("parse.Verdict", answer.value))
 
 
 def _without_task(document: Document, settings: RewriteSettings, facts: Facts) -> Refused:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from leafinstruct.errors import suggestion
+from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.other_model import OtherModel
 from leafinstruct.records.text.genre import Genre
 from leafinstruct.rewrite.checks.config import Checks
 from leafinstruct.rewrite.wording import (
@@ -148,14 +150,21 @@ BY_NAME = PACKAGED | {family.name: family for family in (WALKTHROUGH, SEQUENCE)}
 class RefineConfig(Section):
     """How a language model examines finished examples, and how often one goes back to the rewriter."""
 
+    llm: OtherModel | None = None
+    """The language model that examines: the keys of `llm` in which it differs, as in `filter.judge.judges`.
+    null: the model of `llm`, which then examines its own examples."""
     rounds: int = Field(default=1, ge=0, le=5)
-    """Maximum number of times that an example below the bound is written again. 0: examples are only
-    scored."""
+    """Maximum number of times that an example below the bound, or an answer that fails a check after all
+    corrections, is written again. 0: examples are only scored."""
     min: float = Field(default=4.0, ge=1, le=5, allow_inf_nan=False)
     """Minimum of the lowest of the examiner's scores, 1 to 5. An example below it goes back to the rewriter
     with the critique; the best round is kept."""
     prompt: str = "examine"
     """Name of the examiner's prompt, see rewrite.prompt."""
+
+    def model(self, llm: LlmConfig) -> LlmConfig:
+        """The section of the model that examines. Raises RecipeError if something is missing in it."""
+        return llm if self.llm is None else self.llm.complete(llm, "rewrite.refine.llm")
 
 
 class RewriteConfig(Section):

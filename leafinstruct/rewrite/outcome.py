@@ -26,10 +26,10 @@ UNFIT, LEFT_OUT = "unfit", "rewrite.left_out"
 
 @dataclass(frozen=True, kw_only=True)
 class RewriteReport(StageReport):
-    """Report of a part of rewrite. details: why the first of the failed requests failed. asked_in: languages
-    of the questions."""
+    """Report of a part of rewrite. details: purpose of the first of the failed requests, and why it failed.
+    asked_in: languages of the questions."""
 
-    details: Sequence[str] = ()
+    details: Sequence[tuple[str, str]] = ()
     asked_in: Sequence[str] = ()
 
 

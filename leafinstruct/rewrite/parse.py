@@ -18,6 +18,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from leafinstruct.records.document import ImageRef
 from leafinstruct.records.example import Part, Turn
+from leafinstruct.records.text.invisible import visible
 
 MAX_INSTRUCTION = 2000
 """Maximum characters of an instruction."""
@@ -55,12 +56,18 @@ class LeftOut(TypedDict):
     because: str
 
 
-class RewriteAnswer(TypedDict):
-    """An answer that fits SCHEMA. because: why it does not fit, else empty."""
+class Verdict(TypedDict):
+    """The part of an answer that says whether the document makes an example. because: why it does not fit,
+    else empty."""
 
     fit: NotRequired[bool]
     because: NotRequired[str]
     leave_out: NotRequired[list[LeftOut]]
+
+
+class RewriteAnswer(Verdict):
+    """An answer that fits SCHEMA."""
+
     instruction: str
     context: list[AnswerPart]
     response: list[AnswerPart]
@@ -83,25 +90,30 @@ PART: dict[str, object] = {
     ]
 }
 
+VERDICT: dict[str, object] = {
+    "fit": {"type": "boolean"},
+    "because": {"type": "string", "maxLength": MAX_BECAUSE},
+    "leave_out": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["image", "because"],
+            "properties": {
+                "image": {"type": "integer", "minimum": 1},
+                "because": {"type": "string", "maxLength": MAX_BECAUSE},
+            },
+        },
+    },
+}
+"""The properties of a Verdict."""
+
 SCHEMA: dict[str, object] = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["fit", "because", "leave_out", "instruction", "context", "response"],
+    "required": [*VERDICT, "instruction", "context", "response"],
     "properties": {
-        "fit": {"type": "boolean"},
-        "because": {"type": "string", "maxLength": MAX_BECAUSE},
-        "leave_out": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["image", "because"],
-                "properties": {
-                    "image": {"type": "integer", "minimum": 1},
-                    "because": {"type": "string", "maxLength": MAX_BECAUSE},
-                },
-            },
-        },
+        **VERDICT,
         "instruction": {"type": "string", "maxLength": MAX_INSTRUCTION},
         "context": {"type": "array", "items": PART},
         "response": {"type": "array", "items": PART},
@@ -109,18 +121,14 @@ SCHEMA: dict[str, object] = {
 }
 """Strict servers require every property, also those that a verdict leaves empty; `fault` checks the rest."""
 
-ABSENT: dict[str, object] = {
-    "fit": True,
-    "because": "",
-    "leave_out": [],
-    "instruction": "",
-    "context": [],
-    "response": [],
-}
+FITS: dict[str, object] = {"fit": True, "because": "", "leave_out": []}
+"""The verdict of an answer that states none."""
+
+ABSENT: dict[str, object] = {**FITS, "instruction": "", "context": [], "response": []}
 """Values of properties that an answer may omit."""
 
 
-def unfit(value: RewriteAnswer, images: int) -> str | None:
+def unfit(value: Verdict, images: int) -> str | None:
     """Why the model says that the document makes no example; None if it makes one."""
     if not value.get("fit", True):
         return value.get("because", "").strip()
@@ -130,24 +138,31 @@ def unfit(value: RewriteAnswer, images: int) -> str | None:
     return None
 
 
-def left_out(value: RewriteAnswer) -> dict[int, str]:
+def left_out(value: Verdict) -> dict[int, str]:
     """The images that an answer leaves out, by number, each with the reason."""
     return {item["image"]: item["because"].strip() for item in value.get("leave_out", ())}
 
 
-def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
-    """What to correct; None if the answer shows images 1 to `images` once and in order, except those that it
-    leaves out with a reason, and of the first `given` of them all in its context; or if it is a verdict."""
-    left = left_out(value)
+def verdict_fault(value: Verdict, images: int) -> str | None:
+    """What to correct in a verdict; None if nothing. images: of the document."""
     if unfit(value, images) == "":
         return "if fit is false, `because` must say why"
+    left = left_out(value)
     for number, because in left.items():
         if number > images or not because:
             return f"leave_out: image {number} {'is not there' if number > images else 'needs a reason'}"
     if len(left) < len(value.get("leave_out", ())):
         return "leave_out must list each image once"
-    if unfit(value, images) is not None:
-        return None
+    return None
+
+
+def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
+    """What to correct; None if the answer shows images 1 to `images` once and in order, except those that it
+    leaves out with a reason, and of the first `given` of them all in its context; or if it is a verdict."""
+    problem = verdict_fault(value, images)
+    if problem is not None or unfit(value, images) is not None:
+        return problem
+    left = left_out(value)
     wanted = [number for number in range(1, images + 1) if number not in left]
     context, response = numbers_of(value["context"]), numbers_of(value["response"])
     shown = context + response
@@ -164,10 +179,10 @@ def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
             else "the context must show no image"
         )
         return f"{where}; the response must show images {_run(given + 1, images)}"
-    if not value["instruction"].strip():
+    if not visible(value["instruction"]).strip():
         return "the instruction must say something; it is empty"
     parts = (*value["context"], *value["response"])
-    if any(item["type"] == "text" and not item["text"].strip() for item in parts):
+    if any(item["type"] == "text" and not visible(item["text"]).strip() for item in parts):
         return "no text may be empty"
     return None
 
@@ -175,14 +190,17 @@ def fault(value: RewriteAnswer, given: int, images: int) -> str | None:
 def turns(value: RewriteAnswer, images: Sequence[ImageRef]) -> tuple[Turn, Turn]:
     """The turns of a checked answer: user (instruction, then context) and assistant (response)."""
     return (
-        Turn("user", (value["instruction"].strip(), *parts_of(value["context"], images))),
+        Turn("user", (visible(value["instruction"]).strip(), *parts_of(value["context"], images))),
         Turn("assistant", parts_of(value["response"], images)),
     )
 
 
 def parts_of(items: Sequence[AnswerPart], images: Sequence[ImageRef]) -> tuple[Part, ...]:
-    """The parts of a turn. images: of the document, in order."""
-    return tuple(item["text"] if item["type"] == "text" else images[item["image"] - 1] for item in items)
+    """The parts of a turn, without invisible characters: they would be published, and nobody would see them.
+    images: of the document, in order."""
+    return tuple(
+        visible(item["text"]) if item["type"] == "text" else images[item["image"] - 1] for item in items
+    )
 
 
 def numbers_of(items: Sequence[AnswerPart]) -> list[int]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -28,7 +28,7 @@ from leafinstruct.records.text.language_names import named
 from leafinstruct.records.text.references import Dangling, dangling
 from leafinstruct.rewrite.checks import in_language
 from leafinstruct.rewrite.checks.config import Checks
-from leafinstruct.rewrite.checks.finding import faults
+from leafinstruct.rewrite.checks.finding import Name, faults
 from leafinstruct.rewrite.checks.run import check
 from leafinstruct.rewrite.config import TaskFamily
 from leafinstruct.rewrite.parse import (
@@ -44,10 +44,19 @@ from leafinstruct.rewrite.parse import (
 from leafinstruct.rewrite.tasks import Facts, Parts, in_own_words, met_by, parts_of, questions
 from leafinstruct.rewrite.worded import Task, number_of
 
-OFFLINE = "offline-templates@6"
+OFFLINE = "offline-templates@7"
 
 DANGLING_FAULT = "leave out references to images that are not there"
 """Beginning of the fault, by which a refusal is recognized."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an answer of a model must meet. max_dangling: maximum references without an image; None: any
+    number."""
+
+    checks: Checks
+    max_dangling: int | None = None
 
 
 def request(
@@ -55,13 +64,11 @@ def request(
     task: Task,
     images: Mapping[str, tuple[bytes, str]],
     prompt: Prompt,
-    bounds: Checks | None = None,
-    max_dangling: int | None = None,
+    bounds: Bounds | None = None,
 ) -> Request:
     """The request. images: sha256 of the original -> bytes and media type as sent; missing images are listed
-    but not shown. bounds: of the checks that an answer must pass; None: only its form and its language are
-    checked, since the templates repeat what a document has. max_dangling: of references without an image,
-    None: any number."""
+    but not shown. bounds: None for the templates, since they repeat what a document has: only the form and
+    the language of an answer are checked."""
     divided = parts_of(document, task.family)
     given = sum(isinstance(segment, ImageRef) for segment in divided.context)
     count = len(document.images)
@@ -83,7 +90,7 @@ def request(
             lines = []
     parts.append("\n".join([*lines, "End of the document.", *filter(None, [reminder.strip()])]))
     messages = (Message("system", (system.strip(),)), Message("user", tuple(parts)))
-    fits = partial(_check, document=document, task=task, given=given, bounds=bounds, most=max_dangling)
+    fits = partial(_check, document=document, task=task, given=given, bounds=bounds)
     return Request(
         "rewrite", messages, SCHEMA, partial(by_templates, document, task), OFFLINE, fits, absent=ABSENT
     )
@@ -211,32 +218,39 @@ def without(document: Document, left: Collection[int]) -> Document:
 
 
 def _check(
-    value: Mapping[str, object],
-    document: Document,
-    task: Task,
-    given: int,
-    bounds: Checks | None,
-    most: int | None,
+    value: Mapping[str, object], document: Document, task: Task, given: int, bounds: Bounds | None
 ) -> str | None:
     answer = cast("RewriteAnswer", value)  # it fits SCHEMA
     count = len(document.images)
     problem = fault(answer, given, count)
     if problem is not None or unfit(answer, count) is not None:
         return problem
-    turned = turns(answer, document.images)
     left = left_out(answer)
-    other_language = bounds is None or bounds.min_language is not None
-    problem = in_language.fault(document, task.family, turned) if other_language else None
-    if bounds is None or problem is not None:
-        return problem
-    return (
-        _unmet(document, task, given, left)
-        or faults(check(document, task, turned, bounds))
-        or dangling_fault(unanswered_of(without(document, left), turned), most)
+    return unmet(document, task, given, left) or unmet_bound(
+        document, task, turns(answer, document.images), left, bounds
     )
 
 
-def _unmet(document: Document, task: Task, given: int, left: Collection[int]) -> str | None:
+def unmet_bound(
+    document: Document,
+    task: Task,
+    turned: Sequence[Turn],
+    left: Collection[int],
+    bounds: Bounds | None,
+    skipped: Collection[Name] = (),
+) -> str | None:
+    """What to correct in an example whose images are right; None if nothing. left: images that the answer
+    leaves out. skipped: checks that do not apply."""
+    other_language = bounds is None or bounds.checks.min_language is not None
+    problem = in_language.fault(document, task.family, turned) if other_language else None
+    if bounds is None or problem is not None:
+        return problem
+    findings = [item for item in check(document, task, turned, bounds.checks) if item.name not in skipped]
+    unanswered = unanswered_of(without(document, left), turned)
+    return faults(findings) or dangling_fault(unanswered, bounds.max_dangling)
+
+
+def unmet(document: Document, task: Task, given: int, left: Collection[int]) -> str | None:
     """What the task lacks without the images that an answer leaves out."""
     if not left:
         return None

@@ -17,7 +17,7 @@ from functools import partial
 
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.images.send import Sent, all_as_sent
-from leafinstruct.llm.client import Client, estimate_tokens
+from leafinstruct.llm.client import estimate_tokens, needs_of
 from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import UNDECIDED, Document, Text
@@ -27,6 +27,7 @@ from leafinstruct.records.text import language, words
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.rewrite import row_size, steps, tasks
 from leafinstruct.rewrite.asking import (
+    Clients,
     Item,
     RewriteSettings,
     facts_of,
@@ -48,7 +49,7 @@ from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, QuestionsUsed, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-CODE = 16
+CODE = 18
 """Version, increased when the same documents and answers give other examples than before."""
 
 
@@ -68,10 +69,9 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     parts = [Part(name, _key(settings, inputs, name)) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
     missing = [part for part in parts if not out.is_up_to_date(part.name, part.payload)]
-    client = Client(settings.llm, settings.answers)
-    reports = list(
-        engine.map(partial(rewrite, settings, inputs, out, client), missing, client.needs("rewriting"))
-    )
+    clients = Clients.of(settings)
+    needs = needs_of(clients.distinct, "rewriting")
+    reports = list(engine.map(partial(rewrite, settings, inputs, out, clients), missing, needs))
     _refuse_failures(settings, out, reports)
     totals = out.totals()
     if not totals.counts["examples"]:
@@ -89,7 +89,7 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     }
     models: dict[str, str | None] = {"rewrite": settings.model}
     if settings.examiner is not None:
-        models["examined"] = settings.model
+        models["examined"] = settings.examiner.llm.known_as
     return {"models": models, "prompts": _own_prompts(settings), "questions": read}
 
 
@@ -102,7 +102,7 @@ def reopen(out: Artifact, parts: Sequence[str]) -> None:
 def _own_prompts(settings: RewriteSettings) -> dict[str, str]:
     """Name and sha256 of the prompts that a language model got."""
     used = settings.config.mode == "rewrite" and not settings.offline
-    sent = [settings.prompt, *([settings.examiner] if settings.examiner else [])] if used else []
+    sent = [settings.prompt, *([settings.examiner.prompt] if settings.examiner else [])] if used else []
     if used and any(map(has_turns, settings.config.tasks)):
         sent.append(settings.turns_prompt)
     return {prompt.name: prompt.sha256 for prompt in sent}
@@ -155,11 +155,11 @@ def _examination_tokens(
     turns = (
         Turn("assistant", tuple(item.text if isinstance(item, Text) else item for item in document.segments)),
     )
-    return estimate_tokens(examine.request(document, task, turns, images, settings.examiner))
+    return estimate_tokens(examine.request(document, task, turns, images, settings.examiner.prompt, {}))
 
 
 async def rewrite(
-    settings: RewriteSettings, inputs: Artifact, out: Artifact, client: Client, part: Part
+    settings: RewriteSettings, inputs: Artifact, out: Artifact, clients: Clients, part: Part
 ) -> RewriteReport:
     """Task: make the examples of one part. Writes asked-, examples-, dropped-, rejected- (with an examiner),
     and the part's report. payload: the part's key."""
@@ -170,7 +170,7 @@ async def rewrite(
     left: list[LeftOut] = []
     beaten: list[Example] = []
     outcomes, asked_in = await _outcomes(
-        settings, inputs, client, part, documents, drops, questions, left, beaten
+        settings, inputs, clients, part, documents, drops, questions, left, beaten
     )
     prompts = tuple(sorted(_prompts(settings, inputs).items()))
     examples = [replace(outcome, prompts=prompts) for outcome in outcomes if isinstance(outcome, Example)]
@@ -204,8 +204,8 @@ async def rewrite(
         image_reasons=image_reasons,
         languages={"kept": Counter(example.language or UNDETERMINED for example in examples)},
         details=[
-            *(item.detail for item in refused if item.state in UNDECIDED),
-            *(question.answer.detail for question in lost.values()),
+            *(("rewrite", item.detail) for item in refused if item.state in UNDECIDED),
+            *((question.purpose, question.answer.detail) for question in lost.values()),
         ][:1],
         asked_in=sorted(asked_in),
         cost=asked.cost_of(out.file("asked", part.name)),
@@ -215,13 +215,13 @@ async def rewrite(
     )
     kinds = ("examples", "dropped", *(["rejected"] if settings.examiner else []))
     files = [out.file(kind, part.name) for kind in kinds]
-    return replace(out.commit(part.name, part.payload, report, files), repaired=client.repaired())
+    return replace(out.commit(part.name, part.payload, report, files), repaired=_repaired(clients))
 
 
 async def _outcomes(
     settings: RewriteSettings,
     inputs: Artifact,
-    client: Client,
+    clients: Clients,
     part: Part,
     documents: Sequence[Document],
     drops: Mapping[str, Sequence[Drop]],
@@ -260,7 +260,7 @@ async def _outcomes(
         )
         images = all_as_sent(image_bytes(inputs, part, shown), config.image_px)
         outcomes += await asyncio.gather(
-            *(rewrite_piece(item, settings, client, images, questions, left, beaten) for item in items)
+            *(rewrite_piece(item, settings, clients, images, questions, left, beaten) for item in items)
         )
     return outcomes, {item.piece.document.language or "" for item in items}
 
@@ -291,6 +291,11 @@ def _write(
     if beaten is not None:
         with writing(out.file("rejected", part.name)) as temporary:
             table.write(temporary, map(table.example_row, beaten), table.EXAMPLES)
+
+
+def _repaired(clients: Clients) -> dict[str, int]:
+    """Damaged stored answers that were dropped, by what they are."""
+    return dict(sum((Counter(client.repaired()) for client in clients.distinct), Counter()))
 
 
 def _lost(questions: Sequence[Question], kept: set[str]) -> dict[str, Question]:
@@ -333,7 +338,10 @@ def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: Sequence
     failed, asked = counts["failed"] - counts["kept_declined"], counts["outcomes"]
     if failed > settings.llm.tolerate_failures * asked:
         counts = Counter({**counts, "failed": failed})
-        why = next(detail for report in reports for detail in report.details)
+        purpose, why = next(detail for report in reports for detail in report.details)
+        examiner = settings.examiner
+        if purpose == examine.PURPOSE and examiner is not None and examiner.llm != settings.llm:
+            raise too_many_failed(examiner.llm, counts, asked, why, "examiner", "answered")
         raise too_many_failed(settings.llm, counts, asked, why, "rewriter", "answered")
 
 
@@ -347,11 +355,15 @@ def _identity(settings: RewriteSettings) -> dict[str, object]:
         "prompt": settings.prompt.sha256,
         "turns": settings.turns_prompt.sha256,
         "seed": settings.seed,
-        "examiner": settings.examiner and settings.examiner.sha256,
+        "examiner": settings.examiner and settings.examiner.prompt.sha256,
         "questions": questions,
         "libraries": libraries,
     }
-    return {"rewrite": settings.config.model_dump(mode="json"), **shaping, **settings.llm.sampling_identity}
+    if settings.examiner is not None and settings.examiner.llm != settings.llm:
+        other = settings.examiner.llm
+        shaping["examined_by"] = {"model": other.answerer, **other.sampling_identity}
+    section = settings.config.model_dump(mode="json", exclude={"refine": {"llm"}})
+    return {"rewrite": section, **shaping, **settings.llm.sampling_identity}
 
 
 def _key(settings: RewriteSettings, inputs: Artifact, name: str) -> str:

@@ -15,10 +15,11 @@ from e2e.test_build import pages
 from e2e.test_build_llm import example, is_judge, text_of
 from llm.fake_clock import FakeClock
 from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving, status
-from making import build, mmc4, recipe, rows
+from making import InlineEngine, build, mmc4, recipe, rows
 from report.looking import Page
 
 from leafinstruct import pipeline
+from leafinstruct.forecast import forecast
 from leafinstruct.llm import clock as clocks
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import preference
@@ -140,6 +141,115 @@ def test_a_poor_example_goes_back_with_the_critique_and_the_best_round_is_kept(
     build(own, retry_failed=True)
     assert texts_and_scores(own)[4][2] == {"ok"}
     assert {number(seen.body) for seen in server.seen[asked:]} == {3, 4, 5}
+
+
+@pytest.fixture
+def second() -> Iterator[Misbehaving]:
+    with serving(depending(answer)) as server:
+        yield server
+
+
+def test_another_model_examines_and_is_named_counted_and_paid(
+    own: Path, server: Misbehaving, second: Misbehaving
+) -> None:
+    """The examiner on its own server, with its own model and price; one budget for both."""
+    other = [
+        f"rewrite.refine.llm.base_url={second.url}",
+        "rewrite.refine.llm.model=large",
+        "rewrite.refine.llm.temperature=0.5",
+        "rewrite.refine.llm.price={input_per_million: 100, output_per_million: 0}",
+        "llm.price={input_per_million: 1, output_per_million: 0}",
+        "llm.budget=10",
+    ]
+    estimate = forecast(recipes.load(own, tuple(other)), InlineEngine())
+    cheap = forecast(recipes.load(own, tuple(other[-2:])), InlineEngine())
+    assert estimate["requests"] == cheap["requests"]
+    assert estimate["dollars"] > 10 * cheap["dollars"]  # type: ignore[operator]
+    build(own, *other)
+    assert not any(examines(seen.body) for seen in server.seen)
+    assert all(examines(seen.body) for seen in second.seen)
+    assert {(seen.body["model"], seen.body["temperature"]) for seen in second.seen} == {("large", 0.5)}
+    assert len(second.seen) >= 8
+    found = rows(own.parent / "runs/t/shard")[0]
+    assert {item["name"]: item["identity"] for item in found["provenance"]["models"]} == {
+        "examined": "large",
+        "rewrite": "m",
+    }
+    card = (own.parent / "runs/t/shard/README.md").read_text(encoding="utf-8")
+    assert "- examined: large" in card
+    assert second.url not in card
+    build(own, *other)  # nothing to do
+    asked = len(server.seen)
+    build(own, *other, "rewrite.refine.llm.temperature=0.6")  # the rewriter's first answers are cached
+    assert {len(seen.body["messages"]) for seen in server.seen[asked:]} <= {4}
+    second.always = depending(lambda _: status(503))
+    ended = leaf(
+        "build",
+        own,
+        *(word for change in other for word in ("--set", change)),
+        *("--set", "rewrite.refine.llm.temperature=0.7", "--set", "llm.deadline=1"),
+    )
+    assert ended.returncode == 1
+    assert f"the examiner at {second.url} stopped answering" in ended.stderr
+
+
+def test_an_image_left_out_with_a_reason_is_not_reported_as_missing(own: Path, server: Misbehaving) -> None:
+    def reply(body: Body) -> Step:
+        """An examiner that finds forgotten images by their numbers."""
+        if examines(body):
+            text = text_of(body)
+            source, _, made = text.partition("The example:")
+            named = set(re.findall(r"^image (\d+)", source, re.MULTILINE))
+            shown = set(re.findall(r"^image (\d+)", made, re.MULTILINE))
+            explained = set(re.findall(r"^image (\d+).*left out .* on purpose", source, re.MULTILINE))
+            assert "the logo of a shop" in source
+            return examined(5 if named - shown <= explained else 2)
+        value = example(body)
+        last = max(part["image"] for part in value["response"] if part["type"] == "image")
+        value["response"] = [
+            part for part in value["response"] if part["type"] == "text" or part["image"] != last
+        ]
+        return good({**value, "leave_out": [{"image": last, "because": "the logo of a shop"}]})
+
+    server.always = depending(reply)
+    build(own)
+    assert {scores["completeness"] for _, scores, _ in texts_and_scores(own).values()} == {5.0}
+    assert sum(examines(seen.body) for seen in server.seen) == 6
+    assert len(server.seen) == 12  # nothing went back
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 2])
+def test_an_answer_that_fails_a_check_after_its_corrections_is_written_again_in_the_same_rounds(
+    own: Path, server: Misbehaving, rounds: int
+) -> None:
+    """The rewriter invents a number in one conversation, whatever is corrected, and not in the next."""
+
+    def reply(body: Body) -> Step:
+        if examines(body):
+            return examined(5)
+        again = "Another answer of yours failed a check" in text_of(body)
+        return written(body, "Saw the board." if again else f"Saw {number(body)} of 777 boards.")
+
+    server.always = depending(reply)
+    settings = ["rewrite.checks.min_faithful=1.0", f"rewrite.refine.rounds={rounds}"]
+    if rounds == 0:
+        ended = leaf("build", own, *(word for change in settings for word in ("--set", change)))
+        assert ended.returncode == 1
+        assert "6 x rewrite.faithful" in ended.stderr
+        assert len(server.seen) == 6 * 3  # one answer and two corrections
+        return
+    build(own, *settings)
+    found = texts_and_scores(own)
+    assert {text for text, _, _ in found.values()} == {"Saw the board."}
+    assert {scores["round"] for _, scores, _ in found.values()} == {1.0}
+    assert len(server.seen) == 6 * (3 + 1 + 1)
+    last = [seen.body["messages"] for seen in server.seen if "failed a check" in text_of(seen.body)]
+    assert {len(messages) for messages in last} == {2}  # without the failed answers, and no two user turns
+    assert all(
+        "rewrite.faithful is" in json.dumps(messages) and "777" in json.dumps(messages) for messages in last
+    )
+    counts = pipeline.artifacts(recipes.load(own))["rewrite"].totals().counts
+    assert counts["written_again"] == 6
 
 
 def _shown(own: Path, folder: Path) -> None:

@@ -13,7 +13,7 @@ from making import document, png
 
 from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.judging import rules
-from leafinstruct.filter.judging.request import as_seen, request, shorten
+from leafinstruct.filter.judging.request import request, shorten
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer, SentImage
 
@@ -85,14 +85,14 @@ def test_images_beyond_the_limit_are_named_but_not_shown():
 
 @given(st.text(max_size=80))
 def test_no_text_can_close_its_quotation(text):
-    """Each segment is one JSON string on one line: decoding gives the text back, but for signs that nobody
-    sees, so nothing of it is outside."""
+    """Each segment is one JSON string on one line: decoding gives the text back, so nothing of it is
+    outside."""
     page = document("# T", f"x{text}")
     shown = "".join(
         part for part in request(page, {}, JudgeConfig(), PROMPT).messages[1].parts if isinstance(part, str)
     )
     line = next(line for line in shown.split("\n") if line.startswith("[1] prose: "))
-    assert json.loads(line.removeprefix("[1] prose: ")) == as_seen(f"x{text}")
+    assert json.loads(line.removeprefix("[1] prose: ")) == f"x{text}"
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def answered(page: Document, family: TaskFamily = GUIDE) -> Value:
 
 
 def fault_of(page: Document, value: Value, family: TaskFamily = GUIDE, bounds: Checks | None = None) -> str:
-    request = prompt.request(page, *in_english(family), {}, PROMPT, bounds or Checks(), 0)
+    request = prompt.request(page, *in_english(family), {}, PROMPT, prompt.Bounds(bounds or Checks(), 0))
     assert request.check is not None
     return request.check(value) or ""
 
@@ -480,7 +480,7 @@ def test_checks_read_numbers_and_names_of_each_language(code):
     first, second, (kept, invented, intruder), instruction = LANGUAGES[code]
     page = replace(document("# X", first, "!a", second, "!b"), language=code, title=None)
     task = Task(REPORT, None, by_model=True)
-    request = prompt.request(page, task, {}, PROMPT, Checks(), 0)
+    request = prompt.request(page, task, {}, PROMPT, prompt.Bounds(Checks(), 0))
     assert request.check is not None
     value: Value = {
         "instruction": instruction,

@@ -7,6 +7,7 @@ import json
 import random
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.recipe import load as recipes
 from leafinstruct.recipe.templates import packaged
 from leafinstruct.records.document import ImageRef, Text
-from leafinstruct.rewrite import prompt, tasks
+from leafinstruct.rewrite import parse, prompt, tasks
 from leafinstruct.rewrite.config import GUIDE, SEQUENCE, WALKTHROUGH
 from leafinstruct.rewrite.dialog import answer, ask
 from leafinstruct.rewrite.refine.examine import FIELDS
@@ -162,6 +163,134 @@ def test_an_answer_that_moves_an_image_or_says_nothing_gets_a_correction(change,
     found = answer.fault(value, *ask.shown(page, task))
     assert found is not None
     assert re.search(reason, found)
+
+
+FOUR = (*HOUSE, "At last plant a tall tree beside it.", "!d")
+
+
+def reply_of(
+    page: Any, family: Any, left: Mapping[int, str] | None = None, **verdict: object
+) -> dict[str, Any]:
+    """The answer of a model that leaves out images, with the turns that the rest has."""
+    [task] = in_english(family)
+    context, answers = ask.shown(page, task, left or {})
+    words = [text.text for text in page.texts if text.text != page.title]
+    turns = [
+        {
+            "ask": f"What is part {at}?",
+            "answer": [
+                {"type": "text", "text": words[at]},
+                *({"type": "image", "image": number} for number in numbers),
+            ],
+        }
+        for at, numbers in enumerate(answers)
+    ]
+    out = [{"image": number, "because": why} for number, why in (left or {}).items()]
+    images = [{"type": "image", "image": number} for number in context]
+    return {"leave_out": out, "context": images, "turns": turns, **verdict}
+
+
+def fault_of(page: Any, family: Any, value: Mapping[str, object]) -> str | None:
+    [task] = in_english(family)
+    check = ask.request(page, task, {}, PROMPT).check
+    assert check is not None
+    return check(value)
+
+
+def test_a_model_may_leave_out_an_image_of_a_walkthrough_and_its_turn_is_missing():
+    page = document(*FOUR)
+    whole = ask.shown(page, *in_english(WALKTHROUGH))
+    assert whole == ([], [[1], [2], [3], [4]])
+    left = {2: "the logo of a shop"}
+    assert ask.shown(page, *in_english(WALKTHROUGH), left) == ([], [[1], [3], [4]])
+    value = reply_of(page, WALKTHROUGH, left)
+    validate({**parse.FITS, **value}, answer.SCHEMA)
+    assert fault_of(page, WALKTHROUGH, value) is None
+    turned = answer.turns(value, page.images)
+    assert [part for turn in turned for part in turn.parts if isinstance(part, ImageRef)] == [
+        page.images[number - 1] for number in (1, 3, 4)
+    ]
+    # without a reason, an image that does not exist, twice, or still with its turn
+    assert fault_of(page, WALKTHROUGH, reply_of(page, WALKTHROUGH, {2: " "})) == (
+        "leave_out: image 2 needs a reason"
+    )
+    unknown = {**value, "leave_out": [{"image": 9, "because": "an advertisement"}]}
+    assert fault_of(page, WALKTHROUGH, unknown) == "leave_out: image 9 is not there"
+    twice = {**value, "leave_out": value["leave_out"] * 2}
+    assert fault_of(page, WALKTHROUGH, twice) == "leave_out must list each image once"
+    kept = {**reply_of(page, WALKTHROUGH), "leave_out": value["leave_out"]}
+    assert fault_of(page, WALKTHROUGH, kept) == "write exactly 3 turns; you wrote 4"
+    # two of four images are not enough for a walkthrough, which needs three steps
+    two = fault_of(page, WALKTHROUGH, reply_of(page, WALKTHROUGH, {1: "a logo", 2: "a logo"}))
+    assert two is not None
+    assert two.startswith("the task walkthrough is not possible without")
+
+
+def test_a_model_may_leave_out_an_image_of_a_sequence_but_none_of_the_two_asked_about():
+    page = document(*FOUR)
+    [task] = in_english(SEQUENCE)
+    value = ask.by_templates(page, task)
+    asked = re.search(r"image (\d) (?:and|to) image (\d)", value["turns"][0]["ask"])
+    assert asked is not None
+    needed = {int(number) for number in asked.groups()}
+    for number in range(1, 5):
+        left = {number: "an advertisement"}
+        found = fault_of(page, SEQUENCE, reply_of(page, SEQUENCE, left))
+        if number in needed:
+            assert found == f"the questions are about image {number}: show it, or answer fit: false and why"
+        else:
+            assert found is None
+    three = document(*HOUSE)  # a sequence needs three images
+    outside = ({1, 2, 3} - {ask._before(three, task), ask._before(three, task) + 1}).pop()
+    found = fault_of(three, SEQUENCE, reply_of(three, SEQUENCE, {outside: "an advertisement"}))
+    assert found is not None
+    assert found.startswith("the task sequence is not possible without")
+
+
+@pytest.mark.parametrize("family", [WALKTHROUGH, SEQUENCE])
+def test_a_model_may_say_that_a_document_makes_no_conversation(family):
+    page = document(*HOUSE)
+    verdict = {
+        "fit": False,
+        "because": "It is an advertisement.",
+        "leave_out": [],
+        "context": [],
+        "turns": [],
+    }
+    validate(verdict, answer.SCHEMA)
+    assert fault_of(page, family, verdict) is None
+    assert parse.unfit(verdict, 3) == "It is an advertisement."
+    assert fault_of(page, family, {**verdict, "because": " "}) == "if fit is false, `because` must say why"
+    everything = reply_of(page, family, dict.fromkeys((1, 2, 3), "a logo"))
+    assert fault_of(page, family, everything) is None
+    assert str(parse.unfit(everything, 3)).startswith("it leaves out all images")
+    assert answer.ABSENT.keys() == answer.SCHEMA["properties"].keys()  # type: ignore[attr-defined]
+
+
+def test_the_wording_of_a_question_does_not_give_away_its_answer():
+    """Wording, order of the two sentences, passage and pair are chosen independently of each other."""
+    [task] = in_english(SEQUENCE)
+    assert task.wording is not None
+    seen: Counter[tuple[int, bool]] = Counter()
+    places: Counter[tuple[int, int]] = Counter()
+    for number in range(400):
+        page = document(*(f"{part} It is number {number}." if part[0].isupper() else part for part in FOUR))
+        between, order = ask.by_templates(page, task)["turns"]
+        wording = next(
+            at for at, one in enumerate(task.wording.turns.order) if order["ask"].startswith(one[:10])
+        )
+        quoted = re.findall(r"“(.*?)”", order["ask"])
+        seen[wording, quoted[0] == texts(order["answer"])[0]] += 1
+        found = re.search(r"image (\d)", between["ask"])
+        assert found is not None
+        kind = next(
+            at for at, one in enumerate(task.wording.turns.between) if one.partition("{")[0] in between["ask"]
+        )
+        places[kind, int(found[1])] += 1
+    assert len(seen) == 4
+    assert min(seen.values()) > 60  # of 100 expected
+    assert len(places) == 9
+    assert min(places.values()) > 20  # of 44 expected
 
 
 def test_families_of_several_turns_need_what_they_ask_about():

@@ -16,9 +16,8 @@ from leafinstruct.filter.judging import rules, verdict
 from leafinstruct.filter.judging.panel import Judge
 from leafinstruct.filter.passes import cached_scores, decision_of
 from leafinstruct.filter.settings import FilterSettings
-from leafinstruct.filter.texts import pleas
 from leafinstruct.images.send import Sent, all_as_sent, smaller
-from leafinstruct.llm.client import Client
+from leafinstruct.llm.client import Client, needs_of
 from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.llm.fitting import Shown, fitted
 from leafinstruct.llm.prompt import Prompt
@@ -29,7 +28,7 @@ from leafinstruct.records.example import Cell
 from leafinstruct.records.table import Row
 from leafinstruct.records.text.words import count_words
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part
+from leafinstruct.runtime.engine.base import Engine, Found, Part
 from leafinstruct.runtime.files import writing
 
 
@@ -63,7 +62,9 @@ def run(
         or not out.file("asked", part.name).exists()
     ]
     clients = clients_of(settings)
-    reports = list(engine.map(partial(ask, settings, inputs, out, clients), missing, _needs(clients)))
+    reports = list(
+        engine.map(partial(ask, settings, inputs, out, clients), missing, needs_of(clients, "judging"))
+    )
     asked = sum(table.count(out.file("asked", part.name)) for part in parts)
     failed = sum(report.counts["failed"] for report in reports)
     if failed > settings.llm.tolerate_failures * asked:
@@ -99,21 +100,6 @@ def question(
         return judge.request(document, sent, less, prompt, offline)
 
     return fitted(fewer, whole)
-
-
-def _needs(clients: Sequence[Client]) -> Needs:
-    """How an engine runs parts that ask several clients."""
-    each = [client.needs("judging") for client in clients]
-
-    async def close() -> None:
-        for client in clients:
-            await client.close()
-
-    def state() -> str:
-        return "; ".join(filter(None, (needs.state() for needs in each if needs.state is not None)))
-
-    parts = max(needs.parts_in_flight for needs in each)
-    return replace(each[0], parts_in_flight=parts, release=close, state=state)
 
 
 async def ask(
@@ -159,8 +145,7 @@ def _pleading(decisions: Sequence[Decision]) -> dict[str, str]:
     """Documents that address a judge -> why no judge is asked about them."""
     found: dict[str, str] = {}
     for one in decisions:
-        removed = next((edit.position for edit in one.edits if edit.reason == pleas.REASON), None)
-        if detail := judge.plea(one.document, removed):
+        if detail := judge.plea(one.document, one.edits):
             found[one.document.id] = detail
     return found
 

@@ -15,8 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from leafinstruct.filter.steps import without_idle_headings
+from leafinstruct.filter.texts import invisible
 from leafinstruct.records.document import Document, ImageRef, Segment, Text
 from leafinstruct.records.edits import Edit
+from leafinstruct.records.text.invisible import spelled
 
 _BARE = re.compile(r"[\s\-*•‣◦]*(?:\d{1,3}[.)])?\s*")
 """A line without content: white space, or a list marker."""
@@ -75,7 +77,7 @@ def changed(text: str, edits: Sequence[Edit]) -> str:
         start, stop = max(edit.start, end), max(edit.end, end)
         if start == stop:
             continue
-        if not edit.replacement:
+        if not edit.replacement and edit.reason not in invisible.REASONS:
             start, stop = _widened(text, start, stop, end)
         pieces += [text[end:start], edit.replacement]
         end = stop
@@ -90,10 +92,28 @@ def line_of(edit: Edit, document: Document) -> str:
         place = f"alternative text of {place}"
     if edit.replacement:
         return f"{edit.reason}: {place}, replaced by {edit.replacement}"
-    own = (text.text for text in document.texts if text.position == edit.position)
-    quoted = " ".join(next(own, "")[edit.start : edit.end].split())
+    own = _own(edit, document)[edit.start : edit.end]
+    if edit.reason in invisible.REASONS:
+        count = "1 character" if len(own) == 1 else f"{len(own):,} characters"
+        read = f", which spell {spelled(own)[:QUOTED]!r}" if edit.reason == invisible.SPELLED else ""
+        return f"{edit.reason}: {place}, removed {count} that nobody sees ({_code_points(own)}){read}"
+    quoted = " ".join(own.split())
     shown = quoted if len(quoted) <= QUOTED else f"{quoted[:QUOTED]} …"
     return f"{edit.reason}: {place}, removed {shown!r}" + (f" ({edit.detail})" if edit.detail else "")
+
+
+def _own(edit: Edit, document: Document) -> str:
+    """The text that an edit changes."""
+    if edit.field == "title":
+        return document.title or ""
+    own = next((one for one in document.segments if one.position == edit.position), None)
+    return "" if own is None else own.alt if isinstance(own, ImageRef) else own.text
+
+
+def _code_points(text: str) -> str:
+    """The kinds of characters of a text, the first ones by name."""
+    kinds = [f"U+{ord(sign):04X}" for sign in dict.fromkeys(text)]
+    return ", ".join(kinds[:3]) + (f" and {len(kinds) - 3} others" if len(kinds) > 3 else "")
 
 
 def _widened(text: str, start: int, end: int, least: int) -> tuple[int, int]:

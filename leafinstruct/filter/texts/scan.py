@@ -1,6 +1,7 @@
 """Search texts for what filter may change, before anything is scored.
 
-    scan     (processes)  documents -> findings-: personal data, sentences that address a model
+    scan     (processes)  documents -> findings-: invisible characters, personal data, sentences that
+                                       address a model
                                        paragraphs-: digests of paragraphs, by host
     collect  (here)       paragraphs- of all parts -> repeats-: paragraphs of many pages of a host (hosts.py)
 
@@ -18,44 +19,35 @@ from pathlib import Path
 
 from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.config import FilterConfig
-from leafinstruct.filter.texts import hosts, personal, pleas
+from leafinstruct.filter.texts import hosts, invisible, personal, pleas
 from leafinstruct.records import edits as records
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, ImageRef
+from leafinstruct.records.document import Document
 from leafinstruct.records.edits import Edit, ParagraphRow, RepeatRow
 from leafinstruct.records.example import Cell
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part, TaskResult
 from leafinstruct.runtime.files import writing
 
-CODE = 2
+CODE = 3
 """Increased when other places are found than before. Personal data has the versions of its scores."""
 
 
 def findings(document: Document) -> list[Edit]:
     """Everything that is found in one document, in its texts, alternative texts and title."""
+    unseen = invisible.find(document)
+    seen = invisible.as_seen(document) if unseen else document
     pleading = (
         Edit(pleas.REASON, "text", text.position, start, end, detail="it addresses a judge or a model")
-        for text, start, end in pleas.find(document)
+        for text, start, end in pleas.find(seen)
     )
-    return [*_personal(document), *pleading]
+    return [*invisible.moved([*_personal(seen), *pleading], unseen), *unseen]
 
 
 def _personal(document: Document) -> Iterator[Edit]:
-    for place, position, text in _texts(document):
+    for place, position, text in invisible.texts_of(document):
         for kind, start, end in personal.find(text):
             yield Edit(kind.score, place, position, start, end, kind.mask, kind.noun[0])
-
-
-def _texts(document: Document) -> Iterator[tuple[records.Field, int | None, str]]:
-    """All that later stages see: the title, texts, and alternative texts of images."""
-    if document.title:
-        yield "title", None, document.title
-    for segment in document.segments:
-        if isinstance(segment, ImageRef):
-            yield "alt", segment.position, segment.alt
-        else:
-            yield "text", segment.position, segment.text
 
 
 def edits_for(found: Iterable[Edit], config: FilterConfig) -> list[Edit]:

@@ -1,9 +1,11 @@
 """The answer for an example of several turns: its schema, its check, and its turns. Pure.
 
-    {"context": [...], "turns": [{"ask": "...", "answer": [...]}, ...]}
+    {"fit": true, "because": "", "leave_out": [], "context": [...],
+     "turns": [{"ask": "...", "answer": [...]}, ...]}
 
-`context` follows the first question. Parts are those of rewrite/parse.py. Which images each place must show
-is fixed by the document, so that every image is shown once, in order, and beside its text.
+`context` follows the first question. Verdict and parts are those of rewrite/parse.py. Which images each place
+must show is fixed by the document, so that every image that is not left out is shown once, in order, and
+beside its text.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import TypedDict
 
 from leafinstruct.records.document import ImageRef
 from leafinstruct.records.example import Turn
+from leafinstruct.records.text.invisible import visible
 from leafinstruct.rewrite import parse
 from leafinstruct.rewrite.parse import MAX_INSTRUCTION, AnswerPart
 
@@ -24,7 +27,7 @@ class Exchange(TypedDict):
     answer: list[AnswerPart]
 
 
-class DialogAnswer(TypedDict):
+class DialogAnswer(parse.Verdict):
     """An answer that fits SCHEMA."""
 
     context: list[AnswerPart]
@@ -36,12 +39,12 @@ _PARTS: dict[str, object] = {"type": "array", "items": parse.PART}
 SCHEMA: dict[str, object] = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["context", "turns"],
+    "required": [*parse.VERDICT, "context", "turns"],
     "properties": {
+        **parse.VERDICT,
         "context": _PARTS,
         "turns": {
             "type": "array",
-            "minItems": 1,
             "items": {
                 "type": "object",
                 "additionalProperties": False,
@@ -56,8 +59,12 @@ SCHEMA: dict[str, object] = {
 }
 
 
+ABSENT: dict[str, object] = {**parse.FITS, "context": [], "turns": []}
+"""Values of properties that an answer may omit."""
+
+
 def fault(value: DialogAnswer, context: Sequence[int], answers: Sequence[Sequence[int]]) -> str | None:
-    """What to correct; None for a good answer.
+    """What to correct in an answer that is an example; None if nothing.
 
     context, answers: numbers of the images that the context, and the answer of each turn, must show.
     """
@@ -74,9 +81,9 @@ def fault(value: DialogAnswer, context: Sequence[int], answers: Sequence[Sequenc
         if shown != list(images):
             return f"{place} must show {_listed(images)}, in this order; you showed {_listed(shown)}"
     for number, turn in enumerate(found, start=1):
-        if not turn["ask"].strip():
+        if not visible(turn["ask"]).strip():
             return f"the question of turn {number} must say something; it is empty"
-        if not any(part["type"] == "text" and part["text"].strip() for part in turn["answer"]):
+        if not any(part["type"] == "text" and visible(part["text"]).strip() for part in turn["answer"]):
             return f"the answer of turn {number} must have a text"
     return None
 
@@ -87,7 +94,7 @@ def turns(value: DialogAnswer, images: Sequence[ImageRef]) -> tuple[Turn, ...]:
     for number, turn in enumerate(value["turns"]):
         given = parse.parts_of(value["context"], images) if number == 0 else ()
         found += [
-            Turn("user", (turn["ask"].strip(), *given)),
+            Turn("user", (visible(turn["ask"]).strip(), *given)),
             Turn("assistant", parse.parts_of(turn["answer"], images)),
         ]
     return tuple(found)

@@ -5,33 +5,34 @@
                image 3?" -> the passage; "Which comes first, “...” or “...”?" -> the earlier one
 
 The templates use every text of the document once, verbatim and in order. Only the sentences of the question
-about the order are repeated. Passage and sentences are chosen by the document's words, so that the same
-document gets the same question in every run.
+about the order are repeated. Passage, sentences and wordings are chosen by the document's words, so that the
+same document gets the same question in every run; each by a number of its own, so that a wording does not
+give away the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Request
 from leafinstruct.records.document import Document, ImageRef, Segment
 from leafinstruct.records.text.signs import STEP
 from leafinstruct.records.text.words import first_words, sentences_of
+from leafinstruct.rewrite import parse
 from leafinstruct.rewrite import prompt as prompts
-from leafinstruct.rewrite.checks import in_language
-from leafinstruct.rewrite.checks.config import Checks
-from leafinstruct.rewrite.checks.finding import Name, faults
-from leafinstruct.rewrite.checks.run import check
+from leafinstruct.rewrite.checks.finding import Name
 from leafinstruct.rewrite.dialog import answer
 from leafinstruct.rewrite.dialog.answer import DialogAnswer, Exchange
 from leafinstruct.rewrite.parse import AnswerPart
 from leafinstruct.rewrite.steps import steps_of
 from leafinstruct.rewrite.tasks import parts_of, questions
 from leafinstruct.rewrite.worded import Task, number_of
+
+_Choice = TypeVar("_Choice")
 
 OF_ONE_QUESTION: frozenset[Name] = frozenset({"spread", "leak", "question"})
 """Checks of an example of one question and one answer. In several turns a later question may repeat what an
@@ -46,39 +47,30 @@ def request(
     task: Task,
     images: Mapping[str, tuple[bytes, str]],
     prompt: Prompt,
-    bounds: Checks | None = None,
-    max_dangling: int | None = None,
+    bounds: prompts.Bounds | None = None,
 ) -> Request:
     """The request; arguments as of prompt.request. The prompt has a place {{ turns }}."""
-    context, answers = shown(document, task)
-    filled = Prompt(prompt.name, prompt.fill(turns=_shape(document, task, context, answers)))
-    fits = partial(
-        _check,
-        document=document,
-        task=task,
-        context=context,
-        answers=answers,
-        bounds=bounds,
-        most=max_dangling,
-    )
+    filled = Prompt(prompt.name, prompt.fill(turns=_shape(document, task, *shown(document, task))))
     return replace(
         prompts.request(document, task, images, filled),
         schema=answer.SCHEMA,
         offline=partial(by_templates, document, task),
-        check=fits,
-        absent={},
+        check=partial(_check, document=document, task=task, bounds=bounds),
+        absent=answer.ABSENT,
     )
 
 
-def shown(document: Document, task: Task) -> tuple[list[int], list[list[int]]]:
-    """Numbers of the images that the context, and the answer of each turn, must show."""
+def shown(document: Document, task: Task, left: Collection[int] = ()) -> tuple[list[int], list[list[int]]]:
+    """Numbers of the images that the context, and the answer of each turn, must show. left: images that are
+    left out; a step that has no other image is no turn."""
     numbers = {image.position: number for number, image in enumerate(document.images, start=1)}
     if task.family.asked == "steps":
         return [], [
             [numbers[item.position] for item in step if isinstance(item, ImageRef)]
-            for step in steps_of(document).steps
+            for step in steps_of(prompts.without(document, left)).steps
         ]
-    return list(numbers.values()), [[], []] if _pair(document, task) is not None else [[]]
+    context = [number for number in numbers.values() if number not in left]
+    return context, [[], []] if _pair(document, task) is not None else [[]]
 
 
 def by_templates(document: Document, task: Task) -> DialogAnswer:
@@ -86,21 +78,24 @@ def by_templates(document: Document, task: Task) -> DialogAnswer:
     assert task.wording is not None, "the document fits the task"
     numbers = {image.position: number for number, image in enumerate(document.images, start=1)}
     first = prompts.worded(document, task, questions(document, task))
-    chosen = _number(document)
     follow = task.wording.turns
     if task.family.asked == "steps":
-        steps = steps_of(document).steps
+        steps, chosen = steps_of(document).steps, _number(document, "next")
         asks = [first, *(follow.next[(chosen + at) % len(follow.next)] for at in range(len(steps) - 1))]
-        return {"context": [], "turns": [_exchange(*pair, numbers) for pair in zip(asks, steps, strict=True)]}
+        return _answer([], [_exchange(*pair, numbers) for pair in zip(asks, steps, strict=True)])
     divided = parts_of(document, task.family)
     before = _before(document, task)
-    between = follow.between[chosen % len(follow.between)].format(before=before, after=before + 1)
+    between = _one_of(follow.between, document, "between").format(before=before, after=before + 1)
     turns = [_exchange(f"{first} {between}", divided.response, numbers)]
     if (pair := _pair(document, task)) is not None and follow.order:
-        one, other = pair if chosen % 2 else pair[::-1]
-        ask = follow.order[chosen % len(follow.order)].format(one=one, other=other)
+        one, other = _one_of((pair, pair[::-1]), document, "first")
+        ask = _one_of(follow.order, document, "order").format(one=one, other=other)
         turns.append({"ask": ask, "answer": [{"type": "text", "text": pair[0]}]})
-    return {"context": prompts.answer_parts(divided.context, numbers), "turns": turns}
+    return _answer(prompts.answer_parts(divided.context, numbers), turns)
+
+
+def _answer(context: list[AnswerPart], turns: list[Exchange]) -> DialogAnswer:
+    return {"fit": True, "because": "", "leave_out": [], "context": context, "turns": turns}
 
 
 def _shape(document: Document, task: Task, context: Sequence[int], answers: Sequence[Sequence[int]]) -> str:
@@ -148,8 +143,8 @@ def _pair(document: Document, task: Task) -> tuple[str, str] | None:
     firsts = list(dict.fromkeys(group[0] for group in groups if group))
     if len(firsts) < 2:
         return None
-    at = _number(document) % (len(firsts) - 1)
-    return firsts[at], firsts[at + 1 + _number(document) // 7 % (len(firsts) - at - 1)]
+    at = _number(document, "one") % (len(firsts) - 1)
+    return firsts[at], _one_of(firsts[at + 1 :], document, "other")
 
 
 def _sentence(text: str) -> str:
@@ -160,8 +155,13 @@ def _sentence(text: str) -> str:
     return first_words(sentence, _SENTENCE).strip().rstrip(".")
 
 
-def _number(document: Document) -> int:
-    return number_of("\0".join(text.text for text in document.texts))
+def _number(document: Document, what: str) -> int:
+    """A number that depends on the document's words and on what is chosen by it."""
+    return number_of("\0".join((what, *(text.text for text in document.texts))))
+
+
+def _one_of(choices: Sequence[_Choice], document: Document, what: str) -> _Choice:
+    return choices[_number(document, what) % len(choices)]
 
 
 def _exchange(ask: str, segments: Sequence[Segment], numbers: Mapping[int, int]) -> Exchange:
@@ -170,23 +170,25 @@ def _exchange(ask: str, segments: Sequence[Segment], numbers: Mapping[int, int])
 
 
 def _check(
-    value: Mapping[str, object],
-    document: Document,
-    task: Task,
-    context: Sequence[int],
-    answers: Sequence[Sequence[int]],
-    bounds: Checks | None,
-    most: int | None,
+    value: Mapping[str, object], document: Document, task: Task, bounds: prompts.Bounds | None
 ) -> str | None:
     found = cast("DialogAnswer", value)  # it fits SCHEMA
-    problem = answer.fault(found, context, answers)
+    count = len(document.images)
+    problem = parse.verdict_fault(found, count)
+    if problem is not None or parse.unfit(found, count) is not None:
+        return problem
+    left = parse.left_out(found)
+    problem = _unmet(document, task, left) or answer.fault(found, *shown(document, task, left))
     if problem is not None:
         return problem
     turned = answer.turns(found, document.images)
-    other_language = bounds is None or bounds.min_language is not None
-    problem = in_language.fault(document, task.family, turned) if other_language else None
-    if bounds is None or problem is not None:
-        return problem
-    findings = [item for item in check(document, task, turned, bounds) if item.name not in OF_ONE_QUESTION]
-    unanswered = prompts.unanswered_of(document, turned)
-    return faults(findings) or prompts.dangling_fault(unanswered, most)
+    return prompts.unmet_bound(document, task, turned, left, bounds, OF_ONE_QUESTION)
+
+
+def _unmet(document: Document, task: Task, left: Collection[int]) -> str | None:
+    """What the task lacks without the images that an answer leaves out."""
+    if task.family.asked == "sequence":
+        before = _before(document, task)
+        if needed := {before, before + 1} & {*left}:
+            return f"the questions are about image {min(needed)}: show it, or answer fit: false and why"
+    return prompts.unmet(document, task, 0, left)

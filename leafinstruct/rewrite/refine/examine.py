@@ -5,8 +5,10 @@
     critique                                                                 what the author must change
 
 Source and example are quoted as the judge quotes documents: each text is one JSON string (llm/quoting.py).
-The images are shown once, in their places in the example. About images that are not shown nothing is asked:
-without any, `text_image_fit` is not in the schema and its score is `not_applicable`.
+The images are shown once, in their places in the example; one that the author left out, in its place in the
+source with the author's reason, so that the examiner can judge the reason and does not report the image as
+forgotten. About images that are not shown nothing is asked: without any in the example, `text_image_fit` is
+not in the schema and its score is `not_applicable`.
 
 The anchors of each score are in prompts/examine.md, in three sections separated by `---`: the system message,
 what precedes the source, and what follows the example.
@@ -15,8 +17,10 @@ what precedes the source, and what follows the example.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.quoting import quoted
 from leafinstruct.llm.request import Answer, Message, Request, SentImage
@@ -38,38 +42,60 @@ MAX_REASON, MAX_CRITIQUE = 400, 2_000
 worth a second request."""
 
 
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """The model that examines, and its prompt."""
+
+    llm: LlmConfig
+    prompt: Prompt
+
+
 def request(
     document: Document,
     task: Task,
     turns: Sequence[Turn],
     images: Mapping[str, tuple[bytes, str]],
     prompt: Prompt,
+    left: Mapping[int, str],
 ) -> Request:
     """Build the request about one example. images: sha256 of the original -> bytes and media type as sent,
-    for the images that are shown."""
+    for the images that are shown. left: number of an image that the author left out -> the author's
+    reason."""
     system, before, after = _sections(document, task, prompt)
     numbers = {image.position: number for number, image in enumerate(document.images, start=1)}
     lines = [before, *([f"title: {quoted(document.title)}"] if document.title else [])]
+    parts: list[str | SentImage] = []
+
+    def show(image: ImageRef, line: str) -> bool:
+        """Add an image after a line. Returns whether it is shown."""
+        sent = images.get(image.sha256 or "")
+        lines.append(f"{line}:" + ("" if sent else " (not shown)"))
+        if sent is not None:
+            parts.extend(("\n".join(lines), SentImage(*sent)))
+            lines.clear()
+        return sent is not None
+
     for segment in document.segments:
         if isinstance(segment, Text):
             lines.append(f"[{segment.position}] {segment.kind}: {quoted(segment.text)}")
+            continue
+        number = numbers[segment.position]
+        named = f"image {number}{prompts.belonging(segment)}"
+        if number in left:
+            show(segment, f"{named}, left out of the example on purpose, because {quoted(left[number])}")
         else:
-            lines.append(f"image {numbers[segment.position]}{prompts.belonging(segment)}")
+            lines.append(named)
     lines += ["End of the source.", "", "The example:"]
-    parts: list[str | SentImage] = []
+    seen = 0
     for turn in turns:
         lines.append(f"{turn.role}:")
         for part in turn.parts:
             if isinstance(part, str):
                 lines.append(f"text: {quoted(part)}")
                 continue
-            sent = images.get(part.sha256 or "")
-            lines.append(f"image {numbers[part.position]}:" + ("" if sent else " (not shown)"))
-            if sent is not None:
-                parts += ["\n".join(lines), SentImage(*sent)]
-                lines = []
+            seen += show(part, f"image {numbers[part.position]}")
     parts.append("\n".join([*lines, "End of the example.", *(["", after] if after else [])]))
-    asked = [field for field in FIELDS if field != OF_IMAGES or len(parts) > 1]
+    asked = [field for field in FIELDS if field != OF_IMAGES or seen]
     messages = (Message("system", (system,)), Message("user", tuple(parts)))
     return Request(
         PURPOSE, messages, schema(asked), _no_offline, "none", absent={"reason": NO_REASON, "critique": ""}
