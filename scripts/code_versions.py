@@ -76,7 +76,7 @@ NUMBERS = (
         "filter/passes.py CODE",
         ("filter/*", _ANSWERS),
         (
-            *("filter/scores/*", "filter/embedders/*", "filter/index/*"),
+            *("filter/scores/*", "filter/embedders/*", "filter/predictors/*", "filter/index/*"),
             *(f"filter/texts/{name}.py" for name in ("hosts", "personal", "plea*", "scan")),
         ),
     ),
@@ -84,6 +84,16 @@ NUMBERS = (
     Number("toxicity", ("filter/scores/toxicity.py",)),
     Number("personal", ("filter/texts/personal.py",)),
     Number("filter/embedders/embedder.py CODE", ("filter/embedders/*", "images/decode.py")),
+    Number(
+        "filter/predictors/predictor.py CODE",
+        ("filter/predictors/*", "images/decode.py"),
+        ("filter/extending.py", "filter/materialize.py", "filter/texts/*"),
+    ),
+    Number(
+        "perplexity",
+        ("filter/predictors/perplexity.py", "filter/predictors/tokens.py"),
+        ("filter/embedders/*", "filter/predictors/predictor.py"),
+    ),
     Number("filter/extending.py CODE", ("filter/extending.py",)),
     Number("document", ("records/text/language.py",)),
     Number("text", ("filter/scores/text.py",)),

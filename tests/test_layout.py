@@ -121,16 +121,14 @@ HEAVY = {
     "open_clip": ("filter/embedders/open_clip.py",),
     "torchvision": ("_torchvision.py",),
     "torch": (
-        *("filter/embedders", "filter/scores/classifier.py", "moss", "backbones", "train", "generation"),
+        *("filter/embedders", "filter/predictors", "moss", "backbones", "train", "generation"),
         *("evaluate", "_torchvision.py"),
     ),
     "peft": ("moss", "train", "generation", "_quiet_import.py"),
     "safetensors": ("moss", "backbones", "train", "generation"),
     "av": ("images/video", "sketchbook/formats/video.py"),
     "ray": ("runtime/engine/ray.py",),
-    "transformers": (
-        *("backbones", "train", "filter/embedders/dual_encoder.py", "filter/scores/classifier.py"),
-    ),
+    "transformers": (*("backbones", "train", "filter/embedders/pretrained.py"),),
     "diffusers": ("backbones/emu2/diffusion.py",),
     # which writes archives
     "fastwarc": (

@@ -110,6 +110,7 @@ def history(rewrite: Artifact) -> dict[str, Any]:
         "images_dropped": _most_common(kept["image_reasons"]),
         "languages": _kept_languages(chain(rewrite)[1], "kept"),
         "unaligned": _kept_languages(chain(rewrite)[1], "unaligned"),
+        "unpredicted": _kept_languages(chain(rewrite)[1], "unpredicted"),
         "unfetched": kept.get("unfetched", 0),
         "unscreened": kept.get("unscreened", []),
         "personal_data": cast("Mapping[str, Any]", kept["fingerprint"]["filter"])["personal_data"],
@@ -132,8 +133,8 @@ def history(rewrite: Artifact) -> dict[str, Any]:
 
 
 def _kept_languages(filtered: Artifact, which: str) -> dict[str, int]:
-    """Documents that filter kept, by language (including `undetermined`). which: `kept`, or `unaligned`:
-    those whose alignment was not scored because of it."""
+    """Documents that filter kept, by language (including `undetermined`). which: `kept`; or those for
+    whose language alignment (`unaligned`) or another model's score (`unpredicted`) was not computed."""
     found = Counter[str]()
     for report in filtered.reports():
         found.update(report.languages[which])

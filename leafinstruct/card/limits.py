@@ -116,6 +116,13 @@ def _of_models(history: Mapping[str, Any]) -> Iterator[str]:
             f"Alignment was not scored for {sum(unaligned.values()):,} documents whose language the model "
             f"does not know ({counts}); rules on it were ignored for them."
         )
+    if unpredicted := history["unpredicted"]:
+        counts = _list([f"{named(code)} {count:,}" for code, count in unpredicted.items()])
+        yield (
+            f"The texts of {sum(unpredicted.values()):,} documents were not scored by a classifier or a "
+            f"language model that does not know their language ({counts}); rules on these scores were "
+            "ignored for them."
+        )
     if moved := history["filter"].get("reassigned", 0):
         yield (
             f"Of the images of kept documents, {moved:,} were assigned to another text by the alignment "

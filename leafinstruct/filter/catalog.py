@@ -47,7 +47,10 @@ OFFLINE_RULES = 4
 OFFLINE_JUDGE = f"offline-rules@{OFFLINE_RULES}"
 """Name of the written rules as a model. Their answers are cached under it, and recipes name it."""
 
-MODEL_FAMILIES = (*CLIP_FAMILIES, "judge", "rules")
+PERPLEXITY = "perplexity"
+"""Family computed by the language model of `filter.perplexity`."""
+
+MODEL_FAMILIES = (*CLIP_FAMILIES, PERPLEXITY, "judge", "rules")
 """Families whose values depend on a model, which their rules must name."""
 
 
@@ -188,6 +191,11 @@ _DECLARED = (
             "gray levels by which the most changed of its 32 x 32 cells differs from the most similar "
             "earlier image or its mirror image, [0, 255]; 255 if there is none"
         ),
+    ),
+    Score(
+        "perplexity.texts",
+        "document",
+        "exp of the mean negative log-likelihood of a token by filter.perplexity.model, at least 1",
     ),
     Score(
         "alignment.own",
@@ -343,15 +351,16 @@ def of_packages() -> list[str]:
     return list(installed(GROUP, SCORES))
 
 
-CLASSIFIER = "classifier"
-"""Family of the scores that `filter.classifiers` of a recipe declares."""
+CLASSIFIERS: dict[Literal["images", "texts"], str] = {"images": "classifier", "texts": "text_classifier"}
+"""What a classifier of a recipe (`filter.classifiers`) classifies -> family of its score."""
 
 
 def declared(name: str) -> Score:
     """The score of a name, of leafinstruct, of an installed package or of a classifier. Raises KeyError,
     RecipeError if the package cannot be imported or declares no score."""
-    if name.partition(".")[0] == CLASSIFIER:
-        return Score(name, "image", "probability of a label, [0, 1]")
+    family = name.partition(".")[0]
+    if family in CLASSIFIERS.values():
+        return Score(name, "image" if family == CLASSIFIERS["images"] else "document", "output for a label")
     return SCORES[name] if name in SCORES else _of_package(name, tuple(sys.path))
 
 
@@ -362,7 +371,7 @@ def _of_package(name: str, path: tuple[str, ...]) -> Score:  # noqa: ARG001 - wh
     extension = installed(GROUP, SCORES)[name]
     score: Score = extension.load()
     family = name.partition(".")[0]
-    taken = {CLASSIFIER, *(known.family for known in SCORES.values())}
+    taken = {*CLASSIFIERS.values(), *(known.family for known in SCORES.values())}
     fault = (
         "is no Score with compute (leafinstruct.filter.score)"
         if not isinstance(score, Score) or not callable(score.compute)

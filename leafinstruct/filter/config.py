@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from leafinstruct.errors import suggestion
 from leafinstruct.filter.catalog import (
-    CLASSIFIER,
+    CLASSIFIERS,
     CLIP_FAMILIES,
     MODEL_FAMILIES,
     OF_EXAMPLES,
+    PERPLEXITY,
     SCORES,
     declared,
     of_packages,
@@ -56,8 +57,8 @@ class Rule(_Section):
     max: float | None = Field(default=None, allow_inf_nan=False)
     """Largest value that passes."""
     model: str | None = None
-    """Model that the bound was set for. Required for alignment, coherence, judge and rules, whose scales
-    differ between models."""
+    """Model that the bound was set for. Required for alignment, coherence, perplexity, judge and rules, whose
+    scales differ between models."""
     drop: Literal["image", "step", "document"] | None = None
     """What is dropped when an image fails: `image` (default), the image and its captions; `step`, also the
     text that owns it; `document`, the whole document. Only for scores of images.
@@ -73,7 +74,7 @@ class Rule(_Section):
     @field_validator("score")
     @classmethod
     def _declared(cls, name: str) -> str:
-        if name.startswith(f"{CLASSIFIER}."):
+        if name.partition(".")[0] in CLASSIFIERS.values():
             return name  # FilterConfig compares it with `classifiers`
         if name in OF_EXAMPLES:
             raise ValueError(
@@ -139,7 +140,21 @@ class ReassignConfig(_Section):
     are not given to other images."""
 
 
-class AlignmentConfig(_Section):
+class ModelConfig(_Section):
+    """Where and how a model runs."""
+
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
+    """Where the model runs: `auto` (a CUDA GPU if there is one, else the CPU), `cpu`, `cuda` (all GPUs, one
+    process each), `cuda:1` (one of them), or `mps` (untested). The kind of device is part of the fingerprint,
+    the index is not."""
+    dtype: Dtype = "float32"
+    """Number format of the model. `bfloat16` is faster on GPUs and on CPUs with AMX or AVX512-BF16, and
+    changes the second or third decimal of a score, so it is named in the model's label."""
+    batch_size: int = Field(default=32, gt=0)
+    """Images or texts in one forward pass. Part of the fingerprint, since it can change the last digit."""
+
+
+class AlignmentConfig(ModelConfig):
     """CLIP text-image alignment. Computed only if there is a rule on alignment.* or coherence.*, or `model`
     or `share_above` is set."""
 
@@ -151,15 +166,6 @@ class AlignmentConfig(_Section):
     which was trained only on Sketchbook and is the default of rules without a model. For open_clip:
     ARCHITECTURE/TAG, ./FOLDER or ORG/NAME@COMMIT of the Hub; for transformers ./FOLDER or ORG/NAME@COMMIT.
     The scores of a model named here are computed even if no rule needs them."""
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
-    """Where the model runs: `auto` (a CUDA GPU if there is one, else the CPU), `cpu`, `cuda` (all GPUs, one
-    process each), `cuda:1` (one of them), or `mps` (untested). The kind of device is part of the fingerprint,
-    the index is not."""
-    dtype: Dtype = "float32"
-    """Number format of the model. `bfloat16` is faster on GPUs and on CPUs with AMX or AVX512-BF16, and
-    changes the second or third decimal of a cosine, so it is named in the model's label."""
-    batch_size: int = Field(default=32, gt=0)
-    """Images or texts in one forward pass. Part of the fingerprint, since it can change the last digit."""
     languages: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Languages that the model knows, as ISO 639 codes; null: those of a table of published models, all for
     own ones. Alignment of documents in others is `not_scored`, and rules on it are ignored for them."""
@@ -187,16 +193,50 @@ class AlignmentConfig(_Section):
         return self
 
 
-class ClassifierConfig(_Section):
-    """An image classifier in the format of transformers. Its score `classifier.<name>` is the probability of
-    a label."""
+class ClassifierConfig(ModelConfig):
+    """A classifier of images or of texts in the format of transformers. Its score, `classifier.<name>` of an
+    image or `text_classifier.<name>` of a document, is the probability of a label."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
-    """Name of the score after `classifier.`."""
+    """Name of the score after the dot."""
+    of: Literal["images", "texts"] = "images"
+    """What it classifies: each image; or each text, of which the largest value is the document's."""
     model: str
-    """A name on the Hub (`owner/name`), or a folder: a path that begins with `.`, `/` or `~`."""
+    """A folder (`./FOLDER`), or a repository of the Hub at a commit (`ORG/NAME@COMMIT`)."""
     label: str
     """Label of the model whose probability is the score."""
+    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Languages that a classifier of texts knows, as ISO 639 codes; null: all. Documents in others are
+    `not_scored`, and rules on the score are ignored for them."""
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _listed(cls, written: object) -> object:
+        return _codes(written)
+
+    @property
+    def score(self) -> str:
+        """Name of its score."""
+        return f"{CLASSIFIERS[self.of]}.{self.name}"
+
+
+class PerplexityConfig(ModelConfig):
+    """Perplexity of a document's texts by a causal language model in the format of transformers: the score
+    `perplexity.texts`. Without this section it is not computed."""
+
+    model: str
+    """A folder (`./FOLDER`), or a repository of the Hub at a commit (`ORG/NAME@COMMIT`)."""
+    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Languages that the model knows, as ISO 639 codes; null: those of a table of published models, all for
+    own ones. Documents in others are `not_scored`, and rules on the score are ignored for them."""
+    batch_size: int = Field(default=8, gt=0)
+    """Windows of 512 tokens in one forward pass, whose memory is 2 kB for each of them and each token of the
+    model's vocabulary. Part of the fingerprint, since it can change the last digit."""
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _listed(cls, written: object) -> object:
+        return _codes(written)
 
 
 class JudgeConfig(_Section):
@@ -291,8 +331,10 @@ class FilterConfig(_Section):
     images: ImageConfig = ImageConfig()
     alignment: AlignmentConfig = AlignmentConfig()
     classifiers: tuple[ClassifierConfig, ...] = ()
-    """Image classifiers, such as for NSFW images, watermarks or aesthetics. They are computed on the CPU for
-    all images that remain."""
+    """Classifiers of images (NSFW, watermarks, aesthetics) or of texts (toxicity). They are computed for all
+    images and documents that remain."""
+    perplexity: PerplexityConfig | None = None
+    """Perplexity of the texts by a language model; null computes none."""
     judge: JudgeConfig = JudgeConfig()
 
     @field_validator("languages", mode="before")
@@ -312,13 +354,15 @@ class FilterConfig(_Section):
     @model_validator(mode="after")
     def _scored(self) -> FilterConfig:
         """Refuse rules on scores that this section disables."""
-        names = [f"{CLASSIFIER}.{classifier.name}" for classifier in self.classifiers]
+        names = [classifier.score for classifier in self.classifiers]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"two classifiers have the name {twice.partition('.')[2]}")
+            raise ValueError(f"two classifiers have the score {twice}")
         for index, rule in enumerate(self.rules):
-            if rule.score.startswith(f"{CLASSIFIER}.") and rule.score not in names:
+            if rule.declared.family in CLASSIFIERS.values() and rule.score not in names:
                 have = ", ".join(names) or "none"
                 raise ValueError(f"rules[{index}] is on {rule.score}; `classifiers` declares {have}")
+            if rule.declared.family == PERPLEXITY and self.perplexity is None:
+                raise ValueError(f"rules[{index}] is on {rule.score}, which needs perplexity.model")
             if rule.score == "alignment.share" and self.alignment.share_above is None:
                 raise ValueError(f"rules[{index}] is on alignment.share, which needs alignment.share_above")
             if rule.declared.turn == PASSES.index("judge") and not self.judge.enabled:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.passes import INTERMEDIATE, cached_scores, decision_of
 from leafinstruct.filter.scores import alignment
+from leafinstruct.filter.scores.cell import ignored
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.records import asked, table
 from leafinstruct.records.document import UNDECIDED
@@ -85,7 +86,8 @@ def _report(
         languages={
             "kept": _languages(kept),
             "dropped": _languages(decision for decision in dropped if decision.drops[0].rule == "languages"),
-            "unaligned": _languages(filter(_is_unaligned, kept)),
+            "unaligned": _languages(one for one in kept if "alignment" in ignored(one.cells)),
+            "unpredicted": _languages(one for one in kept if set(ignored(one.cells)) - {"alignment"}),
         },
         undecoded={
             "documents": _undecoded(decision.drops[0] for decision in dropped),
@@ -104,11 +106,6 @@ def _report(
 
 def _languages(decisions: Iterable[Decision]) -> Counter[str]:
     return Counter(decision.document.language or UNDETERMINED for decision in decisions)
-
-
-def _is_unaligned(decision: Decision) -> bool:
-    """Whether the alignment of a document was not scored because of its language."""
-    return any(map(alignment.is_ignored, decision.cells))
 
 
 def _undecoded(drops: Iterable[Drop]) -> Counter[str]:

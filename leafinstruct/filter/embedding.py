@@ -8,6 +8,7 @@ from functools import partial
 
 from leafinstruct.filter import materialize
 from leafinstruct.filter.embedders import embedder
+from leafinstruct.filter.embedders.devices import device_of
 from leafinstruct.filter.embedders.weights import Weights
 from leafinstruct.filter.texts.editing import digest_of
 from leafinstruct.records import table
@@ -54,7 +55,7 @@ def embed(
     ]
     missing = [(document, images) for document, images in missing if images]
     if missing:
-        model = embedder.load(weights, batch_size, device.name or weights.device, device.threads)
+        model = embedder.load(weights, batch_size, device_of(weights.device, device), device.threads)
         names = {image.sha256 or "" for _, images in missing for image in images}
         order: dict[str, None] = {}
         stored = materialize.stored_bytes(out.file("images", part.name), names, order)

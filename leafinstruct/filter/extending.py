@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from leafinstruct.errors import LeafInstructError
@@ -24,7 +23,7 @@ from leafinstruct.filter.texts.editing import digest_of
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, ImageRef
 from leafinstruct.records.example import Cell
-from leafinstruct.records.table import Row
+from leafinstruct.records.rows import CellRow
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part
 from leafinstruct.runtime.files import writing
@@ -37,8 +36,6 @@ DECODE_PX = 1024
 
 MAX_REASON = 300
 """Maximum characters of what a function raised."""
-
-_PLACE = itemgetter("document_id", "position", "seen", "name", "of", "state")
 
 
 def key_of(scores: Sequence[Score], max_pixels: int, inputs: Artifact, part: Part) -> str:
@@ -68,14 +65,8 @@ def extend(
         for document, images in pairs
         for image in (None, *images)
     }
-    rows: list[Row] = []
-    known = set()
-    for row in table.read(path) if materialize.is_read(path, key) else ():
-        document_id, position, seen, name, of, state = _PLACE(row)
-        is_current = shown.get((document_id, position), seen) == seen and identities.get(name, of) == of
-        if is_current and state != "failed":  # which is computed again
-            rows.append(row)
-            known.add((document_id, position, name))
+    rows = current(path, key, shown, identities)
+    known = {(row.document_id, row.position, row.name) for row in rows}
     wanted: dict[str, list[tuple[Score, Document, ImageRef]]] = {}
     before = len(rows)
     for document, images in pairs:
@@ -97,12 +88,32 @@ def extend(
 
 def extensions_of(path: Path, scores: Sequence[Score]) -> dict[str, list[Cell]]:
     """document id -> its cells of these scores, those of images first."""
-    identities = {score.name: _of(score) for score in scores}
+    return cells_of(path, {score.name: _of(score) for score in scores})
+
+
+def current(
+    path: Path, key: str, shown: Mapping[tuple[str, int | None], str], identities: Mapping[str, str]
+) -> list[CellRow]:
+    """The rows of a table that are valid, also those of documents and scores that are not wanted now. Failed
+    ones are computed again.
+
+    key: of the table now. shown: (document id, position) -> CellRow.seen. identities: score -> CellRow.of.
+    """
+    return [
+        row
+        for row in (table.records(path, CellRow) if materialize.is_read(path, key) else ())
+        if row.state != "failed"
+        and shown.get((row.document_id, row.position), row.seen) == row.seen
+        and identities.get(row.name, row.of) == row.of
+    ]
+
+
+def cells_of(path: Path, identities: Mapping[str, str]) -> dict[str, list[Cell]]:
+    """document id -> its cells of these scores, in the order of the table. identities: see `current`."""
     found: dict[str, list[Cell]] = {}
-    for document_id, of, *values in table.columns(path, "document_id", "of", *Cell.__slots__):
-        item = Cell(*values)
-        if identities.get(item.name) == of:
-            found.setdefault(document_id, []).append(item)
+    for row in table.records(path, CellRow):
+        if identities.get(row.name) == row.of:
+            found.setdefault(row.document_id, []).append(row.cell)
     return found
 
 
@@ -116,7 +127,7 @@ def _seen(document: Document, image: ImageRef | None) -> str:
     return digest([digest_of(document), *(image.sha256 for image in shown)])
 
 
-def _row(score: Score, document: Document, image: ImageRef | None, *inputs: object) -> Row:
+def _row(score: Score, document: Document, image: ImageRef | None, *inputs: object) -> CellRow:
     assert score.compute is not None, "catalog.declared checks it"
     position = None if image is None else image.position
     try:
@@ -128,4 +139,4 @@ def _row(score: Score, document: Document, image: ImageRef | None, *inputs: obje
     except Exception as error:  # a function of another package may raise whatever it likes
         reason = " ".join(f"{score.package}: {type(error).__name__}: {error}".split())
         found = Cell(score.name, None, "failed", position, score.package, reason[:MAX_REASON])
-    return {"seen": _seen(document, image), "of": _of(score), **table.score_row(document.id, found)}
+    return CellRow.of_cell(document.id, _seen(document, image), _of(score), found)

@@ -8,7 +8,7 @@ one definition: a pass works on exactly the documents that a later pass will fin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from leafinstruct.filter.embedding import embed, embeddings_of
 from leafinstruct.filter.extending import extend, extensions_of
 from leafinstruct.filter.index import image as image_index
 from leafinstruct.filter.judging import verdict
+from leafinstruct.filter.predictors import predicting
+from leafinstruct.filter.predictors.predicting import predict, predictions_of
 from leafinstruct.filter.scores import (
     alignment,
     coherence,
@@ -34,6 +36,7 @@ from leafinstruct.filter.scores import (
     text,
     toxicity,
 )
+from leafinstruct.filter.scores.cell import is_ignored
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
 from leafinstruct.filter.texts.editing import edited
@@ -66,6 +69,7 @@ INTERMEDIATE = (
     "fetches",
     "images",
     "extensions",
+    "predictions",
     "embeddings",
     "keys",
     "duplicates",
@@ -77,10 +81,13 @@ INTERMEDIATE = (
 
 def libraries(settings: FilterSettings) -> dict[str, str]:
     """Versions of the libraries that can change a score or a byte; those of a model only if it is used."""
-    model = () if settings.weights is None else (*LIBRARIES[settings.weights.backend], "torch")
-    classifiers = ("torch", "transformers") if settings.classifiers else ()
     always = ("ftfy", "pillow", "pyarrow", "regex", "scipy", "zxing-cpp")
-    return {name: version(name) for name in (*model, *classifiers, *always)}
+    return _of_models(settings.models) | {name: version(name) for name in always}
+
+
+def _of_models(models: Iterable[Weights]) -> dict[str, str]:
+    """Versions of the libraries of models, and of the one that decodes their images."""
+    return {name: version(name) for one in models for name in (*LIBRARIES[one.backend], "torch", "pillow")}
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,7 @@ class CachedScores:
     findings: Mapping[str, Sequence[Edit]] | None = None
     images: Mapping[str, ImageRow] | None = None
     extensions: Mapping[str, list[Cell]] | None = None
+    predictions: Mapping[str, list[Cell]] | None = None
     embeddings: Mapping[str, dict[int, EmbeddingRow]] | None = None
     duplicates: Mapping[str, DuplicateRow] | None = None
     judged: Mapping[str, list[Cell]] | None = None
@@ -122,9 +130,11 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
             thumbnails = {position: row.thumbnail for position, row in rows.items()}
             decision.apply(sequence.scores(decision.document, thumbnails))
     if decision.kept and cached.extensions is not None:
-        cells, shown = cached.extensions[document.id], {image.position for image in decision.document.images}
-        decision.apply([item for item in cells if item.position in shown])
-        decision.apply([item for item in cells if item.position is None])
+        _apply_by_level(decision, cached.extensions[document.id])
+    if decision.kept and cached.predictions is not None:
+        cells = cached.predictions.get(document.id, [])
+        decision.cells += [item for item in cells if is_ignored(item)]  # no rule is applied to them
+        _apply_by_level(decision, [item for item in cells if not is_ignored(item)])
     if decision.kept and settings.weights is not None and cached.embeddings is not None:
         _align(decision, settings.weights, cached.embeddings.get(document.id, {}), settings.config.alignment)
     if decision.kept and cached.duplicates is not None:
@@ -139,6 +149,13 @@ def decision_of(document: Document, settings: FilterSettings, cached: CachedScor
     if decision.kept and cached.judged is not None:
         _apply_verdict(decision, cached.judged[document.id])
     return decision
+
+
+def _apply_by_level(decision: Decision, cells: Sequence[Cell]) -> None:
+    """Apply scores of the images that are left, then those of the document."""
+    shown = {image.position for image in decision.document.images}
+    decision.apply([item for item in cells if item.position in shown])
+    decision.apply([item for item in cells if item.position is None])
 
 
 def _apply_verdict(decision: Decision, cells: Sequence[Cell]) -> None:
@@ -199,14 +216,14 @@ def _align(
 
 
 def look(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
-    """Task: text scores, images of remaining documents, scores of installed packages and embeddings if the
-    recipe needs them. Writes images-, extensions-, embeddings-, keys-.
+    """Task: text scores, images of remaining documents, scores of installed packages and of models, and
+    embeddings, if the recipe needs them. Writes images-, extensions-, predictions-, embeddings-, keys-.
 
     part.payload: key of keys-. Embeddings of a recipe that no longer needs them are kept: they are expensive,
     and are used again if it does.
     """
     gathered = gather(settings, inputs, out, part)
-    return joined(gathered, embed_part(settings, inputs, out, part))
+    return joined(gathered, run_models(settings, inputs, out, part))
 
 
 def gather(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
@@ -226,9 +243,9 @@ def gather(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part
     return TaskResult(repaired=repaired, counts={"documents": len(documents), **counts})
 
 
-def embed_part(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
-    """Task, the second half of `look`, in the process of a device if the model has one: writes embeddings-
-    and keys-. It reads what `gather` wrote."""
+def run_models(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
+    """Task, the second half of `look`, in the process of a device if a model has one: writes predictions-,
+    embeddings- and keys-. It reads what `gather` wrote."""
     counts: Counter[str] = Counter()
     images = materialize.rows_without_bytes(out.file("images", part.name))
     extensions = _extensions_of(settings, out, part) if settings.extensions else None
@@ -236,16 +253,23 @@ def embed_part(settings: FilterSettings, inputs: Artifact, out: Artifact, part: 
     documents = list(table.documents(inputs.checked("documents", part.name)))
     # documents that the text rules dropped have no images
     kept = _decided(documents, settings, cached)
+    max_pixels = settings.config.images.max_pixels
+    if settings.predictors:
+        pairs = [(document, left.images) for document, left in kept]
+        key = predictions_key(settings, inputs, part)
+        predict(settings.predictors, max_pixels, key, out, part, pairs, counts, assigned())
+        cached = replace(cached, predictions=predictions_of(out, part, settings.predictors))
+        kept = _decided(_named(documents, kept), settings, cached)
     if settings.weights is not None:
         pairs = [(document, left.images) for document, left in kept]
         key = embeddings_key(settings, settings.weights, inputs, part)
-        batch_size, max_pixels = settings.config.alignment.batch_size, settings.config.images.max_pixels
+        batch_size = settings.config.alignment.batch_size
         embed(settings.weights, batch_size, max_pixels, key, out, part, pairs, counts, assigned())
         cached = replace(cached, embeddings=embeddings_of(out, part))
-        names = {document.id for document, _ in kept}
-        kept = _decided((one for one in documents if one.id in names), settings, cached)
+        kept = _decided(_named(documents, kept), settings, cached)
     seen = digest([(ref, row.sha256, row.stamp) for ref, row in sorted(images.items())])
-    failed = counts["embeddings_failed"] or any(row.state == "failed" for row in images.values())
+    unscored = counts["embeddings_failed"] + counts["predictions_failed"]
+    failed = unscored or any(row.state == "failed" for row in images.values())
     # without a key, what failed is read and embedded again by the next run
     key = "" if failed else f"{part.payload} {seen}"
     with writing(out.file("keys", part.name)) as temporary:
@@ -265,6 +289,12 @@ def _decided(
     return [(decision.read, decision.document) for decision in decisions if decision.kept]
 
 
+def _named(documents: Iterable[Document], kept: Sequence[tuple[Document, Document]]) -> Iterator[Document]:
+    """Those of the documents, as ingest wrote them, that are kept."""
+    names = {document.id for document, _ in kept}
+    return (document for document in documents if document.id in names)
+
+
 def hashes(document: Document, rows: Mapping[str, ImageRow] | None) -> dict[int, str | None]:
     """The hashes of a document's images by position. rows: reference -> row of its image."""
     return {image.position: rows[str(image.ref)].hash for image in document.images} if rows else {}
@@ -280,6 +310,7 @@ def cached_scores(settings: FilterSettings, out: Artifact, part: Part, judged: b
         findings=scan.found_in(out, part),
         images=materialize.rows_without_bytes(out.file("images", part.name)),
         extensions=_extensions_of(settings, out, part) if settings.extensions else None,
+        predictions=predictions_of(out, part, settings.predictors) if settings.predictors else None,
         embeddings=None if settings.weights is None else embeddings_of(out, part),
         duplicates={
             row.document_id: row for row in table.records(out.file("duplicates", part.name), DuplicateRow)
@@ -319,9 +350,16 @@ def embeddings_key(settings: FilterSettings, weights: Weights, inputs: Artifact,
             weights.identity,
             weights.languages,
             settings.config.alignment.batch_size,
-            libraries(settings),
+            _of_models([weights]),
         ]
     )
+
+
+def predictions_key(settings: FilterSettings, inputs: Artifact, part: Part) -> str:
+    """What determines the rows of predictions-."""
+    pixels = settings.config.images.max_pixels
+    versions_of = _of_models(predictor.weights for predictor in settings.predictors)
+    return predicting.key_of(settings.predictors, pixels, versions_of, inputs, part)
 
 
 def _materialize(

@@ -8,18 +8,30 @@ from typing import Any, Literal
 
 Level = Literal["document", "image"]
 
-PASSES = ("text", "image", "extension", "alignment", "coherence", "duplicate", "reference", "judge")
+PASSES = (
+    "text",
+    "image",
+    "extension",
+    "prediction",
+    "alignment",
+    "coherence",
+    "duplicate",
+    "reference",
+    "judge",
+)
 """Families in the order in which they are computed and their rules applied; `extension` are all of installed
-packages."""
+packages, `prediction` those of the recipe's own models."""
 
 _WITHIN = {
-    "classifier": "extension",
+    "classifier": "prediction",
     "contamination": "duplicate",
     "document": "text",
     "markup": "text",
+    "perplexity": "prediction",
     "personal": "text",
     "rules": "judge",
     "sequence": "image",
+    "text_classifier": "prediction",
     "toxicity": "text",
 }
 """Families without a pass of their own -> the pass in which they are computed and their rules applied."""

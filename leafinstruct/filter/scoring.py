@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from leafinstruct.errors import LeafInstructError, RecipeError, suggestion
 from leafinstruct.filter import stage
-from leafinstruct.filter.catalog import CLIP_FAMILIES, SCORES
+from leafinstruct.filter.catalog import CLIP_FAMILIES, PERPLEXITY, SCORES
 from leafinstruct.filter.passes import CachedScores, decision_of
 from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.settings import FilterSettings
@@ -49,6 +49,10 @@ def section_for(names: Collection[str], section: Mapping[str, Any], online: bool
             "alignment.* and coherence.* need a CLIP model; give "
             'filter={"alignment": {"model": "ViT-B/32"}}, or the path of a checkpoint'
         )
+    if PERPLEXITY in families and section.get("perplexity") is None:
+        raise RecipeError(
+            'perplexity.texts needs a language model; give filter={"perplexity": {"model": "./FOLDER"}}'
+        )
     absent = "rules" if online else "judge"
     if absent in families:
         hint = "without llm" if online else "with llm={...}, the section of a recipe,"
@@ -64,7 +68,8 @@ def section_for(names: Collection[str], section: Mapping[str, Any], online: bool
     }
     if section.get("personal_data") == "drop":
         nothing["personal_data"] = "keep"
-    return {**section, **nothing, "alignment": alignment, "judge": judge}
+    perplexity = section.get("perplexity") if PERPLEXITY in families else None
+    return {**section, **nothing, "alignment": alignment, "judge": judge, "perplexity": perplexity}
 
 
 def scored(

@@ -9,19 +9,21 @@ from typing import Any, Protocol, Self
 from platformdirs import user_cache_path
 
 from leafinstruct.filter.catalog import (
-    CLASSIFIER,
+    CLASSIFIERS,
     CLIP_FAMILIES,
     OFFLINE_JUDGE,
+    PERPLEXITY,
     SCORES,
     Versions,
     declared,
     versions,
 )
-from leafinstruct.filter.config import TOY_MODEL, FilterConfig, Rule
+from leafinstruct.filter.config import TOY_MODEL, FilterConfig, ModelConfig, Rule
+from leafinstruct.filter.embedders.devices import shared_devices
 from leafinstruct.filter.embedders.weights import Weights, weights_of
 from leafinstruct.filter.judging.panel import Judge
+from leafinstruct.filter.predictors.predictor import Predictor, predictors_of
 from leafinstruct.filter.score import Score
-from leafinstruct.filter.scores import classifier
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.removals import Suppressed
@@ -62,8 +64,8 @@ class FilterSettings:
     config: the recipe's section. rules: the active ones. weights: of the model for alignment and coherence,
     None if the recipe needs no score of it. answers: folder of the answer cache. fetched: folder of images
     fetched from the web. removed: sha256 of images that were deleted by request. drawn: whether all sources
-    are Sketchbook. references: names of the sources of filter.reference. classifiers: their scores, whose
-    package is model and hash.
+    are Sketchbook. references: names of the sources of filter.reference. predictors: the recipe's own models
+    that give a score each.
     """
 
     config: FilterConfig
@@ -76,7 +78,7 @@ class FilterSettings:
     removed: frozenset[str] = frozenset()
     drawn: bool = False
     references: tuple[str, ...] = ()
-    classifiers: tuple[Score, ...] = ()
+    predictors: tuple[Predictor, ...] = ()
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
@@ -97,9 +99,7 @@ class FilterSettings:
             removed=loaded.removed.purged.images,
             drawn=not recipe.strangers,
             references=recipe.references,
-            classifiers=tuple(
-                classifier.score_of(one.name, one.model, one.label) for one in recipe.filter.classifiers
-            ),
+            predictors=predictors_of(recipe.filter),
         )
 
     @property
@@ -138,6 +138,7 @@ class FilterSettings:
         family = "rules" if self.rule_based else "judge"
         absent = {"judge", "rules"} - ({family} if self.config.judge.enabled else set())
         absent |= set() if self.references else {"contamination"}
+        absent |= set() if self.config.perplexity else {PERPLEXITY}
         return versions(
             lambda score: score.family not in absent | (set() if self.weights else {*CLIP_FAMILIES})
         )
@@ -148,6 +149,7 @@ class FilterSettings:
         Images are screened by any score named `nsfw`, of an installed package too."""
         computed = {f"{family}.{name}" for family, names in self.scores.items() for name in names}
         computed |= {score.name for score in self.extensions}
+        computed |= {predictor.name for predictor in self.predictors}
         screens = {
             "personal-data": self.config.personal_data != "keep",
             "toxicity": any(name.startswith("toxicity.") for name in computed),
@@ -157,17 +159,35 @@ class FilterSettings:
 
     @property
     def extensions(self) -> tuple[Score, ...]:
-        """Scores of installed packages that a rule names, and of all classifiers."""
+        """Scores of installed packages that a rule names."""
         named = sorted({rule.score for rule in self.rules} - SCORES.keys())
-        packages = [name for name in named if not name.startswith(f"{CLASSIFIER}.")]
-        return (*map(declared, packages), *self.classifiers)
+        return tuple(declared(name) for name in named if declared(name).family not in CLASSIFIERS.values())
+
+    @property
+    def models(self) -> list[Weights]:
+        """All models that embed or score images and texts here."""
+        own = [predictor.weights for predictor in self.predictors]
+        return own if self.weights is None else [self.weights, *own]
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Devices of the processes that run the models, () if these run on the CPU. Raises RecipeError for
+        one that this machine does not have."""
+        stated: list[tuple[str, ModelConfig]] = [
+            *([("filter.alignment", self.config.alignment)] if self.weights else []),
+            *((f"filter.classifiers.{one.name}", one) for one in self.config.classifiers),
+            *([("filter.perplexity", self.config.perplexity)] if self.config.perplexity else []),
+        ]
+        return shared_devices([(option, one.device, one.dtype) for option, one in stated])
 
     @property
     def shaping(self) -> dict[str, Any]:
         """The section without the settings of how fast and politely images are fetched, which change no
         result, without the device, whose kind is in the identity of the weights, without the reference, whose
-        content counts (referring.identity), and without the judges, whose identity is beside it."""
-        section = self.config.model_dump(mode="json", exclude={"reference": True, "judge": {"judges"}})
+        content counts (referring.identity), and without the judges and the predictors, whose identities are
+        beside it."""
+        whole = dict.fromkeys(("reference", "classifiers", "perplexity"), True)
+        section = self.config.model_dump(mode="json", exclude={**whole, "judge": {"judges"}})
         del section["alignment"]["device"]
         if self.config.images.fetch is not None:
             section["images"]["fetch"] = self.config.images.fetch.shaping

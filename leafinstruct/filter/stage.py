@@ -5,8 +5,8 @@ images.
     collect (here)        paragraphs of many pages of a host
     fetch   (event loop)  images on the web, of documents that pass the text rules
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
-                          packages; embeddings, alignment and coherence if a rule or `alignment.model` needs
-                          them, with a GPU in a process per device -> keys
+                          packages; with a GPU in a process per device, scores of classifiers and language
+                          models, and embeddings, alignment and coherence if the recipe needs them -> keys
     reduce  (here)        duplicates over the keys of all parts -> duplicates
     judge   (event loop)  one question about every remaining document, to each judge
     decide  (processes)   repeat every document's decision with all scores -> documents-, dropped-, scores-
@@ -30,7 +30,6 @@ from leafinstruct.filter import extending, fetching, materialize
 from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.config import Rule
 from leafinstruct.filter.deciding import FilterReport, decide
-from leafinstruct.filter.embedders.devices import check_dtype, devices_of
 from leafinstruct.filter.embedders.weights import published_sha256
 from leafinstruct.filter.index import referring
 from leafinstruct.filter.index.reduce import reduce as duplicates_of
@@ -42,13 +41,15 @@ from leafinstruct.filter.passes import (
     INTERMEDIATE,
     CachedScores,
     decision_of,
-    embed_part,
     embeddings_key,
     gather,
     images_key,
     libraries,
     look,
+    predictions_key,
+    run_models,
 )
+from leafinstruct.filter.predictors import predicting
 from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
@@ -58,7 +59,7 @@ from leafinstruct.llm.config import basename
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.runtime.artifact import Artifact, digest
-from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, ReferenceFacts, RuleFacts, StageFacts
 from leafinstruct.runtime.stage import Stage
@@ -70,6 +71,7 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
     record = inputs.record
     assert record is not None, "ingest is done"
     extensions = {score.name: score.identity for score in settings.extensions}
+    predictors = {predictor.name: predictor.identity for predictor in settings.predictors}
     packages = dict(score.package.rsplit(" ", 1) for score in settings.extensions)
     return {
         "code": CODE,
@@ -77,6 +79,7 @@ def fingerprint(settings: FilterSettings, inputs: Artifact, out: Artifact, engin
         "active_rules": [rule.score for rule in settings.rules],
         "scores": settings.scores,
         **({"extensions": extensions} if extensions else {}),
+        **({"predictors": predictors} if predictors else {}),
         "weights": settings.weights.identity if settings.weights else None,
         "judge": settings.judge_identity,
         "libraries": {**libraries(settings), **packages},
@@ -131,6 +134,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
             "alignment": settings.weights.label if settings.weights else None,
             "judge": settings.judge_model if settings.config.judge.enabled else None,
             **{score.name: score.package for score in settings.extensions},
+            **{predictor.name: predictor.weights.label for predictor in settings.predictors},
         },
         "weights": published_sha256(settings.weights) if settings.weights else None,
         "prompts": {settings.prompt.name: settings.prompt.sha256}
@@ -231,45 +235,57 @@ def _look(
         part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved
     ]
     task, needs = partial(look, settings, inputs, out), Needs(what="looking")
-    if settings.weights is not None and missing:
-        check_dtype(settings.weights.dtype, settings.weights.device)
-        devices = devices_of(settings.config.alignment.device)
-        if settings.weights.device != "cpu":
-            # a process per device loads the model once; the others read and decode meanwhile
-            task = partial(embed_part, settings, inputs, out)
-            before = partial(gather, settings, inputs, out)
-            needs = Needs("gpu", what="looking", devices=devices, before=before)
+    if missing and (devices := settings.devices):
+        # a process per device loads each model once; the others read and decode meanwhile
+        task = partial(run_models, settings, inputs, out)
+        before = partial(gather, settings, inputs, out)
+        needs = Needs("gpu", what="looking", devices=devices, before=before)
     reports = list(engine.map(task, missing, needs))
-    read = sum(table.count(out.file("images", part.name)) for part in parts)
-    for count, what in (("images_failed", "read"), ("embeddings_failed", "embedded")):
+    _check_failures(settings, out, parts, reports)
+
+
+def _check_failures(
+    settings: FilterSettings, out: Artifact, parts: Sequence[Part], reports: Sequence[TaskResult]
+) -> None:
+    """Raise SourceError if too many images could not be read, or too many items failed in a model."""
+    images = sum(table.count(out.file("images", part.name)) for part in parts)
+    again = "run the same command again when the disk is readable"
+    smaller = "the model failed ({}); if its memory was too small, set a smaller {}batch_size"
+    for count, what, of in (
+        ("images_failed", "images could not be read", "images"),
+        ("embeddings_failed", "images could not be embedded", "embeddings"),
+        ("predictions_failed", "scores of models could not be computed", "predictions"),
+    ):
         failed = sum(report.counts.get(count, 0) for report in reports)
-        if failed > settings.config.images.tolerate_failures * read:
-            hint = (
-                "run the same command again when the disk is readable"
-                if what == "read"
-                else f"the model failed ({_first_fault(out, parts)}); if its memory was too small, set a "
-                "smaller filter.alignment.batch_size"
-            )
+        files = [path for part in parts if (path := out.file(of, part.name)).exists()]
+        total = sum(map(table.count, files)) if of == "predictions" else images
+        if failed > settings.config.images.tolerate_failures * total:
+            hint = again
+            if of == "embeddings":
+                hint = smaller.format(_first_fault(files), "filter.alignment.")
+            elif of == "predictions":
+                hint = smaller.format(predicting.first_fault(files), "")
             raise SourceError(
-                f"{failed:,} of {read:,} images could not be {what} just now, more than "
+                f"{failed:,} of {total:,} {what} just now, more than "
                 f"filter.images.tolerate_failures allows; the others are saved: {hint}"
             )
 
 
-def _first_fault(out: Artifact, parts: Sequence[Part]) -> str:
+def _first_fault(files: Sequence[Path]) -> str:
     """Why the model failed on the first image on which it did."""
-    files = (out.file("embeddings", part.name) for part in parts)
     return next(str(fault) for path in files for (fault,) in table.columns(path, "fault") if fault)
 
 
 def _incomplete(settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part]) -> set[str]:
-    """Parts whose images-, extensions- or embeddings- is missing, damaged, or has another key."""
+    """Parts of which a file of `look` is missing, damaged, or has another key."""
 
     def is_here(part: Part) -> bool:
         wanted = {"images": images_key(settings, inputs, part)}
         if settings.extensions:
             pixels = settings.config.images.max_pixels
             wanted["extensions"] = extending.key_of(settings.extensions, pixels, inputs, part)
+        if settings.predictors:
+            wanted["predictions"] = predictions_key(settings, inputs, part)
         if settings.weights is not None:
             wanted["embeddings"] = embeddings_key(settings, settings.weights, inputs, part)
         return all(table.key_of(out.file(kind, part.name)) == key for kind, key in wanted.items())
@@ -313,7 +329,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
     model = [weights.identity, weights.languages, alignment] if weights else None
     fetched = fetching.outcomes(out, part) if settings.config.images.fetch is not None else None
     removed = [sorted(settings.removed)] if settings.removed else []
-    classifiers = [[score.name, score.identity] for score in settings.classifiers]
+    predictors = [[predictor.name, predictor.identity] for predictor in settings.predictors]
     return digest(
         [
             CODE,
@@ -326,7 +342,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
             scan.edits_key(settings.config, out, part),
             fetched,
             *removed,
-            *classifiers,
+            *predictors,
         ]
     )
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leafinstruct.errors import RecipeError, shortened, suggestion
-from leafinstruct.filter.catalog import CLIP_FAMILIES, OFFLINE_JUDGE
+from leafinstruct.filter.catalog import CLIP_FAMILIES, OFFLINE_JUDGE, PERPLEXITY
 from leafinstruct.filter.config import TOY_MODEL, Rule
 from leafinstruct.ingest.config import Source, source_class
 from leafinstruct.llm.prompt import Prompt
@@ -222,9 +222,10 @@ def _with_absolute_paths(raw: dict[str, object], base: Path) -> dict[str, object
     if model.endswith((".pt", ".pth")) or model.startswith(("/", "~", "./", "../")):
         absolute(alignment, "model")
     classifiers = section.get("classifiers") if isinstance(section, dict) else None
-    for classifier in classifiers if isinstance(classifiers, list) else []:
-        if isinstance(classifier, dict) and str(classifier.get("model", "")).startswith((".", "/", "~")):
-            absolute(classifier, "model")
+    perplexity = section.get("perplexity") if isinstance(section, dict) else None
+    for own in [*(classifiers if isinstance(classifiers, list) else []), perplexity]:
+        if isinstance(own, dict) and str(own.get("model", "")).startswith((".", "/", "~")):
+            absolute(own, "model")
     return raw
 
 
@@ -338,6 +339,8 @@ def model_of(recipe: Recipe, rule: Rule) -> str | None:
     family = rule.declared.family
     if family in CLIP_FAMILIES:
         return recipe.filter.clip
+    if family == PERPLEXITY and recipe.filter.perplexity is not None:
+        return recipe.filter.perplexity.model
     if family in ("judge", "rules") and is_active(recipe, rule):
         if family == "rules":
             return OFFLINE_JUDGE

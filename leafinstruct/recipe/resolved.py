@@ -48,8 +48,9 @@ def resolved(recipe: Recipe) -> dict[str, object]:
     clip = whole["filter"]["alignment"]
     clip["model"] = clip["model"] and basename(clip["model"])
     clip["device"] = clip["device"].partition(":")[0]  # the index changes no byte
-    for classifier in whole["filter"]["classifiers"]:
-        classifier["model"] = basename(classifier["model"])
+    for own in filter(None, [*whole["filter"]["classifiers"], whole["filter"]["perplexity"]]):
+        own["model"] = basename(own["model"])
+        own["device"] = own["device"].partition(":")[0]
     whole["filter"]["rules"] = [
         {
             key: basename(value) if key == "model" else value

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leafinstruct.records.document import State
+from leafinstruct.records.example import Cell
 
 _UNANSWERED = ("refused", "unparsed", "too_large", "suspicious", "not_shown")
 
@@ -87,6 +88,33 @@ class EmbeddingRow:
     cosines: Sequence[float]
     unknown_words: Sequence[float]
     fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """Row of table.EXTENSIONS: a cell, valid as long as seen (the digest of what it was
+    computed from) and of (the digest of what computed it) are the same."""
+
+    document_id: str
+    seen: str
+    of: str
+    name: str
+    position: int | None
+    value: float | None
+    state: State
+    model: str | None
+    detail: str
+
+    @classmethod
+    def of_cell(cls, document: str, seen: str, of: str, cell: Cell) -> CellRow:
+        """The row of a cell. document: its id."""
+        return cls(
+            document, seen, of, cell.name, cell.position, cell.value, cell.state, cell.model, cell.detail
+        )
+
+    @property
+    def cell(self) -> Cell:
+        return Cell(self.name, self.value, self.state, self.position, self.model, self.detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,8 +182,8 @@ of cosines, for each of those texts the share of tokens that were not in the mod
 of the document's texts, and why the model failed on it (empty: it did not)."""
 
 EXTENSIONS = pa.schema([*((name, pa.string()) for name in ("document_id", "seen", "of")), *_CELL])
-"""filter/extensions-*: one row per score of an installed package, with a digest of what its function got (the
-document's texts, and its image or all of its images) and a digest of the score's name, version, package."""
+"""filter/extensions-*, one row per score of an installed package, and filter/predictions-*, per score of a
+recipe's model: with a digest of what it was computed from (texts, its image or all), and of the score."""
 
 KEYS = pa.schema(
     [

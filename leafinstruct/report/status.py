@@ -92,7 +92,8 @@ def entries(stages: Mapping[str, Artifact]) -> list[dict[str, Any]]:
     state of a question (refused, unparsed, too_large, declined, failed) -> count, and the most frequent
     message. languages: of documents that `filter.languages` dropped; kept_languages: of the stage's result
     (documents; examples for rewrite), in descending order. unaligned: of kept documents whose alignment was
-    not scored, since the model does not know their language. undecoded: documents and images that
+    not scored, since the model does not know their language; unpredicted: the same of a classifier of texts
+    or the perplexity. undecoded: documents and images that
     `image.decoded` dropped, by the decoder's reason. shards: see `_shards`.
     """
     return [_entry(stage, artifact) for stage, artifact in stages.items()]
@@ -114,6 +115,7 @@ def _entry(stage: str, artifact: Artifact) -> dict[str, Any]:
         "languages": _languages(reports, "dropped"),
         "kept_languages": _languages(reports, "kept"),
         "unaligned": _languages(reports, "unaligned"),
+        "unpredicted": _languages(reports, "unpredicted"),
         "undecoded": {
             unit: dict(sum((Counter(it.undecoded.get(unit, {})) for it in reports), Counter()).most_common())
             for unit in ("documents", "images")
@@ -227,8 +229,9 @@ def steps(entries: Sequence[dict[str, Any]]) -> Iterator[Step]:
         yield Step(stage, label, number, images, cut=cut and stage in ("rewrite", "shard"))
         if moved := entry["counts"].get("reassigned", 0):
             yield Step(stage, "kept, assigned to another text by alignment", None, moved)
-        for language, unaligned in list(entry["unaligned"].items())[:SHOWN]:
-            yield Step(stage, f"kept, alignment not scored: {language}", unaligned, None)
+        for kind, what in (("unaligned", "alignment"), ("unpredicted", "texts by a model")):
+            for language, without in list(entry[kind].items())[:SHOWN]:
+                yield Step(stage, f"kept, {what} not scored: {language}", without, None)
 
 
 def _split(entry: Mapping[str, Any], reason: str, unit: str, count: int) -> Iterator[tuple[str, int]]:

@@ -77,6 +77,7 @@ def history(**changes: Any) -> dict[str, Any]:
     plain = {
         "toy": False,
         "unaligned": {},
+        "unpredicted": {},
         "models": {"alignment": "ViT-B/32"},
         "rules": [],
         "unreadable": [],
@@ -101,6 +102,12 @@ def history(**changes: Any) -> dict[str, Any]:
             *({}, {}),
             "Alignment was not scored for 1,201 documents whose language the model does not know "
             "(German (de) 1,200 and Thai (th) 1); rules on it were ignored for them.",
+        ),
+        (
+            {"unpredicted": {"de": 3}},
+            *({}, {}),
+            "The texts of 3 documents were not scored by a classifier or a language model that does not know "
+            "their language (German (de) 3); rules on these scores were ignored for them.",
         ),
         ({"models": {"alignment": None}}, {}, {}, "Alignment and coherence were not scored: "),
         (

@@ -16,8 +16,8 @@ from making import InlineEngine, build, mmc4, png, recipe
 
 from leafinstruct import pipeline
 from leafinstruct.errors import RecipeError, SourceError
-from leafinstruct.filter.passes import embed_part, gather
-from leafinstruct.filter.scores import alignment
+from leafinstruct.filter.passes import gather, run_models
+from leafinstruct.filter.scores.cell import is_ignored
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
@@ -112,9 +112,9 @@ def test_a_language_that_the_model_does_not_know_is_not_scored_and_its_rules_are
     rule = next(rule for rule in decision.rules(filtered, found["de"], []) if rule["rule"] == "alignment.own")
     assert (rule["outcome"], rule["min"]) == ("ignored", 2)
     records = gathered(stages(mixed), 10, lambda *_: None).records
-    assert {record["language"]: record.get("unaligned", False) for record in records} == {
-        "German (de)": True,
-        "English (en)": False,
+    assert {record["language"]: record.get("ignored", []) for record in records} == {
+        "German (de)": ["alignment"],
+        "English (en)": [],
     }
 
 
@@ -127,9 +127,7 @@ def test_languages_of_the_recipe_replace_those_of_the_table(mixed):
     }
     assert states == {"de": {"ok"}, "en": {"not_scored"}}
     build(mixed, "filter.alignment.languages=[de, en]", "filter.rules=[]", engine=engine, rebuild=False)
-    assert {
-        cell.state for some in cells(mixed).values() for cell in some if alignment.is_ignored(cell)
-    } == set()
+    assert {cell.state for some in cells(mixed).values() for cell in some if is_ignored(cell)} == set()
 
 
 @pytest.fixture
@@ -258,7 +256,7 @@ def test_processes_of_devices_write_the_files_of_one_process(mixed, tmp_path):
     for name in names:
         key = (table.key_of(kept / f"keys-{name}.parquet") or "").partition(" ")[0]
         parts.append(Part(name, key))
-    tasks = [partial(task, settings, found["ingest"], found["filter"]) for task in (embed_part, gather)]
+    tasks = [partial(task, settings, found["ingest"], found["filter"]) for task in (run_models, gather)]
     needs = Needs("gpu", devices=("cpu", "cpu"), before=tasks[1])
     with LocalEngine(workers=1) as engine:
         results = list(engine.map(tasks[0], parts, needs))

@@ -391,7 +391,7 @@ def test_verify_names_every_kind_of_damaged_file_and_what_it_advises_helps(own):
     before = published(run)
     assert leaf("verify", own).returncode == 0
     made = {path.name.partition("-")[0] for path in (run / "filter").iterdir()}
-    assert {*INTERMEDIATE} - made == {"fetches", "extensions"}
+    assert {*INTERMEDIATE} - made == {"fetches", "extensions", "predictions"}
     kinds = [
         *(
             "ingest/documents-*",

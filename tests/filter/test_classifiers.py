@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from e2e.test_build import pages
-from making import build, document, mmc4, recipe
+from making import build, mmc4, recipe
 from PIL import Image as Pil
 
 from leafinstruct import _torchvision
 from leafinstruct.errors import RecipeError
-from leafinstruct.filter.scores import classifier
+from leafinstruct.filter.config import ClassifierConfig, FilterConfig
+from leafinstruct.filter.embedders import devices
+from leafinstruct.filter.embedders.devices import cpu_flags, shared_devices
+from leafinstruct.filter.predictors.classifier import ImageClassifier
+from leafinstruct.filter.predictors.predictor import Predictor, predictors_of
 from leafinstruct.recipe.load import load
 from leafinstruct.records import table
 
 pytestmark = pytest.mark.e2e  # imports torch and transformers
-
-PAGE = document("Sand the edge.", "!one")
 
 
 @pytest.fixture
@@ -42,43 +48,166 @@ def written(folder: Path, seed: int) -> Path:
     return folder
 
 
-def test_probabilities_of_the_labels_sum_to_one_and_depend_on_the_image(checkpoint):
-    fine = classifier.score_of("fine", str(checkpoint), "fine")
-    nsfw = classifier.score_of("nsfw", str(checkpoint), "nsfw")
-    assert fine.compute is not None
-    assert nsfw.compute is not None
-    found = set()
-    for level in (0, 120, 255):
-        image = Pil.new("RGB", (64, 48), (level, 255 - level, 9))
-        values = fine.compute(PAGE, image), nsfw.compute(PAGE, image)
-        assert sum(values) == pytest.approx(1, abs=1e-5)
-        found.add(round(values[0], 4))
-    assert len(found) == 3
+def image(level: int, size: tuple[int, int] = (64, 48)) -> Pil.Image:
+    random = np.random.default_rng(level)
+    return Pil.fromarray(random.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
 
 
-def test_other_weights_are_another_package_and_moved_ones_the_same(checkpoint, tmp_path):
-    here = classifier.score_of("nsfw", str(checkpoint), "nsfw")
-    moved = checkpoint.rename(tmp_path / "elsewhere")
-    assert classifier.score_of("nsfw", str(moved), "nsfw").package == here.package.replace(
-        "tiny-nsfw", "elsewhere"
+def of(folder: Path, name: str = "nsfw", label: str = "nsfw", **settings: Any) -> Predictor:
+    """The predictor of one classifier on the CPU."""
+    one = {"name": name, "model": str(folder), "label": label, "device": "cpu", **settings}
+    (found,) = predictors_of(FilterConfig(classifiers=(ClassifierConfig(**one),)))
+    return found
+
+
+def loaded(folder: Path, **settings: Any) -> ImageClassifier:
+    return ImageClassifier(of(folder, **settings).checkpoint)
+
+
+def itself(item: Any) -> Any:
+    return item
+
+
+def test_probabilities_are_those_of_the_pipeline_of_the_library(checkpoint):
+    from transformers import pipeline
+
+    images = [image(level) for level in range(5)]
+    rows = np.stack(loaded(checkpoint, batch_size=2).images(images, itself))
+    expected = pipeline("image-classification", model=str(checkpoint), device="cpu")(images)
+    model = loaded(checkpoint)
+    for row, labels in zip(rows, expected, strict=True):
+        for entry in labels:
+            assert row[model.index(entry["label"])] == pytest.approx(entry["score"], abs=1e-5)
+    assert len({round(float(row[1]), 3) for row in rows}) == 5
+
+
+def test_a_value_does_not_depend_on_the_batch(checkpoint):
+    """The tolerance that classifier.py states."""
+    images = [image(level, size) for level, size in enumerate([(64, 48), (33, 97), (20, 20), (300, 40)] * 4)]
+    rows = {size: np.stack(loaded(checkpoint, batch_size=size).images(images, itself)) for size in (1, 5, 16)}
+    for size in (5, 16):
+        assert np.abs(rows[size] - rows[1]).max() < 1e-5
+        assert np.abs(np.round(rows[size], 4) - np.round(rows[1], 4)).max() < 1.01e-4
+    backwards = loaded(checkpoint, batch_size=5).images(images[::-1], itself)
+    assert np.abs(np.stack(backwards)[::-1] - rows[5]).max() < 1e-5
+
+
+@pytest.mark.skipif(not cpu_flags() & {"amx_bf16", "avx512_bf16", "bf16"}, reason="the CPU has no bfloat16")
+def test_bfloat16_changes_the_second_decimal_at_most(checkpoint):
+    images = [image(level) for level in range(16)]
+    exact = np.stack(loaded(checkpoint).images(images, itself))
+    lower = np.stack(loaded(checkpoint, dtype="bfloat16").images(images, itself))
+    assert 0 < np.abs(exact - lower).max() < 0.02
+    assert of(checkpoint, dtype="bfloat16").weights.label.endswith(" (bfloat16)")
+
+
+def test_an_image_that_fails_leaves_the_rest_of_its_batch(checkpoint):
+    model = loaded(checkpoint, batch_size=4)
+    forward = model._forward
+
+    def fragile(batch: Any) -> Any:
+        if any(float(one["pixel_values"].max()) > 0.99 for one in batch):
+            raise MemoryError("no room")
+        return forward(batch)
+
+    model._forward = fragile
+
+    def opened(item: Any) -> Pil.Image:
+        if item is None:
+            raise ValueError("a strange image")
+        return item
+
+    white = Pil.new("RGB", (64, 48), (255, 255, 255))
+    gray = [Pil.new("RGB", (64, 48), (level,) * 3) for level in (10, 80, 120)]
+    found = model.images([gray[0], white, None, gray[1], gray[2]], opened)
+    assert found[1:3] == ["MemoryError: no room", "ValueError: a strange image"]
+    alone = loaded(checkpoint, batch_size=1).images(gray, itself)
+    assert np.abs(np.stack([found[0], *found[3:]]) - np.stack(alone)).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("changes", "values"),
+    [({"problem_type": "multi_label_classification"}, "sigmoid"), ({"problem_type": "regression"}, "output")],
+)
+def test_other_kinds_of_checkpoints_are_read_as_they_were_trained(checkpoint, changes, values):
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps(config | changes))
+    (row,) = loaded(checkpoint).images([image(1)], itself)
+    outputs = (
+        loaded(checkpoint)
+        ._model(**loaded(checkpoint)._processor(images=image(1), return_tensors="pt"))
+        .logits[0]
     )
-    other = classifier.score_of("nsfw", str(written(tmp_path / "tiny-nsfw", seed=1)), "nsfw")
-    assert other.package != here.package
+    expected = outputs.sigmoid() if values == "sigmoid" else outputs
+    assert row == pytest.approx(expected.detach().numpy(), abs=1e-5)
+    assert ("output nsfw" in of(checkpoint).meaning) == (values == "output")
 
 
-def test_a_label_or_a_file_that_does_not_exist_is_one_line(checkpoint):
+def test_what_changes_a_value_is_in_the_key_and_the_place_is_not(checkpoint, tmp_path):
+    first = of(checkpoint).identity
+    for settings in ({"batch_size": 7}, {"dtype": "bfloat16"}, {"label": "fine"}):
+        assert of(checkpoint, **settings).identity != first
+    moved = checkpoint.rename(tmp_path / "elsewhere")
+    assert of(moved).identity == first
+    assert of(written(tmp_path / "tiny-nsfw", seed=1)).identity != first
+
+
+def test_a_gpu_is_in_the_key_and_its_index_is_not(checkpoint):
+    cuda, second = (of(checkpoint, device=device).identity for device in ("cuda", "cuda:1"))
+    assert cuda == second
+    assert cuda != of(checkpoint).identity
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_one_line():
+    with pytest.raises(RecipeError, match=r"^filter.perplexity.device: cuda: torch finds no cuda .*cpu$"):
+        shared_devices([("filter.alignment", "cpu", "float32"), ("filter.perplexity", "cuda", "float32")])
+
+
+def test_models_on_different_gpus_are_one_line(monkeypatch):
+    monkeypatch.setattr(devices, "kind_of", lambda device: device.partition(":")[0])
+    monkeypatch.setattr(devices, "_count", lambda: 2)
+    one, other = ("filter.alignment", "cuda:0", "float32"), ("filter.perplexity", "cuda:1", "float32")
+    with pytest.raises(RecipeError, match=r"perplexity.device: it is cuda:1, but filter.alignment.dev"):
+        shared_devices([one, other])
+    assert shared_devices([one, ("filter.perplexity", "cpu", "float32")]) == ("cuda:0",)
+
+
+def test_a_label_or_a_file_that_does_not_exist_is_one_line(checkpoint, tmp_path):
     with pytest.raises(RecipeError, match="has no label 'watermark'; it has fine, nsfw"):
-        classifier.score_of("mark", str(checkpoint), "watermark")
+        of(checkpoint, name="mark", label="watermark")
+    with pytest.raises(RecipeError, match=r"filter.classifiers.nsfw.model: /nowhere: no such folder; trans"):
+        of(Path("/nowhere"))
+    with pytest.raises(RecipeError, match=r"nsfw.model: owner/nsfw is neither a folder nor a repo"):
+        of(Path("owner/nsfw"))
     (checkpoint / "preprocessor_config.json").unlink()
-    with pytest.raises(RecipeError, match=r"filter.classifiers.mark: .* has no preprocessor_config.json"):
-        classifier.score_of("mark", str(checkpoint), "nsfw")
+    with pytest.raises(RecipeError, match=r"filter.classifiers.nsfw.model: .*AutoImageProcessor") as caught:
+        loaded(checkpoint)
+    assert "\n" not in str(caught.value)
+    (checkpoint / "config.json").write_text("[]")
+    with pytest.raises(RecipeError, match=r"filter.classifiers.nsfw.model: .* config.json is damaged"):
+        of(checkpoint)
+
+
+def test_weights_that_a_checkpoint_lacks_are_never_random(checkpoint):
+    """transformers fills a missing head at random and logs a warning."""
+    from safetensors.torch import load_file, save_file
+
+    file = checkpoint / "model.safetensors"
+    save_file({name: part for name, part in load_file(file).items() if "classifier" not in name}, file)
+    with pytest.raises(RecipeError, match=r"has no weights for classifier.bias and 1 others of"):
+        loaded(checkpoint)
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps(config | {"architectures": ["ViTModel"]}))
+    with pytest.raises(RecipeError, match="is a ViTModel; choose a model whose class ends with"):
+        of(checkpoint)
 
 
 @pytest.mark.parametrize(
     ("classifiers", "score", "message"),
     [
         ([], "classifier.nsfw", "`classifiers` declares none"),
-        (["nsfw", "nsfw"], "text.links", "two classifiers have the name nsfw"),
+        (["nsfw", "nsfw"], "text.links", "two classifiers have the score classifier.nsfw"),
         (["mark"], "classifier.nsfw", "`classifiers` declares classifier.mark"),
     ],
 )
@@ -113,7 +242,7 @@ def test_a_build_scores_every_image_and_other_weights_score_them_again(tmp_path,
 
     build(path, until="filter")
     ((first, probabilities),) = values().items()
-    assert first.startswith("tiny-nsfw ")
+    assert first.startswith("transformers:tiny-nsfw@")
     assert len(probabilities) == sum(len(steps) for steps in pages(4).values())
     bound = sorted(probabilities)[len(probabilities) // 2]
     rule = f'filter.rules=[{{"score": "classifier.nsfw", "max": {bound}}}]'

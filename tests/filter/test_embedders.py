@@ -13,9 +13,10 @@ from PIL import Image as Pil
 
 from leafinstruct.errors import RecipeError
 from leafinstruct.filter.config import AlignmentConfig
+from leafinstruct.filter.embedders.batches import NOT_FINITE
 from leafinstruct.filter.embedders.clip import load_clip
 from leafinstruct.filter.embedders.devices import devices_of, kind_of
-from leafinstruct.filter.embedders.embedder import NOT_FINITE, Embedder, tower_of
+from leafinstruct.filter.embedders.embedder import Embedder, tower_of
 from leafinstruct.filter.embedders.weights import Weights, known_languages, weights_of
 
 TEXTS = ["red bowl of soup", "a table", "stir it well", "bake until brown " * 20, "soup </s> <s>"]
@@ -192,7 +193,7 @@ def test_backend_weights_number_format_and_kind_of_device_are_the_identity(tmp_p
             {"backend": "transformers", "model": "google/siglip2-base"},
             "neither a folder nor a repository at a commit",
         ),
-        ({"backend": "transformers", "model": "/no/such"}, "/no/such: no such folder; backend transformers"),
+        ({"backend": "transformers", "model": "/no/such"}, "/no/such: no such folder; transformers needs"),
         ({"backend": "open_clip", "model": "org/name@main"}, "neither a folder nor a repository at a commit"),
         ({"backend": "clip", "model": "lost.pt"}, "lost.pt: no such file"),
     ],

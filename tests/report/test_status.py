@@ -80,7 +80,7 @@ def test_examples_of_cut_documents_are_no_share_of_what_was_read():
     entries = [
         {
             **{"stage": stage, "parts": 1, "counts": counts},
-            **{"reasons": reasons, "image_reasons": {}, "unaligned": {}, "edits": {}},
+            **{"reasons": reasons, "image_reasons": {}, "unaligned": {}, "unpredicted": {}, "edits": {}},
         }
         for stage, counts, reasons in (
             ("ingest", {"documents": 5}, {}),

@@ -6,11 +6,13 @@ is not. So one run may use all GPUs of a machine or one of them, and gives the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from leafinstruct.errors import RecipeError
 from leafinstruct.filter.config import Dtype
+from leafinstruct.runtime.engine.device import Device
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Files of the drivers (NVIDIA, WSL, ROCm) without which torch finds no `cuda` device."""
@@ -27,8 +29,9 @@ def kind_of(device: str) -> str:
     return device.partition(":")[0]
 
 
-def devices_of(device: str) -> tuple[str, ...]:
-    """The devices that a recipe's `device` means on this machine, as torch names them.
+def devices_of(device: str, option: str = "filter.alignment") -> tuple[str, ...]:
+    """The devices that a recipe's `device` means on this machine, as torch names them. option: the section
+    that states it.
 
     Raises RecipeError if there is none of the kind, or none with the index.
     """
@@ -44,27 +47,57 @@ def devices_of(device: str) -> tuple[str, ...]:
             else "it needs an Apple GPU"
         )
         raise RecipeError(
-            f"filter.alignment.device: {device}: torch finds no {kind} device on this machine; {hint}, or "
+            f"{option}.device: {device}: torch finds no {kind} device on this machine; {hint}, or "
             "set device: cpu"
         )
     if index and int(index) >= count:
         last = "only cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
-        raise RecipeError(f"filter.alignment.device: {device}: this machine has {last}")
+        raise RecipeError(f"{option}.device: {device}: this machine has {last}")
     if kind == "mps":
         return ("mps",)
     return (device,) if index else tuple(f"cuda:{at}" for at in range(count))
 
 
-def check_dtype(dtype: Dtype, kind: str, flags: frozenset[str] | None = None) -> None:
+def check_dtype(
+    dtype: Dtype, kind: str, flags: frozenset[str] | None = None, option: str = "filter.alignment"
+) -> None:
     """Raise RecipeError for bfloat16 where it is slower than float32: on a CPU without instructions for it.
 
-    flags: of the CPU, read from this machine if they are not given.
+    flags: of the CPU, read from this machine if they are not given. option: the section that states `dtype`.
     """
     if dtype == "bfloat16" and kind == "cpu" and not _FLAGS & (cpu_flags() if flags is None else flags):
         raise RecipeError(
-            "filter.alignment.dtype: bfloat16: this CPU has neither AMX nor AVX512-BF16, so it would be "
+            f"{option}.dtype: bfloat16: this CPU has neither AMX nor AVX512-BF16, so it would be "
             "slower than float32; remove dtype, or use a GPU"
         )
+
+
+def shared_devices(models: Sequence[tuple[str, str, Dtype]]) -> tuple[str, ...]:
+    """The devices of the processes that run all models of a recipe, () if all run on the CPU.
+
+    models: (section that states it, `device`, `dtype`) of each. Raises RecipeError for a device or a number
+    format that this machine does not have, and for two models on different GPUs: one process of a device runs
+    them all, so that a part is read once.
+    """
+    found: dict[tuple[str, ...], str] = {}
+    for option, device, dtype in models:
+        check_dtype(dtype, kind_of(device), option=option)
+        devices = devices_of(device, option)
+        if devices != ("cpu",):
+            found[devices] = option
+    if len(found) > 1:
+        (one, first), (other, second) = list(found.items())[:2]
+        raise RecipeError(
+            f"{second}.device: it is {', '.join(other)}, but {first}.device is {', '.join(one)}; models run "
+            "on the same device or on the CPU: write the same device, or cpu"
+        )
+    return next(iter(found), ())
+
+
+def device_of(kind: str, own: Device) -> str:
+    """Where a model of a kind of device runs in this process: on its own device, unless that is of another
+    kind."""
+    return own.name if own.name and kind_of(own.name) == kind else kind
 
 
 @cache

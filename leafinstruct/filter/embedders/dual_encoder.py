@@ -15,13 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
-from leafinstruct import _torchvision as torchvision_import
 from leafinstruct.errors import RecipeError
+from leafinstruct.filter.embedders.pretrained import model_of, part_of
 from leafinstruct.filter.embedders.tower import Piece, framed, windows
-from leafinstruct.filter.embedders.weights import COMMIT, Weights
-from leafinstruct.runtime import hub
-
-_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+from leafinstruct.filter.embedders.weights import Weights
 
 
 class DualEncoderTower:
@@ -32,30 +29,17 @@ class DualEncoderTower:
         downloaded."""
         import torch
 
-        torchvision_import.mend()
-        from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()  # transformers writes it to stderr
-        folder = weights.file or _downloaded(weights.name)
-        try:
-            model = AutoModel.from_pretrained(
-                folder, dtype=getattr(torch, weights.dtype), use_safetensors=True, local_files_only=True
-            )
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # the library raises many kinds for a file that does not fit
-            raise RecipeError(
-                f"filter.alignment.model: {weights.name} cannot be opened by transformers "
-                f"({hub.message(error)}); it needs a model (safetensors), a tokenizer and an image processor"
-            ) from error
+        option = "filter.alignment.model"
+        model = model_of("AutoModel", weights, device, option)
+        self._tokenizer = part_of("AutoTokenizer", weights, option)
+        self._processor = part_of("AutoImageProcessor", weights, option)
         if not (hasattr(model, "get_text_features") and hasattr(model, "get_image_features")):
             raise RecipeError(
-                f"filter.alignment.model: {weights.name} is a {type(model).__name__}, no dual encoder of "
+                f"{option}: {weights.name} is a {type(model).__name__}, no dual encoder of "
                 "images and texts; choose a model of the kind CLIP or SigLIP"
             )
         self._torch, self._device, self._dtype = torch, device, getattr(torch, weights.dtype)
-        self._model = model.eval().to(device)
+        self._model = model
         context = int(model.config.text_config.max_position_embeddings)
         self._before, self._after = framed(self._tokenizer)
         self._size = context - len(self._before) - len(self._after)
@@ -108,11 +92,3 @@ class DualEncoderTower:
         return list(
             self._tokenizer(text.replace("<", "< "), add_special_tokens=False, verbose=False).input_ids
         )
-
-
-def _downloaded(name: str) -> str:
-    found = COMMIT.fullmatch(name)
-    assert found is not None, "weights_of checks it"
-    return str(
-        hub.snapshot(found["repo"], _FILES, "filter.alignment.model", RecipeError, "model", found["commit"])
-    )

@@ -13,16 +13,13 @@ Tolerance: in another batch a vector differs in the rounding of float32, so a co
 1e-5 and a stored one by at most one step of 1e-4; with bfloat16 cosines differ by less than 0.01
 (tests/filter/test_alignment_texts.py).
 
-One image or text on which the model fails, runs out of memory or gives NaN fails alone: its batch is halved
-until the others have their vectors.
+One image or text on which the model fails, runs out of memory or gives NaN fails alone (batches.py).
 Cost: benchmarks/alignment.py.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -31,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pil
 
-from leafinstruct.errors import LeafInstructError
+from leafinstruct.filter.embedders.batches import Rows, batched, each, prepared
 from leafinstruct.filter.embedders.tower import Piece, Tower
 from leafinstruct.filter.embedders.weights import Weights
 from leafinstruct.filter.texts.editing import digest_of
@@ -45,10 +42,7 @@ DECODE_PX = 1024
 """Longer side at which images are decoded for the model. Up to an aspect of 3:1, the shorter side then has
 336 px, the largest resolution of OpenAI's models."""
 
-NOT_FINITE = "the model gave values that are not finite"
-
 _T = TypeVar("_T")
-_Row = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ class Embedded:
     of texts, the share of tokens that were not in the training data.
     """
 
-    rows: _Row
+    rows: Rows
     faults: Mapping[int, str] = field(default_factory=dict)
     unknown: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
@@ -78,23 +72,18 @@ class Embedder:
         """Embed RGB images. opened: makes the image of an item, in a thread if there are some."""
 
         def prepare(item: Any) -> Any:
-            try:
-                return self._tower.prepared(item if opened is None else opened(item))
-            except Exception as error:  # whatever one image makes a decoder or a processor raise
-                return _fault(error)
+            return self._tower.prepared(item if opened is None else opened(item))
 
-        found: list[_Row | str] = []
-        for batch in _batched(_ahead(prepare, images, self._threads, 2 * self._batch), self._batch):
-            good = [item for item in batch if not isinstance(item, str)]
-            rows = iter(_each(good, self._tower.of_images))
-            found += [item if isinstance(item, str) else next(rows) for item in batch]
-        return _embedded(found)
+        rows = prepared(
+            images, prepare, lambda batch: _unit(self._tower.of_images(batch)), self._batch, self._threads
+        )
+        return _embedded(rows)
 
     def texts(self, texts: Sequence[str]) -> Embedded:
         """Embed texts, pooled over their pieces."""
         groups = [self._tower.pieces(text) for text in texts]
         vectors = self._of_pieces({piece for group in groups for piece in group})
-        found: list[_Row | str] = []
+        found: list[Rows | str] = []
         for group in groups:
             parts = [vectors[piece] for piece in group]
             rows = [row for row in parts if not isinstance(row, str)]
@@ -103,21 +92,21 @@ class Embedder:
         unknown = [self._tower.unknown([token for piece in group for token in piece]) for group in groups]
         return _embedded(found, np.asarray(unknown, np.float64))
 
-    def _of_pieces(self, pieces: Iterable[Piece]) -> dict[Piece, _Row | str]:
+    def _of_pieces(self, pieces: Iterable[Piece]) -> dict[Piece, Rows | str]:
         """Each piece's unit vector, or why there is none. The shortest come first; see the module's
         docstring."""
 
-        def forward(batch: Sequence[Piece]) -> _Row:
+        def forward(batch: Sequence[Piece]) -> Rows:
             width = self._tower.width or len(batch[-1])
             tokens = np.full((len(batch), width), self._tower.pad, np.int64)  # (B, L)
             real = np.zeros_like(tokens)
             for at, piece in enumerate(batch):
                 tokens[at, : len(piece)], real[at, : len(piece)] = piece, 1
-            return self._tower.of_texts(tokens, real)
+            return _unit(self._tower.of_texts(tokens, real))
 
-        vectors: dict[Piece, _Row | str] = {}
-        for batch in _batched(sorted(pieces, key=lambda piece: (len(piece), piece)), self._batch):
-            vectors |= zip(batch, _each(batch, forward), strict=True)
+        vectors: dict[Piece, Rows | str] = {}
+        for batch in batched(sorted(pieces, key=lambda piece: (len(piece), piece)), self._batch):
+            vectors |= zip(batch, each(batch, forward), strict=True)
         return vectors
 
 
@@ -188,31 +177,7 @@ def embed(
             )
 
 
-def _each(items: Sequence[Any], forward: Callable[[Sequence[Any]], _Row]) -> list[_Row | str]:
-    """The unit row of each item, or why it has none; see the module's docstring."""
-    if not items:
-        return []
-    fault = ""
-    try:
-        rows = _unit(forward(items))
-    except LeafInstructError:
-        raise
-    except Exception as error:  # torch raises many kinds, also for memory
-        fault = _fault(error)
-    if not fault:
-        return [row if np.isfinite(row).all() else NOT_FINITE for row in rows]
-    if len(items) == 1:
-        return [fault]
-    # outside of the handler, whose traceback holds the tensors of the batch
-    half = len(items) // 2
-    return _each(items[:half], forward) + _each(items[half:], forward)
-
-
-def _fault(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def _embedded(found: Sequence[_Row | str], unknown: NDArray[np.float64] | None = None) -> Embedded:
+def _embedded(found: Sequence[Rows | str], unknown: NDArray[np.float64] | None = None) -> Embedded:
     width = next((len(row) for row in found if not isinstance(row, str)), 1)
     rows = [np.zeros(width, np.float32) if isinstance(row, str) else row for row in found]
     return Embedded(
@@ -222,32 +187,6 @@ def _embedded(found: Sequence[_Row | str], unknown: NDArray[np.float64] | None =
     )
 
 
-def _unit(rows: _Row) -> _Row:
-    unit: _Row = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+def _unit(rows: Rows) -> Rows:
+    unit: Rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return unit
-
-
-def _ahead(function: Callable[[Any], Any], items: Iterable[Any], threads: int, window: int) -> Iterator[Any]:
-    """Results in the order of the items, at most `window` computed ahead; without threads one at a time."""
-    if not threads:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        running: deque[Future[Any]] = deque()
-        for item in items:
-            running.append(pool.submit(function, item))
-            if len(running) >= window:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
-
-
-def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    batch: list[Any] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

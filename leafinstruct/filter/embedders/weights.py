@@ -1,4 +1,5 @@
-"""Which model scores alignment and coherence: found and named before anything is loaded.
+"""Which model scores alignment and coherence, and which checkpoint a predictor has: found and named before
+anything is loaded.
 
     clip          a name of clip.available_models(), which clip verifies by its sha256; a checkpoint (.pt)
     open_clip     ARCHITECTURE/TAG of open_clip.list_pretrained(); a folder; ORG/NAME@COMMIT of the Hub
@@ -16,10 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leafinstruct.errors import RecipeError
-from leafinstruct.filter.config import AlignmentConfig, Backend, Dtype
+from leafinstruct.filter.config import AlignmentConfig, Backend, Dtype, ModelConfig
 from leafinstruct.filter.embedders.devices import kind_of
 from leafinstruct.llm.config import basename
+from leafinstruct.runtime import hub
 
+FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+"""Files of a repository of transformers: no code, and no weights that can run some."""
 COMMIT = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<commit>[0-9a-f]{40})")
 """A repository of the Hub at a commit."""
 
@@ -29,7 +33,8 @@ _MULTILINGUAL = re.compile(
 """Names of published models that were trained on many languages. Their model cards list no closed set, so no
 document is left out."""
 _ENGLISH = re.compile(
-    r"(openai/clip|laion/clip|google/siglip|facebook/metaclip|apple/(dfn|mobileclip)|timm/|baai/eva)",
+    r"(openai/clip|laion/clip|google/siglip|facebook/metaclip|apple/(dfn|mobileclip)|timm/|baai/eva"
+    r"|openai-community/gpt2|distilbert/distilgpt2|eleutherai/pythia|huggingfacetb/smollm2?-)",
     re.IGNORECASE,
 )
 """Repositories of the Hub whose other models were trained on English texts."""
@@ -86,7 +91,7 @@ def weights_of(section: AlignmentConfig, name: str, tiny: Path | None, strangers
     strangers: whether there are sources other than Sketchbook, which make the tiny model a toy. Raises
     RecipeError for a missing file, a folder without a model, and a repository without a commit.
     """
-    file = str(tiny) if tiny is not None else _local(section.backend, name)
+    file = str(tiny) if tiny is not None else _local(section.backend, name, "filter.alignment.model")
     return Weights(
         name,
         file,
@@ -98,6 +103,36 @@ def weights_of(section: AlignmentConfig, name: str, tiny: Path | None, strangers
         languages=section.languages
         or known_languages(section.backend, name, file is None or tiny is not None),
     )
+
+
+def checkpoint_of(name: str, run: ModelConfig, languages: tuple[str, ...] | None, option: str) -> Weights:
+    """Find a checkpoint of transformers: a folder, or a repository of the Hub at a commit.
+
+    languages: that the recipe states, None if it states none. option: the key that names the checkpoint.
+    Raises RecipeError as `weights_of` does.
+    """
+    file = _local("transformers", name, option)
+    return Weights(
+        name,
+        file,
+        None if file is None else _sha256(Path(file)),
+        backend="transformers",
+        dtype=run.dtype,
+        device=kind_of(run.device),
+        languages=languages or known_languages("transformers", name, file is None),
+    )
+
+
+def folder_of(weights: Weights, option: str) -> Path:
+    """The folder of a checkpoint of transformers. A repository of the Hub is downloaded once, at its commit.
+
+    option: the key that names it. Raises RecipeError if it cannot be downloaded.
+    """
+    if weights.file is not None:
+        return Path(weights.file)
+    found = COMMIT.fullmatch(weights.name)
+    assert found is not None, "_local checks it"
+    return hub.snapshot(found["repo"], FILES, option, RecipeError, "model", found["commit"])
 
 
 def known_languages(backend: Backend, name: str, published: bool) -> tuple[str, ...] | None:
@@ -116,27 +151,27 @@ def published_sha256(weights: Weights) -> str | None:
     return _sha256(path)
 
 
-def _local(backend: Backend, name: str) -> str | None:
-    """The path of a model on this machine, None for a published name."""
+def _local(backend: Backend, name: str, option: str) -> str | None:
+    """The path of a model on this machine, None for a published name. option: the key that names it."""
     path = Path(name)
     wanted = _FOLDERS.get(backend)
     if wanted is None:
         if path.is_file():
             return name
         if path.suffix in (".pt", ".pth"):
-            raise RecipeError(f"filter.alignment.model: {name}: no such file")
+            raise RecipeError(f"{option}: {name}: no such file")
         return None
     if path.is_absolute() or path.is_dir():
         if not (path / wanted).is_file():
             fault = "it has no " + wanted if path.is_dir() else "no such folder"
             raise RecipeError(
-                f"filter.alignment.model: {name}: {fault}; backend {backend} needs a folder as "
+                f"{option}: {name}: {fault}; {backend} needs a folder as "
                 f"{'open_clip.push_to_hf_hub' if backend == 'open_clip' else 'save_pretrained'} writes it"
             )
         return name
     if not COMMIT.fullmatch(name) and (backend == "transformers" or "@" in name):
         raise RecipeError(
-            f"filter.alignment.model: {name} is neither a folder nor a repository at a commit; write "
+            f"{option}: {name} is neither a folder nor a repository at a commit; write "
             "ORG/NAME@COMMIT with the 40 digits that the repository's page shows under Files and versions, "
             "or ./FOLDER"
         )

@@ -20,19 +20,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from leafinstruct.filter.scores.cell import cell
+from leafinstruct.filter.scores.cell import cell, of_unknown_language
 from leafinstruct.records.document import Document, ImageRef, Segment
 from leafinstruct.records.example import Cell
 from leafinstruct.records.rows import EmbeddingRow
 from leafinstruct.records.text import owners, places
-from leafinstruct.records.text.language_names import named
 
 NO_OWNER = "no owner is known: the larger of both sides"
 REASSIGN = "alignment.reassign"
 """Reason of a changed owner, in explanations."""
 _LEAST = 1e-4
 """Step of a stored cosine."""
-_UNKNOWN = "the model does not know "
 _OF_IMAGES = ("alignment.own", "alignment.beside", "alignment.margin")
 
 
@@ -169,28 +167,17 @@ def image_cells(document: Document, rows: Mapping[int, EmbeddingRow], model: str
 def unknown_language(document: Document, share: bool, model: str) -> list[Cell]:
     """The cells of a document in a language that the model does not know. share: whether `alignment.share` is
     scored."""
-    detail = f"{_UNKNOWN}{named(document.language)}"
     names = [
         "alignment.mean",
         "alignment.min",
         "alignment.unknown_words",
         *(["alignment.share"] if share else []),
     ]
+    of_images = [(name, image.position) for image in document.images for name in _OF_IMAGES]
     return [
-        *(
-            Cell(name, None, "not_scored", image.position, model, detail)
-            for image in document.images
-            for name in _OF_IMAGES
-        ),
-        *(Cell(name, None, "not_scored", None, model, detail) for name in names),
+        of_unknown_language(name, document.language, position, model)
+        for name, position in (*of_images, *((name, None) for name in names))
     ]
-
-
-def is_ignored(cell: Cell) -> bool:
-    """Whether a cell is of `unknown_language`, so that no rule is applied to it."""
-    return (
-        cell.name.startswith("alignment.") and cell.state == "not_scored" and cell.detail.startswith(_UNKNOWN)
-    )
 
 
 def document_cells(

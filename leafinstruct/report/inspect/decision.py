@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from leafinstruct.filter.catalog import SCORES
-from leafinstruct.filter.scores.alignment import is_ignored
+from leafinstruct.filter.scores.cell import is_ignored
 from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.example import Cell
 from leafinstruct.records.files.lookup import one_of, values_where

@@ -27,11 +27,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from heapq import nsmallest
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from leafinstruct.filter.catalog import OF_EXAMPLES, SCORES
-from leafinstruct.filter.scores.alignment import REASSIGN, changes_of_owners, is_ignored
+from leafinstruct.filter.scores.alignment import REASSIGN, changes_of_owners
+from leafinstruct.filter.scores.cell import ignored
 from leafinstruct.filter.texts.editing import edited, line_of
 from leafinstruct.records import table
 from leafinstruct.records.document import Document, ImageRef, Text
@@ -58,13 +60,13 @@ T = TypeVar("T")
 def scores_of(filtered: Artifact, rewritten: Artifact) -> dict[str, dict[str, str]]:
     """Level -> name -> meaning of the scores that a run may have, in the order of a record's cells: those of
     leafinstruct, those of examples if a model examined them, then those of packages that were installed when
-    it was built."""
-    declared_then = (filtered.fingerprint or {}).get("extensions", {})
-    others = cast("Mapping[str, Mapping[str, str]]", declared_then)
+    it was built and of its own models."""
+    fingerprint = filtered.fingerprint or {}
+    kinds = cast("list[dict[str, Any]]", [fingerprint.get(kind, {}) for kind in ("extensions", "predictors")])
     found: dict[str, dict[str, str]] = {"document": {}, "image": {}}
     for score in (*SCORES.values(), *(OF_EXAMPLES.values() if _are_examined(rewritten) else ())):
         found[score.level][score.name] = score.meaning
-    for name, declared in others.items():
+    for name, declared in chain.from_iterable(kind.items() for kind in kinds):
         found[declared["level"]][name] = declared["meaning"]
     return found
 
@@ -247,7 +249,7 @@ def _records(
             "segments": segments,
             **_minima(document),
             **layout(document, {image.position: image.owner for image in left}),
-            **({"unaligned": True} if any(map(is_ignored, cells.get(document.id, ()))) else {}),
+            **({"ignored": families} if (families := ignored(cells.get(document.id, ()))) else {}),
             **_cells(cells.get(document.id, []), positions, shared),
             "examples": shown,
         }

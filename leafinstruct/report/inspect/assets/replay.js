@@ -12,6 +12,8 @@ const PASSES = [
   { own: [], image: ["image"] },
   { own: [], image: ["extension"] },
   { own: ["extension"], image: [] },
+  { own: [], image: ["classifier"] },
+  { own: ["text_classifier", "perplexity"], image: [] },
   { own: [], image: ["alignment"] },
   { own: ["alignment", "coherence"], image: [] },
   { own: ["duplicate", "contamination"], image: ["duplicate"] },
@@ -22,8 +24,8 @@ const PASSES = [
 ];
 const OURS = new Set(PASSES.flatMap((pass) => [...pass.own, ...pass.image]));
 const familyOf = (name) => (OURS.has(name.split(".")[0]) ? name.split(".")[0] : "extension"); // extension: of an installed package
-const FROM_TEXTS = 4; // from this pass on, scores depend on which texts were dropped with an image
-const FROM_IMAGES = 5; // from this pass on, scores depend on which images are kept
+const FROM_TEXTS = 6; // from this pass on, scores depend on which texts were dropped with an image
+const FROM_IMAGES = 7; // from this pass on, scores depend on which images are kept
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const least = (values) => Math.min(...values);
 const AGGREGATES = {
@@ -82,7 +84,7 @@ function replay(record, planned) {
     if (failed(record, pass, kept)) return { fate: DROPPED, why: "failed", before };
     let why = null, unknown = false;
     for (const rule of pass.rules) {
-      if (record.unaligned && rule.family === "alignment") continue; // its language is unknown to the model
+      if (record.ignored?.includes(rule.family)) continue; // its language is unknown to the model
       if (rule.level === "own") {
         const cell = own(record, rule, kept, planned, moved, rule.family === "judge" ? changed(number - 1) : moved);
         if (cell === null) unknown = true;

@@ -1,0 +1,1 @@
+"""Models of a recipe that give one score each: classifiers of images and of texts, perplexity of texts."""
