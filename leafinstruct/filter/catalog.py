@@ -72,7 +72,7 @@ _PROSE = (
         "broken_end",
         "1 if its last line ends within a word or sentence although the others end like sentences, else 0",
     ),
-    ("line_copies", "how often its most frequent line of 3 words or more occurs"),
+    ("line_copies", "occurrences of lines of 3 words or more after the second of each"),
     ("step_copies", "how many times in a row the same texts occur between images"),
     ("page_talk", "share of sentences about the page itself (`click the image`) or of an assistant, [0, 1]"),
     ("image_rate", "image segments that the reader found, per 100 words"),
@@ -264,10 +264,8 @@ _DECLARED = (
     Score(
         "duplicate.near_images",
         "document",
-        (
-            "share of its images that a better remaining document has too, or one near to it or to its "
-            "mirror image, [0, 1]"
-        ),
+        "share of its images of which a better remaining document has a near one, or the mirror image, [0, 1]",
+        2,
     ),
     Score(
         "contamination.text",

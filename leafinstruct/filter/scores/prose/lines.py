@@ -100,8 +100,8 @@ def _is_broken(texts: Sequence[Text], language: str | None) -> bool:
     have, and
 
     with the beginning of a word of the document that it has nowhere else
-    with a function word, or in 4 words or more with a word that it has nowhere else, if hardly any other line
-        is without a terminal: half of a word is mostly no word of the document
+    with a function word, or in 4 words or more with a word that it has nowhere else, in no number, if hardly
+        any other line is without a terminal: half of a word is mostly no word of the document
     """
     prose = [line for text in texts if text.kind == "prose" for line in _lines_of(text)]
     if len(prose) < 3 or is_unmarked(prose[-1]) or _is_ended(prose[-1]):
@@ -114,13 +114,14 @@ def _is_broken(texts: Sequence[Text], language: str | None) -> bool:
     *before, end = last
     words = {word.casefold() for text in texts for word in words_of(text.text.removesuffix(prose[-1]))}
     known = words.union(before)
+    other_number = any(end + plural in known or end.removesuffix(plural) in known for plural in _PLURALS)
     longer = (word for word in known if word.startswith(end) and word.removeprefix(end) not in _PLURALS)
     if end not in known and any(longer):
         return True
     if ended < _NEARLY_ALL * len(others) or not prose[-1].rstrip()[-1:].isalpha():
         return False
     function_words = stop_words.WORDS.get(stop_words.base_of(language) or "", frozenset())
-    return end in function_words or (len(last) >= _CUT_SENTENCE and end not in known)
+    return end in function_words or (len(last) >= _CUT_SENTENCE and end not in known and not other_number)
 
 
 def _is_ended(line: str) -> bool:
@@ -143,10 +144,10 @@ def repeated(lines: Sequence[str]) -> float:
 
 
 def copies(lines: Sequence[str]) -> int:
-    """How often the most frequent line of _COPIED words or more occurs; lines are equal if their words are. 0
-    for no such line."""
+    """Occurrences of lines of _COPIED words or more after the second of each; lines are equal if their words
+    are."""
     counts = Counter(identity(line) for line in lines if word_units(line) >= _COPIED * UNITS)
-    return max(counts.values(), default=0)
+    return sum(max(0, count - 2) for count in counts.values())
 
 
 def _step_copies(document: Document) -> int:
