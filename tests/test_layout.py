@@ -147,6 +147,7 @@ HEAVY = {
     "scipy": (
         *("shard/groups.py", "filter/index/groups.py", "records/agreement/measures.py"),
         *("filter/scores/pixels/text.py", "filter/scores/sequence.py", "filter/scores/alignment.py"),
+        "filter/scores/registration.py",
     ),
     "publicsuffixlist": ("records/url.py",),
     "ftfy": ("filter/scores/prose/gibberish.py",),

@@ -71,7 +71,12 @@ _PROSE = (
         "language_fit",
         "how well its longer words fit its language: 0.6 and more in prose, less for damaged letters, [0, 3]",
     ),
-    ("broken_end", "1 if its last line ends within a word although the others end like sentences, else 0"),
+    (
+        "broken_end",
+        "1 if its last line ends within a word or sentence although the others end like sentences, else 0",
+    ),
+    ("line_copies", "occurrences of lines of 3 words or more after the second of each"),
+    ("step_copies", "how many times in a row the same texts occur between images"),
     ("page_talk", "share of sentences about the page itself (`click the image`) or of an assistant, [0, 1]"),
     ("image_rate", "image segments that the reader found, per 100 words"),
     ("stop_words", "share of function words; not applicable to languages without a list, [0, 1]"),
@@ -81,7 +86,7 @@ _PROSE = (
     ),
 )
 """Scores of scores/prose, computed in the pass of the text."""
-_PROSE_VERSIONS = {"gibberish": 2, "page_talk": 2}
+_PROSE_VERSIONS = {"broken_end": 2, "gibberish": 2, "page_talk": 2}
 
 _PIXELS = (
     ("noise", "standard deviation of noise at 256 px in the quietest tenth of its blocks, gray levels"),
@@ -94,6 +99,26 @@ _PIXELS = (
     ),
 )
 """Scores of scores/pixels, computed when an image is decoded."""
+
+_SEQUENCE: tuple[tuple[str, Level, str, int], ...] = (
+    (
+        *("change", "image"),
+        "gray levels by which the most changed of its 64 x 64 cells differs from the most similar earlier "
+        "image or its mirror image, after the best small shift, [0, 255]; 255 if there is none",
+        2,
+    ),
+    (
+        *("crop", "image"),
+        "the same for the part of an earlier image that it resembles most, [0, 255]; 255 if there is none",
+        1,
+    ),
+    (
+        *("copies", "document"),
+        "share of its images after the first with a change below 7; not applicable to fewer than two, [0, 1]",
+        1,
+    ),
+)
+"""Scores of scores/sequence.py beside the structural similarity."""
 
 _DECLARED = (
     Score(
@@ -183,15 +208,9 @@ _DECLARED = (
         "sequence.ssim",
         "document",
         "mean structural similarity of adjacent images; not applicable to fewer than two, [-1, 1]",
+        2,
     ),
-    Score(
-        "sequence.change",
-        "image",
-        (
-            "gray levels by which the most changed of its 32 x 32 cells differs from the most similar "
-            "earlier image or its mirror image, [0, 255]; 255 if there is none"
-        ),
-    ),
+    *(Score(f"sequence.{name}", level, meaning, version) for name, level, meaning, version in _SEQUENCE),
     Score(
         "perplexity.texts",
         "document",
@@ -253,10 +272,8 @@ _DECLARED = (
     Score(
         "duplicate.near_images",
         "document",
-        (
-            "share of its images that a better remaining document has too, or one near to it or to its "
-            "mirror image, [0, 1]"
-        ),
+        "share of its images of which a better remaining document has a near one, or the mirror image, [0, 1]",
+        2,
     ),
     Score(
         "contamination.text",

@@ -167,9 +167,12 @@ def test_near_images_differ_in_a_tenth_of_the_bits_at_most_or_are_mirrored(bits,
     assert found[min(one.id, two.id)].near_images == 0
 
 
-def test_images_without_a_hash_are_near_to_their_equals_only():
+def test_images_of_the_same_bytes_are_no_near_ones():
     one, two = document("x", "!a", "!b", file="1"), document("y", "!a", "!c", file="2")
-    assert sorted(row.near_images for row in reduced([one, two]).values()) == [0.0, 0.5]
+    for hashes in ({}, {"a": f"{1 << 255:064x}"}):
+        found = reduced([one, two], hashes=hashes).values()
+        assert sorted(row.images for row in found) == [0.0, 0.5]
+        assert {row.near_images for row in found} == {0.0}
 
 
 def test_the_nearest_earlier_image_of_the_document_is_measured_in_bits():

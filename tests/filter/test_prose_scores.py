@@ -386,6 +386,9 @@ def test_the_most_frequent_pair_of_words_is_a_share_of_the_words():
         ("Now carry the edge", 0),
         ("Now carry the surfaces", 0),  # no longer word begins with it
         ("Now carry the minute", 0),  # a plural is no continuation
+        ("Now carry it and the", 1),  # no sentence ends so
+        ("Now carry the varn", 1),  # in a page of whole sentences, an end without a terminal
+        ("Carry varn", 0),  # a heading, or the name of a link
         ("Now carry the finis.", 0),
         ("finis", 0),
     ],
@@ -394,8 +397,32 @@ def test_a_page_that_ends_within_a_word_is_broken(last, is_broken):
     assert values(page(*SENTENCES, last))["broken_end"] == is_broken
 
 
+def test_where_some_lines_lack_a_terminal_only_half_a_word_is_a_broken_end():
+    lines = [*SENTENCES, *SENTENCES, SENTENCES[0].rstrip(".")]
+    assert values(page(*lines, "Now carry the finis"))["broken_end"] == 1
+    assert values(page(*lines, "Now carry the varn"))["broken_end"] == 0
+
+
 def test_where_lines_need_no_terminal_the_last_one_needs_none():
     assert values(page(*(line.rstrip(".") for line in SENTENCES), "Carry finis"))["broken_end"] == 0
+
+
+def test_a_line_that_was_pasted_again_is_counted_whatever_the_length_of_the_page():
+    long = [f"Sentence number {number} about the finished chair." for number in range(300)]
+    assert values(page(*long, *long))["line_copies"] == 0
+    assert values(page(*long, "Sand the edge.", *long[:20], *long[:20]))["line_copies"] == 20
+    assert values(page("Sand the edge.", "- SAND  the edge\n- Wipe it", "Sand the edge!"))["line_copies"] == 1
+    assert values(page("GND", "GND", "GND", "3 V", "3 V"))["line_copies"] == 0  # cells of a table
+
+
+def test_a_step_that_was_pasted_again_has_the_same_texts_as_the_one_before():
+    def copies(*parts: str) -> float | None:
+        (found,) = (cell.value for cell in scores.scores(document(*parts)) if cell.name == "text.step_copies")
+        return found
+
+    assert copies("Facet:", "!a", "Facet:", "!b", "facet", "!c", "Connect it.") == 3
+    assert copies("Facet:", "Open it.", "!a", "Facet:", "!b", "Facet:", "Open it.", "!c") == 1
+    assert copies("!a", "!b", "!c") == 0
 
 
 def test_a_document_without_words_has_no_shares():

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from making import document
 from PIL import Image as Pil
-from PIL import ImageOps
+from PIL import ImageFilter, ImageOps
 
 from leafinstruct.filter.scores import coherence, sequence
 
-GRAYS = arrays(np.uint8, (sequence.SIDE, sequence.SIDE)).map(lambda levels: levels.astype(float))
+GRAYS = arrays(np.uint8, (32, 32)).map(lambda levels: levels.astype(float))
 PAGE = document("Sand the edge.", "!one", "Wipe it.", "!two", "Paint it.", "!three")
 
 
@@ -27,15 +27,19 @@ def scene(seed: int, side: int = 256) -> Pil.Image:
     )
 
 
-def value(*images: Pil.Image) -> float | None:
+def document_score(name: str, *images: Pil.Image) -> float | None:
     found = dict(zip((1, 3, 5), map(sequence.thumbnail, images), strict=True))
-    (cell,) = (one for one in sequence.scores(PAGE, found) if one.name == "sequence.ssim")
+    (cell,) = (one for one in sequence.scores(PAGE, found) if one.name == name)
     return cell.value
 
 
-def changes(*images: Pil.Image) -> list[float | None]:
+def value(*images: Pil.Image) -> float | None:
+    return document_score("sequence.ssim", *images)
+
+
+def changes(*images: Pil.Image, name: str = "sequence.change") -> list[float | None]:
     found = dict(zip((1, 3, 5), map(sequence.thumbnail, images), strict=True))
-    cells = [one for one in sequence.scores(PAGE, found) if one.name == "sequence.change"]
+    cells = [one for one in sequence.scores(PAGE, found) if one.name == name]
     assert [cell.position for cell in cells] == [1, 3, 5]
     return [cell.value for cell in cells]
 
@@ -53,8 +57,43 @@ def test_an_image_that_is_shown_again_changes_little_and_a_step_much():
     for again in (first, recompressed(first), first.resize((192, 192)), ImageOps.mirror(first)):
         before, here, after = changes(first, step, again)
         assert before == 255
-        assert here > 60
-        assert after < 13
+        assert here > 20
+        assert after < 7
+
+
+def moved(image: Pil.Image, across: int, down: int) -> Pil.Image:
+    """The image moved by pixels, as a crop of a larger one."""
+    return image.crop((8 + across, 8 + down, image.width - 8 + across, image.height - 8 + down))
+
+
+@pytest.mark.parametrize(("across", "down"), [(1, 0), (-2, 1), (2, -2)])
+@pytest.mark.parametrize("light", [0.97, 1.03])
+def test_an_image_that_moved_by_a_pixel_is_the_same_and_one_with_a_new_object_is_not(across, down, light):
+    first = scene(1).filter(ImageFilter.GaussianBlur(2))  # as a lens blurs edges
+    again = moved(first, across, down).point(lambda level: min(255, level * light))
+    step = moved(first, across, down)
+    step.paste(255 - first.getpixel((100, 100)), (96, 96, 112, 112))
+    _, here, other = changes(moved(first, 0, 0), again, step)
+    assert here < 7
+    assert other > 20
+    assert document_score("sequence.copies", moved(first, 0, 0), again, step) == 0.5
+
+
+@pytest.mark.parametrize("cut", [0.05, 0.08, 0.1, 0.13])
+def test_a_part_of_an_earlier_image_is_a_crop_whatever_was_cut_off(cut):
+    first = scene(1).resize((320, 240), Pil.Resampling.BICUBIC)
+    across, down = round(cut * first.width), round(cut * first.height)
+    part = first.crop((across, down, first.width - across, first.height - down))
+    assert changes(first, scene(2), part, name="sequence.crop")[2] < 20
+    assert min(changes(first, scene(2), scene(3), name="sequence.crop")) > 40
+    assert changes(first, scene(2), first, name="sequence.crop")[2] == 255  # all of it is no part
+
+
+def test_images_of_one_gray_level_are_compared_without_a_division_by_zero():
+    plain = Pil.new("L", (256, 256), 40)
+    with np.errstate(all="raise"):
+        assert changes(plain, plain, Pil.new("L", (256, 256), 90))[1:] == [0, 50]
+        assert changes(plain, scene(1), plain, name="sequence.crop") == [255, 255, 255]
 
 
 def test_the_change_is_to_the_most_similar_of_all_earlier_images():
@@ -87,9 +126,10 @@ def test_images_that_do_not_change_score_near_one_and_others_about_nothing():
 
 def test_one_image_is_no_sequence():
     page = document("Sand the edge.", "!one")
-    change, cell = sequence.scores(page, {1: sequence.thumbnail(scene(1))})
-    assert (change.name, change.value) == ("sequence.change", 255)
-    assert (cell.state, cell.value, cell.detail) == ("not_applicable", None, "fewer than two images")
+    *of_image, ssim, copies = sequence.scores(page, {1: sequence.thumbnail(scene(1))})
+    assert [(one.name, one.value) for one in of_image] == [("sequence.change", 255), ("sequence.crop", 255)]
+    for cell in (ssim, copies):
+        assert (cell.state, cell.value, cell.detail) == ("not_applicable", None, "fewer than two images")
 
 
 def test_neighbors_and_all_pairs_of_vectors():

@@ -91,19 +91,19 @@ def _better(values: NDArray[np.generic], rank: Ranks) -> tuple[Ranks, Ranks]:
 
 
 def _shares(images: Images, shown: Ranks, rank: Ranks) -> tuple[Shares, Shares]:
-    """For each document the share of its images that a better document has too: the same bytes, and the same
-    bytes or a near image; (n,) each."""
+    """For each document the share of its images that a better document has too: the same bytes; and a near
+    image of other bytes, better than all with the same; (n,) each."""
     own = rank[images.owner]
     exact = np.full(len(images.digest), len(rank), np.int32)  # the best rank that shows each image
     np.minimum.at(exact, images.image, own)
-    near = _nearest(images.hashes, exact)
+    near = _nearest(images.hashes, exact) < exact
 
-    def share(best: Ranks) -> Shares:
-        found = np.bincount(images.owner[best[images.image] < own], minlength=len(rank))
+    def share(has_it: NDArray[np.bool_]) -> Shares:
+        found = np.bincount(images.owner[has_it], minlength=len(rank))
         shares: Shares = found / np.maximum(shown, 1)
         return shares
 
-    return share(exact), share(near)
+    return share(exact[images.image] < own), share(near[images.image])
 
 
 def _nearest(hashes: Hashes, rank: Ranks) -> Ranks:

@@ -5,8 +5,11 @@
     duplicate.text           document   better remaining documents with the same normalized text
     duplicate.near_text      document   better remaining documents of its group of near-duplicate texts
     duplicate.images         document   share of its images that a better remaining document has too
-    duplicate.near_images    document   share of its images that a better remaining document has too, or one
-                                        near to it or to its mirror image
+    duplicate.near_images    document   share of its images of which a better remaining document has a near
+                                        one of other bytes, or the mirror image
+
+Translations of a page share the bytes of its images, and are no copies; who takes images from another page
+scales or compresses them. So the two shares of images are separate.
 
 "Remaining" means not dropped up to alignment and coherence: a copy is not dropped in favor of an original
 that was itself dropped. "Better" is one order for all of them (index/corpus.py). Duplicates across documents

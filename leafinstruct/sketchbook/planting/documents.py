@@ -114,9 +114,10 @@ def shuffled(blocks: Blocks, material: Material) -> Planted:
 
 
 def repeated_step(blocks: Blocks, material: Material) -> Planted:
-    """One step three times in a row, its image almost the same."""
+    """One step three times in a row, its image almost the same. A step without a text is only an image."""
     head, steps, tail = steps_of(blocks)
-    which = material.rng.randrange(len(steps))
+    with_text = [index for index, step in enumerate(steps) if prose_of((blocks[0], *step))]
+    which = material.rng.choice(with_text or range(len(steps)))
     copies = [tuple(_copy(block, number, material.rng) for block in steps[which]) for number in (2, 3)]
     return Planted(_joined(head, [*steps[: which + 1], *copies, *steps[which + 1 :]], tail))
 

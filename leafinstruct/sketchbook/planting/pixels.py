@@ -15,9 +15,14 @@ SMALLEST = 96
 
 
 def decoded(data: bytes) -> Image.Image:
-    """Decode a file as RGB. Raises OSError for a broken one."""
+    """Decode a file as RGB, transparent areas on white, as filter sees them. Raises OSError for a broken
+    one."""
     with Image.open(io.BytesIO(data)) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+        turned = ImageOps.exif_transpose(image)
+        if not turned.has_transparency_data:
+            return turned.convert("RGB")
+        layer = turned.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
 def png(image: Image.Image) -> bytes:

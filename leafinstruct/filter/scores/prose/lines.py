@@ -9,6 +9,8 @@ they often repeat the step beside them; code does not, since its lines repeat.
     FineWeb (Penedo et al. 2024, arXiv 2406.17557, section 3.6): share of lines that end with a terminal at
         least 0.12, short lines (30 characters) at most 0.67
 
+    copies of lines and steps, and broken ends: of our own
+
 Deviations: shares of bullets count words, not lines, because a list of ten items beside ten long paragraphs
 is not half of a page; terminals are those of all scripts; headings are no short lines, and need no terminal.
 """
@@ -20,11 +22,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import regex
 
+from leafinstruct.filter.scores.prose import stop_words
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.text.words import (
+    UNITS,
     count_words,
     ends_sentence,
     ends_with_colon,
@@ -50,6 +55,12 @@ _END = 40
 """Characters of a line that show how it ends."""
 _SENTENCE, _MOSTLY = 8, 0.8
 """Words of a line that should end like a sentence; share of such lines that do where the last one should."""
+_NEARLY_ALL = 0.9
+"""Share of such lines that end like sentences where any other end is a sign."""
+_CUT_SENTENCE = 4
+"""Words of a line without a terminal that is more than a heading or the name of a link."""
+_COPIED = 3
+"""Words of a line whose copies count. Shorter ones are names, keys and cells of tables."""
 _PLURALS = ("s", "es")
 """Endings after which the shorter word is a word, too."""
 _LAST = 1_000
@@ -69,10 +80,12 @@ def scores(document: Document) -> dict[str, float]:
         "text.ended_lines": _share(marked, _is_ended),
         "text.short_lines": _share(body, lambda line: len(without_markers(line).strip()) <= _SHORT),
         "text.cut_lines": _share(body, is_cut),
-        "text.broken_end": float(_is_broken(texts)),
+        "text.broken_end": float(_is_broken(texts, document.language)),
         "text.bullets": _listed(texts),
         "text.repeated_lines": repeated(lines),
         "text.repeated_paragraphs": repeated([text.text for text in texts]),
+        "text.line_copies": float(copies(lines)),
+        "text.step_copies": float(_step_copies(document)),
     }
 
 
@@ -82,21 +95,33 @@ def is_cut(line: str) -> bool:
     return _CUT.search(end) is not None or _MORE.search(end) is not None
 
 
-def _is_broken(texts: Sequence[Text]) -> bool:
-    """Whether the last line of prose ends within a word: without a terminal, which other lines have, with the
-    beginning of a word of the document that it has nowhere else."""
+def _is_broken(texts: Sequence[Text], language: str | None) -> bool:
+    """Whether the last line of prose ends within a word or a sentence: without a terminal, which other lines
+    have, and
+
+    with the beginning of a word of the document that it has nowhere else
+    with a function word, or in 4 words or more with a word that it has nowhere else, in no number, if hardly
+        any other line is without a terminal: half of a word is mostly no word of the document
+    """
     prose = [line for text in texts if text.kind == "prose" for line in _lines_of(text)]
     if len(prose) < 3 or is_unmarked(prose[-1]) or _is_ended(prose[-1]):
         return False
     others = [line for line in prose[:-1] if count_words([line]) >= _SENTENCE]
     last = [word.casefold() for word in words_of(prose[-1][-_LAST:])]
-    if len(others) < 2 or len(last) < 2 or sum(map(_is_ended, others)) < _MOSTLY * len(others):
+    ended = sum(map(_is_ended, others))
+    if len(others) < 2 or len(last) < 2 or ended < _MOSTLY * len(others):
         return False
     *before, end = last
     words = {word.casefold() for text in texts for word in words_of(text.text.removesuffix(prose[-1]))}
     known = words.union(before)
+    other_number = any(end + plural in known or end.removesuffix(plural) in known for plural in _PLURALS)
     longer = (word for word in known if word.startswith(end) and word.removeprefix(end) not in _PLURALS)
-    return end not in known and any(longer)
+    if end not in known and any(longer):
+        return True
+    if ended < _NEARLY_ALL * len(others) or not prose[-1].rstrip()[-1:].isalpha():
+        return False
+    function_words = stop_words.WORDS.get(stop_words.base_of(language) or "", frozenset())
+    return end in function_words or (len(last) >= _CUT_SENTENCE and end not in known and not other_number)
 
 
 def _is_ended(line: str) -> bool:
@@ -116,6 +141,25 @@ def repeated(lines: Sequence[str]) -> float:
             twice += len(words) if seen[words] else 0
             seen[words] += 1
     return twice / total if total else 0.0
+
+
+def copies(lines: Sequence[str]) -> int:
+    """Occurrences of lines of _COPIED words or more after the second of each; lines are equal if their words
+    are."""
+    counts = Counter(identity(line) for line in lines if word_units(line) >= _COPIED * UNITS)
+    return sum(max(0, count - 2) for count in counts.values())
+
+
+def _step_copies(document: Document) -> int:
+    """How many times in a row the same texts, of any length, occur between images. 0 without text."""
+    steps: list[list[str]] = [[]]
+    for segment in document.segments:
+        if not isinstance(segment, Text):
+            steps.append([])
+        elif segment.kind != "caption":
+            steps[-1].append(identity(segment.text))
+    runs = (len(list(run)) for words, run in groupby(steps) if any(words))
+    return max(runs, default=0)
 
 
 def _lines_of(text: Text) -> list[str]:
