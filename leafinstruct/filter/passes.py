@@ -48,7 +48,7 @@ from leafinstruct.runtime.engine.base import Part, TaskResult, joined
 from leafinstruct.runtime.engine.device import assigned
 from leafinstruct.runtime.files import writing
 
-CODE = 17
+CODE = 18
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
 versions of their own (catalog.py)."""
 

@@ -13,12 +13,17 @@ tokenizers are escaped:
 Every `<` is escaped, not only the names in records/escaping.py: exports keep pages about HTML readable for
 people, but a prompt is read by a model, and the next model has other names. Not every `[` is escaped, since
 lists, links and references are full of them, and [1] begins no token.
+
+Prompts show the text that a person sees (`visible`), since a page can hide a message to a model in characters
+that only a model reads.
 """
 
 from __future__ import annotations
 
 import json
 import re
+
+import regex
 
 _IN_BRACKETS = r"[^\s\"\[\]\uff3b\uff3d]{0,64}"
 _BEGINS = re.compile(
@@ -28,6 +33,20 @@ _BEGINS = re.compile(
 _ESCAPE = r"\\u(003c|ff1c|fe64|25c1|27e8|005b|ff3b|005d)"
 _COPY = re.compile(_ESCAPE, re.IGNORECASE)
 _OWN = re.compile(rf"\\{_ESCAPE}", re.IGNORECASE)
+
+
+_LINE_ENDS = re.compile("[\u0085\u2028\u2029]")
+_HIDDEN = regex.compile(
+    r"(?:[\p{Default_Ignorable_Code_Point}--[\u200c\u200d\ufe0e\ufe0f]]|[\u200c\u200d]{2,}|[\ufe0e\ufe0f]{2,})+",
+    regex.V1,
+)
+"""Characters that no reader sees: zero-width ones, directions, tags, fillers, variation selectors. Single
+joiners and selectors of emoji stay, since scripts and emoji need them."""
+
+
+def visible(text: str) -> str:
+    """The text as a reader sees it. Line ends that JSON does not escape become `\\n`, which it does."""
+    return _LINE_ENDS.sub("\n", _HIDDEN.sub("", text))
 
 
 def quoted(text: str) -> str:

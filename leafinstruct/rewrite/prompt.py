@@ -20,7 +20,7 @@ from functools import partial
 from typing import cast
 
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.llm.quoting import quoted
+from leafinstruct.llm.quoting import quoted, visible
 from leafinstruct.llm.request import Message, Request, SentImage
 from leafinstruct.records.document import Document, ImageRef, Segment, Text
 from leafinstruct.records.example import Turn
@@ -69,11 +69,11 @@ def request(
     filled = prompt.fill(task=goal(task, given, count), language=language)
     system, user, reminder = (*filled.split("\n---\n", 2), "", "")[:3]
     parts: list[str | SentImage] = []
-    lines = [user.strip(), *([f"title: {quoted(document.title)}"] if document.title else [])]
+    lines = [user.strip(), *([f"title: {quoted(visible(document.title))}"] if document.title else [])]
     number = 0
     for segment in document.segments:
         if isinstance(segment, Text):
-            lines.append(f"[{segment.position}] {segment.kind}: {quoted(segment.text)}")
+            lines.append(f"[{segment.position}] {segment.kind}: {quoted(visible(segment.text))}")
             continue
         number += 1
         lines.append(f"image {number}{belonging(segment)}:")

@@ -13,8 +13,9 @@ from making import document, png
 
 from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.judging import rules
-from leafinstruct.filter.judging.request import as_seen, request, shorten
+from leafinstruct.filter.judging.request import request, shorten
 from leafinstruct.llm.prompt import Prompt
+from leafinstruct.llm.quoting import visible
 from leafinstruct.llm.request import Answer, SentImage
 
 PROMPT = Prompt("judge", "Judge it.\n---\nThe document:")
@@ -92,7 +93,7 @@ def test_no_text_can_close_its_quotation(text):
         part for part in request(page, {}, JudgeConfig(), PROMPT).messages[1].parts if isinstance(part, str)
     )
     line = next(line for line in shown.split("\n") if line.startswith("[1] prose: "))
-    assert json.loads(line.removeprefix("[1] prose: ")) == as_seen(f"x{text}")
+    assert json.loads(line.removeprefix("[1] prose: ")) == visible(f"x{text}")
 
 
 @pytest.mark.parametrize(

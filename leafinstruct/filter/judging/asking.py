@@ -159,7 +159,7 @@ def _pleading(decisions: Sequence[Decision]) -> dict[str, str]:
     """Documents that address a judge -> why no judge is asked about them."""
     found: dict[str, str] = {}
     for one in decisions:
-        removed = next((edit.position for edit in one.edits if edit.reason == pleas.REASON), None)
+        removed = next((edit for edit in one.edits if edit.reason == pleas.REASON), None)
         if detail := judge.plea(one.document, removed):
             found[one.document.id] = detail
     return found

@@ -17,7 +17,6 @@ are invisible are not sent, because a model reads them and a person does not."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -28,9 +27,10 @@ from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.judging import rules
 from leafinstruct.filter.texts import pleas
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.llm.quoting import quoted
+from leafinstruct.llm.quoting import quoted, visible
 from leafinstruct.llm.request import Message, Request, SentImage
 from leafinstruct.records.document import Document, ImageRef, Text
+from leafinstruct.records.edits import Edit
 from leafinstruct.records.text.words import UNITS, first_words, word_units
 
 NO_REASON = "(no reason given)"
@@ -66,18 +66,6 @@ _ORDER = ("text_quality", "narrative_coherence", "images", "image_consistency")
 SCHEMA: dict[str, Any] = _object(**dict.fromkeys(_ORDER) | _OF_DOCUMENT | {"images": _PER_IMAGE})
 """Form of the answer; strict servers accept it, since it is one object without optional properties."""
 
-_LINE_ENDS = re.compile("[\u0085\u2028\u2029]")
-_HIDDEN = re.compile(
-    "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff]+"
-)
-"""Characters that no reader sees: zero-width ones, directions, tags, variation selectors of the supplement.
-Joiners (U+200C, U+200D) stay, since scripts and emoji need them."""
-
-
-def as_seen(text: str) -> str:
-    """The text as a reader sees it. Line ends that JSON does not escape become `\\n`, which it does."""
-    return _LINE_ENDS.sub("\n", _HIDDEN.sub("", text))
-
 
 def request(
     document: Document,
@@ -93,15 +81,15 @@ def request(
     user, _, reminder = user.partition("\n---\n")
     parts: list[str | SentImage] = []
     lines = [user.strip()]
-    visible = {image.position for image in shown.images[: config.max_images]}
+    first = {image.position for image in shown.images[: config.max_images]}
     positions = {segment.position for segment in shown.segments}
     sent: list[int] = []
     for segment in shown.segments:
         if isinstance(segment, Text):
-            text = segment.text if offline else as_seen(segment.text)
+            text = segment.text if offline else visible(segment.text)
             lines.append(f"[{segment.position}] {segment.kind}: {quoted(text)}")
             continue
-        image = images.get(segment.sha256 or "") if segment.position in visible else None
+        image = images.get(segment.sha256 or "") if segment.position in first else None
         owner = f", belongs to [{segment.owner}]" if segment.owner in positions else ""
         lines.append(f"[{segment.position}] image{owner}:" + ("" if image else " (not shown)"))
         if image is not None:
@@ -167,20 +155,13 @@ def shorten(document: Document, max_words: int) -> Document:
     return replace(document, segments=tuple(segments))
 
 
-def plea(read: Document, removed: int | None) -> str:
+def plea(read: Document, removed: Edit | None) -> str:
     """Why a document gets no verdict: a sentence in it addresses a judge or a model. Empty if there is none.
 
-    read: the document as it would be shown. removed: position of such a sentence that filter removed from its
-    texts before, None if it removed none. The document gets no verdict even then: a page that pleads for a
-    good score is not trusted in the rest of its text."""
-    seen = replace(
-        read,
-        segments=tuple(
-            replace(item, text=as_seen(item.text)) if isinstance(item, Text) else item
-            for item in read.segments
-        ),
-    )
-    found = next((text.position for text, _, _ in pleas.find(seen)), removed)
-    return (
-        "" if found is None else f"segment [{found}] addresses a judge or a model; nothing was asked about it"
-    )
+    read: the document as it would be shown. removed: such a sentence that filter removed from it before, None
+    if it removed none. The document gets no verdict even then: a page that pleads for a good score is not
+    trusted in the rest of its text."""
+    found = next((f"segment [{text.position}]" for text, _, _ in pleas.find(read)), "")
+    if removed is not None and not found:
+        found = "its title" if removed.field == "title" else f"segment [{removed.position}]"
+    return found and f"{found} addresses a judge or a model; nothing was asked about it"

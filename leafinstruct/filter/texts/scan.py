@@ -28,16 +28,17 @@ from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part, TaskResult
 from leafinstruct.runtime.files import writing
 
-CODE = 2
+CODE = 3
 """Increased when other places are found than before. Personal data has the versions of its scores."""
 
 
 def findings(document: Document) -> list[Edit]:
     """Everything that is found in one document, in its texts, alternative texts and title."""
-    pleading = (
-        Edit(pleas.REASON, "text", text.position, start, end, detail="it addresses a judge or a model")
-        for text, start, end in pleas.find(document)
-    )
+    places: list[tuple[records.Field, int | None, int, int]]
+    places = [("text", text.position, start, end) for text, start, end in pleas.find(document)]
+    if document.title and not document.is_conversation:
+        places += [("title", None, start, end) for start, end in pleas.spans(document.title)]
+    pleading = (Edit(pleas.REASON, *place, detail="it addresses a judge or a model") for place in places)
     return [*_personal(document), *pleading]
 
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 from leafinstruct.llm.prompt import Prompt
-from leafinstruct.llm.quoting import quoted
+from leafinstruct.llm.quoting import quoted, visible
 from leafinstruct.llm.request import Answer, Message, Request, SentImage
 from leafinstruct.records.document import Document, ImageRef, Text
 from leafinstruct.records.example import Cell, Turn
@@ -49,10 +49,10 @@ def request(
     for the images that are shown."""
     system, before, after = _sections(document, task, prompt)
     numbers = {image.position: number for number, image in enumerate(document.images, start=1)}
-    lines = [before, *([f"title: {quoted(document.title)}"] if document.title else [])]
+    lines = [before, *([f"title: {quoted(visible(document.title))}"] if document.title else [])]
     for segment in document.segments:
         if isinstance(segment, Text):
-            lines.append(f"[{segment.position}] {segment.kind}: {quoted(segment.text)}")
+            lines.append(f"[{segment.position}] {segment.kind}: {quoted(visible(segment.text))}")
         else:
             lines.append(f"image {numbers[segment.position]}{prompts.belonging(segment)}")
     lines += ["End of the source.", "", "The example:"]
@@ -61,7 +61,7 @@ def request(
         lines.append(f"{turn.role}:")
         for part in turn.parts:
             if isinstance(part, str):
-                lines.append(f"text: {quoted(part)}")
+                lines.append(f"text: {quoted(visible(part))}")
                 continue
             sent = images.get(part.sha256 or "")
             lines.append(f"image {numbers[part.position]}:" + ("" if sent else " (not shown)"))
