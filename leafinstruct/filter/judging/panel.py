@@ -8,8 +8,8 @@
         samples: 3
 
 Each entry is an `llm` section that overrides the recipe's. What belongs to a server or to a model is never
-inherited by another one: a judge on another server gets neither the key nor the headers of `llm`, and another
-model neither its price nor its revision.
+inherited by another one: a judge on another server gets neither the key, the headers nor the Batch API of
+`llm`, and another model neither its price nor its revision.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _OF_SERVER = (
     "key_env",
     "headers",
     "extra_body",
+    "batch",
     "max_in_flight",
     "requests_per_minute",
     "tokens_per_minute",
@@ -40,7 +41,7 @@ _OF_RUN = ("budget", "tolerate_failures")
 
 class JudgeModel(LlmConfig):
     """One of several judges: the keys of `llm` in which it differs, and a name. With another `provider` or
-    `base_url` it does not inherit `key_env`, `headers`, `extra_body` and the limits of requests; with another
+    `base_url` it does not inherit `key_env`, `headers`, `extra_body`, `batch` and the limits of requests; with another
     `model` it does not inherit `revision`, `price` and `extra_body`. `budget` and `tolerate_failures` belong
     to the run and are set in `llm`."""
 
