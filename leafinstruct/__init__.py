@@ -164,7 +164,8 @@ def score(
     from leafinstruct.runtime.engine.local import LocalEngine
     from leafinstruct.runtime.engine.notebook import outside_loop
 
-    judges = (filter or {}).get("judge", {}).get("judges")
+    judge = (filter or {}).get("judge")
+    judges = judge.get("judges") if isinstance(judge, Mapping) else None
     section = section_for(names, dict(filter or {}), online=bool(llm or judges))
     ingest: Mapping[str, Any] = {"sources": [{"kind": "html", "name": "given", "path": "."}]}
     folders = {name: Path(folder) for name, folder in (roots or {}).items()}

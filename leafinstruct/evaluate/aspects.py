@@ -9,6 +9,7 @@ person and a single judge of several. If people agree little on an aspect, no ju
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
@@ -64,12 +65,14 @@ def agreements(run: Run, labels: Sequence[Label]) -> list[Agreement]:
     ]
 
 
-def _pair(name: str, first: str, second: str, grades: Grades) -> Agreement | None:
-    one, two = grades[name][first], grades[name][second]
-    common = sorted(one.keys() & two.keys(), key=str)
+def _pair(name: str, first: str, second: str, given: Grades) -> Agreement | None:
+    one, two = given[name][first], given[name][second]
+    common = one.keys() & two.keys()
     if not common:
         return None
-    return agreement(name.partition(".")[2], (first, second), [(one[item], two[item]) for item in common])
+    return agreement(
+        name.partition(".")[2], (first, second), Counter((one[item], two[item]) for item in common)
+    )
 
 
 def _single(run: Run, items: set[Item]) -> Iterator[tuple[str, str, Item, float]]:

@@ -272,7 +272,7 @@ _DECLARED = (
     Score(
         "duplicate.near_images",
         "document",
-        "share of its images of which a better remaining document has a near one, or the mirror image, [0, 1]",
+        "share of its images of which a better remaining document has a near one or the mirror image, [0, 1]",
         2,
     ),
     Score(

@@ -1,8 +1,8 @@
 """A section that overrides `llm`: another model for one task, such as a judge or the examiner.
 
 It holds the keys of `llm` in which the model differs. What belongs to a server or to a model is never
-inherited by another one: a model on another server gets neither the key nor the headers of `llm`, and another
-model neither its price nor its revision.
+inherited by another one: a model on another server gets neither the key, the headers nor the Batch API of
+`llm`, and another model neither its price nor its revision.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _OF_SERVER = (
     "key_env",
     "headers",
     "extra_body",
+    "batch",
     "max_in_flight",
     "requests_per_minute",
     "tokens_per_minute",
@@ -31,9 +32,9 @@ _OF_RUN = ("budget", "tolerate_failures")
 
 class OtherModel(LlmConfig):
     """The keys of `llm` in which another model differs. With another `provider` or `base_url` it does not
-    inherit `key_env`, `headers`, `extra_body` and the limits of requests; with another `model` it does not
-    inherit `revision`, `price` and `extra_body`. `budget` and `tolerate_failures` belong to the run and are
-    set in `llm`."""
+    inherit `key_env`, `headers`, `extra_body`, `batch` and the limits of requests; with another `model` it
+    does not inherit `revision`, `price` and `extra_body`. `budget` and `tolerate_failures` belong to the run
+    and are set in `llm`."""
 
     @model_validator(mode="before")
     @classmethod

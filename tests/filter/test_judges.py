@@ -244,6 +244,14 @@ def test_a_judge_inherits_what_is_not_of_another_server_or_model() -> None:
     assert server.temperature == 0.5
 
 
+def test_a_judge_on_another_server_is_not_asked_through_the_batches_of_llm() -> None:
+    llm = LLM.model_validate({**LLM.model_dump(exclude_unset=True), "batch": True})
+    judges = JudgeConfig.model_validate(
+        {"judges": [{"name": "a", "model": "n"}, {"name": "b", "base_url": "http://two.example/v1"}]}
+    )
+    assert [one.llm.batch is not None for one in judges.panel(llm)] == [True, False]
+
+
 def test_a_judge_of_another_provider_has_its_server_and_key() -> None:
     local = LlmConfig.model_validate({"provider": "ollama", "model": "m", "max_in_flight": 2})
     (_, same), (_, other), (_, own) = panel(

@@ -37,7 +37,7 @@ def agreements(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -
         for name, given in _items(out, part, raters, by_judge=len(judges) > 1):
             counted.setdefault(name, Counter())[given] += 1
     found = [
-        asdict(agreement(name.partition(".")[2], raters, answers.elements()))
+        asdict(agreement(name.partition(".")[2], raters, answers))
         for name, answers in sorted(counted.items())
     ]
     return [cast("AgreementFacts", {**one, "annotators": raters}) for one in found]

@@ -24,9 +24,9 @@ from leafinstruct.llm.other_model import OtherModel
 
 class JudgeModel(OtherModel):
     """One of several judges: the keys of `llm` in which it differs, and a name. With another `provider` or
-    `base_url` it does not inherit `key_env`, `headers`, `extra_body` and the limits of requests; with another
-    `model` it does not inherit `revision`, `price` and `extra_body`. `budget` and `tolerate_failures` belong
-    to the run and are set in `llm`."""
+    `base_url` it does not inherit `key_env`, `headers`, `extra_body`, `batch` and the limits of requests;
+    with another `model` it does not inherit `revision`, `price` and `extra_body`. `budget` and
+    `tolerate_failures` belong to the run and are set in `llm`."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     """Name of the judge in reports, such as `qwen`."""

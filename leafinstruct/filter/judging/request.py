@@ -82,14 +82,14 @@ def request(
     user, _, reminder = user.partition("\n---\n")
     parts: list[str | SentImage] = []
     lines = [user.strip()]
-    visible = {image.position for image in shown.images[: config.max_images]}
+    first = {image.position for image in shown.images[: config.max_images]}
     positions = {segment.position for segment in shown.segments}
     sent: list[int] = []
     for segment in shown.segments:
         if isinstance(segment, Text):
             lines.append(f"[{segment.position}] {segment.kind}: {quoted(segment.text)}")
             continue
-        image = images.get(segment.sha256 or "") if segment.position in visible else None
+        image = images.get(segment.sha256 or "") if segment.position in first else None
         owner = f", belongs to [{segment.owner}]" if segment.owner in positions else ""
         lines.append(f"[{segment.position}] image{owner}:" + ("" if image else " (not shown)"))
         if image is not None:
@@ -169,5 +169,5 @@ def plea(read: Document, edits: Iterable[Edit]) -> str:
     field, position = next(chain(shown, removed), ("", None))
     if not field:
         return ""
-    place = field if position is None else f"segment [{position}]"
+    place = "its title" if position is None else f"segment [{position}]"
     return f"{place} addresses a judge or a model; nothing was asked about it"

@@ -3,8 +3,8 @@
 All that changes texts is an Edit: a place in a text as ingest wrote it, a reason, and what is written
 instead. Places refer to the original, so the order of detectors has no effect, and no detector sees what
 another one changed. Positions of segments are never renumbered. A segment of which only white space and list
-markers are left is removed; so is a heading under which nothing is left. An image whose owner was removed has
-no owner.
+markers are left is removed; so is a heading under which nothing is left. A title of which nothing is left is
+no title. An image whose owner was removed has no owner.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def edited(document: Document, edits: Iterable[Edit]) -> tuple[Document, tuple[E
         elif _BARE.fullmatch(text := changed(segment.text, own)) is None:
             segments.append(replace(segment, text=text))
     titled = by_place.get((None, "title"))
-    title = document.title if titled is None else changed(document.title or "", titled)
+    title = document.title if titled is None else changed(document.title or "", titled).strip() or None
     after = without_idle_headings(document, replace(document, segments=tuple(segments), title=title))
     gone = {text.position for text in document.texts} - {text.position for text in after.texts}
     images = (image.position for image in after.images if image.owner in gone)

@@ -14,6 +14,8 @@ examples: segments of code, and what is in quotation marks in its line, are left
 name the tokens ("the token [INST] begins a turn"). Texts of conversations are left too, since they speak to a
 model on purpose.
 
+Spaces in a row, hidden characters and styled letters (full width, bold) make no difference.
+
 Languages: en, de, fr, es, pt, it, nl, pl, tr, ru, zh, ja, ko, ar. High precision over recall: a sentence must
 both name the model or its instructions and tell it what to do. The written rules of the judge
 (filter/judging/rules.py) ignore more sentences for their own scores, but remove none. Cost: 1.8 ms for a
@@ -23,8 +25,11 @@ page of 40 texts.
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+
+import regex
 
 from leafinstruct.filter.texts.plea_parts import Parts, names_in, possible
 from leafinstruct.filter.texts.plea_patterns import PATTERNS
@@ -45,6 +50,12 @@ _QUOTES = (
     *(('"', '"'), ("“", "”"), ("„", "“"), ("„", "”"), ("«", "»")),
     *(("»", "«"), ("「", "」"), ("『", "』"), ("`", "`")),
 )
+_STYLED = re.compile(
+    "[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\ufb00-\ufb06\u2460-\u24ff\U0001d400-\U0001d7ff]"
+)
+"""Letters and digits of full width, in circles, bold, script and so on, and ligatures."""
+_HIDDEN = regex.compile(r"\p{Default_Ignorable_Code_Point}")
+_ODD = regex.compile(rf"[^\S\n ]|  |{_HIDDEN.pattern}|{_STYLED.pattern}")
 _LINE = 1_000
 """Characters of a line before a match that are searched for an open quotation."""
 _LONGEST = 1_000_000
@@ -55,16 +66,37 @@ def find(document: Document) -> Iterator[tuple[Text, int, int]]:
     """Each sentence of a document that addresses a judge or a model: its text, start and end."""
     if document.is_conversation:
         return
-    texts = [text for text in document.texts if text.kind != "code"]
-    patterns = _possible("\n".join(text.text for text in texts))
-    for text in texts:
-        for start, end in _spans(text.text[:_LONGEST], *patterns):
+    texts = [(text, _plain(text.text[:_LONGEST])) for text in document.texts if text.kind != "code"]
+    patterns = _possible("\n".join(plain for _, (plain, _) in texts))
+    for text, plain in texts:
+        for start, end in _spans(*plain, *patterns):
             yield text, start, end
 
 
 def spans(text: str) -> list[tuple[int, int]]:
     """Start and end of each such sentence of a text, in order."""
-    return _spans(text[:_LONGEST], *_possible(text))
+    plain, places = _plain(text[:_LONGEST])
+    return _spans(plain, places, *_possible(plain))
+
+
+def _plain(text: str) -> tuple[str, list[int] | None]:
+    """A text as a person reads it: with single spaces, without hidden characters, and with the plain letter
+    for a styled one. Also the place of each of its characters in the text, None if nothing changes, as in
+    most texts."""
+    if _ODD.search(text) is None:
+        return text, None
+    letters: list[str] = []
+    places: list[int] = []
+    for at, letter in enumerate(text):
+        shown = letter
+        if letter.isspace() and letter != "\n":
+            shown = "" if letters and letters[-1] in " \n" else " "
+        elif not letter.isascii():
+            shown = "" if _HIDDEN.match(letter) else letter
+            shown = unicodedata.normalize("NFKC", shown) if _STYLED.match(shown) else shown
+        letters += shown
+        places += [at] * len(shown)
+    return "".join(letters), places
 
 
 def _possible(text: str) -> tuple[list[re.Pattern[str]], list[Parts]]:
@@ -73,7 +105,10 @@ def _possible(text: str) -> tuple[list[re.Pattern[str]], list[Parts]]:
     return ([pattern for cues, pattern in PATTERNS if any(cue in lower for cue in cues)], possible(text))
 
 
-def _spans(text: str, patterns: Sequence[re.Pattern[str]], parts: Sequence[Parts]) -> list[tuple[int, int]]:
+def _spans(
+    text: str, places: Sequence[int] | None, patterns: Sequence[re.Pattern[str]], parts: Sequence[Parts]
+) -> list[tuple[int, int]]:
+    """text, places: of `_plain`."""
     whole = [*patterns, _TURN] if "<" in text or "[" in text else patterns
     hits = [place for pattern in whole for place in _places(pattern.finditer(text), text)]
     names = names_in(text) if parts else []
@@ -85,11 +120,12 @@ def _spans(text: str, patterns: Sequence[re.Pattern[str]], parts: Sequence[Parts
     found = {bisect_right(ends, hit) for hit in hits}
     for addresses, demands in halves:
         found |= _joined(*({bisect_right(ends, place) for place in half} for half in (addresses, demands)))
-    return [
+    kept = [
         sentences[at]
         for at in sorted(found)
         if at < len(ends) and not (_TURN.search(text, *sentences[at]) and _ABOUT.search(text, *sentences[at]))
     ]
+    return kept if places is None else [(places[start], places[end - 1] + 1) for start, end in kept]
 
 
 def _places(matches: Iterable[re.Match[str]], text: str) -> list[int]:

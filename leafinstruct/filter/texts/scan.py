@@ -37,10 +37,11 @@ def findings(document: Document) -> list[Edit]:
     """Everything that is found in one document, in its texts, alternative texts and title."""
     unseen = invisible.find(document)
     seen = invisible.as_seen(document) if unseen else document
-    pleading = (
-        Edit(pleas.REASON, "text", text.position, start, end, detail="it addresses a judge or a model")
-        for text, start, end in pleas.find(seen)
-    )
+    places: list[tuple[records.Field, int | None, int, int]]
+    places = [("text", text.position, start, end) for text, start, end in pleas.find(seen)]
+    if seen.title and not seen.is_conversation:
+        places += [("title", None, start, end) for start, end in pleas.spans(seen.title)]
+    pleading = (Edit(pleas.REASON, *place, detail="it addresses a judge or a model") for place in places)
     return [*invisible.moved([*_personal(seen), *pleading], unseen), *unseen]
 
 

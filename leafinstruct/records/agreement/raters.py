@@ -11,7 +11,8 @@ to a shift."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
@@ -31,36 +32,39 @@ class Agreement:
     spearman: float | None
 
 
-def agreement(aspect: str, annotators: Sequence[str], answers: Iterable[Sequence[float | None]]) -> Agreement:
+def agreement(
+    aspect: str, annotators: Sequence[str], answers: Mapping[tuple[float | None, ...], int]
+) -> Agreement:
     """Compute the agreement of at least two annotators.
 
-    answers: of each item, the value that each annotator gives it, None for no answer. Raises ValueError for
-    fewer than two annotators."""
+    answers: the values that the annotators give an item, None for no answer -> number of such items. Raises
+    ValueError for fewer than two annotators."""
     if len(annotators) < 2:
         raise ValueError("agreement needs two annotators")
-    given = list(answers)
-    whole = [values for item in given if len(values := _given(item)) == len(annotators)]
+    whole = {item: count for item, count in answers.items() if None not in item}
     weighted: list[float | None] = []
     ranks: list[float | None] = []
     for one, two in combinations(range(len(annotators)), 2):
-        both = [values for item in given if len(values := _given((item[one], item[two]))) == 2]
+        both = Counter[tuple[float, float]]()
+        for item, count in answers.items():
+            if (first := item[one]) is not None and (second := item[two]) is not None:
+                both[first, second] += count
         if both:
-            first, second = [values[0] for values in both], [values[1] for values in both]
-            weighted.append(cohen_kappa(first, second, "quadratic"))
-            ranks.append(spearman(first, second))
-    kappa = None
+            firsts, seconds = zip(*both, strict=True)
+            counts = list(both.values())
+            weighted.append(cohen_kappa(firsts, seconds, "quadratic", counts=counts))
+            ranks.append(spearman(firsts, seconds, counts))
+    kappa, counts = None, list(whole.values())
     if whole and len(annotators) == 2:
-        kappa = cohen_kappa([values[0] for values in whole], [values[1] for values in whole])
+        firsts, seconds = zip(*whole, strict=True)
+        kappa = cohen_kappa(firsts, seconds, counts=counts)
     elif whole:
-        kappa = fleiss_kappa(whole)
-    return Agreement(aspect, tuple(annotators), len(whole), _mean([kappa]), _mean(weighted), _mean(ranks))
-
-
-def _given(item: Sequence[float | None]) -> list[float]:
-    return [value for value in item if value is not None]
+        kappa = fleiss_kappa(list(whole), counts)
+    items = sum(counts)
+    return Agreement(aspect, tuple(annotators), items, _mean([kappa]), _mean(weighted), _mean(ranks))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     """Mean of the figures that are defined, rounded; None if none is."""
-    defined = _given(values)
+    defined = [value for value in values if value is not None]
     return round(fmean(defined), 4) if defined else None
