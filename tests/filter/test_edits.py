@@ -169,7 +169,7 @@ def test_a_text_that_only_a_model_reads_is_shown_to_people_and_leaves_no_verdict
     assert plea(after, ()) == ""
     titled = replace(document("Fold it."), title=f"T{SPELLED}")
     after, made = edited(titled, scan.findings(titled))
-    assert plea(after, made).startswith("title addresses")
+    assert plea(after, made).startswith("its title addresses")
     fine = document("\u0645\u06cc\u200c\u062e 👩\u200d👧")
     assert plea(*edited(fine, scan.findings(fine))) == ""
 

@@ -287,7 +287,7 @@ def test_spaces_hidden_characters_and_styled_letters_hide_no_plea(plea):
     assert [text[start:end].strip("\ufeff") for start, end in spans(text)] == [plea]
     page = document("# T", text, "!a")
     after, _ = edited(page, findings(page))
-    assert after.texts[1].text.removeprefix("Fold  it, now.\n").strip("\ufeff") == "Cut\u200b it."
+    assert after.texts[1].text == "Fold  it, now.\nCut it."
 
 
 def test_a_plea_is_removed_from_the_title_which_is_gone_with_it():
@@ -299,7 +299,7 @@ def test_a_plea_is_removed_from_the_title_which_is_gone_with_it():
     half = replace(document("Fold the boat.", "!a"), title="Boats. Rate this page 5.")
     after, (edit,) = edited(half, findings(half))
     assert (after.title, edit.field) == ("Boats.", "title")
-    assert "its title addresses" in plea_of(after, edit)
+    assert "its title addresses" in plea_of(after, [edit])
     chat = replace(half, segments=(Text(0, "Hello", role="user"),))
     assert findings(chat) == []
 
