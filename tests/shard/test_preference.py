@@ -27,6 +27,7 @@ from leafinstruct import pipeline
 from leafinstruct.errors import PublishError, RecipeError, SchemaError
 from leafinstruct.publish import checks, hydrate, reference, remove
 from leafinstruct.publish.config import PushConfig
+from leafinstruct.publish.purge import run as purge
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import preference, public, removals
 from leafinstruct.records.preference import PreferenceRow
@@ -555,6 +556,28 @@ def test_a_removed_document_takes_the_rows_that_borrow_from_it(own):
         [], checks.Terms(PushConfig(), loaded.removed), pairs=sorted(files[0].parent.glob("*.parquet"))
     )
     assert "suppressed" not in found.faults
+
+
+def test_a_purge_erases_what_others_borrowed(own):
+    row = of_kind(own, "other_text")[0]
+    assert row.lender is not None
+    page = int(str(row.lender.url).rpartition("/")[2])
+    lent = sentence(page, 1).encode()
+    run = own.parent / "runs/t"
+    held = {path.name for path in run.rglob("*") if path.is_file() and lent in text_in(path)}
+    assert any(name.startswith("validation-") or name.startswith("train-") for name in held)
+    purge.purge(own, run, [removals.entry("url", str(row.lender.url))], dry_run=False)
+    assert not (run / "shard/preference").exists()
+    build(own)
+    assert len(every(own)) == 23
+    assert [path for path in run.rglob("*") if path.is_file() and lent in text_in(path)] == []
+
+
+def text_in(path: Path) -> bytes:
+    """The bytes of a file; of Parquet and Arrow, those of its rows without images."""
+    if path.suffix == ".parquet":
+        return str(pq.read_table(path).to_pylist()).encode()
+    return path.read_bytes()
 
 
 def test_a_removed_image_takes_the_rows_that_show_it(own):

@@ -79,7 +79,8 @@ def run(
     """
     folder, config = folder_of(out), settings.config
     if not config.preference:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        if folder.path.exists():
+            shutil.rmtree(folder.path)
         return None
     parts = [Part(name, _key(settings, inputs, name, rows)) for name, rows in keys.items()]
     stale = [part for part in parts if not _is_gathered(out, part)]
