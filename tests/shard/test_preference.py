@@ -33,6 +33,7 @@ from leafinstruct.records import preference, public, removals
 from leafinstruct.records.preference import PreferenceRow
 from leafinstruct.report import tables
 from leafinstruct.report.explain import lineage, story
+from leafinstruct.report.inspect import gather as inspecting
 from leafinstruct.runtime.artifact import Artifact, chain
 from leafinstruct.runtime.engine.local import LocalEngine
 from leafinstruct.shard.preference.negatives import kinds_of, order_of, retold, shuffled, steps_of, swapped
@@ -528,6 +529,25 @@ def test_the_table_and_the_story_show_the_rows(whole, tmp_path):
     assert f"from document {row.lender.document_id}: license CC0-1.0" in lines
     lent = lineage.look(stages, row.lender.document_id, tmp_path)["record"]["lent"]
     assert row.id in {one["id"] for one in lent}
+
+
+def test_the_page_shows_the_rejected_answer_beside_the_example(whole):
+    found = inspecting.gather(chain(whole.parent / "runs/t"), 100, lambda *_: None)
+    images = [sha256 for names in found.wanted.values() for sha256 in names]
+    shown = {
+        record["id"]: pair for record in found.records for one in record["examples"] for pair in one["pairs"]
+    }
+    assert {name: pair["kind"] for name, pair in shown.items()} == {
+        row.document_id: row.kind for row in every(whole)
+    }
+    segments = {record["id"]: record["segments"] for record in found.records}
+    for row in every(whole):
+        (turn,) = shown[row.document_id]["turns"]
+        parts = []
+        for part in turn["parts"]:
+            of = segments[row.document_id][part["at"]] if "at" in part else part
+            parts.append(images[of["image"]] if "image" in of else of["text"])
+        assert parts == plain(row.rejected)
 
 
 # Removals, checks, references ----------------------------------------------------------------------
