@@ -26,7 +26,7 @@ from leafinstruct.images.web import store
 from leafinstruct.integrity import damaged_json, damages
 from leafinstruct.llm import cache as answers
 from leafinstruct.records import table
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine
 from leafinstruct.runtime.files import ALTERED, Damage, file_fault, load

@@ -36,7 +36,7 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
 from leafinstruct.records.files import seal
-from leafinstruct.records.preference import FOLDER, PUBLISHED
+from leafinstruct.records.preference.row import FOLDER, PUBLISHED
 from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import NOTHING, Suppressed
 from leafinstruct.records.shards import CHECKSUMS

@@ -29,8 +29,10 @@ from leafinstruct.publish import checks, hydrate, reference, remove
 from leafinstruct.publish.config import PushConfig
 from leafinstruct.publish.purge import run as purge
 from leafinstruct.recipe import load as recipes
-from leafinstruct.records import preference, public, removals
-from leafinstruct.records.preference import PreferenceRow
+from leafinstruct.records import public, removals
+from leafinstruct.records.preference import stored as preference
+from leafinstruct.records.preference.row import PreferenceRow
+from leafinstruct.records.published_row import ImageInfo, PublishedTurn
 from leafinstruct.report import tables
 from leafinstruct.report.explain import lineage, story
 from leafinstruct.report.inspect import gather as inspecting
@@ -184,7 +186,7 @@ def answers(path: Path) -> dict[str, list[str]]:
     return found
 
 
-def plain(turns: tuple[preference.PublishedTurn, ...]) -> list[str]:
+def plain(turns: tuple[PublishedTurn, ...]) -> list[str]:
     """Texts, and sha256 of the bytes of images."""
     (turn,) = turns
     return [
@@ -318,7 +320,7 @@ def test_lenders_are_of_the_same_split_and_of_another_document(whole):
     assert lent >= 6
 
 
-def images_of(row: PreferenceRow) -> list[preference.ImageInfo]:
+def images_of(row: PreferenceRow) -> list[ImageInfo]:
     turns = (*row.prompt, *row.chosen, *row.rejected)
     return [part.info for turn in turns for part in turn.parts if not isinstance(part, str)]
 
@@ -632,8 +634,8 @@ def test_references_are_hydrated_to_the_same_bytes(whole, tmp_path):
     settings = hydrate.settings([str(whole.parent / "data")], None, [], 0.0)
     shards = hydrate.shards(str(tmp_path / "push"), None)
     with LocalEngine(workers=1) as engine:
-        out = Artifact(tmp_path / "out/preference")
-        hydrate.hydrate(settings, hydrate.preference_shards(shards), out, engine, public.PREFERENCE)
+        assert hydrate.hydrate_preference(settings, shards, Artifact(tmp_path / "out"), engine)
+    out = Artifact(tmp_path / "out/preference")
     hydrated = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.path.glob("*.parquet")
     }

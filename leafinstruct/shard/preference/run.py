@@ -20,7 +20,7 @@ import pyarrow as pa
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
 from leafinstruct.records.files import seal
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import Shown, Suppressed
 from leafinstruct.records.shards import CHECKSUMS, split_of
