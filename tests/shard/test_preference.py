@@ -38,6 +38,7 @@ from leafinstruct.report.explain import lineage, story
 from leafinstruct.report.inspect import gather as inspecting
 from leafinstruct.runtime.artifact import Artifact, chain
 from leafinstruct.runtime.engine.local import LocalEngine
+from leafinstruct.shard.preference import run as running
 from leafinstruct.shard.preference.negatives import kinds_of, order_of, retold, shuffled, steps_of, swapped
 
 PLANTED = ("other_text", "shuffled_steps", "swapped_image")
@@ -449,6 +450,28 @@ def test_a_damaged_or_deleted_file_is_made_again(own):
     assert sums(own) == before
     assert leaf("verify", str(own)).returncode == 0
     assert all(outcome.up_to_date for outcome in build(own))
+
+
+@pytest.mark.parametrize("step", ["gather", "write"])
+def test_a_killed_build_continues_to_the_same_bytes(own, monkeypatch, step):
+    before = sums(own)
+    shutil.rmtree(shards_of(own))
+    real, done = getattr(running, step), []
+
+    def killed(*given: object) -> object:
+        if done:
+            raise KeyboardInterrupt
+        done.append(real(*given))
+        return done[0]
+
+    monkeypatch.setattr(running, step, killed)
+    with pytest.raises(KeyboardInterrupt):
+        build(own)
+    assert len(done) == 1
+    monkeypatch.setattr(running, step, real)
+    build(own)
+    assert sums(own) == before
+    assert leaf("verify", str(own)).returncode == 0
 
 
 def test_a_new_page_changes_few_rows(own):

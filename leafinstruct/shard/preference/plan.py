@@ -52,7 +52,8 @@ PLACES = pa.schema(
     ]
 )
 """How a preference row is made: place of the row with the chosen answer; of the lender or, for `round`, of
-the worse round; order of the steps; index of the swapped image in the answer, and of the lent one in its row."""
+the worse round; order of the steps; index of the swapped image in the answer, and of the lent one in its
+row."""
 
 
 @dataclass(frozen=True, slots=True)
