@@ -26,6 +26,7 @@ from leafinstruct.images.web import store
 from leafinstruct.integrity import damaged_json, damages
 from leafinstruct.llm import cache as answers
 from leafinstruct.records import table
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine
 from leafinstruct.runtime.files import ALTERED, Damage, file_fault, load
@@ -162,10 +163,10 @@ def _made(run: Path, build: str, engine: Engine, checked: Checked) -> Iterator[D
 
 
 def _push(run: Path, engine: Engine, checked: Checked) -> Iterator[Damage]:
-    out = Artifact(run / "push")
-    checked.files += len(list(out.path.glob("*")))
-    for path, fault in damages(out, engine):
-        yield Damage(path, fault, "run `leaf push`, which makes it again")
+    for out in (Artifact(run / "push"), Artifact(run / "push" / FOLDER)):
+        checked.files += sum(1 for path in out.path.glob("*") if path.is_file())
+        for path, fault in damages(out, engine):
+            yield Damage(path, fault, "run `leaf push`, which makes it again")
 
 
 def _train(run: Path, checked: Checked) -> Iterator[Damage]:

@@ -32,7 +32,7 @@ from leafinstruct.card.distribution import Distribution
 from leafinstruct.card.front import Splits
 from leafinstruct.card.tally import Tally
 from leafinstruct.records import asked, license
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.stage_report import Cost, StageReport

@@ -17,7 +17,7 @@ from typing import Any
 
 from leafinstruct.card.tally import Tally
 from leafinstruct.records import license
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 
 _VOCABULARY = {
     "@language": "en",

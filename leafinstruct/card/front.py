@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from leafinstruct.records import public
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 
 Splits = Mapping[str, Mapping[str, Mapping[str, int]]]
 """Task -> split -> rows, images, bytes, and bytes before compression (`plain_bytes`)."""

@@ -55,8 +55,7 @@ def hydrate(
 ) -> None:
     """Fetch the images that shards only refer to. Their hashes are checked."""
     from leafinstruct.publish import hydrate as hydration
-    from leafinstruct.records.preference import FOLDER
-    from leafinstruct.records.public import PREFERENCE
+    from leafinstruct.records.preference.row import FOLDER
     from leafinstruct.runtime.artifact import Artifact
     from leafinstruct.runtime.engine.local import LocalEngine
     from leafinstruct.runtime.engine.watched import Watched
@@ -67,10 +66,7 @@ def hydrate(
     with one_build(out), LocalEngine(1) as engine, progress() as on_progress:
         watched = Watched(engine, "hydrate", stopping(on_progress))
         record = hydration.hydrate(settings, shards, Artifact(out), watched)
-        of_pairs = None
-        if pairs := hydration.preference_shards(shards):
-            fetched, folder = hydration.fetched_in(Artifact(out)), Artifact(out / FOLDER)
-            of_pairs = hydration.hydrate(settings, pairs, folder, watched, PREFERENCE, fetched)
+        of_pairs = hydration.hydrate_preference(settings, shards, Artifact(out), watched)
     if as_json:
         print_json({**_short(record), **({} if of_pairs is None else {FOLDER: _short(of_pairs)})})
         return

@@ -26,9 +26,10 @@ from typing import Protocol, Self, TypeVar
 from leafinstruct.errors import PublishError, SourceError
 from leafinstruct.ingest.config import IngestConfig
 from leafinstruct.publish.config import PushConfig
-from leafinstruct.records import preference
 from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.license import key, keys
+from leafinstruct.records.preference.row import PUBLISHED
+from leafinstruct.records.preference.stored import sources
 from leafinstruct.records.public import open_shard
 from leafinstruct.records.published_row import PublishedRow
 from leafinstruct.records.removals import NOTHING, Shown, Suppressed
@@ -36,7 +37,7 @@ from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import file_fault
 
 COLUMNS = ("id", "document_id", "source", "url", "page_url", "license", "image_info", "scores")
-BESIDE = ("README.md", "SHA256SUMS", "croissant.json", "build.json", "examples/*", *preference.PUBLISHED)
+BESIDE = ("README.md", "SHA256SUMS", "croissant.json", "build.json", "examples/*", *PUBLISHED)
 """Files that are published with the shards, if they exist."""
 NAMED = 3
 """Maximum number of ids and of values that a message lists for one fault."""
@@ -167,7 +168,7 @@ def survey(
             found.images += len(row.image_info)
             found.record(row.id, _faults(row, terms, documents, images))
     for path in pairs:
-        for identity, records in _read(path, preference.sources(path)):
+        for identity, records in _read(path, sources(path)):
             faults = (fault for row in records for fault in _faults(row, terms, documents, images))
             found.record(identity, faults)
     on_shard(len(shards))

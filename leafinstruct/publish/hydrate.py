@@ -38,7 +38,7 @@ from leafinstruct.images.unreadable import Unreadable
 from leafinstruct.publish.reference import without_notice
 from leafinstruct.records import public
 from leafinstruct.records.document import Ref
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.records.published_row import ImageInfo, PublishedRow
 from leafinstruct.records.shards import CHECKSUMS, check
 from leafinstruct.runtime import hub
@@ -143,6 +143,18 @@ def hydrate(
         return out.finish(fingerprint)
 
 
+def hydrate_preference(
+    settings: HydrateSettings, shards: Sequence[Path], out: Artifact, engine: Engine
+) -> Record | None:
+    """Write the preference rows beside some shards to a folder below `out`, with the images that were fetched
+    for its shards. Returns the record, None if there are no such rows. Raises what `hydrate` raises."""
+    pairs = sorted(path for folder in {path.parent for path in shards} for path in folder.glob(_PAIRS))
+    folder = Artifact(out.path / FOLDER)
+    if not pairs:
+        return None
+    return hydrate(settings, pairs, folder, engine, public.PREFERENCE, fetched_in(out))
+
+
 def fetched_in(out: Artifact) -> Path:
     """The folder of fetched images of a hydrated dataset."""
     return out.path / ".fetched"
@@ -190,11 +202,6 @@ def shards(place: str, revision: str | None) -> list[Path]:
     if not found:
         raise PublishError(f"{place}: contains no shard (*.parquet)")
     return found
-
-
-def preference_shards(shards: Sequence[Path]) -> list[Path]:
-    """The shards of preference rows beside the shards of a folder."""
-    return sorted(path for folder in {path.parent for path in shards} for path in folder.glob(_PAIRS))
 
 
 @dataclass(frozen=True)

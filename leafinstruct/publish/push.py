@@ -24,7 +24,7 @@ from leafinstruct.publish import checks, plan, reference
 from leafinstruct.publish.checks import Survey, Terms
 from leafinstruct.publish.plan import Local, Plan
 from leafinstruct.publish.repository import Found, Repository
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.runtime import hub
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import file_sha256

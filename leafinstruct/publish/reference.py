@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leafinstruct.records import public
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.stage_report import StageReport

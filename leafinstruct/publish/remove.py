@@ -15,7 +15,8 @@ from pathlib import Path
 from leafinstruct.publish.checks import rows
 from leafinstruct.records import removals as suppressed
 from leafinstruct.records import table
-from leafinstruct.records.preference import FOLDER, sources
+from leafinstruct.records.preference.row import FOLDER
+from leafinstruct.records.preference.stored import sources
 from leafinstruct.records.removals import Entry, Shown, Suppressed
 from leafinstruct.runtime.artifact import Artifact
 

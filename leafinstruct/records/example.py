@@ -15,7 +15,7 @@ from leafinstruct.records.document import ImageRef, Provenance, Role, State
 
 Part = str | ImageRef
 PreferenceKind = Literal["round", "shuffled_steps", "swapped_image", "other_text"]
-"""How the rejected answer of a preference row was made (records/preference.py)."""
+"""How the rejected answer of a preference row was made (records/preference/row.py)."""
 
 
 @dataclass(frozen=True, slots=True)

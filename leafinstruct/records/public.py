@@ -5,7 +5,7 @@ of its own because users depend on it; the tables of table.py are internal.
 a shard lacks is filled with null, or with the value in FILLED. What is filled follows from `features` alone,
 so a column that is added later needs no entry here, and older shards stay readable.
 
-A shard of preference rows (preference.py) has a `Layout` of its own; everything here applies to both.
+A shard of preference rows (preference/) has a `Layout` of its own; everything here applies to both.
 
 `messages` has one `{"type": "image"}` part for each image, in order over all turns; `images` and `image_info`
 are parallel to those parts. A row contains nothing that depends on the moment (fetch time, cost).
@@ -109,7 +109,7 @@ def features() -> Any:
 
 def preference_features() -> Any:
     """`datasets.Features` of the preference row, schema 1; the one definition of its columns (their meaning:
-    preference.PreferenceRow)."""
+    preference/row.py)."""
     from datasets import Features, List, Value
 
     text, number, whole = Value("string"), Value("float64"), Value("int32")

@@ -227,8 +227,7 @@ EXAMPLES = pa.schema(
         ("prompts", _NAMED),
     ]
 )
-"""rewrite/examples-*: images by sha256. Their bytes stay in filter/images-* of the same part.
-rewrite/rejected-*: the worst round of examples whose best one is better (rewrite/refine/rounds)."""
+"""rewrite/examples-*, and rejected-* of worse rounds: images by sha256, their bytes in filter/images-*."""
 
 
 def write(path: Path, rows: Iterable[Any], schema: pa.Schema, key: str = "") -> None:

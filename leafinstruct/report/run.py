@@ -108,7 +108,7 @@ class Run:
         `shard.preference`.
 
         Columns: split, shard (category; file name), row (Int64; number in the file), then those of
-        records/preference.py without images: id, example_id, document_id (str), source, task, kind
+        records/preference/row.py without images: id, example_id, document_id (str), source, task, kind
         (category), prompt, chosen, rejected (list of {role, content}; `image` of an image part is its index),
         image_info (list of dict), changed, lender (dict), scores (list of dict), url, page_url, title (str),
         language (category), license (str), provenance (dict).

@@ -15,7 +15,7 @@ from typing import Any
 
 from leafinstruct.errors import DamagedError, shortened
 from leafinstruct.records import asked, shards, table
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.records.text.language_names import named
 from leafinstruct.report.explain import judged
 from leafinstruct.runtime.artifact import Artifact

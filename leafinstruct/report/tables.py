@@ -33,7 +33,7 @@ from leafinstruct.filter.catalog import SCORES
 from leafinstruct.records import public, table
 from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.edits import FINDINGS, edits, finding_row
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.records.shards import split_of
 from leafinstruct.report import status
 from leafinstruct.runtime.artifact import Artifact

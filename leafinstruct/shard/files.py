@@ -50,8 +50,7 @@ def compare(out: Artifact, part: Part) -> Found[str]:
 
 def gathered(out: Artifact, kind: str, places: Sequence[Place]) -> dict[Place, pa.RecordBatch]:
     """The rows at some places of `<kind>-<part>.arrow`, each as a batch. They are memory-mapped and stay
-    valid
-    after the file is closed, so one file is open at a time. Raises DamagedError."""
+    valid after the file is closed, so one file is open at a time. Raises DamagedError."""
     found: dict[Place, pa.RecordBatch] = {}
     for name, members in groupby(sorted(set(places)), key=lambda place: place[0]):
         path, wanted = out.file(kind, name, ".arrow"), list(members)

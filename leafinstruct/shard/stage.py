@@ -36,7 +36,7 @@ from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
 from leafinstruct.records.files import seal
-from leafinstruct.records.preference import FOLDER, PUBLISHED
+from leafinstruct.records.preference.row import FOLDER, PUBLISHED
 from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import NOTHING, Suppressed
 from leafinstruct.records.shards import CHECKSUMS
@@ -197,11 +197,14 @@ def damaged(out: Artifact, engine: Engine) -> list[str]:
     """Names of the damaged published files of a finished stage. Reads every shard."""
     beside = (out.record or {}).get("beside", {})
     here = {path.relative_to(out.path).as_posix() for path in files_beside(out)}
+    pairs, known = preference.folder_of(out), preference.files_of(out)
     odd = [
         name
         for name in sorted({*beside, *here})
-        if name not in beside or file_fault(out.path / name, beside[name]) is not None
+        if name not in beside
+        or (beside[name] != known[name] if name in known else file_fault(out.path / name, beside[name]))
     ]
+    odd += [f"{FOLDER}/{path.name}" for path in damaged_shards(pairs, pairs.parts(), engine)]
     return [path.name for path in damaged_shards(out, out.parts(), engine)] + odd
 
 

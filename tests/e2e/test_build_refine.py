@@ -20,7 +20,7 @@ from report.looking import Page
 from leafinstruct import pipeline
 from leafinstruct.forecast import forecast
 from leafinstruct.recipe import load as recipes
-from leafinstruct.records import preference
+from leafinstruct.records.preference import stored as preference
 from leafinstruct.report.explain import lineage
 from leafinstruct.report.inspect import page as inspection
 from leafinstruct.rewrite.checks.config import Checks

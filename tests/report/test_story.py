@@ -18,7 +18,10 @@ from leafinstruct.report.explain import story
 from leafinstruct.report.inspect import decision
 
 WILD = st.text(min_size=1, max_size=200)
-HEADINGS = ("document ", "ingest: ", "filter: ", "rewrite: ", "example ", "shard: ", "cost: ", "versions")
+HEADINGS = (
+    *("document ", "ingest: ", "filter: ", "rewrite: ", "example ", "shard: ", "cost: ", "versions"),
+    *("preference row ", "lent to document "),
+)
 
 
 @given(st.text(), st.integers(1, 50))
@@ -107,6 +110,19 @@ def lineage_of(wild: str, example: str | None = None) -> dict[str, Any]:
         "task": "guide",
         "split": "train",
     }
+    place = {"file": "preference/train-00000-of-00001.parquet", "row": 3, "split": "train"}
+    lender = dict.fromkeys(("url", "page_url", "title", "license", "file", "locator"), wild)
+    pair = {
+        **{
+            "id": "3" * 16,
+            "kind": "swapped_image",
+            "changed": {"image": 1},
+            "rejected": [wild, wild],
+            **place,
+        },
+        "lender": {"document_id": "4" * 16, "example_id": "6" * 16, "source": "own", **lender},
+        "scores": {"chosen": {"examined.fluency": 5.0}, "rejected": {"examined.fluency": None}},
+    }
     rule = {"rule": "text.links", "min": None, "max": 2.0, "model": None, "outcome": "dropped_document"}
     examples = (
         [
@@ -114,6 +130,7 @@ def lineage_of(wild: str, example: str | None = None) -> dict[str, Any]:
                 **{"id": example, "task": "guide", "turns": turns, "models": named, "prompts": named},
                 "scores": [{"name": "examined.fluency", "value": 2.0, "state": "ok", "detail": wild}],
                 "shard": shard,
+                "preference": [pair],
             }
         ]
         if example
@@ -155,6 +172,7 @@ def lineage_of(wild: str, example: str | None = None) -> dict[str, Any]:
         },
         "rewrite": {"verdict": "dropped", "drops": [drop], "questions": rounds(wild)},
         "examples": examples,
+        "lent": [{**place, "kind": "other_text", "document_id": "5" * 16}],
         "cost": question(wild)["paid"],
         "versions": {
             "ingest": {"state": "done", "code": 5, "libraries": {"av": wild}, "models": {"judge": wild}}

@@ -27,13 +27,18 @@ from leafinstruct import pipeline
 from leafinstruct.errors import PublishError, RecipeError, SchemaError
 from leafinstruct.publish import checks, hydrate, reference, remove
 from leafinstruct.publish.config import PushConfig
+from leafinstruct.publish.purge import run as purge
 from leafinstruct.recipe import load as recipes
-from leafinstruct.records import preference, public, removals
-from leafinstruct.records.preference import PreferenceRow
+from leafinstruct.records import public, removals
+from leafinstruct.records.preference import stored as preference
+from leafinstruct.records.preference.row import PreferenceRow
+from leafinstruct.records.published_row import ImageInfo, PublishedTurn
 from leafinstruct.report import tables
 from leafinstruct.report.explain import lineage, story
+from leafinstruct.report.inspect import gather as inspecting
 from leafinstruct.runtime.artifact import Artifact, chain
 from leafinstruct.runtime.engine.local import LocalEngine
+from leafinstruct.shard.preference import run as running
 from leafinstruct.shard.preference.negatives import kinds_of, order_of, retold, shuffled, steps_of, swapped
 
 PLANTED = ("other_text", "shuffled_steps", "swapped_image")
@@ -182,7 +187,7 @@ def answers(path: Path) -> dict[str, list[str]]:
     return found
 
 
-def plain(turns: tuple[preference.PublishedTurn, ...]) -> list[str]:
+def plain(turns: tuple[PublishedTurn, ...]) -> list[str]:
     """Texts, and sha256 of the bytes of images."""
     (turn,) = turns
     return [
@@ -316,7 +321,7 @@ def test_lenders_are_of_the_same_split_and_of_another_document(whole):
     assert lent >= 6
 
 
-def images_of(row: PreferenceRow) -> list[preference.ImageInfo]:
+def images_of(row: PreferenceRow) -> list[ImageInfo]:
     turns = (*row.prompt, *row.chosen, *row.rejected)
     return [part.info for turn in turns for part in turn.parts if not isinstance(part, str)]
 
@@ -447,6 +452,28 @@ def test_a_damaged_or_deleted_file_is_made_again(own):
     assert all(outcome.up_to_date for outcome in build(own))
 
 
+@pytest.mark.parametrize("step", ["gather", "write"])
+def test_a_killed_build_continues_to_the_same_bytes(own, monkeypatch, step):
+    before = sums(own)
+    shutil.rmtree(shards_of(own))
+    real, done = getattr(running, step), []
+
+    def killed(*given: object) -> object:
+        if done:
+            raise KeyboardInterrupt
+        done.append(real(*given))
+        return done[0]
+
+    monkeypatch.setattr(running, step, killed)
+    with pytest.raises(KeyboardInterrupt):
+        build(own)
+    assert len(done) == 1
+    monkeypatch.setattr(running, step, real)
+    build(own)
+    assert sums(own) == before
+    assert leaf("verify", str(own)).returncode == 0
+
+
 def test_a_new_page_changes_few_rows(own):
     before = {row.id: row for row in every(own)}
     assert len(before) == 24
@@ -529,6 +556,25 @@ def test_the_table_and_the_story_show_the_rows(whole, tmp_path):
     assert row.id in {one["id"] for one in lent}
 
 
+def test_the_page_shows_the_rejected_answer_beside_the_example(whole):
+    found = inspecting.gather(chain(whole.parent / "runs/t"), 100, lambda *_: None)
+    images = [sha256 for names in found.wanted.values() for sha256 in names]
+    shown = {
+        record["id"]: pair for record in found.records for one in record["examples"] for pair in one["pairs"]
+    }
+    assert {name: pair["kind"] for name, pair in shown.items()} == {
+        row.document_id: row.kind for row in every(whole)
+    }
+    segments = {record["id"]: record["segments"] for record in found.records}
+    for row in every(whole):
+        (turn,) = shown[row.document_id]["turns"]
+        parts = []
+        for part in turn["parts"]:
+            of = segments[row.document_id][part["at"]] if "at" in part else part
+            parts.append(images[of["image"]] if "image" in of else of["text"])
+        assert parts == plain(row.rejected)
+
+
 # Removals, checks, references ----------------------------------------------------------------------
 
 
@@ -555,6 +601,28 @@ def test_a_removed_document_takes_the_rows_that_borrow_from_it(own):
         [], checks.Terms(PushConfig(), loaded.removed), pairs=sorted(files[0].parent.glob("*.parquet"))
     )
     assert "suppressed" not in found.faults
+
+
+def test_a_purge_erases_what_others_borrowed(own):
+    row = of_kind(own, "other_text")[0]
+    assert row.lender is not None
+    page = int(str(row.lender.url).rpartition("/")[2])
+    lent = sentence(page, 1).encode()
+    run = own.parent / "runs/t"
+    held = {path.name for path in run.rglob("*") if path.is_file() and lent in text_in(path)}
+    assert any(name.startswith("validation-") or name.startswith("train-") for name in held)
+    purge.purge(own, run, [removals.entry("url", str(row.lender.url))], dry_run=False)
+    assert not (run / "shard/preference").exists()
+    build(own)
+    assert len(every(own)) == 23
+    assert [path for path in run.rglob("*") if path.is_file() and lent in text_in(path)] == []
+
+
+def text_in(path: Path) -> bytes:
+    """The bytes of a file; of Parquet and Arrow, those of its rows without images."""
+    if path.suffix == ".parquet":
+        return str(pq.read_table(path).to_pylist()).encode()
+    return path.read_bytes()
 
 
 def test_a_removed_image_takes_the_rows_that_show_it(own):
@@ -589,8 +657,8 @@ def test_references_are_hydrated_to_the_same_bytes(whole, tmp_path):
     settings = hydrate.settings([str(whole.parent / "data")], None, [], 0.0)
     shards = hydrate.shards(str(tmp_path / "push"), None)
     with LocalEngine(workers=1) as engine:
-        out = Artifact(tmp_path / "out/preference")
-        hydrate.hydrate(settings, hydrate.preference_shards(shards), out, engine, public.PREFERENCE)
+        assert hydrate.hydrate_preference(settings, shards, Artifact(tmp_path / "out"), engine)
+    out = Artifact(tmp_path / "out/preference")
     hydrated = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.path.glob("*.parquet")
     }

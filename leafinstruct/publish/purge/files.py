@@ -21,7 +21,7 @@ from leafinstruct.ingest import made
 from leafinstruct.publish.purge.find import STAGES, Found
 from leafinstruct.publish.purge.quotes import Quotes
 from leafinstruct.records.frames import contains_any
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.records.removals import Suppressed
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.files import load

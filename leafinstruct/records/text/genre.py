@@ -10,8 +10,8 @@ in the digits of any script.
     report   everything else, and every text in another language without steps
 
 The wording of the question depends on it, and whether an answer with shuffled steps is a worse one
-(shard/preference). Chosen: rules over a classifier, because a wrong question is
-worse than a general one, and `report` fits every text.
+(shard/preference). Chosen: rules over a classifier, because a wrong question is worse than a general one, and
+`report` fits every text.
 """
 
 from __future__ import annotations

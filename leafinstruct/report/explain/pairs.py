@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from leafinstruct.records import preference
-from leafinstruct.records.preference import FOLDER, PreferenceRow
+from leafinstruct.records.preference.row import FOLDER, PreferenceRow
+from leafinstruct.records.preference.stored import preferences_in
 from leafinstruct.records.public import PREFERENCE, open_shard
 from leafinstruct.records.published_row import PublishedScore
 from leafinstruct.records.shards import split_of
@@ -53,7 +53,7 @@ def _rows(path: Path, document: str) -> list[tuple[int, PreferenceRow]]:
     for group, start in dict.fromkeys(groups):
         number = start
         for batch in shard.batches(_WITHOUT_IMAGES, 256, [group]):
-            for row in preference.preferences_in(batch):
+            for row in preferences_in(batch):
                 if document in (row.document_id, row.lender and row.lender.document_id):
                     found.append((number, row))
                 number += 1

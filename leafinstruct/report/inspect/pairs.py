@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from leafinstruct.records.preference import FOLDER, PreferenceRow, preferences_in
+from leafinstruct.records.preference.row import FOLDER, PreferenceRow
+from leafinstruct.records.preference.stored import preferences_in
 from leafinstruct.records.public import PREFERENCE, open_shard
 from leafinstruct.runtime.artifact import Artifact
 

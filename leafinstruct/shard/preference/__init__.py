@@ -1,2 +1,1 @@
-"""Preference rows: pairs of the answer of an example and a worse one, planned from keys and written as
-shards."""
+"""Preference rows: pairs of a chosen and a rejected answer, planned from keys and written as shards."""

@@ -1,9 +1,9 @@
-"""Rejected answers made of the chosen one: steps in another order, an image or the texts of another row.
-Pure.
+"""Make rejected answers from the chosen one: steps in another order, an image or texts of another row. Pure.
 
 A step is a run of texts and the images after it, or of images and the texts after them where the answer
 begins with an image. All choices follow from the seed and the id of the example, so they depend on no other
-row."""
+row.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +38,8 @@ def steps_of(parts: Sequence[str | Image]) -> list[list[str | Image]]:
 
 def order_of(seed: int, example: str, steps: Sequence[object]) -> list[int] | None:
     """The order of an answer's steps in the rejected answer: a permutation of their indices that gives
-    another
-    sequence. None if there is none, because there is one step or all are equal. steps: by which they are
-    compared."""
+    another sequence. None if there is none, because there is one step or all are equal. steps: by which they
+    are compared."""
     order = sorted(range(len(steps)), key=lambda at: unit(seed, f"step\0{at}\0{example}"))
     if [steps[at] for at in order] == list(steps):
         order = order[1:] + order[:1]
@@ -61,8 +60,7 @@ def swapped(parts: Sequence[str | Image], image: int, lent: Image) -> list[str |
 
 def retold(parts: Sequence[str | Image], texts: Sequence[str]) -> list[str | Image]:
     """The parts of an answer with other texts in the places of its own, in order. Texts that have no place
-    are
-    left out, and so are places that get no text."""
+    are left out, and so are places that get no text."""
     return list(_retold(parts, texts))
 
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
 from leafinstruct.records.files import seal
-from leafinstruct.records.preference import FOLDER
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import Shown, Suppressed
 from leafinstruct.records.shards import CHECKSUMS, split_of
@@ -79,7 +79,8 @@ def run(
     """
     folder, config = folder_of(out), settings.config
     if not config.preference:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        if folder.path.exists():
+            shutil.rmtree(folder.path)
         return None
     parts = [Part(name, _key(settings, inputs, name, rows)) for name, rows in keys.items()]
     stale = [part for part in parts if not _is_gathered(out, part)]

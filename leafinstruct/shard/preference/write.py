@@ -10,9 +10,18 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leafinstruct.records import preference, public
+from leafinstruct.records import public
 from leafinstruct.records.example import PreferenceKind
-from leafinstruct.records.preference import Changed, Part, PreferenceRow, examined, owned, preference_of
+from leafinstruct.records.preference.row import (
+    ROUND,
+    Changed,
+    Part,
+    PreferenceRow,
+    examined,
+    owned,
+    preference_of,
+)
+from leafinstruct.records.preference.stored import columns_of
 from leafinstruct.records.published_row import PublishedRow, rows_in
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part as Task
@@ -74,7 +83,7 @@ def _batches(out: Artifact, places: pa.Table, schema: pa.Schema) -> Iterator[pa.
             from_rows = losers if place.kind == "round" else rows
             other = None if place.other is None else _row(from_rows[place.other])
             made = made_of(place, _row(rows[place.part, place.index]), other)
-            yield pa.RecordBatch.from_pylist([preference.columns_of(made)], schema=schema)
+            yield pa.RecordBatch.from_pylist([columns_of(made)], schema=schema)
 
 
 def _row(batch: pa.RecordBatch) -> PublishedRow:
@@ -91,7 +100,7 @@ def made_of(place: Place, chosen: PublishedRow, other: PublishedRow | None) -> P
     assert other is not None, "the plan has another row"
     if place.kind == "round":
         scores = examined(other)
-        numbers = [score.value for score in scores if score.name == preference.ROUND]
+        numbers = [score.value for score in scores if score.name == ROUND]
         changed = Changed(round=int(numbers[0] or 0))
         return preference_of(chosen, other.turns[-1].parts, "round", changed, rejected_scores=scores)
     rejected: list[Part]
