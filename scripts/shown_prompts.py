@@ -18,8 +18,7 @@ from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.judging import request as judge
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Message, Request, SentImage
-from leafinstruct.recipe.load import questions_for
-from leafinstruct.recipe.templates import packaged
+from leafinstruct.recipe.templates import packaged, questions_for
 from leafinstruct.records.document import Document, ImageRef
 from leafinstruct.rewrite import parse, tasks
 from leafinstruct.rewrite import prompt as prompts
