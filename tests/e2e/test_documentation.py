@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import reference
+import shown_prompts
 import yaml
 from command import leaf, leaf_process
 from e2e.test_build_llm import answer
@@ -33,6 +34,11 @@ _BLOCK = re.compile(r'^```(sh|yaml|python)(?: title="([^"]+)")?\n(.*?)^```$', re
 def test_the_generated_sections_are_those_of_the_code(name):
     page = (DOCS / name).read_text(encoding="utf-8")
     assert reference.written(page) == page, "run: python scripts/reference.py"
+
+
+def test_the_shown_prompts_are_those_that_are_sent():
+    page = shown_prompts.PAGE.read_text(encoding="utf-8")
+    assert shown_prompts.written(page) == page, "run: python scripts/shown_prompts.py"
 
 
 def test_every_family_of_scores_has_a_section():

@@ -31,6 +31,19 @@ NAMES = [
     *(f"judge.{aspect}" for aspect in JUDGE_ASPECTS),
     *("judge.image_relevance", "judge.text_image_relevance", "judge.least_image_relevance"),
 ]
+PAGE = Path(__file__).parent.parent.parent / "docs/prompts.md"
+_KINDS = {
+    "plain": "a plain sentence to a judge",
+    "fake_answer": "an answer in the form of the judge",
+    "fake_end": "an end of the quotation",
+    "fake_turn": "a turn of a conversation",
+    "tag": "tags around instructions",
+    "control_token": "control tokens of tokenizers",
+    "language": "other languages",
+    "hidden": "invisible characters",
+    "place": "title, heading, caption, alternative text",
+    "long": "behind many words",
+}
 ALL = len(NAMES) + 1
 """Cells of a document with two images."""
 
@@ -84,7 +97,7 @@ def test_no_plea_moves_a_stored_verdict_and_a_plain_one_leaves_none(
     found = scored(tmp_path, server, max_words=60)
     assert len(found) == 61
     assert {(value, state) for value, state, _ in found["plain.html"]} == {(2.0, "ok")}
-    states = Counter[str]()
+    states, by_kind = Counter[str](), Counter[tuple[str, str]]()
     for number, plea in enumerate(PLEAS):
         cells = found[f"{number}.html"]
         assert len(cells) == ALL
@@ -94,6 +107,18 @@ def test_no_plea_moves_a_stored_verdict_and_a_plain_one_leaves_none(
             assert all("addresses a judge or a model" in detail for _, _, detail in cells)
         assert state in (("suspicious",) if plea["plain"] else ("ok", "suspicious")), plea
         states[state] += 1
+        by_kind[plea["kind"], state] += 1
+    shown = PAGE.read_text(encoding="utf-8").partition("## Documents that plead")[2].partition("\n## ")[0]
+    rows = [line for line in shown.splitlines() if line.startswith("| ")][1:]
+    kinds = dict.fromkeys(plea["kind"] for plea in PLEAS)
+    counts = [(kind, by_kind[kind, "suspicious"], by_kind[kind, "ok"]) for kind in kinds]
+    assert rows == [
+        *(
+            f"| {_KINDS[kind]} | {refused + same} | {refused} | {same} | 0 |"
+            for kind, refused, same in counts
+        ),
+        f"| all | 60 | {states['suspicious']} | {states['ok']} | 0 |",
+    ]
     # nothing is asked about a suspicious document; equal questions are asked once
     assert 20 <= len(server.seen) <= states["ok"] + 1
 

@@ -287,6 +287,55 @@ def test_the_mean_of_the_judge_follows_its_images_and_its_other_scores_do_not(lo
     ]
 
 
+RECOUNTED = """
+(() => {
+  const names = (list) => list.map((name) => ({ name }));
+  const meta = {
+    scores: { own: names(["reference.dangling"]), image: names(["image.decoded", "judge.image_relevance"]) },
+    minima: { images: 1, words: 0 }, share_above: null,
+  };
+  const planned = (image, most, built) => plan(meta, [
+    { score: "judge.image_relevance", level: "image", min: image, max: null, drop: "image" },
+    {
+      score: "reference.dangling", level: "own", min: null, max: most, drop: "image",
+      original: { min: null, max: built },
+    },
+  ]);
+  // the judge of the build dropped the second image, to which one reference is left
+  const made = (built) => {
+    const record = { drops: [["judge.image_relevance", 3]], order: new Map([[1, 0], [3, 1]]), words: 600 };
+    record.caption_words = [0, 0];
+    record.scores = [1];
+    record.image_scores = [[1, 1], [5, 1]];
+    record.before = replay(record, planned(2, built, built)).before;
+    return record;
+  };
+  const moves = [[0, 2, 0], [0, 2, 1], [0, null, 0], [0, 1, 3], [0, 6, 0]];
+  return [...moves, [1, 2, 1], [1, null, 1], [1, null, 0], [1, 2, 0]].map(([built, image, most]) => {
+    const { fate, why } = replay(made(built), planned(image, most, built));
+    return [built, image, most, fate, why];
+  });
+})()
+"""
+"""Fates of a record under bounds on the relevance of its images (5 and 1) and on its references; `built`: the
+bound on references in the build."""
+
+
+def test_references_before_the_judge_are_not_those_after_it(look, run):
+    """The record has only the count after the judge dropped an image."""
+    assert look(run.page).evaluate(RECOUNTED) == [
+        [0, 2, 0, "dropped", "reference.dangling"],  # as in the build
+        [0, 2, 1, "kept", None],
+        [0, None, 0, "kept", None],  # without the drop there was none
+        [0, 1, 3, "kept", None],
+        [0, 6, 0, "dropped", "min_images"],
+        [1, 2, 1, "kept", None],
+        [1, None, 1, "kept", None],
+        [1, None, 0, "unknown", None],  # the first count was 0 or 1
+        [1, 2, 0, "unknown", None],
+    ]
+
+
 @pytest.mark.parametrize("move_name", MOVES)
 def test_moved_bounds_keep_what_a_build_keeps(look, run, move_name):
     """What the page calls kept or dropped is what a build with those bounds keeps and drops; what it cannot

@@ -6,6 +6,7 @@ over a page made here and over real pages; numbers, names and languages."""
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -113,6 +114,10 @@ ENGLISH_TO_GERMAN = (
     "Spitze sieht, und danach wird alles noch einmal umgedreht."
 )
 
+ROOT = Path(__file__).parent.parent.parent
+REAL_PAGES = 4
+"""Real pages over which each misbehavior is tried."""
+
 ANYWHERE: dict[str, tuple[Change, str]] = {
     "all images and no text": (partial(only), "rewrite.spread is 0"),
     "So: and all images": (lambda value: only(value, "So:"), "rewrite.spread"),
@@ -173,6 +178,33 @@ ANYWHERE: dict[str, tuple[Change, str]] = {
     "an image left out without a reason": (lambda value: leave(value, 1, because=" "), "needs a reason"),
     "a verdict without a reason": (lambda value: value.update(fit=False), "`because` must say why"),
 }
+
+
+def caught_by(fault: str) -> str:
+    """What found a fault, as docs/prompts.md names it."""
+    found = re.match(r"rewrite\.\w+", fault)
+    if found is not None:
+        return f"`{found[0]}`"
+    kinds = {
+        prompt.DANGLING_FAULT: "`max_dangling`",
+        "write all texts in": "`rewrite.language`",
+        "over context and response": "images: once, in order",
+    }
+    return next((kind for begin, kind in kinds.items() if fault.startswith(begin)), "form of the verdict")
+
+
+def test_the_documentation_lists_every_misbehavior_and_what_catches_it():
+    shown = (ROOT / "docs/prompts.md").read_text(encoding="utf-8")
+    section = shown.partition("## Rewrites that misbehave")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    expected = []
+    for name, (change, _) in ANYWHERE.items():
+        value = answered(PAGE)
+        change(value)
+        expected.append(f"| {name} | {caught_by(fault_of(PAGE, value))} |")
+    assert rows == expected
+    assert f"{len(ANYWHERE)} ways" in section
+    assert f"{len(ANYWHERE) * REAL_PAGES} rewrites" in section
 
 
 @pytest.mark.parametrize("name", ANYWHERE)
@@ -526,8 +558,8 @@ def every_page(real: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Doc
 @pytest.fixture(scope="module")
 def pages(every_page: list[Document]) -> list[Document]:
     """The first real pages in English with three images or more."""
-    found = [page for page in every_page if len(page.images) > 2 and page.language == "en"][:4]
-    assert len(found) == 4
+    found = [page for page in every_page if len(page.images) > 2 and page.language == "en"][:REAL_PAGES]
+    assert len(found) == REAL_PAGES
     return found
 
 

@@ -24,8 +24,10 @@ from leafinstruct.errors import RecipeError
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.recipe import load as recipes
 from leafinstruct.recipe.templates import packaged
+from leafinstruct.records import table
 from leafinstruct.records.document import ImageRef, Text
 from leafinstruct.rewrite import parse, prompt, tasks
+from leafinstruct.rewrite.checks.config import Checks
 from leafinstruct.rewrite.config import GUIDE, SEQUENCE, WALKTHROUGH
 from leafinstruct.rewrite.dialog import answer, ask
 from leafinstruct.rewrite.refine.examine import FIELDS
@@ -511,3 +513,39 @@ def test_a_model_writes_the_turns_and_is_corrected_where_it_moves_an_image(tmp_p
     assert [conversation(row) for row in found] == [[("user", 0), ("assistant", 1)] * 3] * 2
     assert [item["name"] for item in found[0]["provenance"]["prompts"]] == [*("examine", "rewrite", "turns")]
     assert all("a conversation that gives one step in each answer" in text for text in examined)
+
+
+def test_a_build_keeps_the_reasons_of_a_refused_dialog_and_of_images_left_out_of_one(tmp_path):
+    def reply(body: Body) -> Step:
+        text = json.dumps(body["messages"])
+        if "shelf 0" in text:
+            return good({"fit": False, "because": "Nobody asks for this.", "context": [], "turns": []})
+        turns = [
+            {
+                "ask": f"And part {image}?",
+                "answer": [{"type": "text", "text": f"Part {image}."}, {"type": "image", "image": image}],
+            }
+            for image in (1, 3)
+        ]
+        left = [{"image": 2, "because": "the logo of a shop"}]
+        return good({"leave_out": left, "context": [], "turns": turns})
+
+    with serving(depending(reply)) as server:
+        sections = lessons(tmp_path, 2)
+        sections["filter"]["judge"] = {"enabled": False}
+        sections["llm"] = {"provider": "openai", "base_url": server.url, "model": "m", "deadline": 60}
+        family = {"name": "walkthrough", "needs": {"min_steps": 2}}
+        checks = dict.fromkeys(Checks.model_fields)
+        build(recipe(tmp_path, **sections, rewrite={"tasks": [family], "checks": checks, "refine": None}))
+        assert len(server.seen) == 2  # both are accepted at once
+    [row] = rows(tmp_path / "runs/t/shard")
+    assert conversation(row) == [("user", 0), ("assistant", 1)] * 2
+    positions = [info["source_position"] for info in row["image_info"]]
+    paths = sorted((tmp_path / "runs/t/rewrite").glob("dropped-*.parquet"))
+    drops = [drop for path in paths for row in table.read(path) for drop in row["drops"]]
+    assert sorted((drop["rule"], drop["detail"]) for drop in drops) == [
+        ("rewrite.left_out", "the logo of a shop"),
+        ("unfit", "Nobody asks for this."),
+    ]
+    [gone] = [drop["position"] for drop in drops if drop["position"] is not None]
+    assert positions[0] < gone < positions[1]

@@ -72,20 +72,19 @@ class BatchApi:
         """Return the id of the batch of an uploaded file; create it unless there is one. failed: ids that do
         not count; fresh: the file was uploaded just now. Raises ProviderError, GoneError."""
         body = {"input_file_id": file, "endpoint": ENDPOINT, "completion_window": _WINDOW}
-        tries = 0
-
-        async def once() -> Response:
-            nonlocal tries
-            tries += 1
-            if not fresh or tries > 1:  # the response to an earlier request may be lost, and not the batch
+        content = json.dumps(body).encode()
+        began, tries = clock.CLOCK.now(), 0
+        while True:
+            if tries or not fresh:  # the response to an earlier request may be lost, and not the batch
                 async for batch in self._listed():
                     if batch.get("input_file_id") == file and batch.get("id") not in failed:
-                        return Response(200, {}, json.dumps({"id": batch.get("id")}).encode())
-            return await self._transport.send(
-                "POST", "/batches", self._config.timeout, json.dumps(body).encode()
-            )
-
-        return _identity(await self._call(once))
+                        return _identity(batch)
+            try:
+                created = await self._transport.send("POST", "/batches", self._config.timeout, content)
+                return _identity(self._content(created))
+            except BusyError as busy:
+                tries += 1
+                await self._pause(busy, began, tries)
 
     async def wait(
         self, batch: str, on_status: Callable[[Mapping[str, object]], None]
@@ -149,16 +148,20 @@ class BatchApi:
                 return self._content(await once(), is_json)
             except BusyError as busy:
                 tries += 1
-                seconds = pause(AgainError("", busy.after), tries)
-                if clock.CLOCK.now() - began + seconds > self._config.deadline:
-                    raise ProviderError(
-                        f"{self._config.base_url}: the Batch API does not answer: {busy}; {tries} tries. "
-                        "Run the same command again: a batch that was submitted goes on, and its answers are "
-                        "read then."
-                    ) from None
-            await clock.CLOCK.sleep(seconds)
+                await self._pause(busy, began, tries)
 
-    def _content(self, response: Response, is_json: bool) -> Mapping[str, object]:
+    async def _pause(self, busy: BusyError, began: float, tries: int) -> None:
+        """Wait before the next try. Raises ProviderError if it would be after the deadline."""
+        seconds = pause(AgainError("", busy.after), tries)
+        if clock.CLOCK.now() - began + seconds > self._config.deadline:
+            raise ProviderError(
+                f"{self._config.base_url}: the Batch API does not answer: {busy}; {tries} tries. "
+                "Run the same command again: a batch that was submitted goes on, and its answers are "
+                "read then."
+            ) from None
+        await clock.CLOCK.sleep(seconds)
+
+    def _content(self, response: Response, is_json: bool = True) -> Mapping[str, object]:
         """Return the JSON object of a response. Raises BusyError, ProviderError, GoneError."""
         content = response.content() if is_json or response.status >= 300 else {}
         if response.status == 404:

@@ -26,6 +26,7 @@ const OURS = new Set(PASSES.flatMap((pass) => [...pass.own, ...pass.image]));
 const familyOf = (name) => (OURS.has(name.split(".")[0]) ? name.split(".")[0] : "extension"); // extension: of an installed package
 const FROM_TEXTS = 6; // from this pass on, scores depend on which texts were dropped with an image
 const FROM_IMAGES = 7; // from this pass on, scores depend on which images are kept
+const BEFORE_JUDGE = 9; // the first count of references. A record has the last one
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const least = (values) => Math.min(...values);
 const AGGREGATES = {
@@ -41,6 +42,17 @@ function fails(rule, cell) {
   if (cell === "not_applicable") return false;
   if (typeof cell !== "number") return true;
   return (rule.min !== null && cell < rule.min) || (rule.max !== null && cell > rule.max);
+}
+
+// Whether images and dropped texts are those that the build had before a pass.
+function matches(record, now, pass) {
+  const built = record.before?.[pass];
+  return built !== undefined && built[0] === now[0] && built[1] === now[1];
+}
+
+// Whether every value that passes the bounds of `other` passes those of a rule.
+function isAsLoose(rule, other) {
+  return (rule.min === null || (other.min !== null && rule.min <= other.min)) && (rule.max === null || (other.max !== null && rule.max >= other.max));
 }
 
 // The rules by pass. meta: scores (own, image: lists of {name}), minima. Rules without a bound are ignored.
@@ -74,6 +86,7 @@ function replay(record, planned) {
   const unbounded = record.drops.find(([rule, at]) => at === null && ["languages", "personal_data", "license"].includes(rule));
   if (unbounded) return { fate: DROPPED, why: unbounded[0], before: [] }; // these rules have no bound
   const before = [], texts = new Texts(record.steps);
+  const recounted = record.drops.some(([rule, at]) => at !== null && rule.startsWith("judge.")); // its judge dropped an image
   for (const [number, pass] of planned.passes.entries()) {
     before.push([kept.join(), texts.dropped()]);
     const changed = (at) => {
@@ -85,6 +98,10 @@ function replay(record, planned) {
     let why = null, unknown = false;
     for (const rule of pass.rules) {
       if (record.ignored?.includes(rule.family)) continue; // its language is unknown to the model
+      if (recounted && rule.family === "reference" && (number === BEFORE_JUDGE ? !moved : matches(record, before[number], BEFORE_JUDGE))) {
+        if (!isAsLoose(rule, rule.original ?? rule)) unknown = true; // the first count is only known to have passed the bounds of the build
+        continue;
+      }
       if (rule.level === "own") {
         const cell = own(record, rule, kept, planned, moved, rule.family === "judge" ? changed(number - 1) : moved);
         if (cell === null) unknown = true;
