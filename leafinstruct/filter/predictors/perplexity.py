@@ -66,12 +66,19 @@ class Perplexity:
         inputs: dict[str, Any] = self._tokens.tensors(batch, self._device)
         ids, real = inputs["input_ids"], inputs["attention_mask"]
         with self._torch.inference_mode():
-            logits = self._model(**inputs, use_cache=False).logits[:, :-1].float()  # (B, L - 1, vocabulary)
-            own = logits.gather(-1, ids[:, 1:, None]).squeeze(-1)  # (B, L - 1)
-            lost = (self._torch.logsumexp(logits, dim=-1) - own).double()
-            # padding may give values that are not finite, which 0 would not cancel
-            sums = lost.masked_fill(real[:, 1:] == 0, 0).sum(dim=1)  # (B,)
-        return np.stack([sums.cpu().numpy(), real[:, 1:].sum(dim=1).cpu().numpy()], axis=1)
+            logits = self._model(**inputs, use_cache=False).logits  # (B, L, vocabulary)
+            # one window at a time, since the sums need as much memory again
+            rows = [
+                self._lost(some[:size], window[1 : size + 1])
+                for some, window, size in zip(logits, ids, real[:, 1:].sum(dim=1), strict=True)
+            ]
+        return np.asarray(rows)
+
+    def _lost(self, logits: Any, tokens: Any) -> tuple[float, int]:
+        """Sum of the negative log-likelihoods of n tokens, and n. logits: (n, vocabulary)."""
+        exact = logits.float()
+        own = exact.gather(-1, tokens[:, None]).squeeze(-1)  # (n,)
+        return float((self._torch.logsumexp(exact, dim=-1) - own).double().sum()), len(tokens)
 
 
 def _joined(rows: Sequence[Rows | str]) -> Rows | str:
