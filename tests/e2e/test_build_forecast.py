@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import leaf
 from e2e.test_build_llm import example, is_judge
 from llm.fake_clock import FakeClock
 from llm.judging import text_of, verdict
-from llm.misbehaving import Body, Misbehaving, Step, depending, say, serving
+from llm.misbehaving import Body, Misbehaving, Step, depending, say, serving, status
 from making import InlineEngine, build, mmc4, png, recipe
 
 from leafinstruct.cli.forecast import show_forecast
+from leafinstruct.errors import ProviderError
 from leafinstruct.forecast.run import Forecast, forecast
 from leafinstruct.llm import clock as clocks
 from leafinstruct.recipe import load as recipes
@@ -136,7 +138,12 @@ def own(folder: Path, server: Misbehaving, *sources: dict[str, Any], **sections:
     return recipe(
         folder,
         ingest={"sources": list(sources)},
-        filter={"min_words": 5, "alignment": {"allow_toy": True, "model": None}, "rules": rules},
+        filter={
+            "min_words": 5,
+            "alignment": {"allow_toy": True, "model": None},
+            "rules": rules,
+            "judge": sections.pop("judge", {}),
+        },
         rewrite={"checks": dict.fromkeys(Checks.model_fields), **sections.pop("rewrite", {})},
         llm={
             "provider": "openai",
@@ -258,3 +265,74 @@ def test_the_share_that_a_judge_drops_is_measured_and_exact_once_filter_is_done(
     assert closer["steps"]["rewrite"]["requests"] == kept
     assert error_of(closer, model) <= closer["error"]
     assert asked < len(server.seen)
+
+
+def test_half_a_build_shows_the_rest_of_the_bill(tmp_path: Path, model: Model, server: Misbehaving) -> None:
+    """The rewriter goes away after some parts: their answers are enough, without further ones."""
+    path = own(tmp_path, server, crawl(tmp_path, 24), part_size=4, llm={"deadline": 5})
+    build(path, until="filter")
+    left = 14 * 2
+
+    def away(body: Body) -> Step:
+        nonlocal left
+        left -= 1
+        return model.answer(body) if left >= 0 else status(503)
+
+    server.always = depending(away)
+    with pytest.raises(ProviderError):
+        build(path)
+    server.always = depending(model.answer)
+    asked = len(server.seen)
+    found = expected(path)
+    assert len(server.seen) == asked
+    assert found["steps"]["judge m"]["requests"] == 24
+    assert 4 < found["paid"]["requests"] - 24 < 48
+    assert found["error"] is not None
+    assert found["error"] <= 0.1
+    build(path)
+    assert error_of(found, model) <= found["error"]
+
+
+def test_a_panel_with_samples_and_a_batch_is_asked_directly_and_counted_at_its_prices(
+    tmp_path: Path, model: Model, server: Misbehaving
+) -> None:
+    judges = [
+        {"name": "one", "model": "a", "price": {"input_per_million": 1, "output_per_million": 2}},
+        {"name": "other", "model": "b", "price": {"input_per_million": 3, "output_per_million": 9}},
+    ]
+    path = own(
+        tmp_path,
+        server,
+        crawl(tmp_path, 8),
+        judge={"judges": judges, "samples": 2},
+        llm={"temperature": 0.7, "batch": {"price": 0.5}},
+    )
+    found = expected(path, 8)  # all documents; a server without a Batch API
+    assert {name: step["requests"] for name, step in found["steps"].items()} == {
+        "judge one": 16,
+        "judge other": 16,
+        "rewrite": 8,
+        "examine": 8,
+    }
+    prices = {"a": (1, 2), "b": (3, 9), "m": (2, 8)}
+    full = sum(
+        before * prices[seen.body["model"]][0] + after * prices[seen.body["model"]][1]
+        for seen, (before, after) in zip(server.seen, model.usage, strict=True)
+    )
+    assert found["dollars"] == pytest.approx(0.5 * full / 1e6, abs=1e-4)
+    assert found["error"] == 0
+
+
+def test_calibration_is_part_of_a_dry_run(tmp_path: Path, model: Model, server: Misbehaving) -> None:
+    path = own(tmp_path, server, crawl(tmp_path, 6))
+    refused = leaf("build", path, "--calibrate", "2")
+    assert refused.returncode == 2
+    assert "needs --dry-run" in " ".join(refused.stderr.split())
+    assert server.seen == []
+    done = leaf("build", path, "--dry-run", "--calibrate", "2")
+    assert done.returncode == 0, done.stderr
+    assert len(server.seen) == 6
+    assert "paid so far" in done.stdout
+    assert not (path.parent / "runs/t").exists()
+    offline = leaf("build", path, "--dry-run", "--calibrate", "2", "--set", "llm={provider: offline}")
+    assert "0 (offline)" in offline.stdout
