@@ -238,7 +238,7 @@ def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, document
         quota = -(-wanted // max(1, len(chosen)))
         read, whole = list[Document](), len(chosen) == len(parts) and small == source
         for part in chosen:
-            several = list(islice(_read(part.payload, scratch), part.payload.cap))
+            several = list(islice(_read(part.payload, scratch, settings.removed), part.payload.cap))
             read += _spaced(several, quota)
             whole = whole and len(several) <= quota
         planned = _planned(source) or sum(len(part.payload.span) for part in parts)
@@ -276,12 +276,11 @@ def _planned(source: Source) -> int | None:
     return hub_stream().rows(source) if isinstance(source, HubSource) and source.repo else None
 
 
-def _read(unit: Unit, out: Artifact) -> Iterator[Document]:
-    return (
-        _inferred(item)
-        for item in reader(unit.source.kind).read(unit.source, unit.span, _cache(out))
-        if isinstance(item, Document)
-    )
+def _read(unit: Unit, out: Artifact, removed: Suppressed) -> Iterator[Document]:
+    """The documents of a span, without those removed by request: a sample may be sent to a model."""
+    items = reader(unit.source.kind).read(unit.source, unit.span, _cache(out))
+    kept = RemovedRecords(removed).apply(items)
+    return (_inferred(item) for item in kept if isinstance(item, Document))
 
 
 def _inferred(document: Document) -> Document:

@@ -15,15 +15,20 @@ from e2e.test_build_llm import example, is_judge
 from llm.fake_clock import FakeClock
 from llm.judging import text_of, verdict
 from llm.misbehaving import Body, Misbehaving, Step, depending, say, serving, status
-from making import InlineEngine, build, mmc4, png, recipe
+from making import InlineEngine, build, mmc4, png, recipe, unjudged
 
 from leafinstruct.cli.forecast import show_forecast
 from leafinstruct.errors import ProviderError
 from leafinstruct.forecast.run import Forecast, forecast
+from leafinstruct.ingest import stage
+from leafinstruct.ingest.origin import IngestSettings
+from leafinstruct.ingest.stage import Sampled
 from leafinstruct.llm import clock as clocks
 from leafinstruct.recipe import load as recipes
+from leafinstruct.records import removals
 from leafinstruct.rewrite.checks.config import Checks
 from leafinstruct.rewrite.refine.examine import FIELDS
+from leafinstruct.runtime.artifact import Artifact
 
 PRICE = {"input_per_million": 2, "output_per_million": 8}
 WORDS = ("wall", "house", "board", "paint", "brush", "ladder", "window", "garden", "water", "stone")
@@ -321,6 +326,39 @@ def test_a_panel_with_samples_and_a_batch_is_asked_directly_and_counted_at_its_p
     )
     assert found["dollars"] == pytest.approx(0.5 * full / 1e6, abs=1e-4)
     assert found["error"] == 0
+
+
+def test_a_removed_record_is_neither_counted_nor_sent(
+    tmp_path: Path, model: Model, server: Misbehaving
+) -> None:
+    path = own(tmp_path, server, crawl(tmp_path, 6))
+    entry = {"url": "https://host2.example/2", "purged": True}
+    removals.beside(path).write_text(json.dumps(entry) + "\n")
+    found = expected(path, 6)
+    assert (found["documents"], found["answers"], len(server.seen)) == (5, 5, 15)
+    gone = sentences("2-0", 1)
+    assert not any(gone in seen.text for seen in server.seen)
+
+
+def test_a_sample_is_spread_over_a_source_and_knows_whether_it_is_whole(tmp_path: Path) -> None:
+    def sampled(count: int, *changes: str, limit: int | None = None) -> Sampled:
+        path = unjudged(tmp_path, {f"https://a.example/{at}": [("Some text.", None)] for at in range(60)})
+        settings = IngestSettings.of(recipes.load(path, changes, limit))
+        (found,) = stage.sample(settings, Artifact(tmp_path / "scratch"), InlineEngine(), count)
+        return found
+
+    def places(found: Sampled) -> list[int]:
+        return [int((document.url or "").rpartition("/")[2]) for document in found.documents]
+
+    whole = sampled(60)
+    assert (whole.whole, whole.planned, places(whole)) == (True, 60, list(range(60)))
+    few = sampled(6)
+    assert (few.whole, few.planned, places(few)) == (False, 60, [5, 15, 25, 35, 45, 55])
+    parted = sampled(16, "part_size=4")  # 15 parts, of which 8 are read
+    assert (parted.planned, len(parted.documents), parted.whole) == (60, 16, False)
+    assert max(places(parted)) > 50
+    limited = sampled(60, limit=7)
+    assert (limited.whole, limited.planned, places(limited)) == (True, 7, list(range(7)))
 
 
 def test_calibration_is_part_of_a_dry_run(tmp_path: Path, model: Model, server: Misbehaving) -> None:
