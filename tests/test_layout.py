@@ -82,7 +82,7 @@ ALLOWED = {
     "integrity": {"records", "runtime", "errors"},
     "verify": STAGES | {"integrity", "export", "train", "llm", "images", "records", "runtime", "errors"},
     "pipeline": {"integrity", "recipe", "publish", "records", "runtime", "errors"},
-    "forecast": STAGES | {"pipeline", "recipe", "llm", "runtime"},
+    "forecast": STAGES | {"pipeline", "recipe", "llm", "records", "runtime", "errors"},
     # recipe, rewrite: how a lesson is asked for; report, filter: the scores and rules of a run
     "evaluate": {
         *("recipe", "report", "filter", "rewrite", "backbones", "sketchbook", "llm", "records", "runtime"),
@@ -145,7 +145,12 @@ HEAVY = {
     "filelock": ("runtime/locks.py",),
     # components of splits and of near-duplicates, with the intersections of runs; ranks; filters; owners
     "scipy": (
-        *("shard/groups.py", "filter/index/groups.py", "records/agreement/measures.py"),
+        *(
+            "shard/groups.py",
+            "filter/index/groups.py",
+            "records/agreement/measures.py",
+            "forecast/estimate.py",
+        ),
         *("filter/scores/pixels/text.py", "filter/scores/sequence.py", "filter/scores/alignment.py"),
         "filter/scores/registration.py",
     ),

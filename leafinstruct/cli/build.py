@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
+from leafinstruct.cli.forecast import show_forecast
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
-from leafinstruct.cli.output import command_line, note, progress, show_forecast, show_status
+from leafinstruct.cli.output import command_line, note, progress, show_status
 from leafinstruct.cli.signals import Interrupted, stopping
 
 if TYPE_CHECKING:
@@ -27,6 +28,17 @@ Stage = Annotated[
 ]
 Workers = Annotated[
     int | None, Option(min=1, metavar="N", help="Number of worker processes. Default: one per CPU core.")
+]
+
+Calibrate = Annotated[
+    int | None,
+    Option(
+        "--calibrate",
+        min=1,
+        metavar="N",
+        help="With --dry-run: first ask the model about N documents of each source, at its price. "
+        "The build uses these answers. Default: ask nothing.",
+    ),
 ]
 
 
@@ -54,21 +66,21 @@ def build(
     dry_run: Annotated[
         bool, Option("--dry-run", help="Estimate documents, requests and cost; build nothing.")
     ] = False,
+    calibrate: Calibrate = None,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
     """Build the dataset: ingest, filter, rewrite, shard. Results that are up to date are reused."""
     from leafinstruct import build as run
-    from leafinstruct.forecast import forecast
     from leafinstruct.runtime.artifact import STAGES
-    from leafinstruct.runtime.engine.local import LocalEngine
 
     if stage is not None and stage not in STAGES:
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
+    if calibrate and not dry_run:
+        raise typer.BadParameter("needs --dry-run", param_hint="--calibrate")
     loaded = load_recipe(recipe, changes, limit)
     if dry_run:
-        with LocalEngine(workers) as engine:
-            show_forecast(forecast(loaded, engine), as_json)
+        _estimate(loaded, workers, calibrate or 0, as_json)
         return
     started = time.monotonic()
     outcomes: list[Outcome] = []
@@ -86,6 +98,18 @@ def build(
     _show_outcomes(outcomes, loaded)
     built = replace(built, again=command_line(recipe, changes, limit))
     show_status(built, as_json, time.monotonic() - started)
+
+
+def _estimate(loaded: Loaded, workers: int | None, calibrate: int, as_json: bool) -> None:
+    """Show what a build would take, after answers about some documents if `calibrate` is not 0."""
+    from leafinstruct.forecast.run import forecast
+    from leafinstruct.runtime.engine.local import LocalEngine
+    from leafinstruct.runtime.engine.watched import Watched
+
+    with LocalEngine(workers) as engine, progress() as on_progress:
+        watched = Watched(engine, "dry run", stopping(on_progress))
+        found = forecast(loaded, watched if calibrate else engine, calibrate)
+    show_forecast(found, as_json)
 
 
 @contextmanager

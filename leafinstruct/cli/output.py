@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from leafinstruct.forecast import Forecast
     from leafinstruct.report.run import Run
     from leafinstruct.report.status import Step
     from leafinstruct.runtime.engine.watched import OnProgress, Progressed
@@ -274,41 +273,6 @@ def show_story(found: Mapping[str, Any], again: str, full: bool) -> None:
         lines += story.matches(found["matches"], found["wanted"], again)
     for line in [*lines, *story.losses(found["rejected"], width)]:
         console.print(Text(line, style="" if line.startswith(" ") else "bold"))
-
-
-def show_forecast(expected: Forecast, as_json: bool) -> None:
-    """Print what a build would take."""
-    if as_json:
-        print_json(expected)
-        return
-    documents, images, requests = (
-        " (estimated)" if name in expected["estimated"] else ""
-        for name in ("documents", "images", "requests")
-    )
-    asked, bound = expected["requests"], "" if expected["sent_back"] else " at most"
-    dollars = (
-        "price unknown (set llm.price)"
-        if expected["dollars"] is None
-        else f"{expected['dollars']:,.4f} dollars{requests}"
-    )
-    typer.echo(f"documents      {expected['documents']:>12,}{documents}")
-    typer.echo(f"images         {expected['images']:>12,}{images}")
-    typer.echo(f"LLM requests   {asked:>12,}{bound + requests if asked else ' (offline)'}")
-    typer.echo(
-        f"tokens         {expected['input_tokens']:>12,} in, {expected['output_tokens']:,} "
-        f"out{requests if asked else ''}"
-    )
-    typer.echo(f"cost           {dollars}")
-    most = expected["at_most"]
-    if expected["sent_back"]:
-        cost = "" if most["dollars"] is None else f", {most['dollars']:,.4f} dollars"
-        typer.echo(
-            f"assumed        {expected['sent_back']:.0%} of the examples of a round are written again "
-            f"(rewrite.refine); at most {most['requests']:,} requests, {most['input_tokens']:,} tokens in, "
-            f"{most['output_tokens']:,} out{cost}"
-        )
-    if expected["estimated"]:
-        typer.echo(f"estimated from a sample of {expected['sample']} documents")
 
 
 def command_line(recipe: Path | None, changes: list[str] | None, limit: int | None, *verb: str) -> str:

@@ -93,7 +93,7 @@ def scored(
     with TemporaryDirectory(prefix="leaf-") as folder:
         stages = chain(Path(folder))
         ingest, out = stages["ingest"], stages["filter"]
-        if not _write(ingest, documents, roots):
+        if not write_documents(ingest, documents, roots):
             return
         out.begin(stage.fingerprint(settings, ingest, out, engine))
         stage.run(settings, ingest, out, engine)
@@ -101,7 +101,7 @@ def scored(
             yield from table.batches(out.file("scores", part))
 
 
-def _write(ingest: Artifact, documents: Iterable[Document], roots: Mapping[str, Path]) -> bool:
+def write_documents(ingest: Artifact, documents: Iterable[Document], roots: Mapping[str, Path]) -> bool:
     """Write documents as ingest does: each part is of one source and named after it. Returns whether there
     are any."""
     ids, sources = set[str](), set[str]()

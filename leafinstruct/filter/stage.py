@@ -39,8 +39,6 @@ from leafinstruct.filter.judging.agreeing import agreements
 from leafinstruct.filter.passes import (
     CODE,
     INTERMEDIATE,
-    CachedScores,
-    decision_of,
     embeddings_key,
     gather,
     images_key,
@@ -53,11 +51,8 @@ from leafinstruct.filter.predictors import predicting
 from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
-from leafinstruct.images.send import all_as_sent
-from leafinstruct.llm.client import estimate_tokens
 from leafinstruct.llm.config import basename
 from leafinstruct.records import table
-from leafinstruct.records.document import Document
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import writing
@@ -156,23 +151,14 @@ def _described(rule: Rule) -> RuleFacts:
     return cast("RuleFacts", fields)
 
 
-def estimate(
-    settings: FilterSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]
-) -> tuple[float, float]:
-    """Estimate for `--dry-run` the share of sampled documents that pass the text rules, and the judge's mean
-    input tokens for one of those.
-
-    sample: documents, each with the bytes of its images by sha256.
-    """
-    remaining = [pair for pair in sample if decision_of(pair[0], settings, CachedScores()).kept]
-    px = settings.config.judge.image_px
-    requests = [
-        asking.question(
-            document, all_as_sent(data, px), settings.config.judge, settings.prompt, settings.rule_based
-        )
-        for document, data in remaining
+def asked_now(settings: FilterSettings, out: Artifact) -> list[Path]:
+    """The files of the parts whose documents the judges were asked about, as this recipe asks."""
+    judged = sorted(path.stem.partition("-")[2] for path in out.path.glob("judged-*.parquet"))
+    return [
+        out.file("asked", part)
+        for part in judged
+        if table.key_of(out.file("judged", part)) == _ask_key(settings, out, Part(part))
     ]
-    return len(remaining) / max(1, len(sample)), sum(map(estimate_tokens, requests)) / max(1, len(requests))
 
 
 def moved(out: Artifact) -> tuple[str, ...]:

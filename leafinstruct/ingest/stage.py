@@ -14,18 +14,17 @@ Sources that are drawn or streamed first become files under the run, for the sam
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from leafinstruct.errors import SourceError
-from leafinstruct.images.read import fetch
 from leafinstruct.ingest import kind, made, origin, rot
 from leafinstruct.ingest.config import FileSource, HubSource, SketchbookSource, Source, WarcSource
 from leafinstruct.ingest.losses import Losses
@@ -35,7 +34,7 @@ from leafinstruct.ingest.removed_records import IngestReport, RemovedRecords, co
 from leafinstruct.ingest.span import Span, Unit
 from leafinstruct.ingest.video import speech
 from leafinstruct.records import table
-from leafinstruct.records.document import Document, Frame, ImageRef, Rejected
+from leafinstruct.records.document import Document, Frame, Rejected
 from leafinstruct.records.frames import frame_writer
 from leafinstruct.records.removals import Suppressed
 from leafinstruct.records.text import language, owners
@@ -46,6 +45,7 @@ from leafinstruct.runtime.files import file_sha256, load, writing
 from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
 
+T = TypeVar("T")
 _UNSEEN = frozenset({"tracking_pixel", "emoji_without_alt", "not_shown"})
 """Reasons of pieces that the page does not show, or that tell nothing."""
 CODE = 16
@@ -205,31 +205,53 @@ def _frames(out: Artifact, part: Part) -> Iterator[Callable[[Frame], None]]:
 COSTLY, COSTLY_SAMPLE = frozenset({"video", "youcook2"}), 4
 """Kinds whose documents take seconds each, and how many of those documents a sample takes."""
 
-Sample = list[tuple[Document, dict[str, bytes]]]
-"""Documents as read, with the sha256 of each image whose bytes could be read, and those bytes by sha256."""
+MOST_PARTS = 8
+"""Maximum number of parts of one source that a sample is taken from."""
 
 
-def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, documents: int) -> tuple[int, Sample]:
-    """Return what `--dry-run` estimates from: the number of planned records over all sources, and about
-    `documents` documents of each source.
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What `--dry-run` knows of one source. planned: number of its records; documents: some of them; whole:
+    whether these are all; roots: absolute folders of its files, by source name."""
+
+    source: str
+    planned: int
+    documents: list[Document]
+    whole: bool
+    roots: dict[str, Path]
+
+
+def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, documents: int) -> list[Sampled]:
+    """Return about `documents` documents of each source, evenly spaced over MOST_PARTS of its parts.
 
     scratch: a directory that is deleted afterwards; a small embedded corpus is drawn there.
     """
-    planned, found = 0, []
-    for source in settings.config.sources:
+    found = []
+    sources = settings.config.sources
+    for source, share in zip(sources, _shares(settings.limit, len(sources)), strict=True):
         wanted = min(documents, COSTLY_SAMPLE) if source.kind in COSTLY else documents
-        only = replace(
-            settings, config=settings.config.model_copy(update={"sources": [_small(source, wanted)]})
-        )
+        small = _small(source, wanted)
+        only = replace(settings, config=settings.config.model_copy(update={"sources": [small]}), limit=share)
         prepare(only, scratch, engine)
         parts = plan(only, scratch)
-        planned += _planned(source) or sum(len(part.payload.span) for part in parts)
-        for part in parts[:: -(-len(parts) // 4)]:
-            found += [
-                _with_bytes(item, part.payload.source)
-                for item in islice(_read(part.payload, scratch), -(-wanted // 4))
-            ]
-    return planned if settings.limit is None else min(planned, settings.limit), found
+        chosen = _spaced(parts, MOST_PARTS)
+        quota = -(-wanted // max(1, len(chosen)))
+        read, whole = list[Document](), len(chosen) == len(parts) and small == source
+        for part in chosen:
+            several = list(islice(_read(part.payload, scratch, settings.removed), part.payload.cap))
+            read += _spaced(several, quota)
+            whole = whole and len(several) <= quota
+        planned = _planned(source) or sum(len(part.payload.span) for part in parts)
+        planned = planned if share is None else min(planned, share)
+        at = {name: (scratch.path / root).resolve() for name, root in roots(only, scratch).items()}
+        found.append(Sampled(source.name, len(read) if whole else planned, read, whole, at))
+    return found
+
+
+def _spaced(items: Sequence[T], most: int) -> list[T]:
+    """At most so many of some items, evenly spaced."""
+    count = min(most, len(items))
+    return [items[(2 * at + 1) * len(items) // (2 * count)] for at in range(count)]
 
 
 def _small(source: Source, documents: int) -> Source:
@@ -254,31 +276,16 @@ def _planned(source: Source) -> int | None:
     return hub_stream().rows(source) if isinstance(source, HubSource) and source.repo else None
 
 
-def _read(unit: Unit, out: Artifact) -> Iterator[Document]:
-    return (
-        _inferred(item)
-        for item in reader(unit.source.kind).read(unit.source, unit.span, _cache(out))
-        if isinstance(item, Document)
-    )
+def _read(unit: Unit, out: Artifact, removed: Suppressed) -> Iterator[Document]:
+    """The documents of a span, without those removed by request: a sample may be sent to a model."""
+    items = reader(unit.source.kind).read(unit.source, unit.span, _cache(out))
+    kept = RemovedRecords(removed).apply(items)
+    return (_inferred(item) for item in kept if isinstance(item, Document))
 
 
 def _inferred(document: Document) -> Document:
     """Add what the reader cannot know: the owners of the images, and the language."""
     return language.with_language(owners.infer(document))
-
-
-def _with_bytes(document: Document, source: FileSource) -> tuple[Document, dict[str, bytes]]:
-    root = reader(source.kind).root_of(source)
-    read = {image.position: fetch(image.ref, root) for image in document.images}
-    data = {position: content for position, content in read.items() if isinstance(content, bytes)}
-    names = {position: hashlib.sha256(content).hexdigest() for position, content in data.items()}
-    segments = tuple(
-        replace(item, sha256=names.get(item.position)) if isinstance(item, ImageRef) else item
-        for item in document.segments
-    )
-    return replace(document, segments=segments), {
-        names[position]: content for position, content in data.items()
-    }
 
 
 def documents(

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -52,6 +52,32 @@ def cost_of(path: Path) -> Cost:
     """Costs of the answers of an asked-* file, each key once (see `summed`)."""
     rows = {row["key"]: row for row in read(path)} if path.exists() else {}
     return summed(list(rows.values()))
+
+
+class Asked(NamedTuple):
+    """One question of an asked-* file whose cost was recorded. number: among those about its document, from
+    0; purpose: `judge`, `rewrite` or `examine`."""
+
+    document_id: str
+    number: int
+    purpose: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+
+
+def questions(path: Path) -> Iterator[Asked]:
+    """Yield the questions of an asked-* file in their order, each key once (see `summed`), without those that
+    were not paid for."""
+    numbers: Counter[str] = Counter()
+    seen = set[str]()
+    for row in read(path) if path.exists() else ():
+        name = row["document_id"]
+        if row["requests"] and row["key"] not in seen:
+            seen.add(row["key"])
+            purpose = row.get("purpose") or "judge"
+            yield Asked(name, numbers[name], purpose, *(row[cost] for cost in COSTS[:3]))
+        numbers[name] += 1
 
 
 def unanswered(path: Path) -> dict[str, dict[str, int]]:

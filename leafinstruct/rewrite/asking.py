@@ -102,6 +102,13 @@ class RewriteSettings:
         """How examples are examined; None if no language model writes or none examines them."""
         return None if self.offline or self.config.mode == "keep" else self.config.refine
 
+    @property
+    def direct(self) -> Self:
+        """The settings to ask the same without a batch, which may take a day."""
+        none = {"batch": None}
+        examiner = self.examiner and replace(self.examiner, llm=self.examiner.llm.model_copy(update=none))
+        return replace(self, llm=self.llm.model_copy(update=none), examiner=examiner)
+
     def llm_for(self, purpose: str) -> LlmConfig:
         """The section of the model that is asked. purpose: as in refine.forecast."""
         return self.examiner.llm if self.examiner is not None and purpose == examine.PURPOSE else self.llm

@@ -14,18 +14,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.images.send import Sent, all_as_sent
-from leafinstruct.llm.client import estimate_tokens, needs_of
+from leafinstruct.images.send import all_as_sent
+from leafinstruct.llm.client import needs_of
 from leafinstruct.llm.faults.outage import too_many_failed
 from leafinstruct.records import asked, table
-from leafinstruct.records.document import UNDECIDED, Document, Text
-from leafinstruct.records.example import Cell, Example, Turn
+from leafinstruct.records.document import UNDECIDED, Document
+from leafinstruct.records.example import Cell, Example
 from leafinstruct.records.rows import Drop
 from leafinstruct.records.text import language, words
 from leafinstruct.records.text.language_names import UNDETERMINED
-from leafinstruct.rewrite import row_size, steps, tasks
+from leafinstruct.rewrite import row_size, steps
 from leafinstruct.rewrite.asking import (
     Clients,
     Item,
@@ -33,16 +34,12 @@ from leafinstruct.rewrite.asking import (
     facts_of,
     has_turns,
     image_bytes,
-    request_of,
     rewrite_piece,
     with_resemblance,
 )
 from leafinstruct.rewrite.outcome import LEFT_OUT, LeftOut, Refused, RewriteReport, dropped_row, keep
 from leafinstruct.rewrite.refine import examine
-from leafinstruct.rewrite.refine.forecast import NOTHING, Estimate
 from leafinstruct.rewrite.refine.rounds import Question
-from leafinstruct.rewrite.tasks import Facts
-from leafinstruct.rewrite.worded import Task
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Part
 from leafinstruct.runtime.files import writing
@@ -114,48 +111,14 @@ def _prompts(settings: RewriteSettings, inputs: Artifact) -> dict[str, str]:
     return {**inputs.record["prompts"], **_own_prompts(settings)}
 
 
-def estimate(settings: RewriteSettings, sample: Sequence[tuple[Document, Mapping[str, bytes]]]) -> Estimate:
-    """For `--dry-run`: questions per document (at least 1; one per piece of a long document, even if no task
-    fits) and mean input tokens. All 0 in mode `keep`. sample: see filter.estimate."""
-    if settings.config.mode == "keep":
-        return NOTHING
-    config = settings.config
-    pages = [(document, data) for document, data in sample if not document.is_conversation]
-    pieces = [
-        (piece.document, data)
-        for document, data in pages
-        for piece in steps.pieces(document, config.max_words, config.max_images)
+def asked_now(settings: RewriteSettings, inputs: Artifact, out: Artifact) -> list[Path]:
+    """The files of the parts whose examples were asked for, as this recipe asks. inputs: of a finished
+    stage."""
+    return [
+        out.file("asked", part)
+        for part in inputs.parts()
+        if out.is_up_to_date(part, _key(settings, inputs, part))
     ]
-    chosen = [
-        (document, tasks.choose(document, settings.tasks(document), Facts(), document.id), data)
-        for document, data in pieces
-    ]
-    asked = [
-        (document, task, all_as_sent(data, config.image_px))
-        for document, task, data in chosen
-        if task is not None
-    ]
-    if not asked:
-        return NOTHING
-    written = [estimate_tokens(request_of(*about, settings)) for about in asked]
-    return Estimate(
-        len(pieces) / len(pages),
-        sum(written) / len(asked),
-        sum(_examination_tokens(settings, *about) for about in asked) / len(asked),
-        0 if settings.refine is None else settings.refine.rounds,
-    )
-
-
-def _examination_tokens(
-    settings: RewriteSettings, document: Document, task: Task, images: Mapping[str, Sent]
-) -> int:
-    """Input tokens of an examination, for an example that repeats its document; 0 without an examiner."""
-    if settings.examiner is None:
-        return 0
-    turns = (
-        Turn("assistant", tuple(item.text if isinstance(item, Text) else item for item in document.segments)),
-    )
-    return estimate_tokens(examine.request(document, task, turns, images, settings.examiner.prompt, {}))
 
 
 async def rewrite(

@@ -18,7 +18,7 @@ from making import build, mmc4, recipe, rows
 from leafinstruct import pipeline
 from leafinstruct.evaluate import labels
 from leafinstruct.evaluate.labels import Label
-from leafinstruct.forecast import forecast
+from leafinstruct.forecast.run import forecast
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 from leafinstruct.report.explain import lineage

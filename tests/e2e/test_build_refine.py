@@ -18,7 +18,7 @@ from making import InlineEngine, build, mmc4, recipe, rows
 from report.looking import Page
 
 from leafinstruct import pipeline
-from leafinstruct.forecast import forecast
+from leafinstruct.forecast.run import forecast
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records.preference import stored as preference
 from leafinstruct.report.explain import lineage

@@ -17,13 +17,14 @@ from leafinstruct.errors import RecipeError
 from leafinstruct.filter.catalog import OF_EXAMPLES, SCORES
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer, SentImage
+from leafinstruct.llm.tokens import Predicted
 from leafinstruct.recipe import load as recipes
 from leafinstruct.recipe.templates import packaged
 from leafinstruct.records.document import ImageRef
 from leafinstruct.records.example import Turn
 from leafinstruct.rewrite.config import CONTINUATION
 from leafinstruct.rewrite.refine import examine
-from leafinstruct.rewrite.refine.forecast import SENT_BACK, Estimate
+from leafinstruct.rewrite.refine.forecast import CRITIQUE, SENT_BACK, in_rounds
 from leafinstruct.rewrite.refine.rounds import Round, best
 
 PROMPT = Prompt("examine", (packaged("prompts") / "examine.md").read_text(encoding="utf-8"))
@@ -198,15 +199,16 @@ def test_a_round_without_a_verdict_never_replaces_one_with_a_verdict():
 
 
 def test_a_dry_run_counts_what_goes_back():
-    estimate = Estimate(questions=2, tokens=100, examination=200, rounds=2)
-    assert {name: count for name, (count, _) in estimate.requests(10, 50, "at_most").items()} == {
-        "rewrite": 20,
-        "rewrite again": 40,
-        "examine": 60,
+    first = {"rewrite": Predicted(2, 200, 100), "examine": Predicted(2, 400, 60)}
+    # written again with the answer of 100 tokens and two critiques, and examined again
+    assert in_rounds(first, 1, 1.0) == {
+        "rewrite": Predicted(4, 400 + 100 + 2 * CRITIQUE, 200),
+        "examine": Predicted(4, 800, 120),
     }
     share = SENT_BACK + SENT_BACK**2
-    assert estimate.requests(10, 50, "expected")["examine"][0] == pytest.approx(20 * (1 + share))
-    assert Estimate(2, 100).requests(10, 50, "at_most")["examine"][0] == 0
+    assert in_rounds(first, 2, SENT_BACK)["examine"] == first["examine"].times(1 + share)
+    assert in_rounds(first, 0, SENT_BACK) == first
+    assert in_rounds({"rewrite": first["rewrite"]}, 2, 1.0).keys() == {"rewrite"}
 
 
 def test_a_recipe_without_a_model_has_no_examiner_and_may_not_set_one(tmp_path):

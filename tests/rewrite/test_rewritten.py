@@ -13,7 +13,7 @@ from making import InlineEngine, build, recipe, rows
 from PIL import Image as Pil
 from PIL import ImageDraw
 
-from leafinstruct.forecast import forecast
+from leafinstruct.forecast.run import forecast
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 from leafinstruct.rewrite.resemblance import resemblance
@@ -195,6 +195,7 @@ def test_a_dry_run_counts_the_questions_about_each_piece_of_a_long_page(tmp_path
     def asked(**rewriting: Any) -> tuple[int, int]:
         path = recipe(tmp_path, ingest={"sources": [source]}, filter=filtering, rewrite=rewriting, llm=llm)
         found = forecast(recipes.load(path), InlineEngine())
+        assert found["at_most"] is not None
         assert found["at_most"]["input_tokens"] >= found["input_tokens"]
         return found["requests"], found["at_most"]["requests"]
 
