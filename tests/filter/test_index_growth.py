@@ -56,6 +56,7 @@ def small_steps(monkeypatch):
     monkeypatch.setattr(groups, "_BUCKET", 200)
     monkeypatch.setattr(groups, "_RUNS_AT_ONCE", 400)
     monkeypatch.setattr(hamming, "_AT_ONCE", 1500)
+    monkeypatch.setattr(hamming, "_LONGEST", 12)
 
 
 def test_groups_and_shares_do_not_depend_on_buckets_or_parts(tmp_path, monkeypatch):

@@ -135,25 +135,60 @@ def test_a_hash_is_never_zero_and_is_read_back():
     ]
 
 
-@pytest.mark.parametrize("at_once", [7, 1 << 16])
-def test_the_search_finds_exactly_the_pairs_within_the_radius(monkeypatch, at_once):
-    """Against a comparison of all pairs; each family of hashes has 0 to 40 changed bits."""
+def families(source: np.random.Generator, count: int, size: int, most: int) -> Hashes:
+    """Hashes of families, (count * size, 4): each differs from its family's first in 0 to `most` bits; some
+    are mirrored."""
+    made = source.integers(1 << 63, 1 << 64, (count, 1, 4), np.uint64).repeat(size, axis=1).reshape(-1, 4)
+    for hash_, changed in zip(made, source.integers(0, most + 1, len(made)), strict=True):
+        for bit in source.choice(255, changed, replace=False) + 1:
+            hash_[bit // 64] ^= np.uint64(1 << (63 - int(bit) % 64))
+    made[source.random(len(made)) < 0.3] ^= MIRROR
+    return made
+
+
+def by_brute_force(queries: Hashes, own: np.ndarray, hashes: Hashes, rank: np.ndarray) -> list[bool]:
+    plain, mirrored = (distances(some[:, None], hashes[None]) for some in (queries, queries ^ MIRROR))
+    near = np.minimum(plain, mirrored) <= hamming.RADIUS
+    near &= queries.any(axis=1)[:, None] & hashes.any(axis=1)[None]
+    found: list[bool] = (near & (rank[None] < own[:, None])).any(axis=1).tolist()
+    return found
+
+
+@pytest.mark.parametrize("at_once", [100, 1 << 16])
+@pytest.mark.parametrize("seed", range(2))
+def test_the_search_finds_exactly_the_hashes_with_a_better_one_within_the_radius(monkeypatch, at_once, seed):
+    """Against a comparison of all pairs, among the hashes themselves and with others."""
     monkeypatch.setattr(hamming, "_AT_ONCE", at_once)
-    source = random.Random(4)
-    made = []
-    for _ in range(12):
-        base = source.getrandbits(256) | 1 << 255
-        for _ in range(10):
-            own = base
-            for bit in source.sample(range(255), source.randrange(40)):
-                own ^= 1 << bit
-            made.append(f"{own:064x}")
-    hashes = hashes_of(made)
-    found = {
-        pair
-        for left, right in hamming.near_pairs(hashes, hashes)
-        for pair in zip(left.tolist(), right.tolist(), strict=True)
-    }
-    plain, mirrored = (distances(some[:, None], hashes[None]) for some in (hashes, hashes ^ MIRROR))
-    assert found == set(zip(*np.nonzero(np.minimum(plain, mirrored) <= RADIUS), strict=True))
-    assert len(made) < len(found) < len(made) * 10
+    source = np.random.default_rng(seed)
+    hashes = families(source, 20, 12, 40)
+    hashes[source.random(len(hashes)) < 0.1] = 0
+    rank = source.integers(0, 100, len(hashes)).astype(np.int32)
+    found = hamming.has_better(hashes, rank, hashes, rank).tolist()
+    assert found == by_brute_force(hashes, rank, hashes, rank)
+    assert 60 < sum(found) < 200
+    queries = np.concatenate([families(source, 5, 5, 40), hashes[::3] ^ np.uint64(0x8001)])
+    own = source.integers(0, 100, len(queries)).astype(np.int32)
+    wanted = by_brute_force(queries, own, hashes, rank)
+    assert hamming.has_better(queries, own, hashes, rank).tolist() == wanted
+    assert not hamming.has_better(queries[:0], own[:0], hashes, rank).any()
+    assert not hamming.has_better(queries, own, hashes[:0], rank[:0]).any()
+
+
+@pytest.mark.parametrize("most", [0, 1, 8, 12])
+def test_nearly_equal_hashes_are_compared_a_few_times_each(monkeypatch, most):
+    """One image in many files. All pairs are 50 million."""
+    compared = []
+    compare = hamming._Table._compare
+    monkeypatch.setattr(
+        hamming._Table,
+        "_compare",
+        lambda own, query, *others: (compared.append(len(query)), compare(own, query, *others))[1],
+    )
+    source = np.random.default_rng(5)
+    hashes = families(source, 1, 10_000, most)
+    rank = source.permutation(len(hashes)).astype(np.int32)
+    assert hamming.has_better(hashes, rank, hashes, rank).sum() == len(hashes) - 1
+    assert sum(compared) < 40 * len(hashes)
+    compared.clear()  # all on one page: none is better
+    assert not hamming.has_better(hashes, np.zeros_like(rank), hashes, np.zeros_like(rank)).any()
+    assert sum(compared) == 0

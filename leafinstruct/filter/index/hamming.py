@@ -1,17 +1,25 @@
-"""All pairs of hashes that differ in at most RADIUS of 256 bits, exactly.
+"""Whether a hash has a near one of a better rank: one that differs in at most RADIUS of 256 bits, exactly.
 
 By the pigeonhole principle: 25 different bits in 13 pieces leave a piece with at most one (multi-index
 hashing, Norouzi et al. 2012). So each piece of a query is looked up as it is and with each of its bits
-flipped, in a table of all values of the piece, and what is found is verified with all bits. Bits are dealt to
+flipped, in a table of all values of the piece, and what is found is compared with all bits. Bits are dealt to
 the pieces in turn, so that no piece has only the low frequencies, in which unlike images agree.
 
-Cost: 2 x 13 x 21 look-ups a hash and 0.0005 verifications a pair of random hashes; for fewer than 200,000
-hashes fewer look-ups and up to 90 verifications a hash. Memory: 24 bytes a hash beside the hashes.
+One near hash of a better rank is enough. Hashes with the same value of a piece are in the order of their
+ranks; a query is compared with the first of them, then with the next 4, the next 16 and so on, until one is
+near or none is left that is better. So nearly equal hashes, such as those of one image in a million files,
+are compared a few times each, not all with all. Hashes that agree in a piece and are a little beyond the
+radius are compared with each other: their number is not bounded.
+
+Cost: 2 x 13 x 21 look-ups a hash, and 0.0003 comparisons a pair of random hashes. Memory: 25 bytes a hash
+beside the hashes, and 6 MB.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,76 +28,134 @@ from leafinstruct.images.near import BITS, MIRROR, RADIUS, Hashes, distances
 
 _PIECES = (RADIUS + 2) // 2
 _AT_ONCE = 1 << 16
-"""Pairs that are verified together."""
+"""Look-ups, or comparisons, that are made together."""
+_WORD = 1
+"""The word of 64 bits that is compared first: 1 of 20 pairs of unlike images has so few different bits in
+it."""
+_GROWTH = 4
+"""Times as many hashes of one value are compared with a query in each step."""
+_LONGEST = 20
+"""Bits of a piece, 255 / 13: 5 MB for the table of one."""
 
-Indices = NDArray[np.int64]
+Indices = NDArray[np.signedinteger[Any]]
+Ranks = NDArray[np.int32]
+Words = NDArray[np.uint64]
 
 
-def near_pairs(queries: Hashes, hashes: Hashes) -> Iterator[tuple[Indices, Indices]]:
-    """Yield (indices of queries, indices of hashes), (k,) each, of all pairs within RADIUS, of a query or its
-    mirror image; a pair may come several times. queries: (q, 4), hashes: (n, 4); zeros are no hash and near
-    to nothing."""
-    if not len(queries) or not len(hashes):
-        return
-    # few hashes need no long pieces: a table of two to four places for each is looked up fewer times
-    length = len(hashes).bit_length() + 1
+def has_better(queries: Hashes, own: Ranks, hashes: Hashes, rank: Ranks) -> NDArray[np.bool_]:
+    """Whether a hash of a smaller rank is within RADIUS of each query or of its mirror image, (q,).
+
+    queries: (q, 4), own: (q,) their ranks. hashes: (n, 4), rank: (n,) theirs. Zeros are no hash, and near to
+    nothing.
+    """
+    found = np.zeros(len(queries), bool)
+    rows = _hashed(hashes)
+    if not len(rows):
+        return found
+    rows = rows[np.argsort(rank[rows], kind="stable")]
+    best = rank[rows[0]]
+    asking = rows if queries is hashes else _hashed(queries)
+    # few hashes need no long pieces: a table of two to four places for each
+    length = min(len(rows).bit_length() + 1, _LONGEST)
     for piece in range(_PIECES):
         bits = np.arange(1 + piece, BITS, _PIECES)[:length]  # without bit 0, which is always set
-        keys = _sorted(hashes, bits)
-        values = keys >> np.uint64(32)
-        starts = np.zeros((1 << len(bits)) + 1, np.int32)
-        np.add.at(starts, values + np.uint64(1), 1)
-        np.cumsum(starts, out=starts)
-        del values
-        order = keys.astype(np.uint32)  # the lower half: indices of hashes by value
+        table = _Table.of(hashes, rank, rows, bits)
         # queries in the order of their values look up neighboring places of the table
-        asked = keys if queries is hashes else _sorted(queries, bits)
-        del keys
-        for flipped in (np.zeros_like(MIRROR), MIRROR):
-            turned = _values(flipped[None], bits)
-            for at in range(0, len(asked), _AT_ONCE):
-                some = asked[at : at + _AT_ONCE]
-                query, value = some.astype(np.uint32), (some >> np.uint64(32)).astype(np.uint32) ^ turned
-                yield from _found(queries, query, value, flipped, hashes, order, starts, len(bits))
+        keys = table.keys if queries is hashes else _sorted(queries, asking, bits)
+        flips = np.append(0, 1 << np.arange(len(bits)))[:, None]
+        turned = flips ^ _values(MIRROR[None], bits)
+        step = max(1, _AT_ONCE // len(flips))
+        for at in range(0, len(keys), step):
+            key = keys[at : at + step]
+            query = asking[key.astype(np.uint32)]
+            is_open = np.flatnonzero(~found[query] & (own[query] > best))
+            query, value = query[is_open], (key[is_open] >> np.uint64(32)).astype(np.int64)
+            asked = _Asked(queries[query], own[query], np.zeros(len(query), bool))
+            table.search(value ^ flips, asked)
+            mirrored = _Asked(asked.hashes ^ MIRROR, asked.own, asked.found)
+            table.search(value ^ turned, mirrored)
+            found[query[asked.found]] = True
+    return found
 
 
-def _found(
-    queries: Hashes,
-    query: NDArray[np.uint32],
-    value: NDArray[np.uint32],
-    flipped: Hashes,
-    hashes: Hashes,
-    order: NDArray[np.uint32],
-    starts: NDArray[np.int32],
-    bits: int,
-) -> Iterator[tuple[Indices, Indices]]:
-    """The near pairs of some queries, whose piece differs in at most one bit. query, value: (k,) their
-    indices and the values of their pieces. flipped: (4,); no flipped copy of all is made. order: (n,) indices
-    of hashes by the value of their piece, of `bits` bits. starts: where each value begins in it."""
-    for flip in (0, *(1 << at for at in range(bits))):
-        wanted = value ^ np.uint32(flip)
-        first = starts[wanted]
-        for place, at in spread(starts[wanted + np.uint32(1)] - first):
-            left, right = query[place], order[first[place] + at]
-            # a word of each first: 1 of 20 pairs of unlike images has so few different bits in one
-            close = np.bitwise_count(queries[left, 1] ^ flipped[1] ^ hashes[right, 1]) <= RADIUS
-            left, right = left[close], right[close]
-            near = distances(queries[left] ^ flipped, hashes[right]) <= RADIUS
-            if near.any():
-                yield left[near].astype(np.int64), right[near].astype(np.int64)
+@dataclass(frozen=True)
+class _Asked:
+    """Some queries. hashes: (k, 4). own: (k,) their ranks. found: (k,) whether a better one is near, set by
+    the search."""
+
+    hashes: Hashes
+    own: Ranks
+    found: NDArray[np.bool_]
 
 
-def _sorted(hashes: Hashes, bits: Indices) -> NDArray[np.uint64]:
-    """The value of a piece and the index of each hash, as one number, ascending, (n,); without zeros."""
-    keys = np.empty(len(hashes), np.uint64)
-    for at in range(0, len(hashes), _AT_ONCE):
-        keys[at : at + _AT_ONCE] = _values(hashes[at : at + _AT_ONCE], bits)
-    keys <<= np.uint64(32)
-    keys |= np.arange(len(hashes), dtype=np.uint32)
-    absent = hashes[:, 0] == 0  # the first bit of a hash is always set
-    keys = keys[~absent] if absent.any() else keys
-    keys.sort()
-    return keys
+@dataclass(frozen=True)
+class _Table:
+    """Hashes by the value of one piece, those of one value from the best.
+
+    hashes: (n, 4). rank: (n,). rows: (m,) indices of hashes from the best. keys: (m,) value of the piece and
+    place in rows, as one number, ascending. words: (m,) _WORD of the hashes in this order. starts: where each
+    value begins. counts: how many hashes have it, 2 if more.
+    """
+
+    hashes: Hashes
+    rank: Ranks
+    rows: NDArray[np.int32]
+    keys: Words
+    words: Words
+    starts: NDArray[np.int32]
+    counts: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, hashes: Hashes, rank: Ranks, rows: NDArray[np.int32], bits: Indices) -> _Table:
+        keys = _sorted(hashes, rows, bits)
+        starts = np.zeros((1 << len(bits)) + 1, np.int32)
+        words = np.empty(len(keys), np.uint64)
+        for at in range(0, len(keys), _AT_ONCE):
+            some = keys[at : at + _AT_ONCE]
+            value = (some >> np.uint64(32)).astype(np.int64)
+            each = np.bincount(value - value[0])
+            starts[value[0] + 1 : value[0] + 1 + len(each)] += each.astype(np.int32)
+            words[at : at + _AT_ONCE] = hashes[rows[some.astype(np.uint32)], _WORD]
+        counts = np.empty(len(starts) - 1, np.uint8)
+        np.minimum(starts[1:], 2, out=counts, casting="unsafe")
+        np.cumsum(starts, out=starts)
+        return cls(hashes, rank, rows, keys, words, starts, counts)
+
+    def search(self, values: Indices, asked: _Asked) -> None:
+        """Find near hashes that are better. values: (flips, k), of the pieces of each query."""
+        wanted = values.ravel()
+        counts = self.counts.take(wanted)
+        hits = np.flatnonzero(counts > 0)
+        counts, wanted, query = counts[hits], wanted[hits], hits % max(1, values.shape[1])
+        self._compare(query, self.starts.take(wanted), asked)
+        several = np.flatnonzero(counts > 1)
+        query, wanted = query[several], wanted[several]
+        place, end, more = self.starts.take(wanted) + 1, self.starts.take(wanted + 1), _GROWTH
+        while len(query):
+            # from the best on: where one is not better, none after it is
+            is_better = self.rank[self._at(place)] < asked.own.take(query)
+            is_open = np.flatnonzero(is_better & ~asked.found.take(query))
+            query, place, end = query[is_open], place[is_open], end[is_open]
+            for some, beyond in spread(np.minimum(end - place, more)):
+                self._compare(query[some], place[some] + beyond, asked)
+            place += more
+            is_longer = np.flatnonzero(place < end)
+            query, place, end = query[is_longer], place[is_longer], end[is_longer]
+            more *= _GROWTH
+
+    def _compare(self, query: Indices, place: Indices, asked: _Asked) -> None:
+        """Compare queries with the hashes at these places of the table, (pairs,) each."""
+        words = asked.hashes[:, _WORD].take(query)
+        close = np.flatnonzero(np.bitwise_count(words ^ self.words.take(place)) <= RADIUS)
+        query, other = query[close], self._at(place[close])
+        better = np.flatnonzero(self.rank[other] < asked.own[query])
+        query, other = query[better], other[better]
+        near = distances(asked.hashes[query], self.hashes[other]) <= RADIUS
+        asked.found[query[near]] = True
+
+    def _at(self, place: Indices) -> NDArray[np.int32]:
+        """Indices of the hashes at these places of the table, (k,)."""
+        return self.rows[self.keys[place].astype(np.uint32)]
 
 
 def spread(counts: Indices) -> Iterator[tuple[Indices, Indices]]:
@@ -104,6 +170,22 @@ def spread(counts: Indices) -> Iterator[tuple[Indices, Indices]]:
         begins = np.repeat(ends[start:stop] - own - before, own)
         yield np.repeat(nonzero[start:stop], own), np.arange(len(begins)) - begins
         start = stop
+
+
+def _hashed(hashes: Hashes) -> NDArray[np.int32]:
+    """Indices of the hashes that are not zero, (m,). The first bit of a hash is always set."""
+    return np.flatnonzero(hashes[:, 0]).astype(np.int32)
+
+
+def _sorted(hashes: Hashes, rows: NDArray[np.int32], bits: Indices) -> Words:
+    """The value of a piece and the place in rows, as one number, ascending, (m,)."""
+    keys = np.empty(len(rows), np.uint64)
+    for at in range(0, len(rows), _AT_ONCE):
+        keys[at : at + _AT_ONCE] = _values(hashes[rows[at : at + _AT_ONCE]], bits)
+    keys <<= np.uint64(32)
+    keys |= np.arange(len(rows), dtype=np.uint32)
+    keys.sort()
+    return keys
 
 
 def _values(hashes: Hashes, bits: Indices) -> NDArray[np.uint32]:

@@ -19,12 +19,9 @@ from numpy.typing import NDArray
 
 from leafinstruct.filter.index.corpus import Corpus, Images, texts
 from leafinstruct.filter.index.groups import Texts
-from leafinstruct.filter.index.hamming import near_pairs
+from leafinstruct.filter.index.hamming import Ranks, has_better
 from leafinstruct.filter.index.reference import Reference, Shares
-from leafinstruct.images.near import Hashes
 from leafinstruct.records.rows import DuplicateRow
-
-Ranks = NDArray[np.int32]
 
 
 def reduce(
@@ -96,20 +93,13 @@ def _shares(images: Images, shown: Ranks, rank: Ranks) -> tuple[Shares, Shares]:
     own = rank[images.owner]
     exact = np.full(len(images.digest), len(rank), np.int32)  # the best rank that shows each image
     np.minimum.at(exact, images.image, own)
-    near = _nearest(images.hashes, exact) < exact
+    repeated = exact[images.image] < own
+    del own
+    near = has_better(images.hashes, exact, images.hashes, exact)[images.image]
 
     def share(has_it: NDArray[np.bool_]) -> Shares:
         found = np.bincount(images.owner[has_it], minlength=len(rank))
         shares: Shares = found / np.maximum(shown, 1)
         return shares
 
-    return share(exact[images.image] < own), share(near[images.image])
-
-
-def _nearest(hashes: Hashes, rank: Ranks) -> Ranks:
-    """The best rank among each different image and those near to it or to its mirror image, (d,). hashes:
-    (d, 4). rank: (d,)."""
-    best = rank.copy()
-    for left, right in near_pairs(hashes, hashes):
-        np.minimum.at(best, left, rank[right])
-    return best
+    return share(repeated), share(near)

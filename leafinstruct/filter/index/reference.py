@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leafinstruct.filter.index.corpus import UNREAD, Corpus, Images, texts
-from leafinstruct.filter.index.hamming import Indices, near_pairs, spread
+from leafinstruct.filter.index.hamming import Indices, has_better, spread
 from leafinstruct.filter.index.text import Runs
 
 SHORTEST = 8
@@ -91,8 +91,8 @@ class Reference:
     def image_shares(self, images: Images, shown: NDArray[np.int32]) -> Shares:
         """contamination.images of all documents, (n,). shown: (n,) their numbers of images."""
         found = np.isin(images.digest, self.images.digest) & (images.digest != UNREAD)
-        for query, _ in near_pairs(images.hashes, np.unique(self.images.hashes, axis=0)):
-            found[query] = True
+        own, rank = (np.full(len(some.digest), at, np.int32) for at, some in ((1, images), (0, self.images)))
+        found |= has_better(images.hashes, own, self.images.hashes, rank)
         counts = np.bincount(images.owner[found[images.image]], minlength=len(shown))
         shares: Shares = counts / np.maximum(shown, 1)
         return shares
