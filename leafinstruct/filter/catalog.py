@@ -228,6 +228,7 @@ _DECLARED = (
         "duplicate.near_within",
         "image",
         "bits in which its hash differs from the nearest earlier image; 256 if there is none",
+        2,
     ),
     Score("duplicate.text", "document", "better remaining documents with the same normalized text", 2),
     Score(
@@ -249,6 +250,7 @@ _DECLARED = (
             "share of its images that a better remaining document has too, or one near to it or to its "
             "mirror image, [0, 1]"
         ),
+        2,
     ),
     Score(
         "contamination.text",
@@ -259,6 +261,7 @@ _DECLARED = (
         "contamination.images",
         "document",
         "share of its images that are, or are near to, images of filter.reference, [0, 1]",
+        2,
     ),
     Score(
         "reference.dangling",
