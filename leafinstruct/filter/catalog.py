@@ -255,6 +255,7 @@ _DECLARED = (
         "duplicate.near_within",
         "image",
         "bits in which its hash differs from the nearest earlier image; 256 if there is none",
+        2,
     ),
     Score("duplicate.text", "document", "better remaining documents with the same normalized text", 2),
     Score(
@@ -284,6 +285,7 @@ _DECLARED = (
         "contamination.images",
         "document",
         "share of its images that are, or are near to, images of filter.reference, [0, 1]",
+        2,
     ),
     Score(
         "reference.dangling",

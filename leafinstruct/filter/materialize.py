@@ -20,11 +20,11 @@ from pathlib import Path
 from PIL import Image as Pil
 
 from leafinstruct.errors import DamagedError
-from leafinstruct.filter.index.image import hash_of
+from leafinstruct.filter.index.image import HASH_PX, hash_of
 from leafinstruct.filter.scores import image as image_scores
 from leafinstruct.filter.scores import sequence
 from leafinstruct.filter.scores.cell import cell
-from leafinstruct.images.decode import Undecodable, decode, decode_mended, probe
+from leafinstruct.images.decode import Undecodable, decode, decode_gray, decode_mended, probe
 from leafinstruct.images.formats.mend import digests
 from leafinstruct.images.read import fetch
 from leafinstruct.images.read import stamp as file_stamp
@@ -124,6 +124,17 @@ def materialize(
             row = _row(ImageRow(name, ref.file, fetched.stamp(ref, root), "ok"), data, max_pixels)
             counts["images_failed"] += row.state == "failed"
             yield row
+
+
+def hashed(
+    wanted: Iterable[tuple[Ref, Path]], max_pixels: int, fetched: Fetched
+) -> Iterator[tuple[str, ImageRow]]:
+    """Yield references, each once, with rows for images that are only compared: digest and hash, without
+    scores, size and bytes. Four times as fast as `materialize`."""
+    for name, (ref, root) in {str(ref): (ref, root) for ref, root in wanted}.items():
+        data = fetched.read(ref, root)
+        row = ImageRow(name, ref.file, fetched.stamp(ref, root), "ok")
+        yield name, _unread(row, data) if isinstance(data, Unreadable) else _hashed(row, data, max_pixels)
 
 
 def repaired(counts: Counter[str]) -> dict[str, int]:
@@ -266,8 +277,7 @@ def _measured(row: ImageRow, max_pixels: int, counts: Counter[str]) -> ImageRow:
 
 def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow:
     if isinstance(data, Unreadable):
-        state: State = "failed" if data.retryable else "ok"
-        return replace(empty, state=state, reason=f"{data.reason}: {data.detail}")
+        return _unread(empty, data)
     header = probe(data, max_pixels)
     if isinstance(header, Undecodable):
         return replace(empty, reason=f"{header.reason}: {header.detail}")
@@ -285,3 +295,15 @@ def _row(empty: ImageRow, data: bytes | Unreadable, max_pixels: int) -> ImageRow
         thumbnail=sequence.thumbnail(image),
         bytes=data,
     )
+
+
+def _hashed(empty: ImageRow, data: bytes, max_pixels: int) -> ImageRow:
+    image, data = decode_gray(data, HASH_PX, max_pixels)
+    if isinstance(image, Undecodable):
+        return replace(empty, reason=f"{image.reason}: {image.detail}")
+    return replace(empty, sha256=hashlib.sha256(data).hexdigest(), hash=hash_of(image))
+
+
+def _unread(empty: ImageRow, data: Unreadable) -> ImageRow:
+    state: State = "failed" if data.retryable else "ok"
+    return replace(empty, state=state, reason=f"{data.reason}: {data.detail}")

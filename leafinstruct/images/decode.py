@@ -28,9 +28,10 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -71,6 +72,10 @@ _SCANNED = frozenset({"JPEG", "MPO", "TIFF"})
 START_OF_SCAN = b"\xff\xda"
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd8\x01])", re.DOTALL)
 """JPEG markers that begin a segment or end the image; 0xFF fill bytes before them are skipped."""
+
+
+Pixels = Callable[[Image.Image, bytes], Image.Image]
+"""Loads an opened image. Second argument: its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +147,26 @@ def decode_mended(
 ) -> tuple[Image.Image | Undecodable, bytes]:
     """Return the image as `decode` does, and bytes of it that any decoder reads: those given, or the mended
     file."""
+    return _or_mended(data, max_pixels, partial(_color, max_side=max_side))
+
+
+def decode_gray(
+    data: bytes, side: int, max_pixels: int = MAX_PIXELS
+) -> tuple[Image.Image | Undecodable, bytes]:
+    """Return the image in gray for a hash, upright, and bytes of it as `decode_mended` does.
+
+    side: pixels on the shorter side that are wanted, if the image has them; at least as many are returned.
+    A JPEG is decoded at 1/8 to 1/1 without its colors. Color profiles are ignored.
+    """
+    return _or_mended(data, max_pixels, partial(_gray, side=side))
+
+
+def _or_mended(data: bytes, max_pixels: int, pixels: Pixels) -> tuple[Image.Image | Undecodable, bytes]:
     if problem := _suspicious(data):
         return problem, data
-    found = _decode(data, max_side, max_pixels)
+    found = _decode(data, max_pixels, pixels)
     if isinstance(found, Undecodable) and (whole := _mended(data, found)) is not None:
-        again = _decode(whole, max_side, max_pixels)
+        again = _decode(whole, max_pixels, pixels)
         return again, data if isinstance(again, Undecodable) else whole
     return found, data
 
@@ -158,7 +178,7 @@ def _mended(data: bytes, found: Undecodable) -> bytes | None:
     return mended(data)
 
 
-def _decode(data: bytes, max_side: int | None, max_pixels: int) -> Image.Image | Undecodable:
+def _decode(data: bytes, max_pixels: int, pixels: Pixels) -> Image.Image | Undecodable:
     try:
         with _opened(data) as image:
             if problem := _too_much(image, data, max_pixels):
@@ -166,15 +186,32 @@ def _decode(data: bytes, max_side: int | None, max_pixels: int) -> Image.Image |
             orientation = 1 if image.format == "TIFF" else _orientation(image)  # Pillow turns TIFF itself
             if is_filled_up(data):
                 return Undecodable("truncated", "the file is filled up with zeros, without an end")
-            if max_side is not None:
-                _draft(image, max_side)
-            image.load()
-            _correct_key(image, data)
-            profile = image.info.get("icc_profile")
-            decoded = _rgb(to_srgb(_flat(_small(_plain(image), max_side)), profile))
+            decoded = pixels(image, data)
             return decoded.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else decoded
     except Exception as error:  # decoders meet hostile bytes and raise whatever they like
         return _reason(error, data)
+
+
+def _color(image: Image.Image, data: bytes, max_side: int | None) -> Image.Image:
+    """Load an opened image as RGB, with at most max_side pixels on the longer side."""
+    if max_side is not None:
+        _draft(image, max_side)
+    image.load()
+    _correct_key(image, data)
+    profile = image.info.get("icc_profile")
+    return _rgb(to_srgb(_flat(_small(_plain(image), max_side)), profile))
+
+
+def _gray(image: Image.Image, data: bytes, side: int) -> Image.Image:
+    """Load an opened image in gray, with 2 to 4 times `side` pixels on the shorter side if it has more."""
+    image.draft("L", (side, side))
+    image.load()
+    _correct_key(image, data)
+    plain = image if image.mode == "P" and not image.has_transparency_data else _plain(image)
+    shrink = max(1, min(plain.size) // (2 * side))
+    if plain.has_transparency_data and plain.getchannel("A").getextrema() != (255, 255):
+        return _flat(plain.reduce(shrink)).convert("L")
+    return plain.convert("L").reduce(shrink)
 
 
 @contextmanager

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.fft
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pil
 from PIL import ImageDraw
 
 from leafinstruct.filter.index import hamming
-from leafinstruct.filter.index.image import hash_of
-from leafinstruct.images.decode import Undecodable, decode
+from leafinstruct.filter.index.image import HASH_PX, hash_of
+from leafinstruct.images.decode import Undecodable, decode, decode_gray
 from leafinstruct.images.near import MIRROR, RADIUS, Hashes, distances, hashes_of
 
 PX = 256
@@ -99,6 +100,85 @@ def test_different_images_of_different_real_pages_are_not_near(photographs, orig
     ]
     across = {pair for pair in near if pair[0] != pair[1]}
     assert across == {("picamera-es-la-step-2", "picamera-pt-br-step-2", *2 * ("pi4-camera-port.png",))}
+
+
+@pytest.mark.e2e
+def test_files_of_real_pages_that_are_only_hashed_have_nearly_the_hash_of_their_pixels(photographs):
+    found = []
+    for path in photographs:
+        whole, gray = decode(path.read_bytes(), PX), decode_gray(path.read_bytes(), HASH_PX)[0]
+        assert not isinstance(whole, Undecodable)
+        assert not isinstance(gray, Undecodable)
+        found.append(distances(*(hashes_of([hash_of(image)]) for image in (whole, gray)))[0])
+    assert np.mean(found) < 5
+    assert max(found) <= hamming.RADIUS
+
+
+def scene(width: int, height: int) -> Pil.Image:
+    """Shapes of many colors, with a dark hole at the left under transparency."""
+    image = Pil.new("RGBA", (width, height), "#88aacc")
+    source, pen = random.Random(width), ImageDraw.Draw(image)
+    for _ in range(60):
+        x, y = source.randrange(width), source.randrange(height)
+        color = tuple(source.choices(range(256), k=3))
+        pen.ellipse((x, y, x + source.randrange(8, width // 3), y + source.randrange(8, height // 3)), color)
+    pen.rectangle((0, height // 4, width // 3, height // 2), (0, 0, 0, 0))
+    return image
+
+
+FILES = {
+    "JPEG": (lambda image: image.convert("RGB"), {"format": "JPEG"}),
+    "progressive JPEG": (lambda image: image.convert("RGB"), {"format": "JPEG", "progressive": True}),
+    "JPEG, turned": (
+        lambda image: image.convert("RGB"),
+        {
+            "format": "JPEG",
+            "exif": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0",
+        },
+    ),
+    "JPEG, CMYK": (lambda image: image.convert("RGB").convert("CMYK"), {"format": "JPEG"}),
+    "PNG": (lambda image: image.convert("RGB"), {"format": "PNG"}),
+    "PNG, transparent": (lambda image: image, {"format": "PNG"}),
+    "PNG, palette": (lambda image: image.convert("RGB").quantize(64), {"format": "PNG"}),
+    "PNG, gray with 16 bits": (
+        lambda image: Pil.fromarray(np.asarray(image.convert("L"), np.uint16) * 257),
+        {"format": "PNG"},
+    ),
+    "GIF, transparent": (lambda image: image.quantize(64), {"format": "GIF"}),
+    "WebP, transparent": (lambda image: image, {"format": "WEBP"}),
+}
+
+
+@pytest.mark.parametrize("size", [(90, 70), (800, 600), (1501, 333)])
+@pytest.mark.parametrize(("convert", "options"), FILES.values(), ids=[*FILES])
+def test_a_file_that_is_only_hashed_has_nearly_the_hash_of_its_pixels(convert, options, size):
+    file = io.BytesIO()
+    convert(scene(*size)).save(file, **options)
+    whole, gray = decode(file.getvalue(), PX), decode_gray(file.getvalue(), HASH_PX)[0]
+    assert isinstance(whole, Pil.Image)
+    assert isinstance(gray, Pil.Image)
+    assert gray.mode == "L"
+    assert min(gray.size) >= min(HASH_PX, *size)
+    assert max(gray.size) / min(gray.size) == pytest.approx(max(size) / min(size), rel=0.03)
+    found = hash_of(whole), hash_of(gray)
+    assert None not in found
+    assert distances(*(hashes_of([one]) for one in found))[0] <= 12
+
+
+@pytest.mark.parametrize("size", [(97, 64), (256, 171), (333, 250)])
+def test_the_hash_averages_cells_of_equal_area(size):
+    """The same as an image of which each pixel is divided into 32 x 32 equal ones."""
+    image = scene(*size).convert("L")
+    pixels = np.asarray(image, float)
+    for axis in (0, 1):
+        fine = np.repeat(pixels, 32, axis).swapaxes(0, axis)
+        pixels = fine.reshape(32, -1, *fine.shape[1:]).mean(axis=1).swapaxes(0, axis)
+    found = scipy.fft.dctn(pixels)[:16, :16]  # its factors are positive
+    bits = found > 0
+    bits[0, 0] = True
+    small = np.abs(found) < 0.01
+    different = np.unpackbits(np.frombuffer(bytes.fromhex(hash_of(image)), np.uint8)).reshape(16, 16) != bits
+    assert not (different & ~small).any()
 
 
 @given(st.integers(0, 2**32), st.sampled_from([(64, 32), (32, 96), (256, 171)]))

@@ -37,7 +37,8 @@ _GROWTH = 4
 _LONGEST = 20
 """Bits of a piece, 255 / 13: 5 MB for the table of one."""
 
-Indices = NDArray[np.signedinteger[Any]]
+Indices = NDArray[np.int64]
+Places = NDArray[np.signedinteger[Any]]
 Ranks = NDArray[np.int32]
 Words = NDArray[np.uint64]
 
@@ -143,7 +144,7 @@ class _Table:
             query, place, end = query[is_longer], place[is_longer], end[is_longer]
             more *= _GROWTH
 
-    def _compare(self, query: Indices, place: Indices, asked: _Asked) -> None:
+    def _compare(self, query: Indices, place: Places, asked: _Asked) -> None:
         """Compare queries with the hashes at these places of the table, (pairs,) each."""
         words = asked.hashes[:, _WORD].take(query)
         close = np.flatnonzero(np.bitwise_count(words ^ self.words.take(place)) <= RADIUS)
@@ -153,7 +154,7 @@ class _Table:
         near = distances(asked.hashes[query], self.hashes[other]) <= RADIUS
         asked.found[query[near]] = True
 
-    def _at(self, place: Indices) -> NDArray[np.int32]:
+    def _at(self, place: Places) -> NDArray[np.int32]:
         """Indices of the hashes at these places of the table, (k,)."""
         return self.rows[self.keys[place].astype(np.uint32)]
 

@@ -7,9 +7,7 @@ Their documents are no input of filter, so they are never published. Here each p
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +18,6 @@ from leafinstruct.filter.scores import duplicate
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.records import table
 from leafinstruct.records.frames import KeptFrames
-from leafinstruct.records.rows import ImageRow
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import writing
@@ -60,15 +57,10 @@ def sketch(settings: FilterSettings, out: Artifact, part: Part) -> TaskResult:
     reference = artifact_of(out)
     documents = list(table.documents(reference.checked("documents", part.name)))
     roots = _roots(reference)
-    counts: Counter[str] = Counter()
     wanted = [(image.ref, roots[page.source]) for page in documents for image in page.images]
     frames = KeptFrames(reference.file("frames", part.name))
     fetched = materialize.Fetched(out.file("fetches", "none"), settings.fetched, frames)
-    nothing, pixels = out.file("images", "none"), settings.config.images.max_pixels
-    rows: dict[str, ImageRow] = {
-        row.ref: replace(row, bytes=None)
-        for row in materialize.materialize(wanted, nothing, pixels, counts, fetched)
-    }
+    rows = dict(materialize.hashed(wanted, settings.config.images.max_pixels, fetched))
     with writing(out.file("reference", part.name)) as temporary:
         keys = (
             duplicate.key_row(
