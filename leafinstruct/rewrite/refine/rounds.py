@@ -15,8 +15,8 @@ have the state of the answer. After an outage the part counts as failed, and the
 
 The request of the rewriter has checks of its own (rewrite/checks), which correct an answer before it is read
 here. An answer that fails one of them after all corrections makes no example in its round. The next round
-asks from the beginning, without the failed answers, because a model that has repeated a fault three times in
-one conversation does not leave it there. Any other answer without a value, and the verdict `fit: false`, ends
+asks from the beginning, with the finding and without the failed answers, since corrections in that
+conversation did not help. Any other answer without a value, and the verdict `fit: false`, ends
 the rounds; the best one before it is kept.
 """
 
