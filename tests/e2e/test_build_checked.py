@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from command import leaf
 from e2e.test_build import pages
 from e2e.test_build_llm import answer, example, is_judge, text_of
-from llm.fake_clock import FakeClock
-from llm.misbehaving import Body, Misbehaving, Step, depending, good, serving
+from llm.misbehaving import Body, Step, depending, good
 from making import build, mmc4, recipe, rows
 
-from leafinstruct.llm import clock as clocks
 from leafinstruct.records import table
 from leafinstruct.records.rows import Drop
-
-
-@pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clocks, "CLOCK", FakeClock())
-
-
-@pytest.fixture
-def server() -> Iterator[Misbehaving]:
-    with serving() as server:
-        yield server
 
 
 def misbehaving(body: Body) -> Step:

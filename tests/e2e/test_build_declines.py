@@ -5,36 +5,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from command import leaf
 from e2e.test_build import pages
 from e2e.test_build_llm import answer, example, is_judge, text_of
-from llm.fake_clock import FakeClock
-from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving, status
+from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, status
 from making import build, mmc4, recipe, rows
 
 from leafinstruct import pipeline
-from leafinstruct.llm import clock as clocks
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 from leafinstruct.report.status import entries
 
 FILTERED = status(400, {"error": {"message": "The prompt was filtered.", "code": "content_filter"}})
-
-
-@pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Builds of this process: pauses cost no time."""
-    monkeypatch.setattr(clocks, "CLOCK", FakeClock())
-
-
-@pytest.fixture
-def server() -> Iterator[Misbehaving]:
-    with serving(depending(answer)) as server:
-        yield server
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,14 @@ import pytest
 from command import leaf
 from e2e.test_build import pages
 from e2e.test_build_llm import example
-from llm.fake_clock import FakeClock
 from llm.judging import text_of, verdict
-from llm.misbehaving import Body, Misbehaving, Step, depending, good, serving, status
+from llm.misbehaving import Body, Misbehaving, Step, depending, good, status
 from making import build, mmc4, recipe, rows
 
 from leafinstruct import pipeline
 from leafinstruct.evaluate import labels
 from leafinstruct.evaluate.labels import Label
 from leafinstruct.forecast import forecast
-from leafinstruct.llm import clock as clocks
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 from leafinstruct.report.explain import lineage
@@ -35,23 +32,12 @@ JUDGES = [
 SCORES = {"k": 5, "s": 2, "t": 3}
 
 
-@pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clocks, "CLOCK", FakeClock())
-
-
 def answer(body: Body) -> Step:
     """Each model has its own score; that of document 0 is lower."""
     if "You rate web documents" not in text_of(body):
         return good(example(body))
     low = "Number 0." in text_of(body)
     return good(verdict(body, SCORES.get(body["model"], 4) - low, f"by {body['model']}", safety=5))
-
-
-@pytest.fixture
-def server() -> Iterator[Misbehaving]:
-    with serving(depending(answer)) as server:
-        yield server
 
 
 @pytest.fixture

@@ -6,40 +6,25 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import leaf
 from e2e.test_build import pages
-from llm.fake_clock import FakeClock
 from llm.judging import text_of, verdict
-from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving, status
+from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, status
 from making import build, mmc4, recipe, rows
 from report.looking import Page
 
 from leafinstruct import pipeline
 from leafinstruct.filter.catalog import JUDGE_ASPECTS
-from leafinstruct.llm import clock as clocks
 from leafinstruct.llm.request import SentImage
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 from leafinstruct.report.explain import lineage
 from leafinstruct.report.inspect import page as inspection
 from leafinstruct.report.status import entries
-
-
-@pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Builds of this process: pauses cost no time, and deadlines do not depend on how busy the machine is."""
-    monkeypatch.setattr(clocks, "CLOCK", FakeClock())
-
-
-@pytest.fixture
-def server() -> Iterator[Misbehaving]:
-    with serving(depending(answer)) as server:
-        yield server
 
 
 def is_judge(body: Body) -> bool:

@@ -5,22 +5,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e.test_build import pages
 from e2e.test_build_llm import example, is_judge, text_of
-from llm.fake_clock import FakeClock
 from llm.judging import shown, verdict
-from llm.misbehaving import Body, Misbehaving, Step, depending, good, say, serving
+from llm.misbehaving import Body, Misbehaving, Step, depending, good, say
 from making import build, document, in_english, mmc4, png, recipe, rows
 
 from leafinstruct.filter.catalog import JUDGE_ASPECTS
 from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.judging import request
-from leafinstruct.llm import clock as clocks
 from leafinstruct.llm.answers.parse import read_answer
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.recipe import load as recipes
@@ -30,17 +27,6 @@ from leafinstruct.rewrite.config import GUIDE
 
 PROMPT = Prompt("judge", "System.\n---\nThe document:")
 QUESTION = request.request(document("one", "!a"), {"a": (png(), "image/png")}, JudgeConfig(), PROMPT)
-
-
-@pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clocks, "CLOCK", FakeClock())
-
-
-@pytest.fixture
-def server() -> Iterator[Misbehaving]:
-    with serving() as server:
-        yield server
 
 
 def own(folder: Path, server: Misbehaving, message: str = "") -> Path:

@@ -15,7 +15,6 @@ import pytest
 import torch
 from e2e.test_build import pages
 from e2e.test_build_refine import number
-from llm.fake_clock import FakeClock
 from llm.grammar import Automaton, Schema, UnsupportedError
 from llm.judging import shown, text_of
 from llm.true_server import Asked, Body, TrueServer
@@ -24,7 +23,6 @@ from making import build, mmc4, recipe, rows
 from leafinstruct import pipeline
 from leafinstruct.errors import LeafInstructError
 from leafinstruct.filter.catalog import JUDGE_ASPECTS
-from leafinstruct.llm import clock as clocks
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import table
 from leafinstruct.report.status import entries
@@ -33,11 +31,7 @@ from leafinstruct.rewrite.refine.examine import FIELDS
 
 PAGES = 3
 
-
-@pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deadlines do not depend on how busy the machine is."""
-    monkeypatch.setattr(clocks, "CLOCK", FakeClock())
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture(autouse=True)
