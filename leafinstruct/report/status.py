@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leafinstruct.errors import DamagedError
+from leafinstruct.errors import DamagedError, shortened
 from leafinstruct.records import asked, shards, table
 from leafinstruct.records.text.language_names import named
 from leafinstruct.report.explain import judged
@@ -27,6 +27,9 @@ STATES = {
     "missing": "missing",
 }
 """States of a stage -> message."""
+
+_MESSAGE = 240
+"""Maximum number of characters of a message of a server, or of what was wrong with an answer."""
 
 SHOWN = 10
 """Maximum number of languages, or of a decoder's reasons, that are listed; the others are summed."""
@@ -309,7 +312,7 @@ def notices(entries: Sequence[dict[str, Any]], again: str) -> list[str]:
             flag = "--retry-failed" if state == "declined" else "--retry-refused"
             found.append(
                 f"{entry['stage']}: {questions['count']:,} {_UNANSWERED[state]} (most often: "
-                f"{questions['message']}); to ask again: {again} {flag}"
+                f"{shortened(questions['message'], _MESSAGE)}); to ask again: {again} {flag}"
             )
         if entry["unfetched"]:
             found.append(

@@ -123,3 +123,17 @@ def test_images_that_cannot_be_decoded_are_split_by_reason(tmp_path):
         ("images dropped by image.side", None, 2),
         ("kept", 2, 0),
     ]
+
+
+def test_a_long_reason_against_an_answer_is_shortened():
+    """The form of an answer in words has a thousand characters, and a notice is one line."""
+    message = "no valid answer after # repairs: " + "the answer must be an object " * 100 + "; missing: turns"
+    entry = {"stage": "rewrite", "counts": {}, "unfetched": 0, "rejected": []}
+    [line] = status.notices(
+        [entry | {"unanswered": {"unparsed": {"count": 11, "message": message}}}], "leaf build"
+    )
+    assert len(line) < 400
+    assert line.startswith(
+        "rewrite: 11 without a readable answer (most often: no valid answer after # repairs"
+    )
+    assert line.endswith("; missing: turns); to ask again: leaf build --retry-refused")
