@@ -25,6 +25,7 @@ from leafinstruct.recipe import load as recipes
 from leafinstruct.recipe.templates import packaged
 from leafinstruct.records.document import ImageRef, Text
 from leafinstruct.rewrite import prompt, tasks
+from leafinstruct.rewrite.checks.config import Checks
 from leafinstruct.rewrite.config import GUIDE, SEQUENCE, WALKTHROUGH
 from leafinstruct.rewrite.dialog import answer, ask
 from leafinstruct.rewrite.refine.examine import FIELDS
@@ -162,6 +163,24 @@ def test_an_answer_that_moves_an_image_or_says_nothing_gets_a_correction(change,
     found = answer.fault(value, *ask.shown(page, task))
     assert found is not None
     assert re.search(reason, found)
+
+
+@pytest.mark.parametrize("family", [SEQUENCE, WALKTHROUGH], ids=lambda family: family.name)
+def test_questions_of_a_model_may_name_images_and_steps_by_their_numbers(family):
+    """The request itself asks for what happens "between image 3 and image 4"."""
+    page = document(
+        "# How to fold a boat",
+        *("Take a sheet of paper and put it on the table.", "!a", "Fold it along its longer side.", "!b"),
+        *("Open the pocket at the bottom with both hands.", "!c", "Pull it apart until it floats.", "!d"),
+    )
+    task = replace(in_english(family)[0], by_model=True)
+    request = ask.request(page, task, {}, PROMPT, Checks(), 0)
+    assert request.check is not None
+    value = ask.by_templates(page, task)
+    value["turns"][-1]["ask"] = "Is this from image 2, image 3 or image 4?"
+    assert request.check(value) is None
+    value["turns"][-1]["ask"] = "Is this from image 7?"
+    assert "it does not have 7" in (request.check(value) or "")
 
 
 def test_families_of_several_turns_need_what_they_ask_about():
