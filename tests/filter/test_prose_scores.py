@@ -398,6 +398,12 @@ def test_where_lines_need_no_terminal_the_last_one_needs_none():
     assert values(page(*(line.rstrip(".") for line in SENTENCES), "Carry finis"))["broken_end"] == 0
 
 
+def test_one_sentence_shows_not_how_the_last_line_should_end():
+    lines = ("Carry the finished boat to the water and let it go.", "A boat.", "Carry the boat to the wat")
+    assert values(page(*lines))["broken_end"] == 0
+    assert values(page(lines[0], *lines))["broken_end"] == 1
+
+
 def test_a_document_without_words_has_no_shares():
     cells = {cell.name: cell for cell in scores.scores(document("!a"))}
     assert cells["text.gibberish"].state == "not_scored"
