@@ -38,9 +38,11 @@ LLM = LlmConfig(
 )
 
 
-def answer(score: object = 4, images: Mapping[int, object] | None = None, **scores: object) -> Answer:
+def answer(
+    score: object = 4, images: Mapping[int, object] | None = None, by: str = "", **scores: object
+) -> Answer:
     value: dict[str, Any] = {
-        aspect: {"reason": f"{aspect}.", "score": scores.get(aspect, score)} for aspect in JUDGE_ASPECTS
+        aspect: {"reason": f"{aspect}{by}.", "score": scores.get(aspect, score)} for aspect in JUDGE_ASPECTS
     }
     given = {2: 5, 4: 3, 6: 1} if images is None else images
     value["images"] = [{"image": n, "reason": f"image {n}.", "score": one} for n, one in given.items()]
@@ -112,6 +114,10 @@ def test_only_images_that_are_shown_are_asked_about_and_accepted() -> None:
     assert fault({2: "n/a", 4: 1}).startswith("the score of an image must be an integer")
     assert fault({2: 5, 4: 1}, image_consistency="n/a").startswith("image_consistency must have an integer")
     assert SCHEMA["required"] == list(SCHEMA["properties"])
+    # an image of a document without any text fits nothing and contradicts nothing
+    mute = request(document("!a", "!b"), sent, JudgeConfig(), prompt)
+    given = answer(images={0: "n/a", 1: "n/a"}).value
+    assert read_answer(json.dumps(given), mute) == given
 
 
 # --- several ---
@@ -124,6 +130,11 @@ def test_the_verdict_is_the_median_and_states_what_each_judge_gave() -> None:
     assert cell.detail == "j0 1, j1 4, j2 5: text_quality."
     assert judged(answer(2), answer(5))["judge.text_quality", None].value == 3.5
     assert judged(answer(images={2: 1, 4: 1, 6: 1}), answer())["judge.image_relevance", 2].value == 3.0
+
+
+def test_the_reason_is_that_of_the_judge_nearest_to_the_verdict() -> None:
+    found = judged(answer(1, by=" one"), answer(5, by=" two"), answer(4, by=" three"))
+    assert found["judge.safety", None].detail == "j0 1, j1 5, j2 4: safety three."
 
 
 def test_a_judge_with_more_samples_has_no_more_weight() -> None:

@@ -183,3 +183,9 @@ def test_real_images_have_codes_only_where_a_page_shows_one():
             if not isinstance(image, Undecodable) and values(image)["codes"] > 0:
                 found.append(path.name)
     assert sorted(found) == ["product-low.png", "product_video.png"]
+
+
+def test_a_table_of_16_bits_is_read_in_the_order_of_its_bytes():
+    table = b"\x10" + (16).to_bytes(2) * 64
+    data = b"\xff\xd8\xff\xdb" + (2 + len(table)).to_bytes(2) + table + b"\xff\xd9"
+    assert jpeg_quality(data) == pytest.approx(5000 / (100 * 16 / 11.75), abs=0.05)

@@ -425,6 +425,12 @@ def test_a_step_that_was_pasted_again_has_the_same_texts_as_the_one_before():
     assert copies("!a", "!b", "!c") == 0
 
 
+def test_one_sentence_shows_not_how_the_last_line_should_end():
+    lines = ("Carry the finished boat to the water and let it go.", "A boat.", "Carry the boat to the wat")
+    assert values(page(*lines))["broken_end"] == 0
+    assert values(page(lines[0], *lines))["broken_end"] == 1
+
+
 def test_a_document_without_words_has_no_shares():
     cells = {cell.name: cell for cell in scores.scores(document("!a"))}
     assert cells["text.gibberish"].state == "not_scored"

@@ -295,6 +295,24 @@ def test_the_wording_of_a_question_does_not_give_away_its_answer():
     assert min(places.values()) > 20  # of 44 expected
 
 
+@pytest.mark.parametrize("family", [SEQUENCE, WALKTHROUGH], ids=lambda family: family.name)
+def test_questions_of_a_model_may_name_images_and_steps_by_their_numbers(family):
+    """The request itself asks for what happens "between image 3 and image 4"."""
+    page = document(
+        "# How to fold a boat",
+        *("Take a sheet of paper and put it on the table.", "!a", "Fold it along its longer side.", "!b"),
+        *("Open the pocket at the bottom with both hands.", "!c", "Pull it apart until it floats.", "!d"),
+    )
+    task = replace(in_english(family)[0], by_model=True)
+    request = ask.request(page, task, {}, PROMPT, prompt.Bounds(Checks(), 0))
+    assert request.check is not None
+    value = ask.by_templates(page, task)
+    value["turns"][-1]["ask"] = "Is this from image 2, image 3 or image 4?"
+    assert request.check(value) is None
+    value["turns"][-1]["ask"] = "Is this from image 7?"
+    assert "it does not have 7" in (request.check(value) or "")
+
+
 def test_families_of_several_turns_need_what_they_ask_about():
     [walk], [sequence] = in_english(WALKTHROUGH), in_english(SEQUENCE)
     two = document(

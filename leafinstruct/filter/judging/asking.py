@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import NamedTuple
 
+from leafinstruct.filter.catalog import OFFLINE_JUDGE
 from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.judging import request as judge
@@ -123,10 +124,11 @@ async def ask(
     failed = [one for _, one in answers if one.answer.retryable]
     with writing(out.file("asked", part.name)) as temporary:
         table.write(temporary, (asked.row_of(name, asdict(one.answer)) for name, one in answers), asked.ASKED)
+    model = settings.judge_model
     rows = [
         row
         for decision in remaining
-        for row in _rows(settings, decision.document, given.get(decision.document.id, ()), refused)
+        for row in _rows(model, decision.document, given.get(decision.document.id, ()), refused)
     ]
     with writing(out.file("judged", part.name)) as temporary:
         table.write(temporary, rows, table.JUDGED, "" if failed else part.payload)
@@ -202,14 +204,13 @@ def _sampled(request: Request, sample: int) -> Request:
 
 
 def _rows(
-    settings: FilterSettings, document: Document, answered: Sequence[Answered], refused: Mapping[str, str]
+    model: str, document: Document, answered: Sequence[Answered], refused: Mapping[str, str]
 ) -> list[Row]:
-    """The rows of judged- of one document."""
-    model = settings.judge_model
+    """The rows of judged- of one document. model: name of the judges together."""
     if detail := refused.get(document.id):
         cells = list(verdict.without(document, "suspicious", model, detail).values())
         return [table.judged_row(document.id, cell) for cell in cells]
-    if settings.rule_based:
+    if model == OFFLINE_JUDGE:
         return [table.judged_row(document.id, cell) for cell in rules.cells(answered[0].answer)]
     judges: dict[str, list[Mapping[verdict.Aspect, Cell]]] = {}
     single: list[Row] = []

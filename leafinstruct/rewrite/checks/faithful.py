@@ -4,8 +4,9 @@
 
 A statement is one number (numbers.py), name (names.py), URL or e-mail address (addresses.py) of the example,
 the instruction included, each spelling once. It is an intruder if the source does not have it: the document's
-texts, its title, the wordings of the task, and the number of its images and list items. A number with a unit
-is an intruder, too, if the source has it only with other units.
+texts, its title, the wordings of the task, and the number of its images and list items; in several turns also
+the numbers of its images, by which questions name images and steps. A number with a unit is an intruder, too,
+if the source has it only with other units.
 """
 
 from __future__ import annotations
@@ -49,8 +50,9 @@ def _source(document: Document, task: Task) -> tuple[Units, Known, frozenset[str
     texts = [*(text.text for text in document.texts), document.title or "", *wording]
     whole = "\n".join(texts)
     items = sum(text.kind == "list" for text in document.texts)
-    counts = {str(len(document.images)): {None}, str(items): {None}}
-    units: dict[str, set[str | None]] = {name: set(some) for name, some in counts.items()}
+    count = len(document.images)
+    images = range(1, count + 1) if task.family.asked in ("steps", "sequence") else (count,)
+    units: dict[str, set[str | None]] = {str(number): {None} for number in (*images, items)}
     for number in numbers_in(whole, document.language, all_of_them=True):
         for reading in number.readings | number.parts:
             units.setdefault(reading, set()).add(number.unit)
