@@ -83,7 +83,7 @@ _PROSE = (
     ),
 )
 """Scores of scores/prose, computed in the pass of the text."""
-_PROSE_VERSIONS = {"broken_end": 2, "gibberish": 2, "page_talk": 2}
+_PROSE_VERSIONS = {"broken_end": 2, "gibberish": 2, "language_fit": 2, "page_talk": 2}
 
 _PIXELS = (
     ("noise", "standard deviation of noise at 256 px in the quietest tenth of its blocks, gray levels"),
@@ -264,7 +264,7 @@ _DECLARED = (
     Score(
         "duplicate.near_images",
         "document",
-        "share of its images of which a better remaining document has a near one, or the mirror image, [0, 1]",
+        "share of its images of which a better remaining document has a near one of other bytes, [0, 1]",
         2,
     ),
     Score(

@@ -108,8 +108,8 @@ class KeyRow:
 class DuplicateRow:
     """Row of table.DUPLICATES. text, near_text: number of better documents with the same text, and of its
     group of near-duplicates. images, near_images: share of images that a better document has too, and of
-    those to which it has a near one of other bytes. group: id of the best document of its group, None if it is in none. reference_text,
-    reference_images: scores of contamination, None if there is no reference."""
+    those to which it has a near one of other bytes. group: id of the best document of its group, None if it
+    is in none. reference_text, reference_images: scores of contamination, None if there is no reference."""
 
     document_id: str
     text: int
