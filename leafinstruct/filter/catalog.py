@@ -87,6 +87,7 @@ _PROSE_VERSIONS = {"broken_end": 2, "gibberish": 2, "language_fit": 2, "page_tal
 
 _PIXELS = (
     ("noise", "standard deviation of noise at 256 px in the quietest tenth of its blocks, gray levels"),
+    ("noise_share", "noise over the standard deviation of its gray levels: at most 0.2 in photos, [0, 1]"),
     ("flat", "share of pixels that equal their neighbors: 0.6 and more in most drawings, [0, 1]"),
     ("text", "share of its area in lines of text, found by their edges, [0, 1]"),
     ("codes", "share of its area in QR, Data Matrix and Aztec codes (by zxing-cpp), [0, 1]"),
