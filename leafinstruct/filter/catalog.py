@@ -86,10 +86,11 @@ _PROSE = (
     ),
 )
 """Scores of scores/prose, computed in the pass of the text."""
-_PROSE_VERSIONS = {"broken_end": 2, "gibberish": 2, "page_talk": 2}
+_PROSE_VERSIONS = {"broken_end": 2, "gibberish": 2, "language_fit": 2, "page_talk": 2}
 
 _PIXELS = (
     ("noise", "standard deviation of noise at 256 px in the quietest tenth of its blocks, gray levels"),
+    ("noise_share", "noise over the standard deviation of its gray levels: at most 0.2 in photos, [0, 1]"),
     ("flat", "share of pixels that equal their neighbors: 0.6 and more in most drawings, [0, 1]"),
     ("text", "share of its area in lines of text, found by their edges, [0, 1]"),
     ("codes", "share of its area in QR, Data Matrix and Aztec codes (by zxing-cpp), [0, 1]"),
@@ -273,7 +274,7 @@ _DECLARED = (
     Score(
         "duplicate.near_images",
         "document",
-        "share of its images of which a better remaining document has a near one or the mirror image, [0, 1]",
+        "share of its images of which a better remaining document has a near one of other bytes, [0, 1]",
         2,
     ),
     Score(

@@ -61,6 +61,23 @@ def test_an_edge_and_a_flat_color_are_no_noise():
     assert values(Pil.new("L", (SIDE, SIDE), 128))["noise"] == 0
 
 
+@pytest.mark.parametrize("side", [100, SIDE, 1600])
+def test_random_pixels_of_any_size_are_noise_alone_and_a_dark_photo_is_not(side):
+    random = np.random.default_rng(side)
+    pixels = decode(encoded_png(random.integers(0, 256, (side, side), np.uint8)), SIDE, 10_000_000)
+    assert not isinstance(pixels, Undecodable)
+    assert values(pixels)["noise_share"] > 0.7
+    dark = photo() / 4 + random.normal(0, 4, (SIDE, SIDE))
+    assert values(gray(dark))["noise_share"] < 0.45
+    assert values(Pil.new("L", (SIDE, SIDE), 128))["noise_share"] == 0
+
+
+def encoded_png(levels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Pil.fromarray(levels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def test_drawings_are_flat_and_photos_are_not():
     assert values(slide(4))["flat"] > 0.8
     noisy = photo() + np.random.default_rng(0).normal(0, 3, (SIDE, SIDE))
@@ -143,7 +160,7 @@ def test_letterboxes_count_twice_and_margins_not_at_all():
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 255))
 def test_images_of_few_pixels_have_all_scores(width, height, level):
     found = values(Pil.new("RGB", (width, height), (level, 255 - level, level)))
-    names = (*image_scores.MEASURED, image_scores.OF_FILE)
+    names = (*image_scores.MEASURED, image_scores.NOISE_SHARE, image_scores.OF_FILE)
     assert set(found) == {name.removeprefix("image.") for name in names}
     assert all(np.isfinite(value) for value in found.values())
 

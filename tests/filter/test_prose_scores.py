@@ -356,7 +356,7 @@ def test_damaged_letters_do_not_fit_the_language_and_prose_does():
 @pytest.mark.parametrize(
     ("found", "detail"),
     [
-        (page("Sand it. Wipe it."), "fewer than 20 longer words"),
+        (page("Sand it. Wipe it."), "fewer than 12 longer words"),
         (page(*SENTENCES, language="th"), "no strength of the language th is known"),
         (page(*SENTENCES, language=None), "no strength of the language None is known"),
     ],

@@ -41,6 +41,9 @@ MEASURED: dict[str, Callable[[int, int, Gray], float]] = {
 """Name -> function of width and height of the original in pixels, after rotation, and of its gray levels."""
 OF_FILE = "image.quality"
 """The score of the file instead of its pixels."""
+NOISE_SHARE = "image.noise_share"
+_LEAST_CONTRAST = 1.0
+"""Standard deviation of gray levels below which an image has no structure that noise could be a share of."""
 
 
 def scores(width: int, height: int, image: Pil.Image, data: bytes) -> list[Measurement]:
@@ -50,7 +53,18 @@ def scores(width: int, height: int, image: Pil.Image, data: bytes) -> list[Measu
     measured: list[Measurement] = [
         {"name": name, "value": round(measure(width, height, gray), 4)} for name, measure in MEASURED.items()
     ]
-    return [*measured, {"name": OF_FILE, "value": jpeg_quality(data)}]
+    deviation = next(item["value"] for item in measured if item["name"] == "image.noise")
+    return [
+        *measured,
+        {"name": NOISE_SHARE, "value": noise_share(deviation, gray)},
+        {"name": OF_FILE, "value": jpeg_quality(data)},
+    ]
+
+
+def noise_share(deviation: float, gray: Gray) -> float:
+    """Share of noise in the contrast of (h, w) gray levels, [0, 1]: 0.8 and more for random pixels of any
+    size, since averaging to MEASURE_PX takes as much of both. deviation: image.noise."""
+    return round(min(1.0, deviation / max(_LEAST_CONTRAST, float(gray.std()))), 4)
 
 
 def entropy(gray: Gray) -> float:

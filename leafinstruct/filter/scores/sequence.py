@@ -23,9 +23,8 @@ Only the earlier images that correlate best are registered, since each costs a m
 
 Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to structural
 similarity", with windows of 7 x 7 pixels of equal weight. Deviation: images are compared as squares of
-32 x 32 gray levels, so another resolution of an image is equal to it. Cost: 0.12 ms per pair of adjacent
-images, 0.3 ms per image, 10 microseconds per pair of images, and up to 2 ms per image that resembles an
-earlier one.
+32 x 32 gray levels, so another resolution of an image is equal to it. Cost: 1.2 ms of CPU time per image of
+real pages, 1.8 of drawn ones, whose images resemble each other; of this, 0.12 for the similarity.
 """
 
 from __future__ import annotations

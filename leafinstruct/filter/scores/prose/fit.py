@@ -8,7 +8,7 @@
 damaged keeps 0.99. The strength counts how probable the groups of four letters are in a language. It sees
 letters in another order, and letters that a scan misread; words that exist, in whatever order, fit.
 
-Not applicable: fewer than 20 such words; languages without a typical strength, such as those whose script
+Not applicable: fewer than 12 such words; languages without a typical strength, such as those whose script
 decides alone (Greek, Thai, Korean) or that are written without spaces. The typical strengths are medians over
 pages of the test data and clean drawn pages. Cost: 0.2 ms for 500 words.
 """
@@ -23,7 +23,7 @@ from leafinstruct.records.example import Cell
 from leafinstruct.records.text.language import strength
 
 NAME = "text.language_fit"
-LONG, FEWEST, MOST = 4, 20, 2_000
+LONG, FEWEST, MOST = 4, 12, 2_000
 """Letters of a word that counts; fewest words; most words, spread over the text."""
 _TYPICAL = {
     "ar": 680, "bg": 670, "de": 980, "en": 870, "es": 620, "fa": 700, "fr": 850, "he": 660, "id": 900,
