@@ -75,8 +75,8 @@ def _accuracy(expected: Forecast) -> str:
     answers, error, needed = expected["answers"], expected["error"], expected["needed"]
     if not answers:
         return (
-            "rough: no answer was seen; the bill may be a third lower or higher, or twice as much for a model "
-            "that thinks. "
+            "rough: no answer was seen; the bill may be a third lower or higher, or twice as much for "
+            "a model that thinks. "
             f"--calibrate {_TRIAL} asks about {_TRIAL} documents of each source first, at the model's price"
         )
     seen = f"from answers about {answers:,} document{'s' if answers > 1 else ''}"
