@@ -75,7 +75,8 @@ def _accuracy(expected: Forecast) -> str:
     answers, error, needed = expected["answers"], expected["error"], expected["needed"]
     if not answers:
         return (
-            "rough: no answer was seen, and the bill may be half or twice as much. "
+            "rough: no answer was seen; the bill may be a third lower or higher, or twice as much for "
+            "a model that thinks. "
             f"--calibrate {_TRIAL} asks about {_TRIAL} documents of each source first, at the model's price"
         )
     seen = f"from answers about {answers:,} document{'s' if answers > 1 else ''}"
@@ -87,7 +88,7 @@ def _accuracy(expected: Forecast) -> str:
             f"Ask about more documents of each source: --calibrate {needed}"
         )
     if error <= 0.1:
-        return f"within 10% of the bill: {error:.1%}, {seen}"
+        return f"within 10% of the bill if the others are like these: {error:.1%}, {seen}"
     what = f"NOT within 10% of the bill: {error:.0%}, {seen}. "
     if needed is None:
         return f"{what}The sample of documents is too small for less"
