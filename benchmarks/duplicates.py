@@ -7,10 +7,10 @@
     python benchmarks/duplicates.py reduce --documents 1000 10000 100000
                                                                  growth of the global step, in time and memory
 
-datasketch, rensa and imagehash are compared if they are installed. --peer: a Python with data-juicer (pip
-install py-data-juicer imagededup aiohttp, in its own environment), which is measured in turn with ours: the
-best of three rounds of each item, texts with runs of 3 words and 160 hashes as ours, images of which neither
-fails. Texts have 375 words.
+Set OPENBLAS_NUM_THREADS=1, as the workers of a build do. datasketch, rensa and imagehash are compared if they
+are installed. --peer: a Python with data-juicer (pip install py-data-juicer imagededup aiohttp, in its own
+environment), which is measured in turn with ours: the best of three rounds of each item, texts with runs of 3
+words and 160 hashes as ours, images of which neither fails. Texts have 375 words.
 
 Documents of the global step have 2 images each; 1 in 20 is nearly the text of another, 1 image in 20 is near
 to another. Each size is measured in a process of its own, after a small corpus has loaded the libraries.
