@@ -179,6 +179,8 @@ def test_a_rule_needs_the_model_that_its_bound_was_set_for(tmp_path, checkpoint)
     ingest = {"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]}
     with pytest.raises(RecipeError, match=r"bound of perplexity.texts was set for ./other, but .*tiny-"):
         load(recipe(tmp_path, ingest=ingest, filter=section))
+    section["rules"] = [{**rule, "model": "./tiny-llama"}]
+    assert load(recipe(tmp_path, ingest=ingest, filter=section)).active_rules[0].model == "./tiny-llama"
     with pytest.raises(RecipeError, match="must name the model its bound was set for"):
         load(recipe(tmp_path, filter={**section, "rules": [rule]}))
 
