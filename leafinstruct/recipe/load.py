@@ -283,7 +283,9 @@ def _check_models(path: Path, recipe: Recipe) -> None:
             raise RecipeError(f"{path}, {error}") from error
     for index, rule in enumerate(recipe.filter.rules):
         used = model_of(recipe, rule)
-        if used is not None and rule.model != used and not rule.uncalibrated:
+        # a path in the recipe is relative to its folder, and `used` is absolute
+        stated = rule.model and os.path.normpath(path.resolve().parent / rule.model)
+        if used not in (None, rule.model, stated) and not rule.uncalibrated:
             raise RecipeError(
                 f"{path}, filter.rules[{index}]: the bound of {rule.score} was set for {rule.model}, "
                 f"but {used} is used; "

@@ -22,6 +22,8 @@ from leafinstruct.filter.predictors.perplexity import Perplexity
 from leafinstruct.filter.predictors.predictor import Predictor, predictors_of
 from leafinstruct.recipe.load import load
 from leafinstruct.records import table
+from leafinstruct.report.inspect.gather import scores_of
+from leafinstruct.runtime.artifact import chain
 
 pytestmark = pytest.mark.e2e  # imports torch and transformers
 
@@ -179,6 +181,8 @@ def test_a_rule_needs_the_model_that_its_bound_was_set_for(tmp_path, checkpoint)
     ingest = {"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]}
     with pytest.raises(RecipeError, match=r"bound of perplexity.texts was set for ./other, but .*tiny-"):
         load(recipe(tmp_path, ingest=ingest, filter=section))
+    section["rules"] = [{**rule, "model": "./tiny-llama"}]
+    assert load(recipe(tmp_path, ingest=ingest, filter=section)).active_rules[0].model == "./tiny-llama"
     with pytest.raises(RecipeError, match="must name the model its bound was set for"):
         load(recipe(tmp_path, filter={**section, "rules": [rule]}))
 
@@ -258,6 +262,9 @@ def test_a_build_scores_only_languages_that_the_model_knows_and_rules_are_ignore
     value = found["en"]["perplexity.texts"][1]
     assert value is not None
     assert value == pytest.approx(by_hand(checkpoint, PAGES["en"]), rel=6e-4)
+    artifacts = chain(tmp_path / "runs/t")
+    shown = scores_of(artifacts["filter"], artifacts["rewrite"])["document"]
+    assert {"perplexity.texts", "text_classifier.toxicity"} < shown.keys()
     strict = f'{{"score": "perplexity.texts", "max": {value / 2}, "uncalibrated": true}}'
     record = build(path, f"filter.rules=[{strict}]", until="filter")[-1].record
     assert record is not None
