@@ -1,4 +1,4 @@
-"""The tables of a run: scores, drops, edits, funnel and examples, as Arrow batches, pandas frames and files.
+"""The tables of a run, as Arrow batches, pandas frames and files.
 
     scores     one row per score of a document or of an image, dropped ones included
     drops      one row per rule or reason that a document, an image or a piece of a document failed

@@ -25,7 +25,7 @@ from PIL import ImageDraw
 import leafinstruct
 from leafinstruct import pipeline
 from leafinstruct.errors import PublishError, RecipeError, SchemaError
-from leafinstruct.publish import checks, hydrate, reference, remove
+from leafinstruct.publish import checks, hydrate, push, reference, remove
 from leafinstruct.publish.config import PushConfig
 from leafinstruct.publish.purge import run as purge
 from leafinstruct.recipe import load as recipes
@@ -643,6 +643,20 @@ def test_licenses_of_lenders_are_checked_before_a_push(whole):
     assert checks.survey([], checks.Terms(config), pairs=files).faults["license"].records == 24
     with pytest.raises(PublishError, match="missing or damaged"):
         checks.survey([], checks.Terms(config), pairs=[files[0].with_name("none.parquet")])
+
+
+@pytest.mark.parametrize("images", ["bytes", "reference"])
+def test_a_push_has_the_files_in_both_forms(whole, tmp_path, images):
+    settings = push.PushSettings.of(recipes.load(whole), "org/name")
+    shards = Artifact(shards_of(whole))
+    files = push._files(settings, shards, Artifact(tmp_path), images, lambda *_: None)
+    names = [file.name for file in files]
+    assert len(names) == len(set(names))
+    wanted = {f"preference/{name}" for name in (*sums(whole), "SHA256SUMS")}
+    assert {name for name in names if name.startswith("preference/")} == wanted
+    for file in files:
+        data = file.path.read_bytes() if file.path else file.data
+        assert hashlib.sha256(data).hexdigest() == file.sha256
 
 
 def test_references_are_hydrated_to_the_same_bytes(whole, tmp_path):
