@@ -18,6 +18,7 @@ from llm.misbehaving import GOOD, Body, completion, depending, good, status
 from pydantic import ValidationError
 
 from leafinstruct.errors import ProviderError
+from leafinstruct.llm.batch.jobs import Job, Jobs
 from leafinstruct.llm.client import Client, Counts
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.request import Answer, Request, SentImage
@@ -157,6 +158,17 @@ def test_what_has_expired_is_in_the_next_batch(server: BatchServer, tmp_path: Pa
     answers, counts = run(server, tmp_path, *questions(6))
     assert {answer.state for answer in answers} == {"ok"}
     assert (counts.cache_hits, counts.requests) == (4, 2)
+
+
+def test_a_batch_that_was_read_stays_read(tmp_path: Path) -> None:
+    """Whatever another process, or a clock that goes back, writes about it later."""
+    jobs, job = Jobs(tmp_path, "s"), Job("file-1", "batch-1", ("a",), {})
+    jobs.put(job)
+    assert jobs.unread() == [job]
+    jobs.put(job, read=True)
+    jobs.put(job)
+    assert jobs.unread() == []
+    jobs.close()
 
 
 def test_what_was_cancelled_is_not_asked_again_in_this_run(server: BatchServer, tmp_path: Path) -> None:
