@@ -11,8 +11,9 @@ found by the first bytes of a gzip member that contains one, or of a plain recor
 a damaged page can look like one). Records of a .warc.gz must be separate gzip members, as the format demands;
 a file compressed in one piece has no ranges, and one of zstd is not read.
 
-Rejected: unpacking with isal or zlib-ng. All records of an archive take FastWARC 509 microseconds a page, 50
-of it headers; isal 455 and zlib-ng 583 without headers; Python's zlib 732 (docs/benchmarks.md).
+Rejected: unpacking with libdeflate, isal or zlib-ng. All records of an archive take FastWARC 686 microseconds
+a page with their headers, libdeflate 546 and isal 664 without (docs/benchmarks.md). Rejected: finding records
+by their signature without unpacking those between, because an image can contain a forged record.
 
 A revisit whose original is a page of the file adds nothing: that page is read at its own place. Other
 revisits are kept, and the reader looks for them in the crawl or reports them.

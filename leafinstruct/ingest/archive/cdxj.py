@@ -52,6 +52,7 @@ _LETTERS = {
 }
 _COLUMNS = ["N", "b", "a", "m", "s", "k", "r", "M", "S", "V", "g"]
 """Columns of a CDX without a first line that names them."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _NO_DIGITS = re.compile(r"[^0-9]+")
 _WWW = re.compile(r"^www\d*\.")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(.*)", re.DOTALL)
@@ -107,6 +108,8 @@ def written(key: str, capture: Capture) -> str:
 
 def time_of(date: str) -> str:
     """Return the 14 digits of a WARC-Date."""
+    if _DATE.fullmatch(date):  # most dates
+        return f"{date[:4]}{date[5:7]}{date[8:10]}{date[11:13]}{date[14:16]}{date[17:19]}"
     digits = _NO_DIGITS.sub("", date)[:14]
     return digits if len(digits) == 14 else _UNKNOWN_TIME
 

@@ -71,8 +71,10 @@ _FIRST_PERSON = re.compile(
 )
 
 
+@lru_cache(maxsize=64)
 def can_be_title(text: str) -> bool:
-    """Whether a line that is marked as a title can be one: not too long, and neither marginal nor generic."""
+    """Whether a line that is marked as a title can be one: not too long, and neither marginal nor generic.
+    Cached, since a page states its title several times."""
     return 0 < len(text) <= MAX_TITLE and not is_generic(text) and not is_marginal(text)
 
 

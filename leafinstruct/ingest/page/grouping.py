@@ -71,4 +71,6 @@ def _has_text(node: LexborNode) -> bool:
 def _has_image(node: LexborNode) -> bool:
     """Whether an element is or contains an image."""
     tag = node.tag or "-"
-    return tag in IMAGE_TAGS or (tag[0] != "-" and node.css_first(IMAGES) is not None)
+    if tag[0] == "-" or node.first_child is None:
+        return tag in IMAGE_TAGS
+    return node.css_first(IMAGES) is not None

@@ -4,10 +4,11 @@ readers.
     bytes -> text (charset) -> tree (lexbor) -> the document's nodes (boilerplate) -> blocks and images (walk)
 
 Chosen: selectolax's lexbor, an HTML5 parser: 15,400 of 37 real pages (7 kB) per second; lxml 14,400 and not
-HTML5; resiliparse's own lexbor 17,300 with a poorer interface. This whole function reads 3.0 to 3.7 times as
-many pages per second as trafilatura 2.3 in the same run (981 against 313 of those pages, a loaded machine),
-whose words are as precise but fewer (recall 0.979 against 0.9995; benchmarks/extraction.py). A tenth of its
-time is the parser's; half is walking and pruning the tree, about a microsecond per node.
+HTML5; resiliparse's own lexbor 17,300 with a poorer interface. This whole function reads 4.1 times as many
+pages per second as trafilatura 2.3 in the same run (885 against 216 of those pages, a loaded machine),
+whose words are as precise but fewer (recall 0.979 against 0.9995; benchmarks/extraction.py). A third of its
+time is native code (parser, queries, texts). What several rules look for is gathered once (nodes.by_tag,
+nodes.elements), because each query of the tree takes 7 to 30 microseconds.
 
 HTML5 tree building is quadratic in nesting: 100 kB of `<div>` cost seconds, 5 MB a quarter of an hour. Such
 pages are rejected before they are parsed (nesting). It is also quadratic in the attributes of a tag
@@ -29,9 +30,10 @@ from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.page.attributes import too_wide
 from leafinstruct.ingest.page.charset import decode
 from leafinstruct.ingest.page.main.boilerplate import content
+from leafinstruct.ingest.page.main.names import NAMED
 from leafinstruct.ingest.page.nesting import too_expensive
-from leafinstruct.ingest.page.nodes import IMAGES
-from leafinstruct.ingest.page.sources import Attributes, PageImage
+from leafinstruct.ingest.page.nodes import IMAGES, Attributes, ByTag, Element, by_tag, elements, within
+from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.ingest.page.stated import before_title, read_head
 from leafinstruct.ingest.page.walk import Block, walk
 
@@ -48,7 +50,6 @@ _EXPENSIVE = {
     "too_deep": "the page nests its elements so deeply that parsing it would take minutes",
     "too_wide": "the page has tags of so many attributes that parsing it would take minutes",
 }
-_LINKS = "base[href], link[rel~=license][href], a[rel~=license][href]"
 _LICENSE_NAMES = frozenset({"license", "dc.rights", "dcterms.license", "dcterms.rights", "dc.license"})
 
 
@@ -97,21 +98,29 @@ def parse(data: bytes, charset: str | None = None, opt_out: bool = True, url: st
     if reason := too_expensive(text):
         raise PageError(reason, _EXPENSIVE[reason])
     tree = LexborHTMLParser(text)
-    metas = [meta.attributes for meta in tree.css("meta[content]")]
+    root = tree.root
+    assert root is not None, "the parser makes an <html> for any text"
+    found, named = by_tag(root), elements(root, NAMED)
+    metas = [attributes for meta in found["meta"] if "content" in (attributes := meta.attributes)]
     if opt_out and (statement := withheld(_named(metas), "robots")):
         raise PageError("opt_out", f"the page opts out of training: {statement}")
-    return _parsed(tree, metas, url)
+    return _parsed(tree, found, named, metas, url)
 
 
-def _parsed(tree: LexborHTMLParser, metas: Sequence[Attributes], found_at: str | None) -> Page:
-    links = tree.css(_LINKS)
-    base, canonical, og_url = _href(links, "base"), _canonical(tree), _og_url(metas)
-    license_, is_link = _license(links, metas)
+def _parsed(
+    tree: LexborHTMLParser,
+    found: ByTag,
+    named: Sequence[Element],
+    metas: Sequence[Attributes],
+    found_at: str | None,
+) -> Page:
+    base, canonical, og_url = _href(found["base"]), _canonical(tree, found["link"]), _og_url(metas)
+    license_, is_link = _license(found, metas)
     if tree.body is None or not _has_content(tree.body):
         raise PageError("no_body", "the page has a head and no content")
     own = found_at or canonical or og_url
-    head = read_head(tree, metas, own)
-    nodes, lost = content(tree, _host(own))
+    head = read_head(found, named, metas, own)
+    nodes, lost = content(tree, found, named, _host(own))
     pieces = walk(nodes)
     if not pieces:
         raise PageError("no_content", "no text and no image is left without navigation and scripts")
@@ -140,17 +149,17 @@ def _named(metas: Sequence[Attributes]) -> list[tuple[str, str]]:
     return [(meta.get("name") or "", meta.get("content") or "") for meta in metas if "name" in meta]
 
 
-def _canonical(tree: LexborHTMLParser) -> str | None:
+def _canonical(tree: LexborHTMLParser, links: Sequence[LexborNode]) -> str | None:
     """The page's canonical link, read as search engines do: in <head> only, and None if there are several
     different ones (RFC 6596; Google's guidelines)."""
-    head = tree.head
-    links = (link.attributes for link in (head.css("link[rel][href]") if head is not None else ()))
-    found = {
-        one_line(link.get("href") or "")
-        for link in links
-        if "canonical" in (link.get("rel") or "").lower().split()
-    } - {""}
+    links = [link for link in links if "canonical" in _relations(link.attributes)]
+    in_head = within(links, tree.head) if links and tree.head is not None else []
+    found = {one_line(link.attributes.get("href") or "") for link in in_head} - {""}
     return found.pop() if len(found) == 1 else None
+
+
+def _relations(link: Attributes) -> list[str]:
+    return (link.get("rel") or "").lower().split()
 
 
 def _og_url(metas: Sequence[Attributes]) -> str | None:
@@ -160,17 +169,18 @@ def _og_url(metas: Sequence[Attributes]) -> str | None:
     )
 
 
-def _license(links: Sequence[LexborNode], metas: Sequence[Attributes]) -> tuple[str | None, bool]:
+def _license(found: ByTag, metas: Sequence[Attributes]) -> tuple[str | None, bool]:
     """The license that a page states, and whether it is a link."""
     for tag in ("link", "a"):
-        if found := _href(links, tag):
-            return found, True
+        licenses = [link for link in found[tag] if "license" in _relations(link.attributes)]
+        if url := _href(licenses):
+            return url, True
     return next(
         (one_line(content) or None for name, content in _named(metas) if name.lower() in _LICENSE_NAMES), None
     ), False
 
 
-def _href(links: Sequence[LexborNode], tag: str) -> str | None:
-    """Where the first of _LINKS with a tag leads."""
-    node = next((link for link in links if link.tag == tag), None)
-    return None if node is None else one_line(node.attributes.get("href") or "") or None
+def _href(links: Sequence[LexborNode]) -> str | None:
+    """Where the first element with an href leads."""
+    written = (attributes["href"] for link in links if "href" in (attributes := link.attributes))
+    return one_line(next(written, "") or "") or None

@@ -16,7 +16,7 @@ that cannot be decoded here are skipped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from selectolax.lexbor import LexborNode
 from leafinstruct.ingest.fields.text import one_line, word_set
 from leafinstruct.ingest.page.grouping import Side, side_of
 from leafinstruct.ingest.page.media import matches
+from leafinstruct.ingest.page.nodes import Attributes
 from leafinstruct.ingest.page.srcset import candidates, is_absolute, is_file, is_no_url, is_path, is_set
 
 _LAZY = word_set(
@@ -84,8 +85,6 @@ MOST = 256
 PLACEHOLDER = 1_000
 """Characters below which a data: URL is a placeholder of an image that is loaded later; previews have some
 hundred."""
-
-Attributes = Mapping[str, str | None]
 
 
 class PageImage(NamedTuple):

@@ -1,8 +1,8 @@
 """The title that a page states: its h1, else the title in its head, without the name of its site.
 
-    head = read_head(tree, metas, url) before the tree is pruned: og:title, twitter:title, <title>, headlines,
-                                       and the names of the site
-    head.title(nodes)                  after it: nodes as `boilerplate.content` returns them
+    head = read_head(found, named, metas, url)   before the tree is pruned: og:title, twitter:title, <title>,
+                                                 headlines, and the names of the site
+    head.title(nodes)                            after it: nodes as `boilerplate.content` returns them
 
 Among several h1s of the document, the title is the first that the head agrees with; else the only one, or the
 first one if the head states no title. An h1 that is marginal (a byline, a date), generic (Menu) or the site's
@@ -22,17 +22,18 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborNode
 
 from leafinstruct.ingest.fields.marginal import is_byline, is_date, is_generic, is_marginal
 from leafinstruct.ingest.fields.text import one_line
 from leafinstruct.ingest.fields.title import can_be_title, is_section, without_site
 from leafinstruct.ingest.page.main.names import is_title
-from leafinstruct.ingest.page.nodes import CANDIDATES
-from leafinstruct.ingest.page.sources import Attributes, PageImage
+from leafinstruct.ingest.page.nodes import CANDIDATES, Attributes, ByTag, Element, is_inside
+from leafinstruct.ingest.page.sources import PageImage
 from leafinstruct.ingest.page.walk import Block, walk
 from leafinstruct.records.text.words import folded
 from leafinstruct.records.url import domain_of, host_of
@@ -47,6 +48,7 @@ MANY = 16
 """Maximum titles, h1s and logos of a page that are checked."""
 MAX_NAME = 80
 """Maximum characters of a site's name."""
+_JSON_LD = "application/ld+json"
 _TITLES = ("og:title", "twitter:title")
 _LATE_TITLES = ("dc.title", "dcterms.title", "citation_title")
 _SITES = frozenset(
@@ -59,11 +61,8 @@ _SITES = frozenset(
         "citation_journal_title",
     }
 )
-_LOGOS = (
-    "[class*=site-title], [class*=site-name], [class*=sitename], [class*=logo], [class*=brand], "
-    "[id*=logo], [id*=site-title], [id*=site-name], "
-    "[rel~=home], [class*=masthead], header h1"
-)
+_LOGO_CLASS = re.compile(r"site-?name|site-title|logo|brand|masthead")
+_LOGO_ID = re.compile(r"site-(?:name|title)|logo")
 _LOGO = re.compile(r"logo|brand|site-?(?:title|name)|masthead", re.IGNORECASE)
 _COPYRIGHT = re.compile(
     r"(?:©|\(c\)|copyright)\W{0,4}(?:\d{4}\W{0,4}){0,2}(?:by\s)?(?P<name>[^.|·•\n]{2,80}?)"
@@ -149,24 +148,26 @@ class Head:
                     yield text
 
 
-def read_head(tree: LexborHTMLParser, elements: Sequence[Attributes], url: str | None = None) -> Head:
-    """Read what a page states about its title and its site. elements: the attributes of its <meta> elements
-    with content. url: of the page, None if unknown."""
-    metas = _metas(elements)
+def read_head(
+    found: ByTag, elements: Sequence[Element], meta: Sequence[Attributes], url: str | None = None
+) -> Head:
+    """Read what a page states about its title and its site. found: its elements. elements: those that
+    names.NAMED selects. meta: the attributes of its <meta> elements with content. url: of the page, None if
+    unknown."""
+    metas = _metas(meta)
     stated = [metas[name] for name in _TITLES if name in metas]
     stated += [
-        text for node in tree.css("title")[:4] if not _in_drawing(node) and (text := _clean(node.text()))
+        text for node in found["title"][:4] if not _in_drawing(node) and (text := _clean(node.text()))
     ][:1]
-    headlines, owners = _json_ld(tree)
+    headlines, owners = _json_ld(found["script"])
     stated += headlines
-    stated += [
-        _clean(node.attributes.get("content") or node.text()) for node in tree.css("[itemprop~=headline]")[:1]
-    ]
+    named = _named(elements)
+    stated += [_clean(node.attributes.get("content") or node.text()) for node in named.headlines[:1]]
     stated += [metas[name] for name in _LATE_TITLES if name in metas]
     sites = {text.lstrip("@") for name, text in metas.items() if name in _SITES} | {
         *owners,
         *_hosts(url),
-        *_shown(tree, url),
+        *_shown(named, found, url),
     }
     wanted = frozenset(name for name in sites if 1 < len(name) <= MAX_NAME and not is_generic(name))
     return Head(
@@ -274,16 +275,42 @@ def _slug(url: str | None) -> str:
     return re.sub(r"\.\w{1,5}$|[-_]\d+$", "", unquote(steps[-1])) if steps else ""
 
 
-def _shown(tree: LexborHTMLParser, url: str | None) -> Iterator[str]:
+class _Named(NamedTuple):
+    """Elements by what their names state: headlines, names of the site, footers."""
+
+    headlines: list[LexborNode]
+    logos: list[LexborNode]
+    footers: list[LexborNode]
+
+
+def _named(elements: Sequence[Element]) -> _Named:
+    named = _Named([], [], [])
+    for node, tag, attributes in elements:
+        class_, id_ = attributes.get("class") or "", attributes.get("id") or ""
+        if "headline" in (attributes.get("itemprop") or "").split():
+            named.headlines.append(node)
+        if (
+            _LOGO_CLASS.search(class_)
+            or _LOGO_ID.search(id_)
+            or "home" in (attributes.get("rel") or "").lower().split()
+        ):
+            named.logos.append(node)
+        if tag == "footer" or "copyright" in class_ or "footer" in class_ or "footer" in id_:
+            named.footers.append(node)
+    return named
+
+
+def _shown(named: _Named, found: ByTag, url: str | None) -> Iterator[str]:
     """The names that the page shows for its site."""
-    for node in tree.css(_LOGOS)[:CANDIDATES]:
+    headings = [node for node in found["h1"][:CANDIDATES] if is_inside(node, "header")]
+    for node in [*named.logos[:CANDIDATES], *headings]:
         if node.tag in ("html", "body", "main", "article") or is_title(node.attributes) or _in_document(node):
             continue
         if node.tag == "h1" and not _is_logo(node):
             continue
         yield from _name_of(node)
     host = host_of(url)
-    for link in tree.css("a[href]")[: 4 * CANDIDATES]:
+    for link in found["a"][: 4 * CANDIDATES]:
         href = one_line(link.attributes.get("href") or "")
         if href in ("/", "./", "/index.html") or (
             host
@@ -293,10 +320,10 @@ def _shown(tree: LexborHTMLParser, url: str | None) -> Iterator[str]:
             and not urlsplit(href).query
         ):
             yield from _name_of(link)
-    for node in tree.css("footer, [class*=copyright], [id*=footer], [class*=footer]")[:8]:
+    for node in named.footers[:8]:
         text = one_line(node.text(separator=" "))[:LONG]
-        if any(sign in text.lower() for sign in ("©", "(c)", "copyr")) and (found := _COPYRIGHT.search(text)):
-            yield found["name"].strip()
+        if any(sign in text.lower() for sign in ("©", "(c)", "copyr")) and (owner := _COPYRIGHT.search(text)):
+            yield owner["name"].strip()
 
 
 def _in_document(node: LexborNode) -> bool:
@@ -331,11 +358,12 @@ def _name_of(node: LexborNode) -> Iterator[str]:
         yield one_line(image.attributes.get("alt") or "")
 
 
-def _json_ld(tree: LexborHTMLParser) -> tuple[list[str], list[str]]:
+def _json_ld(scripts: Sequence[LexborNode]) -> tuple[list[str], list[str]]:
     """Headlines of articles and names of sites and publishers in JSON-LD."""
     headlines: list[str] = []
     owners: list[str] = []
-    for script in tree.css('script[type="application/ld+json"]')[:8]:
+    data = (node for node in scripts if (node.attributes.get("type") or "").lower() == _JSON_LD)
+    for script in islice(data, 8):
         text = script.text()
         try:
             waiting: list[Any] = [json.loads(text)] if len(text) <= MAX_JSON else []

@@ -36,6 +36,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from leafinstruct.errors import SourceError
 from leafinstruct.images.archive import RecordError, Response, response
@@ -118,16 +119,17 @@ def _file(
     index = archive_index.index(path, cache)
     whole = crawl.built(source, root, _archives(source, root), cache) if source.crawl else None
     lookup = partial(_find, file, index, whole, source.opt_out)
-    for offset, length in index.pages[span.start : span.stop]:
-        if length > MAX_RECORD:
-            yield Rejected(
-                file,
-                f"offset={offset}",
-                "too_large",
-                f"{length:,} bytes; records of pages above {MAX_RECORD:,} are not read",
-            )
-            continue
-        yield from _document(source, file, lookup, offset, _bytes(path, offset, length))
+    with _opened(path) as stream:
+        for offset, length in index.pages[span.start : span.stop]:
+            if length > MAX_RECORD:
+                yield Rejected(
+                    file,
+                    f"offset={offset}",
+                    "too_large",
+                    f"{length:,} bytes; records of pages above {MAX_RECORD:,} are not read",
+                )
+                continue
+            yield from _document(source, file, lookup, offset, _bytes(stream, path, offset, length))
     yield from _lost(file, index, whole, span)
 
 
@@ -168,12 +170,19 @@ def _find(file: str, index: ArchiveIndex, whole: Path | None, opt_out: bool, url
     return Ref(file=place[0], offset=place[1], length=place[2])
 
 
-def _bytes(path: Path, offset: int, length: int) -> bytes:
-    """Read a record as stored on disk. Raises SourceError when the file disappeared since it was indexed."""
+def _opened(path: Path) -> BinaryIO:
+    """Open a file, once for all its pages. Raises SourceError when it disappeared since it was indexed."""
     try:
-        with path.open("rb") as stream:
-            stream.seek(offset)
-            return stream.read(length)
+        return path.open("rb")
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _bytes(stream: BinaryIO, path: Path, offset: int, length: int) -> bytes:
+    """Read a record as stored on disk. Raises SourceError when it cannot be read."""
+    try:
+        stream.seek(offset)
+        return stream.read(length)
     except OSError as error:
         raise SourceError(f"{path}, offset {offset:,}: cannot be read: {error.strerror or error}") from error
 

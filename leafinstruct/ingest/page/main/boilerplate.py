@@ -20,26 +20,30 @@ step. The text scores of `filter` still judge what these rules miss.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.ingest.page.main.declared import declared_root, title_outside
-from leafinstruct.ingest.page.main.names import JUDGED, Attributes, is_boilerplate, is_structure
+from leafinstruct.ingest.page.main.names import JUDGED, JUDGED_BY_TAG, NAMED, is_boilerplate, is_structure
 from leafinstruct.ingest.page.main.restore import restore
 from leafinstruct.ingest.page.main.screens import is_for_others
 from leafinstruct.ingest.page.main.teasers import remove_teasers
 from leafinstruct.ingest.page.nodes import (
     HEADINGS,
     IMAGES,
-    MAIN,
+    Attributes,
+    ByTag,
+    Element,
     around,
+    elements,
     links_around,
     outermost,
     size,
     weight,
+    within,
 )
 
 _NEVER = word_set(
@@ -47,8 +51,6 @@ _NEVER = word_set(
     noscript dialog link meta title rt rp rtc amp-ad amp-embed amp-sidebar amp-consent amp-iframe
     amp-video amp-youtube amp-analytics amp-pixel amp-social-share amp-user-notification"""
 )
-_JUDGED_BY_TAG = word_set("nav aside footer header form main article")
-"""Elements that are judged whatever attributes they have."""
 _HEAVY = 0.8
 """Share of the text that makes one branch the page and its neighbors the parts around it."""
 _TWIN = 1.2
@@ -64,43 +66,53 @@ _DEPTH = 64
 """Maximum levels of the search for the heaviest branch; real pages need about ten."""
 
 
-def content(tree: LexborHTMLParser, host: str = "") -> tuple[list[LexborNode], list[tuple[str, str]]]:
+def content(
+    tree: LexborHTMLParser, found: ByTag, named: Sequence[Element], host: str = ""
+) -> tuple[list[LexborNode], list[tuple[str, str]]]:
     """The nodes that contain the document, in order, and reason and detail of what was lost; prunes the tree.
-    No nodes for a page without a body. host: the page's own, if known."""
+    No nodes for a page without a body. found: the elements of the page. named: those that names.NAMED
+    selects. host: the page's own, if known."""
     body = tree.body
     if body is None:
         return [], []
-    lost = restore(tree, body)
-    for node in [node for node in body.traverse() if node.tag in _NEVER]:
+    restored, lost = restore(tree, body, found, named)
+    if restored is not found:
+        found, named = restored, elements(body, NAMED)
+    never = [node for tag in _NEVER & found.keys() for node in found[tag]]
+    for node in never:
         node.decompose()
-    for node in list(_marked(body)):
+    for node in list(_marked(body, named, never)):
         node.decompose()
-    remove_teasers(body, host)
-    _remove_controls(body)
-    root = declared_root(body)
+    if found["a"]:
+        linked = links_around(body.css(IMAGES))
+        remove_teasers(body, linked, host)
+        _remove_controls(body, linked)
+    root = declared_root(body, named)
     _remove_frame(root)
     title = title_outside(body, root)
     return [root] if title is None else [title, root], lost
 
 
-def _marked(body: LexborNode) -> Iterator[LexborNode]:
-    """Elements that are boilerplate by tag, role, style or name. None of them is inside another one."""
-    half = cache(lambda: weight(body) / 2)
-    found = body.css(f"h1, article, {MAIN}")
-    titles = [node for node in found if node.tag == "h1"]
+def _marked(
+    body: LexborNode, named_elements: Sequence[Element], never: Sequence[LexborNode]
+) -> Iterator[LexborNode]:
+    """Elements that are boilerplate by tag, role, style or name. None of them is inside another one, or
+    inside those that were removed before (never)."""
+    half = _Half(body)
+    titles = within([node for node, tag, _ in named_elements if tag == "h1"], body)
     title = around(titles) if len(titles) == 1 else set()
-    articles = outermost([node for node in found if node.tag == "article"])
-    longest = [node for node in sorted(articles, key=weight)[-1:] if weight(node) >= half() / 2]
-    main = [node for node in found if node.tag == "main" or node.attributes.get("role") == "main"]
-    document = around([*main[:1], *longest])
+    judged = [item for item in named_elements if item[1] in JUDGED_BY_TAG or not JUDGED.isdisjoint(item[2])]
+    articles = outermost(within([node for node, tag, _ in judged if tag == "article"], body))
+    by_weight = [(weight(node), place, node) for place, node in enumerate(articles)]
+    longest = [node for mass, _, node in sorted(by_weight)[-1:] if mass >= half.weight / 2]
+    main = [node for node, tag, attributes in judged if tag == "main" or attributes.get("role") == "main"]
+    document = around([*within(main, body)[:1], *longest])
     # address of an element -> None for boilerplate; else whether it is <main> or <article>, or inside of one,
     # and the number of elements named boilerplate around it that were kept
-    known: dict[int, tuple[bool, int] | None] = {body.mem_id: (False, 0)}
-    for node in body.traverse():
-        tag, attributes = node.tag or "", node.attributes
-        if (JUDGED.isdisjoint(attributes) and tag not in _JUDGED_BY_TAG) or node.mem_id in known:
-            continue
-        if (found_around := _nearest(node, known)) is None:
+    known: dict[int, tuple[bool, int] | None] = dict.fromkeys(around([body]), (False, 0))
+    known.update((node.mem_id, None) for node in never)
+    for node, tag, attributes in judged:
+        if node.mem_id in known or (found_around := _nearest(node, known)) is None:
             continue
         around_inside, kept = found_around
         inside = around_inside or tag in ("main", "article") or attributes.get("role") == "main"
@@ -113,12 +125,30 @@ def _marked(body: LexborNode) -> Iterator[LexborNode]:
             and kept < _KEPT
             and is_boilerplate(tag, attributes, inside)
         )
-        share = _TWIN if named and is_for_others(attributes.get("class") or "") else 1
-        if (certain or (named and weight(node) <= half() * share)) and node.mem_id not in document:
+        if (certain or (named and half.covers(node, attributes))) and node.mem_id not in document:
             known[node.mem_id] = None
             yield node
         else:
             known[node.mem_id] = inside, kept + named
+
+
+@dataclass(slots=True)
+class _Half:
+    """Half of a page's text outside links, which is computed only if a rule needs it."""
+
+    body: LexborNode
+    found: float | None = None
+
+    @property
+    def weight(self) -> float:
+        if self.found is None:
+            self.found = weight(self.body) / 2
+        return self.found
+
+    def covers(self, node: LexborNode, attributes: Attributes) -> bool:
+        """Whether a node has at most as much text; a twin for other screens may have somewhat more."""
+        most = self.weight * (_TWIN if is_for_others(attributes.get("class") or "") else 1)
+        return size(node) <= most or weight(node) <= most
 
 
 def _nearest(node: LexborNode, known: dict[int, tuple[bool, int] | None]) -> tuple[bool, int] | None:
@@ -142,15 +172,15 @@ def _is_page_header(node: LexborNode, headings: int) -> bool:
     )
 
 
-def _remove_controls(body: LexborNode) -> None:
+def _remove_controls(body: LexborNode, linked: Sequence[LexborNode]) -> None:
     """Remove links styled as controls: a small image alone (an icon, an emoji), and a <div> of nothing but
-    short links."""
+    short links. linked: the links with images."""
     boxes: dict[int, list[LexborNode]] = {}
-    with_image = {link.mem_id for link in links_around(body.css("img"))}
+    with_image = {link.mem_id for link in linked}
     for link in body.css("a"):
-        if link.mem_id in with_image:
-            icon = link.css_first("img")
-            if icon is not None and _is_icon(icon.attributes) and not size(link):
+        icon = link.css_first("img") if link.mem_id in with_image else None
+        if icon is not None:
+            if _is_icon(icon.attributes) and not size(link):
                 link.decompose()
         elif link.parent is not None and link.parent.tag == "div" and size(link) <= _CONTROL:
             boxes.setdefault(link.parent.mem_id, []).append(link)
@@ -176,6 +206,9 @@ def _remove_frame(root: LexborNode) -> None:
     node = root
     for _ in range(_DEPTH):
         children = list(node.iter())
+        if len(children) == 1:
+            node = children[0]
+            continue
         sizes = [size(child) for child in children]
         if not sizes or max(sizes) < _HEAVY * sum(sizes):
             return

@@ -10,10 +10,22 @@ title and body.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from selectolax.lexbor import LexborNode
 
 from leafinstruct.ingest.page.main.names import is_body, is_title
-from leafinstruct.ingest.page.nodes import CANDIDATES, HEADINGS, IMAGES, MAIN, common, outermost, size, weight
+from leafinstruct.ingest.page.nodes import (
+    CANDIDATES,
+    HEADINGS,
+    IMAGES,
+    MAIN,
+    Element,
+    common,
+    outermost,
+    size,
+    weight,
+)
 
 _HEAVY = 0.8
 """Share of the text of all <article>s that makes one of them the document."""
@@ -26,21 +38,28 @@ _ASIDE = 200
 """Maximum characters beside an image before the title."""
 
 
-def declared_root(body: LexborNode) -> LexborNode:
+def declared_root(body: LexborNode, named: Sequence[Element]) -> LexborNode:
     """<main>, else the only or by far longest <article>, else the body. A declared root must contain a
-    quarter of the remaining text."""
-    declared = body.css(MAIN)[:1] or outermost(body.css("article"))
+    quarter of the remaining text. named: the elements of the page that names.NAMED selects, some of which
+    were removed. They show what need not be searched."""
+    has_main = any(tag == "main" or attributes.get("role") == "main" for _, tag, attributes in named)
+    has_article = any(tag == "article" for _, tag, _ in named)
+    has_body = any(is_body(attributes) for _, _, attributes in named)
+    declared = (body.css(MAIN)[:1] if has_main else []) or (
+        outermost(body.css("article")) if has_article else []
+    )
     sizes = [size(node) for node in declared]
     if not sizes or max(sizes) < max(_HEAVY * sum(sizes), size(body) / 4):
-        return _trimmed(body, body)
-    return _trimmed(body, declared[sizes.index(max(sizes))])
+        root = body
+    else:
+        root = declared[sizes.index(max(sizes))]
+    return _trimmed(body, root) if has_body else root
 
 
 def title_outside(body: LexborNode, root: LexborNode) -> LexborNode | None:
     """The page's only <h1> if it is outside the root and no heading in the root is named title: many
     templates put it above <article>."""
-    titles = body.css("h1")
-    if len(titles) != 1 or root.css_first("h1") is not None:
+    if root.css_first("h1") is not None or len(titles := body.css("h1")) != 1:
         return None
     return None if any(is_title(node.attributes) for node in root.css(HEADINGS)[:CANDIDATES]) else titles[0]
 

@@ -21,8 +21,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.ingest.page.main.lazy import shown_urls
-from leafinstruct.ingest.page.main.names import Attributes, is_boilerplate, is_hidden
-from leafinstruct.ingest.page.nodes import IMAGES
+from leafinstruct.ingest.page.main.names import is_boilerplate, is_hidden
+from leafinstruct.ingest.page.nodes import IMAGES, Attributes
 from leafinstruct.ingest.page.sources import is_data, is_pixel, is_placeholder, is_readable, urls_of
 from leafinstruct.ingest.page.srcset import is_file, is_no_url, is_path
 

@@ -16,7 +16,7 @@ import regex
 from selectolax.lexbor import LexborNode
 
 from leafinstruct.ingest.fields.text import one_line, word_set
-from leafinstruct.ingest.page.main.names import Attributes
+from leafinstruct.ingest.page.nodes import Attributes
 
 _LEVELS = 8
 """Elements around a formula among which its outermost box is searched."""

@@ -18,8 +18,8 @@ from itertools import islice
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leafinstruct.ingest.fields.text import word_set
-from leafinstruct.ingest.page.main.names import Attributes, is_hidden
-from leafinstruct.ingest.page.nodes import IMAGE_TAGS, IMAGES, size
+from leafinstruct.ingest.page.main.names import is_hidden
+from leafinstruct.ingest.page.nodes import IMAGE_TAGS, IMAGES, Attributes, size
 from leafinstruct.ingest.page.sources import is_pixel, is_placeholder, urls_of
 from leafinstruct.ingest.page.srcset import candidates, is_no_url, is_path, is_set
 

@@ -9,15 +9,13 @@ last. No rule names a site. Generated names (`css-1x7k9`) carry no meaning; then
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 
 from leafinstruct.ingest.fields.text import word_set
 from leafinstruct.ingest.page.main.screens import is_for_others
 from leafinstruct.ingest.page.media import matches
-
-Attributes = Mapping[str, str | None]
+from leafinstruct.ingest.page.nodes import Attributes
 
 _TAGS = word_set("nav aside footer")
 _ROLES = word_set(
@@ -78,6 +76,12 @@ _TELLING = frozenset({"class", "id", "style", "hidden", "aria-hidden"})
 JUDGED = _TELLING | {"role", "width", "media"}
 """Attributes without which only the tag of an element can make it boilerplate: those, its role, and the width
 and media of images."""
+JUDGED_BY_TAG = word_set("nav aside footer header form main article")
+"""Elements that are judged whatever attributes they have."""
+NAMED = ", ".join(
+    ["h1", *sorted(JUDGED_BY_TAG), *(f"[{name}]" for name in sorted({*JUDGED, "itemprop"})), "[rel~=home]"]
+)
+"""Selects every element that a rule on tags, names, roles or styles may recognize, and all h1s."""
 _CACHED = 256
 """Maximum characters of a class attribute whose judgment is kept; a hostile one has megabytes."""
 _WITH_SIZES = frozenset({"img", "amp-"})

@@ -6,6 +6,7 @@ that are not read (fallbacks), formulas and emoji as text (formula), one of two 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -18,14 +19,23 @@ from leafinstruct.ingest.page.main.lazy import (
     show_noscript,
     unfold,
 )
-from leafinstruct.ingest.page.main.names import Attributes
 from leafinstruct.ingest.page.main.screens import is_for_dark
 from leafinstruct.ingest.page.main.shadow import open_shadows
-from leafinstruct.ingest.page.nodes import IMAGE_TAGS, IMAGES, is_small, size
+from leafinstruct.ingest.page.nodes import (
+    IMAGE_TAGS,
+    IMAGES,
+    Attributes,
+    ByTag,
+    Element,
+    by_tag,
+    images_of,
+    is_small,
+    size,
+)
 
 _TAGS = frozenset({"noscript", "math", *FALLBACK_TAGS, *UNREAD_TAGS})
 """Elements that are restored, or reported."""
-_BACKGROUND_SIGNS = (b"url(", b"image-set(", b"data-b")
+_BACKGROUND_SIGNS = ("url(", "image-set(")
 _READ = frozenset({"noscript", "math", "script", "button", "map", "image"})
 _PHONES = re.compile(r"(?<![a-z])(?:mobile|sp|phone|smartphone)(?![a-z])", re.IGNORECASE)
 _DESKTOPS = re.compile(r"(?<![a-z])(?:desktop|pc)(?![a-z])", re.IGNORECASE)
@@ -34,26 +44,40 @@ _BOX = 16
 """Maximum nodes in the box of an image that has a twin."""
 
 
-def restore(tree: LexborHTMLParser, body: LexborNode) -> list[tuple[str, str]]:
-    """Change the tree of a page. Returns reason and detail of what is lost with elements that are not
-    read."""
-    written = (tree.raw_html or b"").lower()
-    found = sorted({tag for node in body.traverse() if (tag := node.tag) in _TAGS})
-    found += ['script[type^="math/tex"]'] if b"math/tex" in written else []
-    lost = _restore_elements(tree, body, ", ".join(found)) if found else []
-    if b"katex-html" in written:
+def restore(
+    tree: LexborHTMLParser, body: LexborNode, found: ByTag, named: Sequence[Element]
+) -> tuple[ByTag, list[tuple[str, str]]]:
+    """Change the tree of a page. found: its elements; named: those that names.NAMED selects. Returns the
+    elements of the changed tree, and reason and detail of what is lost with elements that are not read."""
+    tags = sorted(_TAGS & found.keys())
+    tags += ['script[type^="math/tex"]'] if any(map(_is_tex, found["script"])) else []
+    special = [node for node in body.css(", ".join(tags)) if _has_content(node)] if tags else []
+    lost = _restore_elements(tree, body, ", ".join(tags), special) if special else []
+    shadows = bool(found["template"])  # their elements are not in `named`
+    drawn = shadows or any(
+        "katex-html" in (attributes.get("class") or "").lower() for _, _, attributes in named
+    )
+    if drawn:
         show_drawn(body)
-    if any(sign in written for sign in _BACKGROUND_SIGNS):
-        for node in body.css(WITH_BACKGROUND):
-            show_background(tree, node)
-    return lost + _write_symbols(body)
+    styled = any(sign in (item[2].get("style") or "") for item in named for sign in _BACKGROUND_SIGNS)
+    may_show = shadows or styled or b"data-b" in (tree.raw_html or b"").lower()
+    backgrounds = body.css(WITH_BACKGROUND) if may_show else []
+    for node in backgrounds:
+        show_background(tree, node)
+    if special or drawn or backgrounds:
+        found = by_tag(body)
+    return found, lost + _write_symbols(body, found)
 
 
-def _restore_elements(tree: LexborHTMLParser, body: LexborNode, selector: str) -> list[tuple[str, str]]:
-    """Show what is in elements that are not read. selector: of those that the page may have."""
-    special = [node for node in body.css(selector) if _has_content(node)]
-    if not special:
-        return []
+def _is_tex(script: LexborNode) -> bool:
+    return (script.attributes.get("type") or "").lower().startswith("math/tex")
+
+
+def _restore_elements(
+    tree: LexborHTMLParser, body: LexborNode, selector: str, special: Sequence[LexborNode]
+) -> list[tuple[str, str]]:
+    """Show what is in elements that are not read. selector: of those that the page may have. special: what it
+    selects, without empty controls."""
     if any(node.tag == "template" for node in special):
         open_shadows(body)
         special = body.css(selector)
@@ -77,10 +101,10 @@ def _has_content(node: LexborNode) -> bool:
     return (parent is not None and parent.tag in FOLDERS) or node.css_first(IMAGES) is not None
 
 
-def _write_symbols(body: LexborNode) -> list[tuple[str, str]]:
+def _write_symbols(body: LexborNode, found: ByTag) -> list[tuple[str, str]]:
     """Write emoji and formulas as text; remove images for dark screens and for phones that have a twin."""
     unnamed = 0
-    for image in body.css(IMAGES):
+    for image in images_of(body, found):
         attributes = image.attributes
         text = text_of_symbol(attributes)
         picture = image.parent

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 
 from selectolax.lexbor import LexborNode
 
-from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, is_small, links_around, size, weight
+from leafinstruct.ingest.page.nodes import HEADINGS, IMAGES, is_small, size, weight
 
 _BESIDE = 300
 """Maximum characters outside links in a teaser; an entry of a list with more is text."""
@@ -26,10 +27,11 @@ _HOST = re.compile(r"(?:https?:)?//([^/:?#]*)", re.IGNORECASE)
 _FILE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp|svg)$", re.IGNORECASE)
 
 
-def remove_teasers(body: LexborNode, host: str) -> None:
-    """Remove the rows, and the headings that are left over them. host: of the page, empty if unknown."""
+def remove_teasers(body: LexborNode, linked: Sequence[LexborNode], host: str) -> None:
+    """Remove the rows, and the headings that are left over them. linked: the links with images. host: of the
+    page, empty if unknown."""
     rows: dict[int, dict[int, LexborNode]] = defaultdict(dict)
-    for link in links_around(body.css(IMAGES)):
+    for link in linked:
         item = _teaser(link, host)
         if item is not None and item.parent is not None:
             rows[item.parent.mem_id][item.mem_id] = item
