@@ -69,13 +69,8 @@ WHO_SEES = {
     "captions_swapped": "a CLIP that knows the images and the language: `alignment.*`; or the judge",
     "foreign_image": "a CLIP: `alignment.own`; or the judge. What an image shows is in no statistic of it",
     "images_cropped": (
-        "a CLIP. `sequence.crop` sees crops within a page; across pages each zoom needs a hash of its own"
+        "a CLIP. `sequence.crop` sees crops within a page; across pages, `duplicate.near_images` sees some"
     ),
-    "images_mirrored": (
-        "`duplicate.near_images`, without a rule here: images of clean drawn pages are as near as copies; "
-        "those of real pages are not"
-    ),
-    "images_resized": "`duplicate.near_images`, as of `images_mirrored`",
     "images_of_another": "a CLIP: `alignment.own`; or the judge",
     "images_shuffled": "a CLIP: `alignment.own`, `alignment.margin`; or the judge",
     "nothing_in_common": (

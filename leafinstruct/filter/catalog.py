@@ -278,6 +278,11 @@ _DECLARED = (
         2,
     ),
     Score(
+        "duplicate.copied_images",
+        "document",
+        "share of its images of which a better remaining document has a copy of other bytes, [0, 1]",
+    ),
+    Score(
         "contamination.text",
         "document",
         "largest share of a text of filter.reference that is in it (or of it in that text), [0, 1]",

@@ -135,8 +135,8 @@ class KeyRow:
 @dataclass(frozen=True, slots=True)
 class DuplicateRow:
     """Row of table.DUPLICATES. text, near_text: number of better documents with the same text, and of its
-    group of near-duplicates. images, near_images: share of images that a better document has too, and of
-    those to which it has a near one of other bytes. group: id of the best document of its group, None if it
+    group of near-duplicates. images, near_images, copied_images: share of images that a better document has
+    too, of which it has a near one of other bytes, and a mirrored, scaled or recompressed copy. group: id of the best document of its group, None if it
     is in none. reference_text, reference_images: scores of contamination, None if there is no reference."""
 
     document_id: str
@@ -144,6 +144,7 @@ class DuplicateRow:
     images: float
     near_text: int
     near_images: float
+    copied_images: float
     group: str | None
     reference_text: float | None = None
     reference_images: float | None = None

@@ -206,6 +206,7 @@ DUPLICATES = pa.schema(
         ("images", pa.float64()),
         ("near_text", pa.int64()),
         ("near_images", pa.float64()),
+        ("copied_images", pa.float64()),
         ("group", pa.string()),
         ("reference_text", pa.float64()),
         ("reference_images", pa.float64()),

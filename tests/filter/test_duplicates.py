@@ -150,9 +150,13 @@ def test_shared_images_are_a_share():
 
 
 @pytest.mark.parametrize(
-    ("bits", "mirror", "share"), [(0, False, 0.5), (25, False, 0.5), (26, False, 0), (25, True, 0.5)]
+    ("bits", "mirror", "near", "copied"),
+    [
+        *((0, False, 0.5, 0.5), (8, False, 0.5, 0.5), (8, True, 0.5, 0.5), (9, False, 0.5, 0)),
+        *((25, False, 0.5, 0), (25, True, 0.5, 0), (26, False, 0, 0)),
+    ],
 )
-def test_near_images_differ_in_a_tenth_of_the_bits_at_most_or_are_mirrored(bits, mirror, share):
+def test_near_images_differ_in_a_tenth_of_the_bits_and_copies_in_8_also_mirrored(bits, mirror, near, copied):
     source = random.Random(bits)
     first = source.getrandbits(256) | 1 << 255
     other = first
@@ -163,8 +167,9 @@ def test_near_images_differ_in_a_tenth_of_the_bits_at_most_or_are_mirrored(bits,
     one, two = document("x", "!a", "!c", file="1"), document("y", "!b", "!d", file="2")
     found = reduced([one], [two], hashes=hashes)
     assert {row.images for row in found.values()} == {0.0}
-    assert found[max(one.id, two.id)].near_images == share
-    assert found[min(one.id, two.id)].near_images == 0
+    worse, better = (found[choose(one.id, two.id)] for choose in (max, min))
+    assert (worse.near_images, worse.copied_images) == (near, copied)
+    assert (better.near_images, better.copied_images) == (0, 0)
 
 
 def test_images_of_the_same_bytes_are_no_near_ones():
@@ -172,7 +177,7 @@ def test_images_of_the_same_bytes_are_no_near_ones():
     for hashes in ({}, {"a": f"{1 << 255:064x}"}):
         found = reduced([one, two], hashes=hashes).values()
         assert sorted(row.images for row in found) == [0.0, 0.5]
-        assert {row.near_images for row in found} == {0.0}
+        assert {(row.near_images, row.copied_images) for row in found} == {(0.0, 0.0)}
 
 
 def test_the_nearest_earlier_image_of_the_document_is_measured_in_bits():

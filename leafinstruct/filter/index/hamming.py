@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 
 from leafinstruct.images.near import BITS, MIRROR, RADIUS, Hashes, distances
 
-_PIECES = (RADIUS + 2) // 2
 _AT_ONCE = 1 << 16
 """Look-ups, or comparisons, that are made together."""
 _WORD = 1
@@ -35,7 +34,7 @@ it."""
 _GROWTH = 4
 """Times as many hashes of one value are compared with a query in each step."""
 _LONGEST = 20
-"""Bits of a piece, 255 / 13: 5 MB for the table of one."""
+"""Bits of a piece, 255 / 13 for RADIUS: 5 MB for the table of one."""
 
 Indices = NDArray[np.int64]
 Places = NDArray[np.signedinteger[Any]]
@@ -43,11 +42,13 @@ Ranks = NDArray[np.int32]
 Words = NDArray[np.uint64]
 
 
-def has_better(queries: Hashes, own: Ranks, hashes: Hashes, rank: Ranks) -> NDArray[np.bool_]:
-    """Whether a hash of a smaller rank is within RADIUS of each query or of its mirror image, (q,).
+def has_better(
+    queries: Hashes, own: Ranks, hashes: Hashes, rank: Ranks, radius: int = RADIUS
+) -> NDArray[np.bool_]:
+    """Whether a hash of a smaller rank is within a radius of each query or of its mirror image, (q,).
 
-    queries: (q, 4), own: (q,) their ranks. hashes: (n, 4), rank: (n,) theirs. Zeros are no hash, and near to
-    nothing.
+    queries: (q, 4), own: (q,) their ranks. hashes: (n, 4), rank: (n,) theirs. radius: bits. Zeros are no
+    hash, and near to nothing.
     """
     found = np.zeros(len(queries), bool)
     rows = _hashed(hashes)
@@ -58,9 +59,10 @@ def has_better(queries: Hashes, own: Ranks, hashes: Hashes, rank: Ranks) -> NDAr
     asking = rows if queries is hashes else _hashed(queries)
     # few hashes need no long pieces: a table of two to four places for each
     length = min(len(rows).bit_length() + 1, _LONGEST)
-    for piece in range(_PIECES):
-        bits = np.arange(1 + piece, BITS, _PIECES)[:length]  # without bit 0, which is always set
-        table = _Table.of(hashes, rank, rows, bits)
+    pieces = (radius + 2) // 2
+    for piece in range(pieces):
+        bits = np.arange(1 + piece, BITS, pieces)[:length]  # without bit 0, which is always set
+        table = _Table.of(hashes, rank, rows, bits, radius)
         # queries in the order of their values look up neighboring places of the table
         keys = table.keys if queries is hashes else _sorted(queries, asking, bits)
         flips = np.append(0, 1 << np.arange(len(bits)))[:, None]
@@ -95,7 +97,7 @@ class _Table:
 
     hashes: (n, 4). rank: (n,). rows: (m,) indices of hashes from the best. keys: (m,) value of the piece and
     place in rows, as one number, ascending. words: (m,) _WORD of the hashes in this order. starts: where each
-    value begins. counts: how many hashes have it, 2 if more.
+    value begins. counts: how many hashes have it, 2 if more. radius: bits in which near hashes may differ.
     """
 
     hashes: Hashes
@@ -105,9 +107,12 @@ class _Table:
     words: Words
     starts: NDArray[np.int32]
     counts: NDArray[np.uint8]
+    radius: int
 
     @classmethod
-    def of(cls, hashes: Hashes, rank: Ranks, rows: NDArray[np.int32], bits: Indices) -> _Table:
+    def of(
+        cls, hashes: Hashes, rank: Ranks, rows: NDArray[np.int32], bits: Indices, radius: int
+    ) -> _Table:
         keys = _sorted(hashes, rows, bits)
         starts = np.zeros((1 << len(bits)) + 1, np.int32)
         words = np.empty(len(keys), np.uint64)
@@ -120,7 +125,7 @@ class _Table:
         counts = np.empty(len(starts) - 1, np.uint8)
         np.minimum(starts[1:], 2, out=counts, casting="unsafe")
         np.cumsum(starts, out=starts)
-        return cls(hashes, rank, rows, keys, words, starts, counts)
+        return cls(hashes, rank, rows, keys, words, starts, counts, radius)
 
     def search(self, values: Indices, asked: _Asked) -> None:
         """Find near hashes that are better. values: (flips, k), of the pieces of each query."""
@@ -147,11 +152,11 @@ class _Table:
     def _compare(self, query: Indices, place: Places, asked: _Asked) -> None:
         """Compare queries with the hashes at these places of the table, (pairs,) each."""
         words = asked.hashes[:, _WORD].take(query)
-        close = np.flatnonzero(np.bitwise_count(words ^ self.words.take(place)) <= RADIUS)
+        close = np.flatnonzero(np.bitwise_count(words ^ self.words.take(place)) <= self.radius)
         query, other = query[close], self._at(place[close])
         better = np.flatnonzero(self.rank[other] < asked.own[query])
         query, other = query[better], other[better]
-        near = distances(asked.hashes[query], self.hashes[other]) <= RADIUS
+        near = distances(asked.hashes[query], self.hashes[other]) <= self.radius
         asked.found[query[near]] = True
 
     def _at(self, place: Places) -> NDArray[np.int32]:

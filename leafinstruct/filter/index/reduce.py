@@ -21,6 +21,7 @@ from leafinstruct.filter.index.corpus import Corpus, Images, texts
 from leafinstruct.filter.index.groups import Texts
 from leafinstruct.filter.index.hamming import Ranks, has_better
 from leafinstruct.filter.index.reference import Reference, Shares
+from leafinstruct.images.near import COPY
 from leafinstruct.records.rows import DuplicateRow
 
 
@@ -41,7 +42,7 @@ def reduce(
     del label
     texts_in = None if reference is None else reference.text_shares(files.values())
     images = Images.read(files, corpus.shown)
-    same_images, near_images = _shares(images, corpus.shown, rank)
+    same_images, near_images, copied_images = _shares(images, corpus.shown, rank)
     images_in = None if reference is None else reference.image_shares(images, corpus.shown)
     for part, places in corpus.ranges():
         yield (
@@ -53,6 +54,7 @@ def reduce(
                     images=round(float(same_images[at]), 4),
                     near_text=int(near[at]),
                     near_images=round(float(near_images[at]), 4),
+                    copied_images=round(float(copied_images[at]), 4),
                     group=None if alone[at] else corpus.ids[best[at]].decode(),
                     reference_text=None if texts_in is None else round(float(texts_in[at]), 4),
                     reference_images=None if images_in is None else round(float(images_in[at]), 4),
@@ -87,19 +89,21 @@ def _better(values: NDArray[np.generic], rank: Ranks) -> tuple[Ranks, Ranks]:
     return number, best
 
 
-def _shares(images: Images, shown: Ranks, rank: Ranks) -> tuple[Shares, Shares]:
-    """For each document the share of its images that a better document has too: the same bytes; and a near
-    image of other bytes, better than all with the same; (n,) each."""
+def _shares(images: Images, shown: Ranks, rank: Ranks) -> tuple[Shares, Shares, Shares]:
+    """For each document the share of its images that a better document has too: the same bytes; a near image
+    of other bytes, better than all with the same; and a copy of other bytes; (n,) each."""
     own = rank[images.owner]
     exact = np.full(len(images.digest), len(rank), np.int32)  # the best rank that shows each image
     np.minimum.at(exact, images.image, own)
     repeated = exact[images.image] < own
     del own
-    near = has_better(images.hashes, exact, images.hashes, exact)[images.image]
+    near = has_better(images.hashes, exact, images.hashes, exact)
+    copied, asked = np.zeros_like(near), np.flatnonzero(near)
+    copied[asked] = has_better(images.hashes[asked], exact[asked], images.hashes, exact, COPY)
 
     def share(has_it: NDArray[np.bool_]) -> Shares:
         found = np.bincount(images.owner[has_it], minlength=len(rank))
         shares: Shares = found / np.maximum(shown, 1)
         return shares
 
-    return share(repeated), share(near)
+    return share(repeated), share(near[images.image]), share(copied[images.image])

@@ -7,6 +7,8 @@
     duplicate.images         document   share of its images that a better remaining document has too
     duplicate.near_images    document   share of its images of which a better remaining document has a near
                                         one of other bytes, or the mirror image
+    duplicate.copied_images  document   share of its images of which a better remaining document has a copy of
+                                        other bytes: mirrored, scaled or recompressed
 
 Translations of a page share the bytes of its images, and are no copies; who takes images from another page
 scales or compresses them. So the two shares of images are separate.
@@ -90,4 +92,5 @@ def cells_of(row: DuplicateRow) -> list[Cell]:
         cell("duplicate.near_text", float(row.near_text)),
         cell("duplicate.images", row.images),
         cell("duplicate.near_images", row.near_images),
+        cell("duplicate.copied_images", row.copied_images),
     ]
