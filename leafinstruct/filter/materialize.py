@@ -130,7 +130,7 @@ def hashed(
     wanted: Iterable[tuple[Ref, Path]], max_pixels: int, fetched: Fetched
 ) -> Iterator[tuple[str, ImageRow]]:
     """Yield references, each once, with rows for images that are only compared: digest and hash, without
-    scores, size and bytes. Four times as fast as `materialize`."""
+    scores, size and bytes. About three times as fast as `materialize`."""
     for name, (ref, root) in {str(ref): (ref, root) for ref, root in wanted}.items():
         data = fetched.read(ref, root)
         row = ImageRow(name, ref.file, fetched.stamp(ref, root), "ok")

@@ -110,9 +110,7 @@ class _Table:
     radius: int
 
     @classmethod
-    def of(
-        cls, hashes: Hashes, rank: Ranks, rows: NDArray[np.int32], bits: Indices, radius: int
-    ) -> _Table:
+    def of(cls, hashes: Hashes, rank: Ranks, rows: NDArray[np.int32], bits: Indices, radius: int) -> _Table:
         keys = _sorted(hashes, rows, bits)
         starts = np.zeros((1 << len(bits)) + 1, np.int32)
         words = np.empty(len(keys), np.uint64)
