@@ -34,6 +34,7 @@ APART = (
     "_*.py",
     "*/config.py",  # what a section contains is in the keys itself
     "filter/catalog.py",  # so is what it declares
+    "filter/scores/declared.py",
     "runtime/*",  # where results are, not what they are
     "images/web/*",  # what a server answered is kept under its URL
     "llm/client.py",  # answers are kept under the question

@@ -22,9 +22,9 @@ RADIUS = BITS // 10
 """Most different bits of two near images, 25. Over all pairs of different images of real pages the smallest
 distance is 49 bits, but for diagrams drawn from one template."""
 COPY = 8
-"""Most different bits of a copy of the whole image: mirrored, scaled or recompressed. Scaled to three quarters
-of the size, 113 of 120 real images differ in 1 bit in the median, and 9 at most; 550 clean drawn pages, which
-show variations of a few scenes, have 2 whose images are all so near to those of another one."""
+"""Most different bits of a copy of a whole image: mirrored, scaled or recompressed. Scaled to three quarters
+of their size, 113 real images differ in 1 bit in the median and in 9 at most. Of 550 clean drawn pages, which
+show variations of a few scenes, 2 have only images that are so near to those of others."""
 
 _ODD = np.tile(np.arange(LOW) % 2 == 1, LOW)
 MIRROR: Hashes = np.frombuffer(np.packbits(_ODD).tobytes(), ">u8").astype(np.uint64)

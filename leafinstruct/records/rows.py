@@ -136,8 +136,9 @@ class KeyRow:
 class DuplicateRow:
     """Row of table.DUPLICATES. text, near_text: number of better documents with the same text, and of its
     group of near-duplicates. images, near_images, copied_images: share of images that a better document has
-    too, of which it has a near one of other bytes, and a mirrored, scaled or recompressed copy. group: id of the best document of its group, None if it
-    is in none. reference_text, reference_images: scores of contamination, None if there is no reference."""
+    too, of which it has a near one of other bytes, and a mirrored, scaled or recompressed copy. group: id of
+    the best document of its group, None if it is in none. reference_text, reference_images: scores of
+    contamination, None if there is no reference."""
 
     document_id: str
     text: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,15 @@ from leafinstruct.errors import RecipeError
 from leafinstruct.filter.config import ClassifierConfig, FilterConfig
 from leafinstruct.filter.embedders import devices
 from leafinstruct.filter.embedders.devices import cpu_flags, shared_devices
+from leafinstruct.filter.passes import gather, run_models
 from leafinstruct.filter.predictors.classifier import ImageClassifier
 from leafinstruct.filter.predictors.predictor import Predictor, predictors_of
+from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.recipe.load import load
 from leafinstruct.records import table
+from leafinstruct.runtime.artifact import chain
+from leafinstruct.runtime.engine.base import Needs, Part
+from leafinstruct.runtime.engine.local import LocalEngine
 
 pytestmark = pytest.mark.e2e  # imports torch and transformers
 
@@ -218,6 +224,23 @@ def test_a_rule_needs_its_classifier(tmp_path, classifiers, score, message):
         load(path)
 
 
+def in_processes_of_devices(path: Path) -> None:
+    """Compute predictions- again in a process per device; the bytes are those of this process."""
+    settings, artifacts = FilterSettings.of(load(path)), chain(path.parent / "runs/t")
+    ingest, out = artifacts["ingest"], artifacts["filter"]
+    files = [out.file(kind, name) for name in out.parts() for kind in ("predictions", "keys")]
+    before = [file.read_bytes() for file in files]
+    keys = {name: (table.key_of(out.file("keys", name)) or "").partition(" ")[0] for name in out.parts()}
+    for file in files:
+        file.unlink()
+    first, second = (partial(task, settings, ingest, out) for task in (gather, run_models))
+    with LocalEngine(workers=1) as engine:
+        needs = Needs("gpu", devices=("cpu", "cpu"), before=first)
+        done = list(engine.map(second, [Part(name, key) for name, key in keys.items()], needs))
+    assert sum(result.counts["predicted"] for result in done) > 0
+    assert [file.read_bytes() for file in files] == before
+
+
 def test_a_build_scores_every_image_and_other_weights_score_them_again(tmp_path, checkpoint):
     mmc4(tmp_path / "data", pages(4))
     path = recipe(
@@ -244,6 +267,7 @@ def test_a_build_scores_every_image_and_other_weights_score_them_again(tmp_path,
     ((first, probabilities),) = values().items()
     assert first.startswith("transformers:tiny-nsfw@")
     assert len(probabilities) == sum(len(steps) for steps in pages(4).values())
+    in_processes_of_devices(path)
     bound = sorted(probabilities)[len(probabilities) // 2]
     rule = f'filter.rules=[{{"score": "classifier.nsfw", "max": {bound}}}]'
     report = build(path, rule, until="filter")[-1]
