@@ -52,7 +52,7 @@ def _sections(documents: Sequence[Document]) -> Iterator[str]:
     first: dict[str, Message] = {}
     for name, (document, task) in found.items():
         request = _rewriting(document, task)
-        template = "turns" if task.family.asked in ("steps", "sequence") else "rewrite"
+        template = "turns" if task.family.several_turns else "rewrite"
         yield from _shown(f"Rewriter: {name}", template, request, first.get(template))
         first.setdefault(template, request.messages[0])
     document, task = found[GUIDE.name]
@@ -92,7 +92,7 @@ def _of_family(documents: Sequence[Document], name: str) -> tuple[Document, Task
 
 def _rewriting(document: Document, task: Task) -> Request:
     bounds = prompts.Bounds(Checks(), 0)
-    if task.family.asked in ("steps", "sequence"):
+    if task.family.several_turns:
         return dialog.request(document, task, _images(document), _prompt("turns"), bounds)
     return prompts.request(document, task, _images(document), _prompt("rewrite"), bounds)
 

@@ -63,7 +63,8 @@ def _dollars(spent: Spending) -> str:
 def _cost(expected: Forecast) -> str:
     dollars, error = expected["dollars"], expected["error"]
     if dollars is None:
-        return "price unknown (set llm.price)"
+        unknown = ", ".join(name for name, step in expected["steps"].items() if step["dollars"] is None)
+        return f"price unknown of {unknown} (set `price` beside the model: in llm, the judge or refine.llm)"
     if not error:
         return f"{dollars:,.4f} dollars"
     low, high = (max(0.0, dollars * (1 + side * error)) for side in (-1, 1))

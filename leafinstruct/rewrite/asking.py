@@ -28,7 +28,7 @@ from leafinstruct.records.text.language_names import named
 from leafinstruct.rewrite import parse, steps, tasks
 from leafinstruct.rewrite import prompt as prompts
 from leafinstruct.rewrite.checks.run import check
-from leafinstruct.rewrite.config import RefineConfig, RewriteConfig, TaskFamily
+from leafinstruct.rewrite.config import RefineConfig, RewriteConfig
 from leafinstruct.rewrite.dialog import answer as dialog_answer
 from leafinstruct.rewrite.dialog import ask as dialog
 from leafinstruct.rewrite.outcome import (
@@ -168,18 +168,13 @@ def facts_of(document: Document, drops: Sequence[Drop]) -> Facts:
     return Facts(whole=not document.lost and all(drop.position is None for drop in drops))
 
 
-def has_turns(family: TaskFamily) -> bool:
-    """Whether the examples of a family have several turns."""
-    return family.asked in ("steps", "sequence")
-
-
 def request_of(
     document: Document, task: Task, images: Mapping[str, Sent], settings: RewriteSettings
 ) -> Request:
     """The rewriter's request about a piece, see prompt.request and dialog.ask."""
     config = settings.config
     bounds = None if settings.offline else prompts.Bounds(config.checks, config.max_dangling)
-    if has_turns(task.family):
+    if task.family.several_turns:
         return dialog.request(document, task, images, settings.turns_prompt, bounds)
     return prompts.request(document, task, images, settings.prompt, bounds)
 
@@ -276,11 +271,9 @@ async def rewrite_piece(
         detail = f"piece {piece.number + 1} says {unanswered[0]}"
         return Refused(document, "dangling_reference", "ok", detail)
     left += (LeftOut(document, document.images[number - 1].position, gone[number]) for number in sorted(gone))
-    findings = check(document, task, found.turns, config.checks)
-    skipped = dialog.OF_ONE_QUESTION if has_turns(task.family) else frozenset()
     cells = (
         *(counted(cell, unanswered) if cell.name == DANGLING else cell for cell in item.cells),
-        *scored([item for item in findings if item.name not in skipped]),
+        *scored(check(document, task, found.turns, config.checks)),
         *found.cells(),
     )
     if (worse := found.beaten) is not None:
@@ -320,7 +313,7 @@ def _asking(
 
 def turns_of(document: Document, task: Task, answer: Answer) -> tuple[Turn, ...]:
     """The turns of a rewriter's answer that has a value."""
-    if has_turns(task.family):
+    if task.family.several_turns:
         return dialog_answer.turns(cast("dialog_answer.DialogAnswer", answer.value), document.images)
     return parse.turns(cast("parse.RewriteAnswer", answer.value), document.images)
 

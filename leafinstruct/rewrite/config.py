@@ -68,6 +68,11 @@ class TaskFamily(Section):
     """Language of `ask` and `ask_untitled`, an ISO 639 code; they are used only for documents in it. None:
     English. `any`: for all documents, because the questions have no words of their own ("{title}")."""
 
+    @property
+    def several_turns(self) -> bool:
+        """Whether its examples have several turns."""
+        return self.asked in ("steps", "sequence")
+
     @field_validator("name")
     @classmethod
     def _free(cls, name: str) -> str:
@@ -101,7 +106,7 @@ class TaskFamily(Section):
                 "only; give that language"
             )
         check_changes(self.name, self.own_questions, self.asked == "change")
-        if self.asked in ("steps", "sequence") and self.given != "nothing":
+        if self.several_turns and self.given != "nothing":
             raise ValueError(f"the task {self.name}: asked: {self.asked} needs given: nothing")
         if self.asked == "change" and self.given != "first":
             raise ValueError(f"the task {self.name}: asked: change needs given: first")

@@ -28,7 +28,7 @@ from leafinstruct.records.text.language_names import named
 from leafinstruct.records.text.references import Dangling, dangling
 from leafinstruct.rewrite.checks import in_language
 from leafinstruct.rewrite.checks.config import Checks
-from leafinstruct.rewrite.checks.finding import Name, faults
+from leafinstruct.rewrite.checks.finding import faults
 from leafinstruct.rewrite.checks.run import check
 from leafinstruct.rewrite.config import TaskFamily
 from leafinstruct.rewrite.parse import (
@@ -232,20 +232,15 @@ def _check(
 
 
 def unmet_bound(
-    document: Document,
-    task: Task,
-    turned: Sequence[Turn],
-    left: Collection[int],
-    bounds: Bounds | None,
-    skipped: Collection[Name] = (),
+    document: Document, task: Task, turned: Sequence[Turn], left: Collection[int], bounds: Bounds | None
 ) -> str | None:
     """What to correct in an example whose images are right; None if nothing. left: images that the answer
-    leaves out. skipped: checks that do not apply."""
+    leaves out."""
     other_language = bounds is None or bounds.checks.min_language is not None
     problem = in_language.fault(document, task.family, turned) if other_language else None
     if bounds is None or problem is not None:
         return problem
-    findings = [item for item in check(document, task, turned, bounds.checks) if item.name not in skipped]
+    findings = check(document, task, turned, bounds.checks)
     unanswered = unanswered_of(without(document, left), turned)
     return faults(findings) or dangling_fault(unanswered, bounds.max_dangling)
 

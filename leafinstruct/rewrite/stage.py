@@ -32,7 +32,6 @@ from leafinstruct.rewrite.asking import (
     Item,
     RewriteSettings,
     facts_of,
-    has_turns,
     image_bytes,
     rewrite_piece,
     with_resemblance,
@@ -100,7 +99,7 @@ def _own_prompts(settings: RewriteSettings) -> dict[str, str]:
     """Name and sha256 of the prompts that a language model got."""
     used = settings.config.mode == "rewrite" and not settings.offline
     sent = [settings.prompt, *([settings.examiner.prompt] if settings.examiner else [])] if used else []
-    if used and any(map(has_turns, settings.config.tasks)):
+    if used and any(family.several_turns for family in settings.config.tasks):
         sent.append(settings.turns_prompt)
     return {prompt.name: prompt.sha256 for prompt in sent}
 

@@ -51,7 +51,7 @@ def _source(document: Document, task: Task) -> tuple[Units, Known, frozenset[str
     whole = "\n".join(texts)
     items = sum(text.kind == "list" for text in document.texts)
     count = len(document.images)
-    images = range(1, count + 1) if task.family.asked in ("steps", "sequence") else (count,)
+    images = range(1, count + 1) if task.family.several_turns else (count,)
     units: dict[str, set[str | None]] = {str(number): {None} for number in (*images, items)}
     for number in numbers_in(whole, document.language, all_of_them=True):
         for reading in number.readings | number.parts:

@@ -18,8 +18,9 @@ for a real one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from leafinstruct.records.document import Document
 from leafinstruct.records.example import Turn
@@ -28,21 +29,30 @@ from leafinstruct.rewrite.checks.config import Checks
 from leafinstruct.rewrite.checks.finding import Finding, Name
 from leafinstruct.rewrite.worded import Task
 
+_OF_ONE_QUESTION: frozenset[Name] = frozenset({"spread", "leak", "question"})
+"""Checks of an example of one question and one answer. In several turns a later question may repeat what an
+earlier answer had, and an answer may be a sentence without an image."""
+
 
 def check(document: Document, task: Task, turns: Sequence[Turn], bounds: Checks) -> tuple[Finding, ...]:
-    """The findings about an example of a document (or a piece of one).
+    """The findings about an example of a document (or a piece of one), those that apply to its family.
 
     turns: user and assistant, alternating; the first part of the first is the instruction.
     """
-    results: tuple[tuple[Name, tuple[float | None, str], float | None], ...] = (
-        ("spread", coverage.spread(document, task.family, turns), bounds.min_spread),
-        ("kept", coverage.kept(document, turns), bounds.min_kept),
-        ("length", coverage.length(document, turns), bounds.max_length),
-        ("faithful", faithful.faithful(document, task, turns), bounds.min_faithful),
-        ("lost", lost.lost(document, turns), bounds.max_lost),
-        ("leak", coverage.leak(document, turns), bounds.max_leak),
-        ("question", asks.question(document, task, turns), bounds.min_question),
-        ("language", in_language.language(document, task.family, turns), bounds.min_language),
+    checks: tuple[tuple[Name, Callable[[], tuple[float | None, str]], float | None], ...] = (
+        ("spread", partial(coverage.spread, document, task.family, turns), bounds.min_spread),
+        ("kept", partial(coverage.kept, document, turns), bounds.min_kept),
+        ("length", partial(coverage.length, document, turns), bounds.max_length),
+        ("faithful", partial(faithful.faithful, document, task, turns), bounds.min_faithful),
+        ("lost", partial(lost.lost, document, turns), bounds.max_lost),
+        ("leak", partial(coverage.leak, document, turns), bounds.max_leak),
+        ("question", partial(asks.question, document, task, turns), bounds.min_question),
+        ("language", partial(in_language.language, document, task.family, turns), bounds.min_language),
+    )
+    results = (
+        (name, compute(), bound)
+        for name, compute, bound in checks
+        if name not in _OF_ONE_QUESTION or not task.family.several_turns
     )
     found = (
         Finding(name, None if value is None else round(value, 4), bound, detail)

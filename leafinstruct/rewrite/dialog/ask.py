@@ -24,7 +24,6 @@ from leafinstruct.records.text.signs import STEP
 from leafinstruct.records.text.words import first_words, sentences_of
 from leafinstruct.rewrite import parse
 from leafinstruct.rewrite import prompt as prompts
-from leafinstruct.rewrite.checks.finding import Name
 from leafinstruct.rewrite.dialog import answer
 from leafinstruct.rewrite.dialog.answer import DialogAnswer, Exchange
 from leafinstruct.rewrite.parse import AnswerPart
@@ -33,10 +32,6 @@ from leafinstruct.rewrite.tasks import parts_of, questions
 from leafinstruct.rewrite.worded import Task, number_of
 
 _Choice = TypeVar("_Choice")
-
-OF_ONE_QUESTION: frozenset[Name] = frozenset({"spread", "leak", "question"})
-"""Checks of an example of one question and one answer. In several turns a later question may repeat what an
-earlier answer had, and an answer may be a sentence without an image."""
 
 _SENTENCE = 25
 """Maximum words of a sentence that a question about the order quotes."""
@@ -182,7 +177,7 @@ def _check(
     if problem is not None:
         return problem
     turned = answer.turns(found, document.images)
-    return prompts.unmet_bound(document, task, turned, left, bounds, OF_ONE_QUESTION)
+    return prompts.unmet_bound(document, task, turned, left, bounds)
 
 
 def _unmet(document: Document, task: Task, left: Collection[int]) -> str | None:
