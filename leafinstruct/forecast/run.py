@@ -36,8 +36,8 @@ from leafinstruct.runtime.engine.base import Engine
 from leafinstruct.runtime.record import Record
 
 SAMPLE, LARGE_SAMPLE = 48, 300
-"""Maximum number of sampled documents per source, without and with calibration. The first is read in well
-under a second; the second keeps the error of the mean below 10% where documents differ as pages do."""
+"""Maximum number of sampled documents per source, without and with calibration. The first is read in about
+a second; the second keeps the error of the mean below 10% where documents differ as pages do."""
 
 
 class _Counts(TypedDict):
@@ -81,10 +81,12 @@ def forecast(loaded: Loaded, engine: Engine, calibrate: int = 0) -> Forecast:
     """
     filters, rewrites = FilterSettings.of(loaded), RewriteSettings.of(loaded)
     stages = artifacts(loaded)
-    so_far = done(filters, rewrites, stages, engine)
+    is_read = ingesting.is_current(IngestSettings.of(loaded), stages["ingest"], engine)
+    record = stages["ingest"].record if is_read else None
+    so_far = done(filters, rewrites, stages, engine) if is_read else Done()
     online = not rewrites.offline or (filters.config.judge.enabled and not filters.rule_based)
     calibrate = calibrate if online and not so_far.rewritten else 0
-    sample, steps, found = _read(loaded, filters, rewrites, so_far, engine, calibrate)
+    sample, steps, found = _read(loaded, filters, rewrites, record, so_far, engine, calibrate)
     share, deviation = 1.0, 0.0
     if found is not None and not so_far.judged and _judges_decide(filters):
         share, deviation = kept(len(found.kept), len(found.judged), sample.judged)
@@ -96,7 +98,7 @@ def forecast(loaded: Loaded, engine: Engine, calibrate: int = 0) -> Forecast:
         at_most = Bill(sample, _steps(filters, rewrites, sample, so_far, 1.0))
         most = spending(at_most.sizes)
     return {
-        **_counts(stages["ingest"].record, sample, exact),
+        **_counts(record, sample, exact),
         **spending(bill.sizes),
         "steps": {step.name: spending([(step, size)]) for step, size in bill.sizes},
         "paid": spending([(step, _sum(step.paid)) for step in steps]),
@@ -111,6 +113,7 @@ def _read(
     loaded: Loaded,
     filters: FilterSettings,
     rewrites: RewriteSettings,
+    record: Record | None,
     so_far: Done,
     engine: Engine,
     calibrate: int,
@@ -130,7 +133,7 @@ def _read(
             passing = filtering.kept(unjudged, documents, roots, chain(folder / "all"), engine)
         else:
             passing = filtering.passing(filters, documents)
-        sample = _sampled(sources, passing, artifacts(loaded), so_far)
+        sample = _sampled(sources, passing, record, so_far)
         steps = _steps(filters, rewrites, sample, so_far, SENT_BACK)
         found = None
         if calibrate:
@@ -169,10 +172,9 @@ def _sum(sizes: Mapping[str, Predicted]) -> Predicted:
 
 
 def _sampled(
-    sources: Sequence[Sampled], passing: Sequence[Document], stages: Mapping[str, Artifact], so_far: Done
+    sources: Sequence[Sampled], passing: Sequence[Document], record: Record | None, so_far: Done
 ) -> Sample:
     planned = sum(source.planned for source in sources)
-    record = stages["ingest"].record
     scale = record["counts"]["documents"] / planned if record and planned else 1.0
     remaining = {document.id: document for document in passing}
     kept_scale = scale
@@ -211,7 +213,7 @@ def _steps(
         sizes = {name: several[purpose] for name, several in of_examples.items() if purpose in several}
         paid = so_far.paid.get(purpose, {})
         exact = _sum(paid) if so_far.rewritten else None
-        if sizes or exact:
+        if sizes or paid:
             found.append(Step(purpose, rewrites.llm_for(purpose), sizes, paid, exact, kept=True))
     return found
 

@@ -45,7 +45,7 @@ from leafinstruct.runtime.files import file_sha256, load, writing
 from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _UNSEEN = frozenset({"tracking_pixel", "emoji_without_alt", "not_shown"})
 """Reasons of pieces that the page does not show, or that tell nothing."""
 CODE = 16
@@ -63,14 +63,7 @@ def fingerprint(
         rot.keep_known(out, record["sources"], record["fingerprint"])
     units = plan(settings, out)
     return {
-        "code": CODE,
-        "part_size": settings.part_size,
-        "limit": settings.limit,
-        "sources": [
-            source.model_dump(mode="json", exclude=set(source.PATH_KEYS))
-            for source in settings.config.sources
-        ],
-        "truncated": settings.config.truncated,
+        **_stated(settings),
         "roots": roots(settings, out),
         "libraries": {
             name: at for source in file_sources(settings, out) for name, at in _libraries(source).items()
@@ -83,6 +76,30 @@ def fingerprint(
         "parts": digest([(part.name, part.payload.key) for part in units]),
         **({"removed": removed} if (removed := settings.removed.identity) else {}),
     }
+
+
+def _stated(settings: IngestSettings) -> Fingerprint:
+    """What the fingerprint has of the recipe."""
+    return {
+        "code": CODE,
+        "part_size": settings.part_size,
+        "limit": settings.limit,
+        "sources": [
+            source.model_dump(mode="json", exclude=set(source.PATH_KEYS))
+            for source in settings.config.sources
+        ],
+        "truncated": settings.config.truncated,
+    }
+
+
+def is_current(settings: IngestSettings, out: Artifact, engine: Engine) -> bool:
+    """Whether the stage is done for this recipe and the files as they are now. Sources of another recipe are
+    not drawn or streamed for it."""
+    if out.record is None:
+        return False
+    made = out.record["fingerprint"]
+    same = all(made.get(name) == value for name, value in _stated(settings).items())
+    return same and made == fingerprint(settings, None, out, engine)
 
 
 def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine: Engine) -> StageFacts:
@@ -207,6 +224,8 @@ COSTLY, COSTLY_SAMPLE = frozenset({"video", "youcook2"}), 4
 
 MOST_PARTS = 8
 """Maximum number of parts of one source that a sample is taken from."""
+_SPREAD = 10
+"""Documents of a part that are read for each one that is taken, since neighbors resemble each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,13 +253,16 @@ def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, document
         only = replace(settings, config=settings.config.model_copy(update={"sources": [small]}), limit=share)
         prepare(only, scratch, engine)
         parts = plan(only, scratch)
-        chosen = _spaced(parts, MOST_PARTS)
+        chosen = _spaced(parts, min(MOST_PARTS, wanted))
         quota = -(-wanted // max(1, len(chosen)))
+        costly = source.kind in COSTLY
+        most = quota if costly else 1 + _SPREAD * quota
         read, whole = list[Document](), len(chosen) == len(parts) and small == source
         for part in chosen:
-            several = list(islice(_read(part.payload, scratch, settings.removed), part.payload.cap))
+            cap = most if part.payload.cap is None else min(most, part.payload.cap)
+            several = list(islice(_read(part.payload, scratch, settings.removed), cap))
             read += _spaced(several, quota)
-            whole = whole and len(several) <= quota
+            whole = whole and len(part.payload.span if costly else several) <= quota
         planned = _planned(source) or sum(len(part.payload.span) for part in parts)
         planned = planned if share is None else min(planned, share)
         at = {name: (scratch.path / root).resolve() for name, root in roots(only, scratch).items()}
@@ -248,7 +270,7 @@ def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, document
     return found
 
 
-def _spaced(items: Sequence[T], most: int) -> list[T]:
+def _spaced(items: Sequence[_T], most: int) -> list[_T]:
     """At most so many of some items, evenly spaced."""
     count = min(most, len(items))
     return [items[(2 * at + 1) * len(items) // (2 * count)] for at in range(count)]

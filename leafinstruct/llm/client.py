@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -291,8 +291,9 @@ def needs_of(clients: Sequence[Client], what: str) -> Needs:
     each = [client.needs(what) for client in clients]
 
     async def close() -> None:
-        for client in clients:
-            await client.close()
+        async with AsyncExitStack() as stack:  # closes the others if one raises
+            for client in clients:
+                stack.push_async_callback(client.close)
 
     def state() -> str:
         return "; ".join(filter(None, (needs.state() for needs in each if needs.state is not None)))

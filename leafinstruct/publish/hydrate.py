@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -151,6 +152,7 @@ def hydrate_preference(
     pairs = sorted(path for folder in {path.parent for path in shards} for path in folder.glob(_PAIRS))
     folder = Artifact(out.path / FOLDER)
     if not pairs:
+        shutil.rmtree(folder.path, ignore_errors=True)  # of an earlier revision
         return None
     return hydrate(settings, pairs, folder, engine, public.PREFERENCE, fetched_in(out))
 

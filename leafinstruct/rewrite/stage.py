@@ -175,6 +175,8 @@ async def rewrite(
         unanswered=asked.unanswered(out.file("asked", part.name)),
         seconds=time.perf_counter() - started,
     )
+    if not settings.examiner:
+        out.file("rejected", part.name).unlink(missing_ok=True)  # of a build with one
     kinds = ("examples", "dropped", *(["rejected"] if settings.examiner else []))
     files = [out.file(kind, part.name) for kind in kinds]
     return replace(out.commit(part.name, part.payload, report, files), repaired=_repaired(clients))

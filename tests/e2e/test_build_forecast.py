@@ -361,6 +361,40 @@ def test_a_sample_is_spread_over_a_source_and_knows_whether_it_is_whole(tmp_path
     assert (limited.whole, limited.planned, places(limited)) == (True, 7, list(range(7)))
 
 
+def test_a_sample_decodes_no_more_videos_than_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of other sources it reads a few documents for each one that it takes, never whole parts."""
+    path = unjudged(tmp_path, {f"https://a.example/{at}": [("Some text.", None)] for at in range(60)})
+    settings = IngestSettings.of(recipes.load(path, ("part_size=30",)))
+    read: list[object] = []
+    original = stage._read
+
+    def counted(*about: Any) -> Iterator[Any]:
+        for document in original(*about):
+            read.append(document)
+            yield document
+
+    monkeypatch.setattr(stage, "_read", counted)
+    (found,) = stage.sample(settings, Artifact(tmp_path / "scratch"), InlineEngine(), 4)
+    assert (len(found.documents), len(read)) == (4, 2 * 21)
+    read.clear()
+    monkeypatch.setattr(stage, "COSTLY", {settings.config.sources[0].kind})
+    (found,) = stage.sample(settings, Artifact(tmp_path / "scratch"), InlineEngine(), 48)
+    assert (len(found.documents), len(read), found.whole) == (stage.COSTLY_SAMPLE, stage.COSTLY_SAMPLE, False)
+
+
+def test_a_build_of_other_sources_is_no_part_of_the_bill(tmp_path: Path) -> None:
+    path = unjudged(tmp_path, {"https://a.example/1": [("Some text.", None)]})
+    sketches = f"ingest.sources=[{json.dumps(SKETCHES)}]"
+    build(path, sketches)
+    same = forecast(recipes.load(path, (sketches,)), InlineEngine())
+    assert (same["documents"], same["estimated"], same["steps"]) == (24, [], {})
+    more = f"ingest.sources=[{json.dumps({**SKETCHES, 'documents': 400})}]"
+    other = forecast(recipes.load(path, (more,)), InlineEngine())
+    assert (other["documents"], other["estimated"]) == (400, ["documents", "images"])
+
+
 def test_calibration_is_part_of_a_dry_run(tmp_path: Path, model: Model, server: Misbehaving) -> None:
     path = own(tmp_path, server, crawl(tmp_path, 6))
     refused = leaf("build", path, "--calibrate", "2")

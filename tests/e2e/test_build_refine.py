@@ -348,6 +348,29 @@ def test_a_worse_round_becomes_the_rejected_answer_of_a_preference_row(
     assert len(server.seen) == asked
 
 
+def test_preference_rows_follow_rounds_that_change_no_example(own: Path, server: Misbehaving) -> None:
+    """The third try is worse than the first two, so the examples stay, and their worse rounds are others."""
+
+    def replied(body: Body) -> Step:
+        text = text_of(body)
+        if examines(body):
+            return examined(1 if "Third try" in text else 3)
+        if "An examiner compared your answer" not in text:
+            return written(body, "So:")
+        second = "Third try of it." if "Saw the board" in text else "Saw the board, then sand it."
+        return written(body, second)
+
+    def kinds() -> object:
+        record = json.loads((own.parent / "runs/t/shard/build.json").read_text(encoding="utf-8"))
+        return record["preference"]["kinds"]
+
+    server.always = depending(replied)
+    build(own, "shard.preference=[round]")
+    assert kinds() == {}
+    build(own, "shard.preference=[round]", "rewrite.refine.rounds=2")
+    assert kinds() == {"round": 6}
+
+
 def test_a_worse_round_with_another_question_is_no_answer_to_the_first(
     own: Path, server: Misbehaving
 ) -> None:

@@ -164,11 +164,22 @@ def test_a_batch_that_was_read_stays_read(tmp_path: Path) -> None:
     """Whatever another process, or a clock that goes back, writes about it later."""
     jobs, job = Jobs(tmp_path, "s"), Job("file-1", "batch-1", ("a",), {})
     jobs.put(job)
-    assert jobs.unread() == [job]
-    jobs.put(job, read=True)
+    assert jobs.known() == ([job], [])
+    jobs.put(job, "read")
     jobs.put(job)
-    assert jobs.unread() == []
+    assert jobs.known()[0] == []
     jobs.close()
+
+
+def test_files_that_two_processes_read_answers_from_are_all_deleted(tmp_path: Path) -> None:
+    one, two = Jobs(tmp_path, "s"), Jobs(tmp_path, "s")
+    one.put(Job("file-1", "batch-1", ("a", "b"), {}))
+    one.answered(Job("file-1", "batch-1", ("a", "b"), {}, ("results-1",)), ["a"])
+    two.answered(Job("file-1", "batch-1", ("a", "b"), {}, ("errors-1",)), ["b"])
+    unread, [read] = one.known()
+    assert (unread, read.files) == ([], ("file-1", "errors-1", "results-1"))
+    one.close()
+    two.close()
 
 
 def test_what_was_cancelled_is_not_asked_again_in_this_run(server: BatchServer, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ NEEDED = {
     "Korean parts": "\u1112\u1160\u11ab \u115f\u1161",
     "ideograph": "\u845b\U000e0100\u57ce",
     "keycap, heart": "1\ufe0f\u20e3 \u2764\ufe0f \u00a9\ufe0e",
+    "letter as a sign": "\u2139\ufe0f note \u24c2\ufe0f",
     "family": "\U0001f469\u200d\U0001f469\u200d\U0001f467",
     "burning heart": "\u2764\ufe0f\u200d\U0001f525",
     "woman with a laptop": "\U0001f469\U0001f3fd\u200d\U0001f4bb",

@@ -677,6 +677,11 @@ def test_references_are_hydrated_to_the_same_bytes(whole, tmp_path):
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.path.glob("*.parquet")
     }
     assert hydrated == sums(whole)
+    without = [path for path in shards if shutil.copy(path, tmp_path / path.name)]
+    with LocalEngine(workers=1) as engine:  # a revision without preference rows
+        alone = [tmp_path / path.name for path in without]
+        assert hydrate.hydrate_preference(settings, alone, Artifact(tmp_path / "out"), engine) is None
+    assert not out.path.exists()
 
 
 # Settings ------------------------------------------------------------------------------------------

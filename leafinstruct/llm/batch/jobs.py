@@ -63,6 +63,7 @@ class Jobs:
         deleted; the oldest first. Raises OSError."""
         last: dict[str, dict[str, object]] = {}
         answered: dict[str, set[str]] = {}
+        results: dict[str, set[str]] = {}
         for path in lines.files(self._folder, STEM):
             for _, line in sealed.lines(path):
                 entry = sealed.opened(line or b"")
@@ -70,6 +71,7 @@ class Jobs:
                     continue
                 if entry["state"] == "answered":
                     answered.setdefault(str(entry["file"]), set()).update(_items(entry))
+                    results.setdefault(str(entry["file"]), set()).update(_results(entry))
                     continue
                 before = last.get(str(entry["file"]), {"at": "", "state": ""})
                 if _rank(entry) >= _rank(before):
@@ -79,7 +81,11 @@ class Jobs:
             (entry for entry in last.values() if str(entry["at"]) > oldest),
             key=lambda entry: str(entry["at"]),
         )
-        jobs = [(_job(entry, answered), entry["state"]) for entry in recent if entry["state"] != "deleted"]
+        jobs = [
+            (_job(entry, answered, results), entry["state"])
+            for entry in recent
+            if entry["state"] != "deleted"
+        ]
         unread = [job for job, state in jobs if state == "submitted" and job.items]
         return unread, [job for job, state in jobs if state == "read" or not job.items]
 
@@ -103,6 +109,7 @@ class Jobs:
         entry = {
             "server": self._server,
             "file": job.file,
+            "results": job.results,
             "items": sorted(items),
             "at": datetime.now(UTC).isoformat(),
             "state": "answered",
@@ -124,15 +131,26 @@ def _items(entry: Mapping[str, object]) -> list[str]:
     return items
 
 
-def _job(entry: Mapping[str, object], answered: Mapping[str, Collection[str]]) -> Job:
-    """answered: items of each file that need not be read again."""
-    terms, results = entry["terms"], entry.get("results", [])
+def _results(entry: Mapping[str, object]) -> list[str]:
+    results = entry.get("results", [])
+    assert isinstance(results, list)
+    return results
+
+
+def _job(
+    entry: Mapping[str, object],
+    answered: Mapping[str, Collection[str]],
+    results: Mapping[str, Collection[str]],
+) -> Job:
+    """answered: items of each file that need not be read again. results: ids of the files that other
+    processes read them from."""
+    terms = entry["terms"]
+    files = sorted({*_results(entry), *results.get(str(entry["file"]), ())})
     done = answered.get(str(entry["file"]), ())
     items = tuple(item for item in _items(entry) if item not in done)
-    assert isinstance(results, list)
     assert isinstance(terms, Mapping)
     known = {
         purpose: Terms(Form(fields["form"]), fields["limit"], fields["temperature"])
         for purpose, fields in terms.items()
     }
-    return Job(str(entry["file"]), str(entry["batch"]), items, known, tuple(map(str, results)))
+    return Job(str(entry["file"]), str(entry["batch"]), items, known, tuple(files))

@@ -268,10 +268,17 @@ def _orphans(run: Path) -> set[str]:
     """Parts without documents of ingest: the contents of their other files are unknown, and no build uses
     them."""
     known = {part for _, part, _ in _files(run, "documents", ("ingest",))}
-    kinds = ("images", "embeddings", "fetches", "asked", "judged", "documents", "dropped", "examples")
+    kinds = (
+        *("images", "embeddings", "fetches", "asked", "judged", "documents", "dropped"),
+        *("examples", "rejected"),
+    )
     files = [
         *(file for kind in kinds for file in _files(run, kind, ("filter", "rewrite"))),
         *_files(run, "frames", ("ingest",)),
-        *(file for kind in ("rows", "keys") for file in _files(run, kind, ("shard",), ".arrow")),
+        *(
+            file
+            for kind in ("rows", "keys", "pairs", "losers")
+            for file in _files(run, kind, ("shard",), ".arrow")
+        ),
     ]
     return {part for _, part, _ in files} - known

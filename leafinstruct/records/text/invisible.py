@@ -63,7 +63,7 @@ _DIRECTION = r"[\u061C\u200E\u200F\u202A-\u202C\u2066-\u2069]"
 _NEEDED = regex.compile(
     rf"(?<=[{_JOINING}]\p{{M}}?)[\u200C\u200D]"
     r"|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}]\uFE0F?)\u200D(?=\p{Extended_Pictographic})"
-    r"|(?<=[\p{S}\p{P}\p{N}\p{Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Myanmar}"
+    r"|(?<=[\p{S}\p{P}\p{N}\p{Extended_Pictographic}\p{Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Myanmar}"
     r"\p{Script=Phags_Pa}\p{Script=Mongolian}])[\uFE00-\uFE0F]"
     r"|(?<=\p{Han})[\U000E0100-\U000E01EF]"
     r"|(?<=\p{Script=Mongolian})[\u180B-\u180F]"

@@ -2,7 +2,7 @@
 as rows, `losers-<part>.arrow`. Both are written beside the gathered rows, and only if the recipe wants
 preference rows.
 
-Cost: 32 bytes an image, and 8 bytes a text and a step.
+Cost: 40 bytes an image, and 8 bytes a text and a step.
 """
 
 from __future__ import annotations

@@ -195,10 +195,17 @@ def _key(settings: PreferenceSettings, inputs: Artifact, part: str, rows: pa.Tab
             rows["id"].to_pylist(),
             sorted(_losers(settings, inputs, part)) if settings.suppressed.entries else None,
             inputs.file_digest("examples", part),
+            _rejected(inputs, part) if "round" in settings.config.preference else None,
             inputs.upstream.file_digest("documents", part),
             table.key_of(inputs.upstream.file("images", part)),
         ]
     )
+
+
+def _rejected(inputs: Artifact, part: str) -> str | None:
+    """The recorded sha256 of the worse rounds of a part; None without an examiner."""
+    report = inputs.report(part)
+    return None if report is None else report.files.get(inputs.file("rejected", part).name)
 
 
 def _clear(folder: Artifact, wanted: Sequence[str]) -> None:

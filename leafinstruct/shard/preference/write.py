@@ -23,6 +23,7 @@ from leafinstruct.records.preference.row import (
 )
 from leafinstruct.records.preference.stored import columns_of
 from leafinstruct.records.published_row import PublishedRow, rows_in
+from leafinstruct.records.text.words import identity_of
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part as Task
 from leafinstruct.runtime.files import writing
@@ -110,5 +111,6 @@ def made_of(place: Place, chosen: PublishedRow, other: PublishedRow | None) -> P
         images = [part for turn in other.turns for part in turn.parts if not isinstance(part, str)]
         rejected = swapped(answer, place.image, images[place.lent])
         return preference_of(chosen, rejected, place.kind, Changed(image=place.image), other)
-    rejected = retold(answer, [part for part in other.turns[-1].parts if isinstance(part, str)])
+    texts = [part for part in other.turns[-1].parts if isinstance(part, str)]
+    rejected = retold(answer, [text for text in texts if identity_of([text])])
     return preference_of(chosen, rejected, place.kind, Changed(), other)
