@@ -209,6 +209,19 @@ def test_weights_that_a_checkpoint_lacks_are_never_random(checkpoint):
         of(checkpoint)
 
 
+def test_a_checkpoint_with_code_of_its_own_is_one_line_and_asks_nothing(checkpoint, monkeypatch):
+    config = json.loads((checkpoint / "config.json").read_text())
+    own = {"AutoConfig": "own.Config", "AutoModelForImageClassification": "own.Model"}
+    (checkpoint / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": own}))
+    (checkpoint / "own.py").write_text("raise SystemExit('it ran')")
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question="": asked.append(question) or "n")
+    with pytest.raises(RecipeError, match=r"^filter.classifiers.nsfw.model: .* cannot be opened") as caught:
+        loaded(checkpoint)
+    assert "\n" not in str(caught.value)
+    assert asked == []
+
+
 @pytest.mark.parametrize(
     ("classifiers", "score", "message"),
     [
