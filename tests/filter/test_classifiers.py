@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from leafinstruct.filter.predictors.predictor import Predictor, predictors_of
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.recipe.load import load
 from leafinstruct.records import table
+from leafinstruct.records.rows import CellRow
 from leafinstruct.runtime.artifact import chain
 from leafinstruct.runtime.engine.base import Needs, Part
 from leafinstruct.runtime.engine.local import LocalEngine
@@ -291,3 +293,37 @@ def test_a_build_scores_every_image_and_other_weights_score_them_again(tmp_path,
     ((second, others),) = values().items()
     assert second != first
     assert sorted(others) != sorted(probabilities)
+
+
+def test_all_labels_of_a_checkpoint_cost_one_forward_pass(tmp_path, checkpoint, monkeypatch):
+    written(tmp_path / "other", seed=1)
+    mmc4(tmp_path / "data", pages(4))
+    declared = [("nsfw", "tiny-nsfw", "nsfw"), ("mark", "other", "nsfw"), ("fine", "tiny-nsfw", "fine")]
+    classifiers = [{"name": name, "model": f"./{of}", "label": label} for name, of, label in declared]
+    path = recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
+        filter={
+            **{"min_words": 5, "min_images": 0, "rules": [], "judge": {"enabled": False}},
+            "classifiers": classifiers,
+        },
+    )
+    forward, computed = ImageClassifier._forward, []
+
+    def counted(model: ImageClassifier, batch: Any) -> Any:
+        computed.extend([model.checkpoint.weights.name] * len(batch))
+        return forward(model, batch)
+
+    monkeypatch.setattr(ImageClassifier, "_forward", counted)
+    build(path, until="filter")
+    values: dict[str, list[float]] = {}
+    images: set[str] = set()
+    for file in (tmp_path / "runs/t/filter").glob("predictions-*.parquet"):
+        for row in table.records(file, CellRow):
+            values.setdefault(row.name, []).append(row.value or 0.0)
+            images.add(row.seen)
+    assert Counter(Path(name).name for name in computed) == {"tiny-nsfw": len(images), "other": len(images)}
+    pairs = zip(values["classifier.nsfw"], values["classifier.fine"], strict=True)
+    assert [one + other for one, other in pairs] == pytest.approx(
+        [1.0] * len(values["classifier.nsfw"]), abs=2e-4
+    )

@@ -50,9 +50,10 @@ class Classifier:
             else lambda outputs: torch.softmax(outputs, dim=-1)
         )
 
-    def index(self, label: str) -> int:
-        """The column of a label. Raises RecipeError if there is none."""
-        check_label(self.checkpoint, label, {"label2id": self._model.config.label2id})
+    def index(self, label: str, checkpoint: Checkpoint | None = None) -> int:
+        """The column of a label. checkpoint: this one, as another key of the recipe names it. Raises
+        RecipeError if there is none."""
+        check_label(checkpoint or self.checkpoint, label, {"label2id": self._model.config.label2id})
         return int(self._model.config.label2id[label])
 
     def _outputs(self, inputs: dict[str, Any]) -> Rows:
