@@ -20,6 +20,7 @@ from leafinstruct.filter.embedders.batches import NOT_FINITE
 from leafinstruct.filter.predictors.classifier import TextClassifier
 from leafinstruct.filter.predictors.perplexity import Perplexity
 from leafinstruct.filter.predictors.predictor import Predictor, predictors_of
+from leafinstruct.filter.scores.cell import cell as cell_of
 from leafinstruct.recipe.load import load
 from leafinstruct.records import table
 from leafinstruct.report.inspect.gather import scores_of
@@ -140,6 +141,12 @@ def test_a_text_that_fails_leaves_the_rest_of_its_batch(checkpoint):
     assert [float(found[at][0]) for at in good] == pytest.approx(
         [expected[at] for at in good], rel=1e-3, nan_ok=True
     )
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_value_that_is_not_finite_is_not_scored(value):
+    found = cell_of("perplexity.texts", value)
+    assert (found.state, found.value) == ("not_scored", None)
 
 
 def test_padding_that_is_not_finite_harms_no_text(checkpoint):
