@@ -18,7 +18,7 @@ from PIL import Image as Pil
 from leafinstruct import _torchvision
 from leafinstruct.errors import RecipeError
 from leafinstruct.filter.config import ClassifierConfig, FilterConfig
-from leafinstruct.filter.embedders import devices
+from leafinstruct.filter.embedders import devices, weights
 from leafinstruct.filter.embedders.devices import cpu_flags, shared_devices
 from leafinstruct.filter.passes import gather, run_models
 from leafinstruct.filter.predictors.classifier import ImageClassifier
@@ -158,6 +158,18 @@ def test_what_changes_a_value_is_in_the_key_and_the_place_is_not(checkpoint, tmp
     moved = checkpoint.rename(tmp_path / "elsewhere")
     assert of(moved).identity == first
     assert of(written(tmp_path / "tiny-nsfw", seed=1)).identity != first
+
+
+def test_weights_are_hashed_once_for_all_labels_and_again_after_a_change(checkpoint, monkeypatch):
+    read: list[str] = []
+    hashed = weights.file_sha256
+    monkeypatch.setattr(weights, "file_sha256", lambda path: read.append(path.name) or hashed(path))
+    first = of(checkpoint)
+    assert of(checkpoint, label="fine").weights.sha256 == first.weights.sha256
+    assert sorted(read) == ["config.json", "model.safetensors", "preprocessor_config.json"]
+    (checkpoint / "preprocessor_config.json").write_text("{}")
+    assert of(checkpoint).weights.sha256 != first.weights.sha256
+    assert len(read) == 4
 
 
 def test_a_gpu_is_in_the_key_and_its_index_is_not(checkpoint):
