@@ -428,6 +428,7 @@ def test_a_step_that_was_pasted_again_has_the_same_texts_as_the_one_before():
     assert copies("Facet:", "!a", "Facet:", "!b", "facet", "!c", "Connect it.") == 3
     assert copies("Facet:", "Open it.", "!a", "Facet:", "!b", "Facet:", "Open it.", "!c") == 1
     assert copies("!a", "!b", "!c") == 0
+    assert copies("# T", "Before", "!a", "Before", "!b", "Before", "!c") == 3
 
 
 def test_a_particle_is_no_half_of_a_word():

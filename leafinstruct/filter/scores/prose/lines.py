@@ -173,12 +173,13 @@ def copies(lines: Sequence[str]) -> int:
 
 
 def _step_copies(document: Document) -> int:
-    """How many times in a row the same texts, of any length, occur between images. 0 without text."""
+    """How many times in a row the same texts, of any length, occur between images. 0 without text. A heading
+    before the first text is the title of the page, and in no step."""
     steps: list[list[str]] = [[]]
     for segment in document.segments:
         if not isinstance(segment, Text):
             steps.append([])
-        elif segment.kind != "caption":
+        elif segment.kind != "caption" and (segment.kind != "heading" or any(steps)):
             steps[-1].append(identity(segment.text))
     runs = (len(list(run)) for words, run in groupby(steps) if any(words))
     return max(runs, default=0)
