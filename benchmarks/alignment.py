@@ -161,7 +161,7 @@ started = time.process_time()
 import torch
 torched = time.process_time()
 if {before}:
-    from leafinstruct.filter.embedders.clip import load_clip, module_of_clip
+    from leafinstruct.filter.embedders.clip import load_clip
     load_clip()
 imported = time.process_time()
 from leafinstruct.filter.embedders.embedder import load

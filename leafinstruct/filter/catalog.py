@@ -214,7 +214,8 @@ _DECLARED = (
     Score(
         "duplicate.near_images",
         "document",
-        "share of its images of which a better remaining document has a near one of other bytes, [0, 1]",
+        "share of its images of which a better remaining document has a near one of other bytes, "
+        "better than all with the same bytes, [0, 1]",
         2,
     ),
     Score(

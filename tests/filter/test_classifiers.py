@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from PIL import Image as Pil
 from leafinstruct import _torchvision
 from leafinstruct.errors import RecipeError
 from leafinstruct.filter.config import ClassifierConfig, FilterConfig
-from leafinstruct.filter.embedders import devices
+from leafinstruct.filter.embedders import devices, weights
 from leafinstruct.filter.embedders.devices import cpu_flags, shared_devices
 from leafinstruct.filter.passes import gather, run_models
 from leafinstruct.filter.predictors.classifier import ImageClassifier
@@ -25,6 +26,7 @@ from leafinstruct.filter.predictors.predictor import Predictor, predictors_of
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.recipe.load import load
 from leafinstruct.records import table
+from leafinstruct.records.rows import CellRow
 from leafinstruct.runtime.artifact import chain
 from leafinstruct.runtime.engine.base import Needs, Part
 from leafinstruct.runtime.engine.local import LocalEngine
@@ -158,6 +160,18 @@ def test_what_changes_a_value_is_in_the_key_and_the_place_is_not(checkpoint, tmp
     assert of(written(tmp_path / "tiny-nsfw", seed=1)).identity != first
 
 
+def test_weights_are_hashed_once_for_all_labels_and_again_after_a_change(checkpoint, monkeypatch):
+    read: list[str] = []
+    hashed = weights.file_sha256
+    monkeypatch.setattr(weights, "file_sha256", lambda path: read.append(path.name) or hashed(path))
+    first = of(checkpoint)
+    assert of(checkpoint, label="fine").weights.sha256 == first.weights.sha256
+    assert sorted(read) == ["config.json", "model.safetensors", "preprocessor_config.json"]
+    (checkpoint / "preprocessor_config.json").write_text("{}")
+    assert of(checkpoint).weights.sha256 != first.weights.sha256
+    assert len(read) == 4
+
+
 def test_a_gpu_is_in_the_key_and_its_index_is_not(checkpoint):
     cuda, second = (of(checkpoint, device=device).identity for device in ("cuda", "cuda:1"))
     assert cuda == second
@@ -207,6 +221,19 @@ def test_weights_that_a_checkpoint_lacks_are_never_random(checkpoint):
     (checkpoint / "config.json").write_text(json.dumps(config | {"architectures": ["ViTModel"]}))
     with pytest.raises(RecipeError, match="is a ViTModel; choose a model whose class ends with"):
         of(checkpoint)
+
+
+def test_a_checkpoint_with_code_of_its_own_is_one_line_and_asks_nothing(checkpoint, monkeypatch):
+    config = json.loads((checkpoint / "config.json").read_text())
+    own = {"AutoConfig": "own.Config", "AutoModelForImageClassification": "own.Model"}
+    (checkpoint / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": own}))
+    (checkpoint / "own.py").write_text("raise SystemExit('it ran')")
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question="": asked.append(question) or "n")
+    with pytest.raises(RecipeError, match=r"^filter.classifiers.nsfw.model: .* cannot be opened") as caught:
+        loaded(checkpoint)
+    assert "\n" not in str(caught.value)
+    assert asked == []
 
 
 @pytest.mark.parametrize(
@@ -278,3 +305,37 @@ def test_a_build_scores_every_image_and_other_weights_score_them_again(tmp_path,
     ((second, others),) = values().items()
     assert second != first
     assert sorted(others) != sorted(probabilities)
+
+
+def test_all_labels_of_a_checkpoint_cost_one_forward_pass(tmp_path, checkpoint, monkeypatch):
+    written(tmp_path / "other", seed=1)
+    mmc4(tmp_path / "data", pages(4))
+    declared = [("nsfw", "tiny-nsfw", "nsfw"), ("mark", "other", "nsfw"), ("fine", "tiny-nsfw", "fine")]
+    classifiers = [{"name": name, "model": f"./{of}", "label": label} for name, of, label in declared]
+    path = recipe(
+        tmp_path,
+        ingest={"sources": [{"kind": "mmc4", "name": "own", "path": "data"}]},
+        filter={
+            **{"min_words": 5, "min_images": 0, "rules": [], "judge": {"enabled": False}},
+            "classifiers": classifiers,
+        },
+    )
+    forward, computed = ImageClassifier._forward, []
+
+    def counted(model: ImageClassifier, batch: Any) -> Any:
+        computed.extend([model.checkpoint.weights.name] * len(batch))
+        return forward(model, batch)
+
+    monkeypatch.setattr(ImageClassifier, "_forward", counted)
+    build(path, until="filter")
+    values: dict[str, list[float]] = {}
+    images: set[str] = set()
+    for file in (tmp_path / "runs/t/filter").glob("predictions-*.parquet"):
+        for row in table.records(file, CellRow):
+            values.setdefault(row.name, []).append(row.value or 0.0)
+            images.add(row.seen)
+    assert Counter(Path(name).name for name in computed) == {"tiny-nsfw": len(images), "other": len(images)}
+    pairs = zip(values["classifier.nsfw"], values["classifier.fine"], strict=True)
+    assert [one + other for one, other in pairs] == pytest.approx(
+        [1.0] * len(values["classifier.nsfw"]), abs=2e-4
+    )

@@ -15,10 +15,12 @@ from leafinstruct.filter.catalog import RULES_FIELDS
 from leafinstruct.filter.judging import rules
 from leafinstruct.filter.judging.request import shorten
 from leafinstruct.filter.scores import text as text_scores
+from leafinstruct.filter.texts import invisible
 from leafinstruct.images.decode import probe
 from leafinstruct.ingest.fields.marginal import is_marginal
 from leafinstruct.ingest.page.charset import decode
 from leafinstruct.records.document import Document, ImageRef, Provenance, Ref, Text
+from leafinstruct.records.edits import Edit
 from leafinstruct.records.text.references import dangling
 from leafinstruct.records.text.words import count_words, sentence_spans
 
@@ -123,3 +125,10 @@ def test_a_text_of_one_sign_without_end_has_words_sentences_and_links(unit):
     assert count_words([text]) >= 0
     assert sum(end - start for start, end in sentence_spans(text)) <= len(text)
     assert text_scores.count_links(text) <= len(text)
+
+
+def test_edits_behind_many_invisible_characters_are_moved_in_linear_time():
+    count = 40_000
+    removed = [Edit("invisible", "text", 0, 2 * at, 2 * at + 1) for at in range(count)]
+    found = list(invisible.moved((Edit("plea", "text", 0, at, at + 1) for at in range(count)), removed))
+    assert found == [Edit("plea", "text", 0, 2 * at + 1, 2 * at + 2) for at in range(count)]

@@ -20,6 +20,7 @@ from leafinstruct.filter.embedders.batches import NOT_FINITE
 from leafinstruct.filter.predictors.classifier import TextClassifier
 from leafinstruct.filter.predictors.perplexity import Perplexity
 from leafinstruct.filter.predictors.predictor import Predictor, predictors_of
+from leafinstruct.filter.scores.cell import cell as cell_of
 from leafinstruct.recipe.load import load
 from leafinstruct.records import table
 from leafinstruct.report.inspect.gather import scores_of
@@ -142,6 +143,12 @@ def test_a_text_that_fails_leaves_the_rest_of_its_batch(checkpoint):
     )
 
 
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_value_that_is_not_finite_is_not_scored(value):
+    found = cell_of("perplexity.texts", value)
+    assert (found.state, found.value) == ("not_scored", None)
+
+
 def test_padding_that_is_not_finite_harms_no_text(checkpoint):
     model = Perplexity(of(checkpoint).checkpoint)
     inner = model._model
@@ -209,7 +216,7 @@ def test_the_value_of_a_classifier_of_texts_is_the_largest_of_a_documents_texts(
     column = classifier.index("toxic")
     for row, own in zip(found[:3], texts, strict=False):
         assert float(row[column]) == pytest.approx(max(map(alone, own)), abs=1e-5)
-    assert np.isnan(found[3]).all()
+    assert np.isnan(found[3][column])
 
 
 PAGES = {

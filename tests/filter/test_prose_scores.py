@@ -388,6 +388,11 @@ def test_the_most_frequent_pair_of_words_is_a_share_of_the_words():
         ("Now carry the minute", 0),  # a plural is no continuation
         ("Now carry it and the", 1),  # no sentence ends so
         ("Now carry the varn", 1),  # in a page of whole sentences, an end without a terminal
+        ("Photo by Jane Miller", 0),
+        ("Posted in Woodworking and Crafts", 0),
+        ("Enjoy your brand new nightlight", 0),
+        ("Now you can turn it on", 0),
+        ("Look at the photo of the surface and tell your friends what they find difficul", 1),
         ("Carry varn", 0),  # a heading, or the name of a link
         ("Now carry the finis.", 0),
         ("finis", 0),
@@ -423,6 +428,12 @@ def test_a_step_that_was_pasted_again_has_the_same_texts_as_the_one_before():
     assert copies("Facet:", "!a", "Facet:", "!b", "facet", "!c", "Connect it.") == 3
     assert copies("Facet:", "Open it.", "!a", "Facet:", "!b", "Facet:", "Open it.", "!c") == 1
     assert copies("!a", "!b", "!c") == 0
+    assert copies("# T", "Before", "!a", "Before", "!b", "Before", "!c") == 3
+
+
+def test_a_particle_is_no_half_of_a_word():
+    lines = (*SENTENCES, "Once the lamp is dry, screw it to the wall with two long screws.")
+    assert values(page(*lines, "Now you can turn it on"))["broken_end"] == 0
 
 
 def test_one_sentence_shows_not_how_the_last_line_should_end():

@@ -248,6 +248,7 @@ def test_an_image_in_noscript_is_shown_once_and_no_counter_is(page, expected):
             ["~not_shown: 1 images and 0 texts inside <template>, which the page does not show"],
         ),
         ("<template id=row><img src='{{x}}'></template>", []),
+        ("<p>Hi.</p><svg><template shadowrootmode=open> x", ["Hi."]),
     ],
 )
 def test_a_shadow_tree_is_shown_with_its_slots_and_no_other_template_is(page, expected):

@@ -56,7 +56,10 @@ def _opened(auto: str, weights: Weights, option: str, settings: dict[str, object
     level = transformers.utils.logging.get_verbosity()
     transformers.utils.logging.set_verbosity_error()  # what is missing is reported above, once
     try:
-        return getattr(transformers, auto).from_pretrained(folder, local_files_only=True, **settings)
+        # without trust_remote_code=False a checkpoint with code of its own asks on stdin whether to run it
+        return getattr(transformers, auto).from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, **settings
+        )
     except ImportError as error:
         raise RecipeError(
             f"{option}: {weights.name} needs a library that is not installed: {hub.message(error)}"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from leafinstruct.errors import RecipeError
@@ -21,6 +22,7 @@ from leafinstruct.filter.config import AlignmentConfig, Backend, Dtype, ModelCon
 from leafinstruct.filter.embedders.devices import kind_of
 from leafinstruct.llm.config import basename
 from leafinstruct.runtime import hub
+from leafinstruct.runtime.files import file_sha256
 
 FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 """Files of a repository of transformers: no code, and no weights that can run some."""
@@ -184,5 +186,11 @@ def _sha256(path: Path) -> str:
         files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
         lines = "".join(f"{_sha256(file)} {file.name}\n" for file in files)
         return hashlib.sha256(lines.encode()).hexdigest()
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    found = path.stat()
+    return _of_file(path.absolute(), found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _of_file(path: Path, _size: int, _changed_ns: int) -> str:
+    """sha256 of a file, read once as long as its size and time stay: a recipe names one for each label."""
+    return file_sha256(path)

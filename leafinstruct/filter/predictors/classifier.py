@@ -50,9 +50,10 @@ class Classifier:
             else lambda outputs: torch.softmax(outputs, dim=-1)
         )
 
-    def index(self, label: str) -> int:
-        """The column of a label. Raises RecipeError if there is none."""
-        check_label(self.checkpoint, label, {"label2id": self._model.config.label2id})
+    def index(self, label: str, checkpoint: Checkpoint | None = None) -> int:
+        """The column of a label. checkpoint: this one, as another key of the recipe names it. Raises
+        RecipeError if there is none."""
+        check_label(checkpoint or self.checkpoint, label, {"label2id": self._model.config.label2id})
         return int(self._model.config.label2id[label])
 
     def _outputs(self, inputs: dict[str, Any]) -> Rows:
@@ -113,7 +114,8 @@ class TextClassifier(Classifier):
             for texts in documents
         ]
         rows = in_batches(pieces, lambda batch: each(batch, self._forward), self.checkpoint.batch_size)
-        return [_largest([rows[piece] for piece in own]) for own in pieces]
+        empty = np.full(self._model.config.num_labels, np.nan, np.float32)
+        return [_largest([rows[piece] for piece in own]) if own else empty for own in pieces]
 
     def _forward(self, batch: Sequence[tuple[int, ...]]) -> Rows:
         return self._outputs(self._tokens.tensors(batch, self._device))
@@ -123,5 +125,5 @@ def _largest(rows: Sequence[Rows | str]) -> Rows | str:
     fault = next((row for row in rows if isinstance(row, str)), None)
     if fault is not None:
         return fault
-    found: Rows = np.max(np.stack(rows), axis=0) if rows else np.asarray(np.nan, np.float32)
-    return found
+    largest: Rows = np.max(np.stack(rows), axis=0)
+    return largest

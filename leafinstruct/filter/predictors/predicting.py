@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +88,10 @@ def predict(
     rows = extending.current(path, key, current, identities)
     known = {(row.document_id, row.position, row.name) for row in rows}
     opened = partial(materialize.opened, DECODE_PX, max_pixels)
-    for checkpoint, group in groupby(predictors, key=lambda predictor: predictor.checkpoint):
-        own = list(group)
+    groups: dict[Checkpoint, list[Predictor]] = {}
+    for predictor in predictors:
+        groups.setdefault(predictor.checkpoint, []).append(predictor)
+    for checkpoint, own in groups.items():
         missing = [
             item
             for item in items[checkpoint.level]
@@ -150,7 +151,9 @@ def _computed(
             documents = {item.seen: [text.text for text in item.document.texts] for item in scored}
             values = dict(zip(documents, model.documents(documents.values()), strict=True))
     columns = {
-        one.name: 0 if one.label is None else model.index(one.label) for one in own if model is not None
+        one.name: 0 if one.label is None else model.index(one.label, one.checkpoint)
+        for one in own
+        if model is not None
     }
     for item in items:
         for one in own:

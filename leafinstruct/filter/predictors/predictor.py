@@ -7,7 +7,7 @@ library: every verb finds the predictors of a recipe, few use them.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,14 @@ CODE = 1
 class Checkpoint:
     """A model as one process loads it. Scores of several labels share it.
 
-    family: of its scores. option: the key of the recipe that names it, for errors.
+    family: of its scores. option: the key of the recipe that names it, for errors; two that differ in nothing
+    else are one checkpoint.
     """
 
     family: str
     weights: Weights
     batch_size: int
-    option: str
+    option: str = field(compare=False)
 
     @property
     def level(self) -> Level:

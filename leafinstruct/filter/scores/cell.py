@@ -12,8 +12,8 @@ _UNKNOWN = "the model does not know "
 
 
 def cell(name: str, value: float, position: int | None = None, model: str | None = None) -> Cell:
-    """A computed cell: rounded to 1e-4, NaN as null with state `not_scored`."""
-    if math.isnan(value):
+    """A computed cell: rounded to 1e-4; NaN and infinities as null with state `not_scored`."""
+    if not math.isfinite(value):
         return Cell(name, None, "not_scored", position, model, "cannot be computed for this document")
     return Cell(name, round(value, 4), "ok", position, model)
 

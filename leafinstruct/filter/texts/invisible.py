@@ -7,6 +7,7 @@ sentence for a model hides neither: removed later, it would be the address again
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -56,18 +57,20 @@ def as_seen(document: Document) -> Document:
 def moved(edits: Iterable[Edit], removed: Sequence[Edit]) -> Iterator[Edit]:
     """Edits of the document as it is seen, at their places in the document as it is. removed: what `find`
     found."""
-    gaps: dict[Place, list[Edit]] = {}
+    gaps: dict[Place, tuple[list[int], list[int]]] = {}
     for gap in removed:
-        gaps.setdefault((gap.field, gap.position), []).append(gap)
+        seen, total = gaps.setdefault((gap.field, gap.position), ([], [0]))
+        seen.append(gap.start - total[-1])
+        total.append(total[-1] + gap.end - gap.start)
     for edit in edits:
-        own = gaps.get((edit.field, edit.position), ())
-        yield replace(edit, start=_moved(edit.start, own), end=_moved(edit.end - 1, own) + 1) if own else edit
+        own = gaps.get((edit.field, edit.position))
+        if own is None:
+            yield edit
+        else:
+            yield replace(edit, start=_moved(edit.start, *own), end=_moved(edit.end - 1, *own) + 1)
 
 
-def _moved(at: int, gaps: Sequence[Edit]) -> int:
-    """The place of a character before the gaps were removed. gaps: in order."""
-    for gap in gaps:
-        if gap.start > at:
-            break
-        at += gap.end - gap.start
-    return at
+def _moved(at: int, seen: Sequence[int], total: Sequence[int]) -> int:
+    """The place of a character before the gaps were removed. seen: places of the gaps in the text without
+    them, in order. total: characters in the first n gaps."""
+    return at + total[bisect_right(seen, at)]

@@ -31,7 +31,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import regex
 
-from leafinstruct.filter.texts.plea_parts import Parts, names_in, possible
+from leafinstruct.filter.texts.plea_parts import MOST_NAMES, Parts, names_in, possible
 from leafinstruct.filter.texts.plea_patterns import PATTERNS
 from leafinstruct.records.document import Document, Text
 from leafinstruct.records.text.words import sentence_spans
@@ -113,13 +113,20 @@ def _spans(
     hits = [place for pattern in whole for place in _places(pattern.finditer(text), text)]
     names = names_in(text) if parts else []
     halves = [pair for one in parts if (pair := _halves(one, text, names))[0]]
-    if not hits and not halves:
+    crowded = len(names) == MOST_NAMES
+    if not hits and not halves and not crowded:
         return []
     sentences = list(sentence_spans(text))
     ends = [end for _, end in sentences]
     found = {bisect_right(ends, hit) for hit in hits}
     for addresses, demands in halves:
         found |= _joined(*({bisect_right(ends, place) for place in half} for half in (addresses, demands)))
+    if crowded:  # no address was searched behind the last name, so a demand alone is enough
+        found |= {
+            bisect_right(ends, place)
+            for one in parts
+            for place in _places(one.demand.finditer(text, names[-1][1]), text)
+        }
     kept = [
         sentences[at]
         for at in sorted(found)

@@ -59,6 +59,15 @@ _NEARLY_ALL = 0.9
 """Share of such lines that end like sentences where any other end is a sign."""
 _CUT_SENTENCE = 4
 """Words of a line without a terminal that is more than a heading or the name of a link."""
+_ENDS = {
+    language: frozenset(words.split())
+    for language, words in {
+        "de": "ab an auf aus bei durch ein hier ihr ihnen mit nach sie so um uns vor wieder zu",
+        "en": "again all down here him in it me more off on out over so them there too under up us you",
+        "nl": "aan af door hier in mee na om op over toe uit voor zo",
+    }.items()
+}
+"""Function words with which a line may end, such as particles: "Now you can turn it on"."""
 _COPIED = 3
 """Words of a line whose copies count. Shorter ones are names, keys and cells of tables."""
 _PLURALS = ("s", "es")
@@ -99,19 +108,26 @@ def _is_broken(texts: Sequence[Text], language: str | None) -> bool:
     """Whether the last line of prose ends within a word or a sentence: without a terminal, which other lines
     have, and
 
-    with the beginning of a word of the document that it has nowhere else
-    with a function word, or in 4 words or more with a word that it has nowhere else, in no number, if hardly
-        any other line is without a terminal: half of a word is mostly no word of the document
+    with the beginning of a word of the document that it has nowhere else, and no particle
+    if hardly any other line is without a terminal: with another function word, or in 4 words or more with a
+        word that it has nowhere else, in no number: half of a word is mostly no word of the document. A
+        line of less than 8 words may be a name or a tag ("Photo by Jane Miller"), so that word has no
+        capital letter, and half of the others, without function words, are words of the document
     """
     prose = [line for text in texts if text.kind == "prose" for line in _lines_of(text)]
     if len(prose) < 3 or is_unmarked(prose[-1]) or _is_ended(prose[-1]):
         return False
     others = [line for line in prose[:-1] if count_words([line]) >= _SENTENCE]
-    last = [word.casefold() for word in words_of(prose[-1][-_LAST:])]
+    shown = words_of(prose[-1][-_LAST:])
+    last = [word.casefold() for word in shown]
     ended = sum(map(_is_ended, others))
     if len(others) < 2 or len(last) < 2 or ended < _MOSTLY * len(others):
         return False
     *before, end = last
+    language = stop_words.base_of(language) or ""
+    if end in _ENDS.get(language, ()):
+        return False
+    function_words = stop_words.WORDS.get(language, frozenset())
     words = {word.casefold() for text in texts for word in words_of(text.text.removesuffix(prose[-1]))}
     known = words.union(before)
     other_number = any(end + plural in known or end.removesuffix(plural) in known for plural in _PLURALS)
@@ -120,8 +136,14 @@ def _is_broken(texts: Sequence[Text], language: str | None) -> bool:
         return True
     if ended < _NEARLY_ALL * len(others) or not prose[-1].rstrip()[-1:].isalpha():
         return False
-    function_words = stop_words.WORDS.get(stop_words.base_of(language) or "", frozenset())
-    return end in function_words or (len(last) >= _CUT_SENTENCE and end not in known and not other_number)
+    if end in function_words:
+        return True
+    if len(last) < _CUT_SENTENCE or end in known or other_number:
+        return False
+    return len(last) >= _SENTENCE or (
+        shown[-1].islower()
+        and _share([word for word in before if word not in function_words], words.__contains__) >= 0.5
+    )
 
 
 def _is_ended(line: str) -> bool:
@@ -151,12 +173,13 @@ def copies(lines: Sequence[str]) -> int:
 
 
 def _step_copies(document: Document) -> int:
-    """How many times in a row the same texts, of any length, occur between images. 0 without text."""
+    """How many times in a row the same texts, of any length, occur between images. 0 without text. A heading
+    before the first text is the title of the page, and in no step."""
     steps: list[list[str]] = [[]]
     for segment in document.segments:
         if not isinstance(segment, Text):
             steps.append([])
-        elif segment.kind != "caption":
+        elif segment.kind != "caption" and (segment.kind != "heading" or any(steps)):
             steps[-1].append(identity(segment.text))
     runs = (len(list(run)) for words, run in groupby(steps) if any(words))
     return max(runs, default=0)

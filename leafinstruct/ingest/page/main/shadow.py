@@ -25,8 +25,11 @@ def open_shadows(body: LexborNode) -> None:
         mode = attributes.get("shadowrootmode") or attributes.get("shadowroot") or ""
         if mode.lower() not in _MODES or host is None or host.mem_id in hosts:
             continue
+        fragments = template.template_fragments()
+        if not fragments:  # of SVG and MathML
+            continue
         hosts.add(host.mem_id)
-        fragment = template.template_fragments()[0]
+        fragment = fragments[0]
         waiting.extend(fragment.css("template"))
         _fill_slots(fragment, host, template)
         for child in list(fragment.iter(include_text=True)):
