@@ -148,7 +148,14 @@ def test_other_kinds_of_checkpoints_are_read_as_they_were_trained(checkpoint, ch
     )
     expected = outputs.sigmoid() if values == "sigmoid" else outputs
     assert row == pytest.approx(expected.detach().numpy(), abs=1e-5)
-    assert ("output nsfw" in of(checkpoint).meaning) == (values == "output")
+    assert ("output for the label nsfw" in of(checkpoint).meaning) == (values == "output")
+
+
+def test_of_a_checkpoint_that_is_not_here_neither_its_output_nor_its_languages_are_known():
+    hub = Path("openai/clip-nsfw@" + "0" * 40)
+    assert of(hub).meaning == "output for the label nsfw"
+    assert of(hub, of="texts").weights.languages is None
+    assert of(hub, of="texts", languages=["fr"]).weights.languages == ("fr",)
 
 
 def test_what_changes_a_value_is_in_the_key_and_the_place_is_not(checkpoint, tmp_path):

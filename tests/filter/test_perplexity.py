@@ -149,6 +149,11 @@ def test_a_value_that_is_not_finite_is_not_scored(value):
     assert (found.state, found.value) == ("not_scored", None)
 
 
+def test_a_published_language_model_knows_the_languages_of_its_training():
+    assert of(Path("openai-community/gpt2@" + "0" * 40)).weights.languages == ("en",)
+    assert of(Path("someone/unknown@" + "0" * 40)).weights.languages is None
+
+
 def test_padding_that_is_not_finite_harms_no_text(checkpoint):
     model = Perplexity(of(checkpoint).checkpoint)
     inner = model._model

@@ -337,7 +337,8 @@ def test_each_image_is_stored_once(whole):
 
 
 def test_texts_of_a_page_stay_as_they_are(whole):
-    hostile = [part for row in every(whole) for part in plain(row.chosen) if HOSTILE in part]
+    seen = HOSTILE.replace("\u202e", "")  # filter removes what nobody sees
+    hostile = [part for row in every(whole) for part in plain(row.chosen) if seen in part]
     assert len(hostile) == 1
 
 

@@ -121,7 +121,7 @@ def checkpoint_of(name: str, run: ModelConfig, languages: tuple[str, ...] | None
         backend="transformers",
         dtype=run.dtype,
         device=kind_of(run.device),
-        languages=languages or known_languages("transformers", name, file is None),
+        languages=languages,
     )
 
 

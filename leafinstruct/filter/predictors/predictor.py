@@ -7,14 +7,14 @@ library: every verb finds the predictors of a recipe, few use them.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from leafinstruct.errors import RecipeError, suggestion
 from leafinstruct.filter.catalog import CLASSIFIERS, PERPLEXITY, SCORES, declared
 from leafinstruct.filter.config import ClassifierConfig, FilterConfig, PerplexityConfig
-from leafinstruct.filter.embedders.weights import Weights, checkpoint_of
+from leafinstruct.filter.embedders.weights import Weights, checkpoint_of, known_languages
 from leafinstruct.filter.score import Level
 
 CODE = 1
@@ -103,14 +103,19 @@ def _classifier(section: ClassifierConfig) -> Predictor:
         check_label(checkpoint, section.label, config)
     most = "" if section.of == "images" else "largest over its texts: "
     # the kind of its output is known where its files are
-    value = "output" if is_regression(config or {}) else "probability of the label"
-    bounds = "" if is_regression(config or {}) else ", [0, 1]"
-    return Predictor(section.score, f"{most}{value} {section.label}{bounds}", checkpoint, section.label)
+    is_probability = config is not None and not is_regression(config)
+    value = "probability of" if is_probability else "output for"
+    bounds = ", [0, 1]" if is_probability else ""
+    meaning = f"{most}{value} the label {section.label}{bounds}"
+    return Predictor(section.score, meaning, checkpoint, section.label)
 
 
 def _perplexity(section: PerplexityConfig) -> Predictor:
     option = "filter.perplexity"
     weights = checkpoint_of(section.model, section, section.languages, f"{option}.model")
+    if weights.languages is None:
+        languages = known_languages("transformers", weights.name, weights.file is None)
+        weights = replace(weights, languages=languages)
     checkpoint = Checkpoint(PERPLEXITY, weights, section.batch_size, option)
     _config(checkpoint, "ForCausalLM", "LMHeadModel")
     (name,) = (name for name in SCORES if declared(name).family == PERPLEXITY)

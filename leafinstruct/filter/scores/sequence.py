@@ -25,6 +25,8 @@ Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from er
 similarity", with windows of 7 x 7 pixels of equal weight. Deviation: images are compared as squares of
 32 x 32 gray levels, so another resolution of an image is equal to it. Cost: 1.2 ms of CPU time per image of
 real pages, 1.8 of drawn ones, whose images resemble each other; of this, 0.12 for the similarity.
+It grows with the earlier images, of which _BEFORE are compared: 3 ms an image on a page of 100, 13 on one of
+800.
 """
 
 from __future__ import annotations
