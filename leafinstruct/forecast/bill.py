@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from leafinstruct.forecast.estimate import Stratum, Total, margin, total
-from leafinstruct.ingest.stage import Sampled
+from leafinstruct.ingest.forecast import Sampled
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.tokens import Predicted
 from leafinstruct.records.document import Document

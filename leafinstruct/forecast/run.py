@@ -22,9 +22,10 @@ from leafinstruct.forecast import calibrate as calibrating
 from leafinstruct.forecast.bill import WITHIN, Bill, Sample, Spending, Step, spending
 from leafinstruct.forecast.estimate import kept
 from leafinstruct.forecast.progress import Done, done
+from leafinstruct.ingest import forecast as sampling
 from leafinstruct.ingest import stage as ingesting
+from leafinstruct.ingest.forecast import Sampled
 from leafinstruct.ingest.origin import IngestSettings
-from leafinstruct.ingest.stage import Sampled
 from leafinstruct.llm.tokens import Predicted
 from leafinstruct.pipeline import artifacts
 from leafinstruct.recipe.load import Loaded
@@ -124,7 +125,7 @@ def _read(
     with TemporaryDirectory(prefix="leaf-") as name:
         folder = Path(name)
         scratch = Artifact(folder / "sources/ingest")
-        sources = ingesting.sample(IngestSettings.of(loaded), scratch, engine, size)
+        sources = sampling.sample(IngestSettings.of(loaded), scratch, engine, size)
         by_id = {document.id: document for source in sources for document in source.documents}
         documents = list(by_id.values())
         roots = {name: root for source in sources for name, root in source.roots.items()}

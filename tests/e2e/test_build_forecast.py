@@ -20,9 +20,9 @@ from making import InlineEngine, build, mmc4, png, recipe, unjudged
 from leafinstruct.cli.forecast import show_forecast
 from leafinstruct.errors import ProviderError
 from leafinstruct.forecast.run import Forecast, forecast
-from leafinstruct.ingest import stage
+from leafinstruct.ingest import forecast as sampling
+from leafinstruct.ingest.forecast import Sampled
 from leafinstruct.ingest.origin import IngestSettings
-from leafinstruct.ingest.stage import Sampled
 from leafinstruct.llm import clock as clocks
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import removals
@@ -344,7 +344,7 @@ def test_a_sample_is_spread_over_a_source_and_knows_whether_it_is_whole(tmp_path
     def sampled(count: int, *changes: str, limit: int | None = None) -> Sampled:
         path = unjudged(tmp_path, {f"https://a.example/{at}": [("Some text.", None)] for at in range(60)})
         settings = IngestSettings.of(recipes.load(path, changes, limit))
-        (found,) = stage.sample(settings, Artifact(tmp_path / "scratch"), InlineEngine(), count)
+        (found,) = sampling.sample(settings, Artifact(tmp_path / "scratch"), InlineEngine(), count)
         return found
 
     def places(found: Sampled) -> list[int]:
@@ -368,20 +368,24 @@ def test_a_sample_decodes_no_more_videos_than_it_takes(
     path = unjudged(tmp_path, {f"https://a.example/{at}": [("Some text.", None)] for at in range(60)})
     settings = IngestSettings.of(recipes.load(path, ("part_size=30",)))
     read: list[object] = []
-    original = stage._read
+    original = sampling.read_unit
 
     def counted(*about: Any) -> Iterator[Any]:
         for document in original(*about):
             read.append(document)
             yield document
 
-    monkeypatch.setattr(stage, "_read", counted)
-    (found,) = stage.sample(settings, Artifact(tmp_path / "scratch"), InlineEngine(), 4)
+    monkeypatch.setattr(sampling, "read_unit", counted)
+    (found,) = sampling.sample(settings, Artifact(tmp_path / "scratch"), InlineEngine(), 4)
     assert (len(found.documents), len(read)) == (4, 2 * 21)
     read.clear()
-    monkeypatch.setattr(stage, "COSTLY", {settings.config.sources[0].kind})
-    (found,) = stage.sample(settings, Artifact(tmp_path / "scratch"), InlineEngine(), 48)
-    assert (len(found.documents), len(read), found.whole) == (stage.COSTLY_SAMPLE, stage.COSTLY_SAMPLE, False)
+    monkeypatch.setattr(sampling, "COSTLY", {settings.config.sources[0].kind})
+    (found,) = sampling.sample(settings, Artifact(tmp_path / "scratch"), InlineEngine(), 48)
+    assert (len(found.documents), len(read), found.whole) == (
+        sampling.COSTLY_SAMPLE,
+        sampling.COSTLY_SAMPLE,
+        False,
+    )
 
 
 def test_a_build_of_other_sources_is_no_part_of_the_bill(tmp_path: Path) -> None:
