@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from leafinstruct.ingest.config import HubSource, SketchbookSource, Source
 from leafinstruct.ingest.origin import IngestSettings, hub_stream, prepare, roots
-from leafinstruct.ingest.stage import plan, shares
+from leafinstruct.ingest.stage import plan, read_unit, shares
 from leafinstruct.records.document import Document
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine

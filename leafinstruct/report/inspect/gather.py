@@ -64,7 +64,8 @@ def scores_of(filtered: Artifact, rewritten: Artifact) -> dict[str, dict[str, st
     fingerprint = filtered.fingerprint or {}
     kinds = cast("list[dict[str, Any]]", [fingerprint.get(kind, {}) for kind in ("extensions", "predictors")])
     found: dict[str, dict[str, str]] = {"document": {}, "image": {}}
-    for score in (*SCORES.values(), *(OF_EXAMPLES.values() if _are_examined(rewritten) else ())):
+    are_examined = (rewritten.fingerprint or {}).get("examiner") is not None
+    for score in (*SCORES.values(), *(OF_EXAMPLES.values() if are_examined else ())):
         found[score.level][score.name] = score.meaning
     for name, declared in chain.from_iterable(kind.items() for kind in kinds):
         found[declared["level"]][name] = declared["meaning"]
@@ -78,10 +79,6 @@ def _examples(rewrite: Artifact, part: str, chosen: set[str]) -> dict[str, list[
         if example.document_id in chosen:
             found.setdefault(example.document_id, []).append(example)
     return found
-
-
-def _are_examined(rewritten: Artifact) -> bool:
-    return (rewritten.fingerprint or {}).get("examiner") is not None
 
 
 @dataclass
