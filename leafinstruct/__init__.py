@@ -154,6 +154,7 @@ def score(
 
     Raises RecipeError for a wrong section or name, LeafInstructError for images without a root.
     """
+    from collections.abc import Mapping
     from pathlib import Path
 
     from leafinstruct.filter.scoring import scored, section_for

@@ -207,6 +207,7 @@ def test_what_cannot_be_scored_is_one_sentence(tmp_path):
         (["text.word"], {}, "unknown score 'text.word'; did you mean 'text.words'?"),
         (["alignment.own"], {}, "alignment.* and coherence.* need a CLIP model; give filter="),
         (["judge.text_quality"], {}, "judge.* is computed with llm={...}, the section of a recipe, only"),
+        (["rules.text_quality"], {"judge": [3]}, "recipe, filter.judge"),
         (["text.words"], {"alignmen": {}}, "recipe, filter.alignmen: unknown key; did you mean 'alignment'?"),
         (["image.side"], {}, f"document {page.id}: its images are in files of the source 'made'; give"),
     ):

@@ -41,6 +41,8 @@ def section_for(names: Collection[str], section: Mapping[str, Any], online: bool
             raise RecipeError(f"unknown score {name!r}; {suggestion(name, SCORES)}")
     if "contamination" in families:
         raise RecipeError("contamination.* compares with filter.reference, which only `leaf build` reads")
+    if not all(isinstance(section.get(name) or {}, Mapping) for name in ("alignment", "judge")):
+        return section  # the check of the recipe names the fault
     alignment = dict(section.get("alignment") or {})
     if not families & set(CLIP_FAMILIES):
         alignment |= {"model": None, "share_above": None, "reassign": None}

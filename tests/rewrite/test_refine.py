@@ -168,10 +168,9 @@ def test_the_beaten_round_has_a_verdict_and_is_worse(found):
             number,
             Answer("ok", {}, "m"),
             turns=(Turn("assistant", (f"answer {number}",)),),
-            findings=("f",) * findings,
             verdict=Answer("unparsed", None, "m") if scores is None else verdict(*scores),
         )
-        for number, (findings, scores) in enumerate(found)
+        for number, scores in enumerate(found)
     ]
     chosen = best(made)
     worse = [other for other in made if other.scores and other.rank < chosen.rank]
