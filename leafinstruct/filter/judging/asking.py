@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import NamedTuple
 
-from leafinstruct.filter.catalog import OFFLINE_JUDGE
 from leafinstruct.filter.config import JudgeConfig
 from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.judging import request as judge
@@ -128,7 +127,9 @@ async def ask(
     rows = [
         row
         for decision in remaining
-        for row in _rows(model, decision.document, given.get(decision.document.id, ()), refused)
+        for row in _rows(
+            settings.rule_based, model, decision.document, given.get(decision.document.id, ()), refused
+        )
     ]
     with writing(out.file("judged", part.name)) as temporary:
         table.write(temporary, rows, table.JUDGED, "" if failed else part.payload)
@@ -204,13 +205,13 @@ def _sampled(request: Request, sample: int) -> Request:
 
 
 def _rows(
-    model: str, document: Document, answered: Sequence[Answered], refused: Mapping[str, str]
+    rule_based: bool, model: str, document: Document, answered: Sequence[Answered], refused: Mapping[str, str]
 ) -> list[Row]:
     """The rows of judged- of one document. model: name of the judges together."""
     if detail := refused.get(document.id):
         cells = list(verdict.without(document, "suspicious", model, detail).values())
         return [table.judged_row(document.id, cell) for cell in cells]
-    if model == OFFLINE_JUDGE:
+    if rule_based:
         return [table.judged_row(document.id, cell) for cell in rules.cells(answered[0].answer)]
     judges: dict[str, list[Mapping[verdict.Aspect, Cell]]] = {}
     single: list[Row] = []
