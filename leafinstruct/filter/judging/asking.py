@@ -123,7 +123,7 @@ async def ask(
     failed = [one for _, one in answers if one.answer.retryable]
     with writing(out.file("asked", part.name)) as temporary:
         table.write(temporary, (asked.row_of(name, asdict(one.answer)) for name, one in answers), asked.ASKED)
-    model = settings.judge_model
+    rule_based, model = settings.rule_based, settings.judge_model
     rows = [
         row
         for decision in remaining
