@@ -127,9 +127,7 @@ async def ask(
     rows = [
         row
         for decision in remaining
-        for row in _rows(
-            settings.rule_based, model, decision.document, given.get(decision.document.id, ()), refused
-        )
+        for row in _rows(rule_based, model, decision.document, given.get(decision.document.id, ()), refused)
     ]
     with writing(out.file("judged", part.name)) as temporary:
         table.write(temporary, rows, table.JUDGED, "" if failed else part.payload)
