@@ -213,7 +213,7 @@ def test_an_answer_that_fails_a_check_after_its_corrections_is_written_again_in_
     def reply(body: Body) -> Step:
         if examines(body):
             return examined(5)
-        again = "Another answer of yours failed a check" in text_of(body)
+        again = "answer of yours failed a check" in text_of(body)
         return written(body, "Saw the board." if again else f"Saw {number(body)} of 777 boards.")
 
     server.always = depending(reply)
