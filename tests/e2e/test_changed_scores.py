@@ -172,7 +172,8 @@ def test_a_build_computes_the_scores_whose_versions_are_in_its_keys(own):
     files = own.parent.glob("runs/t/filter/scores-*.parquet")
     computed = {row["name"] for path in files for row in table.read(path)}
     kept = {f"{family}.{name}" for family, its in record["fingerprint"]["scores"].items() for name in its}
-    assert computed == kept == {name for name in SCORES if not name.startswith(("judge.", "contamination."))}
+    absent = ("judge.", "contamination.", "perplexity.")
+    assert computed == kept == {name for name in SCORES if not name.startswith(absent)}
     build(own, "filter.alignment.model=null", until="filter")
     again = build(own, "filter.judge.enabled=false", "filter.alignment.model=null", until="filter")[-1]
     assert set(again.record["fingerprint"]["scores"]) == {
