@@ -4,7 +4,7 @@
     gallery = "leaf_gallery.reader"                    name = "module" or "module:object"
 
 Only metadata is read to find extensions (20 ms); a package is imported when one of its extensions is used.
-Distribution and version of an extension belong into the keys of what it computes, so that an upgraded package
+Distribution and version of an extension belong in the keys of what it computes, so that an upgraded package
 computes again.
 """
 

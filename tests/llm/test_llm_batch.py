@@ -251,9 +251,12 @@ def test_damaged_results_are_asked_for_again(server: BatchServer, tmp_path: Path
         return web.Response(body=b"\n".join(lines))
 
     server.faults = [Fault("GET", "/v1/files/file-1", step)]
-    answers, _ = run(server, tmp_path, *questions(4))
+    answers, counts = run(server, tmp_path, *questions(4), price=PRICE)
     assert {answer.state for answer in answers} == {"ok"}
     assert [len(server.requests_in(number)) for number in range(2)] == [3, 2]
+    # two answers were paid for that did not arrive, by the estimate of their 125 tokens at half the price
+    assert counts.dollars == pytest.approx(0.1 + 3 * 0.05 + 2 * 0.0625)
+    assert [answer.paid and answer.paid.dollars for answer in answers] == [0.1, 0.05, 0.1125, 0.1125]
 
 
 # --- a server that misbehaves meanwhile ---

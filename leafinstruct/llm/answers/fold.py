@@ -155,7 +155,7 @@ def _named(
 def _with_neighbors(
     name: str, value: Any, schema: Mapping[str, Any], extra: dict[str, object], absent: Mapping[str, object]
 ) -> Any:
-    """Combine a flat value with the items beside it that belong into its object: text_quality: 4,
+    """Combine a flat value with the items beside it that belong to its object: text_quality: 4,
     text_quality_reason: "..."."""
     if not isinstance(value, (str, int, float)) or isinstance(value, bool) or schema.get("type") != "object":
         return value
