@@ -112,8 +112,9 @@ WAYS = tuple(Damaging(way.__name__, way) for way in (flip, cut, zeros, emptied, 
 
 
 def kind_of(file: str) -> str:
-    """`t/filter/images-web-12ab.parquet` -> `filter/images-*.parquet`."""
+    """`t/filter/images/3f/images-web-12ab.parquet` -> `filter/images-*.parquet`."""
     folder, _, name = file.removeprefix("t/").rpartition("/")
+    folder = re.sub(r"^(ingest|filter|rewrite|shard)/[a-z]+/[0-9a-f]{2}$", r"\1", folder)
     folder = re.sub(r"^sketchbook/sketchbook", "sketchbook", folder)
     folder = re.sub(r"(?<=/html/).*", "*", folder)
     suffix = "".join(Path(name).suffixes[-1:])
@@ -151,7 +152,7 @@ def gone(stage: str, file: str) -> tuple[list[str], list[str]]:
     if stage == "filter":
         return ["t/rewrite", "t/shard", "t/filter/record.json"], ["--set", "filter.rules[0].max=6"]
     if stage == "shard":
-        parts = ["t/shard/*.parquet", "t/shard/report-*"] if file.endswith(".arrow") else []
+        parts = ["t/shard/*.parquet", "t/shard/report"] if file.endswith(".arrow") else []
         return ["t/shard/record.json", *parts], []
     return [f"t/{stage}/record.json", *later[SHARED.index(stage) + 1 :]], []
 
@@ -213,7 +214,7 @@ class Bench:
         path = self.runs / file
         others = [
             other
-            for other in sorted(path.parent.glob("*"))
+            for other in sorted((self.runs / Path(file).parts[0]).rglob("*"))
             if other != path and other.is_file() and kind_of(self._name(other)) == kind_of(file)
         ]
         if not way.apply(path, others, chance):

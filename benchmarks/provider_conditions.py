@@ -481,7 +481,7 @@ def measure(name: str, server: Server) -> dict[str, Any]:
         if done.returncode == 0:
             rows = [
                 row
-                for path in (folder / "runs/t/filter").glob("scores-*.parquet")
+                for path in (folder / "runs/t/filter").rglob("scores-*.parquet")
                 for row in pq.read_table(path).to_pylist()
             ]
             for row in rows:

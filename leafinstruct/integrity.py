@@ -32,7 +32,8 @@ FEW = 3
 def damages(out: Artifact, engine: Engine) -> Iterator[tuple[Path, str]]:
     """Yield (file, fault) for every damaged file of a stage's parts, sorted by name."""
     parts = [Part(name, files) for name, files in sorted(_files(out).items())]
-    size = sum(path.stat().st_size for path in out.path.glob("*") if path.is_file())
+    paths = (out.path / name for part in parts for name in part.payload)
+    size = sum(path.stat().st_size for path in paths if path.is_file())
     reports = list(
         hashing(engine, partial(check_part, out), parts, Needs(what=f"checking {out.stage}", unit="MB"), size)
     )
@@ -44,14 +45,14 @@ def check_part(out: Artifact, part: Part) -> Found[list[tuple[str, str]]]:
     ones included."""
     found: dict[str, str] = {}
     size = 0
-    report = out.report(part.name)
+    report, own = out.report(part.name), out.name(out.file("report", part.name, ".json"))
     if report is None:
         report = StageReport()
-        if f"report-{part.name}.json" in part.payload:
-            found[f"report-{part.name}.json"] = ALTERED
+        if own in part.payload:
+            found[own] = ALTERED
     recorded = report.files
     named = {*part.payload, *recorded, *report.intermediate}
-    for name in sorted(named - {f"report-{part.name}.json"}):
+    for name in sorted(named - {own}):
         path = out.path / name
         size += path.stat().st_size if path.is_file() else 0
         fault = (
@@ -81,7 +82,7 @@ class Mending:
         Raises the error itself if its file belongs to no stage, and SourceError if the file was made again
         twice already: then the disk is at fault.
         """
-        stage = next((stage for stage, out in self._chain.items() if out.path == error.path.parent), None)
+        stage = next((stage for stage, out in self._chain.items() if out.is_of(error.path)), None)
         if stage is None:
             raise error
         found = dict(damages(self._chain[stage], engine)) | {error.path: error.fault}
@@ -123,12 +124,11 @@ def damaged_json(out: Artifact) -> list[Path]:
 def _files(out: Artifact) -> dict[str, list[str]]:
     """Names of the files of each part."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    parts = out.parts()
-    for part in parts:
-        found[part].append(f"report-{part}.json")
-    for path in sorted(out.path.glob("*")):
+    for part in out.parts():
+        found[part].append(out.name(out.file("report", part, ".json")))
+    for path in [*sorted(out.path.glob("*")), *out.files()]:
         if _is_sealed(path) and path.stem not in found:  # a shard has its part's name
-            found[path.stem.partition("-")[2]].append(path.name)
+            found[path.stem.partition("-")[2]].append(out.name(path))
     return found
 
 

@@ -164,7 +164,7 @@ def _made(run: Path, build: str, engine: Engine, checked: Checked) -> Iterator[D
 
 def _push(run: Path, engine: Engine, checked: Checked) -> Iterator[Damage]:
     for out in (Artifact(run / "push"), Artifact(run / "push" / FOLDER)):
-        checked.files += sum(1 for path in out.path.glob("*") if path.is_file())
+        checked.files += sum(1 for path in [*out.path.glob("*"), *out.files()] if path.is_file())
         for path, fault in damages(out, engine):
             yield Damage(path, fault, "run `leaf push`, which makes it again")
 

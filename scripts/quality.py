@@ -162,7 +162,7 @@ def filtered(recipe: Path, pages: Path, workdir: Path) -> dict[str, Fate]:
     run = leafinstruct.build(load(own), "filter")
     fates: dict[str, Fate] = {}
     for kind in ("documents", "dropped"):
-        for path in sorted((run.directory / "filter").glob(f"{kind}-*.parquet")):
+        for path in sorted((run.directory / "filter").rglob(f"{kind}-*.parquet")):
             for document, drops in table.decisions(path):
                 causes = sorted(drops, key=lambda drop: drop.position is None)
                 rules = list(dict.fromkeys(drop.rule for drop in causes))

@@ -55,7 +55,7 @@ def test_the_package_that_is_shown_builds_a_dataset_and_exports_it(tmp_path):
         "kind": "gallery",
         "sign": "!",
     }
-    files = (run / "filter").glob("scores-*.parquet")
+    files = (run / "filter").rglob("scores-*.parquet")
     cells = [cell for path in files for cell in table.read(path) if cell["name"] == "toy.warmth"]
     # a rectangle of 20 x 36 pixels in (20, 20, 120) lies on 96 x 64 in (200, 90, 30) and in (140, 90, 30)
     share = 20 * 36 / (96 * 64)

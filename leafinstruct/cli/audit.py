@@ -11,7 +11,7 @@ import typer
 from typer import Option
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, RunPath, load_recipe, opened_run
-from leafinstruct.cli.output import counted, note, print_json, progress, show_table
+from leafinstruct.cli.output import counted, note, print_json, progress, show_table, shown
 from leafinstruct.records.printable import printable
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def audit(
     some = f"{made.documents:,} of {counted(made.population, 'document')}"
     note(f"{some}, {counted(made.images, 'image')}, {made.size / 1e6:,.1f} MB")
     note(f"{made.sample}: decisions and weights" + (", not for the annotators" if blind else ""))
-    typer.echo(printable(page))
+    typer.echo(shown(page))
 
 
 def _refuse_mixed(reading: bool, of_page: dict[str, int | None], as_json: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 from typer import Option
 
 from leafinstruct.cli.options import Changes, Limit, RunPath, opened_run
-from leafinstruct.cli.output import counted, note, show_table
+from leafinstruct.cli.output import counted, note, show_table, shown
 from leafinstruct.errors import suggestion
 from leafinstruct.records.printable import printable
 
@@ -65,7 +65,7 @@ def calibrate(
     images = sum(path.suffix == ".png" for path in files)
     plots = "" if without_plots else f", {counted(images, 'plot')}"
     note(f"calibration.json, rules.yaml (suggested rules for the recipe){plots} in:")
-    typer.echo(printable(target))
+    typer.echo(shown(target))
 
 
 def _show(found: Calibration) -> None:

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from leafinstruct.cli.output import generation_progress, note
+from leafinstruct.cli.output import generation_progress, note, shown
 from leafinstruct.cli.signals import Interrupted
-from leafinstruct.records.printable import printable
 
 Run = Annotated[
     str,
@@ -125,4 +124,4 @@ def generate(
         raise Interrupted("interrupted; nothing was written") from None
     for warning in made.warnings:
         note(warning)
-    typer.echo(printable(made.page))
+    typer.echo(shown(made.page))

@@ -9,8 +9,7 @@ import typer
 from typer import Option
 
 from leafinstruct.cli.options import Changes, Limit, RecipePath, load_recipe
-from leafinstruct.cli.output import note, progress
-from leafinstruct.records.printable import printable
+from leafinstruct.cli.output import note, progress, shown
 
 
 def inspect(
@@ -43,7 +42,7 @@ def inspect(
         )
     some = f"{made.records:,}" + ("" if made.records == made.documents else f" of {made.documents:,}")
     note(f"{some} records, {made.images:,} images, {made.size / 1e6:,.1f} MB")
-    typer.echo(printable(page))
+    typer.echo(shown(page))
     if open_it:
         import webbrowser
 

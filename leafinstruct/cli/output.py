@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -21,8 +23,6 @@ import typer
 from leafinstruct.records.printable import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console, RenderableType
     from rich.table import Table
 
@@ -143,17 +143,17 @@ def show_status(run: Run, as_json: bool, seconds: float | None = None) -> None:
 
     console = _console()
     # Text, because a path may look like rich markup
-    console.print(Text(printable(run.directory), style="bold"))
+    console.print(Text(shown(run.directory), style="bold"))
     _show_funnel(console, list(status.steps(entries)))
     for line in status.spending(entries, seconds):
         console.print(Text(line, style="dim"))
     _show_languages(console, status.languages(entries))
     for line in [*status.notices(entries, again), *status.unfinished(entries, again)]:
-        console.print(Text(printable(line), style="yellow"))
+        console.print(Text(shown(line), style="yellow"))
     if entries[-1]["state"] == "done":
         _show_shards(console, entries[-1])
         for line in status.after(run.stages, again):
-            console.print(Text(printable(line), style="dim"))
+            console.print(Text(shown(line), style="dim"))
 
 
 def _console() -> Console:
@@ -253,7 +253,7 @@ def _show_shards(console: Console, entry: dict[str, Any]) -> None:
     console.print()
     console.print(table, soft_wrap=False)
     size = f"{entry['counts']['bytes'] / 1e6:,.1f}"
-    place = (printable(entry["path"]), "bold")
+    place = (shown(entry["path"]), "bold")
     console.print(
         Text.assemble(f"{counted(entry['parts'], 'shard')}, {size} MB in ", place, "/ (card: README.md)")
     )
@@ -288,9 +288,14 @@ def command_line(recipe: Path | None, changes: list[str] | None, limit: int | No
     )
 
 
+def shown(text: object) -> str:
+    """One printable line. The current folder, where runs are by default, is left out of their paths."""
+    return re.sub(rf"(?<![\w./-]){re.escape(str(Path.cwd()))}/(?=runs/)", "", printable(text))
+
+
 def note(line: str) -> None:
     """Print one line on stderr. Text quoted from a file cannot move the cursor or color the terminal."""
-    typer.echo(f"leaf: {printable(line)}", err=True)
+    typer.echo(f"leaf: {shown(line)}", err=True)
 
 
 def print_json(value: object) -> None:

@@ -10,9 +10,8 @@ import typer
 from typer import Argument, Option
 
 from leafinstruct.cli.options import Changes
-from leafinstruct.cli.output import note
+from leafinstruct.cli.output import note, shown
 from leafinstruct.cli.signals import Interrupted
-from leafinstruct.records.printable import printable
 
 
 def train(
@@ -65,7 +64,7 @@ def train(
     if adapter is not None:
         if push_to is not None:
             _upload(adapter, push_to, public)
-        typer.echo(printable(adapter))
+        typer.echo(shown(adapter))
 
 
 def _upload(adapter: Path, push_to: str, public: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +10,9 @@ import typer
 from typer import Argument
 
 from leafinstruct.cli.options import AsJson, Changes, Limit, load_recipe
-from leafinstruct.cli.output import command_line, note, print_json, progress
+from leafinstruct.cli.output import command_line, note, print_json, progress, shown
 from leafinstruct.cli.signals import stopping
 from leafinstruct.errors import LeafInstructError
-from leafinstruct.records.printable import printable
 
 
 def verify(
@@ -53,13 +51,8 @@ def verify(
         print_json({"run": str(folder), "files": found.files, "damages": damages})
     else:
         for item in found.damages:
-            typer.echo(printable(f"{_short(item.file)}: {item.fault}; {item.repair}"))
+            typer.echo(shown(f"{item.file}: {item.fault}; {item.repair}"))
         result = f"{len(found.damages):,} damaged" if found.damages else "all as recorded"
         note(f"{folder}: {found.files:,} files, {result}")
     if found.damages:
         raise typer.Exit(1)
-
-
-def _short(path: Path) -> str:
-    """The path relative to the working directory, if it is below that."""
-    return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)

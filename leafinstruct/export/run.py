@@ -212,7 +212,7 @@ def _write_parts(
     rows = {shard.part: shards.opened(shard.path, COLUMNS).rows for shard in chosen}
     done, total = 0, sum(rows.values())
     # temporary files of killed writers
-    for path in (*parts.path.glob(".*.tmp"), *out.glob(".*.[0-9]*.tmp"), *(out / "images").glob("*/.*.tmp")):
+    for path in (*parts.path.rglob(".*.tmp"), *out.glob(".*.[0-9]*.tmp"), *(out / "images").glob("*/.*.tmp")):
         path.unlink()
     for shard in chosen:
         if not _is_up_to_date(parts, shard.part, key):
@@ -266,7 +266,7 @@ def _write_part(
                 place = {"id": row.id, "shard": shard.path.name, "row": number}
                 lost.write(json_line({**place, "reason": fault.reason, "detail": fault.detail}))
             on_row(number + 1)
-    packed = [path.name for path in packer.files]
+    packed = [parts.name(path) for path in packer.files]
     parts.commit(
         shard.part,
         key,

@@ -99,7 +99,9 @@ def _report(
             if _failed(decision)
         ],
         cost=asked.cost_of(path) if path else None,
-        intermediate=[file.name for kind in INTERMEDIATE if (file := out.file(kind, part.name)).exists()],
+        intermediate=[
+            out.name(file) for kind in INTERMEDIATE if (file := out.file(kind, part.name)).exists()
+        ],
         unanswered=asked.unanswered(path) if path else {},
     )
 

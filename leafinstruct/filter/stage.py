@@ -153,7 +153,7 @@ def _described(rule: Rule) -> RuleFacts:
 
 def asked_now(settings: FilterSettings, out: Artifact) -> list[Path]:
     """The files of the parts whose documents the judges were asked about, as this recipe asks."""
-    judged = sorted(path.stem.partition("-")[2] for path in out.path.glob("judged-*.parquet"))
+    judged = [path.stem.partition("-")[2] for path in out.files("judged")]
     return [
         out.file("asked", part)
         for part in judged

@@ -84,4 +84,4 @@ def _rewrite(settings: RewriteSettings, stages: Mapping[str, Artifact], engine: 
 
 
 def _asked(out: Artifact) -> list[Path]:
-    return sorted(out.path.glob("asked-*.parquet"))
+    return out.files("asked")

@@ -2,8 +2,10 @@
 
 A recipe is checked completely before anything runs, in about 0.1 s and without heavy imports, so a typo does
 not cost a night. Errors about unknown keys name the nearest known key. Relative paths are relative to the
-recipe's file, so a recipe works from any folder. Prompts, cards and questions are searched beside the recipe,
-one folder up, then in the package (templates.py); their text is part of the fingerprint.
+recipe's file, so a recipe works from any folder. A loaded recipe has absolute paths only, also the default
+folder of runs, so that a task computes the same wherever a worker runs. Prompts, cards and questions are
+searched beside the recipe, one folder up, then in the package (templates.py); their text is part of the
+fingerprint.
 """
 
 from __future__ import annotations
@@ -156,6 +158,8 @@ def _raw(given: Path | Mapping[str, Any], changes: tuple[str, ...]) -> dict[str,
 def _validated(path: Path, raw: dict[str, object], model: type[_R]) -> _R:
     try:
         raw = _with_absolute_paths(raw, path.resolve().parent)
+        if raw.get("workdir") is None:
+            raw["workdir"] = str(Path.cwd())
         found = model.model_validate(raw)
     except RecipeError as error:
         raise RecipeError(f"{path}, {error}") from error
@@ -217,16 +221,25 @@ def _with_absolute_paths(raw: dict[str, object], base: Path) -> dict[str, object
     if isinstance(train, dict) and not str(train.get("data", "")).startswith(("run:", "hub:")):
         absolute(train, "data")
     section = raw.get("filter")
-    alignment = section.get("alignment") if isinstance(section, dict) else None
-    model = str(alignment.get("model", "")) if isinstance(alignment, dict) else ""
-    if model.endswith((".pt", ".pth")) or model.startswith(("/", "~", "./", "../")):
-        absolute(alignment, "model")
-    classifiers = section.get("classifiers") if isinstance(section, dict) else None
-    perplexity = section.get("perplexity") if isinstance(section, dict) else None
-    for own in [*(classifiers if isinstance(classifiers, list) else []), perplexity]:
-        if isinstance(own, dict) and str(own.get("model", "")).startswith((".", "/", "~")):
+    section = section if isinstance(section, dict) else {}
+    classifiers = section.get("classifiers")
+    for own in [
+        section.get("alignment"),
+        *(classifiers if isinstance(classifiers, list) else []),
+        section.get("perplexity"),
+    ]:
+        if isinstance(own, dict) and _is_path(str(own.get("model", "")), base):
             absolute(own, "model")
     return raw
+
+
+def _is_path(model: str, base: Path) -> bool:
+    """Whether the name of a model is a path, and not one of the Hub or of a library."""
+    return (
+        model.endswith((".pt", ".pth"))
+        or model.startswith((".", "/", "~"))
+        or (model != "" and os.path.lexists(base / model))
+    )
 
 
 def _sources_absolute(sources: list[object], absolute: Callable[[object, str], None]) -> None:

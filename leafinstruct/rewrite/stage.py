@@ -171,7 +171,7 @@ async def rewrite(
         ][:1],
         asked_in=sorted(asked_in),
         cost=asked.cost_of(out.file("asked", part.name)),
-        intermediate=[out.file("asked", part.name).name],
+        intermediate=[out.name(out.file("asked", part.name))],
         unanswered=asked.unanswered(out.file("asked", part.name)),
         seconds=time.perf_counter() - started,
     )

@@ -1,11 +1,16 @@
 """One stage's directory: parts, a report for each part, and `record.json`, written last.
 
     runs/<name>/<stage>/
-        <kind>-<part>.parquet      data of one part
-        report-<part>.json         key, counts, reasons and sha256 of that part's files; written after them,
-                                   so a report means a whole part
-        fingerprint.json           settings of the build in progress
-        record.json                fingerprint, totals, digests; written last: the stage is done
+        <kind>/<xx>/<kind>-<part>.parquet   data of one part
+        report/<xx>/report-<part>.json      key, counts, reasons and sha256 of that part's files; written
+                                            after them, so a report means a whole part
+        fingerprint.json                    settings of the build in progress
+        record.json                         fingerprint, totals, digests; written last: the stage is done
+
+<xx> is the first two hex digits of the sha256 of the part's name. Listing, creating and copying get slow in
+folders of very many files, on shared disks above all: 200,000 parts (100 million documents) are at most 1,000
+files a folder. Rejected: folders by the number of a part (names are digests, without a number), and deeper
+ones (65,536 folders a kind, for a run of any size).
 
 Every file appears by one rename, so no reader sees half a file, and a kill leaves either a whole part or
 none. A part is up to date if its report has the key that the plan asks for now; all others are made again.
@@ -35,7 +40,7 @@ from leafinstruct.runtime.files import ALTERED, file_fault, file_sha256, load, r
 from leafinstruct.runtime.record import Fingerprint, Record, StageFacts
 from leafinstruct.runtime.stage_report import StageReport, Totals, total
 
-FORMAT = 3
+FORMAT = 4
 """Version of the file names, columns and report keys of a stage's directory. Directories from before 0.1.0
 have none and are not read."""
 
@@ -71,7 +76,25 @@ class Artifact:
         return self.path.name
 
     def file(self, kind: str, part: str, suffix: str = ".parquet") -> Path:
-        return self.path / f"{kind}-{part}{suffix}"
+        """The path of one file of a part."""
+        return self.path / kind / _folder(part) / f"{kind}-{part}{suffix}"
+
+    def files(self, kind: str = "*") -> list[Path]:
+        """The files of all parts, whole or not, sorted by name. kind: only these, e.g. "scores"."""
+        found = self.path.glob(f"{kind}/??/*-*")
+        return sorted(
+            (path for path in found if path.name.startswith(f"{path.parent.parent.name}-")),
+            key=lambda path: path.name,
+        )
+
+    def name(self, path: Path) -> str:
+        """A file's name in reports: its path in the stage's directory."""
+        return path.relative_to(self.path).as_posix()
+
+    def is_of(self, path: Path) -> bool:
+        """Whether a file is one of this stage: of a part, or directly in the directory."""
+        kind, _, part = path.stem.partition("-")
+        return path.parent == self.path or path == self.file(kind, part, path.suffix)
 
     def report(self, part: str) -> StageReport | None:
         """A part's report; None if the part is not whole, or the file has another part's report."""
@@ -109,7 +132,7 @@ class Artifact:
 
     def commit(self, part: str, key: str, report: Report, files: Iterable[Path]) -> Report:
         """Write a part's report, after its files. Later stages depend on the sha256 of the files in it."""
-        sums = {path.name: file_sha256(path) for path in sorted(files)}
+        sums = {self.name(path): file_sha256(path) for path in sorted(files)}
         whole = replace(report, part=part, key=key, files=sums)
         save(self.file("report", part, ".json"), whole.written)
         return whole
@@ -119,9 +142,9 @@ class Artifact:
         or the report is damaged."""
         path = self.file(kind, part)
         report = self.report(part)
-        if report is None or path.name not in report.files:
+        if report is None or self.name(path) not in report.files:
             raise DamagedError.of(self.file("report", part, ".json"), ALTERED)
-        if (fault := file_fault(path, report.files[path.name])) is not None:
+        if (fault := file_fault(path, report.files[self.name(path)])) is not None:
             raise DamagedError.of(path, fault)
         return path
 
@@ -130,14 +153,12 @@ class Artifact:
         report = self.report(part)
         if report is None:
             raise DamagedError.of(self.file("report", part, ".json"), ALTERED)
-        return report.files[self.file(kind, part).name]
+        return report.files[self.name(self.file(kind, part))]
 
     def parts(self) -> list[str]:
         """Names of the whole parts, sorted."""
-        return sorted(
-            path.name.removeprefix("report-").removesuffix(".json")
-            for path in self.path.glob("report-*.json")
-        )
+        names = (path.name.removeprefix("report-") for path in self.files("report"))
+        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
     def reports(self) -> Iterator[StageReport]:
         """The reports of the whole parts, sorted by name."""
@@ -193,7 +214,7 @@ class Artifact:
     def keep_only(self, parts: Iterable[str]) -> None:
         """Remove the files of parts that are no longer in the plan, and temporary files of killed writers."""
         gone = set(self.parts()) - set(parts)
-        for path in [*self.path.glob("*-*.*")] if gone else []:
+        for path in self.files() if gone else []:
             # compare whole names: `edit` is not `image-edit`
             if path.name.partition("-")[2].rpartition(".")[0] in gone:
                 path.unlink()
@@ -237,6 +258,10 @@ class Artifact:
         without files."""
         self.open(path.stem.partition("-")[2])
         remove(path)
+
+
+def _folder(part: str) -> str:
+    return hashlib.sha256(part.encode(errors="surrogateescape")).hexdigest()[:2]
 
 
 def chain(run: Path) -> dict[str, Artifact]:

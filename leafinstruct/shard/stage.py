@@ -315,12 +315,12 @@ def _clear(config: ShardConfig, out: Artifact, parts: Iterable[Part], shards: It
     shards = list(shards)
     out.keep_only([shard.name for shard in shards])
     kinds = ("keys", "rows", *(preference.GATHERED if config.preference else ()))
-    wanted = {f"{shard.name}.parquet" for shard in shards}
-    wanted |= {out.file(kind, part.name, ".arrow").name for kind in kinds for part in parts}
-    for pattern in ("*.parquet", *(f"{kind}-*" for kind in ("keys", "rows", *preference.GATHERED))):
-        for path in out.path.glob(pattern):
-            if path.name not in wanted:
-                path.unlink()
+    wanted = {out.path / f"{shard.name}.parquet" for shard in shards}
+    wanted |= {out.file(kind, part.name, ".arrow") for kind in kinds for part in parts}
+    here = [path for kind in ("keys", "rows", *preference.GATHERED) for path in out.files(kind)]
+    for path in [*out.path.glob("*.parquet"), *here]:
+        if path not in wanted:
+            path.unlink()
 
 
 STAGE = Stage(

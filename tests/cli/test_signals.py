@@ -120,7 +120,7 @@ def test_a_closed_terminal_ends_a_build_as_termination_does_and_it_can_be_contin
     # also where the tests run under nohup
     listening = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}
     process = started(tmp_path / "a", "build", "--workers", "1", start_new_session=True, **listening)
-    until(process, lambda: list((tmp_path / "a/runs/my-dataset/ingest").glob("report-*.json")))
+    until(process, lambda: list((tmp_path / "a/runs/my-dataset/ingest").rglob("report-*.json")))
     os.killpg(process.pid, number)  # as the kernel signals every process of a terminal
     _, noise = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, noise

@@ -70,7 +70,7 @@ def test_a_cut_gzip_stops_the_build_after_all_else_unless_truncated_is_keep(tmp_
     message = fault(tmp_path)
     assert "docs.jsonl.gz" in message
     assert "set ingest.truncated: keep" in message
-    assert list((tmp_path / "runs/t/ingest").glob("documents-*.parquet"))
+    assert list((tmp_path / "runs/t/ingest").rglob("documents-*.parquet"))
     build(tmp_path / "recipe.yaml", "ingest.truncated=keep")
     assert 3 < len(rows(tmp_path / "runs/t/shard")) < 33
 
@@ -87,7 +87,7 @@ def test_images_that_are_missing_cut_or_no_images_are_reasons(tmp_path):
     from leafinstruct.records import table
 
     dropped = [
-        row for path in (tmp_path / "runs/t/filter").glob("dropped-*.parquet") for row in table.read(path)
+        row for path in (tmp_path / "runs/t/filter").rglob("dropped-*.parquet") for row in table.read(path)
     ]
     assert len(dropped) == 1
     reasons = [
@@ -184,7 +184,7 @@ def test_a_full_disk_is_one_line_and_what_was_done_is_kept(tmp_path):
         message = fault(tmp_path, "--set", f"workdir={disk}")
         assert "No space left on device" in message
         assert "free some space and run the same command again" in message
-        assert list((disk / "runs/t/ingest").glob("report-*.json"))
+        assert list((disk / "runs/t/ingest").rglob("report-*.json"))
         assert not list(disk.rglob("*.tmp"))
     finally:
         subprocess.run(["umount", disk], check=True)
@@ -217,7 +217,7 @@ def test_a_cut_parquet_file_of_a_run_is_named_and_made_again(tmp_path):
     mmc4(tmp_path / "data", pages(4))
     recipe(tmp_path, ingest=source("data"), filter=LAX)
     build(tmp_path / "recipe.yaml", until="ingest")
-    path = next((tmp_path / "runs/t/ingest").glob("documents-*.parquet"))
+    path = next((tmp_path / "runs/t/ingest").rglob("documents-*.parquet"))
     whole = path.read_bytes()
     path.write_bytes(whole[:-40])
     done = leaf("build", tmp_path / "recipe.yaml")

@@ -182,7 +182,7 @@ def test_explain_shows_kept_and_dropped(sketch):
     assert f"example {row['id']}" in reported
     assert "shard: " in reported
     dropped = next(
-        item for path in sorted((run / "filter").glob("dropped-*.parquet")) for item in table.read(path)
+        item for path in sorted((run / "filter").rglob("dropped-*.parquet")) for item in table.read(path)
     )
     story = json.loads(leaf("explain", dropped["id"], "--json", cwd=sketch).stdout)
     assert [match["document"] for match in story["matches"]] == [dropped["id"]]
@@ -258,7 +258,7 @@ def test_images_of_documents_that_text_rules_dropped_are_never_read(tmp_path):
     assert engine.total("looking", "images_read") == 15
     read = [
         row["ref"]
-        for file in (tmp_path / "runs/t/filter").glob("images-*.parquet")
+        for file in (tmp_path / "runs/t/filter").rglob("images-*.parquet")
         for row in table.read(file)
     ]
     assert len(read) == 15
@@ -288,7 +288,7 @@ def test_an_added_document_changes_its_part_and_one_shard(own):
     build(own, "shard.splits={train: 1}", "rewrite.tasks=[guide]", "shard.max_bytes=2000")
     run = own.parent / "runs/t"
     before = shard_sums(run / "shard")
-    reports = {path.name: path.stat().st_mtime_ns for path in (run / "filter").glob("report-*.json")}
+    reports = {path.name: path.stat().st_mtime_ns for path in (run / "filter").rglob("report-*.json")}
     mmc4(own.parent / "data", apart(1, start=100), name="more.jsonl")
     engine = InlineEngine()
     build(own, "shard.splits={train: 1}", "rewrite.tasks=[guide]", "shard.max_bytes=2000", engine=engine)

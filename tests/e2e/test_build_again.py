@@ -83,7 +83,7 @@ def test_a_detour_over_tighter_rules_leaves_no_trace(own):
     mmc4(own.parent / "data", data, name="more.jsonl")
     build(own)
     wanted = shard_sums(run_of(own) / "shard")
-    scores = [row for path in (run_of(own) / "filter").glob("scores-*.parquet") for row in table.read(path)]
+    scores = [row for path in (run_of(own) / "filter").rglob("scores-*.parquet") for row in table.read(path)]
     middle = median(row["value"] for row in scores if row["name"] == "image.entropy")
     shutil.rmtree(own.parent / "runs")
     tight = (
@@ -179,7 +179,7 @@ def test_a_limit_is_exact(tmp_path, limit, sources):
     build(path, limit=limit, until="ingest")
     found = [
         row
-        for file in (tmp_path / f"runs/t-limit{limit}/ingest").glob("documents-*.parquet")
+        for file in (tmp_path / f"runs/t-limit{limit}/ingest").rglob("documents-*.parquet")
         for row in table.read(file)
     ]
     assert len(found) == limit
@@ -218,7 +218,7 @@ def test_a_document_without_images_may_be_kept_when_the_recipe_wants_it(tmp_path
     )
     build(path)
     dropped = [
-        row for file in (tmp_path / "runs/t/rewrite").glob("dropped-*.parquet") for row in table.read(file)
+        row for file in (tmp_path / "runs/t/rewrite").rglob("dropped-*.parquet") for row in table.read(file)
     ]
     assert [row["drops"][0]["rule"] for row in dropped] == ["no_task_fits"]
 

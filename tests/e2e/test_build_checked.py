@@ -41,7 +41,7 @@ def misbehaving(body: Body) -> Step:
 def dropped(run: Path) -> dict[str, list[Drop]]:
     """Number of the page -> what rewrite dropped."""
     found: dict[str, list[Drop]] = {}
-    for path in sorted((run / "rewrite").glob("dropped-*.parquet")):
+    for path in sorted((run / "rewrite").rglob("dropped-*.parquet")):
         for document, drops in table.decisions(path):
             found.setdefault(str(document.url)[-1], []).extend(drops)
     return found
@@ -82,7 +82,7 @@ def test_each_answer_is_corrected_refused_or_kept_for_its_own_reason(tmp_path, s
     assert left.position == whole[-1]
     scores = {score["name"]: score["value"] for score in published["2"]["scores"]}
     assert (scores["rewrite.faithful"], scores["rewrite.kept"], scores["rewrite.question"]) == (1.0, 1.0, 1.0)
-    reports = [json.loads(file.read_text("utf-8")) for file in (run / "rewrite").glob("report-*.json")]
+    reports = [json.loads(file.read_text("utf-8")) for file in (run / "rewrite").rglob("report-*.json")]
     assert [report["reasons"] for report in reports] == [
         {"rewrite.spread": 1, "rewrite.faithful": 1, "unfit": 1}
     ]

@@ -47,7 +47,7 @@ def reported(path: Path) -> list[dict[str, object]]:
 def asked(path: Path, stage: str) -> list[dict[str, object]]:
     return [
         row
-        for file in sorted((path.parent / "runs/t" / stage).glob("asked-*.parquet"))
+        for file in sorted((path.parent / "runs/t" / stage).rglob("asked-*.parquet"))
         for row in table.read(file)
     ]
 

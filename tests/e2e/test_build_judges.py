@@ -160,7 +160,7 @@ def test_a_tolerated_outage_of_one_judge_leaves_the_verdict_of_the_others(
     run = own.parent / "runs/t"
     cells = [
         row
-        for path in (run / "filter").glob("scores-*.parquet")
+        for path in (run / "filter").rglob("scores-*.parquet")
         for row in table.read(path)
         if row["name"] == "judge.text_quality"
     ]

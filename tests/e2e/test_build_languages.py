@@ -97,14 +97,18 @@ def test_every_row_has_the_language_of_its_page(everything):
 
 def test_other_languages_are_dropped_before_an_image_is_read(chosen):
     run = run_of(chosen)
-    dropped = {row["url"]: row["drops"] for path in run.glob("filter/dropped-*") for row in table.read(path)}
+    dropped = {
+        row["url"]: row["drops"]
+        for path in run.glob("filter/dropped/*/dropped-*")
+        for row in table.read(path)
+    }
     assert Counter(url[8:].partition(".")[0] for url in dropped) == {"de": 2, "ar": 1, "none": 1}
     assert {drops[0]["rule"] for drops in dropped.values()} == {"languages"}
     assert "Arabic (ar)" in dropped["https://ar.example/0"][0]["detail"]
     assert "undetermined" in dropped["https://none.example/0"][0]["detail"]
-    read = {row["file"] for path in run.glob("filter/images-*") for row in table.read(path)}
+    read = {row["file"] for path in run.glob("filter/images/*/images-*") for row in table.read(path)}
     assert len(read) == 2 * 4  # two images of each page that stays
-    asked = {row["document_id"] for path in run.glob("filter/asked-*") for row in table.read(path)}
+    asked = {row["document_id"] for path in run.glob("filter/asked/*/asked-*") for row in table.read(path)}
     assert len(asked) == 4
     assert {row["language"] for row in rows(run / "shard")} <= {"en", "th"}
 
@@ -230,7 +234,9 @@ def test_real_pages_have_their_languages(real, tmp_path):
     sources = [{"kind": kind, "name": kind, "path": str(real / place)} for kind, place in kinds.items()]
     path = recipe(tmp_path, ingest={"sources": sources}, filter={"alignment": {"allow_toy": True}})
     build(path, until="ingest")
-    pages = [page for file in run_of(path).glob("ingest/documents-*") for page in table.documents(file)]
+    pages = [
+        page for file in run_of(path).glob("ingest/documents/*/documents-*") for page in table.documents(file)
+    ]
     assert len(pages) == 90
     wrong, low = [], []
     for found in pages:

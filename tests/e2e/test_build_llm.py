@@ -160,7 +160,7 @@ def test_an_answer_that_reorders_images_is_repaired_with_the_reason_and_else_dro
     build(own, "rewrite.tasks=[guide]")
     run = own.parent / "runs/t"
     assert len(rows(run / "shard")) == 5
-    dropped = [row for path in (run / "rewrite").glob("dropped-*.parquet") for row in table.read(path)]
+    dropped = [row for path in (run / "rewrite").rglob("dropped-*.parquet") for row in table.read(path)]
     assert [row["url"] for row in dropped] == [f"https://{stubborn}"]
     assert dropped[0]["drops"][0]["rule"] == "answer_unparsed"
     assert "in this order" in dropped[0]["drops"][0]["detail"]
@@ -283,7 +283,7 @@ def test_a_tolerated_outage_drops_with_its_state_and_retry_failed_asks_again(own
     )
     build(own, "llm.tolerate_failures=0.5", "llm.deadline=1", two)
     run = own.parent / "runs/t"
-    dropped = [row for path in (run / "filter").glob("dropped-*.parquet") for row in table.read(path)]
+    dropped = [row for path in (run / "filter").rglob("dropped-*.parquet") for row in table.read(path)]
     assert [(drop["rule"], drop["value"]) for row in dropped for drop in row["drops"]] == [
         ("judge.text_quality", None)
     ]
@@ -348,7 +348,7 @@ def test_a_model_that_never_answers_in_json_gives_unparsed_cells(own, server):
     assert found.returncode == 1
     assert "no document is left after filter: judge.text_quality (unparsed) removed 6" in found.stderr
     scores = [
-        row for path in (own.parent / "runs/t/filter").glob("scores-*.parquet") for row in table.read(path)
+        row for path in (own.parent / "runs/t/filter").rglob("scores-*.parquet") for row in table.read(path)
     ]
     assert {row["state"] for row in scores if row["name"].startswith("judge.")} == {"unparsed"}
     assert json.loads(leaf("status", own, "--json").stdout)["stages"][1]["state"] == "unfinished"

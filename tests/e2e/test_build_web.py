@@ -327,8 +327,8 @@ def test_bytes_that_change_between_fetching_and_looking_are_fetched_by_the_next_
     data = bytearray(blob.read_bytes())
     data[blob.stat().st_size - 30] ^= 4
     blob.write_bytes(data)
-    for file in (tmp_path / "runs/t/filter").iterdir():
-        if not file.name.startswith("fetches-"):
+    for file in (tmp_path / "runs/t/filter").rglob("*"):
+        if file.is_file() and not file.name.startswith("fetches-"):
             file.unlink()
     build(path)
     assert sorted(gallery.images.values()) == [1, 2]

@@ -43,7 +43,10 @@ def own(tmp_path: Path) -> Path:
 def filtered(own: Path) -> dict[str, dict[str, str]]:
     """Kind of file -> name -> sha256, of the filter stage and of the answers."""
     found: dict[str, dict[str, str]] = {}
-    for path in [*own.parent.glob("runs/t/filter/*.parquet"), *own.parent.glob("runs/.answers/answers-*")]:
+    for path in [
+        *own.parent.glob("runs/t/filter/*/*/*.parquet"),
+        *own.parent.glob("runs/.answers/answers-*"),
+    ]:
         found.setdefault(path.stem.partition("-")[0], {})[path.name] = hashlib.sha256(
             path.read_bytes()
         ).hexdigest()
@@ -51,7 +54,7 @@ def filtered(own: Path) -> dict[str, dict[str, str]]:
 
 
 def values(own: Path, name: str) -> set[float | None]:
-    files = own.parent.glob("runs/t/filter/scores-*.parquet")
+    files = own.parent.glob("runs/t/filter/scores/*/scores-*.parquet")
     return {row["value"] for path in files for row in table.read(path) if row["name"] == name}
 
 
@@ -169,7 +172,7 @@ def test_what_a_changed_score_rebuilds(own, monkeypatch, change, rule, rewritten
 
 def test_a_build_computes_the_scores_whose_versions_are_in_its_keys(own):
     record = build(own, "filter.alignment.share_above=0.2", until="filter")[-1].record
-    files = own.parent.glob("runs/t/filter/scores-*.parquet")
+    files = own.parent.glob("runs/t/filter/scores/*/scores-*.parquet")
     computed = {row["name"] for path in files for row in table.read(path)}
     kept = {f"{family}.{name}" for family, its in record["fingerprint"]["scores"].items() for name in its}
     absent = ("judge.", "contamination.", "perplexity.")

@@ -125,9 +125,9 @@ def test_a_damaged_published_file_is_made_again(own, kind, damage):
 @pytest.mark.parametrize(
     "kind",
     [
-        "ingest/documents-*",
+        "ingest/documents/*/documents-*",
         *(
-            f"filter/{kind}-*"
+            f"filter/{kind}/*/{kind}-*"
             for kind in (
                 "documents",
                 "scores",
@@ -142,8 +142,8 @@ def test_a_damaged_published_file_is_made_again(own, kind, damage):
                 "asked",
             )
         ),
-        *(f"rewrite/{kind}-*" for kind in ("examples", "dropped", "asked")),
-        *(f"shard/{kind}-*" for kind in ("rows", "keys")),
+        *(f"rewrite/{kind}/*/{kind}-*" for kind in ("examples", "dropped", "asked")),
+        *(f"shard/{kind}/*/{kind}-*" for kind in ("rows", "keys")),
     ],
 )
 def test_a_damaged_part_is_made_again_when_it_is_read(own, kind, damage):
@@ -158,8 +158,8 @@ def test_a_damaged_part_is_made_again_when_it_is_read(own, kind, damage):
     for path in [
         *run.glob("shard/*.parquet"),
         *run.glob("*/record.json"),
-        *run.glob("filter/report-*"),
-        *run.glob("rewrite/report-*"),
+        *run.glob("filter/report/*/report-*"),
+        *run.glob("rewrite/report/*/report-*"),
     ]:
         path.unlink(missing_ok=True)
     build(own)
@@ -172,7 +172,7 @@ def test_a_damaged_part_is_made_again_when_it_is_read(own, kind, damage):
 @pytest.mark.parametrize("kind", ["report-*.json", "record.json", "fingerprint.json"])
 def test_a_damaged_report_counts_as_none_and_is_written_again(own, stage, kind, damage):
     before = published(run_of(own))
-    path = sorted((run_of(own) / stage).glob(kind))[0]
+    path = sorted((run_of(own) / stage).rglob(kind))[0]
     damage(path)
     assert [line for line in reported(build(own)) if path.name in line]
     assert published(run_of(own)) == before
@@ -183,17 +183,17 @@ def test_files_of_two_parts_that_were_swapped_are_noticed(own):
     run = run_of(own)
     before = published(run)
     for kind in (
-        "ingest/documents-*",
-        "filter/images-*",
-        "filter/documents-*",
-        "filter/scores-*",
-        "rewrite/examples-*",
+        "ingest/documents/*/documents-*",
+        "filter/images/*/images-*",
+        "filter/documents/*/documents-*",
+        "filter/scores/*/scores-*",
+        "rewrite/examples/*/examples-*",
     ):
         first, second = sorted(run.glob(kind))[:2]
         first.rename(run / "held")
         second.rename(first)
         (run / "held").rename(second)
-    for path in [*run.glob("shard/*"), *run.glob("rewrite/r*.json")]:
+    for path in [*run.glob("shard/*"), *run.glob("rewrite/**/r*.json")]:
         path.unlink() if path.is_file() else shutil.rmtree(path)
     assert reported(build(own))
     assert published(run) == before
@@ -208,7 +208,7 @@ def test_no_flipped_bit_reaches_a_shard(own):
     for _ in range(20):
         path = rng.choice([item for item in files if item.exists()])
         flip(path, rng.random())
-        for report in run.glob(f"{rng.choice(['filter', 'rewrite', 'shard'])}/re*.json"):
+        for report in run.glob(f"{rng.choice(['filter', 'rewrite', 'shard'])}/**/re*.json"):
             report.unlink()
         build(own)
         assert published(run) == before, path
@@ -217,7 +217,7 @@ def test_no_flipped_bit_reaches_a_shard(own):
 
 def test_a_reader_of_a_damaged_file_reports_it_in_one_line(own):
     run = run_of(own)
-    flip(one(run, "ingest/documents-*"))
+    flip(one(run, "ingest/documents/*/documents-*"))
     part = Artifact(run / "ingest").parts()[1]
     with pytest.raises(
         DamagedError, match=r"its sha256 is not the recorded one; `leaf verify` lists"
@@ -233,7 +233,7 @@ class Killed(BaseException):
 def test_a_kill_while_a_damaged_part_is_made_again_loses_nothing(own, monkeypatch):
     run = run_of(own)
     before = published(run)
-    flip(one(run, "filter/images-*"))
+    flip(one(run, "filter/images/*/images-*"))
     for path in run.glob("shard/*"):
         path.unlink() if path.is_file() else shutil.rmtree(path)
     commit = Artifact.commit
@@ -261,9 +261,8 @@ def test_a_disk_that_does_not_keep_what_is_written_is_named(own, monkeypatch):
             flip(self.file("documents", part))
         return whole
 
-    for path in run_of(own).glob("filter/*"):
-        path.unlink()
-    flip(one(run_of(own), "ingest/documents-*"))
+    shutil.rmtree(run_of(own) / "filter")
+    flip(one(run_of(own), "ingest/documents/*/documents-*"))
     monkeypatch.setattr(Artifact, "commit", spoil)
     with pytest.raises(
         SourceError, match=r"documents-own-.*although it was made again twice; check the disk"
@@ -298,9 +297,9 @@ def test_a_damaged_file_of_the_embedded_corpus_is_drawn_again_before_it_is_read(
     before = published(run)
     damage(sorted((run / "sketchbook/book").glob(kind))[0])
     for path in [
-        *run.glob("ingest/re*"),
-        *run.glob("filter/images-*"),
-        *run.glob("filter/re*"),
+        *run.glob("ingest/**/re*.json"),
+        *run.glob("filter/images/*/images-*"),
+        *run.glob("filter/**/re*.json"),
         *run.glob("shard/*.parquet"),
     ]:
         path.unlink()
@@ -315,7 +314,7 @@ def test_a_damaged_index_of_an_archive_is_built_again(drawn, tmp_path):
     before = published(run)
     for path in run.glob("ingest/index/*.json"):
         path.write_text(path.read_text().replace("1", "2", 1))
-    for path in run.glob("ingest/re*"):
+    for path in run.glob("ingest/**/re*.json"):
         path.unlink()
     build(tmp_path / "recipe.yaml")
     assert published(run) == before
@@ -332,7 +331,7 @@ def test_a_source_that_rotted_is_noticed_when_a_part_of_it_is_read_again(own):
     build(own)
     docs = own.parent / "data/docs.jsonl"
     same_times(docs, lambda data: data.replace(b"Number 1.", b"Number 7."))
-    flip(one(run_of(own), "ingest/documents-*"))
+    flip(one(run_of(own), "ingest/documents/*/documents-*"))
     shutil.rmtree(run_of(own) / "filter")
     outcomes = build(own)
     assert "own/docs.jsonl changed, although its size and time did not" in [
@@ -340,7 +339,7 @@ def test_a_source_that_rotted_is_noticed_when_a_part_of_it_is_read_again(own):
     ]
     texts = [
         text.text
-        for path in run_of(own).glob("ingest/documents-*")
+        for path in run_of(own).glob("ingest/documents/*/documents-*")
         for document in table.documents(path)
         for text in document.texts
     ]
@@ -352,7 +351,7 @@ def test_a_named_version_stops_at_a_source_that_rotted(own):
     build(own, "version=v1")
     same_times(own.parent / "data/docs.jsonl", lambda data: data.replace(b"Number 1.", b"Number 7."))
     run = own.parent / "runs/t@v1"
-    flip(one(run, "ingest/documents-*"))
+    flip(one(run, "ingest/documents/*/documents-*"))
     shutil.rmtree(run / "filter")
     with pytest.raises(DriftError, match=r"own/docs\.jsonl changed, although its size and time did not"):
         build(own, "version=v1")
@@ -367,7 +366,7 @@ def test_an_image_file_that_rotted_never_goes_out_under_the_old_sha256(own):
     same_times(rotten, lambda data: other[: len(data)] + bytes(max(0, len(data) - len(other))))
     path = next(
         path
-        for path in run.glob("filter/images-*")
+        for path in run.glob("filter/images/*/images-*")
         if any(sha256 == old for (sha256,) in table.columns(path, "sha256"))
     )
     group = pq.read_metadata(path).row_group(0)
@@ -377,7 +376,7 @@ def test_an_image_file_that_rotted_never_goes_out_under_the_old_sha256(own):
     data = bytearray(path.read_bytes())
     data[column.data_page_offset + column.total_compressed_size // 2] ^= 1
     path.write_bytes(data)
-    for shard in [*run.glob("shard/*.parquet"), *run.glob("shard/*.arrow"), run / "shard/record.json"]:
+    for shard in [*run.glob("shard/*.parquet"), *run.glob("shard/**/*.arrow"), run / "shard/record.json"]:
         shard.unlink()
     lines = reported(build(own))
     assert "1 images whose file changed although its size and time did not" in lines
@@ -390,23 +389,27 @@ def test_verify_names_every_kind_of_damaged_file_and_what_it_advises_helps(own):
     run = run_of(own)
     before = published(run)
     assert leaf("verify", own).returncode == 0
-    made = {path.name.partition("-")[0] for path in (run / "filter").iterdir()}
+    made = {path.name for path in (run / "filter").iterdir()}
     assert {*INTERMEDIATE} - made == {"fetches", "extensions", "predictions"}
     kinds = [
         *(
-            "ingest/documents-*",
-            "ingest/report-*",
+            "ingest/documents/*/documents-*",
+            "ingest/report/*/report-*",
             "ingest/record.json",
             "ingest/fingerprint.json",
             "ingest/sources.json",
         ),
-        *(f"filter/{kind}-*" for kind in ("documents", "dropped", "scores", *INTERMEDIATE) if kind in made),
-        *(f"rewrite/{kind}-*" for kind in ("examples", "dropped", "asked", "report")),
+        *(
+            f"filter/{kind}/*/{kind}-*"
+            for kind in ("documents", "dropped", "scores", *INTERMEDIATE)
+            if kind in made
+        ),
+        *(f"rewrite/{kind}/*/{kind}-*" for kind in ("examples", "dropped", "asked", "report")),
         *(
             f"shard/{kind}"
             for kind in (
-                "keys-*",
-                "rows-*",
+                "keys/*/keys-*",
+                "rows/*/rows-*",
                 "*.parquet",
                 "SHA256SUMS",
                 "README.md",
@@ -447,7 +450,7 @@ def test_verify_names_a_missing_fingerprint(own):
 
 def test_verify_sees_files_that_were_swapped(own):
     run = run_of(own)
-    first, second = sorted(run.glob("filter/images-*"))[:2]
+    first, second = sorted(run.glob("filter/images/*/images-*"))[:2]
     first.rename(run / "held")
     second.rename(first)
     (run / "held").rename(second)
@@ -485,11 +488,11 @@ def test_an_export_of_damaged_shards_is_refused_and_a_damaged_export_is_written_
     "kind",
     [
         "ingest/index/*.json",
-        "filter/judged-*",
-        "filter/report-*",
-        "rewrite/asked-*",
-        "shard/rows-*",
-        "shard/report-*",
+        "filter/judged/*/judged-*",
+        "filter/report/*/report-*",
+        "rewrite/asked/*/asked-*",
+        "shard/rows/*/rows-*",
+        "shard/report/*/report-*",
     ],
 )
 def test_files_of_a_kind_that_were_exchanged_are_listed_and_made_again(own, kind):
@@ -520,7 +523,7 @@ def test_files_of_a_kind_that_were_exchanged_are_listed_and_made_again(own, kind
 def test_a_lost_report_of_a_shard_is_listed_and_stops_a_push(own):
     run = run_of(own)
     before = published(run)
-    lost = sorted(run.glob("shard/report-*.json"))[0]
+    lost = sorted(run.glob("shard/report/*/report-*.json"))[0]
     lost.unlink()
     name = f"{lost.stem.removeprefix('report-')}.parquet"
     assert [item.file.name for item in verify(run, "leaf build", InlineEngine()).damages] == [name]
@@ -555,7 +558,7 @@ def test_verify_reads_every_cache_that_runs_share(own, cache):
 
 
 @pytest.mark.parametrize(
-    "kind", ["shard/*.parquet", "shard/report-*.json", "shard/README.md", "ingest/sources.json"]
+    "kind", ["shard/*.parquet", "shard/report/*/report-*.json", "shard/README.md", "ingest/sources.json"]
 )
 @pytest.mark.parametrize(
     "make",

@@ -68,7 +68,7 @@ def test_personal_data_reaches_no_model_and_no_shard_and_every_mask_is_counted_a
     for path in [*filtered.glob("*.parquet"), *(own.parent / "runs/t/rewrite").glob("*.parquet")]:
         assert "jane@maker" not in str(list(table.read(path)))
     assert "jane@maker" not in str(rows(own.parent / "runs/t/shard"))
-    made = [found for path in filtered.glob("documents-*") for _, found in edits.edits(path) if found]
+    made = [found for path in filtered.rglob("documents-*") for _, found in edits.edits(path) if found]
     assert [[edit.reason for edit in found] for found in made] == [["personal.emails", "personal.phones"]]
     assert found_in(own)["edits"] == {"personal.emails": 1, "personal.phones": 1}
     assert "texts edited by personal.emails: 1" in leaf("status", own).stdout
@@ -77,7 +77,7 @@ def test_personal_data_reaches_no_model_and_no_shard_and_every_mask_is_counted_a
         ["personal.emails", "text", 3, "[email]"],
         ["personal.phones", "text", 3, "[phone]"],
     ]
-    pairs = (pair for path in filtered.glob("documents-*") for pair in edits.edits(path))
+    pairs = (pair for path in filtered.rglob("documents-*") for pair in edits.edits(path))
     document = next(name for name, found in pairs if found)
     story = " ".join(leaf("explain", document, own).stdout.split())
     assert "edited personal.emails: [3], replaced by [email]" in story
@@ -102,7 +102,7 @@ def test_another_setting_asks_and_embeds_only_what_its_texts_change(own, server)
     build(own, "filter.personal_data=drop")
     assert server.seen == []
     assert found_in(own)["reasons"] == {"personal_data": 1}
-    paths = (own.parent / "runs/t/filter").glob("dropped-*")
+    paths = (own.parent / "runs/t/filter").rglob("dropped-*")
     drops = [drop for path in paths for _, found in table.decisions(path) for drop in found]
     assert [drop.detail for drop in drops] == ["1 e-mail address, 1 phone number"]
 
@@ -114,7 +114,7 @@ def test_a_rule_bounds_the_counts_before_masking(own):
 
 def test_any_number_of_parts_gives_the_same_edits(tmp_path, own):
     def edited() -> dict[str, Any]:
-        paths = (own.parent / "runs/t/filter").glob("documents-*")
+        paths = (own.parent / "runs/t/filter").rglob("documents-*")
         return {name: found for path in paths for name, found in edits.edits(path)}
 
     build(own, "llm.provider=offline")

@@ -75,7 +75,7 @@ def own(tmp_path: Path) -> Path:
 
 
 def cells(own: Path, name: str) -> list[tuple[float | None, str | None]]:
-    files = sorted(own.parent.glob("runs/t/filter/scores-*.parquet"))
+    files = sorted(own.parent.glob("runs/t/filter/scores/*/scores-*.parquet"))
     return [(row["value"], row["model"]) for path in files for row in table.read(path) if row["name"] == name]
 
 
@@ -145,7 +145,7 @@ def test_the_command_computes_and_shows_it_in_processes_of_its_own(own, monkeypa
     done = leaf("build", own, "--workers", "2", **with_package)
     assert done.returncode == 0, done.stderr
     assert "acme.red" in leaf("status", own, **with_package).stdout
-    dropped = own.parent.glob("runs/t/filter/dropped-*")
+    dropped = own.parent.glob("runs/t/filter/dropped/*/dropped-*")
     name = min(row["id"] for path in dropped for row in table.read(path))
     story = leaf("explain", name, own, **with_package)
     assert re.search(r"acme\.red +60 to 110 +at most 100 +images dropped", story.stdout), story
@@ -189,7 +189,7 @@ def test_an_image_on_which_a_function_fails_fails_and_is_computed_again(own, mon
     assert failed["rule"] == "acme.red"
     found = [
         (drop.position, drop.state, drop.detail)
-        for path in sorted(own.parent.glob("runs/t/filter/dropped-*.parquet"))
+        for path in sorted(own.parent.glob("runs/t/filter/dropped/*/dropped-*.parquet"))
         for document, drops in table.decisions(path)
         if document.id == failed["id"]
         for drop in drops

@@ -50,8 +50,12 @@ def made(folder: Path, part_size: int, **config: Any) -> Path:
 def duplicates(path: Path) -> dict[str, dict[str, Any]]:
     """URL -> row of table.DUPLICATES."""
     run = path.parent / "runs/t"
-    urls = {page.id: str(page.url) for it in run.glob("ingest/documents-*") for page in table.documents(it)}
-    found = [row for it in run.glob("filter/duplicates-*") for row in table.read(it)]
+    urls = {
+        page.id: str(page.url)
+        for it in run.glob("ingest/documents/*/documents-*")
+        for page in table.documents(it)
+    }
+    found = [row for it in run.glob("filter/duplicates/*/duplicates-*") for row in table.read(it)]
     return {urls[row["document_id"]]: row for row in found}
 
 
@@ -90,11 +94,11 @@ def test_a_kill_in_the_global_step_changes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "duplicates_of", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build(killed, until="filter")
-    assert len(list((killed.parent / "runs/t/filter").glob("duplicates-*"))) == 2
+    assert len(list((killed.parent / "runs/t/filter").rglob("duplicates-*"))) == 2
     monkeypatch.setattr(stage, "duplicates_of", reduce)
     build(killed, until="filter")
     for kind in ("documents", "dropped", "scores", "duplicates"):  # keys- has the times of image files
-        files = sorted((whole.parent / "runs/t/filter").glob(f"{kind}-*.parquet"))
+        files = sorted((whole.parent / "runs/t/filter").rglob(f"{kind}-*.parquet"))
         assert len(files) == 5
         assert all(
             path.read_bytes() == (killed.parent / "runs/t/filter" / path.name).read_bytes() for path in files

@@ -50,7 +50,7 @@ def found(
     labels = {(item["file"], item["locator"]): item for item in map(json.loads, lines)}
     rows = {}
     for kind in ("documents", "dropped"):
-        for path in sorted((run / "filter").glob(f"{kind}-*.parquet")):
+        for path in sorted((run / "filter").rglob(f"{kind}-*.parquet")):
             for row in table.read(path):
                 rows[row["provenance"]["file"], row["provenance"]["locator"]] = {
                     **row,

@@ -43,7 +43,7 @@ def run(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_form_gives_its_documents_and_images(run):
     documents, images = Counter[str](), Counter[str]()
-    for path in (run / "ingest").glob("documents-*.parquet"):
+    for path in (run / "ingest").rglob("documents-*.parquet"):
         for page in table.documents(path):
             documents[page.source] += 1
             images[page.source] += len(page.images)
@@ -54,7 +54,7 @@ def test_every_form_gives_its_documents_and_images(run):
 
 def test_every_image_of_the_forms_is_read_and_each_row_decodes(run):
     states = Counter[str]()
-    for path in (run / "filter").glob("images-*.parquet"):
+    for path in (run / "filter").rglob("images-*.parquet"):
         for row in table.read(path):
             states["read" if row["sha256"] else row["reason"].split(":")[0]] += 1
     assert set(states) <= {"read", "url_not_fetched", "missing", "not_in_archive"}
@@ -66,7 +66,7 @@ def test_every_image_of_the_forms_is_read_and_each_row_decodes(run):
 
 
 def test_broken_records_are_reasons_with_their_place(run):
-    reports = [json.loads(path.read_text()) for path in (run / "ingest").glob("report-*.json")]
+    reports = [json.loads(path.read_text()) for path in (run / "ingest").rglob("report-*.json")]
     reasons = Counter(item["reason"] for report in reports for item in report.get("rejected", ()))
     assert reasons["truncated"] == 1
     assert {

@@ -118,7 +118,7 @@ def by_document(server: TrueServer) -> dict[int, dict[str, list[Asked]]]:
 
 def dropped(own: Path, stage: str) -> dict[int, str]:
     """Number of a dropped document -> the rule."""
-    paths = (own.parent / "runs/t" / stage).glob("dropped-*.parquet")
+    paths = (own.parent / "runs/t" / stage).rglob("dropped-*.parquet")
     return {
         int(row["url"].rpartition("/")[2]): row["drops"][0]["rule"]
         for path in paths

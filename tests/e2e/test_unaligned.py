@@ -98,7 +98,7 @@ def test_no_row_no_record_and_no_file_has_a_score_of_clip_and_the_card_states_it
     assert record["fingerprint"]["libraries"].keys() == {
         *("ftfy", "pillow", "pyarrow", "regex", "scipy", "zxing-cpp")
     }
-    assert not list(stages["filter"].path.glob("embeddings-*"))
+    assert not list(stages["filter"].path.rglob("embeddings-*"))
     card = (stages["shard"].path / "README.md").read_text(encoding="utf-8")
     assert "Alignment and coherence were not scored" in card
     assert "- alignment: not used" in card

@@ -22,6 +22,7 @@ from leafinstruct.export.catalog import MODULES, format_of, names
 from leafinstruct.export.row import Sample, sample_of
 from leafinstruct.export.run import export
 from leafinstruct.records.escaping import escape, unescape
+from leafinstruct.runtime.artifact import Artifact
 
 CHAT = ("llama-factory", "ms-swift")
 
@@ -215,7 +216,7 @@ def test_what_a_killed_writer_left_is_cleared_away_and_never_taken_for_whole(tmp
         out / ".parts" / ".lines-00001.jsonl.99.tmp",
     ):
         left.write_text("half")
-    (out / ".parts" / "report-00000.json").write_text('{"part": "00000", "key"')
+    Artifact(out / ".parts").file("report", "00000", ".json").write_text('{"part": "00000", "key"')
     made(shards, "llama-factory", out)
     assert everything(out) == everything(tmp_path / "whole")
 
@@ -232,7 +233,7 @@ def test_killed_while_tar_shards_take_their_names_it_goes_on_to_the_same_bytes(t
 
     with pytest.raises(KilledError):
         made(shards, "webdataset", out, on_rows=kill)
-    (out / ".parts" / "tar000000-00000.tar").replace(out / "train-000000.tar")
+    Artifact(out / ".parts").file("tar000000", "00000", ".tar").replace(out / "train-000000.tar")
     made(shards, "webdataset", out)
     assert everything(out) == everything(tmp_path / "whole")
 

@@ -291,7 +291,7 @@ def test_a_build_scores_every_image_and_other_weights_score_them_again(tmp_path,
 
     def values() -> dict[str, list[float]]:
         found: dict[str, list[float]] = {}
-        for file in (tmp_path / "runs/t/filter").glob("scores-*.parquet"):
+        for file in (tmp_path / "runs/t/filter").rglob("scores-*.parquet"):
             for _, cell in table.scores(file):
                 if cell.name == "classifier.nsfw":
                     found.setdefault(cell.model or "", []).append(cell.value or 0.0)
@@ -337,7 +337,7 @@ def test_all_labels_of_a_checkpoint_cost_one_forward_pass(tmp_path, checkpoint, 
     build(path, until="filter")
     values: dict[str, list[float]] = {}
     images: set[str] = set()
-    for file in (tmp_path / "runs/t/filter").glob("predictions-*.parquet"):
+    for file in (tmp_path / "runs/t/filter").rglob("predictions-*.parquet"):
         for row in table.records(file, CellRow):
             values.setdefault(row.name, []).append(row.value or 0.0)
             images.add(row.seen)

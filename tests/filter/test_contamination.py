@@ -104,10 +104,10 @@ def values(own: Path, name: str) -> dict[str, float]:
     run = own.parent / "runs/t"
     names = {
         page.id: str(page.url).rpartition("/")[2]
-        for path in run.glob("ingest/documents-*")
+        for path in run.glob("ingest/documents/*/documents-*")
         for page in table.documents(path)
     }
-    cells = [pair for path in run.glob("filter/scores-*") for pair in table.scores(path)]
+    cells = [pair for path in run.glob("filter/scores/*/scores-*") for pair in table.scores(path)]
     return {names[page]: float(cell.value or 0) for page, cell in cells if cell.name == name}
 
 
@@ -138,7 +138,7 @@ def test_contaminated_documents_are_dropped_and_the_reference_is_never_published
     assert "compared with 4 documents and 4 images of `bench`" in card
     assert "not with 1 of their texts, which are too short, and 1 of their images" in card
     published = b"".join(path.read_bytes() for path in (own.parent / "runs/t/shard").rglob("*.parquet"))
-    rows = [row for path in (own.parent / "runs/t/rewrite").glob("examples-*") for row in table.read(path)]
+    rows = [row for path in (own.parent / "runs/t/rewrite").rglob("examples-*") for row in table.read(path)]
     assert {row["source"] for row in rows} == {"own"}
     assert len(rows) == 2
     assert (own.parent / "bench/images/other.png").read_bytes() not in published
@@ -156,7 +156,7 @@ def test_a_changed_reference_is_compared_again_and_an_unchanged_one_is_not(own):
     assert "reference" not in without.record
     assert not values(own, "contamination.text")
     assert not (own.parent / "runs/t/reference").exists()
-    assert not list((own.parent / "runs/t/filter").glob("reference-*"))
+    assert not list((own.parent / "runs/t/filter").rglob("reference-*"))
 
 
 def test_a_rule_without_a_reference_is_an_error_of_the_recipe(tmp_path):

@@ -436,7 +436,7 @@ def _ingested(path: Path) -> list[Document]:
     build(path, until="ingest")
     return [
         page
-        for part in sorted((path.parent / "runs/t/ingest").glob("documents-*.parquet"))
+        for part in sorted((path.parent / "runs/t/ingest").rglob("documents-*.parquet"))
         for page in table.documents(part)
     ]
 

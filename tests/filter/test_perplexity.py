@@ -254,11 +254,11 @@ def test_a_build_scores_only_languages_that_the_model_knows_and_rules_are_ignore
         run = tmp_path / "runs/t"
         languages = {
             document.id: document.language or ""
-            for file in (run / "ingest").glob("documents-*.parquet")
+            for file in (run / "ingest").rglob("documents-*.parquet")
             for document in table.documents(file)
         }
         found: dict[str, dict[str, tuple[str, float | None]]] = {}
-        for file in (run / "filter").glob("scores-*.parquet"):
+        for file in (run / "filter").rglob("scores-*.parquet"):
             for document, cell in table.scores(file):
                 if cell.name in ("perplexity.texts", "text_classifier.toxicity"):
                     found.setdefault(languages[document], {})[cell.name] = cell.state, cell.value

@@ -79,9 +79,9 @@ def test_a_build_drops_what_lost_an_image_and_keeps_what_lost_none(tmp_path):
     }
     build(recipe(tmp_path, ingest={"sources": [source]}, filter=section), until="filter")
     folder = tmp_path / "runs/t/filter"
-    kept = [row["url"] for path in folder.glob("documents-*.parquet") for row in table.read(path)]
+    kept = [row["url"] for path in folder.rglob("documents-*.parquet") for row in table.read(path)]
     dropped = {
-        row["url"]: row["drops"][0] for path in folder.glob("dropped-*.parquet") for row in table.read(path)
+        row["url"]: row["drops"][0] for path in folder.rglob("dropped-*.parquet") for row in table.read(path)
     }
     assert kept == ["https://a.example/whole"]
     assert {url: (drop["rule"], drop["detail"]) for url, drop in dropped.items()} == {

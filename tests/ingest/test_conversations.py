@@ -425,9 +425,9 @@ def test_a_conversation_that_lost_an_image_is_dropped_and_not_published_with_a_h
     build(path)
     run = tmp_path / "runs" / "t"
     assert [row["provenance"]["locator"] for row in rows(run / "shard")] == ["item=2"]
-    (report,) = [json.loads(file.read_text()) for file in (run / "rewrite").glob("report-*.json")]
+    (report,) = [json.loads(file.read_text()) for file in (run / "rewrite").rglob("report-*.json")]
     assert report["reasons"] == {"image_dropped": 2}
-    (dropped,) = (run / "rewrite").glob("dropped-*.parquet")
+    (dropped,) = (run / "rewrite").rglob("dropped-*.parquet")
     assert [row["drops"][0]["detail"].partition(",")[0] for row in table.read(dropped)] == [
         "its image at 2 was dropped by image.decoded",
         "its image at 0 was dropped by image.decoded",
@@ -454,7 +454,7 @@ def test_rules_over_the_text_judge_conversations_as_they_judge_pages(tmp_path):
     )
     build(path)
     assert [row["provenance"]["locator"] for row in rows(tmp_path / "runs" / "t" / "shard")] == ["item=2"]
-    (dropped,) = (tmp_path / "runs" / "t" / "filter").glob("dropped-*.parquet")
+    (dropped,) = (tmp_path / "runs" / "t" / "filter").rglob("dropped-*.parquet")
     assert [(row["provenance"]["locator"], row["drops"][0]["rule"]) for row in table.read(dropped)] == [
         ("item=1", "min_words")
     ]

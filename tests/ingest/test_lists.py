@@ -352,7 +352,7 @@ def test_no_list_of_a_real_page_is_altered_on_its_way_to_the_shards(real, tmp_pa
     build(path)
     lists = {
         page.id: [text.text for text in page.texts if text.kind == "list"]
-        for file in (tmp_path / "runs/t/ingest").glob("documents-*.parquet")
+        for file in (tmp_path / "runs/t/ingest").rglob("documents-*.parquet")
         for page in table.documents(file)
     }
     altered = [

@@ -233,7 +233,7 @@ def test_a_run_that_was_cut_goes_on_from_what_was_fetched(addressed, shards, web
     hydrate(addressed, tmp_path / "back", web)
     wanted, asked = shard_sums(tmp_path / "back"), web.asked.total()
     part = min((pq.read_metadata(path).num_rows and path.stem) or "~" for path in shards.glob("*.parquet"))
-    (tmp_path / f"back/report-{part}.json").unlink()
+    Artifact(tmp_path / "back").file("report", part, ".json").unlink()
     (tmp_path / f"back/{part}.parquet").unlink()
     (tmp_path / "back/record.json").unlink()
     hydrate(addressed, tmp_path / "back", web)

@@ -54,7 +54,7 @@ def documents(path: Path, run: str = "t") -> dict[str, Document]:
     """Of a run's ingest, by id."""
     return {
         read.id: read
-        for file in sorted((path.parent / "runs" / run / "ingest").glob("documents-*"))
+        for file in sorted((path.parent / "runs" / run / "ingest").rglob("documents-*"))
         for read in table.documents(file)
     }
 

@@ -205,13 +205,13 @@ def test_what_is_built_after_a_purge_is_what_a_fresh_build_with_the_list_gives(p
     sums = shard_sums(project.workdir / "t/shard")
     documents = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (project.workdir / "t/ingest").glob("documents-*")
+        for path in (project.workdir / "t/ingest").rglob("documents-*")
     }
     build(project.path, rebuild=True)
     assert shard_sums(project.workdir / "t/shard") == sums
     again = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (project.workdir / "t/ingest").glob("documents-*")
+        for path in (project.workdir / "t/ingest").rglob("documents-*")
     }
     assert again == documents
 
@@ -254,7 +254,7 @@ def test_bytes_are_gone_from_everywhere_and_do_not_come_back_with_another_page(p
     assert set(project.ids()) == {page_url(2), page_url(3)}
     reasons = Counter(
         drop["rule"]
-        for path in (project.workdir / "t/filter").glob("dropped-*")
+        for path in (project.workdir / "t/filter").rglob("dropped-*")
         for row in _rows(path)
         for drop in row["drops"][:1]
     )
@@ -430,7 +430,7 @@ def test_what_cannot_be_read_is_erased_unread(project, damage):
     build(project.path)
     (part,) = {
         path.stem.partition("-")[2]
-        for path in (project.workdir / "t/ingest").glob("documents-*")
+        for path in (project.workdir / "t/ingest").rglob("documents-*")
         if holding_one(path, SECRET)
     }
     for path in (project.workdir / "t").rglob(f"*-{part}.*"):

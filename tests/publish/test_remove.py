@@ -197,7 +197,7 @@ def test_a_build_leaves_out_removed_records_and_rebuilds_no_other_shard(built, s
     assert limit in json.loads((shards / "croissant.json").read_text(encoding="utf-8"))["rai:dataLimitations"]
     steps = status.steps(status.entries(artifacts(recipes.load(built))))
     assert ("removed by request", ("-1", "")) in [(step.what, step.counts) for step in steps]
-    assert gone["id"].encode() not in b"".join(path.read_bytes() for path in shards.glob("*.arrow"))
+    assert gone["id"].encode() not in b"".join(path.read_bytes() for path in shards.rglob("*.arrow"))
     beside(built).unlink()
     engine = InlineEngine()
     build(built, engine=engine)

@@ -99,7 +99,7 @@ def test_no_sound_document_is_dropped_by_an_unedited_recipe(real, tmp_path, kind
     assert examples(name, tmp_path) > 0
     run = tmp_path / "runs/made"
     read = [
-        page.id for path in (run / "ingest").glob("documents-*.parquet") for page in table.documents(path)
+        page.id for path in (run / "ingest").rglob("documents-*.parquet") for page in table.documents(path)
     ]
     filtered, rewritten = (
         json.loads((run / stage / "record.json").read_text()) for stage in ("filter", "rewrite")
@@ -153,7 +153,7 @@ def test_mirrored_pages_without_an_ending_are_pages_and_parts_of_a_saved_page_ar
     build(tmp_path / "made/recipe.yaml", f"workdir={tmp_path}", until="ingest")
     read = {
         page.provenance.file
-        for path in (tmp_path / "runs/made/ingest").glob("documents-*.parquet")
+        for path in (tmp_path / "runs/made/ingest").rglob("documents-*.parquet")
         for page in table.documents(path)
     }
     assert read == {"about", "index.php?id=3", "deep/er/index.html", "saved.html", "x/page.png.html"}

@@ -331,3 +331,33 @@ def test_a_version_and_a_limit_name_the_directory(tmp_path):
     path = recipe(tmp_path, ingest=SKETCH)
     assert recipes.load(path).directory == tmp_path / "runs/t"
     assert recipes.load(path, ("version='1.2'",), limit=5).directory == tmp_path / "runs/t@1.2-limit5"
+
+
+def test_a_loaded_recipe_has_absolute_paths_only(tmp_path, monkeypatch):
+    """Whatever is relative in the file, in --set or by default; names of models on the Hub stay names."""
+    (tmp_path / "here/models/own").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    sections = {
+        "ingest": {"sources": [{"kind": "html", "path": "pages", "name": "p"}]},
+        "filter": {
+            "alignment": {"model": "models/own", "backend": "open_clip"},
+            "reference": [{"kind": "mmc4", "path": "a/*.jsonl", "images": "b", "name": "r"}],
+        },
+        "train": {"data": "shards", "backbone": {"name": "chameleon", "weights": "w", "decoder": "d.ckpt"}},
+    }
+    recipe(tmp_path / "here", workdir=None, **sections)
+    path, here = Path("../here/recipe.yaml"), f"{tmp_path}/here"
+    loaded = recipes.load(path, ("ingest.sources[0].path=other",))
+    reference, train = loaded.recipe.filter.reference[0], loaded.recipe.train
+    assert loaded.path == tmp_path / "elsewhere/../here/recipe.yaml"
+    assert loaded.recipe.ingest.sources[0].path == f"{here}/other"
+    assert (reference.path, reference.images) == (f"{here}/a/*.jsonl", f"{here}/b")
+    assert loaded.recipe.filter.alignment.model == f"{here}/models/own"
+    assert (train.data, train.backbone.weights) == (f"{here}/shards", f"{here}/w")
+    assert train.backbone.decoder == f"{here}/d.ckpt"
+    assert loaded.directory == tmp_path / "elsewhere/runs/t"
+    assert loaded.answers == tmp_path / "elsewhere/runs/.answers"
+    assert recipes.load(path, ("workdir=x",)).directory == tmp_path / "here/x/runs/t"
+    named = recipes.load(path, ("filter.alignment.model=ORG/own@main",))
+    assert named.recipe.filter.alignment.model == "ORG/own@main"

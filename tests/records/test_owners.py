@@ -329,7 +329,7 @@ def real_documents(real, tmp_path_factory) -> dict[tuple[str, str, str], Documen
     build(
         recipe(folder, ingest={"sources": sources}, filter={"alignment": {"allow_toy": True}}), until="ingest"
     )
-    paths = sorted((folder / "runs/t/ingest").glob("documents-*.parquet"))
+    paths = sorted((folder / "runs/t/ingest").rglob("documents-*.parquet"))
     found = [page for path in paths for page in table.documents(path)]
     return {(page.source, page.provenance.file, page.provenance.locator): page for page in found}
 

@@ -193,7 +193,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
     build(recipe(folder, part_size=100, ingest={"sources": [source]}), until="ingest")
     return [
         page
-        for path in sorted((folder / "runs/t/ingest").glob("documents-*.parquet"))
+        for path in sorted((folder / "runs/t/ingest").rglob("documents-*.parquet"))
         for page in table.documents(path)
     ]
 
@@ -251,7 +251,7 @@ def test_no_real_page_has_a_dangling_reference(real: Path, tmp_path: Path):
     )
     pages = [
         page
-        for path in (tmp_path / "runs/t/ingest").glob("documents-*.parquet")
+        for path in (tmp_path / "runs/t/ingest").rglob("documents-*.parquet")
         for page in table.documents(path)
     ]
     assert len(pages) == 90

@@ -289,7 +289,7 @@ def test_a_run_that_is_not_there_half_built_or_damaged_is_a_leaf_error(tmp_path)
     )
     build(path)
     run = leafinstruct.open(str(tmp_path / "runs/t"))
-    scores = next(run.stages["filter"].path.glob("scores-*"))
+    scores = next(run.stages["filter"].path.rglob("scores-*"))
     data = bytearray(scores.read_bytes())
     data[40] ^= 1
     scores.write_bytes(data)

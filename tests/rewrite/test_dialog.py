@@ -559,7 +559,7 @@ def test_a_build_keeps_the_reasons_of_a_refused_dialog_and_of_images_left_out_of
     [row] = rows(tmp_path / "runs/t/shard")
     assert conversation(row) == [("user", 0), ("assistant", 1)] * 2
     positions = [info["source_position"] for info in row["image_info"]]
-    paths = sorted((tmp_path / "runs/t/rewrite").glob("dropped-*.parquet"))
+    paths = sorted((tmp_path / "runs/t/rewrite").rglob("dropped-*.parquet"))
     drops = [drop for path in paths for row in table.read(path) for drop in row["drops"]]
     assert sorted((drop["rule"], drop["detail"]) for drop in drops) == [
         ("rewrite.left_out", "the logo of a shop"),

@@ -230,7 +230,9 @@ def asked(path: Path) -> dict[str, str]:
 def refused(path: Path) -> dict[str, tuple[str, str]]:
     """Page -> reason and detail of what rewrite dropped."""
     dropped = [
-        row for file in (path.parent / "runs/t/rewrite").glob("dropped-*.parquet") for row in table.read(file)
+        row
+        for file in (path.parent / "runs/t/rewrite").rglob("dropped-*.parquet")
+        for row in table.read(file)
     ]
     return {
         row["provenance"]["file"].partition("/")[0]: (row["drops"][0]["rule"], row["drops"][0]["detail"])

@@ -57,7 +57,7 @@ def built(folder: Path, filtering: dict[str, Any] | None = None, **rewriting: An
 
 def reasons(folder: Path) -> list[tuple[str, str]]:
     """(rule, detail) of what rewrite dropped."""
-    paths = sorted((folder / "runs/t/rewrite").glob("dropped-*.parquet"))
+    paths = sorted((folder / "runs/t/rewrite").rglob("dropped-*.parquet"))
     return [
         (drop["rule"], drop["detail"]) for path in paths for row in table.read(path) for drop in row["drops"]
     ]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import multiprocessing
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,12 @@ class Weighed(StageReport):
     """A report with a field of its own."""
 
     weight: int = 0
+
+
+def placed(artifact: Artifact, kind: str, part: str) -> Path:
+    with writing(path := artifact.file(kind, part)) as temporary:
+        temporary.write_bytes(b"data")
+    return path
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -70,8 +77,7 @@ def test_a_directory_of_another_format_is_refused_with_the_hint(tmp_path):
 
 def test_a_part_is_up_to_date_by_its_key_and_without_failures(tmp_path):
     artifact = Artifact(tmp_path)
-    path = artifact.file("documents", "p")
-    path.write_bytes(b"data")
+    path = placed(artifact, "documents", "p")
     assert not artifact.is_up_to_date("p", "k")
     artifact.commit("p", "k", StageReport(counts={"documents": 1}), [path])
     assert artifact.is_up_to_date("p", "k")
@@ -107,14 +113,47 @@ def test_totals_are_sums_of_reports_and_the_record_comes_last(tmp_path):
 def test_parts_that_left_the_plan_leave_the_disk_and_others_stay(tmp_path):
     artifact = Artifact(tmp_path)
     for part in ("p", "q", "old-q", "q-1", "q.b"):
-        artifact.file("documents", part).write_bytes(b"x")
+        placed(artifact, "documents", part)
         artifact.commit(part, "k", StageReport(), [])
     (tmp_path / ".x.tmp").write_bytes(b"left by a killed writer")
     artifact.keep_only(["p", "old-q", "q-1", "q.b"])
     kept = ("old-q", "p", "q-1", "q.b")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == sorted(
         name for part in kept for name in (f"documents-{part}.parquet", f"report-{part}.json")
     )
+
+
+def test_no_folder_of_a_stage_has_a_thousand_files(tmp_path):
+    """At 200,000 parts of 500 documents, the largest run that is planned for; names as readers give them."""
+    artifact = Artifact(tmp_path)
+    parts = [f"web-{digest(number)}" for number in range(100_000)] + [f"x-{n:06}" for n in range(100_000)]
+    folders = Counter(
+        artifact.file(kind, part, suffix).parent
+        for part in parts
+        for kind, suffix in (("report", ".json"), ("scores", ".parquet"))
+    )
+    assert sum(folders.values()) == 400_000
+    assert max(folders.values()) < 1_000
+    assert len(folders) == 512
+
+
+def test_the_files_of_a_kind_are_listed_by_name_and_no_other_file(tmp_path):
+    artifact = Artifact(tmp_path)
+    parts = ["b", "a-1", "a", "images-a"]
+    made = {placed(artifact, "images", part) for part in parts} | {placed(artifact, "image", "a")}
+    (tmp_path / "images/14").mkdir()
+    for foreign in (".images-p.parquet.12.tmp", "notes-p.txt"):
+        (tmp_path / "images/14" / foreign).write_bytes(b"x")
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples/0-0-0.png").write_bytes(b"x")
+    assert artifact.files("image") == [artifact.file("image", "a")]
+    assert [path.stem for path in artifact.files("images")] == [
+        f"images-{part}" for part in ("a-1", "a", "b", "images-a")
+    ]
+    assert set(artifact.files()) == made
+    assert all(map(artifact.is_of, made))
+    assert not artifact.is_of(tmp_path / "examples/0-0-0.png")
+    assert not artifact.is_of(tmp_path / "images/00/images-a.parquet")
 
 
 def test_drift_names_the_leaf_and_both_values():
@@ -162,8 +201,8 @@ def test_json_is_written_readably(tmp_path):
 
 
 def test_a_report_is_read_as_it_was_written_without_empty_fields(tmp_path):
-    artifact, data = Artifact(tmp_path), tmp_path / "documents-p.parquet"
-    data.write_bytes(b"data")
+    artifact = Artifact(tmp_path)
+    data = placed(artifact, "documents", "p")
     loss: Loss = {"reason": "truncated", "detail": "", "file": "a.warc", "locator": "3", "whole": True}
     report = StageReport(counts={"documents": 1}, repaired={"stored answers": 2}, rejected=[loss])
     written = artifact.commit("p", "k", report, [data])
@@ -173,7 +212,7 @@ def test_a_report_is_read_as_it_was_written_without_empty_fields(tmp_path):
         "key": "k",
         "counts": {"documents": 1},
         "rejected": [loss],
-        "files": {"documents-p.parquet": hashlib.sha256(b"data").hexdigest()},
+        "files": {"documents/14/documents-p.parquet": hashlib.sha256(b"data").hexdigest()},
     }
 
 

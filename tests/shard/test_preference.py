@@ -425,11 +425,11 @@ def test_bytes_depend_on_no_worker_and_no_part(whole, tmp_path):
 
 def test_without_preference_rows_the_shards_are_the_same(own):
     before, names = shard_sums(shards_of(own)), {"pairs", "losers"}
-    assert {path.name.split("-")[0] for path in shards_of(own).glob("*.arrow")} == {"keys", "rows", *names}
+    assert {path.name.split("-")[0] for path in shards_of(own).rglob("*.arrow")} == {"keys", "rows", *names}
     build(own, "shard.preference=[]")
     assert shard_sums(shards_of(own)) == before
     assert not (shards_of(own) / "preference").exists()
-    assert {path.name.split("-")[0] for path in shards_of(own).glob("*.arrow")} == {"keys", "rows"}
+    assert {path.name.split("-")[0] for path in shards_of(own).rglob("*.arrow")} == {"keys", "rows"}
     assert (
         "preference" not in (shards_of(own) / "README.md").read_text(encoding="utf-8").partition("```yaml")[0]
     )

@@ -53,7 +53,7 @@ def settings(path: Path) -> stage.ShardSettings:
 
 def gathered_part(out: Artifact) -> str:
     return (
-        min(path.name for path in out.path.glob("rows-*.arrow")).removeprefix("rows-").removesuffix(".arrow")
+        min(path.name for path in out.path.rglob("rows-*.arrow")).removeprefix("rows-").removesuffix(".arrow")
     )
 
 
@@ -88,7 +88,8 @@ def test_a_shard_of_many_parts_opens_few_files(small):
         (place, length) for place, length, _ in struct.iter_unpack("<QQ32s", seal.opened(source).entries)
     ]
     for number in range(120):
-        copy = out.path / f"rows-p{number}.arrow"
+        copy = out.file("rows", f"p{number}", ".arrow")
+        copy.parent.mkdir(exist_ok=True)
         shutil.copy(source, copy)
         seal.put(copy, chunks)  # a seal names its file
     places = {
@@ -148,7 +149,7 @@ def test_a_kill_between_rows_and_keys_leaves_no_keys(small):
     run = small.parent / "runs/t"
     chain = pipeline.artifacts(recipes.load(small))
     name = chain["rewrite"].parts()[0]
-    vouching, gathered = run / f"shard/keys-{name}.arrow", run / f"shard/rows-{name}.arrow"
+    vouching, gathered = (chain["shard"].file(kind, name, ".arrow") for kind in ("keys", "rows"))
     before = gathered.stat().st_ino
     with pytest.raises(TypeError, match="object"):
         stage.gather(settings(small), chain["rewrite"], chain["shard"], Part(name, object()))
@@ -164,7 +165,7 @@ def test_a_kill_between_rows_and_keys_leaves_no_keys(small):
 def test_half_a_keys_file_is_as_good_as_none(small):
     folder = small.parent / "runs/t/shard"
     wanted = shard_sums(folder)
-    half = next(folder.glob("keys-*.arrow"))
+    half = next(folder.rglob("keys-*.arrow"))
     whole = half.read_bytes()
     half.write_bytes(whole[: len(whole) // 2])
     (folder / "record.json").unlink()
@@ -224,22 +225,41 @@ def test_a_deleted_shard_is_written_again(small):
     assert shard_sums(folder) == before
 
 
+def test_only_files_of_the_whole_stage_and_shards_are_on_top(small):
+    """A real run: each file of a part is in its kind's folder, where its report says it is."""
+    of_stage = {"record.json", "fingerprint.json"}
+    described = {"README.md", "SHA256SUMS", "build.json", "croissant.json", f"{SHARD}.parquet"}
+    also = {"ingest": {"sources.json"}, "shard": described}
+    for stage_name, out in pipeline.artifacts(recipes.load(small)).items():
+        top = {path.name for path in out.path.iterdir() if path.is_file()}
+        assert top == of_stage | also.get(stage_name, set())
+        listed = {
+            out.path / file for report in out.reports() for file in (*report.files, *report.intermediate)
+        }
+        below = {path for path in out.path.glob("*/*/*") if path.is_file()}
+        assert below == set(out.files())
+        assert below >= {path for path in listed if path.parent != out.path}
+        assert {path.name.partition("-")[0] for path in below} >= {"report"}
+
+
 def test_files_of_another_plan_or_an_older_version_are_removed(small):
     folder = small.parent / "runs/t/shard"
-    for name in (
-        "keys-old.json",
-        "rows-gone.arrow",
-        "keys-gone.arrow",
-        "guide.train-00007-of-00008.parquet",
-        ".x.parquet.1.tmp",
+    out = Artifact(folder)
+    for path in (
+        out.file("keys", "old", ".json"),
+        out.file("rows", "gone", ".arrow"),
+        out.file("keys", "gone", ".arrow"),
+        folder / "guide.train-00007-of-00008.parquet",
+        folder / ".x.parquet.1.tmp",
     ):
-        (folder / name).write_bytes(b"stale")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"stale")
     (folder / "record.json").unlink()
     build(small)
     kinds = sorted({path.name.split("-")[0] for path in folder.iterdir()})
     described = ["README.md", "SHA256SUMS", "build.json", "croissant.json", "examples"]
     assert kinds == [*described, "fingerprint.json", "guide.train", "keys", "record.json", "report", "rows"]
-    assert len(list(folder.glob("keys-*"))) == len(list(folder.glob("rows-*"))) == 2
+    assert len(list(folder.rglob("keys-*"))) == len(list(folder.rglob("rows-*"))) == 2
     assert [path.name for path in folder.glob("*.parquet")] == [f"{SHARD}.parquet"]
 
 

@@ -17,6 +17,7 @@ from train.test_train import trained
 
 from leafinstruct.errors import DriftError, RecipeError, SourceError, TrainError
 from leafinstruct.recipe import load as recipes
+from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.train import run
 
 pytestmark = pytest.mark.e2e
@@ -187,7 +188,7 @@ def test_rebuild_forgets_nothing_while_the_data_cannot_be_used(recipe, tmp_path)
     shard(file, lessons(12))
     train(recipe(), rebuild=True)
     (folder / "old").mkdir()
-    tokens = folder / "tokens/tokens-guide.train-00000-of-00001.arrow"
+    tokens = Artifact(folder / "tokens").file("tokens", "guide.train-00000-of-00001", ".arrow")
     written = tokens.stat().st_mtime_ns
     assert steps(train(recipe(learning_rate=0.02), rebuild=True)) == [1, 2, 3, 4, 5, 6]
     assert adapter.read_bytes() != before

@@ -434,4 +434,9 @@ def test_a_shard_that_changes_while_it_is_read_is_no_shard(tmp_path):
     assert out.parts() == []
     counts = tokens.make(backbone, "x", [path], 100, out, lambda *_: None)
     assert counts["rows"] == 4
-    assert json.loads((tmp_path / "tokens/report-a.train-0.json").read_text())["counts"]["rows"] == 4
+    assert (
+        json.loads(Artifact(tmp_path / "tokens").file("report", "a.train-0", ".json").read_text())["counts"][
+            "rows"
+        ]
+        == 4
+    )

@@ -213,7 +213,9 @@ def test_attention_that_would_let_documents_see_each_other_is_refused():
 
 def test_reports_count_what_is_packed(tmp_path):
     encoded(tiny_chameleon(), tmp_path, DOCUMENTS)
-    report = json.loads((tmp_path / "tokens/report-a.train-00000-of-00001.json").read_text())
+    report = json.loads(
+        Artifact(tmp_path / "tokens").file("report", "a.train-00000-of-00001", ".json").read_text()
+    )
     assert report["counts"]["images"] == 6
     assert report["counts"]["image_tokens"] == 6 * 18
     assert report["counts"]["target_images"] == 5

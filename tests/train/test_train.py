@@ -235,13 +235,13 @@ def test_only_a_new_shard_is_encoded(recipe, tmp_path):
     path = recipe()
     train(path, dry_run=True)
     tokens = tmp_path / "runs/trained/train/tokens"
-    before = {file.name: file.stat().st_mtime_ns for file in tokens.glob("tokens-*.arrow")}
+    before = {file.name: file.stat().st_mtime_ns for file in tokens.rglob("tokens-*.arrow")}
     shard(tmp_path / "runs/demo/shard/edit.train-00000-of-00001.parquet", [row(50, ["done"])])
     assert told(train(path, dry_run=True)).startswith("13 rows")
-    after = {file.name: file.stat().st_mtime_ns for file in tokens.glob("tokens-*.arrow")}
+    after = {file.name: file.stat().st_mtime_ns for file in tokens.rglob("tokens-*.arrow")}
     assert after.items() > before.items()
     assert not (tmp_path / "runs/trained/train/adapter").exists()
-    with pa.ipc.open_file(str(tokens / "tokens-guide.train-00000-of-00001.arrow")) as file:
+    with pa.ipc.open_file(str(next(tokens.rglob("tokens-guide.train-00000-of-00001.arrow")))) as file:
         assert file.read_all().num_rows == 12
 
 
@@ -305,7 +305,9 @@ def test_bad_rows_are_counted_and_the_rest_is_trained_on(recipe, tmp_path):
     assert line.startswith("3 rows of ")
     assert "(1 too long, 1 undecodable)" in line
     report = json.loads(
-        (tmp_path / "runs/trained/train/tokens/report-guide.train-00000-of-00001.json").read_text()
+        next(
+            (tmp_path / "runs/trained/train/tokens").rglob("report-guide.train-00000-of-00001.json")
+        ).read_text()
     )
     assert [(item["id"], item["reason"]) for item in report["rejected"]] == [
         ("row0080", "undecodable"),

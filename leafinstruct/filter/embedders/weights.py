@@ -158,12 +158,12 @@ def _local(backend: Backend, name: str, option: str) -> str | None:
     path = Path(name)
     wanted = _FOLDERS.get(backend)
     if wanted is None:
-        if path.is_file():
+        if path.is_absolute() and path.is_file():
             return name
         if path.suffix in (".pt", ".pth"):
             raise RecipeError(f"{option}: {name}: no such file")
         return None
-    if path.is_absolute() or path.is_dir():
+    if path.is_absolute():
         if not (path / wanted).is_file():
             fault = "it has no " + wanted if path.is_dir() else "no such folder"
             raise RecipeError(

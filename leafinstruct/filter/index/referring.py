@@ -42,7 +42,7 @@ def sketches(settings: FilterSettings, out: Artifact, engine: Engine) -> dict[st
     reference."""
     names = artifact_of(out).parts() if settings.references else []
     files = {name: out.file("reference", name) for name in names}
-    for path in out.path.glob("reference-*.parquet"):
+    for path in out.files("reference"):
         if path not in files.values():
             path.unlink()
     parts = [Part(name, _key(settings, artifact_of(out), name)) for name in names]

@@ -55,8 +55,9 @@ def planned(
             run / stage / name for stage in reversed(STAGES) for name in ("record.json", "fingerprint.json")
         ]
         first += [run / "shard" / name for name in DESCRIBING]
+        shards = Artifact(run / "shard")
         for shard in sorted(found.shards[run]):
-            first += [run / "shard" / f"report-{shard}.json", run / "shard" / f"{shard}.parquet"]
+            first += [shards.file("report", shard, ".json"), shards.path / f"{shard}.parquet"]
         for stage in ("shard", "rewrite", "filter"):
             first += _of_parts(run / stage, found.parts[run])
         last += _of_parts(run / "ingest", found.parts[run])
@@ -88,14 +89,14 @@ def _sketchbook(run: Path, listed: Suppressed) -> Iterator[Path]:
 
 def _frames(run: Path, listed: Suppressed) -> Iterator[Path]:
     """Tables of video frames that hold an image of an entry, also in runs that have not filtered it."""
-    for path in sorted((run / "ingest").glob("frames-*.parquet")) if listed.images else ():
+    for path in Artifact(run / "ingest").files("frames") if listed.images else ():
         if contains_any(path, listed.images):
             yield path
 
 
 def _of_parts(stage: Path, parts: set[str]) -> list[Path]:
     """Files of parts of one stage, reports first."""
-    found = [path for path in stage.glob("*-*.*") if path.name.partition("-")[2].rpartition(".")[0] in parts]
+    found = [path for path in Artifact(stage).files() if path.stem.partition("-")[2] in parts]
     return sorted(found, key=lambda path: (not path.name.startswith("report-"), path.name))
 
 

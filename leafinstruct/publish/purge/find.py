@@ -243,8 +243,8 @@ def _files(
     run: Path, kind: str, stages: tuple[str, ...], suffix: str = ".parquet"
 ) -> Iterator[tuple[str, str, Path]]:
     for stage in stages:
-        for path in sorted((run / stage).glob(f"{kind}-*{suffix}")):
-            if path.is_file():
+        for path in Artifact(run / stage).files(kind):
+            if path.suffix == suffix and path.is_file():
                 yield stage, path.stem.removeprefix(f"{kind}-"), path
 
 

@@ -139,7 +139,7 @@ def duplicates(filtered: Artifact, part: str, document: str, scores: Sequence[Ce
         return None
     own_text, own_words, own_images = own[0], own[1], own[2]
     same_text, shown = set[_Place](), dict[str, set[_Place]]()
-    for path in sorted(filtered.path.glob("keys-*.parquet")):
+    for path in filtered.files("keys"):
         if counted.get("duplicate.text"):
             found = values_where(path, "text", one_of({own_text}), "document_id", *columns)
             same_text |= {_place(*values) for values in found}
@@ -170,7 +170,7 @@ def _group(filtered: Artifact, part: str, document: str) -> set[_Place]:
     path = filtered.file("duplicates", part)
     (group,) = next(values_where(path, "document_id", one_of({document}), "group"), (None,))
     found = set[_Place]()
-    for path in sorted(filtered.path.glob("duplicates-*.parquet")) if group is not None else ():
+    for path in filtered.files("duplicates") if group is not None else ():
         members = {name for (name,) in values_where(path, "group", one_of({group}), "document_id")}
         if members:
             keys = path.with_name(path.name.replace("duplicates-", "keys-", 1))

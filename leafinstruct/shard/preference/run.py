@@ -146,9 +146,7 @@ def gather(settings: PreferenceSettings, inputs: Artifact, out: Artifact, part: 
 
 def _losers(settings: PreferenceSettings, inputs: Artifact, part: str) -> dict[str, Example]:
     """The examples of worse rounds by id, without those on the list of removals."""
-    report = inputs.report(part)
-    name = inputs.file("rejected", part).name
-    if "round" not in settings.config.preference or report is None or name not in report.files:
+    if "round" not in settings.config.preference or _rejected(inputs, part) is None:
         return {}
     return {
         example.id: example
@@ -205,7 +203,7 @@ def _key(settings: PreferenceSettings, inputs: Artifact, part: str, rows: pa.Tab
 def _rejected(inputs: Artifact, part: str) -> str | None:
     """The recorded sha256 of the worse rounds of a part; None without an examiner."""
     report = inputs.report(part)
-    return None if report is None else report.files.get(inputs.file("rejected", part).name)
+    return None if report is None else report.files.get(inputs.name(inputs.file("rejected", part)))
 
 
 def _clear(folder: Artifact, wanted: Sequence[str]) -> None:
