@@ -16,13 +16,11 @@ megabyte are as fast to read in any order. Shards are committed one by one, so a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from leafinstruct.errors import DamagedError
-from leafinstruct.records.files import seal
+from leafinstruct.records.files.batches import Batches
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part
 
@@ -60,34 +58,13 @@ class GatheredRows:
     def __init__(self, out: Artifact, kind: str, schema: pa.Schema) -> None:
         """schema: of the rows."""
         self._out, self._kind, self._schema = out, kind, schema
-        self._files: dict[str, seal.Mapped] = {}
+        self._files: dict[str, Batches] = {}
 
     def __getitem__(self, place: Place) -> pa.RecordBatch:
         """Raises DamagedError if the file is, or if it was written with other columns."""
         part, index = place
-        path = self._out.file(self._kind, part, ".arrow")
-        try:
-            if part not in self._files:
-                if len(self._files) >= _MAPPED:
-                    self._files.clear()
-                self._files[part] = self._opened(path)
-            return _batch(self._files[part].chunk(index), self._schema)
-        except seal.BrokenSealError as error:
-            raise DamagedError.of(path, str(error)) from error
-
-    def _opened(self, path: Path) -> seal.Mapped:
-        found = seal.opened(path)
-        with pa.memory_map(str(path)) as file:  # the mapping stays valid after the file is closed
-            data = file.read_buffer()
-        if not pa.ipc.open_file(data).schema.equals(self._schema):
-            raise DamagedError.of(path, "it has the columns of another version")
-        return found.mapped(data)
-
-
-def _batch(chunk: pa.Buffer, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch of a chunk. Before the first one of a file are its magic and its schema."""
-    reader = pa.BufferReader(chunk)
-    if chunk[:6].to_pybytes() == b"ARROW1":
-        reader.seek(8)
-        pa.ipc.read_message(reader)
-    return pa.ipc.read_record_batch(pa.ipc.read_message(reader), schema)
+        if part not in self._files:
+            if len(self._files) >= _MAPPED:
+                self._files.clear()
+            self._files[part] = Batches.opened(self._out.file(self._kind, part, ".arrow"), self._schema)
+        return self._files[part][index]

@@ -36,7 +36,7 @@ from leafinstruct.errors import LeafInstructError
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
-from leafinstruct.records.files import seal
+from leafinstruct.records.files import batches
 from leafinstruct.records.preference.row import FOLDER, PUBLISHED
 from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import NOTHING, Suppressed
@@ -236,16 +236,12 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
         for item in table.documents(inputs.upstream.checked("documents", part.name))
         if item.id in used
     }
-    schema, keys, places = public.schema(), [], []
-    with writing(out.file("rows", part.name, ".arrow")) as temporary:
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
-            for example in here:
-                row = row_of(example, data, settings.recipe)
-                start = sink.tell()
-                file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
-                places.append((start, sink.tell() - start))
-                keys.append(_key(example, row, data, grouping[example.document_id]))
-        seal.put(temporary, places)
+    schema, keys = public.schema(), []
+    with batches.written(out.file("rows", part.name, ".arrow"), schema) as add:
+        for example in here:
+            row = row_of(example, data, settings.recipe)
+            add(pa.RecordBatch.from_pylist([row], schema=schema))
+            keys.append(_key(example, row, data, grouping[example.document_id]))
     keys_of.write(keys_of.file_of(out, part.name), part.payload, keys)
     return TaskResult(counts={"rows": len(here)})
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
-from leafinstruct.records.files import seal
+from leafinstruct.records.files import batches
 from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import Shown, Suppressed
@@ -166,16 +166,12 @@ def _write_losers(
     assert inputs.upstream is not None, "rewrite was made from filter"
     wanted = {image.sha256 or "" for example in losers for image in example.images}
     data = table.images(inputs.upstream.file("images", part), wanted)
-    schema, places, digests = public.schema(), [], []
-    with writing(material.file_of(out, "losers", part)) as temporary:
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
-            for example in losers:
-                row = row_of(example, data, settings.recipe)
-                start = sink.tell()
-                file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
-                places.append((start, sink.tell() - start))
-                digests.append(digest({**row, "images": [image.sha256 for image in example.images]}))
-        seal.put(temporary, places)
+    schema, digests = public.schema(), []
+    with batches.written(material.file_of(out, "losers", part), schema) as add:
+        for example in losers:
+            row = row_of(example, data, settings.recipe)
+            add(pa.RecordBatch.from_pylist([row], schema=schema))
+            digests.append(digest({**row, "images": [image.sha256 for image in example.images]}))
     return iter(digests)
 
 
