@@ -2,7 +2,7 @@
 images.
 
     scan    (processes)   personal data, sentences that address a model -> findings
-    collect (here)        paragraphs of many pages of a host
+    collect (processes)   paragraphs of many pages of a host
     fetch   (event loop)  images on the web, of documents that pass the text rules
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
                           packages; with a GPU in a process per device, scores of classifiers and language
@@ -50,7 +50,7 @@ from leafinstruct.filter.passes import (
 from leafinstruct.filter.predictors import predicting
 from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.settings import FilterSettings
-from leafinstruct.filter.texts import scan
+from leafinstruct.filter.texts import collecting, scan
 from leafinstruct.llm.config import basename
 from leafinstruct.records import table
 from leafinstruct.runtime.artifact import Artifact, digest
@@ -205,7 +205,7 @@ def _scan(
     missing = [part for part in wanted if not scan.is_up_to_date(out, part)]
     for _ in engine.map(partial(scan.scan, inputs, out), missing, Needs(what="searching texts")):
         pass
-    scan.collect(settings.config, out, parts)
+    collecting.collect(settings.config, out, parts, engine)
 
 
 def _look(

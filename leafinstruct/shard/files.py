@@ -1,28 +1,19 @@
-"""Files of the shard stage: read gathered rows, group rows to be written, compare shards with their reports.
+"""Files of the shard stage: group rows to be written, compare shards with their reports.
 
 For the shards of rows and for those of preference rows (shard/preference), each in a folder of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
 
-from leafinstruct.errors import DamagedError
-from leafinstruct.records.files import seal
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part, hashing
 from leafinstruct.runtime.files import file_fault
-
-WINDOW = 1024
-"""Rows read together while a shard is written. For each such window a part's file is opened at most once."""
-
-Place = tuple[str, int]
-"""Part, and index of the row in its file of gathered rows."""
 
 
 def checksums(out: Artifact) -> str:
@@ -46,21 +37,6 @@ def compare(out: Artifact, part: Part) -> Found[str]:
     is_whole = report is not None and file_fault(path, report.files[path.name]) is None
     size = path.stat().st_size // 1_000_000 if is_whole else 0
     return Found(counts={"MB": size}, value="" if is_whole else path.name)
-
-
-def gathered(out: Artifact, kind: str, places: Sequence[Place]) -> dict[Place, pa.RecordBatch]:
-    """The rows at some places of `<kind>-<part>.arrow`, each as a batch. They are memory-mapped and stay
-    valid after the file is closed, so one file is open at a time. Raises DamagedError."""
-    found: dict[Place, pa.RecordBatch] = {}
-    for name, members in groupby(sorted(set(places)), key=lambda place: place[0]):
-        path, wanted = out.file(kind, name, ".arrow"), list(members)
-        try:
-            seal.opened(path).check([index for _, index in wanted])
-        except seal.BrokenSealError as error:
-            raise DamagedError.of(path, str(error)) from error
-        with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
-            found.update({place: file.get_batch(place[1]) for place in wanted})
-    return found
 
 
 def row_groups(rows: Iterator[pa.RecordBatch], aim: int) -> Iterator[list[pa.RecordBatch]]:

@@ -3,7 +3,8 @@
     gather (processes)   write a part's rows (`rows-<part>.arrow`, memory-mapped later) and their keys for
                          planning (`keys-<part>.arrow`)
     plan   (here)        from keys only: group rows, assign every row to a split and a shard
-    write  (processes)   write one shard: read its rows from all parts, sorted by hash, row group by row group
+    write  (processes)   a bucket of shards (buckets.py): read their rows from all parts, sorted by hash,
+                         row group by row group
 
 Rows are stored once more between gather and write, because a shard needs rows of every part: random access
 into memory-mapped Arrow costs a page fault, into Parquet a whole row group. A shard's key is the digest of
@@ -35,7 +36,7 @@ from leafinstruct.errors import LeafInstructError
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
-from leafinstruct.records.files import seal
+from leafinstruct.records.files import batches
 from leafinstruct.records.preference.row import FOLDER, PUBLISHED
 from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import NOTHING, Suppressed
@@ -48,8 +49,9 @@ from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
 from leafinstruct.runtime.stage_report import StageReport
 from leafinstruct.shard import keys as keys_of
+from leafinstruct.shard.buckets import GatheredRows, buckets
 from leafinstruct.shard.config import ShardConfig
-from leafinstruct.shard.files import WINDOW, checksums, damaged_shards, gathered, row_groups
+from leafinstruct.shard.files import checksums, damaged_shards, row_groups
 from leafinstruct.shard.group_keys import GroupKeys, group_keys_of
 from leafinstruct.shard.plan import plan
 from leafinstruct.shard.preference import run as preference
@@ -153,7 +155,8 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     for path in damaged_shards(out, [part.name for part in shards], engine):
         forget(out, path)
     missing = [part for part in shards if not out.is_up_to_date(part.name, part.payload[0])]
-    for _ in engine.map(partial(write, settings, out), missing, Needs(what="writing shards")):
+    some = buckets(missing, len(parts), engine.workers)
+    for _ in engine.map(partial(write, settings, out), some, Needs(what="writing shards")):
         pass
     facts: StageFacts = {**split, "schema": public.SCHEMA_VERSION}
     pairs = PreferenceSettings(settings.config, settings.seed, settings.recipe, settings.suppressed)
@@ -233,44 +236,42 @@ def gather(settings: ShardSettings, inputs: Artifact, out: Artifact, part: Part)
         for item in table.documents(inputs.upstream.checked("documents", part.name))
         if item.id in used
     }
-    schema, keys, places = public.schema(), [], []
-    with writing(out.file("rows", part.name, ".arrow")) as temporary:
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
-            for example in here:
-                row = row_of(example, data, settings.recipe)
-                start = sink.tell()
-                file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
-                places.append((start, sink.tell() - start))
-                keys.append(_key(example, row, data, grouping[example.document_id]))
-        seal.put(temporary, places)
+    schema, keys = public.schema(), []
+    with batches.written(out.file("rows", part.name, ".arrow"), schema) as add:
+        for example in here:
+            row = row_of(example, data, settings.recipe)
+            add(pa.RecordBatch.from_pylist([row], schema=schema))
+            keys.append(_key(example, row, data, grouping[example.document_id]))
     keys_of.write(keys_of.file_of(out, part.name), part.payload, keys)
     return TaskResult(counts={"rows": len(here)})
 
 
-def write(settings: ShardSettings, out: Artifact, part: Part) -> StageReport:
-    """Task: write one shard in row groups of about `row_group_bytes`, with one of them in memory."""
+def write(settings: ShardSettings, out: Artifact, part: Part) -> TaskResult:
+    """Task: write the shards of a bucket, one after the other. payload: of buckets.buckets."""
+    rows = GatheredRows(out, "rows", public.schema())
+    totals: Counter[str] = Counter()
+    for shard in part.payload:
+        totals.update(_write(settings, out, rows, shard).counts)
+    return TaskResult(counts=totals)
+
+
+def _write(settings: ShardSettings, out: Artifact, rows: GatheredRows, shard: Part) -> StageReport:
+    """Write one shard in row groups of about `row_group_bytes`, with one of them in memory."""
     started = time.perf_counter()
-    identity, places = part.payload
-    out.open(part.name)
-    path = out.path / f"{part.name}.parquet"
+    identity, places = shard.payload
+    out.open(shard.name)
+    path = out.path / f"{shard.name}.parquet"
     schema = public.schema()
     images = 0
     with writing(path) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
-        for group in row_groups(_rows(out, places), settings.config.row_group_bytes):
-            rows = pa.Table.from_batches(group, schema)
-            images += sum(len(of_row) for of_row in rows.column("images"))
-            file.write_table(rows, row_group_size=max(1, rows.num_rows))
+        wanted = zip(places["part"].to_pylist(), places["index"].to_pylist(), strict=True)
+        for group in row_groups((rows[place] for place in wanted), settings.config.row_group_bytes):
+            whole = pa.Table.from_batches(group, schema)
+            images += sum(len(of_row) for of_row in whole.column("images"))
+            file.write_table(whole, row_group_size=max(1, whole.num_rows))
     counts = Counter({"rows": len(places), "images": images, "bytes": path.stat().st_size})
     report = StageReport(counts=counts, seconds=time.perf_counter() - started)
-    return out.commit(part.name, identity, report, [path])
-
-
-def _rows(out: Artifact, places: pa.Table) -> Iterator[pa.RecordBatch]:
-    """Yield one batch per place (see plan), in order."""
-    for start in range(0, len(places), WINDOW):
-        window = [(place["part"], place["index"]) for place in places.slice(start, WINDOW).to_pylist()]
-        found = gathered(out, "rows", window)
-        yield from (found[place] for place in window)
+    return out.commit(shard.name, identity, report, [path])
 
 
 def _key(

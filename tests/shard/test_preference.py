@@ -453,6 +453,17 @@ def test_a_damaged_or_deleted_file_is_made_again(own):
     assert all(outcome.up_to_date for outcome in build(own))
 
 
+def test_a_shard_that_gets_no_row_has_no_images(tmp_path):
+    path = made(tmp_path, 4, max_bytes=600)
+    build(path)
+    folder = tmp_path / "runs/t/shard/preference"
+    empty = [file for file in folder.glob("*.parquet") if not pq.read_metadata(file).num_rows]
+    assert empty
+    report = Artifact(folder).report(empty[0].stem)
+    assert report is not None
+    assert report.counts["images"] == report.counts["rows"] == 0
+
+
 @pytest.mark.parametrize("step", ["gather", "write"])
 def test_a_killed_build_continues_to_the_same_bytes(own, monkeypatch, step):
     before = sums(own)

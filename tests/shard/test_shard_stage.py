@@ -16,11 +16,13 @@ import pytest
 from making import InlineEngine, build, png, recipe, rows, shard_sums, unjudged
 
 from leafinstruct import pipeline
+from leafinstruct.errors import DamagedError
 from leafinstruct.recipe import load as recipes
+from leafinstruct.records import public
 from leafinstruct.records.files import seal
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part
-from leafinstruct.shard import keys, stage
+from leafinstruct.shard import buckets, keys, stage
 
 SENTENCES = (
     "First, draw a red wall on the grass.",
@@ -57,6 +59,19 @@ def gathered_part(out: Artifact) -> str:
     )
 
 
+def copied(out: Artifact, part: str, count: int) -> None:
+    """Copy the gathered rows of a part to parts p0, p1, ..."""
+    source = out.file("rows", part, ".arrow")
+    chunks = [
+        (place, length) for place, length, _ in struct.iter_unpack("<QQ32s", seal.opened(source).entries)
+    ]
+    for number in range(count):
+        copy = out.file("rows", f"p{number}", ".arrow")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, copy)
+        seal.put(copy, chunks)  # a seal names its file
+
+
 def test_the_card_follows_counts_that_leave_the_examples_alone(small):
     """A line that cannot be read for another reason changes no example and no shard, but what the card says
     of the source."""
@@ -83,15 +98,7 @@ def test_a_shard_of_many_parts_opens_few_files(small):
     """120 parts under a limit of 40 open files: the rows are the same, and in the order of the plan."""
     out = Artifact(small.parent / "runs/t/shard")
     part = gathered_part(out)
-    source = out.file("rows", part, ".arrow")
-    chunks = [
-        (place, length) for place, length, _ in struct.iter_unpack("<QQ32s", seal.opened(source).entries)
-    ]
-    for number in range(120):
-        copy = out.file("rows", f"p{number}", ".arrow")
-        copy.parent.mkdir(exist_ok=True)
-        shutil.copy(source, copy)
-        seal.put(copy, chunks)  # a seal names its file
+    copied(out, part, 120)
     places = {
         "part": [f"p{7 * number % 120}" for number in range(480)],
         "index": [number % 4 for number in range(480)],
@@ -107,8 +114,8 @@ def test_a_shard_of_many_parts_opens_few_files(small):
         "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
         "import pyarrow\n"
         "places = pyarrow.table(json.loads(sys.argv[3]))\n"
-        "stage.write(settings, Artifact(Path(sys.argv[2])), Part('many.train-00000-of-00001', "
-        "('key', places)))\n"
+        "shard = Part('many.train-00000-of-00001', ('key', places))\n"
+        "stage.write(settings, Artifact(Path(sys.argv[2])), Part(shard.name, [shard]))\n"
     )
     command = [sys.executable, "-c", script, str(small), str(out.path), json.dumps(places)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -119,6 +126,65 @@ def test_a_shard_of_many_parts_opens_few_files(small):
     report = out.report("many.train-00000-of-00001")
     assert report is not None
     assert (report.counts["rows"], report.counts["images"]) == (480, 1440)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_bucket_of_shards_opens_each_part_once(small, monkeypatch, workers):
+    """10 shards with a row of each of 30 parts. Every shard for itself would open 300 files."""
+    out = Artifact(small.parent / "runs/t/shard")
+    part = gathered_part(out)
+    copied(out, part, 30)
+    ids = keys.read(out, [part])[part]["id"].to_pylist()
+    places = pa.table({"part": [f"p{number}" for number in range(30)], "index": [n % 4 for n in range(30)]})
+    shards = [Part(f"many.train-{at:05d}-of-00010", ("key", places)) for at in range(10)]
+    opened: list[Path] = []
+    check, mapping = seal.opened, pa.memory_map
+    monkeypatch.setattr(seal, "opened", lambda path: opened.append(path) or check(path))
+    monkeypatch.setattr(pa, "memory_map", lambda path: opened.append(path) or mapping(path))
+    found = buckets.buckets(shards, parts=30, workers=workers)
+    assert [shard.name for bucket in found for shard in bucket.payload] == [shard.name for shard in shards]
+    for bucket in found:
+        stage.write(settings(small), out, bucket)
+    assert len(opened) == 2 * 30 * len(found)  # verified, then mapped
+    assert len(found) == 2 * workers
+    (out.path / f"{SHARD}.parquet").unlink()
+    assert [row["id"] for row in rows(out.path)] == 10 * [ids[n % 4] for n in range(30)]
+
+
+def test_a_bucket_has_enough_rows_of_each_part_and_shards_of_all_sizes():
+    """20,000 parts of 500 rows in 2,000 shards: 31 buckets for 8 workers, so 620,000 opened files and not
+    40 million."""
+
+    def of(*sizes: int) -> list[Part]:
+        return [Part(f"s{at}", ("key", range(size))) for at, size in enumerate(sizes)]
+
+    assert buckets.buckets([], parts=5, workers=2) == []
+    found = buckets.buckets(of(*[5000] * 2000), parts=20_000, workers=8)
+    assert len(found) == 31
+    assert {len(bucket.payload) for bucket in found} == {64, 65}
+    # one shard has nearly all rows
+    assert [len(one.payload) for one in buckets.buckets(of(5, 10_000, 5, 5), parts=9, workers=2)] == [1, 1, 2]
+    assert [len(one.payload) for one in buckets.buckets(of(1, 1, 1), parts=9, workers=64)] == [1, 1, 1]
+
+
+def test_a_damaged_row_is_found_when_its_shard_is_written(small):
+    out = Artifact(small.parent / "runs/t/shard")
+    part = gathered_part(out)
+    path = out.file("rows", part, ".arrow")
+    start, size, _ = list(struct.iter_unpack("<QQ32s", seal.opened(path).entries))[2]
+    with path.open("r+b") as file:
+        file.seek(start + size // 2)
+        byte = file.read(1)
+        file.seek(start + size // 2)
+        file.write(bytes([byte[0] ^ 1]))
+    rows_of = buckets.GatheredRows(out, "rows", public.schema())
+    assert rows_of[part, 1].num_rows == 1
+    with pytest.raises(DamagedError, match=f"rows-{part}.*its bytes differ"):
+        rows_of[part, 2]
+    with pytest.raises(DamagedError, match="fewer chunks"):
+        rows_of[part, 99]
+    with pytest.raises(DamagedError, match="another version"):
+        buckets.GatheredRows(out, "rows", public.preference_schema())[part, 0]
 
 
 class Killed(Artifact):
@@ -137,7 +203,7 @@ def test_a_kill_between_a_shard_and_its_report_leaves_no_report(small):
         stage.write(
             settings(small),
             Killed(out.path),
-            Part(SHARD, ("other", pa.table({"part": [part], "index": [0]}))),
+            Part(SHARD, [Part(SHARD, ("other", pa.table({"part": [part], "index": [0]})))]),
         )
     assert len(rows(out.path)) == 1
     assert out.report(SHARD) is None
@@ -205,11 +271,13 @@ def test_a_kill_leaves_no_checksums_of_other_shards(small):
         build(small, "shard.max_bytes=1000", engine=Dying())
     assert not (folder / "SHA256SUMS").exists()
     assert not (folder / "record.json").exists()
-    assert len(shard_sums(folder)) == 1
-    kept = next(folder.glob("*.parquet")).stat().st_mtime_ns
+    finished = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.parquet")}
+    assert finished
     build(small, "shard.max_bytes=1000")
     # what was finished is kept
-    assert min(path.stat().st_mtime_ns for path in folder.glob("*.parquet")) == kept
+    again = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.parquet")}
+    assert len(again) > len(finished)
+    assert {name: again[name] for name in finished} == finished
     whole = shard_sums(folder), (folder / "SHA256SUMS").read_text()
     build(small, "shard.max_bytes=1000", rebuild=True)
     assert (shard_sums(folder), (folder / "SHA256SUMS").read_text()) == whole

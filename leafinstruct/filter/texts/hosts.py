@@ -1,8 +1,10 @@
 """Paragraphs that many pages of one host have: navigation, cookie notices, disclaimers.
 
     paragraphs-   of each part: host and digest of every long paragraph, with its place
-    reduce        over all parts: paragraphs on at least `pages` pages and `share` of the pages of a host
+    repeated      over all pages of a host: paragraphs on at least `pages` pages and `share` of the pages
     repeats-      of each part: their places, which become edits with the reason `boilerplate.host`
+
+collecting.py runs these over all parts, a bucket of hosts at a time.
 
 A paragraph is a line of a text of prose, of a list or of a table with at least WORDS words; two are equal if
 they differ only in typesetting (records/text/words.identity). Headings and captions are left: `Ingredients`
@@ -12,18 +14,18 @@ ingest, not on what rules drop, and not on parts or workers.
 
 Defaults: in the pages of the public test data (GNSS receivers, micro:bit, Raspberry Pi: 17 to 37 pages of a
 host), how-tos that share a procedure repeat its sentences on up to 11% of the pages of a host, and words of a
-table on 19%; navigation is on nearly all. So a paragraph needs 10 pages and 30%. Cost: 0.5 ms per page; 24
-bytes of memory per paragraph of hosts with enough pages, and 400 per page, during the reduction.
+table on 19%; navigation is on nearly all. So a paragraph needs 10 pages and 30%. Cost: 0.5 ms per page.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from leafinstruct.filter.config import HostParagraphs
 from leafinstruct.records.document import Document
@@ -36,8 +38,13 @@ WORDS = 5
 """Minimum words of a paragraph. `Share on Facebook` stays, and so does `Let it dry overnight`."""
 _KINDS = ("prose", "list", "table")
 
-Parts = Sequence[tuple[str, Iterable[ParagraphRow]]]
-"""Name of a part, and its rows. They are read twice."""
+PAGES = pa.schema(
+    [("host", pa.uint64()), ("text", pa.string()), ("document", pa.string()), ("keys", pa.list_(pa.int64()))]
+)
+"""host: a number of 64 bits, equal for equal hosts. keys: the different ones of the page, sorted."""
+
+REPEATED = pa.schema([("key", pa.int64()), ("pages", pa.int64()), ("of", pa.int64())])
+"""Key of a paragraph; pages that have it; all pages of its host."""
 
 
 def row_of(document: Document) -> ParagraphRow | None:
@@ -77,50 +84,52 @@ def _key(host: str, words: str) -> int:
     return int.from_bytes(found[:8], "little", signed=True)
 
 
-def reduce(parts: Parts, config: HostParagraphs) -> dict[str, list[RepeatRow]]:
-    """Rows of all parts -> rows of REPEATS for each part. The only step that sees all pages of a host."""
-    seen: set[tuple[str, str]] = set()
-    pages: Counter[str] = Counter()
-    firsts: dict[str, str] = {}
-    for host, text, document in sorted(
-        (row.host, row.text, row.document_id) for _, rows in parts for row in rows
-    ):
-        if (host, text) not in seen:
-            seen.add((host, text))
-            pages[host] += 1
-            firsts[document] = host
-    del seen
-    large = {host for host, count in pages.items() if count >= config.pages}
-    found = [
-        np.fromiter(set(row.keys), np.int64)
-        for _, rows in parts
-        for row in rows
-        if row.document_id in firsts and row.host in large
-    ]
-    keys, counts = _counted(found)
-    many = counts >= config.pages
-    often = dict(zip(keys[many].tolist(), counts[many].tolist(), strict=True))
-    return {
-        part: [repeat for row in rows if row.host in large for repeat in _repeats(row, often, pages, config)]
-        for part, rows in parts
-    }
+def pages_of(rows: Iterable[ParagraphRow]) -> pa.RecordBatch:
+    """What decides on repeated paragraphs, of some pages: a batch of PAGES. rows: of PARAGRAPHS."""
+    found: dict[str, list[Any]] = {name: [] for name in PAGES.names}
+    numbers: dict[str, int] = {}
+    for row in rows:
+        if row.host not in numbers:
+            numbers[row.host] = int.from_bytes(hashlib.sha256(row.host.encode()).digest()[:8], "little")
+        found["host"].append(numbers[row.host])
+        found["text"].append(row.text)
+        found["document"].append(row.document_id)
+        found["keys"].append(sorted(set(row.keys)))
+    return pa.RecordBatch.from_pydict(found, PAGES)
 
 
-def _counted(found: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Keys and the number of pages that have each."""
-    together = np.concatenate(found) if found else np.zeros(0, np.int64)
-    keys, counts = np.unique(together, return_counts=True)
-    return keys, counts.astype(np.int64)
+def repeated(pages: Sequence[pa.RecordBatch], config: HostParagraphs) -> pa.RecordBatch:
+    """The repeated paragraphs, a batch of REPEATED in the order of their keys. pages: batches of PAGES, with
+    all pages of each host in them."""
+    whole = pa.Table.from_batches(pages, PAGES)
+    # pages of one text are one page, the one with the smallest id
+    order = pc.sort_indices(whole, [(name, "ascending") for name in ("host", "text", "document")])
+    host, text = whole["host"].take(order).to_numpy(), whole["text"].take(order)
+    is_first = np.ones(len(whole), bool)
+    is_first[1:] = host[1:] != host[:-1]
+    is_first[1:] |= pc.not_equal(text[1:], text[:-1]).to_numpy() if len(whole) else False
+    host, page = host[is_first], order.to_numpy()[is_first]
+    _, number, of = np.unique(host, return_inverse=True, return_counts=True)
+    of = of[number]  # pages of the host of each page
+    of, page = of[of >= config.pages], page[of >= config.pages]
+    lists = whole["keys"].take(pa.array(page))
+    owner = np.repeat(np.arange(len(page)), pc.list_value_length(lists).to_numpy())
+    keys, first, count = np.unique(pc.list_flatten(lists).to_numpy(), return_index=True, return_counts=True)
+    of = of[owner[first]]  # a key is of one host
+    often = (count >= config.pages) & (count >= config.share * of)
+    return pa.RecordBatch.from_arrays([pa.array(one[often]) for one in (keys, count, of)], schema=REPEATED)
 
 
-def _repeats(
-    row: ParagraphRow, often: dict[int, int], pages: Counter[str], config: HostParagraphs
-) -> Iterator[RepeatRow]:
-    of = pages[row.host]
-    for key, position, start, end in zip(row.keys, row.positions, row.starts, row.ends, strict=True):
-        count = often.get(key, 0)
-        if count >= config.share * of and count >= config.pages:
-            yield RepeatRow(row.document_id, position, start, end, count, of, row.host)
+def repeats(rows: Iterable[ParagraphRow], found: pa.RecordBatch) -> Iterator[RepeatRow]:
+    """The places of repeated paragraphs, rows of REPEATS. rows: of PARAGRAPHS; found: of `repeated`."""
+    known, count, of = (column.to_numpy() for column in found.columns)
+    for row in rows:
+        keys = np.asarray(row.keys, np.int64)
+        numbers = np.searchsorted(known[:-1], keys)  # without the last one, so that each is an index
+        for at in np.flatnonzero(known[numbers] == keys).tolist() if len(known) else ():
+            number = numbers[at]
+            place = row.positions[at], row.starts[at], row.ends[at]
+            yield RepeatRow(row.document_id, *place, int(count[number]), int(of[number]), row.host)
 
 
 def edit_of(row: RepeatRow) -> Edit:

@@ -3,7 +3,8 @@
     scan     (processes)  documents -> findings-: invisible characters, personal data, sentences that
                                        address a model
                                        paragraphs-: digests of paragraphs, by host
-    collect  (here)       paragraphs- of all parts -> repeats-: paragraphs of many pages of a host (hosts.py)
+    collect               paragraphs- of all parts -> repeats-: paragraphs of many pages of a host
+                          (collecting.py)
 
 A finding is a place with a reason. Whether it becomes an edit is a matter of the recipe (`edits_for`), so
 another setting searches nothing again. What is found is computed from the documents of ingest alone,
@@ -14,8 +15,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.config import FilterConfig
@@ -23,7 +22,7 @@ from leafinstruct.filter.texts import hosts, invisible, personal, pleas
 from leafinstruct.records import edits as records
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
-from leafinstruct.records.edits import Edit, ParagraphRow, RepeatRow
+from leafinstruct.records.edits import Edit, RepeatRow
 from leafinstruct.records.example import Cell
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part, TaskResult
@@ -98,28 +97,6 @@ def scan(inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
         fields = [records.finding_row(name, edit) for name, edit in rows]
         table.write(temporary, fields, records.FINDINGS, f"{part.payload} {digest(fields)}")
     return TaskResult(counts={"documents": len(documents)})
-
-
-class _Paragraphs:
-    """The rows of a part's paragraphs-, read again each time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __iter__(self) -> Iterator[ParagraphRow]:
-        return table.records(self._path, ParagraphRow)
-
-
-def collect(config: FilterConfig, out: Artifact, parts: Sequence[Part]) -> None:
-    """Find the paragraphs of many pages of a host. A part whose repeats did not change keeps its file."""
-    given = [(part.name, _Paragraphs(out.file("paragraphs", part.name))) for part in parts]
-    found = {} if config.host_paragraphs is None else hosts.reduce(given, config.host_paragraphs)
-    for part in parts:
-        rows = found.get(part.name, [])
-        key = digest([asdict(row) for row in rows])
-        if table.key_of(out.file("repeats", part.name)) != key:
-            with writing(out.file("repeats", part.name)) as temporary:
-                table.write(temporary, rows, records.REPEATS, key)
 
 
 def found_in(out: Artifact, part: Part) -> dict[str, list[Edit]]:

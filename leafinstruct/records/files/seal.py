@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import pyarrow as pa
+
 _ENTRY = struct.Struct("<QQ32s")
 _END = struct.Struct("<32sQ8s")
 """sha256 of the frame, number of entries, magic."""
@@ -37,6 +39,8 @@ _ALIGNED = 64
 """Arrow reads footers in place and needs them aligned."""
 _BLOCK = 1 << 20
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]+\.tmp")
+
+_ALTERED = "its bytes differ from what was recorded"
 
 Range = tuple[int, int]
 """Offset and size, bytes."""
@@ -53,6 +57,8 @@ class Seal:
 
     path: Path
     entries: bytes
+    start: int
+    """Offset of the entries in the file."""
 
     def __len__(self) -> int:
         return len(self.entries) // _ENTRY.size
@@ -63,7 +69,32 @@ class Seal:
             for number in range(len(self)) if numbers is None else sorted(numbers):
                 start, size, sha256 = _ENTRY.unpack_from(self.entries, number * _ENTRY.size)
                 if _sha256(file, [(start, size)]) != sha256:
-                    raise BrokenSealError("its bytes differ from what was recorded")
+                    raise BrokenSealError(_ALTERED)
+
+    def mapped(self, data: pa.Buffer) -> Mapped:
+        """The same file for reading chunk by chunk. data: all its bytes, such as of a mapping."""
+        return Mapped(data, self.start, len(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A file whose frame is intact, in memory. Its entries are read there too, so it costs no memory of its
+    own. start: offset of the entries; count: their number."""
+
+    data: pa.Buffer
+    start: int
+    count: int
+
+    def chunk(self, number: int) -> pa.Buffer:
+        """One chunk, verified. Raises BrokenSealError."""
+        entry = self.data[self.start + number * _ENTRY.size :][: _ENTRY.size]
+        if number >= self.count or len(entry) < _ENTRY.size:
+            raise BrokenSealError("it has fewer chunks than expected")
+        start, size, sha256 = _ENTRY.unpack(entry)
+        chunk = self.data[start : start + size]
+        if hashlib.sha256(chunk).digest() != sha256:
+            raise BrokenSealError(_ALTERED)
+        return chunk
 
 
 def put(path: Path, chunks: Sequence[Range]) -> None:
@@ -103,8 +134,8 @@ def opened(path: Path) -> Seal:
         entries = file.read(count * _ENTRY.size)
         chunks = [(place, length) for place, length, _ in _ENTRY.iter_unpack(entries)]
         if _sha256(file, _frame(chunks, foot - _END.size, size), _name(path)) != frame:
-            raise BrokenSealError("its bytes differ from what was recorded")
-    return Seal(path, entries)
+            raise BrokenSealError(_ALTERED)
+    return Seal(path, entries, start)
 
 
 def _foot(file: BinaryIO) -> Range:

@@ -3,7 +3,7 @@ own.
 
     gather (processes)   what planning reads, and the worse rounds as rows (material.py)
     plan   (here)        from keys only (plan.py)
-    write  (processes)   one shard (write.py), from the gathered rows of each part
+    write  (processes)   a bucket of shards (write.py), from the gathered rows of each part
 
 The rejected answers are made of the rows of this dataset and no others, so a removed record is in no
 preference row. Without `shard.preference` nothing is gathered and the folder is removed."""
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from leafinstruct.records import public, table
 from leafinstruct.records.example import Example
-from leafinstruct.records.files import seal
+from leafinstruct.records.files import batches
 from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.records.published_row import row_of
 from leafinstruct.records.removals import Shown, Suppressed
@@ -30,6 +30,7 @@ from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import PreferenceFacts
 from leafinstruct.shard import keys as keys_of
+from leafinstruct.shard.buckets import buckets
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.files import checksums, damaged_shards
 from leafinstruct.shard.groups import group
@@ -97,7 +98,8 @@ def run(
         path.unlink(missing_ok=True)
     missing = [part for part in wanted if not folder.is_up_to_date(part.name, part.payload[0])]
     task = partial(write, config.row_group_bytes, out, folder)
-    for _ in engine.map(task, missing, Needs(what="writing preference rows")):
+    some = buckets(missing, len(parts), engine.workers)
+    for _ in engine.map(task, some, Needs(what="writing preference rows")):
         pass
     with writing(folder.path / CHECKSUMS) as temporary:
         temporary.write_text(checksums(folder), encoding="utf-8")
@@ -162,16 +164,12 @@ def _write_losers(
     assert inputs.upstream is not None, "rewrite was made from filter"
     wanted = {image.sha256 or "" for example in losers for image in example.images}
     data = table.images(inputs.upstream.file("images", part), wanted)
-    schema, places, digests = public.schema(), [], []
-    with writing(material.file_of(out, "losers", part)) as temporary:
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
-            for example in losers:
-                row = row_of(example, data, settings.recipe)
-                start = sink.tell()
-                file.write_batch(pa.RecordBatch.from_pylist([row], schema=schema))
-                places.append((start, sink.tell() - start))
-                digests.append(digest({**row, "images": [image.sha256 for image in example.images]}))
-        seal.put(temporary, places)
+    schema, digests = public.schema(), []
+    with batches.written(material.file_of(out, "losers", part), schema) as add:
+        for example in losers:
+            row = row_of(example, data, settings.recipe)
+            add(pa.RecordBatch.from_pylist([row], schema=schema))
+            digests.append(digest({**row, "images": [image.sha256 for image in example.images]}))
     return iter(digests)
 
 

@@ -26,10 +26,15 @@ from leafinstruct.records.published_row import PublishedRow, rows_in
 from leafinstruct.records.text.words import identity_of
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part as Task
+from leafinstruct.runtime.engine.base import TaskResult
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.stage_report import StageReport
-from leafinstruct.shard.files import WINDOW, gathered, row_groups
+from leafinstruct.shard.buckets import GatheredRows
+from leafinstruct.shard.files import row_groups
 from leafinstruct.shard.preference.negatives import retold, shuffled, swapped
+
+_AT_ONCE = 1024
+"""Places that are Python objects at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +58,43 @@ class Place:
         return self.other_part, self.other_index
 
 
-def write(row_group_bytes: int, out: Artifact, folder: Artifact, task: Task) -> StageReport:
-    """Task: write one shard. out: the artifact of the stage, with the gathered rows; folder: that of the
-    preference rows. payload: (key, table of plan.PLACES). One row group is in memory."""
+def write(row_group_bytes: int, out: Artifact, folder: Artifact, task: Task) -> TaskResult:
+    """Task: write the shards of a bucket, one after the other. out: the artifact of the stage, with the
+    gathered rows; folder: that of the preference rows. payload: of buckets.buckets."""
+    rows, losers = (GatheredRows(out, kind, public.schema()) for kind in ("rows", "losers"))
+    totals: Counter[str] = Counter()
+    for shard in task.payload:
+        totals.update(_write(row_group_bytes, rows, losers, folder, shard).counts)
+    return TaskResult(counts=totals)
+
+
+def _write(
+    row_group_bytes: int, rows: GatheredRows, losers: GatheredRows, folder: Artifact, shard: Task
+) -> StageReport:
+    """Write one shard, with one row group in memory. Its payload: (key, table of plan.PLACES)."""
     started = time.perf_counter()
-    key, places = task.payload
-    folder.open(task.name)
-    path = folder.path / f"{task.name}.parquet"
+    key, places = shard.payload
+    folder.open(shard.name)
+    path = folder.path / f"{shard.name}.parquet"
     schema = public.preference_schema()
-    counts: Counter[str] = Counter()
+    counts = Counter({"images": 0})  # a shard may be empty
     with writing(path) as temporary, pq.ParquetWriter(temporary, schema, **public.WRITER) as file:
-        for group in row_groups(_batches(out, places, schema), row_group_bytes):
-            rows = pa.Table.from_batches(group, schema)
-            counts["images"] += sum(len(of_row) for of_row in rows.column("images"))
-            counts.update(f"kind.{kind}" for kind in rows.column("kind").to_pylist())
-            file.write_table(rows, row_group_size=max(1, rows.num_rows))
+        for group in row_groups(_batches(rows, losers, places, schema), row_group_bytes):
+            table = pa.Table.from_batches(group, schema)
+            counts["images"] += sum(len(of_row) for of_row in table.column("images"))
+            counts.update(f"kind.{kind}" for kind in table.column("kind").to_pylist())
+            file.write_table(table, row_group_size=max(1, table.num_rows))
     counts.update({"rows": len(places), "bytes": path.stat().st_size})
     report = StageReport(counts=counts, seconds=time.perf_counter() - started)
-    return folder.commit(task.name, key, report, [path])
+    return folder.commit(shard.name, key, report, [path])
 
 
-def _batches(out: Artifact, places: pa.Table, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(
+    rows: GatheredRows, losers: GatheredRows, places: pa.Table, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
     """Yield one batch per preference row, in order."""
-    for start in range(0, len(places), WINDOW):
-        window = [Place(**place) for place in places.slice(start, WINDOW).to_pylist()]
-        lending = [place.other for place in window if place.other and place.kind != "round"]
-        rows = gathered(out, "rows", [*((place.part, place.index) for place in window), *lending])
-        losers = gathered(out, "losers", [one.other for one in window if one.other and one.kind == "round"])
-        for place in window:
+    for chunk in places.to_batches(max_chunksize=_AT_ONCE):
+        for place in (Place(**one) for one in chunk.to_pylist()):
             from_rows = losers if place.kind == "round" else rows
             other = None if place.other is None else _row(from_rows[place.other])
             made = made_of(place, _row(rows[place.part, place.index]), other)
