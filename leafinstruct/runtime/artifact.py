@@ -61,10 +61,12 @@ STAGES = ("ingest", "filter", "rewrite", "shard")
 
 @dataclass(frozen=True)
 class Artifact:
-    """A stage's directory, and the artifact that it is made from (None for ingest)."""
+    """A stage's directory, and the artifact that it is made from (None for ingest). shared: other processes
+    write parts of it at the same time (engine/share.py)."""
 
     path: Path
     upstream: Artifact | None = None
+    shared: bool = False
 
     @property
     def stage(self) -> str:
@@ -87,12 +89,15 @@ class Artifact:
         date, so a stage that runs retries them. The bytes of the files are compared by their readers.
         """
         report = self.report(part)
-        return (
-            report is not None
-            and report.key == key
-            and not report.counts.get("failed")
-            and self._has_files(report)
-        )
+        return report is not None and not report.counts.get("failed") and self._is_made(report, key)
+
+    def is_made(self, part: str, key: str) -> bool:
+        """Whether a part was made with this key and its files exist, with or without failed items."""
+        report = self.report(part)
+        return report is not None and self._is_made(report, key)
+
+    def _is_made(self, report: StageReport, key: str) -> bool:
+        return report.key == key and self._has_files(report)
 
     def _has_files(self, report: StageReport) -> bool:
         return all((self.path / name).is_file() for name in [*report.files, *report.intermediate])
@@ -191,13 +196,16 @@ class Artifact:
         save(self.path / "fingerprint.json", {**fingerprint, "format": FORMAT})
 
     def keep_only(self, parts: Iterable[str]) -> None:
-        """Remove the files of parts that are no longer in the plan, and temporary files of killed writers."""
+        """Remove the files of parts that are no longer in the plan, and temporary files of killed writers; not
+        if the artifact is shared, since their writers may be running."""
         gone = set(self.parts()) - set(parts)
         for path in [*self.path.glob("*-*.*")] if gone else []:
             # compare whole names: `edit` is not `image-edit`
             if path.name.partition("-")[2].rpartition(".")[0] in gone:
-                path.unlink()
-        for path in self.path.rglob(".*.tmp"):  # subfolders too: indexes of archives, images of the card
+                path.unlink(missing_ok=True)
+        for path in (
+            [] if self.shared else self.path.rglob(".*.tmp")
+        ):  # subfolders too: indexes of archives, images of the card
             path.unlink()
 
     def totals(self) -> Totals:
@@ -239,12 +247,12 @@ class Artifact:
         remove(path)
 
 
-def chain(run: Path) -> dict[str, Artifact]:
+def chain(run: Path, shared: bool = False) -> dict[str, Artifact]:
     """The directory of each stage of a run, linked to the one that it is made from. run: `runs/<name>`."""
     stages: dict[str, Artifact] = {}
     upstream = None
     for stage in STAGES:
-        upstream = stages[stage] = Artifact(run / stage, upstream)
+        upstream = stages[stage] = Artifact(run / stage, upstream, shared)
     return stages
 
 
