@@ -142,10 +142,7 @@ def _run_share(
 
 def _write_all(out: Artifact, parts: Sequence[Part], engine: Shared) -> None:
     """Write fetches- of some parts from the outcomes of all shares. parts: their payload is the key."""
-    urls = {
-        part.name: [str(url) for (url,) in table.columns(out.file("urls", part.name), "url")]
-        for part in parts
-    }
+    urls = {part.name: _listed(out, part) for part in parts}
     wanted = {url for some in urls.values() for url in some}
     found = {
         answer.url: answer
@@ -168,11 +165,14 @@ def list_urls(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
 
 async def fetch_domains(out: Artifact, web: Web, share: Share, part: Part) -> Found[list[Fetched]]:
     """Task: fetch the URLs of a part that are on the domains of a share. Returns their outcomes."""
-    urls = [str(url) for (url,) in table.columns(out.file("urls", part.name), "url")]
-    answers = await asyncio.gather(
-        *(web.fetch(url) for url in urls if share_of(url, share.of) == share.number)
-    )
+    urls = [url for url in _listed(out, part) if share_of(url, share.of) == share.number]
+    answers = await asyncio.gather(*(web.fetch(url) for url in urls))
     return Found(counts={"images": len(answers)}, repaired=web.repaired(), value=[*answers])
+
+
+def _listed(out: Artifact, part: Part) -> list[str]:
+    """The URLs of a part that `list_urls` wrote."""
+    return [str(url) for (url,) in table.columns(out.file("urls", part.name), "url")]
 
 
 def share_of(url: str, shares: int) -> int:

@@ -75,8 +75,8 @@ class _Loaded(Protocol):
 @dataclass(frozen=True)
 class RewriteSettings:
     """Settings of the stage. answers: folder of the answer cache; questions: question files by language;
-    turns_prompt: prompt of families with several turns; seed: of styles; examiner: None without one; division:
-    of a divided build."""
+    turns_prompt: prompt of families with several turns; seed: of styles; examiner: None without one;
+    division: of a divided build."""
 
     config: RewriteConfig
     llm: LlmConfig

@@ -196,8 +196,8 @@ class Artifact:
         save(self.path / "fingerprint.json", {**fingerprint, "format": FORMAT})
 
     def keep_only(self, parts: Iterable[str]) -> None:
-        """Remove the files of parts that are no longer in the plan, and temporary files of killed writers; not
-        if the artifact is shared, since their writers may be running."""
+        """Remove the files of parts that are no longer in the plan, and temporary files of killed writers.
+        Those of a shared artifact stay, since their writers may be running."""
         gone = set(self.parts()) - set(parts)
         for path in [*self.path.glob("*-*.*")] if gone else []:
             # compare whole names: `edit` is not `image-edit`

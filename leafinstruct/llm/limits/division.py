@@ -1,9 +1,9 @@
 """The limits of one share of a divided build: its part of requests, tokens and dollars.
 
-The limits of an `llm` section count for a whole build, and shares do not talk to each other. So each client of
-a share gets the n-th part of `budget`, `requests_per_minute`, `tokens_per_minute` and `max_in_flight`; the
-section itself, which is compared and published, stays as it is. What a share has spent is kept in its ledger,
-so that a share which is started again goes on with the rest of its budget.
+The limits of an `llm` section count for a whole build, and shares do not talk to each other. So each client
+of a share gets the n-th part of `budget`, `requests_per_minute`, `tokens_per_minute` and `max_in_flight`; the
+section itself, which is compared and published, stays as it is. A share keeps what it has spent in a ledger,
+so that it goes on with the rest of its budget when it is started again.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Division:
 class Ledger:
     """What one share has spent in one stage: sealed lines {"key": request, "dollars"}, a file per process.
 
-    A request has a line when it is sent, with its likely cost, and one when it is answered, with its cost; the
-    last one counts. So a request that was in flight when the process was killed counts at its likely cost. A
-    line takes about 130 bytes.
+    A request has a line when it is sent, with its likely cost, and one when it is answered, with its cost;
+    the last one counts. So a request that was in flight when the process was killed counts at its likely
+    cost. A line takes about 130 bytes.
     """
 
     def __init__(self, path: Path) -> None:
