@@ -203,9 +203,9 @@ class Artifact:
             # compare whole names: `edit` is not `image-edit`
             if path.name.partition("-")[2].rpartition(".")[0] in gone:
                 path.unlink(missing_ok=True)
-        for path in (
-            [] if self.shared else self.path.rglob(".*.tmp")
-        ):  # subfolders too: indexes of archives, images of the card
+        if self.shared:
+            return
+        for path in self.path.rglob(".*.tmp"):  # subfolders too: indexes of archives, images of the card
             path.unlink()
 
     def totals(self) -> Totals:

@@ -1,4 +1,4 @@
-"""Shares: one build divided among processes that have nothing in common but the run's folder on a shared disk.
+"""Shares: one build divided among processes that have nothing in common but a run's folder on a shared disk.
 
 `leaf build --share 3/16` makes every sixteenth part of each stage. No process talks to another one. A stage
 calls three functions here, which do nothing for an undivided build:
@@ -7,9 +7,9 @@ calls three functions here, which do nothing for an undivided build:
     barrier   before a global step: record that this share is done, and raise Waiting unless all are
     once      the global step itself: one share does it, those that come later read its result
 
-Waiting is no error: the process ends with exit code 0 and is started again when the others are done. The share
-that comes last finds all others done, does the global step and goes on. So a build takes at most as many
-rounds as it has barriers (STEPS).
+Waiting is no error: the process ends with exit code 0 and is started again when the others are done. The
+share that comes last finds all others done, does the global step and goes on. So a build takes at most as
+many rounds as it has barriers (STEPS).
 
     runs/<name>/shares/
         build.json                   number of shares, and the digest of each stage's fingerprint
@@ -93,7 +93,7 @@ STEPS = (INGESTED, HOSTS, URLS, FETCHED, DUPLICATES, FILTERED, REWRITTEN, SPLITS
 and no FETCHED."""
 
 
-class Waiting(Exception):
+class Waiting(Exception):  # noqa: N818 - no error
     """This share has done what it can do before other shares are done. No error: the same command continues
     then. step: the global step that is next; shares: numbers of those that are not done."""
 
