@@ -101,7 +101,7 @@ class Waiting(Exception):  # noqa: N818 - no error
         self.share, self.step, self.shares = share, step, tuple(shares)
         super().__init__(
             f"share {share} is done before {step.does} ({step.stage}) and waits for "
-            f"{_named(self.shares)}; the same command continues when it is done"
+            f"{_named(self.shares)}; the same command continues when they are done"
         )
 
 
@@ -113,10 +113,9 @@ def _named(numbers: Sequence[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    texts = [f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
-    if len(numbers) == 1:
-        return f"share {texts[0]}"
-    return "shares " + (", ".join(texts) if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}")
+    texts = [text for run in runs for text in ([f"{run[0]}-{run[-1]}"] if len(run) > 2 else map(str, run))]
+    listed = " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
+    return f"{'share' if len(numbers) == 1 else 'shares'} {listed}"
 
 
 class _Begun(NamedTuple):
