@@ -67,6 +67,7 @@ def build(
     rebuild: bool = False,
     retry_failed: bool = False,
     retry_refused: bool = False,
+    share: str | None = None,
     on_progress: OnProgress | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> Run:
@@ -75,7 +76,9 @@ def build(
     recipe: path of a recipe, or its content; relative paths in a mapping are relative to the current folder.
     stage: last stage to run (ingest, filter, rewrite, shard). changes: `key=value`, as `--set`. limit:
     maximum number of documents, in a run of its own. workers: number of processes, default one per CPU core.
-    rebuild, retry_failed, retry_refused: as the flags of `leaf build`. on_progress: called with a Progressed
+    rebuild, retry_failed, retry_refused: as the flags of `leaf build`. share: `3/16`, to make only the third
+    sixteenth of the parts (docs/cluster.md); raises Waiting (runtime/engine/share.py), which is no error, if
+    other shares have to be done first. on_progress: called with a Progressed
     (runtime/engine/watched.py) for every finished part. on_outcome: called with the `pipeline.Outcome` of
     every stage.
 
@@ -90,6 +93,7 @@ def build(
     from leafinstruct.runtime.artifact import STAGES
     from leafinstruct.runtime.engine.local import LocalEngine
     from leafinstruct.runtime.engine.notebook import outside_loop
+    from leafinstruct.runtime.engine.share import Share
 
     if stage not in STAGES:
         raise RecipeError(f"stage {stage!r}: there is no such stage; {suggestion(stage, STAGES)}")
@@ -98,7 +102,14 @@ def build(
     def run(report: OnProgress) -> None:
         with LocalEngine(workers) as engine:
             for outcome in pipeline.build(
-                loaded, engine, report, stage, rebuild, retry_failed, retry_refused
+                loaded,
+                engine,
+                report,
+                stage,
+                rebuild,
+                retry_failed,
+                retry_refused,
+                None if share is None else Share.parse(share),
             ):
                 if on_outcome is not None:
                     on_outcome(outcome)

@@ -71,8 +71,9 @@ class Mending:
     """Repairs of one build. notes: stage -> one clause per damaged file, for the line at the end of the
     build."""
 
-    def __init__(self, chain: Mapping[str, Artifact]) -> None:
-        self._chain = chain
+    def __init__(self, chain: Mapping[str, Artifact], shared: bool = False) -> None:
+        """shared: only the file that was met is removed, since others may be written by other processes."""
+        self._chain, self._shared = chain, shared
         self._times: Counter[Path] = Counter()
         self.notes: defaultdict[str, list[str]] = defaultdict(list)
 
@@ -85,7 +86,8 @@ class Mending:
         stage = next((stage for stage, out in self._chain.items() if out.is_of(error.path)), None)
         if stage is None:
             raise error
-        found = dict(damages(self._chain[stage], engine)) | {error.path: error.fault}
+        found = {} if self._shared else dict(damages(self._chain[stage], engine))
+        found |= {error.path: error.fault}
         for path, fault in sorted(found.items()):
             self._times[path] += 1
             if self._times[path] > 2:

@@ -19,17 +19,20 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from leafinstruct.errors import DamagedError, DriftError, PublishError
+from leafinstruct.errors import DamagedError, DriftError, PublishError, RecipeError
 from leafinstruct.integrity import Mending, damaged_json
+from leafinstruct.recipe.divided import divided
 from leafinstruct.recipe.load import Loaded
 from leafinstruct.records import removals as suppressed
 from leafinstruct.runtime.artifact import STAGES, Artifact, drift
 from leafinstruct.runtime.artifact import chain as stages_of
+from leafinstruct.runtime.engine import share as shares
 from leafinstruct.runtime.engine.base import Engine, naming
+from leafinstruct.runtime.engine.share import Share, Shared, Step
 from leafinstruct.runtime.engine.watched import OnProgress, Progressed, Watched
 from leafinstruct.runtime.files import ALTERED
 from leafinstruct.runtime.last_write import last_write
-from leafinstruct.runtime.locks import one_build
+from leafinstruct.runtime.locks import one_build, one_share
 from leafinstruct.runtime.record import Fingerprint, Record
 from leafinstruct.runtime.stage import Stage
 
@@ -65,17 +68,31 @@ def build(
     rebuild: bool = False,
     retry_failed: bool = False,
     retry_refused: bool = False,
+    share: Share | None = None,
 ) -> Iterator[Outcome]:
     """Run the stages up to and including `until` that are not up to date. Yields the outcome of each stage.
 
     rebuild: delete all results first (answers of a language model cost money and are kept). retry_failed,
     retry_refused: run stages again that have failed items, or questions that a model refused. After a damaged
-    file the build returns to the stage that made it and yields its outcome again. Raises any
-    LeafInstructError; finished work is kept, and the next call continues from there.
+    file the build returns to the stage that made it and yields its outcome again. share: run only the parts
+    of this share. Raises any LeafInstructError; finished work is kept, and the next call continues from
+    there. Raises Waiting if a share has to wait for others.
     """
-    chain = artifacts(loaded)
-    mending, stages = Mending(chain), list(chain)[: STAGES.index(until) + 1]
-    with one_build(loaded.directory):
+    if share is not None and (rebuild or retry_failed or retry_refused):
+        raise RecipeError(
+            f"share {share}: shares neither rebuild nor retry, because others may use these results; run "
+            "`leaf build` with this flag and without a share, then the shares again"
+        )
+    if share is not None:
+        loaded = divided(loaded, share)
+    chain = stages_of(loaded.directory, shared=share is not None)
+    mending = Mending(chain, shared=share is not None)
+    with one_build(loaded.directory) if share is None else one_share(loaded.directory, share.number):
+        if share is None:
+            shutil.rmtree(loaded.directory / shares.FOLDER, ignore_errors=True)
+        else:
+            Shared(engine, share, loaded.directory).enter()
+        stages = list(chain)[: STAGES.index(until) + 1]
         at, forgotten = 0, set[str]()
         while at < len(stages):
             if rebuild and stages[at] not in forgotten:
@@ -87,7 +104,7 @@ def build(
                     loaded,
                     stages[at],
                     chain,
-                    watched,
+                    watched if share is None else Shared(watched, share, loaded.directory),
                     retry_failed,
                     retry_refused,
                     last=at == len(stages) - 1,
@@ -98,6 +115,8 @@ def build(
             counted = [f"{count:,} {what}" for what, count in sorted(watched.repaired.items())]
             yield replace(outcome, repaired=(*outcome.repaired, *mending.notes.pop(stages[at], ()), *counted))
             at += 1
+        if share is not None:
+            Shared(engine, share, loaded.directory).leave()
 
 
 def _run_stage(
@@ -111,7 +130,8 @@ def _run_stage(
 ) -> Outcome:
     out, stage = chain[name], _stage(name)
     if name == "filter":
-        _read_reference(loaded, engine)
+        with shares.alone(engine):
+            _read_reference(loaded, shares.undivided(engine))
     settings = stage.settings(loaded)
     with naming(name):
         fingerprint = stage.fingerprint(settings, out.upstream, out, engine)
@@ -126,8 +146,42 @@ def _run_stage(
         damaged = tuple(f"{file} ({ALTERED})" for file in stage.damaged(out, engine))
         if not damaged:
             return Outcome(name, record, up_to_date=True, repaired=lost)
+    # the first share begins the stage, the others take part in it
+    with (
+        engine.joining(name, fingerprint, lambda: _changes(name, out.fingerprint or {}, fingerprint))
+        if isinstance(engine, Shared)
+        else nullcontext(True)
+    ) as is_first:
+        if is_first:
+            found, made = _begin(loaded, name, chain, fingerprint, changes, engine)
+            changes, lost = (*changes, *found), (*lost, *made)
+    if refused:
+        stage.reopen(out, refused)
+    began = time.monotonic()
+    with naming(name):
+        facts = stage.run(settings, out.upstream, out, engine)
+    # of a divided build nobody knows it
+    seconds = None if isinstance(engine, Shared) else round(time.monotonic() - began, 2)
+    with last_write() if last else nullcontext():
+        record = out.finish(fingerprint, facts, seconds)
+    return Outcome(name, record, up_to_date=False, changes=changes, repaired=(*lost, *damaged))
+
+
+def _begin(
+    loaded: Loaded,
+    name: str,
+    chain: Mapping[str, Artifact],
+    fingerprint: Fingerprint,
+    changes: tuple[str, ...],
+    engine: Engine,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Begin a stage. changes: differences from its last build. Returns further ones, and which damaged files
+    of its sources were made again. Raises DriftError if a named version would change."""
+    out, stage = chain[name], _stage(name)
+    settings = stage.settings(loaded)
     altered = stage.altered(settings, out)
-    changes += tuple(f"{file} changed, although its size and time did not" for file in altered)
+    found = tuple(f"{file} changed, although its size and time did not" for file in altered)
+    changes += found
     # a removal is more important than the version; and a missing shard is written as it was
     tolerated = (*suppressed.changes(out), *stage.tolerated(settings, changes))
     broken = [line for line in changes if not line.startswith(tolerated)]
@@ -137,20 +191,14 @@ def _run_stage(
             f"{'; '.join(broken[:4])}{' and more' if len(broken) > 4 else ''}; "
             "give the recipe a new version, or rebuild with --rebuild"
         )
+    made: tuple[str, ...] = ()
     if stage.reads_sources:
         first = _stage(STAGES[0])
-        made = first.mend(first.settings(loaded), chain[STAGES[0]], engine)
-        lost += tuple(f"{file} ({ALTERED})" for file in made)
+        files = first.mend(first.settings(loaded), chain[STAGES[0]], shares.undivided(engine))
+        made = tuple(f"{file} ({ALTERED})" for file in files)
     stage.reread(settings, out, altered)
     out.begin(fingerprint)
-    if refused:
-        stage.reopen(out, refused)
-    began = time.monotonic()
-    with naming(name):
-        facts = stage.run(settings, out.upstream, out, engine)
-    with last_write() if last else nullcontext():
-        record = out.finish(fingerprint, facts, seconds=round(time.monotonic() - began, 2))
-    return Outcome(name, record, up_to_date=False, changes=changes, repaired=(*lost, *damaged))
+    return found, made
 
 
 def _read_reference(loaded: Loaded, engine: Engine) -> None:
@@ -183,6 +231,17 @@ def _stated(out: Artifact) -> tuple[Record | None, Fingerprint | None, tuple[str
         before = record["fingerprint"]
         out.save_fingerprint(before)
     return (record if out.is_whole else None), before, lost
+
+
+def steps(loaded: Loaded, until: str = STAGES[-1]) -> list[Step]:
+    """The global steps of a build up to and including a stage: one round of its shares for each."""
+    config = loaded.recipe.filter
+    absent = {
+        *([] if config.host_paragraphs else [shares.HOSTS]),
+        *([] if config.images.fetch else [shares.URLS, shares.FETCHED]),
+    }
+    stages = STAGES[: STAGES.index(until) + 1]
+    return [step for step in shares.STEPS if step.stage in stages and step not in absent]
 
 
 def drifted(loaded: Loaded, engine: Engine) -> list[str]:

@@ -218,11 +218,16 @@ def warm() -> None:
 
 
 def run(
-    folder: Path, *arguments: str, before: Callable[[], None] = lambda: None, seconds: float = 300
+    folder: Path,
+    *arguments: str,
+    before: Callable[[], None] = lambda: None,
+    seconds: float = 300,
+    name: str = "",
 ) -> Done:
-    """One verb in a fork of this process. before: called in it first."""
+    """One verb in a fork of this process. before: called in it first. name: of the files of its output, for
+    several at a time."""
     began = time.monotonic()
-    out, err = folder / ".out", folder / ".err"
+    out, err = folder / f".out{name}", folder / f".err{name}"
     child = os.fork()
     if child == 0:
         _child(folder, arguments, before, out, err)

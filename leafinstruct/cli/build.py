@@ -13,12 +13,13 @@ from typer import Option
 
 from leafinstruct.cli.forecast import show_forecast
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
-from leafinstruct.cli.output import command_line, note, progress, show_status
+from leafinstruct.cli.output import command_line, note, print_json, progress, show_status
 from leafinstruct.cli.signals import Interrupted, stopping
 
 if TYPE_CHECKING:
     from leafinstruct.pipeline import Outcome
     from leafinstruct.recipe.load import Loaded
+    from leafinstruct.runtime.engine.share import Waiting
     from leafinstruct.runtime.engine.watched import OnProgress, Progressed
 
 
@@ -38,6 +39,16 @@ Calibrate = Annotated[
         metavar="N",
         help="With --dry-run: first ask the model about N documents of each source, at its price. "
         "The build uses these answers. Default: ask nothing.",
+    ),
+]
+
+ShareOf = Annotated[
+    str | None,
+    Option(
+        "--share",
+        metavar="K/N",
+        help="Make share K of N, on a shared disk: every N-th part up to the next step that needs all parts. "
+        "With --dry-run: list these steps. Default: the whole build.",
     ),
 ]
 
@@ -67,37 +78,86 @@ def build(
         bool, Option("--dry-run", help="Estimate documents, requests and cost; build nothing.")
     ] = False,
     calibrate: Calibrate = None,
+    share: ShareOf = None,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
     """Build the dataset: ingest, filter, rewrite, shard. Results that are up to date are reused."""
     from leafinstruct import build as run
     from leafinstruct.runtime.artifact import STAGES
+    from leafinstruct.runtime.engine.share import Waiting
 
     if stage is not None and stage not in STAGES:
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
     if calibrate and not dry_run:
         raise typer.BadParameter("needs --dry-run", param_hint="--calibrate")
     loaded = load_recipe(recipe, changes, limit)
+    if dry_run and share is not None:
+        if calibrate:
+            raise typer.BadParameter("asks a model, which no share does", param_hint="--calibrate")
+        _show_rounds(loaded, share, stage or STAGES[-1], as_json)
+        return
     if dry_run:
         _estimate(loaded, workers, calibrate or 0, as_json)
         return
     started = time.monotonic()
     outcomes: list[Outcome] = []
     with progress() as on_progress, _naming_what_goes_on(on_progress) as watching:
-        built = run(
-            loaded,
-            stage or STAGES[-1],
-            workers=workers,
-            rebuild=rebuild,
-            retry_failed=retry_failed,
-            retry_refused=retry_refused,
-            on_progress=stopping(watching),
-            on_outcome=outcomes.append,
-        )
+        try:
+            built = run(
+                loaded,
+                stage or STAGES[-1],
+                workers=workers,
+                rebuild=rebuild,
+                retry_failed=retry_failed,
+                retry_refused=retry_refused,
+                share=share,
+                on_progress=stopping(watching),
+                on_outcome=outcomes.append,
+            )
+        except Waiting as waiting:
+            found = waiting
+        else:
+            found = None
+    if found is not None:
+        _show_waiting(found, as_json)
+        return
     _show_outcomes(outcomes, loaded)
     built = replace(built, again=command_line(recipe, changes, limit))
     show_status(built, as_json, time.monotonic() - started)
+
+
+def _show_waiting(waiting: Waiting, as_json: bool) -> None:
+    if as_json:
+        step = waiting.step
+        print_json(
+            {
+                "share": str(waiting.share),
+                "waits_for": list(waiting.shares),
+                "before": {"stage": step.stage, "step": step.does},
+            }
+        )
+    else:
+        note(str(waiting))
+
+
+def _show_rounds(loaded: Loaded, share: str, stage: str, as_json: bool) -> None:
+    """List the rounds of a divided build: what each ends with."""
+    from leafinstruct.pipeline import steps
+    from leafinstruct.recipe.divided import divided
+    from leafinstruct.runtime.engine.share import Share
+
+    shares = Share.parse(share)
+    found = steps(divided(loaded, shares), stage)
+    if as_json:
+        rounds = [
+            {"round": at, "stage": step.stage, "ends_with": step.does} for at, step in enumerate(found, 1)
+        ]
+        print_json({"shares": shares.of, "rounds": rounds})
+        return
+    typer.echo(f"{len(found)} rounds of {shares.of} shares; a round ends with what its last share does:")
+    for at, step in enumerate(found, 1):
+        typer.echo(f"{at:>3}  {step.stage:<8} {step.does}")
 
 
 def _estimate(loaded: Loaded, workers: int | None, calibrate: int, as_json: bool) -> None:

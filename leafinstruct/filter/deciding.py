@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from leafinstruct.filter.decision import Decision
 from leafinstruct.filter.passes import INTERMEDIATE, cached_scores, decision_of
@@ -17,7 +18,8 @@ from leafinstruct.records.document import UNDECIDED
 from leafinstruct.records.rows import Drop
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.engine.base import Part
+from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.engine.share import FILTERED, barrier, own, remaining
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Failed
 from leafinstruct.runtime.stage_report import StageReport
@@ -28,6 +30,32 @@ class FilterReport(StageReport):
     """Report of a part of filter. failed: documents that were dropped for a temporary reason."""
 
     failed: Sequence[Failed] = ()
+
+
+def run(
+    settings: FilterSettings,
+    inputs: Artifact,
+    out: Artifact,
+    parts: Sequence[Part],
+    engine: Engine,
+    key_of: Callable[[Part], str],
+) -> None:
+    """Decide on the parts without a current report, and meet the other shares. key_of: of a part's report."""
+
+    def keyed(part: Part) -> Part:
+        return Part(part.name, key_of(part))
+
+    def is_up_to_date(part: Part) -> bool:
+        return out.is_up_to_date(part.name, part.payload)
+
+    def is_made(part: Part) -> bool:
+        return out.is_made(part.name, part.payload)
+
+    wanted = [keyed(part) for part in own(engine, parts)]
+    missing = remaining(engine, FILTERED, wanted, is_up_to_date, is_made)
+    for _ in engine.map(partial(decide, settings, inputs, out), missing, Needs(what="deciding")):
+        pass
+    barrier(engine, FILTERED, (parts, lambda part: is_made(keyed(part))))
 
 
 def decide(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> FilterReport:

@@ -7,14 +7,26 @@ All runs of a working directory share the store (images/web): an image is fetche
 robots.txt, opt-out, a private address) is not requested again; a temporary failure is retried by every run of
 filter. `fetches-` holds no bytes; look copies them into the part's image file like those of any other
 reference. Later keys include only URL, outcome and sha256, nothing that depends on the time.
+
+A divided build is cut by domain here, since one process keeps the pace and the robots.txt of a host:
+
+    list   (processes)    URLs of the remaining documents of the share's parts -> urls-<part>
+    fetch  (event loop)   the URLs of all parts on the share's domains -> one table of outcomes for each share
+    write  (here)         fetches- of the share's parts, from the tables of all shares, without the network
+
+By domain, not by host, because most redirects stay in one. One that leaves it is followed by the share that
+met it, which keeps a pace of its own with that host.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leafinstruct.errors import SourceError
@@ -23,15 +35,20 @@ from leafinstruct.filter.passes import CODE, CachedScores, decision_of, images_k
 from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
-from leafinstruct.images.web.store import Store, is_intact
+from leafinstruct.images.web.store import Fetched, Store, is_intact
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
+from leafinstruct.records.url import domain_of, host_of
 from leafinstruct.runtime.artifact import Artifact, digest
-from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
+from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part, TaskResult
+from leafinstruct.runtime.engine.share import FETCHED, URLS, Share, Shared, barrier, own
 from leafinstruct.runtime.files import writing
 
 if TYPE_CHECKING:
     from leafinstruct.images.web.client import Web
+
+AT_ONCE = 100
+"""Parts of a divided build whose outcomes are in memory at the same time: 1 KB an image."""
 
 
 def run(
@@ -41,27 +58,39 @@ def run(
 
     Raises SourceError if more images failed for a temporary reason than the recipe tolerates.
     """
-    config = settings.config.images.fetch
-    assert config is not None, "only a recipe with filter.images.fetch comes here"
+    if isinstance(engine, Shared):
+        _run_share(settings, inputs, out, parts, engine)
+        return
     wanted = [Part(part.name, _key(settings, inputs, out, part)) for part in parts]
     missing = [part for part in wanted if not _is_up_to_date(settings, inputs, out, part)]
     if missing:
-        # imported here, since aiohttp takes 0.1 s and most builds fetch nothing
-        from leafinstruct.images.web.client import Web
-
-        try:
-            web = Web(config, Store(settings.fetched), refused=settings.removed)
-        except OSError as error:
-            raise SourceError(
-                f"{error.filename}: fetched images cannot be read: {error.strerror}; check the disk "
-                "and its permissions"
-            ) from error
-        needs = Needs(
-            "io", 4, "fetching images", release=web.close, unit="images", pulse=lambda: web.answered
-        )
-        for _ in engine.map(partial(fetch, settings, inputs, out, web), missing, needs):
+        web = _web(settings)
+        for _ in engine.map(partial(fetch, settings, inputs, out, web), missing, _needs(web)):
             pass
-    _refuse_failures(settings, out, parts)
+    names = ("state", "reason")
+    _refuse_failures(
+        settings, (row for part in parts for row in table.columns(out.file("fetches", part.name), *names))
+    )
+
+
+def _web(settings: FilterSettings) -> Web:
+    """A new fetcher. Raises SourceError if the store cannot be read."""
+    # imported here, since aiohttp takes 0.1 s and most builds fetch nothing
+    from leafinstruct.images.web.client import Web
+
+    config = settings.config.images.fetch
+    assert config is not None, "only a recipe with filter.images.fetch comes here"
+    try:
+        return Web(config, Store(settings.fetched), refused=settings.removed)
+    except OSError as error:
+        raise SourceError(
+            f"{error.filename}: fetched images cannot be read: {error.strerror}; check the disk "
+            "and its permissions"
+        ) from error
+
+
+def _needs(web: Web) -> Needs:
+    return Needs("io", 4, "fetching images", release=web.close, unit="images", pulse=lambda: web.answered)
 
 
 async def fetch(
@@ -69,14 +98,118 @@ async def fetch(
 ) -> TaskResult:
     """Task: fetch the URLs of the images that remain in the part's remaining documents. Writes fetches-,
     which gets its key only if no image failed for a temporary reason. part.payload: the key."""
-    documents, cached = table.documents(inputs.checked("documents", part.name)), scan.found_in(out, part)
-    decisions = (decision_of(document, settings, CachedScores(cached)) for document in documents)
-    urls = _urls(decision.document for decision in decisions if decision.kept)
+    urls = _urls_of(settings, inputs, out, part)
     answers = await asyncio.gather(*(web.fetch(url) for url in urls))
+    return replace(_write(out, part, answers), repaired=web.repaired())
+
+
+def _write(out: Artifact, part: Part, answers: Sequence[Fetched]) -> TaskResult:
+    """Write fetches- of a part. part.payload: the key."""
     failed = sum(answer.state == "failed" for answer in answers)
     with writing(out.file("fetches", part.name)) as temporary:
-        table.write(temporary, answers, table.FETCHES, "" if failed else part.payload)
-    return TaskResult(counts={"images": len(answers), "failed": failed}, repaired=web.repaired())
+        table.write(temporary, answers, table.FETCHES, table.with_failures(part.payload, failed))
+    return TaskResult(counts={"images": len(answers), "failed": failed})
+
+
+def _run_share(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Shared
+) -> None:
+    """Fetch for one share of a divided build. Raises Waiting, and SourceError as `run`."""
+
+    def keyed(part: Part) -> Part:
+        return Part(part.name, _key(settings, inputs, out, part))
+
+    def is_listed(part: Part) -> bool:
+        return table.key_of(out.file("urls", part.name)) == part.payload or _is_written(out, part)
+
+    wanted = [keyed(part) for part in own(engine, parts)]
+    listed = [part for part in wanted if not is_listed(part)]
+    for _ in engine.map(partial(list_urls, settings, inputs, out), listed, Needs(what="listing images")):
+        pass
+    barrier(engine, URLS, (parts, lambda part: is_listed(keyed(part))))
+    if not _is_fetched(settings, _outcomes_of(engine, engine.share.number)):
+        web = _web(settings)
+        listed = [part for part in parts if table.key_of(out.file("urls", part.name)) is not None]
+        found = engine.map(partial(fetch_domains, out, web, engine.share), listed, _needs(web))
+        with writing(_outcomes_of(engine, engine.share.number)) as temporary:
+            table.write(temporary, (answer for result in found for answer in result.value), table.FETCHES)
+            _refuse_failures(settings, table.columns(temporary, "state", "reason"))
+    barrier(engine, FETCHED)
+    missing = [part for part in wanted if not _is_written(out, part)]
+    for start in range(0, len(missing), AT_ONCE):
+        _write_all(out, missing[start : start + AT_ONCE], engine)
+
+
+def _write_all(out: Artifact, parts: Sequence[Part], engine: Shared) -> None:
+    """Write fetches- of some parts from the outcomes of all shares. parts: their payload is the key."""
+    urls = {part.name: _listed(out, part) for part in parts}
+    wanted = {url for some in urls.values() for url in some}
+    found = {
+        answer.url: answer
+        for number in range(1, engine.share.of + 1)
+        for answer in table.records(_outcomes_of(engine, number), Fetched, ["terms"])
+        if answer.url in wanted
+    }
+    for part in parts:
+        _write(out, part, [found[url] for url in urls[part.name]])
+
+
+def list_urls(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
+    """Task: write urls-, the URLs of the images that remain in a part's remaining documents. part.payload:
+    the key."""
+    urls = _urls_of(settings, inputs, out, part)
+    with writing(out.file("urls", part.name)) as temporary:
+        table.write(temporary, ({"url": url} for url in urls), table.URLS, part.payload)
+    return TaskResult(counts={"images": len(urls)})
+
+
+async def fetch_domains(out: Artifact, web: Web, share: Share, part: Part) -> Found[list[Fetched]]:
+    """Task: fetch the URLs of a part that are on the domains of a share. Returns their outcomes."""
+    urls = [url for url in _listed(out, part) if share_of(url, share.of) == share.number]
+    answers = await asyncio.gather(*(web.fetch(url) for url in urls))
+    return Found(counts={"images": len(answers)}, repaired=web.repaired(), value=[*answers])
+
+
+def _listed(out: Artifact, part: Part) -> list[str]:
+    """The URLs of a part that `list_urls` wrote."""
+    return [str(url) for (url,) in table.columns(out.file("urls", part.name), "url")]
+
+
+def share_of(url: str, shares: int) -> int:
+    """The share that fetches from the domain of a URL, from 1."""
+    domain = domain_of(host_of(url) or "")
+    return int(hashlib.sha256(domain.encode("utf-8", "surrogatepass")).hexdigest()[:16], 16) % shares + 1
+
+
+def forget_urls(out: Artifact, parts: Sequence[Part]) -> None:
+    """Remove what only the division of fetching needed."""
+    for part in parts:
+        out.file("urls", part.name).unlink(missing_ok=True)
+
+
+def _outcomes_of(engine: Shared, number: int) -> Path:
+    """What a share fetched."""
+    return engine.mark(FETCHED, number).with_suffix(".parquet")
+
+
+def _is_fetched(settings: FilterSettings, path: Path) -> bool:
+    """Whether a share's outcomes are written, and the store has the files of their bytes."""
+    if table.key_of(path) is None:
+        return False
+    segments = {segment for (segment,) in table.columns(path, "segment") if segment is not None}
+    return all((settings.fetched / segment).exists() for segment in segments)
+
+
+def _is_written(out: Artifact, part: Part) -> bool:
+    """Whether a part has its outcomes, failures included. part.payload: the key."""
+    return table.without_failures(table.key_of(out.file("fetches", part.name))) == part.payload
+
+
+def _urls_of(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> list[str]:
+    """URLs of the images that remain in a part's remaining documents."""
+    documents, cached = table.documents(inputs.checked("documents", part.name)), scan.found_in(out, part)
+    decisions = (decision_of(document, settings, CachedScores(cached)) for document in documents)
+    return _urls(decision.document for decision in decisions if decision.kept)
 
 
 def _is_up_to_date(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> bool:
@@ -131,14 +264,14 @@ def _key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) 
     )
 
 
-def _refuse_failures(settings: FilterSettings, out: Artifact, parts: Sequence[Part]) -> None:
+def _refuse_failures(settings: FilterSettings, outcomes: Iterable[tuple[str, str]]) -> None:
+    """outcomes: state and reason of each image."""
     total, failed, reasons = 0, 0, Counter[str]()
-    for part in parts:
-        for state, reason in table.columns(out.file("fetches", part.name), "state", "reason"):
-            total += 1
-            if state == "failed":
-                failed += 1
-                reasons[reason] += 1
+    for state, reason in outcomes:
+        total += 1
+        if state == "failed":
+            failed += 1
+            reasons[reason] += 1
     if failed > settings.config.images.tolerate_failures * total:
         raise SourceError(
             f"{failed:,} of {total:,} images on the web could not be fetched just now "

@@ -269,9 +269,8 @@ def run_models(settings: FilterSettings, inputs: Artifact, out: Artifact, part: 
         kept = _decided(_named(documents, kept), settings, cached)
     seen = digest([(ref, row.sha256, row.stamp) for ref, row in sorted(images.items())])
     unscored = counts["embeddings_failed"] + counts["predictions_failed"]
-    failed = unscored or any(row.state == "failed" for row in images.values())
-    # without a key, what failed is read and embedded again by the next run
-    key = "" if failed else f"{part.payload} {seen}"
+    failed = unscored + sum(row.state == "failed" for row in images.values())
+    key = table.with_failures(f"{part.payload} {seen}", failed)
     with writing(out.file("keys", part.name)) as temporary:
         rows = (duplicate.key_row(left, hashes(left, images)) for _, left in kept)
         table.write(temporary, rows, table.KEYS, key)

@@ -25,6 +25,7 @@ from leafinstruct.filter.judging.panel import Judge
 from leafinstruct.filter.predictors.predictor import Predictor, predictors_of
 from leafinstruct.filter.score import Score
 from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.limits.division import Division
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.records.removals import Suppressed
 from leafinstruct.sketchbook import tiny_clip
@@ -54,6 +55,7 @@ class _Loaded(Protocol):
     def fetched(self) -> Path: ...
     @property
     def removed(self) -> Suppressed: ...
+    def division(self, stage: str) -> Division | None: ...
     def template(self, folder: str, name: str) -> Prompt: ...
 
 
@@ -65,7 +67,7 @@ class FilterSettings:
     None if the recipe needs no score of it. answers: folder of the answer cache. fetched: folder of images
     fetched from the web. removed: sha256 of images that were deleted by request. drawn: whether all sources
     are Sketchbook. references: names of the sources of filter.reference. predictors: the recipe's own models
-    that give a score each.
+    that give a score each. division: of a divided build.
     """
 
     config: FilterConfig
@@ -79,6 +81,7 @@ class FilterSettings:
     drawn: bool = False
     references: tuple[str, ...] = ()
     predictors: tuple[Predictor, ...] = ()
+    division: Division | None = None
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
@@ -100,6 +103,7 @@ class FilterSettings:
             drawn=not recipe.strangers,
             references=recipe.references,
             predictors=predictors_of(recipe.filter),
+            division=loaded.division("filter"),
         )
 
     @property

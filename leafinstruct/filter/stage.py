@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import cast
 
 from leafinstruct.errors import LeafInstructError, SourceError
-from leafinstruct.filter import extending, fetching, materialize
+from leafinstruct.filter import deciding, extending, fetching, materialize
 from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.config import Rule
-from leafinstruct.filter.deciding import FilterReport, decide
+from leafinstruct.filter.deciding import FilterReport
 from leafinstruct.filter.embedders.weights import published_sha256
 from leafinstruct.filter.index import referring
 from leafinstruct.filter.index.reduce import reduce as duplicates_of
@@ -50,11 +50,12 @@ from leafinstruct.filter.passes import (
 from leafinstruct.filter.predictors import predicting
 from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.settings import FilterSettings
-from leafinstruct.filter.texts import collecting, scan
+from leafinstruct.filter.texts import scan
 from leafinstruct.llm.config import basename
 from leafinstruct.records import table
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
+from leafinstruct.runtime.engine.share import DUPLICATES, barrier, once, own, remaining
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, ReferenceFacts, RuleFacts, StageFacts
 from leafinstruct.runtime.stage import Stage
@@ -92,25 +93,23 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
     """
     parts = [Part(name) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
-    _scan(settings, inputs, out, parts, engine)
+    scan.run(settings.config, inputs, out, parts, engine)
     if settings.config.images.fetch is not None:
         fetching.run(settings, inputs, out, parts, engine)
     else:
         for part in parts:
             out.file("fetches", part.name).unlink(missing_ok=True)
     _look(settings, inputs, out, parts, engine)
-    reference = _reduce(settings, out, parts, engine)
+    reference = _reduce(settings, inputs, out, parts, engine)
+    mine = own(engine, parts)
     if settings.config.judge.enabled:
-        asking.run(
-            settings, inputs, out, [Part(part.name, _ask_key(settings, out, part)) for part in parts], engine
-        )
+        asked = [Part(part.name, _ask_key(settings, out, part)) for part in mine]
+        asking.run(settings, inputs, out, asked, engine)
     else:
-        for part in parts:
+        for part in mine:
             out.file("asked", part.name).unlink(missing_ok=True)
-    wanted = [Part(part.name, _decide_key(settings, out, part)) for part in parts]
-    missing = [part for part in wanted if not out.is_up_to_date(part.name, part.payload)]
-    for _ in engine.map(partial(decide, settings, inputs, out), missing, Needs(what="deciding")):
-        pass
+    deciding.run(settings, inputs, out, parts, engine, partial(_decide_key, settings, out))
+    fetching.forget_urls(out, parts)
     agreed = agreements(settings, out, parts) if settings.config.judge.enabled else []
     totals, unfetched = out.totals(), fetching.unfetched(settings, out, parts)
     if not totals.counts["kept"]:
@@ -197,29 +196,19 @@ def removed_by(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{rule} removed {count:,}" for rule, count in ordered) or "there was none before it"
 
 
-def _scan(
-    settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
-) -> None:
-    """Search the texts of the parts without current findings, then the pages of every host together."""
-    wanted = [Part(part.name, scan.key_of(inputs, part)) for part in parts]
-    missing = [part for part in wanted if not scan.is_up_to_date(out, part)]
-    for _ in engine.map(partial(scan.scan, inputs, out), missing, Needs(what="searching texts")):
-        pass
-    collecting.collect(settings.config, out, parts, engine)
-
-
 def _look(
     settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
 ) -> None:
     """Run `look` on the parts without a current key. Raises SourceError if too many images could not be read,
     or not embedded, for a temporary reason; RecipeError if the model cannot be used on this machine."""
-    wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in parts]
-    moved = materialize.outdated(inputs, out) | _incomplete(settings, inputs, out, parts)
-    # "<look's key> <digest of the images>"
-    keys = {part.name: table.key_of(out.file("keys", part.name)) or "" for part in wanted}
-    missing = [
-        part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved
-    ]
+    mine = own(engine, parts)
+    wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in mine]
+    moved = materialize.outdated(inputs, out) | _incomplete(settings, inputs, out, mine)
+
+    def is_seen(part: Part, accepted: bool = False) -> bool:
+        return _is_seen(out, part, accepted) and part.name not in moved
+
+    missing = remaining(engine, DUPLICATES, wanted, is_seen, partial(is_seen, accepted=True))
     task, needs = partial(look, settings, inputs, out), Needs(what="looking")
     if missing and (devices := settings.devices):
         # a process per device loads each model once; the others read and decode meanwhile
@@ -227,7 +216,15 @@ def _look(
         before = partial(gather, settings, inputs, out)
         needs = Needs("gpu", what="looking", devices=devices, before=before)
     reports = list(engine.map(task, missing, needs))
-    _check_failures(settings, out, parts, reports)
+    _check_failures(settings, out, mine, reports)
+
+
+def _is_seen(out: Artifact, part: Part, accepted: bool) -> bool:
+    """Whether a part has the keys of this recipe. accepted: also if items of it failed. part.payload: the key
+    of `look`, which a digest of the images follows."""
+    key = table.key_of(out.file("keys", part.name)) or ""
+    key = table.without_failures(key) if accepted else key
+    return bool(key.partition(" ")[0] == part.payload)
 
 
 def _check_failures(
@@ -280,10 +277,31 @@ def _incomplete(settings: FilterSettings, inputs: Artifact, out: Artifact, parts
 
 
 def _reduce(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> ReferenceFacts | None:
+    """Find duplicates over all parts, after the other shares. Returns what the documents were compared
+    with."""
+
+    def is_made(part: Part) -> bool:
+        if settings.config.images.fetch and table.key_of(out.file("fetches", part.name)) is None:
+            return False  # it was lost
+        return _is_seen(out, Part(part.name, _look_key(settings, inputs, out, part)), accepted=True)
+
+    barrier(engine, DUPLICATES, (parts, is_made))
+    return once(
+        engine,
+        DUPLICATES,
+        lambda: [table.key_of(out.file("keys", part.name)) for part in parts],
+        lambda: all(table.key_of(out.file("duplicates", part.name)) is not None for part in parts),
+        lambda: _find_duplicates(settings, out, parts, engine),
+    )
+
+
+def _find_duplicates(
     settings: FilterSettings, out: Artifact, parts: Sequence[Part], engine: Engine
 ) -> ReferenceFacts | None:
     """Find duplicates over all parts, and what of the reference is in them. A part whose rows did not change
-    keeps its file. Returns what the documents were compared with."""
+    keeps its file."""
     sketches = referring.sketches(settings, out, engine)
     reference = Reference.read(sketches) if settings.references else None
     keys = {part.name: out.file("keys", part.name) for part in parts}

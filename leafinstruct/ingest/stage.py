@@ -39,6 +39,7 @@ from leafinstruct.records.text import language, owners
 from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.engine.share import INGESTED, alone, barrier, own, undivided
 from leafinstruct.runtime.files import file_sha256, load, writing
 from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
@@ -55,10 +56,11 @@ def fingerprint(
     """Return everything that determines the documents: the config, and size and time of every source file.
     Writes the embedded corpus when it is missing."""
     assert inputs is None, "ingest is the first stage"
-    prepare(settings, out, engine)
-    if (record := out.record) is not None and load(out.path / rot.KNOWN) is None:
-        rot.keep_known(out, record["sources"], record["fingerprint"])
-    units = plan(settings, out)
+    with alone(engine):  # the first share draws, streams and indexes; the others find it done
+        prepare(settings, out, undivided(engine))
+        if (record := out.record) is not None and load(out.path / rot.KNOWN) is None:
+            rot.keep_known(out, record["sources"], record["fingerprint"])
+        units = plan(settings, out)
     return {
         **_stated(settings),
         "roots": roots(settings, out),
@@ -105,13 +107,15 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
     assert inputs is None, "ingest is the first stage"
     units = plan(settings, out)
     out.keep_only(part.name for part in units)
-    missing = [
-        part
-        for part in units
-        if not (out.is_up_to_date(part.name, part.payload.key) and complies(settings.removed, out, part.name))
-    ]
+
+    def is_made(part: Part) -> bool:
+        is_up_to_date = out.is_up_to_date(part.name, part.payload.key)
+        return is_up_to_date and complies(settings.removed, out, part.name)
+
+    missing = [part for part in own(engine, units) if not is_made(part)]
     for _ in engine.map(partial(read_part, out, settings.removed), missing, Needs(what="reading")):
         pass
+    barrier(engine, INGESTED, (units, is_made))
     _refuse_truncated(settings, out)
     totals = out.totals()
     if not totals.counts["documents"]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 from leafinstruct.errors import BudgetError
 from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.limits.division import Ledger
 from leafinstruct.llm.request import Usage
 from leafinstruct.llm.tokens import Learned, Size, is_absurd
 
@@ -58,7 +59,7 @@ class Open:
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """Money reserved for one request. likely: what the request counts for if it is lost; share: of the price
-    that it costs."""
+    that it costs; entry: of the ledger, "" without one."""
 
     purpose: str
     size: Size
@@ -66,13 +67,23 @@ class Reservation:
     likely: Usage
     dollars: float
     share: float
+    entry: str = ""
 
 
 class Budget:
     """The owner of the run's spending at one price. Several share `counts` and `opened`, and so one limit."""
 
-    def __init__(self, config: LlmConfig, counts: Counts, opened: Open) -> None:
+    def __init__(
+        self,
+        config: LlmConfig,
+        counts: Counts,
+        opened: Open,
+        ledger: Ledger | None = None,
+        spent: float = 0.0,
+    ) -> None:
+        """ledger: of a share of a build. spent: dollars in it, of earlier processes."""
         self._price, self._limit, self._counts, self._open = config.price, config.budget, counts, opened
+        self._ledger, self._before = ledger if config.price is not None else None, spent
         self._learned = Learned(images=config.budget is not None)
         if config.price is not None:
             counts.dollars = counts.dollars or 0.0
@@ -88,21 +99,23 @@ class Budget:
             cost = 0.0
             if self._limit is not None:
                 cost = await self._affordable(self._limit, purpose, size, limit, share)
+        likely = self._learned.likely(purpose, size, limit)
+        entry = "" if self._ledger is None else self._ledger.sent(share * self._cost(likely))
         self._open.reserved += cost
         self._open.count += 1
-        return Reservation(purpose, size, limit, self._learned.likely(purpose, size, limit), cost, share)
+        return Reservation(purpose, size, limit, likely, cost, share, entry)
 
     async def _affordable(self, budget: float, purpose: str, size: Size, limit: int, share: float) -> float:
         """Wait until a request fits into the budget. Returns the dollars to reserve."""
         while True:
             cost = share * self._cost(self._learned.most(size, limit))
-            if self._spent + self._open.reserved + cost <= budget:
+            if self._paid + self._open.reserved + cost <= budget:
                 return cost
             if self._open.count == 0:
                 break
             await self._open.settled.wait()
         cost = share * self._cost(self._learned.likely(purpose, size, limit))
-        if self._spent + cost > budget:
+        if self._paid + cost > budget:
             raise BudgetError(self._exhausted(cost, purpose))
         return cost
 
@@ -119,6 +132,8 @@ class Budget:
         if self._price is not None:
             cost = reserved.share * self._cost(used)
             counts.dollars = self._spent + cost
+            if self._ledger is not None:
+                self._ledger.answered(reserved.entry, cost)
         opened.settled.set()  # wakes all who wait now
         opened.settled.clear()
         return cost
@@ -135,6 +150,11 @@ class Budget:
     def _spent(self) -> float:
         return self._counts.dollars or 0.0
 
+    @property
+    def _paid(self) -> float:
+        """Dollars that count for the budget, those of earlier processes of the share included."""
+        return self._before + self._spent
+
     def _cost(self, usage: Usage) -> float:
         """Dollars; 0 if the price is unknown, since then nothing is reserved."""
         if self._price is None:
@@ -147,7 +167,7 @@ class Budget:
     def _exhausted(self, cost: float, purpose: str) -> str:
         return (
             f"llm.budget: the next request ({purpose}) may cost ${cost:.4f} and would pass "
-            f"${self._limit:g}; ${self._spent:.4f} "
+            f"${self._limit:g}; ${self._paid:.4f} "
             f"spent on {self._counts.requests:,} requests. Answers so far are saved. Raise llm.budget "
             "and run the same command again."
         )

@@ -33,6 +33,7 @@ from leafinstruct.llm.cache import AnswerCache, cache_key
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.journal import Journal
 from leafinstruct.llm.limits.claims import Claims
+from leafinstruct.llm.limits.division import Division, Ledger
 from leafinstruct.llm.limits.gate import Gate
 from leafinstruct.llm.limits.pace import Pace
 from leafinstruct.llm.request import Answer, Excess, Paid, Request
@@ -51,20 +52,28 @@ _CLAIMED = 0.5  # seconds between checks for the answer to a question that anoth
 class Client:
     """Ask one model, as one `llm` section configures it."""
 
-    def __init__(self, config: LlmConfig, cache: Path, beside: Client | None = None) -> None:
+    def __init__(
+        self, config: LlmConfig, cache: Path, beside: Client | None = None, division: Division | None = None
+    ) -> None:
         """cache: folder of stored answers; runs and processes may share it. beside: the client of another
-        model in the same run, whose counts and budget this one shares. Opens no file and no connection
-        yet."""
-        self._config = config
+        model in the same run, whose counts and budget this one shares. division: of a divided build, of whose
+        limits this client gets a part. Opens no file and no connection yet, but reads what a share has
+        spent."""
+        self._config = config if division is None else division.part(config)
         self._folder = cache
         self._cache = AnswerCache(cache)
         self._journal = Journal(cache)
         self._counts: Counts = Counts() if beside is None else beside._counts
         self._open_requests: Open = Open() if beside is None else beside._open_requests
-        self._budget = Budget(config, self._counts, self._open_requests)
+        if beside is not None:
+            self._ledger, self._paid = beside._ledger, beside._paid
+        else:
+            self._ledger = None if division is None else Ledger(division.spent)
+            self._paid = 0.0 if self._ledger is None else self._ledger.spent()
+        self._budget = Budget(self._config, self._counts, self._open_requests, self._ledger, self._paid)
         self._claims = Claims(cache)
-        self._pace = Pace(config)
-        self._gate = Gate(config.max_in_flight, config.timeout)
+        self._pace = Pace(self._config)
+        self._gate = Gate(self._config.max_in_flight, config.timeout)
         self._in_flight: dict[str, asyncio.Task[Answer]] = {}
         self._server: Server | None = None
         self._batches: Collector | None = None
@@ -142,6 +151,8 @@ class Client:
         self._cache.close()
         self._claims.close()
         self._journal.close()
+        if self._ledger is not None:
+            self._ledger.close()
 
     def _recall(self, key: str, request: Request) -> Answer | None:
         """Return a stored answer that is valid under the current schema, check and parser."""

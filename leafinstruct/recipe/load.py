@@ -24,6 +24,7 @@ from leafinstruct.errors import RecipeError, shortened, suggestion
 from leafinstruct.filter.catalog import CLIP_FAMILIES, OFFLINE_JUDGE, PERPLEXITY
 from leafinstruct.filter.config import TOY_MODEL, Rule
 from leafinstruct.ingest.config import Source, source_class
+from leafinstruct.llm.limits.division import Division
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.recipe.faults import booleans_as_numbers, faults_of
 from leafinstruct.recipe.resolved import resolved
@@ -32,6 +33,7 @@ from leafinstruct.recipe.templates import packaged, questions_for, template
 from leafinstruct.records import removals
 from leafinstruct.records.removals import Suppressed
 from leafinstruct.rewrite.wording import QuestionFile
+from leafinstruct.runtime.engine.share import FOLDER, Share
 from leafinstruct.runtime.settings_text import MAX_DEPTH, text_in, yaml_in
 
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
@@ -54,6 +56,8 @@ class Loaded(BaseModel):
     limit: int | None = None
     questions: Mapping[str, QuestionFile]
     """Question files by language."""
+    share: Share | None = None
+    """The share of a divided build that this process makes; None for an undivided build."""
 
     @property
     def directory(self) -> Path:
@@ -71,6 +75,13 @@ class Loaded(BaseModel):
     def fetched(self) -> Path:
         """Folder of images fetched from the web, which all runs share."""
         return self.directory.parent / ".fetched"
+
+    def division(self, stage: str) -> Division | None:
+        """How the limits of the language model are divided among shares; None for an undivided build."""
+        if self.share is None:
+            return None
+        spent = self.directory / FOLDER / f"{stage}-spent-{self.share.number}.jsonl"
+        return Division(self.share.of, spent)
 
     @property
     def removed(self) -> Suppressed:

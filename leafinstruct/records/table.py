@@ -37,6 +37,7 @@ read, columns, records, whole_records, batches = (
     checked.batches,
 )
 images, key_of, count = checked.images, checked.key_of, checked.count
+with_failures, without_failures = checked.with_failures, checked.without_failures
 image_sizes, unpacked_images = checked.image_sizes, checked.unpacked_images
 
 BYTES_A_GROUP = 32_000_000
@@ -163,6 +164,9 @@ FETCHES = pa.schema(
 )
 """filter/fetches-*: the outcome for each image URL of the part's remaining documents. It depends on the
 moment, so no row of the dataset and no fingerprint contains it."""
+
+URLS = pa.schema([("url", pa.string())])
+"""filter/urls-*: the image URLs of the part's remaining documents, in a divided build."""
 
 EMBEDDINGS = pa.schema(
     [

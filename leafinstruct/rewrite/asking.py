@@ -17,6 +17,7 @@ from leafinstruct.images.send import Sent, smaller
 from leafinstruct.llm.client import Client
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.llm.fitting import Shown, fitted
+from leafinstruct.llm.limits.division import Division
 from leafinstruct.llm.prompt import Prompt
 from leafinstruct.llm.request import Answer, Request
 from leafinstruct.records import table
@@ -67,13 +68,15 @@ class _Loaded(Protocol):
     def recipe(self) -> _Recipe: ...
     @property
     def answers(self) -> Path: ...
+    def division(self, stage: str) -> Division | None: ...
     def template(self, folder: str, name: str) -> Prompt: ...
 
 
 @dataclass(frozen=True)
 class RewriteSettings:
     """Settings of the stage. answers: folder of the answer cache; questions: question files by language;
-    turns_prompt: prompt of families with several turns; seed: of styles; examiner: None without one."""
+    turns_prompt: prompt of families with several turns; seed: of styles; examiner: None without one;
+    division: of a divided build."""
 
     config: RewriteConfig
     llm: LlmConfig
@@ -83,6 +86,7 @@ class RewriteSettings:
     turns_prompt: Prompt
     seed: int = 0
     examiner: Examiner | None = None
+    division: Division | None = None
 
     @classmethod
     def of(cls, loaded: _Loaded) -> Self:
@@ -90,7 +94,16 @@ class RewriteSettings:
         recipe = loaded.recipe
         prompt = loaded.template("prompts", recipe.rewrite.prompt)
         turns = loaded.template("prompts", recipe.rewrite.turns_prompt)
-        plain = cls(recipe.rewrite, recipe.llm, prompt, loaded.answers, loaded.questions, turns, recipe.seed)
+        plain = cls(
+            recipe.rewrite,
+            recipe.llm,
+            prompt,
+            loaded.answers,
+            loaded.questions,
+            turns,
+            recipe.seed,
+            division=loaded.division("rewrite"),
+        )
         refine = plain.refine
         if refine is None:
             return plain
@@ -143,10 +156,11 @@ class Clients(NamedTuple):
     @classmethod
     def of(cls, settings: RewriteSettings) -> Self:
         """The clients of a recipe, which share one budget."""
-        rewriter = Client(settings.llm, settings.answers)
+        rewriter = Client(settings.llm, settings.answers, division=settings.division)
         if settings.examiner is None or settings.examiner.llm == settings.llm:
             return cls(rewriter, rewriter)
-        return cls(rewriter, Client(settings.examiner.llm, settings.answers, rewriter))
+        examiner = Client(settings.examiner.llm, settings.answers, rewriter, settings.division)
+        return cls(rewriter, examiner)
 
     @property
     def distinct(self) -> tuple[Client, ...]:

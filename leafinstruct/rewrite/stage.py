@@ -41,9 +41,11 @@ from leafinstruct.rewrite.refine import examine
 from leafinstruct.rewrite.refine.rounds import Question
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Part
+from leafinstruct.runtime.engine.share import REWRITTEN, barrier, own, remaining
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, QuestionsUsed, StageFacts
 from leafinstruct.runtime.stage import Stage
+from leafinstruct.runtime.stage_report import total
 
 CODE = 18
 """Version, increased when the same documents and answers give other examples than before."""
@@ -64,11 +66,20 @@ def run(settings: RewriteSettings, inputs: Artifact, out: Artifact, engine: Engi
     """
     parts = [Part(name, _key(settings, inputs, name)) for name in inputs.parts()]
     out.keep_only([part.name for part in parts])
-    missing = [part for part in parts if not out.is_up_to_date(part.name, part.payload)]
+    mine = own(engine, parts)
+
+    def is_made(part: Part) -> bool:
+        return out.is_made(part.name, part.payload)
+
+    missing = remaining(
+        engine, REWRITTEN, mine, lambda part: out.is_up_to_date(part.name, part.payload), is_made
+    )
     clients = Clients.of(settings)
     needs = needs_of(clients.distinct, "rewriting")
     reports = list(engine.map(partial(rewrite, settings, inputs, out, clients), missing, needs))
-    _refuse_failures(settings, out, reports)
+    if missing:
+        _refuse_failures(settings, out, mine, reports)
+    barrier(engine, REWRITTEN, (parts, is_made))
     totals = out.totals()
     if not totals.counts["examples"]:
         why = ", ".join(f"{count:,} x {reason}" for reason, count in totals.reasons.most_common())
@@ -295,10 +306,13 @@ def _cells(inputs: Artifact, part: Part, wanted: set[str]) -> dict[str, tuple[Ce
     return {document: tuple(cells) for document, cells in found.items()}
 
 
-def _refuse_failures(settings: RewriteSettings, out: Artifact, reports: Sequence[RewriteReport]) -> None:
+def _refuse_failures(
+    settings: RewriteSettings, out: Artifact, parts: Sequence[Part], reports: Sequence[RewriteReport]
+) -> None:
     """Raise ProviderError if too many answers failed. A part with failures is not up to date, so the next run
-    asks again. An example whose examination the server declined is kept, so it does not count here."""
-    counts = out.totals().counts
+    asks again. An example whose examination the server declined is kept, so it does not count here. parts:
+    of this share."""
+    counts = total(filter(None, (out.report(part.name) for part in parts))).counts
     failed, asked = counts["failed"] - counts["kept_declined"], counts["outcomes"]
     if failed > settings.llm.tolerate_failures * asked:
         counts = Counter({**counts, "failed": failed})

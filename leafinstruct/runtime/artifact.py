@@ -66,10 +66,12 @@ STAGES = ("ingest", "filter", "rewrite", "shard")
 
 @dataclass(frozen=True)
 class Artifact:
-    """A stage's directory, and the artifact that it is made from (None for ingest)."""
+    """A stage's directory, and the artifact that it is made from (None for ingest). shared: other processes
+    write parts of it at the same time (engine/share.py)."""
 
     path: Path
     upstream: Artifact | None = None
+    shared: bool = False
 
     @property
     def stage(self) -> str:
@@ -110,12 +112,15 @@ class Artifact:
         date, so a stage that runs retries them. The bytes of the files are compared by their readers.
         """
         report = self.report(part)
-        return (
-            report is not None
-            and report.key == key
-            and not report.counts.get("failed")
-            and self._has_files(report)
-        )
+        return report is not None and not report.counts.get("failed") and self._is_made(report, key)
+
+    def is_made(self, part: str, key: str) -> bool:
+        """Whether a part was made with this key and its files exist, with or without failed items."""
+        report = self.report(part)
+        return report is not None and self._is_made(report, key)
+
+    def _is_made(self, report: StageReport, key: str) -> bool:
+        return report.key == key and self._has_files(report)
 
     def _has_files(self, report: StageReport) -> bool:
         return all((self.path / name).is_file() for name in [*report.files, *report.intermediate])
@@ -212,12 +217,15 @@ class Artifact:
         save(self.path / "fingerprint.json", {**fingerprint, "format": FORMAT})
 
     def keep_only(self, parts: Iterable[str]) -> None:
-        """Remove the files of parts that are no longer in the plan, and temporary files of killed writers."""
+        """Remove the files of parts that are no longer in the plan, and temporary files of killed writers.
+        Those of a shared artifact stay, since their writers may be running."""
         gone = set(self.parts()) - set(parts)
         for path in self.files() if gone else []:
             # compare whole names: `edit` is not `image-edit`
             if path.name.partition("-")[2].rpartition(".")[0] in gone:
-                path.unlink()
+                path.unlink(missing_ok=True)
+        if self.shared:
+            return
         for path in self.path.rglob(".*.tmp"):  # subfolders too: indexes of archives, images of the card
             path.unlink()
 
@@ -264,12 +272,12 @@ def _folder(part: str) -> str:
     return hashlib.sha256(part.encode(errors="surrogateescape")).hexdigest()[:2]
 
 
-def chain(run: Path) -> dict[str, Artifact]:
+def chain(run: Path, shared: bool = False) -> dict[str, Artifact]:
     """The directory of each stage of a run, linked to the one that it is made from. run: `runs/<name>`."""
     stages: dict[str, Artifact] = {}
     upstream = None
     for stage in STAGES:
-        upstream = stages[stage] = Artifact(run / stage, upstream)
+        upstream = stages[stage] = Artifact(run / stage, upstream, shared)
     return stages
 
 

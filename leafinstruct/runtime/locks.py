@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,9 +20,26 @@ def one_build(
     Raises LeafInstructError if another process holds it. verb, hint: what that process does, and what the
     user can do instead of waiting.
     """
-    with locked(
-        directory / ".lock", 0, f"{directory}: another `{verb}` is running here; wait for it, or {hint}"
-    ):
+    busy = f"{directory}: another `{verb}` is running here; wait for it, or {hint}"
+    with locked(directory / ".lock", 0, busy):
+        for path in sorted(directory.glob(".share-*.lock")):
+            with locked(path, 0, f"{directory}: a share of a build is running here; wait for it, or {hint}"):
+                pass
+        yield
+
+
+@contextmanager
+def one_share(directory: Path, number: int) -> Iterator[None]:
+    """Hold the lock of one share of a build. Other shares may run in this directory, an undivided build not.
+
+    Raises LeafInstructError if this share or an undivided build is running.
+    """
+    busy = f"{directory}: another `leaf` without --share is running here; wait for it"
+    twice = f"{directory}: share {number} is running already; give each process another number"
+    with ExitStack() as stack:
+        # shares hold it for a moment only
+        with locked(directory / ".lock", 10, busy):
+            stack.enter_context(locked(directory / f".share-{number}.lock", 0, twice))
         yield
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ from leafinstruct.records.shards import CHECKSUMS
 from leafinstruct.records.url import host_of
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
+from leafinstruct.runtime.engine.share import SHARDED, SPLITS, alone, barrier, once, own
 from leafinstruct.runtime.files import file_fault, file_sha256, remove, writing
 from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
@@ -140,9 +141,14 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     LeafInstructError if there are no rows."""
     removed = left_out(settings.suppressed, inputs, engine)
     parts = list(_parts(settings, inputs, removed))
-    stale = [part for part in parts if not _is_gathered(out, part)]
+    pairs = PreferenceSettings(settings.config, settings.seed, settings.recipe, settings.suppressed)
+    mine = own(engine, parts)
+    stale = [part for part in mine if not _is_gathered(out, part)]
     for _ in engine.map(partial(gather, settings, inputs, out), stale, Needs(what="gathering")):
         pass
+    preference.gather_all(pairs, inputs, out, mine, engine)
+    answers = partial(preference.is_gathered, pairs, inputs, out)
+    barrier(engine, SPLITS, (parts, lambda part: _is_gathered(out, part) and answers(part)))
     keys = keys_of.read(out, [part.name for part in parts])
     count = sum(map(len, removed.values()))
     if not any(len(rows) for rows in keys.values()):
@@ -151,23 +157,37 @@ def run(settings: ShardSettings, inputs: Artifact, out: Artifact, engine: Engine
     shaping = [CODE, settings.config.row_group_bytes, [version(library) for library in LIBRARIES]]
     near = near_groups(inputs)
     shards, split = plan(settings.config, settings.seed, keys, near, shaping)
-    _clear(settings.config, out, parts, shards)
-    for path in damaged_shards(out, [part.name for part in shards], engine):
+    chosen = preference.plan_all(pairs, out, keys, near, shaping)
+    once(
+        engine,
+        SPLITS,
+        lambda: [(part.name, part.payload[0]) for part in [*shards, *chosen.shards]],
+        lambda: True,
+        lambda: _clear(settings.config, out, parts, shards, chosen),
+    )
+    ours = own(engine, shards)
+    for path in damaged_shards(out, [part.name for part in ours], engine):
         forget(out, path)
-    missing = [part for part in shards if not out.is_up_to_date(part.name, part.payload[0])]
+
+    def is_written(part: Part) -> bool:
+        return out.is_up_to_date(part.name, part.payload[0])
+
+    missing = [part for part in ours if not is_written(part)]
     some = buckets(missing, len(parts), engine.workers)
     for _ in engine.map(partial(write, settings, out), some, Needs(what="writing shards")):
         pass
+    preference.write_all(pairs, out, chosen, len(parts), engine)
+    barrier(engine, SHARDED, (shards, is_written), (chosen.shards, partial(preference.is_written, out)))
     facts: StageFacts = {**split, "schema": public.SCHEMA_VERSION}
-    pairs = PreferenceSettings(settings.config, settings.seed, settings.recipe, settings.suppressed)
-    if (made := preference.run(pairs, inputs, out, keys, near, shaping, engine)) is not None:
-        facts["preference"] = made
-    if count:
-        facts["suppressed"] = count
-    describe(settings.recipe, settings.card.text, settings.resolved, out, inputs, facts, engine)
-    with writing(out.path / CHECKSUMS) as temporary:
-        temporary.write_text(checksums(out), encoding="utf-8")
-    return {**facts, "beside": _hashed(out)}
+    with alone(engine):
+        if (made := preference.finish(pairs, out, chosen)) is not None:
+            facts["preference"] = made
+        if count:
+            facts["suppressed"] = count
+        describe(settings.recipe, settings.card.text, settings.resolved, out, inputs, facts, engine)
+        with writing(out.path / CHECKSUMS) as temporary:
+            temporary.write_text(checksums(out), encoding="utf-8")
+        return {**facts, "beside": _hashed(out)}
 
 
 def _hashed(out: Artifact) -> dict[str, str]:
@@ -197,7 +217,7 @@ def files_beside(out: Artifact) -> list[Path]:
 
 
 def damaged(out: Artifact, engine: Engine) -> list[str]:
-    """Names of the damaged published files of a finished stage. Reads every shard."""
+    """Names of the damaged published files of a finished stage. Reads every shard, of a share its own."""
     beside = (out.record or {}).get("beside", {})
     here = {path.relative_to(out.path).as_posix() for path in files_beside(out)}
     pairs, known = preference.folder_of(out), preference.files_of(out)
@@ -207,8 +227,13 @@ def damaged(out: Artifact, engine: Engine) -> list[str]:
         if name not in beside
         or (beside[name] != known[name] if name in known else file_fault(out.path / name, beside[name]))
     ]
-    odd += [f"{FOLDER}/{path.name}" for path in damaged_shards(pairs, pairs.parts(), engine)]
-    return [path.name for path in damaged_shards(out, out.parts(), engine)] + odd
+    odd += [f"{FOLDER}/{path.name}" for path in damaged_shards(pairs, _own(pairs, engine), engine)]
+    return [path.name for path in damaged_shards(out, _own(out, engine), engine)] + odd
+
+
+def _own(out: Artifact, engine: Engine) -> list[str]:
+    """The shards that this process compares."""
+    return [part.name for part in own(engine, [Part(name) for name in out.parts()])]
 
 
 def forget(out: Artifact, path: Path) -> None:
@@ -310,10 +335,16 @@ def _parts(settings: ShardSettings, inputs: Artifact, removed: Mapping[str, list
         yield Part(name, digest([*shaping, *made_from, *taken]))
 
 
-def _clear(config: ShardConfig, out: Artifact, parts: Iterable[Part], shards: Iterable[Part]) -> None:
+def _clear(
+    config: ShardConfig,
+    out: Artifact,
+    parts: Iterable[Part],
+    shards: Sequence[Part],
+    chosen: preference.Chosen,
+) -> None:
     """Remove shards and gathered rows that are no longer in the plan, and the checksums in any case."""
+    preference.clear(config, out, chosen)
     (out.path / CHECKSUMS).unlink(missing_ok=True)
-    shards = list(shards)
     out.keep_only([shard.name for shard in shards])
     kinds = ("keys", "rows", *(preference.GATHERED if config.preference else ()))
     wanted = {out.path / f"{shard.name}.parquet" for shard in shards}
@@ -321,7 +352,7 @@ def _clear(config: ShardConfig, out: Artifact, parts: Iterable[Part], shards: It
     here = [path for kind in ("keys", "rows", *preference.GATHERED) for path in out.files(kind)]
     for path in [*out.path.glob("*.parquet"), *here]:
         if path not in wanted:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 STAGE = Stage(

@@ -29,6 +29,7 @@ from leafinstruct.records.table import Row
 from leafinstruct.records.text.words import count_words
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Found, Part
+from leafinstruct.runtime.engine.share import FILTERED, remaining
 from leafinstruct.runtime.files import writing
 
 
@@ -44,23 +45,24 @@ def clients_of(settings: FilterSettings) -> list[Client]:
     """A client for each judge; all share one budget."""
     clients: list[Client] = []
     for one in settings.judges:
-        clients.append(Client(one.llm, settings.answers, clients[0] if clients else None))
+        clients.append(Client(one.llm, settings.answers, clients[0] if clients else None, settings.division))
     return clients
 
 
 def run(
     settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
 ) -> None:
-    """Ask the judges in the parts without a current key. parts: their payload is the key.
+    """Ask the judges in the parts without a current key. parts: of this share; their payload is the key.
 
     Raises ProviderError if more questions have no answer than the recipe tolerates.
     """
-    missing = [
-        part
-        for part in parts
-        if table.key_of(out.file("judged", part.name)) != part.payload
-        or not out.file("asked", part.name).exists()
-    ]
+
+    def is_judged(part: Part, accepted: bool = False) -> bool:
+        key = table.key_of(out.file("judged", part.name))
+        key = table.without_failures(key) if accepted else key
+        return key == part.payload and out.file("asked", part.name).exists()
+
+    missing = remaining(engine, FILTERED, parts, is_judged, partial(is_judged, accepted=True))
     clients = clients_of(settings)
     reports = list(
         engine.map(partial(ask, settings, inputs, out, clients), missing, needs_of(clients, "judging"))
@@ -108,16 +110,16 @@ async def ask(
     """Task: ask the judges about every document that remains after duplicates. clients: of the judges, in
     their order. Returns the judge of the first of the failed questions, and why it failed.
 
-    Writes asked-, then judged-, which gets its key only if every question was answered.
+    Writes asked-, then judged-, whose key is the payload only if every question was answered.
     """
     cached = cached_scores(settings, out, part, judged=False)
     decisions = [
         decision_of(document, settings, cached)
         for document in table.documents(inputs.checked("documents", part.name))
     ]
-    remaining = [decision for decision in decisions if decision.kept]
-    refused = {} if settings.rule_based else _pleading(remaining)
-    wanted = [one.document for one in remaining if one.document.id not in refused]
+    kept = [decision for decision in decisions if decision.kept]
+    refused = {} if settings.rule_based else _pleading(kept)
+    wanted = [one.document for one in kept if one.document.id not in refused]
     given = await _answers(settings, out, clients, part, wanted)
     answers = [(name, one) for name, some in given.items() for one in some]
     failed = [one for _, one in answers if one.answer.retryable]
@@ -126,13 +128,13 @@ async def ask(
     rule_based, model = settings.rule_based, settings.judge_model
     rows = [
         row
-        for decision in remaining
+        for decision in kept
         for row in _rows(rule_based, model, decision.document, given.get(decision.document.id, ()), refused)
     ]
     with writing(out.file("judged", part.name)) as temporary:
-        table.write(temporary, rows, table.JUDGED, "" if failed else part.payload)
+        table.write(temporary, rows, table.JUDGED, table.with_failures(part.payload, len(failed)))
     counts = {
-        "documents": len(remaining),
+        "documents": len(kept),
         "asked": len(answers),
         "failed": len(failed),
         "declined": sum(one.answer.state == "declined" for one in failed),

@@ -15,17 +15,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from leafinstruct.filter.catalog import versions
 from leafinstruct.filter.config import FilterConfig
-from leafinstruct.filter.texts import hosts, invisible, personal, pleas
+from leafinstruct.filter.texts import collecting, hosts, invisible, personal, pleas
 from leafinstruct.records import edits as records
 from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.records.edits import Edit, RepeatRow
 from leafinstruct.records.example import Cell
 from leafinstruct.runtime.artifact import Artifact, digest, version
-from leafinstruct.runtime.engine.base import Part, TaskResult
+from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
+from leafinstruct.runtime.engine.share import HOSTS, barrier, once, own
 from leafinstruct.runtime.files import writing
 
 CODE = 3
@@ -83,6 +85,29 @@ def is_up_to_date(out: Artifact, part: Part) -> bool:
         return False
     key = table.key_of(out.file("findings", part.name)) or ""
     return bool(key.partition(" ")[0] == part.payload)
+
+
+def run(config: FilterConfig, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine) -> None:
+    """Search the texts of the parts without current findings, then the pages of every host together."""
+
+    def keyed(part: Part) -> Part:
+        return Part(part.name, key_of(inputs, part))
+
+    wanted = [keyed(part) for part in own(engine, parts)]
+    missing = [part for part in wanted if not is_up_to_date(out, part)]
+    for _ in engine.map(partial(scan, inputs, out), missing, Needs(what="searching texts")):
+        pass
+    if config.host_paragraphs is None:
+        collecting.collect(config, out, wanted, engine)  # nothing is counted
+        return
+    barrier(engine, HOSTS, (parts, lambda part: is_up_to_date(out, keyed(part))))
+    once(
+        engine,
+        HOSTS,
+        lambda: [keyed(part).payload for part in parts],
+        lambda: all(table.key_of(out.file("repeats", part.name)) is not None for part in parts),
+        lambda: collecting.collect(config, out, parts, engine),
+    )
 
 
 def scan(inputs: Artifact, out: Artifact, part: Part) -> TaskResult:

@@ -24,6 +24,7 @@ from leafinstruct.records.frames import contains_any
 from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.records.removals import Suppressed
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.engine.share import FOLDER as SHARES
 from leafinstruct.runtime.files import load
 
 DESCRIBING = ("SHA256SUMS", "README.md", "croissant.json", "build.json", "examples", FOLDER)
@@ -51,6 +52,7 @@ def planned(
             for path in (run / "push", *run.glob("*.html"), *_sketchbook(run, listed), *_frames(run, listed))
         ]
     for run in affected:
+        first.append(run / SHARES)
         first += [
             run / stage / name for stage in reversed(STAGES) for name in ("record.json", "fingerprint.json")
         ]

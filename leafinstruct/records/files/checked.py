@@ -197,6 +197,19 @@ def key_of(path: Path) -> str | None:
         return None
 
 
+_FAILED = "failed "
+
+
+def with_failures(key: str, failed: int) -> str:
+    """The key of a file with some failed items: no other key, so that the next run repeats them."""
+    return f"{_FAILED}{key}" if failed else key
+
+
+def without_failures(key: str | None) -> str:
+    """The key of a file whose failed items are accepted."""
+    return (key or "").removeprefix(_FAILED)
+
+
 def count(path: Path) -> int:
     """Number of rows, from the footer alone. Raises DamagedError."""
     with opened(path, lambda _: False) as file:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import pyarrow as pa
@@ -27,6 +27,7 @@ from leafinstruct.records.shards import CHECKSUMS, split_of
 from leafinstruct.records.text.genre import genre_of
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
+from leafinstruct.runtime.engine.share import own
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import PreferenceFacts
 from leafinstruct.shard import keys as keys_of
@@ -58,52 +59,83 @@ class PreferenceSettings:
     suppressed: Suppressed
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The preference rows of a dataset. shards: none if the recipe wants none; counts: see plan.planned."""
+
+    shards: tuple[Part, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
 def folder_of(out: Artifact) -> Artifact:
     """The artifact of the preference rows of a shard stage."""
-    return Artifact(out.path / FOLDER)
+    return Artifact(out.path / FOLDER, shared=out.shared)
 
 
-def run(
-    settings: PreferenceSettings,
-    inputs: Artifact,
-    out: Artifact,
-    keys: Mapping[str, pa.Table],
-    near: pa.Table,
-    shaping: object,
-    engine: Engine,
-) -> PreferenceFacts | None:
-    """Write every shard of preference rows that is not up to date, and SHA256SUMS. Returns facts for the
-    record; None if the recipe wants no preference rows.
+def gather_all(
+    settings: PreferenceSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
+) -> None:
+    """Gather what planning reads of these parts, whose rows are gathered."""
+    if not settings.config.preference:
+        return
+    wanted = [_keyed(settings, inputs, out, part) for part in parts]
+    stale = [part for part in wanted if not _is_gathered(out, part)]
+    for _ in engine.map(partial(gather, settings, inputs, out), stale, Needs(what="gathering answers")):
+        pass
+
+
+def is_gathered(settings: PreferenceSettings, inputs: Artifact, out: Artifact, part: Part) -> bool:
+    """Whether `gather_all` is done with a part whose rows are gathered."""
+    return not settings.config.preference or _is_gathered(out, _keyed(settings, inputs, out, part))
+
+
+def plan_all(
+    settings: PreferenceSettings, out: Artifact, keys: Mapping[str, pa.Table], near: pa.Table, shaping: object
+) -> Chosen:
+    """Choose the preference rows, from everything that was gathered.
 
     keys: of each part, see plan.plan; near: of keys.NEAR. shaping: what a shard's bytes depend on besides its
     rows.
     """
-    folder, config = folder_of(out), settings.config
+    config = settings.config
     if not config.preference:
-        if folder.path.exists():
-            shutil.rmtree(folder.path)
-        return None
-    parts = [Part(name, _key(settings, inputs, name, rows)) for name, rows in keys.items()]
-    stale = [part for part in parts if not _is_gathered(out, part)]
-    for _ in engine.map(partial(gather, settings, inputs, out), stale, Needs(what="gathering answers")):
-        pass
+        return Chosen()
     rows, groups, _ = assigned(config, settings.seed, keys, near)
     found = keys_of.read(out, list(keys), "pairs")
     labels = group(pa.concat_tables(keys.values()), near, sorted({*groups.group_by, *ALWAYS_APART})).label
     made, counts = planned(settings.seed, config.preference, rows, pa.concat_tables(found.values()), labels)
-    wanted = list(shards(config, made, [CODE, shaping], PLACES.names, "{split}")) if len(made) else []
-    _clear(folder, [shard.name for shard in wanted])
+    wanted = shards(config, made, [CODE, shaping], PLACES.names, "{split}") if len(made) else ()
+    return Chosen(tuple(wanted), counts)
+
+
+def write_all(
+    settings: PreferenceSettings, out: Artifact, chosen: Chosen, parts: int, engine: Engine
+) -> None:
+    """Write the shards that are not up to date. parts: number of gathered parts."""
+    folder, wanted = folder_of(out), own(engine, chosen.shards)
     for path in damaged_shards(folder, [part.name for part in wanted], engine):
         folder.open(path.stem)
         path.unlink(missing_ok=True)
-    missing = [part for part in wanted if not folder.is_up_to_date(part.name, part.payload[0])]
-    task = partial(write, config.row_group_bytes, out, folder)
-    some = buckets(missing, len(parts), engine.workers)
+    missing = [part for part in wanted if not is_written(out, part)]
+    task = partial(write, settings.config.row_group_bytes, out, folder)
+    some = buckets(missing, parts, engine.workers)
     for _ in engine.map(task, some, Needs(what="writing preference rows")):
         pass
+
+
+def is_written(out: Artifact, part: Part) -> bool:
+    """Whether a shard of preference rows is up to date."""
+    return folder_of(out).is_up_to_date(part.name, part.payload[0])
+
+
+def finish(settings: PreferenceSettings, out: Artifact, chosen: Chosen) -> PreferenceFacts | None:
+    """Write SHA256SUMS. Returns facts for the record; None if the recipe wants no preference rows."""
+    if not settings.config.preference:
+        return None
+    folder = folder_of(out)
     with writing(folder.path / CHECKSUMS) as temporary:
         temporary.write_text(checksums(folder), encoding="utf-8")
-    return _facts(folder, counts)
+    return _facts(folder, chosen.counts)
 
 
 def files_of(out: Artifact) -> dict[str, str]:
@@ -178,6 +210,12 @@ def _is_gathered(out: Artifact, part: Part) -> bool:
     return keys_of.key_of(path) == part.payload and material.file_of(out, "losers", part.name).is_file()
 
 
+def _keyed(settings: PreferenceSettings, inputs: Artifact, out: Artifact, part: Part) -> Part:
+    """A part with the key of its material."""
+    rows = keys_of.read(out, [part.name])[part.name]
+    return Part(part.name, _key(settings, inputs, part.name, rows))
+
+
 def _key(settings: PreferenceSettings, inputs: Artifact, part: str, rows: pa.Table) -> str:
     """Digest of everything that the material of a part depends on. Of the list of removals only what it
     removes here: the rows that are left, and the worse rounds."""
@@ -204,14 +242,19 @@ def _rejected(inputs: Artifact, part: str) -> str | None:
     return None if report is None else report.files.get(inputs.name(inputs.file("rejected", part)))
 
 
-def _clear(folder: Artifact, wanted: Sequence[str]) -> None:
-    """Remove shards that are no longer in the plan, and the checksums in any case."""
+def clear(config: ShardConfig, out: Artifact, chosen: Chosen) -> None:
+    """Remove shards that are no longer in the plan, and the checksums in any case. Without
+    `shard.preference` the folder is removed."""
+    folder, wanted = folder_of(out), {shard.name for shard in chosen.shards}
+    if not config.preference:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        return
     folder.path.mkdir(exist_ok=True)
     (folder.path / CHECKSUMS).unlink(missing_ok=True)
     folder.keep_only(wanted)
     for path in folder.path.glob("*.parquet"):
         if path.stem not in wanted:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def _facts(folder: Artifact, counts: Mapping[str, int]) -> PreferenceFacts:
