@@ -167,7 +167,7 @@ def test_a_share_waits_for_those_that_are_not_done_and_names_them(tmp_path, undi
             "share 2/4 is done before finishing ingest (ingest) and waits for shares 1, 3 and 4; the same "
             "command continues when they are done"
         )
-    assert len(list((path.parent / "runs" / "t" / "ingest").glob("documents-*"))) == 3
+    assert len(list((path.parent / "runs" / "t" / "ingest").rglob("documents-*"))) == 3
 
 
 def test_a_lost_part_is_made_again_by_its_share(tmp_path, undivided):
@@ -341,7 +341,7 @@ def test_each_host_is_asked_by_one_share_and_each_image_once(tmp_path, endpoint,
     assert shard_sums(path.parent / "runs" / "t" / "shard") == shard_sums(
         whole.parent / "runs" / "t" / "shard"
     )
-    assert not list((path.parent / "runs" / "t" / "filter").glob("urls-*"))
+    assert not list((path.parent / "runs" / "t" / "filter").rglob("urls-*"))
 
 
 def test_a_share_whose_hosts_are_down_fails_and_the_others_wait_for_it(tmp_path, endpoint):
