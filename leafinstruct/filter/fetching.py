@@ -202,7 +202,8 @@ def _is_fetched(settings: FilterSettings, path: Path) -> bool:
 
 def _is_written(out: Artifact, part: Part) -> bool:
     """Whether a part has its outcomes, failures included. part.payload: the key."""
-    return table.without_failures(table.key_of(out.file("fetches", part.name))) == part.payload
+    key = table.without_failures(table.key_of(out.file("fetches", part.name)))
+    return bool(key == part.payload)
 
 
 def _urls_of(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> list[str]:

@@ -65,11 +65,10 @@ class Client:
         self._journal = Journal(cache)
         self._counts: Counts = Counts() if beside is None else beside._counts
         self._open_requests: Open = Open() if beside is None else beside._open_requests
+        self._ledger: Ledger | None = None if division is None else Ledger(division.spent)
+        self._paid: float = 0.0 if self._ledger is None else self._ledger.spent()
         if beside is not None:
             self._ledger, self._paid = beside._ledger, beside._paid
-        else:
-            self._ledger = None if division is None else Ledger(division.spent)
-            self._paid = 0.0 if self._ledger is None else self._ledger.spent()
         self._budget = Budget(self._config, self._counts, self._open_requests, self._ledger, self._paid)
         self._claims = Claims(cache)
         self._pace = Pace(self._config)

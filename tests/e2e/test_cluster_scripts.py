@@ -1,4 +1,4 @@
-"""The scripts of examples/cluster with processes of this machine as nodes, and four shares at the same time,
+"""The scripts examples/cluster_* with processes of this machine as nodes, and four shares at the same time,
 of which one is killed.
 
 A verb is a fork of this process (small_run), also where a script calls `leaf`: that is a small program which
@@ -25,7 +25,7 @@ from e2e.test_shares import copied, pages
 from making import build, shard_sums
 from small_run import Done, killing, run
 
-SCRIPTS = Path(__file__).parents[2] / "examples" / "cluster"
+SCRIPTS = Path(__file__).parents[2] / "examples"
 
 pytestmark = pytest.mark.e2e
 
@@ -141,11 +141,11 @@ def done(command: list[str], env: dict[str, str]) -> str:
 
 def test_the_slurm_script_chains_an_array_for_each_round(nodes, whole):
     path, forks, env = nodes
-    out = done(["bash", str(SCRIPTS / "slurm.sh"), str(path), "2"], env)
+    out = done(["bash", str(SCRIPTS / "cluster_slurm.sh"), str(path), "2"], env)
     assert out.splitlines() == [f"round {at} of 6: job {at}" for at in range(1, 7)]
     arrays = Path(env["LOG"]).read_text(encoding="utf-8").splitlines()
     assert [shlex.split(line)[:3] for line in arrays] == [
-        ["--parsable", "--array=1-2", str(SCRIPTS / "slurm.sh")],
+        ["--parsable", "--array=1-2", str(SCRIPTS / "cluster_slurm.sh")],
         *(["--parsable", "--array=1-2", f"--dependency=afterany:{at}"] for at in range(1, 6)),
     ]
     assert {one.code for one in forks.done} == {0}
@@ -154,7 +154,7 @@ def test_the_slurm_script_chains_an_array_for_each_round(nodes, whole):
 
 def test_the_pods_of_the_kubernetes_job_repeat_their_share_until_the_build_is_done(nodes, whole):
     path, forks, env = nodes
-    job = yaml.safe_load((SCRIPTS / "kubernetes.yaml").read_text(encoding="utf-8"))["spec"]
+    job = yaml.safe_load((SCRIPTS / "cluster_kubernetes.yaml").read_text(encoding="utf-8"))["spec"]
     assert (job["completionMode"], job["completions"], job["parallelism"]) == ("Indexed", 16, 16)
     (container,) = job["template"]["spec"]["containers"]
     stated = {entry["name"]: entry["value"] for entry in container["env"]}
@@ -176,7 +176,7 @@ def test_the_pods_of_the_kubernetes_job_repeat_their_share_until_the_build_is_do
 
 def test_the_script_for_hugging_face_jobs_starts_the_jobs_of_a_round_after_those_before(nodes, whole):
     path, forks, env = nodes
-    out = done(["bash", str(SCRIPTS / "hf_jobs.sh"), str(path), "org/bucket", "2"], env)
+    out = done(["bash", str(SCRIPTS / "cluster_hf_jobs.sh"), str(path), "org/bucket", "2"], env)
     assert [line.partition(":")[0] for line in out.splitlines()] == [f"round {at} of 6" for at in range(1, 7)]
     calls = [shlex.split(line) for line in Path(env["LOG"]).read_text(encoding="utf-8").splitlines()]
     assert [call[1] for call in calls] == ["run", "run", "wait"] * 6
@@ -201,6 +201,8 @@ def test_four_shares_at_the_same_time_of_which_one_is_killed(tmp_path, whole):
             kill = killing(runs, kills.pop()) if kills else lambda: None
             ended = list(pool.map(one, range(1, 5), [lambda: None, lambda: None, kill, lambda: None]))
             codes |= {result.code for result in ended}
+            states = [json.loads(result.out) for result in ended if result.code == 0]
+            assert all("stages" in state or state["waits_for"] for state in states)
             if all(result.code == 0 and "stages" in json.loads(result.out) for result in ended):
                 break
     assert codes == {0, -9}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import leaf
 from e2e.test_build_llm import example, is_judge
 from llm.judging import verdict
 from making import InlineEngine, build, mmc4, png, recipe, shard_sums
@@ -420,3 +421,48 @@ def test_shares_keep_one_budget_also_when_they_are_started_again(tmp_path, endpo
             ended.append(number)
     assert {number: ended.count(number) > 1 for number in (1, 2, 3, 4)} == dict.fromkeys((1, 2, 3, 4), True)
     assert 8 <= endpoint.asked["model"] <= 0.016 / 0.00105
+
+
+def test_generated_sources_a_reference_and_preference_rows_are_divided_too(tmp_path):
+    whole = pages(
+        tmp_path,
+        8,
+        filter={
+            "reference": [{"kind": "mmc4", "name": "bench", "path": "bench", "license": "CC0-1.0"}],
+            "rules": [{"score": "contamination.text", "max": 0.5}],
+            "host_paragraphs": None,
+        },
+        shard={"preference": ["shuffled_steps", "other_text"], "max_bytes": 20_000},
+    )
+    mmc4(tmp_path / "bench", {"https://b.example/": [(f"{step} Page 3.", png()) for step in STEPS]})
+    drawn = '{"kind": "sketchbook", "name": "drawn", "seed": 7, "documents": 6, "videos": 0, "image_px": 32}'
+    path = copied(whole, tmp_path / "divided" / "r")
+    build(whole, f"ingest.sources[1]={drawn}")
+    run_all(path, 3, f"ingest.sources[1]={drawn}")
+    filtered = [load(one.parent / "runs" / "t" / "filter" / "record.json") for one in (whole, path)]
+    assert filtered[0]["reference"] == filtered[1]["reference"]
+    assert filtered[0]["reasons"] == filtered[1]["reasons"]
+    assert filtered[0]["reasons"]["contamination.text"] == 1
+    for folder in ("shard", "shard/preference"):
+        sums = [shard_sums(one.parent / "runs" / "t" / folder) for one in (whole, path)]
+        assert sums[0] == sums[1] != {}
+
+
+def test_a_dry_run_lists_the_rounds_and_asks_nothing(tmp_path):
+    path = pages(tmp_path, 2)
+    shown = leaf("build", path, "--dry-run", "--share", "1/16")
+    assert shown.returncode == 0
+    assert shown.stdout.splitlines()[:3] == [
+        "7 rounds of 16 shares; a round ends with what its last share does:",
+        "  1  ingest   finishing ingest",
+        "  2  filter   counting the paragraphs of hosts",
+    ]
+    rounds = json.loads(
+        leaf("build", path, "--dry-run", "--share", "1/16", "--stage", "ingest", "--json").stdout
+    )
+    assert rounds == {
+        "shares": 16,
+        "rounds": [{"round": 1, "stage": "ingest", "ends_with": "finishing ingest"}],
+    }
+    assert leaf("build", path, "--dry-run", "--share", "17/16").returncode == 1
+    assert not (tmp_path / "runs").exists()

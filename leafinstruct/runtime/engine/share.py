@@ -147,7 +147,6 @@ class Shared:
         with self.alone():
             begun = self._begun()
             if begun is None:
-                shutil.rmtree(self.folder, ignore_errors=True)
                 self._save(_Begun(self.share.of, {}))
             elif begun.of != self.share.of:
                 raise DriftError(

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Build a dataset with Hugging Face Jobs: for each round one job a share, each round after the one before.
 #
-#     bash hf_jobs.sh recipe.yaml ORG/BUCKET 16
+#     bash cluster_hf_jobs.sh recipe.yaml ORG/BUCKET 16
 #
 # The bucket is mounted at /data and holds recipe.yaml, its sources and its workdir; the recipe here is a copy,
 # from which only the number of rounds is read. Run it again to continue after a failure.

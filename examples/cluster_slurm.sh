@@ -1,7 +1,7 @@
 #!/bin/bash
 # Build a dataset on a SLURM cluster: an array of shares for each round, each after the one before.
 #
-#     bash slurm.sh recipe.yaml 16
+#     bash cluster_slurm.sh recipe.yaml 16
 #
 # The recipe's workdir is on a disk that all nodes share. Submit it again to continue after a failure.
 #SBATCH --job-name=leaf
