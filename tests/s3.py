@@ -93,6 +93,9 @@ def refusing(status: str, code: str = "", times: int = 1_000_000, method: str = 
         if not left[0] or (method and environ["REQUEST_METHOD"] != method):
             return None
         left[0] -= 1
+        environ["wsgi.input"].read(
+            int(environ.get("CONTENT_LENGTH") or 0)
+        )  # else the client waits to send it
         start(status, [("Content-Type", "application/xml")])
         return [f"<Error><Code>{code}</Code></Error>".encode() if code else b""]
 

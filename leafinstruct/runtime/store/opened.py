@@ -74,11 +74,12 @@ def target_of(url: str) -> tuple[Target, str]:
     SourceError for a repository of the Hub, and as `store_of`."""
     if not is_url(url):
         return Folder(Path(url).absolute()), ""
-    store, key = store_of(url)
-    if not isinstance(store, Bucket):
+    if url.startswith("hf:"):
         raise SourceError(
             f"{url}: a repository is written in one commit; use `leaf push RECIPE --repo ORG/NAME`"
         )
+    store, key = store_of(url)
+    assert isinstance(store, Bucket), "the other schemes are buckets"
     return store, key
 
 
