@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, Self
 from urllib.request import Request, urlopen
 
@@ -14,6 +15,11 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 Answer = Callable[..., Any]
 Fault = Callable[[dict[str, Any], Answer], Iterable[bytes] | None]
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
+
+
+@cache
+def _application() -> DomainDispatcherApplication:
+    return DomainDispatcherApplication(create_backend_app)
 
 
 class _Quiet(WSGIRequestHandler):
@@ -28,7 +34,7 @@ class S3:
     def __init__(self, monkeypatch: Any) -> None:
         self.requests: list[tuple[str, str, str]] = []
         self.fault: Fault | None = None
-        self._app = DomainDispatcherApplication(create_backend_app)
+        self._app = _application()
         self._server = make_server("127.0.0.1", 0, self._answer, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.port}"
         for name, value in {
