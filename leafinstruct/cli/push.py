@@ -25,6 +25,13 @@ def push(
         str | None,
         Option(metavar="ORG/NAME", help="Dataset repository of the Hub. Default: push.repo of the recipe."),
     ] = None,
+    to: Annotated[
+        str | None,
+        Option(
+            metavar="PLACE",
+            help="Write to s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or a folder instead of the Hub.",
+        ),
+    ] = None,
     public: Annotated[bool, Option("--public", help="Make the repository public. Default: private.")] = False,
     revision: Annotated[
         str | None,
@@ -47,7 +54,7 @@ def push(
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the dataset on the Hugging Face Hub. All files go into one commit."""
+    """Publish the dataset on the Hugging Face Hub, in one commit, or write it to a bucket or a folder."""
     from typing import get_args
 
     from leafinstruct.pipeline import publish
@@ -61,9 +68,11 @@ def push(
         )
     loaded = load_recipe(recipe, changes, limit)
     target = repo or loaded.recipe.push.repo
-    if target is None:
+    if to is not None and (repo or revision or tag or public):
+        raise typer.BadParameter("excludes --repo, --revision, --tag and --public", param_hint="--to")
+    if to is None and target is None:
         raise typer.BadParameter("is missing; give it, or set push.repo in the recipe", param_hint="--repo")
-    settings = PushSettings.of(loaded, target, revision, tag, public, allow or (), overwrite)
+    settings = PushSettings.of(loaded, target or "", revision, tag, public, allow or (), overwrite, to)
     with LocalEngine(1) as engine, progress() as on_progress:
         pushed = publish(loaded, settings, engine, stopping(on_progress), dry_run)
     _show(pushed, dry_run, as_json)
@@ -83,10 +92,8 @@ def _show(pushed: Pushed, dry_run: bool, as_json: bool) -> None:
 
 def _show_plan(pushed: Pushed) -> None:
     state = "would be created, " if pushed.made else ""
-    typer.echo(
-        f"{pushed.repo}: {state}{'private' if pushed.private else 'public'}, "
-        f"{pushed.survey.records:,} records"
-    )
+    access = "" if pushed.private is None else "private, " if pushed.private else "public, "
+    typer.echo(f"{pushed.repo}: {state}{access}{pushed.survey.records:,} records")
     for what, files in pushed.plan.groups.items():
         for file in files[:LISTED]:
             typer.echo(f"  {what:<8} {file.size:>15,}  {printable(file.name)}")
@@ -103,12 +110,13 @@ def _show_plan(pushed: Pushed) -> None:
 
 
 def _show_commit(pushed: Pushed) -> None:
-    if pushed.commit is None:
+    if pushed.plan.empty if pushed.private is None else pushed.commit is None:
         note(f"nothing to do: {pushed.repo} has this dataset already")
     else:
         size = sum(file.size for file in pushed.plan.written)
         counts = ", ".join(
             f"{len(files):,} {what}" for what, files in pushed.plan.groups.items() if files and what != "same"
         )
-        note(f"{counts}, {size / 1e6:,.1f} MB at most; commit {pushed.commit[:12]}")
+        commit = f"; commit {pushed.commit[:12]}" if pushed.commit else ""
+        note(f"{counts}, {size / 1e6:,.1f} MB at most{commit}")
     typer.echo(pushed.url)

@@ -38,6 +38,7 @@ from leafinstruct.records.files import checked
 from leafinstruct.records.frames import KeptFrames
 from leafinstruct.records.rows import ImageRow
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.store.path import root_at
 
 REMOVED = "removed_by_request"
 """Reason of an image that `leaf remove --purge` deleted. A document that shows it is dropped, because its
@@ -193,7 +194,7 @@ def outdated(inputs: Artifact, out: Artifact) -> set[str]:
     moved = set()
     for name in inputs.parts():
         path = out.file("images", name)
-        root = inputs.path.resolve() / record["roots"][name.rpartition("-")[0]]
+        root = root_at(inputs.path.resolve(), record["roots"][name.rpartition("-")[0]])
         rows = table.columns(path, "file", "stamp") if table.key_of(path) is not None else iter(())
         here = {(stamp, Ref(file=file)) for file, stamp in rows if file is not None}
         if any(then != stamp(ref, root) for then, ref in here):

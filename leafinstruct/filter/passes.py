@@ -50,6 +50,7 @@ from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part, TaskResult, joined
 from leafinstruct.runtime.engine.device import assigned
 from leafinstruct.runtime.files import writing
+from leafinstruct.runtime.store.path import root_at
 
 CODE = 18
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have
@@ -375,7 +376,7 @@ def _materialize(
     # roots are relative and start with `..`, which leads elsewhere if a symbolic link is not resolved
     root = inputs.path.resolve()
     wanted: list[tuple[Ref, Path]] = [
-        (image.ref, root / record["roots"][document.source])
+        (image.ref, root_at(root, record["roots"][document.source]))
         for document in remaining
         for image in document.images
     ]

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from leafinstruct.images.embedded import from_text
 from leafinstruct.images.unpacking import MAX_ROW, PAGE, batches, unpacked
 from leafinstruct.images.unreadable import MAX_BYTES, Unreadable
+from leafinstruct.runtime.store.path import openable
 
 BATCH = 8
 CURSORS = 4
@@ -47,7 +48,7 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
     row, column, item = int(found[1]), found[2], None if found[3] is None else int(found[3])
     stat = path.stat()
     try:
-        value = _cursor(str(path), stat.st_size, stat.st_mtime_ns, column).at(row)
+        value = _cursor(path, stat.st_size, stat.st_mtime_ns, column).at(row)
     except _TooLargeError:
         return Unreadable(
             "too_large", f"{name[:100]} of {path.name} is in a cell of more than {MAX_ROW:,} bytes"
@@ -78,8 +79,8 @@ def cell(path: Path, name: str) -> bytes | Unreadable:
 
 
 @lru_cache(maxsize=CURSORS)
-def _cursor(path: str, size: int, changed: int, column: str) -> _Cursor:  # noqa: ARG001 - size and time are part of the key
-    return _Cursor(Path(path), column)
+def _cursor(path: Path, size: int, changed: int, column: str) -> _Cursor:  # noqa: ARG001 - size and time are part of the key
+    return _Cursor(path, column)
 
 
 class _TooLargeError(Exception):
@@ -91,7 +92,7 @@ class _Cursor:
 
     def __init__(self, path: Path, column: str) -> None:
         self._path = path
-        self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE)
+        self._file = pq.ParquetFile(openable(path), pre_buffer=False, buffer_size=PAGE)
         leaves = [self._file.schema.column(index).path for index in range(len(self._file.schema))]
         # a column may have dots in its own name
         tops = [name for name in self._file.schema_arrow.names if f"{column}.".startswith(f"{name}.")]

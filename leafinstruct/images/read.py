@@ -20,10 +20,12 @@ import zlib
 from functools import lru_cache
 from pathlib import Path
 
+from leafinstruct.errors import SourceError
 from leafinstruct.images.archive import RecordError, response
 from leafinstruct.images.embedded import BASE64, data_url, from_text
 from leafinstruct.images.unreadable import MAX_BYTES, Unreadable
 from leafinstruct.records.document import Ref
+from leafinstruct.runtime.store.path import openable
 
 __all__ = ["MAX_BYTES", "Unreadable", "data_url", "fetch", "stamp"]
 
@@ -57,6 +59,8 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
         if not path.is_file():
             return Unreadable("not_a_file", f"{ref.file} is not a regular file")
         return _bytes(path, ref)
+    except SourceError as error:  # of a store, after its retries
+        return Unreadable("unreadable", str(error), retryable=True)
     except OSError as error:
         lasting = error.errno in (errno.ENAMETOOLONG, errno.ELOOP)
         return Unreadable(
@@ -154,7 +158,7 @@ def _body(path: Path, size: int, changed: int, offset: int, length: int) -> byte
 def _stream(path: Path, size: int, changed: int) -> gzip.GzipFile:  # noqa: ARG001 - size and time are part of the key
     """The open stream of a compressed file. It is read forward: images are requested in the order of their
     lines."""
-    return gzip.open(path)
+    return gzip.open(openable(path))
 
 
 @lru_cache(maxsize=1)

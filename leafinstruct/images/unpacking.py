@@ -22,6 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from leafinstruct.runtime.store.path import openable
+
 PAGE = 1 << 20
 """Bytes read at a time; without it Arrow loads whole columns of a row group, 400 MB for the column of a
 400 MB file."""
@@ -54,7 +56,7 @@ def batches(
         and _longest_repeated(path, opened, group, leaf, chunk) * chunk.num_values > MAX_ROW
     ]
     with pq.ParquetFile(
-        path, metadata=opened.metadata, read_dictionary=packed, pre_buffer=False, buffer_size=PAGE
+        openable(path), metadata=opened.metadata, read_dictionary=packed, pre_buffer=False, buffer_size=PAGE
     ) as reader:
         yield from reader.iter_batches(size, row_groups=[group], columns=list(leaves))
 
@@ -96,7 +98,7 @@ def _longest_repeated(
     first row does not include exactly that one."""
     whole = _dictionary(path, chunk, max(1, chunk.total_uncompressed_size))
     with pq.ParquetFile(
-        path, metadata=opened.metadata, read_dictionary=[leaf], pre_buffer=False, buffer_size=PAGE
+        openable(path), metadata=opened.metadata, read_dictionary=[leaf], pre_buffer=False, buffer_size=PAGE
     ) as reader:
         first = next(reader.iter_batches(1, row_groups=[group], columns=[leaf]), None)
     array = first.column(0) if first is not None else pa.array([])

@@ -5,6 +5,9 @@ A path is a file, a folder or a glob. File names are relative to the source's ro
 that a project can move and ids stay the same. Directory listings are sorted, because their order depends on
 the file system. Hidden files and folders are skipped (`.git`, the `._page.html` that macOS adds to archives),
 and so are runs of `leaf build` below a folder: a run must not become its own source.
+
+A path may be a URL of a bucket or of the Hub (`s3://bucket/crawl/*.warc.gz`). Then the folder is an
+ObjectPath, and its files are those that the store lists (runtime/store).
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from typing import TypeVar
 
 from leafinstruct.errors import SourceError
 from leafinstruct.records.document import Rejected
+from leafinstruct.runtime.store import opened
+from leafinstruct.runtime.store.path import ObjectPath, located
 
 FOREIGN = (".zst", ".xz", ".bz2", ".7z", ".tgz", ".tar.gz", ".csv", ".tsv", ".xlsx", ".arrow", ".feather")
 """Endings that no reader supports. Reading such a file would give one loss per line and hide the cause."""
@@ -26,6 +31,7 @@ LEADS_OUT = (
     "that it leads to as a source"
 )
 _Read = TypeVar("_Read")
+_RUN = "ingest/fingerprint.json"
 _PACKINGS = (".zst", ".xz", ".bz2", ".gz", ".zip")
 _HINTS = {
     ".zst": "run `zstd -d` on it",
@@ -44,12 +50,12 @@ _HINTS = {
 def root_of(path: str) -> Path:
     """The folder that names are relative to: the folder itself, a file's folder, or the part of a glob
     before its first wildcard."""
-    given = Path(path).absolute()
+    given = located(path)
     if given.is_dir():
         return given
     if not _is_glob(given):
         return given.parent
-    return Path(*given.parts[: _first_wildcard(given)])
+    return type(given)(*given.parts[: _first_wildcard(given)])
 
 
 def root_with(path: str, images: str | None) -> Path:
@@ -58,7 +64,9 @@ def root_with(path: str, images: str | None) -> Path:
     root = root_of(path)
     if images is None:
         return root
-    folder = Path(images).absolute()
+    folder = located(images)
+    if isinstance(root, ObjectPath) or isinstance(folder, ObjectPath):
+        return _common(root, folder)
     both = Path(os.path.commonpath([root, folder]))
     behind = both.resolve()
     if root.resolve().is_relative_to(behind) and folder.resolve().is_relative_to(behind):
@@ -66,9 +74,17 @@ def root_with(path: str, images: str | None) -> Path:
     return Path(os.path.commonpath([root.resolve(), folder.resolve()]))
 
 
+def _common(root: Path, folder: Path) -> Path:
+    """The nearest folder above two of one store. Raises SourceError when they are in different ones."""
+    for above in (root, *root.parents):
+        if isinstance(above, ObjectPath) and len(above.parts) > 1 and folder.is_relative_to(above):
+            return above
+    raise SourceError(f"{folder}: the images are not in the store of {root}; copy them there")
+
+
 def below(path: str | Path, root: Path) -> PurePosixPath:
     """Return a file or folder that a recipe names relative to `root_with`."""
-    given = Path(path).absolute()
+    given = located(path)
     try:
         inside_ = given.resolve().is_relative_to(root.resolve()) and given.is_relative_to(root)
     except (OSError, RuntimeError):
@@ -101,7 +117,7 @@ def _strays(folder: Path, root: Path, prefix: str) -> Iterator[str]:
 def check_images(images: str | None, without: str) -> None:
     """Raise SourceError when the folder that a recipe names does not exist. without: what to do instead of
     naming one."""
-    if images is not None and not Path(images).is_dir():
+    if images is not None and not located(images).is_dir():
         raise SourceError(f"{images}: no such folder of images; {without}")
 
 
@@ -117,7 +133,10 @@ def listing(
     missing, unreadable or matches nothing, when a file has a compression or format that no reader supports
     (in a folder: unless the unpacked file lies beside it), or when a name is not valid UTF-8.
     """
-    given, base = Path(path).absolute(), root_of(path)
+    given = located(path)
+    if isinstance(given, ObjectPath):
+        opened.forget(str(given))
+    base = root_of(path)
     prefix = "" if (own := below(base, root)) == PurePosixPath() else f"{own}/"
     names = sorted(prefix + name for name in _names(given, base, suffixes, also))
     if not names:
@@ -165,7 +184,7 @@ def readable(file: Path) -> Iterator[None]:
 def is_run(folder: Path) -> bool:
     """Whether a folder is a run of `leaf build`; every run starts by writing the fingerprint of its first
     stage."""
-    return (folder / "ingest" / "fingerprint.json").is_file()
+    return (folder / _RUN).is_file()
 
 
 def exists(root: Path, name: str) -> bool:
@@ -181,15 +200,38 @@ def _names(
 ) -> Iterator[str]:
     if given.is_file():
         yield given.name
+    elif isinstance(given, ObjectPath) and given.is_dir():
+        yield from _stored(given, suffixes, also)
     elif given.is_dir():
         yield from _walk(given, "", suffixes, also)
     elif _is_glob(given):
         pattern = "/".join(given.parts[_first_wildcard(given) :])
         yield from (file.relative_to(base).as_posix() for file in base.glob(pattern) if file.is_file())
+    elif isinstance(given, ObjectPath):
+        raise SourceError(f"{given}: no such object or folder; check the name, and the endpoint")
     else:
         raise SourceError(
             f"{given}: no such file or folder; paths in a recipe are relative to the recipe's own folder"
         )
+
+
+def _stored(
+    folder: ObjectPath, suffixes: tuple[str, ...], also: Callable[[Path], bool] | None
+) -> Iterator[str]:
+    """Yield the names below a folder of a store, by the rules of `_walk`."""
+    known = dict(folder.files())
+    runs = tuple(name.removesuffix(_RUN) for name in known if name.endswith(f"/{_RUN}"))
+    copies = {name + packing for name in known for packing in _PACKINGS}
+    for name, state in known.items():
+        if f"/{name}".find("/.") >= 0 or name.startswith(runs):
+            continue
+        opened.remember([(str(folder / name), state)])
+        if (
+            name.lower().endswith(suffixes)
+            or (packed(name, suffixes) and name not in copies)
+            or (also is not None and also(folder / name))
+        ):
+            yield name
 
 
 def _walk(

@@ -11,10 +11,18 @@ from leafinstruct.ingest.config import FileSource
 from leafinstruct.ingest.readers.base import reader
 from leafinstruct.ingest.span import Span
 from leafinstruct.records.document import Rejected
+from leafinstruct.runtime.store.opened import is_url
+
+_ON_DISK = ("video", "youcook2", "vist")
+"""Kinds that need their files on a disk: decoders of videos seek in them thousands of times."""
 
 
 def spans(source: FileSource, part_size: int, cache: Path) -> Iterator[Span]:
     """Yield the spans of a source. Raises what its reader raises."""
+    if source.kind in _ON_DISK and is_url(getattr(source, "path", "")):
+        raise SourceError(
+            f"source {source.name}: kind {source.kind} reads files on a disk only; copy them to a disk"
+        )
     try:
         yield from reader(source.kind).plan(source, part_size, cache)
     except SourceError as error:

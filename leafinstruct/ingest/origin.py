@@ -8,7 +8,6 @@ a stream could not be found again.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -38,6 +37,7 @@ from leafinstruct.records.removals import NOTHING, Shown, Suppressed
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import file_sha256, load, save
+from leafinstruct.runtime.store.path import relative_root
 from leafinstruct.sketchbook.documents.page import Page
 from leafinstruct.sketchbook.formats import write as sketchbook
 
@@ -286,9 +286,9 @@ def file_sources(settings: IngestSettings, out: Artifact) -> Iterator[FileSource
 
 def roots(settings: IngestSettings, out: Artifact) -> dict[str, str]:
     """Return source name -> the folder that its file names are relative to. The folder is relative to the
-    artifact, so that a project can move."""
+    artifact, so that a project can move, or a URL."""
     here = out.path.resolve()
     return {
-        source.name: os.path.relpath(reader(source.kind).root_of(source).resolve(), here)
+        source.name: relative_root(reader(source.kind).root_of(source), here)
         for source in file_sources(settings, out)
     }

@@ -8,6 +8,7 @@ again. A named version must not change, so there the build stops.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 from leafinstruct.ingest.config import FileSource
@@ -15,8 +16,9 @@ from leafinstruct.ingest.readers.base import reader
 from leafinstruct.ingest.span import Unit
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Part
-from leafinstruct.runtime.files import file_fault, load, save
+from leafinstruct.runtime.files import file_fault, file_sha256, load, save
 from leafinstruct.runtime.record import Fingerprint
+from leafinstruct.runtime.store.path import ObjectPath
 
 KNOWN = "sources.json"
 """File with the state (size and time) and sha256 of every source file when it was read. The sha256 finds a
@@ -31,6 +33,12 @@ def keep_known(out: Artifact, sources: Mapping[str, str], fingerprint: Fingerpri
         {file: {"state": states.get(file), "sha256": sha} for file, sha in sorted(sources.items())},
         indent=None,
     )
+
+
+def content(path: Path) -> str:
+    """Return what identifies the content of a source file: its sha256, or the tag of an object in a store,
+    which need not be read for it."""
+    return f"tag:{path.head.tag}" if isinstance(path, ObjectPath) else file_sha256(path)
 
 
 def state(source: FileSource, file: str) -> str:
@@ -49,6 +57,8 @@ def altered(out: Artifact, parts: Callable[[], Sequence[Part]]) -> list[str]:
             continue
         for file in unit.span.files:
             name = f"{unit.source.name}/{file}"
+            if isinstance(reader(unit.source.kind).root_of(unit.source), ObjectPath):
+                continue  # an object of the same state has the same content
             if name not in changes and known.get(name, {}).get("state") == state(unit.source, file):
                 changes[name] = (
                     file_fault(reader(unit.source.kind).root_of(unit.source) / file, known[name]["sha256"])

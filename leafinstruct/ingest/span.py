@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from leafinstruct.ingest.config import FileSource
+from leafinstruct.runtime.store.base import Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Span:
 @dataclass(frozen=True)
 class Unit:
     """The payload of a part: what to read, the maximum number of documents (None for all), the files whose
-    sha256 this part records, and the links that it reports, which are not followed."""
+    sha256 this part records, the links that it reports, which are not followed, and the states of the files
+    of a store when they were planned."""
 
     source: FileSource
     span: Span
@@ -49,6 +51,7 @@ class Unit:
     cap: int | None = None
     hashes: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
+    states: tuple[tuple[str, Head], ...] = ()
 
 
 def ranges(file: str, total: int, part_size: int) -> list[Span]:

@@ -40,9 +40,12 @@ from leafinstruct.records.text.language_names import UNDETERMINED
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.engine.share import INGESTED, alone, barrier, own, undivided
-from leafinstruct.runtime.files import file_sha256, load, writing
+from leafinstruct.runtime.files import load, writing
 from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
+from leafinstruct.runtime.store import opened
+from leafinstruct.runtime.store.base import Head
+from leafinstruct.runtime.store.path import ObjectPath
 
 _UNSEEN = frozenset({"tracking_pixel", "emoji_without_alt", "not_shown"})
 """Reasons of pieces that the page does not show, or that tell nothing."""
@@ -149,7 +152,15 @@ def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
             parts.append(
                 Part(
                     f"{source.name}-{span.name}",
-                    Unit(source, span, _key(source, span, cap, strays), cap, fresh, strays),
+                    Unit(
+                        source,
+                        span,
+                        _key(source, span, cap, strays),
+                        cap,
+                        fresh,
+                        strays,
+                        _states(source, span),
+                    ),
                 )
             )
             strays = ()
@@ -169,6 +180,7 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> IngestReport:
     started = time.perf_counter()
     out.open(part.name)
     unit: Unit = part.payload
+    opened.remember(unit.states)
     counts: Counter[str] = Counter()
     languages: Counter[str] = Counter()
     losses = Losses()
@@ -197,7 +209,7 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> IngestReport:
         rejected=losses.listed,
         unlisted=losses.unlisted,
         removed=removals.report,
-        sources={f"{unit.source.name}/{file}": file_sha256(root / file) for file in unit.hashes},
+        sources={f"{unit.source.name}/{file}": rot.content(root / file) for file in unit.hashes},
         seconds=time.perf_counter() - started,
     )
     return out.commit(part.name, unit.key, report, [path])
@@ -293,6 +305,13 @@ def _key(source: FileSource, span: Span, cap: int | None, strays: tuple[str, ...
             *([strays] if strays else []),
         ]
     )
+
+
+def _states(source: FileSource, span: Span) -> tuple[tuple[str, Head], ...]:
+    """The states of a span's files in a store, in which a worker reads them; nothing for files on a disk."""
+    root = reader(source.kind).root_of(source)
+    files = [root / file for file in span.files] if isinstance(root, ObjectPath) else []
+    return tuple((str(path), path.head) for path in files if isinstance(path, ObjectPath))
 
 
 def _libraries(source: FileSource) -> dict[str, str]:

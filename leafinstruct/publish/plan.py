@@ -72,6 +72,9 @@ class Plan:
         return not (self.written or self.deleted)
 
 
+NOTHING = Plan((), (), (), (), (), ())
+
+
 def compare(here: Iterable[Local], there: Mapping[str, Remote], listed: Mapping[str, Any]) -> Plan:
     """Compare local with remote files.
 

@@ -6,6 +6,8 @@
     upload     one file after another; an interruption costs only the file in transfer
     commit     all changes at once; then the tag
 
+With --to the same files go to a bucket or a folder (prefix).
+
 The published files of shard/ are the shards named in reports and the names in checks.BESIDE. Gathered rows,
 keys and reports are not published.
 """
@@ -23,6 +25,7 @@ from leafinstruct.errors import PublishError
 from leafinstruct.publish import checks, plan, reference
 from leafinstruct.publish.checks import Survey, Terms
 from leafinstruct.publish.plan import Local, Plan
+from leafinstruct.publish.prefix import Prefix, refuse_strangers
 from leafinstruct.publish.repository import Found, Repository
 from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.runtime import hub
@@ -46,12 +49,14 @@ class PushSettings:
     """Settings of `leaf push`.
 
     name: `name@version` of the recipe. drifted: changes since the build, one line a stage. allowed: faults to
-    ignore. overwrite: whether foreign files in the repository may be replaced.
+    ignore. overwrite: whether foreign files in the repository may be replaced. to: a bucket's prefix or a
+    folder to write to, instead of the repository.
     """
 
     repo: str
     name: str
     terms: Terms
+    to: str | None = None
     revision: str | None = None
     tag: str | None = None
     public: bool = False
@@ -69,6 +74,7 @@ class PushSettings:
         public: bool = False,
         allowed: Iterable[str] = (),
         overwrite: bool = False,
+        to: str | None = None,
     ) -> Self:
         """The settings of a recipe and of the command. allowed: in addition to `push.allow` of the recipe."""
         return cls(
@@ -80,13 +86,15 @@ class PushSettings:
             public=public,
             allowed=frozenset({*loaded.recipe.push.allow, *allowed}),
             overwrite=overwrite,
+            to=to,
         )
 
 
 @dataclass(frozen=True)
 class Pushed:
     """Result of a push. images, why: form of the images and the reason. made: whether the repository is, or
-    would be, new. commit: None if nothing changed, and after a dry run."""
+    would be, new. private: None for a bucket or a folder. commit: None if nothing changed, after a dry run,
+    and for a bucket or a folder."""
 
     repo: str
     images: Literal["bytes", "reference"]
@@ -94,7 +102,7 @@ class Pushed:
     plan: Plan
     survey: Survey
     made: bool
-    private: bool
+    private: bool | None
     commit: str | None = None
     url: str = ""
     notes: tuple[str, ...] = ()
@@ -112,10 +120,22 @@ def push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool,
 
 
 def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool, on_step: OnStep) -> Pushed:
-    hub.check_name(settings.repo, "--repo", PublishError)
+    if settings.to is None:
+        hub.check_name(settings.repo, "--repo", PublishError)
+    place = None if settings.to is None else Prefix(settings.to)
     found = _survey(settings, shards, on_step)
     images, why = form(settings, found)
     checks.refuse(found, settings.allowed, images == "bytes")
+    if place is not None:
+        here = _files(settings, shards, out, images, on_step)
+        return _push_to(
+            settings,
+            place,
+            here,
+            Pushed(place.url, images, why, plan.NOTHING, found, False, None),
+            dry_run,
+            on_step,
+        )
     retry = "nothing is visible yet and uploaded files are kept; run the same command again"
     speaking = partial(
         hub.uploading,
@@ -127,7 +147,8 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
     with speaking():
         there = repository.look()
     _refuse_place(settings, there)
-    here = _files(settings, shards, out, images, on_step)
+    files = _files(settings, shards, out, images, on_step)
+    here = [*files, plan.listing(files, _facts(settings, images))]
     change = plan.compare(here, there.files if there else {}, there.listed if there else {})
     notes = _notes(settings, there, change)
     pushed = Pushed(
@@ -155,6 +176,24 @@ def _push(settings: PushSettings, shards: Artifact, out: Artifact, dry_run: bool
             if settings.tag is not None and (there is None or settings.tag not in there.tags):
                 repository.tag(settings.tag, commit)
     return replace(pushed, url=repository.url(), commit=None if change.empty else commit)
+
+
+def _push_to(
+    settings: PushSettings, place: Prefix, here: list[Local], pushed: Pushed, dry_run: bool, on_step: OnStep
+) -> Pushed:
+    """Write the files to a prefix. pushed: what is known of it."""
+    change = place.compare(here)
+    pushed = replace(pushed, plan=change, made=not (change.changed or change.same))
+    if dry_run:
+        return pushed
+    if not settings.overwrite:
+        refuse_strangers(change, place.url)
+    place.write(
+        here,
+        _facts(settings, pushed.images),
+        lambda done, total, sent: on_step("uploading", done, total, sent // 1_000_000),
+    )
+    return replace(pushed, url=place.url)
 
 
 def form(settings: PushSettings, found: Survey) -> tuple[Literal["bytes", "reference"], str]:
@@ -212,7 +251,7 @@ def _refuse_place(settings: PushSettings, there: Found | None) -> None:
 def _files(
     settings: PushSettings, shards: Artifact, out: Artifact, images: str, on_step: OnStep
 ) -> list[Local]:
-    """All files to be published, including our list."""
+    """All files to be published, without our list."""
     if images == "bytes":
         folder, sums = (
             shards.path,
@@ -234,13 +273,17 @@ def _files(
             for report in Artifact(out.path / FOLDER).reports()
             for name, sha in report.files.items()
         }
-    files = [
+    return [
         Local(
             name, folder / name, (folder / name).stat().st_size, sums.get(name) or file_sha256(folder / name)
         )
         for name in (path.relative_to(folder).as_posix() for path in paths)
     ]
-    return [*files, plan.listing(files, {"recipe": settings.name, "images": images})]
+
+
+def _facts(settings: PushSettings, images: str) -> dict[str, object]:
+    """What `.leaf-push.json` states besides the files."""
+    return {"recipe": settings.name, "images": images}
 
 
 def _upload(

@@ -35,6 +35,7 @@ from leafinstruct.records.removals import Suppressed
 from leafinstruct.rewrite.wording import QuestionFile
 from leafinstruct.runtime.engine.share import FOLDER, Share
 from leafinstruct.runtime.settings_text import MAX_DEPTH, text_in, yaml_in
+from leafinstruct.runtime.store.opened import is_url
 
 DEFAULT_PLACES = ("recipe.yaml", "pipelines/demo.yaml")
 _PATH, _NAME = 4000, 255
@@ -220,6 +221,10 @@ def _with_absolute_paths(raw: dict[str, object], base: Path) -> dict[str, object
         ):
             section[key] = os.path.normpath(base / _expanded(key, section[key]))
 
+    if is_url(str(raw.get("workdir", ""))):
+        raise RecipeError(
+            "workdir: results are on a disk; name a folder there (`leaf push --to` writes buckets)"
+        )
     absolute(raw, "workdir")
     for name, entry in (("ingest", "sources"), ("filter", "reference")):
         section = raw.get(name)
@@ -256,8 +261,10 @@ def _is_path(model: str, base: Path) -> bool:
 def _sources_absolute(sources: list[object], absolute: Callable[[object, str], None]) -> None:
     for source in sources:
         kind = source.get("kind") if isinstance(source, dict) else None
+        own = source if isinstance(source, dict) else {}
         for key in ((source_class(kind) if isinstance(kind, str) else None) or Source).PATH_KEYS:
-            absolute(source, key)
+            if not is_url(str(own.get(key, ""))):
+                absolute(source, key)
 
 
 def _expanded(key: str, path: str) -> str:

@@ -67,9 +67,16 @@ def snapshot(
     """
     from huggingface_hub import snapshot_download
 
+    with downloading(what, raised):
+        return Path(snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=files))
+
+
+@contextmanager
+def downloading(what: str, raised: type[LeafInstructError]) -> Iterator[None]:
+    """Turn errors of the Hub's client into `raised`, in one line: `what`, the error and a hint."""
     with _quietly():
         try:
-            return Path(snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=files))
+            yield
         except _failures() as error:
             hint = _DOWNLOAD_HINTS.get(status(error) or 0)
             raise raised(

@@ -21,6 +21,7 @@ from leafinstruct.records.frames import KeptFrames
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import writing
+from leafinstruct.runtime.store.path import root_at
 
 
 def artifact_of(out: Artifact) -> Artifact:
@@ -88,4 +89,4 @@ def _key(settings: FilterSettings, reference: Artifact, part: str) -> str:
 def _roots(reference: Artifact) -> Mapping[str, Path]:
     record = reference.record
     assert record is not None, "the pipeline read the reference"
-    return {name: reference.path.resolve() / root for name, root in record["roots"].items()}
+    return {name: root_at(reference.path.resolve(), root) for name, root in record["roots"].items()}

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leafinstruct.errors import SourceError
+from leafinstruct.runtime.store.path import openable
 
 SUFFIXES = (".cdxj", ".cdxj.gz", ".cdx", ".cdx.gz")
 _NUMBERED = re.compile(r"cdx-\d+(?:\.gz)?", re.IGNORECASE)
@@ -125,7 +126,7 @@ def captures(file: Path) -> Iterator[Capture | None]:
         with file.open("rb") as start:
             is_packed = start.read(2) == b"\x1f\x8b"
         columns = _COLUMNS
-        with gzip.open(file) if is_packed else file.open("rb") as stream:
+        with gzip.open(openable(file)) if is_packed else file.open("rb") as stream:
             while line := stream.readline(MAX_LINE):
                 left -= len(line)
                 if left < 0:

@@ -75,10 +75,9 @@ def _beside(index: Path) -> Path:
 
 def depends(source: WarcSource, root: Path, archives: tuple[str, ...]) -> str:
     """Return a digest of the crawl: names, sizes and times of its archives and of the given index."""
-    given = (
-        [] if source.cdxj is None else [str(files.root_of(source.cdxj) / name) for name in _indexes(source)]
-    )
-    stats = [(name, (root / name).stat()) for name in (*archives, *given)]
+    given = [] if source.cdxj is None else [files.root_of(source.cdxj) / name for name in _indexes(source)]
+    paths = [*((name, root / name) for name in archives), *((str(path), path) for path in given)]
+    stats = [(name, path.stat()) for name, path in paths]
     return digest(
         [VERSION, archive_index.identity(), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
     )

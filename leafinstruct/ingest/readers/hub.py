@@ -47,6 +47,7 @@ from leafinstruct.ingest.tables.parse import parsed_line
 from leafinstruct.ingest.tables.unroll import record_of, unrolled
 from leafinstruct.records.document import Document, Provenance, Ref, Rejected, Segment, Text, document_id
 from leafinstruct.records.license import named
+from leafinstruct.runtime.store.path import located
 
 LIBRARIES: tuple[str, ...] = ("pyarrow",)
 _JSONL = (".jsonl", ".jsonl.gz", ".jsonl.zip", ".ndjson")
@@ -69,7 +70,7 @@ def plan(source: HubSource, part_size: int, cache: Path) -> list[Span]:
     root = root_of(source)
     names = files.listing(_path(source), root, SUFFIXES)
     others = [file for file in names if not _is(file, delimited.SUFFIXES)]
-    if others and Path(_path(source)).is_dir():  # then a .csv beside them is a list of the files, or notes
+    if others and located(_path(source)).is_dir():  # then a .csv beside them is a list of the files, or notes
         names = others
     _check_columns(source, _columns(root, names, cache))
     spans: list[Span] = []

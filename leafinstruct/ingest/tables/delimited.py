@@ -47,7 +47,8 @@ class _Lines:
     record."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        packed = os.fstat(stream.fileno()).st_size
+        packed = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
         is_packed = stream.read(2) == _PACKED
         stream.seek(0)
         opened = gzip.GzipFile(fileobj=stream) if is_packed else cast("io.BufferedReader", stream)

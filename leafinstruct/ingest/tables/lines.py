@@ -35,6 +35,7 @@ from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.index import cached_index
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.records.document import Document, Rejected
+from leafinstruct.runtime.store.path import openable
 
 MAX_LINE = 32 << 20
 """Maximum bytes of a line. The longest record of the published MMC4 shards is below 1 MiB."""
@@ -222,7 +223,7 @@ def _items(file: Path, number: int = 0, offset: int = 0, line: int = 0) -> Itera
     if _compressed(file):
         budget = _Budget(max(FREE, EXPANSION * packed), max(FREE_ITEMS, packed))
     if not file.name.lower().endswith(".zip"):
-        with gzip.open(file) if _compressed(file) else file.open("rb") as stream:
+        with gzip.open(openable(file)) if _compressed(file) else file.open("rb") as stream:
             stream.seek(offset)
             yield from _stream(stream, number, line, "", budget)
         return
@@ -242,7 +243,7 @@ def zip_of(file: Path) -> zipfile.ZipFile:
     size = end[zipfile._ECD_SIZE] if end is not None else 0  # type: ignore[attr-defined]
     if size > MAX_DIRECTORY:
         raise BombError(f"the zip's directory has {size:,} bytes; at most {MAX_DIRECTORY:,} are read")
-    return zipfile.ZipFile(file)
+    return zipfile.ZipFile(openable(file))
 
 
 def _members(archive: zipfile.ZipFile, budget: _Budget) -> Iterator[Line | Damage]:

@@ -36,6 +36,7 @@ from leafinstruct.ingest.fields.reference import LostError
 from leafinstruct.ingest.index import cached_index
 from leafinstruct.ingest.span import Span, ranges
 from leafinstruct.records.document import Rejected
+from leafinstruct.runtime.store.path import openable
 
 SUFFIXES = (".parquet",)
 BATCH = 32
@@ -146,7 +147,7 @@ class _Reading:
 
     def __init__(self, file: Path, columns: Sequence[str]) -> None:
         self._file, self._columns = file, columns
-        self._opened = pq.ParquetFile(file, pre_buffer=False, buffer_size=PAGE)
+        self._opened = pq.ParquetFile(openable(file), pre_buffer=False, buffer_size=PAGE)
         sizes = [
             self._opened.metadata.row_group(group).num_rows for group in range(self._opened.num_row_groups)
         ]
@@ -300,7 +301,7 @@ def _is_null(chunk: pq.ColumnChunkMetaData) -> bool:
 
 def _footer(file: Path) -> _Footer:
     try:
-        with pq.ParquetFile(file) as opened:
+        with pq.ParquetFile(openable(file)) as opened:
             schema = opened.schema_arrow
             names = [name for column in schema for name in _names(column.name, column.type)]
             if bomb := _too_large(opened.metadata):

@@ -24,6 +24,7 @@ from leafinstruct.report.audit.sample import Sample
 from leafinstruct.report.inspect import decision
 from leafinstruct.report.inspect.gather import CUT, LEAST, TEXT_BYTES, Allowance, shown_drop
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.store.path import root_at
 
 Image = tuple[str, Ref]
 """Source and reference of an image."""
@@ -100,7 +101,7 @@ def images(
 def _root(ingest: Artifact, source: str) -> Path | None:
     """Folder of a source's files, None for a source without files."""
     root = cast("Mapping[str, str]", (ingest.fingerprint or {}).get("roots", {})).get(source)
-    return None if root is None else (ingest.path / root).resolve()
+    return None if root is None else root_at(ingest.path, root).resolve()
 
 
 def _reasons(filtered: Artifact, part: str) -> dict[str, str]:

@@ -46,6 +46,7 @@ from leafinstruct.report.explain import answers, pairs
 from leafinstruct.report.explain.find import Match, find
 from leafinstruct.report.inspect import decision
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.store.path import root_at
 
 FATES = {
     "sharded": "in a shard",
@@ -200,7 +201,7 @@ def _source(ingest: Artifact, part: str, document: Document) -> dict[str, object
     return {
         "name": document.source,
         **asdict(place),
-        "path": None if root is None else str((ingest.path.resolve() / root / place.file).resolve()),
+        "path": None if root is None else str((root_at(ingest.path.resolve(), root) / place.file).resolve()),
         "sha256": hashed.get(f"{document.source}/{place.file}"),
         "title": document.title,
         "language": document.language,
