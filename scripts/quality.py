@@ -84,10 +84,7 @@ WHO_SEES = {
     "shuffled_letters": "`text.language_fit`, on pages with 12 longer words; or the judge",
     "shuffled_steps": "`rules.narrative_coherence`, where the text numbers its steps; or the judge",
     "truncated_text": "`text.broken_end`, where the other lines end like sentences; or the judge",
-    "watermark_tiled": (
-        "a classifier (`filter.classifiers`); or the judge. Its words repeat in two directions, as do menus, "
-        "keyboards and grids of lamps in 1 of 10 real images"
-    ),
+    "watermark_tiled": "`image.tiling`; not where the image below is full of text; or the judge",
     "words_changed": "`duplicate.near_text`, where 0.45 of the runs are left: not on all short pages",
 }
 """Who sees classes that the rules do not find, or find in part, and why no rule does. The others: as written
