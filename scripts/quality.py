@@ -76,18 +76,21 @@ WHO_SEES = {
     "nothing_in_common": (
         "a CLIP: `coherence.all_pairs`; or the judge. Steps of a how-to have as little in common by pixels"
     ),
-    "reversed_order": "`rules.narrative_coherence`, where the text numbers its steps; or the judge",
+    "reversed_order_unnumbered": (
+        "the judge; `rules.narrative_coherence`, where three texts in a row begin with `First`, `Then` or "
+        "`Finally`"
+    ),
     "screenshot": (
         "a CLIP or the judge, which see whether it belongs. `image.text` and `image.flat` see that it is "
         "one, but how-tos consist of them"
     ),
     "shuffled_letters": "`text.language_fit`, on pages with 12 longer words; or the judge",
-    "shuffled_steps": "`rules.narrative_coherence`, where the text numbers its steps; or the judge",
-    "truncated_text": "`text.broken_end`, where the other lines end like sentences; or the judge",
-    "watermark_tiled": (
-        "a classifier (`filter.classifiers`); or the judge. Its words repeat in two directions, as do menus, "
-        "keyboards and grids of lamps in 1 of 10 real images"
+    "shuffled_steps_unnumbered": (
+        "the judge; `rules.narrative_coherence`, where three texts in a row begin with `First`, `Then` or "
+        "`Finally`"
     ),
+    "truncated_text": "`text.broken_end`, where the other lines end like sentences; or the judge",
+    "watermark_tiled": "`image.tiling`; not where the image below is full of text; or the judge",
     "words_changed": "`duplicate.near_text`, where 0.45 of the runs are left: not on all short pages",
 }
 """Who sees classes that the rules do not find, or find in part, and why no rule does. The others: as written

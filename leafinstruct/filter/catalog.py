@@ -203,7 +203,7 @@ _DECLARED = (
         "duplicate.near_text",
         "document",
         "better remaining documents of its group, which chains of near-duplicate texts connect",
-        2,
+        3,
     ),
     Score(
         "duplicate.images",

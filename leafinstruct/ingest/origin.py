@@ -41,7 +41,7 @@ from leafinstruct.runtime.store.path import relative_root
 from leafinstruct.sketchbook.documents.page import Page
 from leafinstruct.sketchbook.formats import write as sketchbook
 
-SKETCHBOOK = 4
+SKETCHBOOK = 5
 """Increase when the embedded corpus is drawn differently for the same settings."""
 
 

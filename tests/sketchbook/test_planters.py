@@ -7,6 +7,7 @@ import io
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -99,7 +100,7 @@ def test_the_classes_of_every_level_are_there():
         "text": 32,
         "image": 23,
         "document": 7,
-        "sequence": 5,
+        "sequence": 7,
         "duplicate": 8,
     }
 
@@ -153,6 +154,31 @@ def test_a_sequence_is_reversed_shuffled_or_repeated_with_its_texts():
     assert sorted(moved) == sorted(clean)
     assert all(one != two for one, two in zip(clean, moved, strict=True))
     assert len(pairs(planted("repeated_step", index).blocks)) == len(clean) + 2
+
+
+@pytest.mark.parametrize(
+    ("beginnings", "numbered"),
+    [
+        (("Step 1: cut", "Step 2: fold", "Step 3"), True),
+        (("The first side", "the second side", "The third side"), True),
+        (("1. Cut", "2. Fold", "3. Glue", "4. Dry"), True),
+        (("1. Cut", "2. Fold", "3. Glue"), False),  # as few plain numbers may be anything
+        (("2. Cut", "then", "3) Fold", "4: Glue", "5. Dry"), True),
+        (("Step 1", "Step 3", "Step 4"), False),
+        (("Step 3", "Step 2", "Step 1"), False),
+        (("First, cut", "Then fold", "Finally, glue"), False),
+        (("10 sheets", "11 pens", "12 pins", "13 cups"), False),
+        (("1.5 m", "2.5 m", "3.5 m", "4.5 m"), False),
+    ],
+)
+def test_steps_are_planted_in_another_order_where_numbers_show_it_and_where_they_do_not(beginnings, numbered):
+    image = images_of(blocks_of(3))[0]
+    steps = [(Paragraph(text), replace(image, name=f"{at}.png")) for at, text in enumerate(beginnings)]
+    blocks = (Paragraph("How to", heading=True), *(block for step in steps for block in step))
+    for name in ("reversed_order", "shuffled_steps"):
+        assert PLANTERS[name].fits(blocks) == numbered
+        assert PLANTERS[f"{name}_unnumbered"].fits(blocks) != numbered
+        assert not PLANTERS[f"{name}_unnumbered"].fits(blocks[:3])
 
 
 def test_damaged_pixels_are_as_their_records_say():

@@ -48,6 +48,10 @@ PIXELS = (
         "bars",
         "share of its rows in black or white bars along the upper and lower edge, as of watermarks, [0, 0.4]",
     ),
+    (
+        "tiling",
+        "how well its strokes repeat in two directions: 0.15 and more under a repeated watermark, [0, 1]",
+    ),
 )
 """Scores of scores/pixels, computed when an image is decoded."""
 

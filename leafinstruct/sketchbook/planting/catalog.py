@@ -201,27 +201,21 @@ _SEQUENCE = (
         "document",
         3,
     ),
-    Planter(
-        "reversed_order",
-        "sequence",
-        "steps from the last to the first",
-        (ORDER, JUDGE),
-        "all steps",
-        documents.reversed_order,
-        "document",
-        3,
-        3,
-    ),
-    Planter(
-        "shuffled_steps",
-        "sequence",
-        "no step at its place",
-        (ORDER, JUDGE),
-        "all steps",
-        documents.shuffled,
-        "document",
-        3,
-        3,
+    *(
+        Planter(
+            *(f"{name}{suffix}", "sequence", f"{does}; {pages}", seen_by, "all steps", plant, "document"),
+            images=3,
+            texts=3,
+            suits=suits,
+        )
+        for name, does, plant in (
+            ("reversed_order", "steps from the last to the first", documents.reversed_order),
+            ("shuffled_steps", "no step at its place", documents.shuffled),
+        )
+        for suffix, pages, seen_by, suits in (
+            ("", "pages whose steps are numbered", (ORDER, JUDGE), documents.is_numbered),
+            ("_unnumbered", "pages whose steps have no numbers", (JUDGE,), documents.is_unnumbered),
+        )
     ),
     Planter(
         "repeated_step",

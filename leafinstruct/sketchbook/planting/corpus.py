@@ -96,7 +96,8 @@ def planted_into(
     deck = rng.sample(range(len(sources)), len(sources))
     dealt: dict[int, Planter] = {}
     wanted = sorted(
-        (PLANTERS[name] for name in classes), key=lambda one: (-one.site, -one.images - one.texts)
+        (PLANTERS[name] for name in classes),
+        key=lambda one: (-one.site, one.suits is None, -one.images - one.texts),
     )
     for planter in wanted:
         fits = [index for index in deck if index not in dealt and planter.fits(sources[index].blocks)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
@@ -22,6 +23,15 @@ DANGLING = (
     "Compare Figure {1} with the photo above before you continue.",
 )
 """References to images; the images between which they stand are removed."""
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_NUMBER = re.compile(
+    rf"\W*(?:(?:step|stage|part)\s(?P<named>\d{{1,2}})\b|(?P<plain>\d{{1,2}})[.):](?:\s|$)"
+    rf"|(?:the\s)?(?P<ordinal>{'|'.join(_ORDINALS)})\b)",
+    re.IGNORECASE,
+)
+FEWEST_NAMED, FEWEST_PLAIN = 3, 4
+"""Numbers that make the steps of a page numbered: with a word for step, or plain ones."""
 
 Item = TypeVar("Item")
 
@@ -120,6 +130,34 @@ def repeated_step(blocks: Blocks, material: Material) -> Planted:
     which = material.rng.choice(with_text or range(len(steps)))
     copies = [tuple(_copy(block, number, material.rng) for block in steps[which]) for number in (2, 3)]
     return Planted(_joined(head, [*steps[: which + 1], *copies, *steps[which + 1 :]], tail))
+
+
+def is_numbered(blocks: Blocks) -> bool:
+    """Whether the steps of a page are numbered in order, so that the text alone shows another order.
+
+    Each step has the number that one of its paragraphs or headings begins with: `Step 2`, `2.` or `The
+    second`. 3 of them and more (4 without a word for step) must follow each other without a gap; a step
+    without a number is no gap. Words such as `Then` or `Finally` are no numbers.
+    """
+    found = [number for step in steps_of(blocks)[1] if (number := _number(step))]
+    values = [value for value, _ in found]
+    least = FEWEST_NAMED if all(named for _, named in found) else FEWEST_PLAIN
+    return len(values) >= least and all(after == before + 1 for before, after in pairwise(values))
+
+
+def is_unnumbered(blocks: Blocks) -> bool:
+    """Whether the steps of a page are not numbered: only who understands the text sees their order."""
+    return not is_numbered(blocks)
+
+
+def _number(step: Blocks) -> tuple[int, bool] | None:
+    """The number that a step begins with, and whether it has a word for step; None without one."""
+    for block in step:
+        if isinstance(block, Paragraph) and (found := _NUMBER.match(block.text)):
+            if ordinal := found["ordinal"]:
+                return _ORDINALS.index(ordinal.lower()) + 1, True
+            return int(found["named"] or found["plain"]), found["named"] is not None
+    return None
 
 
 def steps_of(blocks: Blocks) -> tuple[Blocks, list[Blocks], Blocks]:

@@ -46,6 +46,7 @@ class Planter:
     texts: the fewest of each that a page needs. copies: the page is the copy of another document, which is
     in the corpus too. markup: it shows only in formats with captions and alt texts (html, warc). site: the
     fewest pages of one site that show it; these pages are of a site of their own. 0: any page of any site.
+    suits: what else a page needs.
     """
 
     name: str
@@ -60,10 +61,12 @@ class Planter:
     copies: bool = False
     markup: bool = False
     site: int = 0
+    suits: Callable[[Blocks], bool] | None = None
 
     def fits(self, blocks: Blocks) -> bool:
-        """Whether a page has enough images and texts, and what its captions need."""
-        return len(images_of(blocks)) >= self.images and len(prose_of(blocks)) >= self.texts
+        """Whether a page has enough images and texts, and what else its defect needs."""
+        enough = len(images_of(blocks)) >= self.images and len(prose_of(blocks)) >= self.texts
+        return enough and (self.suits is None or self.suits(blocks))
 
 
 def images_of(blocks: Blocks) -> list[DrawnImage]:
