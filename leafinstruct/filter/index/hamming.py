@@ -11,14 +11,14 @@ near or none is left that is better. So nearly equal hashes, such as those of on
 are compared a few times each, not all with all. Hashes that agree in a piece and are a little beyond the
 radius are compared with each other: their number is not bounded.
 
-Cost: 2 x 13 x 21 look-ups a hash, and 0.0003 comparisons a pair of random hashes. Memory: 25 bytes a hash
+Cost: 2 x 13 x 21 look-ups a hash, and 0.0003 comparisons a pair of random hashes. Memory: 40 bytes a hash
 beside the hashes, and 6 MB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 
 from leafinstruct.images.near import BITS, MIRROR, RADIUS, Hashes, distances
 
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 15
 """Look-ups, or comparisons, that are made together."""
-_WORD = 1
-"""The word of 64 bits that is compared first: 1 of 20 pairs of unlike images has so few different bits in
-it."""
+_WORDS = (1, 2)
+"""The words of 64 bits that are compared first: 1 of 10 pairs of unlike images that agree in a piece has so few
+different bits in one of them, 1 in 100,000 in both."""
 _GROWTH = 4
 """Times as many hashes of one value are compared with a query in each step."""
+_UNTURNED = np.zeros(4, np.uint64)
 _LONGEST = 20
 """Bits of a piece, 255 / 13 for RADIUS: 5 MB for the table of one."""
 
@@ -55,14 +56,15 @@ def has_better(
     if not len(rows):
         return found
     rows = rows[np.argsort(rank[rows], kind="stable")]
-    best = rank[rows[0]]
+    # how many hashes are better than each query, which are the first ones of rows
+    better = np.searchsorted(rank[rows], own).astype(np.int32)
     asking = rows if queries is hashes else _hashed(queries)
     # few hashes need no long pieces: a table of two to four places for each
     length = min(len(rows).bit_length() + 1, _LONGEST)
     pieces = (radius + 2) // 2
     for piece in range(pieces):
         bits = np.arange(1 + piece, BITS, pieces)[:length]  # without bit 0, which is always set
-        table = _Table.of(hashes, rank, rows, bits, radius)
+        table = _Table.of(hashes, rows, bits, radius)
         # queries in the order of their values look up neighboring places of the table
         keys = table.keys if queries is hashes else _sorted(queries, asking, bits)
         flips = np.append(0, 1 << np.arange(len(bits)))[:, None]
@@ -71,59 +73,75 @@ def has_better(
         for at in range(0, len(keys), step):
             key = keys[at : at + step]
             query = asking[key.astype(np.uint32)]
-            is_open = np.flatnonzero(~found[query] & (own[query] > best))
+            is_open = np.flatnonzero(~found[query] & (better[query] > 0))
             query, value = query[is_open], (key[is_open] >> np.uint64(32)).astype(np.int64)
-            asked = _Asked(queries[query], own[query], np.zeros(len(query), bool))
+            if queries is hashes:
+                words = [own[at : at + step][is_open] for own in table.words]
+            else:
+                words = [queries[query, word] for word in _WORDS]
+            asked = _Asked(queries, query, words, better[query], np.zeros(len(query), bool), _UNTURNED)
             table.search(value ^ flips, asked)
-            mirrored = _Asked(asked.hashes ^ MIRROR, asked.own, asked.found)
-            table.search(value ^ turned, mirrored)
+            words = [own ^ MIRROR[word] for own, word in zip(words, _WORDS, strict=True)]
+            table.search(value ^ turned, replace(asked, words=words, turn=MIRROR))
             found[query[asked.found]] = True
+        del table, keys  # before the next ones are made
     return found
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """Some queries. hashes: (k, 4). own: (k,) their ranks. found: (k,) whether a better one is near, set by
-    the search."""
+    """Some queries.
+
+    hashes: (q, 4) of all queries. index: (k,) of these. words: _WORDS of them, turned, (k,) each. better:
+    (k,) how many hashes of the table are better. found: (k,) whether one of them is near, set by the search.
+    turn: (4,) what turns a hash.
+    """
 
     hashes: Hashes
-    own: Ranks
+    index: NDArray[np.uint32] | NDArray[np.int32]
+    words: Sequence[Words]
+    better: Ranks
     found: NDArray[np.bool_]
+    turn: Hashes
 
 
 @dataclass(frozen=True)
 class _Table:
     """Hashes by the value of one piece, those of one value from the best.
 
-    hashes: (n, 4). rank: (n,). rows: (m,) indices of hashes from the best. keys: (m,) value of the piece and
-    place in rows, as one number, ascending. words: (m,) _WORD of the hashes in this order. starts: where each
-    value begins. counts: how many hashes have it, 2 if more. radius: bits in which near hashes may differ.
+    hashes: (n, 4). rows: (m,) indices of hashes from the best. keys: (m,) value of the piece and place in
+    rows, as one number, ascending. words: _WORDS of the hashes in this order, (m,) each. starts: where
+    each value begins. counts: how many hashes have it, 2 if more. radius: bits in which near hashes may differ.
+
+    Which of two hashes is better is seen from their places in rows, so most comparisons read only keys and
+    words, which lie in the order in which they are asked for.
     """
 
     hashes: Hashes
-    rank: Ranks
     rows: NDArray[np.int32]
     keys: Words
-    words: Words
+    words: Sequence[Words]
     starts: NDArray[np.int32]
     counts: NDArray[np.uint8]
     radius: int
 
     @classmethod
-    def of(cls, hashes: Hashes, rank: Ranks, rows: NDArray[np.int32], bits: Indices, radius: int) -> _Table:
+    def of(cls, hashes: Hashes, rows: NDArray[np.int32], bits: Indices, radius: int) -> _Table:
         keys = _sorted(hashes, rows, bits)
         starts = np.zeros((1 << len(bits)) + 1, np.int32)
-        words = np.empty(len(keys), np.uint64)
+        words = [np.empty(len(keys), np.uint64) for _ in _WORDS]
         for at in range(0, len(keys), _AT_ONCE):
             some = keys[at : at + _AT_ONCE]
             value = (some >> np.uint64(32)).astype(np.int64)
             each = np.bincount(value - value[0])
             starts[value[0] + 1 : value[0] + 1 + len(each)] += each.astype(np.int32)
-            words[at : at + _AT_ONCE] = hashes[rows[some.astype(np.uint32)], _WORD]
+            members = rows[some.astype(np.uint32)]
+            for own, word in zip(words, _WORDS, strict=True):
+                own[at : at + _AT_ONCE] = hashes[members, word]
         counts = np.empty(len(starts) - 1, np.uint8)
         np.minimum(starts[1:], 2, out=counts, casting="unsafe")
         np.cumsum(starts, out=starts)
-        return cls(hashes, rank, rows, keys, words, starts, counts, radius)
+        return cls(hashes, rows, keys, words, starts, counts, radius)
 
     def search(self, values: Indices, asked: _Asked) -> None:
         """Find near hashes that are better. values: (flips, k), of the pieces of each query."""
@@ -137,7 +155,7 @@ class _Table:
         place, end, more = self.starts.take(wanted) + 1, self.starts.take(wanted + 1), _GROWTH
         while len(query):
             # from the best on: where one is not better, none after it is
-            is_better = self.rank[self._at(place)] < asked.own.take(query)
+            is_better = self._places(place) < asked.better.take(query)
             is_open = np.flatnonzero(is_better & ~asked.found.take(query))
             query, place, end = query[is_open], place[is_open], end[is_open]
             for some, beyond in spread(np.minimum(end - place, more)):
@@ -149,17 +167,21 @@ class _Table:
 
     def _compare(self, query: Indices, place: Places, asked: _Asked) -> None:
         """Compare queries with the hashes at these places of the table, (pairs,) each."""
-        words = asked.hashes[:, _WORD].take(query)
-        close = np.flatnonzero(np.bitwise_count(words ^ self.words.take(place)) <= self.radius)
-        query, other = query[close], self._at(place[close])
-        better = np.flatnonzero(self.rank[other] < asked.own[query])
-        query, other = query[better], other[better]
-        near = distances(asked.hashes[query], self.hashes[other]) <= self.radius
+        bits = np.uint8(0)
+        for asking, own in zip(asked.words, self.words, strict=True):
+            bits = bits + np.bitwise_count(asking.take(query) ^ own.take(place))
+            close = np.flatnonzero(bits <= self.radius)
+            query, place, bits = query[close], place[close], bits[close]
+        other = self._places(place)
+        better = np.flatnonzero(other < asked.better.take(query))
+        query, other = query[better], self.rows[other[better]]
+        turned = asked.hashes[asked.index[query]] ^ asked.turn
+        near = distances(turned, self.hashes[other]) <= self.radius
         asked.found[query[near]] = True
 
-    def _at(self, place: Places) -> NDArray[np.int32]:
-        """Indices of the hashes at these places of the table, (k,)."""
-        return self.rows[self.keys[place].astype(np.uint32)]
+    def _places(self, place: Places) -> NDArray[np.uint32]:
+        """Places in rows of the hashes at these places of the table, (k,)."""
+        return self.keys.take(place).astype(np.uint32)
 
 
 def spread(counts: Indices) -> Iterator[tuple[Indices, Indices]]:
