@@ -221,7 +221,7 @@ def _look(
         part for part in wanted if keys[part.name].partition(" ")[0] != part.payload or part.name in moved
     ]
     task, needs = partial(look, settings, inputs, out), Needs(what="looking")
-    if missing and (devices := settings.devices):
+    if missing and (devices := settings.devices(engine.remote)):
         # a process per device loads each model once; the others read and decode meanwhile
         task = partial(run_models, settings, inputs, out)
         before = partial(gather, settings, inputs, out)
