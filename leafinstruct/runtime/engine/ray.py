@@ -11,8 +11,8 @@ it, and not Ray (max_retries=0), because Ray retries a task that ran out of memo
 here the part that kills its worker has a name. Errors of tasks are returned as values (remote.py), so the
 caller gets the exception itself.
 
-Chosen: futures of the object references over ray.wait, because Ray waits in C++ and swallows an exception that
-a signal handler raises there. Cost: 7 to 10 s to start a Ray of this machine, 2 s to start a worker.
+Chosen: futures of the object references over ray.wait, because Ray waits in C++ and swallows an exception
+that a signal handler raises there. Cost: 7 to 10 s to start a Ray of this machine, 2 s to start a worker.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
@@ -39,6 +40,7 @@ from leafinstruct.runtime.engine.ray_pools import Actors, Tasks, results
 from leafinstruct.runtime.engine.remote import Expected
 from leafinstruct.runtime.files import writing
 
+CONNECT_SECONDS = 10
 OBJECT_STORE = 200_000_000
 """Bytes of shared memory of a Ray that is started for a build. Only tasks and small results pass through it;
 Ray's own default is 30% of the memory."""
@@ -148,6 +150,8 @@ class RayEngine:
         try:
             # Ray prints messages about dead workers to stdout, without a setting against it
             ray._private.worker.print_to_stdstream = _print_nothing
+            if address:
+                _answers(address)
             ray.init(
                 address=address or "local",
                 include_dashboard=None if address else False,
@@ -155,7 +159,7 @@ class RayEngine:
                 logging_level="ERROR",
                 **({} if address else here),
             )
-        except (RayError, OSError, RuntimeError, ValueError) as error:
+        except (RayError, OSError, OverflowError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
             if address:
                 raise RecipeError(
@@ -166,6 +170,16 @@ class RayEngine:
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, handler)  # Ray's own exits without cleaning up ours
+
+
+def _answers(address: str) -> None:
+    """Raise OSError if nothing listens there. Ray itself would try for ten minutes."""
+    from ray._private.services import get_ray_address_from_environment
+
+    if address == "auto":
+        address = get_ray_address_from_environment("auto", None)
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
 
 
 def _print_nothing(data: object, ignore_prefix: bool) -> None:
