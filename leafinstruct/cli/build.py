@@ -102,9 +102,7 @@ def build(
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
     if calibrate and not dry_run:
         raise typer.BadParameter("needs --dry-run", param_hint="--calibrate")
-    own = {"kind": engine, "address": address}
-    here = [f"engine.{key}={json.dumps(value)}" for key, value in own.items() if value is not None]
-    loaded = load_recipe(recipe, [*(changes or ()), *here], limit)
+    loaded = load_recipe(recipe, [*(changes or ()), *_changed(engine, address)], limit)
     if address is not None and loaded.recipe.engine.kind != "ray":
         raise typer.BadParameter("needs --engine ray", param_hint="--address")
     if dry_run:
@@ -126,6 +124,12 @@ def build(
     _show_outcomes(outcomes, loaded)
     built = replace(built, again=command_line(recipe, changes, limit))
     show_status(built, as_json, time.monotonic() - started)
+
+
+def _changed(engine: str | None, address: str | None) -> list[str]:
+    """The options about the engine as --set has them."""
+    given = {"kind": engine, "address": address}
+    return [f"engine.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
 
 
 def _estimate(loaded: Loaded, workers: int | None, calibrate: int, as_json: bool) -> None:

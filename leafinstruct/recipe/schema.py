@@ -69,7 +69,7 @@ class Run(BaseModel):
     def directory(self) -> Path:
         """`runs/<name>[@version]` of the working directory."""
         return (
-            Path(self.workdir or Path.cwd())
+            Path(self.workdir or ".")
             / "runs"
             / (self.name if self.version == "dev" else f"{self.name}@{self.version}")
         )
