@@ -170,6 +170,22 @@ def test_a_node_with_another_version_or_without_the_files_is_named(engine, nodes
     assert list(engine.map(partial(where, 0), numbered(1), Needs())), "the connection is the first engine's"
 
 
+def test_a_node_without_this_leafinstruct_is_named(engine, nodes, tmp_path):
+    """The node has a package of this name, without the module that runs parts."""
+    (tmp_path / "leafinstruct").mkdir()
+    (tmp_path / "leafinstruct/__init__.py").touch()
+    strange = nodes.add(num_cpus=4, env_vars={"PYTHONPATH": str(tmp_path)})
+    try:
+        with nodes.engine(tmp_path, cpus=4) as other, pytest.raises(WorkerError) as caught:
+            list(other.map(partial(where, 0), numbered(1), Needs()))
+    finally:
+        nodes.kill(strange)
+    assert str(caught.value) == (
+        f"node {strange.node_ip_address} cannot run this build: ModuleNotFoundError: No module named "
+        "'leafinstruct.runtime'; install the same version of leafinstruct and of its extensions on every node"
+    )
+
+
 def test_no_place_in_the_cluster_is_one_line_with_a_hint(engine, nodes, tmp_path):
     with pytest.raises(RecipeError, match=r"no node of the Ray cluster has 1 GPU for .*device: cpu"):
         list(engine.map(on_device, numbered(1), Needs("gpu", devices=("cuda",))))

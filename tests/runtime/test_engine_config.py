@@ -1,4 +1,4 @@
-"""The section `engine:` and its options: what is refused, what opens which engine, and that it is in no key."""
+"""The section `engine:` and its options: what is refused, what opens which engine, what is published."""
 
 from __future__ import annotations
 

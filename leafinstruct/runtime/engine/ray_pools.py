@@ -8,6 +8,7 @@ or leave.
 from __future__ import annotations
 
 import pickle
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -196,8 +197,8 @@ class Actors:
         actor = self.starting.pop(worker)
         try:
             self._idle.append((worker.result(), actor))
-        except RayTaskError:
-            raise
+        except RayTaskError as error:
+            raise _unfit(error) from error
         except RayError as error:
             self._lost += 1
             if self._lost == TRIES:
@@ -288,14 +289,21 @@ def _outcome(future: Future[Any]) -> Done | Failed | Exception:
     try:
         return cast("Done | Failed", future.result())
     except RayTaskError as error:  # `run` raises nothing: it could not even be called
-        cause = str(error.cause).splitlines()[0] if str(error.cause) else type(error.cause).__name__
-        raise WorkerError(
-            f"node {error.ip} cannot run this build: {cause}; install the same version of leafinstruct and "
-            "of its extensions on every node"
-        ) from error
+        raise _unfit(error) from error
     except RayError as error:
         lost: Exception = error
     return lost
+
+
+def _unfit(error: Exception) -> WorkerError:
+    """The error of a node on which our function could not be imported or called. Ray's message names the node
+    and ends with the traceback from there."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    node = re.search(r"\bip=([^\s,)]+)", str(error))
+    return WorkerError(
+        f"node {node[1] if node else 'unknown'} cannot run this build: {lines[-1]}; install the same version "
+        "of leafinstruct and of its extensions on every node"
+    )
 
 
 def _how(error: Exception) -> str:
