@@ -32,6 +32,7 @@ class Inline:
     """An engine that runs every part in this process."""
 
     workers = 1
+    remote = False
 
     def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         from leafinstruct.runtime.engine.local import LocalEngine

@@ -75,7 +75,8 @@ def build(
 
     recipe: path of a recipe, or its content; relative paths in a mapping are relative to the current folder.
     stage: last stage to run (ingest, filter, rewrite, shard). changes: `key=value`, as `--set`. limit:
-    maximum number of documents, in a run of its own. workers: number of processes, default one per CPU core.
+    maximum number of documents, in a run of its own. workers: number of processes, default one per CPU core
+    (on a Ray cluster, maximum number of parts at a time; default what its CPUs allow).
     rebuild, retry_failed, retry_refused: as the flags of `leaf build`. share: `3/16`, to make only the third
     sixteenth of the parts (docs/cluster.md); raises Waiting (runtime/engine/share.py), which is no error, if
     other shares have to be done first. on_progress: called with a Progressed
@@ -91,7 +92,7 @@ def build(
     from leafinstruct.recipe.load import Loaded, load
     from leafinstruct.report.run import Run
     from leafinstruct.runtime.artifact import STAGES
-    from leafinstruct.runtime.engine.local import LocalEngine
+    from leafinstruct.runtime.engine.config import opened
     from leafinstruct.runtime.engine.notebook import outside_loop
     from leafinstruct.runtime.engine.share import Share
 
@@ -100,7 +101,7 @@ def build(
     loaded = recipe if isinstance(recipe, Loaded) else load(recipe, tuple(changes), limit)
 
     def run(report: OnProgress) -> None:
-        with LocalEngine(workers) as engine:
+        with opened(loaded.recipe.engine, workers, loaded.directory) as engine:
             for outcome in pipeline.build(
                 loaded,
                 engine,

@@ -134,6 +134,7 @@ class InlineEngine:
     embedded and asked can be counted."""
 
     workers = 1
+    remote = False
 
     def __init__(self) -> None:
         self.reports: dict[str, list[TaskResult]] = {}

@@ -127,7 +127,7 @@ HEAVY = {
     "peft": ("moss", "train", "generation", "_quiet_import.py"),
     "safetensors": ("moss", "backbones", "train", "generation"),
     "av": ("images/video", "sketchbook/formats/video.py"),
-    "ray": ("runtime/engine/ray.py",),
+    "ray": ("runtime/engine/ray.py", "runtime/engine/ray_pools.py"),
     "transformers": (*("backbones", "train", "filter/embedders/pretrained.py"),),
     "diffusers": ("backbones/emu2/diffusion.py",),
     # which writes archives

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,28 @@ Stage = Annotated[
     Option(metavar="STAGE", help="Last stage to run: ingest, filter, rewrite or shard. Default: shard."),
 ]
 Workers = Annotated[
-    int | None, Option(min=1, metavar="N", help="Number of worker processes. Default: one per CPU core.")
+    int | None,
+    Option(
+        min=1,
+        metavar="N",
+        help="Number of worker processes. Default: one per CPU core; on a Ray cluster, what its CPUs allow.",
+    ),
+]
+EngineKind = Annotated[
+    str | None,
+    Option(
+        "--engine",
+        metavar="KIND",
+        help="Where parts run: local or ray, instead of engine.kind of the recipe. Changes no result.",
+    ),
+]
+Address = Annotated[
+    str | None,
+    Option(
+        metavar="HOST:PORT",
+        help="Ray cluster to connect to, or auto for the one that runs on this machine, instead of "
+        "engine.address. Default of both: start Ray on this machine for the build.",
+    ),
 ]
 
 Calibrate = Annotated[
@@ -57,6 +79,8 @@ def build(
     recipe: RecipePath = None,
     stage: Stage = None,
     workers: Workers = None,
+    engine: EngineKind = None,
+    address: Address = None,
     limit: Limit = None,
     rebuild: Annotated[
         bool,
@@ -91,7 +115,9 @@ def build(
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
     if calibrate and not dry_run:
         raise typer.BadParameter("needs --dry-run", param_hint="--calibrate")
-    loaded = load_recipe(recipe, changes, limit)
+    loaded = load_recipe(recipe, [*(changes or ()), *_changed(engine, address)], limit)
+    if address is not None and loaded.recipe.engine.kind != "ray":
+        raise typer.BadParameter("needs --engine ray", param_hint="--address")
     if dry_run and share is not None:
         if calibrate:
             raise typer.BadParameter("asks a model, which no share does", param_hint="--calibrate")
@@ -160,13 +186,19 @@ def _show_rounds(loaded: Loaded, share: str, stage: str, as_json: bool) -> None:
         typer.echo(f"{at:>3}  {step.stage:<8} {step.does}")
 
 
+def _changed(engine: str | None, address: str | None) -> list[str]:
+    """The options about the engine as --set has them."""
+    given = {"kind": engine, "address": address}
+    return [f"engine.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+
+
 def _estimate(loaded: Loaded, workers: int | None, calibrate: int, as_json: bool) -> None:
     """Show what a build would take, after answers about some documents if `calibrate` is not 0."""
     from leafinstruct.forecast.run import forecast
-    from leafinstruct.runtime.engine.local import LocalEngine
+    from leafinstruct.runtime.engine.config import opened
     from leafinstruct.runtime.engine.watched import Watched
 
-    with LocalEngine(workers) as engine, progress() as on_progress:
+    with opened(loaded.recipe.engine, workers, loaded.directory) as engine, progress() as on_progress:
         watched = Watched(engine, "dry run", stopping(on_progress))
         found = forecast(loaded, watched if calibrate else engine, calibrate)
     show_forecast(found, as_json)

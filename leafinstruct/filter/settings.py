@@ -173,16 +173,15 @@ class FilterSettings:
         own = [predictor.weights for predictor in self.predictors]
         return own if self.weights is None else [self.weights, *own]
 
-    @property
-    def devices(self) -> tuple[str, ...]:
-        """Devices of the processes that run the models, () if these run on the CPU. Raises RecipeError for
-        one that this machine does not have."""
+    def devices(self, remote: bool) -> tuple[str, ...]:
+        """Devices of the processes that run the models, () if these run on the CPU; only their kind if the
+        processes run on other machines. Raises RecipeError for one that this machine does not have."""
         stated: list[tuple[str, ModelConfig]] = [
             *([("filter.alignment", self.config.alignment)] if self.weights else []),
             *((f"filter.classifiers.{one.name}", one) for one in self.config.classifiers),
             *([("filter.perplexity", self.config.perplexity)] if self.config.perplexity else []),
         ]
-        return shared_devices([(option, one.device, one.dtype) for option, one in stated])
+        return shared_devices([(option, one.device, one.dtype) for option, one in stated], remote)
 
     @property
     def shaping(self) -> dict[str, Any]:

@@ -210,7 +210,7 @@ def _look(
 
     missing = remaining(engine, DUPLICATES, wanted, is_seen, partial(is_seen, accepted=True))
     task, needs = partial(look, settings, inputs, out), Needs(what="looking")
-    if missing and (devices := settings.devices):
+    if missing and (devices := settings.devices(engine.remote)):
         # a process per device loads each model once; the others read and decode meanwhile
         task = partial(run_models, settings, inputs, out)
         before = partial(gather, settings, inputs, out)

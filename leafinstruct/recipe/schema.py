@@ -23,6 +23,7 @@ from leafinstruct.ingest.config import IngestConfig, Source, refuse_repeated, so
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.publish.config import PushConfig
 from leafinstruct.rewrite.config import RewriteConfig
+from leafinstruct.runtime.engine.config import EngineConfig
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.train.config import TrainConfig
 
@@ -80,7 +81,7 @@ class Run(BaseModel):
 
 
 class Recipe(Run):
-    """A whole recipe: sources, filter, rewriting, shards, publication."""
+    """A whole recipe: sources, filter, rewriting, shards, publication, and where it is built."""
 
     part_size: int = Field(default=500, gt=0)
     """Documents per part: the unit of work, of resuming and of memory."""
@@ -90,6 +91,7 @@ class Recipe(Run):
     rewrite: RewriteConfig = RewriteConfig()
     shard: ShardConfig = ShardConfig()
     push: PushConfig = PushConfig()
+    engine: EngineConfig = EngineConfig()
     train: TrainConfig | None = None
     """Settings of `leaf train`, which needs only this section and the keys above `ingest`."""
 

@@ -60,6 +60,7 @@ from leafinstruct.ingest.config import HubSource
 settings, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
 class Engine:
     workers = 1
+    remote = False
     def map(self, task, parts, needs):
         return [task(part) for part in parts]
 source = HubSource(name="h", segments=[{"text": "caption"}, {"image": "image"}], **settings)

@@ -38,6 +38,7 @@ class Backwards:
     """Real processes whose answers come last part first; mapped: how many parts each map had."""
 
     workers = 2
+    remote = False
 
     def __init__(self) -> None:
         self.mapped: list[int] = []

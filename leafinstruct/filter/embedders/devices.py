@@ -72,17 +72,18 @@ def check_dtype(
         )
 
 
-def shared_devices(models: Sequence[tuple[str, str, Dtype]]) -> tuple[str, ...]:
+def shared_devices(models: Sequence[tuple[str, str, Dtype]], remote: bool = False) -> tuple[str, ...]:
     """The devices of the processes that run all models of a recipe, () if all run on the CPU.
 
-    models: (section that states it, `device`, `dtype`) of each. Raises RecipeError for a device or a number
-    format that this machine does not have, and for two models on different GPUs: one process of a device runs
-    them all, so that a part is read once.
+    models: (section that states it, `device`, `dtype`) of each. remote: whether they run on other machines;
+    then only the kind counts, and this machine may have no such device. Raises RecipeError for a device or a
+    number format that this machine does not have, and for two models on different GPUs: one process of a
+    device runs them all, so that a part is read once.
     """
     found: dict[tuple[str, ...], str] = {}
     for option, device, dtype in models:
         check_dtype(dtype, kind_of(device), option=option)
-        devices = devices_of(device, option)
+        devices = (kind_of(device),) if remote else devices_of(device, option)
         if devices != ("cpu",):
             found[devices] = option
     if len(found) > 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -47,7 +47,8 @@ class Needs:
     state: Callable[[], str] | None = None
     """io only: returns what a service does for the parts without this process, "" for nothing."""
     devices: tuple[str, ...] = ()
-    """gpu only: names of the devices, as torch has them."""
+    """gpu only: names of the devices of this machine, as torch has them. An engine on other machines only
+    uses their kind."""
     before: Callable[[Part], TaskResult] | None = None
     """gpu only: a cpu task over each part before `task`, for what needs no device. It runs ahead of the
     devices; the result of a part is the sum of both."""
@@ -88,6 +89,19 @@ class Found(TaskResult, Generic[T]):
     value: T
 
 
+def first_half(task: Callable[[Part], TaskResult], part: Part) -> Found[Part]:
+    """Task: run `Needs.before`, and hand its result on with the part."""
+    return Found(value=Part(part.name, (part.payload, task(part))))
+
+
+def second_half(task: Callable[[Part], TaskResult], part: Part) -> Any:
+    """Task: run the task of a device over what `first_half` handed on, and sum both results."""
+    payload, first = part.payload
+    second = task(Part(part.name, payload))
+    both = joined(first, second)
+    return replace(second, counts=both.counts, repaired=both.repaired)
+
+
 R = TypeVar("R", bound=TaskResult)
 
 Task = Callable[[Part], R | Awaitable[R]]
@@ -111,6 +125,8 @@ class Engine(Protocol):
     """Runs tasks over parts."""
 
     workers: int
+    remote: bool
+    """Whether parts may run on other machines."""
 
     def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         """Run `task` on every part and yield the results as parts finish. The first exception of a task is

@@ -12,7 +12,6 @@ task.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -20,7 +19,6 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
@@ -29,8 +27,9 @@ from types import TracebackType
 from typing import Any, cast
 
 from leafinstruct.errors import DamagedError, WorkerError
-from leafinstruct.runtime.engine.base import Found, Needs, Part, R, Task, TaskResult, joined
+from leafinstruct.runtime.engine.base import Needs, Part, R, Task, first_half, second_half
 from leafinstruct.runtime.engine.device import Device, assign
+from leafinstruct.runtime.engine.loop import in_loop
 
 NAME_BYTES = 256
 """Maximum bytes of a part's name in shared memory."""
@@ -61,7 +60,7 @@ class _Pool:
     def __init__(self, size: int, devices: tuple[str, ...]) -> None:
         self.size = size
         self.workers: set[BaseProcess] = set()
-        threads = max(1, _cores() // size)
+        threads = max(1, cores() // size)
         context = get_context("spawn")
         self.slots: Any = context.RawArray("c", NAME_BYTES * size)
         with _signals_blocked():  # this starts the process that tracks semaphores
@@ -110,8 +109,10 @@ class LocalEngine:
     workers: number of processes. Default: one per CPU core.
     """
 
+    remote = False
+
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or _cores()
+        self.workers = workers or cores()
         self._pools: dict[tuple[str, ...], _Pool] = {}
         """Names of devices, none for cpu tasks -> the processes of them."""
 
@@ -134,7 +135,7 @@ class LocalEngine:
         if not parts:
             return iter(())
         if needs.kind == "io":
-            return self._in_loop(cast("Callable[[Part], Awaitable[R]]", task), parts, needs)
+            return in_loop(cast("Callable[[Part], Awaitable[R]]", task), parts, needs)
         run = cast("Callable[[Part], R]", task)
         if needs.kind == "gpu":
             return self._on_devices(run, parts, needs)
@@ -144,8 +145,8 @@ class LocalEngine:
         """Run `before` in the cpu processes and the task in those of the devices, at the same time."""
         if needs.before is None:
             return self._in_processes(task, parts, needs.what, needs.devices)
-        ready = self._in_processes(partial(_before, needs.before), parts, needs.what)
-        after = partial(_after, task)
+        ready = self._in_processes(partial(first_half, needs.before), parts, needs.what)
+        after = partial(second_half, task)
         return self._in_processes(after, (one.value for one in ready), needs.what, needs.devices)
 
     def _in_processes(
@@ -188,37 +189,6 @@ class LocalEngine:
             self._pools[devices] = _Pool(len(devices) or self.workers, devices)
         return self._pools[devices]
 
-    @staticmethod
-    def _in_loop(task: Callable[[Part], Awaitable[R]], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
-        waiting = iter(parts)
-        with asyncio.Runner() as runner:
-            running: set[asyncio.Future[R]] = set()
-            done: set[asyncio.Future[R]] = set()
-            loop = runner.get_loop()
-            try:
-                while True:
-                    while len(running) < needs.parts_in_flight and (part := next(waiting, None)) is not None:
-                        running.add(asyncio.ensure_future(task(part), loop=loop))
-                    if not running:
-                        return
-                    done, running = runner.run(_first(running))
-                    for finished in done:
-                        yield finished.result()
-            finally:
-                for unfinished in running:
-                    unfinished.cancel()
-                runner.run(_settle(running | done, needs))
-
-
-async def _first(tasks: set[asyncio.Future[R]]) -> tuple[set[asyncio.Future[R]], set[asyncio.Future[R]]]:
-    return await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-
-
-async def _settle(tasks: set[asyncio.Future[R]], needs: Needs) -> None:
-    await asyncio.gather(*tasks, return_exceptions=True)
-    if needs.release is not None:
-        await needs.release()
-
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
@@ -242,18 +212,6 @@ def _run(task: Callable[[Part], R], part: Part) -> R:
         return task(part)
     finally:
         _slot[:] = f"{os.getpid()} ".encode().ljust(NAME_BYTES, b"\0")
-
-
-def _before(task: Callable[[Part], TaskResult], part: Part) -> Found[Part]:
-    """Run a task, and hand its result on with the part."""
-    return Found(value=Part(part.name, (part.payload, task(part))))
-
-
-def _after(task: Callable[[Part], TaskResult], part: Part) -> Any:
-    payload, first = part.payload
-    second = task(Part(part.name, payload))
-    both = joined(first, second)
-    return replace(second, counts=both.counts, repaired=both.repaired)
 
 
 def _do_nothing() -> None:
@@ -284,6 +242,6 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Number of cores that this process may use; in a container, fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -35,7 +35,7 @@ class Watched:
     reports."""
 
     def __init__(self, engine: Engine, stage: str, on_progress: OnProgress) -> None:
-        self.workers = engine.workers
+        self.workers, self.remote = engine.workers, engine.remote
         self._engine, self._stage, self._on_progress = engine, stage, on_progress
         self.repaired: Counter[str] = Counter()
 
