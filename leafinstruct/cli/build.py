@@ -14,6 +14,7 @@ from typer import Option
 from leafinstruct.cli.forecast import show_forecast
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
 from leafinstruct.cli.output import command_line, note, progress, show_status
+from leafinstruct.cli.scale import plan_scale
 from leafinstruct.cli.signals import Interrupted, stopping
 
 if TYPE_CHECKING:
@@ -38,6 +39,16 @@ Calibrate = Annotated[
         metavar="N",
         help="With --dry-run: first ask the model about N documents of each source, at its price. "
         "The build uses these answers. Default: ask nothing.",
+    ),
+]
+
+Scale = Annotated[
+    int | None,
+    Option(
+        "--scale",
+        min=1,
+        metavar="N",
+        help="With --dry-run: plan a build of N documents: hours, memory, storage, files, cost.",
     ),
 ]
 
@@ -67,6 +78,7 @@ def build(
         bool, Option("--dry-run", help="Estimate documents, requests and cost; build nothing.")
     ] = False,
     calibrate: Calibrate = None,
+    scale: Scale = None,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,7 +90,12 @@ def build(
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
     if calibrate and not dry_run:
         raise typer.BadParameter("needs --dry-run", param_hint="--calibrate")
+    if scale and (not dry_run or calibrate):
+        raise typer.BadParameter("needs --dry-run, without --calibrate", param_hint="--scale")
     loaded = load_recipe(recipe, changes, limit)
+    if scale:
+        plan_scale(loaded, scale, workers, as_json)
+        return
     if dry_run:
         _estimate(loaded, workers, calibrate or 0, as_json)
         return

@@ -33,6 +33,9 @@ from leafinstruct.runtime.files import writing
 if TYPE_CHECKING:
     from leafinstruct.images.web.client import Web
 
+FETCHING = "fetching images"
+"""Name of the step."""
+
 
 def run(
     settings: FilterSettings, inputs: Artifact, out: Artifact, parts: Sequence[Part], engine: Engine
@@ -56,9 +59,7 @@ def run(
                 f"{error.filename}: fetched images cannot be read: {error.strerror}; check the disk "
                 "and its permissions"
             ) from error
-        needs = Needs(
-            "io", 4, "fetching images", release=web.close, unit="images", pulse=lambda: web.answered
-        )
+        needs = Needs("io", 4, FETCHING, release=web.close, unit="images", pulse=lambda: web.answered)
         for _ in engine.map(partial(fetch, settings, inputs, out, web), missing, needs):
             pass
     _refuse_failures(settings, out, parts)
@@ -71,7 +72,7 @@ async def fetch(
     which gets its key only if no image failed for a temporary reason. part.payload: the key."""
     documents, cached = table.documents(inputs.checked("documents", part.name)), scan.found_in(out, part)
     decisions = (decision_of(document, settings, CachedScores(cached)) for document in documents)
-    urls = _urls(decision.document for decision in decisions if decision.kept)
+    urls = urls_of(decision.document for decision in decisions if decision.kept)
     answers = await asyncio.gather(*(web.fetch(url) for url in urls))
     failed = sum(answer.state == "failed" for answer in answers)
     with writing(out.file("fetches", part.name)) as temporary:
@@ -102,7 +103,7 @@ def outcomes(out: Artifact, part: Part) -> str:
     return digest([dict(zip(names, row, strict=True)) for row in rows])
 
 
-def _urls(remaining: Iterable[Document]) -> list[str]:
+def urls_of(remaining: Iterable[Document]) -> list[str]:
     """URLs of images, each once, in the order of the documents."""
     return list(
         dict.fromkeys(
