@@ -4,12 +4,12 @@
 
 A corpus of each size is written as Parquet (two small images and 120 words a document, 20 documents a host,
 5,000 a file), built in a fresh process with one worker, and measured per step; `--clip` adds alignment with
-the embedded tiny CLIP. No network, no language model. A finished size is read from the folder instead of measured
-again, so an interrupted benchmark continues with the next size. A step is a `map` of the engine, and what the
-process does before one (runtime/engine/metered.py): `before deciding` is the search for duplicates.
+the embedded tiny CLIP. No network, no language model. A finished size is read from the folder instead of
+measured again, so an interrupted benchmark continues with the next size. A step is a `map` of the engine, and
+what the process does before one (runtime/engine/metered.py): `before deciding` is the search for duplicates.
 
 The last columns compare the last size with the one before. What every process pays once (imports, models) is
-a larger share of a small size, so figures below 10,000 documents show that and not growth.
+a larger share of a small size, so figures of 1,000 documents show that and not growth.
 """
 
 from __future__ import annotations

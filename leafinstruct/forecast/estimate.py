@@ -151,8 +151,9 @@ def from_parts(strata: Sequence[tuple[float, Sequence[tuple[float, float]]]]) ->
     strata: documents of the source, and (documents, amount) of each part that was read. The amount for a
     document is one ratio for a source; its error comes from how it differs between parts, since documents of
     one part resemble each other. Its standard deviation is in `answers`: infinite for one part of several.
+    Degrees of freedom are Satterthwaite's, since sources differ in size.
     """
-    value, variance, freedom = 0.0, 0.0, 0
+    value, variances = 0.0, list[tuple[float, int]]()
     for documents, parts in strata:
         read, n = sum(x for x, _ in parts), len(parts)
         if not read:
@@ -164,9 +165,12 @@ def from_parts(strata: Sequence[tuple[float, Sequence[tuple[float, float]]]]) ->
         if n == 1:
             return Total(value, answers=math.inf)
         squares = sum((y - ratio * x) ** 2 for x, y in parts) / (n - 1)
-        variance += squares * n * (documents / read) ** 2 * (1 - read / documents)
-        freedom += n - 1
-    return Total(value, answers=math.sqrt(variance), freedom=freedom)
+        variances.append((squares * n * (documents / read) ** 2 * (1 - read / documents), n - 1))
+    variance = sum(one for one, _ in variances)
+    if not variance:
+        return Total(value)
+    freedom = variance**2 / sum(one**2 / free for one, free in variances)
+    return Total(value, answers=math.sqrt(variance), freedom=max(1, int(freedom)))
 
 
 def kept(passed: int, judged: int, documents: float) -> tuple[float, float]:

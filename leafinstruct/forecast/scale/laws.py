@@ -14,9 +14,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Key = Literal["documents", "paragraphs", "compared", "images", "rows", "parts"]
+Key = Literal["documents", "paragraphs", "compared", "images", "rows", "parts", "shards"]
 """documents: as ingest reads them. paragraphs: long ones of pages with a host. compared: documents that the
-rules on texts, images and alignment keep, and images: theirs. rows: published examples. parts: of ingest."""
+rules on texts, images and alignment keep, and images: theirs. rows: published examples. parts: of ingest.
+shards: published files."""
 
 MEASURED_AT = 100_000
 """Keys at which the CPU time of a key was measured."""
@@ -49,16 +50,17 @@ class Law:
 
 
 LAWS = (
-    Law("ingest", "reports of parts", {"parts": 0.004}, {"parts": 4_000}),
+    Law("ingest", "reports of parts", {"parts": 0.003}, {"parts": 4_000}),
     # 24 bytes a paragraph and 400 a page: filter/texts/hosts.py
-    Law("filter", "paragraphs of hosts", {"documents": 2e-5}, {"documents": 400, "paragraphs": 24}),
+    Law("filter", "paragraphs of hosts", {"documents": 1.6e-5}, {"documents": 400, "paragraphs": 24}),
     # 90 bytes a document and an image: filter/index/reduce.py
     Law("filter", "duplicates", {"compared": 8.3e-5}, {"compared": 90, "images": 90}, sorts=True),
-    Law("filter", "reports of parts", {"parts": 0.02}, {"parts": 4_000}),
-    Law("rewrite", "reports of parts", {"parts": 0.01}, {"parts": 4_000}),
+    Law("filter", "reports of parts", {"parts": 0.008}, {"parts": 4_000}),
+    Law("rewrite", "reports of parts", {"parts": 0.0015}, {"parts": 4_000}),
     # 740 bytes a row: benchmarks/planning.py, 74 MB for 100,000 rows
-    Law("shard", "splits and shards", {"rows": 5e-6}, {"rows": 740}),
-    Law("shard", "reports and card", {"parts": 0.02}, {"parts": 4_000}),
+    Law("shard", "splits and shards", {"rows": 6.2e-6}, {"rows": 740}),
+    # the sketches of each shard (card/sketch.py) are merged into those of all
+    Law("shard", "reports and card", {"parts": 0.002, "rows": 5e-5, "shards": 0.07}, {"parts": 4_000}),
 )
 
 FETCH_CPU = 0.001

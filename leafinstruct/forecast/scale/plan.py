@@ -22,7 +22,7 @@ import numpy as np
 from leafinstruct.forecast.estimate import Total, from_parts, margin
 from leafinstruct.forecast.scale.laws import FETCH_CPU, LAWS, Law
 from leafinstruct.forecast.scale.laws import Key as LawKey
-from leafinstruct.forecast.scale.sample import MADE, SHARD_REPORTS, SHARDS, Key, Measured
+from leafinstruct.forecast.scale.sample import ANSWERS, INDEX, MADE, SHARD_REPORTS, SHARDS, Key, Measured
 from leafinstruct.runtime.artifact import STAGES
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.split import shard_count
@@ -70,6 +70,10 @@ class Scaled:
         records = sum(source.records for source in measured.planned)
         self.of_source = {source.source: documents * source.records / records for source in measured.planned}
         self._made = sum(source.made or source.records for source in measured.planned)
+
+    @property
+    def _read(self) -> float:
+        return max(1.0, sum(part.documents for part in self.measured.parts))
 
     @property
     def parts(self) -> float:
@@ -125,6 +129,7 @@ class Scaled:
             "images": self.count("filter", "compared images"),
             "rows": self.rows,
             "parts": self.parts,
+            "shards": float(self.shards()),
         }
 
     def steps(self) -> list[StepPlan]:
@@ -132,7 +137,7 @@ class Scaled:
         keys = self.keys
         found = []
         for stage in STAGES:
-            if stage == "ingest":
+            if stage == "ingest" and not self.measured.of_run:
                 found.append(self._planning())
             found += self._of_parts(stage)
             if stage == "filter" and self.measured.hosts:
@@ -177,13 +182,14 @@ class Scaled:
         """Peak memory of a part of the build's size, from two sizes of the sample."""
         measured = self.measured
         small, large = measured.small_memory.get((stage, step), 0), measured.memory[stage, step]
-        read = sum(part.documents for part in measured.parts) / max(1, len(measured.parts))
+        if ("cpu", stage, step) in measured.whole:
+            # of shards: the sample has less than a row group
+            return float(large + (self._config.row_group_bytes if stage == "shard" else 0))
+        read = self._read / max(1, len(measured.parts))
         whole = self.documents / self.parts
         if not small or read <= measured.small or whole <= read:
             return float(large)
         slope = max(0.0, (large - small) / (read - measured.small))
-        if ("cpu", stage, step) in measured.whole:
-            return float(large)
         return large + slope * (whole - read)
 
     def stages(self) -> list[StagePlan]:
@@ -228,29 +234,33 @@ class Scaled:
                 if name in (SHARDS, SHARD_REPORTS):
                     files[name] = float(self.shards())
                     sizes[name] = self._whole(key) + files[name] * measured.fixed.get(key, 0.0)
-                elif name in (MADE, "index"):
+                elif name in (MADE, INDEX):
                     files[name] = self._whole(("files", stage, name))
                     sizes[name] = self._whole(key)
+                elif name == ANSWERS:  # one file a writer
+                    files[name] = measured.whole["files", stage, name]
+                    sizes[name] = measured.whole[key] * self.documents / self._read
                 else:  # records, card, examples of the card: as many for any size
                     files[name], sizes[name] = measured.whole["files", stage, name], measured.whole[key]
         return sizes, files
 
     def shards(self) -> int:
-        """Number of shards: as the stage counts them, of every task and split."""
-        of_task: Counter[str] = Counter()
+        """Number of shards: as the stage counts them, of every task and split that has rows."""
+        sizes: Counter[str] = Counter()
+        rows: Counter[str] = Counter()
         for task, size in self.measured.rows:
-            of_task[task] += size
-        factor = self.rows / max(1, len(self.measured.rows))
-        return sum(
-            shard_count(round(size * factor * share), self._config.max_bytes)
-            for size in of_task.values()
-            for share in self._config.splits.values()
-            if share > 0
-        )
+            sizes[task] += size
+            rows[task] += 1
+        factor, found = self.rows / max(1, len(self.measured.rows)), 0.0
+        for task, size in sizes.items():
+            for share in self._config.splits.values():
+                several = shard_count(round(size * factor * share), self._config.max_bytes)
+                found += several * -math.expm1(-rows[task] * factor * share)  # 0 if it has no row
+        return round(found)
 
 
 _PUBLISHED = (SHARDS, "examples", "others")
-_FOLDERS = (MADE, "index", "examples")
+_FOLDERS = (ANSWERS, MADE, INDEX, "examples")
 
 
 def _by_shards(sample: Sequence[tuple[int, float]], shards: int, rows: float) -> float:

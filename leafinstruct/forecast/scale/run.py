@@ -189,7 +189,9 @@ def _advice(bound: Bound, longest: StepPlan, filters: FilterSettings) -> list[st
 def _assumed(filters: FilterSettings, measured: Measured, expected: Forecast) -> list[str]:
     """What was not measured."""
     found = ["a larger corpus has more duplicates than a sample shows, so fewer documents may be kept"]
-    if not measured.of_run:
+    if measured.of_run:
+        found.append("reading takes what it took in the run, by the clock; planning the sources is left out")
+    else:
         found.append("of each part only the first documents were read, so costs per part count too much")
     if filters.config.judge.enabled and not filters.rule_based:
         share = measured.judged
@@ -204,7 +206,7 @@ def _assumed(filters: FilterSettings, measured: Measured, expected: Forecast) ->
             if not expected["answers"]
             else f"requests and tokens follow answers about {expected['answers']:,} documents"
         )
-        found.append("templates wrote the examples of the sample; the cache of answers is not in the storage")
+        found.append("templates wrote the examples of the sample; the answers of a model may be longer")
     if filters.config.images.fetch is not None:
         found.append(
             "images are as many and as large as those that the run fetched"

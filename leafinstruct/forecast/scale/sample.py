@@ -2,7 +2,8 @@
 
     a few parts     of each source, read anew into a temporary folder (ingest/forecast.py), or
     finished parts  of the run of this recipe, if its ingest is up to date: whole parts, with the images that
-                    were fetched for them and the share of documents that its judge keeps
+                    were fetched for them and the share of documents that its judge keeps. The time of reading
+                    is then what the run took, by the clock
 
 Both go through the stages as a build does, in one worker. No language model is asked and nothing is fetched:
 a judge that is a model keeps everything unless the run shows what it keeps, and templates write the examples.
@@ -29,6 +30,7 @@ from leafinstruct.ingest import forecast as sampling
 from leafinstruct.ingest import stage as ingesting
 from leafinstruct.ingest.forecast import MOST_PARTS, Planned
 from leafinstruct.ingest.origin import IngestSettings
+from leafinstruct.ingest.stage import READING
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.pipeline import artifacts
 from leafinstruct.recipe.load import Loaded
@@ -48,6 +50,10 @@ SAMPLE = 320
 """Documents of each source that are read anew: 40 of each of 8 parts."""
 MADE = "drawn or streamed"
 """Kind of the files of sources that a build draws or streams first."""
+INDEX = "index"
+"""The folder of ingest with the indexes of archives and tables."""
+ANSWERS = "answers"
+"""The answer cache, which templates fill too."""
 SHARDS, SHARD_REPORTS = "shards", "reports of shards"
 _FIRST = 2
 _FOOTER = 8  # bytes at the end of a Parquet file: size of its metadata, and `PAR1`
@@ -122,7 +128,7 @@ def _build(
         planned = _copied(run, stages, documents)
     steps = {"ingest": _since(meter, 0)}
     stopped = None
-    for stage, of_stage in _stages(loaded, fetched=run is not None):
+    for stage, of_stage in _stages(loaded, folder / ANSWERS, fetched=run is not None):
         before = len(meter.used)
         out = stages[stage]
         inputs = out.upstream
@@ -136,7 +142,7 @@ def _build(
         steps[stage] = _since(meter, before)
         if stopped:
             break
-    found = _collected(planned, stages, steps)
+    found = _collected(planned, stages, steps, stages if run is None else run)
     hosts = _hosts(FilterSettings.of(loaded), stages["ingest"], found.parts)
     judged = None if run is None else _judged(loaded, run, stages, engine)
     return replace(found, hosts=hosts, stopped=stopped, judged=judged, of_run=run is not None)
@@ -156,15 +162,17 @@ class _Ready:
         return self.stage.run(self.settings, inputs, out, engine)
 
 
-def _stages(loaded: Loaded, fetched: bool) -> Iterator[tuple[str, _Ready]]:
-    """The stages after ingest, which ask no model and fetch nothing. fetched: whether images are there."""
-    filters = filtering.unjudged(FilterSettings.of(loaded))
+def _stages(loaded: Loaded, answers: Path, fetched: bool) -> Iterator[tuple[str, _Ready]]:
+    """The stages after ingest, which ask no model and fetch nothing. answers: folder of the answer cache;
+    fetched: whether images are there."""
+    filters = replace(filtering.unjudged(FilterSettings.of(loaded)), answers=answers)
     if not fetched and filters.config.images.fetch is not None:
         images = filters.config.images.model_copy(update={"fetch": None})
         filters = replace(filters, config=filters.config.model_copy(update={"images": images}))
     yield "filter", _Ready(FILTER, filters)
     offline = loaded.recipe.model_copy(update={"llm": LlmConfig(provider="offline")})
-    yield "rewrite", _Ready(REWRITE, RewriteSettings.of(loaded.model_copy(update={"recipe": offline})))
+    rewrites = RewriteSettings.of(loaded.model_copy(update={"recipe": offline}))
+    yield "rewrite", _Ready(REWRITE, replace(rewrites, answers=answers))
     yield "shard", _Ready(SHARD, ShardSettings.of(loaded))
 
 
@@ -257,9 +265,13 @@ def _count(out: Artifact, part: str, name: str) -> int:
 
 
 def _collected(
-    planned: Sequence[Planned], stages: Mapping[str, Artifact], steps: Mapping[str, Sequence[Used]]
+    planned: Sequence[Planned],
+    stages: Mapping[str, Artifact],
+    steps: Mapping[str, Sequence[Used]],
+    sources: Mapping[str, Artifact],
 ) -> Measured:
-    """Sort what was measured by parts."""
+    """Sort what was measured by parts. sources: the stages of the run that read the sources, whose index and
+    drawn files are counted."""
     parts = stages["ingest"].parts()
     amounts: dict[str, Amounts] = {part: defaultdict(float) for part in parts}
     whole: Amounts = defaultdict(float)
@@ -280,13 +292,24 @@ def _collected(
             kinds[stage, used.step] = used.kind
     for stage, out in stages.items():
         for path in sorted(out.path.rglob("*")) if out.path.exists() else ():
-            if path.is_file():
+            if path.is_file() and path.parent.name != INDEX:
                 _add_file(stage, out, path, amounts, whole, fixed)
-    for folder in ("sketchbook", "hub"):
-        for path in (stages["ingest"].path.parent / folder).rglob("*"):
+    read, home = sources["ingest"].path, stages["ingest"].path.parent.parent
+    for stage, name, folder in (
+        ("ingest", MADE, read.parent / "sketchbook"),
+        ("ingest", MADE, read.parent / "hub"),
+        ("ingest", INDEX, read / INDEX),
+        ("rewrite", ANSWERS, home / ANSWERS),
+    ):
+        for path in folder.rglob("*"):
             if path.is_file():
-                whole["bytes", "ingest", MADE] += path.stat().st_size
-                whole["files", "ingest", MADE] += 1
+                whole["bytes", stage, name] += path.stat().st_size
+                whole["files", stage, name] += 1
+    if sources is not stages:  # the run read them
+        kinds["ingest", READING] = "cpu"
+        for part in parts:
+            report = stages["ingest"].report(part)
+            amounts[part]["cpu", "ingest", READING] = 0.0 if report is None else report.seconds
     _add_counts(stages, amounts)
     of_parts = [
         PartTook(_source_of(part), _count(stages["ingest"], part, "documents"), amounts[part])
