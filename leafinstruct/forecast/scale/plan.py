@@ -233,7 +233,10 @@ class Scaled:
                 name = key[2]
                 if name in (SHARDS, SHARD_REPORTS):
                     files[name] = float(self.shards())
-                    sizes[name] = self._whole(key) + files[name] * measured.fixed.get(key, 0.0)
+                    each = measured.whole[key] / measured.whole["files", stage, name]
+                    sizes[name] = files[name] * each
+                    if name == SHARDS:
+                        sizes[name] = _by_shards(measured.shards[SHARDS], self.shards(), self.rows)
                 elif name in (MADE, INDEX):
                     files[name] = self._whole(("files", stage, name))
                     sizes[name] = self._whole(key)
@@ -264,14 +267,14 @@ _FOLDERS = (ANSWERS, MADE, INDEX, "examples")
 
 
 def _by_shards(sample: Sequence[tuple[int, float]], shards: int, rows: float) -> float:
-    """CPU seconds of a step over shards: a line through those of the sample, since a shard of few rows shows
-    mostly what it takes to open one. sample: (rows, seconds) of each."""
-    counts, seconds = (np.array(column, float) for column in zip(*sample, strict=True))
+    """CPU seconds or bytes of shards: a line through those of the sample, since a shard of few rows shows
+    mostly what it takes to open one. sample: (rows, amount) of each."""
+    counts, amounts = (np.array(column, float) for column in zip(*sample, strict=True))
     spread = counts - counts.mean()
-    of_row = float(spread @ seconds / (spread @ spread)) if spread.any() else 0.0
-    of_shard = float(seconds.mean() - of_row * counts.mean())
+    of_row = float(spread @ amounts / (spread @ spread)) if spread.any() else 0.0
+    of_shard = float(amounts.mean() - of_row * counts.mean())
     if of_row <= 0 or of_shard < 0:
-        return float(seconds.sum() / max(1.0, counts.sum())) * rows
+        return float(amounts.sum() / max(1.0, counts.sum())) * rows
     return of_shard * shards + of_row * rows
 
 

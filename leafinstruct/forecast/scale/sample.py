@@ -78,10 +78,10 @@ class Measured:
 
     whole: amounts of shards and of what is made before reading, which belong to no part. fixed: bytes of each
     kind of file that do not grow with the part. rows: (task, bytes of the row) of each example. shards: step
-    -> (rows, CPU seconds) of each shard. hosts: images to be fetched by host. memory: step -> peak of a task;
-    small_memory, small: the same for parts of so many documents. kinds: step -> kind of its task. stopped:
-    the stage after which nothing is left, and why. judged: share of the documents that a model's judge
-    keeps, None if unknown. of_run: whether the parts are those of a run.
+    -> (rows, CPU seconds) of each shard, and SHARDS -> (rows, bytes). hosts: images to be fetched by host.
+    memory: step -> peak of a task; small_memory, small: the same for parts of so many documents. kinds: step
+    -> kind of its task. stopped: the stage after which nothing is left, and why. judged: share of the
+    documents that a model's judge keeps, None if unknown. of_run: whether the parts are those of a run.
     """
 
     planned: Sequence[Planned]
@@ -290,6 +290,9 @@ def _collected(
                 shards[used.step].append((_count(stages["shard"], used.part, "rows"), used.cpu))
             memory[stage, used.step] = max(memory[stage, used.step], used.memory)
             kinds[stage, used.step] = used.kind
+    for shard in stages["shard"].reports():
+        size = (stages["shard"].path / f"{shard.part}.parquet").stat().st_size
+        shards[SHARDS].append((shard.counts["rows"], size))
     for stage, out in stages.items():
         for path in sorted(out.path.rglob("*")) if out.path.exists() else ():
             if path.is_file() and path.parent.name != INDEX:
@@ -343,9 +346,6 @@ def _add_file(
         name = inner[0] if len(inner) > 1 else "others"
         if stage == "shard" and len(inner) == 1 and (path.suffix == ".parquet" or kind == "report"):
             name = SHARDS if path.suffix == ".parquet" else SHARD_REPORTS
-            constant = _metadata(path) if name == SHARDS else size
-            fixed["bytes", stage, name].append(constant)
-            size -= constant
         whole["bytes", stage, name] += size
         whole["files", stage, name] += 1
         return
