@@ -59,8 +59,8 @@ LAWS = (
     Law("rewrite", "reports of parts", {"parts": 0.0015}, {"parts": 4_000}),
     # 740 bytes a row: benchmarks/planning.py, 74 MB for 100,000 rows
     Law("shard", "splits and shards", {"rows": 6.2e-6}, {"rows": 740}),
-    # the sketches of each shard (card/sketch.py) are merged into those of all
-    Law("shard", "reports and card", {"parts": 0.002, "rows": 5e-5, "shards": 0.07}, {"parts": 4_000}),
+    # the sketches of each shard (card/sketch.py) are merged into those of all: 0.1 s for each full one
+    Law("shard", "reports and card", {"parts": 0.002, "rows": 5e-5, "shards": 0.4}, {"parts": 4_000}),
 )
 
 FETCH_CPU = 0.001
