@@ -15,6 +15,7 @@ from typer import Option
 from leafinstruct.cli.forecast import show_forecast
 from leafinstruct.cli.options import AsJson, Changes, Limit, RecipePath, load_recipe
 from leafinstruct.cli.output import command_line, note, print_json, progress, show_status
+from leafinstruct.cli.scale import plan_scale
 from leafinstruct.cli.signals import Interrupted, stopping
 
 if TYPE_CHECKING:
@@ -74,6 +75,16 @@ ShareOf = Annotated[
     ),
 ]
 
+Scale = Annotated[
+    int | None,
+    Option(
+        "--scale",
+        min=1,
+        metavar="N",
+        help="With --dry-run: plan a build of N documents: hours, memory, storage, files, cost.",
+    ),
+]
+
 
 def build(
     recipe: RecipePath = None,
@@ -103,6 +114,7 @@ def build(
     ] = False,
     calibrate: Calibrate = None,
     share: ShareOf = None,
+    scale: Scale = None,
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -115,6 +127,8 @@ def build(
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
     if calibrate and not dry_run:
         raise typer.BadParameter("needs --dry-run", param_hint="--calibrate")
+    if scale and (not dry_run or calibrate or share is not None):
+        raise typer.BadParameter("needs --dry-run, without --calibrate and --share", param_hint="--scale")
     loaded = load_recipe(recipe, [*(changes or ()), *_changed(engine, address)], limit)
     if address is not None and loaded.recipe.engine.kind != "ray":
         raise typer.BadParameter("needs --engine ray", param_hint="--address")
@@ -122,6 +136,9 @@ def build(
         if calibrate:
             raise typer.BadParameter("asks a model, which no share does", param_hint="--calibrate")
         _show_rounds(loaded, share, stage or STAGES[-1], as_json)
+        return
+    if scale:
+        plan_scale(loaded, scale, workers, as_json)
         return
     if dry_run:
         _estimate(loaded, workers, calibrate or 0, as_json)

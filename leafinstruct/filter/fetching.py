@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100
 """Parts of a divided build whose outcomes are in memory at the same time: 1 KB an image."""
+FETCHING = "fetching images"
+"""Name of the step."""
 
 
 def run(
@@ -90,7 +92,7 @@ def _web(settings: FilterSettings) -> Web:
 
 
 def _needs(web: Web) -> Needs:
-    return Needs("io", 4, "fetching images", release=web.close, unit="images", pulse=lambda: web.answered)
+    return Needs("io", 4, FETCHING, release=web.close, unit="images", pulse=lambda: web.answered)
 
 
 async def fetch(
@@ -210,7 +212,7 @@ def _urls_of(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Pa
     """URLs of the images that remain in a part's remaining documents."""
     documents, cached = table.documents(inputs.checked("documents", part.name)), scan.found_in(out, part)
     decisions = (decision_of(document, settings, CachedScores(cached)) for document in documents)
-    return _urls(decision.document for decision in decisions if decision.kept)
+    return urls_of(decision.document for decision in decisions if decision.kept)
 
 
 def _is_up_to_date(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> bool:
@@ -236,7 +238,7 @@ def outcomes(out: Artifact, part: Part) -> str:
     return digest([dict(zip(names, row, strict=True)) for row in rows])
 
 
-def _urls(remaining: Iterable[Document]) -> list[str]:
+def urls_of(remaining: Iterable[Document]) -> list[str]:
     """URLs of images, each once, in the order of the documents."""
     return list(
         dict.fromkeys(

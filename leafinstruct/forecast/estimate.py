@@ -145,6 +145,34 @@ def margin(totals: Sequence[Total], further: float = 0.0) -> float:
     return math.sqrt(sampling**2 + (z * further) ** 2 + sum(one.answers_margin for one in totals) ** 2)
 
 
+def from_parts(strata: Sequence[tuple[float, Sequence[tuple[float, float]]]]) -> Total:
+    """A total over all documents from some parts of each source, which are read as a whole.
+
+    strata: documents of the source, and (documents, amount) of each part that was read. The amount for a
+    document is one ratio for a source; its error comes from how it differs between parts, since documents of
+    one part resemble each other. Its standard deviation is in `answers`: infinite for one part of several.
+    Degrees of freedom are Satterthwaite's, since sources differ in size.
+    """
+    value, variances = 0.0, list[tuple[float, int]]()
+    for documents, parts in strata:
+        read, n = sum(x for x, _ in parts), len(parts)
+        if not read:
+            continue
+        ratio = sum(y for _, y in parts) / read
+        value += documents * ratio
+        if read >= documents:
+            continue
+        if n == 1:
+            return Total(value, answers=math.inf)
+        squares = sum((y - ratio * x) ** 2 for x, y in parts) / (n - 1)
+        variances.append((squares * n * (documents / read) ** 2 * (1 - read / documents), n - 1))
+    variance = sum(one for one, _ in variances)
+    if not variance:
+        return Total(value)
+    freedom = variance**2 / sum(one**2 / free for one, free in variances)
+    return Total(value, answers=math.sqrt(variance), freedom=max(1, int(freedom)))
+
+
 def kept(passed: int, judged: int, documents: float) -> tuple[float, float]:
     """Share of the judged documents that the rules on verdicts keep, and its standard deviation; Agresti and
     Coull's, so that it is not 0 when all or none passed. documents: all that are judged."""

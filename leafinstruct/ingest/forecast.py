@@ -6,18 +6,20 @@ whose documents take seconds each, such as videos, no more than it takes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from leafinstruct.ingest.config import HubSource, SketchbookSource, Source
-from leafinstruct.ingest.origin import IngestSettings, hub_stream, prepare, roots
-from leafinstruct.ingest.stage import plan, read_unit, shares
+from leafinstruct.ingest.origin import IngestSettings, hub_stream, made_root, prepare, roots
+from leafinstruct.ingest.stage import READING, plan, read_part, read_unit, shares, stated
 from leafinstruct.records.document import Document
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.engine.base import Engine
+from leafinstruct.runtime.engine.base import Engine, Needs, Part
 
 _T = TypeVar("_T")
 COSTLY, COSTLY_SAMPLE = frozenset({"video", "youcook2"}), 4
@@ -47,6 +49,81 @@ def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, document
     scratch: a directory that is deleted afterwards; a small embedded corpus is drawn there.
     """
     found = []
+    for few in _few(settings, scratch, engine, documents):
+        costly = few.source.kind in COSTLY
+        most = few.quota if costly else 1 + _SPREAD * few.quota
+        read, whole = list[Document](), few.whole
+        for part in few.chosen:
+            cap = most if part.payload.cap is None else min(most, part.payload.cap)
+            several = list(islice(read_unit(part.payload, scratch, settings.removed), cap))
+            read += spaced(several, few.quota)
+            whole = whole and len(part.payload.span if costly else several) <= few.quota
+        at = {name: (scratch.path / root).resolve() for name, root in roots(few.settings, scratch).items()}
+        found.append(Sampled(few.source.name, len(read) if whole else few.records, read, whole, at))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What was planned of one source, and read of it by `read_parts`. records, parts: of the whole source;
+    whole: whether all of them were read. cpu: seconds that planning took. made: records that were drawn or
+    streamed first, 0 for files."""
+
+    source: str
+    records: int
+    parts: float
+    whole: bool
+    cpu: float
+    made: int
+
+
+def read_parts(settings: IngestSettings, out: Artifact, engine: Engine, documents: int) -> list[Planned]:
+    """Read about `documents` documents of each source into `out` as a build does: the first ones of
+    MOST_PARTS of its parts, evenly spaced. Source files are not hashed.
+
+    `out` is then finished for the next stages; its fingerprint has no files. Raises SourceError as planning
+    does.
+    """
+    found, places = [], dict[str, str]()
+    began = time.process_time()
+    for few in _few(settings, out, engine, documents):
+        cpu = time.process_time() - began
+        units = [
+            replace(part, payload=replace(part.payload, cap=_least(part.payload.cap, few.quota), hashes=()))
+            for part in few.chosen
+        ]
+        for _ in engine.map(partial(read_part, out, settings.removed), units, Needs(what=READING)):
+            pass
+        places |= roots(few.settings, out)
+        whole = few.whole and all(len(part.payload.span) <= few.quota for part in few.chosen)
+        # a source of which a part was drawn has as many parts for each record as that part
+        share = few.records / max(1, few.planned)
+        made = few.planned if few.made else 0
+        found.append(Planned(few.source.name, few.records, few.parts * share, whole, cpu, made))
+        began = time.process_time()
+    out.finish(stated(settings), {"roots": places, "sources": {}})
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Few:
+    """A few parts of one source. settings: of this source alone, and no larger than a sample needs. planned,
+    parts: records and parts of these settings; records: of the whole source. chosen: the parts, quota:
+    documents of each. whole: whether the chosen parts are all. made: whether the files were made first."""
+
+    source: Source
+    settings: IngestSettings
+    planned: int
+    parts: int
+    records: int
+    chosen: list[Part]
+    quota: int
+    whole: bool
+    made: bool
+
+
+def _few(settings: IngestSettings, scratch: Artifact, engine: Engine, documents: int) -> Iterator[_Few]:
+    """Plan each source and choose a few of its parts, evenly spaced."""
     sources = settings.config.sources
     for source, share in zip(sources, shares(settings.limit, len(sources)), strict=True):
         wanted = min(documents, COSTLY_SAMPLE) if source.kind in COSTLY else documents
@@ -54,24 +131,27 @@ def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, document
         only = replace(settings, config=settings.config.model_copy(update={"sources": [small]}), limit=share)
         prepare(only, scratch, engine)
         parts = plan(only, scratch)
-        chosen = _spaced(parts, min(MOST_PARTS, wanted))
-        quota = -(-wanted // max(1, len(chosen)))
-        costly = source.kind in COSTLY
-        most = quota if costly else 1 + _SPREAD * quota
-        read, whole = list[Document](), len(chosen) == len(parts) and small == source
-        for part in chosen:
-            cap = most if part.payload.cap is None else min(most, part.payload.cap)
-            several = list(islice(read_unit(part.payload, scratch, settings.removed), cap))
-            read += _spaced(several, quota)
-            whole = whole and len(part.payload.span if costly else several) <= quota
-        planned = _planned(source) or sum(len(part.payload.span) for part in parts)
-        planned = planned if share is None else min(planned, share)
-        at = {name: (scratch.path / root).resolve() for name, root in roots(only, scratch).items()}
-        found.append(Sampled(source.name, len(read) if whole else planned, read, whole, at))
-    return found
+        chosen = spaced(parts, min(MOST_PARTS, wanted))
+        planned = sum(len(part.payload.span) for part in parts)
+        records = _planned(source) or planned
+        yield _Few(
+            source=source,
+            settings=only,
+            planned=planned,
+            parts=len(parts),
+            records=records if share is None else min(records, share),
+            chosen=chosen,
+            quota=-(-wanted // max(1, len(chosen))),
+            whole=len(chosen) == len(parts) and small == source,
+            made=made_root(source, scratch) is not None,
+        )
 
 
-def _spaced(items: Sequence[_T], most: int) -> list[_T]:
+def _least(cap: int | None, quota: int) -> int:
+    return quota if cap is None else min(cap, quota)
+
+
+def spaced(items: Sequence[_T], most: int) -> list[_T]:
     """At most so many of some items, evenly spaced."""
     count = min(most, len(items))
     return [items[(2 * at + 1) * len(items) // (2 * count)] for at in range(count)]

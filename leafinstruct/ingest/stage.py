@@ -49,6 +49,8 @@ from leafinstruct.runtime.store.path import ObjectPath
 
 _UNSEEN = frozenset({"tracking_pixel", "emoji_without_alt", "not_shown"})
 """Reasons of pieces that the page does not show, or that tell nothing."""
+READING = "reading"
+"""Name of the step that reads the parts."""
 CODE = 16
 """Increase when the same input gives other documents than before."""
 
@@ -65,7 +67,7 @@ def fingerprint(
             rot.keep_known(out, record["sources"], record["fingerprint"])
         units = plan(settings, out)
     return {
-        **_stated(settings),
+        **stated(settings),
         "roots": roots(settings, out),
         "libraries": {
             name: at for source in file_sources(settings, out) for name, at in _libraries(source).items()
@@ -80,7 +82,7 @@ def fingerprint(
     }
 
 
-def _stated(settings: IngestSettings) -> Fingerprint:
+def stated(settings: IngestSettings) -> Fingerprint:
     """What the fingerprint has of the recipe."""
     return {
         "code": CODE,
@@ -100,7 +102,7 @@ def is_current(settings: IngestSettings, out: Artifact, engine: Engine) -> bool:
     if out.record is None:
         return False
     made = out.record["fingerprint"]
-    same = all(made.get(name) == value for name, value in _stated(settings).items())
+    same = all(made.get(name) == value for name, value in stated(settings).items())
     return same and made == fingerprint(settings, None, out, engine)
 
 
@@ -116,7 +118,7 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
         return is_up_to_date and complies(settings.removed, out, part.name)
 
     missing = [part for part in own(engine, units) if not is_made(part)]
-    for _ in engine.map(partial(read_part, out, settings.removed), missing, Needs(what="reading")):
+    for _ in engine.map(partial(read_part, out, settings.removed), missing, Needs(what=READING)):
         pass
     barrier(engine, INGESTED, (units, is_made))
     _refuse_truncated(settings, out)

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from leafinstruct.forecast.estimate import Stratum, kept, margin, total
+from leafinstruct.forecast.estimate import Stratum, from_parts, kept, margin, total
 
 
 def one_source(generator: random.Random, documents: int, asked: int, spread: float) -> tuple[Stratum, float]:
@@ -87,3 +87,29 @@ def test_the_share_that_is_kept_has_an_error_unless_all_are_judged() -> None:
     share, deviation = kept(0, 3, 1_000)
     assert share == pytest.approx(2 / 7)
     assert deviation > 0.1
+
+
+def test_a_total_from_parts_is_in_its_interval_in_95_of_100_cases() -> None:
+    generator, inside = random.Random(9), 0
+    for _ in range(600):
+        strata, truth = [], 0.0
+        for mean in (2.0, 30.0):
+            parts = []
+            for _ in range(60):
+                level = generator.gauss(mean, mean / 5)  # documents of one part resemble each other
+                size = generator.randint(30, 50)
+                parts.append((float(size), size * level))
+            documents = sum(size for size, _ in parts)
+            strata.append((documents, generator.sample(parts, 6)))
+            truth += sum(amount for _, amount in parts)
+        found = from_parts(strata)
+        inside += abs(found.value - truth) <= margin([found])
+    assert 0.92 <= inside / 600 <= 0.98
+
+
+def test_a_total_from_parts_knows_what_it_does_not_show() -> None:
+    whole = from_parts([(30.0, [(10.0, 5.0), (20.0, 40.0)])])
+    assert (whole.value, margin([whole])) == (45.0, 0.0)
+    assert from_parts([(300.0, [(10.0, 5.0), (20.0, 40.0)])]).value == pytest.approx(450.0)
+    assert from_parts([(300.0, [(10.0, 5.0)])]).answers == math.inf
+    assert from_parts([(0.0, [])]).value == 0.0

@@ -1,0 +1,1 @@
+"""What a build of another size would take: CPU and GPU hours, memory, storage, files (`--scale`)."""
