@@ -145,6 +145,7 @@ def build(
         return
     started = time.monotonic()
     outcomes: list[Outcome] = []
+    waits: Waiting | None = None
     with progress() as on_progress, _naming_what_goes_on(on_progress) as watching:
         try:
             built = run(
@@ -159,11 +160,9 @@ def build(
                 on_outcome=outcomes.append,
             )
         except Waiting as waiting:
-            found = waiting
-        else:
-            found = None
-    if found is not None:
-        _show_waiting(found, as_json)
+            waits = waiting
+    if waits is not None:
+        _show_waiting(waits, as_json)
         return
     _show_outcomes(outcomes, loaded)
     built = replace(built, again=command_line(recipe, changes, limit))

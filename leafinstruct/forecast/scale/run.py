@@ -178,7 +178,7 @@ def _advice(bound: Bound, longest: StepPlan, filters: FilterSettings) -> list[st
         found.append(
             f"{longest.step} runs in one process, whatever the workers: divide the sources among several runs"
         )
-    if filters.models and not filters.devices:
+    if filters.models and not filters.devices(remote=False):
         found.append(
             "models ran on the CPU in this sample. For GPU hours, run the same command on a machine with a "
             "GPU; a larger filter.alignment.batch_size keeps it busy"

@@ -44,7 +44,7 @@ class Metered:
     their results are there."""
 
     def __init__(self, engine: Engine, skip: frozenset[str] = frozenset()) -> None:
-        self.workers = engine.workers
+        self.workers, self.remote = engine.workers, engine.remote
         self.used: list[Used] = []
         self._engine, self._skip = engine, skip
         self._mark = time.process_time(), time.perf_counter()

@@ -130,7 +130,7 @@ class Shared:
 
     def __init__(self, engine: Engine, share: Share, run: Path) -> None:
         """run: folder of the run."""
-        self.workers = engine.workers
+        self.workers, self.remote = engine.workers, engine.remote
         self.whole, self.share, self.folder = engine, share, run / FOLDER
 
     def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
