@@ -53,7 +53,20 @@ Address = Annotated[
         "engine.address. Default of both: start Ray on this machine for the build.",
     ),
 ]
-
+Rebuild = Annotated[
+    bool,
+    Option("--rebuild", help="Delete existing results and rebuild. Answers of a language model are kept."),
+]
+RetryFailed = Annotated[
+    bool, Option("--retry-failed", help="Retry the items that failed in finished stages.")
+]
+RetryRefused = Annotated[
+    bool,
+    Option(
+        "--retry-refused", help="Ask the language model again where it refused or gave no readable answer."
+    ),
+]
+DryRun = Annotated[bool, Option("--dry-run", help="Estimate documents, requests and cost; build nothing.")]
 Calibrate = Annotated[
     int | None,
     Option(
@@ -64,7 +77,6 @@ Calibrate = Annotated[
         "The build uses these answers. Default: ask nothing.",
     ),
 ]
-
 ShareOf = Annotated[
     str | None,
     Option(
@@ -74,7 +86,6 @@ ShareOf = Annotated[
         "With --dry-run: list these steps. Default: the whole build.",
     ),
 ]
-
 Scale = Annotated[
     int | None,
     Option(
@@ -93,25 +104,10 @@ def build(
     engine: EngineKind = None,
     address: Address = None,
     limit: Limit = None,
-    rebuild: Annotated[
-        bool,
-        Option(
-            "--rebuild", help="Delete existing results and rebuild. Answers of a language model are kept."
-        ),
-    ] = False,
-    retry_failed: Annotated[
-        bool, Option("--retry-failed", help="Retry the items that failed in finished stages.")
-    ] = False,
-    retry_refused: Annotated[
-        bool,
-        Option(
-            "--retry-refused",
-            help="Ask the language model again where it refused or gave no readable answer.",
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Estimate documents, requests and cost; build nothing.")
-    ] = False,
+    rebuild: Rebuild = False,
+    retry_failed: RetryFailed = False,
+    retry_refused: RetryRefused = False,
+    dry_run: DryRun = False,
     calibrate: Calibrate = None,
     share: ShareOf = None,
     scale: Scale = None,
@@ -132,16 +128,8 @@ def build(
     loaded = load_recipe(recipe, [*(changes or ()), *_changed(engine, address)], limit)
     if address is not None and loaded.recipe.engine.kind != "ray":
         raise typer.BadParameter("needs --engine ray", param_hint="--address")
-    if dry_run and share is not None:
-        if calibrate:
-            raise typer.BadParameter("asks a model, which no share does", param_hint="--calibrate")
-        _show_rounds(loaded, share, stage or STAGES[-1], as_json)
-        return
-    if scale:
-        plan_scale(loaded, scale, workers, as_json)
-        return
     if dry_run:
-        _estimate(loaded, workers, calibrate or 0, as_json)
+        _plan(loaded, stage or STAGES[-1], workers, calibrate, share, scale, as_json)
         return
     started = time.monotonic()
     outcomes: list[Outcome] = []
@@ -167,6 +155,26 @@ def build(
     _show_outcomes(outcomes, loaded)
     built = replace(built, again=command_line(recipe, changes, limit))
     show_status(built, as_json, time.monotonic() - started)
+
+
+def _plan(
+    loaded: Loaded,
+    stage: str,
+    workers: int | None,
+    calibrate: int | None,
+    share: str | None,
+    scale: int | None,
+    as_json: bool,
+) -> None:
+    """Show what a build would do, and build nothing."""
+    if scale:
+        plan_scale(loaded, scale, workers, as_json)
+    elif share is None:
+        _estimate(loaded, workers, calibrate or 0, as_json)
+    elif calibrate:
+        raise typer.BadParameter("asks a model, which no share does", param_hint="--calibrate")
+    else:
+        _show_rounds(loaded, share, stage, as_json)
 
 
 def _show_waiting(waiting: Waiting, as_json: bool) -> None:
