@@ -24,6 +24,7 @@ from leafinstruct.records import table
 from leafinstruct.records.document import Document
 from leafinstruct.runtime.artifact import Artifact, chain
 from leafinstruct.runtime.engine.base import Engine
+from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.stage_report import StageReport
 
 _PART = 500
@@ -116,7 +117,8 @@ def write_documents(ingest: Artifact, documents: Iterable[Document], roots: Mapp
                 ids.add(document.id)
             part = f"{source}-{len(ids):09d}"
             path = ingest.file("documents", part)
-            table.write(path, map(table.document_row, some), table.DOCUMENTS)
+            with writing(path) as temporary:
+                table.write(temporary, map(table.document_row, some), table.DOCUMENTS)
             ingest.commit(part, "", StageReport(counts={"documents": len(some)}), [path])
     ingest.finish({}, {"roots": {name: str(roots.get(name, ingest.path)) for name in sources}})
     return bool(ids)
