@@ -52,7 +52,7 @@ def main(folder: Path) -> None:
             folder / "web.warc.gz",
             *(path for path in (folder / "obelics").rglob("*") if path.is_file()),
         ]
-        for file in files:
+        for file in (folder / "web.warc.gz", *beside):
             client.upload_file(str(file), "crawl", file.relative_to(folder).as_posix())
         for kind, path in SOURCES.items():
             for place in (str(folder), "s3://crawl"):
