@@ -97,8 +97,7 @@ def recognize(given: Path, scratch: Path) -> Recognized:
     folder."""
     if is_url(str(given)):
         raise SourceError(
-            f"{given}: only a disk is searched; write a recipe with kind and path (`s3://...`), as docs/buckets.md "
-            "shows"
+            f"{given}: only a disk is searched; write a recipe with a source of `kind` and `path: s3://...`"
         )
     given = given.resolve() if ".." in given.parts else given.absolute()
     if not given.is_dir() and not given.is_file():
