@@ -48,11 +48,8 @@ def main(folder: Path) -> None:
         }
         client = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
         client.create_bucket(Bucket="crawl")
-        files = [
-            folder / "web.warc.gz",
-            *(path for path in (folder / "obelics").rglob("*") if path.is_file()),
-        ]
-        for file in files:
+        beside = [path for path in (folder / "obelics").rglob("*") if path.is_file()]
+        for file in (folder / "web.warc.gz", *beside):
             client.upload_file(str(file), "crawl", file.relative_to(folder).as_posix())
         for kind, path in SOURCES.items():
             for place in (str(folder), "s3://crawl"):

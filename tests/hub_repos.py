@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from serving import Answering, Serving
 
@@ -237,7 +237,17 @@ class _Endpoint(Answering):
         elif kind == "resolve":
             self._file(repo, commit, unquote(path.split(f"/resolve/{match[1] if match else ''}/", 1)[1]))
         elif kind in ("tree", "paths-info"):
-            self._json([_entry(at, data) for at, data in repo.commits[commit].items()])
+            folder = (
+                unquote(path.split(f"/tree/{match[1] if match else ''}", 1)[-1]) if kind == "tree" else ""
+            )
+            asked = parse_qs(body.decode()).get("paths", []) if kind == "paths-info" else []
+            self._json(
+                [
+                    _entry(at, data)
+                    for at, data in repo.commits[commit].items()
+                    if f"/{at}".startswith(f"{folder.rstrip('/')}/") and (not asked or at in asked)
+                ]
+            )
         else:
             facts = {
                 "id": name,

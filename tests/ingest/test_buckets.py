@@ -11,6 +11,7 @@ import tarfile
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hub_repos import Repo, ReposHub
 from making import InlineEngine, build, mmc4, png, recipe
 from publish.conftest import pages
 from s3 import S3, refusing
@@ -285,3 +286,40 @@ def test_a_corrupt_table_is_a_loss_and_an_outage_is_none(s3):
     reading = leafinstruct.read({"kind": "hub", "path": "s3://crawl/t/a.parquet", "segments": MAPPED})
     assert list(reading) == []
     assert reading.losses.reasons == {"truncated": 1}
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A Hub on this machine, also for what huggingface_hub read from the environment on import."""
+    from huggingface_hub import constants
+
+    with ReposHub() as server:
+        for name, value in server.logged_in(tmp_path / "home", "hf_secretsecretsecret").items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        opened.close()
+        yield server
+        opened.close()
+
+
+def test_a_repository_of_the_hub_is_read_at_one_commit(hub, corpus):
+    files = {f"data/{path.name}": path.read_bytes() for path in (corpus / "tables").iterdir()}
+    lines = next(path for path in (corpus / "mmc4").iterdir() if path.is_file()).read_bytes()
+    hub.repos["me/demo"] = repo = Repo(private=True)
+    repo.commit("main", {**files, "data/a.jsonl": lines, "other/b.parquet": b"not read"})
+    source = {"kind": "hub", "name": "own", "segments": MAPPED}
+    disk = list(leafinstruct.read({**source, "path": str(corpus / "tables")}))
+    reading = leafinstruct.read({**source, "path": "hf://datasets/me/demo/data/*.parquet"})
+    assert list(reading) == disk
+    repo.commit("main", {"data/a.parquet": b"of somebody else"})
+    assert list(reading) == disk
+    images = [fetch(image.ref, reading.roots["own"]) for document in disk for image in document.images]
+    assert images == [png(dot=number) for number in range(40)]
+    with pytest.raises(
+        SourceError, match=r"hf://datasets/me/none: cannot be downloaded from the Hub: .*; there is no"
+    ):
+        list(leafinstruct.read({**source, "path": "hf://datasets/me/none/x.parquet"}))
+    with pytest.raises(SourceError, match="hf://datasets/me/demo/none: no such object or folder"):
+        list(leafinstruct.read({**source, "path": "hf://datasets/me/demo/none"}))

@@ -28,6 +28,7 @@ from leafinstruct.ingest.readers.html import saved_parts
 from leafinstruct.ingest.readers.youcook2 import annotated
 from leafinstruct.ingest.tables.columns.guess import IMAGE_SUFFIXES
 from leafinstruct.ingest.video.beside import subtitles_of
+from leafinstruct.runtime.store.opened import is_url
 
 LISTED, BESIDE, OPENED, PLACES = 200_000, 20_000, 200, 20
 """Maximum names of a folder, and of the folder of a file, that are listed; files of one ending that are
@@ -94,6 +95,10 @@ def supported() -> str:
 def recognize(given: Path, scratch: Path) -> Recognized:
     """Recognize what is at a path. Raises SourceError if it is missing, unreadable or neither a file nor a
     folder."""
+    if is_url(str(given)):
+        raise SourceError(
+            f"{given}: only a disk is searched; write a recipe with a source of `kind` and `path: s3://...`"
+        )
     given = given.resolve() if ".." in given.parts else given.absolute()
     if not given.is_dir() and not given.is_file():
         raise SourceError(
