@@ -54,7 +54,7 @@ def push(
     changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the dataset on the Hugging Face Hub, in one commit, or write it to a bucket or a folder."""
+    """Publish the dataset on the Hub in one commit, or in a bucket."""
     from typing import get_args
 
     from leafinstruct.pipeline import publish
