@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,14 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import ray_tasks
-from command import leaf_process
+from command import COMMAND, leaf, leaf_process
 from making import InlineEngine, build, recipe
 from ray_tasks import ahead, damaged, die, on_device, strange, wait_long, where
 
 import leafinstruct
 from leafinstruct.errors import DamagedError, RecipeError, WorkerError
+from leafinstruct.runtime.artifact import STAGES
 from leafinstruct.runtime.engine import remote
 from leafinstruct.runtime.engine.base import Needs, Part, TaskResult
 from leafinstruct.runtime.engine.config import EngineConfig
@@ -170,6 +174,7 @@ def test_a_node_with_another_version_or_without_the_files_is_named(engine, nodes
     assert list(engine.map(partial(where, 0), numbered(1), Needs())), "the connection is the first engine's"
 
 
+@pytest.mark.slow
 def test_a_node_without_this_leafinstruct_is_named(engine, nodes, tmp_path):
     """The node has a package of this name, without the module that runs parts."""
     (tmp_path / "leafinstruct").mkdir()
@@ -234,7 +239,8 @@ def sketchbook(folder: Path, **sections: object) -> Path:
 def built_files(folder: Path) -> dict[str, bytes]:
     """All data of a run, and the dataset's card. Reports state seconds, which are not the same twice."""
     run = folder / "runs/t"
-    names = [*run.rglob("*.parquet"), *run.glob("shard/*.md"), *run.glob("shard/croissant.json")]
+    names = [path for stage in STAGES for path in (run / stage).rglob("*.parquet")]
+    names += [*run.glob("shard/*.md"), *run.glob("shard/croissant.json")]
     return {str(path.relative_to(run)): path.read_bytes() for path in names}
 
 
@@ -244,7 +250,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("reference")
     build(sketchbook(folder), engine=InlineEngine())
     found = built_files(folder)
-    assert {name.partition("/")[0] for name in found} == {"ingest", "filter", "rewrite", "shard"}
+    assert {name.partition("/")[0] for name in found} == set(STAGES)
     return found
 
 
@@ -268,18 +274,17 @@ class Replacing:
 
 
 def test_a_build_has_the_same_bytes_while_a_node_dies_in_each_stage(nodes, reference, tmp_path):
-    stages = ("ingest", "filter", "rewrite", "shard")
-    replacing = Replacing(nodes, *stages)
+    replacing = Replacing(nodes, *STAGES)
     changes = ["engine.kind=ray", f"engine.address={nodes.address}"]
     leafinstruct.build(sketchbook(tmp_path), changes=changes, on_progress=replacing)
-    assert replacing.killed == list(stages)
+    assert replacing.killed == list(STAGES)
     assert built_files(tmp_path) == reference
     assert not (tmp_path / "runs/t/.nodes").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3])
-@pytest.mark.parametrize("stage", [None, "ingest", "filter", "rewrite", "shard"])
+@pytest.mark.parametrize("stage", [None, *STAGES])
 def test_bytes_do_not_depend_on_nodes_and_kills(nodes, reference, tmp_path, count, stage):
     while len(nodes.nodes) > count:
         nodes.kill(nodes.nodes[0])
@@ -301,13 +306,36 @@ def test_a_ray_of_this_machine_gives_the_same_bytes(reference, tmp_path, workers
     assert built_files(tmp_path) == reference
 
 
-def test_the_command_prints_nothing_of_ray_and_ends_the_one_that_it_started(tmp_path):
+@pytest.mark.slow
+def test_an_interrupt_ends_all_processes_of_ray_and_the_next_build_continues(reference, tmp_path):
+    """As the terminal sends it: to every process of the group. The next build runs elsewhere."""
+    path = sketchbook(tmp_path)
+    command = [*COMMAND, "build", str(path), "--engine", "ray", "--workers", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        end = time.monotonic() + 200
+        while not list(tmp_path.rglob("report-*.json")) and time.monotonic() < end:
+            time.sleep(0.05)
+        started = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, "interrupted" in errors, "Traceback" in errors) == (130, True, False)
+    assert started
+    _, left = psutil.wait_procs(started, timeout=30)
+    assert left == []
+    build(path, engine=InlineEngine())
+    assert built_files(tmp_path) == reference
+
+
+@pytest.mark.parametrize("starting", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_command_prints_nothing_of_ray(nodes, tmp_path, starting):
+    """starting: with a Ray of this machine, which takes more CPU time."""
     path = sketchbook(tmp_path, engine={"kind": "ray"})
-    done = leaf_process("build", path, "--stage", "ingest", "--json", "--workers", "1", cwd=tmp_path)
+    place = () if starting else ("--address", nodes.address)
+    done = leaf_process("build", path, "--stage", "ingest", "--json", *place, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["stages"]
     assert not [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("leaf: ")]
-    again = leaf_process("build", path, "--stage", "ingest", "--address", "127.0.0.1:9", cwd=tmp_path)
+    again = leaf("build", path, "--stage", "ingest", "--address", "127.0.0.1:9", cwd=tmp_path)
     assert again.returncode == 0
     (line,) = again.stderr.splitlines()
     assert line.endswith("runs/t is up to date"), "no Ray is needed for that"
