@@ -30,7 +30,20 @@ Stage = Annotated[
 Workers = Annotated[
     int | None, Option(min=1, metavar="N", help="Number of worker processes. Default: one per CPU core.")
 ]
-
+Rebuild = Annotated[
+    bool,
+    Option("--rebuild", help="Delete existing results and rebuild. Answers of a language model are kept."),
+]
+RetryFailed = Annotated[
+    bool, Option("--retry-failed", help="Retry the items that failed in finished stages.")
+]
+RetryRefused = Annotated[
+    bool,
+    Option(
+        "--retry-refused", help="Ask the language model again where it refused or gave no readable answer."
+    ),
+]
+DryRun = Annotated[bool, Option("--dry-run", help="Estimate documents, requests and cost; build nothing.")]
 Calibrate = Annotated[
     int | None,
     Option(
@@ -58,25 +71,10 @@ def build(
     stage: Stage = None,
     workers: Workers = None,
     limit: Limit = None,
-    rebuild: Annotated[
-        bool,
-        Option(
-            "--rebuild", help="Delete existing results and rebuild. Answers of a language model are kept."
-        ),
-    ] = False,
-    retry_failed: Annotated[
-        bool, Option("--retry-failed", help="Retry the items that failed in finished stages.")
-    ] = False,
-    retry_refused: Annotated[
-        bool,
-        Option(
-            "--retry-refused",
-            help="Ask the language model again where it refused or gave no readable answer.",
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Estimate documents, requests and cost; build nothing.")
-    ] = False,
+    rebuild: Rebuild = False,
+    retry_failed: RetryFailed = False,
+    retry_refused: RetryRefused = False,
+    dry_run: DryRun = False,
     calibrate: Calibrate = None,
     share: ShareOf = None,
     changes: Changes = None,
@@ -115,12 +113,10 @@ def build(
                 on_progress=stopping(watching),
                 on_outcome=outcomes.append,
             )
-        except Waiting as waiting:
-            found = waiting
-        else:
-            found = None
-    if found is not None:
-        _show_waiting(found, as_json)
+        except Waiting as other:
+            built, waiting = None, other
+    if built is None:
+        _show_waiting(waiting, as_json)
         return
     _show_outcomes(outcomes, loaded)
     built = replace(built, again=command_line(recipe, changes, limit))
