@@ -29,13 +29,8 @@ from leafinstruct.records.files import checked
 from leafinstruct.records.rows import Drop
 
 Row = checked.Row
-read, columns, records, whole_records, batches = (
-    checked.read,
-    checked.columns,
-    checked.records,
-    checked.whole_records,
-    checked.batches,
-)
+read, columns, records = checked.read, checked.columns, checked.records
+whole_records, batches = checked.whole_records, checked.batches
 images, key_of, count = checked.images, checked.key_of, checked.count
 with_failures, without_failures = checked.with_failures, checked.without_failures
 image_sizes, unpacked_images = checked.image_sizes, checked.unpacked_images

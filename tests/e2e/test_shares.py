@@ -429,7 +429,7 @@ def test_generated_sources_a_reference_and_preference_rows_are_divided_too(tmp_p
         8,
         filter={
             "reference": [{"kind": "mmc4", "name": "bench", "path": "bench", "license": "CC0-1.0"}],
-            "rules": [{"score": "contamination.text", "max": 0.5}],
+            "rules": [{"score": "contamination.text", "max": 0.99}],
             "host_paragraphs": None,
         },
         shard={"preference": ["shuffled_steps", "other_text"], "max_bytes": 20_000},
