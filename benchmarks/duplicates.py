@@ -46,6 +46,7 @@ from leafinstruct.images.decode import decode, decode_gray
 from leafinstruct.records import table
 from leafinstruct.records.rows import KeyRow
 from leafinstruct.records.text.words import identity
+from leafinstruct.runtime.engine.local import LocalEngine
 
 WORDS = 375
 
@@ -243,11 +244,12 @@ def globally(folder: Path, documents: int, part: int) -> None:
     setattr(Texts, verify.__name__, timed)
     starts = range(0, documents, part)
     files = {f"{start:09d}": folder / f"keys-{start:09d}.parquet" for start in starts}
-    list(reduce(dict(list(files.items())[:1]), folder))
+    engine = LocalEngine(workers=1)
+    list(reduce(dict(list(files.items())[:1]), folder, engine))
     verifying = 0.0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     used, grouped = time.process_time(), 0
-    for _, rows in reduce(files, folder):
+    for _, rows in reduce(files, folder, engine):
         grouped += sum(row.group is not None for row in rows)
     used = time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

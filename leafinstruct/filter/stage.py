@@ -7,7 +7,8 @@ images.
     look    (processes)   text scores, images of remaining documents, image scores; scores of installed
                           packages; with a GPU in a process per device, scores of classifiers and language
                           models, and embeddings, alignment and coherence if the recipe needs them -> keys
-    reduce  (here)        duplicates over the keys of all parts -> duplicates
+    reduce  (here)        duplicates over the keys of all parts (near images of a large corpus: in processes)
+                          -> duplicates
     judge   (event loop)  one question about every remaining document, to each judge
     decide  (processes)   repeat every document's decision with all scores -> documents-, dropped-, scores-
 
@@ -305,7 +306,7 @@ def _find_duplicates(
     sketches = referring.sketches(settings, out, engine)
     reference = Reference.read(sketches) if settings.references else None
     keys = {part.name: out.file("keys", part.name) for part in parts}
-    for name, rows in duplicates_of(keys, out.path, reference):
+    for name, rows in duplicates_of(keys, out.path, engine, reference):
         key = digest([asdict(row) for row in rows])
         if table.key_of(out.file("duplicates", name)) != key:
             with writing(out.file("duplicates", name)) as temporary:

@@ -13,7 +13,7 @@ import pytest
 from corpora import reading
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import document
+from making import InlineEngine, document
 
 from leafinstruct.filter.index.reduce import reduce
 from leafinstruct.filter.scores import duplicate
@@ -34,7 +34,9 @@ def reduced(*parts: Sequence[Document], hashes: dict[str, str] | None = None) ->
                 for page in part
             ]
             table.write(files[f"p{at}"], map(duplicate.key_row, part, of_images), table.KEYS)
-        return {row.document_id: row for _, rows in reduce(files, Path(folder)) for row in rows}
+        return {
+            row.document_id: row for _, rows in reduce(files, Path(folder), InlineEngine()) for row in rows
+        }
 
 
 def digest(page: Document) -> str:

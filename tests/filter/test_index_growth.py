@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from making import InlineEngine
 
-from leafinstruct.filter.index import groups, hamming
+from leafinstruct.filter.index import groups, hamming, searching
 from leafinstruct.filter.index.reduce import reduce
 from leafinstruct.filter.index.text import BANDS
 from leafinstruct.records import table
@@ -46,7 +47,7 @@ def written(folder: Path, documents: int, part: int) -> dict[str, Path]:
 
 
 def reduced(files: dict[str, Path], folder: Path) -> list[DuplicateRow]:
-    return [row for _, rows in reduce(files, folder) for row in rows]
+    return [row for _, rows in reduce(files, folder, InlineEngine()) for row in rows]
 
 
 @pytest.fixture
@@ -71,13 +72,25 @@ def test_groups_and_shares_do_not_depend_on_buckets_or_parts(tmp_path, monkeypat
         assert reduced(written(tmp_path, 1500, 400), tmp_path) == whole
 
 
+def test_images_in_buckets_have_the_shares_of_one_table(tmp_path, monkeypatch):
+    files = written(tmp_path, 600, 200)
+    whole = reduced(files, tmp_path)
+    monkeypatch.setattr(searching, "HASHES_A_BUCKET", 1176 // 3)  # images of documents with words
+    engine = InlineEngine()
+    assert [row for _, rows in reduce(files, tmp_path, engine) for row in rows] == whole
+    near = round(sum(IMAGES * row.near_images for row in whole))
+    assert near > 100
+    assert engine.total("comparing images", "images") == 1176 + near  # and which of the near ones are copies
+    assert not (tmp_path / "images").exists()
+
+
 @pytest.mark.usefixtures("small_steps")
 def test_memory_grows_by_less_than_95_bytes_per_document_and_image(tmp_path):
     peaks = {}
     for documents in (2000, 6000):
         files = written(tmp_path, documents, 500)
         tracemalloc.start()
-        for _, rows in reduce(files, tmp_path):
+        for _, rows in reduce(files, tmp_path, InlineEngine()):
             del rows
         peaks[documents] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

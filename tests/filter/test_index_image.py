@@ -13,10 +13,11 @@ import pytest
 import scipy.fft
 from hypothesis import given
 from hypothesis import strategies as st
+from making import InlineEngine
 from PIL import Image as Pil
 from PIL import ImageDraw
 
-from leafinstruct.filter.index import hamming
+from leafinstruct.filter.index import hamming, searching
 from leafinstruct.filter.index.image import HASH_PX, hash_of
 from leafinstruct.images.decode import Undecodable, decode, decode_gray
 from leafinstruct.images.near import MIRROR, RADIUS, Hashes, distances, hashes_of
@@ -252,6 +253,22 @@ def test_the_search_finds_exactly_the_hashes_with_a_better_one_within_the_radius
     assert hamming.has_better(queries, own, hashes, rank).tolist() == wanted
     assert not hamming.has_better(queries[:0], own[:0], hashes, rank).any()
     assert not hamming.has_better(queries, own, hashes[:0], rank[:0]).any()
+
+
+@pytest.mark.parametrize("buckets", [1, 4, 16])
+def test_the_search_in_buckets_finds_what_a_comparison_of_all_pairs_does(tmp_path, monkeypatch, buckets):
+    source = np.random.default_rng(2)
+    hashes = families(source, 20, 12, 40)
+    hashes[source.random(len(hashes)) < 0.1] = 0
+    monkeypatch.setattr(searching, "HASHES_A_BUCKET", len(hashes) // buckets)
+    engine = InlineEngine()
+    rank = source.integers(0, 100, len(hashes)).astype(np.int32)
+    queries = np.concatenate([hashes, hashes[::9] ^ np.uint64(0x8001)])  # the hashes themselves, and others
+    own = np.concatenate([rank, source.integers(0, 100, len(queries) - len(rank))]).astype(np.int32)
+    found = searching.near_better(engine, tmp_path, queries, own, hashes, rank).tolist()
+    assert found == by_brute_force(queries, own, hashes, rank)
+    assert 60 < sum(found) < 240
+    assert engine.total("comparing images", "images") == (0 if buckets == 1 else len(queries))
 
 
 @pytest.mark.parametrize("most", [0, 1, 8, 12])

@@ -29,8 +29,8 @@ from leafinstruct.images.near import BITS, MIRROR, RADIUS, Hashes, distances
 _AT_ONCE = 1 << 15
 """Look-ups, or comparisons, that are made together."""
 _WORDS = (1, 2)
-"""The words of 64 bits that are compared first: 1 of 10 pairs of unlike images that agree in a piece has so few
-different bits in one of them, 1 in 100,000 in both."""
+"""The words of 64 bits that are compared first. Of pairs of unlike images that agree in a piece, 1 in 10 has
+so few different bits in one of them, 1 in 100,000 in both."""
 _GROWTH = 4
 """Times as many hashes of one value are compared with a query in each step."""
 _UNTURNED = np.zeros(4, np.uint64)
@@ -111,7 +111,7 @@ class _Table:
 
     hashes: (n, 4). rows: (m,) indices of hashes from the best. keys: (m,) value of the piece and place in
     rows, as one number, ascending. words: _WORDS of the hashes in this order, (m,) each. starts: where
-    each value begins. counts: how many hashes have it, 2 if more. radius: bits in which near hashes may differ.
+    each value begins. counts: how many hashes have it, 2 if more. radius: bits in which near hashes differ.
 
     Which of two hashes is better is seen from their places in rows, so most comparisons read only keys and
     words, which lie in the order in which they are asked for.
@@ -174,9 +174,9 @@ class _Table:
             query, place, bits = query[close], place[close], bits[close]
         other = self._places(place)
         better = np.flatnonzero(other < asked.better.take(query))
-        query, other = query[better], self.rows[other[better]]
+        query, row = query[better], self.rows[other[better]]
         turned = asked.hashes[asked.index[query]] ^ asked.turn
-        near = distances(turned, self.hashes[other]) <= self.radius
+        near = distances(turned, self.hashes[row]) <= self.radius
         asked.found[query[near]] = True
 
     def _places(self, place: Places) -> NDArray[np.uint32]:

@@ -6,12 +6,14 @@ their own beside one on near-duplicates; of both, the better document (corpus.py
 
 Documents and images are sorted by their keys, and images are read when the texts are done. Memory: about 90
 bytes per document and per image, and 20 MB (tests/filter/test_index_growth.py). Cost
-(benchmarks/duplicates.py): 0.05 CPU-ms per document with 2 images; half of it looks up hashes of images.
+(benchmarks/duplicates.py): 0.04 CPU-ms per document with 2 images; half of it looks up hashes of images,
+which searching.py divides among processes if there are more than a million.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +21,21 @@ from numpy.typing import NDArray
 
 from leafinstruct.filter.index.corpus import Corpus, Images, texts
 from leafinstruct.filter.index.groups import Texts
-from leafinstruct.filter.index.hamming import Ranks, has_better
+from leafinstruct.filter.index.hamming import Ranks
 from leafinstruct.filter.index.reference import Reference, Shares
+from leafinstruct.filter.index.searching import near_better
 from leafinstruct.images.near import COPY
 from leafinstruct.records.rows import DuplicateRow
+from leafinstruct.runtime.engine.base import Engine
 
 
 def reduce(
-    files: Mapping[str, Path], scratch: Path, reference: Reference | None = None
+    files: Mapping[str, Path], scratch: Path, engine: Engine, reference: Reference | None = None
 ) -> Iterator[tuple[str, list[DuplicateRow]]]:
     """Yield each part and the rows of its documents, in the order of its keys.
 
-    files: part -> its keys- file. scratch: folder for temporary files. reference: what the
-    documents are checked for. Raises DamagedError.
+    files: part -> its keys- file. scratch: folder for temporary files. engine: for the images of a large
+    corpus. reference: what the documents are checked for. Raises DamagedError.
     """
     corpus = Corpus.read(files)
     rank = corpus.rank
@@ -42,7 +46,7 @@ def reduce(
     del label
     texts_in = None if reference is None else reference.text_shares(files.values())
     images = Images.read(files, corpus.shown)
-    same_images, near_images, copied_images = _shares(images, corpus.shown, rank)
+    same_images, near_images, copied_images = _shares(images, corpus.shown, rank, scratch, engine)
     images_in = None if reference is None else reference.image_shares(images, corpus.shown)
     for part, places in corpus.ranges():
         yield (
@@ -89,7 +93,9 @@ def _better(values: NDArray[np.generic], rank: Ranks) -> tuple[Ranks, Ranks]:
     return number, best
 
 
-def _shares(images: Images, shown: Ranks, rank: Ranks) -> tuple[Shares, Shares, Shares]:
+def _shares(
+    images: Images, shown: Ranks, rank: Ranks, scratch: Path, engine: Engine
+) -> tuple[Shares, Shares, Shares]:
     """For each document the share of its images that a better document has too: the same bytes; a near image
     of other bytes, better than all with the same; and a copy of other bytes; (n,) each."""
     own = rank[images.owner]
@@ -97,9 +103,10 @@ def _shares(images: Images, shown: Ranks, rank: Ranks) -> tuple[Shares, Shares, 
     np.minimum.at(exact, images.image, own)
     repeated = exact[images.image] < own
     del own
-    near = has_better(images.hashes, exact, images.hashes, exact)
+    search = partial(near_better, engine, scratch)
+    near = search(images.hashes, exact, images.hashes, exact)
     copied, asked = np.zeros_like(near), np.flatnonzero(near)
-    copied[asked] = has_better(images.hashes[asked], exact[asked], images.hashes, exact, COPY)
+    copied[asked] = search(images.hashes[asked], exact[asked], images.hashes, exact, COPY)
 
     def share(has_it: NDArray[np.bool_]) -> Shares:
         found = np.bincount(images.owner[has_it], minlength=len(rank))
