@@ -276,9 +276,11 @@ def measure_real(
     yield {}, lost
     usable = [source for source in sources if source.group in kept]
     each = max(1, int(len(usable) * PLANTED) // ROUND)
-    for start in range(0, len(classes), ROUND):
-        folder = workdir / f"round-{start}"
-        chosen = planted_into(usable, classes[start : start + ROUND], each, SEED + start)
+    rounds = -(-len(classes) // ROUND)
+    for number in range(rounds):
+        folder = workdir / f"round-{number}"
+        # neighbors in the catalog need the same few pages, so they are in different rounds
+        chosen = planted_into(usable, classes[number::rounds], each, SEED + number * ROUND)
         truths = write(folder / "pages", chosen, donors, SEED)
         yield planted_figures(truths, filtered(recipe, folder / "pages", folder)), lost
 

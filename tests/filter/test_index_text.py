@@ -82,6 +82,27 @@ def test_groups_are_the_components_over_the_verified_candidates(tmp_path_factory
     assert found == {group for group in wanted if texts[min(group)]}
 
 
+def test_short_copies_with_a_tenth_of_their_words_changed_share_a_band():
+    """Those that are similar enough to be verified. Strangers share none."""
+    source = random.Random(5)
+    vocabulary = [f"w{number}" for number in range(400)]
+    copies, strangers = [], 0
+    for _ in range(300):
+        words = source.choices(vocabulary, k=90)
+        changed = [source.choice(vocabulary) if source.random() < 0.1 else word for word in words]
+        one, other = " ".join(words), " ".join(changed)
+        left, right, third = (
+            set(bands_of(runs_of(text)).tolist())
+            for text in (one, other, " ".join(source.choices(vocabulary, k=90)))
+        )
+        if similarity(one, other) >= SIMILAR:
+            copies.append(bool(left & right))
+        strangers += bool(left & third)
+    assert len(copies) > 270
+    assert sum(copies) / len(copies) > 0.975
+    assert strangers == 0
+
+
 def test_runs_are_the_different_runs_of_three_words():
     text = identity("the cat saw the cat saw the dog, Ünïcode too")
     words = text.split()
