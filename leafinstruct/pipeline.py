@@ -119,7 +119,7 @@ def _run_stage(
     changes = _changes(name, before, fingerprint) if before is not None else ()
     damaged: tuple[str, ...] = ()
     if out.record is not None:
-        changes += tuple(stage.moved(out))
+        changes += tuple(stage.moved(out, engine))
     refused = out.refused() if retry_refused else []
     again = refused or (retry_failed and record is not None and record["counts"].get("failed", 0) > 0)
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
@@ -127,7 +127,7 @@ def _run_stage(
         if not damaged:
             return Outcome(name, record, up_to_date=True, repaired=lost)
     altered = stage.altered(settings, out)
-    changes += tuple(f"{file} changed, although its size and time did not" for file in altered)
+    changes += tuple(f"{file} changed, although nobody wrote it" for file in altered)
     # a removal is more important than the version; and a missing shard is written as it was
     tolerated = (*suppressed.changes(out), *stage.tolerated(settings, changes))
     broken = [line for line in changes if not line.startswith(tolerated)]
@@ -142,6 +142,8 @@ def _run_stage(
         made = first.mend(first.settings(loaded), chain[STAGES[0]], engine)
         lost += tuple(f"{file} ({ALTERED})" for file in made)
     stage.reread(settings, out, altered)
+    if altered:  # it holds their former identity
+        fingerprint = stage.fingerprint(settings, out.upstream, out, engine)
     out.begin(fingerprint)
     if refused:
         stage.reopen(out, refused)
@@ -193,7 +195,7 @@ def drifted(loaded: Loaded, engine: Engine) -> list[str]:
         if record is None:
             return [f"{name} is not done"]
         now = stage.fingerprint(stage.settings(loaded), out.upstream, out, engine)
-        if changes := (*_changes(name, record["fingerprint"], now), *stage.moved(out)):
+        if changes := (*_changes(name, record["fingerprint"], now), *stage.moved(out, engine)):
             return [line if line.startswith(f"{name}.") else f"{name}: {line}" for line in changes]
     return []
 

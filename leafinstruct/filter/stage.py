@@ -161,10 +161,10 @@ def asked_now(settings: FilterSettings, out: Artifact) -> list[Path]:
     ]
 
 
-def moved(out: Artifact) -> tuple[str, ...]:
+def moved(out: Artifact, engine: Engine) -> tuple[str, ...]:
     """The number of parts whose image files changed, as a change of the stage."""
     assert out.upstream is not None, "filter is made from ingest"
-    found = materialize.outdated(out.upstream, out)
+    found = materialize.outdated(out.upstream, out, engine)
     return (f"image files of {len(found)} parts",) if found else ()
 
 
@@ -214,7 +214,7 @@ def _look(
     """Run `look` on the parts without a current key. Raises SourceError if too many images could not be read,
     or not embedded, for a temporary reason; RecipeError if the model cannot be used on this machine."""
     wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in parts]
-    moved = materialize.outdated(inputs, out) | _incomplete(settings, inputs, out, parts)
+    moved = materialize.outdated(inputs, out, engine) | _incomplete(settings, inputs, out, parts)
     # "<look's key> <digest of the images>"
     keys = {part.name: table.key_of(out.file("keys", part.name)) or "" for part in wanted}
     missing = [
