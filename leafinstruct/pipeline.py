@@ -28,7 +28,7 @@ from leafinstruct.runtime.artifact import STAGES, Artifact, drift
 from leafinstruct.runtime.artifact import chain as stages_of
 from leafinstruct.runtime.engine import share as shares
 from leafinstruct.runtime.engine.base import Engine, naming
-from leafinstruct.runtime.engine.share import Share, Shared, Step
+from leafinstruct.runtime.engine.share import Joined, Share, Shared, Step
 from leafinstruct.runtime.engine.watched import OnProgress, Progressed, Watched
 from leafinstruct.runtime.files import ALTERED
 from leafinstruct.runtime.last_write import last_write
@@ -139,7 +139,7 @@ def _run_stage(
     changes = _changes(name, before, fingerprint) if before is not None else ()
     damaged: tuple[str, ...] = ()
     if out.record is not None:
-        changes += tuple(stage.moved(out))
+        changes += tuple(stage.moved(out, engine))
     refused = out.refused() if retry_refused else []
     again = refused or (retry_failed and record is not None and record["counts"].get("failed", 0) > 0)
     if record is not None and record["fingerprint"] == fingerprint and not changes and not again:
@@ -150,11 +150,12 @@ def _run_stage(
     with (
         engine.joining(name, fingerprint, lambda: _changes(name, out.fingerprint or {}, fingerprint))
         if isinstance(engine, Shared)
-        else nullcontext(True)
-    ) as is_first:
-        if is_first:
-            found, made = _begin(loaded, name, chain, fingerprint, changes, engine)
+        else nullcontext(Joined(fingerprint, is_first=True))
+    ) as joined:
+        if joined.is_first:
+            joined.fingerprint, found, made = _begin(loaded, name, chain, fingerprint, changes, engine)
             changes, lost = (*changes, *found), (*lost, *made)
+        fingerprint = joined.fingerprint
     if refused:
         stage.reopen(out, refused)
     began = time.monotonic()
@@ -174,13 +175,13 @@ def _begin(
     fingerprint: Fingerprint,
     changes: tuple[str, ...],
     engine: Engine,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Begin a stage. changes: differences from its last build. Returns further ones, and which damaged files
-    of its sources were made again. Raises DriftError if a named version would change."""
+) -> tuple[Fingerprint, tuple[str, ...], tuple[str, ...]]:
+    """Begin a stage. changes: differences from its last build. Returns its fingerprint, further differences,
+    and which damaged files of its sources were made again. Raises DriftError if a named version would change."""
     out, stage = chain[name], _stage(name)
     settings = stage.settings(loaded)
     altered = stage.altered(settings, out)
-    found = tuple(f"{file} changed, although its size and time did not" for file in altered)
+    found = tuple(f"{file} changed, although nobody wrote it" for file in altered)
     changes += found
     # a removal is more important than the version; and a missing shard is written as it was
     tolerated = (*suppressed.changes(out), *stage.tolerated(settings, changes))
@@ -197,8 +198,10 @@ def _begin(
         files = first.mend(first.settings(loaded), chain[STAGES[0]], shares.undivided(engine))
         made = tuple(f"{file} ({ALTERED})" for file in files)
     stage.reread(settings, out, altered)
+    if altered:  # it holds their former identity
+        fingerprint = stage.fingerprint(settings, out.upstream, out, engine)
     out.begin(fingerprint)
-    return found, made
+    return fingerprint, found, made
 
 
 def _read_reference(loaded: Loaded, engine: Engine) -> None:
@@ -252,7 +255,7 @@ def drifted(loaded: Loaded, engine: Engine) -> list[str]:
         if record is None:
             return [f"{name} is not done"]
         now = stage.fingerprint(stage.settings(loaded), out.upstream, out, engine)
-        if changes := (*_changes(name, record["fingerprint"], now), *stage.moved(out)):
+        if changes := (*_changes(name, record["fingerprint"], now), *stage.moved(out, engine)):
             return [line if line.startswith(f"{name}.") else f"{name}: {line}" for line in changes]
     return []
 

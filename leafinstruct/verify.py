@@ -116,7 +116,7 @@ def _beside(out: Artifact, again: str) -> Iterator[Damage]:
 
 
 def _indexes(out: Artifact, build: str) -> Iterator[Damage]:
-    for path in sorted(out.path.glob("index/*.json")):
+    for path in sorted(out.path.glob("index/*/*.json")):
         if path.is_file() and ((found := load(path)) is None or found.get("file", path.name) != path.name):
             yield Damage(path, ALTERED, f"delete it; the next `{build}` that needs it makes it again")
     known = out.path / "sources.json"

@@ -371,23 +371,18 @@ def _materialize(
     counts: Counter[str],
 ) -> dict[str, ImageRow]:
     """Write images- and return its rows without the bytes."""
-    record = inputs.record
-    assert record is not None, "ingest is done"
-    # roots are relative and start with `..`, which leads elsewhere if a symbolic link is not resolved
-    root = inputs.path.resolve()
+    roots = materialize.roots_of(inputs)
     wanted: list[tuple[Ref, Path]] = [
-        (image.ref, root_at(root, record["roots"][document.source]))
-        for document in remaining
-        for image in document.images
+        (image.ref, roots[document.source]) for document in remaining for image in document.images
     ]
     frames = KeptFrames(inputs.file("frames", part.name))
     counts["frames_damaged"] += frames.damaged
-    fetched = materialize.Fetched(out.file("fetches", part.name), settings.fetched, frames)
+    sources = materialize.source_files(inputs)
+    fetched = materialize.Fetched(out.file("fetches", part.name), settings.fetched, frames, sources)
     path = out.file("images", part.name)
     key = images_key(settings, inputs, part)
     existing = path if materialize.is_read(path, key) else path.with_name("none")
     measured = table.key_of(path) == key
-    before = materialize.seen(path)
     counts["images_damaged"] += materialize.is_damaged(path)
     with writing(path) as temporary:
         rows = materialize.materialize(
@@ -395,5 +390,6 @@ def _materialize(
         )
         table.write(temporary, rows, table.IMAGES, key)
     found = materialize.rows_without_bytes(path)
-    counts["rotted"] += materialize.rotted(before, found)
+    root, files = roots[part.name.rpartition("-")[0]], {row.file for row in found.values() if row.file}
+    materialize.remember(out, part.name, root, files)
     return found

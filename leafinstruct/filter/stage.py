@@ -161,10 +161,10 @@ def asked_now(settings: FilterSettings, out: Artifact) -> list[Path]:
     ]
 
 
-def moved(out: Artifact) -> tuple[str, ...]:
+def moved(out: Artifact, engine: Engine) -> tuple[str, ...]:
     """The number of parts whose image files changed, as a change of the stage."""
     assert out.upstream is not None, "filter is made from ingest"
-    found = materialize.outdated(out.upstream, out)
+    found = materialize.outdated(out.upstream, out, engine, out.upstream.parts())
     return (f"image files of {len(found)} parts",) if found else ()
 
 
@@ -204,7 +204,9 @@ def _look(
     or not embedded, for a temporary reason; RecipeError if the model cannot be used on this machine."""
     mine = own(engine, parts)
     wanted = [Part(part.name, _look_key(settings, inputs, out, part)) for part in mine]
-    moved = materialize.outdated(inputs, out) | _incomplete(settings, inputs, out, mine)
+    moved = materialize.outdated(inputs, out, engine, [part.name for part in mine]) | _incomplete(
+        settings, inputs, out, mine
+    )
 
     def is_seen(part: Part, accepted: bool = False) -> bool:
         return _is_seen(out, part, accepted) and part.name not in moved

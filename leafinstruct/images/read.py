@@ -25,6 +25,7 @@ from leafinstruct.images.archive import RecordError, response
 from leafinstruct.images.embedded import BASE64, data_url, from_text
 from leafinstruct.images.unreadable import MAX_BYTES, Unreadable
 from leafinstruct.records.document import Ref
+from leafinstruct.runtime import content
 from leafinstruct.runtime.store.path import openable
 
 __all__ = ["MAX_BYTES", "Unreadable", "data_url", "fetch", "stamp"]
@@ -75,13 +76,17 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
         return Unreadable("unsafe_path", f"{ref.file[:100]!r}: {error}")
 
 
-def stamp(path: Path) -> str:
-    """Return size and modification time of a file, which reveal a change; empty if there is no file."""
+def stamp(path: Path, ref: Ref | None = None) -> str:
+    """Return the identity of a file (runtime/content); empty if there is none or it cannot be read. Of a file
+    that `ref` names as an image and that is too large for one, only the size: no bytes of it are read."""
     try:
-        found = path.stat()
+        if not path.is_file():  # reading a pipe would block
+            return ""
+        size = path.stat().st_size
+        is_image = ref is not None and ref.offset is None and ref.time is None and ref.member is None
+        return str(size) if is_image and size > MAX_BYTES else content.identity(path)
     except (OSError, ValueError):
         return ""
-    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _bytes(path: Path, ref: Ref) -> bytes | Unreadable:

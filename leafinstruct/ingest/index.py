@@ -1,9 +1,9 @@
 """What planning learned about a large file, cached so that planning again costs nothing.
 
-One small JSON file per indexed file, named after its absolute path, size and modification time. A changed
-file gets another name, so nothing is ever invalidated, and concurrent builders write the same bytes by one
-rename. A damaged index is built again. Rejected: SQLite (locks on network file systems) and a single index
-for all files (rewritten for each of them).
+One small JSON file per indexed file, named after the file's name, size and sha256, so that a moved or touched
+file is not indexed again; in folders by the start of that name. A changed file gets another name, so nothing
+is ever invalidated, and concurrent builders write the same bytes by one rename. A damaged index is built
+again. Rejected: SQLite (locks on network file systems) and a single index for all files (rewritten for each).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from leafinstruct.ingest.files import readable
+from leafinstruct.runtime import content
 from leafinstruct.runtime.files import load, save
 
 Index = TypeVar("Index", bound=Mapping[str, object])
@@ -40,6 +41,6 @@ def cached_index(cache: Path, file: Path, build: Callable[[Path], Index], versio
 def place(cache: Path, file: Path, module: str, version: int | str) -> Path:
     """Return the path of an index of a file. module: whose index; unroll passes the kind of its records.
     Raises OSError."""
-    stat = file.stat()
-    key = f"{module}\0{version}\0{file}\0{stat.st_size}\0{stat.st_mtime_ns}"
-    return cache / f"{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:24]}.json"
+    key = f"{module}\0{version}\0{file.name}\0{content.identity(file, cache)}"
+    name = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
+    return cache / name[:2] / f"{name[:24]}.json"

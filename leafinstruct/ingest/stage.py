@@ -37,10 +37,11 @@ from leafinstruct.records.frames import frame_writer
 from leafinstruct.records.removals import Suppressed
 from leafinstruct.records.text import language, owners
 from leafinstruct.records.text.language_names import UNDETERMINED
+from leafinstruct.runtime import content
 from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
 from leafinstruct.runtime.engine.share import INGESTED, alone, barrier, own, undivided
-from leafinstruct.runtime.files import load, writing
+from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.record import Fingerprint, StageFacts
 from leafinstruct.runtime.stage import Stage
 from leafinstruct.runtime.store import opened
@@ -58,25 +59,23 @@ CODE = 16
 def fingerprint(
     settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine: Engine
 ) -> Fingerprint:
-    """Return everything that determines the documents: the config, and size and time of every source file.
+    """Return everything that determines the documents: the config, and size and sha256 of every source file.
     Writes the embedded corpus when it is missing."""
     assert inputs is None, "ingest is the first stage"
     with alone(engine):  # the first share draws, streams and indexes; the others find it done
         prepare(settings, out, undivided(engine))
-        if (record := out.record) is not None and load(out.path / rot.KNOWN) is None:
-            rot.keep_known(out, record["sources"], record["fingerprint"])
+        folders = {source.name: reader(source.kind).root_of(source) for source in file_sources(settings, out)}
+        rot.recall(out, folders, undivided(engine))
         units = plan(settings, out)
+        if out.record is not None:
+            rot.keep_known(out, _paths(units))
     return {
         **stated(settings),
         "roots": roots(settings, out),
         "libraries": {
             name: at for source in file_sources(settings, out) for name, at in _libraries(source).items()
         },
-        "files": {
-            f"{part.payload.source.name}/{file}": rot.state(part.payload.source, file)
-            for part in units
-            for file in part.payload.hashes
-        },
+        "files": {name: content.identity(path, _cache(out)) for name, path in _paths(units).items()},
         "parts": digest([(part.name, part.payload.key) for part in units]),
         **({"removed": removed} if (removed := settings.removed.identity) else {}),
     }
@@ -132,7 +131,7 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
             + "; ".join([*hints, "`leaf status --json` lists the records"])
         )
     sources = {file: sha for report in out.reports() for file, sha in report.sources.items()}
-    rot.keep_known(out, sources, out.fingerprint or {})
+    rot.keep_known(out, _paths(units))
     return {"roots": roots(settings, out), "sources": dict(sorted(sources.items()))}
 
 
@@ -157,7 +156,7 @@ def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
                     Unit(
                         source,
                         span,
-                        _key(source, span, cap, strays),
+                        _key(source, span, cap, strays, _cache(out)),
                         cap,
                         fresh,
                         strays,
@@ -211,7 +210,7 @@ def read_part(out: Artifact, removed: Suppressed, part: Part) -> IngestReport:
         rejected=losses.listed,
         unlisted=losses.unlisted,
         removed=removals.report,
-        sources={f"{unit.source.name}/{file}": rot.content(root / file) for file in unit.hashes},
+        sources={f"{unit.source.name}/{file}": rot.sha256(root / file) for file in unit.hashes},
         seconds=time.perf_counter() - started,
     )
     return out.commit(part.name, unit.key, report, [path])
@@ -287,14 +286,23 @@ def _without(document: Document, rejected: Rejected) -> Document:
     )
 
 
-def _key(source: FileSource, span: Span, cap: int | None, strays: tuple[str, ...] = ()) -> str:
-    """A part's key: the reader, its settings and libraries, the span, and the state of its files."""
+def _paths(units: list[Part]) -> dict[str, Path]:
+    """The paths of all source files, by the name of the source and their own."""
+    return {
+        f"{part.payload.source.name}/{file}": rot.path_of(part.payload.source, file)
+        for part in units
+        for file in part.payload.hashes
+    }
+
+
+def _key(source: FileSource, span: Span, cap: int | None, strays: tuple[str, ...], cache: Path) -> str:
+    """A part's key: the reader, its settings and libraries, the span, and the identity of its files."""
     how = [source.model_dump(mode="json", exclude=set(source.PATH_KEYS)), _libraries(source)]
     beyond = None
     if isinstance(source, WarcSource):
         from leafinstruct.ingest.readers import warc  # not at the top: it loads the parser of archives
 
-        beyond = warc.depends(source)
+        beyond = warc.depends(source, cache)
     return digest(
         [
             CODE,
@@ -302,7 +310,7 @@ def _key(source: FileSource, span: Span, cap: int | None, strays: tuple[str, ...
             beyond,
             span.start,
             span.stop,
-            [(file, rot.state(source, file)) for file in span.files],
+            [(file, content.identity(rot.path_of(source, file), cache)) for file in span.files],
             cap,
             *([strays] if strays else []),
         ]
@@ -321,7 +329,7 @@ def _libraries(source: FileSource) -> dict[str, str]:
 
 
 def _cache(out: Artifact) -> Path:
-    return out.path / "index"
+    return out.path / rot.INDEX
 
 
 def _refuse_truncated(settings: IngestSettings, out: Artifact) -> None:
@@ -350,7 +358,7 @@ STAGE = Stage(
     run=run,
     altered=lambda settings, out: rot.altered(out, partial(plan, settings, out)),
     reread=lambda settings, out, files: rot.reread(out, partial(plan, settings, out), files),
-    tolerated=origin.emptied,
+    tolerated=lambda settings, changes: (*origin.emptied(settings, changes), "ingest.roots."),
     mend=origin.mend,
     reads_sources=True,
 )

@@ -144,7 +144,7 @@ IMAGES = pa.schema(
         ("bytes", pa.binary()),
     ]
 )
-"""filter/images-*: one row per reference, with size and time of its file (for a URL: what was fetched) when
+"""filter/images-*: one row per reference, with size and sha256 of its file (for a URL: what was fetched) when
 it was read, and the measurements and the hash of the decoded image."""
 
 FETCHES = pa.schema(

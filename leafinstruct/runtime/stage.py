@@ -27,10 +27,10 @@ class Stage(Generic[S]):
     """(settings, inputs, out, engine): everything that determines the output."""
     run: Callable[[S, Any, Artifact, Engine], StageFacts]
     """(settings, inputs, out, engine): make the parts that are not up to date; facts for the record."""
-    moved: Callable[[Artifact], Sequence[str]] = lambda _: ()
-    """(out): changes of a finished stage that its fingerprint does not show, e.g. missing shards."""
+    moved: Callable[[Artifact, Engine], Sequence[str]] = lambda *_: ()
+    """(out, engine): changes of a finished stage that its fingerprint does not show, e.g. missing shards."""
     altered: Callable[[S, Artifact], Sequence[str]] = lambda *_: ()
-    """(settings, out): input files whose bytes changed although their size and time did not."""
+    """(settings, out): input files whose bytes changed although nobody wrote them."""
     reread: Callable[[S, Artifact, Sequence[str]], None] = lambda *_: None
     """(settings, out, files): mark the parts of altered files as missing."""
     tolerated: Callable[[S, Sequence[str]], Sequence[str]] = lambda *_: ()

@@ -203,7 +203,7 @@ def near_groups(inputs: Artifact) -> pa.Table:
     return keys_of.near_groups(inputs.upstream, inputs.parts())
 
 
-def moved(out: Artifact) -> tuple[str, ...]:
+def moved(out: Artifact, engine: Engine) -> tuple[str, ...]:  # noqa: ARG001 - the interface of every stage
     """Shards with a report but without a file, because it was deleted or moved, as a change of the stage."""
     gone = [name for name in out.parts() if not (out.path / f"{name}.parquet").exists()]
     return (f"{GONE} {', '.join(gone[:3])}{' and more' if len(gone) > 3 else ''}",) if gone else ()

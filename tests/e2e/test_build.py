@@ -288,7 +288,7 @@ def test_an_added_document_changes_its_part_and_one_shard(own):
     build(own, "shard.splits={train: 1}", "rewrite.tasks=[guide]", "shard.max_bytes=2000")
     run = own.parent / "runs/t"
     before = shard_sums(run / "shard")
-    reports = {path.name: path.stat().st_mtime_ns for path in (run / "filter").rglob("report-*.json")}
+    reports = {path: path.stat().st_mtime_ns for path in (run / "filter").rglob("report-*.json")}
     mmc4(own.parent / "data", apart(1, start=100), name="more.jsonl")
     engine = InlineEngine()
     build(own, "shard.splits={train: 1}", "rewrite.tasks=[guide]", "shard.max_bytes=2000", engine=engine)
@@ -299,7 +299,7 @@ def test_an_added_document_changes_its_part_and_one_shard(own):
         == len(engine.reports["rewriting"])
         == 1
     )
-    assert {name: (run / "filter" / name).stat().st_mtime_ns for name in reports} == reports
+    assert {path: path.stat().st_mtime_ns for path in reports} == reports
     after = shard_sums(run / "shard")
     assert len(before) > 2
     assert sum(after[name] != before.get(name) for name in after) == 1

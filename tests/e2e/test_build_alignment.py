@@ -254,7 +254,7 @@ def test_processes_of_devices_write_the_files_of_one_process(mixed, tmp_path):
     for file in files:
         shutil.move(file, kept / file.name)
     for name in names:
-        key = (table.key_of(Artifact(kept).file("keys", name)) or "").partition(" ")[0]
+        key = (table.key_of(kept / f"keys-{name}.parquet") or "").partition(" ")[0]
         parts.append(Part(name, key))
     tasks = [partial(task, settings, found["ingest"], found["filter"]) for task in (run_models, gather)]
     needs = Needs("gpu", devices=("cpu", "cpu"), before=tasks[1])

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
-from making import build, mmc4, png, recipe, shard_sums
+from making import InlineEngine, build, mmc4, png, recipe, shard_sums
 
 from leafinstruct import pipeline
+from leafinstruct.errors import DriftError
 from leafinstruct.recipe import load as recipes
 from leafinstruct.runtime.engine.local import LocalEngine
 
@@ -53,3 +55,65 @@ def test_workers_in_another_folder_and_another_project_make_the_same_bytes(tmp_p
     assert shard_sums(first / "shard") == shard_sums(second / "shard")
     assert len(shard_sums(first / "shard")) > 0
     assert set(fingerprints(first)) == {"ingest", "filter", "rewrite", "shard"}
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of a finished project, with new times and inodes; the original is gone."""
+    folder = tmp_path_factory.mktemp("moved")
+    project(folder / "first")
+    build(folder / "first/recipe.yaml", f"workdir={folder / 'first'}", "version=v1")
+    shutil.copytree(folder / "first", folder / "second/copy", copy_function=shutil.copyfile)
+    shutil.rmtree(folder / "first")
+    return folder / "second/copy"
+
+
+@pytest.fixture
+def copied(moved: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(moved, tmp_path / "here", copy_function=shutil.copyfile)
+
+
+def again(folder: Path) -> tuple[list[bool], list[str], InlineEngine]:
+    engine = InlineEngine()
+    outcomes = build(folder / "recipe.yaml", f"workdir={folder}", "version=v1", engine=engine)
+    lines = [line for outcome in outcomes for line in outcome.changes]
+    return [outcome.up_to_date for outcome in outcomes], lines, engine
+
+
+def test_a_copied_run_is_up_to_date_and_nothing_is_read_again(copied):
+    before = {path: path.read_bytes() for path in (copied / "runs/t@v1").rglob("*.parquet")}
+    up_to_date, lines, engine = again(copied)
+    assert (up_to_date, lines, engine.reports) == ([True] * 4, [], {})
+    assert {path: path.read_bytes() for path in (copied / "runs/t@v1").rglob("*.parquet")} == before
+
+
+def test_touched_sources_and_images_rebuild_nothing(copied):
+    for path in (copied / "data").rglob("*"):
+        os.utime(path, ns=(7, 7))
+    assert again(copied)[:2] == ([True] * 4, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("a.jsonl", "own/a.jsonl changed"), ("images/a-0-1.png", "image files of 1 parts")]
+)
+def test_other_bytes_of_the_same_size_and_times_are_found(copied, name, line):
+    path = copied / "data" / name
+    again(copied)
+    before, data = path.stat(), path.read_bytes()
+    changed = data.replace(b"grey", b"blue") if name.endswith("l") else data[:-30] + bytes(30)
+    path.write_bytes(changed)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    with pytest.raises(DriftError, match=line):
+        again(copied)
+
+
+def test_sources_that_moved_alone_change_no_version(copied):
+    """The run knows its sources by a path relative to itself, which is no part of what it was made from."""
+    shutil.move(copied / "data", copied / "elsewhere")
+    text = (copied / "recipe.yaml").read_text()
+    (copied / "recipe.yaml").write_text(text.replace("path: data", "path: elsewhere"))
+    up_to_date, lines, engine = again(copied)
+    assert up_to_date == [False, True, True, True]
+    assert lines == ['ingest.roots.own "../../../data" -> "../../../elsewhere"']
+    assert engine.reports == {"reading": []}

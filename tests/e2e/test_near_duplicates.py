@@ -13,6 +13,7 @@ from making import build, mmc4, png, recipe, rows, shard_sums
 
 from leafinstruct.filter import stage
 from leafinstruct.records import table
+from leafinstruct.runtime.artifact import Artifact
 
 pytestmark = pytest.mark.e2e
 
@@ -97,9 +98,10 @@ def test_a_kill_in_the_global_step_changes_nothing(tmp_path, monkeypatch):
     assert len(list((killed.parent / "runs/t/filter").rglob("duplicates-*"))) == 2
     monkeypatch.setattr(stage, "duplicates_of", reduce)
     build(killed, until="filter")
-    for kind in ("documents", "dropped", "scores", "duplicates"):  # keys- has the times of image files
-        files = sorted((whole.parent / "runs/t/filter").rglob(f"{kind}-*.parquet"))
+    for kind in ("documents", "dropped", "scores", "duplicates", "images", "keys"):
+        files = Artifact(whole.parent / "runs/t/filter").files(kind)
         assert len(files) == 5
         assert all(
-            path.read_bytes() == (killed.parent / "runs/t/filter" / path.name).read_bytes() for path in files
+            path.read_bytes() == (killed.parent / path.relative_to(whole.parent)).read_bytes()
+            for path in files
         )

@@ -232,7 +232,7 @@ def stored(
 ) -> tuple[str | None, bytes | None, str]:
     """sha256, bytes and reason of an image of a folder, as a build stores it."""
     (tmp_path / "a.jpg").write_bytes(data)
-    fetched = Fetched(tmp_path / "none", tmp_path, KeptFrames(tmp_path / "none"))
+    fetched = Fetched(tmp_path / "none", tmp_path, KeptFrames(tmp_path / "none"), {})
     wanted = [(Ref(file="a.jpg"), tmp_path)]
     (row,) = materialize(wanted, tmp_path / "none", 10**6, Counter(), fetched, removed)
     return row.sha256, row.bytes, row.reason

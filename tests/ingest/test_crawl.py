@@ -135,9 +135,9 @@ def test_a_changed_crawl_is_indexed_anew_and_an_unchanged_one_is_not(tmp_path):
     stamp = made.stat().st_mtime_ns
     assert refs(tmp_path / "w", tmp_path / "cache") == before
     assert made.stat().st_mtime_ns == stamp
-    depends = warc.depends(source(tmp_path / "w"))
+    depends = warc.depends(source(tmp_path / "w"), tmp_path / "cache")
     archive(tmp_path / "w" / "more.warc", record("http://a.org/none.png", PNG[3], headers=IMAGE))
-    assert warc.depends(source(tmp_path / "w")) != depends
+    assert warc.depends(source(tmp_path / "w"), tmp_path / "cache") != depends
     after = refs(tmp_path / "w", tmp_path / "cache")
     assert after[:3] == before[:3]
     assert after[3].startswith("more.warc#bytes=")

@@ -7,7 +7,7 @@ Their documents are no input of filter, so they are never published. Here each p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def artifact_of(out: Artifact) -> Artifact:
 
 def identity(settings: FilterSettings, out: Artifact) -> str | None:
     """Digest of the texts and image files of the reference; None without a reference. Reads its documents and
-    asks for size and time of each image file."""
+    hashes each image file."""
     if not settings.references:
         return None
     reference = artifact_of(out)
@@ -57,10 +57,11 @@ def sketch(settings: FilterSettings, out: Artifact, part: Part) -> TaskResult:
     """Task: write the sketches of a part of the reference. part.payload: their key."""
     reference = artifact_of(out)
     documents = list(table.documents(reference.checked("documents", part.name)))
-    roots = _roots(reference)
+    roots = materialize.roots_of(reference)
     wanted = [(image.ref, roots[page.source]) for page in documents for image in page.images]
     frames = KeptFrames(reference.file("frames", part.name))
-    fetched = materialize.Fetched(out.file("fetches", "none"), settings.fetched, frames)
+    sources = materialize.source_files(reference)
+    fetched = materialize.Fetched(out.file("fetches", "none"), settings.fetched, frames, sources)
     rows = dict(materialize.hashed(wanted, settings.config.images.max_pixels, fetched))
     with writing(out.file("reference", part.name)) as temporary:
         keys = (
@@ -75,18 +76,12 @@ def sketch(settings: FilterSettings, out: Artifact, part: Part) -> TaskResult:
 
 
 def _key(settings: FilterSettings, reference: Artifact, part: str) -> str:
-    roots = _roots(reference)
+    roots, sources = materialize.roots_of(reference), materialize.source_files(reference)
     stamps: Sequence[str] = [
-        materialize.stamp(image.ref, roots[page.source])
+        materialize.stamp(image.ref, roots[page.source], sources)
         for page in table.documents(reference.file("documents", part))
         for image in page.images
     ]
     scores = versions(lambda score: score.family in ("duplicate", "contamination"))
     pixels = settings.config.images.max_pixels
     return digest([reference.file_digest("documents", part), stamps, pixels, image_index.CODE, scores])
-
-
-def _roots(reference: Artifact) -> Mapping[str, Path]:
-    record = reference.record
-    assert record is not None, "the pipeline read the reference"
-    return {name: root_at(reference.path.resolve(), root) for name, root in record["roots"].items()}

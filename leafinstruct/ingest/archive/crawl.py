@@ -37,6 +37,7 @@ from leafinstruct.ingest.archive.archive_index import ArchiveIndex, names_of
 from leafinstruct.ingest.archive.cdxj import SUFFIXES, Capture, capture_of, captures, is_index, surt, written
 from leafinstruct.ingest.archive.url_key import key
 from leafinstruct.ingest.config import WarcSource
+from leafinstruct.runtime import content
 from leafinstruct.runtime.artifact import digest
 from leafinstruct.runtime.files import writing
 
@@ -59,7 +60,7 @@ _IMAGE_NAMES = ("jpg", "jpeg", "png", "gif", "webp", "avif", "bmp", "tiff")
 def built(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path) -> Path:
     """Return the index of a source's crawl, cached. Raises SourceError when an archive or the given index
     cannot be read."""
-    made = cache / f"crawl-{depends(source, root, archives)}.cdxj"
+    made = cache / f"crawl-{depends(source, root, archives, cache)}.cdxj"
     if not made.exists():
         indexes = partial(_indexes_of, root, archives, cache)
         images = _given(source, archives) if source.cdxj is not None else _images(indexes)
@@ -73,14 +74,14 @@ def _beside(index: Path) -> Path:
     return index.with_suffix(".tsv")
 
 
-def depends(source: WarcSource, root: Path, archives: tuple[str, ...]) -> str:
-    """Return a digest of the crawl: names, sizes and times of its archives and of the given index."""
-    given = [] if source.cdxj is None else [files.root_of(source.cdxj) / name for name in _indexes(source)]
-    paths = [*((name, root / name) for name in archives), *((str(path), path) for path in given)]
-    stats = [(name, path.stat()) for name, path in paths]
-    return digest(
-        [VERSION, archive_index.identity(), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
-    )
+def depends(source: WarcSource, root: Path, archives: tuple[str, ...], cache: Path) -> str:
+    """Return a digest of the crawl: names and contents of its archives and of the given index."""
+    paths = [(name, root / name) for name in archives]
+    if source.cdxj is not None:
+        folder = files.root_of(source.cdxj)
+        paths += [(name, folder / name) for name in _indexes(source)]
+    contents = [(name, content.identity(path, cache)) for name, path in paths]
+    return digest([VERSION, archive_index.identity(), contents])
 
 
 def find(index: Path, url: str) -> Place | None:

@@ -87,11 +87,11 @@ def plan(source: WarcSource, part_size: int, cache: Path) -> list[Span]:
     return spans
 
 
-def depends(source: WarcSource) -> str | None:
+def depends(source: WarcSource, cache: Path) -> str | None:
     """Return what a page's document depends on besides its own file: the whole crawl, if images are searched
     there."""
     root = root_of(source)
-    return crawl.depends(source, root, _archives(source, root)) if source.crawl else None
+    return crawl.depends(source, root, _archives(source, root), cache) if source.crawl else None
 
 
 def _archives(source: WarcSource, root: Path) -> tuple[str, ...]:

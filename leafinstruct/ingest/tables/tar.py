@@ -24,6 +24,7 @@ from typing import BinaryIO, TypedDict
 
 from leafinstruct.ingest.files import readable
 from leafinstruct.ingest.index import cached_index
+from leafinstruct.runtime import content
 
 SUFFIXES = (".tar",)
 VERSION = 2
@@ -78,13 +79,12 @@ class _Index(TypedDict):
 def index(file: Path, cache: Path) -> TarIndex:
     """Return the tar's index, cached. Raises SourceError when the disk fails."""
     with readable(file):
-        stat = file.stat()
-    return _loaded(file, cache, (stat.st_size, stat.st_mtime_ns))
+        return _loaded(file, cache, content.identity(file, cache))
 
 
 @lru_cache(maxsize=1)
-def _loaded(file: Path, cache: Path, _state: tuple[int, int]) -> TarIndex:
-    """The index of a tar in a state, kept between its parts: one of 150,000 samples takes a second to
+def _loaded(file: Path, cache: Path, _identity: str) -> TarIndex:
+    """The index of a tar of an identity, kept between its parts: one of 150,000 samples takes a second to
     load."""
     found = cached_index(cache, file, _build, VERSION)
     samples = tuple(

@@ -3,7 +3,7 @@ record.
 
 A list of records in a .json file of some hundred megabytes has no lines to count or to start reading at. It
 is read once, during planning, and its records are written unchanged, one per line, to a file named after the
-source file's path, size and modification time, so that a changed file is unrolled again. Only quotes and
+source file's name, size and sha256, so that a changed file is unrolled again. Only quotes and
 brackets are examined, to find where a record ends. Content is parsed later, by parse, like any line of JSONL.
 So a record that is not valid JSON (a byte that is no UTF-8, a number of five thousand digits) is lost alone,
 and NaN, which Python writes, is a number. Where a record has no end (a cut, a quote that is never closed) or

@@ -1,6 +1,6 @@
 """Speech recognition for videos without subtitles: faster-whisper, an optional extra, off by default.
 
-A transcript is cached under the video's path, size and modification time and the model's name, since
+A transcript is cached under the video's name, size and sha256 and the model's name, since
 recognition on a CPU takes about as long as the video. A transcript is text by a model: recipes that use it
 should state so in their card.
 

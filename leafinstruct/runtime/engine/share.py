@@ -40,6 +40,7 @@ from leafinstruct.runtime.artifact import digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, R, Task
 from leafinstruct.runtime.files import load, save
 from leafinstruct.runtime.locks import locked
+from leafinstruct.runtime.record import Fingerprint
 
 FOLDER = "shares"
 """Name of the folder in a run, which exists while a divided build is unfinished."""
@@ -118,6 +119,14 @@ def _named(numbers: Sequence[int]) -> str:
     return f"{'share' if len(numbers) == 1 else 'shares'} {listed}"
 
 
+@dataclass
+class Joined:
+    """A stage that a share takes part in. is_first: no share began it before."""
+
+    fingerprint: Fingerprint
+    is_first: bool
+
+
 class _Begun(NamedTuple):
     """Content of build.json. stages: name -> digest of its fingerprint."""
 
@@ -156,10 +165,10 @@ class Shared:
 
     @contextmanager
     def joining(
-        self, stage: str, fingerprint: object, differs: Callable[[], Sequence[str]]
-    ) -> Iterator[bool]:
-        """Take part in a stage. Yields whether this share is the first, which prepares the stage in the block
-        while the others wait. differs: names the differences from the fingerprint of the first share.
+        self, stage: str, fingerprint: Fingerprint, differs: Callable[[], Sequence[str]]
+    ) -> Iterator[Joined]:
+        """Take part in a stage. In the block the first share prepares the stage while the others wait; it may
+        set another fingerprint. differs: names the differences from the fingerprint of the first share.
 
         Raises DriftError if the stage was begun with another fingerprint.
         """
@@ -172,9 +181,10 @@ class Shared:
                     f"libraries: {'; '.join(found[:4]) or 'unknown'}{' and more' if len(found) > 4 else ''}; "
                     f"{self._hint}"
                 )
-            yield stage not in begun.stages
-            if stage not in begun.stages:
-                self._save(_Begun(begun.of, {**begun.stages, stage: now}))
+            joined = Joined(fingerprint, stage not in begun.stages)
+            yield joined
+            if joined.is_first:
+                self._save(_Begun(begun.of, {**begun.stages, stage: digest(joined.fingerprint)}))
 
     def leave(self) -> None:
         """End the divided build: all of its stages are done."""
