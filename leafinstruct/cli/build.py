@@ -93,11 +93,8 @@ def build(
     if scale and (not dry_run or calibrate):
         raise typer.BadParameter("needs --dry-run, without --calibrate", param_hint="--scale")
     loaded = load_recipe(recipe, changes, limit)
-    if scale:
-        plan_scale(loaded, scale, workers, as_json)
-        return
     if dry_run:
-        _estimate(loaded, workers, calibrate or 0, as_json)
+        _estimate(loaded, workers, calibrate or 0, scale, as_json)
         return
     started = time.monotonic()
     outcomes: list[Outcome] = []
@@ -117,8 +114,12 @@ def build(
     show_status(built, as_json, time.monotonic() - started)
 
 
-def _estimate(loaded: Loaded, workers: int | None, calibrate: int, as_json: bool) -> None:
-    """Show what a build would take, after answers about some documents if `calibrate` is not 0."""
+def _estimate(loaded: Loaded, workers: int | None, calibrate: int, scale: int | None, as_json: bool) -> None:
+    """Show what a build would take, after answers about some documents if `calibrate` is not 0; with `scale`
+    what a build of so many documents would take."""
+    if scale:
+        plan_scale(loaded, scale, workers, as_json)
+        return
     from leafinstruct.forecast.run import forecast
     from leafinstruct.runtime.engine.local import LocalEngine
     from leafinstruct.runtime.engine.watched import Watched

@@ -236,7 +236,9 @@ class Scaled:
                     each = measured.whole[key] / measured.whole["files", stage, name]
                     sizes[name] = files[name] * each
                     if name == SHARDS:
-                        sizes[name] = _by_shards(measured.shards[SHARDS], self.shards(), self.rows)
+                        plain = sum(size for _, size in measured.rows) / len(measured.rows)
+                        of_shard, of_row = _line(measured.shards[SHARDS])
+                        sizes[name] = of_shard * files[name] + (plain + of_row) * self.rows
                 elif name in (MADE, INDEX):
                     files[name] = self._whole(("files", stage, name))
                     sizes[name] = self._whole(key)
@@ -267,15 +269,20 @@ _FOLDERS = (ANSWERS, MADE, INDEX, "examples")
 
 
 def _by_shards(sample: Sequence[tuple[int, float]], shards: int, rows: float) -> float:
-    """CPU seconds or bytes of shards: a line through those of the sample, since a shard of few rows shows
-    mostly what it takes to open one. sample: (rows, amount) of each."""
+    """CPU seconds of a step over shards: a line through those of the sample, since a shard of few rows shows
+    mostly what it takes to open one. sample: (rows, seconds) of each."""
+    of_shard, of_row = _line(sample)
+    if of_row <= 0 or of_shard < 0:
+        return sum(seconds for _, seconds in sample) / max(1, sum(count for count, _ in sample)) * rows
+    return of_shard * shards + of_row * rows
+
+
+def _line(sample: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """What a shard and what a row of it takes. sample: (rows, amount) of each shard."""
     counts, amounts = (np.array(column, float) for column in zip(*sample, strict=True))
     spread = counts - counts.mean()
     of_row = float(spread @ amounts / (spread @ spread)) if spread.any() else 0.0
-    of_shard = float(amounts.mean() - of_row * counts.mean())
-    if of_row <= 0 or of_shard < 0:
-        return float(amounts.sum() / max(1.0, counts.sum())) * rows
-    return of_shard * shards + of_row * rows
+    return float(amounts.mean() - of_row * counts.mean()), of_row
 
 
 def _of_law(law: Law, keys: Mapping[LawKey, float]) -> StepPlan:

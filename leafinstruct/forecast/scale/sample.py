@@ -77,11 +77,12 @@ class Measured:
     """What a sample took.
 
     whole: amounts of shards and of what is made before reading, which belong to no part. fixed: bytes of each
-    kind of file that do not grow with the part. rows: (task, bytes of the row) of each example. shards: step
-    -> (rows, CPU seconds) of each shard, and SHARDS -> (rows, bytes). hosts: images to be fetched by host.
-    memory: step -> peak of a task; small_memory, small: the same for parts of so many documents. kinds: step
-    -> kind of its task. stopped: the stage after which nothing is left, and why. judged: share of the
-    documents that a model's judge keeps, None if unknown. of_run: whether the parts are those of a run.
+    kind of file that do not grow with the part. rows: (task, bytes of texts and images) of each example.
+    shards: step -> (rows, CPU seconds) of each shard, and SHARDS -> (rows, bytes besides those). hosts:
+    images to be fetched by host. memory: step -> peak of a task; small_memory, small: the same for parts of
+    so many documents. kinds: step -> kind of its task. stopped: the stage after which nothing is left, and
+    why. judged: share of the documents that a model's judge keeps, None if unknown. of_run: whether the parts
+    are those of a run.
     """
 
     planned: Sequence[Planned]
@@ -290,9 +291,11 @@ def _collected(
                 shards[used.step].append((_count(stages["shard"], used.part, "rows"), used.cpu))
             memory[stage, used.step] = max(memory[stage, used.step], used.memory)
             kinds[stage, used.step] = used.kind
+    rows = {id: (task, size) for id, task, size in _rows(stages["shard"])}
     for shard in stages["shard"].reports():
-        size = (stages["shard"].path / f"{shard.part}.parquet").stat().st_size
-        shards[SHARDS].append((shard.counts["rows"], size))
+        path = stages["shard"].path / f"{shard.part}.parquet"
+        plain = sum(rows[id][1] for (id,) in table.columns(path, "id"))
+        shards[SHARDS].append((shard.counts["rows"], path.stat().st_size - plain))
     for stage, out in stages.items():
         for path in sorted(out.path.rglob("*")) if out.path.exists() else ():
             if path.is_file() and path.parent.name != INDEX:
@@ -323,7 +326,7 @@ def _collected(
         of_parts,
         whole,
         {key: sum(several) / len(several) for key, several in fixed.items()},
-        list(_rows(stages["shard"])),
+        list(rows.values()),
         shards,
         memory=memory,
         kinds=kinds,
@@ -393,8 +396,8 @@ def _add_counts(stages: Mapping[str, Artifact], amounts: Mapping[str, Amounts]) 
             )
 
 
-def _rows(out: Artifact) -> Iterator[tuple[str, int]]:
-    """Task and bytes of each row of the sample, as the plan of the shards reads them."""
+def _rows(out: Artifact) -> Iterator[tuple[str, str, int]]:
+    """Id, task, and bytes of texts and images of each row, as the plan of the shards reads them."""
     parts = [path.stem.partition("-")[2] for path in sorted(out.path.glob("keys-*.arrow"))]
     for rows in keys_of.read(out, parts).values():
-        yield from zip(rows["task"].to_pylist(), rows["bytes"].to_pylist(), strict=True)
+        yield from zip(*(rows[name].to_pylist() for name in ("id", "task", "bytes")), strict=True)
