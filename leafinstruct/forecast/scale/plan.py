@@ -236,9 +236,7 @@ class Scaled:
                     each = measured.whole[key] / measured.whole["files", stage, name]
                     sizes[name] = files[name] * each
                     if name == SHARDS:
-                        plain = sum(size for _, size in measured.rows) / len(measured.rows)
-                        of_shard, of_row = _line(measured.shards[SHARDS])
-                        sizes[name] = of_shard * files[name] + (plain + of_row) * self.rows
+                        sizes[name] = self._published(measured.shards[SHARDS])
                 elif name in (MADE, INDEX):
                     files[name] = self._whole(("files", stage, name))
                     sizes[name] = self._whole(key)
@@ -248,6 +246,15 @@ class Scaled:
                 else:  # records, card, examples of the card: as many for any size
                     files[name], sizes[name] = measured.whole["files", stage, name], measured.whole[key]
         return sizes, files
+
+    def _published(self, besides: Sequence[tuple[int, float]]) -> float:
+        """Bytes of all shards. besides: of each shard its rows, and its bytes besides texts and images."""
+        rows = self.measured.rows
+        plain = sum(size for _, size in rows) / len(rows)
+        of_shard, of_row = _line(besides)
+        if of_shard < 0 or plain + of_row <= 0:  # too few rows, or the same ones again and again
+            return (plain + sum(size for _, size in besides) / len(rows)) * self.rows
+        return of_shard * self.shards() + (plain + of_row) * self.rows
 
     def shards(self) -> int:
         """Number of shards: as the stage counts them, of every task and split that has rows."""

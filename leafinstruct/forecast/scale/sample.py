@@ -35,6 +35,7 @@ from leafinstruct.llm.config import LlmConfig
 from leafinstruct.pipeline import artifacts
 from leafinstruct.recipe.load import Loaded
 from leafinstruct.records import table
+from leafinstruct.records.public import open_shard
 from leafinstruct.records.url import host_of
 from leafinstruct.rewrite.asking import RewriteSettings
 from leafinstruct.rewrite.stage import STAGE as REWRITE
@@ -56,6 +57,7 @@ ANSWERS = "answers"
 """The answer cache, which templates fill too."""
 SHARDS, SHARD_REPORTS = "shards", "reports of shards"
 _FIRST = 2
+_BATCH = 2048  # rows
 _FOOTER = 8  # bytes at the end of a Parquet file: size of its metadata, and `PAR1`
 
 Key = tuple[str, str, str]
@@ -294,7 +296,8 @@ def _collected(
     rows = {id: (task, size) for id, task, size in _rows(stages["shard"])}
     for shard in stages["shard"].reports():
         path = stages["shard"].path / f"{shard.part}.parquet"
-        plain = sum(rows[id][1] for (id,) in table.columns(path, "id"))
+        ids = (batch.column("id").to_pylist() for batch in open_shard(path).batches(["id"], _BATCH))
+        plain = sum(rows[id][1] for several in ids for id in several)
         shards[SHARDS].append((shard.counts["rows"], path.stat().st_size - plain))
     for stage, out in stages.items():
         for path in sorted(out.path.rglob("*")) if out.path.exists() else ():
