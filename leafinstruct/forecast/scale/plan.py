@@ -22,7 +22,7 @@ import numpy as np
 from leafinstruct.forecast.estimate import Total, from_parts, margin
 from leafinstruct.forecast.scale.laws import FETCH_CPU, LAWS, Law
 from leafinstruct.forecast.scale.laws import Key as LawKey
-from leafinstruct.forecast.scale.sample import ANSWERS, INDEX, MADE, SHARD_REPORTS, SHARDS, Key, Measured
+from leafinstruct.forecast.scale.measured import ANSWERS, INDEX, MADE, SHARD_REPORTS, SHARDS, Key, Measured
 from leafinstruct.runtime.artifact import STAGES
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.split import shard_count
