@@ -114,17 +114,7 @@ def collected(
         for path in sorted(out.path.rglob("*")) if out.path.exists() else ():
             if path.is_file() and path.parent.name != INDEX:
                 _add_file(stage, out, path, amounts, whole, fixed)
-    read, home = sources["ingest"].path, stages["ingest"].path.parent.parent
-    for stage, name, folder in (
-        ("ingest", MADE, read.parent / "sketchbook"),
-        ("ingest", MADE, read.parent / "hub"),
-        ("ingest", INDEX, read / INDEX),
-        ("rewrite", ANSWERS, home / ANSWERS),
-    ):
-        for path in folder.rglob("*"):
-            if path.is_file():
-                whole["bytes", stage, name] += path.stat().st_size
-                whole["files", stage, name] += 1
+    _add_beside(sources["ingest"].path, stages["ingest"].path.parent.parent / ANSWERS, whole)
     if sources is not stages:  # the run read them
         kinds["ingest", READING] = "cpu"
         for part in parts:
@@ -144,6 +134,20 @@ def collected(
         memory=memory,
         kinds=kinds,
     )
+
+
+def _add_beside(ingest: Path, answers: Path, whole: Amounts) -> None:
+    """Count what belongs to no part: drawn and streamed files and indexes of ingest, and the answer cache."""
+    for stage, name, folder in (
+        ("ingest", MADE, ingest.parent / "sketchbook"),
+        ("ingest", MADE, ingest.parent / "hub"),
+        ("ingest", INDEX, ingest / INDEX),
+        ("rewrite", ANSWERS, answers),
+    ):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                whole["bytes", stage, name] += path.stat().st_size
+                whole["files", stage, name] += 1
 
 
 def _add_file(

@@ -240,8 +240,7 @@ class Scaled:
                 elif name in (MADE, INDEX):
                     files[name] = self._whole(("files", stage, name))
                     sizes[name] = self._whole(key)
-                elif name == ANSWERS:  # one file a writer
-                    files[name] = measured.whole["files", stage, name]
+                elif name == ANSWERS:  # its files are of writers, not of parts, and are not counted
                     sizes[name] = measured.whole[key] * self.documents / self._read
                 else:  # records, card, examples of the card: as many for any size
                     files[name], sizes[name] = measured.whole["files", stage, name], measured.whole[key]
