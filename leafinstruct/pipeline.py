@@ -177,7 +177,7 @@ def _begin(
     engine: Engine,
 ) -> tuple[Fingerprint, tuple[str, ...], tuple[str, ...]]:
     """Begin a stage. changes: differences from its last build. Returns its fingerprint, further differences,
-    and which damaged files of its sources were made again. Raises DriftError if a named version would change."""
+    and which damaged files were made again. Raises DriftError if a named version would change."""
     out, stage = chain[name], _stage(name)
     settings = stage.settings(loaded)
     altered = stage.altered(settings, out)

@@ -50,7 +50,6 @@ from leafinstruct.runtime.artifact import Artifact, digest, version
 from leafinstruct.runtime.engine.base import Part, TaskResult, joined
 from leafinstruct.runtime.engine.device import assigned
 from leafinstruct.runtime.files import writing
-from leafinstruct.runtime.store.path import root_at
 
 CODE = 18
 """Increased when the same documents, scores and settings give other drops or tables than before. Scores have

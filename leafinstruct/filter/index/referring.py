@@ -21,7 +21,6 @@ from leafinstruct.records.frames import KeptFrames
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
 from leafinstruct.runtime.files import writing
-from leafinstruct.runtime.store.path import root_at
 
 
 def artifact_of(out: Artifact) -> Artifact:

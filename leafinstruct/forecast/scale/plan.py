@@ -22,7 +22,7 @@ import numpy as np
 from leafinstruct.forecast.estimate import Total, from_parts, margin
 from leafinstruct.forecast.scale.laws import FETCH_CPU, LAWS, Law
 from leafinstruct.forecast.scale.laws import Key as LawKey
-from leafinstruct.forecast.scale.sample import ANSWERS, INDEX, MADE, SHARD_REPORTS, SHARDS, Key, Measured
+from leafinstruct.forecast.scale.measured import ANSWERS, INDEX, MADE, SHARD_REPORTS, SHARDS, Key, Measured
 from leafinstruct.runtime.artifact import STAGES
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.split import shard_count
@@ -236,16 +236,24 @@ class Scaled:
                     each = measured.whole[key] / measured.whole["files", stage, name]
                     sizes[name] = files[name] * each
                     if name == SHARDS:
-                        sizes[name] = _by_shards(measured.shards[SHARDS], self.shards(), self.rows)
+                        sizes[name] = self._published(measured.shards[SHARDS])
                 elif name in (MADE, INDEX):
                     files[name] = self._whole(("files", stage, name))
                     sizes[name] = self._whole(key)
-                elif name == ANSWERS:  # one file a writer
-                    files[name] = measured.whole["files", stage, name]
+                elif name == ANSWERS:  # its files are of writers, not of parts, and are not counted
                     sizes[name] = measured.whole[key] * self.documents / self._read
                 else:  # records, card, examples of the card: as many for any size
                     files[name], sizes[name] = measured.whole["files", stage, name], measured.whole[key]
         return sizes, files
+
+    def _published(self, besides: Sequence[tuple[int, float]]) -> float:
+        """Bytes of all shards. besides: of each shard its rows, and its bytes besides texts and images."""
+        rows = self.measured.rows
+        plain = sum(size for _, size in rows) / len(rows)
+        of_shard, of_row = _line(besides)
+        if of_shard < 0 or plain + of_row <= 0:  # too few rows, or the same ones again and again
+            return (plain + sum(size for _, size in besides) / len(rows)) * self.rows
+        return of_shard * self.shards() + (plain + of_row) * self.rows
 
     def shards(self) -> int:
         """Number of shards: as the stage counts them, of every task and split that has rows."""
@@ -267,15 +275,20 @@ _FOLDERS = (ANSWERS, MADE, INDEX, "examples")
 
 
 def _by_shards(sample: Sequence[tuple[int, float]], shards: int, rows: float) -> float:
-    """CPU seconds or bytes of shards: a line through those of the sample, since a shard of few rows shows
-    mostly what it takes to open one. sample: (rows, amount) of each."""
+    """CPU seconds of a step over shards: a line through those of the sample, since a shard of few rows shows
+    mostly what it takes to open one. sample: (rows, seconds) of each."""
+    of_shard, of_row = _line(sample)
+    if of_row <= 0 or of_shard < 0:
+        return sum(seconds for _, seconds in sample) / max(1, sum(count for count, _ in sample)) * rows
+    return of_shard * shards + of_row * rows
+
+
+def _line(sample: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """What a shard and what a row of it takes. sample: (rows, amount) of each shard."""
     counts, amounts = (np.array(column, float) for column in zip(*sample, strict=True))
     spread = counts - counts.mean()
     of_row = float(spread @ amounts / (spread @ spread)) if spread.any() else 0.0
-    of_shard = float(amounts.mean() - of_row * counts.mean())
-    if of_row <= 0 or of_shard < 0:
-        return float(amounts.sum() / max(1.0, counts.sum())) * rows
-    return of_shard * shards + of_row * rows
+    return float(amounts.mean() - of_row * counts.mean()), of_row
 
 
 def _of_law(law: Law, keys: Mapping[LawKey, float]) -> StepPlan:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.forecast.run import Forecast, forecast
 from leafinstruct.forecast.scale.laws import LAWS, REQUEST_CPU
+from leafinstruct.forecast.scale.measured import Measured
 from leafinstruct.forecast.scale.plan import Scaled, StagePlan, StepPlan, busiest, hours_of, slowest
-from leafinstruct.forecast.scale.sample import SAMPLE, Measured, measure
+from leafinstruct.forecast.scale.sample import SAMPLE, measure
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.recipe.load import Loaded
 from leafinstruct.runtime.engine.base import Engine

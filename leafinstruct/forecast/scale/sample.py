@@ -15,7 +15,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,11 +26,11 @@ from leafinstruct.filter.fetching import FETCHING, urls_of
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.stage import STAGE as FILTER
 from leafinstruct.forecast.progress import done
+from leafinstruct.forecast.scale.measured import ANSWERS, Measured, PartTook, collected, count, source_of
 from leafinstruct.ingest import forecast as sampling
 from leafinstruct.ingest import stage as ingesting
 from leafinstruct.ingest.forecast import MOST_PARTS, Planned
 from leafinstruct.ingest.origin import IngestSettings
-from leafinstruct.ingest.stage import READING
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.pipeline import artifacts
 from leafinstruct.recipe.load import Loaded
@@ -38,66 +38,16 @@ from leafinstruct.records import table
 from leafinstruct.records.url import host_of
 from leafinstruct.rewrite.asking import RewriteSettings
 from leafinstruct.rewrite.stage import STAGE as REWRITE
-from leafinstruct.runtime.artifact import STAGES, Artifact, chain
+from leafinstruct.runtime.artifact import Artifact, chain
 from leafinstruct.runtime.engine.base import Engine
 from leafinstruct.runtime.engine.metered import Metered, Used
 from leafinstruct.runtime.stage import Stage
-from leafinstruct.shard import keys as keys_of
 from leafinstruct.shard.stage import STAGE as SHARD
 from leafinstruct.shard.stage import ShardSettings
 
 SAMPLE = 320
 """Documents of each source that are read anew: 40 of each of 8 parts."""
-MADE = "drawn or streamed"
-"""Kind of the files of sources that a build draws or streams first."""
-INDEX = "index"
-"""The folder of ingest with the indexes of archives and tables."""
-ANSWERS = "answers"
-"""The answer cache, which templates fill too."""
-SHARDS, SHARD_REPORTS = "shards", "reports of shards"
 _FIRST = 2
-_FOOTER = 8  # bytes at the end of a Parquet file: size of its metadata, and `PAR1`
-
-Key = tuple[str, str, str]
-"""What is measured (`cpu`, `seconds`, `bytes`, `files`, `count`), stage, and step, kind of file or count."""
-Amounts = dict[Key, float]
-
-
-@dataclass(frozen=True)
-class PartTook:
-    """What one part took in all stages. documents: those that ingest read."""
-
-    source: str
-    documents: float
-    amounts: Amounts
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a sample took.
-
-    whole: amounts of shards and of what is made before reading, which belong to no part. fixed: bytes of each
-    kind of file that do not grow with the part. rows: (task, bytes of the row) of each example. shards: step
-    -> (rows, CPU seconds) of each shard, and SHARDS -> (rows, bytes). hosts: images to be fetched by host.
-    memory: step -> peak of a task; small_memory, small: the same for parts of so many documents. kinds: step
-    -> kind of its task. stopped: the stage after which nothing is left, and why. judged: share of the
-    documents that a model's judge keeps, None if unknown. of_run: whether the parts are those of a run.
-    """
-
-    planned: Sequence[Planned]
-    parts: Sequence[PartTook]
-    whole: Amounts = field(default_factory=dict)
-    fixed: Mapping[Key, float] = field(default_factory=dict)
-    rows: Sequence[tuple[str, int]] = ()
-    shards: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
-    hosts: Mapping[str, int] = field(default_factory=dict)
-    memory: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    small_memory: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    small: float = _FIRST
-    kinds: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    stopped: tuple[str, str] | None = None
-    judged: float | None = None
-    of_run: bool = False
 
 
 def measure(loaded: Loaded, engine: Engine, documents: int = SAMPLE) -> Measured:
@@ -142,7 +92,7 @@ def _build(
         steps[stage] = _since(meter, before)
         if stopped:
             break
-    found = _collected(planned, stages, steps, stages if run is None else run)
+    found = collected(planned, stages, steps, stages if run is None else run)
     hosts = _hosts(FilterSettings.of(loaded), stages["ingest"], found.parts)
     judged = None if run is None else _judged(loaded, run, stages, engine)
     return replace(found, hosts=hosts, stopped=stopped, judged=judged, of_run=run is not None)
@@ -218,10 +168,10 @@ def _copied(run: Mapping[str, Artifact], stages: Mapping[str, Artifact], documen
     stages["filter"].path.mkdir()
     by_source: dict[str, list[str]] = defaultdict(list)
     for part in ingest.parts():
-        by_source[_source_of(part)].append(part)
+        by_source[source_of(part)].append(part)
     planned = []
     for source, parts in by_source.items():
-        counts = {part: _count(ingest, part, "documents") for part in parts}
+        counts = {part: count(ingest, part, "documents") for part in parts}
         most = max(2, round(documents * len(parts) / max(1, sum(counts.values()))))
         chosen = sampling.spaced(parts, min(MOST_PARTS, most))
         for part in chosen:
@@ -250,151 +200,5 @@ def _judged(
     if not done(filters, rewrites, dict(run), engine).judged:
         return None
     parts = stages["filter"].parts()
-    before = sum(_count(stages["filter"], part, "kept") for part in parts)
-    return sum(_count(run["filter"], part, "kept") for part in parts) / before if before else None
-
-
-def _source_of(part: str) -> str:
-    """The source that a part is named after."""
-    return part.rpartition("-")[0]
-
-
-def _count(out: Artifact, part: str, name: str) -> int:
-    report = out.report(part)
-    return 0 if report is None else report.counts.get(name, 0)
-
-
-def _collected(
-    planned: Sequence[Planned],
-    stages: Mapping[str, Artifact],
-    steps: Mapping[str, Sequence[Used]],
-    sources: Mapping[str, Artifact],
-) -> Measured:
-    """Sort what was measured by parts. sources: the stages of the run that read the sources, whose index and
-    drawn files are counted."""
-    parts = stages["ingest"].parts()
-    amounts: dict[str, Amounts] = {part: defaultdict(float) for part in parts}
-    whole: Amounts = defaultdict(float)
-    fixed: dict[Key, list[float]] = defaultdict(list)
-    memory: dict[tuple[str, str], int] = defaultdict(int)
-    kinds: dict[tuple[str, str], str] = {}
-    shards: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for stage, several in steps.items():
-        for used in several:
-            if used.kind == "here":
-                continue
-            took = amounts.get(used.part, whole)
-            took["cpu", stage, used.step] += used.cpu
-            took["seconds", stage, used.step] += used.seconds
-            if stage == "shard" and used.part not in amounts:
-                shards[used.step].append((_count(stages["shard"], used.part, "rows"), used.cpu))
-            memory[stage, used.step] = max(memory[stage, used.step], used.memory)
-            kinds[stage, used.step] = used.kind
-    for shard in stages["shard"].reports():
-        size = (stages["shard"].path / f"{shard.part}.parquet").stat().st_size
-        shards[SHARDS].append((shard.counts["rows"], size))
-    for stage, out in stages.items():
-        for path in sorted(out.path.rglob("*")) if out.path.exists() else ():
-            if path.is_file() and path.parent.name != INDEX:
-                _add_file(stage, out, path, amounts, whole, fixed)
-    read, home = sources["ingest"].path, stages["ingest"].path.parent.parent
-    for stage, name, folder in (
-        ("ingest", MADE, read.parent / "sketchbook"),
-        ("ingest", MADE, read.parent / "hub"),
-        ("ingest", INDEX, read / INDEX),
-        ("rewrite", ANSWERS, home / ANSWERS),
-    ):
-        for path in folder.rglob("*"):
-            if path.is_file():
-                whole["bytes", stage, name] += path.stat().st_size
-                whole["files", stage, name] += 1
-    if sources is not stages:  # the run read them
-        kinds["ingest", READING] = "cpu"
-        for part in parts:
-            report = stages["ingest"].report(part)
-            amounts[part]["cpu", "ingest", READING] = 0.0 if report is None else report.seconds
-    _add_counts(stages, amounts)
-    of_parts = [
-        PartTook(_source_of(part), _count(stages["ingest"], part, "documents"), amounts[part])
-        for part in parts
-    ]
-    return Measured(
-        planned,
-        of_parts,
-        whole,
-        {key: sum(several) / len(several) for key, several in fixed.items()},
-        list(_rows(stages["shard"])),
-        shards,
-        memory=memory,
-        kinds=kinds,
-    )
-
-
-def _add_file(
-    stage: str,
-    out: Artifact,
-    path: Path,
-    amounts: Mapping[str, Amounts],
-    whole: Amounts,
-    fixed: dict[Key, list[float]],
-) -> None:
-    """Count one file: what grows with its part, and what does not."""
-    size = path.stat().st_size
-    kind, part = _kind_and_part(path.stem, amounts)
-    if part is None:
-        inner = path.relative_to(out.path).parts
-        name = inner[0] if len(inner) > 1 else "others"
-        if stage == "shard" and len(inner) == 1 and (path.suffix == ".parquet" or kind == "report"):
-            name = SHARDS if path.suffix == ".parquet" else SHARD_REPORTS
-        whole["bytes", stage, name] += size
-        whole["files", stage, name] += 1
-        return
-    constant = size if kind == "report" else _metadata(path)
-    amounts[part]["bytes", stage, kind] += size - constant
-    amounts[part]["files", stage, kind] += 1
-    fixed["bytes", stage, kind].append(constant)
-
-
-def _kind_and_part(stem: str, parts: Mapping[str, Amounts]) -> tuple[str, str | None]:
-    """Kind and part of `<kind>-<part>`; both may have hyphens."""
-    at = stem.find("-")
-    while at >= 0:
-        if stem[at + 1 :] in parts:
-            return stem[:at], stem[at + 1 :]
-        at = stem.find("-", at + 1)
-    return stem.partition("-")[0], None
-
-
-def _metadata(path: Path) -> int:
-    """Bytes of the metadata of a Parquet file, which has one row group; 0 for others."""
-    if path.suffix != ".parquet":
-        return 0
-    with path.open("rb") as file:
-        file.seek(-_FOOTER, 2)
-        return int.from_bytes(file.read(4), "little") + _FOOTER
-
-
-def _add_counts(stages: Mapping[str, Artifact], amounts: Mapping[str, Amounts]) -> None:
-    """Documents, images and keys of every part, by stage."""
-    filtered = stages["filter"]
-    for part, found in amounts.items():
-        for stage in STAGES:
-            report = stages[stage].report(part)
-            for name, count in (report.counts if report is not None else {}).items():
-                found["count", stage, name] += count
-        keys, paragraphs = filtered.file("keys", part), filtered.file("paragraphs", part)
-        if keys.exists():
-            rows = [len(images or ()) for (images,) in table.columns(keys, "images")]
-            found["count", "filter", "compared"] += len(rows)
-            found["count", "filter", "compared images"] += sum(rows)
-        if paragraphs.exists():
-            found["count", "filter", "paragraphs"] += sum(
-                len(several or ()) for (several,) in table.columns(paragraphs, "keys")
-            )
-
-
-def _rows(out: Artifact) -> Iterator[tuple[str, int]]:
-    """Task and bytes of each row of the sample, as the plan of the shards reads them."""
-    parts = [path.stem.partition("-")[2] for path in sorted(out.path.glob("keys-*.arrow"))]
-    for rows in keys_of.read(out, parts).values():
-        yield from zip(rows["task"].to_pylist(), rows["bytes"].to_pylist(), strict=True)
+    before = sum(count(stages["filter"], part, "kept") for part in parts)
+    return sum(count(run["filter"], part, "kept") for part in parts) / before if before else None
