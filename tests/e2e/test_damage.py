@@ -24,6 +24,7 @@ from leafinstruct.pipeline import Outcome
 from leafinstruct.records import table
 from leafinstruct.runtime import content
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.engine.share import Share
 from leafinstruct.runtime.files import load, save
 from leafinstruct.train.data.codes import Codes
 from leafinstruct.verify import verify
@@ -357,6 +358,18 @@ def test_a_source_that_rotted_is_noticed_when_a_part_of_it_is_read_again(own):
     ]
     assert any("Number 7." in text for text in texts)
     assert not any("Number 1." in text for text in texts)
+    assert all(outcome.up_to_date for outcome in build(own))
+
+
+def test_a_source_that_rots_during_a_divided_build_ends_it_with_a_hint(own):
+    """Other shares have made later stages from what it was."""
+    build(own)
+    rot(run_of(own))
+    flip(one(run_of(own), "ingest/documents/*/documents-*"))
+    shutil.rmtree(run_of(own) / "filter")
+    with pytest.raises(DriftError, match="filter with other settings.*its input; .*to begin anew, stop them"):
+        build(own, share=Share(1, 1))
+    build(own)
     assert all(outcome.up_to_date for outcome in build(own))
 
 
