@@ -104,6 +104,7 @@ def one(run: Path, pattern: str) -> Path:
     return sorted(run.glob(pattern))[1]
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize(
     "kind", ["*.parquet", "SHA256SUMS", "README.md", "croissant.json", "build.json", "examples/*"]
@@ -123,6 +124,7 @@ def test_a_damaged_published_file_is_made_again(own, kind, damage):
     assert all(outcome.up_to_date and not outcome.repaired for outcome in build(own))
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize(
     "kind",
@@ -169,6 +171,7 @@ def test_a_damaged_part_is_made_again_when_it_is_read(own, kind, damage):
     assert all(outcome.up_to_date and not outcome.repaired for outcome in build(own))
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("damage", [flip, cut, zero, empty], ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("stage", ["ingest", "filter", "rewrite", "shard"])
 @pytest.mark.parametrize("kind", ["report-*.json", "record.json", "fingerprint.json"])
@@ -290,6 +293,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("damage", [flip, cut, Path.unlink], ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("kind", ["html/*/*.png", "mmc4/*.jsonl", "warc/*", "sums.json", "complete.json"])
 def test_a_damaged_file_of_the_embedded_corpus_is_drawn_again_before_it_is_read(
@@ -367,7 +371,9 @@ def test_a_source_that_rots_during_a_divided_build_ends_it_with_a_hint(own):
     rot(run_of(own))
     flip(one(run_of(own), "ingest/documents/*/documents-*"))
     shutil.rmtree(run_of(own) / "filter")
-    with pytest.raises(DriftError, match="filter with other settings.*its input; .*to begin anew, stop them"):
+    with pytest.raises(
+        DriftError, match=r"filter with other settings.*its input; .*to begin anew, stop them"
+    ):
         build(own, share=Share(1, 1))
     build(own)
     assert all(outcome.up_to_date for outcome in build(own))
