@@ -168,7 +168,8 @@ def stamp(ref: Ref, root: Path, sources: Mapping[str, str]) -> str:
 
 def source_files(inputs: Artifact) -> Mapping[str, str]:
     """Path -> identity of the source files that ingest compared in this build: archives, tables and videos,
-    which are not hashed once more in each worker. inputs: of ingest."""
+    which are not hashed once more in each worker. Empty where ingest hashed none (a forecast,
+    `leafinstruct.score`): then each file is hashed when it is read. inputs: of ingest."""
     return _source_files(inputs, content.state(inputs.path / "record.json"))
 
 
@@ -176,7 +177,7 @@ def source_files(inputs: Artifact) -> Mapping[str, str]:
 def _source_files(inputs: Artifact, _state: str) -> dict[str, str]:
     roots, files = roots_of(inputs), {}
     assert inputs.record is not None, "ingest is done"
-    for name, identity in cast("Mapping[str, str]", inputs.record["fingerprint"]["files"]).items():
+    for name, identity in cast("Mapping[str, str]", inputs.record["fingerprint"].get("files", {})).items():
         source, _, file = name.partition("/")
         files[f"{roots[source]}/{file}"] = identity
     return files

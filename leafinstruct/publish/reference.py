@@ -30,10 +30,10 @@ CODE = 1
 """Increased when the same shards give other references."""
 
 NOTICE = """
-> **Images are references.** This dataset contains no images: every entry of `images` is null (`None` in
-`datasets`), and `image_info` holds the > location (`url`, `ref`) and the checksum (`sha256`) of each image.
-`leaf hydrate {repo} --out DIR` fetches the images, obeying robots.txt, > verifies them, and writes shards
-that contain them. """
+> **Images are references.** This dataset contains no images: every entry of `images` is null (`None` in `datasets`), and `image_info` holds the
+> location (`url`, `ref`) and the checksum (`sha256`) of each image. `leaf hydrate {repo} --out DIR` fetches the images, obeying robots.txt,
+> verifies them, and writes shards that contain them.
+"""  # noqa: E501
 _NOTICE = re.compile(r"\n> \*\*Images are references\.\*\*[^\n]*\n(?:> [^\n]*\n)*")
 _HEADING = re.compile(r"^# .*$", re.MULTILINE)
 _IMAGE = re.compile(r"!\[[^\]]*\]\(\s*(?:\./)?examples/[^)]*\)|<img\b[^>]*\bsrc=[\"'](?:\./)?examples/[^>]*>")
