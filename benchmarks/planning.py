@@ -65,7 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Artifact(Path(folder))
         names = make(out, arguments.rows, arguments.part)
-        size = sum(path.stat().st_size for path in out.path.iterdir())
+        size = sum(path.stat().st_size for path in out.files("keys"))
         pairs = np.random.default_rng(8).integers(arguments.rows, size=(arguments.rows * 3 // 100, 2))
         near = pa.table(
             {
