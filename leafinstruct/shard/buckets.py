@@ -43,7 +43,7 @@ def buckets(shards: Sequence[Part], parts: int, workers: int) -> list[Part]:
     count = max(2 * workers, int(ends[-1]) // (ROWS_A_FILE * max(1, parts)))
     # the bucket of the middle of each shard
     middle = ends - np.diff(ends, prepend=0) / 2
-    number = (middle * count / ends[-1]).astype(np.int64)
+    number = (middle * count / max(1, ends[-1])).astype(np.int64)  # all shards may be empty
     members = [[shards[at] for at in np.flatnonzero(number == one).tolist()] for one in np.unique(number)]
     return [Part(some[0].name, some) for some in members]
 

@@ -165,6 +165,7 @@ def test_a_bucket_has_enough_rows_of_each_part_and_shards_of_all_sizes():
     # one shard has nearly all rows
     assert [len(one.payload) for one in buckets.buckets(of(5, 10_000, 5, 5), parts=9, workers=2)] == [1, 1, 2]
     assert [len(one.payload) for one in buckets.buckets(of(1, 1, 1), parts=9, workers=64)] == [1, 1, 1]
+    assert [len(one.payload) for one in buckets.buckets(of(0, 0), parts=9, workers=2)] == [2]
 
 
 def test_a_damaged_row_is_found_when_its_shard_is_written(small):
