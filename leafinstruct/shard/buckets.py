@@ -27,8 +27,9 @@ from leafinstruct.runtime.engine.base import Part
 ROWS_A_FILE = 16
 """Rows that a bucket reads of a file of gathered rows, on average, if it is not one of the first 2 a worker.
 Opening a file and verifying its frame takes as long as reading half a row of a megabyte."""
-_MAPPED = 1 << 15
-"""Files that are mapped at a time. Linux allows 65,530 mappings per process."""
+_MAPPED = 1 << 14
+"""Files of one kind that are mapped at a time. Linux allows 65,530 mappings per process; preference rows are
+written from two kinds, and libraries take some hundred."""
 
 Place = tuple[str, int]
 """Part, and index of the row in its file of gathered rows."""
