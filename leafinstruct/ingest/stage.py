@@ -52,7 +52,7 @@ _UNSEEN = frozenset({"tracking_pixel", "emoji_without_alt", "not_shown"})
 """Reasons of pieces that the page does not show, or that tell nothing."""
 READING = "reading"
 """Name of the step that reads the parts."""
-CODE = 16
+CODE = 17
 """Increase when the same input gives other documents than before."""
 
 
