@@ -82,7 +82,7 @@ def test_a_plan_from_a_sample_predicts_the_build(sketches: Path) -> None:
             here |= {f"drawn/{name}": size for name, size in sizes(runs / "t/sketchbook").items()}
         assert stage.files == about(sum(not name.startswith("answers/") for name in here)), stage
         assert stage.intermediate + stage.final == about(sum(here.values())), stage
-    published = [size for name, size in here.items() if not name.startswith(("keys-", "rows-", "report-"))]
+    published = [size for name, size in here.items() if not name.startswith(("keys/", "rows/", "report/"))]
     assert found.stages[-1].final == about(sum(published))
 
 
@@ -120,6 +120,7 @@ def test_hours_are_of_every_step_and_add_up(pages: Path) -> None:
         ("ingest", "reading"),
         ("filter", "looking"),
         ("filter", "duplicates"),
+        ("filter", "near images"),
         ("rewrite", "rewriting"),
         ("shard", "writing shards"),
         ("shard", "splits and shards"),
