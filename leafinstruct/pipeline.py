@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -32,7 +32,7 @@ from leafinstruct.runtime.engine.share import Joined, Share, Shared, Step
 from leafinstruct.runtime.engine.watched import OnProgress, Progressed, Watched
 from leafinstruct.runtime.files import ALTERED
 from leafinstruct.runtime.last_write import last_write
-from leafinstruct.runtime.locks import one_build, one_share
+from leafinstruct.runtime.locks import Fence, one_build, one_share
 from leafinstruct.runtime.record import Fingerprint, Record
 from leafinstruct.runtime.stage import Stage
 
@@ -88,6 +88,7 @@ def build(
     chain = stages_of(loaded.directory, shared=share is not None)
     mending = Mending(chain, shared=share is not None)
     with one_build(loaded.directory) if share is None else one_share(loaded.directory, share.number):
+        fence = Fence(loaded.directory, None if share is None else share.number)
         if share is None:
             shutil.rmtree(loaded.directory / shares.FOLDER, ignore_errors=True)
         else:
@@ -98,7 +99,7 @@ def build(
             if rebuild and stages[at] not in forgotten:
                 _forget(chain[stages[at]])
                 forgotten.add(stages[at])
-            watched = Watched(engine, stages[at], on_progress)
+            watched = Watched(engine, stages[at], on_progress, fence.check)
             try:
                 outcome = _run_stage(
                     loaded,
@@ -108,6 +109,7 @@ def build(
                     retry_failed,
                     retry_refused,
                     last=at == len(stages) - 1,
+                    check=fence.check,
                 )
             except DamagedError as error:
                 at = stages.index(mending.mend(error, watched))
@@ -127,6 +129,7 @@ def _run_stage(
     retry_failed: bool,
     retry_refused: bool,
     last: bool,
+    check: Callable[[], None],
 ) -> Outcome:
     out, stage = chain[name], _stage(name)
     if name == "filter":
@@ -163,6 +166,7 @@ def _run_stage(
         facts = stage.run(settings, out.upstream, out, engine)
     # of a divided build nobody knows it
     seconds = None if isinstance(engine, Shared) else round(time.monotonic() - began, 2)
+    check()
     with last_write() if last else nullcontext():
         record = out.finish(fingerprint, facts, seconds)
     return Outcome(name, record, up_to_date=False, changes=changes, repaired=(*lost, *damaged))

@@ -191,8 +191,8 @@ def roots_of(inputs: Artifact) -> dict[str, Path]:
 
 
 def outdated(inputs: Artifact, out: Artifact, engine: Engine, names: Iterable[str]) -> set[str]:
-    """Those of some parts with an image file that was changed, added or removed since it was read. Files in the state in
-    which they were hashed are not read. Cost: 10 microseconds per image then."""
+    """Those of some parts with an image file that was changed, added or removed since it was read. Files in
+    the state in which they were hashed are not read. Cost: 10 microseconds per image then."""
     roots, sources, parts, size = roots_of(inputs), source_files(inputs), [], 0
     for name in names:
         root, path = roots[name.rpartition("-")[0]], out.file("images", name)

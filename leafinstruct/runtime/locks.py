@@ -1,7 +1,16 @@
-"""Locks between processes that use one folder."""
+"""Locks between processes that use one folder, and fences where a disk has no locks.
+
+A lock keeps a second process out. On a disk without locks, or whose locks end at a machine (NFS mounted with
+`nolock`, Lustre without `flock`), it cannot. There the second process takes the folder over, and the first
+one stops at its next check: each writes a random word into the folder when it begins, and finds another one.
+A fence costs one read of a small file. What both wrote until then is whole and has the key that it was made
+with, so nothing of it is taken for something else.
+"""
 
 from __future__ import annotations
 
+import errno
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,6 +18,39 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from leafinstruct.errors import LeafInstructError, SourceError
+from leafinstruct.runtime.files import writing
+
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
+"""Errors of a disk that has no locks."""
+_OWNER = ".owner"
+"""File with the word of the build of a folder; of all shares together it is SHARES."""
+_SHARES = "shares"
+
+
+class Fence:
+    """The words of a build in the folder of its run."""
+
+    def __init__(self, folder: Path, share: int | None = None) -> None:
+        """Write the words. share: number of a share of a build."""
+        word = secrets.token_hex(8)
+        self._words = {_OWNER: word} if share is None else {_OWNER: _SHARES, f".share-{share}.owner": word}
+        self._folder = folder
+        for name, word in self._words.items():
+            with writing(folder / name) as temporary:
+                temporary.write_text(word, encoding="utf-8")
+
+    def check(self) -> None:
+        """Raise LeafInstructError if another process took the folder over."""
+        for name, word in self._words.items():
+            try:
+                found = (self._folder / name).read_text(encoding="utf-8")
+            except FileNotFoundError:
+                found = ""
+            if found != word:
+                raise LeafInstructError(
+                    f"{self._folder}: another `leaf` began to work here, which this disk does not prevent; "
+                    "this one stops. Run one at a time"
+                )
 
 
 @contextmanager
@@ -45,11 +87,13 @@ def one_share(directory: Path, number: int) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, seconds: float = 30, message: str | None = None) -> Iterator[None]:
-    """Hold a lock file, for short read-change-write operations; wait if another process holds it.
+    """Hold a lock file, for short read-change-write operations; wait if another process holds it. On a disk
+    without locks it is not held.
 
     Raises LeafInstructError with `message` after `seconds`, and SourceError if the file cannot be created.
     """
-    lock = FileLock(path, timeout=seconds)
+    # no soft lock, which a killed process would leave behind
+    lock = FileLock(path, timeout=seconds, fallback_to_soft=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -58,9 +102,10 @@ def locked(path: Path, seconds: float = 30, message: str | None = None) -> Itera
             message or f"{path}: locked by another `leaf` for {seconds:g} s; try again when that is done"
         ) from error
     except OSError as error:
-        raise SourceError(
-            f"{path.parent}: cannot write here: {error.strerror}; choose another folder with workdir:"
-        ) from error
+        if error.errno not in _WITHOUT_LOCKS:
+            raise SourceError(
+                f"{path.parent}: cannot write here: {error.strerror}; choose another folder with workdir:"
+            ) from error
     try:
         yield
     finally:

@@ -25,7 +25,7 @@ from leafinstruct.recipe import load as recipes
 from leafinstruct.runtime.engine import share as shares
 from leafinstruct.runtime.engine.share import Share, Step, Waiting
 from leafinstruct.runtime.files import load
-from leafinstruct.runtime.locks import one_build, one_share
+from leafinstruct.runtime.locks import Fence, one_build, one_share
 
 pytestmark = pytest.mark.e2e
 
@@ -466,3 +466,21 @@ def test_a_dry_run_lists_the_rounds_and_asks_nothing(tmp_path):
     }
     assert leaf("build", path, "--dry-run", "--share", "17/16").returncode == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_build_that_another_one_took_over_stops_before_its_next_part(tmp_path: Path) -> None:
+    """As on a disk whose locks do not reach the other machine."""
+    path = pages(tmp_path, 6)
+    folder = path.parent / "runs" / "t"
+
+    class Overtaken(InlineEngine):
+        def map(self, task, parts, needs):
+            for result in super().map(task, parts, needs):
+                Fence(folder)
+                yield result
+
+    with pytest.raises(LeafInstructError, match="another `leaf` began to work here"):
+        build(path, engine=Overtaken())
+    assert not (folder / "ingest" / "record.json").exists()
+    build(path)
+    assert shard_sums(folder / "shard")

@@ -1,8 +1,11 @@
 """Artifacts: whole or absent, whatever happens in between."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import multiprocessing
+import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 from leafinstruct.errors import DriftError, LeafInstructError, SourceError
 from leafinstruct.runtime.artifact import Artifact, digest, drift
 from leafinstruct.runtime.files import load, save, writing
-from leafinstruct.runtime.locks import one_build
+from leafinstruct.runtime.locks import Fence, one_build, one_share
 from leafinstruct.runtime.stage_report import Loss, StageReport
 
 
@@ -189,6 +192,45 @@ def test_a_second_build_is_refused_while_the_first_runs_and_a_kill_frees_the_loc
     process.kill()
     process.join()
     with one_build(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_lets_the_newest_build_go_on_and_stops_the_others(tmp_path, monkeypatch, error):
+    def flock(*_):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with one_build(tmp_path):
+        first = Fence(tmp_path)
+        first.check()
+        with one_build(tmp_path):
+            second = Fence(tmp_path)
+            second.check()
+            with pytest.raises(LeafInstructError, match="another `leaf` began to work here"):
+                first.check()
+    with one_share(tmp_path, 1), one_share(tmp_path, 2):
+        shares = [Fence(tmp_path, number) for number in (1, 2)]
+        for share in shares:
+            share.check()
+        with pytest.raises(LeafInstructError):
+            second.check()
+        with one_share(tmp_path, 2):
+            Fence(tmp_path, 2).check()
+        shares[0].check()
+        with pytest.raises(LeafInstructError):
+            shares[1].check()
+        Fence(tmp_path)
+        with pytest.raises(LeafInstructError):
+            shares[0].check()
+
+
+def test_another_error_of_a_lock_names_the_folder(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(SourceError, match="cannot write here: Input/output error"), one_build(tmp_path):
         pass
 
 

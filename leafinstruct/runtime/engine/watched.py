@@ -34,9 +34,13 @@ class Watched:
     """An engine that reports progress after every part. repaired: sums of the `repaired` counts of the parts'
     reports."""
 
-    def __init__(self, engine: Engine, stage: str, on_progress: OnProgress) -> None:
+    def __init__(
+        self, engine: Engine, stage: str, on_progress: OnProgress, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """check: called after every part; what it raises stops the step."""
         self.workers, self.remote = engine.workers, engine.remote
         self._engine, self._stage, self._on_progress = engine, stage, on_progress
+        self._check = check
         self.repaired: Counter[str] = Counter()
 
     def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
@@ -52,6 +56,7 @@ class Watched:
             amount = needs.pulse() if needs.pulse else last[0].amount + result.counts.get(needs.unit, 0)
             last[0] = replace(now, done=done, amount=amount, state=needs.state() if needs.state else "")
             self._on_progress(last[0])
+            self._check()
             self.repaired.update(result.repaired)
             yield result
 
