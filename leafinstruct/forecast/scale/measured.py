@@ -110,19 +110,7 @@ def collected(
             memory[stage, used.step] = max(memory[stage, used.step], used.memory)
             kinds[stage, used.step] = used.kind
     rows = {id: (task, size) for id, task, size in _rows(stages["shard"])}
-    made = {report.part: report.counts["rows"] for report in stages["shard"].reports()}
-    # tasks over a bucket of shards are named after its first one, and belong to all
-    shards = {
-        step: [(made[name], cpu) for name, cpu in of_step.items()]
-        for step, of_step in of_shards.items()
-        if of_step.keys() == made.keys()
-    }
-    shards[SHARDS] = []
-    for name, number in made.items():
-        path = stages["shard"].path / f"{name}.parquet"
-        ids = (batch.column("id").to_pylist() for batch in open_shard(path).batches(["id"], _BATCH))
-        plain = sum(rows[id][1] for several in ids for id in several)
-        shards[SHARDS].append((number, path.stat().st_size - plain))
+    shards = _shards(stages["shard"], of_shards, rows)
     for stage, out in stages.items():
         for path in sorted(out.path.rglob("*")) if out.path.exists() else ():
             if path.is_file() and path.relative_to(out.path).parts[0] != INDEX:
@@ -147,6 +135,27 @@ def collected(
         memory=memory,
         kinds=kinds,
     )
+
+
+def _shards(
+    out: Artifact, of_shards: Mapping[str, Mapping[str, float]], rows: Mapping[str, tuple[str, int]]
+) -> dict[str, list[tuple[int, float]]]:
+    """See Measured.shards. of_shards: step -> CPU seconds of the tasks that are named after shards. rows: id
+    -> (task, bytes)."""
+    made = {report.part: report.counts["rows"] for report in out.reports()}
+    # tasks over a bucket of shards are named after its first one, and belong to all
+    found = {
+        step: [(made[name], cpu) for name, cpu in of_step.items()]
+        for step, of_step in of_shards.items()
+        if of_step.keys() == made.keys()
+    }
+    found[SHARDS] = []
+    for name, number in made.items():
+        path = out.path / f"{name}.parquet"
+        ids = (batch.column("id").to_pylist() for batch in open_shard(path).batches(["id"], _BATCH))
+        plain = sum(rows[id][1] for several in ids for id in several)
+        found[SHARDS].append((number, path.stat().st_size - plain))
+    return found
 
 
 def _add_beside(ingest: Path, answers: Path, whole: Amounts) -> None:
