@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,9 @@ def test_a_plan_from_a_sample_predicts_the_build(sketches: Path) -> None:
     assert kept["filter"] < DOCUMENTS, "the rules drop something"
     assert found.parts == about(outcomes["ingest"]["parts"])
     for stage in found.stages:
+        folders = Counter(path.parent for path in (runs / "t" / stage.stage).rglob("*") if path.is_file())
+        if stage.stage != "ingest":  # with the drawn files, which count as one folder
+            assert stage.folder == pytest.approx(max(folders.values()), abs=3), stage
         here = sizes(runs / "t" / stage.stage)
         assert stage.kept == about(kept[stage.stage]), stage
         if stage.stage == "rewrite":

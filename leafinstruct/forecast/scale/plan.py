@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -221,7 +221,7 @@ class Scaled:
             found.append(
                 StagePlan(
                     stage, entering, total.value, error, sum(sizes.values()) - final, final,
-                    math.ceil(sum(files.values())), largest_folder(files),
+                    math.ceil(sum(files.values())), self._largest_folder(stage, files),
                 )
             )  # fmt: skip
             entering = total.value
@@ -260,6 +260,11 @@ class Scaled:
                     files[name], sizes[name] = measured.whole["files", stage, name], measured.whole[key]
         return sizes, files
 
+    def _largest_folder(self, stage: str, files: Mapping[str, float]) -> int:
+        apart = {key[2] for key in self.measured.whole if key[1] == stage} - {SHARD_REPORTS}
+        hashed = [count for kind, count in files.items() if kind not in apart]
+        return largest_folder(hashed, {kind: files[kind] for kind in apart & files.keys()})
+
     def _published(self, besides: Sequence[tuple[int, float]]) -> float:
         """Bytes of all shards. besides: of each shard its rows, and its bytes besides texts and images."""
         rows = self.measured.rows
@@ -285,23 +290,21 @@ class Scaled:
 
 
 _PUBLISHED = (SHARDS, "examples", FOLDER, OTHERS)
-_FLAT = (MADE, INDEX, "examples", FOLDER)
-"""Kinds whose files are in one folder."""
 _FOLDERS = 256
-"""Folders of any other kind (runtime/artifact.py)."""
+"""Folders of the files of parts and reports of one kind (runtime/artifact.py)."""
 
 
-def largest_folder(files: Mapping[str, float]) -> int:
-    """Files of the largest folder of a stage. files: its files by kind.
+def largest_folder(hashed: Iterable[float], flat: Mapping[str, float]) -> int:
+    """Files of the largest folder of a stage. hashed: files of each kind that are in 256 folders by the hash
+    of their names; flat: of each kind that are in one folder, of which shards and others are in the same.
 
-    A file of a part is in one of 256 folders by the hash of its name: their mean and what the fullest has
-    more, sqrt(2 m ln 256) for a mean m, since the number is nearly Poisson's."""
-    top = files.get(SHARDS, 0.0) + files.get(OTHERS, 0.0)
-    found = [top, *(files[kind] for kind in _FLAT if kind in files)]
-    for kind, count in files.items():
-        if kind not in (*_FLAT, SHARDS, OTHERS):
-            mean = count / _FOLDERS
-            found.append(min(count, mean + math.sqrt(2 * mean * math.log(_FOLDERS))))
+    The fullest of 256 folders has the mean m and about sqrt(2 m ln 256) more, since the number of files in
+    one is nearly Poisson's."""
+    folders = dict(flat)
+    found = [folders.pop(SHARDS, 0.0) + folders.pop(OTHERS, 0.0), *folders.values()]
+    for count in hashed:
+        mean = count / _FOLDERS
+        found.append(min(count, mean + math.sqrt(2 * mean * math.log(_FOLDERS))))
     return math.ceil(max(found))
 
 
