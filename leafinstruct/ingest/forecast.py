@@ -83,7 +83,7 @@ def read_parts(settings: IngestSettings, out: Artifact, engine: Engine, document
     """Read about `documents` documents of each source into `out` as a build does: the first ones of
     MOST_PARTS of its parts, evenly spaced. Source files are not hashed.
 
-    `out` is then finished for the next stages; its fingerprint has no files. Raises SourceError as planning
+    `out` is then finished for the next stages; its fingerprint names no file. Raises SourceError as planning
     does.
     """
     found, places = [], dict[str, str]()
@@ -103,7 +103,7 @@ def read_parts(settings: IngestSettings, out: Artifact, engine: Engine, document
         made = few.planned if few.made else 0
         found.append(Planned(few.source.name, few.records, few.parts * share, whole, cpu, made))
         began = time.process_time()
-    out.finish(stated(settings), {"roots": places, "sources": {}})
+    out.finish({**stated(settings), "files": {}}, {"roots": places, "sources": {}})
     return found
 
 

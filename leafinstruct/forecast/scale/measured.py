@@ -19,9 +19,13 @@ MADE = "drawn or streamed"
 """Kind of the files of sources that a build draws or streams first."""
 INDEX = "index"
 """The folder of ingest with the indexes of archives and tables."""
+REPORT = "report"
+"""Kind of the reports of parts, and of shards."""
 ANSWERS = "answers"
 """The answer cache, which templates fill too."""
 SHARDS, SHARD_REPORTS = "shards", "reports of shards"
+OTHERS = "others"
+"""Files directly in the directory of a stage, except shards."""
 _BATCH = 2048  # rows
 _FOOTER = 8  # bytes at the end of a Parquet file: size of its metadata, and `PAR1`
 
@@ -45,7 +49,8 @@ class Measured:
 
     whole: amounts of shards and of what is made before reading, which belong to no part. fixed: bytes of each
     kind of file that do not grow with the part. rows: (task, bytes of texts and images) of each example.
-    shards: step -> (rows, CPU seconds) of each shard, and SHARDS -> (rows, bytes besides those). hosts:
+    shards: step with a task for each shard -> (rows, CPU seconds) of each, and SHARDS -> (rows, bytes besides
+    those of `rows`). hosts:
     images to be fetched by host. memory: step -> peak of a task; small_memory, small: the same for parts of
     so many documents. kinds: step -> kind of its task. stopped: the stage after which nothing is left, and
     why. judged: share of the documents that a model's judge keeps, None if unknown. of_run: whether the parts
@@ -92,7 +97,7 @@ def collected(
     fixed: dict[Key, list[float]] = defaultdict(list)
     memory: dict[tuple[str, str], int] = defaultdict(int)
     kinds: dict[tuple[str, str], str] = {}
-    shards: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    of_shards: dict[str, dict[str, float]] = defaultdict(dict)
     for stage, several in steps.items():
         for used in several:
             if used.kind == "here":
@@ -101,18 +106,14 @@ def collected(
             took["cpu", stage, used.step] += used.cpu
             took["seconds", stage, used.step] += used.seconds
             if stage == "shard" and used.part not in amounts:
-                shards[used.step].append((count(stages["shard"], used.part, "rows"), used.cpu))
+                of_shards[used.step][used.part] = used.cpu
             memory[stage, used.step] = max(memory[stage, used.step], used.memory)
             kinds[stage, used.step] = used.kind
     rows = {id: (task, size) for id, task, size in _rows(stages["shard"])}
-    for shard in stages["shard"].reports():
-        path = stages["shard"].path / f"{shard.part}.parquet"
-        ids = (batch.column("id").to_pylist() for batch in open_shard(path).batches(["id"], _BATCH))
-        plain = sum(rows[id][1] for several in ids for id in several)
-        shards[SHARDS].append((shard.counts["rows"], path.stat().st_size - plain))
+    shards = _shards(stages["shard"], of_shards, rows)
     for stage, out in stages.items():
         for path in sorted(out.path.rglob("*")) if out.path.exists() else ():
-            if path.is_file() and path.parent.name != INDEX:
+            if path.is_file() and path.relative_to(out.path).parts[0] != INDEX:
                 _add_file(stage, out, path, amounts, whole, fixed)
     _add_beside(sources["ingest"].path, stages["ingest"].path.parent.parent / ANSWERS, whole)
     if sources is not stages:  # the run read them
@@ -134,6 +135,27 @@ def collected(
         memory=memory,
         kinds=kinds,
     )
+
+
+def _shards(
+    out: Artifact, of_shards: Mapping[str, Mapping[str, float]], rows: Mapping[str, tuple[str, int]]
+) -> dict[str, list[tuple[int, float]]]:
+    """See Measured.shards. of_shards: step -> CPU seconds of the tasks that are named after shards. rows: id
+    -> (task, bytes)."""
+    made = {report.part: report.counts["rows"] for report in out.reports()}
+    # tasks over a bucket of shards are named after its first one, and belong to all
+    found = {
+        step: [(made[name], cpu) for name, cpu in of_step.items()]
+        for step, of_step in of_shards.items()
+        if of_step.keys() == made.keys()
+    }
+    found[SHARDS] = []
+    for name, number in made.items():
+        path = out.path / f"{name}.parquet"
+        ids = (batch.column("id").to_pylist() for batch in open_shard(path).batches(["id"], _BATCH))
+        plain = sum(rows[id][1] for several in ids for id in several)
+        found[SHARDS].append((number, path.stat().st_size - plain))
+    return found
 
 
 def _add_beside(ingest: Path, answers: Path, whole: Amounts) -> None:
@@ -159,30 +181,20 @@ def _add_file(
     fixed: dict[Key, list[float]],
 ) -> None:
     """Count one file: what grows with its part, and what does not."""
-    size = path.stat().st_size
-    kind, part = _kind_and_part(path.stem, amounts)
-    if part is None:
-        inner = path.relative_to(out.path).parts
-        name = inner[0] if len(inner) > 1 else "others"
-        if stage == "shard" and len(inner) == 1 and (path.suffix == ".parquet" or kind == "report"):
-            name = SHARDS if path.suffix == ".parquet" else SHARD_REPORTS
+    size, folders = path.stat().st_size, path.relative_to(out.path).parts[:-1]
+    kind = folders[0] if folders else OTHERS
+    part = path.stem.removeprefix(f"{kind}-")
+    if part not in amounts or path != out.file(kind, part, path.suffix):
+        name = SHARDS if stage == "shard" and not folders and path.suffix == ".parquet" else kind
+        if stage == "shard" and kind == REPORT:
+            name = SHARD_REPORTS
         whole["bytes", stage, name] += size
         whole["files", stage, name] += 1
         return
-    constant = size if kind == "report" else _metadata(path)
+    constant = size if kind == REPORT else _metadata(path)
     amounts[part]["bytes", stage, kind] += size - constant
     amounts[part]["files", stage, kind] += 1
     fixed["bytes", stage, kind].append(constant)
-
-
-def _kind_and_part(stem: str, parts: Mapping[str, Amounts]) -> tuple[str, str | None]:
-    """Kind and part of `<kind>-<part>`; both may have hyphens."""
-    at = stem.find("-")
-    while at >= 0:
-        if stem[at + 1 :] in parts:
-            return stem[:at], stem[at + 1 :]
-        at = stem.find("-", at + 1)
-    return stem.partition("-")[0], None
 
 
 def _metadata(path: Path) -> int:
@@ -202,19 +214,15 @@ def _add_counts(stages: Mapping[str, Artifact], amounts: Mapping[str, Amounts]) 
             report = stages[stage].report(part)
             for name, count in (report.counts if report is not None else {}).items():
                 found["count", stage, name] += count
-        keys, paragraphs = filtered.file("keys", part), filtered.file("paragraphs", part)
+        keys = filtered.file("keys", part)
         if keys.exists():
             rows = [len(images or ()) for (images,) in table.columns(keys, "images")]
             found["count", "filter", "compared"] += len(rows)
             found["count", "filter", "compared images"] += sum(rows)
-        if paragraphs.exists():
-            found["count", "filter", "paragraphs"] += sum(
-                len(several or ()) for (several,) in table.columns(paragraphs, "keys")
-            )
 
 
 def _rows(out: Artifact) -> Iterator[tuple[str, str, int]]:
     """Id, task, and bytes of texts and images of each row, as the plan of the shards reads them."""
-    parts = [path.stem.partition("-")[2] for path in sorted(out.path.glob("keys-*.arrow"))]
+    parts = [path.stem.partition("-")[2] for path in out.files("keys")]
     for rows in keys_of.read(out, parts).values():
         yield from zip(*(rows[name].to_pylist() for name in ("id", "task", "bytes")), strict=True)

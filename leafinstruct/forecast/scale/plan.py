@@ -3,6 +3,8 @@
     parts    CPU time, bytes, counts: a ratio to the documents that were read, for each source, times its
              documents. The interval is of 95%, from how the parts of a source differ
     laws     CPU time and memory of the steps that see all documents (laws.py)
+    shards   CPU time of a step over shards: a line through those of the sample; of a step over buckets of
+             shards, a ratio to the rows
     files    so many a part as in the sample, with bytes that do not grow with it (metadata of Parquet) once
              each; shards as the plan of the stage counts them
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +24,17 @@ import numpy as np
 from leafinstruct.forecast.estimate import Total, from_parts, margin
 from leafinstruct.forecast.scale.laws import FETCH_CPU, LAWS, Law
 from leafinstruct.forecast.scale.laws import Key as LawKey
-from leafinstruct.forecast.scale.measured import ANSWERS, INDEX, MADE, SHARD_REPORTS, SHARDS, Key, Measured
+from leafinstruct.forecast.scale.measured import (
+    ANSWERS,
+    INDEX,
+    MADE,
+    OTHERS,
+    SHARD_REPORTS,
+    SHARDS,
+    Key,
+    Measured,
+)
+from leafinstruct.records.preference.row import FOLDER
 from leafinstruct.runtime.artifact import STAGES
 from leafinstruct.shard.config import ShardConfig
 from leafinstruct.shard.split import shard_count
@@ -35,7 +47,8 @@ _AFTER_JUDGE = ("rewrite", "shard")
 class StepPlan:
     """One step. where: `workers` (any number), `device`, or `one process`. cpu_hours; error: half of the 95%
     interval as a share, None where the sample shows none. device_hours: elapsed, None without a device.
-    memory: peak bytes of a process, None if unknown. law: whether a law gives the figures, not the sample."""
+    memory: peak bytes of a process, None if unknown. law: whether a law gives the figures, not the sample.
+    shared: whether shares of a build divide it, though each share does its own in one process."""
 
     stage: str
     step: str
@@ -45,6 +58,7 @@ class StepPlan:
     device_hours: float | None
     memory: float | None
     law: bool
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +138,6 @@ class Scaled:
         """Number of keys of the steps that see all documents."""
         return {
             "documents": float(self.documents),
-            "paragraphs": self.count("filter", "paragraphs"),
             "compared": self.count("filter", "compared"),
             "images": self.count("filter", "compared images"),
             "rows": self.rows,
@@ -142,7 +155,7 @@ class Scaled:
             found += self._of_parts(stage)
             if stage == "filter" and self.measured.hosts:
                 hours = self.count("filter", "to fetch") * FETCH_CPU / _HOUR
-                found.append(StepPlan(stage, "fetching images", "one process", hours, None, None, None, True))
+                found.append(in_loop(stage, "fetching images", hours))
             if self._was_measured(stage):
                 found += [_of_law(law, keys) for law in LAWS if law.stage == stage]
         return found
@@ -175,7 +188,7 @@ class Scaled:
             where = {"cpu": "workers", "gpu": "device"}.get(kind, "one process")
             yield StepPlan(
                 stage, step, where, total.value / _HOUR, None if whole else _error(total),
-                device, self._memory(stage, step), False,
+                device, self._memory(stage, step), False, kind == "io",
             )  # fmt: skip
 
     def _memory(self, stage: str, step: str) -> float:
@@ -205,13 +218,10 @@ class Scaled:
             error = _error(total) if stage in ("filter", "rewrite") else None
             sizes, files = self._files(stage)
             final = sum(size for name, size in sizes.items() if stage == "shard" and name in _PUBLISHED)
-            apart = sum(count for name, count in files.items() if name in _FOLDERS)
-            number = sum(files.values())
-            largest = max([number - apart, *(count for name, count in files.items() if name in _FOLDERS)])
             found.append(
                 StagePlan(
                     stage, entering, total.value, error, sum(sizes.values()) - final, final,
-                    math.ceil(number), math.ceil(largest),
+                    math.ceil(sum(files.values())), self._largest_folder(stage, files),
                 )
             )  # fmt: skip
             entering = total.value
@@ -237,6 +247,10 @@ class Scaled:
                     sizes[name] = files[name] * each
                     if name == SHARDS:
                         sizes[name] = self._published(measured.shards[SHARDS])
+                elif name == FOLDER:  # preference rows: each shard has a report
+                    sizes[name] = self._whole(key)
+                    more = shard_count(round(sizes[name]), self._config.max_bytes) - 1
+                    files[name] = measured.whole["files", stage, name] + 2.0 * more
                 elif name in (MADE, INDEX):
                     files[name] = self._whole(("files", stage, name))
                     sizes[name] = self._whole(key)
@@ -245,6 +259,11 @@ class Scaled:
                 else:  # records, card, examples of the card: as many for any size
                     files[name], sizes[name] = measured.whole["files", stage, name], measured.whole[key]
         return sizes, files
+
+    def _largest_folder(self, stage: str, files: Mapping[str, float]) -> int:
+        apart = {key[2] for key in self.measured.whole if key[1] == stage} - {SHARD_REPORTS}
+        hashed = [count for kind, count in files.items() if kind not in apart]
+        return largest_folder(hashed, {kind: files[kind] for kind in apart & files.keys()})
 
     def _published(self, besides: Sequence[tuple[int, float]]) -> float:
         """Bytes of all shards. besides: of each shard its rows, and its bytes besides texts and images."""
@@ -270,8 +289,28 @@ class Scaled:
         return round(found)
 
 
-_PUBLISHED = (SHARDS, "examples", "others")
-_FOLDERS = (ANSWERS, MADE, INDEX, "examples")
+_PUBLISHED = (SHARDS, "examples", FOLDER, OTHERS)
+_FOLDERS = 256
+"""Folders of the files of parts and reports of one kind (runtime/artifact.py)."""
+
+
+def largest_folder(hashed: Iterable[float], flat: Mapping[str, float]) -> int:
+    """Files of the largest folder of a stage. hashed: files of each kind that are in 256 folders by the hash
+    of their names; flat: of each kind that are in one folder, of which shards and others are in the same.
+
+    The fullest of 256 folders has the mean m and about sqrt(2 m ln 256) more, since the number of files in
+    one is nearly Poisson's."""
+    folders = dict(flat)
+    found = [folders.pop(SHARDS, 0.0) + folders.pop(OTHERS, 0.0), *folders.values()]
+    for count in hashed:
+        mean = count / _FOLDERS
+        found.append(min(count, mean + math.sqrt(2 * mean * math.log(_FOLDERS))))
+    return math.ceil(max(found))
+
+
+def in_loop(stage: str, step: str, hours: float) -> StepPlan:
+    """A step of waiting, in the event loop of each share."""
+    return StepPlan(stage, step, "one process", hours, None, None, None, law=True, shared=True)
 
 
 def _by_shards(sample: Sequence[tuple[int, float]], shards: int, rows: float) -> float:
@@ -294,7 +333,8 @@ def _line(sample: Sequence[tuple[int, float]]) -> tuple[float, float]:
 def _of_law(law: Law, keys: Mapping[LawKey, float]) -> StepPlan:
     known = dict(keys)
     hours = law.seconds(known) / _HOUR
-    return StepPlan(law.stage, law.step, "one process", hours, None, None, law.bytes(known), True)
+    where = "workers" if law.is_divided(known) else "one process"
+    return StepPlan(law.stage, law.step, where, hours, None, None, law.bytes(known), True)
 
 
 def _error(total: Total) -> float | None:

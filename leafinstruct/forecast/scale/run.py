@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.forecast.run import Forecast, forecast
-from leafinstruct.forecast.scale.laws import LAWS, REQUEST_CPU
+from leafinstruct.forecast.scale.laws import REQUEST_CPU
 from leafinstruct.forecast.scale.measured import Measured
-from leafinstruct.forecast.scale.plan import Scaled, StagePlan, StepPlan, busiest, hours_of, slowest
+from leafinstruct.forecast.scale.plan import Scaled, StagePlan, StepPlan, busiest, hours_of, in_loop, slowest
 from leafinstruct.forecast.scale.sample import SAMPLE, measure
 from leafinstruct.llm.config import LlmConfig
 from leafinstruct.recipe.load import Loaded
@@ -88,7 +88,7 @@ def plan(loaded: Loaded, engine: Engine, documents: int, workers: int, sample: i
     steps = scaled.steps()
     if expected["requests"]:
         hours = expected["requests"] * factor * REQUEST_CPU / 3600
-        steps.append(StepPlan("rewrite", "asking models", "one process", hours, None, None, None, True))
+        steps.append(in_loop("rewrite", "asking models", hours))
     devices = [step.device_hours for step in steps if step.device_hours is not None]
     longest = slowest(steps, workers)
     filters = FilterSettings.of(loaded)
@@ -115,7 +115,7 @@ def plan(loaded: Loaded, engine: Engine, documents: int, workers: int, sample: i
         error=expected["error"],
         slowest=longest,
         bounds=bounds,
-        advice=list(_advice(bounds[0], longest, filters)),
+        advice=_advice(bounds[0], steps, filters, scaled),
         assumed=list(_assumed(filters, measured, expected)),
         stopped=None if measured.stopped is None else f"after {measured.stopped[0]}: {measured.stopped[1]}",
     )
@@ -164,20 +164,39 @@ def _model_bounds(llm: LlmConfig, expected: Forecast, factor: float) -> list[Bou
     return found
 
 
-def _advice(bound: Bound, longest: StepPlan, filters: FilterSettings) -> list[str]:
-    """What would make it faster."""
+_MACHINES = "--share K/N (docs/cluster.md)"
+_MAPPINGS = 65_530
+"""Files that Linux lets a process map, of which the plan of the shards needs one a part (shard/keys.py)."""
+
+
+def _advice(bound: Bound, steps: Sequence[StepPlan], filters: FilterSettings, scaled: Scaled) -> list[str]:
+    """What would make it faster, or possible."""
     found = []
+    longest = max((step for step in steps if step.where == "one process"), key=lambda step: step.cpu_hours)
     if bound.name == "CPU":
-        found.append("parts are independent: use more workers, or more machines")
+        found.append(
+            f"parts are independent: use more workers, or more machines with {_MACHINES} or --engine ray "
+            "(docs/ray.md)"
+        )
     elif bound.name == "network":
         found.append("start the fetch early; only a smaller delay, which the host has to allow, is faster")
     elif bound.name == "model":
         found.append("ask the provider for higher limits, use llm.batch, or serve the model yourself")
-    elif any(law.step == longest.step for law in LAWS):
-        found.append("it runs once over all documents, so more workers do not help: build several datasets")
+    elif longest.shared:
+        found.append(
+            f"{longest.step} runs in one process, whatever the workers and the nodes of Ray: divide the "
+            f"build with {_MACHINES}"
+        )
     else:
         found.append(
-            f"{longest.step} runs in one process, whatever the workers: divide the sources among several runs"
+            f"{longest.step} runs in one process, whatever the workers and machines: divide the sources "
+            "among several recipes"
+        )
+    if scaled.parts > _MAPPINGS:
+        least = math.ceil(scaled.documents / _MAPPINGS)
+        found.append(
+            f"the plan of the shards maps a file of each part, and Linux lets a process map {_MAPPINGS:,}: "
+            f"set part_size above {least:,}, or raise vm.max_map_count"
         )
     if filters.models and not filters.devices(remote=False):
         found.append(

@@ -164,8 +164,6 @@ def _copied(run: Mapping[str, Artifact], stages: Mapping[str, Artifact], documen
     ingest, out = run["ingest"], stages["ingest"]
     record = ingest.record
     assert record is not None, "ingest is up to date"
-    out.path.mkdir(parents=True)
-    stages["filter"].path.mkdir()
     by_source: dict[str, list[str]] = defaultdict(list)
     for part in ingest.parts():
         by_source[source_of(part)].append(part)
@@ -176,14 +174,14 @@ def _copied(run: Mapping[str, Artifact], stages: Mapping[str, Artifact], documen
         chosen = sampling.spaced(parts, min(MOST_PARTS, most))
         for part in chosen:
             report = ingest.report(part)
-            files = report.files if report is not None else ()
-            paths = [ingest.path / name for name in files]
-            copies = [(path, out.path) for path in (*paths, ingest.file("report", part, ".json"))]
-            copies += [(ingest.file("frames", part), out.path)]
-            copies += [(run["filter"].file("fetches", part), stages["filter"].path)]
+            paths = [ingest.path / name for name in (report.files if report is not None else ())]
+            paths += [ingest.file("report", part, ".json"), ingest.file("frames", part)]
+            copies = [(path, out.path / ingest.name(path)) for path in paths]
+            copies.append((run["filter"].file("fetches", part), stages["filter"].file("fetches", part)))
             for path, to in copies:
                 if path.exists():
-                    shutil.copyfile(path, to / path.name)
+                    to.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, to)
         planned.append(Planned(source, sum(counts.values()), len(parts), len(chosen) == len(parts), 0.0, 0))
     roots = {name: str((ingest.path / root).resolve()) for name, root in record["roots"].items()}
     out.finish(record["fingerprint"], {"roots": roots, "sources": {}})
