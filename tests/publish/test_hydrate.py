@@ -225,7 +225,7 @@ def test_a_card_names_a_command_that_works_where_the_dataset_is(to, command):
 
 
 def test_a_bucket_is_refused_with_what_to_do():
-    with pytest.raises(PublishError, match="s3://b/v1: neither a folder nor ORG/NAME; copy it to a disk"):
+    with pytest.raises(PublishError, match="s3://b/v1: is neither a folder nor ORG/NAME; copy it to a disk"):
         room.shards("s3://b/v1", None)
 
 
