@@ -199,7 +199,7 @@ def test_an_image_that_cannot_be_read_now_can_be_read_later(s3):
     missing = fetch(Ref(file="b.png"), root)
     assert isinstance(missing, Unreadable)
     assert (missing.reason, missing.retryable) == ("missing", False)
-    for name in ("../secret.png", "/secret.png", "x/../../../other/secret.png", "a\x7f.png"):
+    for name in ("../secret.png", "/secret.png", "x/../../../other/secret.png", "a\x7f.png", "é" * 600):
         outside = fetch(Ref(file=name), root)
         assert isinstance(outside, Unreadable)
         assert (outside.reason, outside.retryable) == ("unsafe_path", False)

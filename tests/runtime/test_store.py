@@ -187,7 +187,7 @@ def test_a_hostile_key_is_refused_and_not_printed_raw(key, s3):
     assert str(error.value).isprintable()
 
 
-@pytest.mark.parametrize("name", ["a\x7f.png", "a\x00.png", "x/../../y", "\ud800.png"])
+@pytest.mark.parametrize("name", ["a\x7f.png", "a\x00.png", "x/../../y", "\ud800.png", "é" * 600])
 def test_a_hostile_name_is_no_object_and_an_outage_is_no_answer(name, s3):
     store, _ = opened.store_of("s3://crawl/x")
     with pytest.raises(FileNotFoundError):

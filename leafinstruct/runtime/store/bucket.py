@@ -34,6 +34,8 @@ TIMEOUT = timedelta(minutes=2)
 """Maximum time of one request: a block or a part of 16 MB on a slow line."""
 CHUNK = 16 << 20
 """Bytes of a part of a large upload; four are sent at a time. S3 takes at most 10,000 parts."""
+MAX_KEY = 1024
+"""Bytes of a key in UTF-8, of S3 and of Google Cloud Storage. A server answers 400 to longer ones."""
 SHA256 = "leaf-sha256"
 """Metadata of an object that `put` wrote."""
 _STATUS = re.compile(r"status code: (\d{3})")
@@ -85,13 +87,12 @@ class Bucket:
 
     def head(self, key: str) -> Head:
         import obstore
-        from obstore.exceptions import InvalidPathError
 
-        with self._asking(key):
-            try:
+        try:
+            with self._asking(key):
                 found = obstore.head(self._store, key)
-            except (InvalidPathError, ValueError):  # from a hostile page; no object can be read by such a key
-                raise FileNotFoundError from None
+        except UnsafeKeyError:  # a name from a hostile page
+            raise FileNotFoundError(2, "no such object", f"{self.url}/{shown(key)}") from None
         return Head(found["size"], _tag(found["e_tag"]))
 
     def get(self, key: str, start: int, stop: int, head: Head) -> bytes:
@@ -169,6 +170,8 @@ class Bucket:
         failed condition keep their types."""
         from obstore import exceptions
 
+        if len(key.encode(errors="replace")) > MAX_KEY:
+            raise UnsafeKeyError(f"{self.url}/{shown(key[:80])}...: a key of more than {MAX_KEY:,} bytes")
         try:
             yield
         except (exceptions.PreconditionError, exceptions.AlreadyExistsError):
