@@ -6,8 +6,7 @@ explicit schemas, so that a misspelt or mistyped field is an error where it is w
 of structs instead of parallel lists: an image and its text cannot get out of step (the usual defect of
 interleaved formats). Compressed with zstd; image bytes have no dictionary and no statistics. The bytes of a
 file depend only on its rows. Each file is sealed when it is written and verified when it is read
-(checked.py). Every reader streams by row group. Memory is bounded by one part (writers) or one row group
-(readers).
+(checked.py). Memory is bounded by one part (writers) or one row group (readers).
 """
 
 from __future__ import annotations
