@@ -11,8 +11,10 @@ reference. Later keys include only URL, outcome and sha256, nothing that depends
 A divided build is cut by domain here, since one process keeps the pace and the robots.txt of a host:
 
     list   (processes)    URLs of the remaining documents of the share's parts -> urls-<part>
-    fetch  (event loop)   the URLs of all parts on the share's domains -> one table of outcomes for each share
-    write  (here)         fetches- of the share's parts, from the tables of all shares, without the network
+    fetch  (event loop)   the URLs of all parts on the share's domains -> one table of outcomes for each
+                          share, part after part
+    write  (here)         fetches- of the share's parts, from the tables of all shares, without the network;
+                          only row groups with these parts are read
 
 By domain, not by host, because most redirects stay in one. One that leaves it is followed by the share that
 met it, which keeps a pace of its own with that host.
@@ -41,7 +43,7 @@ from leafinstruct.records.document import Document
 from leafinstruct.records.url import domain_of, host_of
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part, TaskResult
-from leafinstruct.runtime.engine.share import FETCHED, URLS, Share, Shared, barrier, own
+from leafinstruct.runtime.engine.share import FETCHED, URLS, Share, Shared, Waiting, barrier, own
 from leafinstruct.runtime.files import writing
 
 if TYPE_CHECKING:
@@ -118,42 +120,62 @@ def _run_share(
 ) -> None:
     """Fetch for one share of a divided build. Raises Waiting, and SourceError as `run`."""
 
+    keys: dict[str, str] = {}
+
     def keyed(part: Part) -> Part:
-        return Part(part.name, _key(settings, inputs, out, part))
+        if part.name not in keys:
+            keys[part.name] = _key(settings, inputs, out, part)
+        return Part(part.name, keys[part.name])
 
     def is_listed(part: Part) -> bool:
         return table.key_of(out.file("urls", part.name)) == part.payload or _is_written(out, part)
 
     wanted = [keyed(part) for part in own(engine, parts)]
+    for part in wanted:
+        _forget_lost(settings, inputs, out, part, engine)
     listed = [part for part in wanted if not is_listed(part)]
     for _ in engine.map(partial(list_urls, settings, inputs, out), listed, Needs(what="listing images")):
         pass
     barrier(engine, URLS, (parts, lambda part: is_listed(keyed(part))))
-    if not _is_fetched(settings, _outcomes_of(engine, engine.share.number)):
-        web = _web(settings)
-        listed = [part for part in parts if table.key_of(out.file("urls", part.name)) is not None]
-        found = engine.map(partial(fetch_domains, out, web, engine.share), listed, _needs(web))
-        with writing(_outcomes_of(engine, engine.share.number)) as temporary:
-            table.write(temporary, (answer for result in found for answer in result.value), table.FETCHES)
-            _refuse_failures(settings, table.columns(temporary, "state", "reason"))
+    lists = {part.name: list_key for part in parts if (list_key := table.key_of(out.file("urls", part.name)))}
+    key = digest(lists)
+    # when all is written another share may be removing the lists
+    if not all(_is_written(out, keyed(part)) for part in parts) and not _is_fetched(
+        settings, _outcomes_of(engine, engine.share.number), key
+    ):
+        _fetch_share(settings, out, [part for part in parts if part.name in lists], key, engine)
     barrier(engine, FETCHED)
     missing = [part for part in wanted if not _is_written(out, part)]
+    tables = {number: _outcomes_of(engine, number) for number in range(1, engine.share.of + 1)}
+    behind = [number for number, path in tables.items() if missing and table.key_of(path) != key]
+    if behind:  # they have not seen what was lost and listed again
+        raise Waiting(engine.share, FETCHED, behind)
     for start in range(0, len(missing), AT_ONCE):
-        _write_all(out, missing[start : start + AT_ONCE], engine)
+        _write_all(out, missing[start : start + AT_ONCE], list(tables.values()))
 
 
-def _write_all(out: Artifact, parts: Sequence[Part], engine: Shared) -> None:
-    """Write fetches- of some parts from the outcomes of all shares. parts: their payload is the key."""
-    urls = {part.name: _listed(out, part) for part in parts}
-    wanted = {url for some in urls.values() for url in some}
+def _fetch_share(
+    settings: FilterSettings, out: Artifact, listed: Sequence[Part], key: str, engine: Shared
+) -> None:
+    """Write the outcomes of a share's domains. listed: the parts that have a list of URLs. key: of all
+    lists."""
+    web = _web(settings)
+    found = engine.map(partial(fetch_domains, out, web, engine.share), listed, _needs(web))
+    with writing(_outcomes_of(engine, engine.share.number)) as temporary:
+        table.write(temporary, (row for result in found for row in result.value), table.OUTCOMES, key)
+        _refuse_failures(settings, table.columns(temporary, "state", "reason"))
+
+
+def _write_all(out: Artifact, parts: Sequence[Part], tables: Sequence[Path]) -> None:
+    """Write fetches- of some parts. parts: their payload is the key. tables: the outcomes of all shares."""
+    names = [part.name for part in parts]
     found = {
-        answer.url: answer
-        for number in range(1, engine.share.of + 1)
-        for answer in table.records(_outcomes_of(engine, number), Fetched, ["terms"])
-        if answer.url in wanted
+        (part, answer.url): answer
+        for path in tables
+        for part, answer in table.records_where(path, "part", names, Fetched, ["terms"])
     }
     for part in parts:
-        _write(out, part, [found[url] for url in urls[part.name]])
+        _write(out, part, [found[part.name, url] for url in _listed(out, part)])
 
 
 def list_urls(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> TaskResult:
@@ -165,11 +187,13 @@ def list_urls(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
     return TaskResult(counts={"images": len(urls)})
 
 
-async def fetch_domains(out: Artifact, web: Web, share: Share, part: Part) -> Found[list[Fetched]]:
-    """Task: fetch the URLs of a part that are on the domains of a share. Returns their outcomes."""
+async def fetch_domains(out: Artifact, web: Web, share: Share, part: Part) -> Found[list[table.Row]]:
+    """Task: fetch the URLs of a part that are on the domains of a share. Returns rows of table.OUTCOMES."""
     urls = [url for url in _listed(out, part) if share_of(url, share.of) == share.number]
     answers = await asyncio.gather(*(web.fetch(url) for url in urls))
-    return Found(counts={"images": len(answers)}, repaired=web.repaired(), value=[*answers])
+    names = table.FETCHES.names
+    rows = [{"part": part.name, **{name: getattr(answer, name) for name in names}} for answer in answers]
+    return Found(counts={"images": len(answers)}, repaired=web.repaired(), value=rows)
 
 
 def _listed(out: Artifact, part: Part) -> list[str]:
@@ -194,9 +218,9 @@ def _outcomes_of(engine: Shared, number: int) -> Path:
     return engine.mark(FETCHED, number).with_suffix(".parquet")
 
 
-def _is_fetched(settings: FilterSettings, path: Path) -> bool:
-    """Whether a share's outcomes are written, and the store has the files of their bytes."""
-    if table.key_of(path) is None:
+def _is_fetched(settings: FilterSettings, path: Path, key: str) -> bool:
+    """Whether a share's outcomes are written for these lists, and the store has the files of their bytes."""
+    if table.key_of(path) != key:
         return False
     segments = {segment for (segment,) in table.columns(path, "segment") if segment is not None}
     return all((settings.fetched / segment).exists() for segment in segments)
@@ -208,6 +232,18 @@ def _is_written(out: Artifact, part: Part) -> bool:
     return bool(key == part.payload)
 
 
+def _forget_lost(
+    settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part, engine: Shared
+) -> None:
+    """Remove fetches- of a part if the store no longer has its bytes, and the outcomes of the shares that
+    fetched these, so that they are fetched again. part.payload: the key."""
+    lost = _lost(settings, inputs, out, part) if _is_written(out, part) else []
+    if lost:
+        out.file("fetches", part.name).unlink()
+    for number in {share_of(row.url, engine.share.of) for row in lost}:
+        _outcomes_of(engine, number).unlink(missing_ok=True)
+
+
 def _urls_of(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> list[str]:
     """URLs of the images that remain in a part's remaining documents."""
     documents, cached = table.documents(inputs.checked("documents", part.name)), scan.found_in(out, part)
@@ -216,19 +252,26 @@ def _urls_of(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Pa
 
 
 def _is_up_to_date(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> bool:
-    """Whether `fetches-` of a part has this key, and the store still has the bytes that look will read. The
-    store may have been emptied or its bytes changed. Images in the part's `images-` are not read again."""
+    """Whether `fetches-` of a part has this key, and the store still has the bytes that look will read."""
+    whole = table.key_of(out.file("fetches", part.name)) == part.payload
+    return whole and not _lost(settings, inputs, out, part)
+
+
+def _lost(settings: FilterSettings, inputs: Artifact, out: Artifact, part: Part) -> list[Fetched]:
+    """Outcomes of a part whose bytes the store no longer has: it may have been emptied or its bytes changed.
+    The bytes of images in the part's `images-` are not read again."""
     path, images = out.file("fetches", part.name), out.file("images", part.name)
-    if table.key_of(path) != part.payload:
-        return False
     kept: set[str] = set()
     if materialize.is_read(images, images_key(settings, inputs, part)):
         kept = {stamp for state, stamp in table.columns(images, "state", "stamp") if state == "ok"}
     rows = list(materialize.outcomes(path))
     segments = {row.segment for row in rows if row.segment is not None}
-    return all((settings.fetched / segment).exists() for segment in segments) and all(
-        row.sha256 in kept or is_intact(settings.fetched, row) for row in rows
-    )
+    gone = {segment for segment in segments if not (settings.fetched / segment).exists()}
+    return [
+        row
+        for row in rows
+        if row.segment in gone or (row.sha256 not in kept and not is_intact(settings.fetched, row))
+    ]
 
 
 def outcomes(out: Artifact, part: Part) -> str:

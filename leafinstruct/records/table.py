@@ -6,9 +6,7 @@ explicit schemas, so that a misspelt or mistyped field is an error where it is w
 of structs instead of parallel lists: an image and its text cannot get out of step (the usual defect of
 interleaved formats). Compressed with zstd; image bytes have no dictionary and no statistics. The bytes of a
 file depend only on its rows. Each file is sealed when it is written and verified when it is read
-(checked.py).
-
-Every reader streams by row group. Memory is bounded by one part (writers) or one row group (readers).
+(checked.py). Memory is bounded by one part (writers) or one row group (readers).
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ from leafinstruct.records.rows import Drop
 
 Row = checked.Row
 read, columns, records = checked.read, checked.columns, checked.records
-whole_records, batches = checked.whole_records, checked.batches
+whole_records, batches, records_where = checked.whole_records, checked.batches, checked.records_where
 images, key_of, count = checked.images, checked.key_of, checked.count
 with_failures, without_failures = checked.with_failures, checked.without_failures
 image_sizes, unpacked_images = checked.image_sizes, checked.unpacked_images
@@ -159,6 +157,9 @@ FETCHES = pa.schema(
 )
 """filter/fetches-*: the outcome for each image URL of the part's remaining documents. It depends on the
 moment, so no row of the dataset and no fingerprint contains it."""
+
+OUTCOMES = pa.schema([*FETCHES, ("part", pa.string())])
+"""What a share of a divided build fetched: rows of FETCHES with the part that listed the URL."""
 
 URLS = pa.schema([("url", pa.string())])
 """filter/urls-*: the image URLs of the part's remaining documents, in a divided build."""

@@ -20,8 +20,11 @@ from serving import Answering, Serving
 
 from leafinstruct import pipeline
 from leafinstruct.errors import BudgetError, DriftError, LeafInstructError, RecipeError, SourceError
+from leafinstruct.filter import fetching
 from leafinstruct.filter.fetching import share_of
 from leafinstruct.recipe import load as recipes
+from leafinstruct.records import table
+from leafinstruct.records.files import checked
 from leafinstruct.runtime.engine import share as shares
 from leafinstruct.runtime.engine.share import Share, Step, Waiting
 from leafinstruct.runtime.files import load
@@ -343,6 +346,59 @@ def test_each_host_is_asked_by_one_share_and_each_image_once(tmp_path, endpoint,
         whole.parent / "runs" / "t" / "shard"
     )
     assert not list((path.parent / "runs" / "t" / "filter").rglob("urls-*"))
+
+
+def test_the_outcomes_of_all_shares_are_read_about_once_by_each(tmp_path, endpoint, monkeypatch):
+    """However few parts are written at a time."""
+    path = web_pages(tmp_path, endpoint, 12)
+    monkeypatch.setattr(fetching, "AT_ONCE", 1)
+    monkeypatch.setattr(checked, "ROWS_A_GROUP", 4)
+    read, values = [0], checked._values
+
+    def counting(file: Any, names: Any, groups: Any = None) -> Iterator[Any]:
+        for row in values(file, names, groups):
+            read[0] += file.schema_arrow.names == table.OUTCOMES.names and "url" in names
+            yield row
+
+    monkeypatch.setattr(checked, "_values", counting)
+    while len(list((tmp_path / "runs/t/filter").rglob("fetches-*"))) < 6:
+        for number in (1, 2):
+            run_share(path, f"{number}/2")
+    listed = sum(table.count(file) for file in (tmp_path / "runs/t/filter").rglob("fetches-*"))
+    # each share reads its own half; a row group that two parts share is read for both
+    assert listed <= read[0] <= 2 * listed
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["emptied-before", "damaged-within"])
+def test_bytes_that_the_store_lost_are_fetched_again_by_the_share_of_their_host(tmp_path, endpoint, begun):
+    """Before the divided build, and while some of its shares have written their outcomes."""
+    path = copied(web_pages(tmp_path, endpoint), tmp_path / "divided" / "r")
+    build(tmp_path / "recipe.yaml")
+    expected, run = shard_sums(tmp_path / "runs/t/shard"), path.parent / "runs/t"
+    asked = {name for name in endpoint.asked if name.endswith(".png")}
+    if begun:
+        while not list(run.glob("filter/**/fetches-*")):
+            for number in (1, 2, 3):
+                run_share(path, f"{number}/3")
+    else:
+        build(path)
+        (run / "filter/record.json").unlink()
+    for file in run.glob("filter/**/*-*.parquet"):
+        if not file.name.startswith(("fetches-", "urls-")):
+            file.unlink()
+    for blob in (path.parent / "runs/.fetched").glob("*.bin"):
+        blob.write_bytes(bytes(blob.stat().st_size) if begun else b"")
+    endpoint.asked.clear()
+    done, failed = set[int](), []
+    while len(done) < 3 and len(failed) < 4:
+        for number in (1, 2, 3):
+            try:
+                done |= {number} if run_share(path, f"{number}/3") is None else set()
+            except SourceError as error:  # of a share that had written no outcomes
+                failed.append(str(error).partition("images ")[2][:30])
+    assert set(failed) <= ({"could not be read just now, mo"} if begun else set())
+    assert {name: endpoint.asked[name] for name in asked} == dict.fromkeys(asked, 1)
+    assert shard_sums(run / "shard") == expected
 
 
 def test_a_share_whose_hosts_are_down_fails_and_the_others_wait_for_it(tmp_path, endpoint):

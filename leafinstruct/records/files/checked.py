@@ -7,6 +7,7 @@ gets a changed value, and no decoder a damaged page.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -116,6 +117,35 @@ def records(path: Path, kind: type[T], without: Collection[str] = ()) -> Iterato
     """Stream the rows of a table as a dataclass with a field for each column. without: the last fields, which
     are not read and have defaults. Raises DamagedError."""
     return starmap(kind, columns(path, *_names(kind, without)))
+
+
+def records_where(
+    path: Path, column: str, wanted: Sequence[str], kind: type[T], without: Collection[str] = ()
+) -> Iterator[tuple[str, T]]:
+    """Stream the rows with one of some values in a column of texts: the value, and the row as `records` has
+    it. Only row groups that can contain one are read and verified, so rows should be near others with their
+    value. Raises DamagedError."""
+    values, names = sorted(set(wanted)), [column, *_names(kind, without)]
+    with opened(path, lambda _: False) as file:
+        at = file.schema_arrow.names.index(column)
+        groups = [
+            number
+            for number in range(file.num_row_groups)
+            if _can_hold(file.metadata.row_group(number).column(at).statistics, values)
+        ]
+        leaves = _numbers(file.metadata, lambda leaf: leaf.partition(".")[0] in names)
+        columns, chosen, among = file.metadata.num_columns, frozenset(groups), frozenset(values)
+        seal.opened(path).check([number for number in leaves if number // columns in chosen])
+        for value, *fields_of in _values(file, names, groups):
+            if value in among:
+                yield value, kind(*fields_of)
+
+
+def _can_hold(statistics: pq.Statistics | None, values: Sequence[str]) -> bool:
+    """Whether a chunk can hold one of some sorted values."""
+    if statistics is None or not statistics.has_min_max:
+        return True
+    return bisect_left(values, statistics.min) < bisect_right(values, statistics.max)
 
 
 def whole_records(path: Path, kind: type[T]) -> Iterator[T]:
