@@ -3,8 +3,7 @@
     python benchmarks/planning.py [--rows 100000] [--part 1000]
 
 Rows are like those that `shard` gathers: a twentieth as many domains as rows, with sizes as on the web
-(Zipf), 4 images a row, 3 rows in 100 with an image of another row and 3 with nearly its text. Memory is
-the process's own: the system may drop pages of mapped keys.
+(Zipf), 4 images a row, 3 rows in 100 with an image of another row and 3 with nearly its text.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Artifact(Path(folder))
         names = make(out, arguments.rows, arguments.part)
-        size = sum(path.stat().st_size for path in out.path.iterdir())
+        size = sum(path.stat().st_size for path in out.files("keys"))
         pairs = np.random.default_rng(8).integers(arguments.rows, size=(arguments.rows * 3 // 100, 2))
         near = pa.table(
             {
@@ -87,7 +86,7 @@ def main() -> None:
     print(f"the largest of {facts['largest_group']['rows']:,} rows")
     print(
         f"{wall:.1f} s, {cpu:.1f} CPU-s; resident at most {peak / 1e6:,.0f} MB, "
-        f"{before.rss / 1e6:,.0f} MB of them before, mapped keys included"
+        f"{before.rss / 1e6:,.0f} MB of them before, keys included"
     )
 
 

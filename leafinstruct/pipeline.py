@@ -203,7 +203,7 @@ def _begin(
         made = tuple(f"{file} ({ALTERED})" for file in files)
     stage.reread(settings, out, altered)
     if altered:  # it holds their former identity
-        fingerprint = stage.fingerprint(settings, out.upstream, out, engine)
+        fingerprint = stage.fingerprint(settings, out.upstream, out, shares.undivided(engine))
     out.begin(fingerprint)
     return fingerprint, found, made
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import own_environment
@@ -22,10 +23,17 @@ settings.load_profile("quick")  # --hypothesis-profile thorough, as in make test
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of tests/e2e have the marker e2e, as single modules elsewhere do."""
+    """Tests of tests/e2e have the marker e2e, as single modules elsewhere do. Of a matrix, all variants but
+    every n-th are slow."""
+    seen = Counter[str]()
     for item in items:
         if item.path.parent.name == "e2e":
             item.add_marker("e2e")
+        if (matrix := item.get_closest_marker("matrix")) is not None:
+            name = item.nodeid.partition("[")[0]
+            if seen[name] % matrix.args[0]:
+                item.add_marker("slow")
+            seen[name] += 1
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

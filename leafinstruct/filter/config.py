@@ -20,7 +20,7 @@ from leafinstruct.filter.catalog import (
 from leafinstruct.filter.judging.panel import Judge, JudgeModel, panel
 from leafinstruct.filter.score import PASSES, Score
 from leafinstruct.images.config import FetchConfig
-from leafinstruct.llm.config import LlmConfig
+from leafinstruct.llm.config import LlmConfig, basename
 from leafinstruct.records import license
 from leafinstruct.records.text.language_names import NAMES, hint
 
@@ -44,6 +44,13 @@ def _codes(written: object) -> object:
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def named(section: dict[str, Any]) -> dict[str, Any]:
+    """A dumped section or rule whose `model`, if it is a path, is its last component, for keys and
+    fingerprints: the weights are in them by their sha256, and a project may be moved."""
+    model = section.get("model")
+    return {**section, "model": basename(model)} if isinstance(model, str) else section
 
 
 class Rule(_Section):
@@ -106,8 +113,9 @@ class Rule(_Section):
 
     @property
     def identity(self) -> list[Any]:
-        """What a decision by this rule depends on: its fields, and version and package of its score."""
-        return [self.model_dump(), self.declared.version, *filter(None, [self.declared.package])]
+        """What a decision by this rule depends on: its fields, and version and package of its score. A model
+        is named as its scores are, without its folder."""
+        return [named(self.model_dump()), self.declared.version, *filter(None, [self.declared.package])]
 
 
 class ImageConfig(_Section):

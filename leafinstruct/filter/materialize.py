@@ -44,6 +44,8 @@ from leafinstruct.runtime.engine.base import Engine, Found, Needs, Part, hashing
 from leafinstruct.runtime.files import load, save
 from leafinstruct.runtime.store.path import ObjectPath, root_at
 
+ASKED_HERE = 200
+"""Objects of a bucket whose states are asked for in this process, one after the other: 10 s at 50 ms each."""
 REMOVED = "removed_by_request"
 """Reason of an image that `leaf remove --purge` deleted. A document that shows it is dropped, because its
 text would still refer to it."""
@@ -168,7 +170,8 @@ def stamp(ref: Ref, root: Path, sources: Mapping[str, str]) -> str:
 
 def source_files(inputs: Artifact) -> Mapping[str, str]:
     """Path -> identity of the source files that ingest compared in this build: archives, tables and videos,
-    which are not hashed once more in each worker. inputs: of ingest."""
+    which are not hashed once more in each worker. Empty where ingest hashed none (a forecast,
+    `leafinstruct.score`): then each file is hashed when it is read. inputs: of ingest."""
     return _source_files(inputs, content.state(inputs.path / "record.json"))
 
 
@@ -176,7 +179,7 @@ def source_files(inputs: Artifact) -> Mapping[str, str]:
 def _source_files(inputs: Artifact, _state: str) -> dict[str, str]:
     roots, files = roots_of(inputs), {}
     assert inputs.record is not None, "ingest is done"
-    for name, identity in cast("Mapping[str, str]", inputs.record["fingerprint"]["files"]).items():
+    for name, identity in cast("Mapping[str, str]", inputs.record["fingerprint"].get("files", {})).items():
         source, _, file = name.partition("/")
         files[f"{roots[source]}/{file}"] = identity
     return files
@@ -192,8 +195,9 @@ def roots_of(inputs: Artifact) -> dict[str, Path]:
 
 def outdated(inputs: Artifact, out: Artifact, engine: Engine, names: Iterable[str]) -> set[str]:
     """Those of some parts with an image file that was changed, added or removed since it was read. Files in
-    the state in which they were hashed are not read. Cost: 10 microseconds per image then."""
-    roots, sources, parts, size = roots_of(inputs), source_files(inputs), [], 0
+    the state in which they were hashed are not read. Cost: 10 microseconds per image then; in a bucket a
+    request per image, from all processes."""
+    roots, sources, parts, size, objects = roots_of(inputs), source_files(inputs), [], 0, 0
     for name in names:
         root, path = roots[name.rpartition("-")[0]], out.file("images", name)
         rows = table.columns(path, "ref", "file", "stamp") if table.key_of(path) is not None else iter(())
@@ -202,11 +206,13 @@ def outdated(inputs: Artifact, out: Artifact, engine: Engine, names: Iterable[st
         for file, _, _ in here:
             if file in kept:
                 content.remember(root / file, *kept[file])
-            elif f"{root}/{file}" not in sources and _is_on_disk(root / file):
-                size += (root / file).stat().st_size
+            elif f"{root}/{file}" not in sources:
+                objects += isinstance(root, ObjectPath)
+                size += 0 if isinstance(root, ObjectPath) else _size(root / file)
         parts.append(Part(name, (root, here)))
     needs = Needs(what="comparing images", unit="parts")
-    found = hashing(engine, partial(compare, inputs, out), parts, needs, size)
+    task, many = partial(compare, inputs, out), objects > ASKED_HERE
+    found = engine.map(task, parts, needs) if many else hashing(engine, task, parts, needs, size)
     return {report.value for report in found if report.value}
 
 
@@ -230,8 +236,12 @@ def remember(out: Artifact, part: str, root: Path, files: Iterable[str]) -> None
         save(path, kept, indent=None)
 
 
-def _is_on_disk(path: Path) -> bool:
-    return not isinstance(path, ObjectPath) and path.is_file()
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 if there is none, or the file system rejects its name."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except (OSError, ValueError):
+        return 0
 
 
 def _states(out: Artifact, part: str) -> Path:

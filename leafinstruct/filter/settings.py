@@ -18,7 +18,7 @@ from leafinstruct.filter.catalog import (
     declared,
     versions,
 )
-from leafinstruct.filter.config import TOY_MODEL, FilterConfig, ModelConfig, Rule
+from leafinstruct.filter.config import TOY_MODEL, FilterConfig, ModelConfig, Rule, named
 from leafinstruct.filter.embedders.devices import shared_devices
 from leafinstruct.filter.embedders.weights import Weights, weights_of
 from leafinstruct.filter.judging.panel import Judge
@@ -185,13 +185,15 @@ class FilterSettings:
 
     @property
     def shaping(self) -> dict[str, Any]:
-        """The section without the settings of how fast and politely images are fetched, which change no
-        result, without the device, whose kind is in the identity of the weights, without the reference, whose
-        content counts (referring.identity), and without the judges and the predictors, whose identities are
-        beside it."""
+        """The section without the folders of models, without the settings of how fast and politely images are
+        fetched, which change no result, without the device, whose kind is in the identity of the weights,
+        without the reference, whose content counts (referring.identity), and without the judges and the
+        predictors, whose identities are beside it."""
         whole = dict.fromkeys(("reference", "classifiers", "perplexity"), True)
         section = self.config.model_dump(mode="json", exclude={**whole, "judge": {"judges"}})
         del section["alignment"]["device"]
+        section["alignment"] = named(section["alignment"])
+        section["rules"] = [named(rule) for rule in section["rules"]]
         if self.config.images.fetch is not None:
             section["images"]["fetch"] = self.config.images.fetch.shaping
         return section

@@ -29,7 +29,7 @@ from typing import cast
 from leafinstruct.errors import LeafInstructError, SourceError
 from leafinstruct.filter import deciding, extending, fetching, materialize
 from leafinstruct.filter.catalog import versions
-from leafinstruct.filter.config import Rule
+from leafinstruct.filter.config import Rule, named
 from leafinstruct.filter.deciding import FilterReport
 from leafinstruct.filter.embedders.weights import published_sha256
 from leafinstruct.filter.index import referring
@@ -52,7 +52,6 @@ from leafinstruct.filter.predictors import predicting
 from leafinstruct.filter.score import PASSES
 from leafinstruct.filter.settings import FilterSettings
 from leafinstruct.filter.texts import scan
-from leafinstruct.llm.config import basename
 from leafinstruct.records import table
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.engine.base import Engine, Needs, Part, TaskResult
@@ -146,9 +145,7 @@ def run(settings: FilterSettings, inputs: Artifact, out: Artifact, engine: Engin
 
 
 def _described(rule: Rule) -> RuleFacts:
-    model = {} if rule.model is None else {"model": basename(rule.model)}
-    fields = rule.model_dump(exclude_defaults=True) | {"level": rule.declared.level} | model
-    return cast("RuleFacts", fields)
+    return cast("RuleFacts", named(rule.model_dump(exclude_defaults=True)) | {"level": rule.declared.level})
 
 
 def asked_now(settings: FilterSettings, out: Artifact) -> list[Path]:
@@ -332,7 +329,7 @@ def _look_key(settings: FilterSettings, inputs: Artifact, out: Artifact, part: P
         include=dict.fromkeys(("min_images", "min_words", "languages", "licenses"), True)
         | {"images": {"max_pixels"}}
     )
-    weights, alignment = settings.weights, settings.config.alignment.model_dump(exclude={"device"})
+    weights, alignment = settings.weights, named(settings.config.alignment.model_dump(exclude={"device"}))
     model = [weights.identity, weights.languages, alignment] if weights else None
     fetched = fetching.outcomes(out, part) if settings.config.images.fetch is not None else None
     removed = [sorted(settings.removed)] if settings.removed else []

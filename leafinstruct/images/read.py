@@ -26,6 +26,7 @@ from leafinstruct.images.embedded import BASE64, data_url, from_text
 from leafinstruct.images.unreadable import MAX_BYTES, Unreadable
 from leafinstruct.records.document import Ref
 from leafinstruct.runtime import content
+from leafinstruct.runtime.store.base import UnsafeKeyError
 from leafinstruct.runtime.store.path import openable
 
 __all__ = ["MAX_BYTES", "Unreadable", "data_url", "fetch", "stamp"]
@@ -60,6 +61,8 @@ def fetch(ref: Ref, root: Path) -> bytes | Unreadable:
         if not path.is_file():
             return Unreadable("not_a_file", f"{ref.file} is not a regular file")
         return _bytes(path, ref)
+    except UnsafeKeyError as error:
+        return Unreadable("unsafe_path", str(error))
     except SourceError as error:  # of a store, after its retries
         return Unreadable("unreadable", str(error), retryable=True)
     except OSError as error:
@@ -85,7 +88,7 @@ def stamp(path: Path, ref: Ref | None = None) -> str:
         size = path.stat().st_size
         is_image = ref is not None and ref.offset is None and ref.time is None and ref.member is None
         return str(size) if is_image and size > MAX_BYTES else content.identity(path)
-    except (OSError, ValueError):
+    except (OSError, SourceError, ValueError):  # `fetch` says why
         return ""
 
 

@@ -20,6 +20,7 @@ from leafinstruct.ingest.stage import READING, plan, read_part, read_unit, share
 from leafinstruct.records.document import Document
 from leafinstruct.runtime.artifact import Artifact
 from leafinstruct.runtime.engine.base import Engine, Needs, Part
+from leafinstruct.runtime.store.path import root_at
 
 _T = TypeVar("_T")
 COSTLY, COSTLY_SAMPLE = frozenset({"video", "youcook2"}), 4
@@ -58,7 +59,8 @@ def sample(settings: IngestSettings, scratch: Artifact, engine: Engine, document
             several = list(islice(read_unit(part.payload, scratch, settings.removed), cap))
             read += spaced(several, few.quota)
             whole = whole and len(part.payload.span if costly else several) <= few.quota
-        at = {name: (scratch.path / root).resolve() for name, root in roots(few.settings, scratch).items()}
+        folder = scratch.path.resolve()
+        at = {name: root_at(folder, root).resolve() for name, root in roots(few.settings, scratch).items()}
         found.append(Sampled(few.source.name, len(read) if whole else few.records, read, whole, at))
     return found
 

@@ -3,7 +3,8 @@ written (disk corruption), found when one of their parts is read again.
 
 A file is identified by size and sha256 (runtime/content). `sources.json` keeps the identity of every file
 with the state that it had, so that only files in another state are hashed again: a copied run hashes its
-sources once, in the engine's workers, and reads none of them.
+sources once, in the engine's workers, and reads none of them. It is written as soon as the stage is planned,
+so a build that was stopped, and the other shares of a divided one, do not hash them again.
 
 Reading only that part would mix it with parts of the file's former content. So all parts of the file are read
 again. A named version must not change, so there the build stops.
@@ -11,8 +12,9 @@ again. A named version must not change, so there the build stops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from leafinstruct.ingest.config import FileSource
@@ -53,33 +55,44 @@ def sha256(path: Path) -> str:
 def recall(out: Artifact, folders: Mapping[str, Path], engine: Engine) -> None:
     """Take over the identities in `KNOWN`, and hash the files that are in another state than when it was
     written, in parallel. folders: of the sources, by name."""
-    others: list[Path] = []
-    size = 0
+    found = []
     for name, entry in (load(out.path / KNOWN) or {}).items():
         source, _, file = name.partition("/")
         path = folders[source] / file if source in folders else None
         if path is None or isinstance(path, ObjectPath) or not path.is_file():
             continue
-        there = path.stat().st_size
-        content.remember(path, entry["state"] or "", f"{there} {entry['sha256']}")
-        if content.known(path) is None:
-            others.append(path)
-            size += there
+        content.remember(path, entry["state"] or "", f"{path.stat().st_size} {entry['sha256']}")
+        found.append(path)
+    hash_all(out, found, engine)
+
+
+def hash_all(out: Artifact, paths: Iterable[Path], engine: Engine) -> None:
+    """Hash the files whose identity this process does not know, in parallel. Objects in a store are not
+    read."""
+    others: list[Path] = []
+    size = 0
+    for path in dict.fromkeys(paths):
+        with suppress(OSError):  # the reader of the file reports it
+            if not isinstance(path, ObjectPath) and not content.is_known(path):
+                size += path.stat().st_size
+                others.append(path)
     pieces = [others[at : at + _PIECE] for at in range(0, len(others), _PIECE)]
     parts = [Part(f"{number:05d}", piece) for number, piece in enumerate(pieces)]
-    for found in hashing(engine, hashed, parts, Needs(what="hashing sources", unit="MB"), size):
+    task, needs = partial(hashed, out.path / INDEX), Needs(what="hashing sources", unit="MB")
+    for found in hashing(engine, task, parts, needs, size):
         for path, then, identity in found.value:
             content.remember(path, then, identity)
 
 
-def hashed(part: Part) -> Found[list[tuple[Path, str, str]]]:
-    """Task: path, state and identity of files. payload: their paths."""
+def hashed(shared: Path, part: Part) -> Found[list[tuple[Path, str, str]]]:
+    """Task: path, state and identity of files, without those that changed just now, whose state would not
+    show another change. shared: see content.identity. payload: their paths."""
     found, size = [], 0
     for path in part.payload:
         with suppress(OSError):  # the reader of the file reports it
-            then, identity = content.state(path), content.identity(path)
-            size += int(identity.partition(" ")[0])
-            found.append((path, then, identity))
+            size += int(content.identity(path, shared).partition(" ")[0])
+            if content.is_known(path) and (known := content.known(path)) is not None:
+                found.append((path, *known))
     return Found(counts={"MB": size // 1_000_000}, value=found)
 
 
@@ -92,18 +105,28 @@ def altered(out: Artifact, parts: Callable[[], Sequence[Part]]) -> list[str]:
     """Return the names of source files of out-of-date parts whose sha256 differs from the one recorded for
     the same state. parts: plans the stage."""
     known, changes = load(out.path / KNOWN) or {}, dict[str, bool]()
-    for part in parts() if known else ():
-        unit: Unit = part.payload
-        if out.is_up_to_date(part.name, unit.key):
+    planned = parts() if known else ()
+    made = {part.name for part in planned if out.is_up_to_date(part.name, part.payload.key)}
+    begun = {name for part in planned if part.name in made for name in _names(part)}
+    for part in planned:
+        if part.name in made:
             continue
+        unit: Unit = part.payload
         for file in unit.span.files:
             name = f"{unit.source.name}/{file}"
             path = path_of(unit.source, file)
+            if out.record is None and name not in begun:
+                continue  # a first build has read nothing of it
             if isinstance(path, ObjectPath):
                 continue  # an object of the same state has the same content
             if name not in changes and known.get(name, {}).get("state") == content.state(path):
                 changes[name] = file_fault(path, known[name]["sha256"]) is not None
     return [name for name, changed in changes.items() if changed]
+
+
+def _names(part: Part) -> list[str]:
+    """The names of a part's source files, as in `KNOWN`."""
+    return [f"{part.payload.source.name}/{file}" for file in part.payload.span.files]
 
 
 def reread(out: Artifact, parts: Callable[[], Sequence[Part]], names: Sequence[str]) -> None:
@@ -113,7 +136,7 @@ def reread(out: Artifact, parts: Callable[[], Sequence[Part]], names: Sequence[s
         for file in part.payload.span.files:
             if f"{part.payload.source.name}/{file}" in names:
                 content.forget(path_of(part.payload.source, file))
-        if any(f"{part.payload.source.name}/{file}" in names for file in part.payload.span.files):
+        if any(name in names for name in _names(part)):
             out.open(part.name)
     if names:
         left = {name: entry for name, entry in known.items() if name not in names}

@@ -52,7 +52,7 @@ _UNSEEN = frozenset({"tracking_pixel", "emoji_without_alt", "not_shown"})
 """Reasons of pieces that the page does not show, or that tell nothing."""
 READING = "reading"
 """Name of the step that reads the parts."""
-CODE = 16
+CODE = 17
 """Increase when the same input gives other documents than before."""
 
 
@@ -66,9 +66,8 @@ def fingerprint(
         prepare(settings, out, undivided(engine))
         folders = {source.name: reader(source.kind).root_of(source) for source in file_sources(settings, out)}
         rot.recall(out, folders, undivided(engine))
-        units = plan(settings, out)
-        if out.record is not None:
-            rot.keep_known(out, _paths(units))
+        units = plan(settings, out, undivided(engine))
+        rot.keep_known(out, _paths(units))
     return {
         **stated(settings),
         "roots": roots(settings, out),
@@ -135,10 +134,11 @@ def run(settings: IngestSettings, inputs: Artifact | None, out: Artifact, engine
     return {"roots": roots(settings, out), "sources": dict(sorted(sources.items()))}
 
 
-def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
-    """Return every span of every source as parts. Raises SourceError when a source is missing, unreadable or
-    empty."""
-    parts = []
+def plan(settings: IngestSettings, out: Artifact, engine: Engine | None = None) -> list[Part]:
+    """Return every span of every source as parts. engine: hashes the files that this process does not know,
+    in parallel; without one they are hashed one after the other. Raises SourceError when a source is missing,
+    unreadable or empty."""
+    cut: list[tuple[FileSource, Span, int | None, tuple[str, ...], tuple[str, ...]]] = []
     sources = list(file_sources(settings, out))
     for source, share in zip(sources, shares(settings.limit, len(sources)), strict=True):
         left, seen = share, set[str]()
@@ -150,22 +150,29 @@ def plan(settings: IngestSettings, out: Artifact) -> list[Part]:
             left = None if left is None or cap is None else left - cap
             fresh = tuple(file for file in span.files if file not in seen)
             seen.update(span.files)
-            parts.append(
-                Part(
-                    f"{source.name}-{span.name}",
-                    Unit(
-                        source,
-                        span,
-                        _key(source, span, cap, strays, _cache(out)),
-                        cap,
-                        fresh,
-                        strays,
-                        _states(source, span),
-                    ),
-                )
-            )
+            cut.append((source, span, cap, fresh, strays))
             strays = ()
-    return parts
+    if engine is not None:  # before the keys, which contain the identities
+        rot.hash_all(
+            out, (rot.path_of(source, file) for source, *_, fresh, _ in cut for file in fresh), engine
+        )
+    return [_part(*each, _cache(out)) for each in cut]
+
+
+def _part(
+    source: FileSource,
+    span: Span,
+    cap: int | None,
+    fresh: tuple[str, ...],
+    strays: tuple[str, ...],
+    cache: Path,
+) -> Part:
+    """A span as a part. cap: maximum documents. fresh: its files that are in no span before. strays: links
+    that lead out of the source's folder, for its first part."""
+    key = _key(source, span, cap, strays, cache)
+    return Part(
+        f"{source.name}-{span.name}", Unit(source, span, key, cap, fresh, strays, _states(source, span))
+    )
 
 
 def shares(limit: int | None, sources: int) -> list[int | None]:

@@ -49,6 +49,7 @@ from leafinstruct.runtime.files import file_sha256, writing
 from leafinstruct.runtime.last_write import last_write
 from leafinstruct.runtime.record import Fingerprint, Record
 from leafinstruct.runtime.stage_report import StageReport
+from leafinstruct.runtime.store.opened import is_url
 
 if TYPE_CHECKING:
     from leafinstruct.images.web.client import Web
@@ -192,6 +193,10 @@ def shards(place: str, revision: str | None) -> list[Path]:
     Raises PublishError if there are none.
     """
     folder = Path(place)
+    if is_url(place):
+        raise PublishError(
+            f"{place}: is neither a folder nor ORG/NAME; copy it to a disk, and give that folder"
+        )
     if not folder.exists():
         folder = hub.snapshot(
             place,

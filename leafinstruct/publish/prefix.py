@@ -1,10 +1,13 @@
 """`leaf push --to`: write a dataset to a prefix of a bucket, or to a folder.
 
     list       .leaf-push.json names the files of the old and of the new version, so that an interruption
-    loses none open       SHA256SUMS is deleted: the prefix holds no whole dataset now files      shards, then
-    the files beside them, README.md as the last one; what is there already is not sent close      SHA256SUMS
-    is written: all files that it names are whole clean up   files of the old version that the new one lacks
-    are deleted, then .leaf-push.json names the new ones
+               loses none
+    open       SHA256SUMS is deleted: the prefix holds no whole dataset now
+    files      shards, then the files beside them, README.md as the last one; what is there already is not
+               sent
+    close      SHA256SUMS is written: all files that it names are whole
+    clean up   files of the old version that the new one lacks are deleted, then .leaf-push.json names the
+               new ones
 
 So a reader who finds SHA256SUMS finds every file that it names, and one whose files do not match it read
 while it was written. A new prefix for each version (`s3://data/lessons/v2`) never changes under a reader.

@@ -265,7 +265,11 @@ def _files(
     else:
         folder = out.path
         paths = reference.write(
-            shards, out, settings.repo, lambda done, of: on_step("leaving out images", done, of, 0)
+            shards,
+            out,
+            settings.repo,
+            lambda done, of: on_step("leaving out images", done, of, 0),
+            settings.to,
         )
         sums = {name: sha for report in out.reports() for name, sha in report.files.items()}
         sums |= {

@@ -22,25 +22,30 @@ import pyarrow.parquet as pq
 
 from leafinstruct.records import public
 from leafinstruct.records.preference.row import FOLDER
+from leafinstruct.records.printable import printable
 from leafinstruct.runtime.artifact import Artifact, digest
 from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.stage_report import StageReport
+from leafinstruct.runtime.store.opened import is_url
 
 CODE = 1
 """Increased when the same shards give other references."""
 
 NOTICE = """
-> **Images are references.** This dataset contains no images: every entry of `images` is null (`None` in
-`datasets`), and `image_info` holds the > location (`url`, `ref`) and the checksum (`sha256`) of each image.
-`leaf hydrate {repo} --out DIR` fetches the images, obeying robots.txt, > verifies them, and writes shards
-that contain them. """
+> **Images are references.** This dataset contains no images: every entry of `images` is null (`None` in `datasets`), and `image_info` holds the
+> location (`url`, `ref`) and the checksum (`sha256`) of each image. {command} fetches the images, obeying robots.txt,
+> verifies them, and writes shards that contain them.
+"""  # noqa: E501
 _NOTICE = re.compile(r"\n> \*\*Images are references\.\*\*[^\n]*\n(?:> [^\n]*\n)*")
 _HEADING = re.compile(r"^# .*$", re.MULTILINE)
 _IMAGE = re.compile(r"!\[[^\]]*\]\(\s*(?:\./)?examples/[^)]*\)|<img\b[^>]*\bsrc=[\"'](?:\./)?examples/[^>]*>")
 
 
-def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, int], None]) -> list[Path]:
-    """Write the references that are not up to date. on_part: called with (done, total).
+def write(
+    shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, int], None], to: str | None = None
+) -> list[Path]:
+    """Write the references that are not up to date. on_part: called with (done, total). to: the bucket's
+    prefix or the folder where they will be, instead of the repository.
 
     Returns all files: the shards, then the files that describe them.
     """
@@ -50,7 +55,7 @@ def write(shards: Artifact, out: Artifact, repo: str, on_part: Callable[[int, in
         files += [*_references(pairs, pairs_out, public.PREFERENCE, lambda *_: None), _checksums(pairs_out)]
     else:
         shutil.rmtree(pairs_out.path, ignore_errors=True)
-    return [*files, *_beside(shards, out, repo)]
+    return [*files, *_beside(shards, out, repo, to)]
 
 
 def _references(
@@ -76,10 +81,20 @@ def _references(
     return files
 
 
-def card(text: str, repo: str) -> str:
-    """The card of the dataset without images: a notice under the title, and no images of examples."""
+def card(text: str, repo: str, to: str | None = None) -> str:
+    """The card of the dataset without images: a notice under the title, and no images of examples. repo, to:
+    see `write`."""
     bare = _IMAGE.sub("*(an image)*", text)
-    return _HEADING.sub(lambda found: f"{found[0]}\n{NOTICE.format(repo=repo).rstrip()}", bare, count=1)
+    notice = NOTICE.format(command=_command(repo, to)).rstrip()
+    return _HEADING.sub(lambda found: f"{found[0]}\n{notice}", bare, count=1)
+
+
+def _command(repo: str, to: str | None) -> str:
+    """What a reader runs. The path of a folder is not named, since readers may see it under another one."""
+    if to is None:
+        return f"`leaf hydrate {repo} --out DIR`"
+    folder = f"a copy of {printable(to)} on a disk" if is_url(to) else "the folder of this card"
+    return f"`leaf hydrate FOLDER --out DIR` (FOLDER: {folder})"
 
 
 def without_notice(text: str) -> str:
@@ -104,7 +119,7 @@ def _without_bytes(source: Path, target: Path, layout: public.Layout = public.RO
     return shard.rows
 
 
-def _beside(shards: Artifact, out: Artifact, repo: str) -> list[Path]:
+def _beside(shards: Artifact, out: Artifact, repo: str, to: str | None) -> list[Path]:
     """Write README.md and build.json, if the build wrote them, and SHA256SUMS of the new shards.
 
     croissant.json is left out, since it describes the original shards, and examples/, since it holds images.
@@ -114,7 +129,7 @@ def _beside(shards: Artifact, out: Artifact, repo: str) -> list[Path]:
         made.append(out.path / "README.md")
         with writing(made[-1]) as temporary:
             temporary.write_text(
-                card((shards.path / "README.md").read_text(encoding="utf-8"), repo), encoding="utf-8"
+                card((shards.path / "README.md").read_text(encoding="utf-8"), repo, to), encoding="utf-8"
             )
     if (shards.path / "build.json").is_file():
         made.append(out.path / "build.json")

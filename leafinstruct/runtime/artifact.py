@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -226,8 +227,12 @@ class Artifact:
                 path.unlink(missing_ok=True)
         if self.shared:
             return
-        for path in self.path.rglob(".*.tmp"):  # subfolders too: indexes of archives, images of the card
-            path.unlink()
+        # subfolders too: indexes of archives, images of the card
+        for path in list(self.path.rglob(".*.tmp")):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def totals(self) -> Totals:
         """Sum of the parts' reports."""

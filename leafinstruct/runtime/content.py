@@ -64,6 +64,12 @@ def known(path: Path) -> tuple[str, str] | None:
     return _known.get(path)
 
 
+def is_known(path: Path) -> bool:
+    """Whether `identity` of a file needs no hashing now. Raises OSError."""
+    found = _known.get(path)
+    return found is not None and found[0] == state(path)
+
+
 def remember(path: Path, then: str, found: str) -> None:
     """Take over what `known` returned earlier, if the file is in that state now."""
     try:

@@ -77,10 +77,10 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def scratch(path: Path) -> Iterator[Path]:
-    """An empty folder for intermediate files of one step. It is removed at the end; what a killed step left
-    there is removed at the beginning."""
-    shutil.rmtree(path, ignore_errors=True)
+def scratch(folder: Path, name: str) -> Iterator[Path]:
+    """A new folder in another one for intermediate files of one step, which is removed at the end. Two
+    processes have two. What a kill leaves is removed as temporary files are."""
+    path = folder / f".{name}.{secrets.token_hex(6)}.tmp"
     path.mkdir(parents=True)
     try:
         yield path

@@ -42,15 +42,19 @@ class Fence:
     def check(self) -> None:
         """Raise LeafInstructError if another process took the folder over."""
         for name, word in self._words.items():
-            try:
-                found = (self._folder / name).read_text(encoding="utf-8")
-            except FileNotFoundError:
-                found = ""
-            if found != word:
+            if _owner(self._folder, name) != word:
                 raise LeafInstructError(
                     f"{self._folder}: another `leaf` began to work here, which this disk does not prevent; "
                     "this one stops. Run one at a time"
                 )
+
+
+def _owner(folder: Path, name: str = _OWNER) -> str | None:
+    """The word in a folder."""
+    try:
+        return (folder / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 @contextmanager
@@ -79,8 +83,8 @@ def one_share(directory: Path, number: int) -> Iterator[None]:
     busy = f"{directory}: another `leaf` without --share is running here; wait for it"
     twice = f"{directory}: share {number} is running already; give each process another number"
     with ExitStack() as stack:
-        # shares hold it for a moment only
-        with locked(directory / ".lock", 10, busy):
+        # shares hold it for a moment only, and there may be thousands that begin together
+        with locked(directory / ".lock", 60 if _owner(directory) in (_SHARES, None) else 2, busy):
             stack.enter_context(locked(directory / f".share-{number}.lock", 0, twice))
         yield
 

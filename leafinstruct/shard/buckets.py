@@ -27,8 +27,9 @@ from leafinstruct.runtime.engine.base import Part
 ROWS_A_FILE = 16
 """Rows that a bucket reads of a file of gathered rows, on average, if it is not one of the first 2 a worker.
 Opening a file and verifying its frame takes as long as reading half a row of a megabyte."""
-_MAPPED = 1 << 15
-"""Files that are mapped at a time. Linux allows 65,530 mappings per process."""
+_MAPPED = 1 << 14
+"""Files of one kind that are mapped at a time. Linux allows 65,530 mappings per process; preference rows are
+written from two kinds, and libraries take some hundred."""
 
 Place = tuple[str, int]
 """Part, and index of the row in its file of gathered rows."""
@@ -43,7 +44,7 @@ def buckets(shards: Sequence[Part], parts: int, workers: int) -> list[Part]:
     count = max(2 * workers, int(ends[-1]) // (ROWS_A_FILE * max(1, parts)))
     # the bucket of the middle of each shard
     middle = ends - np.diff(ends, prepend=0) / 2
-    number = (middle * count / ends[-1]).astype(np.int64)
+    number = (middle * count / max(1, ends[-1])).astype(np.int64)  # all shards may be empty
     members = [[shards[at] for at in np.flatnonzero(number == one).tolist()] for one in np.unique(number)]
     return [Part(some[0].name, some) for some in members]
 

@@ -1,7 +1,8 @@
 """The keys of a part's rows for planning, `keys-<part>.arrow`, written beside the rows and read by column.
 
-Chosen: memory-mapped Arrow over JSON, because a plan over a million rows reads one column after the other,
-whose pages the system may drop again, and creates no Python object per row. Not named `.parquet`, because
+Chosen: Arrow over JSON, because a plan over a million rows reads one column after the other, and creates no
+Python object per row. Not mapped, because a process may have 65,530 mappings and a corpus more parts; nearly
+all bytes are read anyway, so memory is the same (benchmarks/planning.py). Not named `.parquet`, because
 readers of the dataset take every such file as a shard.
 """
 
@@ -91,10 +92,11 @@ def near_groups(filtered: Artifact, parts: Sequence[str]) -> pa.Table:
 
 
 def read(out: Artifact, parts: Sequence[str], kind: str = "keys") -> dict[str, pa.Table]:
-    """The keys of each part, memory-mapped, or another kind of table that `write` wrote. One mapping per
-    part; Linux allows 65,530 per process."""
+    """The keys of each part, in memory, or another kind of table that `write` wrote."""
     found = {}
     for part in parts:
-        with pa.memory_map(str(out.file(kind, part, ".arrow"))) as mapped, pa.ipc.open_file(mapped) as file:
+        with pa.OSFile(str(out.file(kind, part, ".arrow"))) as source:
+            data = source.read_buffer()
+        with pa.ipc.open_file(data) as file:
             found[part] = file.read_all()
     return found

@@ -276,7 +276,8 @@ def write(settings: ShardSettings, out: Artifact, part: Part) -> TaskResult:
     rows = GatheredRows(out, "rows", public.schema())
     totals: Counter[str] = Counter()
     for shard in part.payload:
-        totals.update(_write(settings, out, rows, shard).counts)
+        if not out.is_up_to_date(shard.name, shard.payload[0]):  # an engine may run a task again
+            totals.update(_write(settings, out, rows, shard).counts)
     return TaskResult(counts=totals)
 
 

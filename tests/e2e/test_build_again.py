@@ -46,6 +46,7 @@ def run_of(own: Path) -> Path:
     return own.parent / "runs/t"
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("stage", ["ingest", "filter", "rewrite", "shard"])
 @pytest.mark.parametrize(
     "change",

@@ -24,6 +24,7 @@ from leafinstruct.pipeline import Outcome
 from leafinstruct.records import table
 from leafinstruct.runtime import content
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.engine.share import Share
 from leafinstruct.runtime.files import load, save
 from leafinstruct.train.data.codes import Codes
 from leafinstruct.verify import verify
@@ -103,6 +104,7 @@ def one(run: Path, pattern: str) -> Path:
     return sorted(run.glob(pattern))[1]
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize(
     "kind", ["*.parquet", "SHA256SUMS", "README.md", "croissant.json", "build.json", "examples/*"]
@@ -122,6 +124,7 @@ def test_a_damaged_published_file_is_made_again(own, kind, damage):
     assert all(outcome.up_to_date and not outcome.repaired for outcome in build(own))
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize(
     "kind",
@@ -168,6 +171,7 @@ def test_a_damaged_part_is_made_again_when_it_is_read(own, kind, damage):
     assert all(outcome.up_to_date and not outcome.repaired for outcome in build(own))
 
 
+@pytest.mark.matrix(5)
 @pytest.mark.parametrize("damage", [flip, cut, zero, empty], ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("stage", ["ingest", "filter", "rewrite", "shard"])
 @pytest.mark.parametrize("kind", ["report-*.json", "record.json", "fingerprint.json"])
@@ -289,6 +293,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("damage", [flip, cut, Path.unlink], ids=lambda damage: damage.__name__)
 @pytest.mark.parametrize("kind", ["html/*/*.png", "mmc4/*.jsonl", "warc/*", "sums.json", "complete.json"])
 def test_a_damaged_file_of_the_embedded_corpus_is_drawn_again_before_it_is_read(
@@ -357,6 +362,20 @@ def test_a_source_that_rotted_is_noticed_when_a_part_of_it_is_read_again(own):
     ]
     assert any("Number 7." in text for text in texts)
     assert not any("Number 1." in text for text in texts)
+    assert all(outcome.up_to_date for outcome in build(own))
+
+
+def test_a_source_that_rots_during_a_divided_build_ends_it_with_a_hint(own):
+    """Other shares have made later stages from what it was."""
+    build(own)
+    rot(run_of(own))
+    flip(one(run_of(own), "ingest/documents/*/documents-*"))
+    shutil.rmtree(run_of(own) / "filter")
+    with pytest.raises(
+        DriftError, match=r"filter with other settings.*its input; .*to begin anew, stop them"
+    ):
+        build(own, share=Share(1, 1))
+    build(own)
     assert all(outcome.up_to_date for outcome in build(own))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ def test_personal_data_reaches_no_model_and_no_shard_and_every_mask_is_counted_a
     assert "901820" not in sent
     assert sent.count("email]") == 2  # the judge's question and the rewriter's, with an escaped bracket
     filtered = own.parent / "runs/t/filter"
-    for path in [*filtered.glob("*.parquet"), *(own.parent / "runs/t/rewrite").glob("*.parquet")]:
+    written = [list(folder.rglob("*-*.parquet")) for folder in (filtered, own.parent / "runs/t/rewrite")]
+    assert all(written)
+    for path in chain(*written):
         assert "jane@maker" not in str(list(table.read(path)))
     assert "jane@maker" not in str(rows(own.parent / "runs/t/shard"))
     made = [found for path in filtered.rglob("documents-*") for _, found in edits.edits(path) if found]

@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filter.test_classifiers import written
 from making import InlineEngine, build, mmc4, png, recipe, shard_sums
 
 from leafinstruct import pipeline
 from leafinstruct.errors import DriftError
 from leafinstruct.recipe import load as recipes
 from leafinstruct.runtime.engine.local import LocalEngine
+from leafinstruct.sketchbook import tiny_clip
 
 pytestmark = pytest.mark.e2e
 
@@ -117,3 +119,34 @@ def test_sources_that_moved_alone_change_no_version(copied):
     assert up_to_date == [False, True, True, True]
     assert lines == ['ingest.roots.own "../../../data" -> "../../../elsewhere"']
     assert engine.reports == {"reading": []}
+
+
+def test_a_moved_model_file_a_classifier_and_a_reference_change_no_fingerprint_and_no_key(tmp_path):
+    """The weights count by their sha256, wherever the files of the project lie."""
+    first, second = tmp_path / "first", tmp_path / "deeper/second"
+    project(first)
+    (first / "models").mkdir()
+    shutil.copyfile(tiny_clip.unpack(tmp_path), first / "models/own.pt")
+    written(first / "models/seen", seed=0)
+    mmc4(first / "held", {"https://held.example": [("Oil the blue hinge once a year.", png(dot=70))]})
+    source = {"kind": "mmc4", "name": "own", "path": "data", "license": "CC0-1.0"}
+    own = str(first / "models/own.pt")
+    passing = {
+        "min_words": 10,
+        "min_images": 2,
+        "alignment": {"model": "models/own.pt"},
+        "classifiers": [{"name": "seen", "of": "images", "model": "models/seen", "label": "nsfw"}],
+        "reference": [source | {"name": "held", "path": "held"}],
+        "rules": [{"score": "alignment.mean", "min": -1, "model": own}],
+    }
+    recipe(first, version="v1", ingest={"sources": [source]}, filter=passing, workdir=None)
+    build(first / "recipe.yaml", f"workdir={first}")
+    folder = os.fsencode(first)
+    holding = [path for path in (first / "runs").rglob("*") if path.is_file() and folder in path.read_bytes()]
+    assert holding == []
+    shutil.copytree(first, second, copy_function=shutil.copyfile)
+    shutil.rmtree(first)
+    text = (second / "recipe.yaml").read_text().replace(str(first), str(second))
+    (second / "recipe.yaml").write_text(text)
+    up_to_date, lines, engine = again(second)
+    assert (up_to_date, lines, engine.reports) == ([True] * 4, [], {})

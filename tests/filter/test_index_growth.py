@@ -15,6 +15,7 @@ from leafinstruct.filter.index.reduce import reduce
 from leafinstruct.filter.index.text import BANDS
 from leafinstruct.records import table
 from leafinstruct.records.rows import DuplicateRow, KeyRow
+from leafinstruct.runtime.artifact import Artifact
 
 IMAGES = 2
 COPIED, NEAR = 4, 3
@@ -75,13 +76,17 @@ def test_groups_and_shares_do_not_depend_on_buckets_or_parts(tmp_path, monkeypat
 def test_images_in_buckets_have_the_shares_of_one_table(tmp_path, monkeypatch):
     files = written(tmp_path, 600, 200)
     whole = reduced(files, tmp_path)
+    stored = Artifact(tmp_path).file("images", "p")
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(b"images of a part")
     monkeypatch.setattr(searching, "HASHES_A_BUCKET", 1176 // 3)  # images of documents with words
     engine = InlineEngine()
     assert [row for _, rows in reduce(files, tmp_path, engine) for row in rows] == whole
     near = round(sum(IMAGES * row.near_images for row in whole))
     assert near > 100
     assert engine.total("comparing images", "images") == 1176 + near  # and which of the near ones are copies
-    assert not (tmp_path / "images").exists()
+    assert stored.read_bytes() == b"images of a part"
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 @pytest.mark.usefixtures("small_steps")

@@ -18,9 +18,9 @@ from s3 import S3, refusing
 
 import leafinstruct
 from leafinstruct.errors import RecipeError, SourceError
-from leafinstruct.images.read import fetch
+from leafinstruct.images.read import fetch, stamp
 from leafinstruct.images.unreadable import Unreadable
-from leafinstruct.ingest import stage
+from leafinstruct.ingest import forecast, stage
 from leafinstruct.ingest.origin import IngestSettings
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records.document import Ref
@@ -192,15 +192,17 @@ def test_an_image_that_cannot_be_read_now_can_be_read_later(s3):
     assert isinstance(failed, Unreadable)
     assert (failed.reason, failed.retryable) == ("unreadable", True)
     assert "s3://crawl/data/a.png: 503" in failed.detail
+    assert stamp(root / "a.png") == ""
     s3.fault = None
     assert fetch(Ref(file="a.png"), root) == png()
+    assert stamp(root / "a.png") != ""
     missing = fetch(Ref(file="b.png"), root)
     assert isinstance(missing, Unreadable)
     assert (missing.reason, missing.retryable) == ("missing", False)
-    for name in ("../secret.png", "/secret.png", "x/../../../other/secret.png"):
+    for name in ("../secret.png", "/secret.png", "x/../../../other/secret.png", "a\x7f.png"):
         outside = fetch(Ref(file=name), root)
         assert isinstance(outside, Unreadable)
-        assert outside.reason == "unsafe_path"
+        assert (outside.reason, outside.retryable) == ("unsafe_path", False)
 
 
 def test_a_folder_is_searched_by_the_rules_of_the_disk(s3):
@@ -323,3 +325,14 @@ def test_a_repository_of_the_hub_is_read_at_one_commit(hub, corpus):
         list(leafinstruct.read({**source, "path": "hf://datasets/me/none/x.parquet"}))
     with pytest.raises(SourceError, match="hf://datasets/me/demo/none: no such object or folder"):
         list(leafinstruct.read({**source, "path": "hf://datasets/me/demo/none"}))
+
+
+def test_a_forecast_reads_the_folder_of_a_bucket(s3, tmp_path):
+    mmc4(tmp_path / "data", {"https://a.example/1": [(STEPS[0], png())]})
+    s3.upload(tmp_path / "data", "data/")
+    source = {"kind": "mmc4", "name": "own", "path": "s3://crawl/data"}
+    settings = IngestSettings.of(recipes.load(recipe(tmp_path, ingest={"sources": [source]})))
+    (found,) = forecast.sample(settings, Artifact(tmp_path / "scratch"), InlineEngine(), 1)
+    assert found.roots == {"own": ObjectPath("s3://crawl/data")}
+    (image,) = found.documents[0].images
+    assert fetch(image.ref, found.roots["own"]) == png()

@@ -152,6 +152,7 @@ def test_five_megabytes_on_one_line_are_read_in_a_second(real, tmp_path):
         ("file:///etc/passwd", "!unsafe_path"),
         ("C:/x.png", "!unsafe_path"),
         ("x%00.png", "!unsafe_path"),
+        ("x%7F.png?v=3", "!unsafe_path"),
         ("javascript:alert(1)", "!unknown_scheme"),
         ("http://[", "!bad_url"),
         ("data:image/png;base64,AAAA", "!data_uri"),

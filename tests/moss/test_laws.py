@@ -166,6 +166,7 @@ def test_a_cut_image_is_the_beginning_of_the_whole_one(backbone, mode):
         close(hidden(model, ids[:, :cut]), whole[:, :cut])
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.e2e
 @every
 @backbones
@@ -352,6 +353,7 @@ def test_what_cannot_be_merged_says_why(tmp_path):
     assert torch.equal(hidden(bare, ids), hidden(exact(chameleon()), ids))
 
 
+@pytest.mark.matrix(4)
 @pytest.mark.e2e
 @every
 @backbones

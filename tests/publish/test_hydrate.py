@@ -208,6 +208,27 @@ def test_a_card_gets_its_notice_and_loses_it_again():
     assert without_notice(noted) == text
 
 
+@pytest.mark.parametrize(
+    ("to", "command"),
+    [
+        (None, "`leaf hydrate me/demo --out DIR` fetches"),
+        ("s3://b/v1", "`leaf hydrate FOLDER --out DIR` (FOLDER: a copy of s3://b/v1 on a disk) fetches"),
+        ("/home/me/v1", "`leaf hydrate FOLDER --out DIR` (FOLDER: the folder of this card) fetches"),
+    ],
+)
+def test_a_card_names_a_command_that_works_where_the_dataset_is(to, command):
+    text = "# Title\n\nText.\n"
+    noted = card(text, "me/demo", to)
+    assert command in noted
+    assert [line[:2] for line in noted.splitlines()[2:5]] == ["> ", "> ", "> "]
+    assert without_notice(noted) == text
+
+
+def test_a_bucket_is_refused_with_what_to_do():
+    with pytest.raises(PublishError, match="s3://b/v1: is neither a folder nor ORG/NAME; copy it to a disk"):
+        room.shards("s3://b/v1", None)
+
+
 def test_from_the_hub_and_the_source_files_the_shards_come_back_to_the_byte(
     references, shards, built, tmp_path
 ):

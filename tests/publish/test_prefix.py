@@ -17,6 +17,7 @@ from s3 import S3, refusing
 
 from leafinstruct import pipeline
 from leafinstruct.errors import PublishError, SourceError
+from leafinstruct.publish import hydrate
 from leafinstruct.publish.plan import LIST
 from leafinstruct.publish.push import PushSettings
 from leafinstruct.recipe import load as recipes
@@ -209,6 +210,16 @@ def test_a_folder_is_written_in_the_same_way(built, shards, tmp_path):
     assert set(there) == expected(shards) | {LIST}
     assert all(data == (shards / name).read_bytes() for name, data in there.items() if name != LIST)
     assert push(built, to=str(tmp_path / "out")).plan.empty
+
+
+def test_a_card_of_references_names_the_command_for_this_place(built, tmp_path):
+    loaded = recipes.load(built, ("push.images=reference",))
+    settings = PushSettings.of(loaded, "me/demo", to=str(tmp_path / "out"))
+    assert pipeline.publish(loaded, settings, InlineEngine(), lambda *_: None, False).images == "reference"
+    noted = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert "`leaf hydrate FOLDER --out DIR` (FOLDER: the folder of this card) fetches" in noted
+    assert str(tmp_path) not in noted
+    assert hydrate.shards(str(tmp_path / "out"), None)
 
 
 def test_the_hub_is_not_written_by_puts(built):

@@ -19,6 +19,7 @@ from leafinstruct.records.document import Document
 from leafinstruct.records.example import Example, Turn, example_id
 from leafinstruct.records.rows import Drop
 from leafinstruct.runtime.artifact import Artifact
+from leafinstruct.runtime.files import writing
 from leafinstruct.runtime.stage_report import StageReport
 
 STAGES = ("ingest", "filter", "rewrite", "shard")
@@ -67,8 +68,8 @@ def commit(
     """Write tables of a part (kind -> rows and schema) and its report."""
     paths = []
     for kind, (rows, schema) in files.items():
-        artifact.path.mkdir(parents=True, exist_ok=True)
-        table.write(artifact.file(kind, part), rows, schema)
+        with writing(artifact.file(kind, part)) as temporary:
+            table.write(temporary, rows, schema)
         paths.append(artifact.file(kind, part))
     artifact.commit(part, "key", StageReport.of(report), paths)
 

@@ -341,7 +341,7 @@ def test_the_verb_writes_a_page_and_reads_its_labels(folder):
     done = leaf("audit", "recipe.yaml", "--blind", "--sample", "8", cwd=folder)
     assert done.returncode == 0, done.stderr
     written = next(folder.rglob("audit.html"))
-    assert Path(done.stdout.strip()) == written
+    assert Path(done.stdout.strip()).absolute() == written
     assert "leaf: 8 of 10 documents, 0 images, " in done.stderr
     assert "audit.sample.json: decisions and weights, not for the annotators" in done.stderr
     found = samples.read(beside(written))

@@ -10,12 +10,14 @@ import pytest
 from making import build, mmc4, png, recipe, rows
 
 from leafinstruct import pipeline
+from leafinstruct.filter.scores.cell import cell
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records import removals as suppressed
 from leafinstruct.records import table
 from leafinstruct.report.explain import lineage
 from leafinstruct.report.explain.find import Match, find
 from leafinstruct.report.explain.story import story
+from leafinstruct.report.inspect import decision
 from leafinstruct.runtime.artifact import Artifact
 
 WORDS = "Draw a red wall on the green grass of the meadow"
@@ -190,3 +192,25 @@ def test_before_the_later_stages_a_record_is_explained_up_to_its_last_stage(stag
     assert record["fate"] == "read"
     assert (record["filter"], record["rewrite"], record["examples"], record["scores"]) == (None, None, [], [])
     assert record["versions"]["filter"] == {"state": "missing"}
+
+
+def test_a_near_duplicate_names_the_better_record_of_its_group_in_another_part(tmp_path):
+    filtered = Artifact(tmp_path / "filter")
+    for part, document, words in (("own-1", "a" * 16, 90), ("own-2", "b" * 16, 80)):
+        key = {"document_id": document, "text": document, "words": words, "images": []}
+        empty = {"bands": [], "runs": [], "hashes": []}
+        found = {"document_id": document, "near_text": 1, "group": "a" * 16}
+        for kind, row, schema in (
+            ("keys", {**key, **empty}, table.KEYS),
+            ("duplicates", {**dict.fromkeys(table.DUPLICATES.names), **found}, table.DUPLICATES),
+        ):
+            path = filtered.file(kind, part)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table.write(path, [row], schema)
+    scores = [cell("duplicate.near_text", 1.0)]
+    copy = decision.duplicates(filtered, "own-2", "b" * 16, scores)
+    assert copy is not None
+    assert copy["near_text"] == {"count": 1, "of": ["a" * 16]}
+    best = decision.duplicates(filtered, "own-1", "a" * 16, scores)
+    assert best is not None
+    assert best["near_text"]["count"] == 0

@@ -292,7 +292,7 @@ def test_the_verb_writes_the_page_and_prints_its_path(tmp_path):
     done = leaf("inspect", path.name, "--records", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     written = next(tmp_path.rglob("inspect.html"))
-    assert Path(done.stdout.strip()) == written
+    assert Path(done.stdout.strip()).absolute() == written
     assert "leaf: 1 of 2 records, 0 images, " in done.stderr
 
 

@@ -285,7 +285,7 @@ def test_a_run_that_is_not_there_half_built_or_damaged_is_a_leaf_error(tmp_path)
         )
     shown = leaf("status", path, "--table", "scores", "--out", tmp_path / "t.csv")
     assert shown.stderr == (
-        f"leaf: {tmp_path}/runs/t/filter: missing, so there is no table of scores; run: leaf build {path}\n"
+        f"leaf: runs/t/filter: missing, so there is no table of scores; run: leaf build {path}\n"
     )
     build(path)
     run = leafinstruct.open(str(tmp_path / "runs/t"))
@@ -300,7 +300,7 @@ def test_a_run_that_is_not_there_half_built_or_damaged_is_a_leaf_error(tmp_path)
     save(run.stages["shard"].path / "record.json", {**(record or {}), "format": 1})
     with pytest.raises(DriftError) as older:
         leafinstruct.open(run.directory)
-    assert leaf("status", path).stderr == f"leaf: {older.value}\n"
+    assert leaf("status", path).stderr == f"leaf: {older.value}\n".replace(f"{tmp_path}/", "")
 
 
 def test_drops_of_pieces_are_no_drops_of_documents(tmp_path):

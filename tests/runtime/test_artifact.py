@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from leafinstruct.errors import DriftError, LeafInstructError, SourceError
 from leafinstruct.runtime.artifact import Artifact, digest, drift
-from leafinstruct.runtime.files import load, save, writing
+from leafinstruct.runtime.files import load, save, scratch, writing
 from leafinstruct.runtime.locks import Fence, one_build, one_share
 from leafinstruct.runtime.stage_report import Loss, StageReport
 
@@ -232,6 +233,18 @@ def test_another_error_of_a_lock_names_the_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(SourceError, match="cannot write here: Input/output error"), one_build(tmp_path):
         pass
+
+
+def test_scratch_folders_of_two_processes_are_two_and_what_a_kill_left_is_removed(tmp_path):
+    artifact = Artifact(tmp_path)
+    kept = placed(artifact, "images", "p")
+    with scratch(tmp_path, "images") as one, scratch(tmp_path, "images") as other:
+        assert one != other
+        (one / "left").write_bytes(b"x")
+        shutil.copytree(one, tmp_path / ".images.0123456789ab.tmp")
+    artifact.keep_only(["p"])
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert kept.read_bytes() == b"data"
 
 
 def test_json_is_written_readably(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from s3 import S3, SECRET, refusing
 
 from leafinstruct.errors import SourceError
+from leafinstruct.ingest.files import exists
 from leafinstruct.runtime.store import bucket, opened
 from leafinstruct.runtime.store.disk import Folder
 from leafinstruct.runtime.store.path import ObjectPath, located, relative_root, root_at
@@ -186,6 +187,17 @@ def test_a_hostile_key_is_refused_and_not_printed_raw(key, s3):
     assert str(error.value).isprintable()
 
 
+@pytest.mark.parametrize("name", ["a\x7f.png", "a\x00.png", "x/../../y", "\ud800.png"])
+def test_a_hostile_name_is_no_object_and_an_outage_is_no_answer(name, s3):
+    store, _ = opened.store_of("s3://crawl/x")
+    with pytest.raises(FileNotFoundError):
+        store.head(name)
+    assert not exists(ObjectPath("s3://crawl"), name)
+    s3.fault = refusing("503 Slow Down", "SlowDown")
+    with pytest.raises(SourceError, match="503"):
+        exists(ObjectPath("s3://crawl"), "a.png")
+
+
 def test_keys_are_taken_as_they_are(s3):
     names = ["a b#c%25[1]é?.txt", "*.txt", "x/{y}.txt"]
     for name in names:
@@ -257,6 +269,9 @@ def test_paths_of_objects_behave_like_paths():
         ".gz",
     )
     assert path.relative_to(ObjectPath("s3://bucket")).as_posix() == "a/b.warc.gz"
+    for name in ("hf/x.jsonl", "s3/y/z.jsonl", "gs/a"):  # folders with the name of a scheme
+        inside = ObjectPath("s3://bucket/data") / name
+        assert inside.relative_to(ObjectPath("s3://bucket/data")).as_posix() == name
     assert pickle.loads(pickle.dumps(path)) == path
     assert hash(ObjectPath("s3://bucket/a")) == hash(path.parent)
     assert str((path.parent / "../../../etc").resolve()) == "s3:/../etc" or not (
@@ -289,4 +304,6 @@ def test_globs_stay_within_a_folder_unless_they_have_two_stars(s3):
     assert found("**/*.html") == ["a.html", "x/b.html", "x/y/c.html"]
     assert found("x/*") == ["x/b.html", "x/d.txt"]
     assert found("[ax]/?.html") == ["x/b.html"]
+    assert found("x?b.html") == found("x[!a]b.html") == found("**.html/*") == []
+    assert found("**/y/*.html") == found("x/**/c.html") == ["x/y/c.html"]
     gc.collect()  # no connection is left to warn about

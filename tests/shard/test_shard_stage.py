@@ -165,6 +165,19 @@ def test_a_bucket_has_enough_rows_of_each_part_and_shards_of_all_sizes():
     # one shard has nearly all rows
     assert [len(one.payload) for one in buckets.buckets(of(5, 10_000, 5, 5), parts=9, workers=2)] == [1, 1, 2]
     assert [len(one.payload) for one in buckets.buckets(of(1, 1, 1), parts=9, workers=64)] == [1, 1, 1]
+    assert [len(one.payload) for one in buckets.buckets(of(0, 0), parts=9, workers=2)] == [2]
+
+
+def test_a_plan_maps_no_file_and_two_kinds_of_gathered_rows_fit_into_the_mappings_of_a_process(tmp_path):
+    out = Artifact(tmp_path)
+    document = {"document": "a", "group": "b"}
+    parts = [f"p{number}" for number in range(30)]
+    for part in parts:
+        keys.write(keys.file_of(out, part), "key", [document], keys.NEAR)
+    read = keys.read(out, parts)
+    assert {table.to_pylist()[0]["group"] for table in read.values()} == {"b"}
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    assert 2 * buckets._MAPPED < 65_530 - 10_000
 
 
 def test_a_damaged_row_is_found_when_its_shard_is_written(small):

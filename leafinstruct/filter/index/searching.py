@@ -45,7 +45,7 @@ def near_better(
     if len(hashes) <= HASHES_A_BUCKET:
         return has_better(queries, own, hashes, rank, radius)
     found = np.zeros(len(queries), bool)
-    with scratch(folder / "images") as made:
+    with scratch(folder, "near-images") as made:
         tables = len(_write(made / "hashes.arrow", hashes, rank))
         asked = _write(made / "queries.arrow", queries, own)
         parts = [Part(f"{number:05d}", (number, tables)) for number in range(len(asked))]

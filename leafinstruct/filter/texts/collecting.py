@@ -51,7 +51,7 @@ def collect(config: FilterConfig, out: Artifact, parts: Sequence[Part], engine: 
         for part in parts:
             _repeat(out, part.name, found)
         return
-    with scratch(out.path / "hosts") as folder:
+    with scratch(out.path, "hosts") as folder:
         names = np.array_split(np.array([part.name for part in parts]), buckets)
         some = [Part(f"{at:05d}", (buckets, own.tolist())) for at, own in enumerate(names)]
         _run(engine, partial(divide, out, folder), some, "dividing pages by host")

@@ -74,7 +74,7 @@ def safe_name(name: str) -> str:
     hostile = (
         "\\" in name
         or ":" in name.partition("/")[0]
-        or any(char < " " or "\ud800" <= char <= "\udfff" for char in name)
+        or any(char < " " or char == "\x7f" or "\ud800" <= char <= "\udfff" for char in name)
     )
     if hostile or path.is_absolute() or ".." in path.parts or not path.parts or len(name) > 1024:
         raise LostError("unsafe_path", f"the name {shown(name)} could leave the image folder")

@@ -210,5 +210,9 @@ def _below_root(folder: str, written: str) -> str | None:
     name = posixpath.normpath(
         written.lstrip("/") if written.startswith("/") else posixpath.join(folder, written)
     )
-    hostile = name in (".", "..") or name.startswith(("../", "/")) or any(char < " " for char in name)
+    hostile = (
+        name in (".", "..")
+        or name.startswith(("../", "/"))
+        or any(char < " " or char == "\x7f" for char in name)
+    )
     return None if hostile or len(name) > 1024 else name

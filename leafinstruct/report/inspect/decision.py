@@ -173,7 +173,7 @@ def _group(filtered: Artifact, part: str, document: str) -> set[_Place]:
     for path in filtered.files("duplicates") if group is not None else ():
         members = {name for (name,) in values_where(path, "group", one_of({group}), "document_id")}
         if members:
-            keys = path.with_name(path.name.replace("duplicates-", "keys-", 1))
+            keys = filtered.file("keys", path.stem.removeprefix("duplicates-"))
             columns = ("document_id", "words", "images")
             found |= {
                 _place(*values) for values in values_where(keys, "document_id", one_of(members), *columns)

@@ -124,9 +124,15 @@ def naming(stage: str) -> Iterator[None]:
 class Engine(Protocol):
     """Runs tasks over parts."""
 
-    workers: int
-    remote: bool
-    """Whether parts may run on other machines."""
+    @property
+    def workers(self) -> int:
+        """Number of parts that run at a time."""
+        ...
+
+    @property
+    def remote(self) -> bool:
+        """Whether parts may run on other machines."""
+        ...
 
     def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         """Run `task` on every part and yield the results as parts finish. The first exception of a task is

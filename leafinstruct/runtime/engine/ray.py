@@ -60,11 +60,22 @@ class RayEngine:
     def __init__(self, config: EngineConfig, workers: int | None, directory: Path) -> None:
         if find_spec("ray") is None:
             raise RecipeError("engine.kind: ray is not installed; pip install 'leafinstruct[ray]'")
-        self.workers = workers or cores()
+        self._workers = workers
         self._most = workers if config.address else None
-        self._config, self._marker = config, directory.absolute() / ".nodes"
+        self._config, self._token = config, secrets.token_hex(16)
+        # shares of one build have an engine each
+        self._marker = directory.absolute() / f".nodes-{self._token[:12]}"
         self._expected: Expected | None = None
         self._started = False
+
+    @property
+    def workers(self) -> int:
+        """Maximum number of parts at a time: as given, or as the cluster allows once it is connected."""
+        if self._workers or self._expected is None:
+            return self._workers or cores()
+        import ray
+
+        return max(1, int(ray.cluster_resources().get("CPU", 0) / self._config.cpus))
 
     def __enter__(self) -> RayEngine:
         return self
@@ -130,10 +141,9 @@ class RayEngine:
         the run. Once per build."""
         if self._expected is None:
             self._connect()
-            token = secrets.token_hex(16)
             with writing(self._marker) as temporary:
-                temporary.write_text(token, encoding="utf-8")
-            self._expected = Expected.here(self._marker, token)
+                temporary.write_text(self._token, encoding="utf-8")
+            self._expected = Expected.here(self._marker, self._token)
         return self._expected
 
     def _connect(self) -> None:

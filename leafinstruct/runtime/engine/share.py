@@ -139,8 +139,12 @@ class Shared:
 
     def __init__(self, engine: Engine, share: Share, run: Path) -> None:
         """run: folder of the run."""
-        self.workers, self.remote = engine.workers, engine.remote
+        self.remote = engine.remote
         self.whole, self.share, self.folder = engine, share, run / FOLDER
+
+    @property
+    def workers(self) -> int:
+        return self.whole.workers
 
     def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         """See Engine.map."""
@@ -188,7 +192,8 @@ class Shared:
 
     def leave(self) -> None:
         """End the divided build: all of its stages are done."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with self.alone():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -38,10 +38,14 @@ class Watched:
         self, engine: Engine, stage: str, on_progress: OnProgress, check: Callable[[], None] = lambda: None
     ) -> None:
         """check: called after every part; what it raises stops the step."""
-        self.workers, self.remote = engine.workers, engine.remote
+        self.remote = engine.remote
         self._engine, self._stage, self._on_progress = engine, stage, on_progress
         self._check = check
         self.repaired: Counter[str] = Counter()
+
+    @property
+    def workers(self) -> int:
+        return self._engine.workers
 
     def map(self, task: Task[R], parts: Sequence[Part], needs: Needs) -> Iterator[R]:
         """See Engine.map."""

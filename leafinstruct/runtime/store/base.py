@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from leafinstruct.errors import SourceError
+
 SCHEMES = ("s3", "gs", "hf")
 """Schemes of URLs that a recipe may name."""
+
+
+class UnsafeKeyError(SourceError):
+    """A key that a store can never read, such as one with a control character."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leafinstruct.errors import SourceError
-from leafinstruct.runtime.store.base import Head
+from leafinstruct.runtime.store.base import Head, UnsafeKeyError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -85,9 +85,13 @@ class Bucket:
 
     def head(self, key: str) -> Head:
         import obstore
+        from obstore.exceptions import InvalidPathError
 
         with self._asking(key):
-            found = obstore.head(self._store, key)
+            try:
+                found = obstore.head(self._store, key)
+            except (InvalidPathError, ValueError):  # from a hostile page; no object can be read by such a key
+                raise FileNotFoundError from None
         return Head(found["size"], _tag(found["e_tag"]))
 
     def get(self, key: str, start: int, stop: int, head: Head) -> bytes:
@@ -174,7 +178,7 @@ class Bucket:
                 raise self._error(key, str(error)) from None
             raise FileNotFoundError(2, "no such object", f"{self.url}/{shown(key)}") from None
         except (exceptions.InvalidPathError, ValueError):
-            raise SourceError(
+            raise UnsafeKeyError(
                 f"{self.url}/{shown(key)}: a key that is no plain path (`..`, `//` or a control character in "
                 "it); rename the object, or name a folder without it"
             ) from None

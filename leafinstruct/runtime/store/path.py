@@ -5,9 +5,9 @@ answers these calls from a store, each reader reads a bucket without a line of i
 interface beside `Path` in every reader; universal_pathlib (a dependency over fsspec, whose paths are no
 `Path`); a mount (FUSE).
 
-The state of an object takes the place of a file's time: `st_mtime_ns` is a number made of its tag. So
-whatever compares size and time of a file compares size and ETag of an object. A path is never opened by its
-name: what needs a file on a disk gets a SourceError that names the object.
+The state of an object takes the place of a file's time: `st_mtime_ns` is a number made of its tag, so what is
+cached by size and time of a file is cached by size and ETag of an object. A path is never opened by its name:
+what needs a file on a disk gets a SourceError that names the object.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ import hashlib
 import io
 import os
 import posixpath
-import re
 import stat
-from collections.abc import Iterator
-from fnmatch import translate
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PosixPath
 from typing import IO, Any, Self, cast
 
@@ -63,7 +62,7 @@ class ObjectPath(PosixPath):
 
     def __str__(self) -> str:
         parts = self.parts
-        if parts and parts[0].rstrip(":") in SCHEMES:
+        if parts and parts[0].endswith(":") and parts[0][:-1] in SCHEMES:
             return f"{parts[0]}//{'/'.join(parts[1:])}"
         return super().__str__()
 
@@ -132,24 +131,20 @@ class ObjectPath(PosixPath):
 
     def glob(self, pattern: str, **_: Any) -> Iterator[Self]:  # type: ignore[override]
         """Yield the objects below this folder that match; `**` matches any folders."""
-        matches = re.compile(_translated(pattern))
+        parts = pattern.split("/")
         for name, state in self.files():
-            if matches.fullmatch(name):
+            if _matches(name.split("/"), parts):
                 opened.remember([(str(self / name), state)])
                 yield self / name
 
 
-def _translated(pattern: str) -> str:
-    """Return the regular expression of a glob whose `*` stays within a folder."""
-    found = ""
-    for part in pattern.split("/")[:-1]:
-        found += "(?:[^/]+/)*" if part == "**" else _part(part) + "/"
-    return found + _part(pattern.rpartition("/")[2])
-
-
-def _part(part: str) -> str:
-    body = translate(part.replace("**", "*"))
-    return body.removeprefix("(?s:").removesuffix(r")\Z").replace(".*", "[^/]*")
+def _matches(name: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the steps of a name match those of a glob, one by one: no wildcard matches a slash."""
+    if not name or not pattern:
+        return not name and not pattern
+    if pattern[0] == "**" and len(pattern) > 1:
+        return any(_matches(name[at:], pattern[1:]) for at in range(len(name)))
+    return fnmatchcase(name[0], pattern[0]) and _matches(name[1:], pattern[1:])
 
 
 class _Stream(io.RawIOBase):
