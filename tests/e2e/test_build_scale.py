@@ -158,6 +158,8 @@ def test_no_model_is_asked_and_its_requests_are_scaled(pages: Path) -> None:
     model_bound = next(bound for bound in found.bounds if bound.name == "model")
     assert model_bound.hours == pytest.approx((found.input_tokens + found.output_tokens) / 1000 / 60)
     assert found.bounds[0] == model_bound
+    asking = next(step for step in found.steps if step.step == "asking models")
+    assert (asking.where, asking.shared) == ("one process", True)
     assert any("judge keeps every document" in line for line in found.assumed)
 
 
@@ -205,6 +207,7 @@ def test_the_command_prints_the_plan(pages: Path) -> None:
     assert lines[0].startswith("plan           7,000,000 documents in ")
     assert any(line.startswith("slowest step   the slowest step is ") for line in lines)
     assert any(line.startswith("bounded by ") and "with 16 workers" in line for line in lines)
+    assert any(line.startswith("to do ") for line in lines)
     assert max(map(len, lines)) <= 100
 
 

@@ -115,7 +115,7 @@ def plan(loaded: Loaded, engine: Engine, documents: int, workers: int, sample: i
         error=expected["error"],
         slowest=longest,
         bounds=bounds,
-        advice=_advice(bounds[0], steps, filters, scaled),
+        advice=advice(bounds[0], steps, filters),
         assumed=list(_assumed(filters, measured, expected)),
         stopped=None if measured.stopped is None else f"after {measured.stopped[0]}: {measured.stopped[1]}",
     )
@@ -165,12 +165,10 @@ def _model_bounds(llm: LlmConfig, expected: Forecast, factor: float) -> list[Bou
 
 
 _MACHINES = "--share K/N (docs/cluster.md)"
-_MAPPINGS = 65_530
-"""Files that Linux lets a process map, of which the plan of the shards needs one a part (shard/keys.py)."""
 
 
-def _advice(bound: Bound, steps: Sequence[StepPlan], filters: FilterSettings, scaled: Scaled) -> list[str]:
-    """What would make it faster, or possible."""
+def advice(bound: Bound, steps: Sequence[StepPlan], filters: FilterSettings) -> list[str]:
+    """What would make it faster."""
     found = []
     longest = max((step for step in steps if step.where == "one process"), key=lambda step: step.cpu_hours)
     if bound.name == "CPU":
@@ -191,12 +189,6 @@ def _advice(bound: Bound, steps: Sequence[StepPlan], filters: FilterSettings, sc
         found.append(
             f"{longest.step} runs in one process, whatever the workers and machines: divide the sources "
             "among several recipes"
-        )
-    if scaled.parts > _MAPPINGS:
-        least = math.ceil(scaled.documents / _MAPPINGS)
-        found.append(
-            f"the plan of the shards maps a file of each part, and Linux lets a process map {_MAPPINGS:,}: "
-            f"set part_size above {least:,}, or raise vm.max_map_count"
         )
     if filters.models and not filters.devices(remote=False):
         found.append(
