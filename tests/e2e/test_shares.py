@@ -372,16 +372,18 @@ def test_the_outcomes_of_all_shares_are_read_about_once_by_each(tmp_path, endpoi
 @pytest.mark.parametrize("begun", [False, True], ids=["emptied-before", "damaged-within"])
 def test_bytes_that_the_store_lost_are_fetched_again_by_the_share_of_their_host(tmp_path, endpoint, begun):
     """Before the divided build, and while some of its shares have written their outcomes."""
-    path = copied(web_pages(tmp_path, endpoint), tmp_path / "divided" / "r")
-    build(tmp_path / "recipe.yaml")
-    expected, run = shard_sums(tmp_path / "runs/t/shard"), path.parent / "runs/t"
+    (tmp_path / "whole").mkdir()
+    whole = web_pages(tmp_path / "whole", endpoint, 6)
+    clean = copied(whole, tmp_path / "clean")
+    build(whole)
+    path = clean if begun else copied(whole, tmp_path / "built")
+    expected, run = shard_sums(whole.parent / "runs/t/shard"), path.parent / "runs/t"
     asked = {name for name in endpoint.asked if name.endswith(".png")}
     if begun:
         while not list(run.glob("filter/**/fetches-*")):
             for number in (1, 2, 3):
                 run_share(path, f"{number}/3")
     else:
-        build(path)
         (run / "filter/record.json").unlink()
     for file in run.glob("filter/**/*-*.parquet"):
         if not file.name.startswith(("fetches-", "urls-")):
