@@ -51,7 +51,9 @@ def verify(
         print_json({"run": str(folder), "files": found.files, "damages": damages})
     else:
         for item in found.damages:
-            typer.echo(shown(f"{item.file}: {item.fault}; {item.repair}"))
+            here = item.file.is_relative_to(Path.cwd())
+            file = item.file.relative_to(Path.cwd()) if here else item.file
+            typer.echo(shown(f"{file}: {item.fault}; {item.repair}"))
         result = f"{len(found.damages):,} damaged" if found.damages else "all as recorded"
         note(f"{folder}: {found.files:,} files, {result}")
     if found.damages:
