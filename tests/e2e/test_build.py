@@ -63,6 +63,7 @@ def sketch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "my"
 
 
+@pytest.mark.slow
 def test_init_writes_a_recipe_that_runs_as_it_is(sketch):
     assert {path.name for path in sketch.iterdir()} >= {"recipe.yaml", "prompts", "data_cards", "runs"}
     status = json.loads(leaf("status", "--json", cwd=sketch).stdout)
@@ -402,6 +403,7 @@ def _kill_and_rerun(folder: Path, pauses: list[float]) -> dict[str, str]:
     return shard_sums(folder / "runs/my-dataset/shard")
 
 
+@pytest.mark.slow
 def test_killed_twice_and_run_again_it_gives_the_same_shards(tmp_path):
     sums = []
     for name, pauses in (("straight", []), ("killed", [1.2, 4.0])):

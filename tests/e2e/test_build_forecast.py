@@ -223,6 +223,7 @@ def test_one_document_is_not_enough_and_is_said_to_be(
     assert "--calibrate 3" in text
 
 
+@pytest.mark.slow
 def test_answers_that_vary_are_not_within_ten_percent(
     tmp_path: Path, model: Model, server: Misbehaving, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,6 +57,7 @@ def test_the_trainer_trains_saves_and_resumes_exactly(tmp_path):
     assert (tmp_path / "cut" / "checkpoint-4" / "adapter_model.safetensors").exists()
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize("kind", ["ddp", "fsdp2"])
 def test_two_processes_step_as_one(kind, tmp_path):
     """One rank has text alone, the other images alone; together they make the step of one process with

@@ -98,6 +98,7 @@ def test_checkpointing_and_batch_change_what_is_kept(recipe, tmp_path):
     assert kept < 0.5 * plain
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="limits an address space, and trims the heap")
 def test_out_of_memory_says_what_to_lower(recipe, tmp_path):
     large(tmp_path)

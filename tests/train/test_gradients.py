@@ -88,6 +88,7 @@ def test_the_last_step_of_an_epoch_has_fewer_rows(tmp_path):
         assert logged["loss"] == pytest.approx(means["loss"], rel=1e-4)
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize("name", ["chameleon", "emu2"])
 def test_two_processes_step_as_one(name, tmp_path):
     """One of them has no images, or no text to learn, or no label at all."""
