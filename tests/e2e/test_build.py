@@ -203,6 +203,7 @@ def test_stage_runs_up_to_and_including(own):
     assert not (run / "rewrite").exists()
 
 
+@pytest.mark.slow
 def test_workers_do_not_change_a_byte(tmp_path):
     sums = []
     for workers in ("1", "3"):
@@ -317,6 +318,7 @@ def test_a_changed_file_rebuilds_its_parts_and_a_removed_one_takes_its_documents
     assert len(rows(own.parent / "runs/t/shard")) == 24
 
 
+@pytest.mark.slow
 def test_a_named_version_refuses_to_change_and_names_the_change(own):
     build(own, "version=v1")
     done = leaf("build", own, "--set", "version=v1", "--set", "filter.min_words=11")

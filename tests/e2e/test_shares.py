@@ -211,8 +211,10 @@ def test_shares_and_an_undivided_build_exclude_each_other(tmp_path, undivided):
         with pytest.raises(LeafInstructError, match="a share of a build is running here"):
             build(path)
         assert run_share(path, "2/2") == shares.INGESTED
-    with one_build(folder), pytest.raises(LeafInstructError, match="another `leaf` without --share"):
-        build(path, share=Share(1, 2))
+    with one_build(folder):
+        Fence(folder)  # as a build does
+        with pytest.raises(LeafInstructError, match="another `leaf` without --share"):
+            build(path, share=Share(1, 2))
 
 
 @pytest.mark.parametrize("flag", ["rebuild", "retry_failed", "retry_refused"])

@@ -66,6 +66,7 @@ def run(path, how: str, layout: str = MEASURED) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.slow
 def test_peak_memory_is_what_was_estimated(recipe, tmp_path):
     large(tmp_path)
     path = recipe(
