@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Self
 from urllib.request import Request, urlopen
 
 import boto3
+import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from leafinstruct.runtime.store import bucket, opened
 
 Answer = Callable[..., Any]
 Fault = Callable[[dict[str, Any], Answer], Iterable[bytes] | None]
@@ -106,3 +110,16 @@ def refusing(status: str, code: str = "", times: int = 1_000_000, method: str = 
         return [f"<Error><Code>{code}</Code></Error>".encode() if code else b""]
 
     return fault
+
+
+@contextmanager
+def serving(monkeypatch: pytest.MonkeyPatch, retries: int) -> Iterator[S3]:
+    """A server with the bucket `crawl`, of which this process knows nothing before and after. retries: of the
+    client, with pauses of a millisecond."""
+    monkeypatch.setattr(bucket, "RETRIES", retries)
+    monkeypatch.setattr(bucket, "FIRST_PAUSE", bucket.timedelta(milliseconds=1))
+    opened.close()
+    with S3(monkeypatch) as server:
+        server.bucket()
+        yield server
+    opened.close()

@@ -14,7 +14,7 @@ import pytest
 from hub_repos import Repo, ReposHub
 from making import InlineEngine, build, mmc4, png, recipe
 from publish.conftest import pages
-from s3 import S3, refusing
+from s3 import refusing, serving
 
 import leafinstruct
 from leafinstruct.errors import RecipeError, SourceError
@@ -25,7 +25,7 @@ from leafinstruct.ingest.origin import IngestSettings
 from leafinstruct.recipe import load as recipes
 from leafinstruct.records.document import Ref
 from leafinstruct.runtime.artifact import Artifact
-from leafinstruct.runtime.store import bucket, opened
+from leafinstruct.runtime.store import opened
 from leafinstruct.runtime.store.path import ObjectPath
 
 STEPS = ("Sand the wood until it is smooth.", "Wipe the dust off with a cloth.", "Paint it, and let it dry.")
@@ -34,13 +34,8 @@ MAPPED = [{"text": "text"}, {"image": "image"}]
 
 @pytest.fixture
 def s3(monkeypatch):
-    monkeypatch.setattr(bucket, "RETRIES", 1)
-    monkeypatch.setattr(bucket, "FIRST_PAUSE", bucket.timedelta(milliseconds=1))
-    opened.close()
-    with S3(monkeypatch) as server:
-        server.bucket()
+    with serving(monkeypatch, retries=1) as server:
         yield server
-    opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -255,14 +250,14 @@ def test_kinds_that_need_a_disk_and_a_workdir_in_a_bucket_are_refused(s3):
 
 def test_images_elsewhere_in_the_store_are_found_and_those_on_a_disk_are_refused(s3, tmp_path):
     mmc4(tmp_path / "data", {"https://a.example/1": [(step, png(dot=at)) for at, step in enumerate(STEPS)]})
-    s3.upload(tmp_path / "data/images", "pictures/")
+    s3.upload(tmp_path / "data/images", "images/")
     s3.upload(tmp_path / "data", "data/")
-    reading = leafinstruct.read({"kind": "mmc4", "path": "s3://crawl/data", "images": "s3://crawl/pictures"})
+    reading = leafinstruct.read({"kind": "mmc4", "path": "s3://crawl/data", "images": "s3://crawl/images"})
     (document,) = reading
     assert [fetch(image.ref, reading.roots["mmc4"]) for image in document.images] == [
         png(dot=at) for at in range(3)
     ]
-    assert document.images[0].ref.file.startswith("pictures/")
+    assert document.images[0].ref.file.startswith("images/")
     with pytest.raises(
         SourceError, match="the images are not in the store of s3://crawl/data; copy them there"
     ):

@@ -13,7 +13,7 @@ import sys
 import pytest
 from making import InlineEngine, build, put_beside, unjudged
 from publish.conftest import pages
-from s3 import S3, refusing
+from s3 import refusing, serving
 
 from leafinstruct import pipeline
 from leafinstruct.errors import PublishError, SourceError
@@ -21,7 +21,6 @@ from leafinstruct.publish import hydrate
 from leafinstruct.publish.plan import LIST
 from leafinstruct.publish.push import PushSettings
 from leafinstruct.recipe import load as recipes
-from leafinstruct.runtime.store import bucket, opened
 
 pytestmark = pytest.mark.e2e
 TO = "s3://crawl/data/v1"
@@ -29,13 +28,8 @@ TO = "s3://crawl/data/v1"
 
 @pytest.fixture
 def s3(monkeypatch):
-    monkeypatch.setattr(bucket, "RETRIES", 1)
-    monkeypatch.setattr(bucket, "FIRST_PAUSE", bucket.timedelta(milliseconds=1))
-    opened.close()
-    with S3(monkeypatch) as server:
-        server.bucket()
+    with serving(monkeypatch, retries=1) as server:
         yield server
-    opened.close()
 
 
 @pytest.fixture(scope="module")

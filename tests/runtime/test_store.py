@@ -9,7 +9,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from s3 import S3, SECRET, refusing
+from s3 import SECRET, refusing, serving
 
 from leafinstruct.errors import SourceError
 from leafinstruct.ingest.files import exists
@@ -19,14 +19,9 @@ from leafinstruct.runtime.store.path import ObjectPath, located, relative_root, 
 
 
 @pytest.fixture
-def s3(monkeypatch, tmp_path):
-    monkeypatch.setattr(bucket, "RETRIES", 2)
-    monkeypatch.setattr(bucket, "FIRST_PAUSE", bucket.timedelta(milliseconds=1))
-    opened.close()
-    with S3(monkeypatch) as server:
-        server.bucket()
+def s3(monkeypatch):
+    with serving(monkeypatch, retries=2) as server:
         yield server
-    opened.close()
 
 
 def sha256(data: bytes) -> str:

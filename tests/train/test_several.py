@@ -64,13 +64,13 @@ def test_two_processes_learn_what_one_learns_and_go_on_after_a_kill(recipe, tmp_
         check=False,
     )
     assert again.returncode == 0, again.stdout
-    told = again.stdout.splitlines()
-    assert f"leaf: continuing from checkpoint-{reached}" in told
-    assert [line.split(":")[1] for line in told if "leaf: step " in line and "validation" not in line] == [
+    lines = again.stdout.splitlines()
+    assert f"leaf: continuing from checkpoint-{reached}" in lines
+    assert [line.split(":")[1] for line in lines if "leaf: step " in line and "validation" not in line] == [
         f" step {step} of 8" for step in range(reached + 1, 9)
     ], "one process speaks"
-    assert told[-1] == "runs/two/train/adapter"
-    alone = [line for line in told if "12 rows of" in line and "packed into rows of 160" in line]
+    assert lines[-1] == "runs/two/train/adapter"
+    alone = [line for line in lines if "12 rows of" in line and "packed into rows of 160" in line]
     assert len(alone) == 1
     assert "; 8 steps see each row" in alone[0]
     found = load_file(tmp_path / "runs/two/train/adapter/adapter_model.safetensors")

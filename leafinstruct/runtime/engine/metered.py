@@ -8,7 +8,7 @@ them little. Peak memory is of resident pages, libraries included; the peak is r
 the system allows it (Linux), and is otherwise the largest so far.
 
 Tasks of the event loop run one part after the other, and what runs beside a device (`Needs.before`) runs
-before it, because work that overlaps in one process cannot be told apart.
+before it, because work that overlaps in one process cannot be measured separately.
 """
 
 from __future__ import annotations
